@@ -1,0 +1,85 @@
+/** Everything cryptographic that a session needs. A plain record: build a new one from parts of others. */
+export interface CryptoProvider {
+  readonly name: string
+  /** In order of preference. */
+  readonly cipherSuites: readonly CipherSuite[]
+  /** In order of preference; a client sends a key share for the first. */
+  readonly groups: readonly KeyExchangeGroup[]
+  /** In order of preference. */
+  readonly signatureAlgorithms: readonly SignatureAlgorithm[]
+  readonly random: Random
+}
+
+/** Fills `length` new bytes from a cryptographic source (or from a test's script). */
+export type Random = (length: number) => Uint8Array
+
+/** A TLS 1.3 cipher suite: an AEAD and a hash under one number (RFC 8446, Appendix B.4). */
+export interface CipherSuite {
+  readonly id: number
+  readonly name: string
+  readonly aead: AeadAlgorithm
+  readonly hash: HashAlgorithm
+}
+
+/** An AEAD algorithm (RFC 5116). Lengths in bytes. */
+export interface AeadAlgorithm {
+  readonly name: string
+  readonly keyLength: number
+  readonly ivLength: number
+  readonly tagLength: number
+  /** Records that may be sealed under one key (RFC 8446, Section 5.5). */
+  readonly confidentialityLimit: number
+  /** Binds a key. The result depends on the key alone: equal nonces give equal bytes, in any order, in any process. */
+  withKey(key: Uint8Array): Aead
+}
+
+/** A keyed AEAD. It remembers nothing between calls. */
+export interface Aead {
+  /** @returns ciphertext and tag, `plaintext.length + tagLength` bytes */
+  seal(nonce: Uint8Array, additionalData: Uint8Array, plaintext: Uint8Array): Uint8Array
+  /** @returns the plaintext, or undefined if the tag does not fit: not one unverified byte gets out */
+  open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
+}
+
+/** A hash function with its HMAC. HKDF is written once over `hmac`. */
+export interface HashAlgorithm {
+  readonly name: 'sha256' | 'sha384'
+  /** Bytes of a digest. */
+  readonly length: number
+  digest(data: Uint8Array): Uint8Array
+  hmac(key: Uint8Array, data: Uint8Array): Uint8Array
+}
+
+/**
+ * A key exchange group (RFC 8446, Section 4.2.7), shaped so that Diffie-Hellman and a KEM both fit. Private keys are
+ * bytes, so a session can leave in the middle of its handshake.
+ */
+export interface KeyExchangeGroup {
+  readonly id: number
+  readonly name: string
+  /** What a client offers. `keyExchange` goes on the wire (RFC 8446, Section 4.2.8). */
+  generate(random: Random): { readonly privateKey: Uint8Array; readonly keyExchange: Uint8Array }
+  /** What a server answers; undefined if the peer's share is no valid one (wrong length, not on the curve, all-zero result). */
+  respond(
+    random: Random,
+    peerKeyExchange: Uint8Array,
+  ): { readonly keyExchange: Uint8Array; readonly sharedSecret: Uint8Array } | undefined
+  /** What the client makes of the answer; undefined if the peer's share is no valid one. */
+  complete(privateKey: Uint8Array, peerKeyExchange: Uint8Array): Uint8Array | undefined
+}
+
+/** A signature scheme (RFC 8446, Section 4.2.3). */
+export interface SignatureAlgorithm {
+  readonly scheme: number
+  readonly name: string
+  /** Parses a PKCS#8 DER private key once; undefined if it is not a key for this scheme. */
+  signer(privateKey: Uint8Array): Signer | undefined
+  /** @param publicKey SubjectPublicKeyInfo in DER. A key of another kind, or malformed input, is just false. */
+  verify(publicKey: Uint8Array, content: Uint8Array, signature: Uint8Array): boolean
+}
+
+/** A private key bound to one scheme. */
+export interface Signer {
+  readonly scheme: number
+  sign(content: Uint8Array): Uint8Array
+}

@@ -1,0 +1,329 @@
+import { DecodeError, Reader } from './reader.ts'
+import { Writer } from './writer.ts'
+
+/**
+ * One description of bytes in the presentation language of RFC 8446, Section 3. It writes, it reads, and it
+ * knows how it is written down; the TypeScript type is inferred from it ({@link TypeOf}).
+ */
+export interface Codec<T> {
+  /** How a field of this type is declared. `NAME` stands for the field's name: `opaque NAME<0..255>`. */
+  readonly notation: string
+  /** The text that defines the type, if it has a name of its own. */
+  readonly definition?: string
+  /** The types that the definition mentions. */
+  readonly uses?: readonly AnyCodec[]
+  /** A secret: masked in dumps unless asked for by name. */
+  readonly secret?: boolean
+  write(writer: Writer, value: T): void
+  read(reader: Reader): T
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a codec both takes and gives its type, so only `any` holds them all
+export type AnyCodec = Codec<any>
+
+/** The TypeScript type of what a codec reads and writes. */
+export type TypeOf<C> = C extends Codec<infer T> ? T : never
+
+/** Encodes one value. A value that does not fit the notation is a `RangeError`. */
+export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
+  const writer = new Writer()
+  codec.write(writer, value)
+  return writer.finish()
+}
+
+/** Decodes one value from all of `bytes`. Anything that does not fit is a {@link DecodeError}. */
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const reader = new Reader(bytes)
+  const value = codec.read(reader)
+  reader.finish()
+  return value
+}
+
+function uint(size: number): Codec<number> {
+  const maximum = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER)
+  return {
+    notation: `uint${8 * size} NAME`,
+    write(writer, value) {
+      if (!Number.isInteger(value) || value < 0 || value > maximum) {
+        throw new RangeError(`${value} is not a uint${8 * size}`)
+      }
+      writer.uint(value, size)
+    },
+    read: reader => reader.uint(size),
+  }
+}
+
+export const uint8 = uint(1)
+export const uint16 = uint(2)
+export const uint24 = uint(3)
+export const uint32 = uint(4)
+/** On the wire 64 bits; in memory a safe integer, so a larger one is refused by the reader. */
+export const uint64 = uint(8)
+
+/** One byte, 0 or 1. */
+export const boolean: Codec<boolean> = {
+  notation: 'Boolean NAME',
+  definition: 'enum { false(0), true(1), (255) } Boolean;',
+  write: (writer, value) => writer.uint(value ? 1 : 0, 1),
+  read(reader) {
+    const value = reader.uint(1)
+    if (value > 1) reader.fail(`${value} is not a Boolean`)
+    return value === 1
+  },
+}
+
+/** Bytes needed for a length of at most `ceiling` (RFC 8446, Section 3.4). */
+function lengthSize(ceiling: number): number {
+  let size = 1
+  while (ceiling >= 2 ** (8 * size)) size++
+  return size
+}
+
+function power(limit: number): string {
+  const bits = Math.log2(limit + 1)
+  return limit > 255 && Number.isInteger(bits) ? `2^${bits}-1` : String(limit)
+}
+
+/** `opaque NAME<floor..ceiling>`: a length and that many bytes. */
+export function opaque(floor: number, ceiling: number): Codec<Uint8Array> {
+  const size = lengthSize(ceiling)
+  return {
+    notation: `opaque NAME<${floor}..${power(ceiling)}>`,
+    write(writer, value) {
+      if (value.length < floor || value.length > ceiling) {
+        throw new RangeError(`${value.length} bytes do not fit <${floor}..${ceiling}>`)
+      }
+      writer.uint(value.length, size)
+      writer.bytes(value)
+    },
+    read(reader) {
+      const length = reader.uint(size)
+      if (length < floor || length > ceiling)
+        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
+      return reader.bytes(length)
+    },
+  }
+}
+
+/** `opaque NAME[length]`: exactly that many bytes. */
+export function fixed(length: number): Codec<Uint8Array> {
+  return {
+    notation: `opaque NAME[${length}]`,
+    write(writer, value) {
+      if (value.length !== length) throw new RangeError(`${value.length} bytes where ${length} belong`)
+      writer.bytes(value)
+    },
+    read: reader => reader.bytes(length),
+  }
+}
+
+/** The rest of the input, without a length: for a body whose frame has told it already. */
+export const rest: Codec<Uint8Array> = {
+  notation: 'opaque NAME[the rest]',
+  write: (writer, value) => writer.bytes(value),
+  read: reader => reader.bytes(reader.remaining),
+}
+
+const utf8 = {
+  encoder: new TextEncoder(),
+  decoder: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
+}
+
+/** Characters as UTF-8, with a length in bytes. */
+export function text(floor: number, ceiling: number): Codec<string> {
+  const bytes = opaque(floor, ceiling)
+  return {
+    notation: bytes.notation,
+    write: (writer, value) => bytes.write(writer, utf8.encoder.encode(value)),
+    read(reader) {
+      const value = bytes.read(reader)
+      let ascii = ''
+      for (const byte of value) {
+        if (byte > 0x7f) return decodeText(value, reader)
+        ascii += String.fromCharCode(byte)
+      }
+      return ascii
+    },
+  }
+}
+
+function decodeText(value: Uint8Array, reader: Reader): string {
+  try {
+    return utf8.decoder.decode(value)
+  } catch {
+    return reader.fail('text that is not UTF-8')
+  }
+}
+
+/** Marks a field as secret, so that dumps mask it. The bytes do not change. */
+export function secret<T>(codec: Codec<T>): Codec<T> {
+  return { ...codec, secret: true }
+}
+
+/** `Item NAME<floor..ceiling>`: a length in bytes, then items until it is used up. */
+export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec<readonly T[]> {
+  const size = lengthSize(ceiling)
+  return {
+    notation: `${item.notation}<${floor}..${power(ceiling)}>`,
+    uses: [item],
+    write(writer, values) {
+      const length = writer.prefixed(size, () => {
+        for (const value of values) item.write(writer, value)
+      })
+      if (length < floor || length > ceiling)
+        throw new RangeError(`${length} bytes do not fit <${floor}..${ceiling}>`)
+    },
+    read(reader) {
+      const length = reader.uint(size)
+      if (length < floor || length > ceiling)
+        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
+      return reader.within(length, () => {
+        const values: T[] = []
+        while (reader.remaining > 0) values.push(item.read(reader))
+        return values
+      })
+    },
+  }
+}
+
+/** One byte that says whether the value follows. */
+export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
+  return {
+    notation: `optional<${typeName(codec)}> NAME`,
+    uses: [codec],
+    write(writer, value) {
+      writer.uint(value === undefined ? 0 : 1, 1)
+      if (value !== undefined) codec.write(writer, value)
+    },
+    read(reader) {
+      const present = reader.uint(1)
+      if (present > 1) reader.fail(`${present} says neither present nor absent`)
+      return present === 1 ? codec.read(reader) : undefined
+    },
+  }
+}
+
+/** `enum { … } Name`: in memory the name; a number without one is refused. */
+export function enumeration<const E extends Readonly<Record<string, number>>>(
+  name: string,
+  base: Codec<number>,
+  members: E,
+): Codec<keyof E & string> & { readonly members: E } {
+  const names = new Map(Object.entries(members).map(([key, value]) => [value, key]))
+  const maximum = base === uint8 ? 255 : 65535
+  const list = Object.entries(members).map(([key, value]) => `${key}(${value})`)
+  return {
+    notation: `${name} NAME`,
+    definition: `enum {\n    ${list.join(',\n    ')},\n    (${maximum})\n} ${name};`,
+    members,
+    write(writer, value) {
+      const number = members[value]
+      if (number === undefined) throw new RangeError(`${name} has no member ${value}`)
+      base.write(writer, number)
+    },
+    read(reader) {
+      const number = base.read(reader)
+      return names.get(number) ?? reader.fail(`${number} is not a ${name}`)
+    },
+  }
+}
+
+type Fields = Readonly<Record<string, AnyCodec>>
+type StructOf<F> = { -readonly [K in keyof F]: TypeOf<F[K]> }
+/** A codec of named fields. */
+export type Struct<T> = Codec<T> & { readonly fields: Fields }
+
+/** `struct { … } Name`: the fields one after the other, in the order in which they are listed. */
+export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
+  name: string,
+  fields: F,
+): Struct<StructOf<F>> {
+  const entries = Object.entries(fields) as [string, Codec<unknown>][]
+  const keys = entries.map(([key]) => key)
+  const codecs = entries.map(([, codec]) => codec)
+  return {
+    notation: `${name} NAME`,
+    definition: `struct {\n${entries.map(([key, codec]) => `    ${declare(codec, key)};`).join('\n')}\n} ${name};`,
+    uses: codecs,
+    fields,
+    write(writer, value) {
+      const record = value as Record<string, unknown>
+      for (let i = 0; i < keys.length; i++) codecs[i]!.write(writer, record[keys[i]!])
+    },
+    read(reader) {
+      const record: Record<string, unknown> = {}
+      for (let i = 0; i < keys.length; i++) record[keys[i]!] = readField(reader, keys[i]!, codecs[i]!)
+      return record as StructOf<F>
+    },
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as for AnyCodec
+type Cases = Readonly<Record<string, Struct<any>>>
+type SelectOf<Tag extends string, C extends Cases> = {
+  [K in keyof C & string]: { [T in Tag]: K } & TypeOf<C[K]>
+}[keyof C & string]
+
+/** `select (tag) { case … }`: the tag, then the fields of its case. In memory a union told apart by `tag`. */
+export function select<const Tag extends string, const C extends Cases>(
+  name: string,
+  tag: Tag,
+  kind: Codec<keyof C & string>,
+  cases: C,
+): Codec<SelectOf<Tag, C>> {
+  const lines = Object.entries(cases).map(([key, codec]) => `        case ${key}: ${typeName(codec)};`)
+  return {
+    notation: `${name} NAME`,
+    definition: `struct {\n    ${declare(kind, tag)};\n    select (${snake(tag)}) {\n${lines.join('\n')}\n    };\n} ${name};`,
+    uses: [kind, ...Object.values(cases)],
+    write(writer, value) {
+      const key = (value as Record<string, unknown>)[tag] as keyof C & string
+      kind.write(writer, key)
+      cases[key]!.write(writer, value)
+    },
+    read(reader) {
+      const key = readField(reader, tag, kind as Codec<unknown>) as keyof C & string
+      return { [tag]: key, ...(cases[key]!.read(reader) as object) } as SelectOf<Tag, C>
+    },
+  }
+}
+
+function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {
+  const { trace } = reader
+  if (trace === undefined) return codec.read(reader)
+  const offset = reader.offset
+  const at = trace.length
+  reader.depth++
+  const value = codec.read(reader)
+  reader.depth--
+  const entry = {
+    offset,
+    length: reader.offset - offset,
+    depth: reader.depth,
+    name: snake(name),
+    notation: declare(codec, name),
+    value: codec.secret ? SECRET : value,
+  }
+  trace.splice(at, 0, entry)
+  return value
+}
+
+/** Stands for a masked value in a trace. */
+export const SECRET: unique symbol = Symbol('secret')
+
+/** The field's declaration: `uint16 cipher_suite`. */
+export function declare(codec: AnyCodec, name: string): string {
+  return codec.notation.replace('NAME', snake(name))
+}
+
+/** The name of a codec's type alone: `TrafficState`, `uint16`, `opaque<0..255>`. */
+export function typeName(codec: { readonly notation: string }): string {
+  return codec.notation.replace(' NAME', '')
+}
+
+/** RFC spelling of a field's name: `sequenceNumber` → `sequence_number`. */
+export function snake(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
+
+export { DecodeError }

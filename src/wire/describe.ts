@@ -1,0 +1,75 @@
+import { type AnyCodec, SECRET } from './codec.ts'
+import { DecodeError, Reader, type TraceEntry } from './reader.ts'
+
+/**
+ * The definition of a codec and of every named type that it uses, in the presentation language of RFC 8446,
+ * Section 3, what is used before what uses it.
+ */
+export function describe(codec: AnyCodec): string {
+  const seen = new Set<string>()
+  const definitions: string[] = []
+  const visit = (one: AnyCodec): void => {
+    if (one.definition !== undefined) {
+      if (seen.has(one.definition)) return
+      seen.add(one.definition)
+    }
+    for (const used of one.uses ?? []) visit(used)
+    if (one.definition !== undefined) definitions.push(one.definition)
+  }
+  visit(codec)
+  return definitions.join('\n\n')
+}
+
+/** What {@link annotate} found: the fields as far as they could be read, and why it stopped, if it did. */
+export interface Annotation {
+  readonly fields: readonly TraceEntry[]
+  readonly error: DecodeError | undefined
+}
+
+/** Reads bytes by a codec and lists every field with its offset, length, notation and value; secrets are masked. */
+export function annotate(codec: AnyCodec, bytes: Uint8Array): Annotation {
+  const fields: TraceEntry[] = []
+  const reader = new Reader(bytes, fields)
+  try {
+    codec.read(reader)
+    reader.finish()
+    return { fields, error: undefined }
+  } catch (error) {
+    if (error instanceof DecodeError) return { fields, error }
+    throw error
+  }
+}
+
+/** An annotation as lines of text: offset, length, name, notation, value. */
+export function formatAnnotation({ fields, error }: Annotation): string {
+  const lines = fields.map(field => {
+    const where = `${String(field.offset).padStart(5)} ${String(field.length).padStart(5)}`
+    return `${where}  ${'  '.repeat(field.depth)}${field.notation} = ${show(field.value)}`
+  })
+  if (error !== undefined) lines.push(`${String(error.offset).padStart(5)}        stopped: ${error.message}`)
+  return lines.join('\n')
+}
+
+function show(value: unknown): string {
+  if (value === SECRET) return '(secret)'
+  if (value instanceof Uint8Array) return hex(value)
+  if (Array.isArray(value)) return `${value.length} items`
+  if (typeof value === 'object' && value !== null) return '{…}'
+  return String(value)
+}
+
+/** Bytes in hexadecimal. */
+export function hex(bytes: Uint8Array): string {
+  let out = ''
+  for (const byte of bytes) out += byte.toString(16).padStart(2, '0')
+  return out
+}
+
+/** Hexadecimal (spaces allowed) as bytes; anything else is a `RangeError`. */
+export function fromHex(text: string): Uint8Array {
+  const digits = text.replace(/\s+/g, '')
+  if (digits.length % 2 !== 0 || /[^0-9a-fA-F]/.test(digits)) throw new RangeError('not hexadecimal')
+  const bytes = new Uint8Array(digits.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
+  return bytes
+}

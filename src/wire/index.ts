@@ -1,0 +1,27 @@
+/** One description of bytes, in the presentation language of RFC 8446, Section 3. */
+export { concat, EMPTY, equal, utf8 } from './bytes.ts'
+export type { AnyCodec, Codec, Struct, TypeOf } from './codec.ts'
+export {
+  boolean,
+  decode,
+  encode,
+  enumeration,
+  fixed,
+  opaque,
+  optional,
+  rest,
+  secret,
+  select,
+  struct,
+  text,
+  typeName,
+  uint8,
+  uint16,
+  uint24,
+  uint32,
+  uint64,
+  vector,
+} from './codec.ts'
+export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
+export { DecodeError, Reader, type TraceEntry } from './reader.ts'
+export { Writer } from './writer.ts'

@@ -1,0 +1,107 @@
+/** Bytes that do not fit the notation they are read by. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+  /** Bytes from the start of the input to where reading stopped. */
+  readonly offset: number
+
+  constructor(message: string, offset: number) {
+    super(message)
+    this.offset = offset
+  }
+}
+
+/** What a traced read tells about each field: see {@link annotate}. */
+export interface TraceEntry {
+  /** Bytes from the start of the input. */
+  readonly offset: number
+  /** Bytes that the field takes up. */
+  readonly length: number
+  readonly depth: number
+  readonly name: string
+  readonly notation: string
+  readonly value: unknown
+}
+
+/** Takes numbers and bytes, in network byte order, off the front of a buffer. Never reads past its end. */
+export class Reader {
+  readonly #bytes: Uint8Array
+  #offset: number
+  #end: number
+  /** Filled in field by field when present. */
+  readonly trace: TraceEntry[] | undefined
+  depth = 0
+
+  constructor(bytes: Uint8Array, trace?: TraceEntry[]) {
+    // A Buffer's slice() shares memory; the fields we hand out must be copies.
+    this.#bytes = Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : plain(bytes)
+    this.#offset = 0
+    this.#end = bytes.length
+    this.trace = trace
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Bytes left. */
+  get remaining(): number {
+    return this.#end - this.#offset
+  }
+
+  #take(count: number): number {
+    const at = this.#offset
+    if (count > this.#end - at) {
+      throw new DecodeError(`needs ${count} bytes where ${this.#end - at} are left`, at)
+    }
+    this.#offset = at + count
+    return at
+  }
+
+  /** Reads an unsigned integer of 1 to 8 bytes; one above 2^53 - 1 is a {@link DecodeError}. */
+  uint(size: number): number {
+    const at = this.#take(size)
+    const bytes = this.#bytes
+    if (size === 1) return bytes[at] as number
+    if (size === 2) return ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+    let value = 0
+    for (let i = at; i < at + size; i++) value = value * 256 + (bytes[i] as number)
+    if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`an integer above 2^53 - 1`, at)
+    return value
+  }
+
+  /** A copy of the next `count` bytes. */
+  bytes(count: number): Uint8Array {
+    const at = this.#take(count)
+    return this.#bytes.slice(at, at + count)
+  }
+
+  /** Runs `body` with the input narrowed to the next `count` bytes, all of which it must read. */
+  within<T>(count: number, body: () => T): T {
+    const at = this.#offset
+    if (count > this.#end - at) {
+      throw new DecodeError(`a length of ${count} bytes where ${this.#end - at} are left`, at)
+    }
+    const end = this.#end
+    this.#end = at + count
+    const value = body()
+    this.finish()
+    this.#end = end
+    return value
+  }
+
+  /** Insists that everything has been read. */
+  finish(): void {
+    if (this.#offset !== this.#end) {
+      throw new DecodeError(`${this.#end - this.#offset} bytes too many`, this.#offset)
+    }
+  }
+
+  /** Reports an impossible value at the place where reading is. */
+  fail(message: string): never {
+    throw new DecodeError(message, this.#offset)
+  }
+}
+
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

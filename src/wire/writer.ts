@@ -1,0 +1,79 @@
+/** Appends numbers and bytes, in network byte order, to one growing buffer. */
+export class Writer {
+  #bytes: Uint8Array
+  #view: DataView
+  #length = 0
+
+  /** @param capacity bytes to reserve at first; the buffer doubles when it is full. */
+  constructor(capacity = 512) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  #reserve(count: number): number {
+    const at = this.#length
+    const needed = at + count
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+      grown.set(this.#bytes.subarray(0, at))
+      this.#bytes = grown
+      this.#view = new DataView(grown.buffer)
+    }
+    this.#length = needed
+    return at
+  }
+
+  /** Appends an unsigned integer of 1 to 8 bytes; the caller has checked that it fits. */
+  uint(value: number, size: number): void {
+    const at = this.#reserve(size)
+    switch (size) {
+      case 1:
+        this.#bytes[at] = value
+        break
+      case 2:
+        this.#view.setUint16(at, value)
+        break
+      case 4:
+        this.#view.setUint32(at, value)
+        break
+      default:
+        this.#setUint(at, value, size)
+    }
+  }
+
+  #setUint(at: number, value: number, size: number): void {
+    let rest = value
+    for (let i = at + size - 1; i >= at; i--) {
+      this.#bytes[i] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+  }
+
+  /** Appends the bytes as they are. */
+  bytes(value: Uint8Array): void {
+    const at = this.#reserve(value.length)
+    this.#bytes.set(value, at)
+  }
+
+  /**
+   * Leaves room for a length of `size` bytes, runs `body`, and fills in how many bytes it wrote.
+   * @returns that number of bytes
+   */
+  prefixed(size: number, body: () => void): number {
+    const at = this.#reserve(size)
+    body()
+    const length = this.#length - at - size
+    this.#setUint(at, length, size)
+    return length
+  }
+
+  /** A copy of everything written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+}
