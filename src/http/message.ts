@@ -1,0 +1,37 @@
+/** A header or trailer field as it came: the name in the sender's spelling, the value without surrounding spaces. */
+export type Field = readonly [name: string, value: string]
+
+/** What a request line and its header fields say (RFC 9112, Sections 3 and 5). */
+export interface RequestHead {
+  readonly method: string
+  /** The request target as the client sent it. */
+  readonly target: string
+  readonly version: '1.0' | '1.1'
+  readonly headers: readonly Field[]
+  /** The host part of the absolute-form target or of the Host field, lower-cased, without port; undefined if there is none. */
+  readonly host: string | undefined
+  /** The path of the target, with neither query nor fragment: `/echo/a`. */
+  readonly path: string
+  /** What follows the first `?`, without it; empty if there is none. */
+  readonly query: string
+}
+
+/** A whole request, as the raw handler sees it. */
+export interface RequestView extends RequestHead {
+  readonly body: Uint8Array
+}
+
+/** A whole response, as the raw handler gives it. */
+export interface ResponseView {
+  readonly status: number
+  readonly headers?: readonly Field[]
+  readonly body?: Uint8Array | string
+}
+
+/** The value of the first field of that name; undefined if there is none. @param name in lower case */
+export function header(headers: readonly Field[], name: string): string | undefined {
+  for (const [key, value] of headers) {
+    if (key.length === name.length && key.toLowerCase() === name) return value
+  }
+  return undefined
+}
