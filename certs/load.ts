@@ -1,0 +1,99 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A certificate chain with its private key, as a server's configuration wants them. */
+export interface LoadedCertificate {
+  /** DER, the leaf first, each certified by the next (RFC 8446, Section 4.4.2). */
+  readonly chain: readonly Uint8Array[]
+  /** PKCS#8 in DER. */
+  readonly privateKey: Uint8Array
+}
+
+/** What can be wrong with one file of a certificate directory. */
+export type CertificateProblemKind =
+  | 'missing'
+  | 'unparsable'
+  | 'not_yet_valid'
+  | 'expired'
+  | 'key_mismatch'
+  | 'wrong_name'
+  | 'stale_authority'
+
+/** A certificate or key file that is of no use; the message names it. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError'
+  readonly file: string
+  readonly kind: CertificateProblemKind
+
+  constructor(file: string, kind: CertificateProblemKind, message: string) {
+    super(message)
+    this.file = file
+    this.kind = kind
+  }
+}
+
+/**
+ * Reads `NAME.crt` (PEM, one certificate or a chain with the leaf first) and `NAME.key` (an unencrypted PEM key).
+ * Whether the dates and the names are right is the business of `checkCertificates`.
+ * @throws CertificateError a file is missing or unparsable, or the key is not the leaf's
+ */
+export function loadCertificate(directory: string, name: string): LoadedCertificate {
+  const certificateFile = join(directory, `${name}.crt`)
+  const keyFile = join(directory, `${name}.key`)
+  const chain = readChain(certificateFile)
+  const key = readKey(keyFile)
+  if (!chain[0]!.checkPrivateKey(key)) {
+    throw new CertificateError(
+      keyFile,
+      'key_mismatch',
+      `${keyFile} is not the private key of ${certificateFile}`,
+    )
+  }
+  return {
+    chain: chain.map(one => bytes(one.raw)),
+    privateKey: bytes(key.export({ type: 'pkcs8', format: 'der' })),
+  }
+}
+
+/** The certificates of a PEM file, at least one. @throws CertificateError missing, or not a certificate */
+export function readChain(file: string): X509Certificate[] {
+  const blocks = read(file).match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) throw new CertificateError(file, 'unparsable', `${file} holds no PEM certificate`)
+  return blocks.map(block => {
+    try {
+      return new X509Certificate(block)
+    } catch {
+      throw new CertificateError(
+        file,
+        'unparsable',
+        `${file} holds something that is not an X.509 certificate`,
+      )
+    }
+  })
+}
+
+/** The private key of a PEM file. @throws CertificateError missing, encrypted, or not a key */
+export function readKey(file: string): KeyObject {
+  const pem = read(file)
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    throw new CertificateError(file, 'unparsable', `${file} is not an unencrypted PEM private key`)
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new CertificateError(file, 'missing', `${file} does not exist`)
+    throw new CertificateError(file, 'unparsable', `${file} cannot be read (${code ?? 'unknown error'})`)
+  }
+}
+
+/** A copy that is no Buffer and shares memory with nothing. */
+function bytes(buffer: Uint8Array): Uint8Array {
+  return Uint8Array.from(buffer)
+}
