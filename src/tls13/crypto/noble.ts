@@ -1,0 +1,172 @@
+import { gcm } from '@noble/ciphers/aes.js'
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import { p256, p384 } from '@noble/curves/nist.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
+import { randomBytes } from '@noble/hashes/utils.js'
+import {
+  AES_128_GCM,
+  AES_256_GCM,
+  type AeadParameters,
+  acceptableRsaKey,
+  CHACHA20_POLY1305,
+  checkKey,
+  checkNonce,
+  cipherSuites,
+  type DiffieHellmanKey,
+  diffieHellmanGroup,
+  ECDSA,
+  type EcdsaScheme,
+  ED25519,
+  RSA_PSS,
+  type RsaPssScheme,
+  SECP256R1,
+  SECP384R1,
+  X25519,
+} from './algorithms.ts'
+import { parsePrivateKey, parsePublicKey } from './keys.ts'
+import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
+import { bitLength, signPss, verifyPss } from './rsa.ts'
+
+/**
+ * The provider in pure TypeScript, over `@noble/*`: it loads wherever there is a `globalThis.crypto` for random bytes,
+ * browsers included. JavaScript gives no promise of constant time; where that matters, take another provider.
+ */
+export const noble: CryptoProvider = {
+  name: 'noble',
+  cipherSuites: cipherSuites({
+    aes128Gcm: aead(AES_128_GCM, gcm),
+    aes256Gcm: aead(AES_256_GCM, gcm),
+    chacha20Poly1305: aead(CHACHA20_POLY1305, chacha20poly1305),
+    sha256: hash('sha256', sha256),
+    sha384: hash('sha384', sha384),
+  }),
+  groups: [
+    diffieHellmanGroup(X25519, openX25519),
+    diffieHellmanGroup(SECP256R1, openNist(p256)),
+    diffieHellmanGroup(SECP384R1, openNist(p384)),
+  ],
+  signatureAlgorithms: [...ECDSA.map(ecdsa), eddsa(), ...RSA_PSS.map(rsaPss)],
+  random: randomBytes,
+}
+
+/** The libraries expand the key on every call, so all that is kept is a copy of the key. */
+function aead(parameters: AeadParameters, cipher: typeof gcm | typeof chacha20poly1305): AeadAlgorithm {
+  return {
+    ...parameters,
+    withKey(given) {
+      checkKey(parameters, given)
+      const key = given.slice()
+      return {
+        seal(nonce, additionalData, plaintext) {
+          checkNonce(nonce)
+          return cipher(key, nonce, additionalData).encrypt(plaintext)
+        },
+        open(nonce, additionalData, ciphertext) {
+          checkNonce(nonce)
+          if (ciphertext.length < parameters.tagLength) return undefined
+          return attempt(() => cipher(key, nonce, additionalData).decrypt(ciphertext))
+        },
+      }
+    },
+  }
+}
+
+function hash(name: HashAlgorithm['name'], algorithm: typeof sha256 | typeof sha384): HashAlgorithm {
+  return {
+    name,
+    length: algorithm.outputLen,
+    digest: data => algorithm(data),
+    hmac: (key, data) => hmac(algorithm, key, data),
+  }
+}
+
+function openX25519(privateKey: Uint8Array): DiffieHellmanKey {
+  return {
+    publicKey: () => x25519.getPublicKey(privateKey),
+    // throws for the all-zero result (RFC 8446, Section 7.4.2)
+    sharedSecret: peer => attempt(() => x25519.getSharedSecret(privateKey, peer)),
+  }
+}
+
+function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellmanKey | undefined {
+  return privateKey =>
+    curve.utils.isValidSecretKey(privateKey)
+      ? {
+          publicKey: () => curve.getPublicKey(privateKey, false),
+          // throws for a point off the curve; the secret is the x-coordinate (RFC 8446, Section 7.4.2)
+          sharedSecret: peer => attempt(() => curve.getSharedSecret(privateKey, peer, true).slice(1)),
+        }
+      : undefined
+}
+
+/** Signatures are deterministic (RFC 6979); both halves of s are accepted, as everywhere outside of block chains. */
+function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgorithm {
+  const curve = curveName === 'secp256r1' ? p256 : p384
+  const options = { format: 'der', prehash: true, lowS: false } as const
+  return {
+    scheme,
+    name,
+    signer(privateKey) {
+      const key = parsePrivateKey(privateKey)
+      if (key?.kind !== 'ec' || key.curve !== curveName || !curve.utils.isValidSecretKey(key.scalar))
+        return undefined
+      return { scheme, sign: content => curve.sign(content, key.scalar, options) }
+    },
+    verify(publicKey, content, signature) {
+      const key = parsePublicKey(publicKey)
+      if (key?.kind !== 'ec' || key.curve !== curveName) return false
+      return attempt(() => curve.verify(signature, content, key.point, options)) ?? false
+    },
+  }
+}
+
+function eddsa(): SignatureAlgorithm {
+  const { scheme, name } = ED25519
+  return {
+    scheme,
+    name,
+    signer(privateKey) {
+      const key = parsePrivateKey(privateKey)
+      return key?.kind === 'ed25519'
+        ? { scheme, sign: content => ed25519.sign(content, key.seed) }
+        : undefined
+    },
+    verify(publicKey, content, signature) {
+      const key = parsePublicKey(publicKey)
+      if (key?.kind !== 'ed25519') return false
+      // the strict rules of RFC 8032, not the lenient ones of ZIP 215
+      return attempt(() => ed25519.verify(signature, content, key.point, { zip215: false })) ?? false
+    },
+  }
+}
+
+function rsaPss(rsa: RsaPssScheme): SignatureAlgorithm {
+  const { scheme, name } = rsa
+  const digest = { sha256, sha384, sha512 }[rsa.hash]
+  return {
+    scheme,
+    name,
+    signer(privateKey) {
+      const key = parsePrivateKey(privateKey)
+      if (key?.kind !== 'rsa' || !acceptableRsaKey(rsa, bitLength(key.modulus), key.publicExponent))
+        return undefined
+      return { scheme, sign: content => signPss(key, digest, randomBytes, content) }
+    },
+    verify(publicKey, content, signature) {
+      const key = parsePublicKey(publicKey)
+      if (key?.kind !== 'rsa' || !acceptableRsaKey(rsa, bitLength(key.modulus), key.publicExponent))
+        return false
+      return verifyPss(key, digest, content, signature)
+    },
+  }
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
+  }
+}
