@@ -163,7 +163,7 @@ export function diffieHellmanGroup(
 /** A NIST curve by its name in RFC 8446. */
 export type NistCurve = 'secp256r1' | 'secp384r1'
 
-/** What a signature scheme is made of. */
+/** An ECDSA scheme without its arithmetic. */
 export interface EcdsaScheme {
   readonly scheme: number
   readonly name: string
@@ -171,6 +171,7 @@ export interface EcdsaScheme {
   readonly hash: 'sha256' | 'sha384'
 }
 
+/** An RSASSA-PSS scheme without its arithmetic. */
 export interface RsaPssScheme {
   readonly scheme: number
   readonly name: string
