@@ -13,7 +13,7 @@ export { Descriptor, type Owned } from './streams/descriptor.ts'
  * taken out of this process without losing a byte. A stream never throws because of what its peer does: resets at
  * any moment are reported through the handlers.
  *
- * `open → (lifting →) lifted → open | closed`. It closes itself only after an error.
+ * `open → (lifting →) lifted → open | closed`. It closes itself after an error, and when both sides have ended and all is sent.
  */
 export interface ByteStream {
   readonly kind: StreamKind

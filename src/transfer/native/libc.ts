@@ -1,0 +1,300 @@
+import { closeSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { getSystemErrorName } from 'node:util'
+
+/**
+ * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file that imports koffi, and the one
+ * place where lengths are checked: a wrong one here is overwritten memory. All memory that the kernel sees is allocated once and never moves.
+ *
+ * The layouts are those of 64-bit little-endian Linux (x86-64 and arm64). glibc and musl agree on them: where musl has an `int` and
+ * padding, glibc has a `size_t` whose upper half is 0. {@link probe} sends itself a message before it believes so.
+ */
+export interface Libc {
+  /** Two connected Unix sockets, non-blocking and close-on-exec. Throws an {@link ErrnoError}. */
+  socketPair(type: SocketType): readonly [number, number]
+  /**
+   * Sends `header` and `body` as one message with up to {@link DESCRIPTORS} descriptors, without waiting and without SIGPIPE.
+   * @returns the name of the error, `EAGAIN` for instance, or `undefined` when it was sent
+   */
+  sendMessage(
+    fd: number,
+    header: Uint8Array,
+    body: Uint8Array,
+    descriptors: readonly number[],
+  ): string | undefined
+  /** Receives one message without waiting, or gives the name of the error; `EOF` when nobody can send any more. */
+  receiveMessage(fd: number): Received | string
+  /** Writes one byte without SIGPIPE. @returns the name of the error, or `undefined` */
+  wake(fd: number): string | undefined
+  /** `shutdown(fd, SHUT_RDWR)`: ends the connection for everybody who holds it. @returns the name of the error, or `undefined` */
+  shutdown(fd: number): string | undefined
+  /** A second descriptor for the same thing, close-on-exec. Throws an {@link ErrnoError}. */
+  duplicate(fd: number): number
+  /** Asks for buffers of so many bytes (the kernel doubles them, up to its own limit). Throws an {@link ErrnoError}. */
+  setBuffers(fd: number, bytes: number): void
+  /** What kind of stream a descriptor is. Throws an {@link ErrnoError}: `ENOTSOCK` for a file. */
+  domainOf(fd: number): 'tcp' | 'unix' | 'other'
+}
+
+export type SocketType = 'stream' | 'seqpacket'
+
+/** One received message. */
+export interface Received {
+  /** A view: valid until the next call of {@link Libc.receiveMessage}. */
+  readonly bytes: Uint8Array
+  /** Open and close-on-exec; the caller owns them. */
+  readonly descriptors: readonly number[]
+  /** Why this message is not whole, if it is not; its descriptors have been closed. */
+  readonly refused: string | undefined
+}
+
+/** What a look at the machine found. */
+export type Probe =
+  | { readonly available: true; readonly libc: Libc }
+  | { readonly available: false; readonly reason: string }
+
+/** Bytes of the largest message, header and body together. */
+export const MESSAGE = 65_536
+/** Descriptors that one message may carry. */
+export const DESCRIPTORS = 2
+
+/** A system call that failed: `code` is the name of the error, `ENOTSOCK` for instance. */
+export class ErrnoError extends Error {
+  override readonly name = 'ErrnoError'
+  readonly code: string
+
+  constructor(call: string, code: string) {
+    super(`${call}: ${code}`)
+    this.code = code
+  }
+}
+
+let probed: Probe | undefined
+
+/** Whether the foreign calls work here. Tries them once, on a message to itself with a descriptor; never throws. */
+export function probe(): Probe {
+  probed ??= attempt()
+  return probed
+}
+
+function attempt(): Probe {
+  const { platform, arch } = process
+  if (platform !== 'linux') return { available: false, reason: `no foreign calls for ${platform}` }
+  if (arch !== 'x64' && arch !== 'arm64') return { available: false, reason: `no foreign calls for ${arch}` }
+  try {
+    const libc = load()
+    selfTest(libc)
+    return { available: true, libc }
+  } catch (error) {
+    return { available: false, reason: `foreign calls failed: ${(error as Error).message}` }
+  }
+}
+
+const AF_UNIX = 1
+const AF_INET = 2
+const AF_INET6 = 10
+const SOCK_TYPES = { stream: 1, seqpacket: 5 } as const
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_SNDBUF = 7
+const SO_RCVBUF = 8
+const SO_DOMAIN = 39
+const SCM_RIGHTS = 1
+const MSG_CTRUNC = 0x8
+const MSG_TRUNC = 0x20
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+const MSG_CMSG_CLOEXEC = 0x40000000
+const SHUT_RDWR = 2
+const F_DUPFD_CLOEXEC = 1030
+
+/** `CMSG_LEN(n)` and `CMSG_SPACE(n)` of 32-bit descriptors, in bytes: a 16-byte head, then padding to 8. */
+const controlLength = (count: number): number => 16 + 4 * count
+const CONTROL = Math.ceil(controlLength(DESCRIPTORS) / 8) * 8
+
+// One block per direction: msghdr (56 bytes), iovec (16), control, and the message itself.
+const IOVEC = 64
+const CONTROL_AT = 80
+const DATA_AT = 128
+const BLOCK = DATA_AT + MESSAGE
+
+interface Koffi {
+  load(path: null): { func(definition: string): (...args: (number | bigint)[]) => number }
+  alloc(type: string, count: number): bigint
+  view(pointer: bigint, length: number): ArrayBuffer
+  errno(): number
+}
+
+function load(): Libc {
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi
+  // Node itself is linked to the libc, so its symbols are already here, whatever the library is called.
+  const library = koffi.load(null)
+  const socketpair = library.func('int socketpair(int, int, int, uintptr_t)')
+  const sendmsg = library.func('intptr_t sendmsg(int, uintptr_t, int)')
+  const recvmsg = library.func('intptr_t recvmsg(int, uintptr_t, int)')
+  const send = library.func('intptr_t send(int, uintptr_t, size_t, int)')
+  const shutdown = library.func('int shutdown(int, int)')
+  const fcntl = library.func('int fcntl(int, int, ...)')
+  const setsockopt = library.func('int setsockopt(int, int, int, uintptr_t, uint32_t)')
+  const getsockopt = library.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)')
+
+  const outgoing = new Block(koffi)
+  const incoming = new Block(koffi)
+  const small = koffi.alloc('uint8', 16)
+  const ints = new Int32Array(koffi.view(small, 16))
+
+  const failure = (): string => getSystemErrorName(-koffi.errno())
+  const check = (call: string, result: number): number => {
+    if (result < 0) throw new ErrnoError(call, failure())
+    return result
+  }
+
+  return {
+    socketPair(type) {
+      check('socketpair', socketpair(AF_UNIX, SOCK_TYPES[type] | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, small))
+      return [ints[0]!, ints[1]!]
+    },
+
+    sendMessage(fd, header, body, descriptors) {
+      const length = header.length + body.length
+      if (length < 1 || length > MESSAGE) throw new RangeError(`a message of ${length} bytes`)
+      if (descriptors.length > DESCRIPTORS) throw new RangeError(`${descriptors.length} descriptors`)
+      checkFd(fd)
+      outgoing.data.set(header, 0)
+      outgoing.data.set(body, header.length)
+      outgoing.setLengths(length, descriptors.length === 0 ? 0 : controlLength(descriptors.length))
+      outgoing.setDescriptors(descriptors)
+      const sent = sendmsg(fd, outgoing.pointer, MSG_DONTWAIT | MSG_NOSIGNAL)
+      return sent < 0 ? failure() : undefined
+    },
+
+    receiveMessage(fd) {
+      checkFd(fd)
+      incoming.setLengths(MESSAGE, CONTROL)
+      const length = recvmsg(fd, incoming.pointer, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+      if (length < 0) return failure()
+      const descriptors = incoming.descriptors()
+      const { flags } = incoming
+      if (length === 0 && descriptors.length === 0) return 'EOF'
+      const bytes = incoming.data.subarray(0, Math.min(length, MESSAGE))
+      const refused =
+        (flags & MSG_CTRUNC) !== 0
+          ? 'descriptors were lost'
+          : (flags & MSG_TRUNC) !== 0
+            ? 'the message was cut'
+            : undefined
+      if (refused === undefined) return { bytes, descriptors, refused }
+      for (const descriptor of descriptors) closeSync(descriptor)
+      return { bytes, descriptors: [], refused }
+    },
+
+    wake(fd) {
+      checkFd(fd)
+      return send(fd, small, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? failure() : undefined
+    },
+
+    shutdown(fd) {
+      checkFd(fd)
+      return shutdown(fd, SHUT_RDWR) < 0 ? failure() : undefined
+    },
+
+    duplicate(fd) {
+      checkFd(fd)
+      return check('fcntl', (fcntl as (...args: unknown[]) => number)(fd, F_DUPFD_CLOEXEC, 'int', 0))
+    },
+
+    setBuffers(fd, bytes) {
+      checkFd(fd)
+      if (!Number.isInteger(bytes) || bytes < 1 || bytes > 0x7fffffff) throw new RangeError(`${bytes} bytes`)
+      ints[0] = bytes
+      check('setsockopt', setsockopt(fd, SOL_SOCKET, SO_SNDBUF, small, 4))
+      check('setsockopt', setsockopt(fd, SOL_SOCKET, SO_RCVBUF, small, 4))
+    },
+
+    domainOf(fd) {
+      checkFd(fd)
+      ints[1] = 4
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_DOMAIN, small, small + 4n))
+      const domain = ints[0]
+      return domain === AF_INET || domain === AF_INET6 ? 'tcp' : domain === AF_UNIX ? 'unix' : 'other'
+    },
+  }
+}
+
+function checkFd(fd: number): void {
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) throw new RangeError(`${fd} is no descriptor`)
+}
+
+/** The memory of one direction, with the pointers between its parts written once. */
+class Block {
+  readonly pointer: bigint
+  readonly data: Uint8Array
+  readonly #view: DataView
+
+  constructor(koffi: Koffi) {
+    this.pointer = koffi.alloc('uint8', BLOCK)
+    const memory = koffi.view(this.pointer, BLOCK)
+    this.data = new Uint8Array(memory, DATA_AT, MESSAGE)
+    this.#view = new DataView(memory, 0, DATA_AT)
+    new Uint8Array(memory).fill(0)
+    this.#view.setBigUint64(16, this.pointer + BigInt(IOVEC), true) // msg_iov
+    this.#view.setUint32(24, 1, true) // msg_iovlen
+    this.#view.setBigUint64(IOVEC, this.pointer + BigInt(DATA_AT), true) // iov_base
+  }
+
+  /** `data` and `control` in bytes, both checked by the caller against what this block holds. */
+  setLengths(data: number, control: number): void {
+    this.#view.setUint32(IOVEC + 8, data, true) // iov_len
+    // The kernel refuses a control block of length 0 only where its pointer is looked at; null is plain.
+    this.#view.setBigUint64(32, control === 0 ? 0n : this.pointer + BigInt(CONTROL_AT), true) // msg_control
+    this.#view.setUint32(40, control, true) // msg_controllen
+    this.#view.setUint32(48, 0, true) // msg_flags
+  }
+
+  get flags(): number {
+    return this.#view.getUint32(48, true)
+  }
+
+  setDescriptors(descriptors: readonly number[]): void {
+    if (descriptors.length === 0) return
+    this.#view.setUint32(CONTROL_AT, controlLength(descriptors.length), true) // cmsg_len
+    this.#view.setUint32(CONTROL_AT + 8, SOL_SOCKET, true) // cmsg_level
+    this.#view.setUint32(CONTROL_AT + 12, SCM_RIGHTS, true) // cmsg_type
+    for (let i = 0; i < descriptors.length; i++) {
+      this.#view.setInt32(CONTROL_AT + 16 + 4 * i, descriptors[i]!, true)
+    }
+  }
+
+  /** The descriptors that came with the message that was received last. */
+  descriptors(): number[] {
+    const descriptors: number[] = []
+    if (this.#view.getUint32(40, true) < controlLength(1)) return descriptors
+    const length = this.#view.getUint32(CONTROL_AT, true)
+    const level = this.#view.getUint32(CONTROL_AT + 8, true)
+    const type = this.#view.getUint32(CONTROL_AT + 12, true)
+    if (level !== SOL_SOCKET || type !== SCM_RIGHTS || length > controlLength(DESCRIPTORS)) return descriptors
+    for (let at = 16; at + 4 <= length; at += 4) descriptors.push(this.#view.getInt32(CONTROL_AT + at, true))
+    return descriptors
+  }
+}
+
+/** Sends a message with a descriptor to itself: what comes out must be what went in. */
+function selfTest(libc: Libc): void {
+  const opened: number[] = []
+  try {
+    const [one, other] = libc.socketPair('seqpacket')
+    opened.push(one, other)
+    const failed = libc.sendMessage(one, new Uint8Array([1, 2]), new Uint8Array([3]), [one, other])
+    if (failed !== undefined) throw new ErrnoError('sendmsg', failed)
+    const received = libc.receiveMessage(other)
+    if (typeof received === 'string') throw new ErrnoError('recvmsg', received)
+    opened.push(...received.descriptors)
+    const whole = received.bytes.length === 3 && received.bytes[2] === 3 && received.descriptors.length === 2
+    if (!whole || received.refused !== undefined) throw new Error('a message to itself came out different')
+    if (libc.receiveMessage(other) !== 'EAGAIN') throw new Error('an empty inbox is not EAGAIN')
+    if (libc.domainOf(received.descriptors[0]!) !== 'unix') throw new Error('a Unix socket is not one')
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
+}
