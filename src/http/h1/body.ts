@@ -1,0 +1,144 @@
+import type { Field } from '../message.ts'
+import type { ByteQueue } from './byte-queue.ts'
+import { H1Error } from './error.ts'
+import type { H1Limits } from './limits.ts'
+import { HeadScanner } from './scanner.ts'
+
+const LF = 0x0a
+const CR = 0x0d
+
+/** Most bytes of a line with a chunk's size, extensions and CRLF included. */
+const CHUNK_LINE = 1024
+
+/** Fields that mean something only before the content, and so are refused behind it (RFC 9110, Section 6.5.1). */
+const NOT_IN_TRAILERS = new Set(['content-length', 'host', 'transfer-encoding'])
+
+const EXTENSION =
+  /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/
+
+/**
+ * Finds the content in a message's bytes (RFC 9112, Sections 6.2 and 7.1). It takes the framing off the front of the
+ * queue and says how much content comes next; the caller takes that, or throws it away.
+ */
+export class BodyReader {
+  readonly #limits: H1Limits
+  /** Bytes of content still to come in this message or chunk. */
+  #remaining: number
+  /** What comes when `#remaining` is used up. */
+  #next: 'end' | 'size' | 'data-end' | 'trailers' | 'never'
+  #content = 0
+  #extensionBytes = 0
+  #searched = 0
+  #scanner: HeadScanner | undefined
+  /** Everything has been read, the trailers too. */
+  done = false
+  trailers: readonly Field[] = []
+
+  /** @param length bytes of content, or how else its end is known */
+  constructor(length: number | 'chunked' | 'until close', limits: H1Limits) {
+    this.#limits = limits
+    this.#remaining = length === 'until close' ? Number.POSITIVE_INFINITY : length === 'chunked' ? 0 : length
+    this.#next = length === 'chunked' ? 'size' : length === 'until close' ? 'never' : 'end'
+    if (length === 0) this.done = true
+  }
+
+  /** Bytes of content that are known to be still to come. */
+  get remaining(): number {
+    return this.#remaining
+  }
+
+  /**
+   * Takes framing off the front of the queue. The caller must take or skip what it returns before it calls again.
+   * @returns how many bytes of content are at the front; 0 if more bytes are needed, or it is done
+   * @throws H1Error 400 for bad framing, 413 for too much content, 431 for too many trailers
+   */
+  advance(queue: ByteQueue): number {
+    while (!this.done) {
+      if (this.#remaining > 0) {
+        const count = Math.min(this.#remaining, queue.length)
+        this.#remaining -= count
+        if (this.#remaining === 0 && this.#next === 'end') this.done = true
+        return count
+      }
+      if (!this.#framing(queue)) return 0
+    }
+    return 0
+  }
+
+  /** @returns whether a piece of framing was there */
+  #framing(queue: ByteQueue): boolean {
+    if (this.#next === 'size') return this.#readSize(queue)
+    if (this.#next === 'data-end') {
+      const { bytes, start, length } = queue
+      if (length > 0 && bytes[start] !== CR) throw new H1Error(400, 'a chunk is longer than its size')
+      if (length < 2) return false
+      if (bytes[start + 1] !== LF) throw new H1Error(400, 'a CR without LF')
+      queue.skip(2)
+      this.#next = 'size'
+      return true
+    }
+    this.#scanner ??= new HeadScanner('none', this.#limits)
+    const trailers = this.#scanner.scan(queue.bytes, queue.start, queue.end)
+    if (trailers === undefined) return false
+    for (const [name] of trailers.fields) {
+      if (NOT_IN_TRAILERS.has(name.toLowerCase())) throw new H1Error(400, `${name} among the trailers`)
+    }
+    queue.skip(trailers.length)
+    this.trailers = trailers.fields
+    this.done = true
+    return true
+  }
+
+  /** `chunk-size [ chunk-ext ] CRLF` */
+  #readSize(queue: ByteQueue): boolean {
+    const { bytes, start } = queue
+    const stop = Math.min(queue.end, start + CHUNK_LINE)
+    let at = start + this.#searched
+    while (at < stop && bytes[at] !== LF) at++
+    if (at === stop) {
+      if (stop === start + CHUNK_LINE) throw new H1Error(400, `a chunk line of more than ${CHUNK_LINE} bytes`)
+      this.#searched = at - start
+      return false
+    }
+    this.#searched = 0
+    const end = at - 1
+    if (end < start || bytes[end] !== CR) throw new H1Error(400, 'an LF without CR')
+    let size = 0
+    let digits = start
+    for (; digits < end; digits++) {
+      const value = hexDigit(bytes[digits] as number)
+      if (value < 0) break
+      size = Math.min(size * 16 + value, Number.MAX_SAFE_INTEGER)
+    }
+    if (digits === start) throw new H1Error(400, 'a chunk without a size')
+    if (digits < end) this.#readExtension(bytes, digits, end)
+    queue.skip(at + 1 - start)
+    if (size === 0) {
+      this.#next = 'trailers'
+      return true
+    }
+    this.#content += size
+    if (this.#content > this.#limits.bodyBytes) {
+      throw new H1Error(413, `more than ${this.#limits.bodyBytes} bytes of content`)
+    }
+    this.#remaining = size
+    this.#next = 'data-end'
+    return true
+  }
+
+  /** Extensions are checked, counted and ignored: all of them in one message may be as long as a head. */
+  #readExtension(bytes: Uint8Array, from: number, end: number): void {
+    this.#extensionBytes += end - from
+    if (this.#extensionBytes > this.#limits.headBytes) throw new H1Error(400, 'too many chunk extensions')
+    let text = ''
+    for (let i = from; i < end; i++) text += String.fromCharCode(bytes[i] as number)
+    if (!EXTENSION.test(text)) throw new H1Error(400, 'a bad chunk size or chunk extension')
+  }
+}
+
+/** The value of a hexadecimal digit; -1 if it is none. */
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const letter = byte | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}

@@ -1,0 +1,7 @@
+/** HTTP/1.0 and 1.1 (RFC 9112) without sockets and without a clock. */
+export { H1Client, type H1ClientEvent, type OutgoingRequest } from './client.ts'
+export { H1Error } from './error.ts'
+export { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
+export { httpDate, type ResponseHead } from './response-head.ts'
+export { type H1Event, H1Server } from './server.ts'
+export { type H1State, h1State, INBOUND_CEILING } from './state.ts'

@@ -1,0 +1,43 @@
+import type { RequestHead } from '../message.ts'
+import { H1Error } from './error.ts'
+import { readFraming } from './framing.ts'
+import type { ScannedHead } from './scanner.ts'
+import { parseHost, parseTarget } from './target.ts'
+
+/** A request's head, and what follows from it for the connection. */
+export interface IncomingRequest {
+  readonly head: RequestHead
+  /** Bytes of the head in the input. */
+  readonly length: number
+  /** Bytes of content; undefined: chunked. */
+  readonly bodyLength: number | undefined
+  /** The client waits for 100 (Continue) before it sends its content (RFC 9110, Section 10.1.1). */
+  readonly expectsContinue: boolean
+  /** The client lets the connection be used again (RFC 9112, Section 9.3). */
+  readonly persistent: boolean
+}
+
+/** Judges a scanned request. @throws H1Error with the status to answer */
+export function readRequest({ start, fields, length }: ScannedHead): IncomingRequest {
+  const [method, target, protocol] = start as readonly [string, string, string]
+  const version = protocol === 'HTTP/1.1' ? '1.1' : '1.0'
+  const { path, query, authority } = parseTarget(method, target)
+  const framing = readFraming(version, fields)
+  if (framing.host === undefined && version === '1.1') throw new H1Error(400, 'no Host field')
+  const named = framing.host === undefined ? undefined : parseHost(framing.host)
+  // RFC 9112, Section 3.2.2: the absolute-form wins over Host, which must be there all the same.
+  const host = authority === undefined ? named : parseHost(authority)
+  let expectsContinue = false
+  // RFC 9110, Section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
+  if (framing.expect !== undefined && version === '1.1') {
+    if (framing.expect !== '100-continue') throw new H1Error(417, 'an expectation other than 100-continue')
+    expectsContinue = framing.chunked || (framing.contentLength ?? 0) > 0
+  }
+  return {
+    head: { method, target, version, headers: fields, host, path, query },
+    length,
+    bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
+    expectsContinue,
+    persistent: !framing.close && (version === '1.1' || framing.keepAlive),
+  }
+}

@@ -1,0 +1,129 @@
+import type { Field } from '../message.ts'
+import { reasonPhrase } from '../status.ts'
+import { isFieldValue, isToken } from './syntax.ts'
+
+/** The start of a response, before the connection adds its own fields. */
+export interface ResponseHead {
+  /** 200 to 999; interim responses are not sent this way. */
+  readonly status: number
+  readonly headers: readonly Field[]
+  /** Bytes of content that will be written, or that a GET would have got; undefined: not known beforehand. */
+  readonly length: number | undefined
+}
+
+/** What the connection knows about the exchange. */
+export interface ResponseContext {
+  readonly headRequest: boolean
+  readonly version: '1.0' | '1.1'
+  /** The connection could be used again. */
+  readonly persistent: boolean
+  /** Milliseconds since 1970, for Date. */
+  readonly now: number
+}
+
+/** A response's head as it goes out, and how its content is framed. */
+export interface SerialisedHead {
+  /** Characters below U+0100, each one byte. */
+  readonly text: string
+  readonly framing: 'length' | 'chunked' | 'until close' | 'no content'
+  /** Bytes of content to come if `framing` is `length`; otherwise 0. */
+  readonly length: number
+  readonly close: boolean
+}
+
+/**
+ * Writes a response's head (RFC 9112, Sections 4, 6 and 9). Date, Content-Length, Transfer-Encoding and Connection are
+ * ours; Keep-Alive, Proxy-Connection, Trailer and Upgrade of the function are left out, its `Connection: close` is
+ * followed, its Date is kept, and its Content-Length is used where the length is not known.
+ * @throws TypeError for a status, field or length that must not be sent
+ */
+export function serialiseHead(head: ResponseHead, context: ResponseContext): SerialisedHead {
+  const { status } = head
+  if (!Number.isInteger(status) || status < 200 || status > 999) {
+    throw new TypeError(`${status} is not the status of a final response`)
+  }
+  let close = !context.persistent
+  let dated = false
+  let declared: number | undefined
+  let text = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`
+  for (const [name, value] of head.headers) {
+    if (!isToken(name)) throw new TypeError('a field name is not a token')
+    if (!isFieldValue(value)) throw new TypeError(`the value of ${name} cannot be sent in a field`)
+    switch (name.length) {
+      case 4:
+        if (name.toLowerCase() === 'date') dated = true
+        break
+      case 7: {
+        const lower = name.toLowerCase()
+        if (lower === 'upgrade' || lower === 'trailer') continue
+        break
+      }
+      case 10: {
+        const lower = name.toLowerCase()
+        if (lower === 'keep-alive') continue
+        if (lower !== 'connection') break
+        if (/(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(value)) close = true
+        continue
+      }
+      case 14:
+        if (name.toLowerCase() !== 'content-length') break
+        declared = declaredLength(value, declared)
+        continue
+      case 16:
+        if (name.toLowerCase() === 'proxy-connection') continue
+        break
+      case 17:
+        if (name.toLowerCase() === 'transfer-encoding') continue
+        break
+    }
+    text += `${name}: ${value}\r\n`
+  }
+  const noContent = context.headRequest || status === 204 || status === 304
+  const length = noContent ? (declared ?? head.length) : (head.length ?? declared)
+  if (!noContent && declared !== undefined && declared !== length) {
+    throw new TypeError(`Content-Length says ${declared}, but the content has ${length} bytes`)
+  }
+  if (length !== undefined && (!Number.isSafeInteger(length) || length < 0)) {
+    throw new TypeError(`${length} is not a number of bytes`)
+  }
+  if (status === 205 && length !== 0) throw new TypeError('a 205 response carries no content')
+  let framing: SerialisedHead['framing'] = 'length'
+  if (noContent) {
+    framing = 'no content'
+    // 204 never has a length, and 304 only the one that the function knows (RFC 9110, Section 8.6).
+    const tells = status === 204 ? undefined : status === 304 ? declared : length
+    if (tells !== undefined) text += `Content-Length: ${tells}\r\n`
+  } else if (length !== undefined) {
+    text += `Content-Length: ${length}\r\n`
+  } else if (context.version === '1.1') {
+    framing = 'chunked'
+    text += 'Transfer-Encoding: chunked\r\n'
+  } else {
+    framing = 'until close'
+    close = true
+  }
+  if (!dated) text += `Date: ${httpDate(context.now)}\r\n`
+  if (close) text += 'Connection: close\r\n'
+  else if (context.version === '1.0') text += 'Connection: keep-alive\r\n'
+  return { text: `${text}\r\n`, framing, length: framing === 'length' ? length! : 0, close }
+}
+
+function declaredLength(value: string, before: number | undefined): number {
+  if (!/^[0-9]{1,15}$/.test(value) || (before !== undefined && before !== Number(value))) {
+    throw new TypeError('Content-Length is not one number of bytes')
+  }
+  return Number(value)
+}
+
+let dateSecond = Number.NaN
+let dateText = ''
+
+/** IMF-fixdate (RFC 9110, Section 5.6.7): `Tue, 15 Nov 1994 08:12:31 GMT`. @param now milliseconds since 1970 */
+export function httpDate(now: number): string {
+  const second = Math.floor(now / 1000)
+  if (second !== dateSecond) {
+    dateText = new Date(second * 1000).toUTCString()
+    dateSecond = second
+  }
+  return dateText
+}

@@ -1,0 +1,328 @@
+import { EMPTY, utf8 } from '../../wire/index.ts'
+import type { Field, RequestHead, ResponseView } from '../message.ts'
+import { BodyReader } from './body.ts'
+import { ByteQueue } from './byte-queue.ts'
+import { H1Error } from './error.ts'
+import { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
+import { type IncomingRequest, readRequest } from './request-head.ts'
+import { type ResponseHead, type SerialisedHead, serialiseHead } from './response-head.ts'
+import { HeadScanner } from './scanner.ts'
+import { type H1State, INBOUND_CEILING } from './state.ts'
+import { writeLatin1 } from './syntax.ts'
+
+/** Bytes of a request's content, framing included, that we read and throw away after an early response. */
+const DRAIN = 65_536
+
+const CRLF = utf8('\r\n')
+const LAST_CHUNK = utf8('0\r\n\r\n')
+const CONTINUE = utf8('HTTP/1.1 100 Continue\r\n\r\n')
+
+/** What {@link H1Server.next} reports. */
+export type H1Event =
+  /** A request's head; none of its bytes is taken before {@link H1Server.accept}. */
+  | {
+      readonly type: 'request'
+      readonly head: RequestHead
+      readonly expectsContinue: boolean
+      /** Bytes of content; undefined if it is chunked. */
+      readonly bodyLength: number | undefined
+    }
+  /** A piece of content, in memory of its own. */
+  | { readonly type: 'body'; readonly data: Uint8Array }
+  /** The request has been read whole. */
+  | { readonly type: 'end'; readonly trailers: readonly Field[] }
+  /**
+   * The client broke a rule or exceeded a limit. If `answerable`, one response may still be sent, and it should have
+   * this status; the connection closes in any case.
+   */
+  | {
+      readonly type: 'error'
+      readonly status: number
+      readonly reason: string
+      readonly answerable: boolean
+    }
+
+/** The request being served. */
+interface Exchange {
+  readonly request: IncomingRequest
+  readonly body: BodyReader
+  /** Where reading stands; `drain` throws the rest away, after the response. */
+  reading: 'content' | 'over' | 'drain'
+  /** Bytes that may still be thrown away. */
+  allowance: number
+  /** 100 (Continue) was sent, or is not wanted any more. */
+  continued: boolean
+}
+
+/**
+ * The server's side of an HTTP/1.0 or 1.1 connection (RFC 9112), without socket or clock. Bytes go in by
+ * {@link receive}; {@link next} is asked for one event after the other until it has none; {@link accept} takes a request,
+ * and {@link respond}, {@link write} and {@link end} give the bytes to send. When the response has ended, nothing
+ * more is reported of its request, and the next one is announced.
+ *
+ * Between an announcement and `accept()` the request is still nothing but bytes, so a container at which a request arrives that
+ * belongs to another one can {@link export} the connection and hand it over.
+ */
+export class H1Server {
+  readonly #limits: H1Limits
+  readonly #queue = new ByteQueue()
+  #requestsServed: number
+  #scanner: HeadScanner | undefined
+  #announced: IncomingRequest | undefined
+  #exchange: Exchange | undefined
+  /** The head that has been sent, while its content is being sent. */
+  #response: SerialisedHead | undefined
+  #responded = false
+  /** Bytes of content that Content-Length still promises. */
+  #owed = 0
+  /** The connection may serve another request. */
+  #persistent = true
+  #failed = false
+  #closed = false
+
+  /** @param state from another connection's {@link export}; without it, a new connection */
+  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State) {
+    this.#limits = limits
+    this.#requestsServed = state?.requestsServed ?? 0
+    if (state !== undefined && state.inbound.length > 0) {
+      this.#queue.push(state.inbound)
+      this.#queue.settle()
+    }
+  }
+
+  /**
+   * Bytes from the client, in any pieces. They are borrowed: the caller leaves them alone until {@link next} has returned
+   * undefined or this is called again. Nothing bounds what is kept here: stop reading while {@link buffered} is large.
+   */
+  receive(bytes: Uint8Array): void {
+    if (this.#closed || this.#failed) return
+    this.#queue.settle()
+    this.#queue.push(bytes)
+  }
+
+  /**
+   * The next event; undefined if it takes more bytes, {@link accept}, or the end of the response. After that,
+   * look at {@link shouldClose}.
+   */
+  next(): H1Event | undefined {
+    if (this.#closed || this.#failed) return undefined
+    try {
+      const event = this.#exchange === undefined ? this.#nextRequest() : this.#nextContent(this.#exchange)
+      if (event === undefined) this.#queue.settle()
+      return event
+    } catch (error) {
+      if (!(error instanceof H1Error)) throw error
+      return this.#fail(error)
+    }
+  }
+
+  /** Takes the request that was announced. A request that another container shall serve is left alone instead. */
+  accept(): void {
+    const request = this.#announced
+    if (request === undefined) throw new Error('no request has been announced')
+    this.#queue.skip(request.length)
+    this.#announced = undefined
+    this.#scanner = undefined
+    this.#persistent = request.persistent && this.#requestsServed + 1 < this.#limits.requests
+    this.#exchange = {
+      request,
+      body: new BodyReader(request.bodyLength ?? 'chunked', this.#limits),
+      reading: 'content',
+      allowance: DRAIN,
+      continued: !request.expectsContinue,
+    }
+  }
+
+  /** 100 (Continue), if the client waits for it and the response has not begun; otherwise no bytes. */
+  continue(): Uint8Array {
+    const exchange = this.#exchange
+    if (exchange === undefined || exchange.continued || this.#responded || this.#failed) return EMPTY
+    if ((exchange.request.bodyLength ?? 0) > this.#limits.bodyBytes) return EMPTY
+    exchange.continued = true
+    return CONTINUE
+  }
+
+  /**
+   * Begins the response to the accepted request, or to an answerable error.
+   * @param now milliseconds since 1970, for Date
+   * @returns the head's bytes
+   * @throws TypeError for a head that must not be sent; then another one may be tried
+   */
+  respond(head: ResponseHead, now: number): Uint8Array {
+    const { text } = this.#begin(head, now)
+    const bytes = new Uint8Array(text.length)
+    writeLatin1(text, bytes)
+    return bytes
+  }
+
+  /** A part of the content, framed. Nothing goes out where a response carries no content: HEAD, 204, 304. */
+  write(data: Uint8Array): Uint8Array[] {
+    const { framing } = this.#open()
+    if (framing === 'no content' || data.length === 0) return []
+    if (framing === 'chunked') return [utf8(`${data.length.toString(16)}\r\n`), data, CRLF]
+    if (framing === 'length') {
+      if (data.length > this.#owed) throw new RangeError('more content than Content-Length says')
+      this.#owed -= data.length
+    }
+    return [data]
+  }
+
+  /**
+   * Ends the response.
+   * @returns what ends its framing
+   * @throws RangeError if content is missing; then the connection can only be closed
+   */
+  end(): Uint8Array {
+    const { framing } = this.#open()
+    if (framing === 'length' && this.#owed > 0) {
+      this.#close()
+      throw new RangeError('less content than Content-Length says')
+    }
+    this.#finishResponse()
+    return framing === 'chunked' ? LAST_CHUNK : EMPTY
+  }
+
+  /** A whole response in one piece: {@link respond}, {@link write} and {@link end}. */
+  reply({ status, headers = [], body }: ResponseView, now: number): Uint8Array {
+    const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
+    const { text, framing, length } = this.#begin({ status, headers, length: content.length }, now)
+    const bytes = new Uint8Array(text.length + length)
+    writeLatin1(text, bytes)
+    if (framing === 'length') bytes.set(content, text.length)
+    this.#finishResponse()
+    return bytes
+  }
+
+  /** There is nothing more to do here: send what was given out, and close. */
+  get shouldClose(): boolean {
+    return this.#closed
+  }
+
+  /** Between two messages: {@link export} is possible. A request may be announced, or partly there. */
+  get idle(): boolean {
+    return this.#exchange === undefined && !this.#failed && !this.#closed
+  }
+
+  /** Bytes received and not yet taken. When idle, more than none means that a request has begun to arrive. */
+  get buffered(): number {
+    return this.#queue.length
+  }
+
+  /** Requests answered so far on this connection, wherever that was. */
+  get requestsServed(): number {
+    return this.#requestsServed
+  }
+
+  /** The connection as a value. This object can go on; whoever gives the value away must not let it. @throws Error unless idle */
+  export(): H1State {
+    if (!this.idle) throw new Error('an HTTP/1 connection is exported between messages')
+    if (this.#queue.length > INBOUND_CEILING) throw new Error('too many bytes received to be exported')
+    return { requestsServed: this.#requestsServed, inbound: this.#queue.copy() }
+  }
+
+  #nextRequest(): H1Event | undefined {
+    const queue = this.#queue
+    if (this.#announced !== undefined || queue.length === 0) return undefined
+    this.#scanner ??= new HeadScanner('request-line', this.#limits)
+    const scanned = this.#scanner.scan(queue.bytes, queue.start, queue.end)
+    if (scanned === undefined) return undefined
+    const request = readRequest(scanned)
+    this.#announced = request
+    const { head, expectsContinue, bodyLength } = request
+    return { type: 'request', head, expectsContinue, bodyLength }
+  }
+
+  #nextContent(exchange: Exchange): H1Event | undefined {
+    const { body, request } = exchange
+    if (exchange.reading === 'over') return undefined
+    if (exchange.reading === 'drain') return this.#drain(exchange)
+    if ((request.bodyLength ?? 0) > this.#limits.bodyBytes) {
+      throw new H1Error(413, `more than ${this.#limits.bodyBytes} bytes of content`)
+    }
+    const count = body.advance(this.#queue)
+    if (count > 0) {
+      exchange.continued = true
+      return { type: 'body', data: this.#queue.take(count) }
+    }
+    if (!body.done) return undefined
+    exchange.reading = 'over'
+    return { type: 'end', trailers: body.trailers }
+  }
+
+  /** Reads the rest of a request that has been answered, and goes on to the next one. */
+  #drain(exchange: Exchange): H1Event | undefined {
+    const before = this.#queue.length
+    for (
+      let count = exchange.body.advance(this.#queue);
+      count > 0;
+      count = exchange.body.advance(this.#queue)
+    ) {
+      this.#queue.skip(count)
+    }
+    exchange.allowance -= before - this.#queue.length
+    if (exchange.allowance < 0 || exchange.body.remaining > exchange.allowance) {
+      this.#close()
+      return undefined
+    }
+    if (!exchange.body.done) return undefined
+    this.#finishExchange()
+    return this.#closed ? undefined : this.#nextRequest()
+  }
+
+  #begin(head: ResponseHead, now: number): SerialisedHead {
+    if (this.#responded || this.#closed || (this.#exchange === undefined && !this.#failed)) {
+      throw new Error('no request waits for a response')
+    }
+    const exchange = this.#exchange
+    // A client that was not told to go on may or may not send its content: only closing makes that clear.
+    const clear = exchange === undefined || exchange.continued
+    const serialised = serialiseHead(head, {
+      headRequest: exchange?.request.head.method === 'HEAD',
+      version: exchange?.request.head.version ?? '1.0',
+      persistent: this.#persistent && !this.#failed && clear,
+      now,
+    })
+    if (serialised.close) this.#persistent = false
+    this.#owed = serialised.length
+    this.#response = serialised
+    this.#responded = true
+    return serialised
+  }
+
+  #open(): SerialisedHead {
+    if (this.#response === undefined) throw new Error('no response has been begun')
+    return this.#response
+  }
+
+  #finishResponse(): void {
+    const exchange = this.#exchange
+    this.#response = undefined
+    this.#requestsServed++
+    const reusable = exchange !== undefined && !this.#failed && this.#persistent
+    if (!reusable || exchange.body.remaining > DRAIN) this.#close()
+    else if (exchange.body.done) this.#finishExchange()
+    else exchange.reading = 'drain'
+  }
+
+  #finishExchange(): void {
+    this.#exchange = undefined
+    this.#responded = false
+  }
+
+  #fail(error: H1Error): H1Event {
+    const answerable = !this.#responded
+    this.#failed = true
+    this.#announced = undefined
+    this.#queue.clear()
+    if (!answerable && this.#response === undefined) this.#close()
+    return { type: 'error', status: error.status, reason: error.message, answerable }
+  }
+
+  #close(): void {
+    this.#closed = true
+    this.#exchange = undefined
+    this.#announced = undefined
+    this.#response = undefined
+    this.#queue.clear()
+  }
+}

@@ -1,0 +1,55 @@
+/** The character classes of RFC 9110, Section 5.6, and RFC 9112, as tables of 256 bytes, and text as bytes. */
+
+function table(allowed: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (allowed(byte) ? 1 : 0))
+}
+
+const among = (characters: string) => (byte: number) => characters.includes(String.fromCharCode(byte))
+const isTokenMark = among("!#$%&'*+-.^_`|~")
+const isNoTarget = among('"#<>')
+
+const isAlphanumeric = (byte: number): boolean =>
+  (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
+
+/** `tchar`: what methods and field names are made of (RFC 9110, Section 5.6.2). */
+export const TOKEN: Uint8Array = table(byte => isAlphanumeric(byte) || isTokenMark(byte))
+
+/** What we take in a request target: visible ASCII but for `"`, `#`, `<` and `>`. Browsers send the rest as it is. */
+export const TARGET: Uint8Array = table(byte => byte > 0x20 && byte < 0x7f && !isNoTarget(byte))
+
+/** What a field value may hold: HTAB, SP, VCHAR and obs-text (RFC 9110, Section 5.5). */
+export const VALUE: Uint8Array = table(byte => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f))
+
+const TOKEN_TEXT = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const VALUE_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Whether the text is a `token` (RFC 9110, Section 5.6.2). */
+export function isToken(text: string): boolean {
+  return TOKEN_TEXT.test(text)
+}
+
+/** Whether the text may be sent as a field value: ISO 8859-1 without control characters but HTAB. */
+export function isFieldValue(text: string): boolean {
+  return VALUE_TEXT.test(text)
+}
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+/** The bytes from `start` to before `end` as characters, one each (ISO 8859-1). @param ascii all are below 0x80 */
+export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boolean): string {
+  if (ascii) return decoder.decode(bytes.subarray(start, end))
+  let text = ''
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number)
+  return text
+}
+
+/**
+ * Writes characters below U+0100 as one byte each (ISO 8859-1) to the start of `target`, which must have room for
+ * `text.length` bytes.
+ */
+export function writeLatin1(text: string, target: Uint8Array): void {
+  const { read, written } = encoder.encodeInto(text, target)
+  if (read === text.length && written === text.length) return
+  for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
+}

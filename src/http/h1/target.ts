@@ -1,0 +1,53 @@
+import { H1Error } from './error.ts'
+
+/** What a request target says. */
+export interface Target {
+  readonly path: string
+  readonly query: string
+  /** The authority of the absolute-form; undefined for the other forms. */
+  readonly authority: string | undefined
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
+
+/**
+ * Reads a request target (RFC 9112, Section 3.2): origin-form, absolute-form with the scheme `http` or `https`, or `*`
+ * for OPTIONS.
+ * @param target characters of the target class of `syntax.ts` alone
+ * @throws H1Error 400 for anything else, 501 for CONNECT
+ */
+export function parseTarget(method: string, target: string): Target {
+  if (method === 'CONNECT') throw new H1Error(501, 'this server opens no tunnels')
+  if (target.charCodeAt(0) === 0x2f) return split(target, undefined)
+  if (target === '*') {
+    if (method !== 'OPTIONS') throw new H1Error(400, 'the target * belongs to OPTIONS')
+    return { path: '*', query: '', authority: undefined }
+  }
+  const absolute = ABSOLUTE.exec(target)
+  if (absolute === null) throw new H1Error(400, 'the request target has none of the forms that we take')
+  const [, authority, rest] = absolute as unknown as [string, string, string]
+  if (authority === '') throw new H1Error(400, 'the request target names no host')
+  // Section 3.2.4: OPTIONS with neither path nor query asks about the server.
+  if (rest === '') return { path: method === 'OPTIONS' ? '*' : '/', query: '', authority }
+  return split(rest.startsWith('/') ? rest : `/${rest}`, authority)
+}
+
+function split(target: string, authority: string | undefined): Target {
+  const mark = target.indexOf('?')
+  const path = mark < 0 ? target : target.slice(0, mark)
+  // URL parsers read a backslash as a slash, so that two of them would disagree about where a path leads.
+  if (path.includes('\\')) throw new H1Error(400, 'a backslash in the path')
+  return { path, query: mark < 0 ? '' : target.slice(mark + 1), authority }
+}
+
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/
+
+/**
+ * The host of `uri-host [ ":" port ]` (RFC 9110, Section 7.2), in lower case; undefined if it is empty.
+ * @throws H1Error 400 if it is no host
+ */
+export function parseHost(value: string): string | undefined {
+  const match = HOST.exec(value)
+  if (match === null) throw new H1Error(400, 'the host is not a name or address with an optional port')
+  return match[1]!.toLowerCase() || undefined
+}
