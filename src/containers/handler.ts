@@ -1,0 +1,385 @@
+import { existsSync } from 'node:fs'
+import { extname, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Field, RequestHead, RequestView, ResponseView } from '../http/message.ts'
+import { header } from '../http/message.ts'
+import { concat, utf8 } from '../wire/index.ts'
+
+/** One level of a log, callable as pino's are: a message, or fields and a message. */
+export interface LogMethod {
+  (message: string): void
+  (fields: object, message?: string): void
+}
+
+/** Where a function writes what it has to say. A pino logger is one. */
+export interface Log {
+  readonly debug: LogMethod
+  readonly info: LogMethod
+  readonly warn: LogMethod
+  readonly error: LogMethod
+}
+
+/** What a function is told of the connection that its request came on. */
+export interface ConnectionInfo {
+  readonly tls: boolean
+  /** The protocol that ALPN chose, as `http/1.1`. */
+  readonly alpn?: string
+  /** The server name of the ClientHello, in lower case. */
+  readonly serverName?: string
+  /** How often the connection has moved between containers so far. */
+  readonly hops: number
+  /** Requests on this connection before this one. */
+  readonly requestIndex: number
+  /** The container that answers, as `echo-1`. */
+  readonly container: string
+}
+
+/** What a function is told besides the request itself. */
+export interface Context {
+  /** Of the request's X-Call-Id field, or made for it. */
+  readonly callId: string
+  readonly functionName: string
+  /** The path without the `/NAME` or `/function/NAME` that chose the function; always begins with a slash. */
+  readonly functionPath: string
+  /** When the platform gives up on the answer, in milliseconds since 1970. */
+  readonly deadline?: number
+  /** Aborted when the client is gone or the deadline has passed. */
+  readonly signal: AbortSignal
+  readonly connection: ConnectionInfo
+  readonly log: Log
+  /** Work that goes on after the response; the container waits for it before it stops. */
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** The settings that the configuration gives to a function. */
+export type Environment = Readonly<Record<string, string>>
+
+/** The usual kind of function: `export default { fetch(request, env, ctx) }`. */
+export interface FetchHandler {
+  fetch(request: Request, env: Environment, context: Context): Response | Promise<Response>
+}
+
+/** `export default (request, ctx) => response`, for short. */
+export type BareHandler = (request: Request, context: Context) => Response | Promise<Response>
+
+/** The quick kind: `export default { handle(request, ctx) }`, with neither Request nor Response objects and whole bodies. */
+export interface RawHandler {
+  handle(request: RequestView, context: Context): ResponseView | Promise<ResponseView>
+}
+
+/** A function that is loaded: one of two shapes, told apart by `kind`. */
+export type FunctionModule = (
+  | ({ readonly kind: 'fetch' } & FetchHandler)
+  | ({ readonly kind: 'raw' } & RawHandler)
+) & {
+  /** The module's file. */
+  readonly file: string
+}
+
+/** A response as both kinds of function end up giving it, ready for whatever HTTP version sends it. */
+export interface FunctionResponse {
+  readonly status: number
+  /** Without the fields that say how the message is framed, and without Content-Length, which is `length`. */
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined
+  /**
+   * Bytes of the body; undefined if nobody knows yet. Of a stream it is what the function declares, which the sender must hold
+   * it to; of an absent body to HEAD or with 304, what the function says that GET would give.
+   */
+  readonly length: number | undefined
+}
+
+/** A function that cannot be loaded; the message says why. */
+export class FunctionError extends Error {
+  override readonly name = 'FunctionError'
+  readonly reason: 'invalid_name' | 'missing' | 'unloadable' | 'wrong_export'
+
+  constructor(reason: FunctionError['reason'], message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.reason = reason
+  }
+}
+
+/** A request that a Request object cannot say. Answer it with `status`. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  readonly status: 400 | 501
+
+  constructor(status: 400 | 501, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** Whether a function may be called that: it must serve as a label of a host name, in lower case. */
+export function isFunctionName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
+}
+
+/**
+ * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an ending).
+ * @param base the directory that relative paths start from
+ * @throws FunctionError
+ */
+export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
+  const file = locate(nameOrPath, base)
+  if (!existsSync(file)) {
+    throw new FunctionError(
+      'missing',
+      `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist`,
+    )
+  }
+  let module: { readonly default?: unknown }
+  try {
+    module = await import(pathToFileURL(file).href)
+  } catch (error) {
+    throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}`, error)
+  }
+  return recognise(module.default, file)
+}
+
+function locate(nameOrPath: string, base: string): string {
+  if (isFunctionName(nameOrPath)) {
+    // The shipped functions are neighbours, compiled as this file is.
+    const ending = extname(fileURLToPath(import.meta.url))
+    return fileURLToPath(new URL(`./functions/${nameOrPath}${ending}`, import.meta.url))
+  }
+  if (!/[/\\.]/.test(nameOrPath) || nameOrPath.includes('\0')) {
+    const rule = '1 to 63 of a-z, 0-9 and -, with no - at either end; a path needs a slash or an ending'
+    throw new FunctionError('invalid_name', `${JSON.stringify(nameOrPath)} is no name of a function: ${rule}`)
+  }
+  return resolve(base, nameOrPath)
+}
+
+function recognise(exported: unknown, file: string): FunctionModule {
+  if (typeof exported === 'function' && !isClass(exported)) {
+    const bare = exported as BareHandler
+    return { kind: 'fetch', file, fetch: (request, _env, context) => bare(request, context) }
+  }
+  const object = (typeof exported === 'object' && exported !== null ? exported : {}) as Partial<
+    FetchHandler & RawHandler
+  >
+  // Called as methods, because some applications are instances of a class. `fetch` wins: some have a `handle` besides.
+  if (typeof object.fetch === 'function') {
+    return { kind: 'fetch', file, fetch: (request, env, context) => object.fetch!(request, env, context) }
+  }
+  if (typeof object.handle === 'function') {
+    return { kind: 'raw', file, handle: (request, context) => object.handle!(request, context) }
+  }
+  const shapes =
+    '{ fetch(request, env, ctx) }, { handle(request, ctx) } or a function (request, ctx) => Response'
+  throw new FunctionError('wrong_export', `${file} must have a default export of the shape ${shapes}`)
+}
+
+function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value))
+}
+
+/** What a Request object has to know that the request head does not say. */
+export interface RequestOrigin {
+  readonly scheme: 'http' | 'https'
+  /** Stands in for a missing Host field (HTTP/1.0): a host, perhaps with a port. */
+  readonly authority: string
+  /** Becomes `request.signal`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The Request object of a request. A body that comes with GET or HEAD is left out, because the object cannot have one.
+ * @throws RequestError 400: the target or the host cannot stand in a URL; 501: the method is one that fetch forbids
+ */
+export function toWebRequest(
+  head: RequestHead,
+  body: Uint8Array | ReadableStream<Uint8Array> | undefined,
+  origin: RequestOrigin,
+): Request {
+  const url = urlOf(head, origin)
+  const init: RequestInit & { duplex: 'half' } = {
+    method: head.method,
+    headers: head.headers as [string, string][],
+    duplex: 'half',
+  }
+  if (body !== undefined && head.method !== 'GET' && head.method !== 'HEAD') init.body = body
+  let request: Request
+  try {
+    request = new Request(url, init)
+  } catch (error) {
+    if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
+      throw new RequestError(501, `${head.method} is not served here`)
+    throw new RequestError(400, `the request cannot be understood: ${messageOf(error)}`)
+  }
+  const { signal } = origin
+  // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the request.
+  if (signal !== undefined)
+    Object.defineProperty(request, 'signal', { get: () => signal, configurable: true })
+  return request
+}
+
+function urlOf(head: RequestHead, origin: RequestOrigin): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(head.target)) return head.target
+  const authority = header(head.headers, 'host') || origin.authority
+  const query = head.query === '' ? '' : `?${head.query}`
+  // The asterisk-form asks about the server as a whole (RFC 9112, Section 3.2.4), which a URL says with an empty path.
+  return `${origin.scheme}://${authority}${head.path.startsWith('/') ? head.path : '/'}${query}`
+}
+
+/** Fields that are about one connection (RFC 9110, Section 7.6.1) or about framing, which is the sender's business. */
+const DROPPED = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Takes a Response object apart. A body that is there at once is given whole, so that its length is known; otherwise it
+ * stays a stream, and nothing waits for it.
+ * @param method of the request
+ * @throws TypeError it is not a Response, its body is used already, or its body holds something other than bytes
+ */
+export async function fromWebResponse(response: Response, method: string): Promise<FunctionResponse> {
+  if (!isResponse(response)) throw new TypeError('the function did not give a Response')
+  const { status } = response
+  const headers: Field[] = []
+  // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265, Section 3).
+  for (const field of response.headers) headers.push(field)
+  const kept = withoutFraming(headers)
+  if (response.body === null) {
+    return { status, headers: kept, body: undefined, length: lengthOfNothing(status, method, headers) }
+  }
+  if (response.bodyUsed || response.body.locked)
+    throw new TypeError('the body of the Response is used already')
+  const body = await atOnce(response.body)
+  const length = body instanceof Uint8Array ? body.length : declaredLength(headers)
+  return { status, headers: kept, body, length }
+}
+
+/** The same for what a raw handler gave. @throws TypeError it is no such thing */
+export function fromResponseView(response: ResponseView, method: string): FunctionResponse {
+  const { status, headers = [], body } = response
+  if (!isStatus(status)) throw new TypeError(`the function gave the status ${String(status)}`)
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new TypeError('the function gave a body that is neither bytes nor text')
+  }
+  const bytes = typeof body === 'string' ? utf8(body) : body && plain(body)
+  return {
+    status,
+    headers: withoutFraming(headers),
+    body: bytes,
+    length: bytes?.length ?? lengthOfNothing(status, method, headers),
+  }
+}
+
+function isResponse(value: unknown): value is Response {
+  if (value instanceof Response) return isStatus(value.status)
+  // Another copy of undici has another class.
+  const other = value as Partial<Response> | null
+  return (
+    typeof other === 'object' &&
+    other !== null &&
+    isStatus(other.status) &&
+    typeof other.headers?.get === 'function'
+  )
+}
+
+function isStatus(status: unknown): boolean {
+  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+}
+
+function withoutFraming(headers: readonly Field[]): readonly Field[] {
+  const connection = header(headers, 'connection')
+  const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !DROPPED.has(lower) && !named.includes(lower)
+  })
+}
+
+function declaredLength(headers: readonly Field[]): number | undefined {
+  const value = header(headers, 'content-length')
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined
+  return Number(value)
+}
+
+/** An absent body is empty, unless the method or the status leaves it out (RFC 9110, Section 8.6). */
+function lengthOfNothing(status: number, method: string, headers: readonly Field[]): number | undefined {
+  return method === 'HEAD' || status === 304 ? declaredLength(headers) : 0
+}
+
+const LATER = Symbol('later')
+type Chunk = { readonly done: boolean; readonly value?: unknown }
+
+/** All of a stream if it is there without waiting, otherwise a stream of the same bytes. */
+async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+  const reader = stream.getReader()
+  const chunks: Uint8Array[] = []
+  let immediate: NodeJS.Immediate | undefined
+  const later = new Promise<typeof LATER>(settle => {
+    immediate = setImmediate(() => settle(LATER))
+  })
+  try {
+    for (;;) {
+      const pending = reader.read()
+      const chunk: Chunk | typeof LATER = await Promise.race([pending, later])
+      if (chunk === LATER) return rejoin(chunks, pending, reader)
+      if (chunk.done) return join(chunks)
+      chunks.push(bytesOf(chunk))
+      // A source that never ends must not hold the response back.
+      if (chunks.length === MAX_CHUNKS) return rejoin(chunks, reader.read(), reader)
+    }
+  } catch (error) {
+    reader.cancel(error).catch(() => {})
+    throw error
+  } finally {
+    clearImmediate(immediate)
+  }
+}
+
+const MAX_CHUNKS = 16
+
+function bytesOf({ value }: Chunk): Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError('the body of the Response holds something other than bytes')
+  }
+  return plain(value)
+}
+
+/** The same bytes as no Buffer, whose slice() shares memory. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? chunks[0]! : concat(...chunks)
+}
+
+function rejoin(
+  chunks: readonly Uint8Array[],
+  pending: Promise<Chunk>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  let next: Promise<Chunk> | undefined = pending
+  // Whoever pulls gets to see it; until then it must not count as unhandled.
+  pending.catch(() => {})
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk)
+    },
+    async pull(controller) {
+      const chunk = await (next ?? reader.read())
+      next = undefined
+      if (chunk.done) controller.close()
+      else controller.enqueue(bytesOf(chunk))
+    },
+    cancel: reason => reader.cancel(reason),
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
