@@ -14,6 +14,8 @@ export interface Codec<T> {
   readonly uses?: readonly AnyCodec[]
   /** A secret: masked in dumps unless asked for by name. */
   readonly secret?: boolean
+  /** Rebuilds a value with `change` applied to each part, if the type has parts. */
+  map?(value: T, change: (codec: AnyCodec, part: unknown) => unknown): T
   write(writer: Writer, value: T): void
   read(reader: Reader): T
 }
@@ -183,6 +185,7 @@ export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec
         return values
       })
     },
+    map: (values, change) => values.map(value => change(item, value) as T),
   }
 }
 
@@ -200,6 +203,7 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
       if (present > 1) reader.fail(`${present} says neither present nor absent`)
       return present === 1 ? codec.read(reader) : undefined
     },
+    map: (value, change) => (value === undefined ? undefined : (change(codec, value) as T)),
   }
 }
 
@@ -255,6 +259,12 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
       for (let i = 0; i < keys.length; i++) record[keys[i]!] = readField(reader, keys[i]!, codecs[i]!)
       return record as StructOf<F>
     },
+    map(value, change) {
+      const record = value as Record<string, unknown>
+      return Object.fromEntries(
+        entries.map(([key, codec]) => [key, change(codec, record[key])]),
+      ) as StructOf<F>
+    },
   }
 }
 
@@ -285,7 +295,20 @@ export function select<const Tag extends string, const C extends Cases>(
       const key = readField(reader, tag, kind as Codec<unknown>) as keyof C & string
       return { [tag]: key, ...(cases[key]!.read(reader) as object) } as SelectOf<Tag, C>
     },
+    map(value, change) {
+      const key = (value as Record<string, unknown>)[tag] as keyof C & string
+      return { [tag]: key, ...(change(cases[key]!, value) as object) } as SelectOf<Tag, C>
+    },
   }
+}
+
+/** A copy of a value in which the bytes of every secret are zeros. */
+export function redact<T>(codec: Codec<T>, value: T): T {
+  const change = (part: AnyCodec, inner: unknown): unknown => {
+    if (part.secret && inner instanceof Uint8Array) return new Uint8Array(inner.length)
+    return part.map === undefined ? inner : part.map(inner, change)
+  }
+  return change(codec, value) as T
 }
 
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {

@@ -9,6 +9,7 @@ export {
   fixed,
   opaque,
   optional,
+  redact,
   rest,
   secret,
   select,

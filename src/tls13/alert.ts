@@ -1,0 +1,82 @@
+import { ContentType } from './codepoints.ts'
+
+/** RFC 8446, Section 6, with the alert of RFC 7301. */
+export const AlertDescription = {
+  close_notify: 0,
+  unexpected_message: 10,
+  bad_record_mac: 20,
+  record_overflow: 22,
+  handshake_failure: 40,
+  bad_certificate: 42,
+  unsupported_certificate: 43,
+  certificate_revoked: 44,
+  certificate_expired: 45,
+  certificate_unknown: 46,
+  illegal_parameter: 47,
+  unknown_ca: 48,
+  access_denied: 49,
+  decode_error: 50,
+  decrypt_error: 51,
+  protocol_version: 70,
+  insufficient_security: 71,
+  internal_error: 80,
+  inappropriate_fallback: 86,
+  user_canceled: 90,
+  missing_extension: 109,
+  unsupported_extension: 110,
+  unrecognized_name: 112,
+  bad_certificate_status_response: 113,
+  unknown_psk_identity: 115,
+  certificate_required: 116,
+  no_application_protocol: 120,
+} as const
+
+export type AlertName = keyof typeof AlertDescription
+
+const NAMES = new Map<number, AlertName>(
+  Object.entries(AlertDescription).map(([name, number]) => [number, name as AlertName]),
+)
+
+/** The name of an alert number; undefined if it is none that we know. */
+export function alertName(number: number): AlertName | undefined {
+  return NAMES.get(number)
+}
+
+/**
+ * The two bytes of an alert. TLS 1.3 ignores the level; we write the ones that RFC 8446, Section 6 asks for.
+ */
+export function encodeAlert(name: AlertName): Uint8Array {
+  const level = name === 'close_notify' || name === 'user_canceled' ? 1 : 2
+  return Uint8Array.of(level, AlertDescription[name])
+}
+
+/** A whole unprotected record with a fatal alert: for an endpoint that has no session, such as a gateway. */
+export function alertRecord(name: AlertName): Uint8Array {
+  return Uint8Array.of(ContentType.alert, 3, 3, 0, 2, ...encodeAlert(name))
+}
+
+/** Whose fault an error is: the peer broke a rule, we failed, or the two configurations do not meet. */
+export type ErrorOrigin = 'peer' | 'local' | 'configuration'
+
+/** An error that ends a session. It always knows its alert and whose fault it was. */
+export class TlsError extends Error {
+  override readonly name = 'TlsError'
+  readonly alert: AlertName
+  readonly origin: ErrorOrigin
+
+  constructor(alert: AlertName, origin: ErrorOrigin, message: string, options?: ErrorOptions) {
+    super(`${alert}: ${message}`, options)
+    this.alert = alert
+    this.origin = origin
+  }
+}
+
+/** The peer broke a rule. */
+export function peerError(alert: AlertName, message: string): TlsError {
+  return new TlsError(alert, 'peer', message)
+}
+
+/** Both keep the rules, and still there is nothing that both can do. */
+export function configurationError(alert: AlertName, message: string): TlsError {
+  return new TlsError(alert, 'configuration', message)
+}

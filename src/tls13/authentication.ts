@@ -1,0 +1,160 @@
+import { concat, EMPTY, equal, utf8 } from '../wire/index.ts'
+import { configurationError, peerError } from './alert.ts'
+import { nameOf, SignatureScheme } from './codepoints.ts'
+import type { CryptoProvider, HashAlgorithm, Signer } from './crypto/provider.ts'
+import { hkdfExpandLabel } from './key-schedule.ts'
+
+/** A certificate chain and a private key that fits it, ready to sign. */
+export interface Certificate {
+  /** DER, the end-entity certificate first. */
+  readonly chain: readonly Uint8Array[]
+  /** The key, once per scheme that it can sign with, in order of preference. */
+  readonly signers: readonly Signer[]
+  /** Server names that this certificate is for, exact (`echo.local`) or wildcard (`*.echo.local`); none: for any name. */
+  readonly names?: readonly string[]
+}
+
+/**
+ * Binds a private key to every scheme of the provider that it fits.
+ * @param privateKey PKCS#8, DER
+ * @throws TlsError internal_error (configuration) if it fits none
+ */
+export function certificateWithKey(
+  provider: CryptoProvider,
+  chain: readonly Uint8Array[],
+  privateKey: Uint8Array,
+  names?: readonly string[],
+): Certificate {
+  const signers = provider.signatureAlgorithms.flatMap(algorithm => algorithm.signer(privateKey) ?? [])
+  if (signers.length === 0) {
+    throw configurationError(
+      'internal_error',
+      `provider ${provider.name} has no signature scheme for this private key`,
+    )
+  }
+  return { chain, signers, ...(names === undefined ? {} : { names }) }
+}
+
+/** What a verifier is told about the certificates it judges. */
+export interface VerifierContext {
+  /** The name that the client asked for; undefined if it asked for none. */
+  readonly serverName: string | undefined
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/**
+ * Judges the peer's certificate chain (RFC 8446, Section 4.4.2.4) and gives the end-entity's public key. Parsing and
+ * trusting certificates is the business of a platform or a library, never of this stack.
+ * @param chain DER, the end-entity certificate first, never empty
+ * @returns SubjectPublicKeyInfo, DER
+ * @throws TlsError bad_certificate, certificate_expired, unknown_ca, certificate_unknown, …
+ */
+export type CertificateVerifier = (
+  chain: readonly Uint8Array[],
+  context: VerifierContext,
+) => { readonly publicKey: Uint8Array }
+
+/** The certificates for a server name, those that name it before those for any name. */
+export function certificatesFor(
+  certificates: readonly Certificate[],
+  serverName: string | undefined,
+): readonly Certificate[] {
+  const name = serverName?.toLowerCase()
+  const named = certificates.filter(
+    ({ names }) => name !== undefined && names?.some(pattern => matches(pattern, name)),
+  )
+  return named.length > 0 ? named : certificates.filter(({ names }) => names === undefined)
+}
+
+function matches(pattern: string, name: string): boolean {
+  if (!pattern.startsWith('*.')) return pattern.toLowerCase() === name
+  return name.length > pattern.length - 1 && name.endsWith(pattern.slice(1).toLowerCase())
+}
+
+/**
+ * The first certificate and signer whose scheme the client takes (RFC 8446, Section 4.4.2.2).
+ * @throws TlsError handshake_failure if there is none
+ */
+export function chooseCertificate(
+  certificates: readonly Certificate[],
+  offeredSchemes: readonly number[],
+): { readonly certificate: Certificate; readonly signer: Signer } {
+  for (const certificate of certificates) {
+    for (const signer of certificate.signers) {
+      if (offeredSchemes.includes(signer.scheme)) return { certificate, signer }
+    }
+  }
+  const schemes = certificates.flatMap(({ signers }) =>
+    signers.map(({ scheme }) => nameOf(SignatureScheme, scheme)),
+  )
+  throw configurationError(
+    'handshake_failure',
+    `the client takes no signature of ${schemes.join(', ') || 'ours: no certificate'}`,
+  )
+}
+
+/** Bytes of a certificate's identifier in a session state. */
+export const CERTIFICATE_ID_LENGTH = 4
+
+/** A short name for a certificate: the front of its hash. It tells a receiver which one was chosen. */
+export function certificateId(hash: HashAlgorithm, certificate: Certificate): Uint8Array {
+  return hash.digest(certificate.chain[0] ?? EMPTY).slice(0, CERTIFICATE_ID_LENGTH)
+}
+
+const SPACES = new Uint8Array(64).fill(0x20)
+
+/** What a CertificateVerify signs (RFC 8446, Section 4.4.3). */
+export function certificateVerifyContent(
+  signedBy: 'client' | 'server',
+  transcriptHash: Uint8Array,
+): Uint8Array {
+  return concat(SPACES, utf8(`TLS 1.3, ${signedBy} CertificateVerify`), Uint8Array.of(0), transcriptHash)
+}
+
+/**
+ * Checks a CertificateVerify.
+ * @param publicKey SubjectPublicKeyInfo, DER
+ * @throws TlsError illegal_parameter for a scheme that was not offered, decrypt_error for a signature that does not fit
+ */
+export function checkCertificateVerify(
+  provider: CryptoProvider,
+  publicKey: Uint8Array,
+  message: { readonly algorithm: number; readonly signature: Uint8Array },
+  content: Uint8Array,
+): void {
+  const algorithm = provider.signatureAlgorithms.find(({ scheme }) => scheme === message.algorithm)
+  if (algorithm === undefined) {
+    throw peerError(
+      'illegal_parameter',
+      `signed with ${nameOf(SignatureScheme, message.algorithm)}, which was not offered`,
+    )
+  }
+  if (!algorithm.verify(publicKey, content, message.signature)) {
+    throw peerError('decrypt_error', 'the CertificateVerify signature does not fit')
+  }
+}
+
+/** verify_data of a Finished, and of a PSK binder (RFC 8446, Section 4.4.4 and 4.2.11.2). */
+export function finishedVerifyData(
+  hash: HashAlgorithm,
+  baseKey: Uint8Array,
+  transcriptHash: Uint8Array,
+): Uint8Array {
+  const finishedKey = hkdfExpandLabel(hash, baseKey, 'finished', EMPTY, hash.length)
+  return hash.hmac(finishedKey, transcriptHash)
+}
+
+/** @throws TlsError decode_error for a wrong length, decrypt_error for a wrong value */
+export function checkFinished(
+  hash: HashAlgorithm,
+  baseKey: Uint8Array,
+  transcriptHash: Uint8Array,
+  verifyData: Uint8Array,
+): void {
+  if (verifyData.length !== hash.length)
+    throw peerError('decode_error', `a Finished of ${verifyData.length} bytes`)
+  if (!equal(finishedVerifyData(hash, baseKey, transcriptHash), verifyData)) {
+    throw peerError('decrypt_error', 'the Finished does not fit the handshake')
+  }
+}

@@ -1,0 +1,26 @@
+/** TLS 1.3 (RFC 8446) with no sockets and no clock. Loads without any `node:` import; providers are named by who builds a config. */
+export { AlertDescription, type AlertName, alertRecord, type ErrorOrigin, TlsError } from './alert.ts'
+export {
+  type Certificate,
+  type CertificateVerifier,
+  certificateWithKey,
+  type VerifierContext,
+} from './authentication.ts'
+export { CipherSuiteId, ContentType, isGrease, NamedGroup, nameOf, SignatureScheme } from './codepoints.ts'
+export type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+export type {
+  Aead,
+  AeadAlgorithm,
+  CipherSuite,
+  CryptoProvider,
+  HashAlgorithm,
+  KeyExchangeGroup,
+  Random,
+  SignatureAlgorithm,
+  Signer,
+} from './crypto/provider.ts'
+export { keyLogLine } from './key-log.ts'
+export { type ExposedSecret, KEY_SCHEDULE } from './key-schedule.ts'
+export { freshServerState, Session, type TrafficView } from './session.ts'
+export { ResumptionTicket, SessionState, TrafficState } from './state.ts'
+export { createTicketKey, createTicketSealer, type TicketKey, type TicketSealer } from './ticket.ts'

@@ -1,0 +1,233 @@
+import { concat, EMPTY, encode, opaque, struct, uint16, utf8 } from '../wire/index.ts'
+import type { AeadAlgorithm, HashAlgorithm } from './crypto/provider.ts'
+
+/**
+ * The key schedule of RFC 8446, Section 7.1, as a table and the functions that walk it. "main" secrets of newer texts
+ * are RFC 8446's "master" secrets.
+ *
+ *              0                              (EC)DHE                       0
+ *              |                                 |                          |
+ *   PSK ─▶ Extract = early_secret ─derived─▶ Extract = handshake_secret ─▶ Extract = master_secret
+ *              │                                 │                          │
+ *              ├ ext binder / res binder         ├ c hs traffic             ├ c ap traffic
+ *              ├ c e traffic                     └ s hs traffic             ├ s ap traffic
+ *              └ e exp master                                               ├ exp master
+ *                                                                           └ res master
+ */
+export interface DerivedSecret {
+  readonly from: 'early_secret' | 'handshake_secret' | 'master_secret'
+  readonly label: string
+  /** The last message of the transcript that goes in; `nothing` means an empty transcript. */
+  readonly upTo: 'nothing' | 'ClientHello' | 'ServerHello' | 'server Finished' | 'client Finished'
+  /** The label under which key logs know it; undefined for secrets that they do not list. */
+  readonly keyLog?: string
+}
+
+export const KEY_SCHEDULE = {
+  ext_binder_key: { from: 'early_secret', label: 'ext binder', upTo: 'nothing' },
+  res_binder_key: { from: 'early_secret', label: 'res binder', upTo: 'nothing' },
+  client_early_traffic_secret: {
+    from: 'early_secret',
+    label: 'c e traffic',
+    upTo: 'ClientHello',
+    keyLog: 'CLIENT_EARLY_TRAFFIC_SECRET',
+  },
+  early_exporter_master_secret: {
+    from: 'early_secret',
+    label: 'e exp master',
+    upTo: 'ClientHello',
+    keyLog: 'EARLY_EXPORTER_SECRET',
+  },
+  client_handshake_traffic_secret: {
+    from: 'handshake_secret',
+    label: 'c hs traffic',
+    upTo: 'ServerHello',
+    keyLog: 'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
+  },
+  server_handshake_traffic_secret: {
+    from: 'handshake_secret',
+    label: 's hs traffic',
+    upTo: 'ServerHello',
+    keyLog: 'SERVER_HANDSHAKE_TRAFFIC_SECRET',
+  },
+  client_application_traffic_secret_0: {
+    from: 'master_secret',
+    label: 'c ap traffic',
+    upTo: 'server Finished',
+    keyLog: 'CLIENT_TRAFFIC_SECRET_0',
+  },
+  server_application_traffic_secret_0: {
+    from: 'master_secret',
+    label: 's ap traffic',
+    upTo: 'server Finished',
+    keyLog: 'SERVER_TRAFFIC_SECRET_0',
+  },
+  exporter_master_secret: {
+    from: 'master_secret',
+    label: 'exp master',
+    upTo: 'server Finished',
+    keyLog: 'EXPORTER_SECRET',
+  },
+  resumption_master_secret: { from: 'master_secret', label: 'res master', upTo: 'client Finished' },
+} as const satisfies Record<string, DerivedSecret>
+
+export type DerivedSecretName = keyof typeof KEY_SCHEDULE
+/** Every secret of a session: the three extracted ones, and the rows of {@link KEY_SCHEDULE}. */
+export type SecretName = DerivedSecretName | DerivedSecret['from']
+
+/** A secret as the schedule made it, told to whoever asked to see the key schedule. */
+export interface ExposedSecret {
+  /** After a KeyUpdate the two application traffic secrets come again, with their number: `…_secret_1`. */
+  readonly name: SecretName | `${'client' | 'server'}_application_traffic_secret_${string}`
+  readonly secret: Uint8Array
+  readonly keyLog: string | undefined
+}
+
+/** HKDF-Extract (RFC 5869, Section 2.2). */
+export function hkdfExtract(
+  hash: HashAlgorithm,
+  salt: Uint8Array,
+  inputKeyingMaterial: Uint8Array,
+): Uint8Array {
+  return hash.hmac(salt, inputKeyingMaterial)
+}
+
+/** HKDF-Expand (RFC 5869, Section 2.3). @param length bytes, at most 255 times the hash's */
+export function hkdfExpand(
+  hash: HashAlgorithm,
+  pseudoRandomKey: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Uint8Array {
+  if (length > 255 * hash.length) throw new RangeError(`HKDF cannot give ${length} bytes`)
+  let block = hash.hmac(pseudoRandomKey, concat(info, Uint8Array.of(1)))
+  // Nearly every key and secret fits into one block.
+  if (length <= hash.length) return length === hash.length ? block : block.slice(0, length)
+  const output = new Uint8Array(length)
+  for (let counter = 1, at = 0; ; counter++) {
+    output.set(block.subarray(0, length - at), at)
+    at += hash.length
+    if (at >= length) return output
+    block = hash.hmac(pseudoRandomKey, concat(block, info, Uint8Array.of(counter + 1)))
+  }
+}
+
+/** RFC 8446, Section 7.1: what HKDF-Expand-Label gives to HKDF-Expand. */
+export const HkdfLabel = struct('HkdfLabel', {
+  length: uint16,
+  label: opaque(7, 255),
+  context: opaque(0, 255),
+})
+
+const EMPTY_CONTEXT = new Map<string, Uint8Array>()
+
+function hkdfLabel(label: string, context: Uint8Array, length: number): Uint8Array {
+  if (context.length > 0) return encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
+  const key = `${label}/${length}`
+  let info = EMPTY_CONTEXT.get(key)
+  if (info === undefined) {
+    info = encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
+    // The labels are few; only an exporter's come from outside, so the cache does not grow with them.
+    if (EMPTY_CONTEXT.size < 64) EMPTY_CONTEXT.set(key, info)
+  }
+  return info
+}
+
+/** HKDF-Expand-Label (RFC 8446, Section 7.1). @param label without the "tls13 " in front */
+export function hkdfExpandLabel(
+  hash: HashAlgorithm,
+  secret: Uint8Array,
+  label: string,
+  context: Uint8Array,
+  length: number,
+): Uint8Array {
+  return hkdfExpand(hash, secret, hkdfLabel(label, context, length), length)
+}
+
+/** Derive-Secret (RFC 8446, Section 7.1). @param transcriptHash the hash of the messages, not the messages */
+export function deriveSecret(
+  hash: HashAlgorithm,
+  secret: Uint8Array,
+  label: string,
+  transcriptHash: Uint8Array,
+): Uint8Array {
+  return hkdfExpandLabel(hash, secret, label, transcriptHash, hash.length)
+}
+
+/** One row of {@link KEY_SCHEDULE}: `base` is the secret that the row names in `from`. */
+export function walk(
+  hash: HashAlgorithm,
+  name: DerivedSecretName,
+  base: Uint8Array,
+  transcriptHash: Uint8Array,
+): Uint8Array {
+  return deriveSecret(hash, base, KEY_SCHEDULE[name].label, transcriptHash)
+}
+
+/** early_secret: HKDF-Extract over the PSK, or over zeros where there is none. */
+export function earlySecret(hash: HashAlgorithm, psk?: Uint8Array): Uint8Array {
+  const zeros = new Uint8Array(hash.length)
+  return hkdfExtract(hash, zeros, psk ?? zeros)
+}
+
+/** handshake_secret: the shared secret of the key exchange goes in. */
+export function handshakeSecret(
+  hash: HashAlgorithm,
+  early: Uint8Array,
+  sharedSecret: Uint8Array,
+): Uint8Array {
+  return hkdfExtract(hash, deriveSecret(hash, early, 'derived', hash.digest(EMPTY)), sharedSecret)
+}
+
+/** master_secret. */
+export function masterSecret(hash: HashAlgorithm, handshake: Uint8Array): Uint8Array {
+  return hkdfExtract(
+    hash,
+    deriveSecret(hash, handshake, 'derived', hash.digest(EMPTY)),
+    new Uint8Array(hash.length),
+  )
+}
+
+/** A traffic key and its iv (RFC 8446, Section 7.3). */
+export interface TrafficKeys {
+  readonly key: Uint8Array
+  readonly iv: Uint8Array
+}
+
+/** [sender]_write_key and [sender]_write_iv (RFC 8446, Section 7.3). */
+export function trafficKeys(
+  hash: HashAlgorithm,
+  aead: AeadAlgorithm,
+  trafficSecret: Uint8Array,
+): TrafficKeys {
+  return {
+    key: hkdfExpandLabel(hash, trafficSecret, 'key', EMPTY, aead.keyLength),
+    iv: hkdfExpandLabel(hash, trafficSecret, 'iv', EMPTY, aead.ivLength),
+  }
+}
+
+/** application_traffic_secret_N+1 (RFC 8446, Section 7.2). */
+export function nextTrafficSecret(hash: HashAlgorithm, trafficSecret: Uint8Array): Uint8Array {
+  return hkdfExpandLabel(hash, trafficSecret, 'traffic upd', EMPTY, hash.length)
+}
+
+/** The PSK of a ticket (RFC 8446, Section 4.6.1). */
+export function resumptionPsk(
+  hash: HashAlgorithm,
+  resumptionMasterSecret: Uint8Array,
+  ticketNonce: Uint8Array,
+): Uint8Array {
+  return hkdfExpandLabel(hash, resumptionMasterSecret, 'resumption', ticketNonce, hash.length)
+}
+
+/** TLS-Exporter (RFC 8446, Section 7.5). */
+export function exportKeyingMaterial(
+  hash: HashAlgorithm,
+  exporterMasterSecret: Uint8Array,
+  label: string,
+  context: Uint8Array,
+  length: number,
+): Uint8Array {
+  const secret = deriveSecret(hash, exporterMasterSecret, label, hash.digest(EMPTY))
+  return hkdfExpandLabel(hash, secret, 'exporter', hash.digest(context), length)
+}

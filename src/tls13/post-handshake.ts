@@ -1,0 +1,113 @@
+import { peerError } from './alert.ts'
+import type { ServerConfig } from './config.ts'
+import type { CryptoProvider } from './crypto/provider.ts'
+import { extensionTypes, readExtensions } from './extensions.ts'
+import { nextTrafficSecret, resumptionPsk } from './key-schedule.ts'
+import { KeyUpdateRequest, type MessageOf } from './messages.ts'
+import type { ServerState, SessionState } from './state.ts'
+import {
+  type ClientTransition,
+  type Context,
+  type Effect,
+  encodeWith,
+  type Outcome,
+  type Received,
+  suiteOf,
+} from './transition.ts'
+
+/** Seconds; RFC 8446, Section 4.6.1. */
+const MAXIMUM_TICKET_LIFETIME = 604_800
+const DEFAULT_TICKET_LIFETIME = 7200
+
+/**
+ * `count` NewSessionTickets (RFC 8446, Section 4.6.1). The nonce is the number of tickets issued, which is part of the
+ * session state: it goes on after a move, so no two tickets of one session share a PSK.
+ */
+export function issueTickets(
+  session: ServerState,
+  count: number,
+  context: Context<ServerConfig>,
+): Outcome<ServerState> {
+  const { config, provider, random, now } = context
+  const { handshake } = session
+  if (config.tickets === undefined || handshake.state !== 'CONNECTED') return { next: {}, effects: [] }
+  const { hash } = suiteOf(provider, session.cipherSuite)
+  const lifetime = Math.min(
+    config.tickets.lifetimeSeconds ?? DEFAULT_TICKET_LIFETIME,
+    MAXIMUM_TICKET_LIFETIME,
+  )
+  const effects: Effect[] = []
+  let { ticketsIssued } = handshake
+  for (let i = 0; i < count; i++, ticketsIssued++) {
+    const ticketNonce = Uint8Array.of(ticketsIssued >> 8, ticketsIssued & 0xff)
+    const psk = resumptionPsk(hash, handshake.resumptionMasterSecret, ticketNonce)
+    const ageAdd = new DataView(random(4).slice().buffer).getUint32(0)
+    const contents = {
+      cipherSuite: session.cipherSuite,
+      psk,
+      issuedAt: now,
+      lifetime,
+      ageAdd,
+      serverName: session.serverName,
+    }
+    const message = encodeWith(config, {
+      type: 'new_session_ticket',
+      ticketLifetime: lifetime,
+      ticketAgeAdd: ageAdd,
+      ticketNonce,
+      ticket: config.tickets.sealer.seal(contents, random),
+      extensions: [],
+    })
+    effects.push({ do: 'write', message })
+  }
+  return { next: { handshake: { ...handshake, ticketsIssued } }, effects }
+}
+
+/** The client keeps a ticket with its PSK. */
+export const onNewSessionTicket: ClientTransition = (session, { message }, { provider, now }) => {
+  const ticket = message as MessageOf<'new_session_ticket'>
+  const { handshake } = session
+  if (handshake.state !== 'CONNECTED')
+    throw peerError('unexpected_message', 'a ticket before the handshake was over')
+  readExtensions('NST', ticket.extensions, extensionTypes(ticket.extensions))
+  if (ticket.ticketLifetime > MAXIMUM_TICKET_LIFETIME) {
+    throw peerError('illegal_parameter', `a ticket lifetime of ${ticket.ticketLifetime} seconds`)
+  }
+  // §4.6.1: a lifetime of zero says that the ticket is to be thrown away at once.
+  if (ticket.ticketLifetime === 0) return { next: {}, effects: [] }
+  const { hash } = suiteOf(provider, session.cipherSuite)
+  const kept = {
+    cipherSuite: session.cipherSuite,
+    psk: resumptionPsk(hash, handshake.resumptionMasterSecret, ticket.ticketNonce),
+    ticket: ticket.ticket,
+    ticketAgeAdd: ticket.ticketAgeAdd,
+    lifetime: ticket.ticketLifetime,
+    receivedAt: now,
+    serverName: session.serverName,
+    alpn: session.alpn,
+  }
+  return { next: {}, effects: [{ do: 'report', event: { type: 'new_session_ticket', ticket: kept } }] }
+}
+
+/**
+ * The peer has changed its write key (RFC 8446, Section 4.6.3). An answer that it asks for is only noted: it is sent
+ * before the next record of ours, and it is part of the state until then.
+ */
+export function onKeyUpdate<S extends SessionState>(
+  session: S,
+  { message }: Received,
+  { provider }: { readonly provider: CryptoProvider },
+): Outcome<S> {
+  const { requestUpdate } = message as MessageOf<'key_update'>
+  if (requestUpdate > KeyUpdateRequest.update_requested)
+    throw peerError('illegal_parameter', `request_update ${requestUpdate}`)
+  const updateRequested = requestUpdate === KeyUpdateRequest.update_requested
+  const { hash } = suiteOf(provider, session.cipherSuite)
+  return {
+    next: (updateRequested ? { keyUpdatePending: true } : {}) as Partial<S>,
+    effects: [
+      { do: 'readWith', secret: nextTrafficSecret(hash, session.read!.trafficSecret) },
+      { do: 'report', event: { type: 'key_update', updateRequested } },
+    ],
+  }
+}

@@ -1,0 +1,97 @@
+import { peerError, TlsError } from './alert.ts'
+import { ContentType } from './codepoints.ts'
+import type { Aead, CipherSuite } from './crypto/provider.ts'
+import { type TrafficKeys, trafficKeys } from './key-schedule.ts'
+import { MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
+import type { TrafficState } from './state.ts'
+
+/** What a protected record held. */
+export interface Opened {
+  readonly type: number
+  readonly content: Uint8Array
+}
+
+/**
+ * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the traffic
+ * state, and only the state's sequence number changes: throw it away and build it again at any time.
+ */
+export class Protection {
+  readonly state: TrafficState
+  readonly #suite: CipherSuite
+  readonly #aead: Aead
+  readonly #iv: Uint8Array
+  readonly #nonce: Uint8Array
+
+  constructor(suite: CipherSuite, state: TrafficState) {
+    const { key, iv } = trafficKeys(suite.hash, suite.aead, state.trafficSecret)
+    this.state = state
+    this.#suite = suite
+    this.#aead = suite.aead.withKey(key)
+    this.#iv = iv
+    this.#nonce = new Uint8Array(iv.length)
+    key.fill(0)
+  }
+
+  /** The key and iv in use, derived anew (RFC 8446, Section 7.3). */
+  get keys(): TrafficKeys {
+    return trafficKeys(this.#suite.hash, this.#suite.aead, this.state.trafficSecret)
+  }
+
+  /** Records that may still be sealed under this key (RFC 8446, Section 5.5). */
+  get recordsLeft(): number {
+    return this.#suite.aead.confidentialityLimit - this.state.sequenceNumber
+  }
+
+  /** The per-record nonce (RFC 8446, Section 5.3): the sequence number, padded on the left, XORed into the iv. */
+  #nextNonce(): Uint8Array {
+    const nonce = this.#nonce
+    nonce.set(this.#iv)
+    let rest = this.state.sequenceNumber
+    for (let i = nonce.length - 1; rest > 0; i--) {
+      nonce[i] = nonce[i]! ^ (rest % 256)
+      rest = Math.floor(rest / 256)
+    }
+    this.state.sequenceNumber++
+    return nonce
+  }
+
+  /**
+   * A whole protected record.
+   * @param padding bytes of zeros behind the content (Section 5.4)
+   * @throws TlsError internal_error when the key may seal no more records
+   */
+  seal(type: number, content: Uint8Array, padding = 0): Uint8Array {
+    if (this.recordsLeft <= 0)
+      throw new TlsError('internal_error', 'local', 'the write key has sealed all it may')
+    const { tagLength } = this.#suite.aead
+    const inner = new Uint8Array(content.length + 1 + padding)
+    inner.set(content)
+    inner[content.length] = type
+    const length = inner.length + tagLength
+    const record = new Uint8Array(RECORD_HEADER_LENGTH + length)
+    record[0] = ContentType.application_data
+    record[1] = 3
+    record[2] = 3
+    record[3] = length >> 8
+    record[4] = length & 0xff
+    const header = record.subarray(0, RECORD_HEADER_LENGTH)
+    record.set(this.#aead.seal(this.#nextNonce(), header, inner), RECORD_HEADER_LENGTH)
+    return record
+  }
+
+  /**
+   * What a protected record held, its padding taken off.
+   * @throws TlsError bad_record_mac, record_overflow, or unexpected_message for a record of padding alone (Section 5.4)
+   */
+  open(header: Uint8Array, fragment: Uint8Array): Opened {
+    const inner = this.#aead.open(this.#nextNonce(), header, fragment)
+    if (inner === undefined) throw peerError('bad_record_mac', 'a record does not open')
+    let end = inner.length - 1
+    while (end >= 0 && inner[end] === 0) end--
+    if (end < 0) throw peerError('unexpected_message', 'a protected record without a content type')
+    if (end > MAXIMUM_PLAINTEXT) throw peerError('record_overflow', `${end} bytes of content`)
+    if (inner.length > MAXIMUM_PLAINTEXT + 1)
+      throw peerError('record_overflow', `${inner.length} bytes of inner plaintext`)
+    return { type: inner[end]!, content: inner.subarray(0, end) }
+  }
+}

@@ -1,0 +1,69 @@
+import { peerError } from './alert.ts'
+import { ContentType } from './codepoints.ts'
+
+/** Bytes ↔ records: the framing and the limits of RFC 8446, Section 5.1 and 5.2. */
+
+/** Bytes of a record header. */
+export const RECORD_HEADER_LENGTH = 5
+/** Bytes of content that a record may carry (Section 5.1). */
+export const MAXIMUM_PLAINTEXT = 2 ** 14
+/** Bytes that a protected record's fragment may have (Section 5.2). */
+export const MAXIMUM_CIPHERTEXT = MAXIMUM_PLAINTEXT + 256
+
+/** A record as it lies in a buffer. */
+export interface RawRecord {
+  readonly type: number
+  /** The five bytes of the header: the additional data of a protected record. */
+  readonly header: Uint8Array
+  readonly fragment: Uint8Array
+  /** Bytes from the start of this record to the start of the next. */
+  readonly length: number
+}
+
+/**
+ * The record that starts at `offset`; undefined if it is not whole yet. Views, not copies.
+ * @param protectedRecords whether read keys are in place, so that the fragment may be as long as a protected one
+ * @throws TlsError record_overflow for a fragment that is too long, unexpected_message for a type that does not exist
+ */
+export function readRecord(
+  bytes: Uint8Array,
+  offset: number,
+  protectedRecords: boolean,
+): RawRecord | undefined {
+  const left = bytes.length - offset
+  if (left < 1) return undefined
+  const type = bytes[offset]!
+  // The first byte is enough to know a peer that does not speak TLS.
+  if (type < ContentType.change_cipher_spec || type > ContentType.application_data) {
+    throw peerError('unexpected_message', `record type ${type}`)
+  }
+  if (left < RECORD_HEADER_LENGTH) return undefined
+  // legacy_record_version is ignored for all purposes (§5.1).
+  const length = (bytes[offset + 3]! << 8) | bytes[offset + 4]!
+  const maximum =
+    protectedRecords && type === ContentType.application_data ? MAXIMUM_CIPHERTEXT : MAXIMUM_PLAINTEXT
+  if (length > maximum)
+    throw peerError('record_overflow', `a record of ${length} bytes where ${maximum} are allowed`)
+  if (left < RECORD_HEADER_LENGTH + length) return undefined
+  const start = offset + RECORD_HEADER_LENGTH
+  return {
+    type,
+    header: bytes.subarray(offset, start),
+    fragment: bytes.subarray(start, start + length),
+    length: RECORD_HEADER_LENGTH + length,
+  }
+}
+
+/** An unprotected record. @param version legacy_record_version: 0x0301 for a first ClientHello, else 0x0303 */
+export function plaintextRecord(type: number, fragment: Uint8Array, version = 0x0303): Uint8Array {
+  const record = new Uint8Array(RECORD_HEADER_LENGTH + fragment.length)
+  record.set([type, version >> 8, version & 0xff, fragment.length >> 8, fragment.length & 0xff])
+  record.set(fragment, RECORD_HEADER_LENGTH)
+  return record
+}
+
+/** The record that middleboxes want to see (RFC 8446, Appendix D.4). */
+export const CHANGE_CIPHER_SPEC: Uint8Array = plaintextRecord(
+  ContentType.change_cipher_spec,
+  Uint8Array.of(1),
+)
