@@ -26,7 +26,7 @@ export function takeHandle(socket: Socket): TakenHandle {
   handle.readStop()
   handle.reading = false
   const unread = drain(socket)
-  handle.onread = undefined
+  handle.onread = () => {} // Node insists on a function
   shell._handle = null
   socket.removeAllListeners()
   socket.on('error', () => {})

@@ -117,8 +117,7 @@ export function adopt(socket: Socket, options: StreamOptions = {}): ByteStream {
 
 /** Which implementation {@link openStream} picks here, and why. */
 export function chooseStream(): { readonly kind: StreamKind; readonly reason: string } {
-  if (process.env['HOTPOTATO_STREAM'] === 'socket')
-    return { kind: 'socket', reason: 'HOTPOTATO_STREAM=socket' }
+  if (process.env.HOTPOTATO_STREAM === 'socket') return { kind: 'socket', reason: 'HOTPOTATO_STREAM=socket' }
   const probed = probeBindings()
   if (!probed.available) return { kind: 'socket', reason: probed.reason }
   const native = probe()
