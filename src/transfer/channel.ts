@@ -1,3 +1,4 @@
+import { probe } from './native/libc.ts'
 import type { Descriptor } from './streams/descriptor.ts'
 
 /**
@@ -46,3 +47,11 @@ export const MAX_PAYLOAD = 0x1000000
 export const MAX_DESCRIPTORS = 2
 /** Bytes that may wait for one peer: 64 MiB. */
 export const MAX_QUEUED = 0x4000000
+
+/** Which channel to use here, and why, for the log. `HOTPOTATO_CHANNEL=ipc` forces Node's own IPC. */
+export function chooseChannel(): { readonly kind: Channel['kind']; readonly reason: string } {
+  if (process.env.HOTPOTATO_CHANNEL === 'ipc') return { kind: 'ipc', reason: 'HOTPOTATO_CHANNEL=ipc' }
+  const native = probe()
+  if (native.available) return { kind: 'native', reason: 'foreign calls work' }
+  return { kind: 'ipc', reason: native.reason }
+}

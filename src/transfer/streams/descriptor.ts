@@ -13,6 +13,8 @@ export type Owned =
  */
 export class Descriptor {
   #owned: Owned | undefined
+  #holds = 0
+  #closing = false
 
   private constructor(owned: Owned) {
     this.#owned = owned
@@ -31,7 +33,7 @@ export class Descriptor {
 
   /** Whether it still owns something. */
   get open(): boolean {
-    return this.#owned !== undefined
+    return this.#owned !== undefined && !this.#closing
   }
 
   get kind(): Owned['kind'] {
@@ -55,17 +57,39 @@ export class Descriptor {
     return handle
   }
 
-  /** Gives the ownership to the caller; {@link close} does nothing from now on. */
+  /** Gives the ownership to the caller; {@link close} does nothing from now on. A `TypeError` while it is held. */
   take(): Owned {
     const owned = this.#get()
+    if (this.#holds > 0) throw new TypeError('this descriptor waits to be sent')
     this.#owned = undefined
     return owned
   }
 
-  /** Closes what it owns, if it still does. */
+  /**
+   * Keeps it open until the returned function is called, whatever {@link close} says meanwhile: what waits to be sent must not become
+   * somebody else's number.
+   */
+  hold(): () => void {
+    this.#get()
+    this.#holds++
+    let held = true
+    return () => {
+      if (!held) return
+      held = false
+      this.#holds--
+      if (this.#closing) this.#close()
+    }
+  }
+
+  /** Closes what it owns, if it still does; when nobody {@link hold}s it any more. */
   close(): void {
+    this.#closing = true
+    this.#close()
+  }
+
+  #close(): void {
     const owned = this.#owned
-    if (owned === undefined) return
+    if (owned === undefined || this.#holds > 0) return
     this.#owned = undefined
     if (owned.kind === 'fd') closeSync(owned.fd)
     else owned.handle.close()

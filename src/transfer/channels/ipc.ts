@@ -1,0 +1,228 @@
+import type { ChildProcess, Serializable } from 'node:child_process'
+import { Reader } from '../../wire/index.ts'
+import type { Channel } from '../channel.ts'
+import { Descriptor } from '../streams/descriptor.ts'
+import type { StreamHandle } from '../streams/handle.ts'
+import { Assembly, closeAll } from './assembly.ts'
+import { FramedChannel, readHeader } from './framed.ts'
+
+/**
+ * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON message, which is
+ * faster than `advanced` serialization for small ones. One descriptor per message, because Node sends one handle at a time and waits for an
+ * acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the way begins to read.
+ */
+interface Packet {
+  /** Marks our messages among whatever else the processes send to each other. */
+  readonly hotpotato: 'frame' | 'returned'
+  /** Whom the frame is for; in `returned`, who is gone. */
+  readonly to: number
+  readonly frame: string
+}
+
+/** The end of an IPC channel, as `process` and a `ChildProcess` both are. */
+class Port {
+  readonly #process: NodeJS.Process | ChildProcess
+  readonly #holds = new Set<() => void>()
+  readonly #listener: (message: unknown, handle: unknown) => void
+  readonly #onDisconnect: () => void
+  open: boolean
+
+  constructor(
+    end: NodeJS.Process | ChildProcess,
+    onPacket: (packet: Packet, descriptors: Descriptor[]) => void,
+    onClose: () => void,
+  ) {
+    this.#process = end
+    this.open = end.connected === true
+    this.#listener = (message, handle) => {
+      const descriptors = isHandle(handle) ? [Descriptor.fromHandle(handle)] : []
+      if (isPacket(message)) onPacket(message, descriptors)
+    }
+    this.#onDisconnect = () => {
+      if (!this.open) return
+      this.close()
+      onClose()
+    }
+    end.on('message', this.#listener)
+    end.on('disconnect', this.#onDisconnect)
+  }
+
+  /** Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process. */
+  post(packet: Packet, descriptor: Descriptor | undefined): boolean {
+    if (!this.open || this.#process.connected !== true) return false
+    const letGo = descriptor?.hold()
+    if (letGo !== undefined) this.#holds.add(letGo)
+    const done = (): void => {
+      if (letGo === undefined) return
+      this.#holds.delete(letGo)
+      letGo()
+    }
+    // The types know net.Socket and net.Server; a bare handle passes as well, and as it is.
+    const send = this.#process.send as unknown as (...args: unknown[]) => boolean
+    try {
+      send.call(this.#process, packet satisfies Serializable, descriptor?.handle, {}, done)
+      return true
+    } catch {
+      done()
+      return false
+    }
+  }
+
+  close(): void {
+    this.open = false
+    this.#process.off('message', this.#listener)
+    this.#process.off('disconnect', this.#onDisconnect)
+    for (const letGo of this.#holds) letGo()
+    this.#holds.clear()
+  }
+}
+
+/** A child's end: everything goes to the supervisor, who passes it on. */
+export class IpcChannel extends FramedChannel {
+  readonly kind = 'ipc'
+  readonly #port: Port
+  readonly #returned = new Assembly()
+
+  /** Opens this process's IPC channel. An `Error` if it was started without one. */
+  static open(options: { readonly self: number }): IpcChannel {
+    if (process.send === undefined) throw new Error('no ipc channel: this process was started without one')
+    return new IpcChannel(options.self)
+  }
+
+  private constructor(self: number) {
+    super(self)
+    this.#port = new Port(
+      process,
+      (packet, descriptors) => this.#onPacket(packet, descriptors),
+      () => this.#onClose(),
+    )
+  }
+
+  protected override get maxDescriptors(): number {
+    return 1
+  }
+
+  /** The way to every peer is the same: `ends` are not needed and closed. */
+  addPeer(id: number, ends: readonly Descriptor[] = []): void {
+    closeAll(ends)
+    this.register(id, (header, body, descriptors) =>
+      this.#port.post(pack(id, header, body), descriptors[0]) ? 'sent' : 'gone',
+    )
+  }
+
+  override close(): void {
+    if (this.closed) return
+    super.close()
+    this.#returned.clear()
+    this.#port.close()
+  }
+
+  #onPacket(packet: Packet, descriptors: Descriptor[]): void {
+    const frame = unpack(packet.frame)
+    if (packet.hotpotato === 'frame') this.receive(frame, descriptors, undefined)
+    else {
+      closeAll(descriptors)
+      reportReturned(this, this.#returned, packet.to, frame)
+      this.lose(packet.to)
+    }
+  }
+
+  #onClose(): void {
+    for (const id of [...this.peers]) this.lose(id)
+  }
+}
+
+/** The supervisor's end, and the broker between its children. It never looks into what it passes on. */
+export class IpcBroker extends FramedChannel {
+  readonly kind = 'ipc'
+  readonly #ports = new Map<number, Port>()
+
+  constructor(self = 0) {
+    super(self)
+  }
+
+  protected override get maxDescriptors(): number {
+    return 1
+  }
+
+  /** Connects a child that was started with an `ipc` entry in its `stdio`, and makes it a peer. */
+  attach(id: number, child: ChildProcess): void {
+    const port = new Port(
+      child,
+      (packet, descriptors) => this.#onPacket(port, packet, descriptors),
+      () => this.#detach(id),
+    )
+    try {
+      this.register(id, (header, body, descriptors) =>
+        port.post(pack(id, header, body), descriptors[0]) ? 'sent' : 'gone',
+      )
+    } catch (error) {
+      port.close()
+      throw error
+    }
+    this.#ports.set(id, port)
+  }
+
+  /** A child becomes a peer by {@link attach}; there is nothing to add. */
+  addPeer(id: number, ends: readonly Descriptor[] = []): void {
+    closeAll(ends)
+    if (!this.#ports.has(id)) throw new RangeError(`process ${id} is not attached`)
+  }
+
+  override forget(id: number): void {
+    super.forget(id)
+    this.#ports.get(id)?.close()
+    this.#ports.delete(id)
+  }
+
+  #detach(id: number): void {
+    this.#ports.delete(id)
+    this.lose(id)
+  }
+
+  #onPacket(source: Port, packet: Packet, descriptors: Descriptor[]): void {
+    if (packet.hotpotato === 'frame' && packet.to === this.self) {
+      this.receive(unpack(packet.frame), descriptors, undefined)
+      return
+    }
+    if (packet.hotpotato === 'frame') {
+      const passed = this.#ports.get(packet.to)?.post(packet, descriptors[0]) ?? false
+      if (!passed) source.post({ ...packet, hotpotato: 'returned' }, undefined)
+    }
+    closeAll(descriptors)
+  }
+}
+
+function reportReturned(channel: Channel, returned: Assembly, to: number, frame: Uint8Array): void {
+  const reader = new Reader(frame)
+  const content = readHeader(reader)?.content
+  if (content?.kind !== 'fragment') return
+  const body = reader.bytes(reader.remaining)
+  const message = returned.accept(to, { ...content, descriptors: 0 }, body, [], undefined)
+  if (typeof message === 'object') channel.onUndeliverable?.(to, message.payload, false)
+}
+
+function pack(to: number, header: Uint8Array, body: Uint8Array): Packet {
+  const frame = Buffer.allocUnsafe(header.length + body.length)
+  frame.set(header, 0)
+  frame.set(body, header.length)
+  return { hotpotato: 'frame', to, frame: frame.toString('base64') }
+}
+
+function unpack(frame: string): Uint8Array {
+  const { buffer, byteOffset, byteLength } = Buffer.from(frame, 'base64')
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+function isPacket(message: unknown): message is Packet {
+  if (typeof message !== 'object' || message === null) return false
+  const { hotpotato, to, frame } = message as Record<string, unknown>
+  if (hotpotato !== 'frame' && hotpotato !== 'returned') return false
+  return typeof frame === 'string' && Number.isInteger(to)
+}
+
+function isHandle(value: unknown): value is StreamHandle {
+  if (typeof value !== 'object' || value === null) return false
+  const { readStart, close } = value as Partial<StreamHandle>
+  return typeof readStart === 'function' && typeof close === 'function'
+}
