@@ -187,14 +187,13 @@ export class HeadScanner {
     if (bytes[at] !== SP) throw new H1Error(400, `the request target holds ${byteName(bytes[at] as number)}`)
     if (at === targetStart) throw new H1Error(400, 'two spaces after the method')
     const targetEnd = at
-    if (at + 11 > stop) {
-      if (!hasLineFeed(bytes, at, stop)) return -1
-      throw new H1Error(400, 'the version does not read HTTP/1.1')
+    const whole = at + 11 <= stop
+    if (!whole && !hasLineFeed(bytes, at, stop)) return -1
+    // One error for every line that is not of this form: which one must not hang on how much of the next line is there.
+    if (!whole || bytes[at + 9] !== CR || bytes[at + 10] !== LF || !isVersion(bytes, at + 1)) {
+      throw new H1Error(400, 'the request line does not end in a version such as HTTP/1.1')
     }
-    this.#checkVersion(bytes, at + 1)
-    if (bytes[at + 9] !== CR || bytes[at + 10] !== LF) {
-      throw new H1Error(400, 'the request line does not end after the version')
-    }
+    checkVersion(bytes, at + 1)
     this.#first = line - start
     this.#second = methodEnd - start
     this.#third = targetEnd - start
@@ -205,18 +204,14 @@ export class HeadScanner {
 
   /** `HTTP-version SP status-code SP [ reason-phrase ] CRLF` (RFC 9112, Section 4). */
   #scanStatusLine(bytes: Uint8Array, line: number, start: number, stop: number): number {
-    if (line + 13 > stop) {
-      if (!hasLineFeed(bytes, line, stop)) return -1
-      throw new H1Error(400, 'a status line that is too short')
+    const whole = line + 13 <= stop
+    if (!whole && !hasLineFeed(bytes, line, stop)) return -1
+    const status = whole && isDigit(bytes, line + 9) && isDigit(bytes, line + 10) && isDigit(bytes, line + 11)
+    if (!status || !isVersion(bytes, line) || bytes[line + 8] !== SP || bytes[line + 12] !== SP) {
+      throw new H1Error(400, 'the status line does not begin with a version and three digits')
     }
-    this.#checkVersion(bytes, line)
-    const digit = (at: number): boolean => (bytes[at] as number) >= 0x30 && (bytes[at] as number) <= 0x39
-    if (bytes[line + 8] !== SP || !digit(line + 9) || !digit(line + 10) || !digit(line + 11)) {
-      throw new H1Error(400, 'the status is not three digits')
-    }
-    let at = line + 12
-    if (bytes[at] !== SP) throw new H1Error(400, 'no space after the status')
-    at++
+    checkVersion(bytes, line)
+    let at = line + 13
     const reason = at
     while (at < stop && VALUE[bytes[at] as number] === 1) {
       if ((bytes[at] as number) > 0x7f) this.#ascii = false
@@ -232,19 +227,6 @@ export class HeadScanner {
     return at + 2
   }
 
-  /** `HTTP/` DIGIT `.` DIGIT, in capitals (RFC 9112, Section 2.3). */
-  #checkVersion(bytes: Uint8Array, at: number): void {
-    const major = (bytes[at + 5] as number) - 0x30
-    const minor = (bytes[at + 7] as number) - 0x30
-    const name =
-      bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50
-    const form = name && bytes[at + 4] === 0x2f && bytes[at + 6] === 0x2e
-    if (!form || major < 0 || major > 9 || minor < 0 || minor > 9) {
-      throw new H1Error(400, 'the version does not read HTTP/1.1')
-    }
-    if (major !== 1 || minor > 1) throw new H1Error(505, `HTTP/${major}.${minor} is not spoken here`)
-  }
-
   #finish(bytes: Uint8Array, start: number): ScannedHead {
     const length = this.#line
     const text = latin1(bytes, start, start + length, this.#ascii)
@@ -258,6 +240,30 @@ export class HeadScanner {
     const second = text.slice(this.#second + 1, this.#third)
     return { start: [first, second, text.slice(this.#third + 1, this.#fourth)], fields, length }
   }
+}
+
+/** `HTTP/` DIGIT `.` DIGIT, in capitals (RFC 9112, Section 2.3). */
+function isVersion(bytes: Uint8Array, at: number): boolean {
+  const http =
+    bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50
+  return (
+    http &&
+    bytes[at + 4] === 0x2f &&
+    isDigit(bytes, at + 5) &&
+    bytes[at + 6] === 0x2e &&
+    isDigit(bytes, at + 7)
+  )
+}
+
+function isDigit(bytes: Uint8Array, at: number): boolean {
+  const byte = bytes[at] as number
+  return byte >= 0x30 && byte <= 0x39
+}
+
+function checkVersion(bytes: Uint8Array, at: number): void {
+  const major = (bytes[at + 5] as number) - 0x30
+  const minor = (bytes[at + 7] as number) - 0x30
+  if (major !== 1 || minor > 1) throw new H1Error(505, `HTTP/${major}.${minor} is not spoken here`)
 }
 
 function hasLineFeed(bytes: Uint8Array, from: number, stop: number): boolean {

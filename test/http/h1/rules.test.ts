@@ -140,7 +140,11 @@ describe('where a message ends (RFC 9112, Section 6)', () => {
     ['Content-Length with zeros before it', post(['Content-Length: 003'], 'abc'), 'accepted'],
     ['content that is not all there', post(['Content-Length: 3'], 'ab'), 'waits'],
     ['both lengths', post(['Content-Length: 3', 'Transfer-Encoding: chunked'], '0\r\n\r\n'), 400],
-    ['both, the other way round', post(['Transfer-Encoding: chunked', 'Content-Length: 3'], '0\r\n\r\n'), 400],
+    [
+      'both, the other way round',
+      post(['Transfer-Encoding: chunked', 'Content-Length: 3'], '0\r\n\r\n'),
+      400,
+    ],
     ['two differing Content-Length', post(['Content-Length: 3', 'Content-Length: 4'], 'abcd'), 400],
     ['two equal Content-Length', post(['Content-Length: 3', 'Content-Length: 3'], 'abc'), 400],
     ['a list as Content-Length', post(['Content-Length: 3, 3'], 'abc'), 400],
@@ -163,11 +167,7 @@ describe('where a message ends (RFC 9112, Section 6)', () => {
     ],
     ['an empty Transfer-Encoding', post(['Transfer-Encoding:'], '0\r\n\r\n'), 400],
     ['chunked in capitals', post(['Transfer-Encoding: Chunked'], '0\r\n\r\n'), 'accepted'],
-    [
-      'Transfer-Encoding on 1.0',
-      'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      400,
-    ],
+    ['Transfer-Encoding on 1.0', 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
     ['an expectation that nobody knows', post(['Expect: a'], ''), 417],
     ['an expectation on 1.0', 'GET / HTTP/1.0\r\nExpect: a\r\n\r\n', 'accepted'],
   ])
