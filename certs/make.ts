@@ -1,0 +1,99 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Config, ConfigError, loadConfig } from '../src/gateway/config.ts'
+import {
+  CertificateError,
+  type CertificateName,
+  KEY_ALGORITHMS,
+  type KeyAlgorithm,
+  makeCertificates,
+} from './authority.ts'
+
+const USAGE = `Usage: npm run certs -- [NAME ...] [options]
+
+Makes a throw-away authority and a certificate for each function, as far as they are not there yet.
+
+  NAME                   functions; unless told, those of the configuration
+  --algorithm ALGORITHM  ${KEY_ALGORITHMS.join(', ')} (${KEY_ALGORITHMS[0]})
+  --renew                make everything anew; with NAMEs only those, under the authority that is there
+  --directory DIRECTORY  where the files go (that of the configuration, certs)
+  --config FILE          the configuration (hotpotato.yml)
+  --no-localhost         not good for localhost, 127.0.0.1 and ::1
+`
+
+/**
+ * Does what the command line says. @returns what there is to tell the user
+ * @param variables the environment
+ * @throws Error with a message for the user
+ */
+export async function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<string> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    allowNegative: true,
+    options: {
+      algorithm: { type: 'string', default: KEY_ALGORITHMS[0] },
+      renew: { type: 'boolean', default: false },
+      directory: { type: 'string' },
+      config: { type: 'string', default: 'hotpotato.yml' },
+      localhost: { type: 'boolean', default: true },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return USAGE
+  // With names given, a configuration is welcome but not needed.
+  const needed = positionals.length === 0 || existsSync(values.config)
+  const config = needed ? loadConfig(values.config, variables).config : undefined
+  const directory = resolve(values.directory ?? config?.certificates ?? 'certs')
+  const { made, kept } = await makeCertificates({
+    directory,
+    certificates: certificatesOf(positionals, config),
+    algorithm: algorithmNamed(values.algorithm),
+    renew: values.renew,
+    keepAuthority: positionals.length > 0,
+    localhost: values.localhost,
+    now: Date.now(),
+  })
+  const shown = relative(process.cwd(), directory) || '.'
+  const file = (name: string) => join(shown.startsWith('..') ? directory : shown, `${name}.crt`)
+  const lines = [...made.map(name => `made ${file(name)}`), ...kept.map(name => `kept ${file(name)}`)]
+  return `${lines.join('\n')}\nTrust them with: curl --cacert ${file('ca')} https://…\n`
+}
+
+/** The named certificates, or all of the configuration, each for the hosts of the functions that use it. */
+function certificatesOf(names: readonly string[], config: Config | undefined): CertificateName[] {
+  const hosts = new Map<string, string[]>()
+  for (const { certificate, hosts: more } of config?.functions.values() ?? []) {
+    hosts.set(certificate, [...(hosts.get(certificate) ?? []), ...more])
+  }
+  const wanted = names.length > 0 ? new Set(names) : hosts.keys()
+  return [...wanted].map(name => ({ name, hosts: hosts.get(name) ?? [] }))
+}
+
+function algorithmNamed(name: string): KeyAlgorithm {
+  const found = KEY_ALGORITHMS.find(one => one === name)
+  if (found === undefined)
+    throw new RangeError(`--algorithm must be one of ${KEY_ALGORITHMS.join(', ')}, not ${name}`)
+  return found
+}
+
+/** Whether it is the user who can put this right, so that a message is enough. */
+function isExpected(error: unknown): error is Error {
+  const known = [CertificateError, ConfigError, RangeError].some(kind => error instanceof kind)
+  return (
+    known ||
+    (error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS'))
+  )
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  try {
+    process.stdout.write(await run(process.argv.slice(2), process.env))
+  } catch (error) {
+    if (!isExpected(error)) throw error
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,330 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseDocument } from 'yaml'
+import { isFunctionName } from '../containers/handler.ts'
+import { normalisePattern } from './routes.ts'
+
+/** A configuration that cannot be used; the message names the key and what it may be. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute. */
+export interface Config extends ReadonlyShape<typeof ROOT> {}
+
+/** What is configured of one function. */
+export interface FunctionConfig {
+  readonly name: string
+  /** The name of a shipped function, or the path of a module. */
+  readonly handler: string
+  /** Host names, some perhaps with `*` as first label, as {@link normalisePattern} spells them. */
+  readonly hosts: readonly string[]
+  /** The name of the certificate's files in the directory of the certificates. */
+  readonly certificate: string
+  /** Containers that serve it. */
+  readonly replicas: number
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A configuration and what in it was not understood. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** A sentence for each unknown key. */
+  readonly warnings: readonly string[]
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** The environment variables that go before the file, and the keys that they set. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  HOTPOTATO_RUN_DIR: 'runDirectory',
+  HOTPOTATO_CERTS_DIR: 'certificates',
+  HOTPOTATO_HOST: 'gateway.host',
+  HOTPOTATO_HTTP_PORT: 'gateway.http',
+  HOTPOTATO_HTTPS_PORT: 'gateway.https',
+  HOTPOTATO_ROAD: 'gateway.road',
+  HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
+}
+
+/** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
+export function loadConfig(file: string, variables: Variables = {}): LoadedConfig {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError(`${file} cannot be read (${code ?? String(error)})`)
+  }
+  try {
+    return parseConfig(text, dirname(resolve(file)), variables)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${file}: ${error.message}`)
+    throw error
+  }
+}
+
+/**
+ * Reads a configuration from YAML.
+ * @param directory where relative paths start
+ * @param variables the environment
+ * @throws ConfigError the text is no YAML, or a value is not one of those allowed
+ */
+export function parseConfig(text: string, directory: string, variables: Variables = {}): LoadedConfig {
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error !== undefined) throw new ConfigError(`not YAML: ${error.message.split('\n')[0]}`)
+  const warnings: string[] = []
+  // Maps instead of objects: a key such as __proto__ is a key like any other.
+  const tree: unknown = document.toJS({ mapAsMap: true })
+  const config = ROOT(tree, { path: '', directory, warnings, variables: variablesByPath(variables) })
+  checkTogether(config)
+  return { config, warnings }
+}
+
+function variablesByPath(variables: Variables): Place['variables'] {
+  const found = new Map<string, readonly [string, string]>()
+  for (const [name, path] of Object.entries(ENVIRONMENT)) {
+    const value = variables[name]
+    if (value !== undefined && value !== '') found.set(path, [name, value])
+  }
+  return found
+}
+
+/** What no key can tell by itself. */
+function checkTogether({ gateway, functions }: Config): void {
+  const { defaultFunction, http, https } = gateway
+  if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
+    const names = [...functions.keys()].join(', ')
+    throw new ConfigError(
+      `gateway.defaultFunction must be one of the functions (${names}), not ${show(defaultFunction)}`,
+    )
+  }
+  if (http === https && http !== 0)
+    throw new ConfigError('gateway.http and gateway.https must be different ports')
+  const owners = new Map<string, string>()
+  for (const { name, hosts } of functions.values()) {
+    for (const host of hosts) {
+      const other = owners.get(host)
+      if (other !== undefined)
+        throw new ConfigError(`functions.${name}.hosts: ${host} belongs to ${other} already`)
+      owners.set(host, name)
+    }
+  }
+}
+
+// From here on: how each kind of value is read.
+
+/** Where a value stands, and what reading needs to know besides. */
+interface Place {
+  /** The keys that lead there, joined with dots. */
+  readonly path: string
+  readonly directory: string
+  readonly warnings: string[]
+  /** By key path: the name and value of an environment variable. */
+  readonly variables: ReadonlyMap<string, readonly [name: string, value: string]>
+}
+
+/** Reads a value that is there or, if it is undefined, gives the default. */
+type Reader<T> = (value: unknown, place: Place) => T
+type ReadonlyShape<R> = R extends Reader<infer T> ? T : never
+
+/** One value that is no list or map: `judge` gives undefined for what is not allowed. */
+function scalar<T, D>(
+  allowed: string,
+  fallback: D,
+  judge: (value: unknown, place: Place) => T | undefined,
+): Reader<T | D> {
+  return (value, place) => {
+    const variable = place.variables.get(place.path)
+    const [name, given] =
+      variable === undefined ? [place.path, value ?? undefined] : [variable[0], numeric(variable[1])]
+    if (given === undefined) return fallback
+    return judge(given, place) ?? refuse(name, allowed, given)
+  }
+}
+
+function refuse(name: string, allowed: string, given: unknown): never {
+  throw new ConfigError(`${name} must be ${allowed}, not ${show(given)}`)
+}
+
+function show(value: unknown): string {
+  if (value instanceof Map) return 'a map'
+  if (Array.isArray(value)) return 'a list'
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+/** Environment variables are text; a number in one means what it means in YAML. */
+function numeric(text: string): string | number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text
+}
+
+function whole(minimum: number, maximum: number, fallback: number): Reader<number> {
+  return scalar(`a whole number from ${minimum} to ${maximum}`, fallback, value =>
+    Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
+      ? (value as number)
+      : undefined,
+  )
+}
+
+function port(fallback: number): Reader<number> {
+  const number = whole(0, 65_535, fallback)
+  return (value, place) => number(value, place)
+}
+
+function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T>): Reader<T> {
+  return scalar(`one of ${values.join(', ')}`, fallback, value => values.find(one => one === value))
+}
+
+function seconds(minimum: number, maximum: number, fallback: number): Reader<number> {
+  const allowed = `a duration from ${minimum} to ${maximum} seconds, as 30, 1.5, "30s", "500ms" or "1m30s"`
+  return scalar(allowed, fallback, value => {
+    const duration = typeof value === 'string' ? parseDuration(value) : value
+    if (typeof duration !== 'number' || !(duration >= minimum && duration <= maximum)) return undefined
+    return duration
+  })
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 }
+
+/** Seconds of a duration as Go writes it, such as `1m30s`; undefined if it is none. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
+  let total = 0
+  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
+    total += Number(number) * UNITS[unit!]!
+  return total
+}
+
+function directory(fallback: string): Reader<string> {
+  const name = scalar('the path of a directory', fallback, value => (isText(value) ? value : undefined))
+  return (value, place) => resolve(place.directory, name(value, place))
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && !value.includes('\0')
+}
+
+const hostAddress = scalar('an address or a host name to listen on', '127.0.0.1', value =>
+  isText(value) && /^[A-Za-z0-9.:%_-]+$/.test(value) ? value : undefined,
+)
+
+/** A map with known keys; what else it holds is warned of, because newer files and files of other tools have more. */
+function section<const F extends Readonly<Record<string, Reader<unknown>>>>(
+  fields: F,
+): Reader<{ readonly [K in keyof F]: ReadonlyShape<F[K]> }> {
+  return (value, place) => {
+    const map = asMap(value, place)
+    const result: Record<string, unknown> = {}
+    for (const [key, read] of Object.entries(fields)) result[key] = read(map.get(key), below(place, key))
+    for (const key of map.keys()) {
+      if (!Object.hasOwn(fields, String(key)))
+        place.warnings.push(`${below(place, String(key)).path} is not known and ignored`)
+    }
+    return result as { readonly [K in keyof F]: ReadonlyShape<F[K]> }
+  }
+}
+
+function below(place: Place, key: string): Place {
+  return { ...place, path: place.path === '' ? key : `${place.path}.${key}` }
+}
+
+function asMap(value: unknown, place: Place): ReadonlyMap<unknown, unknown> {
+  if (value === undefined || value === null) return new Map()
+  return value instanceof Map
+    ? value
+    : refuse(place.path || 'the configuration', 'a map of keys and values', value)
+}
+
+const version: Reader<1> = scalar('1', 1, value => (value === 1 ? 1 : undefined))
+
+const functionName = scalar('the name of a function', undefined, value =>
+  typeof value === 'string' && isFunctionName(value) ? value : undefined,
+)
+
+const functions: Reader<ReadonlyMap<string, FunctionConfig>> = (value, place) => {
+  const read = new Map<string, FunctionConfig>()
+  for (const [key, entry] of asMap(value, place)) {
+    const name = String(key)
+    if (!isFunctionName(name)) {
+      const rule = 'names of 1 to 63 of a-z, 0-9 and -, with no - at either end'
+      throw new ConfigError(`${place.path} must have ${rule}, not ${show(name)}`)
+    }
+    read.set(name, functionConfig(name, entry, below(place, name)))
+  }
+  if (read.size === 0) throw new ConfigError(`${place.path} must have at least one function`)
+  return read
+}
+
+function functionConfig(name: string, value: unknown, place: Place): FunctionConfig {
+  const fields = section({
+    handler: scalar('the name of a shipped function or the path of a module', name, one =>
+      handlerOf(one, place),
+    ),
+    hosts: hosts([`${name}.local`]),
+    certificate: scalar('the name of a certificate: 1 to 63 of a-z, 0-9 and -', name, one =>
+      typeof one === 'string' && /^[a-z0-9-]{1,63}$/.test(one) ? one : undefined,
+    ),
+    replicas: whole(1, 64, 1),
+    environment,
+  })
+  return { name, ...fields(value, place) }
+}
+
+function handlerOf(value: unknown, place: Place): string | undefined {
+  if (!isText(value)) return undefined
+  if (isFunctionName(value)) return value
+  return /[/\\.]/.test(value) ? resolve(place.directory, value) : undefined
+}
+
+function hosts(fallback: readonly string[]): Reader<readonly string[]> {
+  const allowed = 'host names, as echo.local or "*.echo.local"'
+  return (value, place) => {
+    if (value === undefined || value === null) return fallback
+    if (!Array.isArray(value)) return refuse(place.path, `a list of ${allowed}`, value)
+    const names = value.map(one => {
+      const host = typeof one === 'string' ? normalisePattern(one) : undefined
+      return host ?? refuse(place.path, allowed, one)
+    })
+    return [...new Set(names)]
+  }
+}
+
+const environment: Reader<Readonly<Record<string, string>>> = (value, place) => {
+  const entries = [...asMap(value, place)].map(([key, one]) => {
+    const name = below(place, String(key)).path
+    if (!['string', 'number', 'boolean'].includes(typeof one))
+      refuse(name, 'a text, a number or true or false', one)
+    return [String(key), String(one)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Every key there is, with what it may be and what it is unless told. */
+const ROOT = section({
+  version,
+  runDirectory: directory('run'),
+  certificates: directory('certs'),
+  gateway: section({
+    host: hostAddress,
+    http: port(8080),
+    https: port(8443),
+    road: oneOf(['fd', 'relay'], 'fd'),
+    defaultFunction: functionName,
+    limits: section({
+      connections: whole(1, 1_000_000, 10_000),
+      helloBytes: whole(512, 65_536, 16_384),
+      helloSeconds: seconds(0.1, 300, 5),
+      holdSeconds: seconds(0, 300, 2),
+      drainSeconds: seconds(0, 3600, 30),
+    }),
+  }),
+  connection: section({
+    idleSeconds: seconds(0.1, 3600, 30),
+    requests: whole(1, 1_000_000_000, 100),
+    headBytes: whole(256, 1_048_576, 16_384),
+    headerFields: whole(1, 10_000, 100),
+    bodyBytes: whole(0, 1_073_741_824, 10_485_760),
+  }),
+  functions,
+})

@@ -1,0 +1,109 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { HostRecogniser } from '../../src/gateway/host.ts'
+import { DEFAULT_LIMITS, H1Server } from '../../src/http/h1/index.ts'
+import { utf8 } from '../../src/wire/index.ts'
+
+const recognise = (text: string | Uint8Array) =>
+  new HostRecogniser().recognise(typeof text === 'string' ? utf8(text) : text)
+
+const GET = (host: string) => `GET /a?b HTTP/1.1\r\nAccept: */*\r\nHost: ${host}\r\n\r\n`
+
+describe('HostRecogniser', () => {
+  it.each([
+    [GET('echo.local'), 'echo.local'],
+    [GET('Echo.LOCAL:8080'), 'echo.local'],
+    ['GET / HTTP/1.1\r\nhOsT:\techo.local \r\n\r\n', 'echo.local'],
+    ['\r\nGET / HTTP/1.1\r\nHost: echo.local\r\n\r\n', 'echo.local'],
+    ['GET http://Other.local/x HTTP/1.1\r\nHost: echo.local\r\n\r\n', 'other.local'],
+    ['GET / HTTP/1.0\r\n\r\n', undefined],
+    [`${GET('echo.local')}GET / HTTP/1.1\r\nHost: second.local\r\n\r\n`, 'echo.local'],
+  ])('finds the host of %j', (text, host) => {
+    expect(recognise(text)).toMatchObject({ kind: 'request', host })
+  })
+
+  it('gives the path too', () => {
+    expect(recognise(GET('echo.local'))).toMatchObject({ head: { method: 'GET', path: '/a', query: 'b' } })
+  })
+
+  it('asks for more until the head is whole, whatever the pieces, and takes nothing', () => {
+    const bytes = utf8(GET('echo.local'))
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(bytes.length - 1)), cuts => {
+        const before = Uint8Array.from(bytes)
+        const recogniser = new HostRecogniser()
+        for (const cut of cuts.sort((a, b) => a - b)) {
+          expect(recogniser.recognise(bytes.subarray(0, cut))).toEqual({ kind: 'more' })
+        }
+        expect(recogniser.recognise(bytes)).toMatchObject({ kind: 'request', host: 'echo.local' })
+        expect(bytes).toEqual(before)
+      }),
+    )
+  })
+
+  it('recognises TLS on the plain port by the first byte', () => {
+    expect(recognise(Uint8Array.of(0x16))).toEqual({ kind: 'tls' })
+    expect(recognise(Uint8Array.of(0x16, 3, 1, 2, 0, 1))).toEqual({ kind: 'tls' })
+  })
+
+  it.each([
+    ['\0\x01', 400],
+    ['SSH-2.0-x\r\n', 400],
+    ['GET / HTTP/1.1\r\n\r\n', 400],
+    ['GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
+    ['GET / HTTP/1.1\r\nHost : a\r\n\r\n', 400],
+    ['GET / HTTP/1.1\r\nHost: a, b\r\n\r\n', 400],
+    ['GET / HTTP/1.1\r\nX: y\r\n Host: a\r\nHost: b\r\n\r\n', 400],
+    ['GET / HTTP/1.1\nHost: a\n\n', 400],
+    ['CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', 501],
+    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  ])('says why %j is not for us', (text, status) => {
+    expect(recognise(text)).toMatchObject({ kind: 'not_http', status, reason: expect.any(String) })
+  })
+
+  it('gives up on a head that does not end', () => {
+    expect(recognise(`GET /${'a'.repeat(16_384)}`)).toMatchObject({ kind: 'too_large', status: 414 })
+    const fields = `GET / HTTP/1.1\r\n${`X: ${'y'.repeat(1000)}\r\n`.repeat(17)}`
+    expect(recognise(fields)).toMatchObject({ kind: 'too_large', status: 431 })
+    expect(recognise(fields.slice(0, 16_000))).toEqual({ kind: 'more' })
+  })
+
+  it('says the same as the parser of the container, of any bytes', () => {
+    const line = fc.constantFrom(
+      ...[
+        'GET / HTTP/1.1',
+        'GET / HTTP/1.0',
+        'POST http://x.local/y HTTP/1.1',
+        'OPTIONS * HTTP/1.1',
+        'Host: a.local',
+      ],
+      ...[
+        'Host: b.local:80',
+        'host:',
+        'Host: [::1]:8',
+        'Host: a b',
+        ' folded',
+        'X: \u00ff',
+        'Transfer-Encoding: chunked',
+        'Content-Length: 5',
+        '',
+      ],
+    )
+    const lines = fc.array(line, { maxLength: 7 }).map(all => utf8(all.map(one => `${one}\r\n`).join('')))
+    fc.assert(
+      fc.property(fc.oneof(lines, fc.uint8Array({ maxLength: 60 })), bytes => {
+        if (bytes[0] === 0x16) return
+        const server = new H1Server(DEFAULT_LIMITS)
+        server.receive(bytes)
+        const event = server.next()
+        const found = recognise(bytes)
+        if (event === undefined) expect(found).toEqual({ kind: 'more' })
+        else if (event.type === 'request')
+          expect(found).toMatchObject({ kind: 'request', host: event.head.host, head: event.head })
+        else if (event.type === 'error') expect(found).toMatchObject({ status: event.status })
+        else expect.unreachable()
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
