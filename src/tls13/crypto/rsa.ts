@@ -59,7 +59,7 @@ export function verifyPss(
   const representative = toInteger(signature)
   if (representative >= modulus) return false
   const message = pow(representative, publicExponent, modulus)
-  // a modulus of 8n + 1 bits leaves the encoded message one byte shorter than itself
+  // the bits beyond the encoded message are zero: step 6 of EMSA-PSS-VERIFY, and step 2c of the signature's own procedure
   if (bitLength(message) > encodedBits) return false
   return hasHash(numberToBytesBE(message, Math.ceil(encodedBits / 8)), hash(content), hash, encodedBits)
 }
@@ -111,10 +111,8 @@ function hasHash(encoded: Uint8Array, digest: Uint8Array, hash: Digest, bits: nu
   if (saltAt < 1 || encoded[length - 1] !== 0xbc) return false
   const db = encoded.slice(0, length - digest.length - 1)
   const h = encoded.subarray(length - digest.length - 1, length - 1)
-  const topBits = 0xff >> (8 * length - bits)
-  if ((db[0]! & ~topBits) !== 0) return false
   mask(db, h, hash)
-  db[0]! &= topBits
+  db[0]! &= 0xff >> (8 * length - bits)
   if (db.subarray(0, saltAt - 1).some(byte => byte !== 0) || db[saltAt - 1] !== 1) return false
   return equal(h, hash(concat(new Uint8Array(8), digest, db.subarray(saltAt))))
 }
