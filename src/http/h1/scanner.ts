@@ -74,6 +74,7 @@ export class HeadScanner {
     try {
       if (this.#scanLines(bytes, start, stop)) return this.#finish(bytes, start)
     } catch (error) {
+      if (!(error instanceof H1Error)) throw error
       const judged = full || hasLineFeed(bytes, start + this.#line, stop)
       if (judged || !this.#mayBegin(bytes, start, stop)) throw error
     }

@@ -93,6 +93,24 @@ describe('chunking is invisible', () => {
   })
 })
 
+test('connections do not see each other, although their heads are scanned in one memory', () => {
+  const streams = [FRAGMENTS.slice(0, 3), FRAGMENTS.slice(2, 5)].map(parts => bytes(parts.join('')))
+  const sides = streams.map(() => ({
+    server: new H1Server(limits(LIMITS)),
+    events: [] as H1Event[],
+    sent: [] as Uint8Array[],
+  }))
+  for (let at = 0; at < 400; at += 3) {
+    sides.forEach(({ server, events, sent }, i) => {
+      serve(server, streams[i]!.slice(at, at + 3), events, sent)
+    })
+  }
+  sides.forEach(({ server, events, sent }, i) => {
+    const actual = { server, events: joined(events), sent: text(concat(...sent)) }
+    expectSame(actual, conversation(streams[i]!, LIMITS))
+  })
+})
+
 describe('a move is invisible', () => {
   const stream = bytes(FRAGMENTS.slice(0, 5).join(''))
 
