@@ -260,7 +260,7 @@ export class H1Server {
       this.#queue.skip(count)
     }
     exchange.allowance -= before - this.#queue.length
-    if (exchange.allowance < 0 || exchange.body.remaining > exchange.allowance) {
+    if (exchange.body.remaining > exchange.allowance) {
       this.#close()
       return undefined
     }
