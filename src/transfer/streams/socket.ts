@@ -1,4 +1,5 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
+import { concat } from '../../wire/index.ts'
 import { handleOf, takeHandle } from '../lift.ts'
 import { ErrnoError, probe } from '../native/libc.ts'
 import type { ByteStream, Lifted, StreamError, StreamHandlers, StreamState, WriteResult } from '../stream.ts'
@@ -98,9 +99,12 @@ export class SocketStream implements ByteStream {
     this.#tellEnd()
   }
 
+  /** A socket that is paused within the tick of its `resume()` reads on once: that is kept for later. */
   #onRead(count: number): boolean {
-    this.#handlers?.bytes(READ_BUFFER.subarray(0, count))
-    return true
+    const view = READ_BUFFER.subarray(0, count)
+    if (this.#flowing() && this.#unread.length === 0) this.#handlers?.bytes(view)
+    else if (this.#state !== 'closed') this.#unread = concat(this.#unread, view)
+    return this.#flowing()
   }
 
   #onEnd(socket: Socket): void {
