@@ -1,0 +1,362 @@
+import { Duplex } from 'node:stream'
+import { concat } from '../../wire/index.ts'
+import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
+import { keyLogLine } from '../key-log.ts'
+import { Session } from '../session.ts'
+
+export interface TlsDuplexOptions {
+  /** Whether we may go on writing when the peer has stopped (RFC 8446, Section 6.1); default false. */
+  readonly allowHalfOpen?: boolean
+  /** Milliseconds until the handshake must be over; 0: no matter how long; default 10 000. */
+  readonly handshakeTimeout?: number
+}
+
+/** What went wrong with the stream below, as opposed to TLS itself (that is a `TlsError`). */
+export type StreamErrorCode =
+  /** The stream ended, or the peer stopped in the handshake: what was read may be only a part (RFC 8446, Section 6.1). */
+  | 'ERR_TLS_TRUNCATED'
+  | 'ERR_TLS_HANDSHAKE_TIMEOUT'
+  /** The stream went away before everything was written. */
+  | 'ERR_TLS_STREAM_CLOSED'
+
+export class TlsStreamError extends Error {
+  override readonly name = 'TlsStreamError'
+  readonly code: StreamErrorCode
+
+  constructor(code: StreamErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+type Callback = (error?: Error | null) => void
+
+const HANDSHAKE_TIMEOUT = 10_000
+/** Bytes sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
+const WRITE_SIZE = 2 ** 16
+/** Milliseconds that a peer has to take our fatal alert. */
+const LINGER = 1000
+
+/**
+ * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may read, write or
+ * end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
+ *
+ * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends without
+ * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes.
+ *
+ * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `keyUpdate` (whether the peer wants one
+ * of ours); `keylog` (a line), if made by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
+ */
+export class TlsDuplex extends Duplex {
+  readonly #stream: Duplex
+  readonly #session: Session
+  readonly #handshakeTimer: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
+  #secure = false
+  /** The peer's close_notify has come. */
+  #readClosed = false
+  /** Everything of ours, close_notify too, has been taken by the stream. */
+  #writeFinished = false
+  /** Whether the bytes at hand are being worked through: a listener's write may bring the next ones at once. */
+  #receiving = false
+  /** What waits: for the handshake, or for the stream to drain. */
+  #waiting: (() => void) | undefined
+  /** Of the write in hand. */
+  #callback: Callback | undefined
+  /** A fatal alert of ours is on its way: the stream is not to be torn down over it. */
+  #lingering = false
+
+  /** @param session as it comes from `Session.client`, `Session.server` or `Session.restore` */
+  constructor(stream: Duplex, session: Session, options: TlsDuplexOptions = {}) {
+    super({ allowHalfOpen: options.allowHalfOpen ?? false })
+    this.#stream = stream
+    this.#session = session
+    this.#secure = session.connected
+    const timeout = options.handshakeTimeout ?? HANDSHAKE_TIMEOUT
+    if (!this.#secure && timeout > 0) {
+      const late = () => this.destroy(new TlsStreamError('ERR_TLS_HANDSHAKE_TIMEOUT', 'no handshake in time'))
+      this.#handshakeTimer = setTimeout(late, timeout).unref()
+    }
+    // These stay for ever: an error that nobody listens to would end the process.
+    stream.on('error', error => this.#streamFailed(error))
+    stream.on('close', () => this.#streamClosed())
+    stream.on('end', () => this.#streamEnded())
+    stream.on('drain', () => this.#drained())
+    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk))
+    if (stream.destroyed) process.nextTick(() => this.#streamClosed())
+    this.#flush()
+    // A restored session may hold bytes that nobody has looked at yet; listeners come after the constructor.
+    if (session.buffered > 0) process.nextTick(() => this.#receive(new Uint8Array(0)))
+  }
+
+  /** A client over a stream. @param options `keyLog`: emit `keylog` events */
+  static client(
+    stream: Duplex,
+    config: ClientConfig,
+    options: TlsDuplexOptions & { readonly keyLog?: boolean } = {},
+  ): TlsDuplex {
+    return withKeyLog(config, options.keyLog, one => new TlsDuplex(stream, Session.client(one), options))
+  }
+
+  /** A server over a stream. @param options `keyLog`: emit `keylog` events */
+  static server(
+    stream: Duplex,
+    config: ServerConfig,
+    options: TlsDuplexOptions & { readonly keyLog?: boolean } = {},
+  ): TlsDuplex {
+    return withKeyLog(config, options.keyLog, one => new TlsDuplex(stream, Session.server(one), options))
+  }
+
+  /** The session: to look at, and to export keying material from. Bytes go through this object alone. */
+  get session(): Session {
+    return this.#session
+  }
+
+  /** The stream below: for addresses and socket options. */
+  get stream(): Duplex {
+    return this.#stream
+  }
+
+  /** Always true, as in `tls.TLSSocket`. */
+  get encrypted(): true {
+    return true
+  }
+
+  get alpnProtocol(): string | undefined {
+    return this.#session.alpn
+  }
+
+  get servername(): string | undefined {
+    return this.#session.serverName
+  }
+
+  /** The cipher suite's RFC name, once it is chosen. */
+  get cipher(): string | undefined {
+    return this.#session.cipherSuite
+  }
+
+  /** Changes our write key (RFC 8446, Section 4.6.3). @throws Error before the handshake is over or after the end */
+  updateKeys(requestPeer: boolean): void {
+    this.#session.updateKeys(requestPeer)
+    this.#flush()
+  }
+
+  /**
+   * Emits `timeout` after `milliseconds` in which nothing came and nothing was written; 0: never. The connection goes on.
+   * @param listener for the next `timeout`
+   */
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    clearTimeout(this.#idleTimer)
+    this.#idleTimer = undefined
+    if (listener !== undefined) {
+      if (milliseconds === 0) this.removeListener('timeout', listener)
+      else this.once('timeout', listener)
+    }
+    if (milliseconds > 0 && !this.destroyed) {
+      this.#idleTimer = setTimeout(() => this.emit('timeout'), milliseconds).unref()
+    }
+    return this
+  }
+
+  override _read(): void {
+    if (!this.#stream.destroyed) this.#stream.resume()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
+    this.#begin(callback, () => this.#send(view(chunk)))
+  }
+
+  /** Small writes that have gathered share records. */
+  override _writev(chunks: { chunk: Uint8Array }[], callback: Callback): void {
+    this.#begin(callback, () => this.#send(concat(...chunks.map(one => one.chunk))))
+  }
+
+  override _final(callback: Callback): void {
+    this.#begin(callback, () => {
+      this.#session.close()
+      this.#flush()
+      // Nothing may follow close_notify, so this half of the stream is over too.
+      this.#stream.end(() => {
+        // Called for a failure too, of which 'close' tells.
+        if (!this.#stream.writableFinished) return
+        this.#writeFinished = true
+        this.#complete()
+      })
+    })
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    clearTimeout(this.#handshakeTimer)
+    clearTimeout(this.#idleTimer)
+    this.#waiting = undefined
+    this.#complete(error ?? new TlsStreamError('ERR_TLS_STREAM_CLOSED', 'destroyed in the middle of a write'))
+    if (this.#lingering) linger(this.#stream)
+    else this.#stream.destroy()
+    callback(error)
+  }
+
+  #begin(callback: Callback, work: () => void): void {
+    this.#callback = callback
+    if (this.#secure) this.#attempt(work)
+    else this.#waiting = work
+  }
+
+  #complete(error?: Error): void {
+    const callback = this.#callback
+    this.#callback = undefined
+    callback?.(error)
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#complete(error as Error)
+    }
+  }
+
+  #send(data: Uint8Array): void {
+    for (let at = 0; at < data.length; at += WRITE_SIZE) {
+      this.#session.send(data.subarray(at, at + WRITE_SIZE))
+      this.#flush()
+      if (this.#stream.writableNeedDrain) {
+        this.#waiting = () => this.#send(data.subarray(at + WRITE_SIZE))
+        return
+      }
+    }
+    this.#complete()
+  }
+
+  #flush(): void {
+    const output = this.#session.takeOutput()
+    if (output.length === 0 || this.#stream.destroyed || this.#stream.writableEnded) return
+    this.#touch()
+    this.#stream.cork()
+    for (const bytes of output) this.#stream.write(bytes)
+    this.#stream.uncork()
+  }
+
+  #drained(): void {
+    if (this.destroyed) return
+    this.#flush()
+    if (!this.#secure || this.#stream.writableNeedDrain) return
+    this.#proceed()
+  }
+
+  #proceed(): void {
+    const work = this.#waiting
+    this.#waiting = undefined
+    if (work !== undefined) this.#attempt(work)
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.destroyed || this.#readClosed) return
+    this.#touch()
+    this.#session.feed(view(chunk))
+    if (this.#receiving) return
+    this.#receiving = true
+    try {
+      while (!this.destroyed) {
+        const event = this.#session.next()
+        if (event === undefined) break
+        this.#handle(event)
+      }
+    } finally {
+      this.#receiving = false
+    }
+    // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays bounded.
+    if (!this.destroyed && !(this.#secure && this.#stream.writableNeedDrain)) this.#flush()
+  }
+
+  #handle(event: SessionEvent): void {
+    switch (event.type) {
+      case 'handshake_complete':
+        this.#secure = true
+        clearTimeout(this.#handshakeTimer)
+        this.emit('secureConnect')
+        if (!this.destroyed) this.#proceed()
+        return
+      case 'application_data':
+        if (!this.push(event.data)) this.#stream.pause()
+        return
+      case 'key_update':
+        this.emit('keyUpdate', event.updateRequested)
+        return
+      case 'new_session_ticket':
+        this.emit('session', event.ticket)
+        return
+      case 'close_notify':
+        this.#readClosed = true
+        if (!this.#secure) {
+          this.destroy(new TlsStreamError('ERR_TLS_TRUNCATED', 'the peer closed during the handshake'))
+          return
+        }
+        this.push(null)
+        // The end of the stream below is still to be seen.
+        this.#stream.resume()
+        return
+      case 'alert':
+        if (event.from === 'local') {
+          this.#lingering = true
+          this.#flush()
+        }
+        this.destroy(event.error)
+    }
+  }
+
+  #streamFailed(error: Error): void {
+    // Both have said their last word; how the stream ends is no matter then.
+    if (!(this.#readClosed && this.#writeFinished)) this.destroy(error)
+  }
+
+  #streamEnded(): void {
+    if (!this.#readClosed) this.destroy(truncated(this.#secure))
+  }
+
+  #streamClosed(): void {
+    if (!this.#readClosed) this.destroy(truncated(this.#secure))
+    else if (!this.#writeFinished) {
+      this.destroy(
+        new TlsStreamError('ERR_TLS_STREAM_CLOSED', 'the stream was closed before everything was written'),
+      )
+    }
+  }
+
+  #touch(): void {
+    this.#idleTimer?.refresh()
+  }
+}
+
+function truncated(secure: boolean): TlsStreamError {
+  const when = secure ? 'without close_notify' : 'during the handshake'
+  return new TlsStreamError('ERR_TLS_TRUNCATED', `the stream ended ${when}`)
+}
+
+/** Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert with it. */
+function linger(stream: Duplex): void {
+  const timer = setTimeout(() => stream.destroy(), LINGER).unref()
+  stream.once('close', () => clearTimeout(timer))
+  stream.end()
+  stream.resume()
+}
+
+/** The same bytes without the methods of `Buffer`. */
+function view(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** The secrets of the first flight come before there is a duplex; events about them come after its constructor. */
+function withKeyLog<C extends CommonConfig>(
+  config: C,
+  keyLog: boolean | undefined,
+  make: (config: C) => TlsDuplex,
+): TlsDuplex {
+  if (keyLog !== true) return make(config)
+  const onSecret: NonNullable<C['onSecret']> = (exposed, clientRandom) => {
+    config.onSecret?.(exposed, clientRandom)
+    const line = keyLogLine(exposed, clientRandom)
+    if (line !== undefined) duplex.emit('keylog', line)
+  }
+  const duplex = make({ ...config, onSecret })
+  return duplex
+}

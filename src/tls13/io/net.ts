@@ -1,0 +1,138 @@
+import { connect as connectSocket, createServer as createSocketServer, isIP, type Server } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Certificate } from '../authentication.ts'
+import type { ClientConfig, CommonConfig, ServerConfig } from '../config.ts'
+import { node } from '../crypto/node.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { createTicketKey, createTicketSealer } from '../ticket.ts'
+import { TlsDuplex, type TlsDuplexOptions } from './duplex.ts'
+import { keyLogFile } from './key-log-file.ts'
+import { certificateFromPem } from './pem.ts'
+import { type VerifierOptions, verifier } from './verify.ts'
+
+/** What {@link connect} and {@link createServer} have in common. */
+export interface CommonOptions extends TlsDuplexOptions {
+  /** Default: `node`. */
+  readonly provider?: CryptoProvider
+  /**
+   * Where to append all secrets in the SSLKEYLOGFILE format. Default: the environment variable of that name; off if there is
+   * none.
+   */
+  readonly keyLogFile?: string
+  /** Emit `keylog` events on the connection; default false. */
+  readonly keyLog?: boolean
+}
+
+export interface ConnectOptions
+  extends CommonOptions,
+    Omit<ClientConfig, 'provider' | 'verify'>,
+    Pick<VerifierOptions, 'ca' | 'checkName'> {
+  /** Default: localhost. */
+  readonly host?: string
+  readonly port?: number
+  /** A Unix socket instead of host and port. */
+  readonly path?: string
+  /** A stream that is there already, instead of either. */
+  readonly stream?: Duplex
+  /** Instead of the platform's verifier with `ca` and `checkName`. */
+  readonly verify?: ClientConfig['verify']
+}
+
+/**
+ * Connects, as a client. The name asked for is `serverName`, or else `host` unless that is an IP address, which is no server
+ * name (RFC 6066, Section 3) but is what the certificate is held against.
+ * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make no sense
+ */
+export function connect(options: ConnectOptions): TlsDuplex {
+  const { host = 'localhost', port, path, stream, ca, checkName, verify, ...others } = options
+  const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
+  if (stream === undefined && path === undefined && port === undefined) {
+    throw new TypeError('connect needs a port, a path or a stream')
+  }
+  const serverName = config.serverName ?? (isIP(host) === 0 ? host : undefined)
+  const check: VerifierOptions = {
+    ...defined({ ca, checkName }),
+    name: config.serverName ?? host,
+  }
+  const clientConfig: ClientConfig = {
+    ...config,
+    ...defined({ serverName }),
+    ...secretsOf(options),
+    provider,
+    verify: verify ?? verifier(check),
+  }
+  const below =
+    stream ??
+    (path === undefined
+      ? connectSocket({ host, port: port!, allowHalfOpen: true, noDelay: true })
+      : connectSocket({ path, allowHalfOpen: true }))
+  return TlsDuplex.client(below, clientConfig, defined({ allowHalfOpen, handshakeTimeout, keyLog }))
+}
+
+export interface ServerOptions
+  extends CommonOptions,
+    Omit<ServerConfig, 'provider' | 'certificates' | 'tickets'> {
+  /** Certificates that are ready to sign; beside or instead of `cert` and `key`. */
+  readonly certificates?: readonly Certificate[]
+  /** A chain, the end-entity certificate first; PEM or DER. */
+  readonly cert?: string | Uint8Array | readonly (string | Uint8Array)[]
+  /** Its private key, PEM. */
+  readonly key?: string
+  /** Default: tickets under a key that lives as long as the server; false: none. */
+  readonly tickets?: ServerConfig['tickets'] | false
+}
+
+/**
+ * A server; `listen()` is still to be called. Errors of a connection are emitted on the server as `tlsClientError` (error,
+ * connection), so that no client can end the process; listeners of the connection's own `error` get them too.
+ * @param onConnection called when a handshake is over @throws TypeError for options that make no sense
+ */
+export function createServer(options: ServerOptions, onConnection: (connection: TlsDuplex) => void): Server {
+  const { provider = node, certificates = [], cert, key, tickets, ...others } = options
+  const { allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
+  if ((cert === undefined) !== (key === undefined)) throw new TypeError('cert and key go together')
+  const ours =
+    cert === undefined || key === undefined
+      ? certificates
+      : [...certificates, certificateFromPem(provider, cert, key)]
+  if (ours.length === 0) throw new TypeError('a server needs a certificate')
+  const serverConfig: ServerConfig = {
+    ...config,
+    ...secretsOf(options),
+    provider,
+    certificates: ours,
+    ...(tickets === false ? {} : { tickets: tickets ?? ownTickets(provider) }),
+  }
+  const duplexOptions = defined({ allowHalfOpen, handshakeTimeout, keyLog })
+  const server = createSocketServer({ allowHalfOpen: true, noDelay: true }, socket => {
+    const connection = TlsDuplex.server(socket, serverConfig, duplexOptions)
+    connection.on('error', error => server.emit('tlsClientError', error, connection))
+    connection.once('secureConnect', () => onConnection(connection))
+  })
+  return server
+}
+
+function ownTickets(provider: CryptoProvider): NonNullable<ServerConfig['tickets']> {
+  return { sealer: createTicketSealer(provider, [createTicketKey(provider)]) }
+}
+
+/** Everybody who wants to see the secrets, in one function; nothing if nobody does. */
+function secretsOf(options: CommonOptions & Pick<CommonConfig, 'onSecret'>): Pick<CommonConfig, 'onSecret'> {
+  const path = options.keyLogFile ?? process.env.SSLKEYLOGFILE
+  if (path === undefined || path === '') return {}
+  const { onSecret } = options
+  const log = keyLogFile(path)
+  return {
+    onSecret(exposed, clientRandom) {
+      onSecret?.(exposed, clientRandom)
+      log(exposed, clientRandom)
+    },
+  }
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** The same record without what is undefined, which is not the same as absent. */
+function defined<T extends object>(record: T): Defined<T> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Defined<T>
+}

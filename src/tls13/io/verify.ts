@@ -1,0 +1,183 @@
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { rootCertificates } from 'node:tls'
+import { equal } from '../../wire/index.ts'
+import { configurationError, peerError, TlsError } from '../alert.ts'
+import type { CertificateVerifier } from '../authentication.ts'
+import { malformed, rulesOf } from './certificate-rules.ts'
+import { parseCertificates } from './pem.ts'
+
+export interface VerifierOptions {
+  /** Whom to trust: PEM (perhaps several in one text) or DER; default: the roots that come with Node. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  /** Milliseconds since 1970; default: the session's `now`. */
+  readonly now?: () => number
+  /** Whether the certificate must be for the server's name; default true. */
+  readonly checkName?: boolean
+  /** The host name or IP address it must be for; default: the session's server name. */
+  readonly name?: string
+}
+
+/** id-kp-serverAuth (RFC 5280, Section 4.2.1.12). */
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+/** Certificates looked at in one chain, and signatures checked: both are work that a server can ask for. */
+const CHAIN_LIMIT = 16
+const SIGNATURE_LIMIT = 32
+
+/**
+ * A verifier over the platform's X.509: a path of signatures from the end-entity certificate to an authority that is
+ * trusted, each certificate valid now and each issuer an authority, as far as its path length goes; the end-entity's
+ * purpose (serverAuth), its key usage, and its name (RFC 9525: the subjectAltName alone).
+ *
+ * Revocation is not looked at. Certificates with name constraints, critical as they must be, are refused.
+ * @throws TypeError if `ca` holds no certificate. The verifier throws TlsError:
+ * bad_certificate — malformed, a signature that does not fit, a weak hash, or another name;
+ * certificate_expired — not valid now; unknown_ca — no path to an authority that is trusted;
+ * unsupported_certificate — not for servers, or a critical extension that is not understood;
+ * internal_error — there is no name to check
+ */
+export function verifier(options: VerifierOptions = {}): CertificateVerifier {
+  const anchors = options.ca === undefined ? undefined : parseCertificates(options.ca)
+  if (anchors?.length === 0) throw new TypeError('ca: nobody to trust')
+  return (chain, context) => {
+    const now = options.now?.() ?? context.now
+    const [leaf, ...others] = chain.slice(0, CHAIN_LIMIT).map(read)
+    if (leaf === undefined) throw peerError('bad_certificate', 'an empty chain')
+    const rules = rulesOf(leaf)
+    checkValidity(leaf, now)
+    checkPurpose(leaf)
+    if (!rules.maySign) throw peerError('unsupported_certificate', `the key of ${nameOf(leaf)} may not sign`)
+    if (options.checkName !== false) checkName(leaf, options.name ?? context.serverName)
+    new PathSearch(others, anchors ?? defaultAnchors(), now).from(leaf)
+    return { publicKey: Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' })) }
+  }
+}
+
+let roots: X509Certificate[] | undefined
+
+/** Parsed when somebody first needs them: there are more than a hundred. */
+function defaultAnchors(): readonly X509Certificate[] {
+  roots ??= rootCertificates.map(pem => new X509Certificate(pem))
+  return roots
+}
+
+function read(der: Uint8Array): X509Certificate {
+  try {
+    const certificate = new X509Certificate(der)
+    // The key is parsed only when it is asked for; a kind that OpenSSL does not know throws there.
+    void certificate.publicKey
+    return certificate
+  } catch (cause) {
+    throw malformed(cause)
+  }
+}
+
+function checkValidity(certificate: X509Certificate, now: number): void {
+  if (now < Date.parse(certificate.validFrom)) {
+    throw peerError(
+      'certificate_expired',
+      `${nameOf(certificate)} is not valid before ${certificate.validFrom}`,
+    )
+  }
+  // The negation also catches a date that cannot be read.
+  if (!(now <= Date.parse(certificate.validTo))) {
+    throw peerError('certificate_expired', `${nameOf(certificate)} expired on ${certificate.validTo}`)
+  }
+}
+
+/** Holds for the issuers too: an authority may be one for some purposes alone. */
+function checkPurpose(certificate: X509Certificate): void {
+  // What Node calls keyUsage are the OIDs of extKeyUsage; its types say that they are always there.
+  const purposes = certificate.keyUsage as readonly string[] | undefined
+  if (purposes !== undefined && !purposes.includes(SERVER_AUTH)) {
+    throw peerError('unsupported_certificate', `${nameOf(certificate)} is not for servers`)
+  }
+}
+
+function checkName(leaf: X509Certificate, name: string | undefined): void {
+  if (name === undefined) {
+    throw configurationError('internal_error', 'no name to hold the certificate against')
+  }
+  const fits = isIP(name)
+    ? leaf.checkIP(name)
+    : leaf.checkHost(name, { subject: 'never', partialWildcards: false })
+  if (fits === undefined) {
+    const names = leaf.subjectAltName ?? 'no name'
+    // No alert of RFC 8446 says so; this is the one that other stacks send.
+    throw peerError('bad_certificate', `${nameOf(leaf)} is for ${names}, not for ${name}`)
+  }
+}
+
+/** Looks for a path to an anchor, depth first; the first thing that went wrong is told if there is none. */
+class PathSearch {
+  readonly #others: readonly X509Certificate[]
+  readonly #anchors: readonly X509Certificate[]
+  readonly #now: number
+  #signaturesLeft = SIGNATURE_LIMIT
+  #problem: TlsError | undefined
+
+  constructor(others: readonly X509Certificate[], anchors: readonly X509Certificate[], now: number) {
+    this.#others = others
+    this.#anchors = anchors
+    this.#now = now
+  }
+
+  /** @throws TlsError if no path leads from the end-entity certificate to an anchor */
+  from(leaf: X509Certificate): void {
+    // A certificate that is itself trusted needs nobody's word.
+    if (this.#anchors.some(anchor => equal(anchor.raw, leaf.raw))) return
+    if (this.#reaches([leaf])) return
+    throw this.#problem ?? configurationError('unknown_ca', `nobody that is trusted issued ${nameOf(leaf)}`)
+  }
+
+  /** @param path from the end-entity certificate up to the one whose issuer is looked for */
+  #reaches(path: readonly X509Certificate[]): boolean {
+    const last = path.at(-1)!
+    if (this.#anchors.some(anchor => this.#issued(path, last, anchor))) return true
+    return this.#others.some(
+      other =>
+        !path.some(one => equal(one.raw, other.raw)) &&
+        this.#issued(path, last, other) &&
+        this.#reaches([...path, other]),
+    )
+  }
+
+  #issued(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): boolean {
+    // Names, key identifiers and the key usage keyCertSign are compared by the platform.
+    if (certificate.issuer !== issuer.subject || !certificate.checkIssued(issuer)) return false
+    try {
+      this.#check(path, certificate, issuer)
+      return true
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error
+      this.#problem ??= error
+      return false
+    }
+  }
+
+  #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): void {
+    if (!issuer.ca) throw peerError('unknown_ca', `${nameOf(issuer)} is no authority`)
+    if (!rulesOf(certificate).stronglySigned) {
+      throw peerError(
+        'bad_certificate',
+        `${nameOf(certificate)} is signed with a weak algorithm, or an unknown one`,
+      )
+    }
+    const { pathLength } = rulesOf(issuer)
+    // RFC 5280, Section 4.2.1.9: the end-entity certificate does not count, nor do those that issued themselves.
+    const between = path.slice(1).filter(one => one.subject !== one.issuer).length
+    if (pathLength !== undefined && between > pathLength) {
+      throw peerError('unknown_ca', `${nameOf(issuer)} allows a path length of ${pathLength}`)
+    }
+    if (this.#signaturesLeft-- <= 0) throw peerError('bad_certificate', 'a chain that is too much work')
+    if (!certificate.verify(issuer.publicKey)) {
+      throw peerError('bad_certificate', `${nameOf(issuer)} did not sign ${nameOf(certificate)}`)
+    }
+    checkPurpose(issuer)
+    checkValidity(issuer, this.#now)
+  }
+}
+
+function nameOf(certificate: X509Certificate): string {
+  return (certificate.subject || 'a certificate without a subject').replaceAll('\n', ', ')
+}
