@@ -311,6 +311,16 @@ export function redact<T>(codec: Codec<T>, value: T): T {
   return change(codec, value) as T
 }
 
+/** Overwrites the bytes of every secret in a value with zeros, where they lie. */
+export function wipe<T>(codec: Codec<T>, value: T): void {
+  const visit = (part: AnyCodec, inner: unknown): unknown => {
+    if (part.secret && inner instanceof Uint8Array) inner.fill(0)
+    else part.map?.(inner, visit)
+    return inner
+  }
+  visit(codec, value)
+}
+
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {
   const { trace } = reader
   if (trace === undefined) return codec.read(reader)
@@ -325,13 +335,13 @@ function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown
     depth: reader.depth,
     name: snake(name),
     notation: declare(codec, name),
-    value: codec.secret ? SECRET : value,
+    value: codec.secret ? SECRET : redact(codec, value),
   }
   trace.splice(at, 0, entry)
   return value
 }
 
-/** Stands for a masked value in a trace. */
+/** Stands for a masked value in a trace; secrets inside a value that has parts are zeros there. */
 export const SECRET: unique symbol = Symbol('secret')
 
 /** The field's declaration: `uint16 cipher_suite`. */

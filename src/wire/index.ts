@@ -22,6 +22,7 @@ export {
   uint32,
   uint64,
   vector,
+  wipe,
 } from './codec.ts'
 export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'

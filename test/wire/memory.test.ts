@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import {
+  concat,
+  decode,
+  EMPTY,
+  encode,
+  equal,
+  fixed,
+  fromHex,
+  hex,
+  opaque,
+  Reader,
+  rest,
+  struct,
+  Writer,
+} from '../../src/wire/index.ts'
+
+const Everything = struct('Everything', { a: fixed(2), b: opaque(0, 255), c: rest })
+
+test.each([
+  ['a Buffer of its own memory', () => Buffer.from(fromHex('0102' + '020304' + '0506'))],
+  [
+    'a Buffer in the pool',
+    () => Buffer.concat([Buffer.from('0102020304', 'hex'), Buffer.from('0506', 'hex')]),
+  ],
+  ['a plain Uint8Array', () => fromHex('0102' + '020304' + '0506')],
+  ['a view into a larger one', () => fromHex('ffff' + '0102' + '020304' + '0506').subarray(2)],
+  ['a Buffer view into a larger one', () => Buffer.from('ffff01020203040506', 'hex').subarray(2)],
+])('fields read out of %s are copies, and no Buffers', (_, make) => {
+  const input = make()
+  const value = decode(Everything, input)
+  input.fill(0xee)
+  for (const [field, expected] of [
+    [value.a, '0102'],
+    [value.b, '0304'],
+    [value.c, '0506'],
+  ] as const) {
+    expect(hex(field)).toBe(expected)
+    expect(Object.getPrototypeOf(field)).toBe(Uint8Array.prototype)
+  }
+})
+
+test('what is written is a copy of what was given', () => {
+  const part = fromHex('0102')
+  const wire = encode(Everything, { a: part, b: part, c: part })
+  part.fill(0xee)
+  expect(hex(wire)).toBe('0102' + '020102' + '0102')
+})
+
+test('a writer grows, and gives out copies', () => {
+  const writer = new Writer(1)
+  for (let i = 0; i < 300; i++) writer.uint(i, 2)
+  const first = writer.finish()
+  expect(first.length).toBe(600)
+  expect([first[598], first[599]]).toEqual([1, 43])
+  first.fill(0)
+  expect(writer.finish()[599]).toBe(43)
+  expect(writer.length).toBe(600)
+})
+
+test('a length is filled in behind what it counts, however the buffer grows in between', () => {
+  const writer = new Writer(1)
+  writer.bytes(fromHex('aa'))
+  const counted = writer.prefixed(3, () => writer.bytes(new Uint8Array(700).fill(7)))
+  expect(counted).toBe(700)
+  expect(hex(writer.finish().subarray(0, 6))).toBe('aa' + '0002bc' + '0707')
+})
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])('numbers of %i bytes are in network byte order', size => {
+  const value = size < 7 ? 2 ** (8 * size) - 2 : Number.MAX_SAFE_INTEGER - 1
+  const writer = new Writer()
+  writer.uint(value, size)
+  const wire = writer.finish()
+  expect(wire.length).toBe(size)
+  expect(wire.at(-1)).toBe(0xfe)
+  expect(new Reader(wire).uint(size)).toBe(value)
+})
+
+test('a reader never reads past its end', () => {
+  const reader = new Reader(fromHex('0102ffff').subarray(0, 2))
+  expect(reader.remaining).toBe(2)
+  expect(() => reader.bytes(3)).toThrow('needs 3 bytes where 2 are left')
+  expect(() => reader.within(3, () => reader.uint(1))).toThrow('a length of 3 bytes where 2 are left')
+  expect(() => reader.within(2, () => reader.uint(1))).toThrow('1 bytes too many')
+})
+
+test('concat and equal', () => {
+  expect(hex(concat(fromHex('01'), EMPTY, fromHex('0203')))).toBe('010203')
+  expect(concat()).toEqual(EMPTY)
+  expect(equal(fromHex('0102'), fromHex('0102'))).toBe(true)
+  expect(equal(EMPTY, EMPTY)).toBe(true)
+  for (const other of ['', '01', '0103', '010200', '1102']) {
+    expect([other, equal(fromHex('0102'), fromHex(other))]).toEqual([other, false])
+  }
+})
