@@ -22,10 +22,17 @@ export class Cluster {
   #waiting: { matches(told: Told): boolean; resolve(told: Told): void; reject(error: Error): void }[] = []
   readonly #inboxes = new Map<number, Inbox>()
   readonly #stream: StreamKind
+  readonly #command: readonly string[]
 
-  static async start(kind: Channel['kind'], children: number, stream: StreamKind = 'raw'): Promise<Cluster> {
+  /** `limit`: how many descriptors each child may have. */
+  static async start(
+    kind: Channel['kind'],
+    children: number,
+    stream: StreamKind = 'raw',
+    limit?: number,
+  ): Promise<Cluster> {
     if (!existsSync(BUILT)) throw new Error('children run what is built: npm run build first')
-    const cluster = new Cluster(kind, stream)
+    const cluster = new Cluster(kind, stream, limit)
     for (let id = 1; id <= children; id++) cluster.#spawn(id)
     for (let id = 1; id <= children; id++) {
       for (let other = 0; other <= children; other++) if (other !== id) await cluster.introduce(id, other)
@@ -33,7 +40,9 @@ export class Cluster {
     return cluster
   }
 
-  private constructor(kind: Channel['kind'], stream: StreamKind) {
+  private constructor(kind: Channel['kind'], stream: StreamKind, limit: number | undefined) {
+    const node = [process.execPath, PEER]
+    this.#command = limit === undefined ? node : ['sh', '-c', `ulimit -n ${limit}; exec "$0" "$@"`, ...node]
     this.#stream = stream
     if (kind === 'ipc') this.channel = new IpcBroker()
     else {
@@ -53,8 +62,9 @@ export class Cluster {
   #spawn(id: number): void {
     const { kind } = this.channel
     const options = JSON.stringify({ self: id, channel: kind, stream: this.#stream })
+    const [program, ...words] = this.#command
     if (this.channel instanceof IpcBroker) {
-      const child = spawn(process.execPath, [PEER, options], {
+      const child = spawn(program!, [...words, options], {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       })
       this.children.set(id, child)
@@ -62,7 +72,7 @@ export class Cluster {
     } else {
       const inbox = createInbox()
       const stdio = ['ignore', 'inherit', 'inherit', inbox.receive.fd, inbox.wake.fd] as const
-      this.children.set(id, spawn(process.execPath, [PEER, options], { stdio: [...stdio] }))
+      this.children.set(id, spawn(program!, [...words, options], { stdio: [...stdio] }))
       inbox.receive.close()
       inbox.wake.close()
       this.#inboxes.set(id, inbox)

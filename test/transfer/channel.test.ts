@@ -1,6 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest'
-import { type Channel, MAX_PAYLOAD } from '../../src/transfer/channel.ts'
-import { Cluster, countSockets } from './channel-cluster.ts'
+import { openSync } from 'node:fs'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { type Channel, chooseChannel, MAX_PAYLOAD } from '../../src/transfer/channel.ts'
+import { adopt, Descriptor } from '../../src/transfer/stream.ts'
+import { Cluster, connect, countSockets, sequence } from './channel-cluster.ts'
 
 let cluster: Cluster | undefined
 
@@ -124,6 +126,40 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
     expect(cluster.send(1, { do: 'report' })).toBe('gone')
   })
 
+  it('takes a message back whose first fragment had left, and says so', async () => {
+    cluster = await Cluster.start(kind, 1)
+    cluster.children.get(1)!.kill('SIGSTOP')
+    expect(cluster.channel.send(1, new Uint8Array(1_000_000).fill(1))).toBe('queued')
+    const told = new Promise(resolve => {
+      cluster!.channel.onUndeliverable = (to, payload, started) =>
+        resolve([to, payload.length, payload[0], started])
+    })
+    await cluster.kill(1)
+    expect(await told).toEqual([1, 1_000_000, 1, true])
+  })
+
+  it('keeps a descriptor open until the message that carries it has left, though its owner has closed it', async () => {
+    cluster = await Cluster.start(kind, 1)
+    const pair = await connect()
+    const { descriptor } = await adopt(pair.accepted).lift()
+    const child = cluster.children.get(1)!
+    child.kill('SIGSTOP')
+    for (let i = 0; i < 20; i++) cluster.send(1, { do: 'nothing' }, [], new Uint8Array(50_000))
+    expect(cluster.send(1, { do: 'count', key: 'a' }, [descriptor])).toBe('queued')
+    descriptor.close()
+    child.kill('SIGCONT')
+    pair.client.end(sequence(0, 1000))
+    await cluster.told(told => told.counted === 1000)
+  })
+
+  it('refuses to send what is closed, and more descriptors than it can', async () => {
+    cluster = await Cluster.start(kind, 1)
+    const fds = [0, 1, 2].map(() => Descriptor.fromFd(openSync('/dev/null', 'r')))
+    expect(() => cluster?.send(1, { do: 'look' }, fds)).toThrow(RangeError)
+    for (const fd of fds) fd.close()
+    expect(() => cluster?.send(1, { do: 'look' }, fds.slice(0, 1))).toThrow(TypeError)
+  })
+
   it('leaves no descriptor behind', async () => {
     const before = countSockets()
     cluster = await Cluster.start(kind, 2)
@@ -134,4 +170,44 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
     await new Promise(resolve => setTimeout(resolve, 20))
     expect(countSockets()).toBe(before)
   })
+})
+
+describe('the native channel', () => {
+  it('carries two descriptors, also with a payload of many fragments', async () => {
+    cluster = await Cluster.start('native', 1)
+    const before = (await cluster.report(1)).fds
+    const fds = [0, 1].map(() => Descriptor.fromFd(openSync('/dev/null', 'r')))
+    cluster.send(1, { do: 'look' }, fds, new Uint8Array(500_000))
+    for (const fd of fds) fd.close()
+    const told = await cluster.told(told => 'looked' in told)
+    expect([told.looked, told.length]).toEqual([['fd', 'fd'], 500_000])
+    expect((await cluster.report(1)).fds).toBe(before)
+  })
+
+  it.each([0, 1])(
+    'refuses a message when its receiver has room for %i of 2 descriptors, and goes on',
+    async spare => {
+      cluster = await Cluster.start('native', 1, 'raw', 64)
+      cluster.send(1, { do: 'fill', spare })
+      expect((await cluster.told(told => 'full' in told)).full).toBe('EMFILE')
+      const fds = [0, 1].map(() => Descriptor.fromFd(openSync('/dev/null', 'r')))
+      cluster.send(1, { do: 'look' }, fds, new Uint8Array(200_000))
+      const refused = await cluster.told(told => 'refused' in told)
+      expect(refused.refused).toBe('descriptors were lost')
+      // Its payload came all the same, so that whoever sent it can be told.
+      expect(refused.bytes).toBe('{"do":"look"}'.length + 1 + 200_000)
+      cluster.send(1, { do: 'empty' })
+      await cluster.told(told => 'empty' in told)
+      cluster.send(1, { do: 'look' }, fds)
+      expect((await cluster.told(told => 'looked' in told)).looked).toEqual(['fd', 'fd'])
+      for (const fd of fds) fd.close()
+    },
+  )
+})
+
+it('says which channel it chooses, and why', () => {
+  expect(chooseChannel()).toEqual({ kind: 'native', reason: 'foreign calls work' })
+  vi.stubEnv('HOTPOTATO_CHANNEL', 'ipc')
+  expect(chooseChannel()).toEqual({ kind: 'ipc', reason: 'HOTPOTATO_CHANNEL=ipc' })
+  vi.unstubAllEnvs()
 })

@@ -1,6 +1,6 @@
 // A process with an inbox that does what the test tells it: node peer.mjs '{"self":1,"channel":"native","stream":"raw"}'
 // With the native channel, descriptor 3 is the receiving end of its inbox and 4 its wake-ups.
-import { readdirSync } from 'node:fs'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { IpcChannel } from '../../../dist/src/transfer/channels/ipc.js'
 import { NativeChannel } from '../../../dist/src/transfer/channels/native.js'
 import { Descriptor, openStream } from '../../../dist/src/transfer/stream.js'
@@ -25,6 +25,7 @@ const tell = (to, message, rest, descriptors) => channel.send(to, pack(message, 
 
 const frozen = new Map()
 const counts = new Map()
+const hoard = []
 let undeliverable = 0
 let refused = 0
 let drained = 0
@@ -71,6 +72,28 @@ const actions = {
     tell(0, {
       report: { undeliverable, refused, drained, fds, frozen: frozen.size, peers: [...channel.peers] },
     })
+  },
+
+  /** Uses up every descriptor that this process may have, except `spare`. */
+  fill: (_, { spare }) => {
+    try {
+      for (;;) hoard.push(openSync('/dev/null', 'r'))
+    } catch (error) {
+      for (let i = 0; i < spare; i++) closeSync(hoard.pop())
+      tell(0, { full: error.code })
+    }
+  },
+
+  empty: () => {
+    for (const fd of hoard.splice(0)) closeSync(fd)
+    tell(0, { empty: true })
+  },
+
+  /** Says how many descriptors came, and what can be read from the first. */
+  look: (_, _message, rest, descriptors) => {
+    const kinds = descriptors.map(({ kind }) => kind)
+    for (const descriptor of descriptors) descriptor.close()
+    tell(0, { looked: kinds, length: rest.length })
   },
 
   /** Ends the process without a word, while what waits is still waiting. */
