@@ -112,6 +112,21 @@ describe.each<StreamKind>(['raw', 'socket'])('a stream (%s)', kind => {
     stream.destroy()
   })
 
+  it('may be told to read, to pause and to resume again and again', async () => {
+    const { stream, client } = await overTcp(kind)
+    const forgotten = record(stream)
+    const { events, until } = record(stream)
+    stream.resume()
+    stream.pause()
+    stream.pause()
+    stream.resume()
+    stream.resume()
+    client.write('once')
+    await until('bytes once')
+    expect([events, forgotten.events]).toEqual([['bytes once'], []])
+    stream.destroy()
+  })
+
   it('hands out first what was read before', async () => {
     const { accepted, client } = await connect()
     clients.push(client)

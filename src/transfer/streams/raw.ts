@@ -21,6 +21,7 @@ export class RawStream implements ByteStream {
   #handlers: StreamHandlers | undefined
   #unread: Uint8Array
   #paused = false
+  #reading = false
   #ended = false
   #finished = false
   #writes = 0
@@ -69,7 +70,12 @@ export class RawStream implements ByteStream {
 
   pause(): void {
     this.#paused = true
-    if (this.#state === 'open') this.#handle.readStop()
+    if (this.#state === 'open') this.#stopReading()
+  }
+
+  #stopReading(): void {
+    this.#reading = false
+    this.#handle.readStop()
   }
 
   resume(): void {
@@ -79,7 +85,8 @@ export class RawStream implements ByteStream {
   }
 
   #readOn(): void {
-    if (!this.#flowing() || this.#ended) return
+    if (!this.#flowing() || this.#ended || this.#reading) return
+    this.#reading = true
     const status = this.#handle.readStart()
     if (status < 0) this.#fail(status, 'read')
   }
@@ -100,7 +107,7 @@ export class RawStream implements ByteStream {
     if (count > 0) this.#handlers?.bytes(READ_BUFFER.subarray(0, count))
     else if (count === UV_EOF) {
       this.#ended = true
-      this.#handle.readStop()
+      this.#stopReading()
       this.#handlers?.end()
       this.#closeWhenDone()
     } else if (count < 0) this.#fail(count, 'read')
@@ -191,7 +198,7 @@ export class RawStream implements ByteStream {
 
   lift(): Lifted | Promise<Lifted> {
     if (this.#state !== 'open') throw new Error(`lift of a stream that is ${this.#state}`)
-    this.#handle.readStop()
+    this.#stopReading()
     this.#state = 'lifting'
     if (this.#idle) return this.#lifted()
     return new Promise((resolve, reject) => {
