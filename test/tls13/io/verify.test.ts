@@ -79,9 +79,9 @@ describe('paths', () => {
     expect(judge([leaf, middle], { ca: other.pem })).toBe('unknown_ca')
   })
   test("Node's own roots do not know ours", () => {
-    expect(() =>
-      verifier()([leaf.der, middle.der], { serverName: 'echo.local', now: TODAY }),
-    ).toThrow(/unknown_ca/)
+    expect(() => verifier()([leaf.der, middle.der], { serverName: 'echo.local', now: TODAY })).toThrow(
+      /unknown_ca/,
+    )
   })
   test('a signature that does not fit', () => {
     const spoilt = leaf.der.slice()
@@ -212,7 +212,9 @@ describe('uses', () => {
       modulusLength,
       publicExponent: Uint8Array.of(1, 0, 1),
     })
-    expect(judge([await makeEntity({ ...SERVER, issuer: root, algorithm: rsa(1024) })])).toBe('bad_certificate')
+    expect(judge([await makeEntity({ ...SERVER, issuer: root, algorithm: rsa(1024) })])).toBe(
+      'bad_certificate',
+    )
     expect(judge([await makeEntity({ ...SERVER, issuer: root, algorithm: rsa(2048) })])).toBe('fine')
   })
 })

@@ -1,0 +1,178 @@
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { type AddressInfo, connect as connectSocket, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { noble } from '../../../src/tls13/crypto/noble.ts'
+import { node } from '../../../src/tls13/crypto/node.ts'
+import type { TlsDuplex } from '../../../src/tls13/io/duplex.ts'
+import { keyLogFile } from '../../../src/tls13/io/key-log-file.ts'
+import { type ConnectOptions, connect, createServer, type ServerOptions } from '../../../src/tls13/io/net.ts'
+import { certificateFromPem } from '../../../src/tls13/io/pem.ts'
+import { type Entity, makeEntity, privateKeyPem, TODAY } from './certificates.ts'
+
+let entity: Entity
+let key: string
+let directory: string
+const servers: Server[] = []
+const clients: TlsDuplex[] = []
+const now = () => TODAY
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'hotpotato-net-'))
+  entity = await makeEntity({
+    subject: 'server',
+    names: [
+      { type: 'dns', value: 'localhost' },
+      { type: 'dns', value: 'echo.local' },
+      { type: 'ip', value: '127.0.0.1' },
+    ],
+  })
+  key = await privateKeyPem(entity)
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  for (const client of clients.splice(0)) client.destroy()
+  for (const server of servers.splice(0)) server.close()
+})
+
+async function echo(options: Partial<ServerOptions> = {}): Promise<{ server: Server; port: number }> {
+  const server = createServer({ cert: entity.pem, key, now, ...options }, connection => {
+    connection.pipe(connection)
+  })
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+function client(options: ConnectOptions): TlsDuplex {
+  const one = connect({ ca: entity.pem, now, ...options })
+  clients.push(one)
+  return one
+}
+
+async function says(connection: TlsDuplex, text: string): Promise<string> {
+  connection.write(text)
+  return String((await once(connection, 'data'))[0])
+}
+
+test('host names and addresses', async () => {
+  const { port } = await echo()
+  const byName = client({ port })
+  expect(await says(byName, 'potato')).toBe('potato')
+  expect(byName.servername).toBe('localhost')
+  const byAddress = client({ host: '127.0.0.1', port })
+  expect(await says(byAddress, 'potato')).toBe('potato')
+  expect(byAddress.servername).toBeUndefined()
+  const other = client({ host: '127.0.0.1', serverName: 'echo.local', port })
+  expect(await says(other, 'potato')).toBe('potato')
+  expect(other.servername).toBe('echo.local')
+})
+
+test('a certificate for somebody else is refused, by name and by address', async () => {
+  const { port } = await echo()
+  for (const options of [{ serverName: 'resize.local' }, { host: '127.0.0.2' }]) {
+    const refused = client({ host: '127.0.0.1', port, ...options, stream: connectSocket(port, '127.0.0.1') })
+    const [error] = await once(refused, 'error')
+    expect(error.alert).toBe('bad_certificate')
+  }
+  const careless = client({ port, serverName: 'resize.local', checkName: false })
+  expect(await says(careless, 'potato')).toBe('potato')
+})
+
+test('over a Unix socket, and with another provider', async () => {
+  const { server } = await echo({ provider: noble })
+  server.close()
+  const path = join(directory, 'socket')
+  server.listen(path)
+  await once(server, 'listening')
+  expect(await says(client({ path, provider: noble }), 'potato')).toBe('potato')
+})
+
+test('tickets are there unless refused', async () => {
+  const generous = await echo()
+  const first = client({ port: generous.port })
+  const [resume] = await once(first, 'session')
+  const second = client({ port: generous.port, resume })
+  expect(await says(second, 'again')).toBe('again')
+  expect(second.session.inspect().resumed).toBe(true)
+
+  const mean = await echo({ tickets: false })
+  const third = client({ port: mean.port })
+  const session = vi.fn()
+  third.on('session', session)
+  expect(await says(third, 'once')).toBe('once')
+  expect(session).not.toHaveBeenCalled()
+})
+
+test('a client that is no TLS client is reported, and the server goes on', async () => {
+  const { server, port } = await echo()
+  const stranger = connectSocket(port, '127.0.0.1', () => stranger.write('GET / HTTP/1.1\r\n\r\n'))
+  const [error, connection] = await once(server, 'tlsClientError')
+  expect(error.name).toBe('TlsError')
+  expect(connection.destroyed).toBe(true)
+  expect(await says(client({ port }), 'potato')).toBe('potato')
+  stranger.destroy()
+})
+
+test('a client that vanishes in the middle does not end the process', async () => {
+  const { server, port } = await echo()
+  const one = client({ port })
+  await says(one, 'potato')
+  ;(one.stream as ReturnType<typeof connectSocket>).resetAndDestroy()
+  one.on('error', () => {})
+  const [error] = await once(server, 'tlsClientError')
+  expect(['ECONNRESET', 'ERR_TLS_TRUNCATED']).toContain(error.code)
+})
+
+test('a port where nobody listens', async () => {
+  const { server, port } = await echo()
+  server.close()
+  const [error] = await once(client({ host: '127.0.0.1', port }), 'error')
+  expect(error.code).toBe('ECONNREFUSED')
+})
+
+test('options that make no sense', () => {
+  expect(() => connect({})).toThrow(TypeError)
+  expect(() => createServer({}, () => {})).toThrow(/certificate/)
+  expect(() => createServer({ cert: entity.pem }, () => {})).toThrow(/go together/)
+  expect(() => createServer({ cert: 'nothing', key }, () => {})).toThrow(/no PEM certificate/)
+  expect(() => createServer({ cert: entity.pem, key: 'nothing' }, () => {})).toThrow(/private key/)
+})
+
+test('a key that belongs to another certificate', async () => {
+  const other = await privateKeyPem(await makeEntity({ subject: 'other' }))
+  expect(() => certificateFromPem(node, entity.pem, other)).toThrow(/not the one/)
+})
+
+test('secrets are written to the file that an option or SSLKEYLOGFILE names, for its owner alone', async () => {
+  const ours = join(directory, 'client.keys')
+  const theirs = join(directory, 'server.keys')
+  const { port } = await echo({ keyLogFile: theirs })
+  vi.stubEnv('SSLKEYLOGFILE', ours)
+  const one = client({ port })
+  await says(one, 'potato')
+  const lines = (path: string) => readFileSync(path, 'utf8').trim().split('\n').toSorted()
+  expect(lines(ours)).toHaveLength(5)
+  expect(lines(ours)).toEqual(lines(theirs))
+  for (const line of lines(ours)) expect(line).toMatch(/^[A-Z_0-9]+ [0-9a-f]{64} [0-9a-f]{64}$/)
+  expect(statSync(ours).mode & 0o777).toBe(0o600)
+
+  await says(client({ port }), 'again')
+  expect(lines(ours)).toHaveLength(10)
+})
+
+test('no secrets are kept unless somebody asks', async () => {
+  vi.stubEnv('SSLKEYLOGFILE', '')
+  const { port } = await echo()
+  const one = client({ port })
+  await says(one, 'potato')
+  expect(one.session.inspect().clientRandom).toBeUndefined()
+})
+
+test('a key log file that cannot be written is an error at once', () => {
+  expect(() => keyLogFile(join(directory, 'no', 'such', 'folder'))).toThrow(/ENOENT/)
+})
