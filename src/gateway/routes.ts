@@ -21,7 +21,7 @@ export class Routes {
   readonly #default: string | undefined
 
   /**
-   * @param defaultFunction for clients that give no name, an address, or a name that is not in the table
+   * @param defaultFunction for clients that give no name, or an address
    * @throws RangeError a host is not one, or leads to two functions
    */
   constructor(entries: Iterable<RouteEntry>, defaultFunction?: string) {
@@ -53,7 +53,7 @@ export class Routes {
       const wildcard = this.#wildcards.get(host.slice(dot + 1))
       if (wildcard !== undefined) return { function: wildcard, by: 'wildcard' }
     }
-    return this.#fallback()
+    return undefined
   }
 
   #fallback(): Route | undefined {
@@ -83,29 +83,4 @@ export function normalisePattern(pattern: string): string | undefined {
 /** Whether a host is an address in one of the spellings that URLs take: `[…]`, or a last label that is a number. */
 export function isAddress(host: string): boolean {
   return /^\[.*\]$/.test(host) || /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host)
-}
-
-/** Which function a path names, and the path that is left for it. */
-export interface PathRoute {
-  readonly function: string
-  /** Begins with a slash: `/a/b` of `/echo/a/b`, `/` of `/echo`. */
-  readonly functionPath: string
-}
-
-/**
- * The function that a path names by `/NAME`, `/NAME/…`, `/function/NAME` or `/function/NAME/…`; undefined if it names none.
- * @param path without query, as the client sent it: nothing in it is decoded
- * @param known the names of the functions there are
- */
-export function routePath(path: string, known: { has(name: string): boolean }): PathRoute | undefined {
-  const rest = path.startsWith('/function/') ? path.slice('/function'.length) : undefined
-  return (rest === undefined ? undefined : firstSegment(rest, known)) ?? firstSegment(path, known)
-}
-
-function firstSegment(path: string, known: { has(name: string): boolean }): PathRoute | undefined {
-  if (!path.startsWith('/')) return undefined
-  const slash = path.indexOf('/', 1)
-  const name = slash < 0 ? path.slice(1) : path.slice(1, slash)
-  if (name === '' || !known.has(name)) return undefined
-  return { function: name, functionPath: slash < 0 ? '/' : path.slice(slash) }
 }

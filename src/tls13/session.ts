@@ -177,6 +177,12 @@ export class Session {
     }
   }
 
+  /** Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's again. */
+  settle(): void {
+    this.#assertOwned()
+    this.#keepInput()
+  }
+
   /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
   send(data: Uint8Array): void {
     this.#assertWritable()
@@ -484,7 +490,7 @@ export class Session {
     }
     // §5.1: a first ClientHello may say 0x0301 for the sake of old servers.
     const { handshake } = this.#state
-    const first = handshake.state === 'WAIT_SH' && !handshake.retried
+    const first = type === ContentType.handshake && handshake.state === 'WAIT_SH' && !handshake.retried
     this.#output.push(plaintextRecord(type, content, first ? 0x0301 : 0x0303))
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isAddress, normaliseHost, normalisePattern, Routes, routePath } from '../../src/gateway/routes.ts'
+import { isAddress, normaliseHost, normalisePattern, Routes } from '../../src/gateway/routes.ts'
 
 describe('normaliseHost', () => {
   it.each([
@@ -107,13 +107,15 @@ describe('Routes', () => {
     expect(strict.find(name)).toEqual({ function: target, by })
   })
 
-  it.each([undefined, '', 'other.local', 'xecho.local', 'local', '127.0.0.1', '[::1]'])(
-    'leads %s to the default',
-    name => {
-      expect(routes.find(name)).toEqual({ function: 'fallback', by: 'default' })
-      expect(strict.find(name)).toBeUndefined()
-    },
-  )
+  it.each(['other.local', 'xecho.local', 'local'])('leads the unknown name %s nowhere', name => {
+    expect(routes.find(name)).toBeUndefined()
+    expect(strict.find(name)).toBeUndefined()
+  })
+
+  it.each([undefined, '', '127.0.0.1', '[::1]'])('leads %s to the default', name => {
+    expect(routes.find(name)).toEqual({ function: 'fallback', by: 'default' })
+    expect(strict.find(name)).toBeUndefined()
+  })
 
   it.each(['a\0.echo.local', 'a..echo.local', '.echo.local', `${'a.'.repeat(130)}echo.local`])(
     'leads %j nowhere',
@@ -134,51 +136,5 @@ describe('Routes', () => {
     const twice = ['a', 'b'].map(name => ({ host: '*.x.local', function: name }))
     expect(() => new Routes(twice)).toThrow('*.x.local leads to both a and b')
     expect(() => new Routes([twice[0]!, twice[0]!])).not.toThrow()
-  })
-})
-
-describe('routePath', () => {
-  const known = new Set(['echo', 'resize', 'a-b'])
-
-  it.each([
-    ['/echo', 'echo', '/'],
-    ['/echo/', 'echo', '/'],
-    ['/echo/a/b', 'echo', '/a/b'],
-    ['/echo//a', 'echo', '//a'],
-    ['/echo/../resize', 'echo', '/../resize'],
-    ['/function/echo', 'echo', '/'],
-    ['/function/echo/a', 'echo', '/a'],
-    ['/function/echo/function/resize', 'echo', '/function/resize'],
-    ['/a-b/x', 'a-b', '/x'],
-  ])('finds in %s %s and %s', (path, name, functionPath) => {
-    expect(routePath(path, known)).toEqual({ function: name, functionPath })
-  })
-
-  it.each([
-    ...[
-      '',
-      '/',
-      '*',
-      'echo',
-      '//echo',
-      '/Echo',
-      '/echoes',
-      '/%65cho',
-      '/other/echo',
-      '/function',
-      '/function/',
-      '/function/other',
-    ],
-    ...['/function//echo', '/__proto__', '/constructor/x', '/function/__proto__', '/toString'],
-  ])('finds nothing in %s', path => {
-    expect(routePath(path, known)).toBeUndefined()
-    expect(routePath(path, new Map([...known].map(name => [name, 1])))).toBeUndefined()
-  })
-
-  it('can serve a function that is called function', () => {
-    const names = new Set(['function', 'echo'])
-    expect(routePath('/function/x', names)).toEqual({ function: 'function', functionPath: '/x' })
-    expect(routePath('/function/echo', names)).toEqual({ function: 'echo', functionPath: '/' })
-    expect(routePath('/function/function', names)).toEqual({ function: 'function', functionPath: '/' })
   })
 })

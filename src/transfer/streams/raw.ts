@@ -175,7 +175,7 @@ export class RawStream implements ByteStream {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#unread = EMPTY
-    this.#reject(new Error('the stream was destroyed'))
+    this.#reject('the stream was destroyed')
     this.#descriptor.close()
   }
 
@@ -218,10 +218,10 @@ export class RawStream implements ByteStream {
     waiting.resolve(this.#lifted())
   }
 
-  #reject(error: Error): void {
+  #reject(reason: string): void {
     const waiting = this.#waiting
     this.#waiting = undefined
-    waiting?.reject(error)
+    waiting?.reject(new Error(reason))
   }
 
   unlift(): void {
@@ -230,7 +230,7 @@ export class RawStream implements ByteStream {
     }
     if (!this.#descriptor.open) throw new Error('the descriptor has left this stream')
     this.#state = 'open'
-    this.#reject(new Error('the stream was taken up again'))
+    this.#reject('the stream was taken up again')
     if (!this.#paused) this.resume()
   }
 

@@ -163,7 +163,7 @@ export class SocketStream implements ByteStream {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#unread = EMPTY
-    this.#reject(new Error('the stream was destroyed'))
+    this.#reject('the stream was destroyed')
     this.#lifted?.close()
     this.#socket.destroy()
   }
@@ -207,10 +207,10 @@ export class SocketStream implements ByteStream {
     waiting.resolve(this.#take())
   }
 
-  #reject(error: Error): void {
+  #reject(reason: string): void {
     const waiting = this.#waiting
     this.#waiting = undefined
-    waiting?.reject(error)
+    waiting?.reject(new Error(reason))
   }
 
   unlift(): void {
@@ -220,7 +220,7 @@ export class SocketStream implements ByteStream {
       this.#lifted = undefined
     } else if (this.#state !== 'lifting') throw new Error(`unlift of a stream that is ${this.#state}`)
     this.#state = 'open'
-    this.#reject(new Error('the stream was taken up again'))
+    this.#reject('the stream was taken up again')
     if (!this.#paused) this.resume()
   }
 

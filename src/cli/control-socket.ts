@@ -1,0 +1,68 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+
+/** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
+export type Command = 'stop' | 'status'
+
+/** Bytes of the longest command. */
+const COMMAND_LIMIT = 64
+
+/**
+ * Listens on a Unix socket that only this user can open.
+ * @param onCommand its result is the answer
+ */
+export function serveControl(
+  path: string,
+  onCommand: (command: Command) => Promise<unknown>,
+): Promise<Server> {
+  rmSync(path, { force: true })
+  const server = createServer(socket => {
+    let line = ''
+    socket.setEncoding('utf8').setTimeout(5000, () => socket.destroy())
+    socket.on('error', () => {})
+    socket.on('data', (text: string) => {
+      line += text
+      if (line.length > COMMAND_LIMIT) socket.destroy()
+      else if (line.endsWith('\n')) void reply(line.trim())
+    })
+    const reply = async (command: string): Promise<void> => {
+      const known = command === 'stop' || command === 'status'
+      const answer = known ? await onCommand(command) : { error: `no such command: ${command}` }
+      socket.end(`${JSON.stringify(answer)}\n`)
+    }
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    // The mask is for the moment between bind and chmod.
+    const mask = process.umask(0o177)
+    server.listen(path, () => {
+      chmodSync(path, 0o600)
+      resolve(server)
+    })
+    process.umask(mask)
+  })
+}
+
+/** Sends a command. @returns the answer, or undefined if nobody listens there */
+export function sendCommand(path: string, command: Command): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
+    let answer = ''
+    socket.setEncoding('utf8')
+    socket.on('connect', () => socket.write(`${command}\n`))
+    socket.on('data', (text: string) => {
+      answer += text
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined)
+      else reject(error)
+    })
+    socket.on('end', () => {
+      try {
+        resolve(JSON.parse(answer))
+      } catch {
+        reject(new Error('the answer over the control socket was cut off'))
+      }
+    })
+  })
+}

@@ -1,0 +1,14 @@
+import { join } from 'node:path'
+
+/** What every process logs, as JSON lines. */
+export const LOG_FILE = 'hotpotato.log'
+
+/** Where the running platform takes commands. */
+export function controlSocket(runDirectory: string): string {
+  return join(runDirectory, 'control.sock')
+}
+
+/** Writes for the person at the terminal. */
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

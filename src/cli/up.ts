@@ -1,0 +1,151 @@
+import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { pino } from 'pino'
+import { checkCertificates, makeCertificates } from '../../certs/authority.ts'
+import { type Config, loadConfig } from '../gateway/config.ts'
+import { plan } from '../gateway/plan.ts'
+import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { chooseChannel } from '../transfer/channel.ts'
+import { chooseStream } from '../transfer/stream.ts'
+import { sendCommand, serveControl } from './control-socket.ts'
+import { controlSocket, LOG_FILE, say } from './run-directory.ts'
+
+/** A reason not to start that the user can mend; it is printed as one line. */
+export class UpError extends Error {
+  override readonly name = 'UpError'
+}
+
+/** Starts the platform and keeps it running until it is told to stop. @throws UpError, ConfigError */
+export async function up(configFile: string): Promise<void> {
+  const { config, warnings } = loadConfig(configFile, process.env)
+  for (const warning of warnings) say(`note: ${warning}`)
+  const { runDirectory } = config
+  makeRunDirectory(runDirectory)
+  const socket = controlSocket(runDirectory)
+  if ((await sendCommand(socket, 'status').catch(() => undefined)) !== undefined) {
+    throw new UpError(
+      `hotpotato runs already in ${runDirectory}: end it with npm stop, or choose another HOTPOTATO_RUN_DIR`,
+    )
+  }
+  await prepareCertificates(config)
+
+  const logDescriptor = openSync(join(runDirectory, LOG_FILE), 'a', 0o600)
+  const log = pino(
+    { name: 'supervisor', level: logLevel() },
+    { write: line => writeSync(logDescriptor, line) },
+  )
+  const channel = chooseChannel()
+  const stream = chooseStream()
+  log.info(
+    { channel: channel.kind, why: channel.reason, stream: stream.kind, whyStream: stream.reason },
+    'starting',
+  )
+  if (channel.kind === 'ipc')
+    say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
+
+  const provider = providerName()
+  const planned = plan(config, { channel: channel.kind, provider, logLevel: logLevel() })
+  const supervisor = new Supervisor({ ...planned, channel: channel.kind, logDescriptor, log })
+
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping ??= supervisor.stop().finally(() => {
+      rmSync(socket, { force: true })
+      closeSync(logDescriptor)
+      // The answer to `npm stop` is on its way.
+      setTimeout(() => process.exit(process.exitCode ?? 0), 50)
+    })
+    return stopping
+  }
+  process.on('SIGINT', () => void stop())
+  process.on('SIGTERM', () => void stop())
+  process.on('SIGHUP', () => void stop())
+  let ports: Ports
+  try {
+    ports = await supervisor.start()
+  } catch (error) {
+    if (stopping !== undefined) return
+    process.exitCode = 1
+    say((error as Error).message)
+    await stop()
+    return
+  }
+  await serveControl(socket, async command => {
+    if (command === 'stop') {
+      await stop()
+      return { stopped: true }
+    }
+    return { pid: process.pid, ports, members: await supervisor.status() }
+  })
+  printWelcome(config, ports)
+}
+
+function makeRunDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const { mode, uid } = statSync(directory)
+  if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) {
+    throw new UpError(
+      `the run directory ${directory} must belong to you alone: chmod 700 it, or choose another HOTPOTATO_RUN_DIR`,
+    )
+  }
+}
+
+/** Makes what is missing; what is broken is named, with the command that renews it. */
+async function prepareCertificates({ certificates: directory, functions }: Config): Promise<void> {
+  const names = new Map<string, Set<string>>()
+  for (const { certificate, hosts } of functions.values()) {
+    const all = names.get(certificate) ?? new Set()
+    for (const host of hosts) all.add(host)
+    names.set(certificate, all)
+  }
+  const certificates = [...names].map(([name, hosts]) => ({ name, hosts: [...hosts] }))
+  const now = Date.now()
+  let broken = checkCertificates(directory, certificates, now).filter(({ kind }) => kind !== 'missing')
+  if (broken.length === 0) {
+    const { made } = await makeCertificates({ directory, certificates, now })
+    if (made.length > 0)
+      say(
+        `made throw-away certificates for ${made.join(', ')} in ${relative(process.cwd(), directory) || '.'}/`,
+      )
+    broken = checkCertificates(directory, certificates, now)
+  }
+  if (broken.length > 0) {
+    throw new UpError(broken.map(({ message, command }) => `${message}: ${command}`).join('\n'))
+  }
+}
+
+function logLevel(): string {
+  return process.env.HOTPOTATO_LOG_LEVEL ?? 'info'
+}
+
+function providerName(): 'node' | 'noble' {
+  const name = process.env.HOTPOTATO_PROVIDER ?? 'node'
+  if (name !== 'node' && name !== 'noble')
+    throw new UpError(`HOTPOTATO_PROVIDER must be node or noble, not ${name}`)
+  return name
+}
+
+function printWelcome(
+  { gateway, functions, certificates, runDirectory }: Config,
+  { http, https }: Ports,
+): void {
+  const authority = join(relative(process.cwd(), certificates) || '.', 'ca.crt')
+  const names = [...functions.values()].map(({ name, hosts }) => `${name} (${hosts.join(', ') || 'no host'})`)
+  const url = `https://echo.local:${https}`
+  say(`
+hotpotato runs
+  http    ${gateway.host}:${http}
+  https   ${gateway.host}:${https}
+  functions, one process each   ${names.join('  ')}
+  log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (npm run logs follows it)
+
+one connection, three processes:
+  curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
+the same by hand; type the requests, or paste them:
+  printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet -no_ign_eof
+without TLS:
+  printf 'GET /hello HTTP/1.1\\r\\nHost: hello.local\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 ${http}
+
+Ctrl-C or npm stop ends everything.
+`)
+}

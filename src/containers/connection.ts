@@ -1,0 +1,508 @@
+import { type H1Event, type H1Limits, H1Server } from '../http/h1/index.ts'
+import type { Field, ResponseView } from '../http/message.ts'
+import { type Problem, problem } from '../http/problem.ts'
+import { type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
+import type { Release } from '../transfer/custody.ts'
+import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
+import { wipeEnvelope } from '../transfer/parcel.ts'
+import type { ByteStream, Descriptor, Lifted, StreamError } from '../transfer/stream.ts'
+import { concat, hex } from '../wire/index.ts'
+import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+
+/** What a connection asks of the container that it lives in. */
+export interface ConnectionHost extends Callee {
+  /** The container's name, as `echo-1`. */
+  readonly container: string
+  readonly tls: ServerConfig
+  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  /** The function that a path names, and the path without that name; undefined if it names none. */
+  ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
+  /**
+   * Offers a frozen connection to a container of that function. `settle` is called exactly once.
+   * @returns false if there is no such container: nothing has happened
+   */
+  offer(
+    functionName: string,
+    freeze: () => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+  ): boolean
+  /** The connection has ended or has gone to somebody else. */
+  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
+}
+
+/** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
+export interface Frozen {
+  readonly envelope: Envelope
+  /** Open until the verdict. */
+  readonly descriptor: Descriptor
+}
+
+/** Bytes received ahead of what is being served, beyond which the client has to wait. */
+const HIGH_WATER = 65_536
+/** Milliseconds that a client has to take the last bytes and close. */
+const LINGER = 2000
+
+type Phase = 'open' | 'frozen' | 'closing' | 'closed'
+
+/**
+ * One client: byte stream ↔ TLS session ↔ HTTP/1.1 ↔ function. It opens one record after the other and stops at the first
+ * request head that belongs to another function; then it freezes and offers itself to a container of that function.
+ */
+export class Connection {
+  /** The session id in hexadecimal. */
+  readonly id: string
+  readonly #host: ConnectionHost
+  readonly #stream: ByteStream
+  readonly #sessionId: Uint8Array
+  #generation: number
+  readonly #hops: number
+  readonly #platformFields: readonly Field[]
+  #session: Session | undefined
+  #http: H1Server
+  #exchange: Exchange | undefined
+  #phase: Phase = 'open'
+  #pumping = false
+  #paused = false
+  #readEnded = false
+  /** The request at hand is answered here, with this, because its owner did not take it. */
+  #unmovable: Problem | undefined
+  #draining = false
+  #deadline: number
+  #timer: NodeJS.Timeout | undefined
+
+  /** @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then */
+  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream) {
+    this.#host = host
+    this.#stream = stream
+    this.#sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
+    this.#generation = envelope.generation
+    this.#hops = envelope.hops
+    this.#platformFields = [
+      ['x-hotpotato-container', host.container],
+      ['x-hotpotato-hops', String(envelope.hops)],
+    ]
+    this.#session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    this.#http = new H1Server(host.limits.http, envelope.application)
+    this.#deadline = Date.now() + envelope.idleLeft
+  }
+
+  /** Starts reading, and serves what came with the envelope. */
+  start(): void {
+    this.#armTimer()
+    this.#stream.onDrain = () => this.#onDrain()
+    this.#read()
+    this.#pump()
+  }
+
+  /** Ends the connection at the next moment that loses nothing: now if it is idle, else after the response. */
+  drain(): void {
+    this.#draining = true
+    if (this.#phase === 'open' && this.#exchange === undefined) this.#goodbye()
+  }
+
+  /** Ends the connection now, with close_notify. */
+  stop(): void {
+    if (this.#phase === 'open') {
+      this.#exchange?.cancel(new Error('the container stops'))
+      this.#goodbye()
+    }
+    if (this.#phase === 'closing') this.#finish()
+  }
+
+  #read(): void {
+    this.#stream.read({
+      bytes: view => this.#onBytes(view),
+      end: () => this.#onEnd(),
+      error: error => this.#onError(error),
+    })
+  }
+
+  #onBytes(view: Uint8Array): void {
+    if (this.#phase !== 'open') return
+    if (this.#session === undefined) this.#http.receive(view)
+    else this.#session.feed(view)
+    this.#pump()
+  }
+
+  /** The client sends no more, be it by FIN or by close_notify. */
+  #onEnd(): void {
+    this.#readEnded = true
+    if (this.#phase === 'closing') {
+      this.#finish()
+      return
+    }
+    if (this.#phase !== 'open') return
+    const exchange = this.#exchange
+    if (exchange === undefined) this.#goodbye()
+    // A request that came whole is answered all the same; one that was cut off is not.
+    else if (!exchange.bodyEnded) this.#destroy(new Error('the client closed in the middle of its request'))
+  }
+
+  #onError(error: StreamError): void {
+    if (this.#phase === 'closed') return
+    this.#exchange?.cancel(error)
+    if (this.#phase !== 'frozen') this.#finish()
+  }
+
+  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    try {
+      while (this.#phase === 'open' && this.#step());
+    } finally {
+      this.#pumping = false
+    }
+    if (this.#phase === 'frozen' || this.#phase === 'closed') return
+    this.#exchange?.wait()
+    this.#session?.settle()
+    this.#flush()
+    this.#applyBackpressure()
+  }
+
+  #step(): boolean {
+    const event = this.#http.next()
+    if (event !== undefined) {
+      this.#onHttp(event)
+      return true
+    }
+    if (this.#http.shouldClose) {
+      this.#goodbye()
+      return false
+    }
+    // What lies behind the request at hand stays sealed: it may belong to another container.
+    if (this.#session === undefined || !this.#wantsInput) return false
+    const secured = this.#session.next()
+    if (secured !== undefined) this.#onTls(secured)
+    return secured !== undefined
+  }
+
+  get #wantsInput(): boolean {
+    return this.#exchange === undefined || this.#exchange.wantsBody
+  }
+
+  #applyBackpressure(): void {
+    if (this.#phase !== 'open') return
+    const waiting = this.#http.buffered + (this.#session?.buffered ?? 0)
+    const full = waiting > HIGH_WATER && !this.#wantsInput
+    if (full === this.#paused) return
+    this.#paused = full
+    if (full) this.#stream.pause()
+    else this.#stream.resume()
+  }
+
+  #onTls(event: SessionEvent): void {
+    switch (event.type) {
+      case 'application_data':
+        this.#http.receive(event.data)
+        return
+      case 'close_notify':
+        this.#onEnd()
+        return
+      case 'alert': {
+        const { alert, from, error } = event
+        this.#host.log.debug(
+          { session: this.id, alert, from, reason: error.message },
+          'the TLS session failed',
+        )
+        this.#exchange?.cancel(error)
+        this.#hangUp()
+        return
+      }
+      case 'handshake_complete': {
+        const { cipherSuite, serverName, resumed } = event
+        this.#host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
+      }
+    }
+  }
+
+  #onHttp(event: H1Event): void {
+    switch (event.type) {
+      case 'request':
+        this.#onRequest(event)
+        return
+      case 'body':
+        this.#deadline = Date.now() + this.#host.limits.idleMilliseconds
+        this.#exchange?.body(event.data)
+        return
+      case 'end':
+        this.#exchange?.end()
+        return
+      case 'error':
+        this.#exchange?.cancel(new Error(event.reason))
+        if (event.answerable) {
+          this.#reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
+        } else {
+          this.#hangUp()
+        }
+    }
+  }
+
+  #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
+    const owner = this.#host.ownerOf(head.path)
+    const elsewhere = owner !== undefined && owner.functionName !== this.#host.functionName
+    if (elsewhere && this.#unmovable === undefined && this.#move(owner.functionName)) return
+    this.#http.accept()
+    const refusal = this.#unmovable ?? (elsewhere ? nobody(owner.functionName) : undefined)
+    this.#unmovable = undefined
+    if (elsewhere && refusal !== undefined) {
+      this.#reply(problem(refusal))
+      return
+    }
+    this.#exchange = new Exchange(
+      head,
+      this.#host,
+      { functionPath: owner?.functionPath ?? head.path, connection: this.#info() },
+      this.#sink(),
+      () => this.#pump(),
+    )
+    if (expectsContinue) this.#send([this.#http.continue()])
+  }
+
+  #info() {
+    const { alpn, serverName } = this.#session ?? {}
+    return {
+      tls: this.#session !== undefined,
+      ...(alpn === undefined ? {} : { alpn }),
+      ...(serverName === undefined ? {} : { serverName }),
+      hops: this.#hops,
+      requestIndex: this.#http.requestsServed,
+      container: this.#host.container,
+    }
+  }
+
+  /** Offers the connection to another container. @returns false if there is none */
+  #move(functionName: string): boolean {
+    let envelope: Envelope | undefined
+    const freeze = (): Frozen | Promise<Frozen> => {
+      const frozen = this.#freeze()
+      if (frozen instanceof Promise) {
+        return frozen.then(one => {
+          envelope = one.envelope
+          return one
+        })
+      }
+      envelope = frozen.envelope
+      return frozen
+    }
+    return this.#host.offer(functionName, freeze, release => this.#settle(release, envelope, functionName))
+  }
+
+  /** Stops reading and writing, and gives everything up that another container needs. */
+  #freeze(): Frozen | Promise<Frozen> {
+    this.#flush()
+    this.#phase = 'frozen'
+    clearTimeout(this.#timer)
+    const lifted = this.#stream.lift()
+    return lifted instanceof Promise ? lifted.then(one => this.#pack(one)) : this.#pack(lifted)
+  }
+
+  #pack({ descriptor, unread }: Lifted): Frozen {
+    if (unread.length > 0) {
+      if (this.#session === undefined) this.#http.receive(unread)
+      else this.#session.feed(unread)
+    }
+    const envelope: Envelope = {
+      formatVersion: FORMAT_VERSION,
+      sessionId: this.#sessionId,
+      generation: this.#generation + 1,
+      hops: Math.min(this.#hops + 1, 0xffff),
+      idleLeft: Math.max(0, this.#deadline - Date.now()),
+      tls: this.#session?.release(),
+      application: { protocol: 'http1', ...this.#http.export() },
+      extensions: [],
+    }
+    this.#session = undefined
+    return { envelope, descriptor }
+  }
+
+  /** What became of the offer. */
+  #settle(release: Release, envelope: Envelope | undefined, functionName: string): void {
+    if (release.state === 'gone') {
+      this.#stream.destroy()
+      if (envelope !== undefined) wipeEnvelope(envelope)
+      this.#close('moved')
+    } else if (release.state === 'ended' || envelope === undefined) {
+      // Nobody can tell whether the target has it: it must not live twice.
+      this.#stream.shutdown()
+      if (envelope !== undefined) wipeEnvelope(envelope)
+      this.#close('unclean')
+    } else {
+      this.#resume(envelope, unavailable(functionName, release.verdict))
+    }
+  }
+
+  /** Takes the session up again after a refusal; the request is answered here. */
+  #resume(envelope: Envelope, answer: Problem): void {
+    this.#generation = envelope.generation
+    this.#session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
+    this.#http = new H1Server(this.#host.limits.http, envelope.application)
+    this.#unmovable = answer
+    this.#phase = 'open'
+    this.#armTimer()
+    this.#stream.unlift()
+    // The settlement may have come in the middle of the pump that asked for the move.
+    if (!this.#pumping) this.#pump()
+  }
+
+  #sink(): ResponseSink {
+    return {
+      reply: response => this.#reply(response),
+      begin: head => {
+        if (this.#gone) return
+        const headers = [...head.headers, ...this.#platformFields]
+        this.#send([this.#http.respond({ ...head, headers }, Date.now())])
+      },
+      write: data => {
+        if (this.#gone) return undefined
+        this.#send(this.#http.write(data))
+        return this.#stream.queued ? new Promise(resolve => this.#whenDrained.push(resolve)) : undefined
+      },
+      end: () => {
+        if (this.#gone) return
+        this.#send([this.#http.end()])
+        this.#responded()
+      },
+      abort: () => this.#destroy(new Error('the response broke off')),
+    }
+  }
+
+  readonly #whenDrained: (() => void)[] = []
+
+  #onDrain(): void {
+    for (const resolve of this.#whenDrained.splice(0)) resolve()
+  }
+
+  get #gone(): boolean {
+    return this.#phase === 'closing' || this.#phase === 'closed'
+  }
+
+  #reply({ status, headers = [], body }: ResponseView): void {
+    if (this.#gone) return
+    let response = {
+      status,
+      headers: [...headers, ...this.#platformFields],
+      ...(body === undefined ? {} : { body }),
+    }
+    let bytes: Uint8Array
+    try {
+      bytes = this.#http.reply(response, Date.now())
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.#host.log.error({ err: error }, 'the function gave a response that cannot be sent')
+      const failed = {
+        name: 'function-failed',
+        status: 500,
+        detail: `the response cannot be sent: ${error.message}`,
+      }
+      const fallback = problem(failed)
+      response = { ...fallback, headers: [...(fallback.headers ?? []), ...this.#platformFields] }
+      bytes = this.#http.reply(response, Date.now())
+    }
+    this.#send([bytes])
+    this.#responded()
+  }
+
+  /** The response has been given out whole. */
+  #responded(): void {
+    this.#exchange = undefined
+    this.#deadline = Date.now() + this.#host.limits.idleMilliseconds
+    if (this.#readEnded || this.#draining) this.#goodbye()
+    else if (!this.#pumping) this.#pump()
+  }
+
+  #send(parts: readonly Uint8Array[]): void {
+    const filled = parts.filter(part => part.length > 0)
+    if (filled.length === 0) return
+    if (this.#session === undefined) {
+      this.#stream.write(filled)
+      return
+    }
+    this.#session.send(filled.length === 1 ? filled[0]! : concat(...filled))
+    this.#flush()
+  }
+
+  #flush(): void {
+    const output = this.#session?.takeOutput()
+    if (output !== undefined && output.length > 0) this.#stream.write(output)
+  }
+
+  /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
+  #goodbye(): void {
+    if (this.#phase !== 'open') return
+    this.#session?.close()
+    this.#hangUp()
+  }
+
+  /** Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset overtakes our bytes. */
+  #hangUp(): void {
+    if (this.#phase !== 'open') return
+    this.#flush()
+    this.#phase = 'closing'
+    this.#stream.end()
+    if (this.#paused) this.#stream.resume()
+    clearTimeout(this.#timer)
+    if (this.#readEnded && !this.#stream.queued) this.#finish()
+    else this.#timer = setTimeout(() => this.#finish(), LINGER)
+  }
+
+  /** The client must see that something is missing: no close_notify, no last chunk. */
+  #destroy(reason: Error): void {
+    if (this.#phase === 'closed') return
+    this.#exchange?.cancel(reason)
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#stream.destroy()
+    this.#close('ended')
+  }
+
+  #close(why: 'ended' | 'moved' | 'unclean'): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    clearTimeout(this.#timer)
+    this.#onDrain()
+    this.#session = undefined
+    this.#exchange = undefined
+    this.#host.closed(this, why)
+  }
+
+  #armTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, this.#deadline - Date.now()))
+  }
+
+  #onTimer(): void {
+    const now = Date.now()
+    const working = this.#exchange?.bodyEnded === true
+    if (working) this.#deadline = now + this.#host.limits.idleMilliseconds
+    if (now < this.#deadline) {
+      this.#armTimer()
+      return
+    }
+    this.#exchange?.cancel(new Error('the client was idle for too long'))
+    this.#goodbye()
+  }
+}
+
+function nobody(functionName: string): Problem {
+  return {
+    name: 'function-unavailable',
+    status: 503,
+    detail: `no container of the function ${functionName} is ready`,
+    headers: [['retry-after', '1']],
+  }
+}
+
+function unavailable(functionName: string, verdict: { reason: string; detail: string } | undefined): Problem {
+  const why =
+    verdict === undefined ? 'is gone' : `refused the connection (${verdict.reason}: ${verdict.detail})`
+  return {
+    name: 'function-unavailable',
+    status: 503,
+    detail: `the container of the function ${functionName} ${why}`,
+    headers: [['retry-after', '1']],
+  }
+}

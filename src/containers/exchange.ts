@@ -1,0 +1,276 @@
+import { randomUUID } from 'node:crypto'
+import { type Field, header, type RequestHead, type ResponseView } from '../http/message.ts'
+import { type Problem, problem } from '../http/problem.ts'
+import { concat, EMPTY } from '../wire/index.ts'
+import {
+  type ConnectionInfo,
+  type Context,
+  type Environment,
+  type FunctionModule,
+  type FunctionResponse,
+  fromResponseView,
+  fromWebResponse,
+  type Log,
+  RequestError,
+  toWebRequest,
+} from './handler.ts'
+
+/** Where an exchange writes its response. All of it is refused silently once the connection is gone. */
+export interface ResponseSink {
+  /** A whole response. */
+  reply(response: ResponseView): void
+  begin(head: {
+    readonly status: number
+    readonly headers: readonly Field[]
+    readonly length: number | undefined
+  }): void
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  write(data: Uint8Array): Promise<void> | undefined
+  end(): void
+  /** The response was begun and cannot be finished: the client must see that. */
+  abort(): void
+}
+
+/** A function, and what it is told besides the request. */
+export interface Callee {
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  readonly log: Log
+  /** Keeps the container from stopping before the work is done. */
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** Bytes of a request's body that wait for a function that reads it as a stream. */
+const BODY_BUFFER = 65_536
+
+/**
+ * One accepted request on its way through a function. The body is given whole if it is there at once, otherwise as a
+ * stream that pulls; a raw handler gets it whole in any case.
+ */
+export class Exchange {
+  readonly #head: RequestHead
+  readonly #context: CallContext
+  readonly #callee: Callee
+  readonly #sink: ResponseSink
+  readonly #onPull: () => void
+  #chunks: Uint8Array[] = []
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  #started = false
+  #bodyEnded = false
+
+  /** @param onPull called when {@link wantsBody} has become true again */
+  constructor(
+    head: RequestHead,
+    callee: Callee,
+    request: { readonly functionPath: string; readonly connection: ConnectionInfo },
+    sink: ResponseSink,
+    onPull: () => void,
+  ) {
+    this.#head = head
+    this.#callee = callee
+    this.#sink = sink
+    this.#onPull = onPull
+    this.#context = new CallContext(head, callee, request.functionPath, request.connection)
+  }
+
+  /** Whether more of the body may be read from the client now. */
+  get wantsBody(): boolean {
+    if (this.#bodyEnded) return false
+    return this.#stream === undefined ? true : (this.#stream.desiredSize ?? 0) > 0
+  }
+
+  /** Whether the request has come whole. */
+  get bodyEnded(): boolean {
+    return this.#bodyEnded
+  }
+
+  /** A piece of the body. */
+  body(data: Uint8Array): void {
+    if (this.#stream === undefined) this.#chunks.push(data)
+    else this.#enqueue(data)
+  }
+
+  /** The body has come whole. */
+  end(): void {
+    this.#bodyEnded = true
+    if (this.#stream !== undefined) {
+      try {
+        this.#stream.close()
+      } catch {
+        // The function has cancelled it already.
+      }
+    } else if (!this.#started) {
+      this.#run(
+        this.#chunks.length === 1
+          ? this.#chunks[0]!
+          : this.#chunks.length === 0
+            ? EMPTY
+            : concat(...this.#chunks),
+      )
+      this.#chunks = []
+    }
+  }
+
+  /** There is no more of the body for now: a function that can read a stream begins. */
+  wait(): void {
+    if (this.#started || this.#bodyEnded || this.#callee.module.kind !== 'fetch') return
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        start: controller => {
+          this.#stream = controller
+        },
+        pull: () => this.#onPull(),
+      },
+      { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
+    )
+    for (const chunk of this.#chunks) this.#enqueue(chunk)
+    this.#chunks = []
+    this.#run(stream)
+  }
+
+  /** The client is gone. */
+  cancel(reason: Error): void {
+    this.#context.abort(reason)
+    try {
+      this.#stream?.error(reason)
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  #enqueue(data: Uint8Array): void {
+    try {
+      this.#stream?.enqueue(data)
+    } catch {
+      // The function has cancelled the stream: it does not want the rest.
+    }
+  }
+
+  #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
+    this.#started = true
+    const { module } = this.#callee
+    try {
+      if (module.kind === 'raw') {
+        const response = module.handle({ ...this.#head, body: body as Uint8Array }, this.#context)
+        if (response instanceof Promise)
+          response.then(view => this.#answer(view)).catch(error => this.#fail(error))
+        else this.#answer(response)
+        return
+      }
+      this.#fetch(body).catch(error => this.#fail(error))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #answer(view: ResponseView): void {
+    const { status, headers, body, length } = fromResponseView(view, this.#head.method)
+    if (body !== undefined || length === 0)
+      this.#sink.reply({ status, headers, body: (body as Uint8Array) ?? EMPTY })
+    else this.#withoutBody({ status, headers, body: undefined, length })
+  }
+
+  async #fetch(body: Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
+    const { module, environment } = this.#callee
+    if (module.kind !== 'fetch') return
+    const { tls, serverName } = this.#context.connection
+    const request = toWebRequest(
+      this.#head,
+      body instanceof Uint8Array && body.length === 0 ? undefined : body,
+      {
+        scheme: tls ? 'https' : 'http',
+        authority: serverName ?? 'localhost',
+        signal: this.#context.signal,
+      },
+    )
+    const response = await module.fetch(request, environment, this.#context)
+    const out = await fromWebResponse(response, this.#head.method)
+    if (out.body instanceof Uint8Array)
+      this.#sink.reply({ status: out.status, headers: out.headers, body: out.body })
+    else if (out.body === undefined) this.#withoutBody(out)
+    else await this.#pipe(out, out.body)
+  }
+
+  #withoutBody({ status, headers, length }: FunctionResponse): void {
+    this.#sink.begin({ status, headers, length })
+    this.#sink.end()
+  }
+
+  async #pipe(
+    { status, headers, length }: FunctionResponse,
+    body: ReadableStream<Uint8Array>,
+  ): Promise<void> {
+    this.#sink.begin({ status, headers, length })
+    const { signal } = this.#context
+    try {
+      for await (const chunk of body) {
+        if (signal.aborted) return
+        await this.#sink.write(chunk)
+      }
+      this.#sink.end()
+    } catch (error) {
+      if (!signal.aborted) this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      this.#sink.abort()
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#context.signal.aborted) return
+    if (error instanceof RequestError) {
+      this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
+      return
+    }
+    this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
+    this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
+  }
+}
+
+function functionFailed(name: string): Problem {
+  return {
+    name: 'function-failed',
+    status: 500,
+    detail: `the function ${name} failed; the log of its container says why`,
+  }
+}
+
+/** What a function is told; the dear parts are made when they are asked for. */
+class CallContext implements Context {
+  readonly functionName: string
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  readonly log: Log
+  readonly #callee: Callee
+  #callId: string | undefined
+  #controller: AbortController | undefined
+  #aborted: Error | undefined
+
+  constructor(head: RequestHead, callee: Callee, functionPath: string, connection: ConnectionInfo) {
+    this.#callee = callee
+    this.functionName = callee.functionName
+    this.functionPath = functionPath
+    this.connection = connection
+    this.log = callee.log
+    this.#callId = header(head.headers, 'x-call-id')
+  }
+
+  get callId(): string {
+    this.#callId ??= randomUUID()
+    return this.#callId
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason
+    this.#controller?.abort(reason)
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#callee.waitUntil(work)
+  }
+}

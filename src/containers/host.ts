@@ -1,0 +1,183 @@
+import type { H1Limits } from '../http/h1/index.ts'
+import { type ServerConfig, TlsError } from '../tls13/index.ts'
+import type { Peer, RefusalReason } from '../transfer/control.ts'
+import type { Arrival, Courier } from '../transfer/courier.ts'
+import type { Release } from '../transfer/custody.ts'
+import type { Parcel } from '../transfer/parcel.ts'
+import { type ByteStream, openStream } from '../transfer/stream.ts'
+import { Connection, type ConnectionHost, type Frozen } from './connection.ts'
+import type { Environment, FunctionModule, Log } from './handler.ts'
+import { ownerOfPath, type PathOwner } from './path.ts'
+
+/** What a container is. */
+export interface HostOptions {
+  /** As `echo-1`. */
+  readonly container: string
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  /** The names of all functions that paths can name. */
+  readonly functionNames: ReadonlySet<string>
+  readonly tls: ServerConfig
+  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  readonly log: Log
+}
+
+/** What a container has done so far, for `status`. */
+export interface Counters {
+  /** Parcels taken. */
+  accepted: number
+  /** Parcels refused. */
+  refused: number
+  /** Connections that went on to another container. */
+  moved: number
+  /** Connections that were closed here. */
+  ended: number
+  /** Connections that had to be ended because nobody could tell who owned them. */
+  unclean: number
+}
+
+/** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
+export class Host implements ConnectionHost {
+  readonly container: string
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  readonly tls: ServerConfig
+  readonly limits: HostOptions['limits']
+  readonly log: Log
+  readonly counters: Counters = { accepted: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
+  readonly #functionNames: ReadonlySet<string>
+  readonly #connections = new Set<Connection>()
+  readonly #work = new Set<Promise<unknown>>()
+  /** Containers by function. */
+  readonly #siblings = new Map<string, Peer[]>()
+  #turn = 0
+  #draining = false
+  #courier: Courier | undefined
+
+  constructor(options: HostOptions) {
+    this.container = options.container
+    this.functionName = options.functionName
+    this.module = options.module
+    this.environment = options.environment
+    this.tls = options.tls
+    this.limits = options.limits
+    this.log = options.log
+    this.#functionNames = options.functionNames
+  }
+
+  /** Connections that live here now. */
+  get size(): number {
+    return this.#connections.size
+  }
+
+  /** Gives the means to send parcels. */
+  connect(courier: Courier): void {
+    this.#courier = courier
+  }
+
+  introduced(peer: Peer): void {
+    if (peer.role !== 'container') return
+    const siblings = this.#siblings.get(peer.functionName)
+    if (siblings === undefined) this.#siblings.set(peer.functionName, [peer])
+    else siblings.push(peer)
+  }
+
+  gone(id: number): void {
+    for (const siblings of this.#siblings.values()) {
+      const index = siblings.findIndex(peer => peer.id === id)
+      if (index >= 0) siblings.splice(index, 1)
+    }
+  }
+
+  /** Takes a connection, or says why not; then nothing has been done with it. */
+  take({ envelope, descriptor }: Parcel): Arrival {
+    if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
+    const { tls } = envelope
+    if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
+    const suites = this.tls.provider.cipherSuites
+    if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
+      return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
+    }
+    let stream: ByteStream
+    let connection: Connection
+    try {
+      stream = openStream(descriptor)
+    } catch (error) {
+      return this.#refuse('descriptor', error instanceof Error ? error.message : String(error))
+    }
+    try {
+      connection = new Connection(this, envelope, stream)
+    } catch (error) {
+      stream.destroy()
+      if (error instanceof TlsError) return this.#refuse('malformed', error.message)
+      throw error
+    }
+    this.counters.accepted++
+    this.#connections.add(connection)
+    connection.start()
+    return undefined
+  }
+
+  #refuse(reason: RefusalReason, detail: string): Arrival {
+    this.counters.refused++
+    this.log.warn({ reason, detail }, 'refused a connection')
+    return { reason, detail: detail.slice(0, 255) }
+  }
+
+  ownerOf(path: string): PathOwner | undefined {
+    return ownerOfPath(path, this.#functionNames)
+  }
+
+  offer(
+    functionName: string,
+    freeze: () => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+  ): boolean {
+    const siblings = this.#siblings.get(functionName)
+    const courier = this.#courier
+    if (siblings === undefined || siblings.length === 0 || courier === undefined) return false
+    const target = siblings[this.#turn++ % siblings.length]!
+    const send = ({ envelope, descriptor }: Frozen): void =>
+      courier.send(target.id, envelope, descriptor, settle)
+    const frozen = freeze()
+    if (frozen instanceof Promise) {
+      frozen.then(send).catch((error: unknown) => {
+        // The client went away while its last response was being sent.
+        this.log.debug({ err: error }, 'a connection ended before it could move')
+        settle({ state: 'ended', reason: 'lost' })
+      })
+    } else {
+      send(frozen)
+    }
+    return true
+  }
+
+  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void {
+    if (!this.#connections.delete(connection)) return
+    this.counters[why]++
+    if (why === 'unclean')
+      this.log.warn({ session: connection.id }, 'ended a connection that nobody could tell the owner of')
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#work.add(work)
+    work
+      .catch((error: unknown) => this.log.error({ err: error }, 'work after a response failed'))
+      .finally(() => this.#work.delete(work))
+  }
+
+  /** Takes nothing new; what is idle ends now, the rest after its response. */
+  drain(): void {
+    this.#draining = true
+    for (const connection of this.#connections) connection.drain()
+  }
+
+  /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */
+  async stop(): Promise<void> {
+    this.#draining = true
+    for (const connection of this.#connections) connection.stop()
+    await Promise.allSettled(this.#work)
+  }
+}

@@ -1,0 +1,88 @@
+import { type Logger, pino } from 'pino'
+import type { CryptoProvider } from '../tls13/index.ts'
+import type { Channel } from '../transfer/channel.ts'
+import { IpcChannel } from '../transfer/channels/ipc.ts'
+import { NativeChannel } from '../transfer/channels/native.ts'
+import { Courier, type CourierHandlers } from '../transfer/courier.ts'
+import { createIdentity, Sealer } from '../transfer/seal.ts'
+import { Descriptor } from '../transfer/stream.ts'
+
+/** The supervisor's id. */
+export const SUPERVISOR = 0
+
+/** The environment variable in which a process finds its settings, as JSON. */
+export const SETTINGS_VARIABLE = 'HOTPOTATO_SETTINGS'
+
+export type ProviderName = 'node' | 'noble'
+
+/** What every process that the supervisor starts is told. */
+export interface MemberSettings {
+  readonly id: number
+  /** As `echo-1`. */
+  readonly name: string
+  readonly channel: Channel['kind']
+  readonly provider: ProviderName
+  readonly logLevel: string
+}
+
+/** The numbers under which a process that the supervisor starts finds its descriptors. With `ipc`, only the first. */
+export const DESCRIPTORS = { ipc: 3, receive: 4, wake: 5, supervisorSend: 6, supervisorWake: 7 } as const
+
+/** A process's place among the others. */
+export interface Membership {
+  readonly courier: Courier
+  /** X25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly provider: CryptoProvider
+  readonly log: Logger
+}
+
+/** Reads the settings that the supervisor left, and takes them out of the environment that functions can see. */
+export function readSettings<S extends MemberSettings>(): S {
+  const text = process.env[SETTINGS_VARIABLE]
+  if (text === undefined)
+    throw new Error(`${SETTINGS_VARIABLE} is not set: this program is started by the supervisor`)
+  delete process.env[SETTINGS_VARIABLE]
+  return JSON.parse(text) as S
+}
+
+/** Loads a provider by name, and only that one. */
+export async function loadProvider(name: ProviderName): Promise<CryptoProvider> {
+  return name === 'noble'
+    ? (await import('../tls13/crypto/noble.ts')).noble
+    : (await import('../tls13/crypto/node.ts')).node
+}
+
+/** Opens the channel that the supervisor made, and ends this process when the supervisor is gone. */
+export async function join(settings: MemberSettings, handlers: CourierHandlers): Promise<Membership> {
+  const { id, name, logLevel } = settings
+  const log = pino({ name, level: logLevel })
+  const provider = await loadProvider(settings.provider)
+  const channel = openChannel(settings)
+  const identity = createIdentity(provider, id)
+  const courier = new Courier(channel, new Sealer(provider, identity), handlers)
+  process.on('disconnect', () => {
+    log.warn('the supervisor is gone')
+    process.exit(1)
+  })
+  // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => handlers.control({ kind: 'stop' }, SUPERVISOR))
+  return { courier, publicKey: identity.publicKey, provider, log }
+}
+
+function openChannel({ id, channel }: MemberSettings): Channel {
+  if (channel === 'ipc') {
+    const opened = IpcChannel.open({ self: id })
+    opened.addPeer(SUPERVISOR)
+    return opened
+  }
+  const { receive, wake, supervisorSend, supervisorWake } = DESCRIPTORS
+  const opened = NativeChannel.open({
+    self: id,
+    receive: Descriptor.fromFd(receive),
+    wake: Descriptor.fromFd(wake),
+  })
+  opened.addPeer(SUPERVISOR, [Descriptor.fromFd(supervisorSend), Descriptor.fromFd(supervisorWake)])
+  return opened
+}

@@ -1,0 +1,99 @@
+import { loadCertificate } from '../../certs/load.ts'
+import { certificateWithKey, createTicketKey, createTicketSealer, type ServerConfig } from '../tls13/index.ts'
+import { keyLogFile } from '../tls13/io/key-log-file.ts'
+import type { ControlMessage } from '../transfer/control.ts'
+import type { CourierHandlers } from '../transfer/courier.ts'
+import { loadFunction } from './handler.ts'
+import { Host } from './host.ts'
+import { join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { warmUp } from './warm-up.ts'
+import type { WorkerSettings } from './worker-settings.ts'
+
+/**
+ * Entry point of a container's process: it joins the others, loads its one function and its one certificate, and serves the
+ * connections that arrive as parcels.
+ */
+async function main(): Promise<void> {
+  const settings = readSettings<WorkerSettings>()
+  let host: Host | undefined
+  const handlers: CourierHandlers = {
+    parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
+    introduced: peer => host?.introduced(peer),
+    gone: id => host?.gone(id),
+    control: (message, from) => control(message, from),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+  }
+  const membership = await join(settings, handlers)
+  const { courier, log, provider, publicKey } = membership
+
+  const control = (message: ControlMessage, from: number): void => {
+    if (message.kind === 'drain') host?.drain()
+    if (message.kind === 'stop') void stop(host, membership)
+    if (message.kind === 'statusRequest' && host !== undefined)
+      courier.tell(from, status(host, courier.inCustody))
+  }
+
+  try {
+    host = new Host({
+      container: settings.name,
+      functionName: settings.functionName,
+      module: await loadFunction(settings.handler),
+      environment: settings.environment,
+      functionNames: new Set(settings.functionNames),
+      tls: tlsConfig(settings, provider),
+      limits: { idleMilliseconds: settings.idleMilliseconds, http: settings.http },
+      log,
+    })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    log.fatal({ err: error }, 'cannot start')
+    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    return
+  }
+  host.connect(courier)
+  warmUp(host.tls, host.limits.http)
+  const { id, name, functionName } = settings
+  courier.tell(SUPERVISOR, { kind: 'ready', peer: { id, role: 'container', name, functionName, publicKey } })
+  log.info({ functionName, provider: provider.name, channel: settings.channel }, 'ready')
+}
+
+const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
+
+/** The TLS configuration of a container: its own certificate, and ticket keys that nobody else has. */
+function tlsConfig({ certificate }: WorkerSettings, provider: ServerConfig['provider']): ServerConfig {
+  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const keyLog = process.env.SSLKEYLOGFILE
+  return {
+    provider,
+    certificates: [certificateWithKey(provider, chain, privateKey)],
+    alpn: ['http/1.1'],
+    tickets: { sealer: createTicketSealer(provider, [createTicketKey(provider)]) },
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
+  }
+}
+
+function status(host: Host, inCustody: number): ControlMessage {
+  const { heapUsed, rss } = process.memoryUsage()
+  const counters = {
+    ...host.counters,
+    connections: host.size,
+    inCustody,
+    heapKiB: heapUsed >> 10,
+    rssKiB: Math.round(rss / 1024),
+  }
+  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+}
+
+/** Milliseconds that clients have to take their goodbye. */
+const FAREWELL = 250
+
+async function stop(host: Host | undefined, { courier, log }: Membership): Promise<void> {
+  await host?.stop()
+  log.info('stopped')
+  setTimeout(() => {
+    courier.close()
+    process.exit(0)
+  }, FAREWELL)
+}
+
+await main()

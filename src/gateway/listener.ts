@@ -1,0 +1,160 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { H1Server } from '../http/h1/index.ts'
+import { type Problem, problem } from '../http/problem.ts'
+import type { AlertName } from '../tls13/alert.ts'
+import { alertRecord } from '../tls13/alert.ts'
+import { adopt, type ByteStream } from '../transfer/stream.ts'
+import { concat, EMPTY } from '../wire/index.ts'
+
+/** What somebody found out about the first bytes of a connection. */
+export type Judgement<T> =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'route'; readonly to: T }
+  | { readonly kind: 'answer'; readonly bytes: Uint8Array; readonly reason: string }
+
+/** A connection whose first bytes tell where it belongs. */
+export interface Opening<T> {
+  readonly stream: ByteStream
+  /** All that the client has sent so far. */
+  readonly inbound: Uint8Array
+  readonly to: T
+}
+
+export interface ListenerOptions<T> {
+  readonly host: string
+  readonly port: number
+  /** Makes what judges one connection's first bytes: all of them, each time that more have come. */
+  readonly judge: () => (bytes: Uint8Array) => Judgement<T>
+  /** Milliseconds for the first bytes. */
+  readonly timeout: number
+  /** Connections that may be opening at once. */
+  readonly limit: number
+  readonly onOpening: (opening: Opening<T>) => void
+  readonly onDropped: (reason: string) => void
+}
+
+/** Milliseconds that a client has to take a last answer. */
+const LINGER = 1000
+
+/**
+ * Accepts connections on one port and reads until their first bytes tell where they belong. Reading stops there; everything
+ * read is handed on.
+ */
+export class Listener<T> {
+  readonly #options: ListenerOptions<T>
+  readonly #server: Server
+  readonly #opening = new Set<ByteStream>()
+
+  constructor(options: ListenerOptions<T>) {
+    this.#options = options
+    this.#server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, socket =>
+      this.#accept(socket),
+    )
+  }
+
+  /** Connections whose first bytes are still being read. */
+  get size(): number {
+    return this.#opening.size
+  }
+
+  /** @returns the port in use @throws Error of Node's, with `code` EADDRINUSE, EACCES, … */
+  listen(): Promise<number> {
+    const { host, port } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', error => this.#options.onDropped(`accept: ${error.message}`))
+        const address = this.#server.address()
+        resolve(typeof address === 'object' && address !== null ? address.port : port)
+      })
+    })
+  }
+
+  /** Stops accepting, and drops what is still opening. */
+  close(): void {
+    this.#server.close()
+    for (const stream of this.#opening) stream.destroy()
+    this.#opening.clear()
+  }
+
+  #accept(socket: Socket): void {
+    // Node reports errors of a socket that nobody reads yet, too.
+    socket.on('error', () => {})
+    const { judge, timeout, limit, onDropped } = this.#options
+    if (this.#opening.size >= limit) {
+      socket.destroy()
+      onDropped('too many connections are opening')
+      return
+    }
+    let stream: ByteStream
+    try {
+      stream = adopt(socket)
+    } catch (error) {
+      socket.destroy()
+      onDropped(error instanceof Error ? error.message : String(error))
+      return
+    }
+    this.#opening.add(stream)
+    const timer = setTimeout(() => this.#drop(stream, timer, 'the first bytes did not come in time'), timeout)
+    const decide = judge()
+    let inbound: Uint8Array = EMPTY
+    stream.read({
+      bytes: view => {
+        inbound = concat(inbound, view)
+        const judgement = decide(inbound)
+        if (judgement.kind === 'more') return
+        clearTimeout(timer)
+        this.#opening.delete(stream)
+        if (judgement.kind === 'answer') {
+          onDropped(judgement.reason)
+          answer(stream, judgement.bytes)
+          return
+        }
+        stream.pause()
+        this.#options.onOpening({ stream, inbound, to: judgement.to })
+      },
+      end: () => this.#drop(stream, timer, 'the client closed before it said where to'),
+      error: error => this.#drop(stream, timer, error.code),
+    })
+  }
+
+  #drop(stream: ByteStream, timer: NodeJS.Timeout, reason: string): void {
+    clearTimeout(timer)
+    if (!this.#opening.delete(stream)) return
+    stream.destroy()
+    this.#options.onDropped(reason)
+  }
+}
+
+/** Sends a last answer and closes, leaving the client a moment to read it. */
+export function answer(stream: ByteStream, bytes: Uint8Array): void {
+  const timer = setTimeout(() => stream.destroy(), LINGER)
+  const done = (): void => {
+    clearTimeout(timer)
+    stream.destroy()
+  }
+  // What the client still sends is read and dropped: closing over unread bytes would reset the connection and lose the answer.
+  stream.read({ bytes: () => {}, end: done, error: done })
+  stream.resume()
+  stream.write([bytes])
+  stream.end()
+}
+
+/** A fatal alert for a client that has no session yet (RFC 8446, Section 6). */
+export function alertAnswer(alert: AlertName): Uint8Array {
+  return alertRecord(alert)
+}
+
+/** A problem as a whole HTTP/1.1 response that closes the connection. */
+export function httpAnswer(what: Problem, now: number): Uint8Array {
+  const { status, headers = [], body } = problem(what)
+  const server = new H1Server()
+  server.receive(ANY_REQUEST)
+  server.next()
+  server.accept()
+  return server.reply({ status, headers: [...headers, ['connection', 'close']], body: body ?? EMPTY }, now)
+}
+
+/** The response of the platform does not hang on the request; the serialiser wants one all the same. */
+const ANY_REQUEST = new TextEncoder().encode('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')

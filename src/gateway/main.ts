@@ -1,0 +1,63 @@
+import { join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
+import type { ControlMessage } from '../transfer/control.ts'
+import { Gateway } from './gateway.ts'
+import type { GatewaySettings } from './gateway-settings.ts'
+
+/** Entry point of the gateway's process. */
+async function main(): Promise<void> {
+  const settings = readSettings<GatewaySettings>()
+  let gateway: Gateway | undefined
+  const membership: Membership = await join(settings, {
+    parcel: () => ({ reason: 'malformed', detail: 'a gateway takes no connections from containers' }),
+    introduced: peer => gateway?.introduced(peer),
+    gone: id => gateway?.gone(id),
+    control: (message, from) => control(message, from),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+  })
+  const { courier, log, publicKey } = membership
+
+  const control = (message: ControlMessage, from: number): void => {
+    if (message.kind === 'stop') {
+      gateway?.close()
+      log.info('stopped')
+      setTimeout(() => process.exit(0), FAREWELL)
+    }
+    if (message.kind === 'statusRequest' && gateway !== undefined)
+      courier.tell(from, status(gateway, courier.inCustody))
+  }
+
+  const options = settings.gateway
+  gateway = new Gateway({ ...options, functionNames: new Set(options.functionNames) }, courier, log)
+  try {
+    const { http, https } = await gateway.listen()
+    log.info({ host: options.host, http, https }, 'listening')
+    courier.tell(SUPERVISOR, { kind: 'listening', http, https })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    log.fatal(reason)
+    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    return
+  }
+  const { id, name } = settings
+  courier.tell(SUPERVISOR, {
+    kind: 'ready',
+    peer: { id, role: 'gateway', name, functionName: '', publicKey },
+  })
+}
+
+/** Milliseconds that clients have to take their goodbye. */
+const FAREWELL = 100
+
+function status(gateway: Gateway, inCustody: number): ControlMessage {
+  const { heapUsed, rss } = process.memoryUsage()
+  const counters = {
+    ...gateway.counters,
+    connections: gateway.size,
+    inCustody,
+    heapKiB: heapUsed >> 10,
+    rssKiB: rss >> 10,
+  }
+  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+}
+
+await main()

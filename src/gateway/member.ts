@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { DESCRIPTORS, type MemberSettings, SETTINGS_VARIABLE } from '../containers/membership.ts'
+import type { Channel } from '../transfer/channel.ts'
+import { IpcBroker } from '../transfer/channels/ipc.ts'
+import { createInbox, type Inbox, NativeChannel } from '../transfer/channels/native.ts'
+import type { Peer } from '../transfer/control.ts'
+import type { Descriptor } from '../transfer/stream.ts'
+
+/** A process to be kept running. */
+export interface MemberSpec {
+  /** As `echo-1`. */
+  readonly name: string
+  /** The compiled module that it runs. */
+  readonly entry: URL
+  /** What it is told, besides its id. */
+  readonly settings: Omit<MemberSettings, 'id'>
+}
+
+/** A process that the supervisor has started. */
+export interface Member {
+  readonly id: number
+  readonly spec: MemberSpec
+  readonly child: ChildProcess
+  /** The sending ends of its inbox, to introduce it with; empty on the ipc channel. */
+  readonly ends: readonly Descriptor[]
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  /** Who it says it is, once it can work. */
+  peer: Peer | undefined
+  /** Why it says that it cannot start. */
+  failure: string | undefined
+}
+
+/** The supervisor's channel, and the way to connect a new process to it. */
+export interface Switchboard {
+  readonly channel: Channel
+  start(id: number, spec: MemberSpec, log: number): Member
+}
+
+/** Opens the supervisor's end of the channels. */
+export function openSwitchboard(self: number, kind: Channel['kind']): Switchboard {
+  return kind === 'native' ? nativeSwitchboard(self) : ipcSwitchboard(self)
+}
+
+function nativeSwitchboard(self: number): Switchboard {
+  const own: Inbox = createInbox()
+  const channel = NativeChannel.open({ self, receive: own.receive, wake: own.wake })
+  return {
+    channel,
+    start(id, spec, log) {
+      const inbox = createInbox()
+      const inherited = [inbox.receive, inbox.wake, own.send, own.wakeSend]
+      const child = start(
+        id,
+        spec,
+        log,
+        inherited.map(descriptor => descriptor.fd),
+      )
+      inbox.receive.close()
+      inbox.wake.close()
+      const ends = [inbox.send, inbox.wakeSend]
+      channel.addPeer(id, ends)
+      return member(id, spec, child, ends)
+    },
+  }
+}
+
+function ipcSwitchboard(self: number): Switchboard {
+  const channel = new IpcBroker(self)
+  return {
+    channel,
+    start(id, spec, log) {
+      const child = start(id, spec, log, [])
+      channel.attach(id, child)
+      return member(id, spec, child, [])
+    },
+  }
+}
+
+function start(
+  id: number,
+  { entry, settings }: MemberSpec,
+  log: number,
+  inherited: readonly number[],
+): ChildProcess {
+  const env = { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify({ ...settings, id }) }
+  const stdio = ['ignore', log, log, 'ipc', ...inherited] as const
+  if (stdio.indexOf('ipc') !== DESCRIPTORS.ipc)
+    throw new Error('the children look for their channel elsewhere')
+  return spawn(process.execPath, [entry.pathname], { env, stdio: [...stdio], serialization: 'json' })
+}
+
+function member(id: number, spec: MemberSpec, child: ChildProcess, ends: readonly Descriptor[]): Member {
+  return { id, spec, child, ends, startedAt: Date.now(), peer: undefined, failure: undefined }
+}

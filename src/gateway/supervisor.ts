@@ -1,0 +1,237 @@
+import type { Log } from '../containers/handler.ts'
+import { SUPERVISOR } from '../containers/membership.ts'
+import type { Channel } from '../transfer/channel.ts'
+import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
+import { DecodeError } from '../wire/index.ts'
+import { type Member, type MemberSpec, openSwitchboard, type Switchboard } from './member.ts'
+
+/** Milliseconds before a process that ended is started again: the first time, and at most. */
+const BACK_OFF = { first: 100, most: 10_000 } as const
+/** Milliseconds after which a process counts as healthy, so that the next restart is quick again. */
+const HEALTHY_AFTER = 10_000
+/** Milliseconds for a process to end by itself. */
+const STOP_TIMEOUT = 3000
+/** Milliseconds for an answer to a status request. */
+const STATUS_TIMEOUT = 1000
+
+export interface SupervisorOptions {
+  readonly gateway: MemberSpec
+  readonly containers: readonly MemberSpec[]
+  readonly channel: Channel['kind']
+  /** Where the processes write what they log: an open descriptor. */
+  readonly logDescriptor: number
+  readonly log: Log
+}
+
+/** The ports that the gateway listens on. */
+export interface Ports {
+  readonly http: number
+  readonly https: number
+}
+
+/** One process, as `status` shows it. */
+export interface MemberStatus {
+  readonly name: string
+  readonly id: number
+  readonly pid: number | undefined
+  readonly role: 'gateway' | 'container'
+  readonly ready: boolean
+  readonly restarts: number
+  readonly counters: Readonly<Record<string, number>>
+}
+
+/** What is known of a name across restarts. */
+interface History {
+  restarts: number
+  delay: number
+}
+
+/**
+ * The parent of the gateway and of every container. It makes their channels, introduces them to each other, tells everybody
+ * when one has ended, and starts it again. It sees neither clients nor sessions.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #switchboard: Switchboard
+  readonly #members = new Map<number, Member>()
+  readonly #history = new Map<string, History>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #statusWaiters = new Map<number, (counters: Record<string, number>) => void>()
+  #ports: Ports | undefined
+  #nextId = SUPERVISOR + 1
+  #stopping = false
+  #started: { resolve: (ports: Ports) => void; reject: (error: Error) => void } | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#switchboard = openSwitchboard(SUPERVISOR, options.channel)
+    this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
+      for (const descriptor of descriptors) descriptor.close()
+      this.#receive(from, payload)
+    }
+  }
+
+  /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
+  start(): Promise<Ports> {
+    const { containers, gateway } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#started = { resolve, reject }
+      for (const spec of containers) this.#start(spec)
+      this.#start(gateway)
+    })
+  }
+
+  /** Tells everybody to say goodbye, and ends who does not. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    const members = [...this.#members.values()]
+    const ended = members.map(({ child }) =>
+      child.exitCode !== null || child.signalCode !== null
+        ? undefined
+        : new Promise(resolve => child.once('exit', resolve)),
+    )
+    for (const { id } of members) this.#tell(id, { kind: 'stop' })
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise(resolve => {
+      timer = setTimeout(resolve, STOP_TIMEOUT)
+    })
+    await Promise.race([Promise.all(ended), timeout])
+    clearTimeout(timer)
+    for (const { child } of this.#members.values()) child.kill('SIGKILL')
+    await Promise.all(ended)
+    this.#switchboard.channel.close()
+  }
+
+  /** What runs, and what it has done. */
+  async status(): Promise<MemberStatus[]> {
+    return Promise.all([...this.#members.values()].map(member => this.#memberStatus(member)))
+  }
+
+  async #memberStatus({ id, spec, child, peer }: Member): Promise<MemberStatus> {
+    const counters = await new Promise<Record<string, number>>(resolve => {
+      const timer = setTimeout(() => resolve({}), STATUS_TIMEOUT)
+      this.#statusWaiters.set(id, received => {
+        clearTimeout(timer)
+        resolve(received)
+      })
+      this.#tell(id, { kind: 'statusRequest' })
+    })
+    this.#statusWaiters.delete(id)
+    return {
+      name: spec.name,
+      id,
+      pid: child.pid,
+      role: spec === this.#options.gateway ? 'gateway' : 'container',
+      ready: peer !== undefined,
+      restarts: this.#history.get(spec.name)?.restarts ?? 0,
+      counters,
+    }
+  }
+
+  #start(spec: MemberSpec): void {
+    const id = this.#nextId++
+    const member = this.#switchboard.start(id, spec, this.#options.logDescriptor)
+    this.#members.set(id, member)
+    const { child } = member
+    child.on('error', error => this.#options.log.error({ err: error }, `${spec.name} cannot be started`))
+    child.once('exit', (code, signal) => this.#ended(member, signal ?? `exit code ${code}`))
+  }
+
+  #tell(to: number, message: ControlMessage, member?: Member): void {
+    this.#switchboard.channel.send(to, encodeControl(message), member?.ends ?? [])
+  }
+
+  #receive(from: number, payload: Uint8Array): void {
+    const member = this.#members.get(from)
+    if (member === undefined) return
+    let message: ControlMessage
+    try {
+      message = decodeControl(payload)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#options.log.warn(
+        { from: member.spec.name, reason: error.message },
+        'a message that makes no sense',
+      )
+      return
+    }
+    switch (message.kind) {
+      case 'ready':
+        this.#ready(member, message.peer)
+        return
+      case 'listening':
+        this.#ports = { http: message.http, https: message.https }
+        return
+      case 'failed':
+        member.failure = message.reason
+        this.#failed(member)
+        return
+      case 'status':
+        this.#statusWaiters.get(from)?.(
+          Object.fromEntries(message.counters.map(({ name, value }) => [name, value])),
+        )
+    }
+  }
+
+  /** Introduces a process to all others, and all others to it. */
+  #ready(member: Member, peer: Peer): void {
+    // Nobody becomes somebody else by saying so.
+    member.peer = { ...peer, id: member.id, name: member.spec.name }
+    for (const other of this.#members.values()) {
+      if (other === member || other.peer === undefined) continue
+      // The newcomer first: when the others hear of it, it knows them already.
+      this.#tell(member.id, { kind: 'introduce', peer: other.peer }, other)
+      this.#tell(other.id, { kind: 'introduce', peer: member.peer }, member)
+    }
+    this.#options.log.info({ pid: member.child.pid }, `${member.spec.name} is ready`)
+    this.#checkStarted()
+  }
+
+  #checkStarted(): void {
+    const all = this.#options.containers.length + 1
+    const ready = [...this.#members.values()].filter(({ peer }) => peer !== undefined).length
+    if (this.#started === undefined || this.#ports === undefined || ready < all) return
+    this.#started.resolve(this.#ports)
+    this.#started = undefined
+  }
+
+  #failed({ spec, failure }: Member): void {
+    this.#options.log.error(`${spec.name} cannot start: ${failure}`)
+    this.#started?.reject(new Error(failure))
+    this.#started = undefined
+  }
+
+  #ended(member: Member, how: string): void {
+    const { id, spec, startedAt, failure } = member
+    this.#members.delete(id)
+    this.#switchboard.channel.forget(id)
+    if (this.#stopping) return
+    for (const other of this.#members.values()) {
+      if (member.peer !== undefined && other.peer !== undefined) this.#tell(other.id, { kind: 'gone', id })
+    }
+    const history = this.#history.get(spec.name) ?? { restarts: 0, delay: BACK_OFF.first }
+    if (Date.now() - startedAt > HEALTHY_AFTER) history.delay = BACK_OFF.first
+    const { delay } = history
+    this.#history.set(spec.name, {
+      restarts: history.restarts + 1,
+      delay: Math.min(delay * 2, BACK_OFF.most),
+    })
+    this.#options.log.warn({ how, failure, delay }, `${spec.name} ended; it is started again`)
+    if (failure === undefined)
+      this.#started?.reject(new Error(`${spec.name} ended (${how}) before it was ready; its log says why`))
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#start(this.#again(spec))
+    }, delay)
+    this.#timers.add(timer)
+  }
+
+  /** A gateway that was given any free port takes the same one again. */
+  #again(spec: MemberSpec): MemberSpec {
+    if (spec !== this.#options.gateway || this.#ports === undefined) return spec
+    const settings = spec.settings as MemberSpec['settings'] & { gateway: object }
+    Object.assign(settings.gateway, this.#ports)
+    return spec
+  }
+}

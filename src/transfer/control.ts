@@ -1,0 +1,136 @@
+import {
+  DecodeError,
+  decode,
+  encode,
+  enumeration,
+  fixed,
+  opaque,
+  select,
+  struct,
+  type TypeOf,
+  text,
+  uint8,
+  uint16,
+  uint32,
+  vector,
+} from '../wire/index.ts'
+import { SESSION_ID_LENGTH } from './envelope.ts'
+
+/**
+ * The control protocol: everything that supervisor, gateway and containers say to each other over their channels, in
+ * one `select`. Its version is the first byte of each message.
+ */
+export const CONTROL_VERSION = 1
+
+export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2 })
+
+/** Who somebody is. Its public key is what envelopes for it are sealed to. */
+export const Peer = struct('Peer', {
+  id: uint32,
+  role: PeerRole,
+  /** As `echo-1`. */
+  name: text(1, 255),
+  /** The function that it serves; empty for the gateway. */
+  functionName: text(0, 63),
+  /** X25519. */
+  publicKey: fixed(32),
+})
+export type Peer = TypeOf<typeof Peer>
+
+/** Why a parcel was not taken. Nothing has been done with its session then. */
+export const RefusalReason = enumeration('RefusalReason', uint8, {
+  /** Not sealed for this target by that source. */
+  seal: 1,
+  /** Imported before, or overtaken by a later one. */
+  stale: 2,
+  /** A format that the target does not read, or no envelope at all. */
+  malformed: 3,
+  /** The session is a client's. */
+  role: 4,
+  /** The target's provider lacks the cipher suite. */
+  suite: 5,
+  /** The handshake is not over and the target lacks the certificate that was chosen. */
+  certificate: 6,
+  /** The target is about to stop. */
+  draining: 7,
+  /** The descriptor did not come, or is no stream. */
+  descriptor: 8,
+})
+export type RefusalReason = TypeOf<typeof RefusalReason>
+
+/** Bytes of the random number by which the two ends of a move speak of a parcel. */
+export const PARCEL_TICKET_LENGTH = 8
+
+const Empty = struct('Empty', {})
+const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
+
+export const ControlMessage = select(
+  'ControlMessage',
+  'kind',
+  enumeration('ControlKind', uint8, {
+    ready: 1,
+    introduce: 2,
+    gone: 3,
+    failed: 4,
+    parcel: 5,
+    verdict: 6,
+    drain: 7,
+    stop: 8,
+    statusRequest: 9,
+    status: 10,
+    listening: 11,
+  }),
+  {
+    /** To the supervisor: this is who I am, and I can take work. */
+    ready: struct('Ready', { peer: Peer }),
+    /** From the supervisor, with the sending ends of the peer's inbox where channels are native. */
+    introduce: struct('Introduce', { peer: Peer }),
+    /** From the supervisor: that process has ended. */
+    gone: struct('Gone', { id: uint32 }),
+    /** To the supervisor: I cannot start, and trying again will not help. */
+    failed: struct('Failed', { reason: text(1, 1024) }),
+    /** A connection, with its descriptor. */
+    parcel: struct('ParcelMessage', {
+      ticket: fixed(PARCEL_TICKET_LENGTH),
+      sessionId: fixed(SESSION_ID_LENGTH),
+      generation: uint32,
+      /** An envelope, sealed by the sender to the receiver. */
+      sealed: opaque(1, 2 ** 24 - 1),
+    }),
+    /** To the sender of a parcel: what has become of it. */
+    verdict: struct('VerdictMessage', {
+      ticket: fixed(PARCEL_TICKET_LENGTH),
+      verdict: select('Verdict', 'outcome', enumeration('Outcome', uint8, { accepted: 1, refused: 2 }), {
+        accepted: Empty,
+        refused: struct('Refused', { reason: RefusalReason, detail: text(0, 255) }),
+      }),
+    }),
+    /** From the supervisor: take nothing new, finish what runs. */
+    drain: Empty,
+    /** From the supervisor: say goodbye to the clients and end. */
+    stop: Empty,
+    statusRequest: Empty,
+    status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
+    /** To the supervisor, from the gateway: the ports in use. */
+    listening: struct('Listening', { http: uint16, https: uint16 }),
+  },
+)
+export type ControlMessage = TypeOf<typeof ControlMessage>
+export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
+
+const Framed = struct('Control', { version: uint8, message: ControlMessage })
+
+export function encodeControl(message: ControlMessage): Uint8Array {
+  return encode(Framed, { version: CONTROL_VERSION, message })
+}
+
+/** @throws DecodeError for another version or anything malformed */
+export function decodeControl(bytes: Uint8Array): ControlMessage {
+  if (bytes.length > 0 && bytes[0] !== CONTROL_VERSION) {
+    throw new DecodeError(`control version ${bytes[0]}; this program speaks ${CONTROL_VERSION}`, 0)
+  }
+  return decode(Framed, bytes).message
+}
+
+/** What `docs/transfer-format.md` prints of the control protocol. */
+export const CONTROL: typeof Framed = Framed

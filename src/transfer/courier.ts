@@ -1,0 +1,209 @@
+import { randomFillSync } from 'node:crypto'
+import { DecodeError } from '../wire/index.ts'
+import type { Channel } from './channel.ts'
+import {
+  type ControlMessage,
+  decodeControl,
+  encodeControl,
+  PARCEL_TICKET_LENGTH,
+  type Peer,
+  type RefusalReason,
+} from './control.ts'
+import { Custody, type Release } from './custody.ts'
+import { type Envelope, EnvelopeError } from './envelope.ts'
+import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
+import { SealError, type Sealer } from './seal.ts'
+import type { Descriptor } from './stream.ts'
+
+/** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
+export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
+
+/** What a process does with what its peers say. */
+export interface CourierHandlers {
+  /**
+   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the courier closes it. Nothing
+   * may be written to the client before this returns: the verdict is on its way to the source then.
+   */
+  parcel(parcel: Parcel, from: number): Arrival
+  introduced(peer: Peer): void
+  gone(id: number): void
+  /** Any other message. */
+  control(message: ControlMessage, from: number): void
+  /** Something that a peer said makes no sense; nothing has been done. */
+  nonsense(from: number, reason: string): void
+}
+
+/**
+ * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
+ * verdict; it opens what arrives and answers for it. Descriptors of what goes wrong are closed here.
+ */
+export class Courier {
+  readonly #channel: Channel
+  readonly #sealer: Sealer
+  readonly #handlers: CourierHandlers
+  readonly #custody = new Custody()
+  /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
+  readonly #tickets: Uint8Array
+  #ticketsLeft = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers) {
+    this.#channel = channel
+    this.#sealer = sealer
+    this.#handlers = handlers
+    this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
+    channel.onMessage = (from, payload, descriptors) => this.#receive(from, payload, descriptors)
+    channel.onRefused = (from, payload, reason) => this.#refused(from, payload, reason)
+    channel.onUndeliverable = (_to, payload, started) => this.#undeliverable(payload, started)
+  }
+
+  /** Parcels that wait for a verdict. */
+  get inCustody(): number {
+    return this.#custody.size
+  }
+
+  /** Sends a message without a connection. @returns false if that peer is not there */
+  tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): boolean {
+    const result = this.#channel.send(to, encodeControl(message), descriptors)
+    return result === 'sent' || result === 'queued'
+  }
+
+  /**
+   * Offers a frozen connection to a target. The descriptor stays the caller's, open until `settle` is called, which happens
+   * exactly once, perhaps before this returns.
+   */
+  send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
+    const ticket = this.#nextTicket()
+    const { sessionId, generation } = envelope
+    let sealed: Uint8Array
+    try {
+      sealed = sealEnvelope(this.#sealer, target, envelope)
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+      settle({ state: 'owned', verdict: undefined })
+      return
+    }
+    const message = encodeControl({ kind: 'parcel', ticket, sessionId, generation, sealed })
+    this.#custody.hold(ticket, target, Date.now(), settle)
+    const result = this.#channel.send(target, message, [descriptor])
+    if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
+    else this.#watch()
+  }
+
+  /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
+  forget(id: number): void {
+    this.#channel.forget(id)
+    this.#sealer.forget(id)
+    this.#custody.lost(id)
+  }
+
+  /** Stops listening. Sessions in custody are ended by their timeout or not at all. */
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#channel.close()
+  }
+
+  #nextTicket(): Uint8Array {
+    if (this.#ticketsLeft === 0) {
+      randomFillSync(this.#tickets)
+      this.#ticketsLeft = this.#tickets.length / PARCEL_TICKET_LENGTH
+    }
+    const end = this.#ticketsLeft-- * PARCEL_TICKET_LENGTH
+    return this.#tickets.slice(end - PARCEL_TICKET_LENGTH, end)
+  }
+
+  #watch(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      if (this.#custody.expire(Date.now()) !== undefined) this.#watch()
+    }, 1000).unref()
+  }
+
+  #receive(from: number, payload: Uint8Array, descriptors: Descriptor[]): void {
+    let message: ControlMessage
+    try {
+      message = decodeControl(payload)
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      if (!(error instanceof DecodeError)) throw error
+      this.#handlers.nonsense(from, error.message)
+      return
+    }
+    switch (message.kind) {
+      case 'parcel':
+        this.#arrive(from, message, descriptors)
+        return
+      case 'verdict':
+        if (!this.#custody.verdict(from, message.ticket, message.verdict)) {
+          this.#handlers.nonsense(from, 'a verdict that nobody waits for')
+        }
+        break
+      case 'introduce':
+        this.#channel.addPeer(message.peer.id, descriptors)
+        this.#sealer.addPeer(message.peer.id, message.peer.publicKey)
+        this.#handlers.introduced(message.peer)
+        return
+      case 'gone':
+        this.forget(message.id)
+        this.#handlers.gone(message.id)
+        break
+      default:
+        this.#handlers.control(message, from)
+    }
+    for (const descriptor of descriptors) descriptor.close()
+  }
+
+  #arrive(
+    from: number,
+    message: Extract<ControlMessage, { kind: 'parcel' }>,
+    descriptors: readonly Descriptor[],
+  ): void {
+    const [descriptor, ...others] = descriptors
+    for (const other of others) other.close()
+    const arrival = this.#open(from, message, descriptor)
+    const { ticket } = message
+    if (arrival === undefined) {
+      this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } })
+      return
+    }
+    descriptor?.close()
+    this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'refused', ...arrival } })
+  }
+
+  #open(
+    from: number,
+    message: Extract<ControlMessage, { kind: 'parcel' }>,
+    descriptor: Descriptor | undefined,
+  ): Arrival {
+    if (descriptor === undefined)
+      return { reason: 'descriptor', detail: 'the parcel came without its connection' }
+    try {
+      const envelope = openEnvelope(this.#sealer, from, message, message.sealed)
+      return this.#handlers.parcel({ envelope, descriptor }, from)
+    } catch (error) {
+      if (error instanceof SealError) {
+        return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
+      }
+      if (error instanceof EnvelopeError) return { reason: 'malformed', detail: error.message.slice(0, 255) }
+      throw error
+    }
+  }
+
+  /** A message lost its descriptors on the way: if it was a parcel, its source takes it back. */
+  #refused(from: number, payload: Uint8Array, reason: string): void {
+    try {
+      const message = decodeControl(payload)
+      if (message.kind !== 'parcel') return
+      const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
+      this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+
+  #undeliverable(payload: Uint8Array, started: boolean): void {
+    const message = decodeControl(payload)
+    // Once a part of it has left, the target may have it whole: only its verdict or its death tells.
+    if (message.kind === 'parcel' && !started) this.#custody.unsent(message.ticket)
+  }
+}

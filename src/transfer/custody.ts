@@ -1,0 +1,95 @@
+import { hex } from '../wire/index.ts'
+import type { Verdict } from './control.ts'
+
+/** Where a session stands in its owner's hands. */
+export type CustodyState = 'owned' | 'frozen' | 'gone' | 'ended'
+export type CustodyEvent = 'release' | 'accepted' | 'refused' | 'unsent' | 'lost' | 'expired'
+
+/**
+ * Who owns a session during a planned move. A session whose fate nobody can tell is ended: it is never served twice.
+ * `unsent`: the parcel never left, so the target cannot have it. `lost`: the target died, or the channel to it.
+ */
+export const CUSTODY: Readonly<Record<CustodyState, Readonly<Partial<Record<CustodyEvent, CustodyState>>>>> =
+  {
+    owned: { release: 'frozen' },
+    frozen: { accepted: 'gone', refused: 'owned', unsent: 'owned', lost: 'ended', expired: 'ended' },
+    gone: {},
+    ended: {},
+  }
+
+/** How a frozen session left that state. */
+export type Release =
+  | { readonly state: 'gone' }
+  | { readonly state: 'owned'; readonly verdict: Verdict & { readonly outcome: 'refused' } }
+  | { readonly state: 'owned'; readonly verdict: undefined }
+  | { readonly state: 'ended'; readonly reason: 'lost' | 'expired' }
+
+/** A frozen session: to whom it was offered, until when an answer counts, and what to do then. */
+interface Frozen {
+  readonly target: number
+  readonly deadline: number
+  readonly settle: (release: Release) => void
+}
+
+/** Milliseconds that a target has for its verdict. */
+export const VERDICT_TIMEOUT = 5000
+
+/** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
+export class Custody {
+  readonly #frozen = new Map<string, Frozen>()
+
+  /** Sessions that wait for a verdict. */
+  get size(): number {
+    return this.#frozen.size
+  }
+
+  /**
+   * Takes a frozen session into custody.
+   * @param ticket unguessable: whoever knows it can speak for the target
+   * @param settle called exactly once
+   */
+  hold(ticket: Uint8Array, target: number, now: number, settle: (release: Release) => void): void {
+    this.#frozen.set(hex(ticket), { target, deadline: now + VERDICT_TIMEOUT, settle })
+  }
+
+  /** The target's verdict. @returns false if nobody waits for it (any more), or if it comes from somebody else */
+  verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
+    const key = hex(ticket)
+    const frozen = this.#frozen.get(key)
+    if (frozen === undefined || frozen.target !== from) return false
+    this.#frozen.delete(key)
+    frozen.settle(verdict.outcome === 'accepted' ? { state: 'gone' } : { state: 'owned', verdict })
+    return true
+  }
+
+  /** The parcel never left this process. */
+  unsent(ticket: Uint8Array): void {
+    const key = hex(ticket)
+    const frozen = this.#frozen.get(key)
+    this.#frozen.delete(key)
+    frozen?.settle({ state: 'owned', verdict: undefined })
+  }
+
+  /** A process has died: nobody can tell whether it had accepted. */
+  lost(target: number): void {
+    for (const [key, frozen] of this.#frozen) {
+      if (frozen.target !== target) continue
+      this.#frozen.delete(key)
+      frozen.settle({ state: 'ended', reason: 'lost' })
+    }
+  }
+
+  /**
+   * Ends the sessions that have waited for too long.
+   * @returns milliseconds until the next one will have, undefined if none waits
+   */
+  expire(now: number): number | undefined {
+    // All wait equally long, so the map is in the order of the deadlines.
+    for (const [key, frozen] of this.#frozen) {
+      if (frozen.deadline > now) return frozen.deadline - now
+      this.#frozen.delete(key)
+      frozen.settle({ state: 'ended', reason: 'expired' })
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,108 @@
+import { type H1State, h1State } from '../http/h1/index.ts'
+import { SessionState } from '../tls13/index.ts'
+import {
+  DecodeError,
+  decode,
+  EMPTY,
+  encode,
+  enumeration,
+  fixed,
+  opaque,
+  optional,
+  select,
+  struct,
+  type TypeOf,
+  uint8,
+  uint16,
+  uint32,
+  vector,
+} from '../wire/index.ts'
+
+/** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
+export const FORMAT_VERSION = 1
+/** Bytes of a session id. */
+export const SESSION_ID_LENGTH = 16
+
+/** What the connection speaks above TLS, with its state. */
+export const ApplicationState = select(
+  'ApplicationState',
+  'protocol',
+  enumeration('ApplicationProtocol', uint8, { http1: 1 }),
+  { http1: h1State },
+)
+
+/** Room for what later versions add without a new format: a reader passes over types that it does not know. */
+export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, data: opaque(0, 2 ** 16 - 1) })
+
+/**
+ * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the HTTP state.
+ * It holds live keys, so it never travels bare: see `seal.ts`.
+ */
+export const Envelope = struct('Envelope', {
+  formatVersion: uint16,
+  /** Random, given by the gateway at accept. */
+  sessionId: fixed(SESSION_ID_LENGTH),
+  /** How often the session has changed its owner or has been offered to one; a higher one wins. */
+  generation: uint32,
+  /** Moves between containers so far. */
+  hops: uint16,
+  /** Milliseconds until the connection counts as idle for too long. */
+  idleLeft: uint32,
+  /** Absent on a connection without TLS. */
+  tls: optional(SessionState),
+  application: ApplicationState,
+  extensions: vector(EnvelopeExtension, 0, 2 ** 16 - 1),
+})
+export type Envelope = TypeOf<typeof Envelope>
+
+/** Why an envelope is refused. */
+export type EnvelopeFault = 'version' | 'malformed'
+
+/** Bytes that are no envelope of ours. Nothing has been changed by trying. */
+export class EnvelopeError extends Error {
+  override readonly name = 'EnvelopeError'
+  readonly reason: EnvelopeFault
+
+  constructor(reason: EnvelopeFault, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** One envelope has one encoding, and `encodeEnvelope(decodeEnvelope(x))` is `x`. */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  return encode(Envelope, envelope)
+}
+
+/** @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long or out of range */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const version = bytes.length < 2 ? undefined : (bytes[0]! << 8) | bytes[1]!
+  if (version !== undefined && version !== FORMAT_VERSION) {
+    throw new EnvelopeError('version', `format version ${version}; this program reads ${FORMAT_VERSION}`)
+  }
+  try {
+    return decode(Envelope, bytes)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new EnvelopeError('malformed', `at byte ${error.offset}: ${error.message}`, { cause: error })
+  }
+}
+
+/** The envelope of a connection that has not spoken yet. */
+export function freshEnvelope(
+  sessionId: Uint8Array,
+  idleLeft: number,
+  tls: SessionState | undefined,
+  http: H1State = { requestsServed: 0, inbound: EMPTY },
+): Envelope {
+  return {
+    formatVersion: FORMAT_VERSION,
+    sessionId,
+    generation: 0,
+    hops: 0,
+    idleLeft,
+    tls,
+    application: { protocol: 'http1', ...http },
+    extensions: [],
+  }
+}

@@ -1,0 +1,68 @@
+import { freshServerState } from '../tls13/index.ts'
+import { EMPTY, wipe } from '../wire/index.ts'
+import { decodeEnvelope, Envelope, encodeEnvelope, freshEnvelope } from './envelope.ts'
+import type { Sealer } from './seal.ts'
+import type { Descriptor } from './stream.ts'
+
+/** A connection on its way from one process to another: what it is, and the byte stream it lives on. */
+export interface Parcel {
+  readonly envelope: Envelope
+  readonly descriptor: Descriptor
+}
+
+/** What is common to every fresh connection. */
+export interface FreshConnection {
+  /** 16 random bytes. */
+  readonly sessionId: Uint8Array
+  /** Milliseconds until the connection counts as idle for too long. */
+  readonly idleLeft: number
+  /** What has been read from the client already, all of it. */
+  readonly inbound: Uint8Array
+}
+
+/**
+ * The envelope of a TLS connection that has not spoken: a session in state START whose inbound records are the bytes
+ * that somebody read to find the server name. A new connection is a move like any other.
+ */
+export function freshTls({ sessionId, idleLeft, inbound }: FreshConnection): Envelope {
+  return freshEnvelope(sessionId, idleLeft, freshServerState(inbound))
+}
+
+/** The same for a connection without TLS. */
+export function freshHttp({ sessionId, idleLeft, inbound }: FreshConnection): Envelope {
+  return freshEnvelope(sessionId, idleLeft, undefined, { requestsServed: 0, inbound })
+}
+
+/** Seals an envelope to one target; the encoded plaintext is wiped at once. */
+export function sealEnvelope(sealer: Sealer, target: number, envelope: Envelope): Uint8Array {
+  const bytes = encodeEnvelope(envelope)
+  try {
+    return sealer.seal(target, envelope, bytes)
+  } finally {
+    bytes.fill(0)
+  }
+}
+
+/**
+ * Opens what {@link sealEnvelope} made.
+ * @throws SealError if it was not sealed for us by `source`, or was imported before; EnvelopeError if it is no envelope
+ */
+export function openEnvelope(
+  sealer: Sealer,
+  source: number,
+  associated: { readonly sessionId: Uint8Array; readonly generation: number },
+  sealed: Uint8Array,
+): Envelope {
+  const bytes = sealer.open(source, associated, sealed)
+  try {
+    return decodeEnvelope(bytes)
+  } finally {
+    bytes.fill(0)
+  }
+}
+
+/** Overwrites the secrets of an envelope that somebody else owns now. */
+export function wipeEnvelope(envelope: Envelope): void {
+  wipe(Envelope, envelope)
+  if (envelope.tls !== undefined) envelope.tls.outbound = EMPTY
+}
