@@ -225,7 +225,8 @@ describe.each<StreamKind>(['raw', 'socket'])('a stream (%s)', kind => {
     stream.destroy()
     client.end('x')
     client.resume()
-    await once(client, 'close')
+    // It may be reset, because bytes of it were not read: that is the end as well.
+    await new Promise(resolve => client.once('close', resolve))
     expect(events).toEqual([])
   })
 

@@ -102,7 +102,8 @@ export abstract class FramedChannel implements Channel {
   protected receive(bytes: Uint8Array, descriptors: Descriptor[], lost: string | undefined): void {
     const reader = new Reader(bytes)
     const header = readHeader(reader)
-    if (header === undefined || (header.content.kind === 'credit' && descriptors.length > 0)) {
+    const surplus = descriptors.length > 0 || reader.remaining > 0
+    if (header === undefined || (header.content.kind === 'credit' && surplus)) {
       closeAll(descriptors)
       this.malformed++
       return

@@ -47,15 +47,18 @@ class Port {
     end.on('disconnect', this.#onDisconnect)
   }
 
-  /** Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process. */
-  post(packet: Packet, descriptor: Descriptor | undefined): boolean {
+  /**
+   * Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process.
+   * @returns false if the other end is known to be gone; `failed` is called if that turns out later
+   */
+  post(packet: Packet, descriptor: Descriptor | undefined, failed?: () => void): boolean {
     if (!this.open || this.#process.connected !== true) return false
     const letGo = descriptor?.hold()
     if (letGo !== undefined) this.#holds.add(letGo)
-    const done = (): void => {
-      if (letGo === undefined) return
-      this.#holds.delete(letGo)
-      letGo()
+    const done = (error?: Error | null): void => {
+      if (letGo !== undefined) this.#holds.delete(letGo)
+      letGo?.()
+      if (error) failed?.()
     }
     // The types know net.Socket and net.Server; a bare handle passes as well, and as it is.
     const send = this.#process.send as unknown as (...args: unknown[]) => boolean
@@ -186,8 +189,9 @@ export class IpcBroker extends FramedChannel {
       return
     }
     if (packet.hotpotato === 'frame') {
-      const passed = this.#ports.get(packet.to)?.post(packet, descriptors[0]) ?? false
-      if (!passed) source.post({ ...packet, hotpotato: 'returned' }, undefined)
+      const back = (): void => void source.post({ ...packet, hotpotato: 'returned' }, undefined)
+      const passed = this.#ports.get(packet.to)?.post(packet, descriptors[0], back) ?? false
+      if (!passed) back()
     }
     closeAll(descriptors)
   }

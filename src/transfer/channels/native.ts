@@ -120,17 +120,27 @@ export class NativeChannel extends FramedChannel {
   #drain(): void {
     clearImmediate(this.#again)
     this.#again = undefined
-    for (let i = 0; i < BATCH; i++) {
-      if (this.closed) return
-      const received = this.#libc.receiveMessage(this.#receive.fd)
-      if (received === 'EAGAIN' || received === 'EOF') return
-      if (typeof received === 'string') {
-        if (received === 'EINTR' || received === 'ECONNRESET') continue
-        throw new ErrnoError('recvmsg', received)
-      }
-      this.receive(received.bytes, received.descriptors.map(Descriptor.fromFd), received.refused)
+    let more = true
+    try {
+      for (let i = 0; i < BATCH && more; i++) more = this.#receiveOne()
+    } finally {
+      // Also when a handler has thrown: no other byte may come to wake us for what is still there.
+      if (more && !this.closed) this.#again = setImmediate(() => this.#drain())
     }
-    this.#again ??= setImmediate(() => this.#drain())
+  }
+
+  /** Whether there may be more. */
+  #receiveOne(): boolean {
+    if (this.closed) return false
+    const received = this.#libc.receiveMessage(this.#receive.fd)
+    if (received === 'EAGAIN' || received === 'EOF') return false
+    if (typeof received === 'string') {
+      if (received === 'EINTR' || received === 'ECONNRESET') return true
+      this.close()
+      throw new ErrnoError('recvmsg', received)
+    }
+    this.receive(received.bytes, received.descriptors.map(Descriptor.fromFd), received.refused)
+    return true
   }
 }
 
