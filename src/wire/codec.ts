@@ -247,7 +247,7 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
   const codecs = entries.map(([, codec]) => codec)
   return {
     notation: `${name} NAME`,
-    definition: `struct {\n${entries.map(([key, codec]) => `    ${declare(codec, key)};`).join('\n')}\n} ${name};`,
+    definition: `struct {${entries.map(([key, codec]) => `\n    ${declare(codec, key)};`).join('')}${entries.length > 0 ? '\n' : ''}} ${name};`,
     uses: codecs,
     fields,
     write(writer, value) {

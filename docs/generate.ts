@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
+import { SERVER_TRANSITIONS } from '../src/tls13/server.ts'
+import { CONTROL } from '../src/transfer/control.ts'
+import { Envelope, FORMAT_VERSION } from '../src/transfer/envelope.ts'
+import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
+import { describe } from '../src/wire/index.ts'
+
+/** The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is committed. */
+export function generatedPages(): Readonly<Record<string, string>> {
+  return { 'transfer-format.md': transferFormat(), 'states.md': states() }
+}
+
+function code(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\``
+}
+
+function transferFormat(): string {
+  return `# The transfer format
+
+Generated from the codecs by \`npm run docs\`; a test fails when this page is not current. The notation is that of RFC 8446,
+Section 3, with two additions: \`optional<T>\` is one byte, 0 or 1, and then T if it is 1; \`opaque name[the rest]\` is
+everything up to the end of what contains it. Text is UTF-8. Everything is big-endian.
+
+## The envelope
+
+Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
+one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
+it passes over extensions that it does not know. Golden envelopes are in \`vectors/transfer/\`.
+
+**Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
+to read the new version before any process writes it.
+
+${code(describe(Envelope))}
+
+## Sealing
+
+An envelope never travels bare. It is sealed to one process by another (\`src/transfer/seal.ts\`): both have an X25519 key pair,
+made at start; from the shared secret, HKDF derives one key for each direction, with \`SealingKeyInfo\` as its info, so that
+the key is bound to both identities. \`SealedMessage\` is what is sent. Its counter is the AEAD's nonce; it only grows,
+and a receiver opens only what has a greater counter than all before: an envelope is imported at most once.
+\`SealedContext\` is the additional data.
+
+${code(describe(SealingKeyInfo))}
+
+${code(describe(SealedMessage))}
+
+${code(describe(SealedContext))}
+
+## The control protocol
+
+What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version.
+Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
+\`parcel\` (the client's connection).
+
+${code(describe(CONTROL))}
+`
+}
+
+type Table = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+function states(): string {
+  return `# The handshake's states
+
+Generated from the transition tables by \`npm run docs\`; a test fails when this page is not current. A message that is not in the
+row of the state is answered with \`unexpected_message\`. Where a message leads is for its transition to say, in the file named.
+
+## Server (RFC 8446, Appendix A.2): \`src/tls13/server.ts\`
+
+${rows(SERVER_TRANSITIONS)}
+
+## Client (RFC 8446, Appendix A.1): \`src/tls13/client.ts\`
+
+${rows(CLIENT_TRANSITIONS)}
+`
+}
+
+function rows(table: Table): string {
+  const lines = Object.entries(table).map(
+    ([state, row]) => `| ${state} | ${Object.keys(row).join(', ') || '(nothing)'} |`,
+  )
+  return ['| in state | takes |', '| --- | --- |', ...lines].join('\n')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // This runs compiled, in dist/docs.
+  const directory = join(dirname(fileURLToPath(import.meta.url)), '../../docs')
+  for (const [name, text] of Object.entries(generatedPages())) writeFileSync(join(directory, name), text)
+}
