@@ -9,7 +9,7 @@ import {
 import { secondHello } from './client-hello.ts'
 import { LEGACY_VERSION, TLS13 } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
-import { extensionTypes, readExtensions } from './extensions.ts'
+import { EXTENSIONS, extensionTypes, readExtensions } from './extensions.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
 import { decodeHandshake, type MessageOf, type ServerHello } from './messages.ts'
 import { onKeyUpdate, onNewSessionTicket } from './post-handshake.ts'
@@ -35,21 +35,26 @@ const DOWNGRADE = [
   Uint8Array.of(0x44, 0x4f, 0x57, 0x4e, 0x47, 0x52, 0x44, 0x00),
 ]
 
+/**
+ * A ServerHello without supported_versions chooses TLS 1.2 or older. This is checked before the other extensions
+ * (§4.2.1): those of an older version are not ours to judge.
+ */
+function checkVersion({ extensions, random }: ServerHello): void {
+  if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return
+  const end = random.subarray(24)
+  if (DOWNGRADE.some(mark => equal(mark, end)))
+    throw peerError('illegal_parameter', 'somebody downgrades the version')
+  throw configurationError('protocol_version', 'the server does not speak TLS 1.3')
+}
+
 /** What ServerHello and HelloRetryRequest have in common (§4.1.3, §4.1.4). */
 function checkHello(
   hello: ServerHello,
   offered: MessageOf<'client_hello'>,
   version: number | undefined,
 ): void {
-  if (version === undefined) {
-    // A ServerHello without supported_versions chooses TLS 1.2 or older.
-    const end = hello.random.subarray(24)
-    if (DOWNGRADE.some(mark => equal(mark, end)))
-      throw peerError('illegal_parameter', 'somebody downgrades the version')
-    throw configurationError('protocol_version', 'the server does not speak TLS 1.3')
-  }
   if (version !== TLS13)
-    throw peerError('illegal_parameter', `the server selects version 0x${version.toString(16)}`)
+    throw peerError('illegal_parameter', `the server selects version 0x${version?.toString(16)}`)
   if (hello.legacyVersion !== LEGACY_VERSION)
     throw peerError('illegal_parameter', 'legacy_version is not 0x0303')
   if (!equal(hello.legacySessionIdEcho, offered.legacySessionId)) {
@@ -76,6 +81,7 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
   const { provider, random } = context
   const retry = message as MessageOf<'hello_retry_request'>
   if (handshake.retried) throw peerError('unexpected_message', 'a second HelloRetryRequest')
+  checkVersion(retry)
   const { hello, values, types } = offeredHello(handshake)
   const extensions = readExtensions('HRR', retry.extensions, types)
   checkHello(retry, hello, extensions.supported_versions)
@@ -135,6 +141,7 @@ function changeCipherSpec(pending: boolean): Effect[] {
 const onServerHello: ClientTransition = (session, { message, raw }, { provider }) => {
   const handshake = session.handshake as Waiting<'WAIT_SH'>
   const serverHello = message as MessageOf<'server_hello'>
+  checkVersion(serverHello)
   const { hello, types } = offeredHello(handshake)
   const extensions = readExtensions('SH', serverHello.extensions, types)
   checkHello(serverHello, hello, extensions.supported_versions)
