@@ -161,6 +161,26 @@ describe.each<StreamKind>(['raw', 'socket'])('lift (%s)', kind => {
     stream.destroy()
   })
 
+  it('loses nothing of a socket that was reading when it was adopted', async () => {
+    const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const adopting = once(server, 'connection').then(([accepted]) => adopt(accepted as net.Socket, { kind }))
+    client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+    const stream = await adopting
+    server.close()
+    client.end(sequence(0, 1000))
+    await new Promise(resolve => setTimeout(resolve, 20))
+    let count = 0
+    const bytes = (view: Uint8Array): void => {
+      count += view.length
+    }
+    await new Promise<void>((resolve, reject) => {
+      stream.read({ bytes, end: resolve, error: reject })
+    })
+    expect(count).toBe(1000)
+    stream.destroy()
+  })
+
   it('refuses to adopt a socket with writes that wait', async () => {
     const pair = await connect()
     client = pair.client

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DESCRIPTORS, ErrnoError, type Libc, MESSAGE, probe } from '../../src/transfer/native/libc.ts'
 
@@ -73,6 +75,13 @@ describe.runIf(probed.available)('foreign calls', () => {
     // And a message without descriptors after it has none left over.
     libc.sendMessage(one, new Uint8Array([2]), EMPTY, [])
     expect(libc.receiveMessage(other)).toMatchObject({ descriptors: [] })
+  })
+
+  it('refuses a message whose descriptors did not all arrive, and closes those that did', () => {
+    const child = fileURLToPath(new URL('./children/truncated.mjs', import.meta.url))
+    const words = ['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, child]
+    const told = execFileSync('sh', words, { encoding: 'utf8' })
+    expect(JSON.parse(told)).toEqual({ descriptors: [], refused: 'descriptors were lost', left: 0 })
   })
 
   it('names errors', () => {
