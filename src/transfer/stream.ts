@@ -54,6 +54,7 @@ export interface ByteStream {
    * waits, else a promise, which is rejected if the connection breaks, is destroyed or is {@link unlift | taken up} meanwhile.
    * The descriptor stays open until its `close()` (or `destroy()` here); until then {@link unlift} undoes everything.
    *
+   * A stream that is not open (a reset may just have closed it) throws an `Error`.
    * A peer's FIN that was read here is seen again by the next owner, because the kernel repeats it.
    */
   lift(): Lifted | Promise<Lifted>
