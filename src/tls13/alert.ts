@@ -1,3 +1,4 @@
+import { DecodeError } from '../wire/index.ts'
 import { ContentType } from './codepoints.ts'
 
 /** RFC 8446, Section 6, with the alert of RFC 7301. */
@@ -79,4 +80,13 @@ export function peerError(alert: AlertName, message: string): TlsError {
 /** Both keep the rules, and still there is nothing that both can do. */
 export function configurationError(alert: AlertName, message: string): TlsError {
   return new TlsError(alert, 'configuration', message)
+}
+
+/** Any error as one that knows its alert: malformed bytes are the peer's fault, everything unforeseen is ours. */
+export function asTlsError(error: unknown): TlsError {
+  if (error instanceof TlsError) return error
+  if (error instanceof DecodeError)
+    return new TlsError('decode_error', 'peer', error.message, { cause: error })
+  const reason = error instanceof Error ? error.message : String(error)
+  return new TlsError('internal_error', 'local', reason, { cause: error })
 }

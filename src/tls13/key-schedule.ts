@@ -75,10 +75,9 @@ export type DerivedSecretName = keyof typeof KEY_SCHEDULE
 /** Every secret of a session: the three extracted ones, and the rows of {@link KEY_SCHEDULE}. */
 export type SecretName = DerivedSecretName | DerivedSecret['from']
 
-/** A secret as the schedule made it, told to whoever asked to see the key schedule. */
+/** A secret as the schedule made it, told to whoever asked to see the key schedule. Those that follow from a KeyUpdate are in `trafficKeys()`. */
 export interface ExposedSecret {
-  /** After a KeyUpdate the two application traffic secrets come again, with their number: `…_secret_1`. */
-  readonly name: SecretName | `${'client' | 'server'}_application_traffic_secret_${string}`
+  readonly name: SecretName
   readonly secret: Uint8Array
   readonly keyLog: string | undefined
 }

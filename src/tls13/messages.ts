@@ -155,6 +155,17 @@ export function handshakeLength(bytes: Uint8Array): number | undefined {
   return HANDSHAKE_HEADER_LENGTH + (bytes[1]! << 16) + (bytes[2]! << 8) + bytes[3]!
 }
 
+/**
+ * Bytes of the message at the front of `bytes` if all of it is there.
+ * @param limit bytes of the largest message taken @throws TlsError decode_error for a larger one, as soon as its length is known
+ */
+export function wholeHandshake(bytes: Uint8Array, limit: number): number | undefined {
+  const length = handshakeLength(bytes)
+  if (length === undefined) return undefined
+  if (length > limit) throw peerError('decode_error', `a handshake message of ${length} bytes`)
+  return bytes.length < length ? undefined : length
+}
+
 const TYPES = new Map<number, MessageType>(
   (Object.keys(BODIES) as MessageType[])
     .filter(type => type !== 'hello_retry_request')

@@ -5,6 +5,12 @@ import { type TrafficKeys, trafficKeys } from './key-schedule.ts'
 import { MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
 import type { TrafficState } from './state.ts'
 
+/** A key, its iv, the secret that they follow from, and the number of the next record. */
+export interface TrafficView extends TrafficKeys {
+  readonly trafficSecret: Uint8Array
+  readonly sequenceNumber: number
+}
+
 /** What a protected record held. */
 export interface Opened {
   readonly type: number
@@ -32,9 +38,11 @@ export class Protection {
     key.fill(0)
   }
 
-  /** The key and iv in use, derived anew (RFC 8446, Section 7.3). */
-  get keys(): TrafficKeys {
-    return trafficKeys(this.#suite.hash, this.#suite.aead, this.state.trafficSecret)
+  /** All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446, Section 7.3). */
+  view(): TrafficView {
+    const { trafficSecret, sequenceNumber } = this.state
+    const keys = trafficKeys(this.#suite.hash, this.#suite.aead, trafficSecret)
+    return { trafficSecret: trafficSecret.slice(), sequenceNumber, ...keys }
   }
 
   /** Records that may still be sealed under this key (RFC 8446, Section 5.5). */

@@ -1,42 +1,30 @@
-import { concat, DecodeError, decode, EMPTY, encode, redact } from '../wire/index.ts'
-import { alertName, encodeAlert, peerError, TlsError } from './alert.ts'
-import { CLIENT_TRANSITIONS } from './client.ts'
+import { concat, decode, EMPTY, encode, redact } from '../wire/index.ts'
+import { type AlertName, alertName, asTlsError, peerError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
-import { ContentType } from './codepoints.ts'
+import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+import { handshakeStep } from './handshake.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
-import { decodeHandshake, encodeHandshake, handshakeLength, KeyUpdateRequest } from './messages.ts'
+import { encodeHandshake, KeyUpdateRequest, wholeHandshake } from './messages.ts'
 import { issueTickets } from './post-handshake.ts'
-import { Protection } from './protection.ts'
+import { Protection, type TrafficView } from './protection.ts'
+import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
+import { RecordInput } from './record-input.ts'
+import { RecordOutput } from './record-output.ts'
 import {
-  CHANGE_CIPHER_SPEC,
-  MAXIMUM_PLAINTEXT,
-  plaintextRecord,
-  type RawRecord,
-  readRecord,
-} from './record.ts'
-import { SERVER_TRANSITIONS } from './server.ts'
-import { type ClientState, type ServerState, SessionState, type TrafficState } from './state.ts'
-import {
-  type ClientTransition,
-  type Context,
-  type Effect,
-  type Outcome,
-  type ServerTransition,
-  suiteOf,
-} from './transition.ts'
-
-/** A key, its iv, the secret that they follow from, and the number of the next record. */
-export interface TrafficView {
-  readonly trafficSecret: Uint8Array
-  readonly key: Uint8Array
-  readonly iv: Uint8Array
-  readonly sequenceNumber: number
-}
+  type ClientState,
+  freshServerState,
+  initialState,
+  type ServerState,
+  SessionState,
+  trafficState,
+} from './state.ts'
+import { type Context, type Effect, type Outcome, suiteOf } from './transition.ts'
 
 const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
+const FIRST_RECORD_VERSION = 0x0301
 
 /**
  * One TLS 1.3 session, of either role, with no sockets and no clock of its own: bytes in; events and bytes out.
@@ -48,15 +36,9 @@ export class Session {
   #state: SessionState
   readonly #config: ServerConfig | ClientConfig
   #reader: Protection | undefined
-  #writer: Protection | undefined
-  /** Input and how much of it has been read. After `next()` gave undefined it is our own copy. */
-  #input: Uint8Array = EMPTY
-  #inputOffset = 0
-  #inputIsOurs = true
-  #output: Uint8Array[] = []
+  readonly #input: RecordInput
+  readonly #output: RecordOutput
   #events: SessionEvent[] = []
-  /** Handshake messages that wait to share a record. */
-  #flight: Uint8Array[] = []
   #released = false
 
   private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
@@ -64,9 +46,10 @@ export class Session {
     this.#config = config
     const { read, write, cipherSuite } = state
     if (read !== undefined) this.#reader = new Protection(suiteOf(config.provider, cipherSuite), read)
-    if (write !== undefined) this.#writer = new Protection(suiteOf(config.provider, cipherSuite), write)
-    this.#input = state.inboundRecords
-    if (state.outbound.length > 0) this.#output.push(state.outbound)
+    this.#input = new RecordInput(state.inboundRecords)
+    this.#output = new RecordOutput(state.outbound, config.padding)
+    if (write !== undefined)
+      this.#output.protection = new Protection(suiteOf(config.provider, cipherSuite), write)
   }
 
   /** A client that has its ClientHello ready in the output. @throws TypeError for a configuration that makes no sense */
@@ -127,7 +110,7 @@ export class Session {
 
   /** Received bytes that have not been opened yet. */
   get buffered(): number {
-    return this.#input.length - this.#inputOffset
+    return this.#input.length
   }
 
   /** Bytes from the peer → events. The output may have grown, see {@link takeOutput}. */
@@ -142,15 +125,7 @@ export class Session {
   feed(bytes: Uint8Array): void {
     this.#assertOwned()
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
-    if (this.buffered === 0) {
-      this.#input = bytes
-      this.#inputOffset = 0
-      this.#inputIsOurs = false
-    } else {
-      this.#input = concat(this.#input.subarray(this.#inputOffset), bytes)
-      this.#inputOffset = 0
-      this.#inputIsOurs = true
-    }
+    this.#input.feed(bytes)
   }
 
   /**
@@ -163,7 +138,7 @@ export class Session {
       const event = this.#events.shift()
       if (event !== undefined) return event
       if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') {
-        this.#dropInput()
+        this.#input.clear()
         return undefined
       }
       try {
@@ -172,7 +147,7 @@ export class Session {
         this.#fail(error)
         continue
       }
-      this.#keepInput()
+      this.#input.settle()
       return undefined
     }
   }
@@ -180,7 +155,7 @@ export class Session {
   /** Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's again. */
   settle(): void {
     this.#assertOwned()
-    this.#keepInput()
+    this.#input.settle()
   }
 
   /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
@@ -188,8 +163,9 @@ export class Session {
     this.#assertWritable()
     this.#answerKeyUpdate()
     for (let at = 0; at < data.length; at += MAXIMUM_PLAINTEXT) {
-      if (this.#writer!.recordsLeft <= KEY_UPDATE_MARGIN) this.updateKeys(false)
-      this.#writeRecord(ContentType.application_data, data.subarray(at, at + MAXIMUM_PLAINTEXT))
+      if (this.#output.protection!.recordsLeft <= KEY_UPDATE_MARGIN) this.updateKeys(false)
+      const content = data.subarray(at, at + MAXIMUM_PLAINTEXT)
+      this.#output.content(ContentType.application_data, content)
     }
   }
 
@@ -199,7 +175,7 @@ export class Session {
     const requestUpdate = requestPeer
       ? KeyUpdateRequest.update_requested
       : KeyUpdateRequest.update_not_requested
-    this.#flight.push(encodeHandshake({ type: 'key_update', requestUpdate }))
+    this.#output.handshake(encodeHandshake({ type: 'key_update', requestUpdate }))
     // Whatever we owed, this is it.
     this.#state.keyUpdatePending = false
     this.#writeWith(nextTrafficSecret(this.#suite().hash, this.#state.write!.trafficSecret))
@@ -224,9 +200,7 @@ export class Session {
   takeOutput(): Uint8Array[] {
     this.#assertOwned()
     if (this.connected && !this.#state.writeClosed) this.#answerKeyUpdate()
-    const output = this.#output
-    this.#output = []
-    return output
+    return this.#output.take()
   }
 
   /**
@@ -243,13 +217,7 @@ export class Session {
   /** The traffic keys in use, with their secrets: for tests, teaching and tools. */
   trafficKeys(): { readonly read: TrafficView | undefined; readonly write: TrafficView | undefined } {
     this.#assertOwned()
-    const view = (protection: Protection | undefined): TrafficView | undefined =>
-      protection && {
-        ...protection.state,
-        trafficSecret: protection.state.trafficSecret.slice(),
-        ...protection.keys,
-      }
-    return { read: view(this.#reader), write: view(this.#writer) }
+    return { read: this.#reader?.view(), write: this.#output.protection?.view() }
   }
 
   /**
@@ -272,10 +240,8 @@ export class Session {
     if (this.#events.length > 0) throw new Error('take the pending events before releasing the session')
     const state = this.#snapshot()
     this.#released = true
-    this.#reader = undefined
-    this.#writer = undefined
-    this.#input = EMPTY
-    this.#output = []
+    this.#forgetKeys()
+    this.#output.take()
     this.#state = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
     return state
   }
@@ -300,33 +266,25 @@ export class Session {
   }
 
   #snapshot(): SessionState {
-    const inboundRecords = this.#input.slice(this.#inputOffset)
-    return { ...this.#state, inboundRecords, outbound: concat(...this.#output) }
+    return { ...this.#state, inboundRecords: this.#input.copy(), outbound: this.#output.copy() }
   }
 
-  #keepInput(): void {
-    if (this.#inputIsOurs && this.#inputOffset === 0) return
-    this.#input = this.buffered === 0 ? EMPTY : this.#input.slice(this.#inputOffset)
-    this.#inputOffset = 0
-    this.#inputIsOurs = true
-  }
-
-  #dropInput(): void {
-    this.#input = EMPTY
-    this.#inputOffset = 0
-    this.#inputIsOurs = true
+  #forgetKeys(): void {
+    this.#reader = undefined
+    this.#output.protection = undefined
+    this.#output.dropFlight()
+    this.#input.clear()
   }
 
   /** One handshake message or one record. @returns false if there is no whole one */
   #step(): boolean {
     const message = this.#takeHandshakeMessage()
     if (message !== undefined) {
-      this.#handleHandshake(message)
+      this.#apply(handshakeStep(this.#state, message, this.#context()))
       return true
     }
-    const record = readRecord(this.#input, this.#inputOffset, this.#reader !== undefined)
+    const record = this.#input.take(this.#reader !== undefined)
     if (record === undefined) return false
-    this.#inputOffset += record.length
     this.#handleRecord(record)
     return true
   }
@@ -389,6 +347,8 @@ export class Session {
   }
 
   #handleAlert(content: Uint8Array): void {
+    // §5.4
+    if (content.length === 0) throw peerError('unexpected_message', 'an empty alert')
     if (content.length !== 2) throw peerError('decode_error', `an alert of ${content.length} bytes`)
     const name = alertName(content[1]!)
     if (name === 'close_notify') {
@@ -407,29 +367,11 @@ export class Session {
   }
 
   #takeHandshakeMessage(): Uint8Array | undefined {
-    const { inboundHandshake } = this.#state
-    const length = handshakeLength(inboundHandshake)
+    const buffered = this.#state.inboundHandshake
+    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit ?? HANDSHAKE_MESSAGE_LIMIT)
     if (length === undefined) return undefined
-    if (length > (this.#config.handshakeMessageLimit ?? HANDSHAKE_MESSAGE_LIMIT)) {
-      throw peerError('decode_error', `a handshake message of ${length} bytes`)
-    }
-    if (inboundHandshake.length < length) return undefined
-    this.#state.inboundHandshake = inboundHandshake.length === length ? EMPTY : inboundHandshake.slice(length)
-    return inboundHandshake.slice(0, length)
-  }
-
-  #handleHandshake(raw: Uint8Array): void {
-    const message = decodeHandshake(raw)
-    const { role, handshake } = this.#state
-    const table = role === 'server' ? SERVER_TRANSITIONS : CLIENT_TRANSITIONS
-    const row = table[handshake.state as never] as Partial<
-      Record<string, ServerTransition & ClientTransition>
-    >
-    const transition = row[message.type]
-    if (transition === undefined) {
-      throw peerError('unexpected_message', `${message.type} in state ${handshake.state}`)
-    }
-    this.#apply(transition(this.#state as never, { message, raw }, this.#context() as never))
+    this.#state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
+    return buffered.slice(0, length)
   }
 
   #apply({ next, effects }: Outcome<ServerState> | Outcome<ClientState>): void {
@@ -441,11 +383,11 @@ export class Session {
   #perform(effect: Effect): void {
     switch (effect.do) {
       case 'write':
-        this.#flight.push(effect.message)
+        this.#output.handshake(effect.message)
         return
       case 'writeChangeCipherSpec':
         this.#flush()
-        this.#output.push(CHANGE_CIPHER_SPEC.slice())
+        this.#output.changeCipherSpec()
         return
       case 'writeWith':
         this.#writeWith(effect.secret)
@@ -468,93 +410,39 @@ export class Session {
   #writeWith(secret: Uint8Array): void {
     this.#flush()
     this.#state.write = trafficState(secret)
-    this.#writer = new Protection(this.#suite(), this.#state.write)
+    this.#output.protection = new Protection(this.#suite(), this.#state.write)
   }
 
-  /** Packs the messages of a flight into as few records as their key allows (§5.1). */
   #flush(): void {
-    if (this.#flight.length === 0) return
-    const bytes = concat(...this.#flight)
-    this.#flight = []
-    for (let at = 0; at < bytes.length; at += MAXIMUM_PLAINTEXT) {
-      this.#writeRecord(ContentType.handshake, bytes.subarray(at, at + MAXIMUM_PLAINTEXT))
-    }
-  }
-
-  #writeRecord(type: number, content: Uint8Array): void {
-    if (this.#writer !== undefined) {
-      const room = MAXIMUM_PLAINTEXT - content.length
-      const padding = Math.max(0, Math.min(this.#config.padding?.(content.length) ?? 0, room))
-      this.#output.push(this.#writer.seal(type, content, padding))
-      return
-    }
-    // §5.1: a first ClientHello may say 0x0301 for the sake of old servers.
     const { handshake } = this.#state
-    const first = type === ContentType.handshake && handshake.state === 'WAIT_SH' && !handshake.retried
-    this.#output.push(plaintextRecord(type, content, first ? 0x0301 : 0x0303))
+    // §5.1: the record of a first ClientHello, and no other, may say 0x0301 for the sake of old servers.
+    const first = handshake.state === 'WAIT_SH' && !handshake.retried
+    this.#output.flush(first ? FIRST_RECORD_VERSION : LEGACY_VERSION)
   }
 
   #answerKeyUpdate(): void {
     if (this.#state.keyUpdatePending) this.updateKeys(false)
   }
 
-  #writeAlert(name: Parameters<typeof encodeAlert>[0]): void {
+  #writeAlert(name: AlertName): void {
     this.#flush()
-    this.#writeRecord(ContentType.alert, encodeAlert(name))
+    this.#output.alert(name)
     this.#state.writeClosed = true
   }
 
   #fail(error: unknown): void {
     const tlsError = asTlsError(error)
-    this.#flight = []
+    this.#output.dropFlight()
     if (!this.#state.writeClosed) this.#writeAlert(tlsError.alert)
     this.#end()
     this.#events.push({ type: 'alert', from: 'local', alert: tlsError.alert, error: tlsError })
   }
 
   #end(): void {
-    this.#reader = undefined
-    this.#writer = undefined
+    this.#forgetKeys()
     const { serverName, alpn, cipherSuite, certificate, clientRandom, resumed, role } = this.#state
     const kept = { serverName, alpn, cipherSuite, certificate, clientRandom, resumed }
     const closed = { ...initialState(), ...kept, readClosed: true, writeClosed: true }
     this.#state = { role, handshake: { state: 'CLOSED' }, ...closed }
-    this.#dropInput()
   }
-}
-
-function asTlsError(error: unknown): TlsError {
-  if (error instanceof TlsError) return error
-  if (error instanceof DecodeError)
-    return new TlsError('decode_error', 'peer', error.message, { cause: error })
-  const reason = error instanceof Error ? error.message : String(error)
-  return new TlsError('internal_error', 'local', reason, { cause: error })
-}
-
-function trafficState(trafficSecret: Uint8Array): TrafficState {
-  return { trafficSecret, sequenceNumber: 0 }
-}
-
-function initialState() {
-  return {
-    cipherSuite: 0,
-    clientRandom: undefined,
-    serverName: undefined,
-    alpn: undefined,
-    certificate: undefined,
-    resumed: false,
-    read: undefined,
-    write: undefined,
-    keyUpdatePending: false,
-    writeClosed: false,
-    readClosed: false,
-    inboundRecords: EMPTY,
-    inboundHandshake: EMPTY,
-    outbound: EMPTY,
-  }
-}
-
-/** The state of a server that has not spoken yet: `inboundRecords` are bytes that somebody has read for it. */
-export function freshServerState(inboundRecords: Uint8Array): ServerState {
-  return { role: 'server', handshake: { state: 'START' }, ...initialState(), inboundRecords }
 }

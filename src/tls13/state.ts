@@ -1,5 +1,6 @@
 import {
   boolean,
+  EMPTY,
   enumeration,
   fixed,
   opaque,
@@ -179,3 +180,33 @@ export const SessionState = select('SessionState', 'role', Role, {
 export type SessionState = TypeOf<typeof SessionState>
 export type ServerState = Extract<SessionState, { role: 'server' }>
 export type ClientState = Extract<SessionState, { role: 'client' }>
+
+/** A direction under a new secret. */
+export function trafficState(trafficSecret: Uint8Array): TrafficState {
+  return { trafficSecret, sequenceNumber: 0 }
+}
+
+/** What every session begins with. */
+export function initialState() {
+  return {
+    cipherSuite: 0,
+    clientRandom: undefined,
+    serverName: undefined,
+    alpn: undefined,
+    certificate: undefined,
+    resumed: false,
+    read: undefined,
+    write: undefined,
+    keyUpdatePending: false,
+    writeClosed: false,
+    readClosed: false,
+    inboundRecords: EMPTY,
+    inboundHandshake: EMPTY,
+    outbound: EMPTY,
+  }
+}
+
+/** The state of a server that has not spoken yet: `inboundRecords` are bytes that somebody has read for it. */
+export function freshServerState(inboundRecords: Uint8Array): ServerState {
+  return { role: 'server', handshake: { state: 'START' }, ...initialState(), inboundRecords }
+}

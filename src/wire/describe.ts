@@ -61,9 +61,11 @@ function show(value: unknown): string {
 /** Bytes in hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   let out = ''
-  for (const byte of bytes) out += byte.toString(16).padStart(2, '0')
+  for (let i = 0; i < bytes.length; i++) out += HEX[bytes[i]!]
   return out
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Hexadecimal (spaces allowed) as bytes; anything else is a `RangeError`. */
 export function fromHex(text: string): Uint8Array {

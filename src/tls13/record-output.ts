@@ -1,0 +1,78 @@
+import { concat } from '../wire/index.ts'
+import { type AlertName, encodeAlert } from './alert.ts'
+import { ContentType, LEGACY_VERSION } from './codepoints.ts'
+import type { Protection } from './protection.ts'
+import { CHANGE_CIPHER_SPEC, MAXIMUM_PLAINTEXT, plaintextRecord } from './record.ts'
+
+/**
+ * What goes out: messages of a flight are packed into as few records as their key allows, and records wait, sealed, until
+ * the stream takes them.
+ */
+export class RecordOutput {
+  /** Seals; without it, records are unprotected. */
+  protection: Protection | undefined
+  readonly #padding: ((contentLength: number) => number) | undefined
+  #records: Uint8Array[] = []
+  #flight: Uint8Array[] = []
+
+  /** @param records sealed by somebody before us and not taken yet @param padding zeros to add to a content of that length */
+  constructor(records: Uint8Array, padding?: (contentLength: number) => number) {
+    if (records.length > 0) this.#records.push(records)
+    this.#padding = padding
+  }
+
+  /** A handshake message, to share a record with its neighbours. */
+  handshake(message: Uint8Array): void {
+    this.#flight.push(message)
+  }
+
+  /** Packs the messages of the flight into records (RFC 8446, Section 5.1). @param version of unprotected records */
+  flush(version: number): void {
+    if (this.#flight.length === 0) return
+    const bytes = concat(...this.#flight)
+    this.#flight = []
+    this.content(ContentType.handshake, bytes, version)
+  }
+
+  /** Any content, in records of at most 2^14 bytes. @param version of unprotected records; only an initial ClientHello has another */
+  content(type: number, content: Uint8Array, version: number = LEGACY_VERSION): void {
+    for (let at = 0; at < content.length; at += MAXIMUM_PLAINTEXT) {
+      this.#record(type, content.subarray(at, at + MAXIMUM_PLAINTEXT), version)
+    }
+  }
+
+  alert(name: AlertName): void {
+    this.content(ContentType.alert, encodeAlert(name))
+  }
+
+  changeCipherSpec(): void {
+    this.#records.push(CHANGE_CIPHER_SPEC.slice())
+  }
+
+  /** Drops messages that are in no record yet. */
+  dropFlight(): void {
+    this.#flight = []
+  }
+
+  /** Gives the records away. */
+  take(): Uint8Array[] {
+    const records = this.#records
+    this.#records = []
+    return records
+  }
+
+  /** The records in one piece; they stay. */
+  copy(): Uint8Array {
+    return concat(...this.#records)
+  }
+
+  #record(type: number, content: Uint8Array, version: number): void {
+    if (this.protection === undefined) {
+      this.#records.push(plaintextRecord(type, content, version))
+      return
+    }
+    const room = MAXIMUM_PLAINTEXT - content.length
+    const padding = Math.max(0, Math.min(this.#padding?.(content.length) ?? 0, room))
+    this.#records.push(this.protection.seal(type, content, padding))
+  }
+}
