@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { ContentType } from '../../src/tls13/codepoints.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
+import { fromHex, hex } from '../../src/wire/index.ts'
+import { outputOf, recordsOf } from '../lib/pair.ts'
+import { seeded } from '../lib/random.ts'
+import { describeEvent, KINDS, perform, record, SEED } from './conversation.ts'
+
+/** What the properties are tried on must be what it says it is. */
+describe.each(KINDS)('$name', kind => {
+  const { client, server } = record(kind)
+  const seen = (side: typeof client) => side.events.map(event => JSON.parse(event))
+
+  test('has everything in it that a move could lose', () => {
+    const [first, ...others] = seen(client)
+    expect(first).toMatchObject({ type: 'handshake_complete', alpn: 'http/1.1', serverName: 'echo.local' })
+    expect(first.resumed).toBe(kind.name === 'a resumption')
+    expect(others.map(event => event.type)).toEqual([
+      'new_session_ticket',
+      'application_data',
+      'application_data',
+      'key_update',
+      'application_data',
+      'key_update',
+      'new_session_ticket',
+      'application_data',
+      'close_notify',
+    ])
+    expect(seen(server).map(event => event.type)).toEqual([
+      'handshake_complete',
+      'application_data',
+      'key_update',
+      'key_update',
+      'application_data',
+      'close_notify',
+    ])
+  })
+
+  test('has a HelloRetryRequest only where it says so', () => {
+    const records = client.outputs.flatMap(output => recordsOf(fromHex(output)))
+    const hellos = records.filter(([type]) => type === ContentType.handshake)
+    expect(hellos.length).toBe(kind.name === 'a HelloRetryRequest' ? 2 : 1)
+  })
+
+  test.each([client, server])('is the same each time: the $role', recording => {
+    const session = recording.start(node, seeded(SEED[recording.role]))
+    const events: string[] = []
+    const outputs = recording.steps.map(step => {
+      events.push(...perform(session, step).map(describeEvent))
+      return hex(outputOf(session))
+    })
+    expect(outputs).toEqual(recording.outputs)
+    expect(events).toEqual(recording.events)
+  })
+})
