@@ -1,41 +1,17 @@
-import { type H1Event, type H1Limits, H1Server } from '../http/h1/index.ts'
+import { type H1Event, H1Server } from '../http/h1/index.ts'
 import type { Field, ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
-import { type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
+import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { wipeEnvelope } from '../transfer/parcel.ts'
-import type { ByteStream, Descriptor, Lifted, StreamError } from '../transfer/stream.ts'
-import { concat, hex } from '../wire/index.ts'
-import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
-
-/** What a connection asks of the container that it lives in. */
-export interface ConnectionHost extends Callee {
-  /** The container's name, as `echo-1`. */
-  readonly container: string
-  readonly tls: ServerConfig
-  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
-  /** The function that a path names, and the path without that name; undefined if it names none. */
-  ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
-  /**
-   * Offers a frozen connection to a container of that function. `settle` is called exactly once.
-   * @returns false if there is no such container: nothing has happened
-   */
-  offer(
-    functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
-    settle: (release: Release) => void,
-  ): boolean
-  /** The connection has ended or has gone to somebody else. */
-  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
-}
-
-/** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
-export interface Frozen {
-  readonly envelope: Envelope
-  /** Open until the verdict. */
-  readonly descriptor: Descriptor
-}
+import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
+import { hex } from '../wire/index.ts'
+import type { ConnectionHost, Frozen } from './connection-host.ts'
+import { Exchange, type ResponseSink } from './exchange.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { Outlet } from './outlet.ts'
+import { unavailable } from './unavailable.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
 const HIGH_WATER = 65_536
@@ -49,15 +25,13 @@ type Phase = 'open' | 'frozen' | 'closing' | 'closed'
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
 export class Connection {
-  /** The session id in hexadecimal. */
-  readonly id: string
   readonly #host: ConnectionHost
   readonly #stream: ByteStream
   readonly #sessionId: Uint8Array
   #generation: number
   readonly #hops: number
   readonly #platformFields: readonly Field[]
-  #session: Session | undefined
+  readonly #out: Outlet
   #http: H1Server
   #exchange: Exchange | undefined
   #phase: Phase = 'open'
@@ -67,30 +41,33 @@ export class Connection {
   /** The request at hand is answered here, with this, because its owner did not take it. */
   #unmovable: Problem | undefined
   #draining = false
-  #deadline: number
-  #timer: NodeJS.Timeout | undefined
+  readonly #idle: IdleTimer
+  #linger: NodeJS.Timeout | undefined
 
   /** @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream) {
     this.#host = host
     this.#stream = stream
     this.#sessionId = envelope.sessionId
-    this.id = hex(envelope.sessionId)
     this.#generation = envelope.generation
     this.#hops = envelope.hops
     this.#platformFields = [
       ['x-hotpotato-container', host.container],
       ['x-hotpotato-hops', String(envelope.hops)],
     ]
-    this.#session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    this.#out = new Outlet(stream, envelope.tls && Session.restore(envelope.tls, host.tls))
     this.#http = new H1Server(host.limits.http, envelope.application)
-    this.#deadline = Date.now() + envelope.idleLeft
+    this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
+  }
+
+  /** The session id in hexadecimal. */
+  get id(): string {
+    return hex(this.#sessionId)
   }
 
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
-    this.#armTimer()
-    this.#stream.onDrain = () => this.#onDrain()
+    this.#idle.start()
     this.#read()
     this.#pump()
   }
@@ -157,7 +134,7 @@ export class Connection {
     if (this.#phase === 'frozen' || this.#phase === 'closed') return
     this.#exchange?.wait()
     this.#session?.settle()
-    this.#flush()
+    this.#out.flush()
     this.#applyBackpressure()
   }
 
@@ -176,6 +153,10 @@ export class Connection {
     const secured = this.#session.next()
     if (secured !== undefined) this.#onTls(secured)
     return secured !== undefined
+  }
+
+  get #session(): Session | undefined {
+    return this.#out.session
   }
 
   get #wantsInput(): boolean {
@@ -223,7 +204,7 @@ export class Connection {
         this.#onRequest(event)
         return
       case 'body':
-        this.#deadline = Date.now() + this.#host.limits.idleMilliseconds
+        this.#idle.touch()
         this.#exchange?.body(event.data)
         return
       case 'end':
@@ -244,7 +225,7 @@ export class Connection {
     const elsewhere = owner !== undefined && owner.functionName !== this.#host.functionName
     if (elsewhere && this.#unmovable === undefined && this.#move(owner.functionName)) return
     this.#http.accept()
-    const refusal = this.#unmovable ?? (elsewhere ? nobody(owner.functionName) : undefined)
+    const refusal = this.#unmovable ?? (elsewhere ? unavailable(owner.functionName, 'none ready') : undefined)
     this.#unmovable = undefined
     if (elsewhere && refusal !== undefined) {
       this.#reply(problem(refusal))
@@ -257,7 +238,7 @@ export class Connection {
       this.#sink(),
       () => this.#pump(),
     )
-    if (expectsContinue) this.#send([this.#http.continue()])
+    if (expectsContinue) this.#out.send([this.#http.continue()])
   }
 
   #info() {
@@ -291,9 +272,9 @@ export class Connection {
 
   /** Stops reading and writing, and gives everything up that another container needs. */
   #freeze(): Frozen | Promise<Frozen> {
-    this.#flush()
+    this.#out.flush()
     this.#phase = 'frozen'
-    clearTimeout(this.#timer)
+    this.#idle.stop()
     const lifted = this.#stream.lift()
     return lifted instanceof Promise ? lifted.then(one => this.#pack(one)) : this.#pack(lifted)
   }
@@ -308,12 +289,12 @@ export class Connection {
       sessionId: this.#sessionId,
       generation: this.#generation + 1,
       hops: Math.min(this.#hops + 1, 0xffff),
-      idleLeft: Math.max(0, this.#deadline - Date.now()),
+      idleLeft: this.#idle.left,
       tls: this.#session?.release(),
       application: { protocol: 'http1', ...this.#http.export() },
       extensions: [],
     }
-    this.#session = undefined
+    this.#out.session = undefined
     return { envelope, descriptor }
   }
 
@@ -329,18 +310,18 @@ export class Connection {
       if (envelope !== undefined) wipeEnvelope(envelope)
       this.#close('unclean')
     } else {
-      this.#resume(envelope, unavailable(functionName, release.verdict))
+      this.#resume(envelope, unavailable(functionName, release.verdict ?? 'gone'))
     }
   }
 
   /** Takes the session up again after a refusal; the request is answered here. */
   #resume(envelope: Envelope, answer: Problem): void {
     this.#generation = envelope.generation
-    this.#session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
+    this.#out.session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
     this.#http = new H1Server(this.#host.limits.http, envelope.application)
     this.#unmovable = answer
     this.#phase = 'open'
-    this.#armTimer()
+    this.#idle.start()
     this.#stream.unlift()
     // The settlement may have come in the middle of the pump that asked for the move.
     if (!this.#pumping) this.#pump()
@@ -352,26 +333,20 @@ export class Connection {
       begin: head => {
         if (this.#gone) return
         const headers = [...head.headers, ...this.#platformFields]
-        this.#send([this.#http.respond({ ...head, headers }, Date.now())])
+        this.#out.send([this.#http.respond({ ...head, headers }, Date.now())])
       },
       write: data => {
         if (this.#gone) return undefined
-        this.#send(this.#http.write(data))
-        return this.#stream.queued ? new Promise(resolve => this.#whenDrained.push(resolve)) : undefined
+        this.#out.send(this.#http.write(data))
+        return this.#out.drained()
       },
       end: () => {
         if (this.#gone) return
-        this.#send([this.#http.end()])
+        this.#out.send([this.#http.end()])
         this.#responded()
       },
       abort: () => this.#destroy(new Error('the response broke off')),
     }
-  }
-
-  readonly #whenDrained: (() => void)[] = []
-
-  #onDrain(): void {
-    for (const resolve of this.#whenDrained.splice(0)) resolve()
   }
 
   get #gone(): boolean {
@@ -400,32 +375,16 @@ export class Connection {
       response = { ...fallback, headers: [...(fallback.headers ?? []), ...this.#platformFields] }
       bytes = this.#http.reply(response, Date.now())
     }
-    this.#send([bytes])
+    this.#out.send([bytes])
     this.#responded()
   }
 
   /** The response has been given out whole. */
   #responded(): void {
     this.#exchange = undefined
-    this.#deadline = Date.now() + this.#host.limits.idleMilliseconds
+    this.#idle.touch()
     if (this.#readEnded || this.#draining) this.#goodbye()
     else if (!this.#pumping) this.#pump()
-  }
-
-  #send(parts: readonly Uint8Array[]): void {
-    const filled = parts.filter(part => part.length > 0)
-    if (filled.length === 0) return
-    if (this.#session === undefined) {
-      this.#stream.write(filled)
-      return
-    }
-    this.#session.send(filled.length === 1 ? filled[0]! : concat(...filled))
-    this.#flush()
-  }
-
-  #flush(): void {
-    const output = this.#session?.takeOutput()
-    if (output !== undefined && output.length > 0) this.#stream.write(output)
   }
 
   /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
@@ -438,13 +397,13 @@ export class Connection {
   /** Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset overtakes our bytes. */
   #hangUp(): void {
     if (this.#phase !== 'open') return
-    this.#flush()
+    this.#out.flush()
     this.#phase = 'closing'
     this.#stream.end()
     if (this.#paused) this.#stream.resume()
-    clearTimeout(this.#timer)
+    this.#idle.stop()
     if (this.#readEnded && !this.#stream.queued) this.#finish()
-    else this.#timer = setTimeout(() => this.#finish(), LINGER)
+    else this.#linger = setTimeout(() => this.#finish(), LINGER)
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
@@ -462,47 +421,22 @@ export class Connection {
   #close(why: 'ended' | 'moved' | 'unclean'): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
-    clearTimeout(this.#timer)
-    this.#onDrain()
-    this.#session = undefined
+    this.#idle.stop()
+    clearTimeout(this.#linger)
+    this.#out.release()
+    this.#out.session = undefined
     this.#exchange = undefined
     this.#host.closed(this, why)
   }
 
-  #armTimer(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, this.#deadline - Date.now()))
-  }
-
-  #onTimer(): void {
-    const now = Date.now()
-    const working = this.#exchange?.bodyEnded === true
-    if (working) this.#deadline = now + this.#host.limits.idleMilliseconds
-    if (now < this.#deadline) {
-      this.#armTimer()
+  #onIdle(): void {
+    // A function that works takes the time that it takes.
+    if (this.#exchange?.bodyEnded === true) {
+      this.#idle.touch()
+      this.#idle.start()
       return
     }
     this.#exchange?.cancel(new Error('the client was idle for too long'))
     this.#goodbye()
-  }
-}
-
-function nobody(functionName: string): Problem {
-  return {
-    name: 'function-unavailable',
-    status: 503,
-    detail: `no container of the function ${functionName} is ready`,
-    headers: [['retry-after', '1']],
-  }
-}
-
-function unavailable(functionName: string, verdict: { reason: string; detail: string } | undefined): Problem {
-  const why =
-    verdict === undefined ? 'is gone' : `refused the connection (${verdict.reason}: ${verdict.detail})`
-  return {
-    name: 'function-unavailable',
-    status: 503,
-    detail: `the container of the function ${functionName} ${why}`,
-    headers: [['retry-after', '1']],
   }
 }

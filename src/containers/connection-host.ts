@@ -1,0 +1,35 @@
+import type { H1Limits } from '../http/h1/index.ts'
+import type { ServerConfig } from '../tls13/index.ts'
+import type { Release } from '../transfer/custody.ts'
+import type { Envelope } from '../transfer/envelope.ts'
+import type { Descriptor } from '../transfer/stream.ts'
+import type { Connection } from './connection.ts'
+import type { Callee } from './exchange.ts'
+
+/** What a connection asks of the container that it lives in. */
+export interface ConnectionHost extends Callee {
+  /** The container's name, as `echo-1`. */
+  readonly container: string
+  readonly tls: ServerConfig
+  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  /** The function that a path names, and the path without that name; undefined if it names none. */
+  ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
+  /**
+   * Offers a frozen connection to a container of that function. `settle` is called exactly once.
+   * @returns false if there is no such container: nothing has happened
+   */
+  offer(
+    functionName: string,
+    freeze: () => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+  ): boolean
+  /** The connection has ended or has gone to somebody else. */
+  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
+}
+
+/** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
+export interface Frozen {
+  readonly envelope: Envelope
+  /** Open until the verdict. */
+  readonly descriptor: Descriptor
+}
