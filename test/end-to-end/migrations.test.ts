@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { below, seeded } from '../lib/random.ts'
+import { Client } from './client.ts'
+import { Platform } from './platform.ts'
+
+/** What each platform does, and how often. */
+const CASES = [
+  { name: 'native channel, TLS', moves: 1000, tls: true, environment: {} },
+  { name: 'native channel, no TLS', moves: 1000, tls: false, environment: {} },
+  { name: 'native channel, net.Socket', moves: 200, tls: true, environment: { HOTPOTATO_STREAM: 'socket' } },
+  { name: 'ipc channel', moves: 200, tls: true, environment: { HOTPOTATO_CHANNEL: 'ipc' } },
+  { name: 'noble', moves: 100, tls: true, environment: { HOTPOTATO_PROVIDER: 'noble' } },
+]
+/** Bytes that may be on their way to the server before their answers are waited for. */
+const IN_FLIGHT = 300_000
+/** Growth of one process's heap that is no leak, in KiB: all the bodies of one case are ten times that. */
+const HEAP_GROWTH = 24_576
+
+describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, environment }) => {
+  let platform: Platform
+
+  beforeAll(async () => {
+    platform = await Platform.start({ environment })
+  })
+  afterAll(() => platform?.stop())
+
+  it('keeps every byte, while the client talks', async () => {
+    const warm = await Client.open({ port: platform.http })
+    for (const target of ['/echo', '/echo-raw', '/echo']) await warm.request(target)
+    await warm.close()
+    await platform.idle()
+    const descriptors = await platform.descriptors()
+    const heaps = await heapOf(platform)
+
+    const random = seeded(moves)
+    const port = tls ? platform.https : platform.http
+    const client = await Client.open({
+      port,
+      ...(tls ? { tls: { ca: platform.ca, serverName: 'echo.local' } } : {}),
+    })
+    let underway = 0
+    const checks: Promise<void>[] = []
+    for (let i = 0; i <= moves; i++) {
+      const target = i % 2 === 0 ? '/echo' : '/echo-raw'
+      const size = below(random, 4) === 0 ? below(random, 100_001) : below(random, 2000)
+      const body = random(size)
+      const chunks = below(random, 3) === 0 ? [below(random, 3000), below(random, 40_000), 1] : undefined
+      const bytes = client.requestBytes(target, { body, method: 'POST', ...(chunks ? { chunks } : {}) })
+      underway += bytes.length
+      const answer = client.answer().then(({ status, body: back, hops, container }) => {
+        underway -= bytes.length
+        if (status !== 200 || hops !== i || container !== `${target.slice(1)}-1`)
+          throw new Error(`request ${i}: ${status} after ${hops} moves from ${container}`)
+        if (Buffer.compare(back, body) !== 0)
+          throw new Error(`request ${i}: the body of ${size} bytes came back different`)
+      })
+      checks.push(answer)
+      if (tls && i % 97 === 50) client.updateKeys()
+      // Sometimes in two pieces, so that a move finds half a request.
+      const cut = below(random, 3) === 0 ? below(random, bytes.length) : bytes.length
+      client.write(bytes.subarray(0, cut))
+      if (cut < bytes.length) {
+        await new Promise(resolve => setImmediate(resolve))
+        client.write(bytes.subarray(cut))
+      }
+      if (underway > IN_FLIGHT) await answer
+    }
+    await Promise.all(checks)
+    expect(client.handshakes).toBe(tls ? 1 : 0)
+    expect(await client.close()).toEqual({ closeNotify: tls, alert: undefined, error: undefined })
+
+    await platform.idle()
+    expect(await platform.total('unclean')).toBe(0)
+    expect(await platform.descriptors()).toEqual(descriptors)
+    const after = await heapOf(platform)
+    for (const [name, heap] of Object.entries(after))
+      expect(heap - heaps[name]!, name).toBeLessThan(HEAP_GROWTH)
+  }, 60_000)
+})
+
+async function heapOf(platform: Platform): Promise<Record<string, number>> {
+  const members = await platform.status()
+  return Object.fromEntries(members.map(({ name, counters }) => [name, counters.heapKiB ?? 0]))
+}

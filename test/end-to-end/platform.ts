@@ -1,0 +1,291 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { makeCertificates } from '../../certs/authority.ts'
+import type { MemberStatus } from '../../src/gateway/supervisor.ts'
+
+/** The compiled `hotpotato` command. */
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+
+export interface PlatformOptions {
+  /** Instead of {@link CONFIG}; ports, run directory and certificates come from the environment. */
+  readonly config?: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** A directory of an earlier platform, with its certificates; made, and removed by `stop`, unless told. */
+  readonly directory?: string
+}
+
+/** Four functions, and limits that no test reaches by accident. */
+export const CONFIG = `
+version: 1
+gateway:
+  defaultFunction: echo
+connection:
+  requests: 1000000
+functions:
+  echo:
+    hosts: [echo.local, "*.echo.local"]
+  resize: {}
+  hello: {}
+  echo-raw: {}
+`
+
+const NAMES = ['echo', 'resize', 'hello', 'echo-raw']
+/** Milliseconds for things that a machine under load takes its time for. */
+const PATIENCE = 20_000
+
+/** A directory for one platform, 0700, with certificates in it and a configuration. */
+export async function makeDirectory(config = CONFIG): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-e2e-'))
+  writeFileSync(join(directory, 'hotpotato.yml'), config)
+  const certificates = NAMES.map(name => ({
+    name,
+    hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
+  }))
+  await makeCertificates({ directory: join(directory, 'certs'), certificates, now: Date.now() })
+  return directory
+}
+
+/** How a command ended, and what it said. */
+export interface CommandResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The environment of a command that concerns the platform in that directory. */
+export function environmentOf(
+  directory: string,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(HOTPOTATO_|SSLKEYLOGFILE$|NODE_OPTIONS$)/.test(name),
+  )
+  return {
+    ...(Object.fromEntries(own) as Record<string, string>),
+    HOTPOTATO_RUN_DIR: join(directory, 'run'),
+    HOTPOTATO_CERTS_DIR: join(directory, 'certs'),
+    HOTPOTATO_HTTP_PORT: '0',
+    HOTPOTATO_HTTPS_PORT: '0',
+    HOTPOTATO_LOG_LEVEL: 'debug',
+    ...more,
+  }
+}
+
+/** Runs `hotpotato` to its end. */
+export async function hotpotato(
+  directory: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const child = spawnMain(directory, args, environment)
+  let stdout = ''
+  let stderr = ''
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  await once(child, 'close')
+  return { code: child.exitCode, stdout, stderr }
+}
+
+function spawnMain(
+  directory: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): ChildProcess {
+  if (!existsSync(MAIN)) throw new Error('these tests run what is built: npm run build first')
+  return spawn(process.execPath, [MAIN, ...args, '--config', join(directory, 'hotpotato.yml')], {
+    env: environmentOf(directory, environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** A platform as a user starts it: real processes, ports of its own. */
+export class Platform {
+  readonly directory: string
+  readonly http: number
+  readonly https: number
+  /** The supervisor. */
+  readonly child: ChildProcess
+  readonly #welcome: () => string
+  readonly #remove: boolean
+
+  /** @throws Error with what it said, if it does not come up */
+  static async start(options: PlatformOptions = {}): Promise<Platform> {
+    const directory = options.directory ?? (await makeDirectory(options.config))
+    if (options.directory !== undefined && options.config !== undefined)
+      writeFileSync(join(directory, 'hotpotato.yml'), options.config)
+    const child = spawnMain(directory, ['up'], options.environment ?? {})
+    let said = ''
+    const up = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), PATIENCE)
+      const take = (text: string): void => {
+        said += text
+        if (said.includes('Ctrl-C')) {
+          clearTimeout(timer)
+          resolve()
+        }
+      }
+      child.stdout!.setEncoding('utf8').on('data', take)
+      child.stderr!.setEncoding('utf8').on('data', take)
+      child.once('exit', code => {
+        clearTimeout(timer)
+        reject(new Error(`it ended with ${code}:\n${said}`))
+      })
+    })
+    try {
+      await up
+    } catch (error) {
+      child.kill('SIGKILL')
+      throw error
+    }
+    return new Platform(directory, child, () => said, options.directory === undefined)
+  }
+
+  private constructor(directory: string, child: ChildProcess, welcome: () => string, remove: boolean) {
+    this.directory = directory
+    this.child = child
+    this.#welcome = welcome
+    this.#remove = remove
+    this.http = Number(welcome().match(/^ {2}http +\S+:(\d+)$/m)?.[1])
+    this.https = Number(welcome().match(/^ {2}https +\S+:(\d+)$/m)?.[1])
+  }
+
+  /** What `up` has printed. */
+  get welcome(): string {
+    return this.#welcome()
+  }
+
+  get caFile(): string {
+    return join(this.directory, 'certs', 'ca.crt')
+  }
+
+  get ca(): string {
+    return readFileSync(this.caFile, 'utf8')
+  }
+
+  /** Everything that was logged. */
+  get log(): string {
+    return readFileSync(join(this.directory, 'run', 'hotpotato.log'), 'utf8')
+  }
+
+  async status(): Promise<MemberStatus[]> {
+    const { stdout } = await hotpotato(this.directory, ['status', '--json'])
+    return (JSON.parse(stdout) as { members: MemberStatus[] }).members
+  }
+
+  async member(name: string): Promise<MemberStatus> {
+    const found = (await this.status()).find(one => one.name === name)
+    if (found === undefined) throw new Error(`there is no ${name} now`)
+    return found
+  }
+
+  /** Waits until a member matches. @throws Error if that takes too long */
+  async until(name: string, matches: (member: MemberStatus) => boolean): Promise<MemberStatus> {
+    return eventually(async () => {
+      const found = (await this.status()).find(one => one.name === name)
+      return found !== undefined && matches(found) ? found : undefined
+    }, `${name} is not as it should be`)
+  }
+
+  /** Kills a member, and waits until the supervisor has noticed. */
+  async kill(name: string): Promise<void> {
+    const { pid } = await this.member(name)
+    const noticed = (): number => this.log.split(`${name} ended`).length
+    const before = noticed()
+    process.kill(pid!, 'SIGKILL')
+    await eventually(() => (noticed() > before ? true : undefined), `nobody noticed that ${name} has ended`)
+  }
+
+  /** Counters of all members, summed up. */
+  async total(counter: string): Promise<number> {
+    return (await this.status()).reduce((sum, { counters }) => sum + (counters[counter] ?? 0), 0)
+  }
+
+  /** Waits until no process has a connection, and nothing is underway. */
+  async idle(): Promise<void> {
+    await eventually(
+      async () =>
+        (await this.status()).every(
+          ({ ready, counters }) => ready && counters.connections === 0 && counters.inCustody === 0,
+        )
+          ? true
+          : undefined,
+      'some process still has a connection',
+    )
+  }
+
+  /** Open descriptors of each process, the supervisor among them. */
+  async descriptors(): Promise<Record<string, number>> {
+    const members = await this.status()
+    const counts = members.map(({ name, pid }) => [name, countDescriptors(pid!)] as const)
+    return { supervisor: countDescriptors(this.child.pid!), ...Object.fromEntries(counts) }
+  }
+
+  /** Ends it, and removes its directory. */
+  async stop(): Promise<void> {
+    await this.end('SIGTERM')
+    if (this.#remove) rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** Sends a signal to the supervisor and waits until it has ended. @returns its exit code */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const { child } = this
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+      await ended
+      clearTimeout(timer)
+    }
+    return child.exitCode
+  }
+}
+
+/** Sockets, pipes and files that a process has open. */
+export function countDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+/** Whether a process of that id is there; a dead one that nobody has waited for does not count. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** Asks again and again until there is an answer. @throws Error with `otherwise` if that takes too long */
+export async function eventually<T>(
+  ask: () => T | undefined | Promise<T | undefined>,
+  otherwise: string,
+): Promise<T> {
+  for (const end = Date.now() + PATIENCE; ; ) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (Date.now() > end) throw new Error(otherwise)
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+}
+
+/** Makes a directory that is the user's alone. */
+export function makePrivate(directory: string): void {
+  mkdirSync(directory, { recursive: true })
+  chmodSync(directory, 0o700)
+}

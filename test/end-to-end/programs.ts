@@ -1,0 +1,36 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+
+/** What a program said and how it ended. */
+export interface ProgramResult {
+  readonly code: number | null
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** Runs a program with some input to its end; after 15 seconds it is ended. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  input: string | Uint8Array = '',
+): Promise<ProgramResult> {
+  const child = spawn(program, [...args], { stdio: 'pipe' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  const stdout: Buffer[] = []
+  let stderr = ''
+  child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  await once(child, 'close')
+  clearTimeout(timer)
+  return { code: child.exitCode, stdout: Buffer.concat(stdout), stderr }
+}
+
+/** Whether a program is there; tests that need it are skipped by name otherwise. */
+export function isInstalled(program: string, probe: readonly string[]): boolean {
+  const { error } = spawnSync(program, [...probe], { stdio: 'ignore' })
+  return error === undefined
+}
