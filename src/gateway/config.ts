@@ -42,7 +42,6 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_HOST: 'gateway.host',
   HOTPOTATO_HTTP_PORT: 'gateway.http',
   HOTPOTATO_HTTPS_PORT: 'gateway.https',
-  HOTPOTATO_ROAD: 'gateway.road',
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
 }
 
@@ -170,10 +169,6 @@ function whole(minimum: number, maximum: number, fallback: number): Reader<numbe
 function port(fallback: number): Reader<number> {
   const number = whole(0, 65_535, fallback)
   return (value, place) => number(value, place)
-}
-
-function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T>): Reader<T> {
-  return scalar(`one of ${values.join(', ')}`, fallback, value => values.find(one => one === value))
 }
 
 function seconds(minimum: number, maximum: number, fallback: number): Reader<number> {
@@ -309,14 +304,12 @@ const ROOT = section({
     host: hostAddress,
     http: port(8080),
     https: port(8443),
-    road: oneOf(['fd', 'relay'], 'fd'),
     defaultFunction: functionName,
     limits: section({
       connections: whole(1, 1_000_000, 10_000),
       helloBytes: whole(512, 65_536, 16_384),
       helloSeconds: seconds(0.1, 300, 5),
       holdSeconds: seconds(0, 300, 2),
-      drainSeconds: seconds(0, 3600, 30),
     }),
   }),
   connection: section({

@@ -15,13 +15,12 @@ describe('parseConfig', () => {
       runDirectory: '/base/run',
       certificates: '/base/certs',
       gateway: {
-        ...{ host: '127.0.0.1', http: 8080, https: 8443, road: 'fd', defaultFunction: undefined },
+        ...{ host: '127.0.0.1', http: 8080, https: 8443, defaultFunction: undefined },
         limits: {
           connections: 10_000,
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
-          drainSeconds: 30,
         },
       },
       connection: {
@@ -99,12 +98,12 @@ describe('parseConfig', () => {
         HOTPOTATO_RUN_DIR: '/tmp/x',
         HOTPOTATO_HOST: '',
       },
-      ...{ HOTPOTATO_ROAD: 'relay', HOTPOTATO_DEFAULT_FUNCTION: 'echo', HOTPOTATO_CERTS_DIR: 'c' },
+      ...{ HOTPOTATO_DEFAULT_FUNCTION: 'echo', HOTPOTATO_CERTS_DIR: 'c' },
     }
     const config = parsed(`gateway: { http: 1, https: 2 }\n${MINIMUM}`, variables)
     expect(config).toMatchObject({
       ...{ runDirectory: '/tmp/x', certificates: '/base/c' },
-      gateway: { host: '127.0.0.1', http: 0, https: 9443, road: 'relay', defaultFunction: 'echo' },
+      gateway: { host: '127.0.0.1', http: 0, https: 9443, defaultFunction: 'echo' },
     })
     expect(() => parsed(MINIMUM, { HOTPOTATO_HTTP_PORT: 'web' })).toThrow(
       'HOTPOTATO_HTTP_PORT must be a whole number from 0 to 65535, not "web"',
@@ -117,7 +116,6 @@ describe('parseConfig', () => {
     ['gateway: { http: [1] }', 'gateway.http must be a whole number from 0 to 65535, not a list'],
     ['gateway: { http: 5, https: 5 }', 'gateway.http and gateway.https must be different ports'],
     ['gateway: 5', 'gateway must be a map of keys and values, not 5'],
-    ['gateway: { road: rail }', 'gateway.road must be one of fd, relay, not "rail"'],
     ['gateway: { host: "a b" }', 'gateway.host must be an address or a host name to listen on, not "a b"'],
     [
       'gateway: { defaultFunction: other }',
