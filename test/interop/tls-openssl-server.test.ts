@@ -60,13 +60,17 @@ function client(port: number, options: ConnectOptions = {}): TlsDuplex {
 }
 
 /** The next line that comes. */
-async function line(connection: TlsDuplex): Promise<string> {
+function line(connection: TlsDuplex): Promise<string> {
   let text = ''
-  for (;;) {
-    const [data] = await once(connection, 'data')
-    text += data
-    if (text.endsWith('\n')) return text.trimEnd()
-  }
+  return new Promise((resolve, reject) => {
+    connection.once('error', reject)
+    connection.on('data', function take(data) {
+      text += data
+      if (!text.endsWith('\n')) return
+      connection.off('data', take).off('error', reject)
+      resolve(text.trimEnd())
+    })
+  })
 }
 
 /** `s_server` serves one client at a time: it takes the next when this one has gone. */
@@ -166,14 +170,18 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       expect(hex(after.write!.key) !== hex(before.write!.key)).toBe(requested)
     })
 
-    test.each([true, false])('KeyUpdate of ours, requestPeer %s', async requestPeer => {
-      const connection = client(shared.p256!.port, { provider })
+    test.each([true, false])('KeyUpdates of ours, requestPeer %s', async requestPeer => {
+      const { s, port } = await fresh()
+      const connection = client(port, { provider })
       const updates: boolean[] = []
       connection.on('keyUpdate', update => updates.push(update))
-      await turnsAround(connection)
-      for (let i = 0; i < 3; i++) {
+      await once(connection, 'secureConnect')
+      for (const text of ['one', 'two', 'three']) {
         connection.updateKeys(requestPeer)
-        await turnsAround(connection)
+        connection.write(`${text}\n`)
+        await s.says(new RegExp(`^${text}$`, 'm'))
+        s.type(`not ${text}\n`)
+        expect(await line(connection)).toBe(`not ${text}`)
       }
       expect(updates).toEqual(requestPeer ? [false, false, false] : [])
     })
