@@ -1,0 +1,91 @@
+import { H1Client, type H1ClientEvent } from '../../src/http/h1/index.ts'
+import { header } from '../../src/http/message.ts'
+import { concat, equal } from '../../src/wire/index.ts'
+
+/** Bytes of a request's body. */
+export const BODY = 100
+
+/** An answer that is not what was asked for: nothing that was measured with it counts. */
+export class WrongAnswer extends Error {
+  override readonly name = 'WrongAnswer'
+}
+
+/** What an answer has to be. */
+export interface Expectation {
+  /** 200 bytes. */
+  readonly body: Uint8Array
+  /** The container's name, as `raw-a-1`. */
+  readonly container: string
+  /** How often the connection has moved. */
+  readonly hops: number
+}
+
+/** The body of request `number`: no two are alike within 2^32 requests, and every byte depends on the number. */
+export function bodyOf(number: number): Uint8Array {
+  const body = new Uint8Array(BODY)
+  new DataView(body.buffer).setUint32(0, number)
+  let state = (number ^ 0x9e3779b9) | 1
+  for (let at = 4; at < BODY; at++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    body[at] = state
+  }
+  return body
+}
+
+/** What the functions of the bench make of it. */
+export function answerOf(number: number): Uint8Array {
+  const body = bodyOf(number)
+  return concat(body, body)
+}
+
+/** The answer's beginning, as text: enough to recognise it by when something is wrong. */
+function excerpt(bytes: Uint8Array): string {
+  return JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 120)))
+}
+
+/**
+ * Judges one answer, every byte of its content, and who says to have given it.
+ * @param plaintext all application data that has come for one request
+ * @throws WrongAnswer what is wrong with it
+ */
+export function checkAnswer(plaintext: Uint8Array, expected: Expectation): void {
+  const wrongly = (what: string): WrongAnswer =>
+    new WrongAnswer(`${what}; the answer begins ${excerpt(plaintext)}`)
+  const wrong = (what: string): never => {
+    throw wrongly(what)
+  }
+  const events = read(plaintext)
+  const [head] = events
+  if (head?.type !== 'response') throw wrongly('no response')
+  if (head.status !== 200) wrong(`status ${head.status}`)
+  const container = header(head.headers, 'x-hotpotato-container')
+  if (container !== expected.container) wrong(`answered by ${container}, not by ${expected.container}`)
+  const hops = header(head.headers, 'x-hotpotato-hops')
+  // The platform's counter stays at the top of its 16 bits.
+  if (hops !== String(Math.min(expected.hops, 0xffff))) wrong(`after ${hops} moves, not ${expected.hops}`)
+  if (events.filter(({ type }) => type === 'end').length !== 1) wrong('not exactly one whole response')
+  if (events.some(({ type }) => type === 'error' || type === 'interim')) wrong('more than a response')
+  const body = concat(...events.map(event => (event.type === 'body' ? event.data : NOTHING)))
+  if (equal(body, expected.body)) return
+  const at = body.findIndex((byte, index) => byte !== expected.body[index])
+  wrong(
+    body.length === expected.body.length
+      ? `byte ${at} of the content is ${body[at]}, not ${expected.body[at]}`
+      : `${body.length} bytes of content, not ${expected.body.length}`,
+  )
+}
+
+/** Whether application data is a whole response, right or wrong. */
+export function isWhole(plaintext: Uint8Array): boolean {
+  return read(plaintext).some(({ type }) => type === 'end' || type === 'error')
+}
+
+const NOTHING = new Uint8Array(0)
+
+function read(plaintext: Uint8Array): H1ClientEvent[] {
+  const http = new H1Client()
+  http.request({ method: 'POST', target: '/', headers: [['host', 'bench']] })
+  return http.receive(plaintext)
+}

@@ -1,0 +1,18 @@
+import { NativeChannel } from '../../src/transfer/channels/native.ts'
+import { Descriptor } from '../../src/transfer/stream.ts'
+
+/** The other end of the raw hand-off: takes a descriptor with its message, closes it, and sends one byte back. */
+function main(): void {
+  const [receive, wake, send, wakeSend] = [4, 5, 6, 7].map(fd => Descriptor.fromFd(fd))
+  const channel = NativeChannel.open({ self: 1, receive: receive!, wake: wake! })
+  channel.addPeer(0, [send!, wakeSend!])
+  const answer = new Uint8Array(1)
+  channel.onMessage = (_from, _payload, descriptors) => {
+    for (const descriptor of descriptors) descriptor.close()
+    channel.send(0, answer)
+  }
+  process.on('SIGINT', () => {})
+  process.on('disconnect', () => process.exit())
+}
+
+main()

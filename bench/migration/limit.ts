@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { createInbox, NativeChannel } from '../../src/transfer/channels/native.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
+import { Descriptor } from '../../src/transfer/stream.ts'
+
+/** Bytes beside the descriptor: about what an envelope has. */
+const STATE = 300
+
+/** The floor under every move: a TCP descriptor and 300 bytes over the native channel, without TLS, HTTP or sealing. */
+export class Limit {
+  readonly #child: ChildProcess
+  readonly #channel: NativeChannel
+  readonly #descriptor: Descriptor
+  readonly #server: Server
+  readonly #state = new Uint8Array(STATE)
+  #answered: (() => void) | undefined
+
+  /** @returns undefined where foreign calls are missing */
+  static async open(): Promise<Limit | undefined> {
+    const native = probe()
+    if (!native.available) return undefined
+    // Any TCP socket will do: nothing is read from it.
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle
+    return new Limit(server, Descriptor.fromFd(native.libc.duplicate(fd)))
+  }
+
+  private constructor(server: Server, descriptor: Descriptor) {
+    this.#server = server
+    this.#descriptor = descriptor
+    const [ours, theirs] = [createInbox(), createInbox()]
+    const inherited = [theirs.receive, theirs.wake, ours.send, ours.wakeSend]
+    this.#child = spawn(process.execPath, [fileURLToPath(new URL('./limit-peer.js', import.meta.url))], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited.map(({ fd }) => fd)],
+    })
+    for (const descriptor of inherited) descriptor.close()
+    this.#channel = NativeChannel.open({ self: 0, receive: ours.receive, wake: ours.wake })
+    this.#channel.addPeer(1, [theirs.send, theirs.wakeSend])
+    this.#channel.onMessage = () => this.#answered?.()
+  }
+
+  /** @returns µs of each round trip: descriptor and state there, one byte back */
+  async measure(count: number): Promise<number[]> {
+    const times: number[] = []
+    for (let i = 0; i < count; i++) {
+      const began = performance.now()
+      await new Promise<void>(resolve => {
+        this.#answered = resolve
+        this.#channel.send(1, this.#state, [this.#descriptor])
+      })
+      times.push((performance.now() - began) * 1000)
+    }
+    return times
+  }
+
+  close(): void {
+    this.#child.disconnect()
+    this.#channel.close()
+    this.#descriptor.close()
+    this.#server.close()
+  }
+}
