@@ -227,6 +227,8 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }) => {
   }
 }
 
+const protocolName = new TextDecoder('utf-8', { ignoreBOM: true })
+
 /** RFC 7301, Section 3.1: exactly one name, and one that was offered. */
 function selectedProtocol(
   hello: MessageOf<'client_hello'>,
@@ -238,7 +240,7 @@ function selectedProtocol(
   if (name === undefined || selected.length !== 1 || !offered.some(one => equal(one, name))) {
     throw peerError('illegal_parameter', 'the server selects a protocol that was not offered')
   }
-  return String.fromCharCode(...name)
+  return protocolName.decode(name)
 }
 
 /** WAIT_CERT_CR: the server would like to see a certificate (§4.3.2). */

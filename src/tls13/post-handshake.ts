@@ -15,6 +15,8 @@ import {
   suiteOf,
 } from './transition.ts'
 
+/** A ticket's nonce is its number, in two bytes. */
+const MAXIMUM_TICKETS = 65_535
 /** Seconds; RFC 8446, Section 4.6.1. */
 const MAXIMUM_TICKET_LIFETIME = 604_800
 const DEFAULT_TICKET_LIFETIME = 7200
@@ -38,6 +40,8 @@ export function issueTickets(
   )
   const effects: Effect[] = []
   let { ticketsIssued } = handshake
+  if (ticketsIssued + count > MAXIMUM_TICKETS)
+    throw new RangeError(`a session issues at most ${MAXIMUM_TICKETS} tickets`)
   for (let i = 0; i < count; i++, ticketsIssued++) {
     const ticketNonce = Uint8Array.of(ticketsIssued >> 8, ticketsIssued & 0xff)
     const psk = resumptionPsk(hash, handshake.resumptionMasterSecret, ticketNonce)

@@ -44,7 +44,8 @@ export class RecordInput {
 
   /** A copy of what is left. */
   copy(): Uint8Array {
-    return this.#bytes.slice(this.#offset)
+    // not slice(): of a Buffer that would be a view
+    return new Uint8Array(this.#bytes.subarray(this.#offset))
   }
 
   /** Forgets everything. */

@@ -161,9 +161,8 @@ export class Session {
   /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
   send(data: Uint8Array): void {
     this.#assertWritable()
-    this.#answerKeyUpdate()
     for (let at = 0; at < data.length; at += MAXIMUM_PLAINTEXT) {
-      if (this.#output.protection!.recordsLeft <= KEY_UPDATE_MARGIN) this.updateKeys(false)
+      this.#renewKey()
       const content = data.subarray(at, at + MAXIMUM_PLAINTEXT)
       this.#output.content(ContentType.application_data, content)
     }
@@ -181,11 +180,11 @@ export class Session {
     this.#writeWith(nextTrafficSecret(this.#suite().hash, this.#state.write!.trafficSecret))
   }
 
-  /** Server: sends `count` more tickets; their nonces go on where the last one's stopped. @throws Error as {@link send} */
+  /** Server: sends `count` more tickets; their nonces go on. @throws Error as {@link send}, RangeError beyond 65535 in all */
   sendTickets(count: number): void {
     this.#assertWritable()
     if (this.#state.role !== 'server') throw new Error('only a server sends tickets')
-    this.#answerKeyUpdate()
+    this.#renewKey()
     this.#apply(issueTickets(this.#state, count, this.#context() as Context<ServerConfig>))
   }
 
@@ -199,7 +198,7 @@ export class Session {
   /** Everything that is to be written to the stream, in order; the session forgets it. */
   takeOutput(): Uint8Array[] {
     this.#assertOwned()
-    if (this.connected && !this.#state.writeClosed) this.#answerKeyUpdate()
+    if (this.#state.keyUpdatePending && !this.#state.writeClosed) this.updateKeys(false)
     return this.#output.take()
   }
 
@@ -420,8 +419,10 @@ export class Session {
     this.#output.flush(first ? FIRST_RECORD_VERSION : LEGACY_VERSION)
   }
 
-  #answerKeyUpdate(): void {
-    if (this.#state.keyUpdatePending) this.updateKeys(false)
+  /** Before records of ours: the peer may have asked for another key, and a key may seal only so many (§4.6.3, §5.5). */
+  #renewKey(): void {
+    const worn = this.#output.protection!.recordsLeft <= KEY_UPDATE_MARGIN
+    if (this.#state.keyUpdatePending || worn) this.updateKeys(false)
   }
 
   #writeAlert(name: AlertName): void {
