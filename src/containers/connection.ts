@@ -6,7 +6,7 @@ import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { wipeEnvelope } from '../transfer/parcel.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
-import { hex } from '../wire/index.ts'
+import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { Exchange, type ResponseSink } from './exchange.ts'
 import { IdleTimer } from './idle-timer.ts'
@@ -55,7 +55,8 @@ export class Connection {
       ['x-hotpotato-container', host.container],
       ['x-hotpotato-hops', String(envelope.hops)],
     ]
-    this.#out = new Outlet(stream, envelope.tls && Session.restore(envelope.tls, host.tls))
+    const session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    this.#out = new Outlet(stream, session, () => this.#onDrained())
     this.#http = new H1Server(host.limits.http, envelope.application)
     this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
   }
@@ -105,15 +106,8 @@ export class Connection {
   /** The client sends no more, be it by FIN or by close_notify. */
   #onEnd(): void {
     this.#readEnded = true
-    if (this.#phase === 'closing') {
-      this.#finish()
-      return
-    }
-    if (this.#phase !== 'open') return
-    const exchange = this.#exchange
-    if (exchange === undefined) this.#goodbye()
-    // A request that came whole is answered all the same; one that was cut off is not.
-    else if (!exchange.bodyEnded) this.#destroy(new Error('the client closed in the middle of its request'))
+    if (this.#phase === 'closing' && !this.#stream.queued) this.#finish()
+    else this.#pump()
   }
 
   #onError(error: StreamError): void {
@@ -127,15 +121,25 @@ export class Connection {
     if (this.#pumping) return
     this.#pumping = true
     try {
-      while (this.#phase === 'open' && this.#step());
+      // A stream that broke under a write says so only when we are done here.
+      while (this.#phase === 'open' && this.#stream.state === 'open' && this.#step());
     } finally {
       this.#pumping = false
     }
+    if (this.#readEnded) this.#afterEnd()
     if (this.#phase === 'frozen' || this.#phase === 'closed') return
     this.#exchange?.wait()
     this.#session?.settle()
     this.#out.flush()
     this.#applyBackpressure()
+  }
+
+  /** The client sends no more, and what it sent has been looked at. Requests that came whole are answered all the same. */
+  #afterEnd(): void {
+    if (this.#phase !== 'open') return
+    if (this.#exchange === undefined) this.#goodbye()
+    else if (this.#exchange.wantsBody)
+      this.#destroy(new Error('the client closed in the middle of its request'))
   }
 
   #step(): boolean {
@@ -255,6 +259,9 @@ export class Connection {
 
   /** Offers the connection to another container. @returns false if there is none */
   #move(functionName: string): boolean {
+    this.#out.flush()
+    // Nothing moves without a client.
+    if (this.#stream.state !== 'open') return true
     let envelope: Envelope | undefined
     const freeze = (): Frozen | Promise<Frozen> => {
       const frozen = this.#freeze()
@@ -272,14 +279,17 @@ export class Connection {
 
   /** Stops reading and writing, and gives everything up that another container needs. */
   #freeze(): Frozen | Promise<Frozen> {
-    this.#out.flush()
     this.#phase = 'frozen'
-    this.#idle.stop()
     const lifted = this.#stream.lift()
-    return lifted instanceof Promise ? lifted.then(one => this.#pack(one)) : this.#pack(lifted)
+    if (!(lifted instanceof Promise)) return this.#pack(lifted)
+    // What came in last lies in the stream's memory, which others read into meanwhile.
+    this.#session?.settle()
+    this.#http.receive(EMPTY)
+    return lifted.then(one => this.#pack(one))
   }
 
   #pack({ descriptor, unread }: Lifted): Frozen {
+    this.#idle.stop()
     if (unread.length > 0) {
       if (this.#session === undefined) this.#http.receive(unread)
       else this.#session.feed(unread)
@@ -304,10 +314,13 @@ export class Connection {
       this.#stream.destroy()
       if (envelope !== undefined) wipeEnvelope(envelope)
       this.#close('moved')
-    } else if (release.state === 'ended' || envelope === undefined) {
+    } else if (envelope === undefined) {
+      // The client went away before anything could be sent.
+      this.#finish()
+    } else if (release.state === 'ended') {
       // Nobody can tell whether the target has it: it must not live twice.
       this.#stream.shutdown()
-      if (envelope !== undefined) wipeEnvelope(envelope)
+      wipeEnvelope(envelope)
       this.#close('unclean')
     } else {
       this.#resume(envelope, unavailable(functionName, release.verdict ?? 'gone'))
@@ -383,7 +396,7 @@ export class Connection {
   #responded(): void {
     this.#exchange = undefined
     this.#idle.touch()
-    if (this.#readEnded || this.#draining) this.#goodbye()
+    if (this.#draining) this.#goodbye()
     else if (!this.#pumping) this.#pump()
   }
 
@@ -401,9 +414,19 @@ export class Connection {
     this.#phase = 'closing'
     this.#stream.end()
     if (this.#paused) this.#stream.resume()
+    if (this.#stream.queued) this.#idle.touch()
+    else this.#lastMoment()
+  }
+
+  #lastMoment(): void {
     this.#idle.stop()
-    if (this.#readEnded && !this.#stream.queued) this.#finish()
+    if (this.#readEnded) this.#finish()
     else this.#linger = setTimeout(() => this.#finish(), LINGER)
+  }
+
+  #onDrained(): void {
+    this.#idle.touch()
+    if (this.#phase === 'closing') this.#lastMoment()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
@@ -430,13 +453,22 @@ export class Connection {
   }
 
   #onIdle(): void {
-    // A function that works takes the time that it takes.
-    if (this.#exchange?.bodyEnded === true) {
+    if (this.#busy) {
       this.#idle.touch()
       this.#idle.start()
       return
     }
-    this.#exchange?.cancel(new Error('the client was idle for too long'))
-    this.#goodbye()
+    const reason = new Error('the client was idle for too long')
+    // A promise of the lift that never comes is taken back by this, too.
+    if (this.#stream.queued) this.#stream.destroy()
+    if (this.#phase === 'frozen') return
+    this.#exchange?.cancel(reason)
+    if (this.#stream.state === 'open') this.#goodbye()
+    else this.#finish()
+  }
+
+  /** Whether the client takes what waits for it. If nothing does: a function takes the time that it takes. */
+  get #busy(): boolean {
+    return this.#stream.queued ? this.#out.progressed() : this.#exchange?.bodyEnded === true
   }
 }

@@ -8,11 +8,16 @@ export class Outlet {
   session: Session | undefined
   readonly #stream: ByteStream
   #waiting: (() => void)[] = []
+  #unsent: number | undefined
 
-  constructor(stream: ByteStream, session: Session | undefined) {
+  /** @param onDrained called when the client has taken everything, after it had not */
+  constructor(stream: ByteStream, session: Session | undefined, onDrained: () => void) {
     this.#stream = stream
     this.session = session
-    stream.onDrain = () => this.release()
+    stream.onDrain = () => {
+      this.release()
+      onDrained()
+    }
   }
 
   /** Sends parts of one message; together they share as few records as possible. */
@@ -36,6 +41,13 @@ export class Outlet {
   /** The moment when the client has taken enough for more; undefined if that is now. */
   drained(): Promise<void> | undefined {
     return this.#stream.queued ? new Promise(resolve => this.#waiting.push(resolve)) : undefined
+  }
+
+  /** Whether the client has taken something, or was given more, since this was asked last. */
+  progressed(): boolean {
+    const before = this.#unsent
+    this.#unsent = this.#stream.unsent
+    return this.#unsent !== before
   }
 
   /** Lets everybody go on who waits for the client, be it because the client is gone. */

@@ -22,6 +22,8 @@ export interface ByteStream {
   readonly remoteAddress: string | undefined
   /** Whether something that was written still waits for the kernel. */
   readonly queued: boolean
+  /** How many bytes of it wait; grows smaller as the peer takes them. */
+  readonly unsent: number
   /** Called when everything that was {@link write | written} has left for the kernel after a `'queued'`. */
   onDrain: (() => void) | undefined
 

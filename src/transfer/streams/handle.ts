@@ -7,6 +7,8 @@
 export interface StreamHandle {
   /** The file descriptor, or -1 once closed. */
   readonly fd: number
+  /** Bytes that were written and that the kernel has not taken. */
+  readonly writeQueueSize?: number
   /** Always a function. Called with the buffer, or `undefined` when reading into the one given to {@link useUserBuffer}. */
   onread: (buffer: ArrayBuffer | undefined) => void
   open(fd: number): number

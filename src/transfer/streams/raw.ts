@@ -49,6 +49,10 @@ export class RawStream implements ByteStream {
     return this.#writes > 0
   }
 
+  get unsent(): number {
+    return this.queued ? (this.#handle.writeQueueSize ?? 0) : 0
+  }
+
   /** Nothing that was written, nor a FIN, waits for the kernel. */
   get #idle(): boolean {
     return this.#writes === 0 && !this.#finishing

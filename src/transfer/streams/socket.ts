@@ -60,6 +60,10 @@ export class SocketStream implements ByteStream {
     return this.#behind
   }
 
+  get unsent(): number {
+    return this.#behind ? (handleOf(this.#socket)?.writeQueueSize ?? 0) : 0
+  }
+
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress
   }
