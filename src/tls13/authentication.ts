@@ -9,9 +9,29 @@ export interface Certificate {
   /** DER, the end-entity certificate first. */
   readonly chain: readonly Uint8Array[]
   /** The key, once per scheme that it can sign with, in order of preference. */
-  readonly signers: readonly Signer[]
+  readonly signers: readonly (Signer | RemoteSigner)[]
   /** Server names that this certificate is for, exact (`echo.local`) or wildcard (`*.echo.local`); none: for any name. */
   readonly names?: readonly string[]
+  /** An OCSPResponse in DER, stapled if the client asks (RFC 8446, Section 4.4.2.1). */
+  readonly ocspResponse?: Uint8Array
+  /** A SignedCertificateTimestampList (RFC 6962, Section 3.3), sent if the client asks. */
+  readonly signedCertificateTimestamps?: Uint8Array
+  /** A short-lived key in place of the certificate's, for clients that offer to take one (RFC 9345). */
+  readonly delegated?: DelegatedKey
+}
+
+/** A private key that somebody else holds: the session asks for its signatures. */
+export interface RemoteSigner {
+  readonly scheme: number
+  readonly sign?: undefined
+}
+
+/** A DelegatedCredential (RFC 9345, Section 4) as it goes over the wire, and the key that it is for. */
+export interface DelegatedKey {
+  readonly credential: Uint8Array
+  /** The scheme of the credential's own signature, which the client must take, too. */
+  readonly algorithm: number
+  readonly signer: Signer | RemoteSigner
 }
 
 /**
@@ -41,19 +61,30 @@ export interface VerifierContext {
   readonly serverName: string | undefined
   /** Milliseconds since 1970. */
   readonly now: number
+  /** What was stapled to the end-entity certificate: an OCSPResponse, DER. */
+  readonly ocspResponse?: Uint8Array
+  /** A SignedCertificateTimestampList (RFC 6962, Section 3.3). */
+  readonly signedCertificateTimestamps?: Uint8Array
+}
+
+/** What a verifier gives for a chain that it trusts. */
+export interface Trusted {
+  /** The end-entity's SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array
+  /**
+   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when on it is valid, in milliseconds since 1970.
+   * A credential's time counts from there.
+   */
+  readonly delegation?: { readonly notBefore: number }
 }
 
 /**
  * Judges the peer's certificate chain (RFC 8446, Section 4.4.2.4) and gives the end-entity's public key. Parsing and
  * trusting certificates is the business of a platform or a library, never of this stack.
  * @param chain DER, the end-entity certificate first, never empty
- * @returns SubjectPublicKeyInfo, DER
  * @throws TlsError bad_certificate, certificate_expired, unknown_ca, certificate_unknown, …
  */
-export type CertificateVerifier = (
-  chain: readonly Uint8Array[],
-  context: VerifierContext,
-) => { readonly publicKey: Uint8Array }
+export type CertificateVerifier = (chain: readonly Uint8Array[], context: VerifierContext) => Trusted
 
 /** The certificates for a server name, those that name it before those for any name. */
 export function certificatesFor(
@@ -79,7 +110,7 @@ function matches(pattern: string, name: string): boolean {
 export function chooseCertificate(
   certificates: readonly Certificate[],
   offeredSchemes: readonly number[],
-): { readonly certificate: Certificate; readonly signer: Signer } {
+): { readonly certificate: Certificate; readonly signer: Signer | RemoteSigner } {
   for (const certificate of certificates) {
     for (const signer of certificate.signers) {
       if (offeredSchemes.includes(signer.scheme)) return { certificate, signer }

@@ -1,21 +1,35 @@
-import { concat, equal } from '../wire/index.ts'
+import { concat, EMPTY, equal } from '../wire/index.ts'
 import { configurationError, peerError } from './alert.ts'
 import {
+  certificateId,
   certificateVerifyContent,
   checkCertificateVerify,
   checkFinished,
   finishedVerifyData,
 } from './authentication.ts'
+import { certificateMessage, chooseClientIdentity, openCertificates } from './certificate-message.ts'
 import { secondHello } from './client-hello.ts'
-import { LEGACY_VERSION, TLS13 } from './codepoints.ts'
+import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
-import { EXTENSIONS, extensionTypes, readExtensions } from './extensions.ts'
+import type { CipherSuite, CryptoProvider } from './crypto/provider.ts'
+import { checkDelegated } from './delegated.ts'
+import {
+  EXTENSIONS,
+  type ExtensionValues,
+  extensionTypes,
+  type KeyShareEntry,
+  readExtensions,
+} from './extensions.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
 import { decodeHandshake, type MessageOf, type ServerHello } from './messages.ts'
+import { onPostCertificateRequest, onPostSignature } from './post-authentication.ts'
 import { onKeyUpdate, onNewSessionTicket } from './post-handshake.ts'
-import type { ClientHandshake } from './state.ts'
+import { sameHash } from './psk.ts'
+import { recordLimits } from './server-flight.ts'
+import type { ClientHandshake, ClientState, OfferedPsk } from './state.ts'
 import { extendTranscript, messageHash } from './transcript.ts'
 import {
+  type AnswerTransition,
   type ClientTransition,
   type Context,
   derive,
@@ -23,6 +37,7 @@ import {
   encodeWith,
   expose,
   helloOf,
+  type Outcome,
   suiteOf,
   type TransitionTable,
 } from './transition.ts'
@@ -103,19 +118,10 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
     keyShare = { group: group.id, keyExchange: pair.keyExchange }
   }
   const suite = suiteOf(provider, retry.cipherSuite)
-  // §4.1.2: a PSK whose hash does not go with the chosen suite is dropped.
-  const keepPsk =
-    handshake.psk !== undefined && suiteOf(provider, handshake.psk.cipherSuite).hash.name === suite.hash.name
-  const psk = keepPsk ? handshake.psk : undefined
+  // §4.1.2: PSKs whose hash does not go with the chosen suite are dropped.
+  const psks = handshake.psks.filter(psk => sameHash(provider.cipherSuites, psk.cipherSuite, suite.id))
   const transcript = concat(messageHash(suite.hash, handshake.clientHello), raw)
-  const clientHello = secondHello(
-    hello,
-    values,
-    { keyShare, cookie: extensions.cookie },
-    psk,
-    transcript,
-    context,
-  )
+  const clientHello = secondHello(hello, { keyShare, cookie: extensions.cookie }, psks, transcript, context)
   return {
     next: {
       cipherSuite: suite.id,
@@ -124,14 +130,25 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
         transcript,
         clientHello,
         keyShares,
-        psk,
+        psks,
+        earlyData: undefined,
         retried: true,
         compatibilityPending: false,
       },
     },
-    effects: [...changeCipherSpec(handshake.compatibilityPending), { do: 'write', message: clientHello }],
+    effects: [
+      // §4.2.10: the server does not take early data, and the second hello goes out in the clear again.
+      ...(handshake.earlyData === undefined ? [] : EARLY_DATA_REJECTED),
+      ...changeCipherSpec(handshake.compatibilityPending),
+      { do: 'write', message: clientHello },
+    ],
   }
 }
+
+const EARLY_DATA_REJECTED: readonly Effect[] = [
+  { do: 'writeInClear' },
+  { do: 'report', event: { type: 'early_data', accepted: false } },
+]
 
 function changeCipherSpec(pending: boolean): Effect[] {
   return pending ? [{ do: 'writeChangeCipherSpec' }] : []
@@ -142,7 +159,7 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
   const handshake = session.handshake as Waiting<'WAIT_SH'>
   const serverHello = message as MessageOf<'server_hello'>
   checkVersion(serverHello)
-  const { hello, types } = offeredHello(handshake)
+  const { hello, values, types } = offeredHello(handshake)
   const extensions = readExtensions('SH', serverHello.extensions, types)
   checkHello(serverHello, hello, extensions.supported_versions)
   if (handshake.retried && serverHello.cipherSuite !== session.cipherSuite) {
@@ -150,23 +167,12 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
   }
   const suite = suiteOf(provider, serverHello.cipherSuite)
   const { hash } = suite
-  const psk = selectedPsk(handshake, extensions.pre_shared_key, hash.name, provider)
-  // psk_ke is never offered, so there is always a key exchange.
-  if (extensions.key_share === undefined)
-    throw peerError('missing_extension', 'a ServerHello without key_share')
-  const { group: id, keyExchange } = extensions.key_share
-  const share = handshake.keyShares.find(one => one.group === id)
-  const group = provider.groups.find(one => one.id === id)
-  if (share === undefined || group === undefined) {
-    throw peerError('illegal_parameter', 'a key share for a group that we sent none for')
-  }
-  const sharedSecret = group.complete(share.privateKey, keyExchange)
-  if (sharedSecret === undefined)
-    throw peerError('illegal_parameter', `a key share that is not valid for ${group.name}`)
-
+  const psk = selectedPsk(handshake.psks, extensions.pre_shared_key, suite, provider)
+  const sharedSecret = exchangedSecret(handshake, extensions.key_share, psk, values, suite, provider)
+  const early = handshake.earlyData !== undefined && psk !== undefined && psk === handshake.psks[0]
   const transcript = extendTranscript(handshake.transcript, handshake.clientHello, raw)
-  const early = earlySecret(hash, psk)
-  const secret = handshakeSecret(hash, early, sharedSecret)
+  const earlySecretValue = earlySecret(hash, psk?.psk)
+  const secret = handshakeSecret(hash, earlySecretValue, sharedSecret)
   const afterHello = hash.digest(transcript)
   const client = derive(suite, 'client_handshake_traffic_secret', secret, afterHello)
   const server = derive(suite, 'server_handshake_traffic_secret', secret, afterHello)
@@ -180,50 +186,108 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
         transcript,
         masterSecret: master,
         compatibilityPending: handshake.compatibilityPending,
+        // Until EncryptedExtensions tells, early data goes on.
+        clientHandshakeTrafficSecret: early ? client.secret : undefined,
+        earlyData: early ? handshake.earlyData : undefined,
       },
     },
     effects: [
-      expose('early_secret', early),
+      expose('early_secret', earlySecretValue),
       expose('handshake_secret', secret),
       client.expose,
       server.expose,
       expose('master_secret', master),
       { do: 'readWith', secret: server.secret },
-      { do: 'writeWith', secret: client.secret },
+      ...(early ? [] : [{ do: 'writeWith', secret: client.secret } as const]),
+      ...(handshake.earlyData !== undefined && !early ? [EARLY_DATA_REJECTED[1]!] : []),
     ],
   }
 }
 
 function selectedPsk(
-  { psk }: Waiting<'WAIT_SH'>,
+  psks: readonly OfferedPsk[],
   selected: number | undefined,
-  hashName: string,
-  provider: Context<ClientConfig>['provider'],
-): Uint8Array | undefined {
+  suite: CipherSuite,
+  provider: CryptoProvider,
+): OfferedPsk | undefined {
   if (selected === undefined) return undefined
-  if (psk === undefined || selected !== 0)
-    throw peerError('illegal_parameter', 'the server selects a PSK that was not offered')
-  if (suiteOf(provider, psk.cipherSuite).hash.name !== hashName) {
+  const psk = psks[selected]
+  if (psk === undefined) throw peerError('illegal_parameter', 'the server selects a PSK that was not offered')
+  if (!sameHash(provider.cipherSuites, psk.cipherSuite, suite.id)) {
     throw peerError('illegal_parameter', 'the selected PSK and the cipher suite have different hashes')
   }
-  return psk.psk
+  return psk
+}
+
+/** What the key exchange gives, or zeros where the PSK does alone (§7.1). */
+function exchangedSecret(
+  { keyShares }: Waiting<'WAIT_SH'>,
+  answered: KeyShareEntry | undefined,
+  psk: OfferedPsk | undefined,
+  { psk_key_exchange_modes: modes }: ExtensionValues<'CH'>,
+  { hash }: CipherSuite,
+  { groups }: CryptoProvider,
+): Uint8Array {
+  if (answered === undefined) {
+    if (psk !== undefined && modes?.includes(PskKeyExchangeMode.psk_ke)) return new Uint8Array(hash.length)
+    throw peerError('missing_extension', 'a ServerHello without key_share')
+  }
+  if (psk !== undefined && !modes?.includes(PskKeyExchangeMode.psk_dhe_ke)) {
+    throw peerError('illegal_parameter', 'a key share for a PSK that we offered without key exchange')
+  }
+  const share = keyShares.find(one => one.group === answered.group)
+  const group = groups.find(one => one.id === answered.group)
+  if (share === undefined || group === undefined) {
+    throw peerError('illegal_parameter', 'a key share for a group that we sent none for')
+  }
+  const sharedSecret = group.complete(share.privateKey, answered.keyExchange)
+  if (sharedSecret === undefined)
+    throw peerError('illegal_parameter', `a key share that is not valid for ${group.name}`)
+  return sharedSecret
 }
 
 /** WAIT_EE (§4.3.1). */
-const onEncryptedExtensions: ClientTransition = (session, { message, raw }) => {
-  const handshake = session.handshake as Waiting<'WAIT_EE'>
+const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { config }) => {
+  const { earlyData, clientHandshakeTrafficSecret, ...handshake } = session.handshake as Waiting<'WAIT_EE'>
   const hello = helloOf(handshake.transcript)
   const { extensions } = message as MessageOf<'encrypted_extensions'>
   const values = readExtensions('EE', extensions, extensionTypes(hello.extensions))
-  const next = { ...handshake, transcript: extendTranscript(handshake.transcript, raw) }
+  const accepted = values.early_data !== undefined
+  if (accepted && earlyData === undefined) {
+    throw peerError('illegal_parameter', 'early_data accepted with another PSK, or after a retry')
+  }
+  const limit = values.record_size_limit
+  if (limit !== undefined && (limit < 64 || limit > 2 ** 14 + 1)) {
+    throw peerError('illegal_parameter', `a record_size_limit of ${limit}`)
+  }
+  const transcript = extendTranscript(handshake.transcript, raw)
+  const next = {
+    ...handshake,
+    transcript,
+    clientHandshakeTrafficSecret: accepted ? clientHandshakeTrafficSecret : undefined,
+  }
+  const rejected = earlyData !== undefined && !accepted
   return {
     next: {
       alpn: selectedProtocol(hello, values.application_layer_protocol_negotiation),
+      recordSizeLimits: recordLimits(values, config),
       handshake: session.resumed
-        ? { ...next, state: 'WAIT_FINISHED', certificateRequestContext: undefined }
+        ? {
+            ...next,
+            state: 'WAIT_FINISHED',
+            certificateAsked: undefined,
+            earlyData: accepted ? earlyData : undefined,
+          }
         : { ...next, state: 'WAIT_CERT_CR' },
     },
-    effects: [],
+    effects: [
+      ...(rejected && clientHandshakeTrafficSecret !== undefined
+        ? [{ do: 'writeWith', secret: clientHandshakeTrafficSecret } as const]
+        : []),
+      ...(earlyData === undefined
+        ? []
+        : [{ do: 'report', event: { type: 'early_data', accepted } } as const]),
+    ],
   }
 }
 
@@ -260,7 +324,10 @@ const onCertificateRequest: ClientTransition = (session, { message, raw }) => {
         ...handshake,
         state: 'WAIT_CERT',
         transcript: extendTranscript(transcript, raw),
-        certificateRequestContext: request.certificateRequestContext,
+        certificateAsked: {
+          schemes: values.signature_algorithms,
+          compression: values.compress_certificate ?? [],
+        },
       },
     },
     effects: [],
@@ -268,27 +335,71 @@ const onCertificateRequest: ClientTransition = (session, { message, raw }) => {
 }
 
 /** WAIT_CERT_CR and WAIT_CERT (§4.4.2). */
-const onCertificate: ClientTransition = (session, { message, raw }, { config, now }) => {
+const onCertificate: ClientTransition = (session, { message, raw }, { config }) => {
   const { transcript, ...handshake } = session.handshake as Waiting<'WAIT_CERT_CR' | 'WAIT_CERT'>
-  const certificate = message as MessageOf<'certificate'>
-  if (certificate.certificateRequestContext.length > 0) {
+  const offered = extensionTypes(helloOf(transcript).extensions)
+  const opened = openCertificates(config, message as MessageOf<'certificate'>, offered)
+  if (opened.certificateRequestContext.length > 0) {
     throw peerError('illegal_parameter', "a certificate_request_context in the server's Certificate")
   }
-  const chain = certificate.certificateList.map(entry => entry.certData)
-  if (chain.length === 0) throw peerError('decode_error', 'the server sends no certificate')
-  const offered = extensionTypes(helloOf(transcript).extensions)
-  for (const entry of certificate.certificateList) readExtensions('CT', entry.extensions, offered)
-  const { publicKey } = config.verify(chain, { serverName: session.serverName, now })
+  if (opened.chain.length === 0) throw peerError('decode_error', 'the server sends no certificate')
+  const { status_request, signed_certificate_timestamp, delegated_credential } = opened.extensions
   return {
     next: {
       handshake: {
-        compatibilityPending: handshake.compatibilityPending,
         masterSecret: handshake.masterSecret,
-        state: 'WAIT_CV',
+        clientHandshakeTrafficSecret: handshake.clientHandshakeTrafficSecret,
+        compatibilityPending: handshake.compatibilityPending,
+        certificateAsked: 'certificateAsked' in handshake ? handshake.certificateAsked : undefined,
+        state: 'WAIT_VERDICT',
         transcript: extendTranscript(transcript, raw),
-        certificateRequestContext:
-          'certificateRequestContext' in handshake ? handshake.certificateRequestContext : undefined,
-        publicKey,
+        chain: opened.chain,
+        ocspResponse: status_request?.response,
+        signedCertificateTimestamps: signed_certificate_timestamp,
+        delegatedCredential: delegated_credential,
+      },
+    },
+    effects: [],
+  }
+}
+
+/** WAIT_VERDICT: somebody has looked at the chain. */
+const onVerdict: AnswerTransition<ClientState, ClientConfig> = (
+  session,
+  answer,
+  { config, provider, now },
+) => {
+  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
+  if (answer.kind !== 'certificate_verdict')
+    throw new TypeError(`an answer of kind ${answer.kind} to another question`)
+  const handshake = session.handshake as Waiting<'WAIT_VERDICT'>
+  const {
+    chain,
+    ocspResponse: _ocsp,
+    signedCertificateTimestamps: _scts,
+    delegatedCredential,
+    ...flight
+  } = handshake
+  const certificate = chain[0]!
+  const delegated =
+    delegatedCredential === undefined
+      ? undefined
+      : checkDelegated(
+          provider,
+          delegatedCredential,
+          certificate,
+          answer,
+          config.delegatedCredentials ?? [],
+          now,
+        )
+  return {
+    next: {
+      peerCertificate: certificate,
+      handshake: {
+        ...flight,
+        state: 'WAIT_CV',
+        publicKey: delegated?.publicKey ?? answer.publicKey,
+        delegatedScheme: delegated?.scheme,
       },
     },
     effects: [],
@@ -297,22 +408,39 @@ const onCertificate: ClientTransition = (session, { message, raw }, { config, no
 
 /** WAIT_CV (§4.4.3). */
 const onCertificateVerify: ClientTransition = (session, { message, raw }, { provider }) => {
-  const { publicKey, transcript, ...handshake } = session.handshake as Waiting<'WAIT_CV'>
+  const { publicKey, delegatedScheme, transcript, ...handshake } = session.handshake as Waiting<'WAIT_CV'>
+  const verify = message as MessageOf<'certificate_verify'>
   const { hash } = suiteOf(provider, session.cipherSuite)
-  const content = certificateVerifyContent('server', hash.digest(transcript))
-  checkCertificateVerify(provider, publicKey, message as MessageOf<'certificate_verify'>, content)
+  if (delegatedScheme !== undefined && verify.algorithm !== delegatedScheme) {
+    throw peerError(
+      'illegal_parameter',
+      'the CertificateVerify does not use the scheme of the delegated credential',
+    )
+  }
+  checkCertificateVerify(
+    provider,
+    publicKey,
+    verify,
+    certificateVerifyContent('server', hash.digest(transcript)),
+  )
   return {
     next: {
-      handshake: { ...handshake, state: 'WAIT_FINISHED', transcript: extendTranscript(transcript, raw) },
+      handshake: {
+        ...handshake,
+        state: 'WAIT_FINISHED',
+        transcript: extendTranscript(transcript, raw),
+        earlyData: undefined,
+      },
     },
     effects: [],
   }
 }
 
-/** WAIT_FINISHED: the server is who it says; our own flight ends the handshake (§4.4.4). */
+/** WAIT_FINISHED: the server is who it says; our own flight follows (§4.4.4). */
 const onServerFinished: ClientTransition = (session, { message, raw }, context) => {
   const handshake = session.handshake as Waiting<'WAIT_FINISHED'>
-  const suite = suiteOf(context.provider, session.cipherSuite)
+  const { config, provider } = context
+  const suite = suiteOf(provider, session.cipherSuite)
   const { hash } = suite
   const { verifyData } = message as MessageOf<'finished'>
   checkFinished(hash, session.read!.trafficSecret, hash.digest(handshake.transcript), verifyData)
@@ -321,44 +449,101 @@ const onServerFinished: ClientTransition = (session, { message, raw }, context) 
   const client = derive(suite, 'client_application_traffic_secret_0', handshake.masterSecret, afterFinished)
   const server = derive(suite, 'server_application_traffic_secret_0', handshake.masterSecret, afterFinished)
   const exporter = derive(suite, 'exporter_master_secret', handshake.masterSecret, afterFinished)
+  const effects: Effect[] = [client.expose, server.expose, exporter.expose]
 
-  const flight: Uint8Array[] = []
-  const { certificateRequestContext } = handshake
-  if (certificateRequestContext !== undefined) {
+  const handshakeWriteSecret = handshake.clientHandshakeTrafficSecret
+  if (handshakeWriteSecret !== undefined) {
+    // §4.5: the end of early data is written under its key, and belongs to the transcript.
+    const end = encodeWith(config, { type: 'end_of_early_data' })
+    transcript = extendTranscript(transcript, end)
+    effects.push({ do: 'write', message: end }, { do: 'writeWith', secret: handshakeWriteSecret })
+  }
+  effects.push(...changeCipherSpec(handshake.compatibilityPending))
+  const secrets = {
+    masterSecret: handshake.masterSecret,
+    clientApplicationTrafficSecret: client.secret,
+    serverApplicationTrafficSecret: server.secret,
+    exporterMasterSecret: exporter.secret,
+    keepsTranscript: config.postHandshakeAuth === true,
+  }
+  const writeSecret = handshakeWriteSecret ?? session.write!.trafficSecret
+  const asked = handshake.certificateAsked
+  if (asked === undefined) return finish(session, secrets, transcript, writeSecret, effects, context)
+  const wishes = { signature_algorithms: asked.schemes, compress_certificate: asked.compression }
+  const identity = chooseClientIdentity(config.certificates ?? [], wishes)
+  if (identity === undefined) {
     // §4.4.2: a client without a fitting certificate sends an empty one, and no CertificateVerify.
-    const empty = encodeWith(context.config, {
+    const empty = encodeWith(config, {
       type: 'certificate',
-      certificateRequestContext,
+      certificateRequestContext: EMPTY,
       certificateList: [],
     })
-    flight.push(empty)
-    transcript = extendTranscript(transcript, empty)
+    effects.push({ do: 'write', message: empty })
+    return finish(session, secrets, extendTranscript(transcript, empty), writeSecret, effects, context)
   }
-  const finished = encodeWith(context.config, {
-    type: 'finished',
-    verifyData: finishedVerifyData(hash, session.write!.trafficSecret, hash.digest(transcript)),
+  const certificate = certificateMessage(config, identity, wishes)
+  effects.push({ do: 'write', message: certificate })
+  return {
+    next: {
+      certificate: certificateId(hash, identity.certificate),
+      handshake: {
+        state: 'WAIT_SIGNATURE',
+        ...secrets,
+        transcript: extendTranscript(transcript, certificate),
+        scheme: identity.signer.scheme,
+      },
+    },
+    effects,
+  }
+}
+
+/** WAIT_SIGNATURE: whoever holds our private key has signed. */
+const onSignature: AnswerTransition<ClientState, ClientConfig> = (session, answer, context) => {
+  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
+  if (answer.kind !== 'signature') throw new TypeError(`an answer of kind ${answer.kind} to another question`)
+  const { transcript, scheme, state: _state, ...secrets } = session.handshake as Waiting<'WAIT_SIGNATURE'>
+  const verify = encodeWith(context.config, {
+    type: 'certificate_verify',
+    algorithm: scheme,
+    signature: answer.signature,
   })
-  flight.push(finished)
-  const whole = hash.digest(extendTranscript(transcript, finished))
-  const resumption = derive(suite, 'resumption_master_secret', handshake.masterSecret, whole)
+  const effects: Effect[] = [{ do: 'write', message: verify }]
+  const { trafficSecret } = session.write!
+  return finish(session, secrets, extendTranscript(transcript, verify), trafficSecret, effects, context)
+}
+
+/** Our Finished, and the application keys behind it. */
+function finish(
+  session: ClientState,
+  secrets: Omit<Waiting<'WAIT_SIGNATURE'>, 'state' | 'transcript' | 'scheme'>,
+  transcript: Uint8Array,
+  writeSecret: Uint8Array,
+  before: readonly Effect[],
+  { config, provider }: Context<ClientConfig>,
+): Outcome<ClientState> {
+  const suite = suiteOf(provider, session.cipherSuite)
+  const { hash } = suite
+  const verifyData = finishedVerifyData(hash, writeSecret, hash.digest(transcript))
+  const finished = encodeWith(config, { type: 'finished', verifyData })
+  const whole = extendTranscript(transcript, finished)
+  const resumption = derive(suite, 'resumption_master_secret', secrets.masterSecret, hash.digest(whole))
   return {
     next: {
       handshake: {
         state: 'CONNECTED',
-        exporterMasterSecret: exporter.secret,
+        exporterMasterSecret: secrets.exporterMasterSecret,
         resumptionMasterSecret: resumption.secret,
         ticketsIssued: 0,
+        transcript: secrets.keepsTranscript ? whole : undefined,
+        authentication: undefined,
       },
     },
     effects: [
-      client.expose,
-      server.expose,
-      exporter.expose,
-      ...changeCipherSpec(handshake.compatibilityPending),
-      ...flight.map((one): Effect => ({ do: 'write', message: one })),
+      ...before,
+      { do: 'write', message: finished },
       resumption.expose,
-      { do: 'readWith', secret: server.secret },
-      { do: 'writeWith', secret: client.secret },
+      { do: 'readWith', secret: secrets.serverApplicationTrafficSecret },
+      { do: 'writeWith', secret: secrets.clientApplicationTrafficSecret },
       {
         do: 'report',
         event: {
@@ -377,10 +562,29 @@ const onServerFinished: ClientTransition = (session, { message, raw }, context) 
 export const CLIENT_TRANSITIONS: TransitionTable<ClientHandshake['state'], ClientTransition> = {
   WAIT_SH: { server_hello: onServerHello, hello_retry_request: onHelloRetryRequest },
   WAIT_EE: { encrypted_extensions: onEncryptedExtensions },
-  WAIT_CERT_CR: { certificate_request: onCertificateRequest, certificate: onCertificate },
-  WAIT_CERT: { certificate: onCertificate },
+  WAIT_CERT_CR: {
+    certificate_request: onCertificateRequest,
+    certificate: onCertificate,
+    compressed_certificate: onCertificate,
+  },
+  WAIT_CERT: { certificate: onCertificate, compressed_certificate: onCertificate },
+  WAIT_VERDICT: {},
   WAIT_CV: { certificate_verify: onCertificateVerify },
   WAIT_FINISHED: { finished: onServerFinished },
-  CONNECTED: { new_session_ticket: onNewSessionTicket, key_update: onKeyUpdate },
+  WAIT_SIGNATURE: {},
+  CONNECTED: {
+    new_session_ticket: onNewSessionTicket,
+    key_update: onKeyUpdate,
+    certificate_request: onPostCertificateRequest,
+  },
   CLOSED: {},
+}
+
+/** The states that wait for somebody outside. */
+export const CLIENT_ANSWERS: Partial<
+  Record<ClientHandshake['state'], AnswerTransition<ClientState, ClientConfig>>
+> = {
+  CONNECTED: onPostSignature,
+  WAIT_VERDICT: onVerdict,
+  WAIT_SIGNATURE: onSignature,
 }

@@ -55,3 +55,6 @@ export function nameOf(table: Readonly<Record<string, number>>, value: number): 
 export function isGrease(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)
 }
+
+/** RFC 8879, Section 7.3. */
+export const CertificateCompressionAlgorithm = { zlib: 1, brotli: 2, zstd: 3 } as const

@@ -1,8 +1,11 @@
 import type { AlertName, TlsError } from './alert.ts'
 import type { Certificate, CertificateVerifier } from './authentication.ts'
+import type { CookieSealer } from './cookie.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 import type { ExposedSecret } from './key-schedule.ts'
 import type { HandshakeMessage } from './messages.ts'
+import type { ExternalPsk } from './psk.ts'
+import type { Question } from './question.ts'
 import type { ResumptionTicket } from './state.ts'
 import type { TicketSealer } from './ticket.ts'
 
@@ -26,6 +29,37 @@ export interface CommonConfig {
   readonly padding?: (contentLength: number) => number
   /** Bytes of the largest handshake message taken; default 64 KiB. */
   readonly handshakeMessageLimit?: number
+  /** Ways to shorten certificates that we take and, in this order, use (RFC 8879); default: none. */
+  readonly certificateCompression?: readonly CertificateCompression[]
+  /** Bytes of content that the peer may put into a record (RFC 8449), 64 to 16384; default: 16384, and it is not told. */
+  readonly recordSizeLimit?: number
+  /** Keys that both sides were given before; in order of preference. */
+  readonly psks?: readonly ExternalPsk[]
+  /** How PSKs may be used (RFC 8446, Section 4.2.9); default psk_dhe_ke alone, because psk_ke gives up forward secrecy. */
+  readonly pskModes?: readonly ('psk_dhe_ke' | 'psk_ke')[]
+  /** KeyUpdates, and records without content, that may come in a row; default 32 each. */
+  readonly emptyLimit?: number
+  /** Bytes that may wait while a question is unanswered; default 256 KiB. */
+  readonly waitingLimit?: number
+}
+
+/** One algorithm of RFC 8879. */
+export interface CertificateCompression {
+  /** As in `CertificateCompressionAlgorithm`. */
+  readonly algorithm: number
+  compress(message: Uint8Array): Uint8Array
+  /** @returns exactly `length` bytes, or undefined for anything else; it must not expand further to find out */
+  decompress(compressed: Uint8Array, length: number): Uint8Array | undefined
+}
+
+/** Where a server remembers which early data has come already (RFC 8446, Section 8). */
+export interface ReplayStore {
+  /**
+   * @param clientHelloHash names the hello
+   * @param expiresAt milliseconds since 1970, when it may be forgotten: hellos that come later are refused for their age
+   * @returns true if it is the first time
+   */
+  register(clientHelloHash: Uint8Array, expiresAt: number): boolean
 }
 
 export interface ServerConfig extends CommonConfig {
@@ -43,16 +77,59 @@ export interface ServerConfig extends CommonConfig {
     /** Default 7200; at most 604800 (RFC 8446, Section 4.6.1). */
     readonly lifetimeSeconds?: number
   }
+  /** Ask clients for a certificate; off unless given. */
+  readonly clientCertificates?: {
+    /** Whether a client without one is let in; default true. */
+    readonly required?: boolean
+    /** `ask`: the verdict comes by `Session.answer`. */
+    readonly verify: CertificateVerifier | 'ask'
+    /** Distinguished names (DER) of the authorities that we trust, as a hint. */
+    readonly authorities?: readonly Uint8Array[]
+    /** Do not ask in the handshake, but when `Session.requestCertificate` is called (Section 4.6.2); default false. */
+    readonly postHandshake?: boolean
+  }
+  /**
+   * Take early data (Section 2.3) with tickets that we issue; off unless given. What comes early may come again at another
+   * server: only who knows what a request does can tell whether that matters (RFC 8470).
+   */
+  readonly earlyData?: {
+    /** Bytes at most in one handshake. */
+    readonly maximum: number
+    /** `ask`: the verdict comes by `Session.answer`. */
+    readonly replay: ReplayStore | 'ask'
+    /** Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (Section 8.3). */
+    readonly window?: number
+  }
+  /** Bytes of refused early data that are passed over (Section 4.2.10); default 64 KiB. */
+  readonly skipEarlyData?: number
+  /**
+   * Send every client back once with a cookie, and keep nothing until it returns (Section 4.2.2): what it said first is in the
+   * cookie, sealed. Off unless given.
+   */
+  readonly cookies?: CookieSealer
 }
 
 export interface ClientConfig extends CommonConfig {
   /** The name to ask for and to hold the certificate against. */
   readonly serverName?: string
-  readonly verify: CertificateVerifier
+  /** `ask`: the verdict comes by `Session.answer`. */
+  readonly verify: CertificateVerifier | 'ask'
+  /** Our own certificates, for servers that ask for one. */
+  readonly certificates?: readonly Certificate[]
+  /** Let the server ask for a certificate after the handshake, too (Section 4.6.2); default false. */
+  readonly postHandshakeAuth?: boolean
   /** A ticket from an earlier session with this server. */
   readonly resume?: ResumptionTicket
+  /** Offer early data if the ticket allows it; `Session.sendEarly` gives it. Default false: it can be replayed. */
+  readonly earlyData?: boolean
+  /** Sprinkle reserved values over the hello, so that servers stay tolerant (RFC 8701); default true. */
+  readonly grease?: boolean
   /** Groups to send a key share for; default: the provider's first. */
   readonly keyShares?: readonly number[]
+  /** Ask for an OCSP response and for certificate timestamps; what comes is given to the verifier. Default false. */
+  readonly requestStatus?: boolean
+  /** Schemes for which we take a delegated credential (RFC 9345); default: none. */
+  readonly delegatedCredentials?: readonly number[]
   /** Send a session id, so that the handshake looks like TLS 1.2 (RFC 8446, Appendix D.4); default true. */
   readonly compatibilityMode?: boolean
 }
@@ -66,7 +143,14 @@ export type SessionEvent =
       readonly alpn: string | undefined
       readonly resumed: boolean
     }
-  | { readonly type: 'application_data'; readonly data: Uint8Array }
+  /** `early`: it came before the handshake was over, and may be a replay. */
+  | { readonly type: 'application_data'; readonly data: Uint8Array; readonly early?: true }
+  /** Client: what became of the early data that was offered. Rejected data must be sent again, if at all. */
+  | { readonly type: 'early_data'; readonly accepted: boolean }
+  /** Work for somebody outside; the session waits for `answer(id, …)`. */
+  | { readonly type: 'question'; readonly id: number; readonly question: Question }
+  /** Server: a client has shown a certificate, or that it has none, after the handshake. */
+  | { readonly type: 'client_authenticated'; readonly certificate: Uint8Array | undefined }
   | { readonly type: 'key_update'; readonly updateRequested: boolean }
   | { readonly type: 'new_session_ticket'; readonly ticket: ResumptionTicket }
   | { readonly type: 'close_notify' }

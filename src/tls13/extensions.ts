@@ -34,6 +34,19 @@ export const OfferedPsks = struct('OfferedPsks', {
 })
 export type OfferedPsks = TypeOf<typeof OfferedPsks>
 
+/** RFC 6066, Section 8: what a client says to be given an OCSP response. */
+export const CertificateStatusRequest = struct('CertificateStatusRequest', {
+  statusType: uint8,
+  request: rest,
+})
+/** RFC 6066, Section 8. */
+export const CertificateStatus = struct('CertificateStatus', {
+  statusType: uint8,
+  response: opaque(1, 2 ** 24 - 1),
+})
+/** The only status type there is. */
+export const OCSP = 1
+
 const empty = struct('Empty', {})
 const uint16List = vector(uint16, 2, 2 ** 16 - 2)
 
@@ -48,7 +61,7 @@ export type ExtensionCarrier = 'CH' | 'SH' | 'EE' | 'CT' | 'CR' | 'NST' | 'HRR'
 export const EXTENSIONS = {
   server_name: { type: 0, in: { CH: vector(ServerName, 1, 2 ** 16 - 1), EE: empty } },
   max_fragment_length: { type: 1, in: { CH: rest, EE: rest } },
-  status_request: { type: 5, in: { CH: rest, CR: rest, CT: rest } },
+  status_request: { type: 5, in: { CH: CertificateStatusRequest, CR: rest, CT: CertificateStatus } },
   supported_groups: { type: 10, in: { CH: uint16List, EE: uint16List } },
   signature_algorithms: { type: 13, in: { CH: uint16List, CR: uint16List } },
   use_srtp: { type: 14, in: { CH: rest, EE: rest } },
@@ -61,12 +74,20 @@ export const EXTENSIONS = {
   client_certificate_type: { type: 19, in: { CH: rest, EE: rest } },
   server_certificate_type: { type: 20, in: { CH: rest, EE: rest } },
   padding: { type: 21, in: { CH: rest } },
-  record_size_limit: { type: 28, in: { CH: rest, EE: rest } },
+  compress_certificate: { type: 27, in: { CH: vector(uint16, 2, 254), CR: vector(uint16, 2, 254) } },
+  record_size_limit: { type: 28, in: { CH: uint16, EE: uint16 } },
+  delegated_credential: { type: 34, in: { CH: uint16List, CR: uint16List, CT: rest } },
   early_data: { type: 42, in: { CH: empty, EE: empty, NST: uint32 } },
   supported_versions: { type: 43, in: { CH: vector(uint16, 2, 254), SH: uint16, HRR: uint16 } },
   cookie: { type: 44, in: { CH: opaque(1, 2 ** 16 - 1), HRR: opaque(1, 2 ** 16 - 1) } },
   psk_key_exchange_modes: { type: 45, in: { CH: opaque(1, 255) } },
-  certificate_authorities: { type: 47, in: { CH: rest, CR: rest } },
+  certificate_authorities: {
+    type: 47,
+    in: {
+      CH: vector(opaque(1, 2 ** 16 - 1), 3, 2 ** 16 - 1),
+      CR: vector(opaque(1, 2 ** 16 - 1), 3, 2 ** 16 - 1),
+    },
+  },
   oid_filters: { type: 48, in: { CR: rest } },
   post_handshake_auth: { type: 49, in: { CH: empty } },
   signature_algorithms_cert: { type: 50, in: { CH: uint16List, CR: uint16List } },

@@ -1,10 +1,14 @@
 import { peerError } from './alert.ts'
-import { CLIENT_TRANSITIONS } from './client.ts'
+import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from './client.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { decodeHandshake } from './messages.ts'
-import { SERVER_TRANSITIONS } from './server.ts'
+import type { Answer } from './question.ts'
+import { SERVER_ANSWERS, SERVER_TRANSITIONS } from './server.ts'
 import type { ClientState, ServerState, SessionState } from './state.ts'
-import type { ClientTransition, Context, Outcome, ServerTransition } from './transition.ts'
+import type { AnswerTransition, ClientTransition, Context, Outcome, ServerTransition } from './transition.ts'
+
+/** What a step gives, of either role. */
+export type Step = Outcome<ServerState> | Outcome<ClientState>
 
 /**
  * The whole state machine in one pure step: a session's state and a handshake message that came → what changes and what should
@@ -16,7 +20,7 @@ export function handshakeStep(
   session: SessionState,
   raw: Uint8Array,
   context: Context<ServerConfig | ClientConfig>,
-): Outcome<ServerState> | Outcome<ClientState> {
+): Step {
   const message = decodeHandshake(raw)
   const { role, handshake } = session
   const table = role === 'server' ? SERVER_TRANSITIONS : CLIENT_TRANSITIONS
@@ -26,4 +30,17 @@ export function handshakeStep(
     throw peerError('unexpected_message', `${message.type} in state ${handshake.state}`)
   }
   return transition(session as never, { message, raw }, context as never)
+}
+
+/** The same for the answer to the question that the state waits for. */
+export function answerStep(
+  session: SessionState,
+  answer: Answer,
+  context: Context<ServerConfig | ClientConfig>,
+): Step {
+  const { role, handshake } = session
+  const table = role === 'server' ? SERVER_ANSWERS : CLIENT_ANSWERS
+  const transition = table[handshake.state as never] as AnswerTransition<never, never> | undefined
+  if (transition === undefined) throw new Error(`no question is open in state ${handshake.state}`)
+  return transition(session as never, answer, context as never)
 }

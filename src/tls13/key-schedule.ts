@@ -26,6 +26,7 @@ export interface DerivedSecret {
 export const KEY_SCHEDULE = {
   ext_binder_key: { from: 'early_secret', label: 'ext binder', upTo: 'nothing' },
   res_binder_key: { from: 'early_secret', label: 'res binder', upTo: 'nothing' },
+  imp_binder_key: { from: 'early_secret', label: 'imp binder', upTo: 'nothing' },
   client_early_traffic_secret: {
     from: 'early_secret',
     label: 'c e traffic',

@@ -14,6 +14,7 @@ import {
   type TypeOf,
   uint8,
   uint16,
+  uint24,
   uint32,
   vector,
 } from '../wire/index.ts'
@@ -32,6 +33,7 @@ export const HandshakeType = enumeration('HandshakeType', uint8, {
   certificate_verify: 15,
   finished: 20,
   key_update: 24,
+  compressed_certificate: 25,
   message_hash: 254,
 })
 
@@ -80,6 +82,15 @@ export const Certificate = struct('Certificate', {
   certificateList: vector(CertificateEntry, 0, 2 ** 24 - 1),
 })
 
+/** RFC 8879, Section 4. */
+export const CompressedCertificate = struct('CompressedCertificate', {
+  algorithm: uint16,
+  uncompressedLength: uint24,
+  compressedCertificateMessage: opaque(1, 2 ** 24 - 1),
+})
+
+export const EndOfEarlyData = struct('EndOfEarlyData', {})
+
 export const CertificateVerify = struct('CertificateVerify', {
   algorithm: uint16,
   signature: opaque(0, 2 ** 16 - 1),
@@ -112,6 +123,8 @@ export type HandshakeMessage =
   | ({ type: 'encrypted_extensions' } & TypeOf<typeof EncryptedExtensions>)
   | ({ type: 'certificate_request' } & TypeOf<typeof CertificateRequest>)
   | ({ type: 'certificate' } & TypeOf<typeof Certificate>)
+  | ({ type: 'compressed_certificate' } & TypeOf<typeof CompressedCertificate>)
+  | ({ type: 'end_of_early_data' } & TypeOf<typeof EndOfEarlyData>)
   | ({ type: 'certificate_verify' } & TypeOf<typeof CertificateVerify>)
   | ({ type: 'finished' } & TypeOf<typeof Finished>)
   | ({ type: 'new_session_ticket' } & TypeOf<typeof NewSessionTicket>)
@@ -127,6 +140,8 @@ const BODIES: Readonly<Record<MessageType, Struct<never>>> = {
   encrypted_extensions: EncryptedExtensions,
   certificate_request: CertificateRequest,
   certificate: Certificate,
+  compressed_certificate: CompressedCertificate,
+  end_of_early_data: EndOfEarlyData,
   certificate_verify: CertificateVerify,
   finished: Finished,
   new_session_ticket: NewSessionTicket,

@@ -1,7 +1,7 @@
 import { peerError } from './alert.ts'
 import type { ServerConfig } from './config.ts'
 import type { CryptoProvider } from './crypto/provider.ts'
-import { extensionTypes, readExtensions } from './extensions.ts'
+import { extensionTypes, readExtensions, writeExtensions } from './extensions.ts'
 import { nextTrafficSecret, resumptionPsk } from './key-schedule.ts'
 import { KeyUpdateRequest, type MessageOf } from './messages.ts'
 import type { ServerState, SessionState } from './state.ts'
@@ -53,6 +53,8 @@ export function issueTickets(
       lifetime,
       ageAdd,
       serverName: session.serverName,
+      alpn: session.alpn,
+      maxEarlyData: config.earlyData?.maximum ?? 0,
     }
     const message = encodeWith(config, {
       type: 'new_session_ticket',
@@ -60,7 +62,10 @@ export function issueTickets(
       ticketAgeAdd: ageAdd,
       ticketNonce,
       ticket: config.tickets.sealer.seal(contents, random),
-      extensions: [],
+      extensions: writeExtensions(
+        'NST',
+        config.earlyData === undefined ? {} : { early_data: config.earlyData.maximum },
+      ),
     })
     effects.push({ do: 'write', message })
   }
@@ -73,7 +78,11 @@ export const onNewSessionTicket: ClientTransition = (session, { message }, { pro
   const { handshake } = session
   if (handshake.state !== 'CONNECTED')
     throw peerError('unexpected_message', 'a ticket before the handshake was over')
-  readExtensions('NST', ticket.extensions, extensionTypes(ticket.extensions))
+  const { early_data: maxEarlyData = 0 } = readExtensions(
+    'NST',
+    ticket.extensions,
+    extensionTypes(ticket.extensions),
+  )
   if (ticket.ticketLifetime > MAXIMUM_TICKET_LIFETIME) {
     throw peerError('illegal_parameter', `a ticket lifetime of ${ticket.ticketLifetime} seconds`)
   }
@@ -87,6 +96,7 @@ export const onNewSessionTicket: ClientTransition = (session, { message }, { pro
     ticketAgeAdd: ticket.ticketAgeAdd,
     lifetime: ticket.ticketLifetime,
     receivedAt: now,
+    maxEarlyData,
     serverName: session.serverName,
     alpn: session.alpn,
   }

@@ -15,6 +15,8 @@ export interface TrafficView extends TrafficKeys {
 export interface Opened {
   readonly type: number
   readonly content: Uint8Array
+  /** Bytes of the inner plaintext: content, content type and padding. */
+  readonly length: number
 }
 
 /**
@@ -100,6 +102,6 @@ export class Protection {
     if (end > MAXIMUM_PLAINTEXT) throw peerError('record_overflow', `${end} bytes of content`)
     if (inner.length > MAXIMUM_PLAINTEXT + 1)
       throw peerError('record_overflow', `${inner.length} bytes of inner plaintext`)
-    return { type: inner[end]!, content: inner.subarray(0, end) }
+    return { type: inner[end]!, content: inner.subarray(0, end), length: inner.length }
   }
 }

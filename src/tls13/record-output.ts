@@ -11,6 +11,8 @@ import { CHANGE_CIPHER_SPEC, MAXIMUM_PLAINTEXT, plaintextRecord } from './record
 export class RecordOutput {
   /** Seals; without it, records are unprotected. */
   protection: Protection | undefined
+  /** Bytes of content that the peer takes in a protected record (RFC 8449). */
+  limit = MAXIMUM_PLAINTEXT
   readonly #padding: ((contentLength: number) => number) | undefined
   #records: Uint8Array[] = []
   #flight: Uint8Array[] = []
@@ -36,9 +38,9 @@ export class RecordOutput {
 
   /** Any content, in records of at most 2^14 bytes. @param version of unprotected records; only an initial ClientHello has another */
   content(type: number, content: Uint8Array, version: number = LEGACY_VERSION): void {
-    for (let at = 0; at < content.length; at += MAXIMUM_PLAINTEXT) {
-      this.#record(type, content.subarray(at, at + MAXIMUM_PLAINTEXT), version)
-    }
+    const limit = this.protection === undefined ? MAXIMUM_PLAINTEXT : this.limit
+    for (let at = 0; at < content.length; at += limit)
+      this.#record(type, content.subarray(at, at + limit), version)
   }
 
   alert(name: AlertName): void {
@@ -71,7 +73,7 @@ export class RecordOutput {
       this.#records.push(plaintextRecord(type, content, version))
       return
     }
-    const room = MAXIMUM_PLAINTEXT - content.length
+    const room = this.limit - content.length
     const padding = Math.max(0, Math.min(this.#padding?.(content.length) ?? 0, room))
     this.#records.push(this.protection.seal(type, content, padding))
   }

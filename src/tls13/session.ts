@@ -3,11 +3,13 @@ import { type AlertName, alertName, asTlsError, peerError, TlsError } from './al
 import { firstHello } from './client-hello.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
-import { handshakeStep } from './handshake.ts'
+import { answerStep, handshakeStep } from './handshake.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
-import { encodeHandshake, KeyUpdateRequest, wholeHandshake } from './messages.ts'
+import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from './messages.ts'
+import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
-import { Protection, type TrafficView } from './protection.ts'
+import { type Opened, Protection, type TrafficView } from './protection.ts'
+import { type Answer, answerAtOnce, pendingQuestion } from './question.ts'
 import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { RecordOutput } from './record-output.ts'
@@ -25,6 +27,10 @@ const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
 const FIRST_RECORD_VERSION = 0x0301
+/** KeyUpdates, and records without content, that may come in a row. */
+const EMPTY_LIMIT = 32
+/** Bytes that may wait while a question is open. */
+const WAITING_LIMIT = 2 ** 18
 
 /**
  * One TLS 1.3 session, of either role, with no sockets and no clock of its own: bytes in; events and bytes out.
@@ -40,6 +46,11 @@ export class Session {
   readonly #output: RecordOutput
   #events: SessionEvent[] = []
   #released = false
+  /** The question that has been reported; undefined while none is open. */
+  #asked: number | undefined
+  #questions = 0
+  /** KeyUpdates, and records without content, in a row. */
+  #emptyInARow = 0
 
   private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
     this.#state = state
@@ -48,6 +59,7 @@ export class Session {
     if (read !== undefined) this.#reader = new Protection(suiteOf(config.provider, cipherSuite), read)
     this.#input = new RecordInput(state.inboundRecords)
     this.#output = new RecordOutput(state.outbound, config.padding)
+    this.#output.limit = state.recordSizeLimits?.write ?? MAXIMUM_PLAINTEXT
     if (write !== undefined)
       this.#output.protection = new Protection(suiteOf(config.provider, cipherSuite), write)
   }
@@ -108,6 +120,16 @@ export class Session {
     return this.#config.provider.cipherSuites.find(suite => suite.id === cipherSuite)?.name
   }
 
+  /** The peer's end-entity certificate, DER, once it has proved that it holds the key. */
+  get peerCertificate(): Uint8Array | undefined {
+    return this.#state.peerCertificate
+  }
+
+  /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile. */
+  get waiting(): boolean {
+    return pendingQuestion(this.#state, this.#context()) !== undefined
+  }
+
   /** Received bytes that have not been opened yet. */
   get buffered(): number {
     return this.#input.length
@@ -126,6 +148,9 @@ export class Session {
     this.#assertOwned()
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
     this.#input.feed(bytes)
+    if (this.waiting && this.#input.length > (this.#config.waitingLimit ?? WAITING_LIMIT)) {
+      this.#fail(new TlsError('internal_error', 'local', 'too much came while a question was open'))
+    }
   }
 
   /**
@@ -166,6 +191,42 @@ export class Session {
       const content = data.subarray(at, at + MAXIMUM_PLAINTEXT)
       this.#output.content(ContentType.application_data, content)
     }
+  }
+
+  /**
+   * Client: sends early data (RFC 8446, Section 4.2.10), as much as the ticket still allows.
+   * @returns bytes taken; 0 once the handshake is over or early data was not offered or was rejected
+   */
+  sendEarly(data: Uint8Array): number {
+    this.#assertOwned()
+    const { handshake } = this.#state
+    const offer = 'earlyData' in handshake ? handshake.earlyData : undefined
+    if (offer === undefined || this.#state.writeClosed) return 0
+    const taken = data.subarray(0, offer.left)
+    offer.left -= taken.length
+    this.#output.content(ContentType.application_data, taken)
+    return taken.length
+  }
+
+  /**
+   * The answer to a `question` event. An answer to another question than the open one is ignored: it is stale. Events and output may follow.
+   */
+  answer(id: number, answer: Answer): void {
+    this.#assertOwned()
+    if (id !== this.#asked || this.#state.handshake.state === 'CLOSED') return
+    this.#asked = undefined
+    try {
+      this.#apply(answerStep(this.#state, answer, this.#context()))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Server: asks the client for a certificate now (RFC 8446, Section 4.6.2). @throws Error as {@link send}, and if the client did not offer it */
+  requestCertificate(): void {
+    this.#assertWritable()
+    if (this.#state.role !== 'server') throw new Error('only a server asks for certificates')
+    this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
   }
 
   /** Changes the write key (RFC 8446, Section 4.6.3). @param requestPeer ask the peer to change its own, too */
@@ -275,10 +336,31 @@ export class Session {
     this.#input.clear()
   }
 
+  /** Puts the open question, if there is one, to the configuration or, once, to the owner. @returns whether it is still open */
+  #ask(): boolean {
+    for (;;) {
+      const context = this.#context()
+      const question = pendingQuestion(this.#state, context)
+      if (question === undefined) return false
+      const answer = this.#asked === undefined ? answerAtOnce(question, this.#state, context) : undefined
+      if (answer !== undefined) {
+        this.#apply(answerStep(this.#state, answer, context))
+        continue
+      }
+      if (this.#asked === undefined) {
+        this.#asked = ++this.#questions
+        this.#events.push({ type: 'question', id: this.#asked, question })
+      }
+      return true
+    }
+  }
+
   /** One handshake message or one record. @returns false if there is no whole one */
   #step(): boolean {
+    if (this.#ask()) return this.#events.length > 0
     const message = this.#takeHandshakeMessage()
     if (message !== undefined) {
+      if (this.connected && message[0] === HandshakeType.members.key_update) this.#countEmpty('KeyUpdates')
       this.#apply(handshakeStep(this.#state, message, this.#context()))
       return true
     }
@@ -292,10 +374,10 @@ export class Session {
     if (record.type === ContentType.change_cipher_spec) {
       this.#checkChangeCipherSpec(record.fragment)
     } else if (this.#reader === undefined) {
+      if (record.type === ContentType.application_data && this.#skips(record)) return
       this.#handleContent(record.type, record.fragment)
     } else if (record.type === ContentType.application_data) {
-      const { type, content } = this.#reader.open(record.header, record.fragment)
-      this.#handleContent(type, content)
+      this.#open(this.#reader, record)
     } else if (
       record.type === ContentType.alert &&
       !this.connected &&
@@ -306,6 +388,39 @@ export class Session {
     } else {
       throw peerError('unexpected_message', `an unprotected record of type ${record.type}`)
     }
+  }
+
+  #open(reader: Protection, record: RawRecord): void {
+    const { sequenceNumber } = reader.state
+    let opened: Opened
+    try {
+      opened = reader.open(record.header, record.fragment)
+    } catch (error) {
+      // §4.2.10: refused early data does not open; it is passed over until the first record that does.
+      if (!(error instanceof TlsError) || error.alert !== 'bad_record_mac' || !this.#skips(record))
+        throw error
+      reader.state.sequenceNumber = sequenceNumber
+      return
+    }
+    this.#stopSkipping()
+    const limit = this.#state.recordSizeLimits?.read
+    if (limit !== undefined && opened.length > limit + 1) {
+      throw peerError('record_overflow', `${opened.length} bytes in a record where ${limit + 1} were allowed`)
+    }
+    this.#handleContent(opened.type, opened.content)
+  }
+
+  /** Whether a record may be refused early data; it counts against what is passed over. */
+  #skips({ fragment }: RawRecord): boolean {
+    const { handshake } = this.#state
+    if (!('skipEarlyData' in handshake) || handshake.skipEarlyData < fragment.length) return false
+    handshake.skipEarlyData -= fragment.length
+    return true
+  }
+
+  #stopSkipping(): void {
+    const { handshake } = this.#state
+    if ('skipEarlyData' in handshake) handshake.skipEarlyData = 0
   }
 
   /** §5: between the first ClientHello and the peer's Finished it may come, and means nothing. */
@@ -331,10 +446,7 @@ export class Session {
         return
       case ContentType.application_data:
         this.#assertNoPartialMessage()
-        if (!this.connected || this.#reader === undefined) {
-          throw peerError('unexpected_message', 'application data during the handshake')
-        }
-        if (content.length > 0) this.#events.push({ type: 'application_data', data: content })
+        this.#handleData(content)
         return
       case ContentType.alert:
         this.#assertNoPartialMessage()
@@ -342,6 +454,37 @@ export class Session {
         return
       default:
         throw peerError('unexpected_message', `content type ${type}`)
+    }
+  }
+
+  #handleData(content: Uint8Array): void {
+    const { handshake } = this.#state
+    const early = handshake.state === 'WAIT_EOED'
+    if ((!this.connected && !early) || this.#reader === undefined) {
+      throw peerError('unexpected_message', 'application data during the handshake')
+    }
+    if (content.length === 0) {
+      this.#countEmpty('records without content')
+      return
+    }
+    this.#emptyInARow = 0
+    if (!early) {
+      this.#events.push({ type: 'application_data', data: content })
+      return
+    }
+    if (content.length > handshake.earlyDataLeft)
+      throw peerError('unexpected_message', 'more early data than we allowed')
+    handshake.earlyDataLeft -= content.length
+    this.#events.push({ type: 'application_data', data: content, early: true })
+  }
+
+  /** What costs us work and says nothing may not come without end. */
+  #countEmpty(what: string): void {
+    if (++this.#emptyInARow > (this.#config.emptyLimit ?? EMPTY_LIMIT)) {
+      throw peerError(
+        'unexpected_message',
+        `more than ${this.#config.emptyLimit ?? EMPTY_LIMIT} ${what} in a row`,
+      )
     }
   }
 
@@ -377,6 +520,7 @@ export class Session {
     Object.assign(this.#state, next)
     for (const effect of effects) this.#perform(effect)
     this.#flush()
+    this.#output.limit = this.#state.recordSizeLimits?.write ?? MAXIMUM_PLAINTEXT
   }
 
   #perform(effect: Effect): void {
@@ -390,6 +534,10 @@ export class Session {
         return
       case 'writeWith':
         this.#writeWith(effect.secret)
+        return
+      case 'writeInClear':
+        this.#state.write = undefined
+        this.#output.protection = undefined
         return
       case 'readWith':
         // §5.1: a key change must not fall inside a message.

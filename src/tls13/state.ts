@@ -35,12 +35,44 @@ export type TrafficState = TypeOf<typeof TrafficState>
 
 const Nothing = struct('Nothing', {})
 
+const certificateChain = vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1)
+const publicKey = opaque(1, 2 ** 16 - 1)
+
+/** Authentication of a client after the handshake (Section 4.6.2), as far as it has come. One at a time. */
+export const PostHandshakeAuth = select(
+  'PostHandshakeAuth',
+  'stage',
+  enumeration('PostHandshakeStage', uint8, {
+    WAIT_CERT: 0,
+    WAIT_VERDICT: 1,
+    WAIT_CV: 2,
+    WAIT_FINISHED: 3,
+    WAIT_SIGNATURE: 4,
+  }),
+  {
+    WAIT_CERT: struct('PostWaitCertificate', { transcript, requestContext: opaque(1, 255) }),
+    WAIT_VERDICT: struct('PostWaitVerdict', { transcript, chain: certificateChain }),
+    WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey }),
+    WAIT_FINISHED: struct('PostWaitFinished', { transcript }),
+    /** The client's side: its Certificate is ready, and goes out with the signature that is asked for (Section 4.6.2: in one piece). */
+    WAIT_SIGNATURE: struct('PostWaitSignature', {
+      transcript,
+      certificate: opaque(1, 2 ** 24 - 1),
+      scheme: uint16,
+    }),
+  },
+)
+export type PostHandshakeAuth = TypeOf<typeof PostHandshakeAuth>
+
 /** What a session still knows when its handshake is over. */
 const Connected = struct('Connected', {
   exporterMasterSecret: hashSized,
   resumptionMasterSecret: hashSized,
   /** Tickets issued so far: the next one's nonce (Section 4.6.1). */
   ticketsIssued: uint16,
+  /** ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean it. */
+  transcript: optional(transcript),
+  authentication: optional(PostHandshakeAuth),
 })
 
 /** What the server waits for (RFC 8446, Appendix A.2). */
@@ -48,10 +80,35 @@ export const ServerHandshakeState = enumeration('ServerHandshakeState', uint8, {
   START: 0,
   /** Not in the appendix, which draws a HelloRetryRequest as a way back to START. */
   WAIT_SECOND_CLIENT_HELLO: 1,
-  WAIT_FINISHED: 2,
-  CONNECTED: 3,
-  CLOSED: 4,
+  /** Not in the appendix: somebody is asked whether early data has been seen before. */
+  WAIT_REPLAY_CHECK: 2,
+  /** Not in the appendix: somebody who holds the private key is asked for the CertificateVerify. */
+  WAIT_SIGNATURE: 3,
+  WAIT_EOED: 4,
+  WAIT_CERT: 5,
+  /** Not in the appendix: somebody is asked what to think of the client's certificates. */
+  WAIT_VERDICT: 6,
+  WAIT_CV: 7,
+  WAIT_FINISHED: 8,
+  CONNECTED: 9,
+  CLOSED: 10,
 })
+
+/** Bytes of early data that may still come and will be thrown away (Section 4.2.10). */
+const skipEarlyData = { skipEarlyData: uint32 }
+
+/** From the server's Finished to the client's. */
+const serverFlight = {
+  transcript,
+  masterSecret: hashSized,
+  clientApplicationTrafficSecret: hashSized,
+  exporterMasterSecret: hashSized,
+  /** Whether the client can take tickets: it named a PSK mode of ours (Section 4.2.9). */
+  takesTickets: boolean,
+  /** Keep the transcript, for authentication after the handshake. */
+  keepsTranscript: boolean,
+  ...skipEarlyData,
+}
 
 export const ServerHandshake = select('ServerHandshake', 'state', ServerHandshakeState, {
   START: Nothing,
@@ -60,15 +117,29 @@ export const ServerHandshake = select('ServerHandshake', 'state', ServerHandshak
     transcript,
     selectedGroup: uint16,
     cookie: optional(opaque(1, 2 ** 16 - 1)),
+    ...skipEarlyData,
   }),
-  WAIT_FINISHED: struct('ServerWaitFinished', {
+  WAIT_REPLAY_CHECK: struct('ServerWaitReplayCheck', { clientHello: opaque(1, 2 ** 24 - 1) }),
+  WAIT_SIGNATURE: struct('ServerWaitSignature', {
+    /** Up to Certificate. */
     transcript,
     masterSecret: hashSized,
-    clientApplicationTrafficSecret: hashSized,
-    exporterMasterSecret: hashSized,
-    /** Whether the client can take tickets: it named psk_dhe_ke (Section 4.2.9). */
+    scheme: uint16,
+    requestsCertificate: boolean,
     takesTickets: boolean,
+    keepsTranscript: boolean,
+    ...skipEarlyData,
   }),
+  WAIT_EOED: struct('ServerWaitEndOfEarlyData', {
+    ...serverFlight,
+    clientHandshakeTrafficSecret: hashSized,
+    /** Bytes of early data that are still allowed. */
+    earlyDataLeft: uint32,
+  }),
+  WAIT_CERT: struct('ServerWaitCertificate', serverFlight),
+  WAIT_VERDICT: struct('ServerWaitVerdict', { ...serverFlight, chain: certificateChain }),
+  WAIT_CV: struct('ServerWaitCertificateVerify', { ...serverFlight, publicKey }),
+  WAIT_FINISHED: struct('ServerWaitFinished', serverFlight),
   CONNECTED: Connected,
   CLOSED: Nothing,
 })
@@ -84,10 +155,25 @@ export const ResumptionTicket = struct('ResumptionTicket', {
   lifetime: uint32,
   /** Milliseconds since 1970. */
   receivedAt: uint64,
+  /** Bytes of early data that the server takes with it; 0: none. */
+  maxEarlyData: uint32,
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
 })
 export type ResumptionTicket = TypeOf<typeof ResumptionTicket>
+
+/** A PSK that a client offers, and how its binder is made (Section 4.2.11). */
+export const OfferedPsk = struct('OfferedPsk', {
+  kind: enumeration('PskKind', uint8, { resumption: 0, external: 1, imported: 2 }),
+  psk: hashSized,
+  /** The suite of a ticket; of an external PSK, one with its hash. */
+  cipherSuite: uint16,
+  identity: opaque(1, 2 ** 16 - 1),
+  ticketAgeAdd: uint32,
+  /** Milliseconds since 1970; 0 for external PSKs, whose age is always 0. */
+  receivedAt: uint64,
+})
+export type OfferedPsk = TypeOf<typeof OfferedPsk>
 
 /** What the client waits for (RFC 8446, Appendix A.1). START is left as soon as the object exists. */
 export const ClientHandshakeState = enumeration('ClientHandshakeState', uint8, {
@@ -95,10 +181,14 @@ export const ClientHandshakeState = enumeration('ClientHandshakeState', uint8, {
   WAIT_EE: 1,
   WAIT_CERT_CR: 2,
   WAIT_CERT: 3,
-  WAIT_CV: 4,
-  WAIT_FINISHED: 5,
-  CONNECTED: 6,
-  CLOSED: 7,
+  /** Not in the appendix: somebody is asked what to think of the server's certificates. */
+  WAIT_VERDICT: 4,
+  WAIT_CV: 5,
+  WAIT_FINISHED: 6,
+  /** Not in the appendix: somebody who holds the client's private key is asked for the CertificateVerify. */
+  WAIT_SIGNATURE: 7,
+  CONNECTED: 8,
+  CLOSED: 9,
 })
 
 /** A group and the private half of the share that was offered for it. */
@@ -107,16 +197,26 @@ export const OfferedKeyShare = struct('OfferedKeyShare', {
   privateKey: secret(opaque(1, 2 ** 16 - 1)),
 })
 
+/** Early data that a client offers (Section 4.2.10). */
+const EarlyDataOffer = struct('EarlyDataOffer', {
+  /** Bytes that may still be sent. */
+  left: uint32,
+})
+
 const clientFlight = {
   transcript,
   masterSecret: hashSized,
+  /** The write secret of the handshake, while early data is still written under its own; otherwise undefined. */
+  clientHandshakeTrafficSecret: optional(hashSized),
   /** A ChangeCipherSpec is still to be sent (Appendix D.4). */
   compatibilityPending: boolean,
 }
-const certificateRequested = {
-  /** Of the CertificateRequest that must be answered; undefined if there was none. */
-  certificateRequestContext: optional(opaque(0, 255)),
-}
+/** What a CertificateRequest asked for. */
+const CertificateAsked = struct('CertificateAsked', {
+  schemes: vector(uint16, 2, 2 ** 16 - 2),
+  compression: vector(uint16, 0, 254),
+})
+const certificateRequested = { certificateAsked: optional(CertificateAsked) }
 
 export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshakeState, {
   WAIT_SH: struct('ClientWaitServerHello', {
@@ -124,21 +224,46 @@ export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshak
     transcript,
     clientHello: opaque(1, 2 ** 24 - 1),
     keyShares: vector(OfferedKeyShare, 0, 2 ** 16 - 1),
-    /** The ticket whose PSK the hello offers. */
-    psk: optional(ResumptionTicket),
+    psks: vector(OfferedPsk, 0, 2 ** 16 - 1),
+    earlyData: optional(EarlyDataOffer),
     retried: boolean,
     compatibilityPending: boolean,
   }),
-  WAIT_EE: struct('ClientWaitEncryptedExtensions', clientFlight),
+  WAIT_EE: struct('ClientWaitEncryptedExtensions', { ...clientFlight, earlyData: optional(EarlyDataOffer) }),
   WAIT_CERT_CR: struct('ClientWaitCertificateOrRequest', clientFlight),
   WAIT_CERT: struct('ClientWaitCertificate', { ...clientFlight, ...certificateRequested }),
+  WAIT_VERDICT: struct('ClientWaitVerdict', {
+    ...clientFlight,
+    ...certificateRequested,
+    chain: certificateChain,
+    ocspResponse: optional(opaque(1, 2 ** 24 - 1)),
+    signedCertificateTimestamps: optional(opaque(1, 2 ** 16 - 1)),
+    delegatedCredential: optional(opaque(1, 2 ** 16 - 1)),
+  }),
   WAIT_CV: struct('ClientWaitCertificateVerify', {
     ...clientFlight,
     ...certificateRequested,
-    /** SubjectPublicKeyInfo of the certificate that the verifier accepted. */
-    publicKey: opaque(1, 2 ** 16 - 1),
+    /** SubjectPublicKeyInfo that the CertificateVerify must fit: the certificate's, or its delegated credential's. */
+    publicKey,
+    /** The one scheme that a delegated credential allows (RFC 9345, Section 4). */
+    delegatedScheme: optional(uint16),
   }),
-  WAIT_FINISHED: struct('ClientWaitFinished', { ...clientFlight, ...certificateRequested }),
+  WAIT_FINISHED: struct('ClientWaitFinished', {
+    ...clientFlight,
+    ...certificateRequested,
+    /** Bytes of accepted early data that may still be sent. */
+    earlyData: optional(EarlyDataOffer),
+  }),
+  WAIT_SIGNATURE: struct('ClientWaitSignature', {
+    /** Up to the client's Certificate. */
+    transcript,
+    masterSecret: hashSized,
+    clientApplicationTrafficSecret: hashSized,
+    serverApplicationTrafficSecret: hashSized,
+    exporterMasterSecret: hashSized,
+    scheme: uint16,
+    keepsTranscript: boolean,
+  }),
   CONNECTED: Connected,
   CLOSED: Nothing,
 })
@@ -151,9 +276,13 @@ const common = {
   clientRandom: optional(fixed(32)),
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
-  /** Server: the front of the hash of the certificate that was chosen. */
+  /** The front of the hash of our certificate, if one was chosen. */
   certificate: optional(fixed(4)),
-  /** The handshake was a resumption (Section 2.2). */
+  /** The peer's end-entity certificate, DER, once its signature has been checked. */
+  peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
+  /** Bytes of content that we may put into a record, and that the peer may (RFC 8449); absent: 2^14 both ways. */
+  recordSizeLimits: optional(struct('RecordSizeLimits', { write: uint16, read: uint16 })),
+  /** The handshake was a resumption, or used another PSK (Section 2.2). */
   resumed: boolean,
   read: optional(TrafficState),
   write: optional(TrafficState),
@@ -194,6 +323,8 @@ export function initialState() {
     serverName: undefined,
     alpn: undefined,
     certificate: undefined,
+    peerCertificate: undefined,
+    recordSizeLimits: undefined,
     resumed: false,
     read: undefined,
     write: undefined,

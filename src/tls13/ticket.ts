@@ -26,6 +26,9 @@ export const TicketContents = struct('TicketContents', {
   lifetime: uint32,
   ageAdd: uint32,
   serverName: optional(text(1, 255)),
+  alpn: optional(text(1, 255)),
+  /** Bytes of early data that may come with it; 0: none. */
+  maxEarlyData: uint32,
 })
 export type TicketContents = TypeOf<typeof TicketContents>
 

@@ -16,6 +16,7 @@ import {
   type MessageOf,
   type MessageType,
 } from './messages.ts'
+import type { Answer } from './question.ts'
 import type { ClientState, ServerState } from './state.ts'
 
 /** What a transition wants to happen, in this order; `session.ts` makes it happen. */
@@ -25,6 +26,8 @@ export type Effect =
   /** Send the ChangeCipherSpec that middleboxes want to see (RFC 8446, Appendix D.4). */
   | { readonly do: 'writeChangeCipherSpec' }
   | { readonly do: 'readWith' | 'writeWith'; readonly secret: Uint8Array }
+  /** Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446, Section 4.2.10). */
+  | { readonly do: 'writeInClear' }
   | { readonly do: 'expose'; readonly exposed: ExposedSecret }
   | { readonly do: 'report'; readonly event: SessionEvent }
 
@@ -36,6 +39,9 @@ export interface Context<C> {
   /** Milliseconds since 1970. */
   readonly now: number
 }
+
+/** Answers come from outside instead of from the peer: state → what to do with the answer to its question. */
+export type AnswerTransition<S, C> = (session: S, answer: Answer, context: Context<C>) => Outcome<S>
 
 /** A handshake message that came, with the bytes that go into the transcript. */
 export interface Received<T extends MessageType = MessageType> {
@@ -112,18 +118,4 @@ export function helloOf(transcript: Uint8Array): MessageOf<'client_hello'> {
     at += message.length
   }
   throw new TlsError('internal_error', 'local', 'a transcript without ClientHello')
-}
-
-/**
- * The part of a ClientHello that its PSK binders cover: all but the list of binders, which ends it (RFC 8446, Section
- * 4.2.11.2).
- * @param bindersLength bytes of the list, its own length included
- */
-export function truncatedHello(raw: Uint8Array, bindersLength: number): Uint8Array {
-  return raw.subarray(0, raw.length - bindersLength)
-}
-
-/** Bytes of a list of binders, its own length included. */
-export function bindersLength(binders: readonly Uint8Array[]): number {
-  return binders.reduce((sum, binder) => sum + 1 + binder.length, 2)
 }

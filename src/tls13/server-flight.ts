@@ -1,0 +1,292 @@
+import { EMPTY, utf8 } from '../wire/index.ts'
+import { peerError } from './alert.ts'
+import { certificateId, certificatesFor, finishedVerifyData } from './authentication.ts'
+import { type ChosenIdentity, certificateMessage, chooseIdentity } from './certificate-message.ts'
+import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import type { ServerConfig } from './config.ts'
+import { type ExtensionValues, writeExtensions } from './extensions.ts'
+import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
+import type { MessageOf } from './messages.ts'
+import { type Offer, pskModes, type Retry } from './server-hello.ts'
+import type { ServerHandshake, ServerState } from './state.ts'
+import { extendTranscript } from './transcript.ts'
+import { type Context, derive, type Effect, encodeWith, expose, type Outcome, suiteOf } from './transition.ts'
+
+/** Bytes of refused early data that are passed over, unless configured. */
+const SKIP_EARLY_DATA = 65_536
+
+/** Appendix D.4: a client that sends a session id wants to see a ChangeCipherSpec. */
+export function compatibility(hello: MessageOf<'client_hello'>): Effect[] {
+  return hello.legacySessionId.length > 0 ? [{ do: 'writeChangeCipherSpec' }] : []
+}
+
+/** How much refused early data will be passed over. */
+export function skippable(extensions: ExtensionValues<'CH'>, config: ServerConfig): number {
+  return extensions.early_data === undefined ? 0 : (config.skipEarlyData ?? SKIP_EARLY_DATA)
+}
+
+/**
+ * ServerHello up to Certificate. What is signed there may have to wait for somebody; without a certificate the flight is
+ * finished at once.
+ * @param early whether early data is accepted
+ */
+export function beginFlight(
+  session: ServerState,
+  retry: Retry | undefined,
+  offer: Offer,
+  early: boolean,
+  context: Context<ServerConfig>,
+): Outcome<ServerState> {
+  const { config } = context
+  const { hello, extensions, suite, psk } = offer
+  const { hash } = suite
+  const identity = psk === undefined ? identityFor(offer, config) : undefined
+  const { raw: serverHello, sharedSecret } = writeServerHello(offer, context)
+  let transcript = extendTranscript(retry?.transcript ?? EMPTY, offer.raw)
+  const afterClientHello = hash.digest(transcript)
+  transcript = extendTranscript(transcript, serverHello)
+
+  const earlySecretValue = earlySecret(hash, psk?.psk)
+  const handshake = handshakeSecret(hash, earlySecretValue, sharedSecret)
+  const afterHello = hash.digest(transcript)
+  const clientHandshake = derive(suite, 'client_handshake_traffic_secret', handshake, afterHello)
+  const serverHandshake = derive(suite, 'server_handshake_traffic_secret', handshake, afterHello)
+  const earlyTraffic = early
+    ? derive(suite, 'client_early_traffic_secret', earlySecretValue, afterClientHello)
+    : undefined
+  const master = masterSecret(hash, handshake)
+
+  const messages: Uint8Array[] = []
+  const add = (raw: Uint8Array): void => {
+    messages.push(raw)
+    transcript = extendTranscript(transcript, raw)
+  }
+  add(writeEncryptedExtensions(offer, early, config))
+  const asks =
+    config.clientCertificates !== undefined && !config.clientCertificates.postHandshake && psk === undefined
+  if (asks) add(certificateRequest(config, EMPTY))
+  if (identity !== undefined) add(certificateMessage(config, identity, extensions))
+
+  const limits = recordLimits(extensions, config)
+  const common: Partial<ServerState> = {
+    cipherSuite: suite.id,
+    serverName: offer.serverName,
+    alpn: offer.alpn,
+    resumed: psk !== undefined,
+    certificate: identity === undefined ? undefined : certificateId(hash, identity.certificate),
+    recordSizeLimits: limits,
+    ...(config.onSecret === undefined ? {} : { clientRandom: hello.random }),
+  }
+  const effects: Effect[] = [
+    { do: 'write', message: serverHello },
+    ...(retry === undefined ? compatibility(hello) : []),
+    expose('early_secret', earlySecretValue),
+    ...(earlyTraffic === undefined
+      ? []
+      : [
+          earlyTraffic.expose,
+          derive(suite, 'early_exporter_master_secret', earlySecretValue, afterClientHello).expose,
+        ]),
+    expose('handshake_secret', handshake),
+    clientHandshake.expose,
+    serverHandshake.expose,
+    expose('master_secret', master),
+    { do: 'writeWith', secret: serverHandshake.secret },
+    ...messages.map((message): Effect => ({ do: 'write', message })),
+    { do: 'readWith', secret: earlyTraffic?.secret ?? clientHandshake.secret },
+  ]
+  const takesTickets = pskModes(config).some(mode =>
+    extensions.psk_key_exchange_modes?.includes(PskKeyExchangeMode[mode]),
+  )
+  const next: Extract<ServerHandshake, { state: 'WAIT_SIGNATURE' }> = {
+    state: 'WAIT_SIGNATURE',
+    transcript,
+    masterSecret: master,
+    scheme: identity?.signer.scheme ?? 0,
+    requestsCertificate: asks,
+    takesTickets,
+    keepsTranscript:
+      config.clientCertificates?.postHandshake === true && extensions.post_handshake_auth !== undefined,
+    skipEarlyData: early ? 0 : skippable(extensions, config),
+  }
+  if (identity !== undefined) return { next: { ...common, handshake: next }, effects }
+  const state: ServerState = { ...session, ...common, handshake: next }
+  const finished = finishFlight(
+    state,
+    next,
+    serverHandshake.secret,
+    undefined,
+    context,
+    early ? clientHandshake.secret : undefined,
+  )
+  return { next: { ...common, ...finished.next }, effects: [...effects, ...finished.effects] }
+}
+
+/**
+ * CertificateVerify, if there is one, and Finished.
+ * @param writeSecret server_handshake_traffic_secret @param clientHandshakeSecret given if early data comes first
+ */
+export function finishFlight(
+  session: ServerState,
+  waiting: Extract<ServerHandshake, { state: 'WAIT_SIGNATURE' }>,
+  writeSecret: Uint8Array,
+  signature: Uint8Array | undefined,
+  context: Context<ServerConfig>,
+  clientHandshakeSecret?: Uint8Array,
+): Outcome<ServerState> {
+  const { config, provider } = context
+  const suite = suiteOf(provider, session.cipherSuite)
+  const { hash } = suite
+  const { masterSecret: master, scheme, takesTickets, keepsTranscript, skipEarlyData } = waiting
+  let { transcript } = waiting
+  const messages: Uint8Array[] = []
+  const add = (raw: Uint8Array): void => {
+    messages.push(raw)
+    transcript = extendTranscript(transcript, raw)
+  }
+  if (signature !== undefined)
+    add(encodeWith(config, { type: 'certificate_verify', algorithm: scheme, signature }))
+  add(
+    encodeWith(config, {
+      type: 'finished',
+      verifyData: finishedVerifyData(hash, writeSecret, hash.digest(transcript)),
+    }),
+  )
+
+  const afterFinished = hash.digest(transcript)
+  const client = derive(suite, 'client_application_traffic_secret_0', master, afterFinished)
+  const server = derive(suite, 'server_application_traffic_secret_0', master, afterFinished)
+  const exporter = derive(suite, 'exporter_master_secret', master, afterFinished)
+  const flight = {
+    transcript,
+    masterSecret: master,
+    clientApplicationTrafficSecret: client.secret,
+    exporterMasterSecret: exporter.secret,
+    takesTickets,
+    keepsTranscript,
+    skipEarlyData,
+  }
+  const handshake: ServerHandshake =
+    clientHandshakeSecret === undefined
+      ? { state: waiting.requestsCertificate ? 'WAIT_CERT' : 'WAIT_FINISHED', ...flight }
+      : {
+          state: 'WAIT_EOED',
+          ...flight,
+          clientHandshakeTrafficSecret: clientHandshakeSecret,
+          earlyDataLeft: config.earlyData?.maximum ?? 0,
+        }
+  return {
+    next: { handshake },
+    effects: [
+      ...messages.map((message): Effect => ({ do: 'write', message })),
+      client.expose,
+      server.expose,
+      exporter.expose,
+      { do: 'writeWith', secret: server.secret },
+    ],
+  }
+}
+
+function writeServerHello(
+  { hello, suite, psk, group, shares }: Offer,
+  { config, random }: Context<ServerConfig>,
+): { raw: Uint8Array; sharedSecret: Uint8Array } {
+  const serverRandom = random(32)
+  const share = group && shares.find(one => one.group === group.id)
+  const exchange = share && group?.respond(random, share.keyExchange)
+  if (group !== undefined && exchange === undefined) {
+    throw peerError('illegal_parameter', `a key share that is not valid for ${group.name}`)
+  }
+  const raw = encodeWith(config, {
+    type: 'server_hello',
+    legacyVersion: LEGACY_VERSION,
+    random: serverRandom,
+    legacySessionIdEcho: hello.legacySessionId,
+    cipherSuite: suite.id,
+    legacyCompressionMethod: 0,
+    extensions: writeExtensions('SH', {
+      supported_versions: TLS13,
+      ...(exchange === undefined || group === undefined
+        ? {}
+        : { key_share: { group: group.id, keyExchange: exchange.keyExchange } }),
+      ...(psk === undefined ? {} : { pre_shared_key: psk.index }),
+    }),
+  })
+  // §7.1: without a key exchange, zeros of the hash's length go in.
+  return { raw, sharedSecret: exchange?.sharedSecret ?? new Uint8Array(suite.hash.length) }
+}
+
+function writeEncryptedExtensions(
+  { serverName, psk, alpn, extensions }: Offer,
+  early: boolean,
+  config: ServerConfig,
+): Uint8Array {
+  return encodeWith(config, {
+    type: 'encrypted_extensions',
+    extensions: writeExtensions('EE', {
+      // RFC 6066, Section 3: an empty answer says that the name was used; a resumption does not say it.
+      ...(serverName === undefined || psk !== undefined ? {} : { server_name: {} }),
+      ...(alpn === undefined ? {} : { application_layer_protocol_negotiation: [utf8(alpn)] }),
+      ...(config.recordSizeLimit === undefined || extensions.record_size_limit === undefined
+        ? {}
+        : { record_size_limit: config.recordSizeLimit + 1 }),
+      ...(early ? { early_data: {} } : {}),
+    }),
+  })
+}
+
+/** §4.3.2. @param context empty in the handshake, random after it */
+export function certificateRequest(config: ServerConfig, certificateRequestContext: Uint8Array): Uint8Array {
+  const { authorities } = config.clientCertificates ?? {}
+  return encodeWith(config, {
+    type: 'certificate_request',
+    certificateRequestContext,
+    extensions: writeExtensions('CR', {
+      signature_algorithms: config.provider.signatureAlgorithms.map(algorithm => algorithm.scheme),
+      ...(config.certificateCompression === undefined
+        ? {}
+        : { compress_certificate: config.certificateCompression.map(({ algorithm }) => algorithm) }),
+      ...(authorities === undefined || authorities.length === 0
+        ? {}
+        : { certificate_authorities: authorities }),
+    }),
+  })
+}
+
+/** RFC 8449: what both sides may put into a record, if both said it. Limits on the wire count the content type, ours do not. */
+export function recordLimits(
+  { record_size_limit: peer }: { readonly record_size_limit?: number | undefined },
+  { recordSizeLimit }: Pick<ServerConfig, 'recordSizeLimit'>,
+): { write: number; read: number } | undefined {
+  if (peer === undefined || recordSizeLimit === undefined) return undefined
+  return { write: Math.min(peer - 1, 2 ** 14), read: recordSizeLimit }
+}
+
+function identityFor({ extensions, serverName }: Offer, { certificates }: ServerConfig): ChosenIdentity {
+  if (extensions.signature_algorithms === undefined) {
+    throw peerError('missing_extension', 'a certificate is needed and signature_algorithms is missing')
+  }
+  return chooseIdentity(certificatesFor(certificates, serverName), extensions)
+}
+
+/** Whether early data may be accepted at all, replay aside (§4.2.10, §8.3). */
+export function earlyDataFits(
+  offer: Offer,
+  retry: Retry | undefined,
+  { config, now }: Context<ServerConfig>,
+): boolean {
+  const { psk, suite, alpn, extensions } = offer
+  const ticket = psk?.ticket
+  if (extensions.early_data === undefined || config.earlyData === undefined || retry !== undefined)
+    return false
+  if (ticket === undefined || psk?.index !== 0 || ticket.maxEarlyData === 0) return false
+  if (ticket.cipherSuite !== suite.id || ticket.alpn !== alpn) return false
+  const share = offer.group === undefined || offer.shares.some(one => one.group === offer.group?.id)
+  const skew = Math.abs(psk.clientAge - (now - ticket.issuedAt))
+  return share && skew <= replayWindow(config)
+}
+
+/** Milliseconds (§8.3). */
+export function replayWindow({ earlyData }: Pick<ServerConfig, 'earlyData'>): number {
+  return earlyData?.window ?? 10_000
+}
