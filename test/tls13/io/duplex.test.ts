@@ -181,10 +181,11 @@ test('over sockets, an alert reaches a client that is still writing, before the 
   const server = TlsDuplex.server(theirs, serverConfig)
   server.on('error', () => {})
   open.push(ours, server)
-  // More than the server has read when it gives up: closing at once would reset the connection.
-  ours.write(new Uint8Array(1_000_000))
+  // More than fits between the two: closing at once would reset the connection under the writer.
+  const written = new Promise(resolve => ours.write(new Uint8Array(8_000_000), resolve))
   const heard = await collect(ours)
   expect(heard[0]).toBe(21)
+  expect(await written).toBeFalsy()
 })
 
 /** Two streams that hand over what is written before `write` returns. */
