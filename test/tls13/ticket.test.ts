@@ -95,7 +95,12 @@ describe('resumption', () => {
     ['a ticket that the server finds expired', {}, { tickets, now: () => NOW + 3 * HOUR }],
     ['a ticket from the future', {}, { tickets, now: () => NOW - 1 }],
     ['a ticket that the client finds expired', { now: () => NOW + 3 * HOUR }, { tickets }],
-    ['a ticket for another server name', { serverName: 'other.local' }, { tickets }],
+    ['a ticket that the client has for another server name', { serverName: 'other.local' }, { tickets }],
+    [
+      'a ticket that the server gave out for another server name',
+      { serverName: 'other.local', resume: { ...ticket!, serverName: 'other.local' } },
+      { tickets },
+    ],
     [
       'a ticket with a name, and the server is asked for none',
       { resume: { ...ticket!, serverName: undefined } },
