@@ -1,10 +1,14 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, Random } from '../../src/tls13/crypto/provider.ts'
 
-/** Every provider there is. */
-export const providers: readonly CryptoProvider[] = [node, noble]
+/** What became of `evp` here; where it is missing, `evp.test.ts` names the reason. */
+export const evp = probeEvp()
+
+/** Every provider that there is here. */
+export const providers: readonly CryptoProvider[] = [node, noble, ...(evp.available ? [evp.provider] : [])]
 
 /** Every ordered pair of providers, each with itself too: one makes, the other reads. */
 export const pairs: readonly {
