@@ -84,6 +84,8 @@ async function main(): Promise<void> {
   const date = new Date()
   const casts = castsOf(values, cpu)
   const state = { stopping: false }
+  // Whoever reads the table may stop reading; the processes are ended all the same.
+  process.stdout.on('error', () => {})
   process.on('SIGINT', () => {
     state.stopping = true
   })

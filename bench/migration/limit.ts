@@ -58,7 +58,7 @@ export class Limit {
   }
 
   close(): void {
-    this.#child.disconnect()
+    if (this.#child.connected) this.#child.disconnect()
     this.#channel.close()
     this.#descriptor.close()
     this.#server.close()

@@ -5,9 +5,10 @@ import type { CertificateVerifier, ResumptionTicket } from '../../src/tls13/inde
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { chooseChannel } from '../../src/transfer/channel.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
+import { Mover } from '../lib/mover.ts'
 import { answerOf, type Expectation, WrongAnswer } from './answer.ts'
 import { type Call, Client } from './client.ts'
-import { InProcess } from './in-process.ts'
+import { measureParts, measureSizes } from './in-process.ts'
 import { Limit } from './limit.ts'
 import { KINDS, type Kind, Platform } from './platform.ts'
 import type { Order, Report, RoundSize, RowName, SceneFacts, SceneOptions } from './rows.ts'
@@ -26,7 +27,7 @@ class Scene {
   readonly #reference: ChildProcess
   readonly #referencePort: number
   readonly #verify: CertificateVerifier
-  readonly #inProcess: InProcess
+  readonly #mover: Mover
   readonly #limit: Limit | undefined
   readonly #tickets = new Map<number, ResumptionTicket>()
   #number = 0
@@ -36,14 +37,14 @@ class Scene {
     platform: Platform,
     reference: { readonly child: ChildProcess; readonly port: number },
     verify: CertificateVerifier,
-    inProcess: InProcess,
+    mover: Mover,
     limit: Limit | undefined,
   ) {
     this.#platform = platform
     this.#reference = reference.child
     this.#referencePort = reference.port
     this.#verify = verify
-    this.#inProcess = inProcess
+    this.#mover = mover
     this.#limit = limit
   }
 
@@ -52,8 +53,8 @@ class Scene {
     const reference = await startReference(platform)
     const verify = verifier({ ca: platform.authority })
     const provider = await loadProvider(options.provider)
-    const inProcess = new InProcess(provider, platform.certificate(), 'raw-a.local', verify)
-    return new Scene(platform, reference, verify, inProcess, await Limit.open())
+    const mover = new Mover(provider, platform.certificate(), 'raw-a.local', verify)
+    return new Scene(platform, reference, verify, mover, await Limit.open())
   }
 
   /** @throws WrongAnswer */
@@ -76,7 +77,7 @@ class Scene {
     }
     Object.assign(samples, { 'raw.full': full.raw, 'raw.resumed': resumed.raw })
     Object.assign(samples, { 'node.full': full.node, 'node.resumed': resumed.node })
-    for (const [name, times] of Object.entries(this.#inProcess.measure(parts)))
+    for (const [name, times] of Object.entries(measureParts(this.#mover, parts)))
       samples[`part.${name}` as RowName] = times
     if (this.#limit !== undefined) samples.limit = await this.#limit.measure(parts)
     return samples
@@ -87,13 +88,13 @@ class Scene {
       channel: chooseChannel().kind,
       stream: chooseStream().kind,
       cipherSuite: this.#cipherSuite,
-      state: this.#inProcess.sizes(),
+      state: measureSizes(this.#mover),
     }
   }
 
   async close(): Promise<void> {
     this.#limit?.close()
-    this.#reference.disconnect()
+    if (this.#reference.connected) this.#reference.disconnect()
     await this.#platform.stop()
   }
 
@@ -226,11 +227,12 @@ async function main(): Promise<void> {
   // In a terminal Ctrl-C comes to all of us; the parent decides.
   process.on('SIGINT', () => {})
   const scene = await Scene.open(options)
-  const stop = async (): Promise<void> => {
-    await scene.close()
-    process.exit()
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping ??= scene.close().finally(() => process.exit())
+    return stopping
   }
-  process.once('disconnect', stop)
+  process.once('disconnect', () => void stop())
   process.on('message', (order: Order) => {
     const work =
       order.do === 'stop' ? stop() : scene.round(order.size).then(samples => tell({ say: 'round', samples }))

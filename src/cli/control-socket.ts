@@ -8,14 +8,14 @@ export type Command = 'stop' | 'status'
 const COMMAND_LIMIT = 64
 
 /**
- * Listens on a Unix socket that only this user can open.
+ * Listens on a Unix socket that only this user can open. Closing the server removes it.
  * @param onCommand its result is the answer
+ * @returns undefined if somebody listens there already
  */
-export function serveControl(
+export async function serveControl(
   path: string,
   onCommand: (command: Command) => Promise<unknown>,
-): Promise<Server> {
-  rmSync(path, { force: true })
+): Promise<Server | undefined> {
   const server = createServer(socket => {
     let line = ''
     socket.setEncoding('utf8').setTimeout(5000, () => socket.destroy())
@@ -31,13 +31,27 @@ export function serveControl(
       socket.end(`${JSON.stringify(answer)}\n`)
     }
   })
+  if (await listen(server, path)) return server
+  // An odd answer is an answer: somebody is there.
+  if ((await sendCommand(path, 'status').catch(() => 'odd')) !== undefined) return undefined
+  // One that was killed has left it behind.
+  rmSync(path, { force: true })
+  return (await listen(server, path)) ? server : undefined
+}
+
+/** @returns false if there is something of that name */
+function listen(server: Server, path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    })
     // The mask is for the moment between bind and chmod.
     const mask = process.umask(0o177)
     server.listen(path, () => {
       chmodSync(path, 0o600)
-      resolve(server)
+      server.removeAllListeners('error')
+      resolve(true)
     })
     process.umask(mask)
   })

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, statSync, writeSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../../certs/authority.ts'
@@ -7,7 +7,7 @@ import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { chooseStream } from '../transfer/stream.ts'
-import { sendCommand, serveControl } from './control-socket.ts'
+import { serveControl } from './control-socket.ts'
 import { controlSocket, LOG_FILE, say } from './run-directory.ts'
 
 /** A reason not to start that the user can mend; it is printed as one line. */
@@ -21,15 +21,53 @@ export async function up(configFile: string): Promise<void> {
   for (const warning of warnings) say(`note: ${warning}`)
   const { runDirectory } = config
   makeRunDirectory(runDirectory)
-  const socket = controlSocket(runDirectory)
-  if ((await sendCommand(socket, 'status').catch(() => undefined)) !== undefined) {
+  let supervisor: Supervisor | undefined
+  let ports: Ports | undefined
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
+      control?.close()
+      // The answer to `npm stop` is on its way.
+      setTimeout(() => process.exit(process.exitCode ?? 0), 50)
+    })
+    return stopping
+  }
+  // Before anything else, so that of two that are started at once only one goes on.
+  const control = await serveControl(controlSocket(runDirectory), async command => {
+    if (command === 'status') return { pid: process.pid, ports, members: (await supervisor?.status()) ?? [] }
+    await stop()
+    return { stopped: true }
+  })
+  if (control === undefined) {
     throw new UpError(
       `hotpotato runs already in ${runDirectory}: end it with npm stop, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
-  await prepareCertificates(config)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
 
-  const logDescriptor = openSync(join(runDirectory, LOG_FILE), 'a', 0o600)
+  try {
+    await prepareCertificates(config)
+    if (stopping !== undefined) return
+    supervisor = makeSupervisor(config)
+  } catch (error) {
+    control.close()
+    throw error
+  }
+  try {
+    ports = await supervisor.start()
+    printWelcome(config, ports)
+  } catch (error) {
+    if (stopping !== undefined) return
+    process.exitCode = 1
+    say((error as Error).message)
+    await stop()
+  }
+}
+
+/** Opens the log, and chooses by which roads connections will move. */
+function makeSupervisor(config: Config): Supervisor {
+  const provider = providerName()
+  const logDescriptor = openSync(join(config.runDirectory, LOG_FILE), 'a', 0o600)
   const log = pino(
     { name: 'supervisor', level: logLevel() },
     { write: line => writeSync(logDescriptor, line) },
@@ -43,41 +81,8 @@ export async function up(configFile: string): Promise<void> {
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
 
-  const provider = providerName()
   const planned = plan(config, { channel: channel.kind, provider, logLevel: logLevel() })
-  const supervisor = new Supervisor({ ...planned, channel: channel.kind, logDescriptor, log })
-
-  let stopping: Promise<void> | undefined
-  const stop = (): Promise<void> => {
-    stopping ??= supervisor.stop().finally(() => {
-      rmSync(socket, { force: true })
-      closeSync(logDescriptor)
-      // The answer to `npm stop` is on its way.
-      setTimeout(() => process.exit(process.exitCode ?? 0), 50)
-    })
-    return stopping
-  }
-  process.on('SIGINT', () => void stop())
-  process.on('SIGTERM', () => void stop())
-  process.on('SIGHUP', () => void stop())
-  let ports: Ports
-  try {
-    ports = await supervisor.start()
-  } catch (error) {
-    if (stopping !== undefined) return
-    process.exitCode = 1
-    say((error as Error).message)
-    await stop()
-    return
-  }
-  await serveControl(socket, async command => {
-    if (command === 'stop') {
-      await stop()
-      return { stopped: true }
-    }
-    return { pid: process.pid, ports, members: await supervisor.status() }
-  })
-  printWelcome(config, ports)
+  return new Supervisor({ ...planned, channel: channel.kind, logDescriptor, log })
 }
 
 function makeRunDirectory(directory: string): void {
@@ -142,7 +147,7 @@ hotpotato runs
 one connection, three processes:
   curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
 the same by hand; type the requests, or paste them:
-  printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet -no_ign_eof
+  printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet
 without TLS:
   printf 'GET /hello HTTP/1.1\\r\\nHost: hello.local\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 ${http}
 

@@ -40,6 +40,11 @@ export interface MemberStatus {
   readonly counters: Readonly<Record<string, number>>
 }
 
+interface Asked {
+  readonly answer: Promise<Readonly<Record<string, number>>>
+  readonly resolve: (counters: Readonly<Record<string, number>>) => void
+}
+
 /** What is known of a name across restarts. */
 interface History {
   restarts: number
@@ -56,7 +61,8 @@ export class Supervisor {
   readonly #members = new Map<number, Member>()
   readonly #history = new Map<string, History>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #statusWaiters = new Map<number, (counters: Record<string, number>) => void>()
+  /** Processes that have been asked for their status and have not answered yet. */
+  readonly #asked = new Map<number, Asked>()
   #ports: Ports | undefined
   #nextId = SUPERVISOR + 1
   #stopping = false
@@ -109,15 +115,7 @@ export class Supervisor {
   }
 
   async #memberStatus({ id, spec, child, peer }: Member): Promise<MemberStatus> {
-    const counters = await new Promise<Record<string, number>>(resolve => {
-      const timer = setTimeout(() => resolve({}), STATUS_TIMEOUT)
-      this.#statusWaiters.set(id, received => {
-        clearTimeout(timer)
-        resolve(received)
-      })
-      this.#tell(id, { kind: 'statusRequest' })
-    })
-    this.#statusWaiters.delete(id)
+    const counters = await this.#counters(id)
     return {
       name: spec.name,
       id,
@@ -127,6 +125,23 @@ export class Supervisor {
       restarts: this.#history.get(spec.name)?.restarts ?? 0,
       counters,
     }
+  }
+
+  /** Asks a process; whoever asks meanwhile gets the same answer. */
+  #counters(id: number): Promise<Readonly<Record<string, number>>> {
+    const asked = this.#asked.get(id)
+    if (asked !== undefined) return asked.answer
+    let resolve: (counters: Readonly<Record<string, number>>) => void = () => {}
+    const answer = new Promise<Readonly<Record<string, number>>>(settle => {
+      resolve = settle
+    })
+    const timer = setTimeout(() => resolve({}), STATUS_TIMEOUT)
+    this.#asked.set(id, { answer, resolve })
+    this.#tell(id, { kind: 'statusRequest' })
+    return answer.finally(() => {
+      clearTimeout(timer)
+      this.#asked.delete(id)
+    })
   }
 
   #start(spec: MemberSpec): void {
@@ -168,9 +183,9 @@ export class Supervisor {
         this.#failed(member)
         return
       case 'status':
-        this.#statusWaiters.get(from)?.(
-          Object.fromEntries(message.counters.map(({ name, value }) => [name, value])),
-        )
+        this.#asked
+          .get(from)
+          ?.resolve(Object.fromEntries(message.counters.map(({ name, value }) => [name, value])))
     }
   }
 

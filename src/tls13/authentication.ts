@@ -100,7 +100,9 @@ export function certificatesFor(
 
 function matches(pattern: string, name: string): boolean {
   if (!pattern.startsWith('*.')) return pattern.toLowerCase() === name
-  return name.length > pattern.length - 1 && name.endsWith(pattern.slice(1).toLowerCase())
+  // A wildcard stands for exactly one label (RFC 9525, Section 6.3).
+  const dot = name.indexOf('.')
+  return dot > 0 && name.slice(dot) === pattern.slice(1).toLowerCase()
 }
 
 /**

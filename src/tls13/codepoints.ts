@@ -15,13 +15,16 @@ export const CipherSuiteId = {
   TLS_CHACHA20_POLY1305_SHA256: 0x1303,
 } as const
 
-/** RFC 8446, Section 4.2.7. */
+/** RFC 8446, Section 4.2.7; ML-KEM alone by draft-ietf-tls-mlkem, hybrids by draft-ietf-tls-ecdhe-mlkem. */
 export const NamedGroup = {
   secp256r1: 0x0017,
   secp384r1: 0x0018,
   secp521r1: 0x0019,
   x25519: 0x001d,
   x448: 0x001e,
+  MLKEM768: 0x0201,
+  SecP256r1MLKEM768: 0x11eb,
+  X25519MLKEM768: 0x11ec,
 } as const
 
 /** RFC 8446, Section 4.2.3. */

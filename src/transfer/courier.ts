@@ -139,9 +139,7 @@ export class Courier {
         }
         break
       case 'introduce':
-        this.#channel.addPeer(message.peer.id, descriptors)
-        this.#sealer.addPeer(message.peer.id, message.peer.publicKey)
-        this.#handlers.introduced(message.peer)
+        this.#introduce(from, message.peer, descriptors)
         return
       case 'gone':
         this.forget(message.id)
@@ -151,6 +149,20 @@ export class Courier {
         this.#handlers.control(message, from)
     }
     for (const descriptor of descriptors) descriptor.close()
+  }
+
+  #introduce(from: number, peer: Peer, ends: readonly Descriptor[]): void {
+    try {
+      this.#sealer.addPeer(peer.id, peer.publicKey)
+      this.#channel.addPeer(peer.id, ends)
+    } catch (error) {
+      for (const end of ends) end.close()
+      if (!(error instanceof RangeError)) throw error
+      // One peer with a key that is none must not end all others.
+      this.#handlers.nonsense(from, error.message)
+      return
+    }
+    this.#handlers.introduced(peer)
   }
 
   #arrive(
@@ -202,7 +214,14 @@ export class Courier {
   }
 
   #undeliverable(payload: Uint8Array, started: boolean): void {
-    const message = decodeControl(payload)
+    let message: ControlMessage
+    try {
+      message = decodeControl(payload)
+    } catch (error) {
+      // A channel that had no room for what came back gives it without its bytes.
+      if (error instanceof DecodeError) return
+      throw error
+    }
     // Once a part of it has left, the target may have it whole: only its verdict or its death tells.
     if (message.kind === 'parcel' && !started) this.#custody.unsent(message.ticket)
   }

@@ -1,4 +1,5 @@
 import type { Certificate } from '../../src/tls13/authentication.ts'
+import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
@@ -30,6 +31,7 @@ export function clientConfig(more: Partial<ClientConfig> = {}): ClientConfig {
     provider: node,
     serverName: 'echo.local',
     verify: trusting(identity),
+    keyShares: [NamedGroup.x25519],
     random: seeded(2),
     now: () => NOW,
     ...more,

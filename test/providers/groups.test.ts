@@ -11,10 +11,12 @@ const ORDERS: Readonly<Record<string, string>> = {
   secp256r1: 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
   secp384r1:
     'ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973',
+  secp521r1:
+    '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
 }
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  test.each([0x001d, 0x0017, 0x0018])('group %i: client and server agree', id => {
+  test.each([0x001d, 0x0017, 0x0018, 0x0019, 0x001e])('group %i: client and server agree', id => {
     const [client, server] = [find(a.groups, id), find(b.groups, id)]
     for (let seed = 0; seed < 10; seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
@@ -28,9 +30,10 @@ describe.each(pairs)('$title', ({ a, b }) => {
 })
 
 describe.each(providers)('$name', provider => {
-  // RFC 8448, Sections 3 and 5: the client's key pair, the server's key pair
+  // the client's key pair, the server's key pair
   const traces = [
     {
+      from: 'RFC 8448, Section 3',
       id: 0x001d,
       client: '49af42ba7f7994852d713ef2784bcbcaa7911de26adc5642cb634540e7ea5005',
       clientShare: '99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c',
@@ -38,6 +41,7 @@ describe.each(providers)('$name', provider => {
       serverShare: 'c9828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f',
     },
     {
+      from: 'RFC 8448, Section 5',
       id: 0x0017,
       client: 'ab5473467e19346ceb0a0414e41da21d4d2445bc3025afe97c4e8dc8d513da39',
       clientShare:
@@ -46,8 +50,36 @@ describe.each(providers)('$name', provider => {
       serverShare:
         '04583e054b7a66672ae020ad9d2686fcc85b5ad41a134a0f03ee72b893052bd85b4c8de6776f5b04ac07d83540eab3e3d9c547bc6528c4317d294686093a6cad7d',
     },
+    {
+      from: 'RFC 5903, Section 8.3',
+      id: 0x0019,
+      client:
+        '0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a095aa85a30fe1c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d4a52',
+      clientShare:
+        '040015417e84dbf28c0ad3c278713349dc7df153c897a1891bd98bab4357c9ecbee1e3bf42e00b8e380aeae57c2d107564941885942af5a7f4601723c4195d176ced3e017cae20b6641d2eeb695786d8c946146239d099e18e1d5a514c739d7cb4a10ad8a788015ac405d7799dc75e7b7d5b6cf2261a6a7f1507438bf01beb6ca3926f9582',
+      server:
+        '0145ba99a847af43793fdd0e872e7cdfa16be30fdc780f97bccc3f078380201e9c677d600b343757a3bdbf2a3163e4c2f869cca7458aa4a4effc311f5cb151685eb9',
+      serverShare:
+        '0400d0b3975ac4b799f5bea16d5e13e9af971d5e9b984c9f39728b5e5739735a219b97c356436adc6e95bb0352f6be64a6c2912d4ef2d0433ced2b6171640012d9460f015c68226383956e3bd066e797b623c27ce0eac2f551a10c2c724d9852077b87220b6536c5c408a1d2aebb8e86d678ae49cb57091f4732296579ab44fcd17f0fc56a',
+      secret:
+        '01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04d1427e73ca4baa240a34786859810c06b3c715a3a8cc3151f2bee417996d19f3ddea',
+    },
+    {
+      from: 'RFC 7748, Section 6.2',
+      id: 0x001e,
+      client:
+        '9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f127ab1d9ac2d8c0a598726b',
+      clientShare:
+        '9b08f7cc31b7e3e67d22d5aea121074a273bd2b83de09c63faa73d2c22c5d9bbc836647241d953d40c5b12da88120d53177f80e532c41fa0',
+      server:
+        '1c306a7ac2a0e2e0990b294470cba339e6453772b075811d8fad0d1d6927c120bb5ee8972b0d3e21374c9c921b09d1b0366f10b65173992d',
+      serverShare:
+        '3eb7a829b0cd20f5bcfc0b599b6feccf6da4627107bdb0d4f345b43027d8b972fc3e34fb4232a13ca706dcb57aec3dae07bdc1c67bf33609',
+      secret:
+        '07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936521c24403085d59a449a5037514a879d',
+    },
   ]
-  test.each(traces)('replays the key pairs of RFC 8448, group $id', trace => {
+  test.each(traces)('replays the key pairs of $from', trace => {
     const group = find(provider.groups, trace.id)
     const client = group.generate(replay(trace.client))
     expect(hex(client.keyExchange)).toBe(trace.clientShare)
@@ -55,6 +87,7 @@ describe.each(providers)('$name', provider => {
     const answer = group.respond(replay(trace.server), client.keyExchange)!
     expect(hex(answer.keyExchange)).toBe(trace.serverShare)
     expect(answer.sharedSecret).toEqual(group.complete(client.privateKey, answer.keyExchange))
+    if (trace.secret !== undefined) expect(hex(answer.sharedSecret)).toBe(trace.secret)
   })
 
   describe.each(provider.groups)('$name', group => {
@@ -80,8 +113,8 @@ describe.each(providers)('$name', provider => {
       fc.assert(
         fc.property(share, bytes => {
           const secret = group.complete(own.privateKey, bytes)
-          // a random point is on no NIST curve, and every string of bytes is an x-coordinate for X25519
-          if (group.name !== 'x25519') expect(secret).toBeUndefined()
+          // a random point is on no NIST curve, and every string of bytes is an x-coordinate for X25519 and X448
+          if (!group.name.startsWith('x')) expect(secret).toBeUndefined()
           expect(a.complete(own.privateKey, bytes)).toEqual(b.complete(own.privateKey, bytes))
         }),
         { numRuns: 50 },
@@ -103,7 +136,7 @@ describe.each(providers)('$name', provider => {
     })
   })
 
-  test.each([0x0017, 0x0018])(
+  test.each([0x0017, 0x0018, 0x0019])(
     'group %i refuses compressed and hybrid points and points off the curve',
     id => {
       const group = find(provider.groups, id)
@@ -140,9 +173,39 @@ describe.each(providers)('$name', provider => {
     }
   })
 
+  test('x448 refuses the points that make the secret all-zero, and reduces the coordinates beyond the field', () => {
+    const group = find(provider.groups, 0x001e)
+    const { privateKey } = group.generate(scripted(8))
+    // coordinates by their lowest, middle and other bytes; the field has 2^448 - 2^224 - 1 elements
+    const coordinate = (low: number, rest: number, middle: number): Uint8Array =>
+      new Uint8Array(56).fill(rest, 0, 28).fill(0xff, 28).with(0, low).with(28, middle)
+    const small = (value: number): Uint8Array => new Uint8Array(56).with(0, value)
+    const lowOrder = {
+      zero: small(0),
+      one: small(1),
+      minusOne: coordinate(0xfe, 0xff, 0xfe),
+      field: coordinate(0xff, 0xff, 0xfe),
+      fieldAndOne: coordinate(0, 0, 0xff),
+    }
+    for (const [what, share] of Object.entries(lowOrder)) {
+      expect([what, group.complete(privateKey, share)]).toEqual([what, undefined])
+      expect(group.respond(scripted(9), share)).toBeUndefined()
+    }
+    expect(group.complete(privateKey, coordinate(4, 0, 0xff))).toEqual(group.complete(privateKey, small(5)))
+    expect(group.complete(privateKey, small(5))).toBeDefined()
+  })
+
+  test('secp521r1 takes the 521 bits of a random string that are the scalar, and no more', () => {
+    const group = find(provider.groups, 0x0019)
+    const { privateKey, keyExchange } = group.generate(length => new Uint8Array(length).fill(0xfe))
+    expect(hex(privateKey)).toBe(`00${'fe'.repeat(65)}`)
+    expect(() => group.complete(new Uint8Array(66).fill(0xfe), keyExchange)).toThrow(RangeError)
+  })
+
   test.each(Object.entries(ORDERS))('%s draws again when the scalar is out of range', (name, order) => {
     const group = provider.groups.find(candidate => candidate.name === name)!
     const good = scripted(10)(group.generate(scripted(0)).privateKey.length)
+    good[0]! &= fromHex(order)[0]! // what is above the order's bits is not the scalar's
     const zero = '0'.repeat(order.length)
     const { privateKey } = group.generate(replay(zero, order, 'f'.repeat(order.length), hex(good)))
     expect(privateKey).toEqual(good)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
-import { keyPair, scripted } from './providers.ts'
+import { keyPair, providers, scripted } from './providers.ts'
 
 test('a provider made of parts of two others works like each of them', () => {
   const mixed: CryptoProvider = { ...node, name: 'mixed', cipherSuites: noble.cipherSuites }
@@ -25,7 +25,7 @@ test('a provider made of parts of two others works like each of them', () => {
   expect(other.verify(publicKey, publicKey, signature)).toBe(true)
 })
 
-test('both providers have the same suites, groups and schemes in the same order', () => {
+test('all providers have the same suites, groups and schemes in the same order', () => {
   const outline = (provider: CryptoProvider): unknown => ({
     cipherSuites: provider.cipherSuites.map(({ id, name, aead: { withKey: _, ...aead }, hash }) => [
       id,
@@ -37,5 +37,5 @@ test('both providers have the same suites, groups and schemes in the same order'
     groups: provider.groups.map(group => [group.id, group.name]),
     signatureAlgorithms: provider.signatureAlgorithms.map(({ scheme, name }) => [scheme, name]),
   })
-  expect(outline(noble)).toEqual(outline(node))
+  for (const provider of providers) expect(outline(provider)).toEqual(outline(node))
 })

@@ -1,22 +1,31 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { parsePrivateKey } from '../../src/tls13/crypto/keys.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
-import { concat, fromHex, utf8 } from '../../src/wire/index.ts'
-import { keyPair, pairs, providers } from './providers.ts'
+import { signPss } from '../../src/tls13/crypto/rsa.ts'
+import { concat, fromHex, hex, utf8 } from '../../src/wire/index.ts'
+import { type KeyPair, keyPair, pairs, providers } from './providers.ts'
 
 const keys = {
   p256: keyPair('p256'),
   p384: keyPair('p384'),
   p521: keyPair('p521'),
   ed25519: keyPair('ed25519'),
+  ed448: keyPair('ed448'),
   x25519: keyPair('x25519'),
+  x448: keyPair('x448'),
   rsa1024: keyPair('rsa1024'),
   // lengths at which the encoded message is a byte shorter than the modulus, or ends within a byte
   rsa1025: keyPair('rsa1025'),
   rsa2047: keyPair('rsa2047'),
   rsa2048: keyPair('rsa2048'),
+  rsaPss1024: keyPair('rsaPss1024'),
   rsaPss2048: keyPair('rsaPss2048'),
+  rsaPss2048sha256: keyPair('rsaPss2048sha256'),
+  rsaPss2048sha384: keyPair('rsaPss2048sha384'),
+  rsaPss2048sha512: keyPair('rsaPss2048sha512'),
 }
 type KeyName = keyof typeof keys
 
@@ -26,11 +35,26 @@ const RSA: readonly KeyName[] = ['rsa1024', 'rsa1025', 'rsa2047', 'rsa2048']
 const schemes: Readonly<Record<string, readonly KeyName[]>> = {
   ecdsa_secp256r1_sha256: ['p256'],
   ecdsa_secp384r1_sha384: ['p384'],
+  ecdsa_secp521r1_sha512: ['p521'],
   ed25519: ['ed25519'],
+  ed448: ['ed448'],
   rsa_pss_rsae_sha256: RSA,
   rsa_pss_rsae_sha384: RSA,
   rsa_pss_rsae_sha512: ['rsa2047', 'rsa2048'],
+  rsa_pss_pss_sha256: ['rsaPss1024', 'rsaPss2048', 'rsaPss2048sha256'],
+  rsa_pss_pss_sha384: ['rsaPss1024', 'rsaPss2048', 'rsaPss2048sha384'],
+  rsa_pss_pss_sha512: ['rsaPss2048', 'rsaPss2048sha512'],
 }
+
+/** The order of each group, and the bytes of each half of a signature (RFC 8032, Sections 5.1 and 5.2). */
+const EDDSA_ORDERS = [
+  { name: 'ed25519', length: 32, order: 2n ** 252n + 27742317777372353535851937790883648493n },
+  {
+    name: 'ed448',
+    length: 57,
+    order: 2n ** 446n - 13818066809895115352007386748515426880336692474882178609894547503885n,
+  },
+] as const
 
 const content = utf8('the content that CertificateVerify covers')
 
@@ -50,10 +74,15 @@ describe.each(providers)('$name', provider => {
     expect(provider.signatureAlgorithms.map(algorithm => [algorithm.scheme, algorithm.name])).toEqual([
       [0x0403, 'ecdsa_secp256r1_sha256'],
       [0x0503, 'ecdsa_secp384r1_sha384'],
+      [0x0603, 'ecdsa_secp521r1_sha512'],
       [0x0807, 'ed25519'],
+      [0x0808, 'ed448'],
       [0x0804, 'rsa_pss_rsae_sha256'],
       [0x0805, 'rsa_pss_rsae_sha384'],
       [0x0806, 'rsa_pss_rsae_sha512'],
+      [0x0809, 'rsa_pss_pss_sha256'],
+      [0x080a, 'rsa_pss_pss_sha384'],
+      [0x080b, 'rsa_pss_pss_sha512'],
     ])
   })
 
@@ -152,6 +181,79 @@ describe.each(providers)('$name', provider => {
     expect(find(provider, 'ecdsa_secp256r1_sha256').verify(publicKey, content, signature)).toBe(false)
   })
 
+  test('takes an RSASSA-PSS key for what its parameters allow (RFC 4055, Section 3)', () => {
+    const parameters = (hash: string, maskHash: string, saltLength: number): KeyPair => {
+      const pair = generateKeyPairSync('rsa-pss', {
+        modulusLength: 2048,
+        hashAlgorithm: hash,
+        mgf1HashAlgorithm: maskHash,
+        saltLength: saltLength as unknown as string, // the types are wrong: Node takes numbers alone
+      })
+      return {
+        kind: `${hash}, MGF1 over ${maskHash}, at least ${saltLength} bytes of salt`,
+        privateKey: new Uint8Array(pair.privateKey.export({ format: 'der', type: 'pkcs8' })),
+        publicKey: new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' })),
+      }
+    }
+    const cases: readonly (readonly [KeyPair, boolean])[] = [
+      [parameters('sha256', 'sha256', 0), true],
+      [parameters('sha256', 'sha256', 32), true],
+      [parameters('sha256', 'sha256', 33), false],
+      [parameters('sha256', 'sha384', 32), false],
+      [parameters('sha384', 'sha256', 32), false],
+      // all defaults, so that the parameters are an empty SEQUENCE: that means SHA-1, not that anything goes
+      [parameters('sha1', 'sha1', 20), false],
+    ]
+    const algorithm = find(provider, 'rsa_pss_pss_sha256')
+    for (const [{ kind, privateKey, publicKey }, good] of cases) {
+      const signer = algorithm.signer(privateKey)
+      expect([kind, signer !== undefined]).toEqual([kind, good])
+      const signature = signer?.sign(content) ?? pssSignature(privateKey)
+      expect([kind, algorithm.verify(publicKey, content, signature)]).toEqual([kind, good])
+      for (const other of ['rsa_pss_rsae_sha256', 'rsa_pss_pss_sha512']) {
+        expect(find(provider, other).signer(privateKey)).toBeUndefined()
+      }
+    }
+  })
+
+  test('an RSA key is for the schemes of its identifier, though the numbers are the same', () => {
+    const { publicKey } = keys.rsa2048
+    const [rsae, pss] = [find(provider, 'rsa_pss_rsae_sha256'), find(provider, 'rsa_pss_pss_sha256')]
+    const signature = rsae.signer(keys.rsa2048.privateKey)!.sign(content)
+    // the last byte of the object identifier tells them apart, and NULL is left out
+    const renamed = concat(fromHex('30820120300b06092a864886f70d01010a'), publicKey.subarray(19))
+    expect(rsae.verify(publicKey, content, signature)).toBe(true)
+    expect(pss.verify(renamed, content, signature)).toBe(true)
+    expect(pss.verify(publicKey, content, signature)).toBe(false)
+    expect(rsae.verify(renamed, content, signature)).toBe(false)
+    // with that NULL it is no key at all
+    expect(pss.verify(publicKey.with(16, 0x0a), content, signature)).toBe(false)
+  })
+
+  test.each(EDDSA_ORDERS)('$name refuses the other S of a signature (RFC 8032, Section 5)', edwards => {
+    const { name, order, length } = edwards
+    const signature = find(provider, name).signer(keys[name].privateKey)!.sign(content)
+    const verify = (bytes: Uint8Array): boolean =>
+      find(provider, name).verify(keys[name].publicKey, content, bytes)
+    const s = BigInt(`0x${hex(signature.slice(length).reverse())}`) + order
+    const other = fromHex(s.toString(16).padStart(2 * length, '0')).reverse()
+    expect(verify(signature)).toBe(true)
+    expect(verify(concat(signature.subarray(0, length), other))).toBe(false)
+  })
+
+  test('signs with Ed448 as RFC 8032, Section 7.4 does', () => {
+    const seed =
+      '6c82a562cb808d10d632be89c8513ebf6c929f34ddfa8c9f63c9960ef6e348a3528c8a3fcc2f044e39a3fc5b94492f8f032e7549a20098f95b'
+    const point =
+      '5fd7449b59b461fd2ce787ec616ad46a1da1342485a70e1f8a0ea75d80e96778edf124769b46c7061bd6783df1e50f6cd1fa1abeafe8256180'
+    const expected =
+      '533a37f6bbe457251f023c0d88f976ae2dfb504a843e34d2074fd823d41a591f2b233f034f628281f2fd7a22ddd47d7828c59bd0a21bfd3980ff0d2028d4b18a9df63e006c5d1c2d345b925d8dc00b4104852db99ac5c7cdda8530a113a0f4dbb61149f05a7363268c71d95808ff2e652600'
+    const ed448 = find(provider, 'ed448')
+    const signature = ed448.signer(fromHex(`3047020100300506032b6571043b0439${seed}`))!.sign(utf8(''))
+    expect(hex(signature)).toBe(expected)
+    expect(ed448.verify(fromHex(`3043300506032b6571033a00${point}`), utf8(''), signature)).toBe(true)
+  })
+
   test('refuses RSA keys of fewer than 1024 or more than 8192 bits', () => {
     const small = keyPair('rsa1016')
     const algorithm = find(provider, 'rsa_pss_rsae_sha256')
@@ -170,7 +272,7 @@ test('noble refuses an RSA key whose primes do not make its modulus', () => {
   expect(find(noble, 'rsa_pss_rsae_sha256').signer(changed)).toBeUndefined()
 })
 
-test('noble signs deterministically with ECDSA and Ed25519, with a new salt with RSA', () => {
+test('noble signs deterministically with ECDSA and EdDSA, with a new salt with RSA', () => {
   const noble = providers.find(provider => provider.name === 'noble')!
   for (const [name, [key]] of Object.entries(schemes)) {
     const signer = find(noble, name).signer(keys[key!].privateKey)!
@@ -181,6 +283,13 @@ test('noble signs deterministically with ECDSA and Ed25519, with a new salt with
 
 function find(provider: CryptoProvider, name: string): SignatureAlgorithm {
   return provider.signatureAlgorithms.find(algorithm => algorithm.name === name)!
+}
+
+/** A signature with SHA-256 by a key under id-RSASSA-PSS, whatever the key allows. */
+function pssSignature(privateKey: Uint8Array): Uint8Array {
+  const key = parsePrivateKey(privateKey)
+  if (key?.kind !== 'rsa-pss') throw new Error('not an RSASSA-PSS key')
+  return signPss(key, sha256, providers[0]!.random, content)
 }
 
 /** The SubjectPublicKeyInfo of a number that need not be a product of primes. */

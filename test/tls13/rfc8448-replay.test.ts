@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { certificateVerifyContent } from '../../src/tls13/authentication.ts'
+import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { type ExtensionCarrier, readExtensions } from '../../src/tls13/extensions.ts'
@@ -80,6 +81,7 @@ function client(one: Trace, provider: CryptoProvider, onSecret: ClientConfig['on
     random,
     now: () => NOW,
     serverName: 'server',
+    keyShares: [NamedGroup.x25519],
     compatibilityMode: first!.legacySessionId.length > 0,
     verify: ([leaf], context) => {
       expect(context).toEqual({ serverName: 'server', now: NOW })

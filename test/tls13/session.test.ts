@@ -205,7 +205,7 @@ describe('misuse of the interface is an Error, never an alert', () => {
   })
 
   test('a key share for a group that the provider does not have', () => {
-    expect(() => Session.client(clientConfig({ keyShares: [0x11ec] }))).toThrow(TypeError)
+    expect(() => Session.client(clientConfig({ keyShares: [0x0100] }))).toThrow(TypeError)
   })
 
   test('the state of one role with the configuration of the other (TRAP 9)', () => {

@@ -84,6 +84,8 @@ export interface GroupParameters {
   readonly keyExchangeLength: number
   /** The first byte that every key share has: 4 for the uncompressed points of RFC 8446, Section 4.2.8.2. */
   readonly firstByte?: number
+  /** The bits of a private key's first byte that are the scalar's, where its order ends within that byte. */
+  readonly firstByteMask?: number
 }
 
 /** X25519 (RFC 7748). */
@@ -92,6 +94,14 @@ export const X25519: GroupParameters = {
   name: 'x25519',
   privateKeyLength: 32,
   keyExchangeLength: 32,
+}
+
+/** X448 (RFC 7748). */
+export const X448: GroupParameters = {
+  id: 0x001e,
+  name: 'x448',
+  privateKeyLength: 56,
+  keyExchangeLength: 56,
 }
 
 /** NIST P-256 (RFC 8446, Section 4.2.8.2). */
@@ -112,12 +122,23 @@ export const SECP384R1: GroupParameters = {
   firstByte: 4,
 }
 
+/** NIST P-521 (RFC 8446, Section 4.2.8.2), whose order has 521 bits. */
+export const SECP521R1: GroupParameters = {
+  id: 0x0019,
+  name: 'secp521r1',
+  privateKeyLength: 66,
+  keyExchangeLength: 133,
+  firstByte: 4,
+  firstByteMask: 0x01,
+}
+
 /** A random scalar misses a NIST curve's order once in 2^32 draws or less, so a source that fails this often is broken. */
 const DRAWS = 16
 
 /**
- * A key exchange group over Diffie-Hellman. Private keys come from `random` as they are (a NIST scalar is big-endian) and
- * are drawn again when out of range; a `random` that never yields a good one is an `Error`.
+ * A key exchange group over Diffie-Hellman. Private keys come from `random` as they are (a NIST scalar is big-endian), but
+ * for the bits above the order of P-521, which are cleared. They are drawn again when out of range; a `random` that never
+ * yields a good one is an `Error`.
  *
  * @param open reads a private key of `privateKeyLength` bytes; undefined if it is out of range
  */
@@ -125,15 +146,14 @@ export function diffieHellmanGroup(
   group: GroupParameters,
   open: (privateKey: Uint8Array) => DiffieHellmanKey | undefined,
 ): KeyExchangeGroup {
-  const { id, name, privateKeyLength, keyExchangeLength, firstByte } = group
+  const { id, name, privateKeyLength, keyExchangeLength, firstByte, firstByteMask = 0xff } = group
   const wellFormed = (peer: Uint8Array): boolean =>
     peer.length === keyExchangeLength && (firstByte === undefined || peer[0] === firstByte)
   const draw = (random: Random): { privateKey: Uint8Array; key: DiffieHellmanKey } => {
     for (let i = 0; i < DRAWS; i++) {
-      const privateKey = random(privateKeyLength)
-      if (privateKey.length !== privateKeyLength) {
-        throw new RangeError(`asked for ${privateKeyLength} random bytes, got ${privateKey.length}`)
-      }
+      const privateKey = drawBytes(random, privateKeyLength)
+      // without this, all but one in 128 draws for P-521 would be out of range
+      privateKey[0]! &= firstByteMask
       const key = open(privateKey)
       if (key !== undefined) return { privateKey, key }
     }
@@ -160,21 +180,36 @@ export function diffieHellmanGroup(
   }
 }
 
+/** Random bytes as a private key takes them. A `random` that gives another number of bytes is a `RangeError`. */
+export function drawBytes(random: Random, length: number): Uint8Array {
+  const bytes = random(length)
+  if (bytes.length !== length) throw new RangeError(`asked for ${length} random bytes, got ${bytes.length}`)
+  return bytes
+}
+
 /** A NIST curve by its name in RFC 8446. */
-export type NistCurve = 'secp256r1' | 'secp384r1'
+export type NistCurve = 'secp256r1' | 'secp384r1' | 'secp521r1'
 
 /** An ECDSA scheme without its arithmetic. */
 export interface EcdsaScheme {
   readonly scheme: number
   readonly name: string
   readonly curve: NistCurve
-  readonly hash: 'sha256' | 'sha384'
+  readonly hash: 'sha256' | 'sha384' | 'sha512'
+}
+
+/** An EdDSA scheme without its arithmetic. Its name is the curve's, too. */
+export interface EddsaScheme {
+  readonly scheme: number
+  readonly name: 'ed25519' | 'ed448'
 }
 
 /** An RSASSA-PSS scheme without its arithmetic. */
 export interface RsaPssScheme {
   readonly scheme: number
   readonly name: string
+  /** Which keys it is for: those under rsaEncryption, or those under id-RSASSA-PSS (RFC 4055). */
+  readonly key: 'rsa' | 'rsa-pss'
   readonly hash: 'sha256' | 'sha384' | 'sha512'
   /** Bytes of the hash, and so of the salt (RFC 8446, Section 4.2.3). */
   readonly hashLength: number
@@ -184,16 +219,23 @@ export interface RsaPssScheme {
 export const ECDSA: readonly EcdsaScheme[] = [
   { scheme: 0x0403, name: 'ecdsa_secp256r1_sha256', curve: 'secp256r1', hash: 'sha256' },
   { scheme: 0x0503, name: 'ecdsa_secp384r1_sha384', curve: 'secp384r1', hash: 'sha384' },
+  { scheme: 0x0603, name: 'ecdsa_secp521r1_sha512', curve: 'secp521r1', hash: 'sha512' },
 ]
 
-/** Ed25519 (RFC 8032) under its number in RFC 8446, Section 4.2.3. */
-export const ED25519 = { scheme: 0x0807, name: 'ed25519' } as const
+/** EdDSA (RFC 8032) under its numbers in RFC 8446, Section 4.2.3. The context of Ed448 is empty. */
+export const EDDSA: readonly EddsaScheme[] = [
+  { scheme: 0x0807, name: 'ed25519' },
+  { scheme: 0x0808, name: 'ed448' },
+]
 
-/** The RSASSA-PSS schemes for rsaEncryption keys (RFC 8446, Section 4.2.3). */
+/** The RSASSA-PSS schemes of RFC 8446, Section 4.2.3, first those for rsaEncryption keys. */
 export const RSA_PSS: readonly RsaPssScheme[] = [
-  { scheme: 0x0804, name: 'rsa_pss_rsae_sha256', hash: 'sha256', hashLength: 32 },
-  { scheme: 0x0805, name: 'rsa_pss_rsae_sha384', hash: 'sha384', hashLength: 48 },
-  { scheme: 0x0806, name: 'rsa_pss_rsae_sha512', hash: 'sha512', hashLength: 64 },
+  { scheme: 0x0804, name: 'rsa_pss_rsae_sha256', key: 'rsa', hash: 'sha256', hashLength: 32 },
+  { scheme: 0x0805, name: 'rsa_pss_rsae_sha384', key: 'rsa', hash: 'sha384', hashLength: 48 },
+  { scheme: 0x0806, name: 'rsa_pss_rsae_sha512', key: 'rsa', hash: 'sha512', hashLength: 64 },
+  { scheme: 0x0809, name: 'rsa_pss_pss_sha256', key: 'rsa-pss', hash: 'sha256', hashLength: 32 },
+  { scheme: 0x080a, name: 'rsa_pss_pss_sha384', key: 'rsa-pss', hash: 'sha384', hashLength: 48 },
+  { scheme: 0x080b, name: 'rsa_pss_pss_sha512', key: 'rsa-pss', hash: 'sha512', hashLength: 64 },
 ]
 
 /**
@@ -208,5 +250,27 @@ export function acceptableRsaKey(scheme: RsaPssScheme, modulusBits: number, publ
     publicExponent >= 3n &&
     publicExponent < 1n << 64n &&
     publicExponent % 2n === 1n
+  )
+}
+
+/** What a key under id-RSASSA-PSS may be used for, if it says so (RSASSA-PSS-params of RFC 4055, Section 3.1). */
+export interface PssParameters {
+  /** Names like those of `RsaPssScheme`, or anything else for a hash that no scheme has. */
+  readonly hash: string
+  readonly maskHash: string
+  /** The least that a salt may have, in bytes (RFC 4055, Section 3.3). */
+  readonly saltLength: number
+}
+
+/** Whether a key with these parameters, or with none and so no restriction, may be used with a scheme. */
+export function acceptablePssParameters(
+  scheme: RsaPssScheme,
+  parameters: PssParameters | undefined,
+): boolean {
+  return (
+    parameters === undefined ||
+    (parameters.hash === scheme.hash &&
+      parameters.maskHash === scheme.hash &&
+      parameters.saltLength <= scheme.hashLength)
   )
 }

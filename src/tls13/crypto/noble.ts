@@ -1,7 +1,8 @@
 import { gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { ed448, x448 } from '@noble/curves/ed448.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
-import { p256, p384 } from '@noble/curves/nist.js'
+import { p256, p384, p521 } from '@noble/curves/nist.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { randomBytes } from '@noble/hashes/utils.js'
@@ -9,6 +10,7 @@ import {
   AES_128_GCM,
   AES_256_GCM,
   type AeadParameters,
+  acceptablePssParameters,
   acceptableRsaKey,
   CHACHA20_POLY1305,
   checkKey,
@@ -18,14 +20,17 @@ import {
   diffieHellmanGroup,
   ECDSA,
   type EcdsaScheme,
-  ED25519,
+  EDDSA,
+  type EddsaScheme,
   RSA_PSS,
   type RsaPssScheme,
   SECP256R1,
   SECP384R1,
+  SECP521R1,
+  X448,
   X25519,
 } from './algorithms.ts'
-import { parsePrivateKey, parsePublicKey } from './keys.ts'
+import { type PrivateKey, type PublicKey, parsePrivateKey, parsePublicKey } from './keys.ts'
 import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
 import { bitLength, signPss, verifyPss } from './rsa.ts'
 
@@ -43,11 +48,13 @@ export const noble: CryptoProvider = {
     sha384: hash('sha384', sha384),
   }),
   groups: [
-    diffieHellmanGroup(X25519, openX25519),
+    diffieHellmanGroup(X25519, openMontgomery(x25519)),
     diffieHellmanGroup(SECP256R1, openNist(p256)),
     diffieHellmanGroup(SECP384R1, openNist(p384)),
+    diffieHellmanGroup(SECP521R1, openNist(p521)),
+    diffieHellmanGroup(X448, openMontgomery(x448)),
   ],
-  signatureAlgorithms: [...ECDSA.map(ecdsa), eddsa(), ...RSA_PSS.map(rsaPss)],
+  signatureAlgorithms: [...ECDSA.map(ecdsa), ...EDDSA.map(eddsa), ...RSA_PSS.map(rsaPss)],
   random: randomBytes,
 }
 
@@ -82,12 +89,12 @@ function hash(name: HashAlgorithm['name'], algorithm: typeof sha256 | typeof sha
   }
 }
 
-function openX25519(privateKey: Uint8Array): DiffieHellmanKey {
-  return {
-    publicKey: () => x25519.getPublicKey(privateKey),
+function openMontgomery(curve: typeof x25519): (privateKey: Uint8Array) => DiffieHellmanKey {
+  return privateKey => ({
+    publicKey: () => curve.getPublicKey(privateKey),
     // throws for the all-zero result (RFC 8446, Section 7.4.2)
-    sharedSecret: peer => attempt(() => x25519.getSharedSecret(privateKey, peer)),
-  }
+    sharedSecret: peer => attempt(() => curve.getSharedSecret(privateKey, peer)),
+  })
 }
 
 function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellmanKey | undefined {
@@ -103,7 +110,8 @@ function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellman
 
 /** Signatures are deterministic (RFC 6979); both halves of s are accepted, as everywhere outside of block chains. */
 function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgorithm {
-  const curve = curveName === 'secp256r1' ? p256 : p384
+  // each brings the hash that the scheme wants
+  const curve = { secp256r1: p256, secp384r1: p384, secp521r1: p521 }[curveName]
   const options = { format: 'der', prehash: true, lowS: false } as const
   return {
     scheme,
@@ -122,22 +130,20 @@ function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgori
   }
 }
 
-function eddsa(): SignatureAlgorithm {
-  const { scheme, name } = ED25519
+function eddsa({ scheme, name }: EddsaScheme): SignatureAlgorithm {
+  const curve = { ed25519, ed448 }[name]
   return {
     scheme,
     name,
     signer(privateKey) {
       const key = parsePrivateKey(privateKey)
-      return key?.kind === 'ed25519'
-        ? { scheme, sign: content => ed25519.sign(content, key.seed) }
-        : undefined
+      return key?.kind === name ? { scheme, sign: content => curve.sign(content, key.seed) } : undefined
     },
     verify(publicKey, content, signature) {
       const key = parsePublicKey(publicKey)
-      if (key?.kind !== 'ed25519') return false
+      if (key?.kind !== name) return false
       // the strict rules of RFC 8032, not the lenient ones of ZIP 215
-      return attempt(() => ed25519.verify(signature, content, key.point, { zip215: false })) ?? false
+      return attempt(() => curve.verify(signature, content, key.point, { zip215: false })) ?? false
     },
   }
 }
@@ -149,18 +155,28 @@ function rsaPss(rsa: RsaPssScheme): SignatureAlgorithm {
     scheme,
     name,
     signer(privateKey) {
-      const key = parsePrivateKey(privateKey)
-      if (key?.kind !== 'rsa' || !acceptableRsaKey(rsa, bitLength(key.modulus), key.publicExponent))
-        return undefined
-      return { scheme, sign: content => signPss(key, digest, randomBytes, content) }
+      const key = rsaKey(rsa, parsePrivateKey(privateKey))
+      return key && { scheme, sign: content => signPss(key, digest, randomBytes, content) }
     },
     verify(publicKey, content, signature) {
-      const key = parsePublicKey(publicKey)
-      if (key?.kind !== 'rsa' || !acceptableRsaKey(rsa, bitLength(key.modulus), key.publicExponent))
-        return false
-      return verifyPss(key, digest, content, signature)
+      const key = rsaKey(rsa, parsePublicKey(publicKey))
+      return key !== undefined && verifyPss(key, digest, content, signature)
     },
   }
+}
+
+/** The key, if it is one for the scheme. */
+function rsaKey<K extends PublicKey | PrivateKey>(
+  scheme: RsaPssScheme,
+  key: K | undefined,
+): Extract<K, { kind: 'rsa' | 'rsa-pss' }> | undefined {
+  if (key?.kind !== 'rsa' && key?.kind !== 'rsa-pss') return undefined
+  const restriction = key.kind === 'rsa-pss' ? key.parameters : undefined
+  const good =
+    key.kind === scheme.key &&
+    acceptableRsaKey(scheme, bitLength(key.modulus), key.publicExponent) &&
+    acceptablePssParameters(scheme, restriction)
+  return good ? (key as Extract<K, { kind: 'rsa' | 'rsa-pss' }>) : undefined
 }
 
 function attempt<T>(work: () => T): T | undefined {

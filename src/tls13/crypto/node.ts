@@ -21,6 +21,7 @@ import {
   AES_128_GCM,
   AES_256_GCM,
   type AeadParameters,
+  acceptablePssParameters,
   acceptableRsaKey,
   CHACHA20_POLY1305,
   checkKey,
@@ -30,11 +31,15 @@ import {
   diffieHellmanGroup,
   ECDSA,
   type EcdsaScheme,
-  ED25519,
+  EDDSA,
+  type EddsaScheme,
+  type NistCurve,
   RSA_PSS,
   type RsaPssScheme,
   SECP256R1,
   SECP384R1,
+  SECP521R1,
+  X448,
   X25519,
 } from './algorithms.ts'
 import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
@@ -54,13 +59,15 @@ export const node: CryptoProvider = {
     sha384: hash('sha384', 48),
   }),
   groups: [
-    diffieHellmanGroup(X25519, openX25519),
-    diffieHellmanGroup(SECP256R1, openNist('prime256v1')),
+    diffieHellmanGroup(X25519, openMontgomery('X25519')),
+    diffieHellmanGroup(SECP256R1, openNist('secp256r1')),
     diffieHellmanGroup(SECP384R1, openNist('secp384r1')),
+    diffieHellmanGroup(SECP521R1, openNist('secp521r1')),
+    diffieHellmanGroup(X448, openMontgomery('X448')),
   ],
   signatureAlgorithms: [
     ...ECDSA.map(scheme => signatureAlgorithm(scheme, scheme.hash, ecdsaKey(scheme))),
-    signatureAlgorithm(ED25519, null, ed25519Key),
+    ...EDDSA.map(scheme => signatureAlgorithm(scheme, null, eddsaKey(scheme))),
     ...RSA_PSS.map(scheme => signatureAlgorithm(scheme, scheme.hash, rsaPssKey(scheme))),
   ],
   random: length => plain(randomBytes(length)),
@@ -121,35 +128,33 @@ function hash(name: HashAlgorithm['name'], length: number): HashAlgorithm {
   }
 }
 
-/** `node:crypto` takes no bare X25519 keys, and reads a JWK ten times faster than a DER. */
-function openX25519(privateKey: Uint8Array): DiffieHellmanKey {
-  // with `d` there Node does not look at `x`, which it needs as little as we have it
-  const key = createPrivateKey({
-    key: { kty: 'OKP', crv: 'X25519', d: base64url(privateKey), x: '' },
-    format: 'jwk',
-  })
-  return {
-    publicKey: () =>
-      new Uint8Array(Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url')),
-    sharedSecret(peer) {
-      const publicKey = createPublicKey({
-        key: { kty: 'OKP', crv: 'X25519', x: base64url(peer) },
-        format: 'jwk',
-      })
-      try {
-        return plain(diffieHellman({ privateKey: key, publicKey }))
-      } catch {
-        return undefined // OpenSSL refuses the all-zero result (RFC 8446, Section 7.4.2)
-      }
-    },
+/** `node:crypto` takes no bare keys of these curves, and reads a JWK ten times faster than a DER. */
+function openMontgomery(crv: 'X25519' | 'X448'): (privateKey: Uint8Array) => DiffieHellmanKey {
+  const readPeer = (peer: Uint8Array): KeyObject =>
+    createPublicKey({ key: { kty: 'OKP', crv, x: base64url(peer) }, format: 'jwk' })
+  return privateKey => {
+    // with `d` there Node does not look at `x`, which it needs as little as we have it
+    const key = createPrivateKey({ key: { kty: 'OKP', crv, d: base64url(privateKey), x: '' }, format: 'jwk' })
+    return {
+      publicKey: () =>
+        new Uint8Array(Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url')),
+      // OpenSSL refuses the all-zero result (RFC 8446, Section 7.4.2)
+      sharedSecret: peer =>
+        attempt(() => plain(diffieHellman({ privateKey: key, publicKey: readPeer(peer) }))),
+    }
   }
 }
 
-function openNist(
-  curve: 'prime256v1' | 'secp384r1',
-): (privateKey: Uint8Array) => DiffieHellmanKey | undefined {
+/** OpenSSL's names of the NIST curves. */
+const NIST_CURVES: Readonly<Record<NistCurve, string>> = {
+  secp256r1: 'prime256v1',
+  secp384r1: 'secp384r1',
+  secp521r1: 'secp521r1',
+}
+
+function openNist(curve: NistCurve): (privateKey: Uint8Array) => DiffieHellmanKey | undefined {
   return privateKey => {
-    const ecdh = createECDH(curve)
+    const ecdh = createECDH(NIST_CURVES[curve])
     try {
       ecdh.setPrivateKey(privateKey)
     } catch {
@@ -157,13 +162,7 @@ function openNist(
     }
     return {
       publicKey: () => plain(ecdh.getPublicKey()),
-      sharedSecret(peer) {
-        try {
-          return plain(ecdh.computeSecret(peer))
-        } catch {
-          return undefined // not on the curve
-        }
-      },
+      sharedSecret: peer => attempt(() => plain(ecdh.computeSecret(peer))), // throws if it is not on the curve
     }
   }
 }
@@ -172,24 +171,28 @@ function openNist(
 type KeyOptions = (key: KeyObject) => SignKeyObjectInput | undefined
 
 function ecdsaKey(scheme: EcdsaScheme): KeyOptions {
-  const namedCurve = scheme.curve === 'secp256r1' ? 'prime256v1' : scheme.curve
   return key =>
-    key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === namedCurve
+    key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === NIST_CURVES[scheme.curve]
       ? { key, dsaEncoding: 'der' }
       : undefined
 }
 
-function ed25519Key(key: KeyObject): SignKeyObjectInput | undefined {
-  return key.asymmetricKeyType === 'ed25519' ? { key } : undefined
+function eddsaKey({ name }: EddsaScheme): KeyOptions {
+  return key => (key.asymmetricKeyType === name ? { key } : undefined)
 }
 
 function rsaPssKey(scheme: RsaPssScheme): KeyOptions {
   return key => {
-    const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {}
-    // 'rsa' is rsaEncryption; a key under the RSASSA-PSS OID is 'rsa-pss' and belongs to the rsa_pss_pss schemes
-    if (key.asymmetricKeyType !== 'rsa' || modulusLength === undefined || publicExponent === undefined)
-      return undefined
+    // 'rsa' is rsaEncryption, 'rsa-pss' is id-RSASSA-PSS: OpenSSL calls them as we do
+    if (key.asymmetricKeyType !== scheme.key) return undefined
+    const details = key.asymmetricKeyDetails ?? {}
+    const { modulusLength = 0, publicExponent = 0n, hashAlgorithm, mgf1HashAlgorithm, saltLength } = details
     if (!acceptableRsaKey(scheme, modulusLength, publicExponent)) return undefined
+    const restriction =
+      hashAlgorithm === undefined
+        ? undefined
+        : { hash: hashAlgorithm, maskHash: mgf1HashAlgorithm ?? '', saltLength: saltLength ?? Infinity }
+    if (!acceptablePssParameters(scheme, restriction)) return undefined
     return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: scheme.hashLength }
   }
 }
@@ -227,7 +230,14 @@ const POINTS = [
     size: 32,
   },
   { head: fromHex('3076301006072a8648ce3d020106052b8104002203620004'), kty: 'EC', crv: 'P-384', size: 48 },
+  {
+    head: fromHex('30819b301006072a8648ce3d020106052b810400230381860004'),
+    kty: 'EC',
+    crv: 'P-521',
+    size: 66,
+  },
   { head: fromHex('302a300506032b6570032100'), kty: 'OKP', crv: 'Ed25519', size: 32 },
+  { head: fromHex('3043300506032b6571033a00'), kty: 'OKP', crv: 'Ed448', size: 57 },
 ] as const
 
 function readPublicKey(spki: Uint8Array): KeyObject | undefined {
@@ -241,9 +251,8 @@ function readPublicKey(spki: Uint8Array): KeyObject | undefined {
   }
   const key = attempt(() => createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' }))
   // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came
-  return key?.asymmetricKeyType === 'rsa' && key.export({ format: 'der', type: 'spki' }).equals(spki)
-    ? key
-    : undefined
+  const rsa = key?.asymmetricKeyType === 'rsa' || key?.asymmetricKeyType === 'rsa-pss'
+  return rsa && key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
 }
 
 function base64url(bytes: Uint8Array): string {

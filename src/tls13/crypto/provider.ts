@@ -39,6 +39,21 @@ export interface Aead {
   seal(nonce: Uint8Array, additionalData: Uint8Array, plaintext: Uint8Array): Uint8Array
   /** @returns the plaintext, or undefined if the tag does not fit: not one unverified byte gets out */
   open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
+  /**
+   * Like {@link seal} for `plaintext` with `tail` behind it, but into memory that is there: `plaintext.length + tail.length +
+   * tagLength` bytes of `output` from `at`, which must not overlap the others. A `RangeError` if they do not fit. Optional: where it
+   * is missing, `seal` is called and its result copied.
+   */
+  sealInto?(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    plaintext: Uint8Array,
+    tail: Uint8Array,
+    output: Uint8Array,
+    at: number,
+  ): void
+  /** Forgets the key, for good: `seal` and `open` throw afterwards. Optional: elsewhere the garbage collector does it in its time. */
+  wipe?(): void
 }
 
 /** A hash function with its HMAC. HKDF is written once over `hmac`. */

@@ -57,8 +57,6 @@ export class TlsDuplex extends Duplex {
   #readClosed = false
   /** Everything of ours, close_notify too, has been taken by the stream. */
   #writeFinished = false
-  /** Whether the bytes at hand are being worked through: a listener's write may bring the next ones at once. */
-  #receiving = false
   /** What waits: for the handshake, or for the stream to drain. */
   #waiting: (() => void) | undefined
   /** Of the write in hand. */
@@ -253,16 +251,11 @@ export class TlsDuplex extends Duplex {
     if (this.destroyed || this.#readClosed) return
     this.#touch()
     this.#session.feed(view(chunk))
-    if (this.#receiving) return
-    this.#receiving = true
-    try {
-      while (!this.destroyed) {
-        const event = this.#session.next()
-        if (event === undefined) break
-        this.#handle(event)
-      }
-    } finally {
-      this.#receiving = false
+    // A listener may write, and a stream may answer at once: then the inner call takes the events that are left.
+    while (!this.destroyed) {
+      const event = this.#session.next()
+      if (event === undefined) break
+      this.#handle(event)
     }
     // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays bounded.
     if (!this.destroyed && !(this.#secure && this.#stream.writableNeedDrain)) this.#flush()

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { noble } from '../../../src/tls13/crypto/noble.ts'
-import { node } from '../../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, HashAlgorithm } from '../../../src/tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../../../src/tls13/key-schedule.ts'
 import { fromHex, hex } from '../../../src/wire/index.ts'
+import { evp, providers } from '../../providers/providers.ts'
 
 /** What all cases have; the other fields depend on the file and are hex, numbers or names. */
 interface Case {
@@ -66,7 +65,9 @@ const files: Readonly<Record<string, { run: Runner; expected: Tally }>> = {
   rsa_pss_misc: { run: otherPssParameters, expected: { passed: 150 } },
 }
 
-describe.each([node, noble])('Wycheproof over $name', provider => {
+if (!evp.available) test.skip(`Wycheproof over evp: ${evp.reason}`)
+
+describe.each(providers)('Wycheproof over $name', provider => {
   test.each(Object.entries(files))(
     '%s',
     (name, { run, expected }) => {

@@ -6,7 +6,7 @@ import {
   connect as rawConnect,
   type Socket,
 } from 'node:net'
-import { type Duplex, duplexPair, type Readable } from 'node:stream'
+import { Duplex, duplexPair, type Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TlsError } from '../../../src/tls13/alert.ts'
@@ -174,6 +174,51 @@ test('over sockets, destroying one end is an error at the other, and nowhere els
   const error = await failure(server)
   expect(['ERR_TLS_TRUNCATED', 'ECONNRESET']).toContain(error.code)
   expect(client.errored).toBeNull()
+})
+
+test('over sockets, an alert reaches a client that is still writing, before the end', async () => {
+  const [ours, theirs] = await sockets()
+  const server = TlsDuplex.server(theirs, serverConfig)
+  server.on('error', () => {})
+  open.push(ours, server)
+  // More than fits between the two: closing at once would reset the connection under the writer.
+  const written = new Promise(resolve => ours.write(new Uint8Array(8_000_000), resolve))
+  const heard = await collect(ours)
+  expect(heard[0]).toBe(21)
+  expect(await written).toBeFalsy()
+})
+
+/** Two streams that hand over what is written before `write` returns. */
+function synchronousPair(): [Duplex, Duplex] {
+  const make = (other: () => Duplex): Duplex =>
+    new Duplex({
+      read() {},
+      write(chunk, _encoding, callback) {
+        other().push(chunk)
+        callback()
+      },
+      final(callback) {
+        other().push(null)
+        callback()
+      },
+    })
+  const one: Duplex = make(() => two)
+  const two: Duplex = make(() => one)
+  return [one, two]
+}
+
+test('a stream that answers before a write returns', async () => {
+  const { client, server } = over(synchronousPair())
+  server.on('data', data => server.write(data))
+  const heard: string[] = []
+  client.on('data', data => {
+    heard.push(String(data))
+    if (heard.length < 1000) client.write(`${heard.length}`)
+    else client.end()
+  })
+  client.write('0')
+  await closed(client, server)
+  expect(heard).toEqual(Array.from({ length: 1000 }, (_, i) => `${i}`))
 })
 
 test('what the handshake agreed on can be read', async () => {

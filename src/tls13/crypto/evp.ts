@@ -1,0 +1,97 @@
+import { equal } from '../../wire/index.ts'
+import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites } from './algorithms.ts'
+import { aead } from './evp/aead.ts'
+import { type Libcrypto, loadLibcrypto } from './evp/libcrypto.ts'
+import { node } from './node.ts'
+import type { CipherSuite, CryptoProvider, HashAlgorithm } from './provider.ts'
+
+/** What a look at this Node found. */
+export type EvpProbe =
+  | { readonly available: true; readonly provider: CryptoProvider }
+  | { readonly available: false; readonly reason: string }
+
+let probed: EvpProbe | undefined
+
+/**
+ * The provider `evp`: AEADs, hashes and HMAC of the OpenSSL inside of Node through long-lived contexts, called directly; groups and
+ * signatures are those of `node`. It is loaded and compared with `node` at the first call; what does not agree, or is not there, is a
+ * reason to do without. Never throws.
+ */
+export function probeEvp(): EvpProbe {
+  probed ??= attempt()
+  return probed
+}
+
+function attempt(): EvpProbe {
+  const { platform, arch } = process
+  // It has been tried nowhere else, and a wrong guess is a crash, not an error.
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
+    return { available: false, reason: `no foreign calls to OpenSSL on ${platform} ${arch}` }
+  }
+  try {
+    const provider = assemble(loadLibcrypto())
+    provider.cipherSuites.forEach((suite, index) => {
+      selfTest(suite, node.cipherSuites[index]!)
+    })
+    return { available: true, provider }
+  } catch (error) {
+    return { available: false, reason: `foreign calls to OpenSSL: ${(error as Error).message}` }
+  }
+}
+
+function assemble(libcrypto: Libcrypto): CryptoProvider {
+  return {
+    ...node,
+    name: 'evp',
+    cipherSuites: cipherSuites({
+      aes128Gcm: aead(AES_128_GCM, libcrypto, 'AES-128-GCM'),
+      aes256Gcm: aead(AES_256_GCM, libcrypto, 'AES-256-GCM'),
+      chacha20Poly1305: aead(CHACHA20_POLY1305, libcrypto, 'ChaCha20-Poly1305'),
+      sha256: hash(libcrypto, 'sha256', 32),
+      sha384: hash(libcrypto, 'sha384', 48),
+    }),
+  }
+}
+
+function hash(libcrypto: Libcrypto, name: HashAlgorithm['name'], length: number): HashAlgorithm {
+  const digest = libcrypto.digest(name)
+  const digestContext = libcrypto.newDigestContext()
+  const hmacContext = libcrypto.newHmacContext()
+  return {
+    name,
+    length,
+    digest: data => libcrypto.hash(digestContext, digest, data, length),
+    hmac: (key, data) => libcrypto.hmac(hmacContext, digest, key, data, length),
+  }
+}
+
+/** The answers are known from `node`: both directions, two keys in turn, a tag that does not fit, a hash and an HMAC. */
+function selfTest(suite: CipherSuite, known: CipherSuite): void {
+  const nonce = pattern(suite.aead.ivLength, 1)
+  const additionalData = pattern(5, 2)
+  const plaintext = pattern(77, 3)
+  const keys = [pattern(suite.aead.keyLength, 4), pattern(suite.aead.keyLength, 5)]
+  const own = keys.map(key => suite.aead.withKey(key))
+  const expected = keys.map(key => known.aead.withKey(key).seal(nonce, additionalData, plaintext))
+  for (const turn of [0, 1, 0, 1]) {
+    const sealed = own[turn]!.seal(nonce, additionalData, plaintext)
+    agree(suite.aead.name, sealed, expected[turn]!)
+    agree(suite.aead.name, own[turn]!.open(nonce, additionalData, sealed), plaintext)
+    sealed[turn]! ^= 1
+    if (own[turn]!.open(nonce, additionalData, sealed) !== undefined) {
+      throw new Error(`${suite.aead.name} opens what was changed`)
+    }
+  }
+  for (const one of own) one.wipe?.()
+  agree(suite.hash.name, suite.hash.digest(plaintext), known.hash.digest(plaintext))
+  agree('HMAC', suite.hash.hmac(nonce, plaintext), known.hash.hmac(nonce, plaintext))
+}
+
+function agree(name: string, actual: Uint8Array | undefined, expected: Uint8Array): void {
+  if (actual === undefined || !equal(actual, expected))
+    throw new Error(`${name} gives other bytes than node:crypto`)
+}
+
+function pattern(length: number, start: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => start + 7 * i)
+}

@@ -1,0 +1,167 @@
+import { type AeadParameters, checkKey, checkNonce } from '../algorithms.ts'
+import type { Aead, AeadAlgorithm } from '../provider.ts'
+import { type Address, type Libcrypto, TAIL } from './libcrypto.ts'
+
+/** Contexts that exist at most for one cipher, about 1 KiB each: so many keys can be in use without setting one anew. */
+export const CONTEXTS = 256
+
+/** An AEAD over long-lived contexts. @param cipher OpenSSL's name */
+export function aead(parameters: AeadParameters, libcrypto: Libcrypto, cipher: string): AeadAlgorithm {
+  const contexts = new Contexts(libcrypto, libcrypto.cipher(cipher))
+  return {
+    ...parameters,
+    withKey(key) {
+      checkKey(parameters, key)
+      return new EvpAead(parameters, libcrypto, contexts, key)
+    },
+  }
+}
+
+/** A context of OpenSSL, and whose key it has at the moment. */
+interface Context {
+  readonly address: Address
+  /** The {@link EvpAead.id}; 0: nobody's. */
+  owner: number
+}
+
+/**
+ * The contexts of one cipher, shared by all keys: a key that is used takes one and keeps it until others need it more. To set a key
+ * anew costs 0.25 µs, so they are few, and none needs to be freed when an {@link Aead} is forgotten.
+ */
+class Contexts {
+  readonly #libcrypto: Libcrypto
+  readonly #cipher: Address
+  readonly #all: Context[] = []
+  readonly #free: Context[] = []
+  #turn = 0
+
+  constructor(libcrypto: Libcrypto, cipher: Address) {
+    this.#libcrypto = libcrypto
+    this.#cipher = cipher
+  }
+
+  /** A context that nobody uses, or else the one that was taken longest ago; it is the caller's once it has the caller's key. */
+  take(): Context {
+    const context = this.#free.pop() ?? this.#more() ?? this.#all[this.#turn++ % this.#all.length]!
+    context.owner = 0
+    return context
+  }
+
+  #more(): Context | undefined {
+    if (this.#all.length === CONTEXTS) return undefined
+    const context: Context = { address: this.#libcrypto.newCipherContext(this.#cipher), owner: 0 }
+    count++
+    this.#all.push(context)
+    return context
+  }
+
+  /** @param context with nobody's key in it */
+  giveBack(context: Context): void {
+    this.#free.push(context)
+  }
+}
+
+let count = 0
+let lastId = 0
+
+/** Contexts that exist, of all ciphers. */
+export function contextCount(): number {
+  return count
+}
+
+class EvpAead implements Aead {
+  readonly #parameters: AeadParameters
+  readonly #libcrypto: Libcrypto
+  readonly #contexts: Contexts
+  readonly #id = ++lastId
+  #key: Uint8Array | undefined
+  #context: Context | undefined
+
+  constructor(parameters: AeadParameters, libcrypto: Libcrypto, contexts: Contexts, key: Uint8Array) {
+    this.#parameters = parameters
+    this.#libcrypto = libcrypto
+    this.#contexts = contexts
+    this.#key = new Uint8Array(key)
+  }
+
+  seal(nonce: Uint8Array, additionalData: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    const sealed = memory(plaintext.length + this.#parameters.tagLength)
+    this.sealInto(nonce, additionalData, plaintext, NOTHING, sealed, 0)
+    return sealed
+  }
+
+  sealInto(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    plaintext: Uint8Array,
+    tail: Uint8Array,
+    output: Uint8Array,
+    at: number,
+  ): void {
+    const end = at + plaintext.length
+    if (!(at >= 0 && end + tail.length + this.#parameters.tagLength <= output.length)) {
+      throw new RangeError('no room for what is to be sealed')
+    }
+    const context = this.#begin(nonce, additionalData, true)
+    const libcrypto = this.#libcrypto
+    libcrypto.update(context, plaintext, output, at)
+    if (tail.length <= TAIL) libcrypto.sealTail(context, tail, output, end)
+    else {
+      libcrypto.update(context, tail, output, end)
+      libcrypto.finishSealing(context, output, end + tail.length)
+    }
+  }
+
+  open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
+    checkNonce(nonce)
+    const length = ciphertext.length - this.#parameters.tagLength
+    if (length < 0) return undefined
+    const context = this.#begin(nonce, additionalData, false)
+    const plaintext = memory(length)
+    let verified = false
+    try {
+      this.#libcrypto.update(context, ciphertext.subarray(0, length), plaintext, 0)
+      verified = this.#libcrypto.finishOpening(context, ciphertext, length)
+    } finally {
+      if (!verified) plaintext.fill(0)
+    }
+    return verified ? plaintext : undefined
+  }
+
+  wipe(): void {
+    const context = this.#context
+    this.#key?.fill(0)
+    this.#key = undefined
+    this.#context = undefined
+    if (context?.owner !== this.#id) return
+    context.owner = 0
+    this.#libcrypto.begin(context.address, ZEROS.subarray(0, this.#parameters.keyLength), ZERO_NONCE, true)
+    this.#contexts.giveBack(context)
+  }
+
+  /** A context with this key, this nonce and this additional data. */
+  #begin(nonce: Uint8Array, additionalData: Uint8Array, sealing: boolean): Address {
+    checkNonce(nonce)
+    if (this.#key === undefined) throw new Error('this key has been wiped')
+    let context = this.#context
+    if (context?.owner === this.#id) this.#libcrypto.begin(context.address, undefined, nonce, sealing)
+    else {
+      context = this.#contexts.take()
+      this.#context = context
+      this.#libcrypto.begin(context.address, this.#key, nonce, sealing)
+      // Not before: a context is ours when it has our key.
+      context.owner = this.#id
+    }
+    this.#libcrypto.authenticate(context.address, additionalData)
+    return context.address
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+const ZEROS = new Uint8Array(32)
+const ZERO_NONCE = new Uint8Array(12)
+
+/** Memory that the caller fills: large pieces are not set to zero first, which would cost a fifth of sealing them. */
+function memory(length: number): Uint8Array {
+  return length < 1024 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+}

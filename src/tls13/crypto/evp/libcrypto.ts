@@ -1,0 +1,257 @@
+import { createRequire } from 'node:module'
+
+/**
+ * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. The only file under `tls13` that imports koffi, and the one place
+ * where lengths are checked: a wrong one here is overwritten memory. Nothing is loaded before {@link loadLibcrypto}.
+ *
+ * Small arguments (keys, nonces, tags) go through one block of memory that never moves; large ones are passed where they lie, which a
+ * synchronous call may do. Contexts and algorithms are addresses. No layout of any struct is known here.
+ */
+export interface Libcrypto {
+  /** The algorithm by OpenSSL's name, `AES-128-GCM` for instance. @throws Error if there is none */
+  cipher(name: string): Address
+  /** `SHA256` or `SHA384`. @throws Error if there is none */
+  digest(name: string): Address
+
+  /** A context for one cipher, without a key. @throws Error out of memory */
+  newCipherContext(cipher: Address): Address
+  /** Begins a message. @param key given only to change it; as long as the cipher's are @param nonce 12 bytes */
+  begin(context: Address, key: Uint8Array | undefined, nonce: Uint8Array, sealing: boolean): void
+  /** Adds additional data. */
+  authenticate(context: Address, data: Uint8Array): void
+  /** Enciphers or deciphers `input` into `output`, which has room for `input.length` bytes at `at`, and does not overlap. */
+  update(context: Address, input: Uint8Array, output: Uint8Array, at: number): void
+  /** Ends a sealed message. @param output has room for 16 bytes at `at` */
+  finishSealing(context: Address, output: Uint8Array, at: number): void
+  /** Enciphers the last few bytes of a message, {@link TAIL} at most, and ends it: `tail.length + 16` bytes to `output` at `at`. */
+  sealTail(context: Address, tail: Uint8Array, output: Uint8Array, at: number): void
+  /** Ends an opened message. @returns whether the tag, the 16 bytes of `tag` from `at`, is right */
+  finishOpening(context: Address, tag: Uint8Array, at: number): boolean
+
+  /** @throws Error out of memory */
+  newHmacContext(): Address
+  /** HMAC (RFC 2104) with keys and data of any length. @param length bytes of the digest */
+  hmac(context: Address, digest: Address, key: Uint8Array, data: Uint8Array, length: number): Uint8Array
+  /** @throws Error out of memory */
+  newDigestContext(): Address
+  /** @param length bytes of the digest */
+  hash(context: Address, digest: Address, data: Uint8Array, length: number): Uint8Array
+}
+
+/** Where something of OpenSSL's lies in memory; never 0. */
+export type Address = number
+
+/** Bytes that {@link Libcrypto.sealTail} takes. */
+export const TAIL = 64
+
+/** Bytes of a tag, and of a nonce, of all ciphers here. */
+const TAG = 16
+const NONCE = 12
+const LONGEST_KEY = 64
+const LONGEST_DIGEST = 64
+/** Additional data and HMAC input up to this many bytes are copied; it costs less than passing a small array. */
+const SMALL = 512
+/** OpenSSL takes an `int`; a round number below it. */
+const LONGEST = 2 ** 30
+
+// The block: what stands where, in bytes.
+const KEY_AT = 0
+const NONCE_AT = 64
+const RESULT_LENGTH_AT = 80
+const RESULT_AT = 96
+const SMALL_AT = 256
+const BLOCK = SMALL_AT + SMALL
+
+const GET_TAG = 0x10
+const SET_TAG = 0x11
+
+/** @throws Error if koffi or a symbol is missing */
+export function loadLibcrypto(): Libcrypto {
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi
+  // Node exports what it has linked in, or has loaded it itself.
+  const library = koffi.load(null)
+  const cipherFetch = library.func('uintptr_t EVP_CIPHER_fetch(uintptr_t, const char *, uintptr_t)')
+  const cipherContextNew = library.func('uintptr_t EVP_CIPHER_CTX_new()')
+  const cipherContextFree = library.func('void EVP_CIPHER_CTX_free(uintptr_t)')
+  const cipherInit = library.func(
+    'int EVP_CipherInit_ex(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)',
+  )
+  const update = library.func('int EVP_CipherUpdate(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)')
+  const updateFrom = library.func('int EVP_CipherUpdate(uintptr_t, uintptr_t, uintptr_t, uint8_t *, int)')
+  const updateBytes = library.func('int EVP_CipherUpdate(uintptr_t, uint8_t *, uintptr_t, uint8_t *, int)')
+  const final = library.func('int EVP_CipherFinal_ex(uintptr_t, uintptr_t, uintptr_t)')
+  const control = library.func('int EVP_CIPHER_CTX_ctrl(uintptr_t, int, int, uintptr_t)')
+  const digestFetch = library.func('uintptr_t EVP_MD_fetch(uintptr_t, const char *, uintptr_t)')
+  const digestContextNew = library.func('uintptr_t EVP_MD_CTX_new()')
+  const digestInit = library.func('int EVP_DigestInit_ex(uintptr_t, uintptr_t, uintptr_t)')
+  const digestUpdate = library.func('int EVP_DigestUpdate(uintptr_t, uint8_t *, size_t)')
+  const digestFinal = library.func('int EVP_DigestFinal_ex(uintptr_t, uintptr_t, uintptr_t)')
+  const hmacContextNew = library.func('uintptr_t HMAC_CTX_new()')
+  const hmacInit = library.func('int HMAC_Init_ex(uintptr_t, uintptr_t, int, uintptr_t, uintptr_t)')
+  const hmacInitFrom = library.func('int HMAC_Init_ex(uintptr_t, uint8_t *, int, uintptr_t, uintptr_t)')
+  const hmacUpdate = library.func('int HMAC_Update(uintptr_t, uintptr_t, size_t)')
+  const hmacUpdateFrom = library.func('int HMAC_Update(uintptr_t, uint8_t *, size_t)')
+  const hmacFinal = library.func('int HMAC_Final(uintptr_t, uintptr_t, uintptr_t)')
+  const clearErrors = library.func('void ERR_clear_error()')
+
+  const address = koffi.alloc('uint8', BLOCK)
+  const block = new Uint8Array(koffi.view(address, BLOCK)).fill(0)
+  const base = Number(address)
+  const written = new Int32Array(block.buffer, RESULT_LENGTH_AT, 1)
+  const key = base + KEY_AT
+  const nonceAt = base + NONCE_AT
+  const resultLength = base + RESULT_LENGTH_AT
+  const result = base + RESULT_AT
+  const small = base + SMALL_AT
+
+  /** OpenSSL notes errors in a queue that Node's own calls look at: it is left as it was found, empty. */
+  const failed = (call: string): Error => {
+    clearErrors()
+    return new Error(`${call} failed`)
+  }
+  const check = (call: string, status: number): void => {
+    if (status !== 1) throw failed(call)
+  }
+  const there = (call: string, pointer: number | bigint): Address => {
+    const number = Number(pointer)
+    if (number === 0) throw failed(call)
+    return number
+  }
+  const put = (bytes: Uint8Array, at: number): void => {
+    for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
+  }
+  const wipe = (at: number, length: number): void => {
+    block.fill(0, at, at + length)
+  }
+
+  return {
+    cipher: name => there(`EVP_CIPHER_fetch ${name}`, cipherFetch(0, name, 0)),
+    digest: name => there(`EVP_MD_fetch ${name}`, digestFetch(0, name, 0)),
+
+    newCipherContext(cipher) {
+      const context = there('EVP_CIPHER_CTX_new', cipherContextNew())
+      if (cipherInit(context, cipher, 0, 0, 0, 1) === 1) return context
+      cipherContextFree(context)
+      throw failed('EVP_CipherInit_ex')
+    },
+
+    begin(context, newKey, nonce, sealing) {
+      if (checked(nonce) !== NONCE) throw new RangeError(`a nonce of ${nonce.length} bytes`)
+      put(nonce, NONCE_AT)
+      let keyAt = 0
+      if (newKey !== undefined) {
+        if (checked(newKey) > LONGEST_KEY) throw new RangeError(`a key of ${newKey.length} bytes`)
+        put(newKey, KEY_AT)
+        keyAt = key
+      }
+      const status = cipherInit(context, 0, 0, keyAt, nonceAt, sealing ? 1 : 0)
+      if (keyAt !== 0) wipe(KEY_AT, LONGEST_KEY)
+      check('EVP_CipherInit_ex', status)
+    },
+
+    authenticate(context, data) {
+      const length = checked(data)
+      if (length === 0) return
+      if (length > SMALL) check('EVP_CipherUpdate', updateFrom(context, 0, resultLength, data, length))
+      else {
+        put(data, SMALL_AT)
+        check('EVP_CipherUpdate', update(context, 0, resultLength, small, length))
+      }
+    },
+
+    update(context, input, output, at) {
+      const length = checked(input)
+      const room = roomFor(output, at, length)
+      if (length === 0) return
+      check('EVP_CipherUpdate', updateBytes(context, room, resultLength, input, length))
+      // Fresh memory may hold anything: all of it must have been written.
+      if (written[0] !== length) throw failed('EVP_CipherUpdate')
+    },
+
+    finishSealing(context, output, at) {
+      roomFor(output, at, TAG)
+      check('EVP_CipherFinal_ex', final(context, result, resultLength))
+      check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, result))
+      for (let i = 0; i < TAG; i++) output[at + i] = block[RESULT_AT + i]!
+    },
+
+    sealTail(context, tail, output, at) {
+      const length = checked(tail)
+      if (length > TAIL) throw new RangeError(`a tail of ${length} bytes`)
+      roomFor(output, at, length + TAG)
+      put(tail, SMALL_AT)
+      const tag = small + length
+      if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
+      check('EVP_CipherFinal_ex', final(context, tag, resultLength))
+      check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, tag))
+      for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
+    },
+
+    finishOpening(context, tag, at) {
+      roomFor(tag, at, TAG)
+      for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = tag[at + i]!
+      check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
+      if (final(context, result, resultLength) === 1) return true
+      clearErrors()
+      return false
+    },
+
+    newHmacContext: () => there('HMAC_CTX_new', hmacContextNew()),
+
+    hmac(context, digest, secret, data, length) {
+      if (length > LONGEST_DIGEST) throw new RangeError(`a digest of ${length} bytes`)
+      if (checked(secret) > LONGEST_KEY) {
+        check('HMAC_Init_ex', hmacInitFrom(context, secret, secret.length, digest, 0))
+      } else {
+        put(secret, KEY_AT)
+        check('HMAC_Init_ex', hmacInit(context, key, secret.length, digest, 0))
+      }
+      if (checked(data) > SMALL) check('HMAC_Update', hmacUpdateFrom(context, data, data.length))
+      else if (data.length > 0) {
+        put(data, SMALL_AT)
+        check('HMAC_Update', hmacUpdate(context, small, data.length))
+      }
+      check('HMAC_Final', hmacFinal(context, result, resultLength))
+      const mac = block.slice(RESULT_AT, RESULT_AT + length)
+      // The context must not keep a secret that its session has given away; the next one is set over this.
+      wipe(KEY_AT, LONGEST_KEY)
+      check('HMAC_Init_ex', hmacInit(context, key, 1, digest, 0))
+      wipe(RESULT_AT, LONGEST_DIGEST)
+      return mac
+    },
+
+    newDigestContext: () => there('EVP_MD_CTX_new', digestContextNew()),
+
+    hash(context, digest, data, length) {
+      if (length > LONGEST_DIGEST) throw new RangeError(`a digest of ${length} bytes`)
+      check('EVP_DigestInit_ex', digestInit(context, digest, 0))
+      if (checked(data) > 0) check('EVP_DigestUpdate', digestUpdate(context, data, data.length))
+      check('EVP_DigestFinal_ex', digestFinal(context, result, resultLength))
+      return block.slice(RESULT_AT, RESULT_AT + length)
+    },
+  }
+}
+
+interface Koffi {
+  load(path: null): {
+    func(definition: string): (...args: (number | string | Uint8Array)[]) => number
+  }
+  alloc(type: string, count: number): bigint
+  view(pointer: bigint, length: number): ArrayBuffer
+}
+
+/** The length of what will be passed by address: koffi takes numbers for addresses, too. */
+function checked(bytes: Uint8Array): number {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes must be a Uint8Array')
+  const { length } = bytes
+  if (length > LONGEST) throw new RangeError(`${length} bytes at once`)
+  return length
+}
+
+/** The part of `output` that begins at `at`. @throws RangeError unless `length` bytes fit */
+function roomFor(output: Uint8Array, at: number, length: number): Uint8Array {
+  if (!Number.isInteger(at) || at < 0 || at + length > checked(output)) {
+    throw new RangeError(`${length} bytes at ${at} do not fit into ${output.length}`)
+  }
+  return at === 0 ? output : output.subarray(at)
+}

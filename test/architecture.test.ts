@@ -1,0 +1,249 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createContext, runInContext } from 'node:vm'
+import { rolldown } from 'rolldown'
+import { describe, expect, test } from 'vitest'
+
+/*
+ * Imports go one way: wire <- tls13, http <- transport <- transfer <- containers <- gateway <- acme, cli. What is more than
+ * that is written down here by name, so that a new exception is a change to this file.
+ */
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Each layer, and all that stand to its left. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  wire: [],
+  tls13: ['wire'],
+  http: ['wire'],
+  transport: ['wire', 'tls13', 'http'],
+  transfer: ['wire', 'tls13', 'http', 'transport'],
+  containers: ['wire', 'tls13', 'http', 'transport', 'transfer'],
+  gateway: ['wire', 'tls13', 'http', 'transport', 'transfer', 'containers'],
+  acme: ['wire', 'tls13', 'http', 'transport', 'transfer', 'containers', 'gateway'],
+  cli: ['wire', 'tls13', 'http', 'transport', 'transfer', 'containers', 'gateway', 'acme'],
+}
+
+/** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
+const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'record'].map(
+  name => `src/tls13/${name}.ts`,
+)
+
+/** Imports that leave src. The certificates of the developer's own authority live beside it. */
+const OUTSIDE: readonly string[] = [
+  'src/cli/up.ts -> certs/authority.ts',
+  'src/containers/worker.ts -> certs/load.ts',
+]
+
+/** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
+const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
+  [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
+  [/^@peculiar\//, ['src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts']],
+  [/^sharp$/, ['src/containers/functions/resize.ts']],
+  [/^node:tls$/, ['src/tls13/io/verify.ts']],
+]
+
+/** In the cores: what joins them to sockets, and the two providers that are made of Node. */
+const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
+
+interface Import {
+  /** The file that imports, relative to the repository. */
+  readonly from: string
+  /** A file relative to the repository, or the name of a package or of a module of Node. */
+  readonly to: string
+  /** What stands between `import` and `from`. */
+  readonly clause: string
+}
+
+/** What a module says after `from`, `import`, `import(` or `require(`. */
+const STATIC =
+  /(?:^|\n)\s*(?:import|export)\s+([^'"`;()]*?)\s*from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*()['"]([^'"]+)['"]/g
+const DYNAMIC =
+  /\bimport\(\s*['"]([^'"]+)['"]\s*\)|\brequire\(\s*['"]([^'"]+)['"]\s*\)|createRequire\([^)]*\)\(\s*['"]([^'"]+)['"]\s*\)/g
+
+const sources = files('src')
+const imports = sources.flatMap(importsOf)
+const layerOf = (file: string): string => file.split('/')[1]!
+const inSource = ({ to }: Import): boolean => to.startsWith('src/')
+const show = ({ from, to }: Import): string => `${from} -> ${to}`
+
+describe('imports', () => {
+  test('are found at all', () => {
+    expect(sources.length).toBeGreaterThan(60)
+    expect(imports.length).toBeGreaterThan(200)
+    for (const expected of [
+      'src/tls13/session.ts -> src/tls13/handshake.ts',
+      'src/tls13/session.ts -> src/wire/index.ts',
+      'src/tls13/crypto/node.ts -> node:crypto',
+      'src/transfer/native/libc.ts -> koffi',
+    ]) {
+      expect(imports.map(show)).toContain(expected)
+    }
+  })
+
+  test('go from right to left', () => {
+    const wrong = imports.filter(inSource).filter(({ from, to }) => {
+      const [here, there] = [layerOf(from), layerOf(to)]
+      return here !== there && !LAYERS[here]?.includes(there)
+    })
+    expect(wrong.map(show)).toEqual([])
+  })
+
+  test('are of layers that have a place', () => {
+    const layers = new Set(sources.map(layerOf))
+    expect([...layers].filter(layer => LAYERS[layer] === undefined)).toEqual([])
+  })
+
+  test('stay in src, but for those that are written down', () => {
+    const leaving = imports.filter(({ to }) => to.endsWith('.ts') && !to.startsWith('src/'))
+    expect(leaving.map(show).sort()).toEqual([...OUTSIDE].sort())
+  })
+
+  test('of the gateway into TLS are those of somebody who reads a ClientHello', () => {
+    const wrong = imports
+      .filter(({ from, to }) => layerOf(from) === 'gateway' && to.startsWith('src/tls13/'))
+      .filter(({ to }) => !GATEWAY_MAY_SEE.includes(to))
+    expect(wrong.map(show)).toEqual([])
+  })
+
+  test('make no circle among files', () => {
+    expect(circles(imports.filter(inSource).filter(({ clause }) => !clause.startsWith('type ')))).toEqual([])
+  })
+})
+
+describe('packages and modules of Node', () => {
+  test('the cores of wire, tls13 and http know none of Node', () => {
+    const core = imports.filter(({ from }) => /^src\/(wire|tls13|http)\//.test(from))
+    const wrong = core
+      .filter(({ from }) => !MAY_KNOW_NODE.test(from))
+      .filter(({ to }) => to.startsWith('node:'))
+    expect(wrong.map(show)).toEqual([])
+  })
+
+  test('the cores touch no global of Node either', () => {
+    const wrong = sources
+      .filter(file => /^src\/(wire|tls13|http)\//.test(file))
+      .filter(file => !MAY_KNOW_NODE.test(file))
+      .filter(file => /\b(Buffer|process|setImmediate|require|__dirname)\b[.(]/.test(code(file)))
+    expect(wrong).toEqual([])
+  })
+
+  test.each(OWNERS)('%s is imported by its owner alone', (name, owners) => {
+    const importers = imports.filter(({ to }) => name.test(to)).map(({ from }) => from)
+    expect(importers.length).toBeGreaterThan(0)
+    expect(importers.filter(file => !owners.includes(file))).toEqual([])
+  })
+
+  test('node:crypto is a back end of crypto/node.ts; beyond tls13 it gives random numbers', () => {
+    const users = imports.filter(({ to }) => to === 'node:crypto')
+    const inCore = users.filter(({ from }) => /^src\/tls13\/(?!io\/)/.test(from))
+    expect(inCore.map(({ from }) => from)).toEqual(['src/tls13/crypto/node.ts'])
+    const elsewhere = users.filter(({ from }) => !from.startsWith('src/tls13/'))
+    for (const { from, clause } of elsewhere) {
+      const names = clause.replace(/[{}\s]/g, '').split(',')
+      expect([from, names.filter(name => !name.startsWith('random'))]).toEqual([from, []])
+    }
+  })
+
+  test('a provider is imported by name only where a process is put together', () => {
+    const users = imports.filter(({ to }) => /^src\/tls13\/crypto\/(node|noble|evp)\.ts$/.test(to))
+    const outside = users.filter(
+      ({ from }) => !/^src\/(containers|gateway|cli|tls13\/io|tls13\/crypto)\//.test(from),
+    )
+    expect(outside.map(show)).toEqual([])
+  })
+})
+
+describe('files', () => {
+  test('have at most 450 lines', () => {
+    const long = sources
+      .map(file => [file, readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length] as const)
+      .filter(([, lines]) => lines > 450)
+    expect(long).toEqual([])
+  })
+
+  test('of the cores ask neither for the time nor for chance but as defaults', () => {
+    const wrong = sources
+      .filter(file => /^src\/(wire|tls13|http)\//.test(file) && !file.startsWith('src/tls13/io/'))
+      .filter(file =>
+        /\b(Date\.now\(|Math\.random|performance\.|setTimeout|setInterval|new Date\(\))/.test(code(file)),
+      )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('without Node', () => {
+  test('the public face and the noble provider complete a handshake in a context that has nothing of Node', async () => {
+    const bundle = await rolldown({
+      input: join(ROOT, 'test/lib/bare-handshake.ts'),
+      platform: 'browser',
+      logLevel: 'silent',
+    })
+    const { output } = await bundle.generate({ format: 'iife', name: 'lab' })
+    await bundle.close()
+    const [chunk] = output
+    expect(output.length).toBe(1)
+    expect([chunk.imports, chunk.dynamicImports]).toEqual([[], []])
+    expect(chunk.moduleIds.some(id => id.endsWith('src/tls13/session.ts'))).toBe(true)
+    expect(chunk.moduleIds.some(id => id.endsWith('src/tls13/crypto/node.ts'))).toBe(false)
+    const context = createContext({ TextEncoder, TextDecoder, crypto: globalThis.crypto })
+    expect(runInContext('typeof process + typeof require + typeof Buffer', context)).toBe(
+      'undefined'.repeat(3),
+    )
+    const result = runInContext(`${chunk.code}\nJSON.stringify(lab.bareHandshake())`, context)
+    const { heard, exported } = JSON.parse(result)
+    expect(heard).toBe('c0ffee')
+    expect(exported[0]).toMatch(/^[0-9a-f]{32}$/)
+    expect(exported[1]).toBe(exported[0])
+  }, 120_000)
+})
+
+/** All TypeScript files under a folder, relative to the repository. */
+function files(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(entry => relative(ROOT, join(entry.parentPath, entry.name)))
+    .sort()
+}
+
+/** A file without its comments. */
+function code(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8')
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/(^|\s)\/\/.*$/gm, '')
+}
+
+function importsOf(from: string): Import[] {
+  const text = code(from)
+  const found: Import[] = []
+  for (const [, clause, name, , bare] of text.matchAll(STATIC)) {
+    found.push({ from, to: target(from, (name ?? bare)!), clause: clause ?? '' })
+  }
+  for (const [, ...names] of text.matchAll(DYNAMIC)) {
+    found.push({ from, to: target(from, names.find(name => name !== undefined)!), clause: '' })
+  }
+  return found
+}
+
+function target(from: string, name: string): string {
+  return name.startsWith('.') ? relative(ROOT, join(ROOT, dirname(from), name)) : name
+}
+
+/** Circles among the files, each as the path that comes back to its start. */
+function circles(edges: readonly Import[]): string[] {
+  const next = new Map<string, string[]>()
+  for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to])
+  const done = new Set<string>()
+  const found: string[] = []
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file)
+    if (at >= 0) found.push([...path.slice(at), file].join(' -> '))
+    if (at >= 0 || done.has(file)) return
+    for (const to of next.get(file) ?? []) visit(to, [...path, file])
+    done.add(file)
+  }
+  for (const file of next.keys()) visit(file, [])
+  return found
+}

@@ -1,0 +1,210 @@
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Client } from '../end-to-end/client.ts'
+import { eventually, hotpotato, isRunning, makeDirectory, Platform } from '../end-to-end/platform.ts'
+import { run } from '../end-to-end/programs.ts'
+
+let directory: string
+beforeAll(async () => {
+  directory = await makeDirectory()
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const mode = (...path: string[]): string => (statSync(join(directory, ...path)).mode & 0o777).toString(8)
+
+describe('up', () => {
+  let platform: Platform | undefined
+  afterEach(async () => {
+    await platform?.end('SIGKILL')
+    platform = undefined
+  })
+
+  it('keeps its directory, its socket, its log and the keys to itself', async () => {
+    platform = await Platform.start({ directory })
+    expect(mode('run')).toBe('700')
+    expect(mode('run', 'control.sock')).toBe('600')
+    expect(mode('run', 'hotpotato.log')).toBe('600')
+    for (const name of ['ca', 'echo', 'hello']) expect(mode('certs', `${name}.key`)).toBe('600')
+  })
+
+  it('prints commands that work as they stand', async () => {
+    platform = await Platform.start({ directory })
+    const commands = platform.welcome.match(/^ {2}(curl|printf) .*$/gm)!
+    expect(commands).toHaveLength(3)
+    const [curl, openssl, nc] = await Promise.all(
+      commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
+    )
+    const path = (text = '') => text.match(/x-hotpotato-container: \S+/g)?.map(one => one.split(' ')[1])
+    expect(path(curl)).toEqual(['echo-1', 'resize-1', 'echo-1'])
+    expect(path(openssl)).toEqual(['echo-1', 'resize-1'])
+    expect(path(nc)).toEqual(['hello-1'])
+  })
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends everything, in order', async signal => {
+    platform = await Platform.start({ directory })
+    const client = await Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'echo.local' },
+    })
+    await client.request('/hello')
+    const pids = (await platform.status()).map(({ pid }) => pid!)
+    expect(pids).toHaveLength(5)
+    expect(await platform.end(signal)).toBe(0)
+    expect(pids.filter(isRunning)).toEqual([])
+    expect((await client.ended).closeNotify).toBe(true)
+    client.socket.destroy()
+    expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
+  })
+
+  it('stop ends it, too; then nothing runs', async () => {
+    platform = await Platform.start({ directory })
+    const pids = (await platform.status()).map(({ pid }) => pid!)
+    expect(await hotpotato(directory, ['stop'])).toMatchObject({ code: 0, stdout: 'stopped\n' })
+    await eventually(
+      () => ([...pids, platform!.child.pid!].some(isRunning) ? undefined : true),
+      'it still runs',
+    )
+    expect(await hotpotato(directory, ['stop'])).toMatchObject({ code: 0, stdout: 'nothing runs here\n' })
+    expect(await hotpotato(directory, ['status'])).toMatchObject({ code: 1 })
+  })
+
+  it('refuses a second one in the same directory, and leaves the first alone', async () => {
+    platform = await Platform.start({ directory })
+    const second = await hotpotato(directory, ['up'])
+    expect(second.code).toBe(1)
+    expect(second.stderr).toMatch(/^hotpotato runs already in .*: end it with .*\n$/)
+    expect(await platform.status()).toHaveLength(5)
+  })
+
+  it('of two that are started at once, one runs', async () => {
+    const starting = [1, 2].map(() => Platform.start({ directory }))
+    const results = await Promise.allSettled(starting)
+    const running = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    for (const one of running.slice(1)) await one.end('SIGKILL')
+    platform = running[0]
+    expect(running).toHaveLength(1)
+    const refused = results.find(result => result.status === 'rejected')
+    expect(String(refused?.reason)).toContain('hotpotato runs already')
+    expect(await platform!.status()).toHaveLength(5)
+  })
+
+  it('starts over a socket that a killed one has left behind', async () => {
+    platform = await Platform.start({ directory })
+    await platform.end('SIGKILL')
+    expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(true)
+    platform = await Platform.start({ directory })
+    expect(await platform.status()).toHaveLength(5)
+  })
+
+  it('writes keys where SSLKEYLOGFILE says, and nowhere else', async () => {
+    const keys = join(directory, 'keys.log')
+    platform = await Platform.start({ directory, environment: { SSLKEYLOGFILE: keys } })
+    const client = await Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'echo.local' },
+    })
+    for (const target of ['/echo', '/hello', '/echo']) await client.request(target)
+    client.updateKeys()
+    await client.request('/hello')
+    await client.close()
+    await platform.idle()
+    expect((statSync(keys).mode & 0o777).toString(8)).toBe('600')
+    const lines = readFileSync(keys, 'utf8').trim().split('\n')
+    const labels = new Set(lines.map(line => line.split(' ')[0]))
+    expect([...labels]).toEqual(
+      expect.arrayContaining([
+        'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
+        'SERVER_HANDSHAKE_TRAFFIC_SECRET',
+        'CLIENT_TRAFFIC_SECRET_0',
+        'SERVER_TRAFFIC_SECRET_0',
+        'EXPORTER_SECRET',
+      ]),
+    )
+    const { log } = platform
+    for (const line of lines) {
+      const secret = line.split(' ')[2]!
+      expect(secret).toMatch(/^[0-9a-f]{64,96}$/)
+      expect(log).not.toContain(secret)
+      expect(log).not.toContain(Buffer.from(secret, 'hex').toString('base64'))
+    }
+    for (const name of ['ca', 'echo']) {
+      const middle = readFileSync(join(directory, 'certs', `${name}.key`), 'utf8').split('\n')[1]!
+      expect(log).not.toContain(middle)
+    }
+  })
+})
+
+describe('up, when something is wrong', () => {
+  it('names the port that is in use, and how to choose another', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    for (const variable of ['HOTPOTATO_HTTP_PORT', 'HOTPOTATO_HTTPS_PORT']) {
+      const { code, stdout, stderr } = await hotpotato(directory, ['up'], { [variable]: String(port) })
+      expect(code).toBe(1)
+      const lines = (stdout + stderr).split('\n').filter(line => line.includes('port'))
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain(`port ${port} is in use`)
+      expect(lines[0]).toContain(`${variable}=PORT`)
+    }
+    server.close()
+    expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
+  })
+
+  it('refuses a run directory that others can look into', async () => {
+    const open = await makeDirectory()
+    const runs = join(open, 'run')
+    mkdirSync(runs)
+    chmodSync(runs, 0o755)
+    const { code, stderr } = await hotpotato(open, ['up'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('must belong to you alone: chmod 700 it')
+    rmSync(open, { recursive: true })
+  })
+
+  it('names a certificate that is broken or of the wrong key, with the command that renews it', async () => {
+    const broken = await makeDirectory()
+    const file = join(broken, 'certs', 'echo.crt')
+    const good = readFileSync(file)
+    writeFileSync(file, 'not a certificate')
+    const first = await hotpotato(broken, ['up'])
+    expect(first.code).toBe(1)
+    expect(first.stderr).toContain('echo.crt')
+    expect(first.stderr).toMatch(/npm run certs/)
+    writeFileSync(file, good)
+    writeFileSync(join(broken, 'certs', 'echo.key'), readFileSync(join(broken, 'certs', 'hello.key')))
+    const second = await hotpotato(broken, ['up'])
+    expect(second.code).toBe(1)
+    expect(second.stderr).toContain('echo.key')
+    rmSync(broken, { recursive: true })
+  })
+
+  it('names a function that cannot be loaded', async () => {
+    const bad = await makeDirectory('version: 1\nfunctions:\n  echo: { handler: ./missing.mjs }\n')
+    const { code, stdout, stderr } = await hotpotato(bad, ['up'])
+    expect(code).toBe(1)
+    expect(stdout + stderr).toContain('missing.mjs does not exist')
+    rmSync(bad, { recursive: true })
+  })
+
+  it('names what it does not understand in its configuration and its environment', async () => {
+    const { code, stderr } = await hotpotato(directory, ['up'], { HOTPOTATO_HTTP_PORT: 'eighty' })
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'HOTPOTATO_HTTP_PORT must be a whole number from 0 to 65535, not "eighty"\n'.replace(
+        /^/,
+        `${join(directory, 'hotpotato.yml')}: `,
+      ),
+    })
+    const other = await hotpotato(directory, ['up'], { HOTPOTATO_PROVIDER: 'magic' })
+    expect(other).toMatchObject({ code: 1, stderr: 'HOTPOTATO_PROVIDER must be node or noble, not magic\n' })
+  })
+
+  it('prints how it is used', async () => {
+    expect(await hotpotato(directory, [])).toMatchObject({ code: 2 })
+    expect((await hotpotato(directory, ['--nonsense'])).code).toBe(1)
+  })
+})

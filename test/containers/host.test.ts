@@ -1,0 +1,172 @@
+import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Host } from '../../src/containers/host.ts'
+import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import type { Peer } from '../../src/transfer/control.ts'
+import type { Courier } from '../../src/transfer/courier.ts'
+import type { Release } from '../../src/transfer/custody.ts'
+import { type Envelope, freshEnvelope } from '../../src/transfer/envelope.ts'
+import { takeHandle } from '../../src/transfer/lift.ts'
+import { freshHttp } from '../../src/transfer/parcel.ts'
+import { Descriptor } from '../../src/transfer/stream.ts'
+import { utf8 } from '../../src/wire/index.ts'
+import { connectedPair, serverConfig } from '../lib/pair.ts'
+
+const warnings: unknown[] = []
+const log = { debug() {}, info() {}, warn: (fields: unknown) => void warnings.push(fields), error() {} }
+let host: Host
+/** What the courier was asked to send, and how to settle it. */
+let sent: { target: number; descriptor: Descriptor; settle: (release: Release) => void }[]
+let server: Server
+let clients: Socket[]
+let directory: string
+
+beforeEach(async () => {
+  warnings.length = 0
+  sent = []
+  clients = []
+  directory = mkdtempSync(join(tmpdir(), 'hotpotato-host-'))
+  server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
+  await new Promise<void>(resolve => server.listen(join(directory, 's'), resolve))
+  host = new Host({
+    container: 'echo-1',
+    functionName: 'echo',
+    module: { kind: 'raw', file: 'test', handle: ({ path }) => ({ status: 200, body: path }) },
+    environment: {},
+    functionNames: new Set(['echo', 'hello']),
+    tls: serverConfig(),
+    limits: { idleMilliseconds: 30_000, http: DEFAULT_LIMITS },
+    log,
+  })
+  host.connect({
+    send: (target: number, _envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
+      void sent.push({ target, descriptor, settle }),
+  } as unknown as Courier)
+})
+afterEach(async () => {
+  await host.stop()
+  for (const client of clients) client.destroy()
+  server.close()
+  rmSync(directory, { recursive: true })
+})
+
+/** A client and the descriptor of its connection. */
+async function connection(): Promise<{
+  client: Socket
+  descriptor: Descriptor
+  text: () => Promise<string>
+}> {
+  const accepted = new Promise<Socket>(resolve => server.once('connection', resolve))
+  const client = connect(join(directory, 's'))
+  clients.push(client)
+  let text = ''
+  client.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece
+  })
+  client.on('error', () => {})
+  const closed = new Promise(resolve => client.once('end', resolve))
+  const { handle } = takeHandle(await accepted)
+  return { client, descriptor: Descriptor.fromHandle(handle), text: () => closed.then(() => text) }
+}
+
+function plain(inbound: string): Envelope {
+  return freshHttp({ sessionId: new Uint8Array(16), idleLeft: 30_000, inbound: utf8(inbound) })
+}
+
+const sibling = (id: number): Peer => ({
+  id,
+  role: 'container',
+  name: `hello-${id}`,
+  functionName: 'hello',
+  publicKey: new Uint8Array(32),
+})
+const GET_HELLO = 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n'
+
+describe('what arrives', () => {
+  it('is taken and served', async () => {
+    const { descriptor, text } = await connection()
+    const envelope = plain('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(host.take({ envelope, descriptor })).toBeUndefined()
+    expect(await text()).toMatch(/\r\n\r\n\/x$/)
+    expect(host.counters).toMatchObject({ accepted: 1, refused: 0 })
+  })
+
+  it('is refused while the container drains', async () => {
+    const { descriptor } = await connection()
+    host.drain()
+    expect(host.take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'draining' })
+    expect(descriptor.open).toBe(true)
+    descriptor.close()
+    expect(host.counters).toMatchObject({ accepted: 0, refused: 1 })
+  })
+
+  it("is refused if it is a client's session, or needs a suite that is not here", async () => {
+    const { descriptor } = await connection()
+    const { client, server: session } = connectedPair()
+    const mine = session.release()
+    const cases = [
+      [client.release(), 'role'],
+      [{ ...mine, cipherSuite: 0x1399 }, 'suite'],
+    ] as const
+    for (const [tls, reason] of cases) {
+      const envelope = freshEnvelope(new Uint8Array(16), 1, tls)
+      expect(host.take({ envelope, descriptor })).toMatchObject({ reason })
+      expect(descriptor.open).toBe(true)
+    }
+    descriptor.close()
+    expect(host.size).toBe(0)
+  })
+
+  it('is refused if its descriptor is no stream', () => {
+    const descriptor = Descriptor.fromFd(openSync('/dev/null', 'r'))
+    expect(host.take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'descriptor' })
+    expect(warnings).toHaveLength(1)
+  })
+})
+
+describe('what leaves', () => {
+  it('goes to the containers of its function in turn, and not to those that are gone', async () => {
+    for (const id of [5, 6, 7]) host.introduced(sibling(id))
+    host.introduced({ ...sibling(8), role: 'gateway' })
+    host.gone(6)
+    for (let i = 0; i < 4; i++) {
+      const { descriptor } = await connection()
+      host.take({ envelope: plain(GET_HELLO), descriptor })
+    }
+    expect(sent.map(({ target }) => target)).toEqual([5, 7, 5, 7])
+    for (const { settle, descriptor } of sent) {
+      expect(descriptor.open).toBe(true)
+      settle({ state: 'gone' })
+      expect(descriptor.open).toBe(false)
+    }
+    expect(host.counters).toMatchObject({ accepted: 4, moved: 4, ended: 0, unclean: 0 })
+    expect(host.size).toBe(0)
+  })
+
+  it('stays when there is no container, or the last one is gone', async () => {
+    host.introduced(sibling(5))
+    host.gone(5)
+    const { descriptor, text } = await connection()
+    host.take({ envelope: plain(GET_HELLO.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), descriptor })
+    expect(await text()).toMatch(/^HTTP\/1\.1 503 /)
+    expect(sent).toEqual([])
+  })
+
+  it('is taken up again after a refusal; an end that nobody can tell is counted and heard by the client', async () => {
+    host.introduced(sibling(5))
+    const [kept, lost] = [await connection(), await connection()]
+    host.take({
+      envelope: plain(`${GET_HELLO}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`),
+      descriptor: kept.descriptor,
+    })
+    host.take({ envelope: plain(GET_HELLO), descriptor: lost.descriptor })
+    sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'stale', detail: 'x' } })
+    sent[1]!.settle({ state: 'ended', reason: 'expired' })
+    expect((await kept.text()).match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 503', 'HTTP/1.1 200'])
+    expect(await lost.text()).toBe('')
+    expect(host.counters).toMatchObject({ unclean: 1, moved: 0 })
+  })
+})

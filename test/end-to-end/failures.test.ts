@@ -1,0 +1,179 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { sendCommand } from '../../src/cli/control-socket.ts'
+import type { MemberStatus } from '../../src/gateway/supervisor.ts'
+import { Client, field, textOf } from './client.ts'
+import { eventually, isRunning, makeDirectory, Platform } from './platform.ts'
+
+let platform: Platform
+afterEach(() => platform?.stop())
+
+async function start(environment: Record<string, string> = {}): Promise<void> {
+  platform = await Platform.start({ environment })
+}
+
+const options = (): { port: number; tls: { ca: string; serverName: string } } => ({
+  port: platform.https,
+  tls: { ca: platform.ca, serverName: 'echo.local' },
+})
+
+/** `once` can be loaded only once. */
+const ONCE = `
+version: 1
+gateway:
+  defaultFunction: once
+  limits: { holdSeconds: 300ms }
+functions:
+  once: { handler: ./once.mjs, certificate: echo, hosts: [echo.local] }
+  hello: {}
+`
+const ONCE_MODULE = `
+import { existsSync, writeFileSync } from 'node:fs'
+const flag = new URL('./loaded', import.meta.url)
+if (existsSync(flag)) throw new Error('only once')
+writeFileSync(flag, '')
+export default () => new Response('once')
+`
+
+describe('the gateway is killed', () => {
+  it('established connections live on and move, a new gateway serves on the same ports', async () => {
+    await start()
+    const client = await Client.open(options())
+    const plain = await Client.open({ port: platform.http })
+    await client.request('/echo')
+    await plain.request('/echo')
+    await platform.kill('gateway')
+    expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1', hops: 1 })
+    expect(await plain.request('/echo-raw')).toMatchObject({ status: 200, container: 'echo-raw-1', hops: 1 })
+    expect((await platform.until('gateway', ({ ready }) => ready)).restarts).toBe(1)
+    const second = await Client.open(options())
+    expect((await second.request('/hello')).status).toBe(200)
+    expect(await client.request('/echo')).toMatchObject({ status: 200, hops: 2 })
+    for (const one of [client, plain, second]) await one.close()
+    expect(client.handshakes).toBe(1)
+  }, 60_000)
+})
+
+describe('the supervisor is killed', () => {
+  it.each([{}, { HOTPOTATO_CHANNEL: 'ipc' }])(
+    'nobody stays behind %j',
+    async environment => {
+      await start(environment)
+      const client = await Client.open(options())
+      await client.request('/echo')
+      const pids = (await platform.status()).map(({ pid }) => pid!)
+      expect(pids.every(isRunning)).toBe(true)
+      await platform.end('SIGKILL')
+      await eventually(() => (pids.some(isRunning) ? undefined : true), 'a process stays behind')
+      await client.ended
+    },
+    60_000,
+  )
+})
+
+describe('nobody is ready', () => {
+  it('a new connection is held for a moment, then told so; a session stays where it is', async () => {
+    const directory = await makeDirectory(ONCE)
+    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
+    platform = await Platform.start({ directory })
+    const session = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })
+    expect((await session.request('/once')).status).toBe(200)
+    expect((await session.request('/hello')).status).toBe(200)
+    await platform.kill('once-1')
+    await eventually(() => (platform.log.includes('once-1 cannot start') ? true : undefined), 'it started')
+
+    const fresh = new Client(options())
+    expect(await fresh.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
+    fresh.socket.destroy()
+    const plain = await Client.open({ port: platform.http })
+    const refusal = await plain.request('/once')
+    expect(refusal.status).toBe(503)
+    expect(field(refusal, 'content-type')).toBe('application/problem+json')
+    expect(field(refusal, 'connection')).toBe('close')
+    await plain.close()
+
+    const stays = await session.request('/once')
+    expect(stays).toMatchObject({ status: 503, container: 'hello-1' })
+    expect(textOf(stays)).toContain('the connection is intact')
+    expect((await session.request('/hello')).status).toBe(200)
+    await session.close()
+    expect(session.handshakes).toBe(1)
+    await platform.stop()
+    rmSync(directory, { recursive: true })
+  }, 60_000)
+
+  it('a container that does not answer has its new connections ended, and they are counted', async () => {
+    await start()
+    const { pid } = await platform.member('echo-1')
+    process.kill(pid!, 'SIGSTOP')
+    const client = new Client(options())
+    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
+    client.socket.destroy()
+    process.kill(pid!, 'SIGCONT')
+    await platform.until('gateway', ({ counters }) => counters.unclean === 1)
+  }, 60_000)
+})
+
+describe('no verdict', () => {
+  it.each([{}, { HOTPOTATO_CHANNEL: 'ipc' }])(
+    'a connection whose target is stopped ends without a word, and is never served twice %j',
+    async environment => {
+      await start(environment)
+      const { pid } = await platform.member('hello-1')
+      const client = await Client.open(options())
+      await client.request('/echo')
+      const plain = await Client.open({ port: platform.http })
+      await plain.request('/echo')
+      process.kill(pid!, 'SIGSTOP')
+      const lost = client.request('/hello').then(
+        () => 'answered',
+        (error: Error) => error.message,
+      )
+      const lostPlain = plain.request('/hello').then(
+        () => 'answered',
+        (error: Error) => error.message,
+      )
+      // FIN, and nothing that looks like an orderly end.
+      expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
+      expect((await plain.ended).error).toBeUndefined()
+      expect(await lost).not.toBe('answered')
+      expect(await lostPlain).not.toBe('answered')
+      expect((await platform.member('echo-1')).counters.unclean).toBe(2)
+      process.kill(pid!, 'SIGCONT')
+      // The target finds two dead connections in its inbox; neither it nor anybody else fails over them.
+      await platform.idle()
+      expect((await platform.member('hello-1')).pid).toBe(pid)
+      const next = await Client.open(options())
+      expect((await next.request('/hello')).container).toBe('hello-1')
+      for (const one of [client, plain, next]) await one.close()
+      expect(client.raw).toEqual([])
+    },
+    60_000,
+  )
+})
+
+describe('commands to a busy platform', () => {
+  it('status twice at once gives both all counters', async () => {
+    await start()
+    const path = join(platform.directory, 'run', 'control.sock')
+    const answers = await Promise.all([1, 2, 3].map(() => sendCommand(path, 'status')))
+    for (const { members } of answers as { members: MemberStatus[] }[]) {
+      expect(members).toHaveLength(5)
+      for (const { name, counters } of members) expect(counters.heapKiB, name).toBeGreaterThan(0)
+    }
+  })
+
+  it('goes on when a client of its control socket says nothing, or too much', async () => {
+    await start()
+    const path = `${platform.directory}/run/control.sock`
+    const silent = connect(path)
+    const loud = connect(path)
+    loud.on('error', () => {})
+    loud.write('x'.repeat(1000))
+    await new Promise(resolve => loud.once('close', resolve))
+    expect(await platform.status()).toHaveLength(5)
+    silent.destroy()
+  })
+})

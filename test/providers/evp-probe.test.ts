@@ -1,0 +1,39 @@
+import { createRequire } from 'node:module'
+import { afterEach, expect, test, vi } from 'vitest'
+
+const { cache } = createRequire(import.meta.url)
+const koffiLoaded = (): boolean => Object.keys(cache).some(file => file.includes('/koffi/'))
+const { platform } = process
+
+afterEach(() => {
+  Object.defineProperty(process, 'platform', { value: platform })
+  vi.resetModules()
+})
+
+test('importing evp loads no foreign code; the probe does, once', async () => {
+  const { probeEvp } = await import('../../src/tls13/crypto/evp.ts')
+  expect(koffiLoaded()).toBe(false)
+  const probed = probeEvp()
+  expect(koffiLoaded()).toBe(process.platform === 'linux')
+  expect(probeEvp()).toBe(probed)
+})
+
+test('where foreign calls have never been tried they are not tried, and the reason says so', async () => {
+  Object.defineProperty(process, 'platform', { value: 'plan9' })
+  const { probeEvp } = await import('../../src/tls13/crypto/evp.ts')
+  expect(probeEvp()).toEqual({ available: false, reason: expect.stringContaining('plan9') })
+})
+
+test('a Node that gives other bytes is a reason to do without', async () => {
+  vi.doMock('../../src/tls13/crypto/node.ts', async original => {
+    const { node } = await original<typeof import('../../src/tls13/crypto/node.ts')>()
+    const [first, ...others] = node.cipherSuites
+    const hash = { ...first!.hash, hmac: () => new Uint8Array(32) }
+    return { node: { ...node, cipherSuites: [{ ...first!, hash }, ...others] } }
+  })
+  const { probeEvp } = await import('../../src/tls13/crypto/evp.ts')
+  const probed = probeEvp()
+  vi.doUnmock('../../src/tls13/crypto/node.ts')
+  expect(probed).toEqual({ available: false, reason: expect.any(String) })
+  if (process.platform === 'linux' && !probed.available) expect(probed.reason).toContain('HMAC')
+})

@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest'
+import { TlsError } from '../../src/tls13/alert.ts'
+import {
+  EXTENSIONS,
+  type ExtensionCarrier,
+  extensionTypes,
+  hostName,
+  readExtensions,
+  writeExtensions,
+} from '../../src/tls13/extensions.ts'
+import { EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
+
+/** The table of RFC 8446, Section 4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA has them. */
+const TABLE: Readonly<Record<string, readonly [number, string]>> = {
+  server_name: [0, 'CH, EE'],
+  max_fragment_length: [1, 'CH, EE'],
+  status_request: [5, 'CH, CR, CT'],
+  supported_groups: [10, 'CH, EE'],
+  signature_algorithms: [13, 'CH, CR'],
+  use_srtp: [14, 'CH, EE'],
+  heartbeat: [15, 'CH, EE'],
+  application_layer_protocol_negotiation: [16, 'CH, EE'],
+  signed_certificate_timestamp: [18, 'CH, CR, CT'],
+  client_certificate_type: [19, 'CH, EE'],
+  server_certificate_type: [20, 'CH, EE'],
+  padding: [21, 'CH'],
+  record_size_limit: [28, 'CH, EE'],
+  pre_shared_key: [41, 'CH, SH'],
+  early_data: [42, 'CH, EE, NST'],
+  supported_versions: [43, 'CH, SH, HRR'],
+  cookie: [44, 'CH, HRR'],
+  psk_key_exchange_modes: [45, 'CH'],
+  certificate_authorities: [47, 'CH, CR'],
+  oid_filters: [48, 'CR'],
+  post_handshake_auth: [49, 'CH'],
+  signature_algorithms_cert: [50, 'CH, CR'],
+  key_share: [51, 'CH, SH, HRR'],
+}
+const CARRIERS: readonly ExtensionCarrier[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
+
+/** A well-formed value of each extension that has a form of its own, by where it stands. */
+const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionCarrier, string>>>> = {
+  server_name: { CH: '0006000003612e62', EE: '' },
+  supported_groups: { CH: '0002001d', EE: '0002001d' },
+  signature_algorithms: { CH: '00020807', CR: '00020807' },
+  application_layer_protocol_negotiation: { CH: '0003026832', EE: '0003026832' },
+  pre_shared_key: { CH: `00070001aa00000000002120${'00'.repeat(32)}`, SH: '0000' },
+  early_data: { CH: '', EE: '', NST: '00000400' },
+  supported_versions: { CH: '020304', SH: '0304', HRR: '0304' },
+  cookie: { CH: '0001aa', HRR: '0001aa' },
+  psk_key_exchange_modes: { CH: '0101' },
+  post_handshake_auth: { CH: '' },
+  signature_algorithms_cert: { CH: '00020807', CR: '00020807' },
+  key_share: { CH: '0006001d0002aabb', SH: '001d0002aabb', HRR: '001d' },
+}
+
+test('the table is that of RFC 8446, Section 4.2', () => {
+  const ours = Object.entries(EXTENSIONS).map(([name, row]) => {
+    const places = CARRIERS.filter(carrier => carrier in row.in)
+    return [name, [row.type, places.sort().join(', ')]]
+  })
+  const theirs = Object.entries(TABLE).map(([name, [type, places]]) => [
+    name,
+    [type, places.split(', ').sort().join(', ')],
+  ])
+  expect(Object.fromEntries(ours)).toEqual(Object.fromEntries(theirs))
+})
+
+const rows = Object.entries(TABLE).flatMap(([name, [type, places]]) =>
+  CARRIERS.map(carrier => ({ name, type, carrier, allowed: places.split(', ').includes(carrier) })),
+)
+
+describe('each extension in each message', () => {
+  test.each(rows)('$name in $carrier', ({ name, type, carrier, allowed }) => {
+    const extensionData = fromHex(WELL_FORMED[name]?.[carrier] ?? '00')
+    const read = () => readExtensions(carrier, [{ extensionType: type, extensionData }])
+    if (allowed) expect(Object.keys(read())).toEqual([name])
+    else expect(alertOf(read)).toBe('illegal_parameter')
+  })
+})
+
+const readable = Object.entries(WELL_FORMED).flatMap(([name, forms]) =>
+  Object.entries(forms).map(([carrier, wire]) => ({ name, carrier: carrier as ExtensionCarrier, wire })),
+)
+
+test.each(readable)(
+  '$name in $carrier: what is read is written to the same bytes',
+  ({ name, carrier, wire }) => {
+    const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
+    const list = [{ extensionType, extensionData: fromHex(wire) }]
+    expect(writeExtensions(carrier, readExtensions(carrier, list))).toEqual(list)
+  },
+)
+
+test.each(readable)(
+  '$name in $carrier: cut and with bytes too many it is decode_error',
+  ({ name, carrier, wire }) => {
+    const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
+    for (const data of [...prefixes(wire), `${wire}00`]) {
+      const read = () => readExtensions(carrier, [{ extensionType, extensionData: fromHex(data) }])
+      expect([data, alertOf(read)]).toEqual([data, 'decode_error'])
+    }
+  },
+)
+
+test('extensions are written in the order of the table, pre_shared_key last (§4.2.11)', () => {
+  const list = writeExtensions('CH', {
+    pre_shared_key: {
+      identities: [{ identity: utf8('x'), obfuscatedTicketAge: 0 }],
+      binders: [new Uint8Array(32)],
+    },
+    key_share: [],
+    supported_versions: [0x0304],
+    server_name: [{ nameType: 0, hostName: utf8('a.b') }],
+  })
+  expect(list.map(({ extensionType }) => extensionType)).toEqual([0, 43, 51, 41])
+})
+
+describe('unknown extensions', () => {
+  const unknown = { extensionType: 0x1234, extensionData: fromHex('ff') }
+
+  test.each(['CH', 'CR', 'NST'] as const)('are ignored in %s, which asks', carrier => {
+    expect(readExtensions(carrier, [unknown])).toEqual({})
+  })
+
+  test.each(['SH', 'EE', 'CT', 'HRR'] as const)('are unsupported_extension in %s, which answers', carrier => {
+    expect(alertOf(() => readExtensions(carrier, [unknown], new Set([43, 51])))).toBe('unsupported_extension')
+  })
+
+  test('are fine in an answer to somebody who asked for them', () => {
+    expect(readExtensions('EE', [unknown], new Set([0x1234]))).toEqual({})
+  })
+})
+
+test('a cookie is the one thing that a HelloRetryRequest may bring unasked (§4.2)', () => {
+  const cookie = [{ extensionType: 44, extensionData: fromHex('0001aa') }]
+  expect(readExtensions('HRR', cookie, new Set())).toEqual({ cookie: fromHex('aa') })
+  const share = [{ extensionType: 51, extensionData: fromHex('001d') }]
+  expect(alertOf(() => readExtensions('HRR', share, new Set()))).toBe('unsupported_extension')
+})
+
+test('numbers reserved by RFC 8701 were never asked for', () => {
+  const list = [0x0a0a, 43, 0xfafa].map(extensionType => ({ extensionType, extensionData: EMPTY }))
+  expect([...extensionTypes(list)]).toEqual([43])
+})
+
+describe('hostName', () => {
+  const name = (text: string, nameType = 0) => ({ nameType, hostName: utf8(text) })
+
+  test.each(['a', 'echo.local', 'echo.local.', 'xn--gre-6ka8l.example', 'a_b.example', `${'a'.repeat(253)}`])(
+    'takes %s',
+    text => {
+      expect(hostName([name(text)])).toBe(text)
+    },
+  )
+
+  test.each(['a\0b', 'a b', 'ä', 'a/b', 'a:443', '[::1]', `${'a'.repeat(254)}`])('refuses %j', text => {
+    expect(alertOf(() => hostName([name(text)]))).toBe('illegal_parameter')
+  })
+
+  test('overlooks names of other types', () => {
+    expect(hostName([name('\0', 1), name('echo.local')])).toBe('echo.local')
+    expect(hostName([name('x', 1)])).toBeUndefined()
+    expect(hostName(undefined)).toBeUndefined()
+  })
+})
+
+function prefixes(wire: string): string[] {
+  return Array.from({ length: wire.length / 2 }, (_, length) => wire.slice(0, 2 * length))
+}
+
+function alertOf(work: () => unknown): string | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    if (error instanceof TlsError) return error.alert
+    throw error
+  }
+}

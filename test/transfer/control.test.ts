@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  CONTROL_VERSION,
+  type ControlMessage,
+  decodeControl,
+  encodeControl,
+} from '../../src/transfer/control.ts'
+import { concat, DecodeError, hex } from '../../src/wire/index.ts'
+
+const peer = {
+  id: 7,
+  role: 'container',
+  name: 'echo-1',
+  functionName: 'echo',
+  publicKey: new Uint8Array(32).fill(9),
+} as const
+const ticket = new Uint8Array(8).fill(3)
+
+const MESSAGES: ControlMessage[] = [
+  { kind: 'ready', peer },
+  { kind: 'introduce', peer: { ...peer, role: 'gateway', functionName: '' } },
+  { kind: 'gone', id: 0xffffffff },
+  { kind: 'failed', reason: 'why — for a reason' },
+  {
+    kind: 'parcel',
+    ticket,
+    sessionId: new Uint8Array(16).fill(1),
+    generation: 5,
+    sealed: Uint8Array.from({ length: 70_000 }, (_, i) => i & 0xff),
+  },
+  { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } },
+  { kind: 'verdict', ticket, verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } },
+  { kind: 'drain' },
+  { kind: 'stop' },
+  { kind: 'statusRequest' },
+  { kind: 'status', counters: [{ name: 'accepted', value: 4 }] },
+  { kind: 'listening', http: 8080, https: 8443 },
+]
+
+describe('a control message', () => {
+  it.each(MESSAGES.map(message => [message.kind, message] as const))(
+    '%s comes back as it was',
+    (_, message) => {
+      const encoded = encodeControl(message)
+      expect(encoded[0]).toBe(CONTROL_VERSION)
+      expect(decodeControl(encoded)).toEqual(message)
+    },
+  )
+
+  it.each(MESSAGES.map(message => [message.kind, message] as const))(
+    '%s is refused when it is cut, or goes on',
+    (_, message) => {
+      const encoded = encodeControl(message)
+      const step = Math.max(1, Math.floor(encoded.length / 200))
+      for (let length = 0; length < encoded.length; length += step)
+        expect(() => decodeControl(encoded.subarray(0, length))).toThrow(DecodeError)
+      expect(() => decodeControl(concat(encoded, Uint8Array.of(0)))).toThrow(DecodeError)
+    },
+  )
+
+  it('of another version is refused by that name', () => {
+    const encoded = encodeControl({ kind: 'stop' })
+    encoded[0] = 2
+    expect(() => decodeControl(encoded)).toThrow('control version 2; this program speaks 1')
+  })
+
+  it('of random bytes is refused, or one that has this encoding', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), random => {
+        const bytes = concat(Uint8Array.of(CONTROL_VERSION), random)
+        let message: ControlMessage
+        try {
+          message = decodeControl(bytes)
+        } catch (error) {
+          expect(error).toBeInstanceOf(DecodeError)
+          return
+        }
+        expect(hex(encodeControl(message))).toBe(hex(bytes))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})

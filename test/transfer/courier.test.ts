@@ -1,0 +1,365 @@
+import { openSync, readdirSync, readlinkSync } from 'node:fs'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { node } from '../../src/tls13/crypto/node.ts'
+import type { Channel, SendResult } from '../../src/transfer/channel.ts'
+import { decodeControl, encodeControl, type Peer } from '../../src/transfer/control.ts'
+import { type Arrival, Courier } from '../../src/transfer/courier.ts'
+import { type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
+import { freshEnvelope } from '../../src/transfer/envelope.ts'
+import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
+import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
+import { Descriptor } from '../../src/transfer/stream.ts'
+import { connectedPair } from '../lib/pair.ts'
+
+/** A message on its way between two processes of one test. */
+interface Underway {
+  readonly from: number
+  readonly to: number
+  payload: Uint8Array
+  descriptors: Descriptor[]
+}
+
+/** Channels in memory: nothing arrives before the test says so. */
+class Post {
+  readonly underway: Underway[] = []
+  readonly channels = new Map<number, MemoryChannel>()
+
+  open(self: number): MemoryChannel {
+    const channel = new MemoryChannel(self, this)
+    this.channels.set(self, channel)
+    return channel
+  }
+
+  /** Delivers everything, also what comes of it. */
+  deliver(): void {
+    for (let message = this.underway.shift(); message !== undefined; message = this.underway.shift())
+      this.channels.get(message.to)!.onMessage(message.from, message.payload, message.descriptors)
+  }
+}
+
+class MemoryChannel implements Channel {
+  readonly kind = 'native'
+  readonly self: number
+  readonly peers = new Set<number>()
+  onMessage: Channel['onMessage'] = () => {}
+  onRefused: Channel['onRefused']
+  onUndeliverable: Channel['onUndeliverable']
+  onDrain: Channel['onDrain']
+  /** What `send` says, instead of sending. */
+  result: SendResult | undefined
+  readonly #post: Post
+
+  constructor(self: number, post: Post) {
+    this.self = self
+    this.#post = post
+  }
+
+  send(to: number, payload: Uint8Array, descriptors: readonly Descriptor[] = []): SendResult {
+    if (this.result !== undefined) return this.result
+    if (!this.peers.has(to)) return 'gone'
+    this.#post.underway.push({
+      from: this.self,
+      to,
+      payload: payload.slice(),
+      descriptors: descriptors.map(({ fd }) => Descriptor.fromFd(openSync(`/proc/self/fd/${fd}`, 'r'))),
+    })
+    return 'sent'
+  }
+
+  addPeer(id: number, ends: readonly Descriptor[]): void {
+    for (const end of ends) end.close()
+    this.peers.add(id)
+  }
+
+  forget(id: number): void {
+    this.peers.delete(id)
+  }
+
+  close(): void {}
+}
+
+/** One process: its courier, and what it was told. */
+function member(post: Post, id: number) {
+  const identity = createIdentity(node, id)
+  const channel = post.open(id)
+  const parcels: Parcel[] = []
+  const told: unknown[] = []
+  const side = {
+    id,
+    channel,
+    parcels,
+    told,
+    publicKey: identity.publicKey,
+    /** What becomes of the next parcel. */
+    arrival: undefined as Arrival,
+    courier: undefined as unknown as Courier,
+  }
+  side.courier = new Courier(channel, new Sealer(node, identity), {
+    parcel: parcel => {
+      if (side.arrival === undefined) parcels.push(parcel)
+      return side.arrival
+    },
+    introduced: ({ id: other }) => told.push(`introduced ${other}`),
+    gone: other => told.push(`gone ${other}`),
+    control: (message, from) => told.push(`${message.kind} from ${from}`),
+    nonsense: (from, reason) => told.push(`nonsense from ${from}: ${reason}`),
+  })
+  return side
+}
+
+function scene() {
+  const post = new Post()
+  const [source, target, other] = [member(post, 1), member(post, 2), member(post, 3)] as const
+  const all = [source, target, other]
+  for (const one of all) {
+    for (const peer of all) {
+      if (one === peer) continue
+      const { id, publicKey } = peer
+      const introduced: Peer = { id, role: 'container', name: `c-${id}`, functionName: 'echo', publicKey }
+      one.channel.onMessage(0, encodeControl({ kind: 'introduce', peer: introduced }), [])
+    }
+    one.told.length = 0
+  }
+  const releases: Release[] = []
+  const descriptor = Descriptor.fromFd(openSync('/dev/null', 'r'))
+  return {
+    post,
+    source,
+    target,
+    other,
+    releases,
+    descriptor,
+    send: (envelope = connection(), to = 2) =>
+      source.courier.send(to, envelope, descriptor, release => releases.push(release)),
+    /** Closes what the test owns. */
+    done: () => {
+      descriptor.close()
+      for (const parcel of all.flatMap(({ parcels }) => parcels)) parcel.descriptor.close()
+    },
+  }
+}
+
+function connection() {
+  return freshHttp({ sessionId: new Uint8Array(16).fill(7), idleLeft: 100, inbound: new Uint8Array(3) })
+}
+
+/** Descriptors to the device that stands for connections here. */
+function openNulls(): number {
+  return readdirSync('/proc/self/fd').filter(fd => leadsToNull(fd)).length
+}
+
+function leadsToNull(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === '/dev/null'
+  } catch {
+    return false
+  }
+}
+
+afterEach(() => void vi.useRealTimers())
+
+describe('a parcel', () => {
+  it('arrives as it was sent, and its acceptance settles the matter', () => {
+    const { post, target, releases, send, done } = scene()
+    const { server } = connectedPair()
+    const envelope = {
+      ...freshEnvelope(new Uint8Array(16).fill(7), 100, server.release()),
+      generation: 4,
+      hops: 3,
+    }
+    send(envelope)
+    expect(releases).toEqual([])
+    post.deliver()
+    expect(releases).toEqual([{ state: 'gone' }])
+    expect(target.parcels.map(parcel => parcel.envelope)).toEqual([envelope])
+    expect(target.parcels[0]!.descriptor.open).toBe(true)
+    done()
+  })
+
+  it.each(['draining', 'role', 'suite', 'certificate', 'malformed', 'descriptor'] as const)(
+    'that is refused (%s) comes back, and its copy of the descriptor is closed',
+    reason => {
+      const before = openNulls()
+      const { post, target, releases, send, descriptor, done } = scene()
+      target.arrival = { reason, detail: 'because' }
+      send()
+      post.deliver()
+      expect(releases).toEqual([
+        { state: 'owned', verdict: { outcome: 'refused', reason, detail: 'because' } },
+      ])
+      expect(descriptor.open).toBe(true)
+      done()
+      expect(openNulls()).toBe(before)
+    },
+  )
+
+  it('that comes a second time is stale', () => {
+    const before = openNulls()
+    const { post, source, target, other, releases, send, done } = scene()
+    send()
+    const [message] = post.underway
+    const again = { ...message!, descriptors: [Descriptor.fromFd(openSync('/dev/null', 'r'))] }
+    post.deliver()
+    post.underway.push(again)
+    post.deliver()
+    expect(target.parcels).toHaveLength(1)
+    expect(releases).toEqual([{ state: 'gone' }])
+    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    expect(other.told).toEqual([])
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('that was changed on its way, or comes from somebody else, is refused for its seal', () => {
+    const before = openNulls()
+    const changes: ((message: Underway) => void)[] = [
+      message => {
+        message.payload[message.payload.length - 1]! ^= 1
+      },
+      // The generation and the session are what the seal vouches for, too.
+      message => edit(message, parcel => ({ ...parcel, generation: 9 })),
+      message => edit(message, parcel => ({ ...parcel, sessionId: new Uint8Array(16) })),
+      message => Object.assign(message, { from: 3 }),
+      message => edit(message, parcel => ({ ...parcel, sealed: parcel.sealed.subarray(0, 5) })),
+    ]
+    for (const [i, change] of changes.entries()) {
+      const { post, target, releases, send, done } = scene()
+      send()
+      change(post.underway[0]!)
+      const fromOther = post.underway[0]!.from === 3
+      post.deliver()
+      expect(target.parcels, String(i)).toEqual([])
+      // Whoever pretends to be somebody else does not settle what that one waits for.
+      if (fromOther) expect(releases).toEqual([])
+      else expect(releases, String(i)).toMatchObject([{ state: 'owned', verdict: { reason: 'seal' } }])
+      done()
+    }
+    expect(openNulls()).toBe(before)
+  })
+
+  it('without its descriptor is refused; one too many is closed', () => {
+    const before = openNulls()
+    const { post, target, releases, send, done } = scene()
+    send()
+    for (const lost of post.underway[0]!.descriptors.splice(0)) lost.close()
+    post.deliver()
+    expect(releases).toMatchObject([{ state: 'owned', verdict: { reason: 'descriptor' } }])
+    send()
+    post.underway[0]!.descriptors.push(Descriptor.fromFd(openSync('/dev/null', 'r')))
+    post.deliver()
+    expect(releases.at(-1)).toEqual({ state: 'gone' })
+    expect(target.parcels).toHaveLength(1)
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('whose descriptor was lost in the channel is refused by the channel', () => {
+    const { post, target, releases, send, done } = scene()
+    send()
+    const { from, payload, descriptors } = post.underway.shift()!
+    for (const one of descriptors) one.close()
+    target.channel.onRefused?.(from, payload, 'descriptors were lost')
+    post.deliver()
+    expect(releases).toMatchObject([
+      { state: 'owned', verdict: { reason: 'descriptor', detail: 'descriptors were lost' } },
+    ])
+    done()
+  })
+
+  it('that cannot be sent stays, at once', () => {
+    const { source, releases, send, done } = scene()
+    for (const result of ['gone', 'full'] as const) {
+      source.channel.result = result
+      send()
+    }
+    source.channel.result = undefined
+    send(connection(), 99)
+    expect(releases).toEqual(Array(3).fill({ state: 'owned', verdict: undefined }))
+    expect(source.courier.inCustody).toBe(0)
+    done()
+  })
+
+  it('that waited in the channel comes back if it never left, and waits on if a part of it did', () => {
+    for (const started of [false, true]) {
+      const { post, source, releases, send, done } = scene()
+      send()
+      const { payload, descriptors } = post.underway.shift()!
+      for (const one of descriptors) one.close()
+      source.channel.onUndeliverable?.(2, payload, started)
+      expect(releases).toEqual(started ? [] : [{ state: 'owned', verdict: undefined }])
+      source.channel.onMessage(0, encodeControl({ kind: 'gone', id: 2 }), [])
+      expect(releases).toEqual([
+        started ? { state: 'ended', reason: 'lost' } : { state: 'owned', verdict: undefined },
+      ])
+      done()
+    }
+  })
+
+  it('whose target dies or says nothing is ended', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    const { post, source, releases, send, done } = scene()
+    send()
+    vi.advanceTimersByTime(VERDICT_TIMEOUT - 1)
+    expect(releases).toEqual([])
+    vi.advanceTimersByTime(1001)
+    expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
+    // The verdict that comes too late changes nothing.
+    post.deliver()
+    expect(releases).toHaveLength(1)
+    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    send()
+    source.channel.onMessage(0, encodeControl({ kind: 'gone', id: 2 }), [])
+    expect(releases.at(-1)).toEqual({ state: 'ended', reason: 'lost' })
+    expect(source.told.at(-1)).toBe('gone 2')
+    for (const { descriptors } of post.underway) for (const one of descriptors) one.close()
+    done()
+  })
+})
+
+describe('other messages', () => {
+  it('reach the one who handles them; nonsense is told and closed', () => {
+    const before = openNulls()
+    const { source, done } = scene()
+    source.channel.onMessage(0, encodeControl({ kind: 'stop' }), [
+      Descriptor.fromFd(openSync('/dev/null', 'r')),
+    ])
+    source.channel.onMessage(2, Uint8Array.of(1, 99), [Descriptor.fromFd(openSync('/dev/null', 'r'))])
+    source.channel.onMessage(2, Uint8Array.of(), [])
+    expect(source.told[0]).toBe('stop from 0')
+    expect(source.told.slice(1)).toEqual([
+      expect.stringContaining('nonsense from 2'),
+      expect.stringContaining('nonsense from 2'),
+    ])
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('an introduction that cannot be is nonsense, too', () => {
+    const { source, done } = scene()
+    const peer: Peer = {
+      id: 9,
+      role: 'container',
+      name: 'x',
+      functionName: 'x',
+      publicKey: new Uint8Array(32),
+    }
+    source.channel.onMessage(0, encodeControl({ kind: 'introduce', peer }), [])
+    expect(source.told).toEqual([expect.stringContaining('nonsense from 0')])
+    done()
+  })
+
+  it('a returned message that is none does not end the process', () => {
+    const { source, done } = scene()
+    source.channel.onUndeliverable?.(2, new Uint8Array(0), false)
+    source.channel.onRefused?.(2, new Uint8Array(0), 'no room')
+    done()
+  })
+})
+
+type ParcelMessage = Extract<ReturnType<typeof decodeControl>, { kind: 'parcel' }>
+
+function edit(message: Underway, change: (parcel: ParcelMessage) => ParcelMessage): void {
+  const decoded = decodeControl(message.payload)
+  if (decoded.kind !== 'parcel') throw new Error('no parcel')
+  message.payload = encodeControl(change(decoded))
+}

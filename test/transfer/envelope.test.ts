@@ -1,0 +1,255 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { node } from '../../src/tls13/crypto/node.ts'
+import { CipherSuiteId, Session, type SessionState } from '../../src/tls13/index.ts'
+import {
+  decodeEnvelope,
+  type Envelope,
+  EnvelopeError,
+  encodeEnvelope,
+  FORMAT_VERSION,
+  freshEnvelope,
+} from '../../src/transfer/envelope.ts'
+import { freshHttp, freshTls, wipeEnvelope } from '../../src/transfer/parcel.ts'
+import { concat, fromHex, hex } from '../../src/wire/index.ts'
+import { clientConfig, connectedPair, createPair, serverConfig, ticketSealer } from '../lib/pair.ts'
+
+const bytes = (minLength: number, maxLength: number) => fc.uint8Array({ minLength, maxLength })
+const secret = bytes(32, 48)
+const name = fc.option(fc.stringMatching(/^[a-z0-9.-]{1,60}$/), { nil: undefined })
+const traffic = fc.option(fc.record({ trafficSecret: secret, sequenceNumber: fc.maxSafeNat() }), {
+  nil: undefined,
+})
+const common = {
+  cipherSuite: fc.nat(0xffff),
+  clientRandom: fc.option(bytes(32, 32), { nil: undefined }),
+  serverName: name,
+  alpn: name,
+  certificate: fc.option(bytes(4, 4), { nil: undefined }),
+  resumed: fc.boolean(),
+  read: traffic,
+  write: traffic,
+  keyUpdatePending: fc.boolean(),
+  writeClosed: fc.boolean(),
+  readClosed: fc.boolean(),
+  inboundRecords: bytes(0, 400),
+  inboundHandshake: bytes(0, 400),
+  outbound: bytes(0, 400),
+}
+const connected = fc.record({
+  state: fc.constant('CONNECTED' as const),
+  exporterMasterSecret: secret,
+  resumptionMasterSecret: secret,
+  ticketsIssued: fc.nat(0xffff),
+})
+const serverHandshake = fc.oneof(
+  fc.constantFrom({ state: 'START' as const }, { state: 'CLOSED' as const }),
+  fc.record({
+    state: fc.constant('WAIT_SECOND_CLIENT_HELLO' as const),
+    transcript: bytes(0, 300),
+    selectedGroup: fc.nat(0xffff),
+    cookie: fc.option(bytes(1, 50), { nil: undefined }),
+  }),
+  fc.record({
+    state: fc.constant('WAIT_FINISHED' as const),
+    transcript: bytes(0, 300),
+    masterSecret: secret,
+    clientApplicationTrafficSecret: secret,
+    exporterMasterSecret: secret,
+    takesTickets: fc.boolean(),
+  }),
+  connected,
+)
+const clientHandshake = fc.oneof(
+  fc.record({
+    state: fc.constant('WAIT_SH' as const),
+    transcript: bytes(0, 100),
+    clientHello: bytes(1, 100),
+    keyShares: fc.array(fc.record({ group: fc.nat(0xffff), privateKey: bytes(1, 66) }), { maxLength: 3 }),
+    psk: fc.constant(undefined),
+    retried: fc.boolean(),
+    compatibilityPending: fc.boolean(),
+  }),
+  connected,
+)
+const session: fc.Arbitrary<SessionState> = fc.oneof(
+  fc.record({ role: fc.constant('server' as const), handshake: serverHandshake, ...common }),
+  fc.record({ role: fc.constant('client' as const), handshake: clientHandshake, ...common }),
+)
+const envelopes: fc.Arbitrary<Envelope> = fc.record({
+  formatVersion: fc.constant(FORMAT_VERSION),
+  sessionId: bytes(16, 16),
+  generation: fc.nat(0xffffffff),
+  hops: fc.nat(0xffff),
+  idleLeft: fc.nat(0xffffffff),
+  tls: fc.option(session, { nil: undefined }),
+  application: fc.record({
+    protocol: fc.constant('http1' as const),
+    requestsServed: fc.nat(0xffffffff),
+    inbound: bytes(0, 400),
+  }),
+  extensions: fc.array(fc.record({ type: fc.nat(0xffff), data: bytes(0, 20) }), { maxLength: 3 }),
+})
+
+function refusal(input: Uint8Array): EnvelopeError {
+  try {
+    decodeEnvelope(input)
+  } catch (error) {
+    if (error instanceof EnvelopeError) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+describe('an envelope', () => {
+  it('comes back as it was, and has one encoding', () => {
+    fc.assert(
+      fc.property(envelopes, envelope => {
+        const encoded = encodeEnvelope(envelope)
+        const decoded = decodeEnvelope(encoded)
+        expect(decoded).toEqual(envelope)
+        expect(hex(encodeEnvelope(decoded))).toBe(hex(encoded))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('is refused when it is cut anywhere, or goes on', () => {
+    fc.assert(
+      fc.property(envelopes, envelope => {
+        const encoded = encodeEnvelope(envelope)
+        for (let length = 0; length < encoded.length; length++)
+          expect(refusal(encoded.subarray(0, length)).reason).toBe('malformed')
+        expect(refusal(concat(encoded, Uint8Array.of(0))).reason).toBe('malformed')
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('of another version is refused by that name, whatever follows', () => {
+    const encoded = encodeEnvelope(
+      freshHttp({ sessionId: new Uint8Array(16), idleLeft: 0, inbound: new Uint8Array(0) }),
+    )
+    for (const version of [0, FORMAT_VERSION + 1, 0xffff]) {
+      const other = concat(Uint8Array.of(version >> 8, version & 0xff), encoded.subarray(2))
+      expect(refusal(other).reason).toBe('version')
+      expect(refusal(other.subarray(0, 2)).reason).toBe('version')
+      expect(refusal(other).message).toContain(String(version))
+    }
+  })
+
+  it('that was changed is refused, or is another envelope with one encoding', () => {
+    fc.assert(
+      fc.property(envelopes, fc.nat(), fc.integer({ min: 1, max: 255 }), (envelope, place, change) => {
+        const encoded = encodeEnvelope(envelope)
+        encoded[place % encoded.length]! ^= change
+        let decoded: Envelope
+        try {
+          decoded = decodeEnvelope(encoded)
+        } catch (error) {
+          expect(error).toBeInstanceOf(EnvelopeError)
+          return
+        }
+        expect(hex(encodeEnvelope(decoded))).toBe(hex(encoded))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is refused with sequence numbers beyond what is exact', () => {
+    const { server } = connectedPair()
+    const state = server.release()
+    const encoded = encodeEnvelope(
+      freshEnvelope(new Uint8Array(16), 0, {
+        ...state,
+        read: { ...state.read!, sequenceNumber: 0x1122334455 },
+      }),
+    )
+    const at = hex(encoded).indexOf('0000001122334455') / 2
+    encoded[at] = 0xff
+    expect(refusal(encoded).reason).toBe('malformed')
+  })
+})
+
+describe('golden envelopes', () => {
+  const file = new URL('../../vectors/transfer/envelope-v1.json', import.meta.url)
+  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as {
+    vectors: { name: string; envelope: unknown; bytes: string }[]
+  }
+
+  it.each(vectors.map(one => [one.name, one] as const))('%s', (_, vector) => {
+    const decoded = decodeEnvelope(fromHex(vector.bytes))
+    const json = JSON.stringify(decoded, (_key, value) => (value instanceof Uint8Array ? hex(value) : value))
+    expect(JSON.parse(json)).toEqual(vector.envelope)
+    expect(hex(encodeEnvelope(decoded))).toBe(vector.bytes)
+  })
+})
+
+describe('the envelope of a real session', () => {
+  const suites = [
+    [CipherSuiteId.TLS_AES_128_GCM_SHA256, 256],
+    [CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256, 256],
+    [CipherSuiteId.TLS_AES_256_GCM_SHA384, 320],
+  ] as const
+
+  it.each(suites)('with suite %i is at most %i bytes when idle', (id, limit) => {
+    const provider = { ...node, cipherSuites: node.cipherSuites.filter(suite => suite.id === id) }
+    const tickets = { sealer: ticketSealer() }
+    const { server } = connectedPair(
+      { alpn: ['http/1.1'], serverName: 'echo.local' },
+      { provider, alpn: ['http/1.1'], tickets },
+    )
+    expect(server.serverName).toBe('echo.local')
+    expect(server.alpn).toBe('http/1.1')
+    const envelope = freshEnvelope(new Uint8Array(16), 30_000, server.release())
+    expect(encodeEnvelope(envelope).length).toBeLessThanOrEqual(limit)
+  })
+
+  it('in the middle of a handshake goes on elsewhere', () => {
+    const pair = createPair()
+    const fresh = freshTls({
+      sessionId: new Uint8Array(16),
+      idleLeft: 1,
+      inbound: concat(...pair.client.takeOutput()),
+    })
+    const again = (state: SessionState) =>
+      decodeEnvelope(encodeEnvelope(freshEnvelope(new Uint8Array(16), 1, state))).tls!
+    const first = Session.restore(again(fresh.tls!), serverConfig())
+    expect(first.next()).toBeUndefined()
+    const waiting = again(first.release())
+    expect(waiting.handshake.state).toBe('WAIT_FINISHED')
+    const second = Session.restore(waiting, serverConfig())
+    pair.client.receive(concat(...second.takeOutput()))
+    expect(second.receive(concat(...pair.client.takeOutput()))).toMatchObject([
+      { type: 'handshake_complete' },
+    ])
+    expect(second.connected).toBe(true)
+  })
+
+  it('is not taken up by the wrong side, or without its suite', () => {
+    const { server, client } = connectedPair()
+    const state = decodeEnvelope(encodeEnvelope(freshEnvelope(new Uint8Array(16), 1, server.release()))).tls!
+    expect(() => Session.restore(state, clientConfig())).toThrow("a server's state")
+    expect(() => Session.restore(client.release(), serverConfig())).toThrow("a client's state")
+    const lacking = {
+      ...node,
+      cipherSuites: node.cipherSuites.filter(suite => suite.id !== state.cipherSuite),
+    }
+    expect(() => Session.restore(state, serverConfig({ provider: lacking }))).toThrow()
+    // Trying has changed nothing.
+    expect(Session.restore(state, serverConfig()).connected).toBe(true)
+  })
+
+  it('is wiped: no secret is left in what the source still holds', () => {
+    const { server } = connectedPair()
+    const envelope = freshEnvelope(new Uint8Array(16), 1, server.release())
+    const state = envelope.tls!
+    const kept = [state.read!.trafficSecret, state.write!.trafficSecret]
+    if (state.handshake.state !== 'CONNECTED') throw new Error('not connected')
+    kept.push(state.handshake.exporterMasterSecret, state.handshake.resumptionMasterSecret)
+    expect(kept.every(one => one.some(byte => byte !== 0))).toBe(true)
+    wipeEnvelope(envelope)
+    expect(kept.every(one => one.every(byte => byte === 0))).toBe(true)
+  })
+})

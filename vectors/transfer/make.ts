@@ -1,0 +1,134 @@
+import { writeFileSync } from 'node:fs'
+import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import { hex, utf8 } from '../../src/wire/index.ts'
+
+/**
+ * Writes `envelope-v1.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 1; whoever runs it
+ * again and gets other bytes has changed the format.
+ */
+const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
+
+const common = {
+  formatVersion: FORMAT_VERSION,
+  sessionId: Uint8Array.from({ length: 16 }, (_, i) => i),
+  extensions: [],
+}
+
+const session = {
+  role: 'server',
+  cipherSuite: 0x1301,
+  clientRandom: undefined,
+  serverName: 'echo.local',
+  alpn: 'http/1.1',
+  certificate: filled(4, 0xc4),
+  resumed: false,
+  keyUpdatePending: false,
+  writeClosed: false,
+  readClosed: false,
+  inboundRecords: new Uint8Array(0),
+  inboundHandshake: new Uint8Array(0),
+  outbound: new Uint8Array(0),
+} as const
+
+const ENVELOPES: Record<string, Envelope> = {
+  'an idle HTTPS connection': {
+    ...common,
+    generation: 7,
+    hops: 7,
+    idleLeft: 29_500,
+    tls: {
+      ...session,
+      handshake: {
+        state: 'CONNECTED',
+        exporterMasterSecret: filled(32, 0xe1),
+        resumptionMasterSecret: filled(32, 0xe2),
+        ticketsIssued: 2,
+      },
+      read: { trafficSecret: filled(32, 0xa1), sequenceNumber: 12 },
+      write: { trafficSecret: filled(32, 0xa2), sequenceNumber: 34 },
+    },
+    application: { protocol: 'http1', requestsServed: 9, inbound: new Uint8Array(0) },
+  },
+  'a busy HTTPS connection with a larger suite': {
+    ...common,
+    generation: 0xffffffff,
+    hops: 0xffff,
+    idleLeft: 1,
+    tls: {
+      ...session,
+      cipherSuite: 0x1302,
+      clientRandom: filled(32, 0xcc),
+      resumed: true,
+      keyUpdatePending: true,
+      handshake: {
+        state: 'CONNECTED',
+        exporterMasterSecret: filled(48, 0xe1),
+        resumptionMasterSecret: filled(48, 0xe2),
+        ticketsIssued: 0xffff,
+      },
+      read: { trafficSecret: filled(48, 0xa1), sequenceNumber: Number.MAX_SAFE_INTEGER },
+      write: { trafficSecret: filled(48, 0xa2), sequenceNumber: 0 },
+      inboundRecords: utf8('half a record'),
+      inboundHandshake: utf8('half a message'),
+      outbound: utf8('sealed, not sent'),
+    },
+    application: { protocol: 'http1', requestsServed: 99, inbound: utf8('GET /hello HTTP/1.1\r\n') },
+    extensions: [{ type: 0xff01, data: utf8('from later') }],
+  },
+  'a handshake that waits for Finished': {
+    ...common,
+    generation: 1,
+    hops: 1,
+    idleLeft: 30_000,
+    tls: {
+      ...session,
+      handshake: {
+        state: 'WAIT_FINISHED',
+        transcript: utf8('hello, hello'),
+        masterSecret: filled(32, 0xd1),
+        clientApplicationTrafficSecret: filled(32, 0xd2),
+        exporterMasterSecret: filled(32, 0xd3),
+        takesTickets: true,
+      },
+      read: { trafficSecret: filled(32, 0xb1), sequenceNumber: 0 },
+      write: { trafficSecret: filled(32, 0xb2), sequenceNumber: 0 },
+    },
+    application: { protocol: 'http1', requestsServed: 0, inbound: new Uint8Array(0) },
+  },
+  'a connection that has not spoken': {
+    ...common,
+    generation: 0,
+    hops: 0,
+    idleLeft: 30_000,
+    tls: {
+      ...session,
+      cipherSuite: 0,
+      serverName: undefined,
+      alpn: undefined,
+      certificate: undefined,
+      handshake: { state: 'START' },
+      read: undefined,
+      write: undefined,
+      inboundRecords: utf8('a ClientHello'),
+    },
+    application: { protocol: 'http1', requestsServed: 0, inbound: new Uint8Array(0) },
+  },
+  'a connection without TLS': {
+    ...common,
+    generation: 3,
+    hops: 2,
+    idleLeft: 10,
+    tls: undefined,
+    application: { protocol: 'http1', requestsServed: 2, inbound: utf8('POST') },
+  },
+}
+
+const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
+  name,
+  envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),
+  bytes: hex(encodeEnvelope(envelope)),
+}))
+writeFileSync(
+  new URL('./envelope-v1.json', import.meta.url),
+  `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
+)
