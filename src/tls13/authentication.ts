@@ -32,6 +32,8 @@ export interface DelegatedKey {
   /** The scheme of the credential's own signature, which the client must take, too. */
   readonly algorithm: number
   readonly signer: Signer | RemoteSigner
+  /** Milliseconds since 1970, from when on it is not used any more; default: never, and clients refuse it when its time is over. */
+  readonly notAfter?: number
 }
 
 /**
@@ -72,10 +74,10 @@ export interface Trusted {
   /** The end-entity's SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array
   /**
-   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when on it is valid, in milliseconds since 1970.
-   * A credential's time counts from there.
+   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when to when it is valid, in milliseconds since
+   * 1970. A credential's time counts from the one and ends before the other.
    */
-  readonly delegation?: { readonly notBefore: number }
+  readonly delegation?: { readonly notBefore: number; readonly notAfter: number }
 }
 
 /**

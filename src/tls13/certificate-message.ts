@@ -3,13 +3,8 @@ import { peerError, TlsError } from './alert.ts'
 import { type Certificate, chooseCertificate, type RemoteSigner } from './authentication.ts'
 import type { CommonConfig } from './config.ts'
 import type { Signer } from './crypto/provider.ts'
-import { type ExtensionValues, OCSP, readExtensions, writeExtensions } from './extensions.ts'
-import {
-  Certificate as CertificateMessage,
-  type Extension,
-  encodeHandshake,
-  type MessageOf,
-} from './messages.ts'
+import { EXTENSIONS, type ExtensionValues, OCSP, readExtensions, writeExtensions } from './extensions.ts'
+import { Certificate as CertificateMessage, type Extension, type MessageOf } from './messages.ts'
 import { encodeWith } from './transition.ts'
 
 /** What the peer said it takes: from its ClientHello or its CertificateRequest. */
@@ -29,15 +24,19 @@ export interface ChosenIdentity {
   readonly delegated: boolean
 }
 
-/** The certificate that suits the peer; a delegated key goes first where it is wanted (RFC 9345, Section 4.1). @throws TlsError handshake_failure */
+/**
+ * The certificate that suits the peer; a delegated key goes first where it is wanted (RFC 9345, Section 4.1).
+ * @param now milliseconds since 1970 @throws TlsError handshake_failure
+ */
 export function chooseIdentity(
   certificates: readonly Certificate[],
   wishes: CertificateWishes,
+  now: number,
 ): ChosenIdentity {
   const schemes = wishes.signature_algorithms ?? []
   for (const certificate of certificates) {
     const { delegated } = certificate
-    if (delegated === undefined) continue
+    if (delegated === undefined || now > (delegated.notAfter ?? now)) continue
     if (
       wishes.delegated_credential?.includes(delegated.signer.scheme) &&
       schemes.includes(delegated.algorithm)
@@ -71,7 +70,7 @@ export function certificateMessage(
   const body = encode(CertificateMessage, shaped)
   const compressedCertificateMessage = compression.compress(body)
   const { algorithm } = compression
-  return encodeHandshake({
+  return encodeWith(config, {
     type: 'compressed_certificate',
     algorithm,
     uncompressedLength: body.length,
@@ -115,11 +114,20 @@ export function openCertificates(
 ): PeerCertificates {
   const opened = message.type === 'certificate' ? message : decompress(config, message)
   const [first, ...others] = opened.certificateList
+  for (const { extensions } of opened.certificateList) checkDelegation(extensions, offered)
   for (const { extensions } of others) readExtensions('CT', extensions, offered)
   return {
     certificateRequestContext: opened.certificateRequestContext,
     chain: opened.certificateList.map(({ certData }) => certData),
     extensions: first === undefined ? {} : readExtensions('CT', first.extensions, offered),
+  }
+}
+
+/** RFC 9345, Section 4.1.1: this one extension that nobody asked for has an alert of its own. */
+function checkDelegation(extensions: readonly Extension[], offered: ReadonlySet<number>): void {
+  const { type } = EXTENSIONS.delegated_credential
+  if (!offered.has(type) && extensions.some(({ extensionType }) => extensionType === type)) {
+    throw peerError('unexpected_message', 'a delegated credential that nobody asked for')
   }
 }
 
@@ -129,6 +137,9 @@ const MESSAGE_LIMIT = 2 ** 16
 function decompress(config: CommonConfig, message: MessageOf<'compressed_certificate'>) {
   const { algorithm, uncompressedLength, compressedCertificateMessage } = message
   const compression = config.certificateCompression?.find(one => one.algorithm === algorithm)
+  if (config.certificateCompression === undefined || config.certificateCompression.length === 0) {
+    throw peerError('unexpected_message', 'a compressed certificate that nobody asked for')
+  }
   if (compression === undefined) {
     throw peerError('illegal_parameter', `certificate compression ${algorithm}, which was not offered`)
   }
@@ -152,9 +163,10 @@ function decompress(config: CommonConfig, message: MessageOf<'compressed_certifi
 export function chooseClientIdentity(
   certificates: readonly Certificate[],
   wishes: CertificateWishes,
+  now: number,
 ): ChosenIdentity | undefined {
   try {
-    return chooseIdentity(certificates, wishes)
+    return chooseIdentity(certificates, wishes, now)
   } catch (error) {
     if (error instanceof TlsError) return undefined
     throw error

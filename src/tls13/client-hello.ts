@@ -23,7 +23,12 @@ export function firstHello(context: Context<ClientConfig>): {
   const pairs = keyPairs(context)
   const psks = offeredPsks(context)
   const resumed = psks.length > 0 && psks[0]!.kind === 'resumption' ? config.resume : undefined
-  const earlyData = config.earlyData === true && resumed !== undefined && resumed.maxEarlyData > 0
+  const earlyData =
+    config.earlyData === true &&
+    resumed !== undefined &&
+    resumed.maxEarlyData > 0 &&
+    // It is written in the ticket's protocol (§4.2.10), so that one must be on offer.
+    (resumed.alpn === undefined || config.alpn?.includes(resumed.alpn) === true)
   const extensions: ExtensionValues<'CH'> = {
     ...ordinaryExtensions(config),
     key_share: pairs.map(({ group, keyExchange }): KeyShareEntry => ({ group, keyExchange })),
@@ -52,7 +57,7 @@ export function firstHello(context: Context<ClientConfig>): {
     clientHello: raw,
     keyShares: pairs.map(({ group, privateKey }) => ({ group, privateKey })),
     psks,
-    earlyData: earlyData ? { left: resumed.maxEarlyData } : undefined,
+    earlyData: earlyData ? { left: resumed.maxEarlyData, alpn: resumed.alpn } : undefined,
     retried: false,
     compatibilityPending: legacySessionId.length > 0 && !earlyData,
   }
@@ -212,14 +217,13 @@ export function secondHello(
     ...(change.cookie === undefined ? {} : { cookie: change.cookie }),
     ...(change.keyShare === undefined ? {} : { key_share: [change.keyShare] }),
   })
-  const dropped = new Set<number>([
-    EXTENSIONS.early_data.type,
-    EXTENSIONS.pre_shared_key.type,
-    ...replaced.map(({ extensionType }) => extensionType),
-  ])
-  const kept = first.extensions.filter(({ extensionType }) => !dropped.has(extensionType))
+  const dropped = new Set<number>([EXTENSIONS.early_data.type, EXTENSIONS.pre_shared_key.type])
+  const kept = first.extensions
+    .filter(({ extensionType }) => !dropped.has(extensionType))
+    .map(one => replaced.find(({ extensionType }) => extensionType === one.extensionType) ?? one)
+  const added = replaced.filter(one => !kept.includes(one))
   const offer = psks.length === 0 ? {} : { pre_shared_key: withoutBindersYet(psks, provider, now) }
-  const extensions = [...kept, ...replaced, ...writeExtensions('CH', offer)]
+  const extensions = [...kept, ...added, ...writeExtensions('CH', offer)]
   return encodeHello({ ...first, extensions }, config, before, psks, provider)
 }
 

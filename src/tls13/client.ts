@@ -1,18 +1,16 @@
-import { concat, EMPTY, equal } from '../wire/index.ts'
+import { concat, equal } from '../wire/index.ts'
 import { configurationError, peerError } from './alert.ts'
 import {
-  certificateId,
-  certificateVerifyContent,
-  checkCertificateVerify,
-  checkFinished,
-  finishedVerifyData,
-} from './authentication.ts'
-import { certificateMessage, chooseClientIdentity, openCertificates } from './certificate-message.ts'
+  onCertificate,
+  onCertificateRequest,
+  onCertificateVerify,
+  onVerdict,
+} from './client-authentication.ts'
+import { compatibility, onServerFinished, onSignature } from './client-finish.ts'
 import { secondHello } from './client-hello.ts'
-import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
+import { isGrease, LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
 import type { CipherSuite, CryptoProvider } from './crypto/provider.ts'
-import { checkDelegated } from './delegated.ts'
 import {
   EXTENSIONS,
   type ExtensionValues,
@@ -31,13 +29,10 @@ import { extendTranscript, messageHash } from './transcript.ts'
 import {
   type AnswerTransition,
   type ClientTransition,
-  type Context,
   derive,
   type Effect,
-  encodeWith,
   expose,
   helloOf,
-  type Outcome,
   suiteOf,
   type TransitionTable,
 } from './transition.ts'
@@ -75,7 +70,8 @@ function checkHello(
   if (!equal(hello.legacySessionIdEcho, offered.legacySessionId)) {
     throw peerError('illegal_parameter', 'legacy_session_id_echo is not our session id')
   }
-  if (!offered.cipherSuites.includes(hello.cipherSuite)) {
+  // A reserved value of ours is no suite (RFC 8701, Section 3.1).
+  if (!offered.cipherSuites.includes(hello.cipherSuite) || isGrease(hello.cipherSuite)) {
     throw peerError(
       'illegal_parameter',
       `the server selects cipher suite 0x${hello.cipherSuite.toString(16)}, which was not offered`,
@@ -139,7 +135,7 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
     effects: [
       // §4.2.10: the server does not take early data, and the second hello goes out in the clear again.
       ...(handshake.earlyData === undefined ? [] : EARLY_DATA_REJECTED),
-      ...changeCipherSpec(handshake.compatibilityPending),
+      ...compatibility(handshake.compatibilityPending),
       { do: 'write', message: clientHello },
     ],
   }
@@ -149,10 +145,6 @@ const EARLY_DATA_REJECTED: readonly Effect[] = [
   { do: 'writeInClear' },
   { do: 'report', event: { type: 'early_data', accepted: false } },
 ]
-
-function changeCipherSpec(pending: boolean): Effect[] {
-  return pending ? [{ do: 'writeChangeCipherSpec' }] : []
-}
 
 /** WAIT_SH (§4.1.3). */
 const onServerHello: ClientTransition = (session, { message, raw }, { provider }) => {
@@ -169,7 +161,9 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
   const { hash } = suite
   const psk = selectedPsk(handshake.psks, extensions.pre_shared_key, suite, provider)
   const sharedSecret = exchangedSecret(handshake, extensions.key_share, psk, values, suite, provider)
-  const early = handshake.earlyData !== undefined && psk !== undefined && psk === handshake.psks[0]
+  // §4.2.10: early data hangs on the first PSK and on its suite.
+  const [first] = handshake.psks
+  const early = handshake.earlyData !== undefined && psk === first && psk?.cipherSuite === suite.id
   const transcript = extendTranscript(handshake.transcript, handshake.clientHello, raw)
   const earlySecretValue = earlySecret(hash, psk?.psk)
   const secret = handshakeSecret(hash, earlySecretValue, sharedSecret)
@@ -254,7 +248,11 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
   const values = readExtensions('EE', extensions, extensionTypes(hello.extensions))
   const accepted = values.early_data !== undefined
   if (accepted && earlyData === undefined) {
-    throw peerError('illegal_parameter', 'early_data accepted with another PSK, or after a retry')
+    throw peerError('illegal_parameter', 'early_data accepted with another PSK or suite, or after a retry')
+  }
+  const alpn = selectedProtocol(hello, values.application_layer_protocol_negotiation)
+  if (accepted && alpn !== earlyData?.alpn) {
+    throw peerError('illegal_parameter', 'early_data accepted, and another protocol than it is written in')
   }
   const limit = values.record_size_limit
   if (limit !== undefined && (limit < 64 || limit > 2 ** 14 + 1)) {
@@ -269,7 +267,7 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
   const rejected = earlyData !== undefined && !accepted
   return {
     next: {
-      alpn: selectedProtocol(hello, values.application_layer_protocol_negotiation),
+      alpn,
       recordSizeLimits: recordLimits(values, config),
       handshake: session.resumed
         ? {
@@ -305,257 +303,6 @@ function selectedProtocol(
     throw peerError('illegal_parameter', 'the server selects a protocol that was not offered')
   }
   return protocolName.decode(name)
-}
-
-/** WAIT_CERT_CR: the server would like to see a certificate (§4.3.2). */
-const onCertificateRequest: ClientTransition = (session, { message, raw }) => {
-  const { transcript, ...handshake } = session.handshake as Waiting<'WAIT_CERT_CR'>
-  const request = message as MessageOf<'certificate_request'>
-  if (request.certificateRequestContext.length > 0) {
-    throw peerError('illegal_parameter', 'a certificate_request_context during the handshake')
-  }
-  const values = readExtensions('CR', request.extensions)
-  if (values.signature_algorithms === undefined) {
-    throw peerError('missing_extension', 'a CertificateRequest without signature_algorithms')
-  }
-  return {
-    next: {
-      handshake: {
-        ...handshake,
-        state: 'WAIT_CERT',
-        transcript: extendTranscript(transcript, raw),
-        certificateAsked: {
-          schemes: values.signature_algorithms,
-          compression: values.compress_certificate ?? [],
-        },
-      },
-    },
-    effects: [],
-  }
-}
-
-/** WAIT_CERT_CR and WAIT_CERT (§4.4.2). */
-const onCertificate: ClientTransition = (session, { message, raw }, { config }) => {
-  const { transcript, ...handshake } = session.handshake as Waiting<'WAIT_CERT_CR' | 'WAIT_CERT'>
-  const offered = extensionTypes(helloOf(transcript).extensions)
-  const opened = openCertificates(config, message as MessageOf<'certificate'>, offered)
-  if (opened.certificateRequestContext.length > 0) {
-    throw peerError('illegal_parameter', "a certificate_request_context in the server's Certificate")
-  }
-  if (opened.chain.length === 0) throw peerError('decode_error', 'the server sends no certificate')
-  const { status_request, signed_certificate_timestamp, delegated_credential } = opened.extensions
-  return {
-    next: {
-      handshake: {
-        masterSecret: handshake.masterSecret,
-        clientHandshakeTrafficSecret: handshake.clientHandshakeTrafficSecret,
-        compatibilityPending: handshake.compatibilityPending,
-        certificateAsked: 'certificateAsked' in handshake ? handshake.certificateAsked : undefined,
-        state: 'WAIT_VERDICT',
-        transcript: extendTranscript(transcript, raw),
-        chain: opened.chain,
-        ocspResponse: status_request?.response,
-        signedCertificateTimestamps: signed_certificate_timestamp,
-        delegatedCredential: delegated_credential,
-      },
-    },
-    effects: [],
-  }
-}
-
-/** WAIT_VERDICT: somebody has looked at the chain. */
-const onVerdict: AnswerTransition<ClientState, ClientConfig> = (
-  session,
-  answer,
-  { config, provider, now },
-) => {
-  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
-  if (answer.kind !== 'certificate_verdict')
-    throw new TypeError(`an answer of kind ${answer.kind} to another question`)
-  const handshake = session.handshake as Waiting<'WAIT_VERDICT'>
-  const {
-    chain,
-    ocspResponse: _ocsp,
-    signedCertificateTimestamps: _scts,
-    delegatedCredential,
-    ...flight
-  } = handshake
-  const certificate = chain[0]!
-  const delegated =
-    delegatedCredential === undefined
-      ? undefined
-      : checkDelegated(
-          provider,
-          delegatedCredential,
-          certificate,
-          answer,
-          config.delegatedCredentials ?? [],
-          now,
-        )
-  return {
-    next: {
-      peerCertificate: certificate,
-      handshake: {
-        ...flight,
-        state: 'WAIT_CV',
-        publicKey: delegated?.publicKey ?? answer.publicKey,
-        delegatedScheme: delegated?.scheme,
-      },
-    },
-    effects: [],
-  }
-}
-
-/** WAIT_CV (§4.4.3). */
-const onCertificateVerify: ClientTransition = (session, { message, raw }, { provider }) => {
-  const { publicKey, delegatedScheme, transcript, ...handshake } = session.handshake as Waiting<'WAIT_CV'>
-  const verify = message as MessageOf<'certificate_verify'>
-  const { hash } = suiteOf(provider, session.cipherSuite)
-  if (delegatedScheme !== undefined && verify.algorithm !== delegatedScheme) {
-    throw peerError(
-      'illegal_parameter',
-      'the CertificateVerify does not use the scheme of the delegated credential',
-    )
-  }
-  checkCertificateVerify(
-    provider,
-    publicKey,
-    verify,
-    certificateVerifyContent('server', hash.digest(transcript)),
-  )
-  return {
-    next: {
-      handshake: {
-        ...handshake,
-        state: 'WAIT_FINISHED',
-        transcript: extendTranscript(transcript, raw),
-        earlyData: undefined,
-      },
-    },
-    effects: [],
-  }
-}
-
-/** WAIT_FINISHED: the server is who it says; our own flight follows (§4.4.4). */
-const onServerFinished: ClientTransition = (session, { message, raw }, context) => {
-  const handshake = session.handshake as Waiting<'WAIT_FINISHED'>
-  const { config, provider } = context
-  const suite = suiteOf(provider, session.cipherSuite)
-  const { hash } = suite
-  const { verifyData } = message as MessageOf<'finished'>
-  checkFinished(hash, session.read!.trafficSecret, hash.digest(handshake.transcript), verifyData)
-  let transcript = extendTranscript(handshake.transcript, raw)
-  const afterFinished = hash.digest(transcript)
-  const client = derive(suite, 'client_application_traffic_secret_0', handshake.masterSecret, afterFinished)
-  const server = derive(suite, 'server_application_traffic_secret_0', handshake.masterSecret, afterFinished)
-  const exporter = derive(suite, 'exporter_master_secret', handshake.masterSecret, afterFinished)
-  const effects: Effect[] = [client.expose, server.expose, exporter.expose]
-
-  const handshakeWriteSecret = handshake.clientHandshakeTrafficSecret
-  if (handshakeWriteSecret !== undefined) {
-    // §4.5: the end of early data is written under its key, and belongs to the transcript.
-    const end = encodeWith(config, { type: 'end_of_early_data' })
-    transcript = extendTranscript(transcript, end)
-    effects.push({ do: 'write', message: end }, { do: 'writeWith', secret: handshakeWriteSecret })
-  }
-  effects.push(...changeCipherSpec(handshake.compatibilityPending))
-  const secrets = {
-    masterSecret: handshake.masterSecret,
-    clientApplicationTrafficSecret: client.secret,
-    serverApplicationTrafficSecret: server.secret,
-    exporterMasterSecret: exporter.secret,
-    keepsTranscript: config.postHandshakeAuth === true,
-  }
-  const writeSecret = handshakeWriteSecret ?? session.write!.trafficSecret
-  const asked = handshake.certificateAsked
-  if (asked === undefined) return finish(session, secrets, transcript, writeSecret, effects, context)
-  const wishes = { signature_algorithms: asked.schemes, compress_certificate: asked.compression }
-  const identity = chooseClientIdentity(config.certificates ?? [], wishes)
-  if (identity === undefined) {
-    // §4.4.2: a client without a fitting certificate sends an empty one, and no CertificateVerify.
-    const empty = encodeWith(config, {
-      type: 'certificate',
-      certificateRequestContext: EMPTY,
-      certificateList: [],
-    })
-    effects.push({ do: 'write', message: empty })
-    return finish(session, secrets, extendTranscript(transcript, empty), writeSecret, effects, context)
-  }
-  const certificate = certificateMessage(config, identity, wishes)
-  effects.push({ do: 'write', message: certificate })
-  return {
-    next: {
-      certificate: certificateId(hash, identity.certificate),
-      handshake: {
-        state: 'WAIT_SIGNATURE',
-        ...secrets,
-        transcript: extendTranscript(transcript, certificate),
-        scheme: identity.signer.scheme,
-      },
-    },
-    effects,
-  }
-}
-
-/** WAIT_SIGNATURE: whoever holds our private key has signed. */
-const onSignature: AnswerTransition<ClientState, ClientConfig> = (session, answer, context) => {
-  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
-  if (answer.kind !== 'signature') throw new TypeError(`an answer of kind ${answer.kind} to another question`)
-  const { transcript, scheme, state: _state, ...secrets } = session.handshake as Waiting<'WAIT_SIGNATURE'>
-  const verify = encodeWith(context.config, {
-    type: 'certificate_verify',
-    algorithm: scheme,
-    signature: answer.signature,
-  })
-  const effects: Effect[] = [{ do: 'write', message: verify }]
-  const { trafficSecret } = session.write!
-  return finish(session, secrets, extendTranscript(transcript, verify), trafficSecret, effects, context)
-}
-
-/** Our Finished, and the application keys behind it. */
-function finish(
-  session: ClientState,
-  secrets: Omit<Waiting<'WAIT_SIGNATURE'>, 'state' | 'transcript' | 'scheme'>,
-  transcript: Uint8Array,
-  writeSecret: Uint8Array,
-  before: readonly Effect[],
-  { config, provider }: Context<ClientConfig>,
-): Outcome<ClientState> {
-  const suite = suiteOf(provider, session.cipherSuite)
-  const { hash } = suite
-  const verifyData = finishedVerifyData(hash, writeSecret, hash.digest(transcript))
-  const finished = encodeWith(config, { type: 'finished', verifyData })
-  const whole = extendTranscript(transcript, finished)
-  const resumption = derive(suite, 'resumption_master_secret', secrets.masterSecret, hash.digest(whole))
-  return {
-    next: {
-      handshake: {
-        state: 'CONNECTED',
-        exporterMasterSecret: secrets.exporterMasterSecret,
-        resumptionMasterSecret: resumption.secret,
-        ticketsIssued: 0,
-        transcript: secrets.keepsTranscript ? whole : undefined,
-        authentication: undefined,
-      },
-    },
-    effects: [
-      ...before,
-      { do: 'write', message: finished },
-      resumption.expose,
-      { do: 'readWith', secret: secrets.serverApplicationTrafficSecret },
-      { do: 'writeWith', secret: secrets.clientApplicationTrafficSecret },
-      {
-        do: 'report',
-        event: {
-          type: 'handshake_complete',
-          cipherSuite: suite.name,
-          serverName: session.serverName,
-          alpn: session.alpn,
-          resumed: session.resumed,
-        },
-      },
-    ],
-  }
 }
 
 /** RFC 8446, Appendix A.1. */

@@ -31,7 +31,7 @@ export interface CommonConfig {
   readonly handshakeMessageLimit?: number
   /** Ways to shorten certificates that we take and, in this order, use (RFC 8879); default: none. */
   readonly certificateCompression?: readonly CertificateCompression[]
-  /** Bytes of content that the peer may put into a record (RFC 8449), 64 to 16384; default: 16384, and it is not told. */
+  /** Bytes of content that the peer may put into a record (RFC 8449), 63 to 16384; default: 16384, and a client does not ask. */
   readonly recordSizeLimit?: number
   /** Keys that both sides were given before; in order of preference. */
   readonly psks?: readonly ExternalPsk[]
@@ -57,9 +57,10 @@ export interface ReplayStore {
   /**
    * @param clientHelloHash names the hello
    * @param expiresAt milliseconds since 1970, when it may be forgotten: hellos that come later are refused for their age
+   * @param now milliseconds since 1970
    * @returns true if it is the first time
    */
-  register(clientHelloHash: Uint8Array, expiresAt: number): boolean
+  register(clientHelloHash: Uint8Array, expiresAt: number, now: number): boolean
 }
 
 export interface ServerConfig extends CommonConfig {
@@ -77,7 +78,7 @@ export interface ServerConfig extends CommonConfig {
     /** Default 7200; at most 604800 (RFC 8446, Section 4.6.1). */
     readonly lifetimeSeconds?: number
   }
-  /** Ask clients for a certificate; off unless given. */
+  /** Ask clients for a certificate; off unless given. Who is known by one of `psks` is not asked in the handshake (Section 4.3.2). */
   readonly clientCertificates?: {
     /** Whether a client without one is let in; default true. */
     readonly required?: boolean
@@ -100,11 +101,11 @@ export interface ServerConfig extends CommonConfig {
     /** Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (Section 8.3). */
     readonly window?: number
   }
-  /** Bytes of refused early data that are passed over (Section 4.2.10); default 64 KiB. */
+  /** Bytes of refused early data that are passed over (Section 4.2.10), records' overhead included; default 64 KiB more than `earlyData`. */
   readonly skipEarlyData?: number
   /**
-   * Send every client back once with a cookie, and keep nothing until it returns (Section 4.2.2): what it said first is in the
-   * cookie, sealed. Off unless given.
+   * Send every client back once with a cookie, and keep nothing of what it said until it returns (Section 4.2.2): that is in the
+   * cookie, sealed. A session that has not spoken yet takes a hello with the cookie of another one. Off unless given.
    */
   readonly cookies?: CookieSealer
 }

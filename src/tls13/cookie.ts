@@ -4,6 +4,7 @@ import {
   decode,
   encode,
   opaque,
+  optional,
   struct,
   type TypeOf,
   uint16,
@@ -16,7 +17,8 @@ export const CookieContents = struct('CookieContents', {
   /** Of the first ClientHello. */
   clientHelloHash: opaque(32, 48),
   cipherSuite: uint16,
-  selectedGroup: uint16,
+  /** The group that a key share was asked for. */
+  selectedGroup: optional(uint16),
   /** Milliseconds since 1970. */
   issuedAt: uint64,
 })

@@ -28,7 +28,7 @@ export const Credential = struct('Credential', {
 export const DelegatedCredential = struct('DelegatedCredential', {
   cred: Credential,
   algorithm: uint16,
-  signature: opaque(1, 2 ** 16 - 1),
+  signature: opaque(0, 2 ** 16 - 1),
 })
 export type DelegatedCredential = TypeOf<typeof DelegatedCredential>
 
@@ -56,20 +56,25 @@ function signedContent(
 
 /**
  * Delegates: the owner of a certificate signs a short-lived key for somebody else.
- * @param certificate DER; it must allow delegation @param owner the certificate's key
- * @param delegate its key, and the one scheme that it will sign with @param validTime seconds from the certificate's notBefore
+ * @param certificate DER; it must allow delegation, which is not looked at here @param owner the certificate's key
+ * @param delegated its key (SubjectPublicKeyInfo, DER), and the one scheme that it will sign with
+ * @param notBefore of the certificate, milliseconds since 1970 @param validTime seconds from there; at most seven days from now
+ * @throws TypeError for a scheme that cannot be delegated to
  */
 export function delegate(
   certificate: Uint8Array,
   owner: Signer,
   delegated: { readonly publicKey: Uint8Array; readonly signer: Signer | RemoteSigner },
+  notBefore: number,
   validTime: number,
 ): DelegatedKey {
   const { publicKey: subjectPublicKeyInfo, signer } = delegated
+  if (!mayBeDelegated(signer.scheme))
+    throw new TypeError(`nobody takes a delegate that signs with ${signer.scheme}`)
   const cred = { validTime, dcCertVerifyAlgorithm: signer.scheme, subjectPublicKeyInfo }
   const signature = owner.sign(signedContent('server', certificate, cred, owner.scheme))
   const credential = encode(DelegatedCredential, { cred, algorithm: owner.scheme, signature })
-  return { credential, algorithm: owner.scheme, signer }
+  return { credential, algorithm: owner.scheme, signer, notAfter: notBefore + validTime * 1000 }
 }
 
 /**
@@ -89,11 +94,15 @@ export function checkDelegated(
   const { dcCertVerifyAlgorithm: scheme, subjectPublicKeyInfo, validTime } = cred
   if (trusted.delegation === undefined)
     throw peerError('illegal_parameter', 'the certificate does not allow delegation')
-  const left = trusted.delegation.notBefore + validTime * 1000 - now
+  const { notBefore, notAfter } = trusted.delegation
+  const end = notBefore + validTime * 1000
+  const left = end - now
   if (left < 0) throw peerError('illegal_parameter', 'the delegated credential has expired')
   if (left > MAXIMUM_VALIDITY * 1000)
     throw peerError('illegal_parameter', 'the delegated credential is valid for too long')
-  if (!offered.includes(scheme)) {
+  if (end > notAfter)
+    throw peerError('illegal_parameter', 'the delegated credential is valid for longer than its certificate')
+  if (!offered.includes(scheme) || !mayBeDelegated(scheme)) {
     throw peerError(
       'illegal_parameter',
       `a delegated credential for ${nameOf(SignatureScheme, scheme)}, which was not offered`,
@@ -107,6 +116,13 @@ export function checkDelegated(
     throw peerError('illegal_parameter', 'the signature of the delegated credential does not fit')
   }
   return { publicKey: subjectPublicKeyInfo, scheme }
+}
+
+/** §4: an RSA key of the general kind is no delegate; who has only such a certificate must not gain one by delegating. */
+export function mayBeDelegated(scheme: number): boolean {
+  const { rsa_pss_rsae_sha256, rsa_pss_rsae_sha384, rsa_pss_rsae_sha512 } = SignatureScheme
+  const forbidden: readonly number[] = [rsa_pss_rsae_sha256, rsa_pss_rsae_sha384, rsa_pss_rsae_sha512]
+  return !forbidden.includes(scheme)
 }
 
 function open(credential: Uint8Array): DelegatedCredential {

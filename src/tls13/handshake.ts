@@ -1,7 +1,7 @@
 import { peerError } from './alert.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from './client.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
-import { decodeHandshake } from './messages.ts'
+import { decodeHandshake, handshakeType, type MessageType } from './messages.ts'
 import type { Answer } from './question.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from './server.ts'
 import type { ClientState, ServerState, SessionState } from './state.ts'
@@ -21,10 +21,14 @@ export function handshakeStep(
   raw: Uint8Array,
   context: Context<ServerConfig | ClientConfig>,
 ): Step {
-  const message = decodeHandshake(raw)
   const { role, handshake } = session
   const table = role === 'server' ? SERVER_TRANSITIONS : CLIENT_TRANSITIONS
   const row = table[handshake.state as never] as Partial<Record<string, ServerTransition & ClientTransition>>
+  // What has no business here is not read.
+  if (!Object.keys(row).some(type => handshakeType(type as MessageType) === raw[0])) {
+    throw peerError('unexpected_message', `a message of type ${raw[0]} in state ${handshake.state}`)
+  }
+  const message = decodeHandshake(raw)
   const transition = row[message.type]
   if (transition === undefined) {
     throw peerError('unexpected_message', `${message.type} in state ${handshake.state}`)

@@ -4,10 +4,28 @@ export {
   type Certificate,
   type CertificateVerifier,
   certificateWithKey,
+  type DelegatedKey,
+  type RemoteSigner,
+  type Trusted,
   type VerifierContext,
 } from './authentication.ts'
-export { CipherSuiteId, ContentType, isGrease, NamedGroup, nameOf, SignatureScheme } from './codepoints.ts'
-export type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+export {
+  CertificateCompressionAlgorithm,
+  CipherSuiteId,
+  ContentType,
+  isGrease,
+  NamedGroup,
+  nameOf,
+  SignatureScheme,
+} from './codepoints.ts'
+export type {
+  CertificateCompression,
+  ClientConfig,
+  ReplayStore,
+  ServerConfig,
+  SessionEvent,
+} from './config.ts'
+export { type CookieSealer, createCookieSealer } from './cookie.ts'
 export type {
   Aead,
   AeadAlgorithm,
@@ -19,9 +37,13 @@ export type {
   SignatureAlgorithm,
   Signer,
 } from './crypto/provider.ts'
+export { delegate } from './delegated.ts'
 export { keyLogLine } from './key-log.ts'
 export { type ExposedSecret, KEY_SCHEDULE } from './key-schedule.ts'
 export type { TrafficView } from './protection.ts'
+export type { ExternalPsk } from './psk.ts'
+export type { Answer, Question } from './question.ts'
+export { createReplayStore } from './replay.ts'
 export { Session } from './session.ts'
 export { freshServerState, ResumptionTicket, SessionState, TrafficState } from './state.ts'
 export { createTicketKey, createTicketSealer, type TicketKey, type TicketSealer } from './ticket.ts'

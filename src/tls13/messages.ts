@@ -158,10 +158,18 @@ export function frameHandshake(type: keyof typeof HandshakeType.members, body: U
   return concat(header, body)
 }
 
+/** The number that a message of that type begins with. */
+export function handshakeType(type: MessageType): number {
+  return HandshakeType.members[wireType(type)]
+}
+
+function wireType(type: MessageType): keyof typeof HandshakeType.members {
+  return type === 'hello_retry_request' ? 'server_hello' : type
+}
+
 /** A message with its header, as it goes into the transcript. */
 export function encodeHandshake(message: HandshakeMessage): Uint8Array {
-  const type = message.type === 'hello_retry_request' ? 'server_hello' : message.type
-  return frameHandshake(type, encode(BODIES[message.type] as Codec<unknown>, message))
+  return frameHandshake(wireType(message.type), encode(BODIES[message.type] as Codec<unknown>, message))
 }
 
 /** Bytes of the message at the front of `bytes`, header included; undefined if its length is not yet known. */

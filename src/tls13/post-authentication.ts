@@ -1,4 +1,4 @@
-import { concat } from '../wire/index.ts'
+import { concat, equal } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import {
   certificateId,
@@ -10,7 +10,8 @@ import {
 import { certificateMessage, chooseClientIdentity, openCertificates } from './certificate-message.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { readExtensions } from './extensions.ts'
-import { encodeHandshake, type MessageOf } from './messages.ts'
+import type { MessageOf } from './messages.ts'
+import { refusal } from './question.ts'
 import { certificateRequest } from './server-flight.ts'
 import type { ClientState, PostHandshakeAuth, ServerState, SessionState } from './state.ts'
 import {
@@ -83,8 +84,7 @@ export function requestCertificate(
 export const onPostCertificate: ServerTransition = (session, { message, raw }, { config }) => {
   const { transcript, requestContext } = stageOf(session, 'WAIT_CERT', 'a Certificate')
   const opened = openCertificates(config, message as MessageOf<'certificate'>, new Set())
-  const fits = opened.certificateRequestContext.every((byte, index) => byte === requestContext[index])
-  if (!fits || opened.certificateRequestContext.length !== requestContext.length) {
+  if (!equal(opened.certificateRequestContext, requestContext)) {
     throw peerError('illegal_parameter', 'the certificate_request_context is not the one we sent')
   }
   const next = concat(transcript, raw)
@@ -97,29 +97,27 @@ export const onPostCertificate: ServerTransition = (session, { message, raw }, {
   if (config.clientCertificates?.required !== false) {
     throw peerError('certificate_required', 'the client shows no certificate')
   }
-  return { next: withStage(session, { stage: 'WAIT_FINISHED', transcript: next }), effects: [] }
+  const stage: PostHandshakeAuth = { stage: 'WAIT_FINISHED', transcript: next }
+  return { next: { ...withStage(session, stage), peerCertificate: undefined }, effects: [] }
 }
 
 /** Server: somebody has looked at the chain. */
 export const onPostVerdict: AnswerTransition<ServerState, ServerConfig> = (session, answer) => {
   const { transcript, chain } = connected(session).authentication as Stage<'WAIT_VERDICT'>
-  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
-  if (answer.kind !== 'certificate_verdict')
-    throw new TypeError(`an answer of kind ${answer.kind} to another question`)
-  const stage: PostHandshakeAuth = { stage: 'WAIT_CV', transcript, publicKey: answer.publicKey }
-  return { next: { ...withStage(session, stage), peerCertificate: chain[0] }, effects: [] }
+  if (answer.kind !== 'certificate_verdict') throw refusal(answer)
+  const { publicKey } = answer
+  const stage: PostHandshakeAuth = { stage: 'WAIT_CV', transcript, publicKey, certificate: chain[0]! }
+  return { next: withStage(session, stage), effects: [] }
 }
 
 /** Server. */
 export const onPostCertificateVerify: ServerTransition = (session, { message, raw }, { provider }) => {
-  const { transcript, publicKey } = stageOf(session, 'WAIT_CV', 'a CertificateVerify')
+  const { transcript, publicKey, certificate } = stageOf(session, 'WAIT_CV', 'a CertificateVerify')
   const { hash } = suiteOf(provider, session.cipherSuite)
   const content = certificateVerifyContent('client', hash.digest(transcript))
   checkCertificateVerify(provider, publicKey, message as MessageOf<'certificate_verify'>, content)
-  return {
-    next: withStage(session, { stage: 'WAIT_FINISHED', transcript: concat(transcript, raw) }),
-    effects: [],
-  }
+  const stage: PostHandshakeAuth = { stage: 'WAIT_FINISHED', transcript: concat(transcript, raw) }
+  return { next: { ...withStage(session, stage), peerCertificate: certificate }, effects: [] }
 }
 
 /** Server: the client's Finished, under the application traffic secret that it was sent with. */
@@ -145,7 +143,7 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
     throw peerError('missing_extension', 'a CertificateRequest without signature_algorithms')
   }
   const { config, provider } = context
-  const identity = chooseClientIdentity(config.certificates ?? [], wishes)
+  const identity = chooseClientIdentity(config.certificates ?? [], wishes, context.now)
   const before = concat(transcript, raw)
   if (identity === undefined) {
     const { certificateRequestContext } = request
@@ -169,13 +167,9 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
 /** Client: whoever holds our private key has signed. */
 export const onPostSignature: AnswerTransition<ClientState, ClientConfig> = (session, answer, context) => {
   const { transcript, certificate, scheme } = connected(session).authentication as Stage<'WAIT_SIGNATURE'>
-  if (answer.kind === 'refused') throw peerError(answer.alert, answer.reason)
-  if (answer.kind !== 'signature') throw new TypeError(`an answer of kind ${answer.kind} to another question`)
-  const verify = encodeHandshake({
-    type: 'certificate_verify',
-    algorithm: scheme,
-    signature: answer.signature,
-  })
+  if (answer.kind !== 'signature') throw refusal(answer)
+  const { signature } = answer
+  const verify = encodeWith(context.config, { type: 'certificate_verify', algorithm: scheme, signature })
   return finish(session, concat(transcript, verify), [certificate, verify], context)
 }
 

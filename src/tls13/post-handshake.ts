@@ -55,6 +55,7 @@ export function issueTickets(
       serverName: session.serverName,
       alpn: session.alpn,
       maxEarlyData: config.earlyData?.maximum ?? 0,
+      peerCertificate: session.peerCertificate,
     }
     const message = encodeWith(config, {
       type: 'new_session_ticket',

@@ -23,6 +23,8 @@ export type Question =
       readonly kind: 'signature'
       /** The front of the hash of the certificate whose key is meant. */
       readonly certificate: Uint8Array
+      /** Not its own key is meant, but that of its delegated credential (RFC 9345). */
+      readonly delegated: boolean
       readonly scheme: number
       readonly content: Uint8Array
     }
@@ -32,8 +34,13 @@ export type Question =
       readonly chain: readonly Uint8Array[]
       readonly context: VerifierContext
     }
-  /** To the replay store: has early data come under this number before? It must answer with yes at most once (Section 8). */
-  | { readonly kind: 'replay'; readonly clientHelloHash: Uint8Array; readonly expiresAt: number }
+  /** To the replay store: is this hello new? It may say so once (Section 8). */
+  | {
+      readonly kind: 'replay'
+      readonly clientHelloHash: Uint8Array
+      /** Milliseconds since 1970, when it may be forgotten. */
+      readonly expiresAt: number
+    }
 
 /** What somebody says to a question. `refused` ends the session with that alert; to `replay` it is "rejected". */
 export type Answer =
@@ -41,6 +48,12 @@ export type Answer =
   | ({ readonly kind: 'certificate_verdict' } & Trusted)
   | { readonly kind: 'replay'; readonly fresh: boolean }
   | { readonly kind: 'refused'; readonly alert: AlertName; readonly reason: string }
+
+/** An answer that is a no, or to another question, as an error. */
+export function refusal(answer: Answer): Error {
+  if (answer.kind === 'refused') return configurationError(answer.alert, answer.reason)
+  return new TypeError(`an answer of kind ${answer.kind} to another question`)
+}
 
 /** The question that a state waits to have answered; undefined if it waits for the peer. */
 export function pendingQuestion(
@@ -52,7 +65,8 @@ export function pendingQuestion(
   const signature = (transcript: Uint8Array, scheme: number): Question => {
     const { hash } = suiteOf(context.provider, session.cipherSuite)
     const content = certificateVerifyContent(role, hash.digest(transcript))
-    return { kind: 'signature', certificate: session.certificate ?? EMPTY, scheme, content }
+    const delegated = 'delegated' in handshake && handshake.delegated
+    return { kind: 'signature', certificate: session.certificate ?? EMPTY, delegated, scheme, content }
   }
   switch (handshake.state) {
     case 'WAIT_SIGNATURE':
@@ -101,7 +115,7 @@ function stapled(handshake: object): Pick<VerifierContext, 'ocspResponse' | 'sig
 export function answerAtOnce(
   question: Question,
   session: SessionState,
-  { config, provider }: Context<ServerConfig | ClientConfig>,
+  { config, provider, now }: Context<ServerConfig | ClientConfig>,
 ): Answer | undefined {
   switch (question.kind) {
     case 'signature': {
@@ -115,10 +129,10 @@ export function answerAtOnce(
       return { kind: 'certificate_verdict', ...verify(question.chain, question.context) }
     }
     case 'replay': {
-      const replay =
-        'earlyData' in config && typeof config.earlyData === 'object' ? config.earlyData.replay : undefined
+      const earlyData = 'earlyData' in config ? config.earlyData : undefined
+      const replay = typeof earlyData === 'object' ? earlyData.replay : undefined
       if (replay === undefined || replay === 'ask') return undefined
-      return { kind: 'replay', fresh: replay.register(question.clientHelloHash, question.expiresAt) }
+      return { kind: 'replay', fresh: replay.register(question.clientHelloHash, question.expiresAt, now) }
     }
   }
 }
@@ -127,11 +141,11 @@ export function answerAtOnce(
 function signerOf(
   certificates: readonly Certificate[],
   hash: HashAlgorithm,
-  { certificate: id, scheme }: Extract<Question, { kind: 'signature' }>,
+  { certificate: id, delegated, scheme }: Extract<Question, { kind: 'signature' }>,
 ): Signer | undefined {
   const chosen = certificates.find(one => equal(certificateId(hash, one), id))
   if (chosen === undefined)
     throw configurationError('internal_error', 'the certificate that was chosen is not here')
-  const signers = [...chosen.signers, ...(chosen.delegated === undefined ? [] : [chosen.delegated.signer])]
-  return signers.find((signer): signer is Signer => signer.scheme === scheme && signer.sign !== undefined)
+  const signers = delegated ? [chosen.delegated?.signer] : chosen.signers
+  return signers.find((signer): signer is Signer => signer?.scheme === scheme && signer.sign !== undefined)
 }

@@ -7,12 +7,13 @@ import type { ServerConfig } from './config.ts'
 import { type ExtensionValues, writeExtensions } from './extensions.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
 import type { MessageOf } from './messages.ts'
+import { MAXIMUM_PLAINTEXT } from './record.ts'
 import { type Offer, pskModes, type Retry } from './server-hello.ts'
 import type { ServerHandshake, ServerState } from './state.ts'
 import { extendTranscript } from './transcript.ts'
 import { type Context, derive, type Effect, encodeWith, expose, type Outcome, suiteOf } from './transition.ts'
 
-/** Bytes of refused early data that are passed over, unless configured. */
+/** Bytes of refused early data that are passed over beyond what could have been allowed, unless configured. */
 const SKIP_EARLY_DATA = 65_536
 
 /** Appendix D.4: a client that sends a session id wants to see a ChangeCipherSpec. */
@@ -22,7 +23,8 @@ export function compatibility(hello: MessageOf<'client_hello'>): Effect[] {
 
 /** How much refused early data will be passed over. */
 export function skippable(extensions: ExtensionValues<'CH'>, config: ServerConfig): number {
-  return extensions.early_data === undefined ? 0 : (config.skipEarlyData ?? SKIP_EARLY_DATA)
+  if (extensions.early_data === undefined) return 0
+  return config.skipEarlyData ?? SKIP_EARLY_DATA + (config.earlyData?.maximum ?? 0)
 }
 
 /**
@@ -40,7 +42,7 @@ export function beginFlight(
   const { config } = context
   const { hello, extensions, suite, psk } = offer
   const { hash } = suite
-  const identity = psk === undefined ? identityFor(offer, config) : undefined
+  const identity = psk === undefined ? identityFor(offer, context) : undefined
   const { raw: serverHello, sharedSecret } = writeServerHello(offer, context)
   let transcript = extendTranscript(retry?.transcript ?? EMPTY, offer.raw)
   const afterClientHello = hash.digest(transcript)
@@ -75,6 +77,7 @@ export function beginFlight(
     resumed: psk !== undefined,
     certificate: identity === undefined ? undefined : certificateId(hash, identity.certificate),
     recordSizeLimits: limits,
+    peerCertificate: config.clientCertificates && psk?.ticket?.peerCertificate,
     ...(config.onSecret === undefined ? {} : { clientRandom: hello.random }),
   }
   const effects: Effect[] = [
@@ -103,6 +106,7 @@ export function beginFlight(
     transcript,
     masterSecret: master,
     scheme: identity?.signer.scheme ?? 0,
+    delegated: identity?.delegated ?? false,
     requestsCertificate: asks,
     takesTickets,
     keepsTranscript:
@@ -117,14 +121,15 @@ export function beginFlight(
     serverHandshake.secret,
     undefined,
     context,
-    early ? clientHandshake.secret : undefined,
+    early ? { clientHandshake: clientHandshake.secret, left: psk?.ticket?.maxEarlyData ?? 0 } : undefined,
   )
   return { next: { ...common, ...finished.next }, effects: [...effects, ...finished.effects] }
 }
 
 /**
  * CertificateVerify, if there is one, and Finished.
- * @param writeSecret server_handshake_traffic_secret @param clientHandshakeSecret given if early data comes first
+ * @param writeSecret server_handshake_traffic_secret
+ * @param early given if early data comes first: client_handshake_traffic_secret for later, and the bytes that are allowed
  */
 export function finishFlight(
   session: ServerState,
@@ -132,7 +137,7 @@ export function finishFlight(
   writeSecret: Uint8Array,
   signature: Uint8Array | undefined,
   context: Context<ServerConfig>,
-  clientHandshakeSecret?: Uint8Array,
+  early?: { readonly clientHandshake: Uint8Array; readonly left: number },
 ): Outcome<ServerState> {
   const { config, provider } = context
   const suite = suiteOf(provider, session.cipherSuite)
@@ -167,13 +172,13 @@ export function finishFlight(
     skipEarlyData,
   }
   const handshake: ServerHandshake =
-    clientHandshakeSecret === undefined
+    early === undefined
       ? { state: waiting.requestsCertificate ? 'WAIT_CERT' : 'WAIT_FINISHED', ...flight }
       : {
           state: 'WAIT_EOED',
           ...flight,
-          clientHandshakeTrafficSecret: clientHandshakeSecret,
-          earlyDataLeft: config.earlyData?.maximum ?? 0,
+          clientHandshakeTrafficSecret: early.clientHandshake,
+          earlyDataLeft: early.left,
         }
   return {
     next: { handshake },
@@ -227,9 +232,9 @@ function writeEncryptedExtensions(
       // RFC 6066, Section 3: an empty answer says that the name was used; a resumption does not say it.
       ...(serverName === undefined || psk !== undefined ? {} : { server_name: {} }),
       ...(alpn === undefined ? {} : { application_layer_protocol_negotiation: [utf8(alpn)] }),
-      ...(config.recordSizeLimit === undefined || extensions.record_size_limit === undefined
+      ...(extensions.record_size_limit === undefined
         ? {}
-        : { record_size_limit: config.recordSizeLimit + 1 }),
+        : { record_size_limit: (config.recordSizeLimit ?? MAXIMUM_PLAINTEXT) + 1 }),
       ...(early ? { early_data: {} } : {}),
     }),
   })
@@ -253,20 +258,28 @@ export function certificateRequest(config: ServerConfig, certificateRequestConte
   })
 }
 
-/** RFC 8449: what both sides may put into a record, if both said it. Limits on the wire count the content type, ours do not. */
+/**
+ * RFC 8449: what both sides may put into a record, if the extension is negotiated and one of them wants less than the most.
+ * Limits on the wire count the content type, ours do not.
+ */
 export function recordLimits(
   { record_size_limit: peer }: { readonly record_size_limit?: number | undefined },
-  { recordSizeLimit }: Pick<ServerConfig, 'recordSizeLimit'>,
+  { recordSizeLimit = MAXIMUM_PLAINTEXT }: Pick<ServerConfig, 'recordSizeLimit'>,
 ): { write: number; read: number } | undefined {
-  if (peer === undefined || recordSizeLimit === undefined) return undefined
-  return { write: Math.min(peer - 1, 2 ** 14), read: recordSizeLimit }
+  if (peer === undefined) return undefined
+  const write = Math.min(peer - 1, MAXIMUM_PLAINTEXT)
+  if (write === MAXIMUM_PLAINTEXT && recordSizeLimit === MAXIMUM_PLAINTEXT) return undefined
+  return { write, read: recordSizeLimit }
 }
 
-function identityFor({ extensions, serverName }: Offer, { certificates }: ServerConfig): ChosenIdentity {
+function identityFor(
+  { extensions, serverName }: Offer,
+  { config: { certificates }, now }: Context<ServerConfig>,
+): ChosenIdentity {
   if (extensions.signature_algorithms === undefined) {
     throw peerError('missing_extension', 'a certificate is needed and signature_algorithms is missing')
   }
-  return chooseIdentity(certificatesFor(certificates, serverName), extensions)
+  return chooseIdentity(certificatesFor(certificates, serverName), extensions, now)
 }
 
 /** Whether early data may be accepted at all, replay aside (§4.2.10, §8.3). */

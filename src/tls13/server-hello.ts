@@ -171,7 +171,11 @@ function ticketPsk(
 ) {
   const ticket = config.tickets?.sealer.open(identity)
   if (ticket === undefined || ticket.serverName !== serverName) return undefined
-  const good = now >= ticket.issuedAt && now - ticket.issuedAt <= ticket.lifetime * 1000
+  const fresh = now >= ticket.issuedAt && now - ticket.issuedAt <= ticket.lifetime * 1000
+  // A resumption asks for no certificate: who has not shown one yet must not get in this way.
+  const { clientCertificates: wanted } = config
+  const identified = wanted === undefined || wanted.postHandshake === true || wanted.required === false
+  const good = fresh && (identified || ticket.peerCertificate !== undefined)
   const hash = provider.cipherSuites.find(one => one.id === ticket.cipherSuite)?.hash.name
   // The ticket's own suite where the client still offers it: early data hangs on it (§4.2.10).
   const suite =
@@ -228,7 +232,8 @@ function checkKeyShares(
   if (groups.some(group => !extensions.supported_groups?.includes(group))) {
     throw peerError('illegal_parameter', 'a key share for a group that is not in supported_groups')
   }
-  if (retry !== undefined && (groups.length !== 1 || groups[0] !== retry.selectedGroup)) {
+  const asked = retry?.selectedGroup
+  if (asked !== undefined && (groups.length !== 1 || groups[0] !== asked)) {
     throw peerError('illegal_parameter', 'the second ClientHello does not bring the key share we asked for')
   }
   return shares
@@ -244,8 +249,8 @@ function chooseGroup(
 ): KeyExchangeGroup | undefined {
   if (psk !== undefined && pskMode(extensions, config) === 'psk_ke') return undefined
   const supported = provider.groups.filter(group => extensions.supported_groups?.includes(group.id))
-  const candidates =
-    retry === undefined ? supported : supported.filter(group => group.id === retry.selectedGroup)
+  const asked = retry?.selectedGroup
+  const candidates = asked === undefined ? supported : supported.filter(group => group.id === asked)
   const group = candidates.find(one => shares.some(share => share.group === one.id)) ?? candidates[0]
   if (group === undefined) throw configurationError('handshake_failure', 'no key exchange group in common')
   return group

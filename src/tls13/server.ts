@@ -1,10 +1,9 @@
 import { concat, fromHex } from '../wire/index.ts'
-import { configurationError, peerError } from './alert.ts'
+import { peerError } from './alert.ts'
 import { certificateVerifyContent, checkCertificateVerify, checkFinished } from './authentication.ts'
 import { openCertificates } from './certificate-message.ts'
 import { LEGACY_VERSION, TLS13 } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
-import type { KeyExchangeGroup } from './crypto/provider.ts'
 import { readExtensions, writeExtensions } from './extensions.ts'
 import { decodeHandshake, frameHandshake, HELLO_RETRY_REQUEST, type MessageOf } from './messages.ts'
 import {
@@ -14,6 +13,7 @@ import {
   onPostVerdict,
 } from './post-authentication.ts'
 import { issueTickets, onKeyUpdate } from './post-handshake.ts'
+import { refusal } from './question.ts'
 import { beginFlight, compatibility, earlyDataFits, finishFlight, skippable } from './server-flight.ts'
 import { type Offer, type Retry, readOffer } from './server-hello.ts'
 import type { ServerHandshake, ServerState } from './state.ts'
@@ -35,15 +35,14 @@ type Waiting<S extends ServerHandshake['state']> = Extract<ServerHandshake, { st
 const onClientHello: ServerTransition = (session, { message, raw }, context) => {
   const hello = message as MessageOf<'client_hello'>
   const { handshake } = session
-  const returning = handshake.state === 'START' ? fromCookie(hello, context) : undefined
+  const returning = handshake.state === 'WAIT_SECOND_CLIENT_HELLO' ? undefined : fromCookie(hello, context)
+  if (handshake.state === 'WAIT_COOKIE' && returning === undefined) {
+    throw peerError('illegal_parameter', 'a second ClientHello without the cookie that we sent')
+  }
   const retry = handshake.state === 'WAIT_SECOND_CLIENT_HELLO' ? handshake : returning?.retry
   const known = returning === undefined ? session : { ...session, cipherSuite: returning.cipherSuite }
   const offer = readOffer(known, retry, hello, raw, context)
-  const { group, shares } = offer
-  const missing = group !== undefined && !shares.some(share => share.group === group.id)
-  if (retry === undefined && group !== undefined && (missing || context.config.cookies !== undefined)) {
-    return retryHello(offer, group, context)
-  }
+  if (wantsRetry(offer, retry, context)) return retryHello(offer, context)
   if (earlyDataFits(offer, retry, context)) {
     // Whether it is new is somebody's to say; the hello is read again with the answer.
     return {
@@ -54,27 +53,37 @@ const onClientHello: ServerTransition = (session, { message, raw }, context) => 
   return beginFlight(known, retry, offer, false, context)
 }
 
+/** A key exchange without a share for its group. */
+function lacksShare({ group, shares }: Offer): boolean {
+  return group !== undefined && !shares.some(share => share.group === group.id)
+}
+
+function wantsRetry(offer: Offer, retry: Retry | undefined, { config }: Context<ServerConfig>): boolean {
+  return (
+    retry === undefined && (lacksShare(offer) || (offer.group !== undefined && config.cookies !== undefined))
+  )
+}
+
 /** §4.1.4. The transcript starts anew with the hash of the first hello (§4.4.1). */
-function retryHello(
-  offer: Offer,
-  group: KeyExchangeGroup,
-  context: Context<ServerConfig>,
-): Outcome<ServerState> {
+function retryHello(offer: Offer, context: Context<ServerConfig>): Outcome<ServerState> {
   const { config, random, now } = context
   const { hello, suite } = offer
+  // §4.2.8: asking for a share that is there would be an error.
+  const selectedGroup = lacksShare(offer) ? offer.group?.id : undefined
   const cookie = config.cookies?.seal(
     {
       clientHelloHash: suite.hash.digest(offer.raw),
       cipherSuite: suite.id,
-      selectedGroup: group.id,
+      selectedGroup,
       issuedAt: now,
     },
     random,
   )
-  const raw = encodeWith(config, helloRetryRequest(hello, suite.id, group.id, cookie))
+  const raw = encodeWith(config, helloRetryRequest(hello, suite.id, selectedGroup, cookie))
   const effects = [{ do: 'write', message: raw } as const, ...compatibility(hello)]
+  const skipEarlyData = skippable(offer.extensions, config)
   // With a cookie of our own nothing is kept: the client brings it all back.
-  if (cookie !== undefined) return { next: {}, effects }
+  if (cookie !== undefined) return { next: { handshake: { state: 'WAIT_COOKIE', skipEarlyData } }, effects }
   return {
     next: {
       cipherSuite: suite.id,
@@ -82,9 +91,9 @@ function retryHello(
       handshake: {
         state: 'WAIT_SECOND_CLIENT_HELLO',
         transcript: concat(messageHash(suite.hash, offer.raw), raw),
-        selectedGroup: group.id,
+        selectedGroup,
         cookie: cookieOf(raw),
-        skipEarlyData: skippable(offer.extensions, config),
+        skipEarlyData,
       },
     },
     effects,
@@ -94,7 +103,7 @@ function retryHello(
 function helloRetryRequest(
   hello: MessageOf<'client_hello'>,
   cipherSuite: number,
-  group: number,
+  group: number | undefined,
   cookie: Uint8Array | undefined,
 ): MessageOf<'hello_retry_request'> {
   return {
@@ -106,7 +115,7 @@ function helloRetryRequest(
     legacyCompressionMethod: 0,
     extensions: writeExtensions('HRR', {
       supported_versions: TLS13,
-      key_share: group,
+      ...(group === undefined ? {} : { key_share: group }),
       ...(cookie === undefined ? {} : { cookie }),
     }),
   }
@@ -143,8 +152,10 @@ const onReplayAnswer: AnswerTransition<ServerState, ServerConfig> = (session, an
   const { clientHello } = session.handshake as Waiting<'WAIT_REPLAY_CHECK'>
   const hello = decodeHandshake(clientHello) as MessageOf<'client_hello'>
   const offer = readOffer(session, undefined, hello, clientHello, context)
-  const fresh = answer.kind === 'replay' && answer.fresh
-  return beginFlight(session, undefined, offer, fresh, context)
+  // With another key for tickets, or at another time, the hello may mean something else than it did.
+  if (wantsRetry(offer, undefined, context)) return retryHello(offer, context)
+  const accepted = answer.kind === 'replay' && answer.fresh && earlyDataFits(offer, undefined, context)
+  return beginFlight(session, undefined, offer, accepted, context)
 }
 
 /** WAIT_SIGNATURE: whoever holds the private key has signed. */
@@ -152,12 +163,6 @@ const onSignature: AnswerTransition<ServerState, ServerConfig> = (session, answe
   if (answer.kind !== 'signature') throw refusal(answer)
   const waiting = session.handshake as Waiting<'WAIT_SIGNATURE'>
   return finishFlight(session, waiting, session.write!.trafficSecret, answer.signature, context)
-}
-
-/** An answer that is a no, as an error. */
-export function refusal(answer: Parameters<AnswerTransition<never, never>>[1]): Error {
-  if (answer.kind === 'refused') return configurationError(answer.alert, answer.reason)
-  return new TypeError(`an answer of kind ${answer.kind} to another question`)
 }
 
 /** WAIT_EOED: from here on the client writes under its handshake key (§4.5). */
@@ -197,25 +202,21 @@ const NOTHING_ASKED: ReadonlySet<number> = new Set()
 const onVerdict: AnswerTransition<ServerState, ServerConfig> = (session, answer) => {
   if (answer.kind !== 'certificate_verdict') throw refusal(answer)
   const { chain, ...flight } = session.handshake as Waiting<'WAIT_VERDICT'>
+  const { publicKey } = answer
   return {
-    next: {
-      peerCertificate: chain[0],
-      handshake: { ...flight, state: 'WAIT_CV', publicKey: answer.publicKey },
-    },
+    next: { handshake: { ...flight, state: 'WAIT_CV', publicKey, certificate: chain[0]! } },
     effects: [],
   }
 }
 
 /** WAIT_CV (§4.4.3). */
 const onCertificateVerify: ServerTransition = (session, { message, raw }, { provider }) => {
-  const { publicKey, transcript, ...flight } = session.handshake as Waiting<'WAIT_CV'>
+  const { publicKey, certificate, transcript, ...flight } = session.handshake as Waiting<'WAIT_CV'>
   const { hash } = suiteOf(provider, session.cipherSuite)
   const content = certificateVerifyContent('client', hash.digest(transcript))
   checkCertificateVerify(provider, publicKey, message as MessageOf<'certificate_verify'>, content)
-  return {
-    next: { handshake: { ...flight, state: 'WAIT_FINISHED', transcript: extendTranscript(transcript, raw) } },
-    effects: [],
-  }
+  const next = { ...flight, state: 'WAIT_FINISHED', transcript: extendTranscript(transcript, raw) } as const
+  return { next: { peerCertificate: certificate, handshake: next }, effects: [] }
 }
 
 /** WAIT_FINISHED: the client's Finished ends the handshake (§4.4.4), and tickets follow (§4.6.1). */
@@ -270,6 +271,7 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
 export const SERVER_TRANSITIONS: TransitionTable<ServerHandshake['state'], ServerTransition> = {
   START: { client_hello: onClientHello },
   WAIT_SECOND_CLIENT_HELLO: { client_hello: onClientHello },
+  WAIT_COOKIE: { client_hello: onClientHello },
   WAIT_REPLAY_CHECK: {},
   WAIT_SIGNATURE: {},
   WAIT_EOED: { end_of_early_data: onEndOfEarlyData },

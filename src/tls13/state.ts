@@ -35,7 +35,8 @@ export type TrafficState = TypeOf<typeof TrafficState>
 
 const Nothing = struct('Nothing', {})
 
-const certificateChain = vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1)
+const certificateBytes = opaque(1, 2 ** 24 - 1)
+const certificateChain = vector(certificateBytes, 1, 2 ** 24 - 1)
 const publicKey = opaque(1, 2 ** 16 - 1)
 
 /** Authentication of a client after the handshake (Section 4.6.2), as far as it has come. One at a time. */
@@ -52,7 +53,7 @@ export const PostHandshakeAuth = select(
   {
     WAIT_CERT: struct('PostWaitCertificate', { transcript, requestContext: opaque(1, 255) }),
     WAIT_VERDICT: struct('PostWaitVerdict', { transcript, chain: certificateChain }),
-    WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey }),
+    WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey, certificate: certificateBytes }),
     WAIT_FINISHED: struct('PostWaitFinished', { transcript }),
     /** The client's side: its Certificate is ready, and goes out with the signature that is asked for (Section 4.6.2: in one piece). */
     WAIT_SIGNATURE: struct('PostWaitSignature', {
@@ -80,18 +81,20 @@ export const ServerHandshakeState = enumeration('ServerHandshakeState', uint8, {
   START: 0,
   /** Not in the appendix, which draws a HelloRetryRequest as a way back to START. */
   WAIT_SECOND_CLIENT_HELLO: 1,
+  /** Not in the appendix: all that is known of the client is in a cookie, which it is to bring back. */
+  WAIT_COOKIE: 2,
   /** Not in the appendix: somebody is asked whether early data has been seen before. */
-  WAIT_REPLAY_CHECK: 2,
+  WAIT_REPLAY_CHECK: 3,
   /** Not in the appendix: somebody who holds the private key is asked for the CertificateVerify. */
-  WAIT_SIGNATURE: 3,
-  WAIT_EOED: 4,
-  WAIT_CERT: 5,
+  WAIT_SIGNATURE: 4,
+  WAIT_EOED: 5,
+  WAIT_CERT: 6,
   /** Not in the appendix: somebody is asked what to think of the client's certificates. */
-  WAIT_VERDICT: 6,
-  WAIT_CV: 7,
-  WAIT_FINISHED: 8,
-  CONNECTED: 9,
-  CLOSED: 10,
+  WAIT_VERDICT: 7,
+  WAIT_CV: 8,
+  WAIT_FINISHED: 9,
+  CONNECTED: 10,
+  CLOSED: 11,
 })
 
 /** Bytes of early data that may still come and will be thrown away (Section 4.2.10). */
@@ -115,16 +118,20 @@ export const ServerHandshake = select('ServerHandshake', 'state', ServerHandshak
   WAIT_SECOND_CLIENT_HELLO: struct('ServerWaitSecondClientHello', {
     /** message_hash and HelloRetryRequest. */
     transcript,
-    selectedGroup: uint16,
+    /** The group that a key share was asked for; absent if a cookie alone was asked for. */
+    selectedGroup: optional(uint16),
     cookie: optional(opaque(1, 2 ** 16 - 1)),
     ...skipEarlyData,
   }),
+  WAIT_COOKIE: struct('ServerWaitCookie', skipEarlyData),
   WAIT_REPLAY_CHECK: struct('ServerWaitReplayCheck', { clientHello: opaque(1, 2 ** 24 - 1) }),
   WAIT_SIGNATURE: struct('ServerWaitSignature', {
     /** Up to Certificate. */
     transcript,
     masterSecret: hashSized,
     scheme: uint16,
+    /** Signed for by the certificate's delegated key (RFC 9345). */
+    delegated: boolean,
     requestsCertificate: boolean,
     takesTickets: boolean,
     keepsTranscript: boolean,
@@ -138,7 +145,12 @@ export const ServerHandshake = select('ServerHandshake', 'state', ServerHandshak
   }),
   WAIT_CERT: struct('ServerWaitCertificate', serverFlight),
   WAIT_VERDICT: struct('ServerWaitVerdict', { ...serverFlight, chain: certificateChain }),
-  WAIT_CV: struct('ServerWaitCertificateVerify', { ...serverFlight, publicKey }),
+  WAIT_CV: struct('ServerWaitCertificateVerify', {
+    ...serverFlight,
+    publicKey,
+    /** The end-entity certificate, DER: the peer's, once it has signed. */
+    certificate: certificateBytes,
+  }),
   WAIT_FINISHED: struct('ServerWaitFinished', serverFlight),
   CONNECTED: Connected,
   CLOSED: Nothing,
@@ -165,7 +177,7 @@ export type ResumptionTicket = TypeOf<typeof ResumptionTicket>
 /** A PSK that a client offers, and how its binder is made (Section 4.2.11). */
 export const OfferedPsk = struct('OfferedPsk', {
   kind: enumeration('PskKind', uint8, { resumption: 0, external: 1, imported: 2 }),
-  psk: hashSized,
+  psk: secret(opaque(1, 2 ** 16 - 1)),
   /** The suite of a ticket; of an external PSK, one with its hash. */
   cipherSuite: uint16,
   identity: opaque(1, 2 ** 16 - 1),
@@ -201,6 +213,8 @@ export const OfferedKeyShare = struct('OfferedKeyShare', {
 const EarlyDataOffer = struct('EarlyDataOffer', {
   /** Bytes that may still be sent. */
   left: uint32,
+  /** The protocol that it is written in: the ticket's, and no other may be chosen. */
+  alpn: optional(text(1, 255)),
 })
 
 const clientFlight = {
@@ -245,6 +259,8 @@ export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshak
     ...certificateRequested,
     /** SubjectPublicKeyInfo that the CertificateVerify must fit: the certificate's, or its delegated credential's. */
     publicKey,
+    /** The end-entity certificate, DER: the peer's, once it has signed. */
+    certificate: certificateBytes,
     /** The one scheme that a delegated credential allows (RFC 9345, Section 4). */
     delegatedScheme: optional(uint16),
   }),

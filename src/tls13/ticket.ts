@@ -29,6 +29,8 @@ export const TicketContents = struct('TicketContents', {
   alpn: optional(text(1, 255)),
   /** Bytes of early data that may come with it; 0: none. */
   maxEarlyData: uint32,
+  /** Who the client had proved to be, DER: a resumption asks for no certificate. */
+  peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
 })
 export type TicketContents = TypeOf<typeof TicketContents>
 

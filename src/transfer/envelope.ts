@@ -19,7 +19,7 @@ import {
 } from '../wire/index.ts'
 
 /** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16
 

@@ -32,6 +32,7 @@ export function clientConfig(more: Partial<ClientConfig> = {}): ClientConfig {
     serverName: 'echo.local',
     verify: trusting(identity),
     keyShares: [NamedGroup.x25519],
+    grease: false,
     random: seeded(2),
     now: () => NOW,
     ...more,

@@ -132,7 +132,7 @@ describe('a server that asks for a certificate', () => {
     const verify = encodeHandshake({
       type: 'certificate_verify',
       algorithm: signers[0]!.scheme,
-      signature: signers[0]!.sign(certificateVerifyContent('server', hash.digest(signed))),
+      signature: signers[0]!.sign!(certificateVerifyContent('server', hash.digest(signed))),
     })
     const verifyData = finishedVerifyData(hash, trafficSecret, hash.digest(concat(signed, verify)))
     const finished = encodeHandshake({ type: 'finished', verifyData })

@@ -858,7 +858,7 @@ const toClient: readonly Shaped[] = [
       const { chain, signers } = certificateOf(identity, node)
       // the same transcript under the other context string; the hash is the end of what is signed
       const sign = (content: Uint8Array) =>
-        signers[0]!.sign(certificateVerifyContent('client', content.slice(-32)))
+        signers[0]!.sign!(certificateVerifyContent('client', content.slice(-32)))
       return { certificates: [{ chain, signers: [{ scheme: signers[0]!.scheme, sign }] }] }
     },
   },

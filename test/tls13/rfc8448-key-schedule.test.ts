@@ -17,8 +17,9 @@ import {
   walk,
 } from '../../src/tls13/key-schedule.ts'
 import { decodeHandshake, type MessageOf } from '../../src/tls13/messages.ts'
+import { withoutBinders } from '../../src/tls13/psk.ts'
 import { messageHash } from '../../src/tls13/transcript.ts'
-import { bindersLength, suiteOf, truncatedHello } from '../../src/tls13/transition.ts'
+import { suiteOf } from '../../src/tls13/transition.ts'
 import { concat, decode, EMPTY, encode, hex, utf8 } from '../../src/wire/index.ts'
 import { script } from '../lib/random.ts'
 import { field, messages, records, type Step, steps, type Trace, trace, traces } from '../lib/traces.ts'
@@ -162,7 +163,7 @@ function checkTrace(one: Trace, provider: CryptoProvider): { rows: DerivedSecret
       expect(hex(key), what).toBe(hex(field(step, 'PRK')))
       expectFinishedKey(step, suite)
       const hello = records(one, 'client')[0]!.payload
-      const prefix = truncatedHello(hello, bindersLength([new Uint8Array(hash.length)]))
+      const prefix = withoutBinders(EMPTY, hello, [new Uint8Array(hash.length)])
       expect(hex(prefix), what).toBe(hex(field(step, 'ClientHello prefix')))
       expect(hex(hash.digest(prefix)), what).toBe(hex(field(step, 'binder hash')))
       expect(hex(finishedVerifyData(hash, key, hash.digest(prefix))), what).toBe(hex(field(step, 'finished')))

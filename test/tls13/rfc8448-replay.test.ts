@@ -268,6 +268,7 @@ function expectedTicket(one: Trace, message: MessageOf<'new_session_ticket'>): u
     ticketAgeAdd: message.ticketAgeAdd,
     lifetime: message.ticketLifetime,
     receivedAt: NOW,
+    maxEarlyData: 1024,
     serverName: 'server',
     alpn: undefined,
   }

@@ -119,7 +119,7 @@ describe('secrets (TRAP 10)', () => {
     const { handshake } = client.inspect()
     if (handshake.state !== 'WAIT_SH') throw new Error(handshake.state)
     expect(handshake.keyShares.map(({ privateKey }) => hex(privateKey))).toEqual(['00'.repeat(32)])
-    expect(hex(handshake.psk!.psk)).toBe('00'.repeat(32))
+    expect(hex(handshake.psks[0]!.psk)).toBe('00'.repeat(32))
     server.receive(outputOf(client))
     const waiting = server.inspect().handshake
     if (!('clientApplicationTrafficSecret' in waiting)) throw new Error(waiting.state)

@@ -119,7 +119,7 @@ function sampleMessages(): { name: string; bytes: Uint8Array }[] {
     { name: 'message_hash', bytes: concat(fromHex('fe000020'), new Uint8Array(32)) },
     { name: 'hello_request (TLS 1.2)', bytes: fromHex('00000000') },
     { name: 'server_hello_done (TLS 1.2)', bytes: fromHex('0e000000') },
-    { name: 'compressed_certificate, which was not offered', bytes: fromHex('19000000') },
+    { name: 'compressed_certificate, which was not offered', bytes: fromHex('190000090002000003000001aa') },
     { name: 'a type that nobody has assigned', bytes: fromHex('63000000') },
   ]
   const seen = new Map([hello!, retry!, ...others].map(one => [one.name, one]))

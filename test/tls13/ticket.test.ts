@@ -15,6 +15,9 @@ const contents: TicketContents = {
   lifetime: 7200,
   ageAdd: 77,
   serverName: 'echo.local',
+  alpn: 'http/1.1',
+  maxEarlyData: 1000,
+  peerCertificate: undefined,
 }
 
 describe.each(providers)('$name: a sealed ticket', provider => {

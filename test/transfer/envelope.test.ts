@@ -27,6 +27,8 @@ const common = {
   serverName: name,
   alpn: name,
   certificate: fc.option(bytes(4, 4), { nil: undefined }),
+  peerCertificate: fc.option(bytes(1, 100), { nil: undefined }),
+  recordSizeLimits: fc.option(fc.record({ write: fc.nat(0xffff), read: fc.nat(0xffff) }), { nil: undefined }),
   resumed: fc.boolean(),
   read: traffic,
   write: traffic,
@@ -42,14 +44,31 @@ const connected = fc.record({
   exporterMasterSecret: secret,
   resumptionMasterSecret: secret,
   ticketsIssued: fc.nat(0xffff),
+  transcript: fc.option(bytes(0, 300), { nil: undefined }),
+  authentication: fc.option(
+    fc.oneof(
+      fc.record({
+        stage: fc.constant('WAIT_CERT' as const),
+        transcript: bytes(0, 300),
+        requestContext: bytes(1, 16),
+      }),
+      fc.record({
+        stage: fc.constant('WAIT_VERDICT' as const),
+        transcript: bytes(0, 300),
+        chain: fc.array(bytes(1, 50), { minLength: 1, maxLength: 3 }),
+      }),
+    ),
+    { nil: undefined },
+  ),
 })
 const serverHandshake = fc.oneof(
   fc.constantFrom({ state: 'START' as const }, { state: 'CLOSED' as const }),
   fc.record({
     state: fc.constant('WAIT_SECOND_CLIENT_HELLO' as const),
     transcript: bytes(0, 300),
-    selectedGroup: fc.nat(0xffff),
+    selectedGroup: fc.option(fc.nat(0xffff), { nil: undefined }),
     cookie: fc.option(bytes(1, 50), { nil: undefined }),
+    skipEarlyData: fc.nat(0xffffffff),
   }),
   fc.record({
     state: fc.constant('WAIT_FINISHED' as const),
@@ -58,6 +77,8 @@ const serverHandshake = fc.oneof(
     clientApplicationTrafficSecret: secret,
     exporterMasterSecret: secret,
     takesTickets: fc.boolean(),
+    keepsTranscript: fc.boolean(),
+    skipEarlyData: fc.nat(0xffffffff),
   }),
   connected,
 )
@@ -67,7 +88,18 @@ const clientHandshake = fc.oneof(
     transcript: bytes(0, 100),
     clientHello: bytes(1, 100),
     keyShares: fc.array(fc.record({ group: fc.nat(0xffff), privateKey: bytes(1, 66) }), { maxLength: 3 }),
-    psk: fc.constant(undefined),
+    psks: fc.array(
+      fc.record({
+        kind: fc.constantFrom('resumption' as const, 'external' as const, 'imported' as const),
+        psk: bytes(1, 64),
+        cipherSuite: fc.nat(0xffff),
+        identity: bytes(1, 60),
+        ticketAgeAdd: fc.nat(0xffffffff),
+        receivedAt: fc.maxSafeNat(),
+      }),
+      { maxLength: 2 },
+    ),
+    earlyData: fc.option(fc.record({ left: fc.nat(0xffffffff), alpn: name }), { nil: undefined }),
     retried: fc.boolean(),
     compatibilityPending: fc.boolean(),
   }),
@@ -173,10 +205,20 @@ describe('an envelope', () => {
 })
 
 describe('golden envelopes', () => {
-  const file = new URL('../../vectors/transfer/envelope-v1.json', import.meta.url)
-  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as {
-    vectors: { name: string; envelope: unknown; bytes: string }[]
+  const read = (version: number) => {
+    const file = new URL(`../../vectors/transfer/envelope-v${version}.json`, import.meta.url)
+    return JSON.parse(readFileSync(file, 'utf8')) as {
+      vectors: { name: string; envelope: unknown; bytes: string }[]
+    }
   }
+  const { vectors } = read(FORMAT_VERSION)
+
+  it.each(read(1).vectors.map(one => [one.name, one] as const))(
+    'of version 1 are refused: %s',
+    (_, vector) => {
+      expect(refusal(fromHex(vector.bytes)).reason).toBe('version')
+    },
+  )
 
   it.each(vectors.map(one => [one.name, one] as const))('%s', (_, vector) => {
     const decoded = decodeEnvelope(fromHex(vector.bytes))

@@ -3,7 +3,7 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v1.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 1; whoever runs it
+ * Writes `envelope-v2.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 2; whoever runs it
  * again and gets other bytes has changed the format.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
@@ -21,6 +21,8 @@ const session = {
   serverName: 'echo.local',
   alpn: 'http/1.1',
   certificate: filled(4, 0xc4),
+  peerCertificate: undefined,
+  recordSizeLimits: undefined,
   resumed: false,
   keyUpdatePending: false,
   writeClosed: false,
@@ -43,6 +45,8 @@ const ENVELOPES: Record<string, Envelope> = {
         exporterMasterSecret: filled(32, 0xe1),
         resumptionMasterSecret: filled(32, 0xe2),
         ticketsIssued: 2,
+        transcript: undefined,
+        authentication: undefined,
       },
       read: { trafficSecret: filled(32, 0xa1), sequenceNumber: 12 },
       write: { trafficSecret: filled(32, 0xa2), sequenceNumber: 34 },
@@ -59,12 +63,16 @@ const ENVELOPES: Record<string, Envelope> = {
       cipherSuite: 0x1302,
       clientRandom: filled(32, 0xcc),
       resumed: true,
+      peerCertificate: utf8('an earlier client'),
+      recordSizeLimits: { write: 16384, read: 1024 },
       keyUpdatePending: true,
       handshake: {
         state: 'CONNECTED',
         exporterMasterSecret: filled(48, 0xe1),
         resumptionMasterSecret: filled(48, 0xe2),
         ticketsIssued: 0xffff,
+        transcript: utf8('ClientHello to Finished'),
+        authentication: { stage: 'WAIT_VERDICT', transcript: utf8('and Certificate'), chain: [utf8('a client')] },
       },
       read: { trafficSecret: filled(48, 0xa1), sequenceNumber: Number.MAX_SAFE_INTEGER },
       write: { trafficSecret: filled(48, 0xa2), sequenceNumber: 0 },
@@ -89,6 +97,8 @@ const ENVELOPES: Record<string, Envelope> = {
         clientApplicationTrafficSecret: filled(32, 0xd2),
         exporterMasterSecret: filled(32, 0xd3),
         takesTickets: true,
+        keepsTranscript: false,
+        skipEarlyData: 65536,
       },
       read: { trafficSecret: filled(32, 0xb1), sequenceNumber: 0 },
       write: { trafficSecret: filled(32, 0xb2), sequenceNumber: 0 },
@@ -129,6 +139,6 @@ const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v1.json', import.meta.url),
+  new URL('./envelope-v2.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

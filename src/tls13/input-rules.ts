@@ -1,0 +1,91 @@
+import { alertName, peerError, type TlsError } from './alert.ts'
+import type { SessionEvent } from './config.ts'
+import type { SessionState } from './state.ts'
+
+/** What a session's state says about the records and contents that come (RFC 8446, Section 5), message by message aside. */
+
+/**
+ * Whether a record that does not open may be refused early data, which is passed over (Section 4.2.10). It counts against
+ * what is passed over in all.
+ * @param length bytes of the record's fragment
+ */
+export function passesOver({ handshake }: SessionState, length: number): boolean {
+  if (!('skipEarlyData' in handshake) || handshake.skipEarlyData < length) return false
+  handshake.skipEarlyData -= length
+  return true
+}
+
+/** Whether refused early data may still come. */
+export function mayPassOver({ handshake }: SessionState): boolean {
+  return 'skipEarlyData' in handshake && handshake.skipEarlyData > 0
+}
+
+/** The first record that opens ends refused early data. */
+export function stopPassingOver({ handshake }: SessionState): void {
+  if ('skipEarlyData' in handshake) handshake.skipEarlyData = 0
+}
+
+/**
+ * Between the first ClientHello and the peer's Finished a ChangeCipherSpec may come, and means nothing (Section 5).
+ * @param stateless whether the first ClientHello may have been forgotten, and be in a cookie @throws TlsError unexpected_message
+ */
+export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array, stateless: boolean): void {
+  const { state: name } = state.handshake
+  const started = name !== 'START' || stateless
+  const fits = started && name !== 'CONNECTED' && fragment.length === 1 && fragment[0] === 1
+  if (!fits) throw peerError('unexpected_message', 'a ChangeCipherSpec out of place')
+  assertNoPartialMessage(state)
+}
+
+/** Nothing may stand between the records of one handshake message (Section 5.1). @throws TlsError unexpected_message */
+export function assertNoPartialMessage({ inboundHandshake }: SessionState): void {
+  if (inboundHandshake.length > 0) {
+    throw peerError('unexpected_message', 'another record inside a handshake message')
+  }
+}
+
+/** The client's messages of one authentication follow each other (Section 4.6.2). @throws TlsError unexpected_message */
+export function assertNoAuthentication({ handshake }: SessionState, what: string): void {
+  if (handshake.state !== 'CONNECTED') return
+  const stage = handshake.authentication?.stage
+  if (stage === 'WAIT_CV' || stage === 'WAIT_FINISHED') {
+    throw peerError('unexpected_message', `${what} between Certificate and Finished`)
+  }
+}
+
+/**
+ * Application data that has come, and is not empty, as an event. Early data counts against what was allowed (Section 4.2.10).
+ * @throws TlsError unexpected_message if it is not the time for it, or if it is too much
+ */
+export function dataEvent(state: SessionState, data: Uint8Array): SessionEvent {
+  const { handshake } = state
+  if (handshake.state !== 'WAIT_EOED') return { type: 'application_data', data }
+  if (data.length > handshake.earlyDataLeft) {
+    throw peerError('unexpected_message', 'more early data than we allowed')
+  }
+  handshake.earlyDataLeft -= data.length
+  return { type: 'application_data', data, early: true }
+}
+
+/** Application data may come once the handshake is over, or as early data that was accepted. @throws TlsError unexpected_message */
+export function assertDataExpected({ handshake, read }: SessionState): void {
+  const { state } = handshake
+  if (read === undefined || (state !== 'CONNECTED' && state !== 'WAIT_EOED')) {
+    throw peerError('unexpected_message', 'application data during the handshake')
+  }
+}
+
+/**
+ * What an alert of the peer says.
+ * @returns undefined for one that is no error and asks for nothing @throws TlsError for a malformed one
+ */
+export function readAlert(content: Uint8Array): 'close_notify' | TlsError | undefined {
+  // §5.4
+  if (content.length === 0) throw peerError('unexpected_message', 'an empty alert')
+  if (content.length !== 2) throw peerError('decode_error', `an alert of ${content.length} bytes`)
+  const name = alertName(content[1]!)
+  if (name === 'close_notify') return name
+  // §6.1: closure alerts are not errors. Every other one is, known or not, whatever its level (§6).
+  if (name === 'user_canceled') return undefined
+  return peerError(name ?? 'internal_error', `alert ${name ?? content[1]} from the peer`)
+}

@@ -1,0 +1,183 @@
+import { type AlertName, peerError, TlsError } from './alert.ts'
+import { ContentType, LEGACY_VERSION } from './codepoints.ts'
+import type { ClientConfig, ServerConfig } from './config.ts'
+import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
+import { type Opened, Protection, type TrafficView } from './protection.ts'
+import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
+import { RecordInput } from './record-input.ts'
+import { RecordOutput } from './record-output.ts'
+import { initialState, type SessionState, trafficState } from './state.ts'
+import { suiteOf } from './transition.ts'
+
+const FIRST_RECORD_VERSION = 0x0301
+/** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
+const KEY_UPDATE_MARGIN = 16
+
+/** What a record held, opened if it was protected. */
+export interface Content {
+  readonly type: number
+  readonly content: Uint8Array
+}
+
+/**
+ * The record layer of a session (RFC 8446, Section 5): it holds the session's state, and the keyed objects and buffers that
+ * follow from it. What the contents mean is the session's business.
+ */
+export class RecordLayer {
+  state: SessionState
+  readonly input: RecordInput
+  readonly output: RecordOutput
+  readonly #config: ServerConfig | ClientConfig
+  #reader: Protection | undefined
+
+  constructor(state: SessionState, config: ServerConfig | ClientConfig) {
+    this.state = state
+    this.#config = config
+    this.input = new RecordInput(state.inboundRecords)
+    this.output = new RecordOutput(state.outbound, config.padding)
+    this.limitRecords()
+    const { read, write } = state
+    if (read !== undefined) this.#reader = new Protection(this.suite, read)
+    if (write !== undefined) this.output.protection = new Protection(this.suite, write)
+  }
+
+  /** The cipher suite in use. @throws TlsError internal_error if the provider does not have it */
+  get suite() {
+    return suiteOf(this.#config.provider, this.state.cipherSuite)
+  }
+
+  /** The next content; undefined if no whole record is there. @throws TlsError for what is no record or does not open */
+  next(): Content | undefined {
+    for (;;) {
+      const record = this.input.take(this.#reader !== undefined || mayPassOver(this.state))
+      if (record === undefined) return undefined
+      const content = this.#contentOf(record)
+      if (content !== undefined) return content
+    }
+  }
+
+  /** undefined for what means nothing: a ChangeCipherSpec, or early data that was refused. */
+  #contentOf(record: RawRecord): Content | undefined {
+    const { type, fragment } = record
+    const reader = this.#reader
+    if (type === ContentType.change_cipher_spec) {
+      const stateless = 'cookies' in this.#config && this.#config.cookies !== undefined
+      checkChangeCipherSpec(this.state, fragment, stateless)
+      return undefined
+    }
+    if (reader === undefined) {
+      if (type === ContentType.application_data && passesOver(this.state, fragment.length)) return undefined
+      return { type, content: fragment }
+    }
+    if (type === ContentType.application_data) return this.#open(reader, record)
+    const connected = this.state.handshake.state === 'CONNECTED'
+    // A client that fails on our ServerHello has no keys yet to protect its alert with (§6).
+    if (type === ContentType.alert && !connected && reader.state.sequenceNumber === 0) {
+      return { type, content: fragment }
+    }
+    throw peerError('unexpected_message', `an unprotected record of type ${type}`)
+  }
+
+  #open(reader: Protection, { header, fragment }: RawRecord): Content | undefined {
+    const { sequenceNumber } = reader.state
+    let opened: Opened
+    try {
+      opened = reader.open(header, fragment)
+    } catch (error) {
+      // §4.2.10: refused early data does not open; it is passed over until the first record that does.
+      const refused = error instanceof TlsError && error.alert === 'bad_record_mac'
+      if (!refused || !passesOver(this.state, fragment.length)) throw error
+      reader.state.sequenceNumber = sequenceNumber
+      return undefined
+    }
+    stopPassingOver(this.state)
+    const limit = this.state.recordSizeLimits?.read
+    // Early data was sealed before the client was told.
+    if (limit !== undefined && opened.length > limit + 1 && this.state.handshake.state !== 'WAIT_EOED') {
+      throw peerError('record_overflow', `${opened.length} bytes in a record where ${limit + 1} were allowed`)
+    }
+    return opened
+  }
+
+  readWith(secret: Uint8Array): void {
+    this.state.read = trafficState(secret)
+    this.#reader = new Protection(this.suite, this.state.read)
+  }
+
+  writeWith(secret: Uint8Array): void {
+    this.flush()
+    this.state.write = trafficState(secret)
+    this.output.protection = new Protection(this.suite, this.state.write)
+  }
+
+  writeInClear(): void {
+    this.flush()
+    this.state.write = undefined
+    this.output.protection = undefined
+  }
+
+  /** Packs the handshake messages that wait into records. */
+  flush(): void {
+    const { handshake } = this.state
+    // §5.1: the record of a first ClientHello, and no other, may say 0x0301 for the sake of old servers.
+    const first = handshake.state === 'WAIT_SH' && !handshake.retried
+    this.output.flush(first ? FIRST_RECORD_VERSION : LEGACY_VERSION)
+  }
+
+  /** Takes over what the peer has said of the size of records (RFC 8449). */
+  limitRecords(): void {
+    this.output.limit = this.state.recordSizeLimits?.write ?? MAXIMUM_PLAINTEXT
+  }
+
+  /** Whether a KeyUpdate is due before records of ours: the peer asked for one, or the key may seal no more (§4.6.3, §5.5). */
+  get wantsKeyUpdate(): boolean {
+    return this.state.keyUpdatePending || this.output.protection!.recordsLeft <= KEY_UPDATE_MARGIN
+  }
+
+  /** Nothing of ours may follow. */
+  alert(name: AlertName): void {
+    this.flush()
+    this.output.alert(name)
+    this.state.writeClosed = true
+  }
+
+  changeCipherSpec(): void {
+    this.flush()
+    this.output.changeCipherSpec()
+  }
+
+  view(): { readonly read: TrafficView | undefined; readonly write: TrafficView | undefined } {
+    return { read: this.#reader?.view(), write: this.output.protection?.view() }
+  }
+
+  /** The state with the buffers as they are now. */
+  snapshot(): SessionState {
+    return { ...this.state, inboundRecords: this.input.copy(), outbound: this.output.copy() }
+  }
+
+  /** Ends the session: no key is left, and of the state what there is to tell afterwards. What is sealed may still be taken. */
+  end(): void {
+    this.forget()
+    const { serverName, alpn, cipherSuite, certificate, clientRandom, resumed, role } = this.state
+    const kept = { serverName, alpn, cipherSuite, certificate, clientRandom, resumed }
+    const closed = { ...initialState(), ...kept, readClosed: true, writeClosed: true }
+    this.state = { role, handshake: { state: 'CLOSED' }, ...closed }
+  }
+
+  /** Gives the state away and keeps nothing. */
+  release(): SessionState {
+    const state = this.snapshot()
+    this.forget()
+    this.output.take()
+    this.state = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
+    return state
+  }
+
+  /** Forgets keys and what has not been read. */
+  forget(): void {
+    this.#reader = undefined
+    this.output.protection = undefined
+    this.output.dropFlight()
+    this.input.clear()
+  }
+}
