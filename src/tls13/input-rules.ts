@@ -10,8 +10,10 @@ import type { SessionState } from './state.ts'
  * @param length bytes of the record's fragment
  */
 export function passesOver({ handshake }: SessionState, length: number): boolean {
-  if (!('skipEarlyData' in handshake) || handshake.skipEarlyData < length) return false
-  handshake.skipEarlyData -= length
+  // No record costs nothing: empty ones may not come without end.
+  const cost = Math.max(length, 1)
+  if (!('skipEarlyData' in handshake) || handshake.skipEarlyData < cost) return false
+  handshake.skipEarlyData -= cost
   return true
 }
 

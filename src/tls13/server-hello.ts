@@ -167,7 +167,7 @@ function ticketPsk(
   identity: Uint8Array,
   serverName: string | undefined,
   suites: readonly CipherSuite[],
-  { config, provider, now }: Context<ServerConfig>,
+  { config, now }: Context<ServerConfig>,
 ) {
   const ticket = config.tickets?.sealer.open(identity)
   if (ticket === undefined || ticket.serverName !== serverName) return undefined
@@ -176,10 +176,10 @@ function ticketPsk(
   const { clientCertificates: wanted } = config
   const identified = wanted === undefined || wanted.postHandshake === true || wanted.required === false
   const good = fresh && (identified || ticket.peerCertificate !== undefined)
-  const hash = provider.cipherSuites.find(one => one.id === ticket.cipherSuite)?.hash.name
   // The ticket's own suite where the client still offers it: early data hangs on it (§4.2.10).
   const suite =
-    suites.find(one => one.id === ticket.cipherSuite) ?? suites.find(one => one.hash.name === hash)
+    suites.find(one => one.id === ticket.cipherSuite) ??
+    suites.find(one => one.hash.length === ticket.psk.length)
   if (!good || suite === undefined) return undefined
   const usable: UsablePsk = { kind: 'resumption', identity, psk: ticket.psk }
   return { suite, usable, ticket }

@@ -24,7 +24,9 @@ const TABLE: Readonly<Record<string, readonly [number, string]>> = {
   client_certificate_type: [19, 'CH, EE'],
   server_certificate_type: [20, 'CH, EE'],
   padding: [21, 'CH'],
+  compress_certificate: [27, 'CH, CR'],
   record_size_limit: [28, 'CH, EE'],
+  delegated_credential: [34, 'CH, CR, CT'],
   pre_shared_key: [41, 'CH, SH'],
   early_data: [42, 'CH, EE, NST'],
   supported_versions: [43, 'CH, SH, HRR'],
@@ -41,9 +43,14 @@ const CARRIERS: readonly ExtensionCarrier[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NS
 /** A well-formed value of each extension that has a form of its own, by where it stands. */
 const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionCarrier, string>>>> = {
   server_name: { CH: '0006000003612e62', EE: '' },
+  status_request: { CT: '01000001aa' },
   supported_groups: { CH: '0002001d', EE: '0002001d' },
   signature_algorithms: { CH: '00020807', CR: '00020807' },
   application_layer_protocol_negotiation: { CH: '0003026832', EE: '0003026832' },
+  compress_certificate: { CH: '020001', CR: '020001' },
+  record_size_limit: { CH: '4001', EE: '4001' },
+  delegated_credential: { CH: '00020807', CR: '00020807' },
+  certificate_authorities: { CH: '000400023000', CR: '000400023000' },
   pre_shared_key: { CH: `00070001aa00000000002120${'00'.repeat(32)}`, SH: '0000' },
   early_data: { CH: '', EE: '', NST: '00000400' },
   supported_versions: { CH: '020304', SH: '0304', HRR: '0304' },
@@ -54,7 +61,7 @@ const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionCarrier, stri
   key_share: { CH: '0006001d0002aabb', SH: '001d0002aabb', HRR: '001d' },
 }
 
-test('the table is that of RFC 8446, Section 4.2', () => {
+test('the table is that of RFC 8446, Section 4.2, with those of RFC 8879 and RFC 9345', () => {
   const ours = Object.entries(EXTENSIONS).map(([name, row]) => {
     const places = CARRIERS.filter(carrier => carrier in row.in)
     return [name, [row.type, places.sort().join(', ')]]

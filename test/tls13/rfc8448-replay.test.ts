@@ -82,6 +82,7 @@ function client(one: Trace, provider: CryptoProvider, onSecret: ClientConfig['on
     now: () => NOW,
     serverName: 'server',
     keyShares: [NamedGroup.x25519],
+    grease: false,
     compatibilityMode: first!.legacySessionId.length > 0,
     verify: ([leaf], context) => {
       expect(context).toEqual({ serverName: 'server', now: NOW })

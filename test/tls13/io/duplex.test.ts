@@ -280,7 +280,7 @@ test('KeyUpdate: an answer is sent even if there is nothing else to say', async 
 })
 
 test('a peer that asks for many KeyUpdates and reads nothing does not fill our memory', async () => {
-  const { client, server, below } = inMemory({ highWaterMark: 1000 })
+  const { client, server, below } = inMemory({ highWaterMark: 1000, serverConfig: { emptyLimit: 1000 } })
   await once(server, 'secureConnect')
   server.resume()
   client.pause()
