@@ -186,7 +186,10 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
       },
     },
     effects: [
-      expose('early_secret', earlySecretValue),
+      // Early data has shown it already.
+      ...(handshake.earlyData !== undefined && psk === first
+        ? []
+        : [expose('early_secret', earlySecretValue)]),
       expose('handshake_secret', secret),
       client.expose,
       server.expose,

@@ -1,27 +1,29 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { certificateVerifyContent } from '../../src/tls13/authentication.ts'
+import { type Certificate, certificateVerifyContent } from '../../src/tls13/authentication.ts'
 import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { type ExtensionCarrier, readExtensions } from '../../src/tls13/extensions.ts'
 import type { ExposedSecret } from '../../src/tls13/key-schedule.ts'
 import { decodeHandshake, type HandshakeMessage, type MessageOf } from '../../src/tls13/messages.ts'
+import { createReplayStore } from '../../src/tls13/replay.ts'
 import { Session } from '../../src/tls13/session.ts'
+import type { ResumptionTicket } from '../../src/tls13/state.ts'
 import { messageHash } from '../../src/tls13/transcript.ts'
 import { suiteOf } from '../../src/tls13/transition.ts'
-import { concat, hex } from '../../src/wire/index.ts'
+import { concat, equal, fromHex, hex } from '../../src/wire/index.ts'
 import { script } from '../lib/random.ts'
-import { type Actor, field, messages, records, steps, type Trace, trace } from '../lib/traces.ts'
+import { type Actor, field, messages, records, steps, type Trace, trace, traces } from '../lib/traces.ts'
 import { providers } from '../providers/providers.ts'
 
-/** 0-RTT and client certificates, which the two other traces show, are not spoken here. */
-const REPLAYED = ['simple-1rtt', 'hello-retry-request', 'compatibility-mode'].map(trace)
 const ROLES: readonly Actor[] = ['client', 'server']
 const NOW = 1_700_000_000_000
+/** The trace that resumes the first one, with early data. */
+const RESUMED = 'resumed-0rtt'
 
 describe.each(providers)('$name', provider => {
-  describe.each(REPLAYED)('RFC 8448, Section $section: $title', one => {
+  describe.each(traces)('RFC 8448, Section $section: $title', one => {
     test.each(ROLES)('the %s says every byte of it', role => {
       const exposed: ExposedSecret[] = []
       const onSecret = (secret: ExposedSecret): unknown => exposed.push(secret)
@@ -34,7 +36,7 @@ describe.each(providers)('$name', provider => {
       for (const { name, secret } of exposed) {
         expect([name, hex(secret)]).toEqual([name, printedSecret(one, name)])
       }
-      expect(exposed.length).toBe(9)
+      expect(exposed.length).toBe(one.name === RESUMED ? 11 : 9)
     })
   })
 })
@@ -48,7 +50,11 @@ function converse(one: Trace, role: Actor, session: Session): SessionEvent[] {
     if (step.actor !== role) {
       events.push(...session.receive(record))
     } else {
-      if (step.action.includes('application_data')) session.send(field(step, 'payload'))
+      if (step.action.includes('application_data')) {
+        const payload = field(step, 'payload')
+        if (session.connected) session.send(payload)
+        else expect(session.sendEarly(payload)).toBe(payload.length)
+      }
       if (step.action.includes('alert')) session.close()
     }
     output = concat(output, ...session.takeOutput())
@@ -68,8 +74,10 @@ interface Player {
 }
 
 function client(one: Trace, provider: CryptoProvider, onSecret: ClientConfig['onSecret'] & {}): Player {
-  const hellos = messages(one, 'ClientHello').map(decodeHandshake) as MessageOf<'client_hello'>[]
+  const hellos = clientHellos(one).map(decodeHandshake) as MessageOf<'client_hello'>[]
   const [first] = hellos
+  let signed = 0
+  const asked = messages(one, 'CertificateRequest').length
   const random = script(
     first!.random,
     ...(first!.legacySessionId.length > 0 ? [first!.legacySessionId] : []),
@@ -86,9 +94,10 @@ function client(one: Trace, provider: CryptoProvider, onSecret: ClientConfig['on
     compatibilityMode: first!.legacySessionId.length > 0,
     verify: ([leaf], context) => {
       expect(context).toEqual({ serverName: 'server', now: NOW })
-      const { publicKey } = new X509Certificate(leaf!)
-      return { publicKey: new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })) }
+      return { publicKey: publicKeyOf(leaf!) }
     },
+    ...(asked === 0 ? {} : { certificates: [signedAs(one, 'client', provider, () => signed++)] }),
+    ...(one.name === RESUMED ? { resume: earlierTicket(first!), earlyData: true } : {}),
     shape: ours => {
       if (ours.type !== 'client_hello') return ours
       const theirs = waiting.shift()!
@@ -101,7 +110,7 @@ function client(one: Trace, provider: CryptoProvider, onSecret: ClientConfig['on
   return {
     session,
     finish() {
-      expect([random.left(), waiting.length]).toEqual([0, 0])
+      expect([random.left(), waiting.length, signed]).toEqual([0, 0, asked])
     },
   }
 }
@@ -114,30 +123,19 @@ function server(one: Trace, provider: CryptoProvider, onSecret: ServerConfig['on
   const ageAdd = new Uint8Array(4)
   if (ticket !== undefined) new DataView(ageAdd.buffer).setUint32(0, ticket.ticketAgeAdd)
   const random = script(hello.random, field(pair!, 'private key'), ...(ticket === undefined ? [] : [ageAdd]))
-  const { cipherSuite } = hello
-  const verify = decodeHandshake(messages(one, 'CertificateVerify')[0]!) as MessageOf<'certificate_verify'>
-  const { certificateList } = decodeHandshake(messages(one, 'Certificate')[0]!) as MessageOf<'certificate'>
+  const request = messages(one, 'CertificateRequest').map(decodeHandshake)[0]
+  const resumed = one.name === RESUMED
   const group = pair!.action.includes('P-256') ? 'secp256r1' : 'x25519'
   let signed = 0
   const session = Session.server({
     provider: { ...provider, groups: provider.groups.filter(({ name }) => name === group) },
     random,
     now: () => NOW,
-    certificates: [
-      {
-        chain: certificateList.map(({ certData }) => certData),
-        signers: [
-          {
-            scheme: verify.algorithm,
-            sign(content) {
-              signed++
-              expect(hex(content)).toBe(hex(signedContent(one, suiteOf(provider, cipherSuite).hash)))
-              return verify.signature
-            },
-          },
-        ],
-      },
-    ],
+    certificates: resumed ? [] : [signedAs(one, 'server', provider, () => signed++)],
+    ...(request === undefined
+      ? {}
+      : { clientCertificates: { verify: ([leaf]) => ({ publicKey: publicKeyOf(leaf!) }) } }),
+    ...(resumed ? resumption() : {}),
     ...(ticket === undefined
       ? {}
       : {
@@ -162,6 +160,9 @@ function server(one: Trace, provider: CryptoProvider, onSecret: ServerConfig['on
           expectSame(ours, hello, ['random', 'cipherSuite', 'legacySessionIdEcho'])
           expectSameExtensions('SH', ours, hello, ['supported_versions', 'key_share'])
           return hello
+        case 'certificate_request':
+          expectSame(ours, request as typeof ours, ['certificateRequestContext'])
+          return request!
         case 'encrypted_extensions':
           return decodeHandshake(messages(one, 'EncryptedExtensions')[0]!)
         case 'new_session_ticket':
@@ -176,7 +177,7 @@ function server(one: Trace, provider: CryptoProvider, onSecret: ServerConfig['on
   return {
     session,
     finish() {
-      expect([random.left(), signed]).toEqual([0, 1])
+      expect([random.left(), signed]).toEqual([0, resumed ? 0 : 1])
     },
   }
 }
@@ -188,8 +189,70 @@ function serverHellos(one: Trace): [MessageOf<'hello_retry_request'> | undefined
   return [retry, all.find(message => message.type === 'server_hello')!]
 }
 
-/** What the trace's server signs: put together from the trace alone (Sections 4.4.1 and 4.4.3). */
-function signedContent(one: Trace, hash: CryptoProvider['cipherSuites'][number]['hash']): Uint8Array {
+/** The whole hellos of a trace: one with binders is printed without them, but for its record. */
+function clientHellos(one: Trace): Uint8Array[] {
+  return one.name === RESUMED ? [records(one, 'client')[0]!.payload] : messages(one, 'ClientHello')
+}
+
+function publicKeyOf(certificate: Uint8Array): Uint8Array {
+  return new Uint8Array(new X509Certificate(certificate).publicKey.export({ format: 'der', type: 'spki' }))
+}
+
+/** A certificate of a trace, whose key signs what the trace says, once what is to be signed is right. */
+function signedAs(one: Trace, role: Actor, provider: CryptoProvider, onSign: () => void): Certificate {
+  const turn = role === 'server' ? 0 : 1
+  const { certificateList } = decodeHandshake(messages(one, 'Certificate')[turn]!) as MessageOf<'certificate'>
+  const verify = decodeHandshake(messages(one, 'CertificateVerify')[turn]!) as MessageOf<'certificate_verify'>
+  const sign = (content: Uint8Array): Uint8Array => {
+    onSign()
+    expect(hex(content)).toBe(hex(signedContent(one, role, suiteOf(provider, 0x1301).hash)))
+    return verify.signature
+  }
+  return {
+    chain: certificateList.map(({ certData }) => certData),
+    signers: [{ scheme: verify.algorithm, sign }],
+  }
+}
+
+/** The ticket of the first trace, as old as the resumed one says. */
+function earlierTicket(hello: MessageOf<'client_hello'>): ResumptionTicket {
+  const first = trace('simple-1rtt')
+  const message = decodeHandshake(messages(first, 'NewSessionTicket')[0]!) as MessageOf<'new_session_ticket'>
+  const offered = readExtensions('CH', hello.extensions).pre_shared_key!
+  const age = (offered.identities[0]!.obfuscatedTicketAge - message.ticketAgeAdd + 2 ** 32) % 2 ** 32
+  return {
+    cipherSuite: 0x1301,
+    psk: fromHex(printedPsk(first)),
+    ticket: message.ticket,
+    ticketAgeAdd: message.ticketAgeAdd,
+    lifetime: message.ticketLifetime,
+    receivedAt: NOW - age,
+    maxEarlyData: 1024,
+    serverName: 'server',
+    alpn: undefined,
+  }
+}
+
+/** What a server needs to know of the ticket, and to take early data with it. */
+function resumption(): Pick<ServerConfig, 'tickets' | 'earlyData'> {
+  const hello = decodeHandshake(clientHellos(trace(RESUMED))[0]!) as MessageOf<'client_hello'>
+  const { ticket, receivedAt, ticketAgeAdd, ...kept } = earlierTicket(hello)
+  const contents = { ...kept, ageAdd: ticketAgeAdd, issuedAt: receivedAt, peerCertificate: undefined }
+  return {
+    earlyData: { maximum: 1024, replay: createReplayStore() },
+    tickets: {
+      count: 0,
+      sealer: { open: identity => (equal(identity, ticket) ? contents : undefined), seal: () => ticket },
+    },
+  }
+}
+
+/** What the trace's server or client signs: put together from the trace alone (Sections 4.4.1 and 4.4.3). */
+function signedContent(
+  one: Trace,
+  role: Actor,
+  hash: CryptoProvider['cipherSuites'][number]['hash'],
+): Uint8Array {
   const hellos = messages(one, 'ClientHello')
   const [first] = hellos
   const answers = messages(one, 'ServerHello')
@@ -199,9 +262,16 @@ function signedContent(one: Trace, hash: CryptoProvider['cipherSuites'][number][
     hellos.at(-1)!,
     answers.at(-1)!,
     messages(one, 'EncryptedExtensions')[0]!,
+    ...messages(one, 'CertificateRequest'),
     messages(one, 'Certificate')[0]!,
   )
-  return certificateVerifyContent('server', hash.digest(transcript))
+  if (role === 'server') return certificateVerifyContent(role, hash.digest(transcript))
+  const rest = [
+    messages(one, 'CertificateVerify')[0]!,
+    messages(one, 'Finished')[0]!,
+    messages(one, 'Certificate')[1]!,
+  ]
+  return certificateVerifyContent(role, hash.digest(concat(transcript, ...rest)))
 }
 
 /** Our own message agrees with the trace's in these fields, before the trace's takes its place. */
@@ -225,10 +295,12 @@ function expectSameExtensions(
 function printedSecret(one: Trace, name: string): string {
   const extract = /^(early|handshake|master)_secret$/.exec(name)
   if (extract !== null) {
-    const [step] = steps(one, 'server', `extract secret "${extract[1]}"`)
+    const [step] = steps(one, undefined, `extract secret "${extract[1]}"`)
     return hex(field(step!, 'secret'))
   }
   const label = {
+    client_early_traffic_secret: 'c e traffic',
+    early_exporter_master_secret: 'e exp master',
     client_handshake_traffic_secret: 'c hs traffic',
     server_handshake_traffic_secret: 's hs traffic',
     client_application_traffic_secret_0: 'c ap traffic',
@@ -251,8 +323,14 @@ function expectedEvents(one: Trace, role: Actor, cipherSuite: string): unknown[]
   const [ticketMessage] = messages(one, 'NewSessionTicket')
   const ticket = ticketMessage && (decodeHandshake(ticketMessage) as MessageOf<'new_session_ticket'>)
   const data = theirs.find(({ payload }) => payload.length === 50)?.payload
+  const resumed = one.name === RESUMED
+  const early = records(one, 'client')[1]!.payload
   return [
-    { type: 'handshake_complete', cipherSuite, serverName, alpn: undefined, resumed: false },
+    ...(resumed && role === 'client' ? [{ type: 'early_data', accepted: true }] : []),
+    ...(resumed && role === 'server'
+      ? [{ type: 'application_data', data: expect.toSatisfy(same(early)), early: true }]
+      : []),
+    { type: 'handshake_complete', cipherSuite, serverName, alpn: undefined, resumed },
     ...(ticket !== undefined && role === 'client'
       ? [{ type: 'new_session_ticket', ticket: expectedTicket(one, ticket) }]
       : []),
