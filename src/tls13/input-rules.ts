@@ -1,5 +1,8 @@
-import { alertName, peerError, type TlsError } from './alert.ts'
+import { concat } from '../wire/index.ts'
+import { alertName, peerError } from './alert.ts'
+import { ContentType } from './codepoints.ts'
 import type { SessionEvent } from './config.ts'
+import type { Content } from './record.ts'
 import type { SessionState } from './state.ts'
 
 /** What a session's state says about the records and contents that come (RFC 8446, Section 5), message by message aside. */
@@ -56,12 +59,40 @@ export function assertNoAuthentication({ handshake }: SessionState, what: string
 }
 
 /**
- * Application data that has come, and is not empty, as an event. Early data counts against what was allowed (Section 4.2.10).
- * @throws TlsError unexpected_message if it is not the time for it, or if it is too much
+ * Takes the content of a record into the state: bytes of handshake messages are kept for later, everything else is told.
+ * @returns `nothing` for a record of no application data; undefined if there is nothing to tell
+ * @throws TlsError for what does not belong here
  */
-export function dataEvent(state: SessionState, data: Uint8Array): SessionEvent {
+export function takeContent(
+  state: SessionState,
+  { type, content }: Content,
+): SessionEvent | 'nothing' | undefined {
+  if (type === ContentType.handshake) {
+    if (content.length === 0) throw peerError('unexpected_message', 'an empty handshake record')
+    state.inboundHandshake = concat(state.inboundHandshake, content)
+    return undefined
+  }
+  assertNoPartialMessage(state)
+  switch (type) {
+    case ContentType.application_data:
+      return takeData(state, content)
+    case ContentType.alert:
+      return takeAlert(state, content)
+    default:
+      throw peerError('unexpected_message', `content type ${type}`)
+  }
+}
+
+/** Early data counts against what was allowed (Section 4.2.10). */
+function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothing' {
   const { handshake } = state
-  if (handshake.state !== 'WAIT_EOED') return { type: 'application_data', data }
+  const early = handshake.state === 'WAIT_EOED'
+  if (state.read === undefined || (handshake.state !== 'CONNECTED' && !early)) {
+    throw peerError('unexpected_message', 'application data during the handshake')
+  }
+  assertNoAuthentication(state, 'application data')
+  if (data.length === 0) return 'nothing'
+  if (!early) return { type: 'application_data', data }
   if (data.length > handshake.earlyDataLeft) {
     throw peerError('unexpected_message', 'more early data than we allowed')
   }
@@ -69,25 +100,19 @@ export function dataEvent(state: SessionState, data: Uint8Array): SessionEvent {
   return { type: 'application_data', data, early: true }
 }
 
-/** Application data may come once the handshake is over, or as early data that was accepted. @throws TlsError unexpected_message */
-export function assertDataExpected({ handshake, read }: SessionState): void {
-  const { state } = handshake
-  if (read === undefined || (state !== 'CONNECTED' && state !== 'WAIT_EOED')) {
-    throw peerError('unexpected_message', 'application data during the handshake')
-  }
-}
-
-/**
- * What an alert of the peer says.
- * @returns undefined for one that is no error and asks for nothing @throws TlsError for a malformed one
- */
-export function readAlert(content: Uint8Array): 'close_notify' | TlsError | undefined {
+function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | undefined {
   // §5.4
   if (content.length === 0) throw peerError('unexpected_message', 'an empty alert')
   if (content.length !== 2) throw peerError('decode_error', `an alert of ${content.length} bytes`)
   const name = alertName(content[1]!)
-  if (name === 'close_notify') return name
+  if (name === 'close_notify') {
+    state.readClosed = true
+    // Before the handshake is over there is nothing to go on with.
+    if (state.handshake.state !== 'CONNECTED') state.handshake = { state: 'CLOSED' }
+    return { type: 'close_notify' }
+  }
   // §6.1: closure alerts are not errors. Every other one is, known or not, whatever its level (§6).
   if (name === 'user_canceled') return undefined
-  return peerError(name ?? 'internal_error', `alert ${name ?? content[1]} from the peer`)
+  const error = peerError(name ?? 'internal_error', `alert ${name ?? content[1]} from the peer`)
+  return { type: 'alert', from: 'peer', alert: error.alert, error }
 }

@@ -3,7 +3,7 @@ import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
 import { type Opened, Protection, type TrafficView } from './protection.ts'
-import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
+import { type Content, MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { RecordOutput } from './record-output.ts'
 import { initialState, type SessionState, trafficState } from './state.ts'
@@ -12,12 +12,6 @@ import { suiteOf } from './transition.ts'
 const FIRST_RECORD_VERSION = 0x0301
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
-
-/** What a record held, opened if it was protected. */
-export interface Content {
-  readonly type: number
-  readonly content: Uint8Array
-}
 
 /**
  * The record layer of a session (RFC 8446, Section 5): it holds the session's state, and the keyed objects and buffers that

@@ -20,6 +20,12 @@ export interface RawRecord {
   readonly length: number
 }
 
+/** What a record held, opened if it was protected. */
+export interface Content {
+  readonly type: number
+  readonly content: Uint8Array
+}
+
 /**
  * The record that starts at `offset`; undefined if it is not whole yet. Views, not copies.
  * @param protectedRecords whether read keys are in place, so that the fragment may be as long as a protected one

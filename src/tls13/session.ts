@@ -1,24 +1,18 @@
-import { concat, decode, EMPTY, encode, redact } from '../wire/index.ts'
+import { decode, EMPTY, encode, redact } from '../wire/index.ts'
 import { asTlsError, peerError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
 import { answerStep, handshakeStep } from './handshake.ts'
-import {
-  assertDataExpected,
-  assertNoAuthentication,
-  assertNoPartialMessage,
-  dataEvent,
-  readAlert,
-} from './input-rules.ts'
+import { assertNoAuthentication, assertNoPartialMessage, takeContent } from './input-rules.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from './messages.ts'
 import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, answerAtOnce, pendingQuestion } from './question.ts'
-import { MAXIMUM_PLAINTEXT } from './record.ts'
-import { type Content, RecordLayer } from './record-layer.ts'
+import { type Content, MAXIMUM_PLAINTEXT } from './record.ts'
+import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Effect, Outcome } from './transition.ts'
 
@@ -366,34 +360,16 @@ export class Session {
     return buffered.slice(0, length)
   }
 
-  #handleContent({ type, content }: Content): void {
-    switch (type) {
-      case ContentType.handshake:
-        if (content.length === 0) throw peerError('unexpected_message', 'an empty handshake record')
-        this.#state.inboundHandshake = concat(this.#state.inboundHandshake, content)
-        return
-      case ContentType.application_data:
-        assertNoPartialMessage(this.#state)
-        this.#handleData(content)
-        return
-      case ContentType.alert:
-        assertNoPartialMessage(this.#state)
-        this.#handleAlert(content)
-        return
-      default:
-        throw peerError('unexpected_message', `content type ${type}`)
-    }
-  }
-
-  #handleData(content: Uint8Array): void {
-    assertDataExpected(this.#state)
-    assertNoAuthentication(this.#state, 'application data')
-    if (content.length === 0) {
+  #handleContent(content: Content): void {
+    const said = takeContent(this.#state, content)
+    if (said === undefined) return
+    if (said === 'nothing') {
       this.#countEmpty('records without content')
       return
     }
-    this.#emptyInARow = 0
-    this.#events.push(dataEvent(this.#state, content))
+    if (said.type === 'alert') this.#records.end()
+    if (said.type === 'application_data') this.#emptyInARow = 0
+    this.#events.push(said)
   }
 
   /** What costs us work and says nothing may not come without end. */
@@ -402,20 +378,6 @@ export class Session {
     if (++this.#emptyInARow > limit) {
       throw peerError('unexpected_message', `more than ${limit} ${what} in a row`)
     }
-  }
-
-  #handleAlert(content: Uint8Array): void {
-    const alert = readAlert(content)
-    if (alert === undefined) return
-    if (alert === 'close_notify') {
-      this.#state.readClosed = true
-      this.#events.push({ type: 'close_notify' })
-      // Before the handshake is over there is nothing to go on with.
-      if (!this.connected) this.#state.handshake = { state: 'CLOSED' }
-      return
-    }
-    this.#records.end()
-    this.#events.push({ type: 'alert', from: 'peer', alert: alert.alert, error: alert })
   }
 
   #apply({ next, effects }: Outcome<ServerState> | Outcome<ClientState>): void {
