@@ -249,10 +249,13 @@ function readPublicKey(spki: Uint8Array): KeyObject | undefined {
     const jwk = kty === 'EC' ? { kty, crv, x, y: base64url(spki.subarray(end)) } : { kty, crv, x }
     return attempt(() => createPublicKey({ key: jwk, format: 'jwk' }))
   }
-  const key = attempt(() => createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' }))
-  // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came
-  const rsa = key?.asymmetricKeyType === 'rsa' || key?.asymmetricKeyType === 'rsa-pss'
-  return rsa && key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
+  return attempt(() => {
+    const key = createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'rsa-pss') return undefined
+    // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came;
+    // and of some parameters that it has read it throws when it is to write them
+    return key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
+  })
 }
 
 function base64url(bytes: Uint8Array): string {
