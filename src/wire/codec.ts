@@ -16,6 +16,8 @@ export interface Codec<T> {
   readonly secret?: boolean
   /** Rebuilds a value with `change` applied to each part, if the type has parts. */
   map?(value: T, change: (codec: AnyCodec, part: unknown) => unknown): T
+  /** Shows each part, as {@link map} does, where nothing is to be built anew. */
+  each?(value: T, visit: (codec: AnyCodec, part: unknown) => void): void
   write(writer: Writer, value: T): void
   read(reader: Reader): T
 }
@@ -186,6 +188,9 @@ export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec
       })
     },
     map: (values, change) => values.map(value => change(item, value) as T),
+    each(values, visit) {
+      for (const value of values) visit(item, value)
+    },
   }
 }
 
@@ -204,6 +209,9 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
       return present === 1 ? codec.read(reader) : undefined
     },
     map: (value, change) => (value === undefined ? undefined : (change(codec, value) as T)),
+    each(value, visit) {
+      if (value !== undefined) visit(codec, value)
+    },
   }
 }
 
@@ -265,6 +273,10 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
         entries.map(([key, codec]) => [key, change(codec, record[key])]),
       ) as StructOf<F>
     },
+    each(value, visit) {
+      const record = value as Record<string, unknown>
+      for (let i = 0; i < keys.length; i++) visit(codecs[i]!, record[keys[i]!])
+    },
   }
 }
 
@@ -299,6 +311,7 @@ export function select<const Tag extends string, const C extends Cases>(
       const key = (value as Record<string, unknown>)[tag] as keyof C & string
       return { [tag]: key, ...(change(cases[key]!, value) as object) } as SelectOf<Tag, C>
     },
+    each: (value, visit) => visit(cases[(value as Record<string, unknown>)[tag] as keyof C & string]!, value),
   }
 }
 
@@ -313,12 +326,12 @@ export function redact<T>(codec: Codec<T>, value: T): T {
 
 /** Overwrites the bytes of every secret in a value with zeros, where they lie. */
 export function wipe<T>(codec: Codec<T>, value: T): void {
-  const visit = (part: AnyCodec, inner: unknown): unknown => {
-    if (part.secret && inner instanceof Uint8Array) inner.fill(0)
-    else part.map?.(inner, visit)
-    return inner
-  }
-  visit(codec, value)
+  wipePart(codec, value)
+}
+
+function wipePart(part: AnyCodec, inner: unknown): void {
+  if (part.secret && inner instanceof Uint8Array) inner.fill(0)
+  else part.each?.(inner, wipePart)
 }
 
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {
