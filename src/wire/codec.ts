@@ -28,11 +28,21 @@ export type AnyCodec = Codec<any>
 /** The TypeScript type of what a codec reads and writes. */
 export type TypeOf<C> = C extends Codec<infer T> ? T : never
 
+/** A writer that nobody uses at the moment: new memory for every message would cost more than writing it. */
+let spare: Writer | undefined
+
 /** Encodes one value. A value that does not fit the notation is a `RangeError`. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer()
-  codec.write(writer, value)
-  return writer.finish()
+  const writer = spare ?? new Writer()
+  // Whoever encodes while this is being encoded gets a writer of its own.
+  spare = undefined
+  try {
+    codec.write(writer, value)
+    return writer.finish()
+  } finally {
+    writer.clear()
+    spare = writer
+  }
 }
 
 /** Decodes one value from all of `bytes`. Anything that does not fit is a {@link DecodeError}. */
@@ -138,7 +148,7 @@ export function text(floor: number, ceiling: number): Codec<string> {
   const bytes = opaque(floor, ceiling)
   return {
     notation: bytes.notation,
-    write: (writer, value) => bytes.write(writer, utf8.encoder.encode(value)),
+    write: (writer, value) => bytes.write(writer, asciiOf(value) ?? utf8.encoder.encode(value)),
     read(reader) {
       const value = bytes.read(reader)
       let ascii = ''
@@ -149,6 +159,17 @@ export function text(floor: number, ceiling: number): Codec<string> {
       return ascii
     },
   }
+}
+
+/** The bytes of a text of ASCII alone: for short ones an encoder takes ten times as long. */
+function asciiOf(value: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(value.length)
+  for (let i = 0; i < value.length; i++) {
+    const unit = value.charCodeAt(i)
+    if (unit > 0x7f) return undefined
+    bytes[i] = unit
+  }
+  return bytes
 }
 
 function decodeText(value: Uint8Array, reader: Reader): string {
