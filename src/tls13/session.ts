@@ -24,6 +24,8 @@ import { type Context, type Effect, type Outcome, suiteOf } from './transition.t
 const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
+/** Records that share one piece of memory, about 64 KiB. */
+const RECORDS_AT_ONCE = 4
 const FIRST_RECORD_VERSION = 0x0301
 
 /**
@@ -161,10 +163,12 @@ export class Session {
   /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
   send(data: Uint8Array): void {
     this.#assertWritable()
-    for (let at = 0; at < data.length; at += MAXIMUM_PLAINTEXT) {
+    for (let at = 0; at < data.length; ) {
       this.#renewKey()
-      const content = data.subarray(at, at + MAXIMUM_PLAINTEXT)
+      const records = Math.min(RECORDS_AT_ONCE, this.#output.protection!.recordsLeft - KEY_UPDATE_MARGIN)
+      const content = data.subarray(at, at + records * MAXIMUM_PLAINTEXT)
       this.#output.content(ContentType.application_data, content)
+      at += content.length
     }
   }
 
@@ -269,6 +273,8 @@ export class Session {
   }
 
   #forgetKeys(): void {
+    this.#reader?.wipe()
+    this.#output.protection?.wipe()
     this.#reader = undefined
     this.#output.protection = undefined
     this.#output.dropFlight()
@@ -395,6 +401,7 @@ export class Session {
         // §5.1: a key change must not fall inside a message.
         this.#assertNoPartialMessage()
         this.#state.read = trafficState(effect.secret)
+        this.#reader?.wipe()
         this.#reader = new Protection(this.#suite(), this.#state.read)
         return
       case 'expose':
@@ -409,6 +416,7 @@ export class Session {
   #writeWith(secret: Uint8Array): void {
     this.#flush()
     this.#state.write = trafficState(secret)
+    this.#output.protection?.wipe()
     this.#output.protection = new Protection(this.#suite(), this.#state.write)
   }
 
