@@ -13,7 +13,10 @@ export const SUPERVISOR = 0
 /** The environment variable in which a process finds its settings, as JSON. */
 export const SETTINGS_VARIABLE = 'HOTPOTATO_SETTINGS'
 
-export type ProviderName = 'node' | 'noble'
+/** The providers that can be asked for by name. */
+export const PROVIDERS = ['node', 'noble', 'evp'] as const
+
+export type ProviderName = (typeof PROVIDERS)[number]
 
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {
@@ -46,11 +49,19 @@ export function readSettings<S extends MemberSettings>(): S {
   return JSON.parse(text) as S
 }
 
-/** Loads a provider by name, and only that one. */
+/** Loads a provider by name, and only that one. @throws Error if it does not work on this machine */
 export async function loadProvider(name: ProviderName): Promise<CryptoProvider> {
-  return name === 'noble'
-    ? (await import('../tls13/crypto/noble.ts')).noble
-    : (await import('../tls13/crypto/node.ts')).node
+  switch (name) {
+    case 'node':
+      return (await import('../tls13/crypto/node.ts')).node
+    case 'noble':
+      return (await import('../tls13/crypto/noble.ts')).noble
+    case 'evp': {
+      const probed = (await import('../tls13/crypto/evp.ts')).probeEvp()
+      if (!probed.available) throw new Error(`the provider evp is not available: ${probed.reason}`)
+      return probed.provider
+    }
+  }
 }
 
 /** Opens the channel that the supervisor made, and ends this process when the supervisor is gone. */

@@ -200,7 +200,7 @@ describe('up, when something is wrong', () => {
       ),
     })
     const other = await hotpotato(directory, ['up'], { HOTPOTATO_PROVIDER: 'magic' })
-    expect(other).toMatchObject({ code: 1, stderr: 'HOTPOTATO_PROVIDER must be node or noble, not magic\n' })
+    expect(other).toMatchObject({ code: 1, stderr: 'HOTPOTATO_PROVIDER must be node, noble or evp, not magic\n' })
   })
 
   it('prints how it is used', async () => {
