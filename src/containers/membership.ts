@@ -68,14 +68,17 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 export async function join(settings: MemberSettings, handlers: CourierHandlers): Promise<Membership> {
   const { id, name, logLevel } = settings
   const log = pino({ name, level: logLevel })
+  const orphaned = (): never => {
+    log.warn('the supervisor is gone')
+    process.exit(1)
+  }
+  process.on('disconnect', orphaned)
+  // It may have been killed while we were loading.
+  if (process.connected === false) orphaned()
   const provider = await loadProvider(settings.provider)
   const channel = openChannel(settings)
   const identity = createIdentity(provider, id)
   const courier = new Courier(channel, new Sealer(provider, identity), handlers)
-  process.on('disconnect', () => {
-    log.warn('the supervisor is gone')
-    process.exit(1)
-  })
   // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => handlers.control({ kind: 'stop' }, SUPERVISOR))
