@@ -123,7 +123,9 @@ describe('up', () => {
       await eventually(
         () => (found.some(isRunning) ? undefined : true),
         `somebody of ${members} stays behind`,
-      )
+      ).finally(() => {
+        for (const pid of found.filter(isRunning)) process.kill(pid, 'SIGKILL')
+      })
     }
   })
 
