@@ -213,9 +213,16 @@ function signatureAlgorithm(
     verify(publicKey, content, signature) {
       const key = readPublicKey(publicKey)
       const options = key && optionsFor(key)
-      return options !== undefined && verify(digest, content, options, signature)
+      if (options === undefined || !isWhole(options.key as KeyObject, signature)) return false
+      return verify(digest, content, options, signature)
     },
   }
+}
+
+/** RFC 8017, Section 8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading zeros, too. */
+function isWhole(key: KeyObject, signature: Uint8Array): boolean {
+  const { modulusLength } = key.asymmetricKeyDetails ?? {}
+  return modulusLength === undefined || signature.length === Math.ceil(modulusLength / 8)
 }
 
 /**
