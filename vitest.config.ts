@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // The default leaves a core to the watcher. Those that start platforms wait more than they work.
+    maxWorkers: 3,
+    // Whole platforms of six processes are started in these, on machines that do other things, too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

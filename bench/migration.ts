@@ -10,6 +10,8 @@ import type { ProviderName, RoundSize } from './migration/rows.ts'
 /** What a run consists of. */
 interface Plan {
   readonly rounds: number
+  /** No round begins later than this after the start: on a busy machine there are fewer of them. */
+  readonly seconds: number
   /** Rounds that do not count; they are larger, because the engine compiles what runs often. */
   readonly warmUp: number
   readonly warmUpSize: RoundSize
@@ -20,6 +22,7 @@ interface Plan {
 
 const THOROUGH: Plan = {
   rounds: 60,
+  seconds: 95,
   warmUp: 3,
   warmUpSize: { requests: 1000, fetches: 400, reconnects: 20, parts: 2000 },
   size: {
@@ -31,6 +34,7 @@ const THOROUGH: Plan = {
 
 const QUICK: Plan = {
   rounds: 5,
+  seconds: 14,
   warmUp: 1,
   warmUpSize: { requests: 300, fetches: 50, reconnects: 3, parts: 300 },
   size: {
@@ -111,6 +115,10 @@ async function main(): Promise<void> {
     }
     progress.done()
     process.stdout.write(`${format(result)}\n`)
+    if (values.profile !== undefined) {
+      process.stdout.write('\nnot kept: the profiler slows everything down\n')
+      return
+    }
     const file = saveResult('migration', date, result, values.output)
     process.stdout.write(`\nkept in ${file}\n`)
   } catch (error) {
@@ -151,15 +159,17 @@ function castsOf(
   )
 }
 
-/** All scenes in turn, round by round. @returns whether it got to the end */
+/** All scenes in turn, round by round. @returns false if somebody broke it off */
 async function measure(
   casts: readonly Cast[],
-  { rounds, warmUp, warmUpSize, size, nobleEvery }: Plan,
+  { rounds, seconds, warmUp, warmUpSize, size, nobleEvery }: Plan,
   progress: Progress,
   state: { readonly stopping: boolean },
 ): Promise<boolean> {
+  const until = Date.now() + seconds * 1000
   for (let round = -warmUp; round < rounds; round++) {
     const counts = round >= 0
+    if (round > 0 && Date.now() > until) break
     for (const cast of casts) {
       if (state.stopping) return false
       if (counts && cast.provider === 'noble' && round % nobleEvery !== 0) continue

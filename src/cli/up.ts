@@ -2,9 +2,11 @@ import { mkdirSync, openSync, statSync, writeSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../../certs/authority.ts'
+import { PROVIDERS, type ProviderName } from '../containers/membership.ts'
 import { type Config, loadConfig } from '../gateway/config.ts'
 import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { chooseStream } from '../transfer/stream.ts'
 import { serveControl } from './control-socket.ts'
@@ -123,10 +125,14 @@ function logLevel(): string {
   return process.env.HOTPOTATO_LOG_LEVEL ?? 'info'
 }
 
-function providerName(): 'node' | 'noble' {
-  const name = process.env.HOTPOTATO_PROVIDER ?? 'node'
-  if (name !== 'node' && name !== 'noble')
-    throw new UpError(`HOTPOTATO_PROVIDER must be node or noble, not ${name}`)
+/** What HOTPOTATO_PROVIDER asks for; evp is tried here, because otherwise every container would fail by itself. */
+function providerName(): ProviderName {
+  const asked = process.env.HOTPOTATO_PROVIDER ?? 'node'
+  const name = PROVIDERS.find(one => one === asked)
+  if (name === undefined) throw new UpError(`HOTPOTATO_PROVIDER must be node, noble or evp, not ${asked}`)
+  const probed = name === 'evp' ? probeEvp() : undefined
+  if (probed?.available === false)
+    throw new UpError(`HOTPOTATO_PROVIDER=evp does not work here: ${probed.reason}`)
   return name
 }
 

@@ -1,5 +1,5 @@
 import { type H1Event, H1Server } from '../http/h1/index.ts'
-import type { Field, ResponseView } from '../http/message.ts'
+import type { Field } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { Release } from '../transfer/custody.ts'
@@ -8,9 +8,10 @@ import { wipeEnvelope } from '../transfer/parcel.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
-import { Exchange, type ResponseSink } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Outlet } from './outlet.ts'
+import { Responder } from './responder.ts'
 import { unavailable } from './unavailable.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
@@ -33,6 +34,7 @@ export class Connection {
   readonly #platformFields: readonly Field[]
   readonly #out: Outlet
   #http: H1Server
+  #responder: Responder
   #exchange: Exchange | undefined
   #phase: Phase = 'open'
   #pumping = false
@@ -58,6 +60,7 @@ export class Connection {
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#out = new Outlet(stream, session, () => this.#onDrained())
     this.#http = new H1Server(host.limits.http, envelope.application)
+    this.#responder = this.#responderFor(this.#http)
     this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
   }
 
@@ -217,7 +220,7 @@ export class Connection {
       case 'error':
         this.#exchange?.cancel(new Error(event.reason))
         if (event.answerable) {
-          this.#reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
+          this.#responder.reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
         } else {
           this.#hangUp()
         }
@@ -232,14 +235,14 @@ export class Connection {
     const refusal = this.#unmovable ?? (elsewhere ? unavailable(owner.functionName, 'none ready') : undefined)
     this.#unmovable = undefined
     if (elsewhere && refusal !== undefined) {
-      this.#reply(problem(refusal))
+      this.#responder.reply(problem(refusal))
       return
     }
     this.#exchange = new Exchange(
       head,
       this.#host,
       { functionPath: owner?.functionPath ?? head.path, connection: this.#info() },
-      this.#sink(),
+      this.#responder,
       () => this.#pump(),
     )
     if (expectsContinue) this.#out.send([this.#http.continue()])
@@ -332,6 +335,7 @@ export class Connection {
     this.#generation = envelope.generation
     this.#out.session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
     this.#http = new H1Server(this.#host.limits.http, envelope.application)
+    this.#responder = this.#responderFor(this.#http)
     this.#unmovable = answer
     this.#phase = 'open'
     this.#idle.start()
@@ -340,56 +344,15 @@ export class Connection {
     if (!this.#pumping) this.#pump()
   }
 
-  #sink(): ResponseSink {
-    return {
-      reply: response => this.#reply(response),
-      begin: head => {
-        if (this.#gone) return
-        const headers = [...head.headers, ...this.#platformFields]
-        this.#out.send([this.#http.respond({ ...head, headers }, Date.now())])
+  #responderFor(http: H1Server): Responder {
+    const connection = this
+    return new Responder(http, this.#out, this.#platformFields, this.#host.log, {
+      get gone() {
+        return connection.#phase === 'closing' || connection.#phase === 'closed'
       },
-      write: data => {
-        if (this.#gone) return undefined
-        this.#out.send(this.#http.write(data))
-        return this.#out.drained()
-      },
-      end: () => {
-        if (this.#gone) return
-        this.#out.send([this.#http.end()])
-        this.#responded()
-      },
-      abort: () => this.#destroy(new Error('the response broke off')),
-    }
-  }
-
-  get #gone(): boolean {
-    return this.#phase === 'closing' || this.#phase === 'closed'
-  }
-
-  #reply({ status, headers = [], body }: ResponseView): void {
-    if (this.#gone) return
-    let response = {
-      status,
-      headers: [...headers, ...this.#platformFields],
-      ...(body === undefined ? {} : { body }),
-    }
-    let bytes: Uint8Array
-    try {
-      bytes = this.#http.reply(response, Date.now())
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-      this.#host.log.error({ err: error }, 'the function gave a response that cannot be sent')
-      const failed = {
-        name: 'function-failed',
-        status: 500,
-        detail: `the response cannot be sent: ${error.message}`,
-      }
-      const fallback = problem(failed)
-      response = { ...fallback, headers: [...(fallback.headers ?? []), ...this.#platformFields] }
-      bytes = this.#http.reply(response, Date.now())
-    }
-    this.#out.send([bytes])
-    this.#responded()
+      responded: () => this.#responded(),
+      brokeOff: () => this.#destroy(new Error('the response broke off')),
+    })
   }
 
   /** The response has been given out whole. */

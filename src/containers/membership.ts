@@ -13,7 +13,10 @@ export const SUPERVISOR = 0
 /** The environment variable in which a process finds its settings, as JSON. */
 export const SETTINGS_VARIABLE = 'HOTPOTATO_SETTINGS'
 
-export type ProviderName = 'node' | 'noble'
+/** The providers that can be asked for by name. */
+export const PROVIDERS = ['node', 'noble', 'evp'] as const
+
+export type ProviderName = (typeof PROVIDERS)[number]
 
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {
@@ -46,25 +49,36 @@ export function readSettings<S extends MemberSettings>(): S {
   return JSON.parse(text) as S
 }
 
-/** Loads a provider by name, and only that one. */
+/** Loads a provider by name, and only that one. @throws Error if it does not work on this machine */
 export async function loadProvider(name: ProviderName): Promise<CryptoProvider> {
-  return name === 'noble'
-    ? (await import('../tls13/crypto/noble.ts')).noble
-    : (await import('../tls13/crypto/node.ts')).node
+  switch (name) {
+    case 'node':
+      return (await import('../tls13/crypto/node.ts')).node
+    case 'noble':
+      return (await import('../tls13/crypto/noble.ts')).noble
+    case 'evp': {
+      const probed = (await import('../tls13/crypto/evp.ts')).probeEvp()
+      if (!probed.available) throw new Error(`the provider evp is not available: ${probed.reason}`)
+      return probed.provider
+    }
+  }
 }
 
 /** Opens the channel that the supervisor made, and ends this process when the supervisor is gone. */
 export async function join(settings: MemberSettings, handlers: CourierHandlers): Promise<Membership> {
   const { id, name, logLevel } = settings
   const log = pino({ name, level: logLevel })
+  const orphaned = (): never => {
+    log.warn('the supervisor is gone')
+    process.exit(1)
+  }
+  process.on('disconnect', orphaned)
+  // It may have been killed while we were loading.
+  if (process.connected === false) orphaned()
   const provider = await loadProvider(settings.provider)
   const channel = openChannel(settings)
   const identity = createIdentity(provider, id)
   const courier = new Courier(channel, new Sealer(provider, identity), handlers)
-  process.on('disconnect', () => {
-    log.warn('the supervisor is gone')
-    process.exit(1)
-  })
   // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => handlers.control({ kind: 'stop' }, SUPERVISOR))

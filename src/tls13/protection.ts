@@ -1,3 +1,4 @@
+import { concat } from '../wire/index.ts'
 import { peerError, TlsError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 import type { Aead, CipherSuite } from './crypto/provider.ts'
@@ -18,6 +19,10 @@ export interface Opened {
   /** Bytes of the inner plaintext: content, content type and padding. */
   readonly length: number
 }
+
+// Filled for each record anew.
+const header = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
+const typeAlone = new Uint8Array(1)
 
 /**
  * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the traffic
@@ -65,28 +70,48 @@ export class Protection {
     return nonce
   }
 
-  /**
-   * A whole protected record.
-   * @param padding bytes of zeros behind the content (Section 5.4)
-   * @throws TlsError internal_error when the key may seal no more records
-   */
+  /** Bytes of the record that {@link sealInto} makes. */
+  sealedLength(contentLength: number, padding: number): number {
+    return RECORD_HEADER_LENGTH + contentLength + 1 + padding + this.#suite.aead.tagLength
+  }
+
+  /** A whole protected record, as {@link sealInto} makes it. */
   seal(type: number, content: Uint8Array, padding = 0): Uint8Array {
+    const record = new Uint8Array(this.sealedLength(content.length, padding))
+    this.sealInto(type, content, padding, record, 0)
+    return record
+  }
+
+  /**
+   * A whole protected record, written to `output` from `at`, which must not overlap `content`.
+   * @param padding bytes of zeros behind the content (Section 5.4)
+   * @returns where the record ends
+   * @throws TlsError internal_error when the key may seal no more records; RangeError if it does not fit
+   */
+  sealInto(type: number, content: Uint8Array, padding: number, output: Uint8Array, at: number): number {
+    const start = at + RECORD_HEADER_LENGTH
+    const end = at + this.sealedLength(content.length, padding)
+    if (end > output.length) throw new RangeError(`a record to ${end} in a buffer of ${output.length}`)
     if (this.recordsLeft <= 0)
       throw new TlsError('internal_error', 'local', 'the write key has sealed all it may')
-    const { tagLength } = this.#suite.aead
-    const inner = new Uint8Array(content.length + 1 + padding)
-    inner.set(content)
-    inner[content.length] = type
-    const length = inner.length + tagLength
-    const record = new Uint8Array(RECORD_HEADER_LENGTH + length)
-    record[0] = ContentType.application_data
-    record[1] = 3
-    record[2] = 3
-    record[3] = length >> 8
-    record[4] = length & 0xff
-    const header = record.subarray(0, RECORD_HEADER_LENGTH)
-    record.set(this.#aead.seal(this.#nextNonce(), header, inner), RECORD_HEADER_LENGTH)
-    return record
+    const length = end - start
+    header[3] = length >> 8
+    header[4] = length & 0xff
+    output.set(header, at)
+    const tail = padding === 0 ? typeAlone : new Uint8Array(1 + padding)
+    tail[0] = type
+    const aead = this.#aead
+    if (aead.sealInto !== undefined) {
+      aead.sealInto(this.#nextNonce(), header, content, tail, output, start)
+    } else {
+      output.set(aead.seal(this.#nextNonce(), header, concat(content, tail)), start)
+    }
+    return end
+  }
+
+  /** Forgets the key. What is sealed or opened afterwards is an error where the provider can tell. */
+  wipe(): void {
+    this.#aead.wipe?.()
   }
 
   /**

@@ -95,18 +95,21 @@ export class RecordLayer {
 
   readWith(secret: Uint8Array): void {
     this.state.read = trafficState(secret)
+    this.#reader?.wipe()
     this.#reader = new Protection(this.suite, this.state.read)
   }
 
   writeWith(secret: Uint8Array): void {
     this.flush()
     this.state.write = trafficState(secret)
+    this.output.protection?.wipe()
     this.output.protection = new Protection(this.suite, this.state.write)
   }
 
   writeInClear(): void {
     this.flush()
     this.state.write = undefined
+    this.output.protection?.wipe()
     this.output.protection = undefined
   }
 
@@ -125,7 +128,12 @@ export class RecordLayer {
 
   /** Whether a KeyUpdate is due before records of ours: the peer asked for one, or the key may seal no more (§4.6.3, §5.5). */
   get wantsKeyUpdate(): boolean {
-    return this.state.keyUpdatePending || this.output.protection!.recordsLeft <= KEY_UPDATE_MARGIN
+    return this.state.keyUpdatePending || this.recordsLeft <= 0
+  }
+
+  /** Records that may be sealed before a KeyUpdate is due. */
+  get recordsLeft(): number {
+    return this.output.protection!.recordsLeft - KEY_UPDATE_MARGIN
   }
 
   /** Nothing of ours may follow. */
@@ -169,6 +177,8 @@ export class RecordLayer {
 
   /** Forgets keys and what has not been read. */
   forget(): void {
+    this.#reader?.wipe()
+    this.output.protection?.wipe()
     this.#reader = undefined
     this.output.protection = undefined
     this.output.dropFlight()

@@ -36,11 +36,22 @@ export class RecordOutput {
     this.content(ContentType.handshake, bytes, version)
   }
 
-  /** Any content, in records of at most 2^14 bytes. @param version of unprotected records; only an initial ClientHello has another */
+  /**
+   * Any content, in records of at most 2^14 bytes, or of what the peer takes; protected ones lie in one piece of memory.
+   * @param version of unprotected records; only an initial ClientHello has another
+   */
   content(type: number, content: Uint8Array, version: number = LEGACY_VERSION): void {
-    const limit = this.protection === undefined ? MAXIMUM_PLAINTEXT : this.limit
-    for (let at = 0; at < content.length; at += limit)
-      this.#record(type, content.subarray(at, at + limit), version)
+    const { protection } = this
+    if (content.length === 0) return
+    const limit = protection === undefined ? MAXIMUM_PLAINTEXT : this.limit
+    if (protection !== undefined && content.length <= limit) {
+      this.#records.push(protection.seal(type, content, this.#paddingFor(content.length)))
+      return
+    }
+    const fragments: Uint8Array[] = []
+    for (let at = 0; at < content.length; at += limit) fragments.push(content.subarray(at, at + limit))
+    if (protection !== undefined) this.#seal(protection, type, fragments)
+    else for (const fragment of fragments) this.#records.push(plaintextRecord(type, fragment, version))
   }
 
   alert(name: AlertName): void {
@@ -68,13 +79,23 @@ export class RecordOutput {
     return concat(...this.#records)
   }
 
-  #record(type: number, content: Uint8Array, version: number): void {
-    if (this.protection === undefined) {
-      this.#records.push(plaintextRecord(type, content, version))
-      return
+  #seal(protection: Protection, type: number, contents: readonly Uint8Array[]): void {
+    const paddings = contents.map(({ length }) => this.#paddingFor(length))
+    const lengths = contents.map(({ length }, i) => protection.sealedLength(length, paddings[i]!))
+    const records = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
+    let end = 0
+    try {
+      contents.forEach((content, i) => {
+        end = protection.sealInto(type, content, paddings[i]!, records, end)
+      })
+    } finally {
+      // Also of a failure: a record that is sealed has spent its sequence number.
+      if (end > 0) this.#records.push(records.subarray(0, end))
     }
-    const room = this.limit - content.length
-    const padding = Math.max(0, Math.min(this.#padding?.(content.length) ?? 0, room))
-    this.#records.push(this.protection.seal(type, content, padding))
+  }
+
+  #paddingFor(contentLength: number): number {
+    const room = this.limit - contentLength
+    return Math.max(0, Math.min(this.#padding?.(contentLength) ?? 0, room))
   }
 }

@@ -11,12 +11,14 @@ import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, answerAtOnce, pendingQuestion } from './question.ts'
-import { type Content, MAXIMUM_PLAINTEXT } from './record.ts'
+import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Effect, Outcome } from './transition.ts'
 
 const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
+/** Records that share one piece of memory, about 64 KiB. */
+const RECORDS_AT_ONCE = 4
 /** KeyUpdates, and records without content, that may come in a row. */
 const EMPTY_LIMIT = 32
 /** Bytes that may wait while a question is open. */
@@ -172,10 +174,13 @@ export class Session {
     this.#assertWritable()
     // Who takes data from us may change keys meanwhile as often as it needs to.
     this.#emptyInARow = 0
-    for (let at = 0; at < data.length; at += MAXIMUM_PLAINTEXT) {
+    const { output } = this.#records
+    for (let at = 0; at < data.length; ) {
       this.#renewKey()
-      const content = data.subarray(at, at + MAXIMUM_PLAINTEXT)
-      this.#records.output.content(ContentType.application_data, content)
+      const records = Math.min(RECORDS_AT_ONCE, this.#records.recordsLeft)
+      const content = data.subarray(at, at + records * output.limit)
+      output.content(ContentType.application_data, content)
+      at += content.length
     }
   }
 

@@ -16,6 +16,8 @@ export interface Codec<T> {
   readonly secret?: boolean
   /** Rebuilds a value with `change` applied to each part, if the type has parts. */
   map?(value: T, change: (codec: AnyCodec, part: unknown) => unknown): T
+  /** Shows each part, as {@link map} does, where nothing is to be built anew. */
+  each?(value: T, visit: (codec: AnyCodec, part: unknown) => void): void
   write(writer: Writer, value: T): void
   read(reader: Reader): T
 }
@@ -26,11 +28,21 @@ export type AnyCodec = Codec<any>
 /** The TypeScript type of what a codec reads and writes. */
 export type TypeOf<C> = C extends Codec<infer T> ? T : never
 
+/** A writer that nobody uses at the moment: new memory for every message would cost more than writing it. */
+let spare: Writer | undefined
+
 /** Encodes one value. A value that does not fit the notation is a `RangeError`. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer()
-  codec.write(writer, value)
-  return writer.finish()
+  const writer = spare ?? new Writer()
+  // Whoever encodes while this is being encoded gets a writer of its own.
+  spare = undefined
+  try {
+    codec.write(writer, value)
+    return writer.finish()
+  } finally {
+    writer.clear()
+    spare = writer
+  }
 }
 
 /** Decodes one value from all of `bytes`. Anything that does not fit is a {@link DecodeError}. */
@@ -136,7 +148,7 @@ export function text(floor: number, ceiling: number): Codec<string> {
   const bytes = opaque(floor, ceiling)
   return {
     notation: bytes.notation,
-    write: (writer, value) => bytes.write(writer, utf8.encoder.encode(value)),
+    write: (writer, value) => bytes.write(writer, asciiOf(value) ?? utf8.encoder.encode(value)),
     read(reader) {
       const value = bytes.read(reader)
       let ascii = ''
@@ -147,6 +159,17 @@ export function text(floor: number, ceiling: number): Codec<string> {
       return ascii
     },
   }
+}
+
+/** The bytes of a text of ASCII alone: for short ones an encoder takes ten times as long. */
+function asciiOf(value: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(value.length)
+  for (let i = 0; i < value.length; i++) {
+    const unit = value.charCodeAt(i)
+    if (unit > 0x7f) return undefined
+    bytes[i] = unit
+  }
+  return bytes
 }
 
 function decodeText(value: Uint8Array, reader: Reader): string {
@@ -186,6 +209,9 @@ export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec
       })
     },
     map: (values, change) => values.map(value => change(item, value) as T),
+    each(values, visit) {
+      for (const value of values) visit(item, value)
+    },
   }
 }
 
@@ -204,6 +230,9 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
       return present === 1 ? codec.read(reader) : undefined
     },
     map: (value, change) => (value === undefined ? undefined : (change(codec, value) as T)),
+    each(value, visit) {
+      if (value !== undefined) visit(codec, value)
+    },
   }
 }
 
@@ -265,6 +294,10 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
         entries.map(([key, codec]) => [key, change(codec, record[key])]),
       ) as StructOf<F>
     },
+    each(value, visit) {
+      const record = value as Record<string, unknown>
+      for (let i = 0; i < keys.length; i++) visit(codecs[i]!, record[keys[i]!])
+    },
   }
 }
 
@@ -299,6 +332,7 @@ export function select<const Tag extends string, const C extends Cases>(
       const key = (value as Record<string, unknown>)[tag] as keyof C & string
       return { [tag]: key, ...(change(cases[key]!, value) as object) } as SelectOf<Tag, C>
     },
+    each: (value, visit) => visit(cases[(value as Record<string, unknown>)[tag] as keyof C & string]!, value),
   }
 }
 
@@ -313,12 +347,12 @@ export function redact<T>(codec: Codec<T>, value: T): T {
 
 /** Overwrites the bytes of every secret in a value with zeros, where they lie. */
 export function wipe<T>(codec: Codec<T>, value: T): void {
-  const visit = (part: AnyCodec, inner: unknown): unknown => {
-    if (part.secret && inner instanceof Uint8Array) inner.fill(0)
-    else part.map?.(inner, visit)
-    return inner
-  }
-  visit(codec, value)
+  wipePart(codec, value)
+}
+
+function wipePart(part: AnyCodec, inner: unknown): void {
+  if (part.secret && inner instanceof Uint8Array) inner.fill(0)
+  else part.each?.(inner, wipePart)
 }
 
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {

@@ -1,3 +1,6 @@
+/** Bytes of memory that a writer keeps for what it writes next. */
+const KEPT = 16_384
+
 /** Appends numbers and bytes, in network byte order, to one growing buffer. */
 export class Writer {
   #bytes: Uint8Array
@@ -70,6 +73,16 @@ export class Writer {
     const length = this.#length - at - size
     this.#setUint(at, length, size)
     return length
+  }
+
+  /** Forgets everything written, and leaves nothing of it in memory: it may have been secret. */
+  clear(): void {
+    this.#bytes.fill(0, 0, this.#length)
+    if (this.#bytes.length > KEPT) {
+      this.#bytes = new Uint8Array(KEPT)
+      this.#view = new DataView(this.#bytes.buffer)
+    }
+    this.#length = 0
   }
 
   /** A copy of everything written. */

@@ -1,10 +1,20 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../end-to-end/client.ts'
-import { eventually, hotpotato, isRunning, makeDirectory, Platform } from '../end-to-end/platform.ts'
+import {
+  childrenOf,
+  environmentOf,
+  eventually,
+  hotpotato,
+  isRunning,
+  MAIN,
+  makeDirectory,
+  Platform,
+} from '../end-to-end/platform.ts'
 import { run } from '../end-to-end/programs.ts'
 
 let directory: string
@@ -97,6 +107,26 @@ describe('up', () => {
     expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(true)
     platform = await Platform.start({ directory })
     expect(await platform.status()).toHaveLength(5)
+  })
+
+  it('leaves nobody behind when it is killed while it starts', async () => {
+    for (const members of [1, 3, 5]) {
+      const child = spawn(process.execPath, [MAIN, 'up', '--config', join(directory, 'hotpotato.yml')], {
+        env: environmentOf(directory),
+        stdio: 'ignore',
+      })
+      const found = await eventually(() => {
+        const pids = childrenOf(child.pid!)
+        return pids.length >= members ? pids : undefined
+      }, 'it starts nobody')
+      child.kill('SIGKILL')
+      await eventually(
+        () => (found.some(isRunning) ? undefined : true),
+        `somebody of ${members} stays behind`,
+      ).finally(() => {
+        for (const pid of found.filter(isRunning)) process.kill(pid, 'SIGKILL')
+      })
+    }
   })
 
   it('writes keys where SSLKEYLOGFILE says, and nowhere else', async () => {
@@ -200,7 +230,10 @@ describe('up, when something is wrong', () => {
       ),
     })
     const other = await hotpotato(directory, ['up'], { HOTPOTATO_PROVIDER: 'magic' })
-    expect(other).toMatchObject({ code: 1, stderr: 'HOTPOTATO_PROVIDER must be node or noble, not magic\n' })
+    expect(other).toMatchObject({
+      code: 1,
+      stderr: 'HOTPOTATO_PROVIDER must be node, noble or evp, not magic\n',
+    })
   })
 
   it('prints how it is used', async () => {

@@ -1,15 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -271,6 +262,12 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/** The processes that a process has started and that still run. */
+export function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.trim() === '' ? [] : text.trim().split(' ').map(Number)
+}
+
 /** Asks again and again until there is an answer. @throws Error with `otherwise` if that takes too long */
 export async function eventually<T>(
   ask: () => T | undefined | Promise<T | undefined>,
@@ -282,10 +279,4 @@ export async function eventually<T>(
     if (Date.now() > end) throw new Error(otherwise)
     await new Promise(resolve => setTimeout(resolve, 25))
   }
-}
-
-/** Makes a directory that is the user's alone. */
-export function makePrivate(directory: string): void {
-  mkdirSync(directory, { recursive: true })
-  chmodSync(directory, 0o700)
 }

@@ -3,6 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parsePrivateKey } from '../../src/tls13/crypto/keys.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
 import { signPss } from '../../src/tls13/crypto/rsa.ts'
 import { concat, fromHex, hex, utf8 } from '../../src/wire/index.ts'
@@ -121,6 +122,19 @@ describe.each(providers)('$name', provider => {
         expect(verify(changed)).toBe(false)
       }),
       { numRuns: 40 },
+    )
+  })
+
+  test('refuses an RSA signature without its leading zero', () => {
+    const { privateKey, publicKey } = keys.rsa2048
+    const signer = find(node, 'rsa_pss_rsae_sha256').signer(privateKey)!
+    let signature = signer.sign(content)
+    // PSS is salted: one in 256 signatures begins with a zero.
+    for (let tries = 0; signature[0] !== 0 && tries < 10_000; tries++) signature = signer.sign(content)
+    expect(signature[0]).toBe(0)
+    expect(find(provider, 'rsa_pss_rsae_sha256').verify(publicKey, content, signature)).toBe(true)
+    expect(find(provider, 'rsa_pss_rsae_sha256').verify(publicKey, content, signature.subarray(1))).toBe(
+      false,
     )
   })
 

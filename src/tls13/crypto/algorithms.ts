@@ -271,6 +271,7 @@ export function acceptablePssParameters(
     parameters === undefined ||
     (parameters.hash === scheme.hash &&
       parameters.maskHash === scheme.hash &&
+      parameters.saltLength >= 0 &&
       parameters.saltLength <= scheme.hashLength)
   )
 }

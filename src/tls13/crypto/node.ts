@@ -213,9 +213,16 @@ function signatureAlgorithm(
     verify(publicKey, content, signature) {
       const key = readPublicKey(publicKey)
       const options = key && optionsFor(key)
-      return options !== undefined && verify(digest, content, options, signature)
+      if (options === undefined || !isWhole(options.key as KeyObject, signature)) return false
+      return verify(digest, content, options, signature)
     },
   }
+}
+
+/** RFC 8017, Section 8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading zeros, too. */
+function isWhole(key: KeyObject, signature: Uint8Array): boolean {
+  const { modulusLength } = key.asymmetricKeyDetails ?? {}
+  return modulusLength === undefined || signature.length === Math.ceil(modulusLength / 8)
 }
 
 /**
@@ -249,10 +256,13 @@ function readPublicKey(spki: Uint8Array): KeyObject | undefined {
     const jwk = kty === 'EC' ? { kty, crv, x, y: base64url(spki.subarray(end)) } : { kty, crv, x }
     return attempt(() => createPublicKey({ key: jwk, format: 'jwk' }))
   }
-  const key = attempt(() => createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' }))
-  // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came
-  const rsa = key?.asymmetricKeyType === 'rsa' || key?.asymmetricKeyType === 'rsa-pss'
-  return rsa && key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
+  return attempt(() => {
+    const key = createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'rsa-pss') return undefined
+    // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came;
+    // and of some parameters that it has read it throws when it is to write them
+    return key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
+  })
 }
 
 function base64url(bytes: Uint8Array): string {

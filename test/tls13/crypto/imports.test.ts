@@ -19,6 +19,16 @@ test('noble.ts reaches nothing of Node, neither in our sources nor in a package'
   }
 })
 
+test('hybrid.ts neither, so that its groups fit either provider; and no provider loads it unasked', () => {
+  const { files, bare } = walk(fileURLToPath(new URL('hybrid.ts', crypto)))
+  expect(bare.filter(name => name.startsWith('node:') || NODE_MODULES.has(name))).toEqual([])
+  expect(files.some(file => file.includes('@noble/post-quantum/ml-kem.js'))).toBe(true)
+  for (const provider of ['node.ts', 'noble.ts']) {
+    const reached = walk(fileURLToPath(new URL(provider, crypto))).files
+    expect([provider, reached.filter(file => file.includes('post-quantum'))]).toEqual([provider, []])
+  }
+})
+
 test('the same walk finds node:crypto behind node.ts', () => {
   expect(walk(fileURLToPath(new URL('node.ts', crypto))).bare).toContain('node:crypto')
 })

@@ -1,6 +1,6 @@
 import { type AeadParameters, checkKey, checkNonce } from '../algorithms.ts'
 import type { Aead, AeadAlgorithm } from '../provider.ts'
-import { type Address, type Libcrypto, TAIL } from './libcrypto.ts'
+import type { Address, Libcrypto } from './libcrypto.ts'
 
 /** Contexts that exist at most for one cipher, about 1 KiB each: so many keys can be in use without setting one anew. */
 export const CONTEXTS = 256
@@ -85,7 +85,7 @@ class EvpAead implements Aead {
   }
 
   seal(nonce: Uint8Array, additionalData: Uint8Array, plaintext: Uint8Array): Uint8Array {
-    const sealed = memory(plaintext.length + this.#parameters.tagLength)
+    const sealed = new Uint8Array(plaintext.length + this.#parameters.tagLength)
     this.sealInto(nonce, additionalData, plaintext, NOTHING, sealed, 0)
     return sealed
   }
@@ -98,34 +98,11 @@ class EvpAead implements Aead {
     output: Uint8Array,
     at: number,
   ): void {
-    const end = at + plaintext.length
-    if (!(at >= 0 && end + tail.length + this.#parameters.tagLength <= output.length)) {
-      throw new RangeError('no room for what is to be sealed')
-    }
-    const context = this.#begin(nonce, additionalData, true)
-    const libcrypto = this.#libcrypto
-    libcrypto.update(context, plaintext, output, at)
-    if (tail.length <= TAIL) libcrypto.sealTail(context, tail, output, end)
-    else {
-      libcrypto.update(context, tail, output, end)
-      libcrypto.finishSealing(context, output, end + tail.length)
-    }
+    this.#libcrypto.seal(this.#begin(nonce, additionalData, true), plaintext, tail, output, at)
   }
 
   open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
-    checkNonce(nonce)
-    const length = ciphertext.length - this.#parameters.tagLength
-    if (length < 0) return undefined
-    const context = this.#begin(nonce, additionalData, false)
-    const plaintext = memory(length)
-    let verified = false
-    try {
-      this.#libcrypto.update(context, ciphertext.subarray(0, length), plaintext, 0)
-      verified = this.#libcrypto.finishOpening(context, ciphertext, length)
-    } finally {
-      if (!verified) plaintext.fill(0)
-    }
-    return verified ? plaintext : undefined
+    return this.#libcrypto.open(this.#begin(nonce, additionalData, false), ciphertext)
   }
 
   wipe(): void {
@@ -160,8 +137,3 @@ class EvpAead implements Aead {
 const NOTHING = new Uint8Array(0)
 const ZEROS = new Uint8Array(32)
 const ZERO_NONCE = new Uint8Array(12)
-
-/** Memory that the caller fills: large pieces are not set to zero first, which would cost a fifth of sealing them. */
-function memory(length: number): Uint8Array {
-  return length < 1024 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
-}

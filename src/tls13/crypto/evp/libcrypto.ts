@@ -19,14 +19,16 @@ export interface Libcrypto {
   begin(context: Address, key: Uint8Array | undefined, nonce: Uint8Array, sealing: boolean): void
   /** Adds additional data. */
   authenticate(context: Address, data: Uint8Array): void
-  /** Enciphers or deciphers `input` into `output`, which has room for `input.length` bytes at `at`, and does not overlap. */
-  update(context: Address, input: Uint8Array, output: Uint8Array, at: number): void
-  /** Ends a sealed message. @param output has room for 16 bytes at `at` */
-  finishSealing(context: Address, output: Uint8Array, at: number): void
-  /** Enciphers the last few bytes of a message, {@link TAIL} at most, and ends it: `tail.length + 16` bytes to `output` at `at`. */
-  sealTail(context: Address, tail: Uint8Array, output: Uint8Array, at: number): void
-  /** Ends an opened message. @returns whether the tag, the 16 bytes of `tag` from `at`, is right */
-  finishOpening(context: Address, tag: Uint8Array, at: number): boolean
+  /**
+   * Ends a message that was begun for sealing: ciphertext and tag, `plaintext.length + tail.length + 16` bytes, go to `output` at `at`,
+   * which overlaps neither.
+   */
+  seal(context: Address, plaintext: Uint8Array, tail: Uint8Array, output: Uint8Array, at: number): void
+  /**
+   * Ends a message that was begun for opening. @param sealed ciphertext and tag
+   * @returns the plaintext in memory of its own, or undefined if the tag is wrong: all that was deciphered is overwritten then
+   */
+  open(context: Address, sealed: Uint8Array): Uint8Array | undefined
 
   /** @throws Error out of memory */
   newHmacContext(): Address
@@ -41,15 +43,12 @@ export interface Libcrypto {
 /** Where something of OpenSSL's lies in memory; never 0. */
 export type Address = number
 
-/** Bytes that {@link Libcrypto.sealTail} takes. */
-export const TAIL = 64
-
 /** Bytes of a tag, and of a nonce, of all ciphers here. */
 const TAG = 16
 const NONCE = 12
 const LONGEST_KEY = 64
 const LONGEST_DIGEST = 64
-/** Additional data and HMAC input up to this many bytes are copied; it costs less than passing a small array. */
+/** What has up to so many bytes goes through the block: to copy it costs less than to pass an array. */
 const SMALL = 512
 /** OpenSSL takes an `int`; a round number below it. */
 const LONGEST = 2 ** 30
@@ -60,7 +59,7 @@ const NONCE_AT = 64
 const RESULT_LENGTH_AT = 80
 const RESULT_AT = 96
 const SMALL_AT = 256
-const BLOCK = SMALL_AT + SMALL
+const BLOCK = SMALL_AT + SMALL + TAG
 
 const GET_TAG = 0x10
 const SET_TAG = 0x11
@@ -124,6 +123,20 @@ export function loadLibcrypto(): Libcrypto {
     block.fill(0, at, at + length)
   }
 
+  /** `output` has room for all of `input`. */
+  const updateWhole = (context: Address, input: Uint8Array, output: Uint8Array): void => {
+    if (input.length === 0) return
+    if (output.length < input.length) throw new RangeError(`${input.length} bytes into ${output.length}`)
+    check('EVP_CipherUpdate', updateBytes(context, output, resultLength, input, input.length))
+    // A part that is not written would be zeros on the wire, or plaintext that nobody sent.
+    if (written[0] !== input.length) throw failed('EVP_CipherUpdate')
+  }
+  /** Ends a sealed message. @param tag an address with room for 16 bytes */
+  const finish = (context: Address, tag: Address): void => {
+    check('EVP_CipherFinal_ex', final(context, tag, resultLength))
+    check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, tag))
+  }
+
   return {
     cipher: name => there(`EVP_CIPHER_fetch ${name}`, cipherFetch(0, name, 0)),
     digest: name => there(`EVP_MD_fetch ${name}`, digestFetch(0, name, 0)),
@@ -159,41 +172,48 @@ export function loadLibcrypto(): Libcrypto {
       }
     },
 
-    update(context, input, output, at) {
-      const length = checked(input)
-      const room = roomFor(output, at, length)
-      if (length === 0) return
-      check('EVP_CipherUpdate', updateBytes(context, room, resultLength, input, length))
-      // Fresh memory may hold anything: all of it must have been written.
-      if (written[0] !== length) throw failed('EVP_CipherUpdate')
+    seal(context, plaintext, tail, output, at) {
+      const length = checked(plaintext) + checked(tail)
+      const room = roomFor(output, at, length + TAG)
+      if (length <= SMALL) {
+        put(plaintext, SMALL_AT)
+        put(tail, SMALL_AT + plaintext.length)
+        if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
+        finish(context, small + length)
+        for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
+        return
+      }
+      updateWhole(context, plaintext, room)
+      if (tail.length > 0 && tail.length <= SMALL) {
+        put(tail, SMALL_AT)
+        check('EVP_CipherUpdate', update(context, small, resultLength, small, tail.length))
+        const end = at + plaintext.length
+        for (let i = 0; i < tail.length; i++) output[end + i] = block[SMALL_AT + i]!
+      } else updateWhole(context, tail, room.subarray(plaintext.length))
+      finish(context, result)
+      for (let i = 0; i < TAG; i++) output[at + length + i] = block[RESULT_AT + i]!
     },
 
-    finishSealing(context, output, at) {
-      roomFor(output, at, TAG)
-      check('EVP_CipherFinal_ex', final(context, result, resultLength))
-      check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, result))
-      for (let i = 0; i < TAG; i++) output[at + i] = block[RESULT_AT + i]!
-    },
-
-    sealTail(context, tail, output, at) {
-      const length = checked(tail)
-      if (length > TAIL) throw new RangeError(`a tail of ${length} bytes`)
-      roomFor(output, at, length + TAG)
-      put(tail, SMALL_AT)
-      const tag = small + length
-      if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
-      check('EVP_CipherFinal_ex', final(context, tag, resultLength))
-      check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, tag))
-      for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
-    },
-
-    finishOpening(context, tag, at) {
-      roomFor(tag, at, TAG)
-      for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = tag[at + i]!
+    open(context, sealed) {
+      const length = checked(sealed) - TAG
+      if (length < 0) return undefined
+      for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = sealed[length + i]!
       check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
-      if (final(context, result, resultLength) === 1) return true
-      clearErrors()
-      return false
+      const inBlock = length <= SMALL
+      const plaintext = inBlock ? block.subarray(SMALL_AT, SMALL_AT + length) : new Uint8Array(length)
+      let verified = false
+      try {
+        if (!inBlock) updateWhole(context, sealed.subarray(0, length), plaintext)
+        else if (length > 0) {
+          for (let i = 0; i < length; i++) plaintext[i] = sealed[i]!
+          check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
+        }
+        verified = final(context, result, resultLength) === 1
+        return !verified ? undefined : inBlock ? plaintext.slice() : plaintext
+      } finally {
+        if (inBlock || !verified) plaintext.fill(0)
+        if (!verified) clearErrors()
+      }
     },
 
     newHmacContext: () => there('HMAC_CTX_new', hmacContextNew()),
