@@ -78,10 +78,13 @@ export function joined(client: Session, server: Session): Pair {
   const settle = (): void => {
     for (;;) {
       const up = concat(...client.takeOutput())
-      if (up.length > 0) serverEvents.push(...server.receive(up))
+      // also without bytes: who has got an answer reads on
+      const heardUp = server.receive(up)
       const down = concat(...server.takeOutput())
-      if (down.length > 0) clientEvents.push(...client.receive(down))
-      if (up.length + down.length === 0) return
+      const heardDown = client.receive(down)
+      serverEvents.push(...heardUp)
+      clientEvents.push(...heardDown)
+      if (up.length + down.length + heardUp.length + heardDown.length === 0) return
     }
   }
   return { client, server, clientEvents, serverEvents, settle }

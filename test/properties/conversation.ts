@@ -1,12 +1,16 @@
 import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
+import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
+import { zlib } from '../../src/tls13/io/compression.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { type ResumptionTicket, SessionState } from '../../src/tls13/state.ts'
-import { concat, encode, hex, utf8 } from '../../src/wire/index.ts'
-import { clientConfig, connectedPair, outputOf, serverConfig, ticketSealer } from '../lib/pair.ts'
+import { concat, EMPTY, encode, hex, utf8 } from '../../src/wire/index.ts'
+import { certificateOf, ed25519Identity, trusting } from '../lib/identity.ts'
+import { clientConfig, connectedPair, identity, outputOf, serverConfig, ticketSealer } from '../lib/pair.ts'
 import { type Seeded, seeded } from '../lib/random.ts'
+import { answerTo, eventsOf, remoteCertificate } from '../lib/remote.ts'
 
 export type Role = 'client' | 'server'
 
@@ -31,18 +35,34 @@ export interface Recording {
 
 export const SEED = { client: 11, server: 12 } as const
 
+const clientIdentity = ed25519Identity(8)
 const ticket = earlierTicket()
+const earlyTicket = earlierTicket({ earlyData: { maximum: 500, replay: 'ask' } })
+const sharedKey = {
+  pskModes: ['psk_ke'] as const,
+  psks: [{ identity: utf8('a potato'), key: new Uint8Array(16).fill(5), imported: { context: EMPTY } }],
+}
 
 /** The ticket of an earlier connection. */
-function earlierTicket(): ResumptionTicket {
-  const { clientEvents } = connectedPair({}, { tickets: { sealer: ticketSealer() } })
+function earlierTicket(server: Partial<ServerConfig> = {}): ResumptionTicket {
+  const alpn = ['http/1.1']
+  const sealer = ticketSealer()
+  const { clientEvents } = connectedPair({ alpn }, { tickets: { sealer }, alpn, ...server })
   for (const event of clientEvents) if (event.type === 'new_session_ticket') return event.ticket
   throw new Error('no ticket')
 }
 
 export interface Kind {
   readonly name: string
-  readonly client?: () => Partial<ClientConfig>
+  /** Another PSK or ticket takes the place of the certificate. */
+  readonly resumed?: boolean
+  /** The client sends early data. */
+  readonly early?: boolean
+  /** The server asks for a certificate when the handshake is over. */
+  readonly asksLater?: boolean
+  /** What happens beside the ordinary, by role. */
+  readonly extra?: { readonly client?: readonly string[]; readonly server?: readonly string[] }
+  readonly client?: (provider: CryptoProvider) => Partial<ClientConfig>
   readonly server?: (provider: CryptoProvider) => Partial<ServerConfig>
 }
 
@@ -55,7 +75,85 @@ const tickets = (provider: CryptoProvider): Partial<ServerConfig> => ({
 export const KINDS: readonly Kind[] = [
   { name: 'a full handshake', server: tickets, client: () => ({ alpn: ['http/1.1'] }) },
   { name: 'a HelloRetryRequest', server: tickets, client: () => ({ alpn: ['http/1.1'], keyShares: [] }) },
-  { name: 'a resumption', server: tickets, client: () => ({ alpn: ['http/1.1'], resume: ticket }) },
+  {
+    name: 'a resumption',
+    resumed: true,
+    server: tickets,
+    client: () => ({ alpn: ['http/1.1'], resume: ticket }),
+  },
+  {
+    name: 'a client with a certificate, both compressed',
+    server: provider => ({
+      ...tickets(provider),
+      clientCertificates: { verify: trusting(clientIdentity) },
+      certificateCompression: [zlib],
+    }),
+    client: provider => ({
+      alpn: ['http/1.1'],
+      certificates: [certificateOf(clientIdentity, provider)],
+      certificateCompression: [zlib],
+    }),
+  },
+  {
+    name: 'questions on both sides',
+    server: provider => ({
+      ...tickets(provider),
+      certificates: [remoteCertificate(identity)],
+      clientCertificates: { verify: 'ask' },
+    }),
+    client: () => ({
+      alpn: ['http/1.1'],
+      verify: 'ask',
+      certificates: [remoteCertificate(clientIdentity)],
+    }),
+  },
+  {
+    name: 'a client that is asked later, with questions, and keys that change',
+    asksLater: true,
+    server: provider => ({
+      ...tickets(provider),
+      clientCertificates: { verify: 'ask', postHandshake: true },
+    }),
+    client: () => ({
+      alpn: ['http/1.1'],
+      postHandshakeAuth: true,
+      certificates: [remoteCertificate(clientIdentity)],
+    }),
+    extra: { server: ['client_authenticated'] },
+  },
+  {
+    name: 'early data that is taken, when somebody has been asked',
+    early: true,
+    resumed: true,
+    server: provider => ({ ...tickets(provider), earlyData: { maximum: 500, replay: 'ask' } }),
+    client: () => ({ alpn: ['http/1.1'], resume: earlyTicket, earlyData: true }),
+    extra: { client: ['early_data'], server: ['early application_data', 'early application_data'] },
+  },
+  {
+    name: 'early data that is refused',
+    early: true,
+    resumed: true,
+    server: tickets,
+    client: () => ({ alpn: ['http/1.1'], resume: earlyTicket, earlyData: true }),
+    extra: { client: ['early_data'] },
+  },
+  {
+    name: 'early data that is refused by a HelloRetryRequest with a cookie',
+    early: true,
+    resumed: true,
+    server: provider => ({
+      ...tickets(provider),
+      cookies: createCookieSealer(provider, new Uint8Array(16)),
+    }),
+    client: () => ({ alpn: ['http/1.1'], resume: earlyTicket, earlyData: true, keyShares: [] }),
+    extra: { client: ['early_data'] },
+  },
+  {
+    name: 'an external PSK alone, in small records',
+    resumed: true,
+    server: provider => ({ ...tickets(provider), ...sharedKey, recordSizeLimit: 80 }),
+    client: () => ({ alpn: ['http/1.1'], ...sharedKey, recordSizeLimit: 64 }),
+  },
 ]
 
 /** Records both sides of a conversation between two sessions over `node:crypto`. */
@@ -66,14 +164,19 @@ export function record(kind: Kind): { readonly client: Recording; readonly serve
     if (bytes.length > 0) sides[to].take({ bytes })
   }
   const settle = (): void => {
-    while (sides.client.waiting.length + sides.server.waiting.length > 0) {
+    do {
       deliver('client', 'server')
       deliver('server', 'client')
-    }
+      for (const side of [sides.client, sides.server]) if (side.asks()) side.take({ act: answer })
+    } while (sides.client.waiting.length + sides.server.waiting.length > 0)
   }
   const act = (role: Role, doIt: (session: Session) => void): void => {
     sides[role].take({ act: doIt })
     settle()
+  }
+  if (kind.early) {
+    sides.client.take({ act: session => session.sendEarly(utf8('GET /early HTTP/1.1\r\n')) })
+    sides.client.take({ act: session => session.sendEarly(utf8('\r\n')) })
   }
   settle()
   act('client', session => session.send(utf8('GET / HTTP/1.1\r\n\r\n')))
@@ -81,6 +184,7 @@ export function record(kind: Kind): { readonly client: Recording; readonly serve
     session.send(utf8('one'))
     session.send(utf8('two'))
   })
+  if (kind.asksLater) act('server', session => session.requestCertificate())
   act('server', session => session.updateKeys(true))
   act('server', session => session.send(utf8('under the next key')))
   act('client', session => {
@@ -107,13 +211,13 @@ function small(provider: CryptoProvider): CryptoProvider {
 function side(role: Role, kind: Kind) {
   const start = (provider: CryptoProvider, random: Seeded): Session =>
     role === 'client'
-      ? Session.client(clientConfig({ ...kind.client?.(), provider: small(provider), random }))
+      ? Session.client(clientConfig({ ...kind.client?.(small(provider)), provider: small(provider), random }))
       : Session.server(serverConfig({ ...kind.server?.(provider), provider: small(provider), random }))
   const restore = (state: SessionState, provider: CryptoProvider, random: Seeded): Session =>
     Session.restore(
       state,
       role === 'client'
-        ? clientConfig({ ...kind.client?.(), provider: small(provider), random })
+        ? clientConfig({ ...kind.client?.(small(provider)), provider: small(provider), random })
         : serverConfig({ ...kind.server?.(provider), provider: small(provider), random }),
     )
   const session = start(node, seeded(SEED[role]))
@@ -142,14 +246,35 @@ function side(role: Role, kind: Kind) {
     events,
     end: hex(encode(SessionState, session.inspect('with secrets'))),
   })
-  return { take, waiting, finish }
+  return { take, waiting, finish, asks: () => session.waiting }
 }
 
-/** Lets a session live through a step. */
+/**
+ * Lets a session live through a step.
+ * @returns the events, but for questions: where a session goes on it asks again, and that is no part of the conversation
+ */
 export function perform(session: Session, step: Step): SessionEvent[] {
-  if (step.bytes !== undefined) return session.receive(step.bytes)
+  if (step.bytes !== undefined) return hear(session, session.receive(step.bytes))
+  // a session that has just come may have to ask first
+  const before = hear(session, eventsOf(session))
   step.act(session)
-  return []
+  return [...before, ...hear(session, eventsOf(session))]
+}
+
+const open = new WeakMap<Session, SessionEvent & { type: 'question' }>()
+
+/** Remembers the question among the events, and gives the others. */
+export function hear(session: Session, events: readonly SessionEvent[]): SessionEvent[] {
+  return events.filter(event => {
+    if (event.type === 'question') open.set(session, event)
+    return event.type !== 'question'
+  })
+}
+
+/** Answers the open question, whoever is asked. */
+function answer(session: Session): void {
+  const { id, question } = open.get(session)!
+  session.answer(id, answerTo(question, session.role === 'client' ? clientIdentity : identity))
 }
 
 /** An event as text. */

@@ -6,8 +6,9 @@ import { SessionState } from '../../src/tls13/state.ts'
 import { DecodeError, decode, encode, hex } from '../../src/wire/index.ts'
 import { outputOf, recordsOf } from '../lib/pair.ts'
 import { seeded } from '../lib/random.ts'
+import { eventsOf } from '../lib/remote.ts'
 import { clientIn, type StateName, serverIn } from '../lib/scene.ts'
-import { describeEvent, KINDS, perform, record, SEED, type Step } from './conversation.ts'
+import { describeEvent, hear, KINDS, perform, record, SEED, type Step } from './conversation.ts'
 
 const recordings = KINDS.flatMap(kind => {
   const { client, server } = record(kind)
@@ -36,10 +37,9 @@ describe.each(recordings)('$title', ({ recording }) => {
     const session = recording.start(node, seeded(SEED[recording.role]))
     const events: string[] = []
     for (const step of recording.steps) {
-      if (step.bytes === undefined) perform(session, step)
+      if (step.bytes === undefined) events.push(...perform(session, step).map(describeEvent))
       else session.feed(step.bytes)
-      for (let event = session.next(); event !== undefined; event = session.next())
-        events.push(describeEvent(event))
+      events.push(...hear(session, eventsOf(session)).map(describeEvent))
       outputOf(session)
     }
     expect(events).toEqual(recording.events)
@@ -58,7 +58,7 @@ describe.each(recordings)('$title', ({ recording }) => {
           const { bytes } = recording.steps[number]!
           if (bytes === undefined) return
           const place = at % bytes.length
-          events.push(...session.receive(bytes.with(place, bytes[place]! ^ change)))
+          events.push(...perform(session, { bytes: bytes.with(place, bytes[place]! ^ change) }))
           alerts += events.filter(event => event.type === 'alert').length
           expectSound(session)
         },
@@ -74,9 +74,9 @@ describe.each(recordings)('$title', ({ recording }) => {
     for (const step of recording.steps) {
       for (const record of step.bytes === undefined ? [] : recordsOf(step.bytes)) {
         // half a record, then the other half: both kinds of buffers are in use
-        session.receive(record.slice(0, 20))
+        perform(session, { bytes: record.slice(0, 20) })
         expectSound(session)
-        session.receive(record.slice(20))
+        perform(session, { bytes: record.slice(20) })
         expectSound(session)
       }
       if (step.bytes === undefined) perform(session, step)

@@ -53,9 +53,9 @@ describe.each(KINDS)('$name', kind => {
       const events: string[] = []
       recording.steps.forEach((step, index) => {
         hop()
-        if (step.bytes === undefined) perform(session, step)
+        if (step.bytes === undefined) events.push(...perform(session, step).map(describeEvent))
         for (const byte of step.bytes ?? []) {
-          events.push(...session.receive(Uint8Array.of(byte)).map(describeEvent))
+          events.push(...perform(session, { bytes: Uint8Array.of(byte) }).map(describeEvent))
           hop()
         }
         expect([index, hex(outputOf(session))]).toEqual([index, recording.outputs[index]])
@@ -99,13 +99,15 @@ function moveEverywhere(
   steps.forEach((step, number) => {
     if (step.bytes === undefined) {
       tryMove(number, step)
-      perform(session, step)
+      before.push(...perform(session, step).map(describeEvent))
+      // it may have gone on with what had come before
+      tryMove(number, { bytes: new Uint8Array(0) })
     } else {
       const { bytes } = step
       const near = nearRecordEnds(bytes)
       for (let at = 0; at < bytes.length; at++, index++) {
         if (index % stride === 0 || near.has(at)) tryMove(number, { bytes: bytes.subarray(at) })
-        before.push(...session.receive(bytes.slice(at, at + 1)).map(describeEvent))
+        before.push(...perform(session, { bytes: bytes.slice(at, at + 1) }).map(describeEvent))
       }
       // everything is in, and what it made us say has not been taken yet
       tryMove(number, { bytes: new Uint8Array(0) })

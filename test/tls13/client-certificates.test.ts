@@ -1,0 +1,248 @@
+import { describe, expect, test } from 'vitest'
+import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
+import { encodeHandshake } from '../../src/tls13/messages.ts'
+import type { ResumptionTicket } from '../../src/tls13/state.ts'
+import { EMPTY, utf8 } from '../../src/wire/index.ts'
+import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
+import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../lib/pair.ts'
+import { reshape, withValue } from '../lib/reshape.ts'
+import { Scene, splitHandshake } from '../lib/scene.ts'
+import { providers } from '../providers/providers.ts'
+
+const known = ed25519Identity(8)
+const stranger = ed25519Identity(9)
+const lastOf = (events: Pair['serverEvents']) => events.at(-1)
+
+describe.each(providers)('$name: in the handshake', provider => {
+  const asking = (more: Partial<NonNullable<ServerConfig['clientCertificates']>> = {}) => ({
+    provider,
+    clientCertificates: { verify: trusting(known), ...more },
+  })
+  const showing = (identity = known): Partial<ClientConfig> => ({
+    provider,
+    certificates: [certificateOf(identity, provider)],
+  })
+
+  test('a client that is known comes in, and stays known', () => {
+    const { server, client, serverEvents } = connectedPair(showing(), asking())
+    expect(server.peerCertificate).toEqual(known.publicKey)
+    expect(client.peerCertificate).toBeDefined()
+    expect(server.inspect().peerCertificate).toEqual(known.publicKey)
+    expect(serverEvents).toMatchObject([{ type: 'handshake_complete', resumed: false }])
+  })
+
+  test.each(['p256', 'p384', 'rsa2048'] as const)('with a key of kind %s', kind => {
+    const identity = newIdentity(kind)
+    const { server } = connectedPair(showing(identity), asking({ verify: trusting(identity) }))
+    expect(server.peerCertificate).toEqual(identity.publicKey)
+  })
+
+  test('a client with nothing to show is refused where a certificate is required', () => {
+    const pair = createPair({ provider }, asking())
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', alert: 'certificate_required' })
+    expect(lastOf(pair.clientEvents)).toMatchObject({ type: 'alert', from: 'peer' })
+  })
+
+  test('and comes in, nameless, where it is not', () => {
+    const { server } = connectedPair({ provider }, asking({ required: false }))
+    expect(server.peerCertificate).toBeUndefined()
+  })
+
+  test('a client without a certificate of a kind that the server takes shows none', () => {
+    const shape = reshape('certificate_request', m => withValue(m, 'CR', 'signature_algorithms', [0x0807]))
+    const pair = connectedPair(showing(newIdentity('p256')), {
+      ...asking({ required: false }),
+      shape: shape(),
+    })
+    expect(pair.server.peerCertificate).toBeUndefined()
+  })
+
+  test('a stranger is refused with the alert of the verifier', () => {
+    const pair = createPair(showing(stranger), asking())
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'unknown_ca' })
+  })
+
+  test('a certificate without its key is decrypt_error, and names nobody', () => {
+    const { chain } = certificateOf(known, provider)
+    const { signers } = certificateOf(stranger, provider)
+    const pair = createPair({ provider, certificates: [{ chain, signers }] }, asking())
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
+    expect(pair.server.peerCertificate).toBeUndefined()
+  })
+})
+
+describe('a resumption', () => {
+  const tickets = { sealer: ticketSealer() }
+  const certificates = () => [certificateOf(known, providers[0]!)]
+  const clientCertificates = { verify: trusting(known) }
+  const ticketOf = ({ clientEvents }: Pair): ResumptionTicket => {
+    for (const event of clientEvents) if (event.type === 'new_session_ticket') return event.ticket
+    throw new Error('no ticket')
+  }
+
+  test('keeps who the client is, without asking again', () => {
+    const first = connectedPair({ certificates: certificates() }, { tickets, clientCertificates })
+    const { server, serverEvents } = connectedPair(
+      { resume: ticketOf(first) },
+      { tickets, clientCertificates },
+    )
+    expect(serverEvents[0]).toMatchObject({ resumed: true })
+    expect(server.peerCertificate).toEqual(known.publicKey)
+  })
+
+  test('does not let in who has never shown a certificate', () => {
+    const nameless = ticketOf(connectedPair({}, { tickets }))
+    const pair = createPair({ resume: nameless }, { tickets, clientCertificates })
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', alert: 'certificate_required' })
+    const shown = connectedPair(
+      { resume: nameless, certificates: certificates() },
+      { tickets, clientCertificates },
+    )
+    expect(shown.serverEvents[0]).toMatchObject({ resumed: false })
+  })
+})
+
+describe('after the handshake', () => {
+  const server = (more: Partial<NonNullable<ServerConfig['clientCertificates']>> = {}) => ({
+    clientCertificates: { verify: trusting(known), postHandshake: true, ...more },
+  })
+  const client = (): Partial<ClientConfig> => ({
+    postHandshakeAuth: true,
+    certificates: [certificateOf(known, providers[0]!)],
+  })
+
+  test('a client that is asked says who it is, as often as it is asked, between data', () => {
+    const pair = connectedPair(client(), server())
+    expect(pair.server.peerCertificate).toBeUndefined()
+    for (let turn = 1; turn <= 3; turn++) {
+      pair.server.requestCertificate()
+      pair.client.send(utf8('sent before the question came'))
+      pair.settle()
+      expect(pair.serverEvents.filter(({ type }) => type === 'client_authenticated')).toHaveLength(turn)
+    }
+    expect(lastOf(pair.serverEvents)).toEqual({ type: 'client_authenticated', certificate: known.publicKey })
+    expect(pair.server.peerCertificate).toEqual(known.publicKey)
+    pair.client.send(utf8('x'))
+    pair.settle()
+    expect(dataOf(pair.serverEvents).length).toBeGreaterThan(1)
+  })
+
+  test('under keys that have changed since', () => {
+    const pair = connectedPair(client(), server())
+    pair.client.updateKeys(true)
+    pair.settle()
+    pair.server.updateKeys(true)
+    pair.server.requestCertificate()
+    pair.settle()
+    expect(pair.serverEvents.map(({ type }) => type)).toEqual([
+      'handshake_complete',
+      'key_update',
+      'client_authenticated',
+      'key_update',
+    ])
+  })
+
+  test('a client that shows nothing is told apart, or refused', () => {
+    const lax = connectedPair({ postHandshakeAuth: true }, server({ required: false }))
+    lax.server.requestCertificate()
+    lax.settle()
+    expect(lastOf(lax.serverEvents)).toEqual({ type: 'client_authenticated', certificate: undefined })
+    const strict = connectedPair({ postHandshakeAuth: true }, server())
+    strict.server.requestCertificate()
+    strict.settle()
+    expect(lastOf(strict.serverEvents)).toMatchObject({ type: 'alert', alert: 'certificate_required' })
+  })
+
+  test('a client that did not offer it cannot be asked', () => {
+    const pair = connectedPair({}, server())
+    expect(() => pair.server.requestCertificate()).toThrow('did not offer post_handshake_auth')
+    expect(() => pair.client.requestCertificate()).toThrow('only a server')
+  })
+
+  test('nor can a client be asked twice at once', () => {
+    const pair = connectedPair(client(), server())
+    pair.server.requestCertificate()
+    expect(() => pair.server.requestCertificate()).toThrow('unanswered')
+  })
+
+  test.each([
+    ['data', (scene: Scene) => scene.writer()(23, utf8('in between'))],
+    [
+      'a KeyUpdate',
+      (scene: Scene) => scene.handshake(encodeHandshake({ type: 'key_update', requestUpdate: 0 })),
+    ],
+  ])('%s between Certificate and Finished is unexpected_message (§4.6.2)', (_, between) => {
+    for (let before = 0; before <= 2; before++) {
+      const pair = connectedPair(client(), server())
+      pair.server.requestCertificate()
+      pair.client.receive(outputOf(pair.server))
+      const scene = new Scene(pair.server, [])
+      const messages = splitHandshake(scene.open(outputOf(pair.client)))
+      expect(messages).toHaveLength(3)
+      for (const message of messages.slice(0, before)) pair.server.receive(scene.handshake(message))
+      const [event] = scene.provoke(between(scene)).events
+      if (before === 0) expect(event?.type).not.toBe('alert')
+      else expect(event).toMatchObject({ type: 'alert', from: 'local', alert: 'unexpected_message' })
+    }
+  })
+
+  test.each([
+    ['another context', 'illegal_parameter', { certificateRequestContext: new Uint8Array(16) }],
+    ['no context', 'illegal_parameter', { certificateRequestContext: EMPTY }],
+  ] as const)('a Certificate with %s is %s', (_, alert, change) => {
+    const pair = connectedPair({ ...client(), shape: reshape('certificate', () => change)() }, server())
+    pair.server.requestCertificate()
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
+  })
+
+  test.each([
+    [
+      'CertificateVerify',
+      reshape('certificate_verify', m => ({ signature: m.signature.with(0, m.signature[0]! ^ 1) })),
+    ],
+    [
+      'Finished',
+      reshape('finished', (m, turn) =>
+        turn === 0 ? {} : { verifyData: m.verifyData.with(0, m.verifyData[0]! ^ 1) },
+      ),
+    ],
+  ])('a wrong %s is decrypt_error', (_, shape) => {
+    const pair = connectedPair({ ...client(), shape: shape() }, server())
+    pair.server.requestCertificate()
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
+  })
+
+  test('messages that nobody asked for are unexpected_message, on both sides', () => {
+    const asked = connectedPair(client(), server())
+    asked.server.requestCertificate()
+    const request = outputOf(asked.server)
+    asked.client.receive(request)
+    const [certificate, verify, finished] = splitHandshake(
+      new Scene(asked.server, []).open(outputOf(asked.client)),
+    )
+    for (const message of [certificate!, verify!, finished!]) {
+      const pair = connectedPair(client(), server())
+      const { events } = new Scene(pair.server, []).provoke(new Scene(pair.server, []).handshake(message))
+      expect(events).toMatchObject([{ type: 'alert', from: 'local', alert: 'unexpected_message' }])
+    }
+    // a client that did not offer it
+    const pair = connectedPair({ ...client(), postHandshakeAuth: false }, server())
+    const scene = new Scene(pair.client, [])
+    const { events } = scene.provoke(
+      scene.handshake(
+        encodeHandshake({
+          type: 'certificate_request',
+          certificateRequestContext: Uint8Array.of(1),
+          extensions: [{ extensionType: 13, extensionData: Uint8Array.of(0, 2, 8, 7) }],
+        }),
+      ),
+    )
+    expect(events).toMatchObject([{ type: 'alert', from: 'local', alert: 'unexpected_message' }])
+  })
+})
