@@ -21,11 +21,17 @@ export interface CertificateRules {
   readonly pathLength: number | undefined
   /** Whether the key may sign a CertificateVerify (RFC 8446, Section 4.4.2.2). */
   readonly maySign: boolean
+  /** Whether the key may let another sign for it (RFC 9345, Section 4.2). */
+  readonly mayDelegate: boolean
   /** Whether it is itself signed with an algorithm that is good enough; no matter for one that is trusted anyway. */
   readonly stronglySigned: boolean
 }
 
-const EXTENSION = { keyUsage: '2.5.29.15', basicConstraints: '2.5.29.19' } as const
+const EXTENSION = {
+  keyUsage: '2.5.29.15',
+  basicConstraints: '2.5.29.19',
+  delegationUsage: '1.3.6.1.4.1.44363.44',
+} as const
 
 /** Extensions that are understood here, by the platform, or (policies) that ask nothing of who wants no policy. */
 const UNDERSTOOD = new Set<string>([
@@ -77,14 +83,17 @@ export function rulesOf(certificate: X509Certificate): CertificateRules {
   const value = (id: string) => extensions.find(one => one.extnID === id)?.extnValue.buffer
   const constraints = value(EXTENSION.basicConstraints)
   const usage = value(EXTENSION.keyUsage)
+  const signs =
+    usage !== undefined &&
+    (parse(new Uint8Array(usage), KeyUsage).toNumber() & KeyUsageFlags.digitalSignature) !== 0
   return {
     pathLength:
       constraints === undefined
         ? undefined
         : parse(new Uint8Array(constraints), BasicConstraints).pathLenConstraint,
-    maySign:
-      usage === undefined ||
-      (parse(new Uint8Array(usage), KeyUsage).toNumber() & KeyUsageFlags.digitalSignature) !== 0,
+    maySign: usage === undefined || signs,
+    // Here the key usage has to be said.
+    mayDelegate: value(EXTENSION.delegationUsage) !== undefined && signs,
     stronglySigned: isStrong(signatureAlgorithm),
   }
 }

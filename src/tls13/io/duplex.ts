@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream'
 import { concat } from '../../wire/index.ts'
 import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
+import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
 
 export interface TlsDuplexOptions {
@@ -44,8 +45,9 @@ const LINGER = 1000
  * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends without
  * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes.
  *
- * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `keyUpdate` (whether the peer wants one
- * of ours); `keylog` (a line), if made by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
+ * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the server took it);
+ * `clientCertificate` (DER, or undefined: the answer to {@link TlsDuplex.requestCertificate}); `question` (id, Question: work for
+ * somebody else, who gives it to {@link TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
  */
 export class TlsDuplex extends Duplex {
   readonly #stream: Duplex
@@ -61,6 +63,7 @@ export class TlsDuplex extends Duplex {
   #waiting: (() => void) | undefined
   /** Of the write in hand. */
   #callback: Callback | undefined
+  #earlyBytes = 0
   /** A fatal alert of ours is on its way: the stream is not to be torn down over it. */
   #lingering = false
 
@@ -133,6 +136,47 @@ export class TlsDuplex extends Duplex {
     return this.#session.cipherSuite
   }
 
+  /** The peer's end-entity certificate, DER, once it has proved that it holds the key. */
+  get peerCertificate(): Uint8Array | undefined {
+    return this.#session.peerCertificate
+  }
+
+  /**
+   * Server: how many bytes, in front of all others, came as early data. Who reads them before `secureConnect` reads what may
+   * be a replay (RFC 8446, Section 8).
+   */
+  get earlyBytes(): number {
+    return this.#earlyBytes
+  }
+
+  /**
+   * Client: sends early data (RFC 8446, Section 4.2.10) at once, if `earlyData` is configured and the ticket allows it. The event
+   * `earlyData` tells whether the server has taken it; what it has not taken is lost.
+   * @returns bytes that went out
+   */
+  sendEarly(data: Uint8Array): number {
+    const sent = this.#session.sendEarly(view(data))
+    this.#flush()
+    return sent
+  }
+
+  /** The answer to a `question` event. @throws TypeError for an answer to another kind of question */
+  answer(id: number, answer: Answer): void {
+    if (this.destroyed) return
+    this.#session.answer(id, answer)
+    this.#stream.resume()
+    this.#receive(new Uint8Array(0))
+  }
+
+  /**
+   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2); `clientCertificate` tells what it shows.
+   * @throws Error if the client cannot be asked
+   */
+  requestCertificate(): void {
+    this.#session.requestCertificate()
+    this.#flush()
+  }
+
   /** Changes our write key (RFC 8446, Section 4.6.3). @throws Error before the handshake is over or after the end */
   updateKeys(requestPeer: boolean): void {
     this.#session.updateKeys(requestPeer)
@@ -157,7 +201,7 @@ export class TlsDuplex extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#stream.destroyed) this.#stream.resume()
+    if (!this.#stream.destroyed && !this.#session.waiting) this.#stream.resume()
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
@@ -270,7 +314,20 @@ export class TlsDuplex extends Duplex {
         if (!this.destroyed) this.#proceed()
         return
       case 'application_data':
-        if (!this.push(event.data)) this.#stream.pause()
+        if (event.early) this.#earlyBytes += event.data.length
+        // Nobody may read before the handshake is over, which must come through; early data is bounded.
+        if (!this.push(event.data) && this.#secure) this.#stream.pause()
+        return
+      case 'early_data':
+        this.emit('earlyData', event.accepted)
+        return
+      case 'client_authenticated':
+        this.emit('clientCertificate', event.certificate)
+        return
+      case 'question':
+        // What comes meanwhile waits below.
+        this.#stream.pause()
+        this.emit('question', event.id, event.question)
         return
       case 'key_update':
         this.emit('keyUpdate', event.updateRequested)

@@ -4,6 +4,7 @@ import type { Certificate } from '../authentication.ts'
 import type { ClientConfig, CommonConfig, ServerConfig } from '../config.ts'
 import { node } from '../crypto/node.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
+import { createReplayStore } from '../replay.ts'
 import { createTicketKey, createTicketSealer } from '../ticket.ts'
 import { TlsDuplex, type TlsDuplexOptions } from './duplex.ts'
 import { keyLogFile } from './key-log-file.ts'
@@ -36,6 +37,22 @@ export interface ConnectOptions
   readonly stream?: Duplex
   /** Instead of the platform's verifier with `ca` and `checkName`. */
   readonly verify?: ClientConfig['verify']
+  /** A certificate of our own, for servers that ask for one: a chain, the end-entity certificate first; PEM or DER. */
+  readonly cert?: CertificateSource
+  /** Its private key, PEM. */
+  readonly key?: string
+}
+
+type CertificateSource = string | Uint8Array | readonly (string | Uint8Array)[]
+
+/** The certificates that are ready, and the one that is given as files hold it. */
+function certificatesOf(
+  provider: CryptoProvider,
+  { certificates = [], cert, key }: Pick<ConnectOptions, 'certificates' | 'cert' | 'key'>,
+): readonly Certificate[] {
+  if ((cert === undefined) !== (key === undefined)) throw new TypeError('cert and key go together')
+  if (cert === undefined || key === undefined) return certificates
+  return [...certificates, certificateFromPem(provider, cert, key)]
 }
 
 /**
@@ -44,7 +61,7 @@ export interface ConnectOptions
  * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make no sense
  */
 export function connect(options: ConnectOptions): TlsDuplex {
-  const { host = 'localhost', port, path, stream, ca, checkName, verify, ...others } = options
+  const { host = 'localhost', port, path, stream, ca, checkName, verify, cert, key, ...others } = options
   const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
   if (stream === undefined && path === undefined && port === undefined) {
     throw new TypeError('connect needs a port, a path or a stream')
@@ -59,6 +76,7 @@ export function connect(options: ConnectOptions): TlsDuplex {
     ...defined({ serverName }),
     ...secretsOf(options),
     provider,
+    certificates: certificatesOf(provider, { ...defined({ cert, key }), ...config }),
     verify: verify ?? verifier(check),
   }
   const below =
@@ -71,45 +89,82 @@ export function connect(options: ConnectOptions): TlsDuplex {
 
 export interface ServerOptions
   extends CommonOptions,
-    Omit<ServerConfig, 'provider' | 'certificates' | 'tickets'> {
+    Omit<ServerConfig, 'provider' | 'certificates' | 'tickets' | 'clientCertificates' | 'earlyData'> {
   /** Certificates that are ready to sign; beside or instead of `cert` and `key`. */
   readonly certificates?: readonly Certificate[]
   /** A chain, the end-entity certificate first; PEM or DER. */
-  readonly cert?: string | Uint8Array | readonly (string | Uint8Array)[]
+  readonly cert?: CertificateSource
   /** Its private key, PEM. */
   readonly key?: string
+  /** Ask clients for a certificate. `ca`: whom to trust for them, instead of `verify`. */
+  readonly clientCertificates?: Omit<NonNullable<ServerConfig['clientCertificates']>, 'verify'> &
+    Partial<Pick<NonNullable<ServerConfig['clientCertificates']>, 'verify'>> &
+    Pick<VerifierOptions, 'ca'>
+  /** Take early data. Without `replay`, this server remembers by itself, which needs tickets that nobody else can open. */
+  readonly earlyData?: Omit<NonNullable<ServerConfig['earlyData']>, 'replay'> &
+    Partial<Pick<NonNullable<ServerConfig['earlyData']>, 'replay'>>
   /** Default: tickets under a key that lives as long as the server; false: none. */
   readonly tickets?: ServerConfig['tickets'] | false
 }
 
 /**
- * A server; `listen()` is still to be called. Errors of a connection are emitted on the server as `tlsClientError` (error,
+ * A server; `listen()` is still to be called. A connection whose handshake begins is emitted as `tlsConnection`: whoever answers its
+ * questions listens there. Errors of a connection are emitted on the server as `tlsClientError` (error,
  * connection), so that no client can end the process; listeners of the connection's own `error` get them too.
  * @param onConnection called when a handshake is over @throws TypeError for options that make no sense
  */
 export function createServer(options: ServerOptions, onConnection: (connection: TlsDuplex) => void): Server {
-  const { provider = node, certificates = [], cert, key, tickets, ...others } = options
+  const {
+    provider = node,
+    certificates,
+    cert,
+    key,
+    tickets,
+    clientCertificates,
+    earlyData,
+    ...others
+  } = options
   const { allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
-  if ((cert === undefined) !== (key === undefined)) throw new TypeError('cert and key go together')
-  const ours =
-    cert === undefined || key === undefined
-      ? certificates
-      : [...certificates, certificateFromPem(provider, cert, key)]
+  const ours = certificatesOf(provider, defined({ certificates, cert, key }))
   if (ours.length === 0) throw new TypeError('a server needs a certificate')
   const serverConfig: ServerConfig = {
     ...config,
     ...secretsOf(options),
     provider,
     certificates: ours,
+    ...(clientCertificates === undefined ? {} : { clientCertificates: wanted(clientCertificates) }),
+    ...(earlyData === undefined ? {} : { earlyData: remembered(earlyData, tickets) }),
     ...(tickets === false ? {} : { tickets: tickets ?? ownTickets(provider) }),
   }
   const duplexOptions = defined({ allowHalfOpen, handshakeTimeout, keyLog })
   const server = createSocketServer({ allowHalfOpen: true, noDelay: true }, socket => {
     const connection = TlsDuplex.server(socket, serverConfig, duplexOptions)
     connection.on('error', error => server.emit('tlsClientError', error, connection))
+    server.emit('tlsConnection', connection)
     connection.once('secureConnect', () => onConnection(connection))
   })
   return server
+}
+
+function wanted({
+  ca,
+  verify,
+  ...others
+}: NonNullable<ServerOptions['clientCertificates']>): NonNullable<ServerConfig['clientCertificates']> {
+  if (verify === undefined && ca === undefined) throw new TypeError('clientCertificates: whom to trust?')
+  return { ...others, verify: verify ?? verifier({ ...defined({ ca }), purpose: 'client' }) }
+}
+
+function remembered(
+  { replay, ...others }: NonNullable<ServerOptions['earlyData']>,
+  tickets: ServerOptions['tickets'],
+): NonNullable<ServerConfig['earlyData']> {
+  if (replay === undefined && tickets !== undefined) {
+    throw new TypeError(
+      'earlyData: with tickets of your own, `replay` must remember for all who can open them',
+    )
+  }
+  return { ...others, replay: replay ?? createReplayStore() }
 }
 
 function ownTickets(provider: CryptoProvider): NonNullable<ServerConfig['tickets']> {

@@ -12,14 +12,17 @@ export interface VerifierOptions {
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
   /** Milliseconds since 1970; default: the session's `now`. */
   readonly now?: () => number
-  /** Whether the certificate must be for the server's name; default true. */
+  /** Whose certificates are judged; default: servers'. Those of clients have no name to check. */
+  readonly purpose?: 'server' | 'client'
+  /** Whether the certificate must be for the server's name; default true for a server's. */
   readonly checkName?: boolean
   /** The host name or IP address it must be for; default: the session's server name. */
   readonly name?: string
 }
 
-/** id-kp-serverAuth (RFC 5280, Section 4.2.1.12). */
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+/** id-kp-serverAuth and id-kp-clientAuth (RFC 5280, Section 4.2.1.12). */
+const PURPOSES = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const
+type Purpose = keyof typeof PURPOSES
 /** Certificates looked at in one chain, and signatures checked: both are work that a server can ask for. */
 const CHAIN_LIMIT = 16
 const SIGNATURE_LIMIT = 32
@@ -27,29 +30,33 @@ const SIGNATURE_LIMIT = 32
 /**
  * A verifier over the platform's X.509: a path of signatures from the end-entity certificate to an authority that is
  * trusted, each certificate valid now and each issuer an authority, as far as its path length goes; the end-entity's
- * purpose (serverAuth), its key usage, and its name (RFC 9525: the subjectAltName alone).
+ * purpose (serverAuth or clientAuth), its key usage, and a server's name (RFC 9525: the subjectAltName alone).
  *
  * Revocation is not looked at. Certificates with name constraints, critical as they must be, are refused.
  * @throws TypeError if `ca` holds no certificate. The verifier throws TlsError:
  * bad_certificate — malformed, a signature that does not fit, a weak hash, or another name;
  * certificate_expired — not valid now; unknown_ca — no path to an authority that is trusted;
- * unsupported_certificate — not for servers, or a critical extension that is not understood;
+ * unsupported_certificate — not for servers (or clients), or a critical extension that is not understood;
  * internal_error — there is no name to check
  */
 export function verifier(options: VerifierOptions = {}): CertificateVerifier {
   const anchors = options.ca === undefined ? undefined : parseCertificates(options.ca)
   if (anchors?.length === 0) throw new TypeError('ca: nobody to trust')
+  const { purpose = 'server', checkName: checksName = purpose === 'server' } = options
   return (chain, context) => {
     const now = options.now?.() ?? context.now
     const [leaf, ...others] = chain.slice(0, CHAIN_LIMIT).map(read)
     if (leaf === undefined) throw peerError('bad_certificate', 'an empty chain')
     const rules = rulesOf(leaf)
     checkValidity(leaf, now)
-    checkPurpose(leaf)
+    checkPurpose(leaf, purpose)
     if (!rules.maySign) throw peerError('unsupported_certificate', `the key of ${nameOf(leaf)} may not sign`)
-    if (options.checkName !== false) checkName(leaf, options.name ?? context.serverName)
-    new PathSearch(others, anchors ?? defaultAnchors(), now).from(leaf)
-    return { publicKey: Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' })) }
+    if (checksName) checkName(leaf, options.name ?? context.serverName)
+    new PathSearch(others, anchors ?? defaultAnchors(), now, purpose).from(leaf)
+    const publicKey = Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' }))
+    if (!rules.mayDelegate) return { publicKey }
+    const delegation = { notBefore: Date.parse(leaf.validFrom), notAfter: Date.parse(leaf.validTo) }
+    return { publicKey, delegation }
   }
 }
 
@@ -86,11 +93,11 @@ function checkValidity(certificate: X509Certificate, now: number): void {
 }
 
 /** Holds for the issuers too: an authority may be one for some purposes alone. */
-function checkPurpose(certificate: X509Certificate): void {
+function checkPurpose(certificate: X509Certificate, purpose: Purpose): void {
   // What Node calls keyUsage are the OIDs of extKeyUsage; its types say that they are always there.
   const purposes = certificate.keyUsage as readonly string[] | undefined
-  if (purposes !== undefined && !purposes.includes(SERVER_AUTH)) {
-    throw peerError('unsupported_certificate', `${nameOf(certificate)} is not for servers`)
+  if (purposes !== undefined && !purposes.includes(PURPOSES[purpose])) {
+    throw peerError('unsupported_certificate', `${nameOf(certificate)} is not for a ${purpose}`)
   }
 }
 
@@ -113,13 +120,20 @@ class PathSearch {
   readonly #others: readonly X509Certificate[]
   readonly #anchors: readonly X509Certificate[]
   readonly #now: number
+  readonly #purpose: Purpose
   #signaturesLeft = SIGNATURE_LIMIT
   #problem: TlsError | undefined
 
-  constructor(others: readonly X509Certificate[], anchors: readonly X509Certificate[], now: number) {
+  constructor(
+    others: readonly X509Certificate[],
+    anchors: readonly X509Certificate[],
+    now: number,
+    purpose: Purpose,
+  ) {
     this.#others = others
     this.#anchors = anchors
     this.#now = now
+    this.#purpose = purpose
   }
 
   /** @throws TlsError if no path leads from the end-entity certificate to an anchor */
@@ -173,7 +187,7 @@ class PathSearch {
     if (!certificate.verify(issuer.publicKey)) {
       throw peerError('bad_certificate', `${nameOf(issuer)} did not sign ${nameOf(certificate)}`)
     }
-    checkPurpose(issuer)
+    checkPurpose(issuer, this.#purpose)
     checkValidity(issuer, this.#now)
   }
 }

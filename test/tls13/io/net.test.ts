@@ -1,9 +1,10 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type AddressInfo, connect as connectSocket, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../../src/tls13/io/duplex.ts'
@@ -175,4 +176,143 @@ test('no secrets are kept unless somebody asks', async () => {
 
 test('a key log file that cannot be written is an error at once', () => {
   expect(() => keyLogFile(join(directory, 'no', 'such', 'folder'))).toThrow(/ENOENT/)
+})
+
+describe('client certificates', () => {
+  let authority: Entity
+  let person: { cert: string; key: string }
+  let serverOnly: { cert: string; key: string }
+  beforeAll(async () => {
+    authority = await makeEntity({ subject: 'people', authority: true })
+    const entity = await makeEntity({
+      subject: 'somebody',
+      issuer: authority,
+      purposes: ['1.3.6.1.5.5.7.3.2'],
+    })
+    person = { cert: entity.pem, key: await privateKeyPem(entity) }
+    const server = await makeEntity({
+      subject: 'a server',
+      issuer: authority,
+      purposes: ['1.3.6.1.5.5.7.3.1'],
+    })
+    serverOnly = { cert: server.pem, key: await privateKeyPem(server) }
+  })
+
+  test('are asked for, checked against an authority, and shown', async () => {
+    const { server, port } = await echo({ clientCertificates: { ca: authority.pem } })
+    const made = once(server, 'tlsConnection') as Promise<[TlsDuplex]>
+    const one = client({ port, ...person })
+    expect(await says(one, 'hello')).toBe('hello')
+    expect(one.peerCertificate).toEqual(entity.der)
+    const [theirs] = await made
+    expect(new X509Certificate(theirs.peerCertificate!).subject).toBe('CN=somebody')
+  })
+
+  test.each([
+    ['none', () => ({}), 'certificate_required'],
+    ['one for servers', () => serverOnly, 'unsupported_certificate'],
+    ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca'],
+  ])('of the wrong kind are refused: %s', async (_, shown, alert) => {
+    const { server, port } = await echo({ clientCertificates: { ca: authority.pem } })
+    const failed = once(server, 'tlsClientError')
+    const one = client({ port, ...shown() })
+    one.on('error', () => {})
+    const [error] = await failed
+    expect(error.alert).toBe(alert)
+  })
+
+  test('after the handshake', async () => {
+    const seen: unknown[] = []
+    const server = createServer(
+      {
+        cert: entity.pem,
+        key,
+        now,
+        clientCertificates: { ca: authority.pem, postHandshake: true },
+      },
+      connection => {
+        connection.on('clientCertificate', certificate => {
+          seen.push(certificate)
+          connection.end('hello, somebody')
+        })
+        connection.resume().requestCertificate()
+      },
+    )
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const one = client({
+      port: (server.address() as AddressInfo).port,
+      postHandshakeAuth: true,
+      ...person,
+    })
+    expect(String((await once(one, 'data'))[0])).toBe('hello, somebody')
+    expect(seen).toHaveLength(1)
+    expect(seen[0]).toBeInstanceOf(Uint8Array)
+  })
+
+  test('need somebody to trust', () => {
+    expect(() => createServer({ cert: entity.pem, key, clientCertificates: {} }, () => {})).toThrow(TypeError)
+  })
+})
+
+describe('early data', () => {
+  test('is sent with the hello, told apart, and read in its place; the second time it is refused', async () => {
+    const bytes: number[] = []
+    const server = createServer(
+      { cert: entity.pem, key, now, earlyData: { maximum: 100_000 } },
+      connection => {
+        bytes.push(connection.earlyBytes)
+        connection.pipe(connection)
+      },
+    )
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const first = client({ port })
+    const [ticket] = await once(first, 'session')
+    // more than a stream holds back at once
+    const large = new Uint8Array(60_000).fill(7)
+    const second = client({ port, resume: ticket, earlyData: true })
+    expect(second.sendEarly(large)).toBe(60_000)
+    second.end('late')
+    const heard: Buffer[] = []
+    second.on('data', data => heard.push(data))
+    const [accepted] = await once(second, 'earlyData')
+    await once(second, 'end')
+    expect(accepted).toBe(true)
+    expect(Buffer.concat(heard).length).toBe(60_004)
+    expect(Buffer.concat(heard).subarray(-4).toString()).toBe('late')
+    expect(bytes).toEqual([0, 60_000])
+  })
+
+  test('needs a store where others have the tickets, too', () => {
+    const sealer = { seal: () => new Uint8Array(1), open: () => undefined }
+    const options = { cert: entity.pem, key, earlyData: { maximum: 1 }, tickets: { sealer } }
+    expect(() => createServer(options, () => {})).toThrow(TypeError)
+  })
+})
+
+test('questions are asked of the owner, while the stream below waits', async () => {
+  const entityCertificate = certificateFromPem(node, entity.pem, key)
+  const remote = {
+    chain: entityCertificate.chain,
+    signers: entityCertificate.signers.map(({ scheme }) => ({ scheme })),
+  }
+  const server = createServer({ certificates: [remote], now }, connection => connection.pipe(connection))
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  server.on('tlsConnection', (connection: TlsDuplex) => {
+    connection.on('question', (id, question) => {
+      const signer = entityCertificate.signers.find(({ scheme }) => scheme === question.scheme)!
+      setImmediate(() =>
+        connection.answer(id, { kind: 'signature', signature: signer.sign!(question.content) }),
+      )
+    })
+  })
+  expect(await says(client({ port: (server.address() as AddressInfo).port }), 'signed elsewhere')).toBe(
+    'signed elsewhere',
+  )
 })

@@ -228,3 +228,42 @@ test('what is no certificate', () => {
   expect(() => verifier({ ca: 'nobody' })).toThrow(TypeError)
   expect(() => verifier({ ca: [] })).toThrow(TypeError)
 })
+
+describe('of clients', () => {
+  const CLIENT = { subject: 'somebody', purposes: [x509.ExtendedKeyUsage.clientAuth] }
+  const judgeClient = (chain: readonly Entity[]) => judge(chain, { purpose: 'client', serverName: undefined })
+
+  test('a certificate for clients, with any name or none', async () => {
+    const issuer = root
+    expect(judgeClient([await makeEntity({ ...CLIENT, issuer })])).toBe('fine')
+    expect(judgeClient([await makeEntity({ subject: 'no word of purposes', issuer })])).toBe('fine')
+  })
+  test('a certificate for servers', () => {
+    expect(judgeClient([leaf, middle])).toBe('unsupported_certificate')
+  })
+  test('an authority for servers alone', async () => {
+    const issuer = await makeEntity({
+      subject: 'for servers',
+      issuer: root,
+      authority: true,
+      purposes: [x509.ExtendedKeyUsage.serverAuth],
+    })
+    expect(judgeClient([await makeEntity({ ...CLIENT, issuer }), issuer])).toBe('unsupported_certificate')
+  })
+})
+
+describe('delegation (RFC 9345, Section 4.2)', () => {
+  const usage = new x509.Extension('1.3.6.1.4.1.44363.44', false, Uint8Array.of(5, 0))
+  const trusted = (one: Entity) =>
+    verifier({ ca: root.pem })([one.der], { serverName: 'echo.local', now: TODAY }).delegation
+
+  test('is allowed with both the extension and the key usage', async () => {
+    const both = await makeEntity({ ...SERVER, issuer: root, extensions: [usage] })
+    expect(trusted(both)).toEqual({ notBefore: TODAY - DAY, notAfter: TODAY + 30 * DAY })
+  })
+  test('and with neither alone', async () => {
+    const { keyUsage: _, ...silent } = SERVER
+    expect(trusted(await makeEntity({ ...silent, issuer: root, extensions: [usage] }))).toBeUndefined()
+    expect(trusted(await makeEntity({ ...SERVER, issuer: root }))).toBeUndefined()
+  })
+})
