@@ -10,6 +10,7 @@ import { issueTickets } from './post-handshake.ts'
 import { Protection, type TrafficView } from './protection.ts'
 import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
+import { giveMemory, RECORDS_AT_ONCE } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
 import {
   type ClientState,
@@ -24,8 +25,6 @@ import { type Context, type Effect, type Outcome, suiteOf } from './transition.t
 const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
-/** Records that share one piece of memory, about 64 KiB. */
-const RECORDS_AT_ONCE = 4
 const FIRST_RECORD_VERSION = 0x0301
 
 /**
@@ -204,6 +203,14 @@ export class Session {
     this.#assertOwned()
     if (this.#state.keyUpdatePending && !this.#state.writeClosed) this.updateKeys(false)
     return this.#output.take()
+  }
+
+  /**
+   * Gives memory of {@link takeOutput} back for later records: allowed, and worth it, once the stream has taken every byte of it.
+   * @param output must not be looked at afterwards
+   */
+  static recycle(output: readonly Uint8Array[]): void {
+    for (const bytes of output) giveMemory(bytes)
   }
 
   /**
