@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { loadProvider, type ProviderName } from '../../src/containers/membership.ts'
-import { Session } from '../../src/tls13/index.ts'
+import { recycle, Session } from '../../src/tls13/index.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
@@ -123,7 +123,7 @@ class OurLine implements Line {
     const output = this.#session.takeOutput()
     if (output.length === 0) return true
     if (this.#stream.write(output) === 'queued') return false
-    Session.recycle(output)
+    recycle(output)
     return true
   }
 

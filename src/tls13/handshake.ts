@@ -1,4 +1,4 @@
-import { peerError } from './alert.ts'
+import { peerError, TlsError } from './alert.ts'
 import { CLIENT_TRANSITIONS } from './client.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { decodeHandshake } from './messages.ts'
@@ -26,4 +26,12 @@ export function handshakeStep(
     throw peerError('unexpected_message', `${message.type} in state ${handshake.state}`)
   }
   return transition(session as never, { message, raw }, context as never)
+}
+
+/** @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other */
+export function checkRole(session: SessionState, config: ServerConfig | ClientConfig): void {
+  const role = 'verify' in config ? 'client' : 'server'
+  if (role === session.role) return
+  const reason = `a ${session.role}'s state and a ${role}'s configuration`
+  throw new TlsError('internal_error', 'configuration', reason)
 }

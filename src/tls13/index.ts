@@ -22,6 +22,7 @@ export type {
 export { keyLogLine } from './key-log.ts'
 export { type ExposedSecret, KEY_SCHEDULE } from './key-schedule.ts'
 export type { TrafficView } from './protection.ts'
+export { recycle } from './record-memory.ts'
 export { Session } from './session.ts'
 export { freshServerState, ResumptionTicket, SessionState, TrafficState } from './state.ts'
 export { createTicketKey, createTicketSealer, type TicketKey, type TicketSealer } from './ticket.ts'

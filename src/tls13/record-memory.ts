@@ -28,3 +28,11 @@ export function takeMemory(length: number): Uint8Array<ArrayBuffer> {
 export function giveMemory({ buffer }: Uint8Array): void {
   if (lent.delete(buffer) && kept.length < KEPT) kept.push(buffer as ArrayBuffer)
 }
+
+/**
+ * Gives memory of `Session.takeOutput` back for later records: allowed, and worth it, once the stream has taken every byte of it.
+ * @param output must not be looked at afterwards
+ */
+export function recycle(output: readonly Uint8Array[]): void {
+  for (const bytes of output) giveMemory(bytes)
+}

@@ -1,16 +1,16 @@
 import { concat, decode, EMPTY, encode, redact } from '../wire/index.ts'
-import { type AlertName, alertName, asTlsError, peerError, TlsError } from './alert.ts'
+import { type AlertName, alertName, asTlsError, peerError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
-import { handshakeStep } from './handshake.ts'
+import { checkRole, handshakeStep } from './handshake.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest, wholeHandshake } from './messages.ts'
 import { issueTickets } from './post-handshake.ts'
 import { Protection, type TrafficView } from './protection.ts'
 import { MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
-import { giveMemory, RECORDS_AT_ONCE } from './record-memory.ts'
+import { RECORDS_AT_ONCE } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
 import {
   type ClientState,
@@ -22,7 +22,6 @@ import {
 } from './state.ts'
 import { type Context, type Effect, type Outcome, suiteOf } from './transition.ts'
 
-const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
 const FIRST_RECORD_VERSION = 0x0301
@@ -70,14 +69,7 @@ export class Session {
    * @throws TlsError internal_error (configuration) if the role does not fit or the provider lacks the cipher suite
    */
   static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
-    const role = 'verify' in config ? 'client' : 'server'
-    if (role !== state.role) {
-      throw new TlsError(
-        'internal_error',
-        'configuration',
-        `a ${state.role}'s state and a ${role}'s configuration`,
-      )
-    }
+    checkRole(state, config)
     return new Session(state, config)
   }
 
@@ -203,14 +195,6 @@ export class Session {
     this.#assertOwned()
     if (this.#state.keyUpdatePending && !this.#state.writeClosed) this.updateKeys(false)
     return this.#output.take()
-  }
-
-  /**
-   * Gives memory of {@link takeOutput} back for later records: allowed, and worth it, once the stream has taken every byte of it.
-   * @param output must not be looked at afterwards
-   */
-  static recycle(output: readonly Uint8Array[]): void {
-    for (const bytes of output) giveMemory(bytes)
   }
 
   /**
@@ -380,7 +364,7 @@ export class Session {
 
   #takeHandshakeMessage(): Uint8Array | undefined {
     const buffered = this.#state.inboundHandshake
-    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit ?? HANDSHAKE_MESSAGE_LIMIT)
+    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit)
     if (length === undefined) return undefined
     this.#state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
     return buffered.slice(0, length)
