@@ -28,9 +28,11 @@ const MESSAGES: ControlMessage[] = [
     sessionId: new Uint8Array(16).fill(1),
     generation: 5,
     sealed: Uint8Array.from({ length: 70_000 }, (_, i) => i & 0xff),
+    accepted: [{ ticket }],
   },
-  { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } },
-  { kind: 'verdict', ticket, verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } },
+  { kind: 'accepted', accepted: [] },
+  { kind: 'accepted', accepted: [{ ticket }, { ticket: new Uint8Array(8) }] },
+  { kind: 'refused', ticket, reason: 'draining', detail: 'soon' },
   { kind: 'drain' },
   { kind: 'stop' },
   { kind: 'statusRequest' },
@@ -86,7 +88,7 @@ describe('a control message', () => {
     const token = new Uint8Array(16).fill(7)
     for (const message of MESSAGES) {
       expect(decodeControl(encodeControl(message, token), token)).toEqual(message)
-      const among = message.kind === 'parcel' || message.kind === 'verdict'
+      const among = ['parcel', 'accepted', 'refused'].includes(message.kind)
       for (const shown of [undefined, new Uint8Array(16).fill(8)]) {
         const forged = encodeControl(message, shown)
         if (among) expect(decodeControl(forged, token)).toEqual(message)
