@@ -64,10 +64,6 @@ export type RefusalReason = TypeOf<typeof RefusalReason>
 /** Bytes of the random number by which the two ends of a move speak of a parcel. */
 export const PARCEL_TICKET_LENGTH = 8
 
-/** What the two ends of a move call a parcel by. */
-const Ticket = struct('Ticket', { ticket: fixed(PARCEL_TICKET_LENGTH) })
-const tickets = vector(Ticket, 0, 2 ** 16 - 1)
-
 const Empty = struct('Empty', {})
 const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
 
@@ -80,13 +76,12 @@ export const ControlMessage = select(
     gone: 3,
     failed: 4,
     parcel: 5,
-    accepted: 6,
+    verdict: 6,
     drain: 7,
     stop: 8,
     statusRequest: 9,
     status: 10,
     listening: 11,
-    refused: 12,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -104,16 +99,14 @@ export const ControlMessage = select(
       generation: uint32,
       /** An envelope, sealed by the sender to the receiver. */
       sealed: opaque(1, 2 ** 24 - 1),
-      /** Parcels of the receiver's that the sender has taken: its verdicts need no message of their own then. */
-      accepted: tickets,
     }),
-    /** To the sender of these parcels: the receiver owns them now. Not urgent, so several may be told at once. */
-    accepted: struct('AcceptedMessage', { accepted: tickets }),
-    /** To the sender of this parcel: it is the sender's as before, and the client waits. */
-    refused: struct('RefusedMessage', {
+    /** To the sender of a parcel: what has become of it. */
+    verdict: struct('VerdictMessage', {
       ticket: fixed(PARCEL_TICKET_LENGTH),
-      reason: RefusalReason,
-      detail: text(0, 255),
+      verdict: select('Verdict', 'outcome', enumeration('Outcome', uint8, { accepted: 1, refused: 2 }), {
+        accepted: Empty,
+        refused: struct('Refused', { reason: RefusalReason, detail: text(0, 255) }),
+      }),
     }),
     /** From the supervisor: take nothing new, finish what runs. */
     drain: Empty,
@@ -126,23 +119,20 @@ export const ControlMessage = select(
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
-/** What a target says to a parcel. */
-export type Verdict =
-  | { readonly outcome: 'accepted' }
-  | { readonly outcome: 'refused'; readonly reason: RefusalReason; readonly detail: string }
+export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
 /** Bytes of the secret that the supervisor shares with each process that it starts. */
 export const TOKEN_LENGTH = 16
 
 const Framed = struct('Control', {
   version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty with parcels and verdicts, which have a seal and a ticket. */
+  /** Between the supervisor and a process: what shows that it is them. Empty with parcel and verdict, which have a seal and a ticket. */
   token: secret(opaque(0, TOKEN_LENGTH)),
   message: ControlMessage,
 })
 
 /** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'accepted', 'refused'])
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict'])
 
 /** @param token what the supervisor and the process at the other end share */
 export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {

@@ -8,18 +8,12 @@ import {
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
-  type Verdict,
 } from './control.ts'
 import { Custody, type Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
 import { SealError, type Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
-
-/** Milliseconds after which the sender of a parcel hears that it was taken, unless something goes to it before. */
-const TOLD_AFTER = 1
-/** Parcels after which it hears at once. */
-const TOLD_AT_ONCE = 64
 
 /** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
@@ -53,9 +47,6 @@ export class Courier {
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
   #timer: NodeJS.Timeout | undefined
-  /** Parcels that were taken and whose senders have not been told yet, by sender. */
-  readonly #accepted = new Map<number, { ticket: Uint8Array }[]>()
-  #tellLater: NodeJS.Timeout | undefined
 
   /** @param token what the supervisor and this process share */
   constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, token: Uint8Array = EMPTY) {
@@ -95,16 +86,11 @@ export class Courier {
       settle({ state: 'owned', verdict: undefined })
       return
     }
-    const accepted = this.#takeAccepted(target)
-    const message = encodeControl({ kind: 'parcel', ticket, sessionId, generation, sealed, accepted })
+    const message = encodeControl({ kind: 'parcel', ticket, sessionId, generation, sealed })
     this.#custody.hold(ticket, target, Date.now(), settle)
     const result = this.#channel.send(target, message, [descriptor])
-    if (result === 'sent' || result === 'queued') {
-      this.#watch()
-      return
-    }
-    for (const one of accepted) this.#accept(target, one.ticket)
-    this.#custody.unsent(ticket)
+    if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
+    else this.#watch()
   }
 
   /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
@@ -112,13 +98,11 @@ export class Courier {
     this.#channel.forget(id)
     this.#sealer.forget(id)
     this.#custody.lost(id)
-    this.#accepted.delete(id)
   }
 
   /** Stops listening. Sessions in custody are ended by their timeout or not at all. */
   close(): void {
     clearTimeout(this.#timer)
-    this.#tellAccepted()
     this.#channel.close()
   }
 
@@ -152,14 +136,11 @@ export class Courier {
       case 'parcel':
         this.#arrive(from, message, descriptors)
         return
-      case 'accepted':
-        this.#hearAccepted(from, message.accepted)
+      case 'verdict':
+        if (!this.#custody.verdict(from, message.ticket, message.verdict)) {
+          this.#handlers.nonsense(from, 'a verdict that nobody waits for')
+        }
         break
-      case 'refused': {
-        const { ticket, reason, detail } = message
-        this.#hear(from, ticket, { outcome: 'refused', reason, detail })
-        break
-      }
       case 'introduce':
         this.#introduce(from, message.peer, descriptors)
         return
@@ -171,40 +152,6 @@ export class Courier {
         this.#handlers.control(message, from)
     }
     for (const descriptor of descriptors) descriptor.close()
-  }
-
-  #hearAccepted(from: number, accepted: readonly { readonly ticket: Uint8Array }[]): void {
-    for (const { ticket } of accepted) this.#hear(from, ticket, { outcome: 'accepted' })
-  }
-
-  #hear(from: number, ticket: Uint8Array, verdict: Verdict): void {
-    if (!this.#custody.verdict(from, ticket, verdict)) {
-      this.#handlers.nonsense(from, 'a verdict that nobody waits for')
-    }
-  }
-
-  /** Notes a parcel as taken. Its sender only has to clean up, so it is told with the next parcel, or soon. */
-  #accept(from: number, ticket: Uint8Array): void {
-    const waiting = this.#accepted.get(from)
-    if (waiting === undefined) this.#accepted.set(from, [{ ticket }])
-    else waiting.push({ ticket })
-    if ((waiting?.length ?? 0) >= TOLD_AT_ONCE) this.#tellAccepted()
-    else this.#tellLater ??= setTimeout(() => this.#tellAccepted(), TOLD_AFTER)
-  }
-
-  #takeAccepted(sender: number): { ticket: Uint8Array }[] {
-    const accepted = this.#accepted.get(sender)
-    if (accepted === undefined) return []
-    this.#accepted.delete(sender)
-    return accepted
-  }
-
-  #tellAccepted(): void {
-    clearTimeout(this.#tellLater)
-    this.#tellLater = undefined
-    for (const sender of [...this.#accepted.keys()]) {
-      this.tell(sender, { kind: 'accepted', accepted: this.#takeAccepted(sender) })
-    }
   }
 
   #introduce(from: number, peer: Peer, ends: readonly Descriptor[]): void {
@@ -229,14 +176,13 @@ export class Courier {
     const [descriptor, ...others] = descriptors
     for (const other of others) other.close()
     const arrival = this.#open(from, message, descriptor)
-    const { ticket, accepted } = message
+    const { ticket } = message
     if (arrival === undefined) {
-      this.#accept(from, ticket)
-    } else {
-      descriptor?.close()
-      this.tell(from, { kind: 'refused', ticket, ...arrival })
+      this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } })
+      return
     }
-    this.#hearAccepted(from, accepted)
+    descriptor?.close()
+    this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'refused', ...arrival } })
   }
 
   #open(
@@ -263,9 +209,8 @@ export class Courier {
     try {
       const message = decodeControl(payload, this.#token)
       if (message.kind !== 'parcel') return
-      const { ticket, accepted } = message
-      this.tell(from, { kind: 'refused', ticket, reason: 'descriptor', detail: reason.slice(0, 255) })
-      this.#hearAccepted(from, accepted)
+      const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
+      this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
     }

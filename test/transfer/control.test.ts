@@ -28,11 +28,9 @@ const MESSAGES: ControlMessage[] = [
     sessionId: new Uint8Array(16).fill(1),
     generation: 5,
     sealed: Uint8Array.from({ length: 70_000 }, (_, i) => i & 0xff),
-    accepted: [{ ticket }],
   },
-  { kind: 'accepted', accepted: [] },
-  { kind: 'accepted', accepted: [{ ticket }, { ticket: new Uint8Array(8) }] },
-  { kind: 'refused', ticket, reason: 'draining', detail: 'soon' },
+  { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } },
+  { kind: 'verdict', ticket, verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } },
   { kind: 'drain' },
   { kind: 'stop' },
   { kind: 'statusRequest' },
@@ -88,7 +86,7 @@ describe('a control message', () => {
     const token = new Uint8Array(16).fill(7)
     for (const message of MESSAGES) {
       expect(decodeControl(encodeControl(message, token), token)).toEqual(message)
-      const among = ['parcel', 'accepted', 'refused'].includes(message.kind)
+      const among = message.kind === 'parcel' || message.kind === 'verdict'
       for (const shown of [undefined, new Uint8Array(16).fill(8)]) {
         const forged = encodeControl(message, shown)
         if (among) expect(decodeControl(forged, token)).toEqual(message)
