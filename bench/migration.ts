@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { probeEvp } from '../src/tls13/crypto/evp.ts'
 import { environment, pinnable, watchLoad } from './lib/environment.ts'
 import { Progress } from './lib/progress.ts'
 import { saveResult } from './lib/results.ts'
@@ -15,39 +16,40 @@ interface Plan {
   /** Rounds that do not count; they are larger, because the engine compiles what runs often. */
   readonly warmUp: number
   readonly warmUpSize: RoundSize
-  readonly size: Readonly<Record<ProviderName, RoundSize>>
+  /** Of a round with a fast provider, and with `noble`. */
+  readonly size: RoundSize
+  readonly slowSize: RoundSize
   /** Every how many rounds the slow provider has its turn. */
-  readonly nobleEvery: number
+  readonly slowEvery: number
 }
 
 const THOROUGH: Plan = {
   rounds: 60,
-  seconds: 95,
+  seconds: 90,
   warmUp: 3,
-  warmUpSize: { requests: 1000, fetches: 400, reconnects: 20, parts: 2000 },
-  size: {
-    node: { requests: 200, fetches: 100, reconnects: 8, parts: 200 },
-    noble: { requests: 50, fetches: 25, reconnects: 2, parts: 50 },
-  },
-  nobleEvery: 4,
+  warmUpSize: { requests: 2000, fetches: 400, reconnects: 20, parts: 2000 },
+  size: { requests: 200, fetches: 100, reconnects: 8, parts: 200 },
+  slowSize: { requests: 50, fetches: 25, reconnects: 2, parts: 50 },
+  slowEvery: 4,
 }
 
 const QUICK: Plan = {
   rounds: 5,
-  seconds: 14,
+  seconds: 12,
   warmUp: 1,
-  warmUpSize: { requests: 300, fetches: 50, reconnects: 3, parts: 300 },
-  size: {
-    node: { requests: 100, fetches: 25, reconnects: 4, parts: 100 },
-    noble: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },
-  },
-  nobleEvery: 2,
+  warmUpSize: { requests: 500, fetches: 50, reconnects: 3, parts: 300 },
+  size: { requests: 100, fetches: 25, reconnects: 4, parts: 100 },
+  slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },
+  slowEvery: 2,
 }
+
+/** The first is the one that the platform takes by itself. */
+const PROVIDERS: readonly ProviderName[] = probeEvp().available ? ['evp', 'node', 'noble'] : ['node', 'noble']
 
 const USAGE = `usage: npm run bench:migration -- [options]
 
   --quick             few samples: does it work, and roughly how fast
-  --provider NAME     node or noble alone
+  --provider NAME     evp, node or noble alone
   --placement NAME    pinned or free alone
   --rounds N          how many rounds
   --raw-function FILE measure this raw handler instead; it must give each body back twice
@@ -75,7 +77,9 @@ async function main(): Promise<void> {
   const preset = values.quick ? QUICK : THOROUGH
   const rounds = values.rounds === undefined ? preset.rounds : Number(values.rounds)
   const known =
-    ['node', 'noble', undefined].includes(values.provider) && Number.isInteger(rounds) && rounds > 0
+    (values.provider === undefined || PROVIDERS.some(name => name === values.provider)) &&
+    Number.isInteger(rounds) &&
+    rounds > 0
   if (!known || !['pinned', 'free', undefined].includes(values.placement)) {
     console.error(USAGE)
     process.exitCode = 2
@@ -141,12 +145,12 @@ function castsOf(
   },
   cpu: number | undefined,
 ): Cast[] {
-  const providers = (['node', 'noble'] as const).filter(name => (values.provider ?? name) === name)
+  const providers = PROVIDERS.filter(name => (values.provider ?? name) === name)
   const places = values.placement === 'pinned' ? [cpu] : cpu === undefined ? [undefined] : [cpu, undefined]
   return places.flatMap(place =>
     providers.flatMap(provider => {
-      // The slow provider once is enough for a quick look.
-      if (values.quick && places.length > 1 && place === undefined && provider === 'noble') return []
+      // For a quick look, one provider in both placements is enough.
+      if (values.quick && place === undefined && provider !== providers[0]) return []
       const rawFunction = values['raw-function']
       const scene = `${place === undefined ? 'free' : 'pinned'}-${provider}`
       const options = {
@@ -162,7 +166,7 @@ function castsOf(
 /** All scenes in turn, round by round. @returns false if somebody broke it off */
 async function measure(
   casts: readonly Cast[],
-  { rounds, seconds, warmUp, warmUpSize, size, nobleEvery }: Plan,
+  { rounds, seconds, warmUp, warmUpSize, size, slowSize, slowEvery }: Plan,
   progress: Progress,
   state: { readonly stopping: boolean },
 ): Promise<boolean> {
@@ -172,11 +176,11 @@ async function measure(
     if (round > 0 && Date.now() > until) break
     for (const cast of casts) {
       if (state.stopping) return false
-      if (counts && cast.provider === 'noble' && round % nobleEvery !== 0) continue
+      const slow = cast.provider === 'noble'
+      if (counts && slow && round % slowEvery !== 0) continue
       const what = counts ? `round ${round + 1} of ${rounds}` : 'warming up'
       progress.say(`${what}: ${cast.name}`, counts)
-      const large = !counts && cast.provider === 'node'
-      await cast.round(large ? warmUpSize : size[cast.provider], counts)
+      await cast.round(slow ? slowSize : counts ? size : warmUpSize, counts)
     }
   }
   return true

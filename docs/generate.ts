@@ -51,7 +51,10 @@ ${code(describe(SealedContext))}
 
 ## The control protocol
 
-What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version.
+What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version. A token
+follows, which the supervisor gives to each process that it starts: whose id a message bears is only its sender's word, so that what goes
+between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
+seal, and a ticket that nobody else has seen.
 Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
 \`parcel\` (the client's connection).
 

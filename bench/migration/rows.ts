@@ -27,7 +27,7 @@ export interface RoundSize {
 }
 
 export type Placement = 'pinned' | 'free'
-export type ProviderName = 'node' | 'noble'
+export type ProviderName = 'evp' | 'node' | 'noble'
 
 /** What a scene is told, as JSON in its arguments. */
 export interface SceneOptions {

@@ -68,7 +68,7 @@ export async function up(configFile: string): Promise<void> {
 
 /** Opens the log, and chooses by which roads connections will move. */
 function makeSupervisor(config: Config): Supervisor {
-  const provider = providerName()
+  const provider = chooseProvider()
   const logDescriptor = openSync(join(config.runDirectory, LOG_FILE), 'a', 0o600)
   const log = pino(
     { name: 'supervisor', level: logLevel() },
@@ -77,13 +77,20 @@ function makeSupervisor(config: Config): Supervisor {
   const channel = chooseChannel()
   const stream = chooseStream()
   log.info(
-    { channel: channel.kind, why: channel.reason, stream: stream.kind, whyStream: stream.reason },
+    {
+      channel: channel.kind,
+      why: channel.reason,
+      stream: stream.kind,
+      whyStream: stream.reason,
+      provider: provider.name,
+      whyProvider: provider.reason,
+    },
     'starting',
   )
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
 
-  const planned = plan(config, { channel: channel.kind, provider, logLevel: logLevel() })
+  const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   return new Supervisor({ ...planned, channel: channel.kind, logDescriptor, log })
 }
 
@@ -125,15 +132,20 @@ function logLevel(): string {
   return process.env.HOTPOTATO_LOG_LEVEL ?? 'info'
 }
 
-/** What HOTPOTATO_PROVIDER asks for; evp is tried here, because otherwise every container would fail by itself. */
-function providerName(): ProviderName {
-  const asked = process.env.HOTPOTATO_PROVIDER ?? 'node'
-  const name = PROVIDERS.find(one => one === asked)
-  if (name === undefined) throw new UpError(`HOTPOTATO_PROVIDER must be node, noble or evp, not ${asked}`)
-  const probed = name === 'evp' ? probeEvp() : undefined
-  if (probed?.available === false)
-    throw new UpError(`HOTPOTATO_PROVIDER=evp does not work here: ${probed.reason}`)
-  return name
+/**
+ * What HOTPOTATO_PROVIDER asks for, or else the fastest that works here. evp is tried in this process, because otherwise every
+ * container would fail by itself.
+ */
+function chooseProvider(): { readonly name: ProviderName; readonly reason: string } {
+  const asked = process.env.HOTPOTATO_PROVIDER
+  const name = asked === undefined || asked === '' ? undefined : PROVIDERS.find(one => one === asked)
+  if (asked && name === undefined)
+    throw new UpError(`HOTPOTATO_PROVIDER must be node, noble or evp, not ${asked}`)
+  if (name !== undefined && name !== 'evp') return { name, reason: `HOTPOTATO_PROVIDER=${name}` }
+  const probed = probeEvp()
+  if (probed.available) return { name: 'evp', reason: 'foreign calls to OpenSSL work' }
+  if (name === 'evp') throw new UpError(`HOTPOTATO_PROVIDER=evp does not work here: ${probed.reason}`)
+  return { name: 'node', reason: probed.reason }
 }
 
 function printWelcome(

@@ -11,7 +11,7 @@ import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { Exchange } from './exchange.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Outlet } from './outlet.ts'
-import { Responder } from './responder.ts'
+import { Responder, type ResponderOwner } from './responder.ts'
 import { unavailable } from './unavailable.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
@@ -25,7 +25,7 @@ type Phase = 'open' | 'frozen' | 'closing' | 'closed'
  * One client: byte stream ↔ TLS session ↔ HTTP/1.1 ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection {
+export class Connection implements ResponderOwner {
   readonly #host: ConnectionHost
   readonly #stream: ByteStream
   readonly #sessionId: Uint8Array
@@ -345,18 +345,18 @@ export class Connection {
   }
 
   #responderFor(http: H1Server): Responder {
-    const connection = this
-    return new Responder(http, this.#out, this.#platformFields, this.#host.log, {
-      get gone() {
-        return connection.#phase === 'closing' || connection.#phase === 'closed'
-      },
-      responded: () => this.#responded(),
-      brokeOff: () => this.#destroy(new Error('the response broke off')),
-    })
+    return new Responder(http, this.#out, this.#platformFields, this.#host.log, this)
   }
 
-  /** The response has been given out whole. */
-  #responded(): void {
+  get gone(): boolean {
+    return this.#phase === 'closing' || this.#phase === 'closed'
+  }
+
+  brokeOff(): void {
+    this.#destroy(new Error('the response broke off'))
+  }
+
+  responded(): void {
     this.#exchange = undefined
     this.#idle.touch()
     if (this.#draining) this.#goodbye()

@@ -6,6 +6,7 @@ import { NativeChannel } from '../transfer/channels/native.ts'
 import { Courier, type CourierHandlers } from '../transfer/courier.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
+import { fromHex } from '../wire/index.ts'
 
 /** The supervisor's id. */
 export const SUPERVISOR = 0
@@ -21,6 +22,8 @@ export type ProviderName = (typeof PROVIDERS)[number]
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {
   readonly id: number
+  /** What the supervisor and this process share, in hexadecimal. */
+  readonly token: string
   /** As `echo-1`. */
   readonly name: string
   readonly channel: Channel['kind']
@@ -78,7 +81,7 @@ export async function join(settings: MemberSettings, handlers: CourierHandlers):
   const provider = await loadProvider(settings.provider)
   const channel = openChannel(settings)
   const identity = createIdentity(provider, id)
-  const courier = new Courier(channel, new Sealer(provider, identity), handlers)
+  const courier = new Courier(channel, new Sealer(provider, identity), handlers, fromHex(settings.token))
   // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => handlers.control({ kind: 'stop' }, SUPERVISOR))
@@ -99,4 +102,12 @@ function openChannel({ id, channel }: MemberSettings): Channel {
   })
   opened.addPeer(SUPERVISOR, [Descriptor.fromFd(supervisorSend), Descriptor.fromFd(supervisorWake)])
   return opened
+}
+
+/** Milliseconds for the last words to reach the supervisor. */
+const LAST_WORDS = 50
+
+/** Ends this process after it has said why it cannot start; the supervisor tries again, if it ran before. */
+export function giveUp(): void {
+  setTimeout(() => process.exit(1), LAST_WORDS)
 }

@@ -5,7 +5,7 @@ import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { loadFunction } from './handler.ts'
 import { Host } from './host.ts'
-import { join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
@@ -48,6 +48,7 @@ async function main(): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal({ err: error }, 'cannot start')
     courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    giveUp()
     return
   }
   host.connect(courier)

@@ -1,4 +1,4 @@
-import { join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
+import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
@@ -36,6 +36,7 @@ async function main(): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal(reason)
     courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    giveUp()
     return
   }
   const { id, name } = settings

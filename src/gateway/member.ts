@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { DESCRIPTORS, type MemberSettings, SETTINGS_VARIABLE } from '../containers/membership.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { IpcBroker } from '../transfer/channels/ipc.ts'
 import { createInbox, type Inbox, NativeChannel } from '../transfer/channels/native.ts'
-import type { Peer } from '../transfer/control.ts'
+import { type Peer, TOKEN_LENGTH } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import { hex } from '../wire/index.ts'
 
 /** A process to be kept running. */
 export interface MemberSpec {
@@ -13,7 +16,7 @@ export interface MemberSpec {
   /** The compiled module that it runs. */
   readonly entry: URL
   /** What it is told, besides its id. */
-  readonly settings: Omit<MemberSettings, 'id'>
+  readonly settings: Omit<MemberSettings, 'id' | 'token'>
 }
 
 /** A process that the supervisor has started. */
@@ -21,6 +24,8 @@ export interface Member {
   readonly id: number
   readonly spec: MemberSpec
   readonly child: ChildProcess
+  /** What shows it and the supervisor to each other. */
+  readonly token: Uint8Array
   /** The sending ends of its inbox, to introduce it with; empty on the ipc channel. */
   readonly ends: readonly Descriptor[]
   /** Milliseconds since 1970. */
@@ -50,8 +55,10 @@ function nativeSwitchboard(self: number): Switchboard {
     start(id, spec, log) {
       const inbox = createInbox()
       const inherited = [inbox.receive, inbox.wake, own.send, own.wakeSend]
+      const token = newToken()
       const child = start(
         id,
+        token,
         spec,
         log,
         inherited.map(descriptor => descriptor.fd),
@@ -60,7 +67,7 @@ function nativeSwitchboard(self: number): Switchboard {
       inbox.wake.close()
       const ends = [inbox.send, inbox.wakeSend]
       channel.addPeer(id, ends)
-      return member(id, spec, child, ends)
+      return member(id, token, spec, child, ends)
     },
   }
 }
@@ -70,26 +77,39 @@ function ipcSwitchboard(self: number): Switchboard {
   return {
     channel,
     start(id, spec, log) {
-      const child = start(id, spec, log, [])
+      const token = newToken()
+      const child = start(id, token, spec, log, [])
       channel.attach(id, child)
-      return member(id, spec, child, [])
+      return member(id, token, spec, child, [])
     },
   }
 }
 
+function newToken(): Uint8Array {
+  return new Uint8Array(randomBytes(TOKEN_LENGTH))
+}
+
 function start(
   id: number,
+  token: Uint8Array,
   { entry, settings }: MemberSpec,
   log: number,
   inherited: readonly number[],
 ): ChildProcess {
-  const env = { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify({ ...settings, id }) }
+  const env = { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify({ ...settings, id, token: hex(token) }) }
   const stdio = ['ignore', log, log, 'ipc', ...inherited] as const
-  if (stdio.indexOf('ipc') !== DESCRIPTORS.ipc)
+  if (stdio.indexOf('ipc') !== DESCRIPTORS.ipc) {
     throw new Error('the children look for their channel elsewhere')
-  return spawn(process.execPath, [entry.pathname], { env, stdio: [...stdio], serialization: 'json' })
+  }
+  return spawn(process.execPath, [fileURLToPath(entry)], { env, stdio: [...stdio], serialization: 'json' })
 }
 
-function member(id: number, spec: MemberSpec, child: ChildProcess, ends: readonly Descriptor[]): Member {
-  return { id, spec, child, ends, startedAt: Date.now(), peer: undefined, failure: undefined }
+function member(
+  id: number,
+  token: Uint8Array,
+  spec: MemberSpec,
+  child: ChildProcess,
+  ends: readonly Descriptor[],
+): Member {
+  return { id, token, spec, child, ends, startedAt: Date.now(), peer: undefined, failure: undefined }
 }

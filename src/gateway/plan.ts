@@ -23,7 +23,7 @@ export function plan(
     containers: [...config.functions.values()].flatMap(one =>
       Array.from({ length: one.replicas }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
-        const settings: Omit<WorkerSettings, 'id'> = {
+        const settings: Omit<WorkerSettings, 'id' | 'token'> = {
           ...options,
           name,
           functionName: one.name,
@@ -52,7 +52,7 @@ function gatewaySettings(
   config: Config,
   functionNames: readonly string[],
   options: PlanOptions,
-): Omit<GatewaySettings, 'id'> {
+): Omit<GatewaySettings, 'id' | 'token'> {
   const { gateway, functions, connection } = config
   return {
     ...options,

@@ -153,8 +153,10 @@ export class Supervisor {
     child.once('exit', (code, signal) => this.#ended(member, signal ?? `exit code ${code}`))
   }
 
-  #tell(to: number, message: ControlMessage, member?: Member): void {
-    this.#switchboard.channel.send(to, encodeControl(message), member?.ends ?? [])
+  /** @param introduced whose inbox goes along */
+  #tell(to: number, message: ControlMessage, introduced?: Member): void {
+    const token = this.#members.get(to)?.token
+    this.#switchboard.channel.send(to, encodeControl(message, token), introduced?.ends ?? [])
   }
 
   #receive(from: number, payload: Uint8Array): void {
@@ -162,7 +164,7 @@ export class Supervisor {
     if (member === undefined) return
     let message: ControlMessage
     try {
-      message = decodeControl(payload)
+      message = decodeControl(payload, member.token)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#options.log.warn(

@@ -1,4 +1,4 @@
-import { peerError } from './alert.ts'
+import { peerError, TlsError } from './alert.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from './client.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { decodeHandshake, handshakeType, type MessageType } from './messages.ts'
@@ -47,4 +47,12 @@ export function answerStep(
   const transition = table[handshake.state as never] as AnswerTransition<never, never> | undefined
   if (transition === undefined) throw new Error(`no question is open in state ${handshake.state}`)
   return transition(session as never, answer, context as never)
+}
+
+/** @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other */
+export function checkRole(session: SessionState, config: ServerConfig | ClientConfig): void {
+  const role = 'verify' in config ? 'client' : 'server'
+  if (role === session.role) return
+  const reason = `a ${session.role}'s state and a ${role}'s configuration`
+  throw new TlsError('internal_error', 'configuration', reason)
 }

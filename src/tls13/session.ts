@@ -3,7 +3,7 @@ import { asTlsError, peerError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
-import { answerStep, handshakeStep } from './handshake.ts'
+import { answerStep, checkRole, handshakeStep } from './handshake.ts'
 import { assertNoAuthentication, assertNoPartialMessage, takeContent } from './input-rules.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from './messages.ts'
@@ -13,12 +13,10 @@ import type { TrafficView } from './protection.ts'
 import { type Answer, answerAtOnce, pendingQuestion } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
+import { RECORDS_AT_ONCE } from './record-memory.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Effect, Outcome } from './transition.ts'
 
-const HANDSHAKE_MESSAGE_LIMIT = 2 ** 16
-/** Records that share one piece of memory, about 64 KiB. */
-const RECORDS_AT_ONCE = 4
 /** KeyUpdates, and records without content, that may come in a row. */
 const EMPTY_LIMIT = 32
 /** Bytes that may wait while a question is open. */
@@ -63,14 +61,7 @@ export class Session {
    * @throws TlsError internal_error (configuration) if the role does not fit or the provider lacks the cipher suite
    */
   static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
-    const role = 'verify' in config ? 'client' : 'server'
-    if (role !== state.role) {
-      throw new TlsError(
-        'internal_error',
-        'configuration',
-        `a ${state.role}'s state and a ${role}'s configuration`,
-      )
-    }
+    checkRole(state, config)
     return new Session(state, config)
   }
 
@@ -359,7 +350,7 @@ export class Session {
 
   #takeHandshakeMessage(): Uint8Array | undefined {
     const buffered = this.#state.inboundHandshake
-    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit ?? HANDSHAKE_MESSAGE_LIMIT)
+    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit)
     if (length === undefined) return undefined
     this.#state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
     return buffered.slice(0, length)

@@ -1,10 +1,13 @@
 import {
   DecodeError,
   decode,
+  EMPTY,
   encode,
   enumeration,
+  equal,
   fixed,
   opaque,
+  secret,
   select,
   struct,
   type TypeOf,
@@ -118,18 +121,41 @@ export const ControlMessage = select(
 export type ControlMessage = TypeOf<typeof ControlMessage>
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
-const Framed = struct('Control', { version: uint8, message: ControlMessage })
+/** Bytes of the secret that the supervisor shares with each process that it starts. */
+export const TOKEN_LENGTH = 16
 
-export function encodeControl(message: ControlMessage): Uint8Array {
-  return encode(Framed, { version: CONTROL_VERSION, message })
+const Framed = struct('Control', {
+  version: uint8,
+  /** Between the supervisor and a process: what shows that it is them. Empty with parcel and verdict, which have a seal and a ticket. */
+  token: secret(opaque(0, TOKEN_LENGTH)),
+  message: ControlMessage,
+})
+
+/** Messages between any two processes; all others are between the supervisor and one of its children. */
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict'])
+
+/** @param token what the supervisor and the process at the other end share */
+export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {
+  return encode(Framed, {
+    version: CONTROL_VERSION,
+    token: AMONG_PEERS.has(message.kind) ? EMPTY : token,
+    message,
+  })
 }
 
-/** @throws DecodeError for another version or anything malformed */
-export function decodeControl(bytes: Uint8Array): ControlMessage {
+/**
+ * @param token what the supervisor and this process share: the sender's id in a channel is only its word
+ * @throws DecodeError for another version, anything malformed, or the supervisor's words from somebody else
+ */
+export function decodeControl(bytes: Uint8Array, token: Uint8Array = EMPTY): ControlMessage {
   if (bytes.length > 0 && bytes[0] !== CONTROL_VERSION) {
     throw new DecodeError(`control version ${bytes[0]}; this program speaks ${CONTROL_VERSION}`, 0)
   }
-  return decode(Framed, bytes).message
+  const { message, token: shown } = decode(Framed, bytes)
+  if (!AMONG_PEERS.has(message.kind) && !equal(shown, token)) {
+    throw new DecodeError(`a message of kind ${message.kind} without the supervisor's token`, 1)
+  }
+  return message
 }
 
 /** What `docs/transfer-format.md` prints of the control protocol. */

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { DecodeError } from '../wire/index.ts'
+import { DecodeError, EMPTY } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
   type ControlMessage,
@@ -21,8 +21,8 @@ export type Arrival = { readonly reason: RefusalReason; readonly detail: string 
 /** What a process does with what its peers say. */
 export interface CourierHandlers {
   /**
-   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the courier closes it. Nothing
-   * may be written to the client before this returns: the verdict is on its way to the source then.
+   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the courier closes it. It may
+   * have answered the client already when it returns: the source is frozen until the verdict, which is sent then.
    */
   parcel(parcel: Parcel, from: number): Arrival
   introduced(peer: Peer): void
@@ -41,14 +41,17 @@ export class Courier {
   readonly #channel: Channel
   readonly #sealer: Sealer
   readonly #handlers: CourierHandlers
+  readonly #token: Uint8Array
   readonly #custody = new Custody()
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers) {
+  /** @param token what the supervisor and this process share */
+  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, token: Uint8Array = EMPTY) {
     this.#channel = channel
+    this.#token = token
     this.#sealer = sealer
     this.#handlers = handlers
     this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
@@ -64,7 +67,7 @@ export class Courier {
 
   /** Sends a message without a connection. @returns false if that peer is not there */
   tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): boolean {
-    const result = this.#channel.send(to, encodeControl(message), descriptors)
+    const result = this.#channel.send(to, encodeControl(message, this.#token), descriptors)
     return result === 'sent' || result === 'queued'
   }
 
@@ -122,7 +125,7 @@ export class Courier {
   #receive(from: number, payload: Uint8Array, descriptors: Descriptor[]): void {
     let message: ControlMessage
     try {
-      message = decodeControl(payload)
+      message = decodeControl(payload, this.#token)
     } catch (error) {
       for (const descriptor of descriptors) descriptor.close()
       if (!(error instanceof DecodeError)) throw error
@@ -204,7 +207,7 @@ export class Courier {
   /** A message lost its descriptors on the way: if it was a parcel, its source takes it back. */
   #refused(from: number, payload: Uint8Array, reason: string): void {
     try {
-      const message = decodeControl(payload)
+      const message = decodeControl(payload, this.#token)
       if (message.kind !== 'parcel') return
       const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
       this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })

@@ -81,4 +81,17 @@ describe('a control message', () => {
       { numRuns: 2000 },
     )
   })
+
+  it('takes the words of the supervisor from the supervisor alone', () => {
+    const token = new Uint8Array(16).fill(7)
+    for (const message of MESSAGES) {
+      expect(decodeControl(encodeControl(message, token), token)).toEqual(message)
+      const among = message.kind === 'parcel' || message.kind === 'verdict'
+      for (const shown of [undefined, new Uint8Array(16).fill(8)]) {
+        const forged = encodeControl(message, shown)
+        if (among) expect(decodeControl(forged, token)).toEqual(message)
+        else expect(() => decodeControl(forged, token)).toThrow(DecodeError)
+      }
+    }
+  })
 })

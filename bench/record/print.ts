@@ -1,0 +1,57 @@
+import { figure, table } from '../lib/table.ts'
+import type { RecordResult } from './result.ts'
+import { SIZES } from './rows.ts'
+
+/** What a person wants to read of a result. */
+export function format(result: RecordResult): string {
+  const { machine, versions, openssl, load, evpMissing } = result
+  const head = [
+    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}; ${openssl ?? 'no openssl program'}`,
+    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
+  ]
+  if (evpMissing !== undefined) head.push(`no evp: ${evpMissing}`)
+  if (result.quick) head.push('few samples: no figures to quote')
+  return [
+    head.join('\n'),
+    `One record, µs (and openssl speed's time divided by it):\n${sealingTable(result)}`,
+    `Two processes, AES-128-GCM (ratios: medians over rounds, node:tls = 1):\n${connectionTable(result)}`,
+    result.goals
+      .map(({ name, relation, goal, reached, met }) => {
+        const verdict = met === undefined ? 'not measured' : met ? 'reached' : 'MISSED'
+        return `${verdict.padEnd(12)} ${name}: ${figure(reached)} (goal ${relation} ${goal})`
+      })
+      .join('\n'),
+  ].join('\n\n')
+}
+
+function sealingTable({ sealing }: RecordResult): string {
+  const names = [
+    ...new Set(sealing.map(one => [one.suite, one.operation, one.provider].join(' ').trim())),
+  ].sort()
+  const rows = names.map(name => [
+    name,
+    ...SIZES.map(size => {
+      const found = sealing.find(
+        one => one.size === size && [one.suite, one.operation, one.provider].join(' ').trim() === name,
+      )
+      if (found === undefined) return ''
+      const ratio = found.toOpenssl === undefined ? '' : ` (${found.toOpenssl.toFixed(2)})`
+      return `${found.time.p50.toFixed(2)}${ratio}`
+    }),
+  ])
+  return table(['', ...SIZES.map(size => `${size} B`)], rows)
+}
+
+function connectionTable({ connections }: RecordResult): string {
+  return table(
+    ['', 'bulk MB/s', 'ratio', 'round trip p50 µs', 'p99', 'ratio'],
+    connections.map(one => [
+      `${one.placement}, ${one.stack}`,
+      figure(one.bulk),
+      one.bulkRatio.toFixed(2),
+      figure(one.roundTrip.p50),
+      figure(one.roundTrip.p99),
+      one.roundTripRatio.toFixed(2),
+    ]),
+  )
+}
