@@ -1,6 +1,7 @@
 import { alertName } from '../../src/tls13/alert.ts'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
+import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { type Extension, encodeHandshake, handshakeLength } from '../../src/tls13/messages.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -9,7 +10,8 @@ import { Session } from '../../src/tls13/session.ts'
 import type { SessionState, TrafficState } from '../../src/tls13/state.ts'
 import { suiteOf } from '../../src/tls13/transition.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
-import { clientConfig, outputOf, recordsOf, serverConfig } from './pair.ts'
+import { certificateOf, ed25519Identity, trusting } from './identity.ts'
+import { clientConfig, connectedPair, outputOf, recordsOf, serverConfig, ticketSealer } from './pair.ts'
 
 export type StateName = SessionState['handshake']['state']
 
@@ -131,14 +133,49 @@ export function clientScene(
 
 /** A server in a state. `genuine` is what the client would send next. */
 export function serverIn(state: StateName, server: Partial<ServerConfig> = {}): Scene {
-  const { scene, peer } = serverScene(server, state === 'WAIT_SECOND_CLIENT_HELLO' ? { keyShares: [] } : {})
+  const [mine, theirs] = WAYS[state as string]?.() ?? []
+  const { scene, peer } = serverScene({ ...mine, ...server }, theirs)
   const turn = (): void => {
     scene.subject.receive(scene.genuine)
     peer.receive(outputOf(scene.subject))
     scene.genuine = outputOf(peer)
   }
-  for (let i = 0; i < 3 && scene.state !== state; i++) turn()
+  const first = state === 'WAIT_CV' ? 'WAIT_CERT' : state
+  for (let i = 0; i < 3 && scene.state !== first; i++) turn()
+  if (state === 'WAIT_CERT' || state === 'WAIT_CV') {
+    // one message at a time: they come in one record
+    const messages = splitHandshake(scene.open(recordsOf(scene.genuine).at(-1)!))
+    if (state === 'WAIT_CV') scene.subject.receive(scene.handshake(messages.shift()!))
+    scene.genuine = scene.handshake(messages[0]!)
+  }
   return expectState(scene, state)
+}
+
+const clientIdentity = ed25519Identity(8)
+
+/** What server and client have to be for the server to come into a state that not every handshake has. */
+const WAYS: Readonly<Record<string, () => [Partial<ServerConfig>, Partial<ClientConfig>]>> = {
+  WAIT_SECOND_CLIENT_HELLO: () => [{}, { keyShares: [] }],
+  WAIT_COOKIE: () => [{ cookies: createCookieSealer(node, new Uint8Array(16)) }, {}],
+  WAIT_EOED: () => {
+    const server = { tickets: { sealer: ticketSealer() }, earlyData: { maximum: 1000, replay: anything } }
+    const { clientEvents } = connectedPair({}, server)
+    const [resume] = clientEvents.flatMap(event =>
+      event.type === 'new_session_ticket' ? [event.ticket] : [],
+    )
+    return [server, { resume: resume!, earlyData: true }]
+  },
+  WAIT_CERT: withClientCertificate,
+  WAIT_CV: withClientCertificate,
+}
+
+const anything = { register: () => true }
+
+function withClientCertificate(): [Partial<ServerConfig>, Partial<ClientConfig>] {
+  return [
+    { clientCertificates: { verify: trusting(clientIdentity) } },
+    { certificates: [certificateOf(clientIdentity, node)] },
+  ]
 }
 
 const CERTIFICATE_REQUEST = encodeHandshake({

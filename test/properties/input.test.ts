@@ -89,6 +89,10 @@ describe.each(recordings)('$title', ({ recording }) => {
 const STATES: readonly (readonly ['server' | 'client', StateName])[] = [
   ['server', 'START'],
   ['server', 'WAIT_SECOND_CLIENT_HELLO'],
+  ['server', 'WAIT_COOKIE'],
+  ['server', 'WAIT_EOED'],
+  ['server', 'WAIT_CERT'],
+  ['server', 'WAIT_CV'],
   ['server', 'WAIT_FINISHED'],
   ['server', 'CONNECTED'],
   ['client', 'WAIT_SH'],
@@ -117,7 +121,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
 
   test('takes random handshake messages of every type without throwing', () => {
     fc.assert(
-      fc.property(fc.constantFrom(1, 2, 4, 8, 11, 13, 15, 20, 24), bytes, (type, body) => {
+      fc.property(fc.constantFrom(1, 2, 4, 5, 8, 11, 13, 15, 20, 24, 25), bytes, (type, body) => {
         const scene = bring()
         const header = Uint8Array.of(type, 0, body.length >> 8, body.length & 0xff)
         const events = scene.subject.receive(scene.handshake(header, body))

@@ -9,6 +9,10 @@ import { clientIn, type Scene, type StateName, serverIn } from '../lib/scene.ts'
 const SERVER: Readonly<Record<string, readonly MessageType[]>> = {
   START: ['client_hello'],
   WAIT_SECOND_CLIENT_HELLO: ['client_hello'],
+  WAIT_COOKIE: ['client_hello'],
+  WAIT_EOED: ['end_of_early_data'],
+  WAIT_CERT: ['certificate'],
+  WAIT_CV: ['certificate_verify'],
   WAIT_FINISHED: ['finished'],
   CONNECTED: ['key_update'],
 }
@@ -46,10 +50,10 @@ describe.each(ROLES)('a $role', ({ table, bring }) => {
       expect(events.filter(event => event.type === 'alert')).toEqual([])
     })
 
-    test('answers application data with unexpected_message, unless connected', () => {
+    test('answers application data with unexpected_message, unless connected or early', () => {
       const scene = bring(state)
       const record = scene.writer()(ContentType.application_data, fromHex('686f74'))
-      if (state === 'CONNECTED')
+      if (state === 'CONNECTED' || state === 'WAIT_EOED')
         expect(scene.provoke(record).events).toMatchObject([{ type: 'application_data' }])
       else expectAlert(scene, record, 'unexpected_message')
     })
