@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
-import { SERVER_TRANSITIONS } from '../src/tls13/server.ts'
+import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
+import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION } from '../src/transfer/envelope.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
@@ -28,7 +28,7 @@ everything up to the end of what contains it. Text is UTF-8. Everything is big-e
 
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
 one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
-it passes over extensions that it does not know. Golden envelopes are in \`vectors/transfer/\`.
+it passes over extensions that it does not know. Format 1 is read no more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
 to read the new version before any process writes it.
@@ -74,10 +74,19 @@ row of the state is answered with \`unexpected_message\`. Where a message leads 
 
 ${rows(SERVER_TRANSITIONS)}
 
+${waiting(SERVER_ANSWERS)}
+
 ## Client (RFC 8446, Appendix A.1): \`src/tls13/client.ts\`
 
 ${rows(CLIENT_TRANSITIONS)}
+
+${waiting(CLIENT_ANSWERS)}
 `
+}
+
+function waiting(answers: Readonly<Record<string, unknown>>): string {
+  return `Answers from outside (\`Session.answer\`) are taken in ${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
+an authentication after the handshake.`
 }
 
 function rows(table: Table): string {

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
-import { encodeHandshake } from '../../src/tls13/messages.ts'
+import { type CertificateEntry as Entry, encodeHandshake } from '../../src/tls13/messages.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
-import { EMPTY, utf8 } from '../../src/wire/index.ts'
+import { EMPTY, fromHex, type TypeOf, utf8 } from '../../src/wire/index.ts'
 import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
 import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../lib/pair.ts'
-import { reshape, withValue } from '../lib/reshape.ts'
+import { type Reshape, reshape, twice, withBytes, without, withValue } from '../lib/reshape.ts'
 import { Scene, splitHandshake } from '../lib/scene.ts'
 import { providers } from '../providers/providers.ts'
+
+type CertificateEntry = TypeOf<typeof Entry>
 
 const known = ed25519Identity(8)
 const stranger = ed25519Identity(9)
@@ -71,6 +73,109 @@ describe.each(providers)('$name: in the handshake', provider => {
     pair.settle()
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
     expect(pair.server.peerCertificate).toBeUndefined()
+  })
+})
+
+describe('what a peer must not say', () => {
+  const showing = (): Partial<ClientConfig> => ({ certificates: [certificateOf(known, providers[0]!)] })
+  const asking = (): Partial<ServerConfig> => ({ clientCertificates: { verify: trusting(known) } })
+  const entry = (change: (one: CertificateEntry) => Partial<CertificateEntry>) =>
+    reshape('certificate', m => ({
+      certificateList: m.certificateList.map(one => ({ ...one, ...change(one) })),
+    }))
+
+  const clients: readonly [string, string, () => Reshape, string][] = [
+    [
+      'a Certificate with a context',
+      '4.4.2',
+      reshape('certificate', () => ({ certificateRequestContext: utf8('x') })),
+      'illegal_parameter',
+    ],
+    [
+      'an OCSP response that nobody asked for',
+      '4.4.2',
+      entry(one => withBytes(one, 'status_request', fromHex('01000001aa'))),
+      'unsupported_extension',
+    ],
+    [
+      'timestamps that nobody asked for',
+      '4.4.2',
+      entry(one => withBytes(one, 'signed_certificate_timestamp', fromHex('aa'))),
+      'unsupported_extension',
+    ],
+    [
+      'an extension that has no place in a Certificate',
+      '4.2',
+      entry(one => withBytes(one, 'key_share', fromHex('0000'))),
+      'illegal_parameter',
+    ],
+    [
+      'a delegated credential that nobody asked for',
+      'RFC 9345, 4.1.2',
+      entry(one => withBytes(one, 'delegated_credential', fromHex('00'))),
+      'unexpected_message',
+    ],
+    [
+      'a scheme that was not offered',
+      '4.4.3',
+      reshape('certificate_verify', () => ({ algorithm: 0x0203 })),
+      'illegal_parameter',
+    ],
+    [
+      'a signature that is cut',
+      '4.4.3',
+      reshape('certificate_verify', m => ({ signature: m.signature.slice(1) })),
+      'decrypt_error',
+    ],
+    [
+      'a Finished that is cut',
+      '4.4.4',
+      reshape('finished', m => ({ verifyData: m.verifyData.slice(1) })),
+      'decode_error',
+    ],
+  ]
+  test.each(clients)('a client: %s (%s)', (_, _section, shape, alert) => {
+    const pair = createPair({ ...showing(), shape: shape() }, asking())
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
+  })
+
+  const servers: readonly [string, string, () => Reshape, string][] = [
+    [
+      'a CertificateRequest with a context',
+      '4.3.2',
+      reshape('certificate_request', () => ({ certificateRequestContext: utf8('x') })),
+      'illegal_parameter',
+    ],
+    [
+      'without signature_algorithms',
+      '4.3.2',
+      reshape('certificate_request', m => withBytes(without(m, 'signature_algorithms'), 0x1234, utf8('x'))),
+      'missing_extension',
+    ],
+    [
+      'with an extension twice',
+      '4.2',
+      reshape('certificate_request', m => twice(m, 'signature_algorithms')),
+      'illegal_parameter',
+    ],
+    [
+      'with an extension that has no place there',
+      '4.2',
+      reshape('certificate_request', m => withBytes(m, 'key_share', EMPTY)),
+      'illegal_parameter',
+    ],
+    [
+      'with an empty list of schemes',
+      '4.2.3',
+      reshape('certificate_request', m => withBytes(m, 'signature_algorithms', fromHex('0000'))),
+      'decode_error',
+    ],
+  ]
+  test.each(servers)('a server: %s (%s)', (_, _section, shape, alert) => {
+    const pair = createPair(showing(), { ...asking(), shape: shape() })
+    pair.settle()
+    expect(lastOf(pair.clientEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
   })
 })
 
