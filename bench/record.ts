@@ -148,8 +148,8 @@ async function measurePairs(
         round < 0 ? 'connections: warming up' : `connections: round ${round + 1} of ${plan.rounds}`,
         round >= 0,
       )
-      for (const pair of pairs) await pair.measure({ do: 'roundTrips', count: plan.roundTrips }, round >= 0)
-      for (const pair of pairs) await pair.measure({ do: 'bulk', pieces: plan.pieces }, round >= 0)
+      for (const pair of pairs) await pair.roundTripRound(plan.roundTrips, round >= 0)
+      for (const pair of pairs) await pair.bulkRound(plan.pieces, round >= 0)
     }
   } finally {
     for (const pair of pairs) pair.stop()

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Series } from '../lib/stats.ts'
-import type { Order, Placement, Report, Role, Stack } from './rows.ts'
+import { type Order, PIECE, type Placement, type Report, type Role, type Stack } from './rows.ts'
 
 /** A certificate for the server, its key, and who has signed it: all in PEM. */
 export interface Identity {
@@ -17,6 +17,9 @@ export class Pair {
   readonly roundTrips = new Series()
   /** MB/s of each round. */
   readonly bulk: number[] = []
+  /** CPU time of each end in bulk, µs for a megabyte (10^6 bytes) of content, of each round: it does not matter who else works. */
+  readonly senderCpu: number[] = []
+  readonly receiverCpu: number[] = []
   #server: Child | undefined
   #client: Child | undefined
 
@@ -39,11 +42,28 @@ export class Pair {
   }
 
   /** @param counts whether the samples count, or were to warm up */
-  async measure(order: Order, counts: boolean): Promise<void> {
+  async roundTripRound(count: number, counts: boolean): Promise<void> {
+    const samples = await this.#measure({ do: 'roundTrips', count })
+    if (counts) this.roundTrips.add(samples)
+  }
+
+  /** @param pieces of 64 KiB, from the server to the client @param counts as above */
+  async bulkRound(pieces: number, counts: boolean): Promise<void> {
+    const [server, client] = [this.#server!, this.#client!]
+    const before = [await server.cpu(), await client.cpu()] as const
+    const samples = await this.#measure({ do: 'bulk', pieces })
+    const after = [await server.cpu(), await client.cpu()] as const
+    if (!counts) return
+    const megabytes = (pieces * PIECE) / 1e6
+    this.bulk.push(...samples)
+    this.senderCpu.push((after[0] - before[0]) / megabytes)
+    this.receiverCpu.push((after[1] - before[1]) / megabytes)
+  }
+
+  async #measure(order: Order): Promise<readonly number[]> {
     const report = await this.#client!.ask(order)
-    if (report.say !== 'measured' || !counts) return
-    if (order.do === 'roundTrips') this.roundTrips.add(report.samples)
-    else this.bulk.push(...report.samples)
+    if (report.say !== 'measured') throw new Error('the client has measured nothing')
+    return report.samples
   }
 
   stop(): void {
@@ -65,6 +85,13 @@ class Child {
     const reported = this.report()
     this.#process.send(order)
     return reported
+  }
+
+  /** @returns µs of CPU time so far */
+  async cpu(): Promise<number> {
+    const report = await this.ask({ do: 'cpu' })
+    if (report.say !== 'cpu') throw new Error('a process does not know its CPU time')
+    return report.microseconds
   }
 
   report(): Promise<Report> {

@@ -4,6 +4,9 @@ import { BULK, ECHO, type Order, PIECE, piece, type Report, type Role, SMALL } f
 /** One end of the connections of one stack: a process of its own. A server answers; a client does what its parent orders. */
 async function main(): Promise<void> {
   process.on('disconnect', () => process.exit())
+  process.on('message', (order: Order) => {
+    if (order.do === 'cpu') sayCpu()
+  })
   const role = JSON.parse(process.argv[2] ?? '') as Role
   try {
     if (role.role === 'server') {
@@ -13,6 +16,7 @@ async function main(): Promise<void> {
     const client = new Client(() => dial(role.stack, role.port, role.authority))
     say({ say: 'ready', cipherSuite: await client.check() })
     process.on('message', (order: Order) => {
+      if (order.do === 'cpu') return
       client.measure(order).then(samples => say({ say: 'measured', samples }), fail)
     })
   } catch (error) {
@@ -22,6 +26,11 @@ async function main(): Promise<void> {
 
 function say(report: Report): void {
   process.send?.(report)
+}
+
+function sayCpu(): void {
+  const { user, system } = process.cpuUsage()
+  say({ say: 'cpu', microseconds: user + system })
 }
 
 function fail(error: Error): void {
@@ -73,7 +82,7 @@ class Client {
     return cipherSuite
   }
 
-  measure(order: Order): Promise<number[]> {
+  measure(order: Exclude<Order, { do: 'cpu' }>): Promise<number[]> {
     return order.do === 'bulk' ? this.#bulk(order.pieces) : this.#roundTrips(order.count)
   }
 

@@ -13,7 +13,7 @@ export function format(result: RecordResult): string {
   if (result.quick) head.push('few samples: no figures to quote')
   return [
     head.join('\n'),
-    `One record, µs (and openssl speed's time divided by it):\n${sealingTable(result)}`,
+    `One record, µs of CPU time (and openssl speed's time divided by it):\n${sealingTable(result)}`,
     `Two processes, AES-128-GCM (ratios: medians over rounds, node:tls = 1):\n${connectionTable(result)}`,
     result.goals
       .map(({ name, relation, goal, reached, met }) => {
@@ -44,11 +44,26 @@ function sealingTable({ sealing }: RecordResult): string {
 
 function connectionTable({ connections }: RecordResult): string {
   return table(
-    ['', 'bulk MB/s', 'ratio', 'round trip p50 µs', 'p99', 'ratio'],
+    [
+      '',
+      'bulk MB/s',
+      'ratio',
+      'sender µs/MB',
+      'ratio',
+      'receiver µs/MB',
+      'ratio',
+      '64 B p50 µs',
+      'p99',
+      'ratio',
+    ],
     connections.map(one => [
       `${one.placement}, ${one.stack}`,
       figure(one.bulk),
       one.bulkRatio.toFixed(2),
+      figure(one.senderCpu),
+      one.senderCpuRatio.toFixed(2),
+      figure(one.receiverCpu),
+      one.receiverCpuRatio.toFixed(2),
       figure(one.roundTrip.p50),
       figure(one.roundTrip.p99),
       one.roundTripRatio.toFixed(2),

@@ -25,6 +25,11 @@ export interface ConnectionResult {
   readonly bulk: number
   readonly bulkRounds: readonly number[]
   readonly bulkRatio: number
+  /** CPU time in bulk, µs for a megabyte, of the server, which sends, and of the client; and to `node:tls`. */
+  readonly senderCpu: number
+  readonly senderCpuRatio: number
+  readonly receiverCpu: number
+  readonly receiverCpuRatio: number
 }
 
 export interface GoalResult {
@@ -80,7 +85,7 @@ export function sealingResults(
 
 export function pairResults(pairs: readonly Pair[]): ConnectionResult[] {
   return pairs.map(pair => {
-    const { placement, stack, roundTrips, bulk } = pair
+    const { placement, stack, roundTrips, bulk, senderCpu, receiverCpu } = pair
     const reference = pairs.find(one => one.stack === 'node:tls' && one.placement === placement)!
     const ratio = (one: number, other: number): number => one / other
     return {
@@ -91,6 +96,10 @@ export function pairResults(pairs: readonly Pair[]): ConnectionResult[] {
       bulk: round(median(bulk)),
       bulkRounds: bulk.map(round),
       bulkRatio: acrossRounds(bulk, reference.bulk, ratio)!,
+      senderCpu: round(median(senderCpu)),
+      senderCpuRatio: acrossRounds(senderCpu, reference.senderCpu, ratio)!,
+      receiverCpu: round(median(receiverCpu)),
+      receiverCpuRatio: acrossRounds(receiverCpu, reference.receiverCpu, ratio)!,
     }
   })
 }

@@ -13,10 +13,11 @@ export type Operation = (typeof OPERATIONS)[number]
 /** Where the two ends of a connection run: on one CPU, or on one each. */
 export type Placement = 'one core' | 'two cores'
 
-/** The parent's orders to a client. */
+/** The parent's orders: a client measures; either says what CPU time it has used so far. */
 export type Order =
   | { readonly do: 'roundTrips'; readonly count: number }
   | { readonly do: 'bulk'; readonly pieces: number }
+  | { readonly do: 'cpu' }
 
 /** What a child process is to be. */
 export type Role =
@@ -28,6 +29,7 @@ export type Report =
   | { readonly say: 'listening'; readonly port: number }
   | { readonly say: 'ready'; readonly cipherSuite: string }
   | { readonly say: 'measured'; readonly samples: readonly number[] }
+  | { readonly say: 'cpu'; readonly microseconds: number }
   | { readonly say: 'failed'; readonly reason: string }
 
 /** The name that the certificate is for. */

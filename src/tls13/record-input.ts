@@ -1,9 +1,13 @@
 import { concat, EMPTY } from '../wire/index.ts'
 import { type RawRecord, RECORD_HEADER_LENGTH, readRecord } from './record.ts'
+import { inputMemory } from './record-memory.ts'
+
+/** Bytes of an unfinished record from which on it gets room to grow; whoever begins one and waits holds no more memory than it has sent. */
+const GROWING = 4096
 
 /**
  * Received bytes that are no whole record yet, or have not been asked for. Fed bytes are borrowed until {@link settle}:
- * a record that is whole is opened where it lies. Only one that came in two parts is put together, and what is left over is copied.
+ * a record that is whole is opened where it lies. Only one that came in parts is put together, and what is left over is copied.
  */
 export class RecordInput {
   #bytes: Uint8Array
@@ -11,6 +15,8 @@ export class RecordInput {
   /** What follows behind `#bytes`; it begins with a record. */
   #rest = EMPTY
   #borrowed = false
+  /** A piece of the pool, at whose beginning `#bytes` are. */
+  #room: Uint8Array | undefined
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
@@ -28,12 +34,11 @@ export class RecordInput {
       return
     }
     const left = this.#rest.length === 0 ? this.#bytes.subarray(this.#offset) : this.copy()
-    const missing = missingBytes(left, bytes)
-    if (missing === undefined) this.#set(concat(left, bytes), EMPTY, false)
-    else this.#set(concat(left, bytes.subarray(0, missing)), bytes.subarray(missing), true)
+    const missing = missingBytes(left, bytes) ?? bytes.length
+    this.#join(left, bytes.subarray(0, missing), bytes.subarray(missing))
   }
 
-  /** Takes the next record, a view; undefined if it is not whole. Errors as {@link readRecord}. */
+  /** Takes the next record, a view until the next call here; undefined if it is not whole. Errors as {@link readRecord}. */
   take(protectedRecords: boolean): RawRecord | undefined {
     if (this.#offset === this.#bytes.length && this.#rest.length > 0) this.#set(this.#rest, EMPTY, true)
     const record = readRecord(this.#bytes, this.#offset, protectedRecords)
@@ -44,7 +49,8 @@ export class RecordInput {
   /** Copies what is left, so that fed memory is its owner's again. */
   settle(): void {
     if (!this.#borrowed && this.#offset === 0) return
-    this.#set(this.length === 0 ? EMPTY : this.copy(), EMPTY, false)
+    if (this.length === 0) this.clear()
+    else this.#join(this.#bytes.subarray(this.#offset), this.#rest, EMPTY)
   }
 
   /** A copy of what is left. */
@@ -58,7 +64,22 @@ export class RecordInput {
     this.#set(EMPTY, EMPTY, false)
   }
 
-  #set(bytes: Uint8Array, rest: Uint8Array, borrowed: boolean): void {
+  /** Goes on with the two in memory of ours, where the first may be already, and `rest` behind them. */
+  #join(left: Uint8Array, bytes: Uint8Array, rest: Uint8Array): void {
+    const length = left.length + bytes.length
+    let room = this.#room
+    const inPlace = room !== undefined && left.buffer === room.buffer && left.byteOffset === 0
+    if (!inPlace || length > inputMemory.size) {
+      room = length < GROWING || length > inputMemory.size ? undefined : inputMemory.take(inputMemory.size)
+      room?.set(left)
+    }
+    room?.set(bytes, left.length)
+    this.#set(room?.subarray(0, length) ?? concat(left, bytes), rest, rest.length > 0, room)
+  }
+
+  #set(bytes: Uint8Array, rest: Uint8Array, borrowed: boolean, room?: Uint8Array): void {
+    if (this.#room !== undefined && this.#room !== room) inputMemory.give(this.#room)
+    this.#room = room
     this.#bytes = bytes
     this.#rest = rest
     this.#offset = 0

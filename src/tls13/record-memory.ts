@@ -1,38 +1,49 @@
-import { MAXIMUM_PLAINTEXT } from './record.ts'
-
-/** Records that share one piece of memory. */
-export const RECORDS_AT_ONCE = 4
-/** Bytes of a piece: so many records, each with more than enough for what protects it. */
-const PIECE = RECORDS_AT_ONCE * (MAXIMUM_PLAINTEXT + 256)
-/** Pieces kept for later, 1 MiB. */
-const KEPT = 16
+import { MAXIMUM_CIPHERTEXT, MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
 
 /**
- * The memory that records leave in. What has been written to the stream may be given back and is used again, for any session:
- * fresh memory for each piece costs a quarter of what sealing into it does. Nothing but ciphertext is ever in it.
+ * Pieces of memory of one size that are used again, by any session: fresh memory for a record costs a quarter of what sealing it does.
+ * Only what goes over the wire anyway is ever in them.
  */
-const kept: ArrayBuffer[] = []
-/** What has been handed out and may come back, once. */
-const lent = new WeakSet<ArrayBufferLike>()
+export class MemoryPool {
+  readonly size: number
+  readonly #count: number
+  readonly #kept: ArrayBuffer[] = []
+  /** What has been handed out and may come back, once. */
+  readonly #lent = new WeakSet<ArrayBufferLike>()
 
-/** Memory for records, of exactly `length` bytes, which may hold anything. */
-export function takeMemory(length: number): Uint8Array<ArrayBuffer> {
-  // Small records are not worth a large piece of memory.
-  if (length <= MAXIMUM_PLAINTEXT || length > PIECE) return new Uint8Array(length)
-  const buffer = kept.pop() ?? new ArrayBuffer(PIECE)
-  lent.add(buffer)
-  return new Uint8Array(buffer, 0, length)
+  /** @param size bytes of a piece @param count how many are kept for later */
+  constructor(size: number, count: number) {
+    this.size = size
+    this.#count = count
+  }
+
+  /** The first `length` bytes of a piece, which may hold anything; of memory of its own if a piece is too small. */
+  take(length: number): Uint8Array {
+    if (length > this.size) return new Uint8Array(length)
+    const buffer = this.#kept.pop() ?? new ArrayBuffer(this.size)
+    this.#lent.add(buffer)
+    return new Uint8Array(buffer, 0, length)
+  }
+
+  /** Takes a piece back at which nobody looks any more. What is none of ours, or came back already, is left alone. */
+  give({ buffer }: Uint8Array): void {
+    if (this.#lent.delete(buffer) && this.#kept.length < this.#count) this.#kept.push(buffer as ArrayBuffer)
+  }
 }
 
-/** Takes memory back that nobody reads any more. What did not come from {@link takeMemory}, or came back already, is left alone. */
-export function giveMemory({ buffer }: Uint8Array): void {
-  if (lent.delete(buffer) && kept.length < KEPT) kept.push(buffer as ArrayBuffer)
-}
+/** Records that leave in one piece. */
+export const RECORDS_AT_ONCE = 4
+
+/** For sealed records: so many, each with more than enough for what protects it. 1 MiB at most is kept. */
+export const outputMemory = new MemoryPool(RECORDS_AT_ONCE * (MAXIMUM_PLAINTEXT + 256), 16)
+
+/** For one received record that came in parts. 256 KiB at most are kept. */
+export const inputMemory = new MemoryPool(RECORD_HEADER_LENGTH + MAXIMUM_CIPHERTEXT, 16)
 
 /**
  * Gives memory of `Session.takeOutput` back for later records: allowed, and worth it, once the stream has taken every byte of it.
  * @param output must not be looked at afterwards
  */
 export function recycle(output: readonly Uint8Array[]): void {
-  for (const bytes of output) giveMemory(bytes)
+  for (const bytes of output) outputMemory.give(bytes)
 }

@@ -3,7 +3,7 @@ import { type AlertName, encodeAlert } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { Protection } from './protection.ts'
 import { CHANGE_CIPHER_SPEC, MAXIMUM_PLAINTEXT, plaintextRecord } from './record.ts'
-import { takeMemory } from './record-memory.ts'
+import { outputMemory } from './record-memory.ts'
 
 /**
  * What goes out: messages of a flight are packed into as few records as their key allows, and records wait, sealed, until
@@ -83,7 +83,7 @@ export class RecordOutput {
   #seal(protection: Protection, type: number, contents: readonly Uint8Array[]): void {
     const paddings = contents.map(({ length }) => this.#paddingFor(length))
     const lengths = contents.map(({ length }, i) => protection.sealedLength(length, paddings[i]!))
-    const records = takeMemory(lengths.reduce((sum, length) => sum + length, 0))
+    const records = outputMemory.take(lengths.reduce((sum, length) => sum + length, 0))
     let end = 0
     try {
       contents.forEach((content, i) => {

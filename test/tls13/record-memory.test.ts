@@ -2,49 +2,40 @@ import { describe, expect, test } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Protection } from '../../src/tls13/protection.ts'
-import { giveMemory, RECORDS_AT_ONCE, takeMemory } from '../../src/tls13/record-memory.ts'
+import { MemoryPool, RECORDS_AT_ONCE, recycle } from '../../src/tls13/record-memory.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
 
 const PIECE = RECORDS_AT_ONCE * 2 ** 14
 
-/** Empties the list, so that a test knows what is in it. */
-function drain(): void {
-  for (let i = 0; i < 100; i++) takeMemory(PIECE)
-}
-
 describe('memory for records', () => {
   test('what is given back is used again, once', () => {
-    drain()
-    const first = takeMemory(PIECE)
-    giveMemory(first)
-    giveMemory(first)
-    const second = takeMemory(20_000)
-    expect(second.length).toBe(20_000)
+    const pool = new MemoryPool(1000, 4)
+    const first = pool.take(1000)
+    pool.give(first)
+    pool.give(first)
+    const second = pool.take(300)
+    expect(second.length).toBe(300)
     expect(second.buffer).toBe(first.buffer)
-    expect(takeMemory(PIECE).buffer).not.toBe(first.buffer)
+    expect(pool.take(1000).buffer).not.toBe(first.buffer)
   })
 
-  test('nothing that came from elsewhere is taken, nor what is small or larger than a piece', () => {
-    drain()
-    const strangers = [
-      new Uint8Array(takeMemory(PIECE).buffer.byteLength),
-      takeMemory(100),
-      takeMemory(10 * PIECE),
-    ]
-    for (const stranger of strangers) giveMemory(stranger)
-    const buffers = strangers.map(({ buffer }) => buffer)
-    expect(buffers).not.toContain(takeMemory(PIECE).buffer)
-    expect(takeMemory(100).buffer.byteLength).toBe(100)
+  test('nothing that came from elsewhere is taken, nor what is larger than a piece', () => {
+    const pool = new MemoryPool(1000, 4)
+    const strangers = [new Uint8Array(1000), new MemoryPool(1000, 4).take(1000), pool.take(1001)]
+    for (const stranger of strangers) pool.give(stranger)
+    expect(strangers.map(({ buffer }) => buffer)).not.toContain(pool.take(1000).buffer)
+    expect(strangers[2]!.length).toBe(1001)
   })
 
   test('only so much is kept', () => {
-    drain()
-    const many = Array.from({ length: 100 }, () => takeMemory(PIECE))
+    const pool = new MemoryPool(1000, 4)
+    const many = Array.from({ length: 9 }, () => pool.take(1000))
     const buffers = new Set(many.map(({ buffer }) => buffer))
-    for (const one of many) giveMemory(one)
-    const again = Array.from({ length: 100 }, () => takeMemory(PIECE))
-    expect(again.filter(({ buffer }) => buffers.has(buffer)).length).toBe(16)
+    expect(buffers.size).toBe(9)
+    for (const one of many) pool.give(one)
+    const again = Array.from({ length: 9 }, () => pool.take(1000))
+    expect(again.filter(({ buffer }) => buffers.has(buffer)).length).toBe(4)
   })
 
   test('output that was not given back stays as it is while other output is made', () => {
@@ -61,7 +52,7 @@ describe('memory for records', () => {
       if (i % 2 === 0) kept.push(...taken)
       else {
         kept.push(concat(...taken))
-        for (const bytes of taken) giveMemory(bytes)
+        recycle(taken)
       }
     }
     const all = concat(...kept)

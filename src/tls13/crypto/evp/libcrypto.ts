@@ -128,7 +128,7 @@ export function loadLibcrypto(): Libcrypto {
     if (input.length === 0) return
     if (output.length < input.length) throw new RangeError(`${input.length} bytes into ${output.length}`)
     check('EVP_CipherUpdate', updateBytes(context, output, resultLength, input, input.length))
-    // A part that was not written would be whatever lay there before.
+    // A part that was not written would be zeros on the wire, or plaintext that nobody sent.
     if (written[0] !== input.length) throw failed('EVP_CipherUpdate')
   }
   /** Ends a sealed message. @param tag an address with room for 16 bytes */
@@ -200,7 +200,7 @@ export function loadLibcrypto(): Libcrypto {
       for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = sealed[length + i]!
       check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
       const inBlock = length <= SMALL
-      const plaintext = inBlock ? block.subarray(SMALL_AT, SMALL_AT + length) : uninitialized(length)
+      const plaintext = inBlock ? block.subarray(SMALL_AT, SMALL_AT + length) : new Uint8Array(length)
       let verified = false
       try {
         if (!inBlock) updateWhole(context, sealed.subarray(0, length), plaintext)
@@ -258,12 +258,6 @@ interface Koffi {
   }
   alloc(type: string, count: number): bigint
   view(pointer: bigint, length: number): ArrayBuffer
-}
-
-/** Memory that may hold anything until it is written: to set it to zero first costs a tenth of deciphering into it. */
-function uninitialized(length: number): Uint8Array {
-  // For small pieces the detour costs more than zeros.
-  return length < 1024 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
 
 /** The length of what will be passed by address: koffi takes numbers for addresses, too. */
