@@ -17,6 +17,8 @@ import {
 
 /** A ticket's nonce is its number, in two bytes. */
 const MAXIMUM_TICKETS = 65_535
+/** Bytes of a client's certificate that a ticket has room for; with a larger one there are no tickets. */
+const MAXIMUM_CERTIFICATE = 2 ** 14
 /** Seconds; RFC 8446, Section 4.6.1. */
 const MAXIMUM_TICKET_LIFETIME = 604_800
 const DEFAULT_TICKET_LIFETIME = 7200
@@ -32,7 +34,10 @@ export function issueTickets(
 ): Outcome<ServerState> {
   const { config, provider, random, now } = context
   const { handshake } = session
-  if (config.tickets === undefined || handshake.state !== 'CONNECTED') return { next: {}, effects: [] }
+  const { peerCertificate } = session
+  const unfit = peerCertificate !== undefined && peerCertificate.length > MAXIMUM_CERTIFICATE
+  if (config.tickets === undefined || unfit || handshake.state !== 'CONNECTED')
+    return { next: {}, effects: [] }
   const { hash } = suiteOf(provider, session.cipherSuite)
   const lifetime = Math.min(
     config.tickets.lifetimeSeconds ?? DEFAULT_TICKET_LIFETIME,
@@ -55,7 +60,7 @@ export function issueTickets(
       serverName: session.serverName,
       alpn: session.alpn,
       maxEarlyData: config.earlyData?.maximum ?? 0,
-      peerCertificate: session.peerCertificate,
+      peerCertificate,
     }
     const message = encodeWith(config, {
       type: 'new_session_ticket',

@@ -55,6 +55,22 @@ export function refusal(answer: Answer): Error {
   return new TypeError(`an answer of kind ${answer.kind} to another question`)
 }
 
+/** Whether a state waits for an answer instead of the peer. */
+export function isWaiting({ handshake }: SessionState): boolean {
+  switch (handshake.state) {
+    case 'WAIT_SIGNATURE':
+    case 'WAIT_VERDICT':
+    case 'WAIT_REPLAY_CHECK':
+      return true
+    case 'CONNECTED': {
+      const stage = handshake.authentication?.stage
+      return stage === 'WAIT_SIGNATURE' || stage === 'WAIT_VERDICT'
+    }
+    default:
+      return false
+  }
+}
+
 /** The question that a state waits to have answered; undefined if it waits for the peer. */
 export function pendingQuestion(
   session: SessionState,

@@ -10,6 +10,8 @@ import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
 
 const FIRST_RECORD_VERSION = 0x0301
+/** Bytes of content: RFC 8449, Section 4 counts the content type too. */
+const MINIMUM_LIMIT = 63
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
 
@@ -25,6 +27,10 @@ export class RecordLayer {
   #reader: Protection | undefined
 
   constructor(state: SessionState, config: ServerConfig | ClientConfig) {
+    const { recordSizeLimit = MAXIMUM_PLAINTEXT } = config
+    if (recordSizeLimit < MINIMUM_LIMIT || recordSizeLimit > MAXIMUM_PLAINTEXT) {
+      throw new TypeError(`recordSizeLimit: ${MINIMUM_LIMIT} to ${MAXIMUM_PLAINTEXT} bytes of content`)
+    }
     this.state = state
     this.#config = config
     this.input = new RecordInput(state.inboundRecords)

@@ -10,7 +10,7 @@ import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from
 import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
-import { type Answer, answerAtOnce, pendingQuestion } from './question.ts'
+import { type Answer, answerAtOnce, isWaiting, pendingQuestion } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { RECORDS_AT_ONCE } from './record-memory.ts'
@@ -104,7 +104,7 @@ export class Session {
 
   /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile. */
   get waiting(): boolean {
-    return pendingQuestion(this.#state, this.#context()) !== undefined
+    return isWaiting(this.#state)
   }
 
   /** Received bytes that have not been opened yet. */
@@ -314,10 +314,9 @@ export class Session {
 
   /** Puts the open question, if there is one, to the configuration or, once, to the owner. @returns whether it is still open */
   #ask(): boolean {
-    for (;;) {
+    while (isWaiting(this.#state)) {
       const context = this.#context()
-      const question = pendingQuestion(this.#state, context)
-      if (question === undefined) return false
+      const question = pendingQuestion(this.#state, context)!
       const answer = this.#asked === undefined ? answerAtOnce(question, this.#state, context) : undefined
       if (answer === undefined) {
         if (this.#asked === undefined) {
@@ -328,6 +327,7 @@ export class Session {
       }
       this.#apply(answerStep(this.#state, answer, context))
     }
+    return false
   }
 
   /** One handshake message or one record. @returns false if there is no whole one */

@@ -17,6 +17,9 @@ import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step 
 /** Between different providers one byte index in so many is tried, and all around the records' ends; 1 tries every one. */
 const STRIDE = process.env.HOTPOTATO_EVERY_BYTE === '1' ? 1 : 7
 
+/** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
+const PATIENCE = 180_000
+
 const DIRECTIONS: readonly {
   readonly from: CryptoProvider
   readonly to: CryptoProvider
@@ -39,6 +42,7 @@ describe.each(KINDS)('$name', kind => {
         // a loop that forgot to move would pass everything
         expect(tried).toBeGreaterThan(bytes / stride)
       },
+      PATIENCE,
     )
 
     test('moves at every byte, to and fro between providers', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { type CertificateEntry as Entry, encodeHandshake } from '../../src/tls13/messages.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
-import { EMPTY, fromHex, type TypeOf, utf8 } from '../../src/wire/index.ts'
+import { concat, EMPTY, fromHex, type TypeOf, utf8 } from '../../src/wire/index.ts'
 import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
 import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../lib/pair.ts'
 import { type Reshape, reshape, twice, withBytes, without, withValue } from '../lib/reshape.ts'
@@ -196,6 +196,18 @@ describe('a resumption', () => {
     )
     expect(serverEvents[0]).toMatchObject({ resumed: true })
     expect(server.peerCertificate).toEqual(known.publicKey)
+  })
+
+  test('is not offered to a client whose certificate no ticket has room for', () => {
+    const [own] = certificates()
+    const chain = [concat(known.publicKey, new Uint8Array(20_000))]
+    const verify = () => ({ publicKey: known.publicKey })
+    const { server, clientEvents } = connectedPair(
+      { certificates: [{ ...own!, chain }] },
+      { tickets, clientCertificates: { verify } },
+    )
+    expect(server.peerCertificate).toEqual(chain[0])
+    expect(clientEvents.map(({ type }) => type)).toEqual(['handshake_complete'])
   })
 
   test('does not let in who has never shown a certificate', () => {

@@ -145,6 +145,11 @@ describe('record_size_limit (RFC 8449)', () => {
     }
   })
 
+  test.each([0, 62, 16385])('of %i bytes is no configuration', recordSizeLimit => {
+    expect(() => Session.client(clientConfig({ recordSizeLimit }))).toThrow(TypeError)
+    expect(() => Session.server(serverConfig({ recordSizeLimit }))).toThrow(TypeError)
+  })
+
   test('padding stays within it', () => {
     const { client, server } = connectedPair({ recordSizeLimit: 100 }, { padding: () => 1000 })
     server.send(utf8('x'))
