@@ -1,4 +1,4 @@
-import type { Session } from '../tls13/index.ts'
+import { recycle, type Session } from '../tls13/index.ts'
 import type { ByteStream } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
 
@@ -35,7 +35,9 @@ export class Outlet {
   /** Gives the stream what the session has to say. */
   flush(): void {
     const output = this.session?.takeOutput()
-    if (output !== undefined && output.length > 0) this.#stream.write(output)
+    if (output === undefined || output.length === 0) return
+    // Memory that the kernel has copied is used for later records.
+    if (this.#stream.write(output) === 'flushed') recycle(output)
   }
 
   /** The moment when the client has taken enough for more; undefined if that is now. */

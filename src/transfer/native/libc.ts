@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
 
 /**
- * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file that imports koffi, and the one
+ * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file outside the provider `evp` that imports koffi, and the one
  * place where lengths are checked: a wrong one here is overwritten memory. All memory that the kernel sees is allocated once and never moves.
  *
  * The layouts are those of 64-bit little-endian Linux (x86-64 and arm64). glibc and musl agree on them: where musl has an `int` and
