@@ -162,7 +162,7 @@ hotpotato runs
   functions, one process each   ${names.join('  ')}
   log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (npm run logs follows it)
 
-one connection, three processes:
+one connection, moved twice:
   curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
 the same by hand; type the requests, or paste them:
   printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet
