@@ -41,8 +41,10 @@ export interface MakeOptions {
   readonly renew?: boolean
   /** With `renew`: only the named certificates, under the authority that is there. */
   readonly keepAuthority?: boolean
-  /** Whether the certificates are good for localhost, 127.0.0.1 and ::1 too; they are unless told. */
+  /** Whether the certificates are good for localhost, 127.0.0.1 and ::1 too; unless told, servers' are. */
   readonly localhost?: boolean
+  /** Whom the certificates identify: servers, unless told, or clients that are asked for one. */
+  readonly purpose?: 'server' | 'client'
   /** Milliseconds since 1970. */
   readonly now: number
 }
@@ -181,7 +183,7 @@ async function makeLeaf(
   certificate: CertificateName,
   options: MakeOptions,
 ): Promise<void> {
-  const { algorithm = 'p256', localhost = true, now } = options
+  const { algorithm = 'p256', purpose = 'server', localhost = purpose === 'server', now } = options
   const keys = await generate(algorithm)
   const leaf = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -195,7 +197,7 @@ async function makeLeaf(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[`${purpose}Auth`]]),
       new x509.SubjectAlternativeNameExtension([
         ...hostsOf(certificate).map(value => ({ type: 'dns', value }) as const),
         ...(localhost ? LOCALHOST : []),

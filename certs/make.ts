@@ -20,6 +20,7 @@ Makes a throw-away authority and a certificate for each function, as far as they
   --renew                make everything anew; with NAMEs only those, under the authority that is there
   --directory DIRECTORY  where the files go (that of the configuration, certs)
   --config FILE          the configuration (hotpotato.yml)
+  --client               certificates by which clients show who they are; needs NAMEs
   --no-localhost         not good for localhost, 127.0.0.1 and ::1
 `
 
@@ -38,11 +39,13 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
       renew: { type: 'boolean', default: false },
       directory: { type: 'string' },
       config: { type: 'string', default: 'hotpotato.yml' },
-      localhost: { type: 'boolean', default: true },
+      client: { type: 'boolean', default: false },
+      localhost: { type: 'boolean' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return USAGE
+  if (values.client && positionals.length === 0) throw new Error('--client needs the NAMEs of clients')
   // With names given, a configuration is welcome but not needed.
   const needed = positionals.length === 0 || existsSync(values.config)
   const config = needed ? loadConfig(values.config, variables).config : undefined
@@ -53,7 +56,8 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
     algorithm: algorithmNamed(values.algorithm),
     renew: values.renew,
     keepAuthority: positionals.length > 0,
-    localhost: values.localhost,
+    purpose: values.client ? 'client' : 'server',
+    ...(values.localhost === undefined ? {} : { localhost: values.localhost }),
     now: Date.now(),
   })
   const shown = relative(process.cwd(), directory) || '.'

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -39,6 +40,14 @@ describe('npm run certs', () => {
     expect(made('other')).toEqual(['ca.crt', 'five.crt', 'four.crt'])
     await run(['--config', config], { HOTPOTATO_CERTS_DIR: 'third' })
     expect(made('third')).toEqual(['ca.crt', 'one.crt', 'shared.crt'])
+  })
+
+  it('makes certificates for clients, which are good for no server', async () => {
+    await make('--client', 'alice')
+    const alice = new X509Certificate(readFileSync(join(directory, 'certs/alice.crt')))
+    expect(alice.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
+    expect(alice.subjectAltName).toBe('DNS:alice.local')
+    await expect(make('--client')).rejects.toThrow('--client needs the NAMEs of clients')
   })
 
   it('says what is wrong with the command line', async () => {

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const path = (url: string) => fileURLToPath(new URL(`../../${url}`, import.meta.url))
+
+/** What each example prints; `#` stands for a number that is not always the same. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'client-certificate': [
+    'I know you: DNS:alice.example',
+    'refused: certificate_required',
+    'the stranger was told: certificate_required: alert certificate_required from the peer',
+  ],
+  'composed-provider': ['X25519MLKEM768 TLS_CHACHA20_POLY1305_SHA256 true'],
+  'external-psk': ['connected with TLS_AES_128_GCM_SHA256'],
+  'key-schedule': [
+    'early_secret',
+    'handshake_secret',
+    'client_handshake_traffic_secret',
+    'server_handshake_traffic_secret',
+    'master_secret',
+    'client_application_traffic_secret_0',
+    'server_application_traffic_secret_0',
+    'exporter_master_secret',
+    'resumption_master_secret',
+    '11 arrows in the table, 5 lines for Wireshark',
+    'keying material agrees: true',
+  ],
+  'moved-session': [
+    'a session in # bytes',
+    'the old owner: this session was released: somebody else owns it',
+    'hello from somewhere else',
+  ],
+  'remote-signer': ['asked for a signature over 130 bytes', 'connected: true'],
+  'resumption-and-early-data': [
+    'server: early: true',
+    'resumed: true',
+    'client: accepted: true',
+    'resumed: true',
+  ],
+  'server-and-client': ['TLS_AES_128_GCM_SHA256 echo', 'Once more, with feeling'],
+  'session-in-memory': ['client: handshake_complete', 'server: handshake_complete', 'no socket was needed'],
+}
+
+describe('the examples of the API documentation', () => {
+  it('are all run here and all shown there', () => {
+    const files = readdirSync(path('docs/examples')).filter(file => file.endsWith('.ts'))
+    expect(files.toSorted()).toEqual(Object.keys(EXAMPLES).map(name => `${name}.ts`))
+    const shown = readFileSync(path('docs/api/examples.md'), 'utf8')
+    for (const file of files) expect(shown).toContain(`{@includeCode ../examples/${file}}`)
+  })
+
+  it.each(Object.entries(EXAMPLES))('%s prints what it should', async (name, lines) => {
+    const { stdout, stderr } = await run(process.execPath, [path(`dist/docs/examples/${name}.js`)])
+    expect(stderr).toBe('')
+    const printed = stdout.trimEnd().replace(/(?<=a session in )\d+/, '#')
+    expect(printed.split('\n')).toEqual(lines)
+  })
+})
