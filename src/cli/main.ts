@@ -3,16 +3,22 @@ import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
 import type { MemberStatus } from '../gateway/supervisor.ts'
 import { sendCommand } from './control-socket.ts'
+import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
 import { controlSocket, say } from './run-directory.ts'
 import { UpError, up } from './up.ts'
 
 const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--json]
+       hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
   up       start the gateway and the containers, and stay
   stop     end what runs
   status   what runs, and what it has done
-  logs     follow the log`
+  logs     follow the log
+
+  inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
+           --secrets shows what is masked otherwise
+  verify   what is wrong with it`
 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
@@ -21,9 +27,11 @@ async function main(): Promise<void> {
     options: {
       config: { type: 'string', default: 'hotpotato.yml' },
       json: { type: 'boolean', default: false },
+      as: { type: 'string', default: 'envelope' },
+      secrets: { type: 'boolean', default: false },
     },
   })
-  const [command] = positionals
+  const [command, file] = positionals
   const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
   switch (command) {
     case 'up':
@@ -35,6 +43,11 @@ async function main(): Promise<void> {
     case 'logs':
       followLogs(runDirectory())
       return
+    case 'inspect':
+    case 'verify':
+      if (file === undefined) throw new InspectError(`${command} needs a FILE`)
+      look(command, file, values)
+      return
     default:
       say(USAGE)
       process.exitCode = 2
@@ -44,6 +57,19 @@ async function main(): Promise<void> {
 async function stop(runDirectory: string): Promise<void> {
   const answer = await sendCommand(controlSocket(runDirectory), 'stop')
   say(answer === undefined ? 'nothing runs here' : 'stopped')
+}
+
+function look(command: 'inspect' | 'verify', file: string, options: { as: string; secrets: boolean }): void {
+  if (command === 'inspect') {
+    const { text, whole } = inspect(file, options.as, options.secrets)
+    say(text)
+    if (!whole) process.exitCode = 1
+    return
+  }
+  const faults = verify(file, options.as)
+  for (const { where, what } of faults) say(`${where}: ${what}`)
+  if (faults.length === 0) say('nothing is wrong with it')
+  else process.exitCode = 1
 }
 
 async function status(runDirectory: string, json: boolean): Promise<void> {
@@ -71,6 +97,7 @@ main().catch((error: unknown) => {
   const expected =
     error instanceof UpError ||
     error instanceof ConfigError ||
+    error instanceof InspectError ||
     (error as NodeJS.ErrnoException)?.code?.startsWith('ERR_PARSE_ARGS')
   console.error(expected ? (error as Error).message : error)
   process.exitCode = 1

@@ -38,6 +38,7 @@ export function issueTickets(
   const unfit = peerCertificate !== undefined && peerCertificate.length > MAXIMUM_CERTIFICATE
   if (config.tickets === undefined || unfit || handshake.state !== 'CONNECTED')
     return { next: {}, effects: [] }
+  if (handshake.resumptionMasterSecret.length === 0) return { next: {}, effects: [] }
   const { hash } = suiteOf(provider, session.cipherSuite)
   const lifetime = Math.min(
     config.tickets.lifetimeSeconds ?? DEFAULT_TICKET_LIFETIME,
@@ -94,6 +95,8 @@ export const onNewSessionTicket: ClientTransition = (session, { message }, { pro
   }
   // §4.6.1: a lifetime of zero says that the ticket is to be thrown away at once.
   if (ticket.ticketLifetime === 0) return { next: {}, effects: [] }
+  // What the ticket stands for cannot be known.
+  if (handshake.resumptionMasterSecret.length === 0) return { next: {}, effects: [] }
   const { hash } = suiteOf(provider, session.cipherSuite)
   const kept = {
     cipherSuite: session.cipherSuite,

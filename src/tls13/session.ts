@@ -254,12 +254,15 @@ export class Session {
 
   /**
    * Keying material for an application (RFC 8446, Section 7.5).
-   * @param context may be empty @param length bytes @throws Error before the handshake is over
+   * @param context may be empty @param length bytes
+   * @throws Error before the handshake is over, or for a session that was imported without its exporter secret
    */
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     this.#assertOwned()
     const { handshake } = this.#state
     if (handshake.state !== 'CONNECTED') throw new Error('keying material exists once the handshake is over')
+    if (handshake.exporterMasterSecret.length === 0)
+      throw new Error('this session came without its exporter secret')
     return exportKeyingMaterial(
       this.#records.suite.hash,
       handshake.exporterMasterSecret,

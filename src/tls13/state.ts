@@ -23,6 +23,8 @@ import {
  */
 
 const hashSized = secret(opaque(32, 48))
+/** As {@link hashSized}; empty in a session that came from an implementation which does not pass it on. */
+const hashSizedIfKnown = secret(opaque(0, 48))
 const transcript = opaque(0, 2 ** 24 - 1)
 
 /** One direction's traffic secret, from which key, iv and every later secret follow (RFC 8446, Section 7.2, 7.3). */
@@ -67,8 +69,10 @@ export type PostHandshakeAuth = TypeOf<typeof PostHandshakeAuth>
 
 /** What a session still knows when its handshake is over. */
 const Connected = struct('Connected', {
-  exporterMasterSecret: hashSized,
-  resumptionMasterSecret: hashSized,
+  /** Without it there is no keying material to export (Section 7.5). */
+  exporterMasterSecret: hashSizedIfKnown,
+  /** Without it no ticket is issued, and none is taken. */
+  resumptionMasterSecret: hashSizedIfKnown,
   /** Tickets issued so far: the next one's nonce (Section 4.6.1). */
   ticketsIssued: uint16,
   /** ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean it. */

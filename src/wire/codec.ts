@@ -369,7 +369,7 @@ function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown
     depth: reader.depth,
     name: snake(name),
     notation: declare(codec, name),
-    value: codec.secret ? SECRET : redact(codec, value),
+    value: reader.showsSecrets ? value : codec.secret ? SECRET : redact(codec, value),
   }
   trace.splice(at, 0, entry)
   return value

@@ -26,10 +26,17 @@ export interface Annotation {
   readonly error: DecodeError | undefined
 }
 
-/** Reads bytes by a codec and lists every field with its offset, length, notation and value; secrets are masked. */
-export function annotate(codec: AnyCodec, bytes: Uint8Array): Annotation {
+/**
+ * Reads bytes by a codec and lists every field with its offset, length, notation and value.
+ * @param secrets whether the bytes of secrets are listed, too; masked unless told
+ */
+export function annotate(
+  codec: AnyCodec,
+  bytes: Uint8Array,
+  secrets: 'masked' | 'shown' = 'masked',
+): Annotation {
   const fields: TraceEntry[] = []
-  const reader = new Reader(bytes, fields)
+  const reader = new Reader(bytes, fields, secrets === 'shown')
   try {
     codec.read(reader)
     reader.finish()

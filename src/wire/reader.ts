@@ -29,14 +29,17 @@ export class Reader {
   #end: number
   /** Filled in field by field when present. */
   readonly trace: TraceEntry[] | undefined
+  /** Whether the trace holds the bytes of secrets. */
+  readonly showsSecrets: boolean
   depth = 0
 
-  constructor(bytes: Uint8Array, trace?: TraceEntry[]) {
+  constructor(bytes: Uint8Array, trace?: TraceEntry[], showsSecrets = false) {
     // A Buffer's slice() shares memory; the fields we hand out must be copies.
     this.#bytes = Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : plain(bytes)
     this.#offset = 0
     this.#end = bytes.length
     this.trace = trace
+    this.showsSecrets = showsSecrets
   }
 
   get offset(): number {

@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, it } from 'vitest'
+import { fromHex } from '../../src/wire/index.ts'
+
+const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+const { vectors } = JSON.parse(
+  readFileSync(new URL('../../vectors/transfer/envelope-v2.json', import.meta.url), 'utf8'),
+) as { vectors: { name: string; bytes: string }[] }
+const envelope = vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes
+
+const directory = mkdtempSync(join(tmpdir(), 'hotpotato-inspect-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function run(args: readonly string[], input: string | Uint8Array = '') {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { input, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+it('dumps an envelope with every field, and masks what is secret', () => {
+  const file = join(directory, 'envelope.bin')
+  writeFileSync(file, fromHex(envelope))
+  const { status, stdout } = run(['inspect', file])
+  expect(status).toBe(0)
+  expect(stdout).toContain('    0     2  uint16 format_version = 2')
+  expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
+  expect(stdout).not.toContain('a1a1')
+})
+
+it('shows secrets when asked, from standard input and from hexadecimal', () => {
+  const { status, stdout } = run(['inspect', '-', '--secrets'], envelope)
+  expect(status).toBe(0)
+  expect(stdout).toContain(`opaque traffic_secret<32..48> = ${'a1'.repeat(32)}`)
+})
+
+it('dumps as much as there is, and fails', () => {
+  const { status, stdout } = run(['inspect', '-'], envelope.slice(0, 100))
+  expect(status).toBe(1)
+  expect(stdout).toMatch(/stopped: needs \d+ bytes where \d+ are left/)
+})
+
+it('verifies', () => {
+  expect(run(['verify', '-'], envelope)).toMatchObject({ status: 0, stdout: 'nothing is wrong with it\n' })
+  expect(run(['verify', '-'], envelope.slice(0, 100))).toMatchObject({
+    status: 1,
+    stdout: expect.stringMatching(/^envelope: malformed: at byte \d+/),
+  })
+  expect(run(['verify', '-', '--as', 'picotls'], '0000').stdout).toMatch(/^picotls: no session of picotls/)
+})
+
+it('says in one line what is wrong with the command', () => {
+  expect(run(['inspect'])).toMatchObject({ status: 1, stderr: 'inspect needs a FILE\n' })
+  expect(run(['inspect', join(directory, 'none')]).stderr).toMatch(/none cannot be read \(ENOENT\)\n$/)
+  expect(run(['inspect', '-', '--as', 'poem'], envelope).stderr).toBe(
+    '--as must be one of envelope, session, sealed, control, picotls, not poem\n',
+  )
+  expect(run(['verify', '-', '--as', 'control'], envelope).stderr).toMatch(/^--as control: verify knows/)
+})
