@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/wire/index.ts'
+import { limits, serve } from '../http/h1/helpers.ts'
+import { H1Server } from '../lib/moving-h1-server.ts'
+import { Session as MovingSession } from '../lib/moving-session.ts'
+import { clientConfig, dataOf, joined, serverConfig } from '../lib/pair.ts'
+import { THROUGH_MOVES } from '../lib/through-moves.ts'
+
+/*
+ * `npm run test:moves` runs the ordinary suites with these two in the place of `Session` and `H1Server`. Here it is made certain
+ * that they move, and that they are in that place where they should be.
+ */
+describe('the suite through moves', () => {
+  it('is what runs if it was asked for, and only then', () => {
+    expect(THROUGH_MOVES).toBe(process.env.HOTPOTATO_THROUGH_MOVES === '1')
+  })
+
+  it('moves a session whatever is asked of it', () => {
+    const before = MovingSession.moves
+    const pair = joined(
+      MovingSession.client(clientConfig()) as never,
+      MovingSession.server(serverConfig()) as never,
+    )
+    pair.settle()
+    expect(pair.server.connected).toBe(true)
+    pair.client.send(utf8('still here'))
+    pair.settle()
+    expect(dataOf(pair.serverEvents)).toEqual(utf8('still here'))
+    expect(MovingSession.moves - before).toBeGreaterThan(20)
+  })
+
+  it('moves an HTTP connection between messages, and with a request that has been announced', () => {
+    const server = new H1Server(limits())
+    const sent: Uint8Array[] = []
+    const request = utf8('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    for (const byte of request) serve(server as never, Uint8Array.of(byte), [], sent)
+    expect(server.requestsServed).toBe(1)
+  })
+})

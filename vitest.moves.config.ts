@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import ordinary from './vitest.config.ts'
+
+const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+/** What is put in whose place. */
+const MOVING = new Map([
+  [path('src/tls13/session.ts'), path('test/lib/moving-session.ts')],
+  [path('src/http/h1/server.ts'), path('test/lib/moving-h1-server.ts')],
+])
+
+/** The ordinary suites once more, through moves: every session leaves as bytes between any two things that are asked of it. */
+export default defineConfig({
+  test: {
+    ...ordinary.test,
+    include: [
+      'test/{tls13,http,interop,containers}/**/*.test.ts',
+      'test/properties/{conversation,input,through-moves}.test.ts',
+    ],
+    env: { HOTPOTATO_THROUGH_MOVES: '1' },
+  },
+  plugins: [
+    {
+      name: 'moving',
+      enforce: 'pre',
+      async resolveId(source, importer, options) {
+        const resolved = await this.resolve(source, importer, { ...options, skipSelf: true })
+        const moving = resolved === null ? undefined : MOVING.get(resolved.id)
+        return moving === undefined || importer === moving ? resolved : moving
+      },
+    },
+  ],
+})
