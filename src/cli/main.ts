@@ -7,8 +7,11 @@ import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
 import { controlSocket, say } from './run-directory.ts'
 import { UpError, up } from './up.ts'
+import { CommandError, UsageError } from './usage-error.ts'
 
 const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--json]
+       hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
+       hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
   up       start the gateway and the containers, and stay
@@ -16,12 +19,19 @@ const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--
   status   what runs, and what it has done
   logs     follow the log
 
+  serve    a TLS server that answers over HTTP, to try clients with
+  connect  a TLS client, to try servers with
+
   inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
            --secrets shows what is masked otherwise
   verify   what is wrong with it`
 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
+  const [first, ...others] = process.argv.slice(2)
+  // Loaded when asked for: what they need would cost the other commands time.
+  if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
+  if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -98,7 +108,9 @@ main().catch((error: unknown) => {
     error instanceof UpError ||
     error instanceof ConfigError ||
     error instanceof InspectError ||
+    error instanceof CommandError ||
+    error instanceof UsageError ||
     (error as NodeJS.ErrnoException)?.code?.startsWith('ERR_PARSE_ARGS')
   console.error(expected ? (error as Error).message : error)
-  process.exitCode = 1
+  process.exitCode = error instanceof UsageError ? 2 : 1
 })

@@ -1,0 +1,236 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect as connectSocket, isIP } from 'node:net'
+import type { ClientConfig } from '../../tls13/config.ts'
+import {
+  type CertificateVerifier,
+  type ExposedSecret,
+  NamedGroup,
+  type ResumptionTicket,
+  TlsError,
+} from '../../tls13/index.ts'
+import { TlsDuplex } from '../../tls13/io/duplex.ts'
+import { certificateFromPem } from '../../tls13/io/pem.ts'
+import { verifier } from '../../tls13/io/verify.ts'
+import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
+import { say } from '../run-directory.ts'
+import { commonConfig, textOf } from '../tls-flags.ts'
+import { CommandError, UsageError } from '../usage-error.ts'
+import { CONNECT_FLAGS } from './flags.ts'
+import { HelloReader } from './hello.ts'
+import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
+
+const USAGE = `usage: hotpotato connect HOST:PORT [options]
+
+A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and prints what the
+server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA.
+
+`
+
+/** Milliseconds that a server has to send a ticket. */
+const TICKET_WAIT = 5000
+
+type Values = FlagValues<typeof CONNECT_FLAGS>
+
+/** `hotpotato connect`: what `openssl s_client` is for OpenSSL. @throws UsageError, CommandError */
+export async function connect(args: readonly string[]): Promise<void> {
+  const { values, positionals } = readFlags('connect', CONNECT_FLAGS, args, process.env)
+  if (values.help) return say(USAGE + flagLines(CONNECT_FLAGS))
+  const target = targetOf(positionals)
+  const early = values['early-data']
+  const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
+  const client = new Client(target, values, await clientConfig(target, values))
+  if (!values.resume && earlyData === undefined) return client.talk()
+  const ticket = await client.ticket()
+  return client.talk(ticket, earlyData)
+}
+
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** Connections to one server. */
+class Client {
+  readonly #target: Target
+  readonly #values: Values
+  readonly #config: ClientConfig
+  /** The chain that the server has shown, for the report; empty where a PSK took its place. */
+  #chain: readonly Uint8Array[] = []
+
+  constructor(target: Target, values: Values, config: ClientConfig) {
+    this.#target = target
+    this.#values = values
+    const { verify } = config as { verify: CertificateVerifier }
+    this.#config = {
+      ...config,
+      verify: (chain, context) => {
+        this.#chain = chain
+        return verify(chain, context)
+      },
+    }
+  }
+
+  /** A connection for a ticket's sake. @throws CommandError the server gives none */
+  async ticket(): Promise<ResumptionTicket> {
+    const connection = await this.#open({})
+    const timer = setTimeout(() => connection.destroy(), TICKET_WAIT)
+    connection.resume()
+    const ticket = await new Promise<ResumptionTicket | undefined>(resolve => {
+      connection.once('session', resolve)
+      connection.once('close', () => resolve(undefined))
+    })
+    clearTimeout(timer)
+    if (!connection.destroyed) {
+      connection.end()
+      await once(connection, 'close')
+    }
+    if (ticket === undefined) throw new CommandError('the server gave no ticket to resume with')
+    this.#note('a ticket came: connecting again')
+    return ticket
+  }
+
+  /** Standard input to the server, and what it sends to standard output, until both are over. */
+  async talk(resume?: ResumptionTicket, earlyData?: Uint8Array): Promise<void> {
+    const connection = await this.#open({
+      ...(resume === undefined ? {} : { resume }),
+      ...(earlyData === undefined ? {} : { earlyData: true }),
+      send: earlyData,
+    })
+    if (this.#values['key-update']) {
+      connection.updateKeys(true)
+      connection.once('keyUpdate', () => this.#note('the server has changed its key'))
+      this.#note('changed our key and asked the server to')
+    }
+    const failed = new Promise<never>((_, reject) => connection.once('error', reject))
+    process.stdin.pipe(connection)
+    connection.pipe(process.stdout, { end: false })
+    const ended = Promise.all([once(connection, 'end'), once(connection, 'close')])
+    try {
+      await Promise.race([ended, failed])
+    } catch (error) {
+      throw described(error)
+    } finally {
+      process.stdin.unpipe(connection)
+      process.stdin.destroy()
+    }
+  }
+
+  async #open(more: Partial<ClientConfig> & { readonly send?: Uint8Array | undefined }): Promise<TlsDuplex> {
+    const { send, ...config } = more
+    const { host, port } = this.#target
+    const socket = connectSocket({ host, port, allowHalfOpen: true, noDelay: true })
+    const hello = new HelloReader()
+    socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
+    this.#chain = []
+    try {
+      await once(socket, 'connect')
+    } catch (error) {
+      throw new CommandError(
+        `cannot connect to ${host} port ${port}: ${(error as NodeJS.ErrnoException).code}`,
+      )
+    }
+    const connection = TlsDuplex.client(socket, { ...this.#config, ...config }, { allowHalfOpen: true })
+    connection.once('earlyData', accepted => {
+      if (send === undefined) return
+      this.#note(`early data: ${accepted ? 'accepted' : 'rejected, sent again'}`)
+      if (!accepted) connection.write(send)
+    })
+    if (send !== undefined) this.#early(connection, send)
+    try {
+      await once(connection, 'secureConnect')
+    } catch (error) {
+      throw described(error)
+    }
+    for (const line of handshakeLines(connection, hello)) this.#note(line)
+    for (const line of certificateLines(this.#chain)) this.#note(line)
+    return connection
+  }
+
+  #early(connection: TlsDuplex, data: Uint8Array): void {
+    const sent = connection.sendEarly(data)
+    this.#note(`early data: ${sent} of ${data.length} bytes sent`)
+    if (sent < data.length) connection.write(data.subarray(sent))
+  }
+
+  #note(line: string): void {
+    if (!this.#values.quiet) process.stderr.write(`${line}\n`)
+  }
+}
+
+function targetOf(positionals: readonly string[]): Target {
+  const [target = '', ...others] = positionals
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || port === undefined || others.length > 0)
+    throw new UsageError('connect needs HOST:PORT; see hotpotato connect --help')
+  return { host, port: wholeNumber('port', port, 1, 65_535) }
+}
+
+async function clientConfig({ host }: Target, values: Values): Promise<ClientConfig> {
+  const common = await commonConfig(values)
+  const { provider } = common
+  const name = values.servername ?? host
+  const ids = provider.groups.map(({ id }) => id)
+  return {
+    ...common,
+    verify: values.insecure ? anybody : trusting(values, name),
+    ...(isIP(name) === 0 ? { serverName: name } : {}),
+    // As browsers do: one hybrid share, and one classic share for servers that do not know it.
+    keyShares: [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])],
+    certificates: ownCertificate(values, provider),
+    requestStatus: true,
+    postHandshakeAuth: values.cert !== undefined,
+    ...(values['show-key-schedule'] ? { onSecret: showing(common.onSecret) } : {}),
+  }
+}
+
+/** Says that it trusts anybody, and does. */
+const anybody: CertificateVerifier = ([leaf]) => {
+  process.stderr.write('note: --insecure: the certificate is not checked\n')
+  return { publicKey: publicKeyOf(leaf!) }
+}
+
+function trusting({ ca }: Values, name: string): CertificateVerifier {
+  if (ca === undefined) return verifier({ name })
+  try {
+    return verifier({ name, ca: textOf('ca', ca) })
+  } catch (error) {
+    if (error instanceof TypeError) throw new CommandError(`--ca ${ca}: ${error.message}`)
+    throw error
+  }
+}
+
+function ownCertificate({ cert, key }: Values, provider: ClientConfig['provider']) {
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key go together')
+  if (cert === undefined || key === undefined) return []
+  try {
+    return [certificateFromPem(provider, textOf('cert', cert), textOf('key', key))]
+  } catch (error) {
+    if (error instanceof TypeError) throw new CommandError(`--cert ${cert} --key ${key}: ${error.message}`)
+    throw error
+  }
+}
+
+function showing(other: ClientConfig['onSecret']): NonNullable<ClientConfig['onSecret']> {
+  return (exposed: ExposedSecret, clientRandom) => {
+    process.stderr.write(`${secretLine(exposed)}\n`)
+    other?.(exposed, clientRandom)
+  }
+}
+
+function bytesOf(flag: string, file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file))
+  } catch (error) {
+    throw new CommandError(`--${flag} ${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+/** An error of the connection as one line: for TLS the alert, and whose fault it was. */
+function described(error: unknown): CommandError {
+  const { message } = error as Error
+  if (!(error instanceof TlsError)) return new CommandError(`the connection failed: ${message}`)
+  const fault = { peer: "the server's", local: 'ours', configuration: "our configuration's" }[error.origin]
+  return new CommandError(`TLS: ${message} (fault: ${fault})`)
+}

@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util'
+import { UsageError } from './usage-error.ts'
+
+/** One flag: `switch` is there or not; `text` takes a value; `list` takes several, separated by commas or given several times. */
+export interface Flag {
+  readonly kind: 'switch' | 'text' | 'list'
+  /** What stands for its value in the usage, as `PORT`. */
+  readonly value?: string
+  /** One line. */
+  readonly help: string
+}
+
+export type Flags = Readonly<Record<string, Flag>>
+type ValueOf<F extends Flag> = F['kind'] extends 'switch'
+  ? boolean
+  : F['kind'] extends 'list'
+    ? readonly string[] | undefined
+    : string | undefined
+export type FlagValues<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> }
+
+/**
+ * Reads a command line; what is not on it is looked for in the environment: `--early-data` of `serve` is
+ * `HOTPOTATO_SERVE_EARLY_DATA`, a switch there is on with `1`.
+ * @throws UsageError for a flag that there is not, or one without its value
+ */
+export function readFlags<const F extends Flags>(
+  command: string,
+  flags: F,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): { readonly values: FlagValues<F>; readonly positionals: readonly string[] } {
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, { kind }]) => [
+      name,
+      { type: kind === 'switch' ? ('boolean' as const) : ('string' as const), multiple: kind === 'list' },
+    ]),
+  )
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
+    const read = (name: string, { kind }: Flag): unknown => {
+      const variable = environment[variableOf(command, name)]
+      const given = values[name] ?? (variable === '' ? undefined : variable)
+      if (kind === 'switch') return given === true || given === '1'
+      if (kind === 'text' || given === undefined) return given
+      return (Array.isArray(given) ? given : [given])
+        .flatMap(one => String(one).split(','))
+        .filter(one => one !== '')
+    }
+    const found = Object.entries(flags).map(([name, flag]) => [name, read(name, flag)])
+    return { values: Object.fromEntries(found) as FlagValues<F>, positionals }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') !== true) throw error
+    throw new UsageError(`${(error as Error).message.split('. ')[0]}; see hotpotato ${command} --help`)
+  }
+}
+
+function variableOf(command: string, flag: string): string {
+  return `HOTPOTATO_${command.toUpperCase()}_${flag.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** The flags of a command as lines of its usage. */
+export function flagLines(flags: Flags): string {
+  const left = (name: string, { value }: Flag): string => `--${name}${value === undefined ? '' : ` ${value}`}`
+  const width = Math.max(...Object.entries(flags).map(([name, flag]) => left(name, flag).length))
+  return Object.entries(flags)
+    .map(([name, flag]) => `  ${left(name, flag).padEnd(width)}  ${flag.help}`)
+    .join('\n')
+}
+
+/** A whole number of a flag. @throws UsageError it is none, or outside of what is allowed */
+export function wholeNumber(flag: string, text: string, minimum: number, maximum: number): number {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (!(number >= minimum && number <= maximum))
+    throw new UsageError(`--${flag} must be a whole number from ${minimum} to ${maximum}, not ${text}`)
+  return number
+}

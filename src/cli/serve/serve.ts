@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import {
+  type Certificate,
+  type CryptoProvider,
+  createReplayStore,
+  createTicketKey,
+  createTicketSealer,
+  type ServerConfig,
+} from '../../tls13/index.ts'
+import { TlsDuplex } from '../../tls13/io/duplex.ts'
+import { certificateFromPem } from '../../tls13/io/pem.ts'
+import { verifier } from '../../tls13/io/verify.ts'
+import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
+import { say } from '../run-directory.ts'
+import { commonConfig, textOf } from '../tls-flags.ts'
+import { CommandError, UsageError } from '../usage-error.ts'
+import { SERVE_FLAGS } from './flags.ts'
+import { Handshake } from './handshake.ts'
+import { serveHttp } from './http.ts'
+
+const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
+
+A TLS 1.3 server that answers over HTTP/1: GET / says hello, GET /bytes/N gives N bytes, POST /echo gives back what
+comes, GET /tls tells what was negotiated. Each flag may also be an environment variable, as HOTPOTATO_SERVE_PORT.
+
+`
+
+/** `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError, CommandError */
+export async function serve(args: readonly string[]): Promise<void> {
+  const { values, positionals } = readFlags('serve', SERVE_FLAGS, args, process.env)
+  if (values.help) return say(USAGE + flagLines(SERVE_FLAGS))
+  if (positionals.length > 0)
+    throw new UsageError(`serve takes no ${positionals[0]}; see hotpotato serve --help`)
+  const port = wholeNumber('port', values.port ?? '4433', 0, 65_535)
+  const config = await serverConfig(values)
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => accept(socket, config))
+  const host = values.host ?? '127.0.0.1'
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const why = code === 'EADDRINUSE' ? 'somebody listens there already' : String(code)
+    throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
+  }
+  const address = server.address() as AddressInfo
+  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
+}
+
+/** One connection. Nothing that a client does ends the process. */
+function accept(socket: Socket, config: ServerConfig): void {
+  const handshake = new Handshake()
+  const connection = TlsDuplex.server(
+    socket,
+    { ...config, shape: message => handshake.see(message) },
+    { allowHalfOpen: true },
+  )
+  connection.on('error', error => say(`a connection ended: ${error.message}`))
+  connection.once('secureConnect', () => {
+    const described = { ...handshake.describe(connection), provider: config.provider.name }
+    serveConnection(connection, described).catch((error: Error) => connection.destroy(error))
+  })
+}
+
+/** What ALPN chose decides who speaks; whoever offers nothing speaks HTTP/1. */
+function serveConnection(connection: TlsDuplex, handshake: object): Promise<void> {
+  return serveHttp(connection, handshake)
+}
+
+async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {
+  const { alpn = ['http/1.1'] } = values
+  if (alpn.some(name => name === 'h2')) throw new UsageError('--alpn h2: HTTP/2 is not spoken here yet')
+  const common = await commonConfig(values)
+  const { provider } = common
+  const certificates = certificatesOf(values, provider)
+  if (certificates.length === 0 && common.psks === undefined)
+    throw new UsageError('serve needs --cert and --key (npm run certs makes some), or --psk')
+  const early = wholeNumber('early-data', values['early-data'] ?? '0', 0, 2 ** 32 - 1)
+  const tickets = wholeNumber('tickets', values.tickets ?? '2', 0, 100)
+  if (early > 0 && tickets === 0) throw new UsageError('--early-data needs tickets')
+  return {
+    ...common,
+    alpn,
+    certificates,
+    ...clientCertificates(values),
+    ...(tickets === 0
+      ? {}
+      : { tickets: { sealer: createTicketSealer(provider, [createTicketKey(provider)]), count: tickets } }),
+    ...(early === 0 ? {} : { earlyData: { maximum: early, replay: createReplayStore() } }),
+  }
+}
+
+function certificatesOf(
+  { cert = [], key = [] }: FlagValues<typeof SERVE_FLAGS>,
+  provider: CryptoProvider,
+): Certificate[] {
+  if (cert.length !== key.length) throw new UsageError('each --cert needs its --key')
+  return cert.map((file, index) => {
+    const [chain, privateKey] = [textOf('cert', file), textOf('key', key[index]!)]
+    try {
+      return certificateFromPem(provider, chain, privateKey)
+    } catch (error) {
+      throw new CommandError(`--cert ${file} --key ${key[index]}: ${(error as Error).message}`)
+    }
+  })
+}
+
+function clientCertificates(
+  values: FlagValues<typeof SERVE_FLAGS>,
+): Pick<ServerConfig, 'clientCertificates'> {
+  const { mtls = 'none', 'client-ca': file } = values
+  if (!['none', 'request', 'require'].includes(mtls))
+    throw new UsageError(`--mtls must be none, request or require, not ${mtls}`)
+  if (mtls === 'none') return {}
+  if (file === undefined) throw new UsageError(`--mtls ${mtls} needs --client-ca`)
+  try {
+    const verify = verifier({ ca: textOf('client-ca', file), purpose: 'client' })
+    return { clientCertificates: { required: mtls === 'require', verify } }
+  } catch (error) {
+    if (error instanceof TypeError) throw new CommandError(`--client-ca ${file}: ${error.message}`)
+    throw error
+  }
+}

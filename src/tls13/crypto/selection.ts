@@ -1,0 +1,40 @@
+import { hybridGroups } from './hybrid.ts'
+import type { CryptoProvider } from './provider.ts'
+
+/** What of a provider is wanted, by names as RFC 8446 has them, in order of preference. */
+export interface Selection {
+  /** `X25519MLKEM768`, `x25519`, `secp256r1`, …; default: hybrids first, then all that the provider has. */
+  readonly groups?: readonly string[]
+  /** `TLS_AES_128_GCM_SHA256`, …; default: all, in the provider's order. */
+  readonly cipherSuites?: readonly string[]
+}
+
+/**
+ * A provider with the hybrid groups in front, as browsers prefer them, and of the rest what is wanted. A server takes the first
+ * group of this list that a client has sent a key share for.
+ * @throws RangeError for a name that nobody knows; it lists those that there are
+ */
+export function select(provider: CryptoProvider, { groups, cipherSuites }: Selection = {}): CryptoProvider {
+  const all = [...hybridGroups(provider.groups), ...provider.groups]
+  return {
+    ...provider,
+    groups: groups === undefined ? all : pick(all, groups, 'group'),
+    cipherSuites:
+      cipherSuites === undefined
+        ? provider.cipherSuites
+        : pick(provider.cipherSuites, cipherSuites, 'cipher suite'),
+  }
+}
+
+function pick<T extends { readonly name: string }>(
+  all: readonly T[],
+  names: readonly string[],
+  what: string,
+): readonly T[] {
+  return names.map(name => {
+    const found = all.find(one => one.name.toLowerCase() === name.toLowerCase())
+    if (found === undefined)
+      throw new RangeError(`${name} is no ${what}; there are ${all.map(one => one.name).join(', ')}`)
+    return found
+  })
+}

@@ -1,0 +1,178 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Certificates, has, hotpotato, Server } from './tls-programs.ts'
+
+let files: Certificates
+let server: Server
+const servers: Server[] = []
+beforeAll(async () => {
+  files = await Certificates.make()
+  server = await Server.serve([
+    ...[
+      '--cert',
+      files.file('localhost.crt'),
+      '--key',
+      files.file('localhost.key'),
+      '--alpn',
+      'one,http/1.1',
+    ],
+    ...['--mtls', 'request', '--client-ca', files.file('clients/ca.crt'), '--early-data', '1000'],
+    ...['--psk', '0123456789abcdef0123456789abcdef', '--psk-identity', 'us'],
+    ...['--record-size-limit', '1000'],
+  ])
+  servers.push(server)
+})
+afterAll(() => {
+  for (const one of servers) one.stop()
+  files.remove()
+})
+
+const TLS = 'GET /tls HTTP/1.0\r\n\r\n'
+const connect = (input: string, ...args: string[]) =>
+  hotpotato(['connect', `localhost:${server.port}`, '--ca', files.file('ca.crt'), ...args], input)
+const tls = (stdout: string) => JSON.parse(stdout.slice(stdout.indexOf('{'))) as Record<string, unknown>
+
+describe('connect, to serve', () => {
+  it('shows the handshake and the chain, and prints what the server sends', async () => {
+    const { status, stdout, stderr } = await connect(TLS, '--alpn', 'http/1.1')
+    expect(status).toBe(0)
+    expect(tls(stdout)).toMatchObject({ alpn: 'http/1.1', group: 'X25519MLKEM768' })
+    expect(stderr).toMatch(/^cipher suite {2}TLS_AES_128_GCM_SHA256$/m)
+    expect(stderr).toMatch(/^group {9}X25519MLKEM768$/m)
+    expect(stderr).toMatch(/^certificate 0 CN=localhost$/m)
+    expect(stderr).toMatch(/^ {2}issuer {6}CN=hotpotato throw-away authority$/m)
+  })
+
+  it('says nothing with --quiet', async () => {
+    const { stdout, stderr } = await connect('GET / HTTP/1.0\r\n\r\n', '--quiet')
+    expect(stdout).toMatch(/hello\n$/)
+    expect(stderr).toBe('')
+  })
+
+  it('asks for what it is told', async () => {
+    const { stdout, stderr } = await connect(
+      TLS,
+      ...['--groups', 'secp521r1,x25519', '--suites', 'TLS_CHACHA20_POLY1305_SHA256', '--provider', 'noble'],
+      ...['--servername', 'localhost', '--cert-compression', 'zlib', '--record-size-limit', '2000'],
+      ...['--cert', files.file('clients/alice.crt'), '--key', files.file('clients/alice.key')],
+    )
+    expect(tls(stdout)).toMatchObject({
+      cipherSuite: 'TLS_CHACHA20_POLY1305_SHA256',
+      group: 'x25519',
+      clientCertificate: 'CN=alice',
+    })
+    expect(stderr).toMatch(/^record limits 999 bytes out, 1999 in$/m)
+  })
+
+  it('changes keys both ways', async () => {
+    const { stdout, stderr } = await connect(TLS, '--key-update')
+    expect(tls(stdout)).toMatchObject({ version: 'TLSv1.3' })
+    expect(stderr).toContain('the server has changed its key')
+  })
+
+  it('resumes', async () => {
+    const { stdout, stderr } = await connect(TLS, '--resume')
+    expect(tls(stdout)).toMatchObject({ resumed: true, earlyData: false })
+    expect(stderr).toMatch(/^resumed {7}no$[\s\S]*^resumed {7}yes$/m)
+  })
+
+  it('sends early data, which is served if nothing happens by it', async () => {
+    const file = files.file('early')
+    writeFileSync(file, 'GET /tls HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const served = await connect('', '--early-data', file)
+    expect(tls(served.stdout)).toMatchObject({ resumed: true, earlyData: true, early: true })
+    expect(served.stderr).toMatch(/early data: accepted/)
+    writeFileSync(file, 'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx')
+    expect((await connect('', '--early-data', file)).stdout).toMatch(/^HTTP\/1\.1 425 Too Early/)
+  })
+
+  it('uses a key that both have', async () => {
+    const psk = ['--psk', '0123456789abcdef0123456789abcdef', '--psk-identity', 'us']
+    const { stdout, stderr } = await connect(TLS, ...psk)
+    expect(tls(stdout)).toMatchObject({ signatureScheme: null, resumed: true })
+    expect(stderr).not.toContain('certificate 0')
+  })
+
+  it('shows secrets only when asked, and logs them only where told', async () => {
+    const log = files.file('connect-keys.log')
+    const { stderr } = await connect(TLS, '--show-key-schedule', '--key-log', log)
+    const [, secret] = /^server_application_traffic_secret_0 +([0-9a-f]{64})$/m.exec(stderr)!
+    expect(readFileSync(log, 'utf8')).toMatch(
+      new RegExp(`^SERVER_TRAFFIC_SECRET_0 [0-9a-f]{64} ${secret}$`, 'm'),
+    )
+    expect((await connect(TLS)).stderr).not.toMatch(/[0-9a-f]{64}/)
+  })
+
+  it('trusts nobody without a reason', async () => {
+    const target = `localhost:${server.port}`
+    const refused = await hotpotato(['connect', target])
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toMatch(/^TLS: unknown_ca: [\s\S]*\(fault: .*\)\n$/)
+    const named = await hotpotato([
+      'connect',
+      target,
+      '--ca',
+      files.file('ca.crt'),
+      '--servername',
+      'other.example',
+    ])
+    expect(named).toMatchObject({ status: 1, stderr: expect.stringMatching(/^TLS: bad_certificate: /) })
+    const insecure = await hotpotato(['connect', target, '--insecure'], TLS)
+    expect(insecure.status).toBe(0)
+    expect(insecure.stderr).toMatch(/^note: --insecure: the certificate is not checked$/m)
+  })
+})
+
+describe('the command line of connect', () => {
+  it.each<[string[], RegExp, number]>([
+    [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/, 2],
+    [['localhost'], /^connect needs HOST:PORT/, 2],
+    [['localhost:0'], /^--port must be/, 2],
+    [['localhost:1', '--loud'], /^Unknown option '--loud'/, 2],
+    [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/, 2],
+    [['localhost:1'], /^cannot connect to localhost port 1: ECONNREFUSED\n$/, 1],
+    [['localhost:1', '--ca', '/none'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
+    [['localhost:1', '--early-data', '/none'], /^--early-data \/none: cannot be read \(ENOENT\)\n$/, 1],
+  ])('%j is told what is wrong, in one line', async (args, line, status) => {
+    const ran = await hotpotato(['connect', ...args])
+    expect(ran.stderr).toMatch(line)
+    expect(ran.status).toBe(status)
+  })
+})
+
+describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package openssl)', () => {
+  it('gets a page, resumes, and is told by an alert what it did wrong', async () => {
+    const identity = ['-cert', files.file('localhost.crt'), '-key', files.file('localhost.key')]
+    const www = await Server.openssl(await freePort(), [...identity, '-www', '-tls1_3'])
+    servers.push(www)
+    const args = ['connect', `localhost:${www.port}`, '--ca', files.file('ca.crt'), '--resume']
+    const { status, stdout, stderr } = await hotpotato(args, 'GET / HTTP/1.0\r\n\r\n')
+    expect(stderr).toMatch(/^resumed {7}yes$/m)
+    expect(stdout).toMatch(/^HTTP\/1\.0 200 ok/i)
+    expect(stdout).toContain('TLS_AES_128_GCM_SHA256')
+    expect(status).toBe(0)
+    const strict = await Server.openssl(await freePort(), [
+      ...identity,
+      '-tls1_3',
+      '-Verify',
+      '1',
+      '-verify_return_error',
+    ])
+    servers.push(strict)
+    const refused = await hotpotato(
+      ['connect', `localhost:${strict.port}`, '--ca', files.file('ca.crt')],
+      'x',
+    )
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toMatch(/TLS: certificate_required: [\s\S]*\(fault: the server's\)\n$/)
+  })
+})
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
+  const { port } = probe.address() as { port: number }
+  await new Promise(resolve => probe.close(resolve))
+  return port
+}

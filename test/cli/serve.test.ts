@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Certificates, has, hotpotato, type Ran, run, Server } from './tls-programs.ts'
+
+let files: Certificates
+let server: Server
+const servers: Server[] = []
+async function serve(...args: string[]): Promise<Server> {
+  const started = await Server.serve(args)
+  servers.push(started)
+  return started
+}
+const identity = () => ['--cert', files.file('localhost.crt'), '--key', files.file('localhost.key')]
+
+beforeAll(async () => {
+  files = await Certificates.make()
+  server = await serve(
+    ...identity(),
+    ...['--cert', files.file('localhost-rsa.crt'), '--key', files.file('localhost-rsa.key')],
+    ...['--early-data', '4096', '--cert-compression', 'zlib,brotli', '--record-size-limit', '4096'],
+    ...[
+      '--mtls',
+      'request',
+      '--client-ca',
+      files.file('clients/ca.crt'),
+      '--key-log',
+      files.file('keys.log'),
+    ],
+  )
+})
+afterAll(() => {
+  for (const one of servers) one.stop()
+  files.remove()
+})
+
+const url = (path: string, to = server) => `https://localhost:${to.port}${path}`
+const curl = (...args: string[]) => run('curl', ['-sS', '--cacert', files.file('ca.crt'), ...args])
+const tls = ({ stdout }: Ran) => JSON.parse(stdout.slice(stdout.indexOf('{'))) as Record<string, unknown>
+/** `openssl s_client` sends one request and prints what comes. */
+const sClient = (request: string, ...args: string[]) =>
+  run(
+    'openssl',
+    ['s_client', '-connect', `localhost:${server.port}`, '-CAfile', files.file('ca.crt'), '-quiet', ...args],
+    request,
+  )
+
+describe.skipIf(!has('curl'))('serve, to curl (Debian package curl)', () => {
+  it('says hello, on a connection that is kept', async () => {
+    const { stdout, stderr } = await curl('-v', url('/'), url('/'))
+    expect(stdout).toBe('hello\nhello\n')
+    expect(stderr).toContain('Re-using existing connection')
+  })
+
+  it('gives bytes, more than any buffer holds', async () => {
+    const wanted = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
+    const all = Buffer.alloc(5_000_001, wanted)
+    const { stdout } = await curl(url('/bytes/5000001'))
+    const hash = (data: Buffer) => createHash('sha256').update(data).digest('hex')
+    expect(hash(Buffer.from(stdout, 'latin1'))).toBe(hash(all))
+    expect((await curl(url('/bytes/0'))).stdout).toBe('')
+    expect((await curl('-I', url('/bytes/77'))).stdout).toContain('Content-Length: 77')
+  })
+
+  it('echoes, chunked or not, with and without Expect', async () => {
+    const file = files.file('body')
+    writeFileSync(file, Buffer.alloc(3_000_000, 'potato '))
+    const body = readFileSync(file, 'latin1')
+    const sizes = await Promise.all([
+      curl('--data-binary', `@${file}`, url('/echo')),
+      curl('-H', 'Transfer-Encoding: chunked', '--data-binary', `@${file}`, url('/echo')),
+      curl('-H', 'Expect: 100-continue', '-T', file, url('/echo')),
+    ])
+    for (const { stdout } of sizes) expect(stdout === body).toBe(true)
+  })
+
+  it('tells what was negotiated', async () => {
+    expect(tls(await curl(url('/tls')))).toMatchObject({
+      version: 'TLSv1.3',
+      signatureScheme: 'ecdsa_secp256r1_sha256',
+      resumed: false,
+      alpn: 'http/1.1',
+      serverName: 'localhost',
+      clientCertificate: null,
+    })
+  })
+
+  it('knows a client by its certificate, and refuses one of nobody that is trusted', async () => {
+    const alice = ['--cert', files.file('clients/alice.crt'), '--key', files.file('clients/alice.key')]
+    expect(tls(await curl(...alice, url('/tls')))).toMatchObject({ clientCertificate: 'CN=alice' })
+    const wrong = ['--cert', files.file('localhost.crt'), '--key', files.file('localhost.key')]
+    expect((await curl(...wrong, url('/tls'))).status).not.toBe(0)
+  })
+
+  it('with --mtls require lets nobody in without one', async () => {
+    const strict = await serve(
+      ...identity(),
+      '--mtls',
+      'require',
+      '--client-ca',
+      files.file('clients/ca.crt'),
+    )
+    const alice = ['--cert', files.file('clients/alice.crt'), '--key', files.file('clients/alice.key')]
+    expect((await curl(...alice, url('/', strict))).stdout).toBe('hello\n')
+    expect((await curl(url('/', strict))).status).not.toBe(0)
+  })
+
+  it('answers what it does not know with a problem', async () => {
+    const answer = async (...args: string[]) => (await curl('-i', ...args)).stdout
+    expect(await answer(url('/none'))).toMatch(/^HTTP\/1\.1 404 [\s\S]*application\/problem\+json/)
+    expect(await answer('-X', 'DELETE', url('/'))).toMatch(/^HTTP\/1\.1 405 [\s\S]*allow: GET, HEAD/)
+    expect(await answer(url('/bytes/9999999999999'))).toMatch(/^HTTP\/1\.1 400 /)
+  })
+})
+
+describe.skipIf(!has('openssl'))('serve, to openssl s_client (Debian package openssl)', () => {
+  it('answers HTTP/1.0 with and without a Host line, and then closes', async () => {
+    expect((await sClient('GET / HTTP/1.0\r\n\r\n')).stdout).toMatch(
+      /^HTTP\/1\.1 200 OK[\s\S]*\r\n\r\nhello\n$/,
+    )
+    expect((await sClient('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n')).stdout).toMatch(/hello\n$/)
+    expect((await sClient('GET / HTTP/1.1\r\n\r\n')).stdout).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  it('chooses the certificate by what the client can verify', async () => {
+    const rsa = await sClient('GET /tls HTTP/1.0\r\n\r\n', '-sigalgs', 'rsa_pss_rsae_sha256')
+    expect(tls(rsa)).toMatchObject({ signatureScheme: 'rsa_pss_rsae_sha256' })
+  })
+
+  it('writes the secrets of its sessions to a file of its own', async () => {
+    await sClient('GET / HTTP/1.0\r\n\r\n')
+    const log = readFileSync(files.file('keys.log'), 'utf8')
+    expect(log).toMatch(/^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{64}$/m)
+    expect(statSync(files.file('keys.log')).mode & 0o777).toBe(0o600)
+  })
+
+  it('resumes, and takes early data once', async () => {
+    const [session, early] = [files.file('session'), files.file('early')]
+    await sClient('GET / HTTP/1.0\r\n\r\n', '-sess_out', session, '-ign_eof')
+    writeFileSync(early, 'GET /tls HTTP/1.0\r\n\r\n')
+    expect(tls(await sClient('', '-sess_in', session, '-early_data', early))).toMatchObject({
+      resumed: true,
+      earlyData: true,
+      early: true,
+    })
+    // The same hello again would be a replay; a new one with the same ticket is a new connection.
+    expect(tls(await sClient('GET /tls HTTP/1.0\r\n\r\n', '-sess_in', session))).toMatchObject({
+      resumed: true,
+      early: false,
+    })
+  })
+
+  it('speaks with a key instead of a certificate, and with the groups and suites it is told', async () => {
+    const psk = ['--psk', '00112233445566778899aabbccddeeff', '--psk-identity', 'me']
+    const other = await serve(...psk, '--groups', 'secp384r1', '--suites', 'TLS_AES_128_GCM_SHA256')
+    const answer = await run(
+      'openssl',
+      [
+        ...['s_client', '-connect', `localhost:${other.port}`, '-quiet', '-psk_identity', 'me'],
+        ...['-psk', '00112233445566778899aabbccddeeff', '-groups', 'x25519:secp384r1'],
+      ],
+      'GET /tls HTTP/1.0\r\n\r\n',
+    )
+    expect(tls(answer)).toMatchObject({ group: 'secp384r1', helloRetryRequest: true, signatureScheme: null })
+  })
+
+  it('without tickets resumes nothing', async () => {
+    const other = await serve(...identity(), '--tickets', '0')
+    const { stdout } = await run(
+      'openssl',
+      ['s_client', '-connect', `localhost:${other.port}`, '-CAfile', files.file('ca.crt')],
+      'GET / HTTP/1.0\r\n\r\n',
+    )
+    expect(stdout).not.toContain('Post-Handshake New Session Ticket')
+  })
+})
+
+describe('the command line of serve', () => {
+  it.each<[string[], RegExp]>([
+    [[], /^serve needs --cert and --key \(npm run certs makes some\), or --psk\n$/],
+    [['--prot', '1'], /^Unknown option '--prot'; see hotpotato serve --help\n$/],
+    [['--port', 'x'], /^--port must be a whole number from 0 to 65535, not x\n$/],
+    [['--cert', 'a'], /^each --cert needs its --key\n$/],
+    [['--psk', '00'], /^--psk and --psk-identity go together\n$/],
+    [['--psk', 'xx', '--psk-identity', 'a'], /^--psk must be hexadecimal\n$/],
+    [['--alpn', 'h2'], /^--alpn h2: HTTP\/2 is not spoken here yet\n$/],
+    [['--mtls', 'perhaps', '--psk', '00', '--psk-identity', 'a'], /^--mtls must be none, request or require/],
+    [['--mtls', 'require', '--psk', '00', '--psk-identity', 'a'], /^--mtls require needs --client-ca\n$/],
+    [['--groups', 'x25518'], /^x25518 is no group; there are X25519MLKEM768, /],
+    [['--suites', 'RC4'], /^RC4 is no cipher suite; there are TLS_AES_128_GCM_SHA256, /],
+    [['--provider', 'wolf'], /^--provider must be one of node, noble, evp, not wolf\n$/],
+    [['--cert-compression', 'zip'], /^--cert-compression knows zlib and brotli, not zip\n$/],
+    [
+      ['--record-size-limit', '63'],
+      /^--record-size-limit must be a whole number from 64 to 16385, not 63\n$/,
+    ],
+    [['extra'], /^serve takes no extra/],
+  ])('%j is told what is wrong with it, in one line, status 2', async (args, line) => {
+    const { status, stderr } = await hotpotato(['serve', ...args])
+    expect(stderr).toMatch(line)
+    expect(status).toBe(2)
+  })
+
+  it('what cannot be had is one line, status 1', async () => {
+    const missing = await hotpotato(['serve', '--cert', files.file('none'), '--key', files.file('none')])
+    expect(missing).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/cannot be read \(ENOENT\)\n$/),
+    })
+    const swapped = ['--cert', files.file('localhost.crt'), '--key', files.file('localhost-rsa.key')]
+    expect((await hotpotato(['serve', ...swapped])).stderr).toMatch(
+      /is not the one of the first certificate\n$/,
+    )
+    const taken = await hotpotato(['serve', ...identity(), '--port', String(server.port)])
+    expect(taken).toMatchObject({
+      status: 1,
+      stderr: `cannot listen on 127.0.0.1 port ${server.port}: somebody listens there already\n`,
+    })
+  })
+
+  it('takes flags from the environment, and the line before them', async () => {
+    const env = {
+      HOTPOTATO_SERVE_GROUPS: 'x25518',
+      HOTPOTATO_SERVE_PSK: '00',
+      HOTPOTATO_SERVE_PSK_IDENTITY: 'a',
+    }
+    expect((await hotpotato(['serve'], '', env)).stderr).toMatch(/^x25518 is no group/)
+    expect((await hotpotato(['serve', '--groups', 'x25517'], '', env)).stderr).toMatch(/^x25517 is no group/)
+  })
+
+  it('explains itself', async () => {
+    const { status, stdout } = await hotpotato(['serve', '--help'])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/--record-size-limit BYTES/)
+  })
+})
