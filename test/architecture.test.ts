@@ -143,7 +143,10 @@ describe('packages and modules of Node', () => {
     const elsewhere = users.filter(({ from }) => !from.startsWith('src/tls13/'))
     for (const { from, clause } of elsewhere) {
       const names = clause.replace(/[{}\s]/g, '').split(',')
-      expect([from, names.filter(name => !name.startsWith('random') && name !== 'X509Certificate')]).toEqual([from, []])
+      expect([from, names.filter(name => !name.startsWith('random') && name !== 'X509Certificate')]).toEqual([
+        from,
+        [],
+      ])
     }
   })
 

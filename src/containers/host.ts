@@ -8,6 +8,7 @@ import { type ByteStream, openStream } from '../transfer/stream.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
+import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
 
 /** What a container is. */
@@ -22,6 +23,7 @@ export interface HostOptions {
   readonly tls: ServerConfig
   readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
   readonly log: Log
+  readonly keyRing: KeyRing
 }
 
 /** What a container has done so far, for `status`. */
@@ -47,12 +49,15 @@ export class Host implements ConnectionHost {
   readonly tls: ServerConfig
   readonly limits: HostOptions['limits']
   readonly log: Log
+  readonly keyRing: KeyRing
   readonly counters: Counters = { accepted: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #connections = new Set<Connection>()
   readonly #work = new Set<Promise<unknown>>()
   /** Containers by function. */
   readonly #siblings = new Map<string, Peer[]>()
+  /** Containers of this function that have our keys for certain. */
+  readonly #greeted = new Set<number>()
   #turn = 0
   #draining = false
   #courier: Courier | undefined
@@ -65,6 +70,7 @@ export class Host implements ConnectionHost {
     this.tls = options.tls
     this.limits = options.limits
     this.log = options.log
+    this.keyRing = options.keyRing
     this.#functionNames = options.functionNames
   }
 
@@ -78,14 +84,36 @@ export class Host implements ConnectionHost {
     this.#courier = courier
   }
 
+  /** Tells all containers of this function the keys that they share; those that hear of new ones tell them on. */
+  shareKeys(): void {
+    for (const { id } of this.#siblings.get(this.functionName) ?? [])
+      this.#courier?.share(id, this.keyRing.share())
+  }
+
+  /** Keys from a peer. Those of other functions are none of ours. */
+  keys(bytes: Uint8Array, from: number): void {
+    const siblings = this.#siblings.get(this.functionName) ?? []
+    if (!siblings.some(({ id }) => id === from)) {
+      this.log.warn({ from }, 'keys from a container of another function')
+      return
+    }
+    this.keyRing.merge(bytes)
+    // Who was introduced to us only now has not understood what we sent before.
+    if (this.#greeted.has(from)) return
+    this.#greeted.add(from)
+    this.#courier?.share(from, this.keyRing.share())
+  }
+
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     const siblings = this.#siblings.get(peer.functionName)
     if (siblings === undefined) this.#siblings.set(peer.functionName, [peer])
     else siblings.push(peer)
+    if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
   }
 
   gone(id: number): void {
+    this.#greeted.delete(id)
     for (const siblings of this.#siblings.values()) {
       const index = siblings.findIndex(peer => peer.id === id)
       if (index >= 0) siblings.splice(index, 1)

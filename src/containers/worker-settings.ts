@@ -10,6 +10,20 @@ export interface WorkerSettings extends MemberSettings {
   /** All functions there are. */
   readonly functionNames: readonly string[]
   readonly certificate: { readonly directory: string; readonly name: string }
+  readonly tls: TlsSettings
   readonly idleMilliseconds: number
   readonly http: H1Limits
+}
+
+/** What of TLS can be configured. */
+export interface TlsSettings {
+  /** Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are. */
+  readonly groups: readonly string[] | undefined
+  readonly tickets: {
+    /** Sent after each handshake; 0: no resumption. */
+    readonly count: number
+    readonly lifetimeSeconds: number
+    /** How long one key seals tickets before the next one does. */
+    readonly rotationSeconds: number
+  }
 }

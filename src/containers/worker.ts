@@ -1,10 +1,12 @@
 import { loadCertificate } from '../../certs/load.ts'
-import { certificateWithKey, createTicketKey, createTicketSealer, type ServerConfig } from '../tls13/index.ts'
+import { select } from '../tls13/crypto/selection.ts'
+import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { loadFunction } from './handler.ts'
 import { Host } from './host.ts'
+import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
@@ -20,6 +22,7 @@ async function main(): Promise<void> {
     parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
+    keys: (bytes, from) => host?.keys(bytes, from),
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
   }
@@ -33,14 +36,16 @@ async function main(): Promise<void> {
       courier.tell(from, status(host, courier.inCustody))
   }
 
+  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: Date.now })
   try {
     host = new Host({
+      keyRing,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
-      tls: tlsConfig(settings, provider),
+      tls: tlsConfig(settings, provider, keyRing),
       limits: { idleMilliseconds: settings.idleMilliseconds, http: settings.http },
       log,
     })
@@ -52,6 +57,7 @@ async function main(): Promise<void> {
     return
   }
   host.connect(courier)
+  setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
   warmUp(host.tls, host.limits.http)
   const { id, name, functionName } = settings
   courier.tell(SUPERVISOR, { kind: 'ready', peer: { id, role: 'container', name, functionName, publicKey } })
@@ -60,15 +66,28 @@ async function main(): Promise<void> {
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
 
-/** The TLS configuration of a container: its own certificate, and ticket keys that nobody else has. */
-function tlsConfig({ certificate }: WorkerSettings, provider: ServerConfig['provider']): ServerConfig {
+/** The TLS configuration of a container: its own certificate, and tickets under keys that its function's replicas share. */
+function tlsConfig(
+  { certificate, tls }: WorkerSettings,
+  given: ServerConfig['provider'],
+  keyRing: KeyRing,
+): ServerConfig {
+  const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
   const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
   const keyLog = process.env.SSLKEYLOGFILE
   return {
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: ['http/1.1'],
-    tickets: { sealer: createTicketSealer(provider, [createTicketKey(provider)]) },
+    ...(tls.tickets.count === 0
+      ? {}
+      : {
+          tickets: {
+            sealer: keyRing.tickets,
+            count: tls.tickets.count,
+            lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
+          },
+        }),
     ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
   }
 }

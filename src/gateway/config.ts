@@ -272,6 +272,16 @@ function handlerOf(value: unknown, place: Place): string | undefined {
   return /[/\\.]/.test(value) ? resolve(place.directory, value) : undefined
 }
 
+/** Which there are is for the provider to say; here only what a name can look like. */
+const groupNames: Reader<readonly string[] | undefined> = (value, place) => {
+  if (value === undefined || value === null) return undefined
+  const allowed = 'a list of names of groups, as [X25519MLKEM768, x25519]'
+  const names = Array.isArray(value) ? value : refuse(place.path, allowed, value)
+  if (names.length === 0 || !names.every(one => isText(one) && /^[A-Za-z0-9]{1,40}$/.test(one)))
+    return refuse(place.path, allowed, value)
+  return names as string[]
+}
+
 function hosts(fallback: readonly string[]): Reader<readonly string[]> {
   const allowed = 'host names, as echo.local or "*.echo.local"'
   return (value, place) => {
@@ -310,6 +320,14 @@ const ROOT = section({
       helloBytes: whole(512, 65_536, 16_384),
       helloSeconds: seconds(0.1, 300, 5),
       holdSeconds: seconds(0, 300, 2),
+    }),
+  }),
+  tls: section({
+    groups: groupNames,
+    tickets: section({
+      count: whole(0, 16, 2),
+      lifetimeSeconds: seconds(1, 604_800, 7200),
+      rotationSeconds: seconds(1, 604_800, 3600),
     }),
   }),
   connection: section({

@@ -31,6 +31,7 @@ export function plan(
           environment: one.environment,
           functionNames,
           certificate: { directory: config.certificates, name: one.certificate },
+          tls: config.tls,
           idleMilliseconds: config.connection.idleSeconds * 1000,
           http: httpLimits(config),
         }

@@ -82,6 +82,7 @@ export const ControlMessage = select(
     statusRequest: 9,
     status: 10,
     listening: 11,
+    keys: 12,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -116,6 +117,8 @@ export const ControlMessage = select(
     status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
     /** To the supervisor, from the gateway: the ports in use. */
     listening: struct('Listening', { http: uint16, https: uint16 }),
+    /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
+    keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -126,13 +129,13 @@ export const TOKEN_LENGTH = 16
 
 const Framed = struct('Control', {
   version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty with parcel and verdict, which have a seal and a ticket. */
+  /** Between the supervisor and a process: what shows that it is them. Empty with parcel, verdict and keys, which have a seal or a ticket. */
   token: secret(opaque(0, TOKEN_LENGTH)),
   message: ControlMessage,
 })
 
 /** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict'])
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict', 'keys'])
 
 /** @param token what the supervisor and the process at the other end share */
 export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {

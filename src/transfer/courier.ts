@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { DecodeError, EMPTY } from '../wire/index.ts'
+import { DecodeError, EMPTY, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
   type ControlMessage,
@@ -15,6 +15,9 @@ import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
 import { SealError, type Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
+/** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
+const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
+
 /** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
 
@@ -27,6 +30,8 @@ export interface CourierHandlers {
   parcel(parcel: Parcel, from: number): Arrival
   introduced(peer: Peer): void
   gone(id: number): void
+  /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
+  keys?(bytes: Uint8Array, from: number): void
   /** Any other message. */
   control(message: ControlMessage, from: number): void
   /** Something that a peer said makes no sense; nothing has been done. */
@@ -93,6 +98,16 @@ export class Courier {
     else this.#watch()
   }
 
+  /** Seals keys to a peer and sends them. @returns false if that peer is not there */
+  share(target: number, keys: Uint8Array): boolean {
+    try {
+      return this.tell(target, { kind: 'keys', sealed: this.#sealer.seal(target, KEYS, keys) })
+    } catch (error) {
+      if (error instanceof SealError) return false
+      throw error
+    }
+  }
+
   /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
   forget(id: number): void {
     this.#channel.forget(id)
@@ -141,6 +156,9 @@ export class Courier {
           this.#handlers.nonsense(from, 'a verdict that nobody waits for')
         }
         break
+      case 'keys':
+        this.#keys(from, message.sealed)
+        break
       case 'introduce':
         this.#introduce(from, message.peer, descriptors)
         return
@@ -152,6 +170,17 @@ export class Courier {
         this.#handlers.control(message, from)
     }
     for (const descriptor of descriptors) descriptor.close()
+  }
+
+  #keys(from: number, sealed: Uint8Array): void {
+    try {
+      this.#handlers.keys?.(this.#sealer.open(from, KEYS, sealed), from)
+    } catch (error) {
+      if (error instanceof DecodeError) this.#handlers.nonsense(from, error.message)
+      else if (!(error instanceof SealError)) throw error
+      // Of two that are being introduced one may not know the other yet: it will ask by sending its own.
+      else if (error.reason !== 'unknown_peer') this.#handlers.nonsense(from, error.message)
+    }
   }
 
   #introduce(from: number, peer: Peer, ends: readonly Descriptor[]): void {

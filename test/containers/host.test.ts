@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Host } from '../../src/containers/host.ts'
+import { KeyRing } from '../../src/containers/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
@@ -20,9 +22,13 @@ const log = { debug() {}, info() {}, warn: (fields: unknown) => void warnings.pu
 let host: Host
 /** What the courier was asked to send, and how to settle it. */
 let sent: { target: number; descriptor: Descriptor; settle: (release: Release) => void }[]
+let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
 let directory: string
+
+const newRing = () =>
+  new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 1_700_000_000_000 })
 
 beforeEach(async () => {
   warnings.length = 0
@@ -40,8 +46,11 @@ beforeEach(async () => {
     tls: serverConfig(),
     limits: { idleMilliseconds: 30_000, http: DEFAULT_LIMITS },
     log,
+    keyRing: newRing(),
   })
+  shared = []
   host.connect({
+    share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
     send: (target: number, _envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
       void sent.push({ target, descriptor, settle }),
   } as unknown as Courier)
@@ -168,5 +177,36 @@ describe('what leaves', () => {
     expect((await kept.text()).match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 503', 'HTTP/1.1 200'])
     expect(await lost.text()).toBe('')
     expect(host.counters).toMatchObject({ unclean: 1, moved: 0 })
+  })
+})
+
+describe('keys', () => {
+  const peer = (id: number, functionName: string): Peer => ({
+    id,
+    role: 'container',
+    name: `${functionName}-${id}`,
+    functionName,
+    publicKey: new Uint8Array(32),
+  })
+
+  it('are shared with containers of the same function, and answered once', () => {
+    host.introduced(peer(7, 'hello'))
+    expect(shared).toEqual([])
+    host.introduced(peer(8, 'echo'))
+    expect(shared.map(({ target }) => target)).toEqual([8])
+    const sibling = newRing()
+    host.keys(sibling.share(), 8)
+    host.keys(sibling.share(), 8)
+    expect(shared.map(({ target }) => target)).toEqual([8, 8])
+    expect(host.keyRing.size).toBe(2)
+    sibling.merge(shared[1]!.keys)
+    expect(sibling.size).toBe(2)
+  })
+
+  it('of another function are none of ours', () => {
+    host.introduced(peer(7, 'hello'))
+    host.keys(newRing().share(), 7)
+    expect(host.keyRing.size).toBe(1)
+    expect(warnings).toEqual([{ from: 7 }])
   })
 })

@@ -12,6 +12,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
       certificates: '/base/certs',
       gateway: {
@@ -115,6 +116,13 @@ describe('parseConfig', () => {
     ['gateway: { http: "8080" }', 'gateway.http must be a whole number from 0 to 65535, not "8080"'],
     ['gateway: { http: [1] }', 'gateway.http must be a whole number from 0 to 65535, not a list'],
     ['gateway: { http: 5, https: 5 }', 'gateway.http and gateway.https must be different ports'],
+    ['tls: { groups: x25519 }', 'tls.groups must be a list of names of groups'],
+    ['tls: { groups: [] }', 'tls.groups must be a list of names of groups'],
+    ['tls: { tickets: { count: 17 } }', 'tls.tickets.count must be a whole number from 0 to 16, not 17'],
+    [
+      'tls: { tickets: { lifetimeSeconds: 8d } }',
+      'tls.tickets.lifetimeSeconds must be a duration from 1 to 604800',
+    ],
     ['gateway: 5', 'gateway must be a map of keys and values, not 5'],
     ['gateway: { host: "a b" }', 'gateway.host must be an address or a host name to listen on, not "a b"'],
     [

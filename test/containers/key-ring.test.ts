@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { KeyRing } from '../../src/containers/key-ring.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
+import { DecodeError, hex } from '../../src/wire/index.ts'
+
+const HOUR = 3_600_000
+let now = 1_700_000_000_000
+const ring = () => new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => now })
+
+const contents = {
+  cipherSuite: 0x1301,
+  psk: new Uint8Array(32).fill(7),
+  issuedAt: 0,
+  lifetime: 7200,
+  ageAdd: 1,
+  serverName: 'echo.local',
+  alpn: undefined,
+  maxEarlyData: 1000,
+  peerCertificate: undefined,
+}
+const seal = (from: KeyRing) => from.tickets.seal(contents, node.random)
+
+describe('a key ring', () => {
+  it('opens what it has sealed, for as long as that lives, and no longer', () => {
+    const one = ring()
+    const ticket = seal(one)
+    expect(one.tickets.open(ticket)).toEqual(contents)
+    now += 2 * HOUR
+    expect(one.tickets.open(ticket)).toEqual(contents)
+    now += HOUR
+    expect(one.tickets.open(ticket)).toBeUndefined()
+  })
+
+  it('changes the key it seals with, every hour', () => {
+    const one = ring()
+    const name = () => hex(seal(one).subarray(0, 16))
+    const first = name()
+    expect(name()).toBe(first)
+    now += HOUR
+    expect(name()).not.toBe(first)
+  })
+
+  it('opens what a sibling has sealed before and after they met, without early data', () => {
+    const [one, two] = [ring(), ring()]
+    const before = seal(two)
+    expect(one.tickets.open(before)).toBeUndefined()
+    expect(one.merge(two.share())).toBe(true)
+    expect(one.merge(two.share())).toBe(false)
+    now += HOUR
+    const after = seal(two)
+    for (const ticket of [before, after])
+      expect(one.tickets.open(ticket)).toEqual({ ...contents, maxEarlyData: 0 })
+    expect(two.tickets.open(seal(one))).toBeUndefined()
+  })
+
+  it('passes on what it knows of one that is dead, until nothing of it can be valid', () => {
+    const [dead, sibling] = [ring(), ring()]
+    const ticket = seal(dead)
+    sibling.merge(dead.share())
+    const successor = ring()
+    successor.merge(sibling.share())
+    expect(successor.tickets.open(ticket)).toEqual({ ...contents, maxEarlyData: 0 })
+    expect(successor.size).toBe(3)
+    now += 5 * HOUR
+    // The sibling lives, and says so.
+    successor.merge(sibling.share())
+    expect(successor.size).toBe(2)
+  })
+
+  it('cannot be turned back: who has it now cannot open what was sealed long ago', () => {
+    const one = ring()
+    const ticket = seal(one)
+    now += 3 * HOUR
+    const thief = ring()
+    thief.merge(one.share())
+    now -= 3 * HOUR
+    expect(thief.tickets.open(ticket)).toBeUndefined()
+    now += 3 * HOUR
+  })
+
+  it('takes nothing from a sibling whose clock is far off', () => {
+    const one = ring()
+    now += 100 * HOUR
+    const ahead = ring()
+    const shared = ahead.share()
+    now -= 100 * HOUR
+    expect(one.merge(shared)).toBe(false)
+    expect(one.size).toBe(1)
+  })
+
+  it('opens no noise, and merges none', () => {
+    const one = ring()
+    const ticket = seal(one)
+    for (let length = 0; length < ticket.length; length++)
+      expect(one.tickets.open(ticket.slice(0, length))).toBeUndefined()
+    for (let at = 0; at < ticket.length; at++) {
+      const changed = ticket.slice()
+      changed[at]! ^= 1
+      expect(one.tickets.open(changed)).toBeUndefined()
+    }
+    expect(() => one.merge(Uint8Array.of(0, 1, 2))).toThrow(DecodeError)
+  })
+})
