@@ -1,21 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { makeCertificates } from '../certs/authority.ts'
 import { loadProvider, PROVIDERS } from '../src/containers/membership.ts'
 import { probeEvp } from '../src/tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../src/tls13/index.ts'
-import { environment, pinnable, watchLoad } from './lib/environment.ts'
+import { environment, watchLoad } from './lib/environment.ts'
+import { makeIdentity } from './lib/identity.ts'
+import { type Placement, usableCpus } from './lib/placement.ts'
 import { Progress } from './lib/progress.ts'
 import { saveResult } from './lib/results.ts'
 import { Series } from './lib/stats.ts'
 import { opensslSpeed, opensslVersion } from './record/limit.ts'
-import { type Identity, Pair } from './record/pair.ts'
+import { Pair } from './record/pair.ts'
 import { format } from './record/print.ts'
 import { goalsOf, pairResults, type RecordResult, sealingResults } from './record/result.ts'
-import { type Placement, SERVER_NAME, SIZES, STACKS } from './record/rows.ts'
+import { SERVER_NAME, SIZES, STACKS } from './record/rows.ts'
 import { Sealing } from './record/sealing.ts'
 
 /** What a run consists of. The limit takes a second for each size and suite, so it has fewer rounds. */
@@ -48,7 +46,6 @@ async function main(): Promise<void> {
     return
   }
   const cpus = usableCpus()
-  if (cpus === undefined) throw new Error('this bench pins its processes, and there is no taskset')
   const progress = new Progress()
   const date = new Date()
   const load = watchLoad()
@@ -74,18 +71,6 @@ async function main(): Promise<void> {
     goals: goalsOf(sealings, opened),
   }
   process.stdout.write(`${format(result)}\n\nkept in ${saveResult('record', date, result, values.output)}\n`)
-}
-
-/** One CPU, and another one if there is one. */
-function usableCpus(): readonly [number, number | undefined] | undefined {
-  const cpu = pinnable()
-  if (cpu === undefined) return undefined
-  try {
-    execFileSync('taskset', ['-c', String(cpu + 1), 'true'], { stdio: 'ignore' })
-    return [cpu, cpu + 1]
-  } catch {
-    return [cpu, undefined]
-  }
 }
 
 /** Every provider that works here. */
@@ -134,7 +119,7 @@ async function measurePairs(
   [cpu, other]: readonly [number, number | undefined],
   progress: Progress,
 ): Promise<Pair[]> {
-  const identity = await makeIdentity()
+  const identity = await makeIdentity(SERVER_NAME)
   const stacks = STACKS.filter(stack => stack !== 'evp' || probeEvp().available)
   const placements: readonly Placement[] = other === undefined ? ['one core'] : ['one core', 'two cores']
   const pairs = placements.flatMap(placement => stacks.map(stack => new Pair(stack, placement)))
@@ -155,18 +140,6 @@ async function measurePairs(
     for (const pair of pairs) pair.stop()
   }
   return pairs
-}
-
-async function makeIdentity(): Promise<Identity> {
-  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-  try {
-    const certificates = [{ name: 'record', hosts: [SERVER_NAME] }]
-    await makeCertificates({ directory, certificates, now: Date.now() })
-    const read = (file: string): string => readFileSync(join(directory, file), 'utf8')
-    return { certificate: read('record.crt'), key: read('record.key'), authority: read('ca.crt') }
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
 }
 
 await main()

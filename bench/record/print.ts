@@ -1,3 +1,4 @@
+import { goalLines } from '../lib/goal.ts'
 import { figure, table } from '../lib/table.ts'
 import type { RecordResult } from './result.ts'
 import { SIZES } from './rows.ts'
@@ -15,12 +16,7 @@ export function format(result: RecordResult): string {
     head.join('\n'),
     `One record, µs of CPU time (and openssl speed's time divided by it):\n${sealingTable(result)}`,
     `Two processes, AES-128-GCM (ratios: medians over rounds, node:tls = 1):\n${connectionTable(result)}`,
-    result.goals
-      .map(({ name, relation, goal, reached, met }) => {
-        const verdict = met === undefined ? 'not measured' : met ? 'reached' : 'MISSED'
-        return `${verdict.padEnd(12)} ${name}: ${figure(reached)} (goal ${relation} ${goal})`
-      })
-      .join('\n'),
+    goalLines(result.goals),
   ].join('\n\n')
 }
 

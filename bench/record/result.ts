@@ -1,7 +1,9 @@
 import type { Environment, Load } from '../lib/environment.ts'
+import { type GoalResult, goal } from '../lib/goal.ts'
+import type { Placement } from '../lib/placement.ts'
 import { acrossRounds, median, round, type Series, type Summary } from '../lib/stats.ts'
 import type { Pair } from './pair.ts'
-import { OPERATIONS, type Operation, type Placement, SIZES, type Size, type Stack } from './rows.ts'
+import { OPERATIONS, type Operation, SIZES, type Size, type Stack } from './rows.ts'
 import { Sealing } from './sealing.ts'
 
 /** One operation: µs for a record, and how fast that is beside `openssl speed` (1: as fast; more: faster). */
@@ -30,14 +32,6 @@ export interface ConnectionResult {
   readonly senderCpuRatio: number
   readonly receiverCpu: number
   readonly receiverCpuRatio: number
-}
-
-export interface GoalResult {
-  readonly name: string
-  readonly relation: '≤' | '≥'
-  readonly goal: number
-  readonly reached?: number
-  readonly met?: boolean
 }
 
 export interface RecordResult extends Environment {
@@ -126,9 +120,4 @@ export function goalsOf(
     goals.push(goal(`64-byte round trip, node:tls = 1, ${placement}`, '≤', 1, roundTripRatio))
   }
   return goals
-}
-
-function goal(name: string, relation: '≤' | '≥', value: number, reached: number | undefined): GoalResult {
-  if (reached === undefined) return { name, relation, goal: value }
-  return { name, relation, goal: value, reached, met: relation === '≤' ? reached <= value : reached >= value }
 }

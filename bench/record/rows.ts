@@ -10,9 +10,6 @@ export type Size = (typeof SIZES)[number]
 export const OPERATIONS = ['seal', 'sealInto', 'open'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
-/** Where the two ends of a connection run: on one CPU, or on one each. */
-export type Placement = 'one core' | 'two cores'
-
 /** The parent's orders: a client measures; either says what CPU time it has used so far. */
 export type Order =
   | { readonly do: 'roundTrips'; readonly count: number }

@@ -1,0 +1,200 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { loadProvider, type ProviderName } from '../../src/containers/membership.ts'
+import { select } from '../../src/tls13/crypto/selection.ts'
+import {
+  type ClientConfig,
+  createTicketKey,
+  createTicketSealer,
+  type ResumptionTicket,
+  recycle,
+  type ServerConfig,
+  Session,
+  type SessionEvent,
+} from '../../src/tls13/index.ts'
+import { certificateFromPem } from '../../src/tls13/io/pem.ts'
+import { verifier } from '../../src/tls13/io/verify.ts'
+import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import { ANSWER, GROUP, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
+
+/** What resumes a connection: a ticket of ours, or a session of Node's. */
+export type Ticket = ResumptionTicket | Buffer
+
+/** One connection that has been used. */
+export interface Visit {
+  readonly resumed: boolean
+  readonly ticket: Ticket | undefined
+}
+
+/** Connects, sends one byte, waits for one, and goes. @param wantsTicket wait for one, too @throws Error anything is not as it should be */
+export type Visitor = (ticket: Ticket | undefined, wantsTicket: boolean) => Promise<Visit>
+
+const NODE_OPTIONS = { minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: 'X25519' } as const
+
+/** A server that answers one byte with another. It listens on a port of its own. @returns the port */
+export async function listen(
+  stack: Stack,
+  pem: { readonly certificate: string; readonly key: string },
+): Promise<number> {
+  const server = stack === 'node:tls' ? nodeServer(pem) : await ourServer(stack, pem)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** A client of such a server; the certificate must be signed by `authority`. */
+export async function visitor(stack: Stack, port: number, authority: string): Promise<Visitor> {
+  if (stack === 'node:tls')
+    return (ticket, wantsTicket) => nodeVisit(port, authority, ticket as Buffer, wantsTicket)
+  const config: ClientConfig = {
+    provider: await provider(stack),
+    serverName: SERVER_NAME,
+    verify: verifier({ ca: authority }),
+  }
+  return (ticket, wantsTicket) => ourVisit(port, config, ticket as ResumptionTicket, wantsTicket)
+}
+
+function nodeServer(pem: { readonly certificate: string; readonly key: string }): Server {
+  return createTlsServer({ ...NODE_OPTIONS, cert: pem.certificate, key: pem.key }, socket => {
+    socket.on('data', () => socket.write(Uint8Array.of(ANSWER)))
+    socket.on('error', () => {}) // clients leave without a goodbye
+  })
+}
+
+async function ourServer(
+  stack: Stack,
+  pem: { readonly certificate: string; readonly key: string },
+): Promise<Server> {
+  const ours = await provider(stack)
+  const config: ServerConfig = {
+    provider: ours,
+    certificates: [certificateFromPem(ours, pem.certificate, pem.key)],
+    tickets: { sealer: createTicketSealer(ours, [createTicketKey(ours)]), count: 2 }, // as many as OpenSSL sends
+  }
+  return createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket: Socket) => {
+    const end = new End(adopt(socket), Session.server(config))
+    end.onEvent = event => {
+      if (event.type === 'application_data') end.send(Uint8Array.of(ANSWER))
+    }
+    end.start()
+  })
+}
+
+async function provider(stack: Stack) {
+  const loaded = await loadProvider(stack as ProviderName)
+  return select(loaded, { groups: [GROUP], cipherSuites: [SUITE] })
+}
+
+/** As a container does it: a raw stream, a session, and nothing in between. */
+class End {
+  onEvent: (event: SessionEvent) => void = () => {}
+  onEnd: (error?: Error) => void = () => {}
+  readonly #stream: ByteStream
+  readonly session: Session
+
+  constructor(stream: ByteStream, session: Session) {
+    this.#stream = stream
+    this.session = session
+  }
+
+  start(): void {
+    this.#stream.read({
+      bytes: view => this.#receive(view),
+      end: () => this.destroy(),
+      error: error => this.destroy(error),
+    })
+    this.#flush()
+  }
+
+  send(bytes: Uint8Array): void {
+    this.session.send(bytes)
+  }
+
+  destroy(error?: Error): void {
+    this.#stream.destroy()
+    this.onEnd(error)
+  }
+
+  #receive(view: Uint8Array): void {
+    const { session } = this
+    session.feed(view)
+    for (let event = session.next(); event !== undefined; event = session.next()) this.onEvent(event)
+    this.#flush()
+  }
+
+  #flush(): void {
+    const output = this.session.takeOutput()
+    if (output.length > 0 && this.#stream.state === 'open' && this.#stream.write(output) !== 'queued')
+      recycle(output)
+  }
+}
+
+async function ourVisit(
+  port: number,
+  config: ClientConfig,
+  resume: ResumptionTicket | undefined,
+  wantsTicket: boolean,
+): Promise<Visit> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  return new Promise((resolve, reject) => {
+    const end = new End(adopt(socket), Session.client(resume === undefined ? config : { ...config, resume }))
+    let [answered, resumed, left]: [boolean, boolean, boolean] = [false, false, false]
+    let ticket: ResumptionTicket | undefined
+    end.onEvent = event => {
+      if (event.type === 'handshake_complete') {
+        resumed = event.resumed
+        end.send(Uint8Array.of(REQUEST))
+      }
+      if (event.type === 'alert') reject(event.error)
+      if (event.type === 'application_data') answered = event.data[0] === ANSWER
+      if (event.type === 'new_session_ticket') ticket = event.ticket
+      if (!answered || left || (wantsTicket && ticket === undefined)) return
+      left = true
+      // Not from within the event: what it came from is still being read.
+      setImmediate(() => end.destroy())
+      resolve({ resumed, ticket })
+    }
+    end.onEnd = error => reject(error ?? new Error('the server went away'))
+    end.start()
+  })
+}
+
+function nodeVisit(
+  port: number,
+  authority: string,
+  session: Buffer | undefined,
+  wantsTicket: boolean,
+): Promise<Visit> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      ...NODE_OPTIONS,
+      port,
+      host: '127.0.0.1',
+      servername: SERVER_NAME,
+      ca: authority,
+      ...(session === undefined ? {} : { session }),
+    })
+    let answered = false
+    let ticket: Buffer | undefined
+    const check = (): void => {
+      if (!answered || (wantsTicket && ticket === undefined)) return
+      const resumed = socket.isSessionReused()
+      socket.destroy()
+      resolve({ resumed, ticket })
+    }
+    if (wantsTicket) {
+      socket.on('session', one => {
+        ticket = one
+        check()
+      })
+    }
+    socket.once('secureConnect', () => socket.write(Uint8Array.of(REQUEST)))
+    socket.on('data', data => {
+      answered = data[0] === ANSWER
+      check()
+    })
+    socket.once('error', reject)
+  })
+}

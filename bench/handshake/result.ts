@@ -1,0 +1,90 @@
+import type { Environment, Load } from '../lib/environment.ts'
+import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
+import type { Placement } from '../lib/placement.ts'
+import { acrossRounds, median, round } from '../lib/stats.ts'
+import { figure, table } from '../lib/table.ts'
+import type { Row } from './row.ts'
+import { KINDS, type Kind, type Side, type Stack } from './rows.ts'
+
+/** One stack, side and kind. Ratios are medians over the rounds of what was measured in the same round, to `node:tls`. */
+export interface HandshakeRow {
+  readonly placement: Placement
+  readonly side: Side
+  readonly kind: Kind
+  readonly stack: Stack
+  /** Handshakes a second, with the work of both ends: the median of the rounds, and each round. */
+  readonly rate: number
+  readonly rates: readonly number[]
+  readonly rateRatio: number
+  /** µs of CPU time for one at the side that is measured. */
+  readonly cpu: number
+  readonly cpuRatio: number
+}
+
+export interface HandshakeResult extends Environment {
+  readonly bench: 'handshake'
+  readonly format: 1
+  readonly date: string
+  readonly quick: boolean
+  readonly seconds: number
+  /** Why there are no rows for evp. */
+  readonly evpMissing?: string
+  readonly load: Load
+  readonly rows: readonly HandshakeRow[]
+  readonly goals: readonly GoalResult[]
+}
+
+export function handshakeRows(rows: readonly Row[]): HandshakeRow[] {
+  const ratio = (one: number, other: number): number => one / other
+  return rows.flatMap(({ placement, side, stack, measured }) => {
+    const reference = rows.find(
+      one => one.placement === placement && one.side === side && one.stack === 'node:tls',
+    )!
+    return KINDS.map(kind => {
+      const [own, theirs] = [measured[kind], reference.measured[kind]]
+      return {
+        placement,
+        side,
+        kind,
+        stack,
+        rate: round(median(own.rates)),
+        rates: own.rates.map(round),
+        rateRatio: acrossRounds(own.rates, theirs.rates, ratio)!,
+        cpu: round(median(own.cpu)),
+        cpuRatio: acrossRounds(own.cpu, theirs.cpu, ratio)!,
+      }
+    })
+  })
+}
+
+/** What was reached of what we aim at: the server over evp. */
+export function goalsOf(rows: readonly HandshakeRow[]): GoalResult[] {
+  return rows
+    .filter(({ stack, side }) => stack === 'evp' && side === 'server')
+    .map(({ kind, placement, rateRatio }) =>
+      goal(`${kind} handshakes a second, node:tls = 1, ${placement}`, '≥', 1, rateRatio),
+    )
+}
+
+/** What a person wants to read of a result. */
+export function format({ machine, versions, load, evpMissing, quick, rows, goals }: HandshakeResult): string {
+  const head = [
+    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}`,
+    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
+    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
+    ...(quick ? ['few samples: no figures to quote'] : []),
+  ]
+  const lines = rows.map(row => [
+    `${row.placement}, ${row.side} by ${row.stack}, ${row.kind}`,
+    figure(row.rate),
+    row.rateRatio.toFixed(2),
+    figure(row.cpu),
+    row.cpuRatio.toFixed(2),
+  ])
+  return [
+    head.join('\n'),
+    `The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM (ratios: medians over rounds, node:tls = 1):`,
+    table(['', 'handshakes/s', 'ratio', 'CPU µs', 'ratio'], lines),
+    goalLines(goals),
+  ].join('\n\n')
+}

@@ -1,0 +1,38 @@
+/** Whose TLS: our stack over one of its providers, on a raw stream as a container has it, or Node's own. */
+export const STACKS = ['evp', 'node', 'node:tls'] as const
+export type Stack = (typeof STACKS)[number]
+
+/** Whose work is measured. The other end is `node:tls` for all. */
+export const SIDES = ['server', 'client'] as const
+export type Side = (typeof SIDES)[number]
+
+/** With certificate and signature, or with a ticket (`psk_dhe_ke`); both with x25519. */
+export const KINDS = ['full', 'resumed'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** What a child process is to be. */
+export type Role =
+  | { readonly role: 'server'; readonly stack: Stack; readonly certificate: string; readonly key: string }
+  | { readonly role: 'client'; readonly stack: Stack; readonly port: number; readonly authority: string }
+
+/** To a client: so many connections, each from connecting to the first byte of an answer. */
+export interface Order {
+  readonly do: 'handshakes'
+  readonly kind: Kind
+  readonly count: number
+}
+
+/** Seconds that they took. */
+export interface Report {
+  readonly say: 'done'
+  readonly seconds: number
+}
+
+export const SERVER_NAME = 'handshake.local'
+/** What is offered and taken, so that all do the same work. */
+export const SUITE = 'TLS_AES_128_GCM_SHA256'
+export const GROUP = 'x25519'
+/** Connections at a time. */
+export const CONCURRENCY = 4
+export const REQUEST = 0x71
+export const ANSWER = 0x61
