@@ -9,7 +9,8 @@ import { type Placement, usableCpus } from './lib/placement.ts'
 import { Progress } from './lib/progress.ts'
 import { saveResult } from './lib/results.ts'
 
-const THOROUGH = { rounds: 15, warmUp: 3, count: 200 }
+/** Some thousand handshakes go by until the engine has compiled what they run. */
+const THOROUGH = { rounds: 12, warmUp: 15, count: 200 }
 const QUICK = { rounds: 3, warmUp: 1, count: 40 }
 
 const USAGE = `usage: npm run bench:handshake -- [options]
