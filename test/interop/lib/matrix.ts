@@ -1,0 +1,126 @@
+import { SUITES } from './setting.ts'
+
+/*
+ * What is tried with a peer: suites × groups × certificates × paths. A peer's table says what the peer calls each of
+ * them, or why it cannot do it; the tests are made from the table, and what it cannot do is in the report as a skipped test
+ * with its reason.
+ */
+
+export { SUITES }
+export type SuiteName = (typeof SUITES)[number]
+
+/** Our names of the groups that every provider has. */
+export const ALL_GROUPS = ['x25519', 'secp256r1', 'secp384r1', 'secp521r1', 'x448'] as const
+export type Group = (typeof ALL_GROUPS)[number]
+
+/** The keys that a server's certificate may have. */
+export const KINDS = ['p256', 'p384', 'p521', 'ed25519', 'ed448', 'rsa', 'rsa-pss'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** Ways that a connection may go. */
+export const PATHS = [
+  'full handshake',
+  'HelloRetryRequest',
+  'resumption',
+  'early data',
+  'client certificate',
+  'KeyUpdate',
+] as const
+export type Path = (typeof PATHS)[number]
+
+/** Why a peer cannot do something. */
+export interface Cannot {
+  readonly cannot: string
+}
+export const cannot = (reason: string): Cannot => ({ cannot: reason })
+
+/** What the peer calls a thing, or why it cannot do it. */
+type Names<Key extends string> = Readonly<Record<Key, string | Cannot>>
+
+export interface Abilities {
+  readonly suites: Names<SuiteName>
+  readonly groups: Names<Group>
+  readonly certificates: Names<Kind>
+  readonly paths: Names<Path>
+  /** Combinations that do not go although their parts do: the reason, or undefined. */
+  readonly except?: (row: Row) => string | undefined
+}
+
+/** One test: the things by our names. */
+export interface Row {
+  readonly suite: SuiteName
+  readonly group: Group
+  readonly certificate: Kind
+  readonly path: Path
+}
+
+/** Everything by the name that it has with us: for peers that are told nothing, because our side decides. */
+export function sameNames<Key extends string>(keys: readonly Key[]): Record<Key, string> {
+  return Object.fromEntries(keys.map(key => [key, key])) as Record<Key, string>
+}
+
+/** Whether the whole product is to be tried, not only every pair of things: HOTPOTATO_LONG=1. */
+export const LONG = process.env.HOTPOTATO_LONG === '1'
+
+/**
+ * The rows to try with a peer: all that it can do in a long run, otherwise few, in which every path is met with
+ * every suite and every group, and every suite with every group and every certificate, too.
+ */
+export function rowsFor(abilities: Abilities): readonly Row[] {
+  const { except = () => undefined } = abilities
+  const all = able(abilities.suites).flatMap(suite =>
+    able(abilities.groups).flatMap(group =>
+      able(abilities.certificates).flatMap(certificate =>
+        able(abilities.paths).map(path => ({ suite, group, certificate, path })),
+      ),
+    ),
+  )
+  const possible = all.filter(row => except(row) === undefined)
+  return LONG ? possible : pairwise(possible)
+}
+
+/** What the peer cannot do, each with the reason, for tests that are skipped by that name. */
+export function inabilities(abilities: Abilities): readonly string[] {
+  const { suites, groups, certificates, paths } = abilities
+  return [suites, groups, certificates, paths].flatMap(names =>
+    Object.entries<string | Cannot>(names).flatMap(([name, value]) =>
+      typeof value === 'string' ? [] : [`${name}: ${value.cannot}`],
+    ),
+  )
+}
+
+/** What the peer calls a thing. @throws Error if it cannot do it */
+export function nameIn<Key extends string>(names: Names<Key>, key: Key): string {
+  const name = names[key]
+  if (typeof name !== 'string') throw new Error(`${key}: ${name.cannot}`)
+  return name
+}
+
+function able<Key extends string>(names: Names<Key>): Key[] {
+  return (Object.keys(names) as Key[]).filter(key => typeof names[key] === 'string')
+}
+
+/** Takes the row with the most new pairs until there are none; always the same rows for the same table. */
+function pairwise(rows: readonly Row[]): readonly Row[] {
+  const open = new Set(rows.flatMap(pairsOf))
+  const chosen: Row[] = []
+  const gain = (row: Row) => pairsOf(row).filter(pair => open.has(pair)).length
+  while (open.size > 0) {
+    let best = rows[0]!
+    let most = 0
+    for (const row of rows) {
+      const value = gain(row)
+      if (value > most) {
+        best = row
+        most = value
+      }
+    }
+    chosen.push(best)
+    for (const pair of pairsOf(best)) open.delete(pair)
+  }
+  return chosen
+}
+
+function pairsOf({ suite, group, certificate, path }: Row): string[] {
+  return [`${path} ${suite}`, `${path} ${group}`, `${certificate} ${suite}`, `${suite} ${group}`]
+}
