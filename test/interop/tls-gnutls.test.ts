@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { type Fenced, FENCED_PORT, NO_FENCE, startFenced } from './lib/fenced.ts'
+import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from './lib/fenced.ts'
 import { type Identities, makeIdentities } from './lib/identities.ts'
 import { type Abilities, KINDS, nameIn, PATHS, type Row, sameNames } from './lib/matrix.ts'
 import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
@@ -62,7 +62,12 @@ describe.skipIf(GNUTLS === undefined)(`the client of ${NOTE} and our server`, ()
       ...(row.path === 'resumption' ? ['--resume', '--waitresumption'] : []),
       ...(row.path === 'early data' ? ['--resume', '--waitresumption', '--earlydata', early] : []),
       ...(row.path === 'client certificate'
-        ? ['--x509certfile', identities.file('person', 'crt'), '--x509keyfile', identities.file('person', 'key')]
+        ? [
+            '--x509certfile',
+            identities.file('person', 'crt'),
+            '--x509keyfile',
+            identities.file('person', 'key'),
+          ]
         : []),
       '127.0.0.1',
     ])
@@ -98,11 +103,16 @@ describe.skipIf(NO_SERVER !== undefined)(`our client and the server of ${NO_SERV
     const key = `${row.certificate} ${row.path === 'client certificate'}`
     if (!servers.has(key)) servers.set(key, start(row))
     const { path, program } = await servers.get(key)!
-    await ourClientGoesThrough(identities, row, { path }, {
-      say: 'potato\n',
-      hear: 'potato\n',
-      // It does not echo what came early, it prints it.
-      gotEarly: () => program.says('early potato'),
-    })
+    await ourClientGoesThrough(
+      identities,
+      row,
+      { path },
+      {
+        say: 'potato\n',
+        hear: 'potato\n',
+        // It does not echo what came early, it prints it.
+        gotEarly: () => program.says('early potato'),
+      },
+    )
   })
 })

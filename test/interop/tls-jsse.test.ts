@@ -3,7 +3,16 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/tls13/io/net.ts'
 import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, ALL_GROUPS, cannot, KINDS, PATHS, type Row, SUITES, sameNames } from './lib/matrix.ts'
+import {
+  type Abilities,
+  ALL_GROUPS,
+  cannot,
+  KINDS,
+  PATHS,
+  type Row,
+  SUITES,
+  sameNames,
+} from './lib/matrix.ts'
 import { checkServer, exactly, hears, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
 import { noteOf, Program, versionOf } from './lib/program.ts'
 import { testRows } from './lib/rows.ts'
@@ -50,7 +59,8 @@ beforeAll(async () => {
   client = start('client', identities.pkcs12('person'))
   server = start('server', ...files)
   await server.says(/^ready/m)
-  for (const [, key, port] of server.output.matchAll(/^port (\S+ \S+) (\d+)$/gm)) ports.set(key!, Number(port))
+  for (const [, key, port] of server.output.matchAll(/^port (\S+ \S+) (\d+)$/gm))
+    ports.set(key!, Number(port))
   await client.says(/^ready/m)
 })
 afterAll(async () => {

@@ -1,13 +1,25 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, ALL_GROUPS, cannot, KINDS, type Kind, PATHS, SUITES, sameNames } from './lib/matrix.ts'
+import {
+  type Abilities,
+  ALL_GROUPS,
+  cannot,
+  KINDS,
+  type Kind,
+  PATHS,
+  SUITES,
+  sameNames,
+} from './lib/matrix.ts'
 import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
 import { noteOf, Program, versionOf } from './lib/program.ts'
 import { testRows } from './lib/rows.ts'
 
 /* Python's ssl, which is OpenSSL behind another interface, with other habits. */
 
-const PYTHON = versionOf('python3', ['-c', 'import sys, ssl; print("Python", sys.version.split()[0], ssl.OPENSSL_VERSION)'])
+const PYTHON = versionOf('python3', [
+  '-c',
+  'import sys, ssl; print("Python", sys.version.split()[0], ssl.OPENSSL_VERSION)',
+])
 const NOTE = noteOf(PYTHON, 'python3', 'python3')
 const PROGRAM = new URL('programs/peer.py', import.meta.url).pathname
 

@@ -74,7 +74,17 @@ export async function makeIdentities(): Promise<Identities> {
       kinds.map(name => certificateFromPem(provider, pem(name, 'crt'), pem(name, 'key'), [`${name}.local`])),
     pkcs12(name) {
       const pair = ['-in', file(name, 'crt'), '-inkey', file(name, 'key')]
-      openssl('pkcs12', '-export', ...pair, '-name', name, '-passout', 'pass:potato', '-out', file(name, 'p12'))
+      openssl(
+        'pkcs12',
+        '-export',
+        ...pair,
+        '-name',
+        name,
+        '-passout',
+        'pass:potato',
+        '-out',
+        file(name, 'p12'),
+      )
       return file(name, 'p12')
     },
     remove: () => rmSync(directory, { recursive: true }),

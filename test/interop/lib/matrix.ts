@@ -56,7 +56,7 @@ export interface Row {
 
 /** Everything by the name that it has with us: for peers that are told nothing, because our side decides. */
 export function sameNames<Key extends string>(keys: readonly Key[]): Record<Key, string> {
-  return Object.fromEntries(keys.map(key => [key, key])) as Record<Key, string>
+  return Object.fromEntries(keys.map(key => [key, key as string])) as Record<Key, string>
 }
 
 /** Whether the whole product is to be tried, not only every pair of things: HOTPOTATO_LONG=1. */

@@ -8,7 +8,10 @@ import { once } from 'node:events'
 export function versionOf(command: string, args: readonly string[] = ['--version']): string | undefined {
   const { error, stdout, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 20_000 })
   if (error !== undefined) return undefined
-  return `${stdout}\n${stderr}`.split('\n').find(line => line.trim() !== '')?.trim()
+  return `${stdout}\n${stderr}`
+    .split('\n')
+    .find(line => line.trim() !== '')
+    ?.trim()
 }
 
 /** For the name of a suite: which version it ran with, or why it did not run and what to do about that. */

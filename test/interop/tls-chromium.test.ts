@@ -1,0 +1,150 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hybridGroups } from '../../src/tls13/crypto/hybrid.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
+import { type Identities, makeIdentities } from './lib/identities.ts'
+import { type Abilities, cannot, KINDS, PATHS, type Row, rowsFor, SUITES, sameNames } from './lib/matrix.ts'
+import { checkServer, type OurServer, ourServer, serverFor } from './lib/our-side.ts'
+import { noteOf, Program, versionOf } from './lib/program.ts'
+
+/* Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row. */
+
+const CHROMIUM = versionOf('chromium')
+const NOTE = noteOf(CHROMIUM, 'chromium', 'chromium')
+
+const abilities: Abilities = {
+  suites: sameNames(SUITES),
+  groups: {
+    ...sameNames(['x25519', 'secp256r1', 'secp384r1'] as const),
+    secp521r1: cannot('Chromium does not offer it'),
+    x448: cannot('Chromium does not offer it'),
+  },
+  certificates: {
+    ...sameNames(KINDS),
+    p521: cannot('Chromium does not offer ecdsa_secp521r1_sha512'),
+    ed25519: cannot('Chromium does not offer ed25519'),
+    ed448: cannot('Chromium does not offer ed448'),
+    'rsa-pss': cannot('Chromium does not offer rsa_pss_pss schemes'),
+  },
+  paths: {
+    ...sameNames(PATHS),
+    'early data': cannot('it is an experiment that Chromium has switched off'),
+    'client certificate': cannot(
+      'a headless Chromium takes client certificates from a store of the system alone',
+    ),
+  },
+  except: ({ group, path }) => {
+    // It sends shares for X25519MLKEM768 and x25519.
+    if (path === 'HelloRetryRequest') return group === 'x25519' ? 'it always sends that share' : undefined
+    return path === 'full handshake' && group !== 'x25519' ? 'it never sends that share first' : undefined
+  },
+}
+
+const KEY_SHARE = 51
+
+let identities: Identities
+const closers: (() => unknown)[] = []
+
+beforeAll(async () => {
+  if (CHROMIUM !== undefined) identities = await makeIdentities()
+})
+afterAll(() => {
+  for (const close of closers) close()
+  identities?.remove()
+})
+
+/** What Chromium makes of a page of ours, as HTML. */
+async function dump(url: string): Promise<string> {
+  const profile = mkdtempSync(join(tmpdir(), 'hotpotato-chromium-'))
+  const spki = new X509Certificate(identities.ca).publicKey.export({ type: 'spki', format: 'der' })
+  const pins = [spki, ...KINDS.map(kind => keyOf(identities.pem(kind, 'crt')))]
+  const browser = new Program('chromium', [
+    ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+    ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    ...[`--user-data-dir=${profile}`, '--host-resolver-rules=MAP *.local 127.0.0.1'],
+    `--ignore-certificate-errors-spki-list=${pins.map(pin => createHash('sha256').update(pin).digest('base64')).join(',')}`,
+    ...['--virtual-time-budget=20000', '--timeout=20000', '--dump-dom', url],
+  ])
+  try {
+    const deadline = setTimeout(() => browser.kill(), 40_000)
+    await browser.exit()
+    clearTimeout(deadline)
+    return browser.output
+  } finally {
+    await browser.kill()
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+}
+
+function keyOf(pem: string): Buffer {
+  return new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
+}
+
+const text = (body: string) => ({ type: 'text/html', body })
+
+describe.skipIf(CHROMIUM === undefined)(`${NOTE} and our server`, () => {
+  test('its own hello, and a server that prefers hybrid groups: X25519MLKEM768', async () => {
+    const keyShares: number[] = []
+    const server = await ourServer(identities, {
+      kinds: ['p256'],
+      provider: { ...node, groups: [...hybridGroups(node.groups), ...node.groups] },
+      page: () => text('<p>hot potato</p>'),
+      shape: message => {
+        if (message.type === 'server_hello') {
+          const { extensionData } = message.extensions.find(one => one.extensionType === KEY_SHARE)!
+          keyShares.push(extensionData[0]! * 256 + extensionData[1]!)
+        }
+        return message
+      },
+    })
+    closers.push(server.close)
+    const html = await dump(`https://p256.local:${server.port}/`)
+    expect(server.failures).toEqual([])
+    expect(html).toContain('<p>hot potato</p>')
+    expect(new Set(keyShares)).toEqual(new Set([0x11ec]))
+  })
+
+  describe('everything that it can do', () => {
+    const rows = rowsFor(abilities)
+    const servers = new Map<Row, OurServer>()
+    let dom = ''
+    beforeAll(async () => {
+      const urls: string[][] = []
+      for (const row of rows) {
+        const server = await serverFor(identities, row)
+        closers.push(server.close)
+        servers.set(row, server)
+        const url = `https://${row.certificate}.local:${server.port}`
+        // Twice on one connection, or on two when the first answer ends it.
+        urls.push(row.path === 'resumption' ? [`${url}/close`, `${url}/again`] : [`${url}/one`, `${url}/two`])
+      }
+      const script = `
+        const results = []
+        for (const urls of ${JSON.stringify(urls)}) {
+          for (const url of urls) {
+            try { results.push((await (await fetch(url)).text()).trim()) } catch (error) { results.push(url + ' ' + error) }
+          }
+        }
+        document.body.textContent = 'results: ' + results.join('; ')`
+      const page = `<!doctype html><body>nothing</body><script type="module">${script}</script>`
+      const first = await ourServer(identities, { kinds: ['p256'], page: () => text(page) })
+      closers.push(first.close)
+      dom = await dump(`https://p256.local:${first.port}/`)
+    })
+
+    test('every answer arrives', () => {
+      expect(dom.match(/results: .*/)?.[0]).toContain(
+        Array(rows.length * 2)
+          .fill('potato')
+          .join('; '),
+      )
+    })
+    for (const row of rows) {
+      test(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () =>
+        checkServer(row, servers.get(row)!))
+    }
+  })
+})
