@@ -9,7 +9,7 @@ const [socketPath, port, command, ...args] = process.argv.slice(2)
 const child = spawn(command, args, { stdio: ['pipe', 'inherit', 'inherit'] })
 child.on('exit', code => process.exit(code ?? 1))
 child.on('error', error => {
-  console.error(String(error))
+  process.stderr.write(`${error}\n`)
   process.exit(1)
 })
 process.stdin.on('end', () => child.kill()).resume()
@@ -26,7 +26,7 @@ const server = createServer({ allowHalfOpen: true }, outer => {
     one.on('close', () => setTimeout(() => other.destroy(), 100))
   }
 })
-server.listen(socketPath, () => console.log('bridge ready'))
+server.listen(socketPath, () => process.stdout.write('bridge ready\n'))
 
 async function untilItListens() {
   const { readFileSync } = await import('node:fs')
