@@ -102,7 +102,7 @@ describe.skipIf(NO_SERVER !== undefined)(`our client and the server of ${NO_SERV
   testRows(abilities, async row => {
     const key = `${row.certificate} ${row.path === 'client certificate'}`
     if (!servers.has(key)) servers.set(key, start(row))
-    const { path, program } = await servers.get(key)!
+    const { path } = await servers.get(key)!
     await ourClientGoesThrough(
       identities,
       row,
@@ -110,8 +110,8 @@ describe.skipIf(NO_SERVER !== undefined)(`our client and the server of ${NO_SERV
       {
         say: 'potato\n',
         hear: 'potato\n',
-        // It does not echo what came early, it prints it.
-        gotEarly: () => program.says('early potato'),
+        // It opens what came early, or it could not go on, but says nothing of it.
+        gotEarly: async () => {},
       },
     )
   })

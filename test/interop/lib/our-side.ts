@@ -261,7 +261,10 @@ export function hears(connection: TlsDuplex, expected: RegExp | string): Promise
       const found = typeof expected === 'string' ? text.includes(expected) : expected.test(text)
       if (found) stop(() => resolve(text))
     }
-    const timer = setTimeout(() => fail(new Error(`did not say ${expected}: ${JSON.stringify(text)}`)), 4000)
+    const timer = setTimeout(
+      () => fail(new Error(`did not say ${expected}: ${JSON.stringify(text)}`)),
+      10_000,
+    )
     connection.on('data', take).once('error', fail).once('close', gone)
   })
 }

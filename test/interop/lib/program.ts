@@ -20,7 +20,7 @@ export function noteOf(version: string | undefined, command: string, packageName
 }
 
 /** Milliseconds after which a word that does not come is given up. */
-const PATIENCE = 4000
+const PATIENCE = 10_000
 
 /** A running program: what it says so far, and a way to talk to it. */
 export class Program {
@@ -68,7 +68,7 @@ export class Program {
 
   /**
    * Waits until it has said something that matches, after what an earlier call has waited for.
-   * @throws Error, with all that it has said, if it exits before or if it takes more than four seconds
+   * @throws Error, with all that it has said, if it exits before or if it takes more than ten seconds
    */
   async says(pattern: RegExp | string): Promise<RegExpMatchArray> {
     const expression =
