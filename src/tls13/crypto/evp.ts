@@ -1,9 +1,9 @@
 import { equal } from '../../wire/index.ts'
-import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites } from './algorithms.ts'
+import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites, drawBytes, X25519 } from './algorithms.ts'
 import { aead } from './evp/aead.ts'
 import { type Libcrypto, loadLibcrypto } from './evp/libcrypto.ts'
 import { node } from './node.ts'
-import type { CipherSuite, CryptoProvider, HashAlgorithm } from './provider.ts'
+import type { CipherSuite, CryptoProvider, HashAlgorithm, KeyExchangeGroup } from './provider.ts'
 
 /** What a look at this Node found. */
 export type EvpProbe =
@@ -13,8 +13,8 @@ export type EvpProbe =
 let probed: EvpProbe | undefined
 
 /**
- * The provider `evp`: AEADs, hashes and HMAC of the OpenSSL inside of Node through long-lived contexts, called directly; groups and
- * signatures are those of `node`. It is loaded and compared with `node` at the first call; what does not agree, or is not there, is a
+ * The provider `evp`: AEADs, hashes, HMAC and X25519 of the OpenSSL inside of Node through long-lived contexts, called directly; the other groups
+ * and the signatures are those of `node`. It is loaded and compared with `node` at the first call; what does not agree, or is not there, is a
  * reason to do without. Never throws.
  */
 export function probeEvp(): EvpProbe {
@@ -33,6 +33,9 @@ function attempt(): EvpProbe {
     provider.cipherSuites.forEach((suite, index) => {
       selfTest(suite, node.cipherSuites[index]!)
     })
+    provider.groups.forEach((group, index) => {
+      if (group.id === X25519.id) selfTestX25519(group, node.groups[index]!)
+    })
     return { available: true, provider }
   } catch (error) {
     return { available: false, reason: `foreign calls to OpenSSL: ${(error as Error).message}` }
@@ -43,6 +46,7 @@ function assemble(libcrypto: Libcrypto): CryptoProvider {
   return {
     ...node,
     name: 'evp',
+    groups: node.groups.map(group => (group.id === X25519.id ? x25519(libcrypto) : group)),
     cipherSuites: cipherSuites({
       aes128Gcm: aead(AES_128_GCM, libcrypto, 'AES-128-GCM'),
       aes256Gcm: aead(AES_256_GCM, libcrypto, 'AES-256-GCM'),
@@ -51,6 +55,41 @@ function assemble(libcrypto: Libcrypto): CryptoProvider {
       sha384: hash(libcrypto, 'sha384', 48),
     }),
   }
+}
+
+/** One private key serves for both halves of a response; `node` reads it into an object each time, and the peer's too. */
+function x25519(libcrypto: Libcrypto): KeyExchangeGroup {
+  const { id, name, privateKeyLength, keyExchangeLength } = X25519
+  return {
+    id,
+    name,
+    generate(random) {
+      const privateKey = drawBytes(random, privateKeyLength)
+      return { privateKey, keyExchange: libcrypto.x25519(privateKey, undefined).publicKey }
+    },
+    respond(random, peerKeyExchange) {
+      if (peerKeyExchange.length !== keyExchangeLength) return undefined
+      const privateKey = drawBytes(random, privateKeyLength)
+      const { publicKey, sharedSecret } = libcrypto.x25519(privateKey, peerKeyExchange)
+      return sharedSecret && { keyExchange: publicKey, sharedSecret }
+    },
+    complete(privateKey, peerKeyExchange) {
+      if (privateKey.length !== privateKeyLength) throw new RangeError(`not a private key of ${name}`)
+      if (peerKeyExchange.length !== keyExchangeLength) return undefined
+      return libcrypto.x25519(privateKey, peerKeyExchange).sharedSecret
+    },
+  }
+}
+
+/** Two halves of an exchange must meet, and at what `node` says; a peer of zeros must not. */
+function selfTestX25519(own: KeyExchangeGroup, known: KeyExchangeGroup): void {
+  const [one, other] = [pattern(32, 6), pattern(32, 9)]
+  const { keyExchange } = own.generate(() => one)
+  agree('x25519', keyExchange, known.generate(() => one).keyExchange)
+  const response = known.respond(() => other, keyExchange)
+  agree('x25519', own.complete(one, response!.keyExchange), response!.sharedSecret)
+  agree('x25519', own.respond(() => other, keyExchange)?.sharedSecret, response!.sharedSecret)
+  if (own.complete(one, new Uint8Array(32)) !== undefined) throw new Error('x25519 takes a peer of zeros')
 }
 
 function hash(libcrypto: Libcrypto, name: HashAlgorithm['name'], length: number): HashAlgorithm {

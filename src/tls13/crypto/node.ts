@@ -12,6 +12,7 @@ import {
   hash as digestOf,
   type KeyObject,
   randomBytes,
+  randomFillSync,
   type SignKeyObjectInput,
   sign,
   verify,
@@ -70,7 +71,26 @@ export const node: CryptoProvider = {
     ...EDDSA.map(scheme => signatureAlgorithm(scheme, null, eddsaKey(scheme))),
     ...RSA_PSS.map(scheme => signatureAlgorithm(scheme, scheme.hash, rsaPssKey(scheme))),
   ],
-  random: length => plain(randomBytes(length)),
+  random,
+}
+
+/** Random bytes that nobody has had yet: asking for few costs as much as asking for many. */
+const pool = new Uint8Array(4096)
+let unused = 0
+
+function random(length: number): Uint8Array {
+  // What is large, or no number of bytes at all, is for Node to deal with.
+  if (length >>> 0 !== length || length > pool.length / 4) return plain(randomBytes(length))
+  if (length > unused) {
+    randomFillSync(pool)
+    unused = pool.length
+  }
+  const end = unused
+  unused -= length
+  const bytes = pool.slice(unused, end)
+  // Whoever reads our memory later must not find keys that are in use.
+  pool.fill(0, unused, end)
+  return bytes
 }
 
 /** A result of `node:crypto` without the methods of `Buffer`; copied if it is a part of larger, perhaps shared memory. */
