@@ -15,7 +15,7 @@ import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step 
  */
 
 /** Between different providers one byte index in so many is tried, and all around the records' ends; 1 tries every one. */
-const STRIDE = process.env.HOTPOTATO_EVERY_BYTE === '1' ? 1 : 7
+const STRIDE = process.env.HOTPOTATO_EVERY_BYTE === '1' ? 1 : 29
 
 /** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
 const PATIENCE = 180_000
