@@ -1,11 +1,13 @@
-import { peerError, TlsError } from './alert.ts'
+import { configurationError, peerError } from './alert.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from './client.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { decodeHandshake, handshakeType, type MessageType } from './messages.ts'
 import type { Answer } from './question.ts'
+import { MAXIMUM_PLAINTEXT, MINIMUM_LIMIT } from './record.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from './server.ts'
 import type { ClientState, ServerState, SessionState } from './state.ts'
 import type { AnswerTransition, ClientTransition, Context, Outcome, ServerTransition } from './transition.ts'
+import { suiteOf } from './transition.ts'
 
 /** What a step gives, of either role. */
 export type Step = Outcome<ServerState> | Outcome<ClientState>
@@ -49,10 +51,40 @@ export function answerStep(
   return transition(session as never, answer, context as never)
 }
 
-/** @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other */
-export function checkRole(session: SessionState, config: ServerConfig | ClientConfig): void {
+/** Handshake states in which no suite has been chosen, or no key set; and the end, when keys are gone. */
+const KEYLESS: ReadonlySet<SessionState['handshake']['state']> = new Set([
+  'START',
+  'WAIT_SECOND_CLIENT_HELLO',
+  'WAIT_COOKIE',
+  'WAIT_REPLAY_CHECK',
+  'WAIT_SH',
+  'CLOSED',
+])
+
+/**
+ * Whether a state fits the configuration and makes sense by itself: whoever wrote it may have been another implementation.
+ * @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other, a suite that the provider
+ * lacks, keys that are missing or of the wrong length, or a record size limit
+ * out of range
+ */
+export function checkState(session: SessionState, config: ServerConfig | ClientConfig): void {
   const role = 'verify' in config ? 'client' : 'server'
-  if (role === session.role) return
-  const reason = `a ${session.role}'s state and a ${role}'s configuration`
-  throw new TlsError('internal_error', 'configuration', reason)
+  if (role !== session.role)
+    throw configurationError('internal_error', `a ${session.role}'s state and a ${role}'s configuration`)
+  const { cipherSuite, handshake, read, write, readClosed, writeClosed, recordSizeLimits } = session
+  for (const limit of Object.values(recordSizeLimits ?? {})) {
+    if (limit < MINIMUM_LIMIT || limit > MAXIMUM_PLAINTEXT)
+      throw configurationError('internal_error', `a record size limit of ${limit} bytes`)
+  }
+  if (KEYLESS.has(handshake.state) && read === undefined && write === undefined) return
+  const { hash } = suiteOf(config.provider, cipherSuite)
+  const lengths = [read, write].map(one => one?.trafficSecret.length ?? hash.length)
+  if (lengths.some(length => length !== hash.length))
+    throw configurationError(
+      'internal_error',
+      'a traffic secret that is not as long as the hash of its suite',
+    )
+  if (KEYLESS.has(handshake.state)) return
+  if ((read === undefined && !readClosed) || (write === undefined && !writeClosed))
+    throw configurationError('internal_error', `a state ${handshake.state} without its keys`)
 }

@@ -3,15 +3,13 @@ import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
 import { type Opened, Protection, type TrafficView } from './protection.ts'
-import { type Content, MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
+import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { RecordOutput } from './record-output.ts'
 import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
 
 const FIRST_RECORD_VERSION = 0x0301
-/** Bytes of content: RFC 8449, Section 4 counts the content type too. */
-const MINIMUM_LIMIT = 63
 /** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
 const KEY_UPDATE_MARGIN = 16
 

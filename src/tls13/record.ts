@@ -7,6 +7,8 @@ import { ContentType } from './codepoints.ts'
 export const RECORD_HEADER_LENGTH = 5
 /** Bytes of content that a record may carry (Section 5.1). */
 export const MAXIMUM_PLAINTEXT = 2 ** 14
+/** Bytes of content that a peer must be allowed to put into a record; RFC 8449, Section 4 counts the content type too. */
+export const MINIMUM_LIMIT = 63
 /** Bytes that a protected record's fragment may have (Section 5.2). */
 export const MAXIMUM_CIPHERTEXT = MAXIMUM_PLAINTEXT + 256
 

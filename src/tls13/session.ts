@@ -3,7 +3,7 @@ import { asTlsError, peerError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
-import { answerStep, checkRole, handshakeStep } from './handshake.ts'
+import { answerStep, checkState, handshakeStep } from './handshake.ts'
 import { assertNoAuthentication, assertNoPartialMessage, takeContent } from './input-rules.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from './messages.ts'
@@ -58,10 +58,10 @@ export class Session {
 
   /**
    * A session that goes on where `state` left off, in the role of its state.
-   * @throws TlsError internal_error (configuration) if the role does not fit or the provider lacks the cipher suite
+   * @throws TlsError internal_error (configuration) if the role does not fit, the provider lacks the cipher suite, or the state contradicts itself
    */
   static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
-    checkRole(state, config)
+    checkState(state, config)
     return new Session(state, config)
   }
 

@@ -155,7 +155,9 @@ export function decodeControl(bytes: Uint8Array, token: Uint8Array = EMPTY): Con
     throw new DecodeError(`control version ${bytes[0]}; this program speaks ${CONTROL_VERSION}`, 0)
   }
   const { message, token: shown } = decode(Framed, bytes)
-  if (!AMONG_PEERS.has(message.kind) && !equal(shown, token)) {
+  if (AMONG_PEERS.has(message.kind)) {
+    if (shown.length > 0) throw new DecodeError(`a message of kind ${message.kind} has no token`, 1)
+  } else if (!equal(shown, token)) {
     throw new DecodeError(`a message of kind ${message.kind} without the supervisor's token`, 1)
   }
   return message

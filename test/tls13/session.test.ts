@@ -549,3 +549,26 @@ function earlierTicket() {
   }
   throw new Error('no ticket')
 }
+
+describe('a state that makes no sense', () => {
+  const changed = (change: (state: SessionState) => unknown) => () => {
+    const state = connectedPair().server.release()
+    change(state)
+    Session.restore(state, serverConfig())
+  }
+
+  test.each<[string, (state: SessionState) => unknown]>([
+    ['nothing to open with', state => Object.assign(state, { read: undefined })],
+    ['nothing to seal with', state => Object.assign(state, { write: undefined })],
+    [
+      'a secret of another length',
+      state => Object.assign(state.read!, { trafficSecret: new Uint8Array(48) }),
+    ],
+    ['records of no bytes', state => Object.assign(state, { recordSizeLimits: { write: 0, read: 16384 } })],
+    ['no suite', state => Object.assign(state, { cipherSuite: 0 })],
+  ])('is refused before anything is done with it: %s', (_, change) => {
+    expect(changed(change)).toThrow(
+      expect.objectContaining({ alert: 'internal_error', origin: 'configuration' }),
+    )
+  })
+})

@@ -95,3 +95,13 @@ describe('a control message', () => {
     }
   })
 })
+
+it('what goes between any two processes bears no token', () => {
+  const bytes = encodeControl({
+    kind: 'verdict',
+    ticket: new Uint8Array(8),
+    verdict: { outcome: 'accepted' },
+  })
+  const tokened = concat(bytes.subarray(0, 1), Uint8Array.of(1, 7), bytes.subarray(2))
+  expect(() => decodeControl(tokened)).toThrow('a message of kind verdict has no token')
+})
