@@ -1,0 +1,143 @@
+import { H2Error } from './error.ts'
+import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './hpack-table.ts'
+import { huffmanDecode } from './huffman.ts'
+import type { HpackState } from './state.ts'
+
+/** Decoded strings lie here until they are text. It grows to the longest. */
+let scratch = new Uint8Array(4096)
+
+/** Integers above this are refused: nothing that HPACK counts can be that large here. */
+const MAX_INTEGER = 2 ** 28
+
+/** Longest string whose characters are put together in one call. */
+const SHORT = 2048
+
+/** Reads header blocks (RFC 7541). One decoder belongs to one direction of one connection. */
+export class HpackDecoder {
+  readonly #table: DynamicTable
+  /** What our SETTINGS_HEADER_TABLE_SIZE allows, once the peer has acknowledged it. */
+  #limit: number
+  #bytes: Uint8Array = scratch
+  #at = 0
+  #end = 0
+  /** The last block's list was longer than allowed; what it returned is not all of it. */
+  oversized = false
+
+  /** @param limit bytes of the dynamic table that the peer may use */
+  constructor(limit = 4096, state?: HpackState) {
+    this.#limit = state?.limit ?? limit
+    this.#table = new DynamicTable(state?.capacity ?? limit)
+    for (const { name, value } of state?.entries ?? []) this.#table.insert(new Entry(name, value))
+  }
+
+  /** The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE. A smaller one obliges it to say so first (Section 4.2). */
+  setLimit(limit: number): void {
+    this.#limit = limit
+  }
+
+  /**
+   * Reads the block from `start` to before `end`.
+   * @param listSize bytes of the list, counted as in SETTINGS_MAX_HEADER_LIST_SIZE. Beyond it the block is
+   * read to its end, for the table's sake, but what it says is dropped; see {@link oversized}
+   * @throws H2Error COMPRESSION_ERROR for the connection; the decoder cannot be used after it
+   */
+  decode(bytes: Uint8Array, start = 0, end = bytes.length, listSize = Number.POSITIVE_INFINITY): Entry[] {
+    this.#bytes = bytes
+    this.#at = start
+    this.#end = end
+    this.oversized = false
+    const list: Entry[] = []
+    let size = 0
+    let begun = false
+    while (this.#at < this.#end) {
+      const first = bytes[this.#at]!
+      if ((first & 0xe0) === 0x20) {
+        if (begun) throw broken('a table size update after a field')
+        this.#resize(this.#integer(0x1f))
+        continue
+      }
+      if (!begun && this.#table.capacity > this.#limit) throw broken('no table size update after SETTINGS')
+      begun = true
+      const entry = first & 0x80 ? this.#entry(this.#integer(0x7f)) : this.#literal(first)
+      size += entry.size
+      if (size <= listSize) list.push(entry)
+      else this.oversized = true
+    }
+    this.#bytes = scratch
+    return list
+  }
+
+  /** The decoder as a value. */
+  export(): HpackState {
+    const entries = this.#table.list().map(({ name, value }) => ({ name, value }))
+    return { limit: this.#limit, capacity: this.#table.capacity, updates: [], entries }
+  }
+
+  #resize(capacity: number): void {
+    if (capacity > this.#limit) throw broken(`a table of ${capacity} bytes where ${this.#limit} are allowed`)
+    this.#table.resize(capacity)
+  }
+
+  #literal(first: number): Entry {
+    const indexing = (first & 0xc0) === 0x40
+    const index = this.#integer(indexing ? 0x3f : 0x0f)
+    const name = index === 0 ? this.#string() : this.#entry(index).name
+    const entry = new Entry(name, this.#string())
+    if (indexing) this.#table.insert(entry)
+    return entry
+  }
+
+  #entry(index: number): Entry {
+    const entry = index <= STATIC_LENGTH ? STATIC_TABLE[index] : this.#table.at(index - STATIC_LENGTH - 1)
+    if (index === 0 || entry === undefined) throw broken(`no entry ${index}`)
+    return entry
+  }
+
+  /** Section 5.1. @param mask the bits of the first byte that count; all ones of them mean that more bytes follow */
+  #integer(mask: number): number {
+    let value = this.#byte() & mask
+    if (value < mask) return value
+    for (let factor = 1; ; factor *= 128) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * factor
+      // The last factor allowed bounds how long zeros may go on.
+      if (value > MAX_INTEGER || factor > MAX_INTEGER) throw broken('an integer too large')
+      if (byte < 0x80) return value
+    }
+  }
+
+  /** Section 5.2. Characters are bytes (ISO 8859-1). */
+  #string(): string {
+    const start = this.#at
+    if (start >= this.#end) throw broken('a string is missing')
+    const huffman = (this.#bytes[start]! & 0x80) !== 0
+    const length = this.#integer(0x7f)
+    const from = this.#at
+    if (length > this.#end - from) throw broken('a string longer than its block')
+    this.#at = from + length
+    if (!huffman) return textOf(this.#bytes, from, this.#at)
+    if (scratch.length < length * 2) scratch = new Uint8Array(length * 4)
+    const written = huffmanDecode(this.#bytes, from, this.#at, scratch)
+    if (written < 0) throw broken('a string that is no Huffman code')
+    return textOf(scratch, 0, written)
+  }
+
+  #byte(): number {
+    if (this.#at >= this.#end) throw broken('a block that ends too early')
+    return this.#bytes[this.#at++]!
+  }
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= SHORT) return String.fromCharCode.apply(null, bytes.subarray(start, end) as never)
+  let text = ''
+  for (let at = start; at < end; at += SHORT) {
+    const part = bytes.subarray(at, Math.min(end, at + SHORT))
+    text += String.fromCharCode.apply(null, part as never)
+  }
+  return text
+}
+
+function broken(reason: string): H2Error {
+  return new H2Error('COMPRESSION_ERROR', reason)
+}

@@ -1,0 +1,205 @@
+import { EMPTY, utf8 } from '../../wire/index.ts'
+import { httpDate } from '../h1/response-head.ts'
+import type { Field, ResponseView } from '../message.ts'
+import { H2Connection } from './connection.ts'
+import { ErrorCode, H2Error } from './error.ts'
+import type { H2Event } from './event.ts'
+import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
+import { MAX_STREAM_ID } from './frame.ts'
+import type { Entry } from './hpack-table.ts'
+import { DEFAULT_H2_LIMITS, type H2Limits, spend } from './limits.ts'
+import { prepare } from './outgoing.ts'
+import { INITIAL_SETTINGS } from './settings.ts'
+import type { H2State } from './state.ts'
+import { newStream, type Stream } from './stream.ts'
+
+/** A response's head. */
+export interface H2ResponseHead {
+  readonly status: number
+  /** Fields about an HTTP/1 connection are left out; names are sent in lower case. */
+  readonly headers?: readonly Field[]
+}
+
+/**
+ * The server's side of an HTTP/2 connection (RFC 9113), without socket or clock. Bytes go in by {@link receive}; {@link next} is
+ * asked for events until it has none; {@link takeOutput} gives the bytes to send. A request that is announced and not yet accepted is
+ * part of the exported state, so whoever restores it is told of it again.
+ */
+export class H2Server extends H2Connection {
+  /** @param state from another connection's `export`; without it, a new connection */
+  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State) {
+    const settings = {
+      ...INITIAL_SETTINGS,
+      headerTableSize: limits.headerTableSize,
+      maxConcurrentStreams: limits.concurrentStreams,
+      initialWindowSize: limits.streamWindow,
+      maxFrameSize: limits.frameSize,
+      maxHeaderListSize: limits.headerListSize,
+      enableConnectProtocol: true,
+      noRfc7540Priorities: true,
+    }
+    super('server', limits, settings, state)
+  }
+
+  /** Takes the request that was announced; what has come after its head is reported now. To respond is to accept. */
+  accept(streamId: number): void {
+    const stream = this.streams.get(streamId)
+    if (stream !== undefined) this.#accept(stream)
+  }
+
+  /**
+   * Sends a response's head: any number of 1xx, then the final one. After that, {@link write} and {@link end}.
+   * A stream that the client has reset swallows all of it.
+   * @param now milliseconds since 1970, for Date; without it no Date is added
+   * @throws TypeError for a head that must not be sent; then another one may be tried
+   */
+  respond(streamId: number, head: H2ResponseHead, now?: number): void {
+    const stream = this.streams.get(streamId)
+    if (stream !== undefined) this.#respond(stream, head, now, false)
+  }
+
+  /**
+   * A part of the content. @returns bytes accepted; less than all means that a `drain` event says when to go on
+   * @throws RangeError for more content than Content-Length says
+   */
+  write(streamId: number, data: Uint8Array): number {
+    const stream = this.streams.get(streamId)
+    return stream === undefined ? data.length : this.sender.write(stream, data)
+  }
+
+  /** Ends the response. @throws RangeError if content is missing; then the stream is reset */
+  end(streamId: number, trailers?: readonly Field[]): void {
+    const stream = this.streams.get(streamId)
+    if (stream !== undefined) this.sender.end(stream, trailers)
+  }
+
+  /** A whole response: {@link respond}, {@link write} and {@link end}. What the windows do not let through is queued, however much it is. */
+  reply(streamId: number, { status, headers, body }: ResponseView, now?: number): void {
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) return
+    const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
+    this.#respond(stream, headers === undefined ? { status } : { status, headers }, now, content.length === 0)
+    if (this.streams.has(streamId) && !stream.ending) this.sender.whole(stream, content)
+  }
+
+  /**
+   * Begins to close gracefully (Section 6.8): first a GOAWAY that refuses nothing and a PING; when that is answered, or
+   * this is called again, one that names the last request served. Then look at {@link shouldClose}.
+   */
+  shutdown(): void {
+    if (this.goawaySent === undefined) {
+      this.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR)
+      this.pingForShutdown()
+    } else this.onShutdownPong()
+  }
+
+  protected override onShutdownPong(): void {
+    if (this.goawaySent === MAX_STREAM_ID) this.goaway(this.lastStreamId, ErrorCode.NO_ERROR)
+  }
+
+  protected override onOpen(streamId: number): Stream | undefined {
+    if ((streamId & 1) === 0) throw new H2Error('PROTOCOL_ERROR', `a client opens stream ${streamId}`)
+    if (this.goawaySent !== undefined && streamId > this.goawaySent) return undefined
+    this.lastStreamId = streamId
+    if (this.streams.size >= this.limits.concurrentStreams) {
+      this.refuse(streamId, ErrorCode.REFUSED_STREAM)
+      spend(this.spent, 'resets', this.limits)
+      return undefined
+    }
+    const stream = newStream(streamId, this.sender.peer.initialWindowSize, this.initialReceiveWindow)
+    this.streams.set(streamId, stream)
+    return stream
+  }
+
+  protected override onHeaders(
+    stream: Stream,
+    list: readonly Entry[],
+    endStream: boolean,
+    tooLong: boolean,
+  ): void {
+    try {
+      if (stream.headReceived) this.#onTrailers(stream, list, endStream, tooLong)
+      else if (tooLong) this.#refuseHead(stream)
+      else this.#onRequest(stream, readRequest(list, this.settings.enableConnectProtocol), endStream)
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error
+      throw new H2Error('PROTOCOL_ERROR', error.message, stream.id)
+    }
+  }
+
+  /** The response is complete: the rest of the request is of no use (Section 8.1). In a tunnel either side ends alone. */
+  protected override onHalfClosed(stream: Stream): void {
+    if (!stream.tunnel) this.reset(stream.id, ErrorCode.NO_ERROR)
+  }
+
+  #onRequest(stream: Stream, request: RequestFields, endStream: boolean): void {
+    const { contentLength, priority, ...head } = request
+    if (endStream && contentLength > 0) throw new Malformed('no content where Content-Length promises some')
+    stream.headReceived = true
+    stream.expected = contentLength
+    stream.bodyless = head.method === 'HEAD'
+    stream.tunnel = head.method === 'CONNECT'
+    if (priority !== undefined) Object.assign(stream, readPriority(priority))
+    const event: H2Event = { type: 'request', streamId: stream.id, endStream, ...head }
+    stream.announced = [event]
+    this.report(event)
+  }
+
+  #onTrailers(stream: Stream, list: readonly Entry[], endStream: boolean, tooLong: boolean): void {
+    if (tooLong) throw new H2Error('ENHANCE_YOUR_CALM', 'trailers too long', stream.id)
+    if (!endStream) throw new Malformed('a second head')
+    if (stream.expected > 0) throw new Malformed('less content than Content-Length says')
+    this.deliver(stream, { type: 'trailers', streamId: stream.id, headers: readTrailers(list) })
+  }
+
+  #refuseHead(stream: Stream): void {
+    spend(this.spent, 'resets', this.limits)
+    this.sender.headers(stream, [[':status', '431']], [], true)
+  }
+
+  #accept(stream: Stream): void {
+    if (stream.announced === undefined) return
+    const held = stream.announced
+    stream.announced = undefined
+    for (let i = 1; i < held.length; i++) this.report(held[i]!)
+  }
+
+  #respond(
+    stream: Stream,
+    { status, headers = [] }: H2ResponseHead,
+    now: number | undefined,
+    empty: boolean,
+  ): void {
+    if (stream.headSent || !stream.headReceived) throw new Error('no request waits for a response')
+    if (!Number.isInteger(status) || status < 100 || status > 999 || status === 101) {
+      throw new TypeError(`the status ${status} must not be sent`)
+    }
+    const fields = prepare(headers)
+    const length = declaredLength(fields)
+    this.#accept(stream)
+    const lead: Field[] = [[':status', String(status)]]
+    if (status < 200) {
+      this.sender.headers(stream, lead, fields, false)
+      return
+    }
+    if (now !== undefined && !fields.some(([name]) => name === 'date')) lead.push(['date', httpDate(now)])
+    const bodyless = stream.bodyless || status === 204 || status === 304
+    stream.headSent = true
+    stream.bodyless = bodyless
+    stream.owed = bodyless ? -1 : length
+    this.sender.headers(stream, lead, fields, bodyless || (empty && length <= 0))
+  }
+}
+
+/** What Content-Length says; -1 without one. @throws TypeError unless it is one number */
+function declaredLength(fields: readonly Field[]): number {
+  let length = -1
+  for (const [name, value] of fields) {
+    if (name !== 'content-length') continue
+    if (!/^[0-9]{1,15}$/.test(value) || (length !== -1 && length !== Number(value))) {
+      throw new TypeError('Content-Length is not one number of bytes')
+    }
+    length = Number(value)
+  }
+  return length
+}

@@ -1,0 +1,213 @@
+import {
+  boolean,
+  type Codec,
+  enumeration,
+  opaque,
+  optional,
+  type Struct,
+  struct,
+  type TypeOf,
+  text,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  vector,
+} from '../../wire/index.ts'
+import type { Field } from '../message.ts'
+import type { H2Event } from './event.ts'
+import { h2Spent } from './limits.ts'
+import { h2Settings } from './settings.ts'
+import type { Stream } from './stream.ts'
+
+/** Most bytes of anything that is carried. */
+const CEILING = 2 ** 24 - 1
+
+const hpackEntry = struct('HpackEntry', { name: text(0, CEILING), value: text(0, CEILING) })
+
+/** One direction's HPACK context. */
+export const hpackState = struct('HpackState', {
+  /** What SETTINGS_HEADER_TABLE_SIZE allows. */
+  limit: uint32,
+  /** What is in use. */
+  capacity: uint32,
+  /** Encoder: sizes to be told before the next block. */
+  updates: vector(uint32, 0, 255),
+  /** Oldest first. */
+  entries: vector(hpackEntry, 0, CEILING),
+})
+export type HpackState = TypeOf<typeof hpackState>
+
+/** A window for sending, which may be below zero. */
+const int32: Codec<number> = {
+  notation: 'int32 NAME',
+  write: (writer, value) => uint32.write(writer, value >>> 0),
+  read: reader => uint32.read(reader) | 0,
+}
+
+/** A length, or -1 for none. */
+const length: Codec<number> = {
+  notation: 'optional<uint64> NAME',
+  write: (writer, value) => optional(uint64).write(writer, value < 0 ? undefined : value),
+  read: reader => optional(uint64).read(reader) ?? -1,
+}
+
+/** Characters are bytes (ISO 8859-1); here they are UTF-8. */
+const h2Field = struct('H2Field', { name: text(0, CEILING), value: text(0, CEILING) })
+const h2Fields = vector(h2Field, 0, CEILING)
+
+/** A request that no application has accepted yet, with what came after its head. */
+const h2Announced = struct('H2Announced', {
+  method: text(0, CEILING),
+  scheme: text(0, CEILING),
+  authority: text(0, CEILING),
+  path: text(0, CEILING),
+  protocol: optional(text(0, CEILING)),
+  headers: h2Fields,
+  endStream: boolean,
+  /** One item for each frame. */
+  content: vector(opaque(0, CEILING), 0, CEILING),
+  /** The last frame of content ended the request. */
+  contentEnds: boolean,
+  trailers: optional(h2Fields),
+})
+
+const h2Stream = struct('H2Stream', {
+  id: uint32,
+  state: enumeration('H2StreamState', uint8, {
+    open: 0,
+    'half-closed (local)': 1,
+    'half-closed (remote)': 2,
+  }),
+  sendWindow: int32,
+  receiveWindow: int32,
+  returned: uint32,
+  unconsumed: uint32,
+  expected: length,
+  owed: length,
+  headReceived: boolean,
+  headSent: boolean,
+  bodyless: boolean,
+  tunnel: boolean,
+  ending: boolean,
+  waiting: boolean,
+  urgency: uint8,
+  incremental: boolean,
+  /** Milliseconds. */
+  stalled: uint32,
+  queued: opaque(0, CEILING),
+  trailers: optional(h2Fields),
+  announced: optional(h2Announced),
+})
+
+/** A header block whose END_HEADERS has not come. */
+const h2Block = struct('H2Block', {
+  streamId: uint32,
+  endStream: boolean,
+  /** CONTINUATION frames so far. */
+  continuations: uint16,
+  fragment: opaque(0, CEILING),
+})
+
+/** All that an HTTP/2 connection is, at any byte. */
+export const h2State = struct('H2State', {
+  role: enumeration('H2Role', uint8, { server: 0, client: 1 }),
+  /** Received and not yet read: nothing, or the beginning of a frame, or of the preface. */
+  inbound: opaque(0, CEILING),
+  /** Frames not yet taken by the stream. */
+  outbound: opaque(0, CEILING),
+  prefaceRead: boolean,
+  peerSettingsRead: boolean,
+  settingsAcknowledged: boolean,
+  /** Milliseconds for which our SETTINGS have waited for their acknowledgement. */
+  settingsWaited: uint32,
+  /** What we have said. */
+  settings: h2Settings,
+  peerSettings: h2Settings,
+  decoder: hpackState,
+  encoder: hpackState,
+  sendWindow: int32,
+  receiveWindow: int32,
+  returned: uint32,
+  /** The highest stream that has been opened. */
+  lastStreamId: uint32,
+  /** Streams above it are not served any more: what our GOAWAY said. */
+  goawaySent: optional(uint32),
+  /** What the peer's GOAWAY said. */
+  goawayReceived: optional(uint32),
+  block: optional(h2Block),
+  spent: h2Spent,
+  /** Streams that we have reset: what still comes on them is passed over. */
+  resetStreams: vector(uint32, 0, 2 ** 16 - 1),
+  streams: vector(h2Stream, 0, CEILING),
+  /** The streams with something queued, in the order of their turns. */
+  sending: vector(uint32, 0, 2 ** 16 - 1),
+})
+export type H2State = TypeOf<typeof h2State>
+
+/** {@link H2State} as a struct of the wire notation. */
+export type H2StateStruct = Struct<H2State>
+
+type StreamValue = TypeOf<typeof h2Stream>
+type AnnouncedValue = TypeOf<typeof h2Announced>
+
+const toFields = (fields: readonly Field[]) => fields.map(([name, value]) => ({ name, value }))
+const fromFields = (fields: TypeOf<typeof h2Fields>): Field[] =>
+  fields.map(({ name, value }) => [name, value] as const)
+
+/** A stream as it is written down. */
+export function exportStream(stream: Stream): StreamValue {
+  const queued = new Uint8Array(stream.queued)
+  let at = 0
+  for (const piece of stream.queue) {
+    queued.set(piece, at)
+    at += piece.length
+  }
+  const { queue: _, announced, trailers, state, ...rest } = stream
+  return {
+    ...rest,
+    state: state as StreamValue['state'],
+    queued,
+    trailers: trailers === undefined ? undefined : toFields(trailers),
+    announced: announced === undefined ? undefined : exportAnnounced(announced),
+  }
+}
+
+/** A stream as it was written down. */
+export function restoreStream(value: StreamValue): Stream {
+  const { queued, trailers, announced, ...rest } = value
+  return {
+    ...rest,
+    queue: queued.length > 0 ? [queued] : [],
+    queued: queued.length,
+    trailers: trailers === undefined ? undefined : fromFields(trailers),
+    announced: announced === undefined ? undefined : restoreAnnounced(value.id, announced),
+  }
+}
+
+function exportAnnounced(events: readonly H2Event[]): AnnouncedValue {
+  const [request, ...later] = events
+  if (request?.type !== 'request') throw new Error('what is announced begins with a request')
+  const content: Uint8Array[] = []
+  let contentEnds = false
+  let trailers: AnnouncedValue['trailers']
+  for (const event of later) {
+    if (event.type === 'data') {
+      content.push(event.data)
+      contentEnds = event.endStream
+    } else if (event.type === 'trailers') trailers = toFields(event.headers)
+  }
+  const { method, scheme, authority, path, protocol, endStream } = request
+  const headers = toFields(request.headers)
+  return { method, scheme, authority, path, protocol, headers, endStream, content, contentEnds, trailers }
+}
+
+function restoreAnnounced(streamId: number, value: AnnouncedValue): H2Event[] {
+  const { content, contentEnds, trailers, headers, ...head } = value
+  const events: H2Event[] = [{ type: 'request', streamId, ...head, headers: fromFields(headers) }]
+  content.forEach((data, index) => {
+    events.push({ type: 'data', streamId, data, endStream: contentEnds && index === content.length - 1 })
+  })
+  if (trailers !== undefined) events.push({ type: 'trailers', streamId, headers: fromFields(trailers) })
+  return events
+}
