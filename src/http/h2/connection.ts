@@ -1,4 +1,5 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
+import { latin1 } from '../h1/syntax.ts'
 import { ErrorCode, H2Error } from './error.ts'
 import type { H2Event } from './event.ts'
 import { readPriority } from './fields.ts'
@@ -49,6 +50,8 @@ export abstract class H2Connection {
     this.limits = limits
     this.settings = { ...(state?.settings ?? wanted) }
     const duties = {
+      // Two updates for a frame of content, one for its stream and one for the connection, are fair.
+      progressed: () => earn(this.spent, 'empty', 2),
       ended: (stream: Stream) => this.#ended(stream),
       broken: ({ id }: Stream) => this.reset(id, ErrorCode.INTERNAL_ERROR),
       drained: ({ id }: Stream) => this.report({ type: 'drain', streamId: id }),
@@ -95,7 +98,10 @@ export abstract class H2Connection {
     }
   }
 
-  /** Frames to send, in memory of its own. Ask again until there is nothing: more may have become possible. */
+  /**
+   * Frames to send, in memory of its own. Ask again until there is nothing: more may have become possible. What waited for room may give
+   * `drain` events, so ask {@link next} as well.
+   */
   takeOutput(): Uint8Array {
     const taken = this.sender.output.take()
     this.sender.flush()
@@ -200,7 +206,7 @@ export abstract class H2Connection {
   /** Reports what came on a stream, or holds it back until its request is accepted. */
   protected deliver(stream: Stream, event: H2Event): void {
     if (stream.announced === undefined) this.#events.push(event)
-    else stream.announced = [...stream.announced, event]
+    else stream.announced.push(event)
   }
 
   /** Moves a stream on by the table of Section 5.1. @throws H2Error for what the table forbids */
@@ -220,25 +226,19 @@ export abstract class H2Connection {
 
   /** RST_STREAM for a stream that never came to be. */
   protected refuse(streamId: number, code: number): void {
-    this.sender.output.frame(FrameType.RST_STREAM, 0, streamId, 4)
-    this.sender.output.uint32(code)
+    this.sender.output.reset(streamId, code)
     this.#resets.add(streamId)
     if (this.#resets.size > RESETS_REMEMBERED) this.#resets.delete(this.#resets.values().next().value!)
   }
 
   protected goaway(lastStreamId: number, code: number, debug: Uint8Array = EMPTY): void {
-    const { output } = this.sender
-    output.frame(FrameType.GOAWAY, 0, 0, 8 + debug.length)
-    output.uint32(lastStreamId)
-    output.uint32(code)
-    output.append(debug)
+    this.sender.output.goaway(lastStreamId, code, debug)
     this.goawaySent = lastStreamId
   }
 
   /** Sends the PING whose answer ends the first step of a shutdown. */
   protected pingForShutdown(): void {
-    this.sender.output.frame(FrameType.PING, 0, 0, 8)
-    this.sender.output.append(SHUTDOWN_PING)
+    this.sender.output.ping(0, SHUTDOWN_PING)
   }
 
   /** The peer has read our first GOAWAY. */
@@ -253,7 +253,11 @@ export abstract class H2Connection {
 
   #resume(state: H2State): void {
     for (const value of state.streams) this.streams.set(value.id, restoreStream(value))
-    for (const id of state.sending) this.sender.enqueue(this.streams.get(id)!)
+    for (const id of state.sending) {
+      const stream = this.streams.get(id)
+      if (stream === undefined) throw new TypeError(`the state names stream ${id}, which is not there`)
+      this.sender.enqueue(stream)
+    }
     for (const { announced } of this.streams.values()) if (announced !== undefined) this.report(announced[0]!)
   }
 
@@ -358,8 +362,7 @@ export abstract class H2Connection {
       if (payload.every((byte, i) => byte === SHUTDOWN_PING[i])) this.onShutdownPong()
       return
     }
-    this.sender.output.frame(FrameType.PING, Flag.ACK, 0, 8)
-    this.sender.output.append(payload)
+    this.sender.output.ping(Flag.ACK, payload)
   }
 
   #onGoaway(bytes: Uint8Array, start: number, end: number): void {
@@ -386,10 +389,7 @@ export abstract class H2Connection {
     if (this.role === 'client' || streamId === 0) throw new H2Error('PROTOCOL_ERROR', 'PRIORITY_UPDATE')
     const stream = this.streams.get(streamId)
     if (stream === undefined) return
-    Object.assign(
-      stream,
-      readPriority(String.fromCharCode(...bytes.subarray(start + 4, Math.min(end, start + 260)))),
-    )
+    Object.assign(stream, readPriority(latin1(bytes, start + 4, Math.min(end, start + 260), false)))
   }
 
   /** The one place where what was thrown becomes frames (Section 5.4). */
@@ -429,7 +429,6 @@ export abstract class H2Connection {
   }
 
   #ended(stream: Stream): void {
-    earn(this.spent, 'empty', 2)
     this.advance(stream, 'send ES')
     if (stream.state !== 'closed') {
       this.onHalfClosed(stream)

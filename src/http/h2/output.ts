@@ -1,5 +1,5 @@
 import { EMPTY } from '../../wire/index.ts'
-import { FRAME_HEADER_LENGTH, writeFrameHeader, writeUint32 } from './frame.ts'
+import { FRAME_HEADER_LENGTH, FrameType, writeFrameHeader, writeUint32 } from './frame.ts'
 
 /** Frames that wait to be taken, one after the other in one piece of memory. */
 export class Output {
@@ -21,6 +21,26 @@ export class Output {
     this.reserve(FRAME_HEADER_LENGTH + length)
     writeFrameHeader(this.bytes, this.length, length, type, flags, streamId)
     this.length += FRAME_HEADER_LENGTH
+  }
+
+  /** Appends RST_STREAM. */
+  reset(streamId: number, code: number): void {
+    this.frame(FrameType.RST_STREAM, 0, streamId, 4)
+    this.uint32(code)
+  }
+
+  /** Appends GOAWAY. */
+  goaway(lastStreamId: number, code: number, debug: Uint8Array): void {
+    this.frame(FrameType.GOAWAY, 0, 0, 8 + debug.length)
+    this.uint32(lastStreamId)
+    this.uint32(code)
+    this.append(debug)
+  }
+
+  /** Appends PING. @param payload of 8 bytes */
+  ping(flags: number, payload: Uint8Array): void {
+    this.frame(FrameType.PING, flags, 0, payload.length)
+    this.append(payload)
   }
 
   /** Appends one byte. */

@@ -19,6 +19,8 @@ const PROGRESS = 256
 
 /** What the connection does when content has gone out. */
 interface Duties {
+  /** So much content went out in one frame that the peer may well send an update for it. */
+  progressed(): void
   /** END_STREAM was sent. */
   ended(stream: Stream): void
   /** Less content came than our Content-Length had promised. */
@@ -211,7 +213,9 @@ export class Sender {
   #spend(stream: Stream, count: number): void {
     stream.sendWindow -= count
     this.window -= count
-    if (count >= PROGRESS) stream.stalled = 0
+    if (count < PROGRESS) return
+    stream.stalled = 0
+    this.#duties.progressed()
   }
 
   #pick(): Stream | undefined {
@@ -229,6 +233,7 @@ export class Sender {
     this.output.frame(FrameType.DATA, end ? Flag.END_STREAM : 0, stream.id, count)
     dequeue(stream, count, bytes => this.output.append(bytes))
     this.#spend(stream, count)
+    if (stream.queued === 0) stream.stalled = 0
     if (last || stream.queued === 0 || stream.incremental) {
       this.#sending = this.#sending.filter(other => other !== stream)
       if (!last && stream.queued > 0) this.#sending.push(stream)

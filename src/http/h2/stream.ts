@@ -136,7 +136,7 @@ export interface Stream extends ReceiveWindow {
   /** What goes out behind the content. */
   trailers: readonly Field[] | undefined
   /** Server: the request that the application has not accepted yet, and what has come after it. */
-  announced: readonly H2Event[] | undefined
+  announced: H2Event[] | undefined
 }
 
 /** A stream that has just left `idle`. */
