@@ -68,7 +68,9 @@ const CLIENT_BYTES = concat(
   data(9, new Uint8Array(150)),
   frame(FrameType.RST_STREAM, 0, 9, uint32(8)),
   frame(FrameType.WINDOW_UPDATE, 0, 7, uint32(2000)),
-  headers(11, GET.slice(1)),
+  // We reset this one, so the rest of it is passed over.
+  headers(11, GET.slice(1), false),
+  data(11, 'late', true),
   frame(FrameType.WINDOW_UPDATE, 0, 5, uint32(1000)),
 )
 

@@ -406,6 +406,23 @@ describe('floods', () => {
     expect(server.export().spent.control).toBe(8)
   })
 
+  test('a long download may be followed by updates, one by one; drips may not', () => {
+    const download = (bytes: number) => {
+      const server = greeted({ budgets })
+      feed(server, settings(setting(4, bytes)), headers(1, GET))
+      server.reply(1, { status: 200, body: new Uint8Array(60 * bytes) })
+      const last: string[] = []
+      for (let i = 0; i < 50; i++) {
+        const update = (id: number) => frame(WINDOW_UPDATE, 0, id, uint32(bytes))
+        for (const event of feed(server, update(0), update(1))) last.push(event.type)
+        taken(server)
+      }
+      return last.filter(type => type !== 'request')
+    }
+    expect(download(1000)).toEqual([])
+    expect(download(1)).toEqual(['error'])
+  })
+
   test('more streams than allowed are refused', () => {
     const server = greeted({ concurrentStreams: 2 })
     feed(server, headers(1, GET), headers(3, GET), headers(5, GET))
