@@ -8,7 +8,7 @@ import { Flag, FrameType } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 import type { Entry } from './hpack-table.ts'
-import { earn, type H2Limits, replenish, type Spent, spend } from './limits.ts'
+import { earn, exportSpent, type H2Limits, replenish, type Spent, spend } from './limits.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { INITIAL_SETTINGS, type Settings, writeSettings } from './settings.ts'
@@ -180,7 +180,7 @@ export abstract class H2Connection {
       lastStreamId: this.lastStreamId,
       goawaySent: this.goawaySent,
       goawayReceived: this.goawayReceived,
-      spent: { ...this.spent },
+      spent: exportSpent(this.spent),
       resetStreams: [...this.#resets],
       streams: Array.from(this.streams.values(), exportStream),
       sending: this.sender.sending.map(stream => stream.id),

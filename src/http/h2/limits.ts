@@ -71,7 +71,7 @@ export const DEFAULT_H2_LIMITS: H2Limits = {
   },
 }
 
-/** What has been spent of each budget: part of a connection, so that moving it forgives nothing. */
+/** What has been spent of each budget, fractions and all: part of a connection, so that moving it forgives nothing. */
 export interface Spent {
   resets: number
   control: number
@@ -80,6 +80,11 @@ export interface Spent {
 
 /** {@link Spent} in an exported connection. */
 export const h2Spent: Struct<Spent> = struct('H2Spent', { resets: uint32, control: uint32, empty: uint32 })
+
+/** What has been spent, in whole numbers, none of it forgiven. */
+export function exportSpent({ resets, control, empty }: Spent): Spent {
+  return { resets: Math.ceil(resets), control: Math.ceil(control), empty: Math.ceil(empty) }
+}
 
 /** @throws H2Error when that is more than the budget has */
 export function spend(spent: Spent, name: BudgetName, limits: H2Limits): void {
@@ -95,6 +100,6 @@ export function earn(spent: Spent, name: BudgetName, amount = 1): void {
 /** Time pays back. @param elapsed milliseconds */
 export function replenish(spent: Spent, limits: H2Limits, elapsed: number): void {
   for (const name of ['resets', 'control', 'empty'] as const) {
-    earn(spent, name, Math.floor((limits.budgets[name].perSecond * elapsed) / 1000))
+    earn(spent, name, (limits.budgets[name].perSecond * elapsed) / 1000)
   }
 }

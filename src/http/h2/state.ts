@@ -4,7 +4,6 @@ import {
   enumeration,
   opaque,
   optional,
-  type Struct,
   struct,
   type TypeOf,
   text,
@@ -145,9 +144,6 @@ export const h2State = struct('H2State', {
 })
 export type H2State = TypeOf<typeof h2State>
 
-/** {@link H2State} as a struct of the wire notation. */
-export type H2StateStruct = Struct<H2State>
-
 type StreamValue = TypeOf<typeof h2Stream>
 type AnnouncedValue = TypeOf<typeof h2Announced>
 
@@ -166,6 +162,7 @@ export function exportStream(stream: Stream): StreamValue {
   const { queue: _, announced, trailers, state, ...rest } = stream
   return {
     ...rest,
+    stalled: Math.round(rest.stalled),
     state: state as StreamValue['state'],
     queued,
     trailers: trailers === undefined ? undefined : toFields(trailers),

@@ -13,6 +13,7 @@ import {
   greeted,
   headers,
   limits,
+  moved,
   POST,
   PREFACE,
   pull,
@@ -399,7 +400,7 @@ describe('floods', () => {
     const server = greeted({ budgets })
     const ping = frame(PING, 0, 0, '12345678')
     feed(server, ...Array<Uint8Array>(17).fill(ping))
-    server.tick(1000)
+    for (let i = 0; i < 64; i++) server.tick(1000 / 64)
     expect(server.export().spent.control).toBe(9)
     feed(server, headers(1, GET))
     server.reply(1, { status: 200, body: 'x' })
@@ -439,7 +440,10 @@ describe('floods', () => {
     const stalled = greeted()
     feed(stalled, settings(setting(4, 0)), headers(1, GET))
     stalled.reply(1, { status: 200, body: 'x' })
-    stalled.tick(59_000)
+    stalled.tick(59_000.4)
+    const other = new H2Server(limits(), moved(stalled.export()))
+    other.tick(1_001)
+    expect(pull(other)).toMatchObject([{ type: 'reset', streamId: 1 }])
     stalled.tick(1_001)
     expect(pull(stalled)).toMatchObject([{ type: 'reset', streamId: 1, code: ErrorCode.ENHANCE_YOUR_CALM }])
   })
