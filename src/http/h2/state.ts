@@ -75,8 +75,8 @@ const h2Stream = struct('H2Stream', {
   id: uint32,
   state: enumeration('H2StreamState', uint8, {
     open: 0,
-    'half-closed (local)': 1,
-    'half-closed (remote)': 2,
+    half_closed_local: 1,
+    half_closed_remote: 2,
   }),
   sendWindow: int32,
   receiveWindow: int32,
@@ -163,18 +163,27 @@ export function exportStream(stream: Stream): StreamValue {
   return {
     ...rest,
     stalled: Math.round(rest.stalled),
-    state: state as StreamValue['state'],
+    state:
+      state === 'open' ? state : state === 'half-closed (local)' ? 'half_closed_local' : 'half_closed_remote',
     queued,
     trailers: trailers === undefined ? undefined : toFields(trailers),
     announced: announced === undefined ? undefined : exportAnnounced(announced),
   }
 }
 
+/** The states of Section 5.1 in the spelling of the RFC; on the wire they are identifiers. */
+const IN_MEMORY = {
+  open: 'open',
+  half_closed_local: 'half-closed (local)',
+  half_closed_remote: 'half-closed (remote)',
+} as const
+
 /** A stream as it was written down. */
 export function restoreStream(value: StreamValue): Stream {
-  const { queued, trailers, announced, ...rest } = value
+  const { queued, trailers, announced, state, ...rest } = value
   return {
     ...rest,
+    state: IN_MEMORY[state],
     queue: queued.length > 0 ? [queued] : [],
     queued: queued.length,
     trailers: trailers === undefined ? undefined : fromFields(trailers),
