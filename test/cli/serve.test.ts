@@ -35,7 +35,8 @@ afterAll(() => {
 })
 
 const url = (path: string, to = server) => `https://localhost:${to.port}${path}`
-const curl = (...args: string[]) => run('curl', ['-sS', '--cacert', files.file('ca.crt'), ...args])
+const curl = (...args: string[]) =>
+  run('curl', ['-sS', '--http1.1', '--cacert', files.file('ca.crt'), ...args])
 const tls = ({ stdout }: Ran) => JSON.parse(stdout.slice(stdout.indexOf('{'))) as Record<string, unknown>
 /** `openssl s_client` sends one request and prints what comes. */
 const sClient = (request: string, ...args: string[]) =>
@@ -113,6 +114,45 @@ describe.skipIf(!has('curl'))('serve, to curl (Debian package curl)', () => {
   })
 })
 
+describe.skipIf(!has('curl'))('serve over HTTP/2, to curl (Debian package curl)', () => {
+  const curl2 = (...args: string[]) =>
+    run('curl', ['-sS', '--http2', '--cacert', files.file('ca.crt'), ...args])
+
+  it('is what a client gets that prefers it', async () => {
+    const { stdout } = await curl2('-w', '%{http_version}', url('/tls'))
+    expect(stdout).toMatch(/"alpn": "h2"[\s\S]*}\n2$/)
+  })
+
+  it('gives and gives back more than any window holds', async () => {
+    const file = files.file('body2')
+    writeFileSync(file, Buffer.alloc(3_000_000, 'potato '))
+    const [bytes, echo] = await Promise.all([
+      curl2(url('/bytes/5000001')),
+      curl2('--data-binary', `@${file}`, url('/echo')),
+    ])
+    expect(bytes.stdout.length).toBe(5_000_001)
+    expect(bytes.stdout.charCodeAt(1_000_000)).toBe(1_000_000 & 0xff)
+    expect(echo.stdout === readFileSync(file, 'latin1')).toBe(true)
+  })
+
+  it('answers what it does not know, and HEAD, as over HTTP/1', async () => {
+    expect((await curl2('-i', url('/none'))).stdout).toMatch(/^HTTP\/2 404 [\s\S]*application\/problem\+json/)
+    expect((await curl2('-I', url('/bytes/77'))).stdout).toMatch(/^HTTP\/2 200 [\s\S]*content-length: 77/)
+  })
+
+  it('is left out with --alpn http/1.1', async () => {
+    const other = await serve(...identity(), '--alpn', 'http/1.1')
+    expect((await curl2('-w', '%{http_version}', url('/', other))).stdout).toBe('hello\n1.1')
+  })
+})
+
+describe.skipIf(!has('nghttp'))('serve over HTTP/2, to nghttp (Debian package nghttp2-client)', () => {
+  it('answers many requests at once', async () => {
+    const { stdout } = await run('nghttp', ['-m', '20', '--no-dep', url('/bytes/100000')])
+    expect(stdout.length).toBe(2_000_000)
+  })
+})
+
 describe.skipIf(!has('openssl'))('serve, to openssl s_client (Debian package openssl)', () => {
   it('answers HTTP/1.0 with and without a Host line, and then closes', async () => {
     expect((await sClient('GET / HTTP/1.0\r\n\r\n')).stdout).toMatch(
@@ -183,7 +223,6 @@ describe('the command line of serve', () => {
     [['--cert', 'a'], /^each --cert needs its --key\n$/],
     [['--psk', '00'], /^--psk and --psk-identity go together\n$/],
     [['--psk', 'xx', '--psk-identity', 'a'], /^--psk must be hexadecimal\n$/],
-    [['--alpn', 'h2'], /^--alpn h2: HTTP\/2 is not spoken here yet\n$/],
     [['--mtls', 'perhaps', '--psk', '00', '--psk-identity', 'a'], /^--mtls must be none, request or require/],
     [['--mtls', 'require', '--psk', '00', '--psk-identity', 'a'], /^--mtls require needs --client-ca\n$/],
     [['--groups', 'x25518'], /^x25518 is no group; there are X25519MLKEM768, /],

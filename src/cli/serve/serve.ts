@@ -17,14 +17,18 @@ import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
-import { serveHttp } from './http.ts'
+import { Http1Connection } from './http1.ts'
+import { Http2Connection } from './http2.ts'
 
 const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
 
-A TLS 1.3 server that answers over HTTP/1: GET / says hello, GET /bytes/N gives N bytes, POST /echo gives back what
+A TLS 1.3 server that answers over HTTP/1 and HTTP/2: GET / says hello, GET /bytes/N gives N bytes, POST /echo gives back what
 comes, GET /tls tells what was negotiated. Each flag may also be an environment variable, as HOTPOTATO_SERVE_PORT.
 
 `
+
+/** Milliseconds without a byte either way. */
+const IDLE = 30_000
 
 /** `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError, CommandError */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -64,14 +68,17 @@ function accept(socket: Socket, config: ServerConfig): void {
   })
 }
 
-/** What ALPN chose decides who speaks; whoever offers nothing speaks HTTP/1. */
-function serveConnection(connection: TlsDuplex, handshake: object): Promise<void> {
-  return serveHttp(connection, handshake)
+/** What ALPN chose decides how we speak; whoever offers nothing speaks HTTP/1. */
+async function serveConnection(connection: TlsDuplex, handshake: object): Promise<void> {
+  const Http = connection.alpnProtocol === 'h2' ? Http2Connection : Http1Connection
+  connection.setTimeout(IDLE, () => connection.destroy())
+  await new Http(connection, handshake).serve()
+  connection.end()
+  connection.resume()
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {
-  const { alpn = ['http/1.1'] } = values
-  if (alpn.some(name => name === 'h2')) throw new UsageError('--alpn h2: HTTP/2 is not spoken here yet')
+  const { alpn = ['h2', 'http/1.1'] } = values
   const common = await commonConfig(values)
   const { provider } = common
   const certificates = certificatesOf(values, provider)
