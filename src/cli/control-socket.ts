@@ -2,10 +2,17 @@ import { chmodSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 
 /** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
-export type Command = 'stop' | 'status'
+export type Command = 'stop' | 'status' | `drain ${string}` | `deploy ${string}`
 
 /** Bytes of the longest command. */
-const COMMAND_LIMIT = 64
+const COMMAND_LIMIT = 256
+/** Milliseconds that a command may take to arrive, and to be carried out. */
+const COMMAND_TIMEOUT = 5000
+const WORK_TIMEOUT = 120_000
+
+function isCommand(text: string): text is Command {
+  return /^(stop|status|drain [a-z0-9-]{1,80}|deploy [a-z0-9-]{1,63})$/.test(text)
+}
 
 /**
  * Listens on a Unix socket that only this user can open. Closing the server removes it.
@@ -18,7 +25,7 @@ export async function serveControl(
 ): Promise<Server | undefined> {
   const server = createServer(socket => {
     let line = ''
-    socket.setEncoding('utf8').setTimeout(5000, () => socket.destroy())
+    socket.setEncoding('utf8').setTimeout(COMMAND_TIMEOUT, () => socket.destroy())
     socket.on('error', () => {})
     socket.on('data', (text: string) => {
       line += text
@@ -26,8 +33,10 @@ export async function serveControl(
       else if (line.endsWith('\n')) void reply(line.trim())
     })
     const reply = async (command: string): Promise<void> => {
-      const known = command === 'stop' || command === 'status'
-      const answer = known ? await onCommand(command) : { error: `no such command: ${command}` }
+      socket.setTimeout(WORK_TIMEOUT)
+      const answer = isCommand(command)
+        ? await onCommand(command).catch((error: Error) => ({ error: error.message }))
+        : { error: `no such command: ${command}` }
       socket.end(`${JSON.stringify(answer)}\n`)
     }
   })

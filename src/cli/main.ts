@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
 import type { MemberStatus } from '../gateway/supervisor.ts'
-import { sendCommand } from './control-socket.ts'
+import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
 import { controlSocket, say } from './run-directory.ts'
@@ -10,6 +10,7 @@ import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--json]
+       hotpotato drain CONTAINER | deploy FUNCTION [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
@@ -18,6 +19,9 @@ const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--
   stop     end what runs
   status   what runs, and what it has done
   logs     follow the log
+
+  drain    move all connections of a container to others of its function, and end it
+  deploy   start new containers of a function, move all its connections to them, and end the old ones
 
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
@@ -53,6 +57,13 @@ async function main(): Promise<void> {
     case 'logs':
       followLogs(runDirectory())
       return
+    case 'drain':
+    case 'deploy':
+      if (file === undefined)
+        throw new CommandError(
+          `${command} needs the name of a ${command === 'drain' ? 'container' : 'function'}`,
+        )
+      return rollOut(runDirectory(), `${command} ${file}`)
     case 'inspect':
     case 'verify':
       if (file === undefined) throw new InspectError(`${command} needs a FILE`)
@@ -80,6 +91,19 @@ function look(command: 'inspect' | 'verify', file: string, options: { as: string
   for (const { where, what } of faults) say(`${where}: ${what}`)
   if (faults.length === 0) say('nothing is wrong with it')
   else process.exitCode = 1
+}
+
+/** Has connections moved, and says how that went. */
+async function rollOut(runDirectory: string, command: Command): Promise<void> {
+  const answer = (await sendCommand(controlSocket(runDirectory), command)) as
+    | { readonly started?: readonly string[]; readonly ended: readonly string[]; readonly moved: number }
+    | { readonly error: string }
+    | undefined
+  if (answer === undefined) throw new CommandError('nothing runs here: npm start')
+  if ('error' in answer) throw new CommandError(answer.error)
+  const { started = [], ended, moved } = answer
+  if (started.length > 0) say(`started ${started.join(', ')}`)
+  say(`moved ${moved} connections, ended ${ended.join(', ')}`)
 }
 
 async function status(runDirectory: string, json: boolean): Promise<void> {

@@ -37,6 +37,11 @@ export async function up(configFile: string): Promise<void> {
   // Before anything else, so that of two that are started at once only one goes on.
   const control = await serveControl(controlSocket(runDirectory), async command => {
     if (command === 'status') return { pid: process.pid, ports, members: (await supervisor?.status()) ?? [] }
+    const [verb, name = ''] = command.split(' ')
+    if (verb === 'drain' || verb === 'deploy') {
+      if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
+      return verb === 'drain' ? supervisor.drain(name) : supervisor.deploy(name)
+    }
     await stop()
     return { stopped: true }
   })

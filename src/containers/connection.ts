@@ -9,6 +9,7 @@ import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { Exchange } from './exchange.ts'
+import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Outlet } from './outlet.ts'
 import { Responder, type ResponderOwner } from './responder.ts'
@@ -43,6 +44,7 @@ export class Connection implements ResponderOwner {
   /** The request at hand is answered here, with this, because its owner did not take it. */
   #unmovable: Problem | undefined
   #draining = false
+  #leaving = false
   readonly #idle: IdleTimer
   #linger: NodeJS.Timeout | undefined
 
@@ -76,10 +78,23 @@ export class Connection implements ResponderOwner {
     this.#pump()
   }
 
-  /** Ends the connection at the next moment that loses nothing: now if it is idle, else after the response. */
-  drain(): void {
+  /**
+   * Lets go of the connection at the next moment that loses nothing: now if it is idle, else after the response.
+   * @param moves to another container of this function, if one takes it; otherwise it ends
+   */
+  drain(moves = false): void {
     this.#draining = true
-    if (this.#phase === 'open' && this.#exchange === undefined) this.#goodbye()
+    this.#leaving = moves
+    if (this.#phase !== 'open') return
+    if (!moves && this.#exchange === undefined) this.#goodbye()
+    else if (moves && !this.#pumping) this.#pump()
+  }
+
+  /** Goes, unless something is underway. */
+  #depart(): void {
+    if (this.#phase !== 'open' || this.#exchange !== undefined || !this.#http.idle) return
+    this.#leaving = false
+    if (!this.#move(this.#host.functionName, false)) this.#goodbye()
   }
 
   /** Ends the connection now, with close_notify. */
@@ -135,6 +150,7 @@ export class Connection implements ResponderOwner {
     this.#session?.settle()
     this.#out.flush()
     this.#applyBackpressure()
+    if (this.#leaving) this.#depart()
   }
 
   /** The client sends no more, and what it sent has been looked at. Requests that came whole are answered all the same. */
@@ -164,6 +180,11 @@ export class Connection implements ResponderOwner {
 
   get #session(): Session | undefined {
     return this.#out.session
+  }
+
+  get #info(): ConnectionInfo {
+    const { container } = this.#host
+    return infoOf(this.#session, { hops: this.#hops, requestIndex: this.#http.requestsServed, container })
   }
 
   get #wantsInput(): boolean {
@@ -241,43 +262,30 @@ export class Connection implements ResponderOwner {
     this.#exchange = new Exchange(
       head,
       this.#host,
-      { functionPath: owner?.functionPath ?? head.path, connection: this.#info() },
+      { functionPath: owner?.functionPath ?? head.path, connection: this.#info },
       this.#responder,
       () => this.#pump(),
     )
     if (expectsContinue) this.#out.send([this.#http.continue()])
   }
 
-  #info() {
-    const { alpn, serverName } = this.#session ?? {}
-    return {
-      tls: this.#session !== undefined,
-      ...(alpn === undefined ? {} : { alpn }),
-      ...(serverName === undefined ? {} : { serverName }),
-      hops: this.#hops,
-      requestIndex: this.#http.requestsServed,
-      container: this.#host.container,
-    }
-  }
-
-  /** Offers the connection to another container. @returns false if there is none */
-  #move(functionName: string): boolean {
+  /** Offers the connection to another container. @param requested a request for it waits @returns false if there is none */
+  #move(functionName: string, requested = true): boolean {
     this.#out.flush()
     // Nothing moves without a client.
     if (this.#stream.state !== 'open') return true
     let envelope: Envelope | undefined
-    const freeze = (): Frozen | Promise<Frozen> => {
-      const frozen = this.#freeze()
-      if (frozen instanceof Promise) {
-        return frozen.then(one => {
-          envelope = one.envelope
-          return one
-        })
-      }
+    const keep = (frozen: Frozen): Frozen => {
       envelope = frozen.envelope
       return frozen
     }
-    return this.#host.offer(functionName, freeze, release => this.#settle(release, envelope, functionName))
+    const freeze = (): Frozen | Promise<Frozen> => {
+      const frozen = this.#freeze()
+      return frozen instanceof Promise ? frozen.then(keep) : keep(frozen)
+    }
+    return this.#host.offer(functionName, freeze, release =>
+      this.#settle(release, envelope, requested ? functionName : undefined),
+    )
   }
 
   /** Stops reading and writing, and gives everything up that another container needs. */
@@ -312,7 +320,7 @@ export class Connection implements ResponderOwner {
   }
 
   /** What became of the offer. */
-  #settle(release: Release, envelope: Envelope | undefined, functionName: string): void {
+  #settle(release: Release, envelope: Envelope | undefined, wanted: string | undefined): void {
     if (release.state === 'gone') {
       this.#stream.destroy()
       if (envelope !== undefined) wipeEnvelope(envelope)
@@ -326,12 +334,15 @@ export class Connection implements ResponderOwner {
       wipeEnvelope(envelope)
       this.#close('unclean')
     } else {
-      this.#resume(envelope, unavailable(functionName, release.verdict ?? 'gone'))
+      this.#resume(
+        envelope,
+        wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone'),
+      )
     }
   }
 
-  /** Takes the session up again after a refusal; the request is answered here. */
-  #resume(envelope: Envelope, answer: Problem): void {
+  /** Takes the session up again after a refusal; the request is answered here, and without one the connection ends. */
+  #resume(envelope: Envelope, answer: Problem | undefined): void {
     this.#generation = envelope.generation
     this.#out.session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
     this.#http = new H1Server(this.#host.limits.http, envelope.application)
@@ -340,8 +351,9 @@ export class Connection implements ResponderOwner {
     this.#phase = 'open'
     this.#idle.start()
     this.#stream.unlift()
+    if (answer === undefined) this.#goodbye()
     // The settlement may have come in the middle of the pump that asked for the move.
-    if (!this.#pumping) this.#pump()
+    else if (!this.#pumping) this.#pump()
   }
 
   #responderFor(http: H1Server): Responder {
@@ -359,7 +371,7 @@ export class Connection implements ResponderOwner {
   responded(): void {
     this.#exchange = undefined
     this.#idle.touch()
-    if (this.#draining) this.#goodbye()
+    if (this.#draining && !this.#leaving) this.#goodbye()
     else if (!this.#pumping) this.#pump()
   }
 

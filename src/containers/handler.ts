@@ -34,6 +34,20 @@ export interface ConnectionInfo {
   readonly container: string
 }
 
+/** @param session undefined on a connection without TLS */
+export function infoOf(
+  session: { readonly alpn: string | undefined; readonly serverName: string | undefined } | undefined,
+  place: Pick<ConnectionInfo, 'hops' | 'requestIndex' | 'container'>,
+): ConnectionInfo {
+  const { alpn, serverName } = session ?? {}
+  return {
+    tls: session !== undefined,
+    ...(alpn === undefined ? {} : { alpn }),
+    ...(serverName === undefined ? {} : { serverName }),
+    ...place,
+  }
+}
+
 /** What a function is told besides the request itself. */
 export interface Context {
   /** Of the request's X-Call-Id field, or made for it. */

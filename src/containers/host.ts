@@ -197,10 +197,14 @@ export class Host implements ConnectionHost {
       .finally(() => this.#work.delete(work))
   }
 
-  /** Takes nothing new; what is idle ends now, the rest after its response. */
+  /**
+   * Takes nothing new. What is idle moves now to other containers of this function, the rest after its response; without such a
+   * container it ends there.
+   */
   drain(): void {
     this.#draining = true
-    for (const connection of this.#connections) connection.drain()
+    const moves = (this.#siblings.get(this.functionName) ?? []).length > 0
+    for (const connection of this.#connections) connection.drain(moves)
   }
 
   /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */

@@ -51,6 +51,21 @@ interface History {
   delay: number
 }
 
+/** What became of connections that were to move. */
+export interface RollOut {
+  /** Names of new containers. */
+  readonly started?: readonly string[]
+  /** Names of containers that are no more. */
+  readonly ended: readonly string[]
+  /** Connections that went on in other containers. */
+  readonly moved: number
+}
+
+/** Milliseconds that a new container has to become ready, and connections to leave an old one; and between two looks at that. */
+const START_TIMEOUT = 20_000
+const DRAIN_TIMEOUT = 30_000
+const DRAIN_POLL = 20
+
 /**
  * The parent of the gateway and of every container. It makes their channels, introduces them to each other, tells everybody
  * when one has ended, and starts it again. It sees neither clients nor sessions.
@@ -61,6 +76,10 @@ export class Supervisor {
   readonly #members = new Map<number, Member>()
   readonly #history = new Map<string, History>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  /** Members that are to end, and are not started again. */
+  readonly #retired = new Set<number>()
+  /** Members that somebody waits for to be ready. */
+  readonly #expected = new Map<number, (error?: Error) => void>()
   /** Processes that have been asked for their status and have not answered yet. */
   readonly #asked = new Map<number, Asked>()
   #ports: Ports | undefined
@@ -109,6 +128,113 @@ export class Supervisor {
     this.#switchboard.channel.close()
   }
 
+  /**
+   * Moves all connections of a container to others of its function, then ends it for good.
+   * @throws Error there is no such container, or no other one of its function that is ready
+   */
+  async drain(name: string): Promise<RollOut> {
+    const member = [...this.#members.values()].find(({ spec }) => spec.name === name)
+    if (member === undefined || member.spec === this.#options.gateway) {
+      const names = this.#containers.map(one => one.spec.name)
+      throw new Error(`there is no container ${name}; there are ${names.join(', ')}`)
+    }
+    const others = this.#containers.filter(
+      one =>
+        one !== member &&
+        one.peer !== undefined &&
+        functionOf(one) === functionOf(member) &&
+        !this.#retired.has(one.id),
+    )
+    if (others.length === 0)
+      throw new Error(
+        `${name} is the only container of ${functionOf(member)}: nobody could take its connections`,
+      )
+    return { ended: [name], moved: await this.#retire(member) }
+  }
+
+  /**
+   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old ones.
+   * @throws Error there is no such function, or the new ones do not start: then the old ones go on
+   */
+  async deploy(functionName: string): Promise<RollOut> {
+    const old = this.#containers.filter(one => functionOf(one) === functionName && !this.#retired.has(one.id))
+    if (old.length === 0) throw new Error(`there is no function ${functionName}`)
+    const started: Member[] = []
+    try {
+      for (const { spec } of old) {
+        const name = this.#freeName(functionName)
+        const settings = { ...spec.settings, name }
+        started.push(this.#start({ ...spec, name, settings }))
+      }
+      await Promise.all(started.map(one => this.#untilReady(one)))
+    } catch (error) {
+      for (const one of started) {
+        this.#retired.add(one.id)
+        one.child.kill('SIGKILL')
+      }
+      throw new Error(`the new containers do not start, the old ones go on: ${(error as Error).message}`)
+    }
+    const moved = await Promise.all(old.map(one => this.#retire(one)))
+    return {
+      started: started.map(({ spec }) => spec.name),
+      ended: old.map(({ spec }) => spec.name),
+      moved: moved.reduce((sum, one) => sum + one, 0),
+    }
+  }
+
+  get #containers(): Member[] {
+    return [...this.#members.values()].filter(({ spec }) => spec !== this.#options.gateway)
+  }
+
+  #freeName(functionName: string): string {
+    const taken = new Set([...this.#members.values()].map(({ spec }) => spec.name))
+    for (let number = 1; ; number++) {
+      const name = `${functionName}-${number}`
+      if (!taken.has(name)) return name
+    }
+  }
+
+  #untilReady({ id, spec }: Member): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#expected.delete(id)
+        reject(new Error(`${spec.name} is not ready in time`))
+      }, START_TIMEOUT)
+      const settle = (error?: Error): void => {
+        clearTimeout(timer)
+        this.#expected.delete(id)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      this.#expected.set(id, settle)
+    })
+  }
+
+  /** Lets a container's connections move away, and ends it. @returns how many moved */
+  async #retire(member: Member): Promise<number> {
+    const { id, child, spec } = member
+    this.#retired.add(id)
+    const before = (await this.#counters(id)).moved ?? 0
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    this.#tell(id, { kind: 'drain' })
+    let counters = await this.#counters(id)
+    const end = Date.now() + DRAIN_TIMEOUT
+    while (
+      this.#members.has(id) &&
+      (counters.connections !== 0 || counters.inCustody !== 0) &&
+      Date.now() < end
+    ) {
+      await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
+      counters = { ...counters, ...(await this.#counters(id)) }
+    }
+    this.#options.log.info({ left: counters.connections }, `${spec.name} is drained`)
+    this.#tell(id, { kind: 'stop' })
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
+    await ended
+    clearTimeout(timer)
+    return (counters.moved ?? 0) - before
+  }
+
   /** What runs, and what it has done. */
   async status(): Promise<MemberStatus[]> {
     return Promise.all([...this.#members.values()].map(member => this.#memberStatus(member)))
@@ -144,13 +270,14 @@ export class Supervisor {
     })
   }
 
-  #start(spec: MemberSpec): void {
+  #start(spec: MemberSpec): Member {
     const id = this.#nextId++
     const member = this.#switchboard.start(id, spec, this.#options.logDescriptor)
     this.#members.set(id, member)
     const { child } = member
     child.on('error', error => this.#options.log.error({ err: error }, `${spec.name} cannot be started`))
     child.once('exit', (code, signal) => this.#ended(member, signal ?? `exit code ${code}`))
+    return member
   }
 
   /** @param introduced whose inbox goes along */
@@ -202,6 +329,7 @@ export class Supervisor {
       this.#tell(other.id, { kind: 'introduce', peer: member.peer }, member)
     }
     this.#options.log.info({ pid: member.child.pid }, `${member.spec.name} is ready`)
+    this.#expected.get(member.id)?.()
     this.#checkStarted()
   }
 
@@ -213,8 +341,9 @@ export class Supervisor {
     this.#started = undefined
   }
 
-  #failed({ spec, failure }: Member): void {
+  #failed({ id, spec, failure }: Member): void {
     this.#options.log.error(`${spec.name} cannot start: ${failure}`)
+    this.#expected.get(id)?.(new Error(failure))
     this.#started?.reject(new Error(failure))
     this.#started = undefined
   }
@@ -226,6 +355,11 @@ export class Supervisor {
     if (this.#stopping) return
     for (const other of this.#members.values()) {
       if (member.peer !== undefined && other.peer !== undefined) this.#tell(other.id, { kind: 'gone', id })
+    }
+    this.#expected.get(id)?.(new Error(`${spec.name} ended (${how})`))
+    if (this.#retired.delete(id)) {
+      this.#options.log.info({ how }, `${spec.name} ended for good`)
+      return
     }
     const history = this.#history.get(spec.name) ?? { restarts: 0, delay: BACK_OFF.first }
     if (Date.now() - startedAt > HEALTHY_AFTER) history.delay = BACK_OFF.first
@@ -251,4 +385,9 @@ export class Supervisor {
     Object.assign(settings.gateway, this.#ports)
     return spec
   }
+}
+
+/** The function that a container serves; empty for the gateway. */
+function functionOf({ spec }: Member): string {
+  return (spec.settings as { readonly functionName?: string }).functionName ?? ''
 }

@@ -109,7 +109,7 @@ export const ControlMessage = select(
         refused: struct('Refused', { reason: RefusalReason, detail: text(0, 255) }),
       }),
     }),
-    /** From the supervisor: take nothing new, finish what runs. */
+    /** From the supervisor: take nothing new, and let what runs move on or finish. */
     drain: Empty,
     /** From the supervisor: say goodbye to the clients and end. */
     stop: Empty,

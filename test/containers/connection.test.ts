@@ -244,6 +244,49 @@ describe('the end of a connection', () => {
     expect(busy.stream.finished).toBe(true)
   })
 
+  it('when told to drain and to move: to another container of the function, with half a request if there is one', async () => {
+    const host = new FakeHost()
+    host.available.add('echo')
+    const { connection, stream } = freshConnection(host, 'GET /half')
+    connection.drain(true)
+    expect(host.offers.map(({ functionName }) => functionName)).toEqual(['echo'])
+    const { application } = decodeEnvelope(await host.offers[0]!.frozen)
+    expect(Buffer.from(application.inbound).toString()).toBe('GET /half')
+    host.offers[0]!.settle({ state: 'gone' })
+    expect([host.ends, stream.sent]).toEqual([['moved'], []])
+  })
+
+  it('when told to drain and to move: after the response, and not in the middle of a request', async () => {
+    let release!: (view: ResponseView) => void
+    const host = new FakeHost(
+      () =>
+        new Promise(resolve => {
+          release = resolve
+        }),
+    )
+    host.available.add('echo')
+    const { connection, stream } = freshConnection(host, get('/'))
+    connection.drain(true)
+    expect(host.offers).toEqual([])
+    release({ status: 200, body: 'done' })
+    await turn()
+    expect(responses(stream.take(), 1)[0]!.body).toBe('done')
+    expect(host.offers).toHaveLength(1)
+  })
+
+  it('when told to drain and to move, and nobody takes it: in order, and once', () => {
+    const host = new FakeHost()
+    host.available.add('echo')
+    const refused = freshConnection(host)
+    refused.connection.drain(true)
+    host.offers[0]!.settle(REFUSED)
+    expect([refused.stream.finished, host.offers.length]).toEqual([true, 1])
+    host.available.delete('echo')
+    const alone = freshConnection(host)
+    alone.connection.drain(true)
+    expect(alone.stream.finished).toBe(true)
+  })
+
   it('when told to stop: at once', () => {
     const host = new FakeHost(() => new Promise(() => {}))
     const { connection, stream } = freshConnection(host, get('/'))
