@@ -10,7 +10,7 @@ import { Progress } from './lib/progress.ts'
 import { saveResult } from './lib/results.ts'
 
 /** Some thousand handshakes go by until the engine has compiled what they run. */
-const THOROUGH = { rounds: 12, warmUp: 15, count: 200 }
+const THOROUGH = { rounds: 7, warmUp: 7, count: 500 }
 const QUICK = { rounds: 3, warmUp: 1, count: 40 }
 
 const USAGE = `usage: npm run bench:handshake -- [options]

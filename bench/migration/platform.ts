@@ -11,6 +11,9 @@ import { plan } from '../../src/gateway/plan.ts'
 import { type MemberStatus, type Ports, Supervisor } from '../../src/gateway/supervisor.ts'
 import { chooseChannel } from '../../src/transfer/channel.ts'
 
+/** Nobody is to be killed for being slow here. */
+const LIVENESS = { period: 3_600_000, failure: 36_000_000 }
+
 /** The kinds of handler; each is run by two containers, `raw-a-1` and `raw-b-1`. */
 export const KINDS = ['raw', 'fetch'] as const
 export type Kind = (typeof KINDS)[number]
@@ -49,7 +52,13 @@ export class Platform {
       const planned = plan(config, { channel, provider, logLevel: 'warn' })
       if (profiles !== undefined) profiled(planned, profiles)
       const silent = pino({ level: 'silent' })
-      const supervisor = new Supervisor({ ...planned, channel, logDescriptor: log, log: silent })
+      const supervisor = new Supervisor({
+        ...planned,
+        liveness: LIVENESS,
+        channel,
+        logDescriptor: log,
+        log: silent,
+      })
       const ports = await supervisor.start().catch(async (error: unknown) => {
         await supervisor.stop()
         throw error

@@ -107,9 +107,12 @@ class OurLine implements Line {
     const session = this.#session
     session.feed(view)
     for (let event = session.next(); event !== undefined; event = session.next()) {
-      if (event.type === 'application_data') this.onBytes(event.data)
-      else if (event.type === 'handshake_complete') this.#secured()
-      else if (event.type === 'alert') throw event.error
+      if (event.type === 'application_data') {
+        this.onBytes(event.data)
+        recycle([event.data])
+      }
+      if (event.type === 'handshake_complete') this.#secured()
+      if (event.type === 'alert') throw event.error
     }
     this.#flush()
   }

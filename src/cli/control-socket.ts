@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 
 /** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
-export type Command = 'stop' | 'status' | `drain ${string}` | `deploy ${string}`
+export type Command = 'stop' | 'status' | `drain ${string}` | `deploy ${string}` | `scale ${string} ${number}`
 
 /** Bytes of the longest command. */
 const COMMAND_LIMIT = 256
@@ -11,7 +11,9 @@ const COMMAND_TIMEOUT = 5000
 const WORK_TIMEOUT = 120_000
 
 function isCommand(text: string): text is Command {
-  return /^(stop|status|drain [a-z0-9-]{1,80}|deploy [a-z0-9-]{1,63})$/.test(text)
+  return /^(stop|status|drain [a-z0-9-]{1,80}|deploy [a-z0-9-]{1,63}|scale [a-z0-9-]{1,63} [1-9]\d?)$/.test(
+    text,
+  )
 }
 
 /**

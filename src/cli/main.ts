@@ -10,7 +10,7 @@ import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--json]
-       hotpotato drain CONTAINER | deploy FUNCTION [--config hotpotato.yml]
+       hotpotato drain CONTAINER | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
@@ -21,6 +21,7 @@ const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--
   logs     follow the log
 
   drain    move all connections of a container to others of its function, and end it
+  scale    start or drain containers of a function until there are N
   deploy   start new containers of a function, move all its connections to them, and end the old ones
 
   serve    a TLS server that answers over HTTP, to try clients with
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
       secrets: { type: 'boolean', default: false },
     },
   })
-  const [command, file] = positionals
+  const [command, file, count] = positionals
   const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
   switch (command) {
     case 'up':
@@ -64,6 +65,10 @@ async function main(): Promise<void> {
           `${command} needs the name of a ${command === 'drain' ? 'container' : 'function'}`,
         )
       return rollOut(runDirectory(), `${command} ${file}`)
+    case 'scale':
+      if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
+        throw new CommandError('scale needs the name of a function and a number from 1 to 99')
+      return rollOut(runDirectory(), `scale ${file} ${Number(count)}`)
     case 'inspect':
     case 'verify':
       if (file === undefined) throw new InspectError(`${command} needs a FILE`)
@@ -103,7 +108,8 @@ async function rollOut(runDirectory: string, command: Command): Promise<void> {
   if ('error' in answer) throw new CommandError(answer.error)
   const { started = [], ended, moved } = answer
   if (started.length > 0) say(`started ${started.join(', ')}`)
-  say(`moved ${moved} connections, ended ${ended.join(', ')}`)
+  if (ended.length > 0) say(`moved ${moved} connections, ended ${ended.join(', ')}`)
+  if (started.length + ended.length === 0) say('nothing to do')
 }
 
 async function status(runDirectory: string, json: boolean): Promise<void> {

@@ -37,9 +37,10 @@ export async function up(configFile: string): Promise<void> {
   // Before anything else, so that of two that are started at once only one goes on.
   const control = await serveControl(controlSocket(runDirectory), async command => {
     if (command === 'status') return { pid: process.pid, ports, members: (await supervisor?.status()) ?? [] }
-    const [verb, name = ''] = command.split(' ')
-    if (verb === 'drain' || verb === 'deploy') {
+    const [verb, name = '', count] = command.split(' ')
+    if (verb === 'drain' || verb === 'deploy' || verb === 'scale') {
       if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
+      if (verb === 'scale') return supervisor.scale(name, Number(count))
       return verb === 'drain' ? supervisor.drain(name) : supervisor.deploy(name)
     }
     await stop()
@@ -96,7 +97,9 @@ function makeSupervisor(config: Config): Supervisor {
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
-  return new Supervisor({ ...planned, channel: channel.kind, logDescriptor, log })
+  const { periodSeconds, failureSeconds } = config.liveness
+  const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000 }
+  return new Supervisor({ ...planned, liveness, channel: channel.kind, logDescriptor, log })
 }
 
 function makeRunDirectory(directory: string): void {

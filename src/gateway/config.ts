@@ -322,6 +322,10 @@ const ROOT = section({
       holdSeconds: seconds(0, 300, 2),
     }),
   }),
+  liveness: section({
+    periodSeconds: seconds(0.1, 3600, 2),
+    failureSeconds: seconds(1, 3600, 10),
+  }),
   tls: section({
     groups: groupNames,
     tickets: section({

@@ -3,6 +3,7 @@ import { SUPERVISOR } from '../containers/membership.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
 import { DecodeError } from '../wire/index.ts'
+import { Liveness } from './liveness.ts'
 import { type Member, type MemberSpec, openSwitchboard, type Switchboard } from './member.ts'
 
 /** Milliseconds before a process that ended is started again: the first time, and at most. */
@@ -18,6 +19,8 @@ export interface SupervisorOptions {
   readonly gateway: MemberSpec
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
+  /** Milliseconds between two questions whether a process lives, and of silence after which it is ended. */
+  readonly liveness: { readonly period: number; readonly failure: number }
   /** Where the processes write what they log: an open descriptor. */
   readonly logDescriptor: number
   readonly log: Log
@@ -82,6 +85,7 @@ export class Supervisor {
   readonly #expected = new Map<number, (error?: Error) => void>()
   /** Processes that have been asked for their status and have not answered yet. */
   readonly #asked = new Map<number, Asked>()
+  readonly #liveness: Liveness
   #ports: Ports | undefined
   #nextId = SUPERVISOR + 1
   #stopping = false
@@ -89,6 +93,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    this.#liveness = new Liveness({ ...options.liveness, now: () => performance.now() })
     this.#switchboard = openSwitchboard(SUPERVISOR, options.channel)
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
       for (const descriptor of descriptors) descriptor.close()
@@ -101,6 +106,8 @@ export class Supervisor {
     const { containers, gateway } = this.#options
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject }
+      const timer = setInterval(() => this.#checkLiveness(), this.#options.liveness.period)
+      this.#timers.add(timer)
       for (const spec of containers) this.#start(spec)
       this.#start(gateway)
     })
@@ -161,11 +168,7 @@ export class Supervisor {
     if (old.length === 0) throw new Error(`there is no function ${functionName}`)
     const started: Member[] = []
     try {
-      for (const { spec } of old) {
-        const name = this.#freeName(functionName)
-        const settings = { ...spec.settings, name }
-        started.push(this.#start({ ...spec, name, settings }))
-      }
+      for (const one of old) started.push(this.#startOneMore(one))
       await Promise.all(started.map(one => this.#untilReady(one)))
     } catch (error) {
       for (const one of started) {
@@ -174,12 +177,36 @@ export class Supervisor {
       }
       throw new Error(`the new containers do not start, the old ones go on: ${(error as Error).message}`)
     }
-    const moved = await Promise.all(old.map(one => this.#retire(one)))
-    return {
-      started: started.map(({ spec }) => spec.name),
-      ended: old.map(({ spec }) => spec.name),
-      moved: moved.reduce((sum, one) => sum + one, 0),
-    }
+    return this.#rolledOut(started, old)
+  }
+
+  /**
+   * Starts containers of a function, or drains the newest, until there are so many.
+   * @param count at least 1 @throws Error there is no such function, or new containers do not start
+   */
+  async scale(functionName: string, count: number): Promise<RollOut> {
+    const there = this.#containers.filter(
+      one => functionOf(one) === functionName && !this.#retired.has(one.id),
+    )
+    const [first] = there
+    if (first === undefined) throw new Error(`there is no function ${functionName}`)
+    const started: Member[] = []
+    for (let left = count - there.length; left > 0; left--) started.push(this.#startOneMore(first))
+    await Promise.all(started.map(one => this.#untilReady(one)))
+    return this.#rolledOut(started, there.slice(count).reverse())
+  }
+
+  async #rolledOut(started: readonly Member[], old: readonly Member[]): Promise<RollOut> {
+    const namesOf = (members: readonly Member[]): string[] => members.map(({ spec }) => spec.name)
+    let moved = 0
+    // One after the other: of two that drain at a time one could be offered what the other has to give away.
+    for (const one of old) moved += await this.#retire(one)
+    return { started: namesOf(started), ended: namesOf(old), moved }
+  }
+
+  #startOneMore({ spec }: Member): Member {
+    const name = this.#freeName(functionOf({ spec }))
+    return this.#start({ ...spec, name, settings: { ...spec.settings, name } })
   }
 
   get #containers(): Member[] {
@@ -300,6 +327,7 @@ export class Supervisor {
       )
       return
     }
+    if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
       case 'ready':
         this.#ready(member, message.peer)
@@ -322,6 +350,7 @@ export class Supervisor {
   #ready(member: Member, peer: Peer): void {
     // Nobody becomes somebody else by saying so.
     member.peer = { ...peer, id: member.id, name: member.spec.name }
+    this.#liveness.heard(member.id)
     for (const other of this.#members.values()) {
       if (other === member || other.peer === undefined) continue
       // The newcomer first: when the others hear of it, it knows them already.
@@ -331,6 +360,18 @@ export class Supervisor {
     this.#options.log.info({ pid: member.child.pid }, `${member.spec.name} is ready`)
     this.#expected.get(member.id)?.()
     this.#checkStarted()
+  }
+
+  /** A process whose event loop stands still is killed, and started again like one that has crashed. */
+  #checkLiveness(): void {
+    const { ask, hung } = this.#liveness.look()
+    for (const id of ask) this.#tell(id, { kind: 'statusRequest' })
+    for (const id of hung) {
+      const member = this.#members.get(id)
+      this.#liveness.forget(id)
+      this.#options.log.error({ pid: member?.child.pid }, `${member?.spec.name} hangs; it is killed`)
+      member?.child.kill('SIGKILL')
+    }
   }
 
   #checkStarted(): void {
@@ -351,6 +392,7 @@ export class Supervisor {
   #ended(member: Member, how: string): void {
     const { id, spec, startedAt, failure } = member
     this.#members.delete(id)
+    this.#liveness.forget(id)
     this.#switchboard.channel.forget(id)
     if (this.#stopping) return
     for (const other of this.#members.values()) {
@@ -363,10 +405,11 @@ export class Supervisor {
     }
     const history = this.#history.get(spec.name) ?? { restarts: 0, delay: BACK_OFF.first }
     if (Date.now() - startedAt > HEALTHY_AFTER) history.delay = BACK_OFF.first
-    const { delay } = history
+    // Those that end together need not start together.
+    const delay = Math.round(history.delay * (0.5 + Math.random() / 2))
     this.#history.set(spec.name, {
       restarts: history.restarts + 1,
-      delay: Math.min(delay * 2, BACK_OFF.most),
+      delay: Math.min(history.delay * 2, BACK_OFF.most),
     })
     this.#options.log.warn({ how, failure, delay }, `${spec.name} ended; it is started again`)
     if (failure === undefined)
@@ -388,6 +431,6 @@ export class Supervisor {
 }
 
 /** The function that a container serves; empty for the gateway. */
-function functionOf({ spec }: Member): string {
+function functionOf({ spec }: Pick<Member, 'spec'>): string {
   return (spec.settings as { readonly functionName?: string }).functionName ?? ''
 }

@@ -4,6 +4,7 @@ import { ContentType } from './codepoints.ts'
 import type { Aead, CipherSuite } from './crypto/provider.ts'
 import { type TrafficKeys, trafficKeys } from './key-schedule.ts'
 import { MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
+import { openedMemory } from './record-memory.ts'
 import type { TrafficState } from './state.ts'
 
 /** A key, its iv, the secret that they follow from, and the number of the next record. */
@@ -23,6 +24,9 @@ export interface Opened {
 // Filled for each record anew.
 const header = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
 const typeAlone = new Uint8Array(1)
+
+/** Bytes of a fragment from which on its plaintext gets memory that has been used before. */
+const LARGE = 8192
 
 /**
  * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the traffic
@@ -119,7 +123,11 @@ export class Protection {
    * @throws TlsError bad_record_mac, record_overflow, or unexpected_message for a record of padding alone (Section 5.4)
    */
   open(header: Uint8Array, fragment: Uint8Array): Opened {
-    const inner = this.#aead.open(this.#nextNonce(), header, fragment)
+    const { tagLength } = this.#suite.aead
+    // Only what is large is worth it: a piece is as large as the largest record.
+    const memory = fragment.length > LARGE ? openedMemory.take(fragment.length - tagLength) : undefined
+    const inner = this.#aead.open(this.#nextNonce(), header, fragment, memory)
+    if (memory !== undefined && inner !== memory) openedMemory.give(memory)
     if (inner === undefined) throw peerError('bad_record_mac', 'a record does not open')
     let end = inner.length - 1
     while (end >= 0 && inner[end] === 0) end--

@@ -2,7 +2,7 @@ import { MAXIMUM_CIPHERTEXT, MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './r
 
 /**
  * Pieces of memory of one size that are used again, by any session: fresh memory for a record costs a quarter of what sealing it does.
- * Only what goes over the wire anyway is ever in them.
+ * What goes over the wire and what came by it is never in the same ones.
  */
 export class MemoryPool {
   readonly size: number
@@ -40,10 +40,17 @@ export const outputMemory = new MemoryPool(RECORDS_AT_ONCE * (MAXIMUM_PLAINTEXT 
 /** For one received record that came in parts. 256 KiB at most are kept. */
 export const inputMemory = new MemoryPool(RECORD_HEADER_LENGTH + MAXIMUM_CIPHERTEXT, 16)
 
+/** For one opened record that is large. 256 KiB at most are kept. */
+export const openedMemory = new MemoryPool(MAXIMUM_CIPHERTEXT, 16)
+
 /**
- * Gives memory of `Session.takeOutput` back for later records: allowed, and worth it, once the stream has taken every byte of it.
- * @param output must not be looked at afterwards
+ * Gives memory back for later records: that of `Session.takeOutput`, once the stream has taken every byte of it, and that of `application_data`,
+ * once nobody needs it any more. Nobody has to, but large transfers are faster where it is done.
+ * @param pieces must not be looked at afterwards
  */
-export function recycle(output: readonly Uint8Array[]): void {
-  for (const bytes of output) outputMemory.give(bytes)
+export function recycle(pieces: readonly Uint8Array[]): void {
+  for (const bytes of pieces) {
+    outputMemory.give(bytes)
+    openedMemory.give(bytes)
+  }
 }

@@ -13,6 +13,7 @@ beforeAll(async () => {
   const config = `
 version: 1
 connection: { requests: 1000000, idleSeconds: 60 }
+liveness: { periodSeconds: 0.5, failureSeconds: 3 }
 functions:
   echo: { replicas: 2 }
   hello: { handler: ./version.mjs }
@@ -119,6 +120,38 @@ describe('hotpotato deploy', () => {
     expect(code).toBe(1)
     expect(stderr).toMatch(/^the new containers do not start, the old ones go on: /)
     expect((await client.request('/')).container).toBe('hello-2')
+    await client.close()
+  })
+})
+
+describe('hotpotato scale', () => {
+  it('adds containers that serve, and takes them away with their connections moved', async () => {
+    expect((await hotpotato(directory, ['scale', 'echo', '3'])).stdout).toBe('started echo-2, echo-3\n')
+    const clients = await Promise.all(Array.from({ length: 12 }, () => open()))
+    const at = await Promise.all(
+      clients.map(client => client.request('/').then(({ container }) => container)),
+    )
+    expect(new Set(at).size).toBe(3)
+    expect((await hotpotato(directory, ['scale', 'echo', '1'])).stdout).toEqual(
+      expect.stringMatching(/^moved (8|9|10|11|12) connections, ended echo-3, echo-2\n$/),
+    )
+    for (const client of clients) expect((await client.request('/')).container).toBe('echo-1')
+    expect((await hotpotato(directory, ['scale', 'echo', '1'])).stdout).toBe('nothing to do\n')
+    expect((await hotpotato(directory, ['scale', 'echo', '0'])).stderr).toMatch(/^scale needs/)
+    expect((await hotpotato(directory, ['scale', 'nobody', '2'])).stderr).toBe(
+      'there is no function nobody\n',
+    )
+    await Promise.all(clients.map(client => client.close()))
+  })
+})
+
+describe('a container that hangs', () => {
+  it('is killed and started again', async () => {
+    const { pid } = await platform.member('echo-1')
+    process.kill(pid!, 'SIGSTOP')
+    await platform.until('echo-1', member => member.ready && member.pid !== pid)
+    const client = await open()
+    expect((await client.request('/')).container).toBe('echo-1')
     await client.close()
   })
 })

@@ -12,6 +12,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      liveness: { periodSeconds: 2, failureSeconds: 10 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
       certificates: '/base/certs',

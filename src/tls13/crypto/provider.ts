@@ -37,8 +37,16 @@ export interface AeadAlgorithm {
 export interface Aead {
   /** @returns ciphertext and tag, `plaintext.length + tagLength` bytes */
   seal(nonce: Uint8Array, additionalData: Uint8Array, plaintext: Uint8Array): Uint8Array
-  /** @returns the plaintext, or undefined if the tag does not fit: not one unverified byte gets out */
-  open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
+  /**
+   * @param memory of exactly the plaintext's length, which may be used for it, and overlaps nothing else
+   * @returns the plaintext, or undefined if the tag does not fit: not one unverified byte gets out
+   */
+  open(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    ciphertext: Uint8Array,
+    memory?: Uint8Array,
+  ): Uint8Array | undefined
   /**
    * Like {@link seal} for `plaintext` with `tail` behind it, but into memory that is there: `plaintext.length + tail.length +
    * tagLength` bytes of `output` from `at`, which must not overlap the others. A `RangeError` if they do not fit. Optional: where it

@@ -101,8 +101,13 @@ class EvpAead implements Aead {
     this.#libcrypto.seal(this.#begin(nonce, additionalData, true), plaintext, tail, output, at)
   }
 
-  open(nonce: Uint8Array, additionalData: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
-    return this.#libcrypto.open(this.#begin(nonce, additionalData, false), ciphertext)
+  open(
+    nonce: Uint8Array,
+    additionalData: Uint8Array,
+    ciphertext: Uint8Array,
+    memory?: Uint8Array,
+  ): Uint8Array | undefined {
+    return this.#libcrypto.open(this.#begin(nonce, additionalData, false), ciphertext, memory)
   }
 
   wipe(): void {

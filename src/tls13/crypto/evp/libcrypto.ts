@@ -26,9 +26,10 @@ export interface Libcrypto {
   seal(context: Address, plaintext: Uint8Array, tail: Uint8Array, output: Uint8Array, at: number): void
   /**
    * Ends a message that was begun for opening. @param sealed ciphertext and tag
+   * @param memory for the plaintext, of just its length; used if that is more than a little
    * @returns the plaintext in memory of its own, or undefined if the tag is wrong: all that was deciphered is overwritten then
    */
-  open(context: Address, sealed: Uint8Array): Uint8Array | undefined
+  open(context: Address, sealed: Uint8Array, memory?: Uint8Array): Uint8Array | undefined
 
   /** @throws Error out of memory */
   newHmacContext(): Address
@@ -248,13 +249,17 @@ export function loadLibcrypto(): Libcrypto {
       for (let i = 0; i < TAG; i++) output[at + length + i] = block[RESULT_AT + i]!
     },
 
-    open(context, sealed) {
+    open(context, sealed, memory) {
       const length = checked(sealed) - TAG
       if (length < 0) return undefined
       for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = sealed[length + i]!
       check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
       const inBlock = length <= SMALL
-      const plaintext = inBlock ? block.subarray(SMALL_AT, SMALL_AT + length) : new Uint8Array(length)
+      const plaintext = inBlock
+        ? block.subarray(SMALL_AT, SMALL_AT + length)
+        : (memory ?? new Uint8Array(length))
+      if (!inBlock && checked(plaintext) !== length)
+        throw new RangeError(`${length} bytes into ${plaintext.length}`)
       let verified = false
       try {
         if (!inBlock) updateWhole(context, sealed.subarray(0, length), plaintext)
