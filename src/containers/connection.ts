@@ -1,6 +1,4 @@
-import { type H1Event, H1Server } from '../http/h1/index.ts'
 import type { Field } from '../http/message.ts'
-import { type Problem, problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
@@ -8,11 +6,11 @@ import { wipeEnvelope } from '../transfer/parcel.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
-import { Exchange } from './exchange.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Outlet } from './outlet.ts'
-import { Responder, type ResponderOwner } from './responder.ts'
+import { Http1 } from './protocol/http1.ts'
+import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import { unavailable } from './unavailable.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
@@ -23,26 +21,22 @@ const LINGER = 2000
 type Phase = 'open' | 'frozen' | 'closing' | 'closed'
 
 /**
- * One client: byte stream ↔ TLS session ↔ HTTP/1.1 ↔ function. It opens one record after the other and stops at the first
+ * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection implements ResponderOwner {
-  readonly #host: ConnectionHost
+export class Connection implements ProtocolOwner {
+  readonly host: ConnectionHost
+  readonly out: Outlet
+  readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly #sessionId: Uint8Array
   #generation: number
   readonly #hops: number
-  readonly #platformFields: readonly Field[]
-  readonly #out: Outlet
-  #http: H1Server
-  #responder: Responder
-  #exchange: Exchange | undefined
+  #protocol: Protocol
   #phase: Phase = 'open'
   #pumping = false
   #paused = false
   #readEnded = false
-  /** The request at hand is answered here, with this, because its owner did not take it. */
-  #unmovable: Problem | undefined
   #draining = false
   #leaving = false
   readonly #idle: IdleTimer
@@ -50,19 +44,18 @@ export class Connection implements ResponderOwner {
 
   /** @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream) {
-    this.#host = host
+    this.host = host
     this.#stream = stream
     this.#sessionId = envelope.sessionId
     this.#generation = envelope.generation
     this.#hops = envelope.hops
-    this.#platformFields = [
+    this.fields = [
       ['x-hotpotato-container', host.container],
       ['x-hotpotato-hops', String(envelope.hops)],
     ]
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
-    this.#out = new Outlet(stream, session, () => this.#onDrained())
-    this.#http = new H1Server(host.limits.http, envelope.application)
-    this.#responder = this.#responderFor(this.#http)
+    this.out = new Outlet(stream, session, () => this.#onDrained())
+    this.#protocol = this.#speak(envelope)
     this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
   }
 
@@ -75,7 +68,7 @@ export class Connection implements ResponderOwner {
   start(): void {
     this.#idle.start()
     this.#read()
-    this.#pump()
+    this.pump()
   }
 
   /**
@@ -86,22 +79,26 @@ export class Connection implements ResponderOwner {
     this.#draining = true
     this.#leaving = moves
     if (this.#phase !== 'open') return
-    if (!moves && this.#exchange === undefined) this.#goodbye()
-    else if (moves && !this.#pumping) this.#pump()
+    if (!moves) {
+      this.#protocol.drain()
+      return
+    }
+    this.#protocol.hold()
+    this.pump()
   }
 
   /** Goes, unless something is underway. */
   #depart(): void {
-    if (this.#phase !== 'open' || this.#exchange !== undefined || !this.#http.idle) return
+    if (this.#phase !== 'open' || !this.#protocol.quiet) return
     this.#leaving = false
-    if (!this.#move(this.#host.functionName, false)) this.#goodbye()
+    if (!this.#offer(this.host.functionName, false)) this.#protocol.drain()
   }
 
   /** Ends the connection now, with close_notify. */
   stop(): void {
     if (this.#phase === 'open') {
-      this.#exchange?.cancel(new Error('the container stops'))
-      this.#goodbye()
+      this.#protocol.cancel(new Error('the container stops'))
+      this.goodbye()
     }
     if (this.#phase === 'closing') this.#finish()
   }
@@ -116,26 +113,25 @@ export class Connection implements ResponderOwner {
 
   #onBytes(view: Uint8Array): void {
     if (this.#phase !== 'open') return
-    if (this.#session === undefined) this.#http.receive(view)
-    else this.#session.feed(view)
-    this.#pump()
+    this.#take(view)
+    this.pump()
   }
 
   /** The client sends no more, be it by FIN or by close_notify. */
   #onEnd(): void {
     this.#readEnded = true
     if (this.#phase === 'closing' && !this.#stream.queued) this.#finish()
-    else this.#pump()
+    else this.pump()
   }
 
   #onError(error: StreamError): void {
     if (this.#phase === 'closed') return
-    this.#exchange?.cancel(error)
+    this.#protocol.cancel(error)
     if (this.#phase !== 'frozen') this.#finish()
   }
 
   /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
-  #pump(): void {
+  pump(): void {
     if (this.#pumping) return
     this.#pumping = true
     try {
@@ -144,57 +140,38 @@ export class Connection implements ResponderOwner {
     } finally {
       this.#pumping = false
     }
-    if (this.#readEnded) this.#afterEnd()
+    if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
     if (this.#phase === 'frozen' || this.#phase === 'closed') return
-    this.#exchange?.wait()
+    this.#protocol.settle()
     this.#session?.settle()
-    this.#out.flush()
+    this.out.flush()
     this.#applyBackpressure()
+    // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#leaving) this.#depart()
   }
 
-  /** The client sends no more, and what it sent has been looked at. Requests that came whole are answered all the same. */
-  #afterEnd(): void {
-    if (this.#phase !== 'open') return
-    if (this.#exchange === undefined) this.#goodbye()
-    else if (this.#exchange.wantsBody)
-      this.#destroy(new Error('the client closed in the middle of its request'))
-  }
-
   #step(): boolean {
-    const event = this.#http.next()
-    if (event !== undefined) {
-      this.#onHttp(event)
-      return true
-    }
-    if (this.#http.shouldClose) {
-      this.#goodbye()
-      return false
-    }
+    if (this.#protocol.step()) return true
     // What lies behind the request at hand stays sealed: it may belong to another container.
-    if (this.#session === undefined || !this.#wantsInput) return false
+    if (this.#phase !== 'open' || this.#session === undefined || !this.#protocol.wantsInput) return false
     const secured = this.#session.next()
     if (secured !== undefined) this.#onTls(secured)
     return secured !== undefined
   }
 
   get #session(): Session | undefined {
-    return this.#out.session
+    return this.out.session
   }
 
-  get #info(): ConnectionInfo {
-    const { container } = this.#host
-    return infoOf(this.#session, { hops: this.#hops, requestIndex: this.#http.requestsServed, container })
-  }
-
-  get #wantsInput(): boolean {
-    return this.#exchange === undefined || this.#exchange.wantsBody
+  /** What a function is told of this connection. */
+  info(requestIndex: number): ConnectionInfo {
+    return infoOf(this.#session, { hops: this.#hops, requestIndex, container: this.host.container })
   }
 
   #applyBackpressure(): void {
     if (this.#phase !== 'open') return
-    const waiting = this.#http.buffered + (this.#session?.buffered ?? 0)
-    const full = waiting > HIGH_WATER && !this.#wantsInput
+    const waiting = this.#protocol.buffered + (this.#session?.buffered ?? 0)
+    const full = waiting > HIGH_WATER && !this.#protocol.wantsInput
     if (full === this.#paused) return
     this.#paused = full
     if (full) this.#stream.pause()
@@ -204,74 +181,36 @@ export class Connection implements ResponderOwner {
   #onTls(event: SessionEvent): void {
     switch (event.type) {
       case 'application_data':
-        this.#http.receive(event.data)
+        this.#protocol.receive(event.data)
         return
       case 'close_notify':
         this.#onEnd()
         return
       case 'alert': {
         const { alert, from, error } = event
-        this.#host.log.debug(
+        this.host.log.debug(
           { session: this.id, alert, from, reason: error.message },
           'the TLS session failed',
         )
-        this.#exchange?.cancel(error)
-        this.#hangUp()
+        this.#protocol.cancel(error)
+        this.hangUp()
         return
       }
       case 'handshake_complete': {
         const { cipherSuite, serverName, resumed } = event
-        this.#host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
+        this.host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
       }
     }
   }
 
-  #onHttp(event: H1Event): void {
-    switch (event.type) {
-      case 'request':
-        this.#onRequest(event)
-        return
-      case 'body':
-        this.#idle.touch()
-        this.#exchange?.body(event.data)
-        return
-      case 'end':
-        this.#exchange?.end()
-        return
-      case 'error':
-        this.#exchange?.cancel(new Error(event.reason))
-        if (event.answerable) {
-          this.#responder.reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
-        } else {
-          this.#hangUp()
-        }
-    }
+  /** Offers the connection, with the request that waits in it, to another container. @returns false if there is none */
+  move(functionName: string): boolean {
+    return this.#offer(functionName, true)
   }
 
-  #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
-    const owner = this.#host.ownerOf(head.path)
-    const elsewhere = owner !== undefined && owner.functionName !== this.#host.functionName
-    if (elsewhere && this.#unmovable === undefined && this.#move(owner.functionName)) return
-    this.#http.accept()
-    const refusal = this.#unmovable ?? (elsewhere ? unavailable(owner.functionName, 'none ready') : undefined)
-    this.#unmovable = undefined
-    if (elsewhere && refusal !== undefined) {
-      this.#responder.reply(problem(refusal))
-      return
-    }
-    this.#exchange = new Exchange(
-      head,
-      this.#host,
-      { functionPath: owner?.functionPath ?? head.path, connection: this.#info },
-      this.#responder,
-      () => this.#pump(),
-    )
-    if (expectsContinue) this.#out.send([this.#http.continue()])
-  }
-
-  /** Offers the connection to another container. @param requested a request for it waits @returns false if there is none */
-  #move(functionName: string, requested = true): boolean {
-    this.#out.flush()
+  #offer(functionName: string, requested: boolean): boolean {
+    this.#protocol.flush()
+    this.out.flush()
     // Nothing moves without a client.
     if (this.#stream.state !== 'open') return true
     let envelope: Envelope | undefined
@@ -283,7 +222,7 @@ export class Connection implements ResponderOwner {
       const frozen = this.#freeze()
       return frozen instanceof Promise ? frozen.then(keep) : keep(frozen)
     }
-    return this.#host.offer(functionName, freeze, release =>
+    return this.host.offer(functionName, freeze, release =>
       this.#settle(release, envelope, requested ? functionName : undefined),
     )
   }
@@ -295,16 +234,13 @@ export class Connection implements ResponderOwner {
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
     this.#session?.settle()
-    this.#http.receive(EMPTY)
+    this.#protocol.receive(EMPTY)
     return lifted.then(one => this.#pack(one))
   }
 
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
-    if (unread.length > 0) {
-      if (this.#session === undefined) this.#http.receive(unread)
-      else this.#session.feed(unread)
-    }
+    if (unread.length > 0) this.#take(unread)
     const envelope: Envelope = {
       formatVersion: FORMAT_VERSION,
       sessionId: this.#sessionId,
@@ -312,10 +248,10 @@ export class Connection implements ResponderOwner {
       hops: Math.min(this.#hops + 1, 0xffff),
       idleLeft: this.#idle.left,
       tls: this.#session?.release(),
-      application: { protocol: 'http1', ...this.#http.export() },
+      application: this.#protocol.export(),
       extensions: [],
     }
-    this.#out.session = undefined
+    this.out.session = undefined
     return { envelope, descriptor }
   }
 
@@ -334,58 +270,56 @@ export class Connection implements ResponderOwner {
       wipeEnvelope(envelope)
       this.#close('unclean')
     } else {
-      this.#resume(
-        envelope,
-        wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone'),
-      )
+      const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
+      this.#resume(envelope, answer && { functionName: wanted!, answer })
     }
   }
 
   /** Takes the session up again after a refusal; the request is answered here, and without one the connection ends. */
-  #resume(envelope: Envelope, answer: Problem | undefined): void {
+  #resume(envelope: Envelope, refusal: Refusal | undefined): void {
     this.#generation = envelope.generation
-    this.#out.session = envelope.tls && Session.restore(envelope.tls, this.#host.tls)
-    this.#http = new H1Server(this.#host.limits.http, envelope.application)
-    this.#responder = this.#responderFor(this.#http)
-    this.#unmovable = answer
+    this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
+    this.#protocol = this.#speak(envelope, refusal)
     this.#phase = 'open'
     this.#idle.start()
     this.#stream.unlift()
-    if (answer === undefined) this.#goodbye()
-    // The settlement may have come in the middle of the pump that asked for the move.
-    else if (!this.#pumping) this.#pump()
+    if (refusal === undefined) this.#protocol.drain()
+    // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
+    else this.pump()
   }
 
-  #responderFor(http: H1Server): Responder {
-    return new Responder(http, this.#out, this.#platformFields, this.#host.log, this)
+  /** The protocol as an envelope brought it. @param refusal the request that waits is answered with it */
+  #speak({ application }: Envelope, refusal?: Refusal): Protocol {
+    return new Http1(this, application, refusal)
   }
 
   get gone(): boolean {
     return this.#phase === 'closing' || this.#phase === 'closed'
   }
 
-  brokeOff(): void {
-    this.#destroy(new Error('the response broke off'))
+  touch(): void {
+    this.#idle.touch()
   }
 
+  /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
-    this.#exchange = undefined
-    this.#idle.touch()
-    if (this.#draining && !this.#leaving) this.#goodbye()
-    else if (!this.#pumping) this.#pump()
+    this.touch()
+    if (this.#draining && !this.#leaving) this.#protocol.drain()
+    else this.pump()
   }
 
   /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
-  #goodbye(): void {
+  goodbye(): void {
     if (this.#phase !== 'open') return
+    this.#protocol.farewell()
     this.#session?.close()
-    this.#hangUp()
+    this.hangUp()
   }
 
   /** Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset overtakes our bytes. */
-  #hangUp(): void {
+  hangUp(): void {
     if (this.#phase !== 'open') return
-    this.#out.flush()
+    this.out.flush()
     this.#phase = 'closing'
     this.#stream.end()
     if (this.#paused) this.#stream.resume()
@@ -399,15 +333,21 @@ export class Connection implements ResponderOwner {
     else this.#linger = setTimeout(() => this.#finish(), LINGER)
   }
 
+  /** Bytes from the stream. */
+  #take(bytes: Uint8Array): void {
+    if (this.#session === undefined) this.#protocol.receive(bytes)
+    else this.#session.feed(bytes)
+  }
+
   #onDrained(): void {
     this.#idle.touch()
     if (this.#phase === 'closing') this.#lastMoment()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
-  #destroy(reason: Error): void {
+  destroy(reason: Error): void {
     if (this.#phase === 'closed') return
-    this.#exchange?.cancel(reason)
+    this.#protocol.cancel(reason)
     this.#finish()
   }
 
@@ -421,10 +361,9 @@ export class Connection implements ResponderOwner {
     this.#phase = 'closed'
     this.#idle.stop()
     clearTimeout(this.#linger)
-    this.#out.release()
-    this.#out.session = undefined
-    this.#exchange = undefined
-    this.#host.closed(this, why)
+    this.out.release()
+    this.out.session = undefined
+    this.host.closed(this, why)
   }
 
   #onIdle(): void {
@@ -437,13 +376,13 @@ export class Connection implements ResponderOwner {
     // A promise of the lift that never comes is taken back by this, too.
     if (this.#stream.queued) this.#stream.destroy()
     if (this.#phase === 'frozen') return
-    this.#exchange?.cancel(reason)
-    if (this.#stream.state === 'open') this.#goodbye()
+    this.#protocol.cancel(reason)
+    if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
   }
 
   /** Whether the client takes what waits for it. If nothing does: a function takes the time that it takes. */
   get #busy(): boolean {
-    return this.#stream.queued ? this.#out.progressed() : this.#exchange?.bodyEnded === true
+    return this.#stream.queued ? this.out.progressed() : this.#protocol.calling
   }
 }

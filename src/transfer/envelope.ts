@@ -30,6 +30,7 @@ export const ApplicationState = select(
   enumeration('ApplicationProtocol', uint8, { http1: 1 }),
   { http1: h1State },
 )
+export type ApplicationState = TypeOf<typeof ApplicationState>
 
 /** Room for what later versions add without a new format: a reader passes over types that it does not know. */
 export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, data: opaque(0, 2 ** 16 - 1) })

@@ -1,0 +1,141 @@
+import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
+import { problem } from '../../http/problem.ts'
+import type { ApplicationState } from '../../transfer/envelope.ts'
+import { Exchange } from '../exchange.ts'
+import { Responder, type ResponderOwner } from '../responder.ts'
+import { unavailable } from '../unavailable.ts'
+import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+
+/** HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is looked at. */
+export class Http1 implements Protocol, ResponderOwner {
+  readonly #owner: ProtocolOwner
+  readonly #http: H1Server
+  readonly #responder: Responder
+  #refusal: Refusal | undefined
+  #exchange: Exchange | undefined
+
+  constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
+    this.#owner = owner
+    this.#http = new H1Server(owner.host.limits.http, state)
+    this.#responder = new Responder(this.#http, owner.out, owner.fields, owner.host.log, this)
+    this.#refusal = refusal
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#http.receive(bytes)
+  }
+
+  step(): boolean {
+    const event = this.#http.next()
+    if (event !== undefined) this.#on(event)
+    else if (this.#http.shouldClose) this.#owner.goodbye()
+    return event !== undefined
+  }
+
+  settle(): void {
+    this.#exchange?.wait()
+  }
+
+  /** What is said here is said at once. */
+  flush(): void {}
+
+  get wantsInput(): boolean {
+    return this.#exchange === undefined || this.#exchange.wantsBody
+  }
+
+  get buffered(): number {
+    return this.#http.buffered
+  }
+
+  get quiet(): boolean {
+    return this.#exchange === undefined && this.#http.idle
+  }
+
+  get calling(): boolean {
+    return this.#exchange?.bodyEnded === true
+  }
+
+  /** Requests that came whole are answered all the same. */
+  inputEnded(): void {
+    if (this.#exchange === undefined) this.#owner.goodbye()
+    else if (this.#exchange.wantsBody)
+      this.#owner.destroy(new Error('the client closed in the middle of its request'))
+  }
+
+  /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
+  hold(): void {}
+
+  drain(): void {
+    if (this.#exchange === undefined) this.#owner.goodbye()
+  }
+
+  farewell(): void {}
+
+  cancel(reason: Error): void {
+    this.#exchange?.cancel(reason)
+  }
+
+  export(): ApplicationState {
+    return { protocol: 'http1', ...this.#http.export() }
+  }
+
+  get gone(): boolean {
+    return this.#owner.gone
+  }
+
+  responded(): void {
+    this.#exchange = undefined
+    this.#owner.responded()
+  }
+
+  brokeOff(): void {
+    this.#owner.destroy(new Error('the response broke off'))
+  }
+
+  #on(event: H1Event): void {
+    switch (event.type) {
+      case 'request':
+        this.#onRequest(event)
+        return
+      case 'body':
+        this.#owner.touch()
+        this.#exchange?.body(event.data)
+        return
+      case 'end':
+        this.#exchange?.end()
+        return
+      case 'error':
+        this.#exchange?.cancel(new Error(event.reason))
+        if (event.answerable) {
+          this.#responder.reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
+        } else {
+          this.#owner.hangUp()
+        }
+    }
+  }
+
+  #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
+    const { host, out } = this.#owner
+    const owner = host.ownerOf(head.path)
+    const elsewhere = owner !== undefined && owner.functionName !== host.functionName
+    if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
+    this.#http.accept()
+    const refused = this.#refusal?.answer
+    this.#refusal = undefined
+    if (elsewhere) {
+      this.#responder.reply(problem(refused ?? unavailable(owner.functionName, 'none ready')))
+      return
+    }
+    this.#exchange = new Exchange(
+      head,
+      host,
+      {
+        functionPath: owner?.functionPath ?? head.path,
+        connection: this.#owner.info(this.#http.requestsServed),
+      },
+      this.#responder,
+      () => this.#owner.pump(),
+    )
+    if (expectsContinue) out.send([this.#http.continue()])
+  }
+}

@@ -1,0 +1,69 @@
+import type { Field } from '../../http/message.ts'
+import type { Problem } from '../../http/problem.ts'
+import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { ConnectionHost } from '../connection-host.ts'
+import type { ConnectionInfo } from '../handler.ts'
+import type { Outlet } from '../outlet.ts'
+
+/**
+ * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its responses become
+ * plaintext again. A request for another function is left as it came, so that whoever gets the connection finds it.
+ */
+export interface Protocol {
+  /** Plaintext from the client, in any pieces. It is borrowed until {@link step} has said false or this is called again. */
+  receive(bytes: Uint8Array): void
+  /** Does one thing with what was received. @returns false if the next takes more bytes, a function, or another container */
+  step(): boolean
+  /** Nothing more can be done for now, and the connection stays: functions begin on what is there, and all output goes out. */
+  settle(): void
+  /** Gives the way out what waits for it; also before a move. */
+  flush(): void
+  /** Whether more may be decrypted: what lies behind a request that cannot be served yet stays sealed. */
+  readonly wantsInput: boolean
+  /** Bytes received and not yet taken. */
+  readonly buffered: number
+  /** Nothing is being served: {@link export} is possible. Requests that nobody has accepted may wait. */
+  readonly quiet: boolean
+  /** A whole request is with a function, which takes the time that it takes. */
+  readonly calling: boolean
+  /** The client sends no more, and all that it sent has been looked at. Called again after each {@link settle}. */
+  inputEnded(): void
+  /** Accepts no more requests: those that come are for whoever gets the connection next. */
+  hold(): void
+  /** Ends the connection as soon as what is being served and what was held is answered. */
+  drain(): void
+  /** The last words of an orderly end, if this protocol has any. */
+  farewell(): void
+  /** Tells the functions that are at work that the client is gone. */
+  cancel(reason: Error): void
+  /** All that the protocol is. @throws Error unless {@link quiet} */
+  export(): ApplicationState
+}
+
+/** The request that waits is answered here, with this, because its owner did not take it. */
+export type Refusal = { readonly functionName: string; readonly answer: Problem }
+
+/** What a protocol asks of the connection that it is spoken on. */
+export interface ProtocolOwner {
+  readonly host: ConnectionHost
+  readonly out: Outlet
+  /** The platform's own fields, sent with every response. */
+  readonly fields: readonly Field[]
+  /** Nobody is answered any more. */
+  readonly gone: boolean
+  info(requestIndex: number): ConnectionInfo
+  /** Something that {@link Protocol.step} waited for may have come. */
+  pump(): void
+  /** The client is at work: it does not count as idle. */
+  touch(): void
+  /** A response has been given out whole. */
+  responded(): void
+  /** Offers the connection to a container of that function. @returns false if there is none: nothing has happened */
+  move(functionName: string): boolean
+  /** Ends the connection in order, with close_notify. */
+  goodbye(): void
+  /** Ends it without, after what there is to send. */
+  hangUp(): void
+  /** Ends it so that the client sees that something is missing. */
+  destroy(reason: Error): void
+}
