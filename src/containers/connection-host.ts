@@ -1,10 +1,12 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { ServerConfig } from '../tls13/index.ts'
+import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
+import type { Retries } from './recovery.ts'
 
 /** What a connection asks of the container that it lives in. */
 export interface ConnectionHost extends Callee {
@@ -12,6 +14,10 @@ export interface ConnectionHost extends Callee {
   readonly container: string
   readonly tls: ServerConfig
   readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  /** Seals what another container of the function goes on from. */
+  readonly checkpoints: CheckpointSealer
+  /** Which requests for that function may be begun a second time, after a container has died over them. */
+  retries(functionName: string): Retries
   /** The function that a path names, and the path without that name; undefined if it names none. */
   ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
   /**

@@ -1,4 +1,5 @@
 import type { Field } from '../http/message.ts'
+import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
@@ -8,9 +9,11 @@ import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { Leg, type LegOwner } from './leg.ts'
 import { Outlet } from './outlet.ts'
 import { Http1 } from './protocol/http1.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
+import type { Recovery } from './recovery.ts'
 import { unavailable } from './unavailable.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
@@ -18,20 +21,27 @@ const HIGH_WATER = 65_536
 /** Milliseconds that a client has to take the last bytes and close. */
 const LINGER = 2000
 
+/** What a checkpoint says of a protocol that is busy: nobody can go on with it. */
+const NOTHING: Envelope['application'] = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
+
 type Phase = 'open' | 'frozen' | 'closing' | 'closed'
 
 /**
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection implements ProtocolOwner {
+export class Connection implements ProtocolOwner, LegOwner {
   readonly host: ConnectionHost
   readonly out: Outlet
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
-  readonly #sessionId: Uint8Array
+  readonly sessionId: Uint8Array
   #generation: number
   readonly #hops: number
+  /** If the gateway relays the connection. */
+  readonly #leg: Leg | undefined
+  /** What is known of the owner who died, until the requests that it had have been looked at. */
+  #recovery: Recovery | undefined
   #protocol: Protocol
   #phase: Phase = 'open'
   #pumping = false
@@ -42,11 +52,14 @@ export class Connection implements ProtocolOwner {
   readonly #idle: IdleTimer
   #linger: NodeJS.Timeout | undefined
 
-  /** @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then */
-  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream) {
+  /**
+   * @param recovery if the owner before us has died
+   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then
+   */
+  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
     this.#stream = stream
-    this.#sessionId = envelope.sessionId
+    this.sessionId = envelope.sessionId
     this.#generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = [
@@ -54,21 +67,55 @@ export class Connection implements ProtocolOwner {
       ['x-hotpotato-hops', String(envelope.hops)],
     ]
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
-    this.out = new Outlet(stream, session, () => this.#onDrained())
+    const received = Leg.receivedOf(envelope)
+    this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
+    this.#recovery = recovery
+    this.out = new Outlet(stream, session, this.#leg, () => this.#onDrained())
     this.#protocol = this.#speak(envelope)
     this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
   }
 
   /** The session id in hexadecimal. */
   get id(): string {
-    return hex(this.#sessionId)
+    return hex(this.sessionId)
   }
 
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
     this.#read()
-    this.pump()
+    if (this.#recovery?.cut === true) this.#breakOff()
+    else this.pump()
+    this.#recovery = undefined
+  }
+
+  /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
+  #breakOff(): void {
+    this.out.flush()
+    this.#session?.abort('internal_error')
+    this.hangUp()
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get quiet(): boolean {
+    return this.#protocol.quiet
+  }
+
+  snapshot(): Envelope {
+    return this.#envelope(this.#generation, this.#session?.snapshot())
+  }
+
+  refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
+    const recovery = this.#recovery
+    if (recovery === undefined || this.#leg === undefined) return undefined
+    if (alone) this.#recovery = undefined
+    // Before anything is begun: should we die, too, the next one knows how often it was tried.
+    this.#leg.attempts = recovery.attempts + 1
+    this.out.flush()
+    return recovery.judge(method, functionName, this.host.retries(functionName))
   }
 
   /**
@@ -241,18 +288,23 @@ export class Connection implements ProtocolOwner {
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
     if (unread.length > 0) this.#take(unread)
-    const envelope: Envelope = {
-      formatVersion: FORMAT_VERSION,
-      sessionId: this.#sessionId,
-      generation: this.#generation + 1,
-      hops: Math.min(this.#hops + 1, 0xffff),
-      idleLeft: this.#idle.left,
-      tls: this.#session?.release(),
-      application: this.#protocol.export(),
-      extensions: [],
-    }
+    const envelope = this.#envelope(this.#generation + 1, this.#session?.release())
+    envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
     return { envelope, descriptor }
+  }
+
+  #envelope(generation: number, tls: Envelope['tls']): Envelope {
+    return {
+      formatVersion: FORMAT_VERSION,
+      sessionId: this.sessionId,
+      generation,
+      hops: this.#hops,
+      idleLeft: this.#idle.left,
+      tls,
+      application: this.#protocol.quiet ? this.#protocol.export() : NOTHING,
+      extensions: this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)],
+    }
   }
 
   /** What became of the offer. */
@@ -268,7 +320,8 @@ export class Connection implements ProtocolOwner {
       // Nobody can tell whether the target has it: it must not live twice.
       this.#stream.shutdown()
       wipeEnvelope(envelope)
-      this.#close('unclean')
+      // The gateway finds the end of its leg, and another container goes on.
+      this.#close(this.#leg === undefined ? 'unclean' : 'ended')
     } else {
       const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
       this.#resume(envelope, answer && { functionName: wanted!, answer })
@@ -304,6 +357,7 @@ export class Connection implements ProtocolOwner {
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
     this.touch()
+    if (this.#leg !== undefined) this.#leg.attempts = 0
     if (this.#draining && !this.#leaving) this.#protocol.drain()
     else this.pump()
   }
@@ -320,6 +374,7 @@ export class Connection implements ProtocolOwner {
   hangUp(): void {
     if (this.#phase !== 'open') return
     this.out.flush()
+    this.out.mark('goodbye')
     this.#phase = 'closing'
     this.#stream.end()
     if (this.#paused) this.#stream.resume()
@@ -335,6 +390,7 @@ export class Connection implements ProtocolOwner {
 
   /** Bytes from the stream. */
   #take(bytes: Uint8Array): void {
+    if (this.#leg !== undefined) this.#leg.received += bytes.length
     if (this.#session === undefined) this.#protocol.receive(bytes)
     else this.#session.feed(bytes)
   }
@@ -352,6 +408,7 @@ export class Connection implements ProtocolOwner {
   }
 
   #finish(): void {
+    this.out.mark('broken')
     this.#stream.destroy()
     this.#close('ended')
   }

@@ -1,15 +1,21 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
+import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { Peer, RefusalReason } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
+import type { Envelope } from '../transfer/envelope.ts'
+import type { TakeOver } from '../transfer/leg.ts'
 import type { Parcel } from '../transfer/parcel.ts'
-import { type ByteStream, openStream } from '../transfer/stream.ts'
+import type { SealAssociated } from '../transfer/seal.ts'
+import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
+import { DecodeError } from '../wire/index.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
+import { type Recovery, type Retries, recover } from './recovery.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -20,6 +26,8 @@ export interface HostOptions {
   readonly environment: Environment
   /** The names of all functions that paths can name. */
   readonly functionNames: ReadonlySet<string>
+  /** By function; `idempotent` for those that are not there. */
+  readonly retries?: ReadonlyMap<string, Retries>
   readonly tls: ServerConfig
   readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
   readonly log: Log
@@ -30,6 +38,8 @@ export interface HostOptions {
 export interface Counters {
   /** Parcels taken. */
   accepted: number
+  /** Connections taken over from containers that died. */
+  takenOver: number
   /** Parcels refused. */
   refused: number
   /** Connections that went on to another container. */
@@ -50,8 +60,10 @@ export class Host implements ConnectionHost {
   readonly limits: HostOptions['limits']
   readonly log: Log
   readonly keyRing: KeyRing
-  readonly counters: Counters = { accepted: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
+  readonly checkpoints: CheckpointSealer
+  readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
+  readonly #retries: ReadonlyMap<string, Retries>
   readonly #connections = new Set<Connection>()
   readonly #work = new Set<Promise<unknown>>()
   /** Containers by function. */
@@ -71,6 +83,8 @@ export class Host implements ConnectionHost {
     this.limits = options.limits
     this.log = options.log
     this.keyRing = options.keyRing
+    this.checkpoints = options.keyRing.checkpoints
+    this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
   }
 
@@ -122,6 +136,23 @@ export class Host implements ConnectionHost {
 
   /** Takes a connection, or says why not; then nothing has been done with it. */
   take({ envelope, descriptor }: Parcel): Arrival {
+    return this.#take(envelope, descriptor)
+  }
+
+  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. */
+  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
+    try {
+      const recovered = recover(this.checkpoints, takeOver, session)
+      if (recovered === undefined)
+        return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
+      return this.#take(recovered.envelope, descriptor, recovered.recovery)
+    } catch (error) {
+      if (error instanceof DecodeError) return this.#refuse('malformed', error.message)
+      throw error
+    }
+  }
+
+  #take(envelope: Envelope, descriptor: Descriptor, recovery?: Recovery): Arrival {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
     const { tls } = envelope
     if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
@@ -137,13 +168,14 @@ export class Host implements ConnectionHost {
       return this.#refuse('descriptor', error instanceof Error ? error.message : String(error))
     }
     try {
-      connection = new Connection(this, envelope, stream)
+      connection = new Connection(this, envelope, stream, recovery)
     } catch (error) {
       stream.destroy()
       if (error instanceof TlsError) return this.#refuse('malformed', error.message)
       throw error
     }
-    this.counters.accepted++
+    if (recovery === undefined) this.counters.accepted++
+    else this.counters.takenOver++
     this.#connections.add(connection)
     connection.start()
     return undefined
@@ -157,6 +189,10 @@ export class Host implements ConnectionHost {
 
   ownerOf(path: string): PathOwner | undefined {
     return ownerOfPath(path, this.#functionNames)
+  }
+
+  retries(functionName: string): Retries {
+    return this.#retries.get(functionName) ?? 'idempotent'
   }
 
   offer(

@@ -1,7 +1,10 @@
+import type { Aead } from '../tls13/crypto/provider.ts'
 import { type CryptoProvider, createTicketSealer, type TicketSealer } from '../tls13/index.ts'
 import { hkdfExpand } from '../tls13/key-schedule.ts'
+import { CheckpointContext, type CheckpointSealer, SealedCheckpoint } from '../transfer/checkpoint.ts'
 import {
   concat,
+  DecodeError,
   decode,
   encode,
   equal,
@@ -60,6 +63,9 @@ export class KeyRing {
   readonly #secrets = new Map<string, RingSecret>()
   /** Ticket sealers by the name of their key. */
   readonly #sealers = new Map<string, TicketSealer>()
+  /** The key of our own checkpoints, and how many it has sealed. */
+  #checkpointKey: { readonly epoch: number; readonly aead: Aead } | undefined
+  #checkpoints = 0
 
   constructor(provider: CryptoProvider, options: KeyRingOptions) {
     this.#provider = provider
@@ -133,6 +139,37 @@ export class KeyRing {
     }
   }
 
+  /** Seals checkpoints with our own key of the hour, and opens those of all replicas of the function. */
+  get checkpoints(): CheckpointSealer {
+    return {
+      seal: (context, plaintext) => {
+        const epoch = this.#epoch
+        if (this.#checkpointKey?.epoch !== epoch) {
+          this.#turn()
+          this.#checkpointKey = { epoch, aead: this.#checkpointAead(this.#own, epoch) }
+        }
+        // Never begun anew, whatever the key: no nonce is used twice.
+        const counter = ++this.#checkpoints
+        const associated = encode(CheckpointContext, context)
+        const ciphertext = this.#checkpointKey.aead.seal(checkpointNonce(counter), associated, plaintext)
+        return encode(SealedCheckpoint, { origin: this.#own.origin, epoch, counter, ciphertext })
+      },
+      open: (context, sealed) => {
+        this.#turn()
+        const { origin, epoch, counter, ciphertext } = parseCheckpoint(sealed) ?? NO_CHECKPOINT
+        const known = this.#secrets.get(hex(origin))
+        if (known === undefined || epoch < known.epoch || epoch > this.#epoch + 1) return undefined
+        const associated = encode(CheckpointContext, context)
+        return this.#checkpointAead(known, epoch).open(checkpointNonce(counter), associated, ciphertext)
+      },
+    }
+  }
+
+  #checkpointAead(one: RingSecret, epoch: number): Aead {
+    const { aead } = this.#provider.cipherSuites[0]!
+    return aead.withKey(this.#expand(this.#at(one, epoch), 'checkpoint', aead.keyLength))
+  }
+
   get #epoch(): number {
     return Math.floor(this.#options.now() / 1000 / this.#options.rotationSeconds)
   }
@@ -176,12 +213,18 @@ export class KeyRing {
     return hkdfExpand(hash, from, utf8(`hotpotato ring ${label}`), length)
   }
 
+  /** A secret as it is in a later epoch. */
+  #at(one: RingSecret, epoch: number): Pick<RingSecret, 'secret'> {
+    let from: Pick<RingSecret, 'secret'> = one
+    for (let at = one.epoch; at < epoch; at++) from = { secret: this.#expand(from, 'next', SECRET_LENGTH) }
+    return from
+  }
+
   #sealer(one: RingSecret, epoch: number): TicketSealer {
     const name = nameOf(one.origin, epoch)
     const known = this.#sealers.get(hex(name))
     if (known !== undefined) return known
-    let from: Pick<RingSecret, 'secret'> = one
-    for (let at = one.epoch; at < epoch; at++) from = { secret: this.#expand(from, 'next', SECRET_LENGTH) }
+    const from = this.#at(one, epoch)
     const { keyLength } = this.#provider.cipherSuites[0]!.aead
     const key = this.#expand(from, 'ticket', keyLength)
     const sealer = createTicketSealer(this.#provider, [{ name: concat(name, PADDING), key }])
@@ -199,4 +242,23 @@ function nameOf(origin: Uint8Array, epoch: number): Uint8Array {
   name.set(origin)
   new DataView(name.buffer).setUint32(ORIGIN_LENGTH, epoch)
   return name
+}
+
+const NO_CHECKPOINT = { origin: new Uint8Array(0), epoch: 0, counter: 0, ciphertext: new Uint8Array(0) }
+
+function parseCheckpoint(sealed: Uint8Array) {
+  try {
+    return decode(SealedCheckpoint, sealed)
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+function checkpointNonce(counter: number): Uint8Array {
+  const nonce = new Uint8Array(12)
+  const view = new DataView(nonce.buffer)
+  view.setUint32(4, Math.floor(counter / 2 ** 32))
+  view.setUint32(8, counter >>> 0)
+  return nonce
 }

@@ -1,18 +1,24 @@
 import { recycle, type Session } from '../tls13/index.ts'
 import type { ByteStream } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
+import type { Leg } from './leg.ts'
 
 /** The way out to one client: through the TLS session, if there is one, into the stream. */
 export class Outlet {
   /** Changes hands with the connection; undefined without TLS, and while the connection is frozen. */
   session: Session | undefined
   readonly #stream: ByteStream
+  readonly #leg: Leg | undefined
   #waiting: (() => void)[] = []
   #unsent: number | undefined
 
-  /** @param onDrained called when the client has taken everything, after it had not */
-  constructor(stream: ByteStream, session: Session | undefined, onDrained: () => void) {
+  /**
+   * @param leg if the stream is one: it puts marks between the records
+   * @param onDrained called when the client has taken everything, after it had not
+   */
+  constructor(stream: ByteStream, session: Session | undefined, leg: Leg | undefined, onDrained: () => void) {
     this.#stream = stream
+    this.#leg = leg
     this.session = session
     stream.onDrain = () => {
       this.release()
@@ -20,22 +26,50 @@ export class Outlet {
     }
   }
 
-  /** Sends parts of one message; together they share as few records as possible. */
-  send(parts: readonly Uint8Array[]): void {
+  /**
+   * Sends parts of one message; together they share as few records as possible.
+   * @param last a {@link flush} follows at once: the end of a response shares a write with the checkpoint after it
+   */
+  send(parts: readonly Uint8Array[], last = false): void {
     const filled = parts.filter(part => part.length > 0)
     if (filled.length === 0) return
     if (this.session === undefined) {
       this.#stream.write(filled)
       return
     }
-    this.session.send(filled.length === 1 ? filled[0]! : concat(...filled))
-    this.flush()
+    const content = filled.length === 1 ? filled[0]! : concat(...filled)
+    if (this.#leg === undefined) this.session.send(content)
+    else this.#sendOnLeg(this.session, this.#leg, content)
+    if (this.#leg === undefined || !last) this.flush()
+  }
+
+  /** A key never changes between two records of one write without a checkpoint in between. */
+  #sendOnLeg(session: Session, leg: Leg, content: Uint8Array): void {
+    for (let at = 0; at < content.length; ) {
+      if (session.sealable === 0 || leg.renewing) {
+        leg.renewing = true
+        this.flush()
+      }
+      const piece = content.subarray(at, at + session.sealable)
+      session.send(piece)
+      at += piece.length
+    }
   }
 
   /** Gives the stream what the session has to say. */
   flush(): void {
-    const output = this.session?.takeOutput()
-    if (output === undefined || output.length === 0) return
+    const { session } = this
+    if (session === undefined) return
+    this.#write(this.#leg === undefined ? session.takeOutput() : this.#leg.take(session))
+  }
+
+  /** Tells the other end of a leg that the end of the stream is meant, or that it is not; nothing anywhere else. */
+  mark(end: 'goodbye' | 'broken'): void {
+    if (this.#leg !== undefined && this.#stream.state === 'open') this.#write(this.#leg[end]())
+  }
+
+  #write(output: readonly Uint8Array[]): void {
+    if (output.length === 0) return
     // Memory that the kernel has copied is used for later records.
     if (this.#stream.write(output) === 'flushed') recycle(output)
   }

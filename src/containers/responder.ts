@@ -45,7 +45,7 @@ export class Responder implements ResponseSink {
         Date.now(),
       )
     }
-    this.#out.send([bytes])
+    this.#out.send([bytes], true)
     this.#owner.responded()
   }
 
@@ -62,7 +62,7 @@ export class Responder implements ResponseSink {
 
   end(): void {
     if (this.#owner.gone) return
-    this.#out.send([this.#http.end()])
+    this.#out.send([this.#http.end()], true)
     this.#owner.responded()
   }
 

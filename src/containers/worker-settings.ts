@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { MemberSettings } from './membership.ts'
+import type { Retries } from './recovery.ts'
 
 /** What a container is told at its start. */
 export interface WorkerSettings extends MemberSettings {
@@ -9,6 +10,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */
   readonly functionNames: readonly string[]
+  /** By function. */
+  readonly retries: Readonly<Record<string, Retries>>
   readonly certificate: { readonly directory: string; readonly name: string }
   readonly tls: TlsSettings
   readonly idleMilliseconds: number

@@ -20,6 +20,8 @@ async function main(): Promise<void> {
   let host: Host | undefined
   const handlers: CourierHandlers = {
     parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
+    takeOver: (takeOver, session, descriptor) =>
+      host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
@@ -45,6 +47,7 @@ async function main(): Promise<void> {
       module: await loadFunction(settings.handler),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
+      retries: new Map(Object.entries(settings.retries)),
       tls: tlsConfig(settings, provider, keyRing),
       limits: { idleMilliseconds: settings.idleMilliseconds, http: settings.http },
       log,

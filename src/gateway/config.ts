@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { isFunctionName } from '../containers/handler.ts'
+import { RETRIES, type Retries } from '../containers/recovery.ts'
 import { normalisePattern } from './routes.ts'
 
 /** A configuration that cannot be used; the message names the key and what it may be. */
@@ -24,7 +25,15 @@ export interface FunctionConfig {
   /** Containers that serve it. */
   readonly replicas: number
   readonly environment: Readonly<Record<string, string>>
+  /** How its connections reach it; undefined: as all do. */
+  readonly carrier: Carrier | undefined
+  /** Which of its requests may be begun a second time after a container died over them. */
+  readonly retries: Retries
 }
+
+/** How a connection reaches its container: as the client's socket itself, or relayed by the gateway. */
+export const CARRIERS = ['fd', 'relay'] as const
+export type Carrier = (typeof CARRIERS)[number]
 
 /** A configuration and what in it was not understood. */
 export interface LoadedConfig {
@@ -43,6 +52,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_HTTP_PORT: 'gateway.http',
   HOTPOTATO_HTTPS_PORT: 'gateway.https',
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
+  HOTPOTATO_CARRIER: 'carrier',
 }
 
 /** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
@@ -231,6 +241,13 @@ function asMap(value: unknown, place: Place): ReadonlyMap<unknown, unknown> {
     : refuse(place.path || 'the configuration', 'a map of keys and values', value)
 }
 
+function oneOf<const T extends string, const D extends T | undefined>(
+  allowed: readonly T[],
+  fallback: D,
+): Reader<T | D> {
+  return scalar(allowed.join(' or '), fallback, value => allowed.find(one => one === value))
+}
+
 const version: Reader<1> = scalar('1', 1, value => (value === 1 ? 1 : undefined))
 
 const functionName = scalar('the name of a function', undefined, value =>
@@ -262,6 +279,8 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     ),
     replicas: whole(1, 64, 1),
     environment,
+    carrier: oneOf(CARRIERS, undefined),
+    retries: oneOf(RETRIES, 'idempotent'),
   })
   return { name, ...fields(value, place) }
 }
@@ -310,6 +329,7 @@ const ROOT = section({
   version,
   runDirectory: directory('run'),
   certificates: directory('certs'),
+  carrier: oneOf(CARRIERS, 'fd'),
   gateway: section({
     host: hostAddress,
     http: port(8080),

@@ -5,13 +5,15 @@ import type { H1Limits } from '../http/h1/index.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
-import type { Release } from '../transfer/custody.ts'
-import { type Envelope, SESSION_ID_LENGTH } from '../transfer/envelope.ts'
+import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
-import type { Descriptor } from '../transfer/stream.ts'
+import type { ByteStream } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
+import type { Carrier } from './config.ts'
+import { Dispatch } from './dispatch.ts'
 import { HostRecogniser } from './host.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
+import { Relays } from './relays.ts'
 import { type RouteEntry, Routes } from './routes.ts'
 import { ClientHelloRecogniser } from './sni.ts'
 
@@ -29,6 +31,8 @@ export interface GatewayOptions {
   readonly holdMilliseconds: number
   readonly idleMilliseconds: number
   readonly http1: H1Limits
+  /** How connections reach a function, by its name. */
+  readonly carriers: ReadonlyMap<string, Carrier>
 }
 
 export interface GatewayCounters {
@@ -38,41 +42,37 @@ export interface GatewayCounters {
   dropped: number
   /** Connections that had to be ended because nobody could tell whether a container had them. */
   unclean: number
-}
-
-/** A fresh connection on its way to a container. */
-interface Delivery {
-  readonly envelope: Envelope
-  readonly functionName: string
-  readonly tls: boolean
-  readonly opening: Opening<string>
-  readonly descriptor: Descriptor
-  /** Containers that have refused it. */
-  readonly refusedBy: Set<number>
-  readonly until: number
+  /** Relayed connections that went on in another container after theirs had died. */
+  takenOver: number
 }
 
 /**
  * The front door: it finds the function that a fresh connection is for by server name, or by path or Host, and hands the
  * connection over to a container of that function. It holds no key of a certificate and no traffic key, and after the
- * hand-over it knows nothing of the connection.
+ * hand-over it knows nothing of the connection, unless it relays it.
  */
 export class Gateway {
-  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, unclean: 0 }
+  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, unclean: 0, takenOver: 0 }
   readonly #options: GatewayOptions
   readonly #routes: Routes
   readonly #courier: Courier
   readonly #log: Log
   readonly #http: Listener<string>
   readonly #https: Listener<string>
-  readonly #containers = new Map<string, Peer[]>()
-  readonly #held = new Set<Delivery>()
-  #turn = 0
+  readonly #dispatch: Dispatch
+  readonly #relays: Relays
 
   constructor(options: GatewayOptions, courier: Courier, log: Log) {
     this.#options = options
     this.#courier = courier
     this.#log = log
+    this.#dispatch = new Dispatch(options.holdMilliseconds)
+    this.#relays = new Relays(courier, this.#dispatch, {
+      counters: this.counters,
+      unclean: (target, reason) => this.#unclean(target, reason),
+      refused: (target, verdict) => this.#refused(target, verdict),
+      giveUp: (stream, tls, functionName, reason) => this.#giveUp(stream, tls, functionName, reason),
+    })
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
       host: options.host,
@@ -96,7 +96,12 @@ export class Gateway {
 
   /** Connections that are opening or wait for a container. */
   get size(): number {
-    return this.#http.size + this.#https.size + this.#held.size
+    return this.#http.size + this.#https.size + this.#dispatch.size
+  }
+
+  /** What `status` shows of the connections that are relayed. */
+  get relayed(): Relays['counters'] {
+    return this.#relays.counters
   }
 
   /** @returns the ports in use @throws Error that names the port and how to change it */
@@ -107,29 +112,24 @@ export class Gateway {
   }
 
   introduced(peer: Peer): void {
-    if (peer.role !== 'container') return
-    const containers = this.#containers.get(peer.functionName)
-    if (containers === undefined) this.#containers.set(peer.functionName, [peer])
-    else containers.push(peer)
-    for (const delivery of [...this.#held]) {
-      if (delivery.functionName !== peer.functionName) continue
-      this.#held.delete(delivery)
-      this.#deliver(delivery)
-    }
+    this.#dispatch.introduced(peer)
   }
 
   gone(id: number): void {
-    for (const containers of this.#containers.values()) {
-      const index = containers.findIndex(peer => peer.id === id)
-      if (index >= 0) containers.splice(index, 1)
-    }
+    this.#dispatch.gone(id)
   }
 
-  /** Stops accepting. Connections that were handed over live on. */
+  /** Stops accepting. Connections that were handed over live on; those that are relayed finish, which {@link finished} waits for. */
   close(): void {
     this.#http.close()
     this.#https.close()
-    for (const delivery of [...this.#held]) this.#giveUp(delivery, 'the gateway stops')
+    this.#dispatch.close()
+    this.#relays.drain()
+  }
+
+  /** Nothing is relayed any more. */
+  get finished(): boolean {
+    return this.#relays.size === 0
   }
 
   #judgeTls(): (bytes: Uint8Array) => Judgement<string> {
@@ -201,90 +201,63 @@ export class Gateway {
   }
 
   #open(opening: Opening<string>, tls: boolean): void {
-    const lifted = opening.stream.lift()
+    const carrier = this.#options.carriers.get(opening.to) ?? 'fd'
+    const sessionId = new Uint8Array(randomBytes(SESSION_ID_LENGTH))
+    if (carrier === 'relay') this.#relays.open(opening, tls, sessionId, this.#options.idleMilliseconds)
+    else this.#handOver(opening, tls, sessionId)
+  }
+
+  /** Gives the client's socket itself away. */
+  #handOver(opening: Opening<string>, tls: boolean, sessionId: Uint8Array): void {
+    const { stream, to: functionName } = opening
+    const lifted = stream.lift()
     // Nothing has been written, so there is nothing to wait for; a promise here would be a bug in the stream.
     if (lifted instanceof Promise) throw new Error('a stream that nobody wrote to waits for the kernel')
     const { descriptor, unread } = lifted
     const fresh = {
-      sessionId: new Uint8Array(randomBytes(SESSION_ID_LENGTH)),
+      sessionId,
       idleLeft: this.#options.idleMilliseconds,
       inbound: unread.length === 0 ? opening.inbound : concat(opening.inbound, unread),
     }
-    const until = Date.now() + this.#options.holdMilliseconds
-    this.#deliver({
-      envelope: tls ? freshTls(fresh) : freshHttp(fresh),
-      functionName: opening.to,
-      tls,
-      opening,
-      descriptor,
-      refusedBy: new Set(),
-      until,
+    const envelope = tls ? freshTls(fresh) : freshHttp(fresh)
+    this.#dispatch.deliver({
+      functionName,
+      send: ({ id }, settle) => this.#courier.send(id, envelope, descriptor, settle),
+      accepted: () => {
+        this.counters.delivered++
+        stream.destroy()
+      },
+      lost: (target, reason) => {
+        // It may have spoken to the client already.
+        this.#unclean(target.name, reason)
+        stream.shutdown()
+      },
+      refused: (target, { verdict }) => this.#refused(target.name, verdict),
+      unwanted: reason => {
+        stream.unlift()
+        this.#giveUp(stream, tls, functionName, reason)
+      },
     })
   }
 
-  #deliver(delivery: Delivery): void {
-    const { functionName, refusedBy, envelope, descriptor } = delivery
-    const ready = (this.#containers.get(functionName) ?? []).filter(({ id }) => !refusedBy.has(id))
-    const target = ready[this.#turn++ % ready.length]
-    if (target === undefined) {
-      this.#hold(delivery)
-      return
-    }
-    this.#courier.send(target.id, envelope, descriptor, release => this.#settle(delivery, target, release))
+  #unclean(target: string, reason: string): void {
+    this.counters.unclean++
+    this.#log.warn({ target, reason }, 'ended a connection that nobody could tell the owner of')
   }
 
-  #settle(delivery: Delivery, target: Peer, release: Release): void {
-    const { opening, refusedBy } = delivery
-    switch (release.state) {
-      case 'gone':
-        this.counters.delivered++
-        opening.stream.destroy()
-        return
-      case 'ended':
-        // The container died with it, or says nothing: it may have spoken to the client already.
-        this.counters.unclean++
-        this.#log.warn(
-          { target: target.name, reason: release.reason },
-          'ended a connection that nobody could tell the owner of',
-        )
-        opening.stream.shutdown()
-        return
-      case 'owned':
-        this.#log.warn(
-          { target: target.name, verdict: release.verdict },
-          'a container did not take a connection',
-        )
-        refusedBy.add(target.id)
-        this.#deliver(delivery)
-    }
+  #refused(target: string, verdict: unknown): void {
+    this.#log.warn({ target, verdict }, 'a container did not take a connection')
   }
 
-  /** Waits a moment for a container to become ready. */
-  #hold(delivery: Delivery): void {
-    const left = delivery.until - Date.now()
-    if (left <= 0) {
-      this.#giveUp(delivery, `no container of the function ${delivery.functionName} is ready`)
-      return
-    }
-    this.#held.add(delivery)
-    setTimeout(() => {
-      if (this.#held.delete(delivery)) this.#deliver(delivery)
-    }, left + 1)
-  }
-
-  #giveUp({ opening, tls, functionName }: Delivery, reason: string): void {
+  #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string): void {
     this.#dropped(reason)
-    opening.stream.unlift()
+    const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
     const unavailable = {
       name: 'function-unavailable',
       status: 503,
       headers: [['retry-after', '1']] as const,
     }
-    const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
-    answer(
-      opening.stream,
-      tls ? alertAnswer('internal_error') : httpAnswer({ ...unavailable, detail }, Date.now()),
-    )
+    answer(stream, tls ? alertAnswer('internal_error') : httpAnswer({ ...unavailable, detail }, Date.now()))
   }
 
   #dropped(reason: string): void {

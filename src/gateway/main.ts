@@ -1,5 +1,6 @@
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
 import type { ControlMessage } from '../transfer/control.ts'
+import { rawStreams } from '../transfer/stream.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 
@@ -20,14 +21,27 @@ async function main(): Promise<void> {
     if (message.kind === 'stop') {
       gateway?.close()
       log.info('stopped')
-      setTimeout(() => process.exit(0), FAREWELL)
+      const until = Date.now() + RELAYED_FAREWELL
+      setInterval(() => {
+        if (gateway?.finished !== false || Date.now() > until) process.exit(0)
+      }, FAREWELL)
     }
     if (message.kind === 'statusRequest' && gateway !== undefined)
       courier.tell(from, status(gateway, courier.inCustody))
   }
 
   const options = settings.gateway
-  gateway = new Gateway({ ...options, functionNames: new Set(options.functionNames) }, courier, log)
+  const raw = rawStreams()
+  if (Object.values(options.carriers).includes('relay') && !raw.available) {
+    const reason = `carrier: relay needs raw streams, which do not work here: ${raw.reason}`
+    log.fatal(reason)
+    courier.tell(SUPERVISOR, { kind: 'failed', reason })
+    giveUp()
+    return
+  }
+  const functionNames = new Set(options.functionNames)
+  const carriers = new Map(Object.entries(options.carriers))
+  gateway = new Gateway({ ...options, functionNames, carriers }, courier, log)
   try {
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
@@ -48,12 +62,15 @@ async function main(): Promise<void> {
 
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 100
+/** And at most, if their connections are relayed. */
+const RELAYED_FAREWELL = 2000
 
 function status(gateway: Gateway, inCustody: number): ControlMessage {
   const { heapUsed, rss } = process.memoryUsage()
   const counters = {
     ...gateway.counters,
     connections: gateway.size,
+    ...gateway.relayed,
     inCustody,
     heapKiB: heapUsed >> 10,
     rssKiB: rss >> 10,

@@ -18,6 +18,7 @@ export function plan(
   options: PlanOptions,
 ): { gateway: MemberSpec; containers: MemberSpec[] } {
   const functionNames = [...config.functions.keys()]
+  const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
   return {
     gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, functionNames, options) },
     containers: [...config.functions.values()].flatMap(one =>
@@ -30,6 +31,7 @@ export function plan(
           handler: one.handler,
           environment: one.environment,
           functionNames,
+          retries,
           certificate: { directory: config.certificates, name: one.certificate },
           tls: config.tls,
           idleMilliseconds: config.connection.idleSeconds * 1000,
@@ -71,6 +73,9 @@ function gatewaySettings(
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
       idleMilliseconds: connection.idleSeconds * 1000,
       http1: httpLimits(config),
+      carriers: Object.fromEntries(
+        [...functions.values()].map(one => [one.name, one.carrier ?? config.carrier]),
+      ),
     },
   }
 }

@@ -1,7 +1,8 @@
-import { concat } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import { alertName, peerError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 import type { SessionEvent } from './config.ts'
+import { wholeHandshake } from './messages.ts'
 import type { Content } from './record.ts'
 import type { SessionState } from './state.ts'
 
@@ -115,4 +116,13 @@ function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | und
   if (name === 'user_canceled') return undefined
   const error = peerError(name ?? 'internal_error', `alert ${name ?? content[1]} from the peer`)
   return { type: 'alert', from: 'peer', alert: error.alert, error }
+}
+
+/** Takes the next whole handshake message out of what has been decrypted, if there is one. @param limit bytes of its body */
+export function takeHandshakeMessage(state: SessionState, limit?: number): Uint8Array | undefined {
+  const buffered = state.inboundHandshake
+  const length = wholeHandshake(buffered, limit)
+  if (length === undefined) return undefined
+  state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
+  return buffered.slice(0, length)
 }

@@ -2,9 +2,11 @@ import { type AlertName, peerError, TlsError } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
+import { exportKeyingMaterial } from './key-schedule.ts'
 import { type Opened, Protection, type TrafficView } from './protection.ts'
 import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
+import { RECORDS_AT_ONCE } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
 import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
@@ -140,6 +142,22 @@ export class RecordLayer {
     return this.output.protection!.recordsLeft - KEY_UPDATE_MARGIN
   }
 
+  /** Bytes of content that may be sealed at once before that. */
+  get sealable(): number {
+    return this.wantsKeyUpdate ? 0 : Math.min(this.recordsLeft, RECORDS_AT_ONCE) * this.output.limit
+  }
+
+  /** Sends as much early data as the ticket still allows. @returns bytes taken */
+  earlyData(data: Uint8Array): number {
+    const { handshake, writeClosed } = this.state
+    const offer = 'earlyData' in handshake ? handshake.earlyData : undefined
+    if (offer === undefined || writeClosed) return 0
+    const taken = data.subarray(0, offer.left)
+    offer.left -= taken.length
+    this.output.content(ContentType.application_data, taken)
+    return taken.length
+  }
+
   /** Nothing of ours may follow. */
   alert(name: AlertName): void {
     this.flush()
@@ -154,6 +172,15 @@ export class RecordLayer {
 
   view(): { readonly read: TrafficView | undefined; readonly write: TrafficView | undefined } {
     return { read: this.#reader?.view(), write: this.output.protection?.view() }
+  }
+
+  /** See `Session.exportKeyingMaterial`. */
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
+    const { handshake } = this.state
+    if (handshake.state !== 'CONNECTED') throw new Error('keying material exists once the handshake is over')
+    const { exporterMasterSecret } = handshake
+    if (exporterMasterSecret.length === 0) throw new Error('this session came without its exporter secret')
+    return exportKeyingMaterial(this.suite.hash, exporterMasterSecret, label, context, length)
   }
 
   /** The state with the buffers as they are now. */

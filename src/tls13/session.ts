@@ -1,19 +1,23 @@
 import { decode, EMPTY, encode, redact } from '../wire/index.ts'
-import { asTlsError, peerError, TlsError } from './alert.ts'
+import { type AlertName, asTlsError, peerError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
 import { answerStep, checkState, handshakeStep } from './handshake.ts'
-import { assertNoAuthentication, assertNoPartialMessage, takeContent } from './input-rules.ts'
-import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
-import { encodeHandshake, HandshakeType, KeyUpdateRequest, wholeHandshake } from './messages.ts'
+import {
+  assertNoAuthentication,
+  assertNoPartialMessage,
+  takeContent,
+  takeHandshakeMessage,
+} from './input-rules.ts'
+import { nextTrafficSecret } from './key-schedule.ts'
+import { encodeHandshake, HandshakeType, KeyUpdateRequest } from './messages.ts'
 import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, answerAtOnce, isWaiting, pendingQuestion } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
-import { RECORDS_AT_ONCE } from './record-memory.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Effect, Outcome } from './transition.ts'
 
@@ -72,6 +76,11 @@ export class Session {
   /** Whether both sides may send application data. */
   get connected(): boolean {
     return this.#state.handshake.state === 'CONNECTED'
+  }
+
+  /** Whether {@link send} is possible. */
+  get writable(): boolean {
+    return this.connected && !this.#state.writeClosed
   }
 
   /** Whether the session has ended with an error or has been closed both ways. */
@@ -168,8 +177,7 @@ export class Session {
     const { output } = this.#records
     for (let at = 0; at < data.length; ) {
       this.#renewKey()
-      const records = Math.min(RECORDS_AT_ONCE, this.#records.recordsLeft)
-      const content = data.subarray(at, at + records * output.limit)
+      const content = data.subarray(at, at + this.#records.sealable)
       output.content(ContentType.application_data, content)
       at += content.length
     }
@@ -181,13 +189,7 @@ export class Session {
    */
   sendEarly(data: Uint8Array): number {
     this.#assertOwned()
-    const { handshake } = this.#state
-    const offer = 'earlyData' in handshake ? handshake.earlyData : undefined
-    if (offer === undefined || this.#state.writeClosed) return 0
-    const taken = data.subarray(0, offer.left)
-    offer.left -= taken.length
-    this.#records.output.content(ContentType.application_data, taken)
-    return taken.length
+    return this.#records.earlyData(data)
   }
 
   /**
@@ -248,8 +250,27 @@ export class Session {
   /** Everything that is to be written to the stream, in order; the session forgets it. */
   takeOutput(): Uint8Array[] {
     this.#assertOwned()
-    if (this.#state.keyUpdatePending && !this.#state.writeClosed) this.updateKeys(false)
+    if (this.keyUpdateDue) this.updateKeys(false)
     return this.#records.output.take()
+  }
+
+  /**
+   * As {@link takeOutput}, but without the KeyUpdate that may be due: for owners who have something to do first. Such an owner asks
+   * {@link keyUpdateDue}, and sends no more than {@link sealable} at once.
+   */
+  takeSealed(): Uint8Array[] {
+    this.#assertOwned()
+    return this.#records.output.take()
+  }
+
+  /** Whether our write key has to change: the peer has asked for it (RFC 8446, Section 4.6.3). */
+  get keyUpdateDue(): boolean {
+    return this.#state.keyUpdatePending && !this.#state.writeClosed
+  }
+
+  /** Bytes of application data that {@link send} seals before it changes the write key; 0 if it changes it first. */
+  get sealable(): number {
+    return this.writable ? this.#records.sealable : 0
   }
 
   /**
@@ -259,17 +280,7 @@ export class Session {
    */
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     this.#assertOwned()
-    const { handshake } = this.#state
-    if (handshake.state !== 'CONNECTED') throw new Error('keying material exists once the handshake is over')
-    if (handshake.exporterMasterSecret.length === 0)
-      throw new Error('this session came without its exporter secret')
-    return exportKeyingMaterial(
-      this.#records.suite.hash,
-      handshake.exporterMasterSecret,
-      label,
-      context,
-      length,
-    )
+    return this.#records.exportKeyingMaterial(label, context, length)
   }
 
   /** The traffic keys in use, with their secrets: for tests, teaching and tools. */
@@ -286,6 +297,20 @@ export class Session {
     this.#assertOwned()
     const copy = decode(SessionState, encode(SessionState, this.#records.snapshot()))
     return what === 'with secrets' ? copy : redact(SessionState, copy)
+  }
+
+  /**
+   * The state as it is now, with its secrets and in the session's own memory: to be encoded at once, as what a successor goes on from if
+   * this process dies. Whoever does must know for certain that it has died, and how many records it has sealed since.
+   */
+  snapshot(): SessionState {
+    this.#assertOwned()
+    return this.#records.snapshot()
+  }
+
+  /** Ends the session with an alert that says that something is missing (RFC 8446, Section 6.2). Safe to call twice. */
+  abort(alert: AlertName): void {
+    if (!this.closed) this.#fail(new TlsError(alert, 'local', 'the session was given up'))
   }
 
   /**
@@ -336,7 +361,7 @@ export class Session {
   /** One handshake message or one record. @returns false if there is no whole one */
   #step(): boolean {
     if (this.#ask()) return this.#events.length > 0
-    const message = this.#takeHandshakeMessage()
+    const message = takeHandshakeMessage(this.#state, this.#config.handshakeMessageLimit)
     if (message !== undefined) {
       if (this.connected && message[0] === HandshakeType.members.key_update) {
         assertNoAuthentication(this.#state, 'a KeyUpdate')
@@ -349,14 +374,6 @@ export class Session {
     if (content === undefined) return false
     this.#handleContent(content)
     return true
-  }
-
-  #takeHandshakeMessage(): Uint8Array | undefined {
-    const buffered = this.#state.inboundHandshake
-    const length = wholeHandshake(buffered, this.#config.handshakeMessageLimit)
-    if (length === undefined) return undefined
-    this.#state.inboundHandshake = buffered.length === length ? EMPTY : buffered.slice(length)
-    return buffered.slice(0, length)
   }
 
   #handleContent(content: Content): void {

@@ -67,6 +67,15 @@ export const PARCEL_TICKET_LENGTH = 8
 const Empty = struct('Empty', {})
 const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
 
+/** What carries a connection. */
+const consignment = {
+  ticket: fixed(PARCEL_TICKET_LENGTH),
+  sessionId: fixed(SESSION_ID_LENGTH),
+  generation: uint32,
+  /** Sealed by the sender to the receiver. */
+  sealed: opaque(1, 2 ** 24 - 1),
+}
+
 export const ControlMessage = select(
   'ControlMessage',
   'kind',
@@ -83,6 +92,7 @@ export const ControlMessage = select(
     status: 10,
     listening: 11,
     keys: 12,
+    takeOver: 13,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -93,14 +103,8 @@ export const ControlMessage = select(
     gone: struct('Gone', { id: uint32 }),
     /** To the supervisor: I cannot start, and trying again will not help. */
     failed: struct('Failed', { reason: text(1, 1024) }),
-    /** A connection, with its descriptor. */
-    parcel: struct('ParcelMessage', {
-      ticket: fixed(PARCEL_TICKET_LENGTH),
-      sessionId: fixed(SESSION_ID_LENGTH),
-      generation: uint32,
-      /** An envelope, sealed by the sender to the receiver. */
-      sealed: opaque(1, 2 ** 24 - 1),
-    }),
+    /** A connection, with its descriptor: sealed is an envelope. */
+    parcel: struct('ParcelMessage', consignment),
     /** To the sender of a parcel: what has become of it. */
     verdict: struct('VerdictMessage', {
       ticket: fixed(PARCEL_TICKET_LENGTH),
@@ -119,6 +123,8 @@ export const ControlMessage = select(
     listening: struct('Listening', { http: uint16, https: uint16 }),
     /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
+    /** From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is answered like a parcel. */
+    takeOver: struct('TakeOverMessage', consignment),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -129,13 +135,13 @@ export const TOKEN_LENGTH = 16
 
 const Framed = struct('Control', {
   version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty with parcel, verdict and keys, which have a seal or a ticket. */
+  /** Between the supervisor and a process: what shows that it is them. Empty with parcel, takeOver, verdict and keys, which have a seal or a ticket. */
   token: secret(opaque(0, TOKEN_LENGTH)),
   message: ControlMessage,
 })
 
 /** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict', 'keys'])
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict', 'keys', 'takeOver'])
 
 /** @param token what the supervisor and the process at the other end share */
 export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { DecodeError, EMPTY, utf8 } from '../wire/index.ts'
+import { DecodeError, decode, EMPTY, encode, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
   type ControlMessage,
@@ -11,8 +11,9 @@ import {
 } from './control.ts'
 import { Custody, type Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
+import { TakeOver } from './leg.ts'
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
-import { SealError, type Sealer } from './seal.ts'
+import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
 /** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
@@ -28,6 +29,8 @@ export interface CourierHandlers {
    * have answered the client already when it returns: the source is frozen until the verdict, which is sent then.
    */
   parcel(parcel: Parcel, from: number): Arrival
+  /** The same for a connection whose owner has died. Without it, they are refused. */
+  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival
   introduced(peer: Peer): void
   gone(id: number): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
@@ -37,6 +40,8 @@ export interface CourierHandlers {
   /** Something that a peer said makes no sense; nothing has been done. */
   nonsense(from: number, reason: string): void
 }
+
+type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' }>
 
 /**
  * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
@@ -81,17 +86,40 @@ export class Courier {
    * exactly once, perhaps before this returns.
    */
   send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
+    const seal = (): Uint8Array => sealEnvelope(this.#sealer, target, envelope)
+    this.#send('parcel', target, envelope, seal, descriptor, settle)
+  }
+
+  /** Offers a connection whose owner has died, in the same way. */
+  sendTakeOver(
+    target: number,
+    session: SealAssociated,
+    takeOver: TakeOver,
+    descriptor: Descriptor,
+    settle: (release: Release) => void,
+  ): void {
+    const seal = (): Uint8Array => this.#sealer.seal(target, session, encode(TakeOver, takeOver))
+    this.#send('takeOver', target, session, seal, descriptor, settle)
+  }
+
+  #send(
+    kind: 'parcel' | 'takeOver',
+    target: number,
+    { sessionId, generation }: SealAssociated,
+    seal: () => Uint8Array,
+    descriptor: Descriptor,
+    settle: (release: Release) => void,
+  ): void {
     const ticket = this.#nextTicket()
-    const { sessionId, generation } = envelope
     let sealed: Uint8Array
     try {
-      sealed = sealEnvelope(this.#sealer, target, envelope)
+      sealed = seal()
     } catch (error) {
       if (!(error instanceof SealError)) throw error
       settle({ state: 'owned', verdict: undefined })
       return
     }
-    const message = encodeControl({ kind: 'parcel', ticket, sessionId, generation, sealed })
+    const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
     this.#custody.hold(ticket, target, Date.now(), settle)
     const result = this.#channel.send(target, message, [descriptor])
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
@@ -149,6 +177,7 @@ export class Courier {
     }
     switch (message.kind) {
       case 'parcel':
+      case 'takeOver':
         this.#arrive(from, message, descriptors)
         return
       case 'verdict':
@@ -197,11 +226,7 @@ export class Courier {
     this.#handlers.introduced(peer)
   }
 
-  #arrive(
-    from: number,
-    message: Extract<ControlMessage, { kind: 'parcel' }>,
-    descriptors: readonly Descriptor[],
-  ): void {
+  #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
     const [descriptor, ...others] = descriptors
     for (const other of others) other.close()
     const arrival = this.#open(from, message, descriptor)
@@ -214,21 +239,24 @@ export class Courier {
     this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'refused', ...arrival } })
   }
 
-  #open(
-    from: number,
-    message: Extract<ControlMessage, { kind: 'parcel' }>,
-    descriptor: Descriptor | undefined,
-  ): Arrival {
+  #open(from: number, message: Consignment, descriptor: Descriptor | undefined): Arrival {
     if (descriptor === undefined)
       return { reason: 'descriptor', detail: 'the parcel came without its connection' }
     try {
+      if (message.kind === 'takeOver') {
+        const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
+        const { takeOver: take } = this.#handlers
+        if (take === undefined) return { reason: 'role', detail: 'connections are not taken over here' }
+        return take(takeOver, message, descriptor)
+      }
       const envelope = openEnvelope(this.#sealer, from, message, message.sealed)
       return this.#handlers.parcel({ envelope, descriptor }, from)
     } catch (error) {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      if (error instanceof EnvelopeError) return { reason: 'malformed', detail: error.message.slice(0, 255) }
+      if (error instanceof EnvelopeError || error instanceof DecodeError)
+        return { reason: 'malformed', detail: error.message.slice(0, 255) }
       throw error
     }
   }
@@ -237,7 +265,7 @@ export class Courier {
   #refused(from: number, payload: Uint8Array, reason: string): void {
     try {
       const message = decodeControl(payload, this.#token)
-      if (message.kind !== 'parcel') return
+      if (message.kind !== 'parcel' && message.kind !== 'takeOver') return
       const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
       this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })
     } catch (error) {
@@ -255,6 +283,7 @@ export class Courier {
       throw error
     }
     // Once a part of it has left, the target may have it whole: only its verdict or its death tells.
-    if (message.kind === 'parcel' && !started) this.#custody.unsent(message.ticket)
+    if (started) return
+    if (message.kind === 'parcel' || message.kind === 'takeOver') this.#custody.unsent(message.ticket)
   }
 }

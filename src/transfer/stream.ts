@@ -93,6 +93,11 @@ export interface StreamOptions {
   readonly kind?: StreamKind
   /** Bytes that were read before, handed out first. */
   readonly unread?: Uint8Array
+  /**
+   * A write that fails ends the writing alone, in silence: what the peer had sent before it went can still be read to its end. Only for raw
+   * streams.
+   */
+  readonly readsOn?: boolean
 }
 
 /**
@@ -104,8 +109,9 @@ export function openStream(descriptor: Descriptor, options: StreamOptions = {}):
   const probed = probeBindings()
   if ((options.kind ?? defaultKind()) === 'raw') {
     if (!probed.available) throw new Error(`raw streams: ${probed.reason}`)
-    return new RawStream(descriptor, unread, probed.bindings)
+    return new RawStream(descriptor, unread, probed.bindings, options.readsOn)
   }
+  if (options.readsOn === true) throw new Error('only a raw stream reads on after a write has failed')
   return new SocketStream(descriptor, unread)
 }
 
@@ -125,6 +131,14 @@ export function chooseStream(): { readonly kind: StreamKind; readonly reason: st
   if (!probed.available) return { kind: 'socket', reason: probed.reason }
   const native = probe()
   return { kind: 'raw', reason: native.available ? 'raw handles work' : `raw handles work; ${native.reason}` }
+}
+
+/** Whether raw streams work here, whatever is chosen. */
+export function rawStreams():
+  | { readonly available: true }
+  | { readonly available: false; readonly reason: string } {
+  const probed = probeBindings()
+  return probed.available ? { available: true } : probed
 }
 
 let chosen: StreamKind | undefined

@@ -1,6 +1,7 @@
 import { Connection } from '../../src/containers/connection.ts'
 import type { ConnectionHost, Frozen } from '../../src/containers/connection-host.ts'
 import type { FunctionModule } from '../../src/containers/handler.ts'
+import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
@@ -211,6 +212,7 @@ export class FakeHost implements ConnectionHost {
   }
   readonly offers: Offer[] = []
   readonly ends: string[] = []
+  readonly checkpoints: ConnectionHost['checkpoints']
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
@@ -220,10 +222,17 @@ export class FakeHost implements ConnectionHost {
   ) {
     this.module = { kind: 'raw', file: 'test', handle }
     this.tls = { ...serverConfig(), alpn: ['http/1.1'] }
+    const { provider } = this.tls
+    const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
+    this.checkpoints = new KeyRing(provider, spans).checkpoints
     this.limits = {
       idleMilliseconds: more.idleMilliseconds ?? 30_000,
       http: { ...DEFAULT_LIMITS, ...more.http },
     }
+  }
+
+  retries() {
+    return 'idempotent' as const
   }
 
   ownerOf(path: string) {

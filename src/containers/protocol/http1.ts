@@ -118,6 +118,12 @@ export class Http1 implements Protocol, ResponderOwner {
     const { host, out } = this.#owner
     const owner = host.ownerOf(head.path)
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
+    const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
+    if (interrupted !== undefined) {
+      this.#http.accept()
+      this.#responder.reply(problem(interrupted))
+      return
+    }
     if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
     this.#http.accept()
     const refused = this.#refusal?.answer

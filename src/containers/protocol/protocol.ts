@@ -58,6 +58,12 @@ export interface ProtocolOwner {
   touch(): void
   /** A response has been given out whole. */
   responded(): void
+  /**
+   * Why a request of that method for that function is not begun, although it could be: the container that had it before may have begun it.
+   * To be asked before the request is accepted.
+   * @param alone no other request that waits can have been begun
+   */
+  refuse(method: string, functionName: string, alone: boolean): Problem | undefined
   /** Offers the connection to a container of that function. @returns false if there is none: nothing has happened */
   move(functionName: string): boolean
   /** Ends the connection in order, with close_notify. */

@@ -26,13 +26,16 @@ export class RawStream implements ByteStream {
   #finished = false
   #writes = 0
   #finishing = false
+  readonly #readsOn: boolean
+  #writable = true
   #failure: StreamError | undefined
   #waiting: { resolve(lifted: Lifted): void; reject(error: Error): void } | undefined
   #remoteAddress: string | undefined
 
   /** Takes the descriptor over, also if it throws. */
-  constructor(descriptor: Descriptor, unread: Uint8Array, bindings: Bindings) {
+  constructor(descriptor: Descriptor, unread: Uint8Array, bindings: Bindings, readsOn = false) {
     this.#bindings = bindings
+    this.#readsOn = readsOn
     this.#handle = handleFor(descriptor, bindings)
     this.#descriptor = Descriptor.fromHandle(this.#handle)
     this.#unread = unread
@@ -121,6 +124,7 @@ export class RawStream implements ByteStream {
     if (this.#state === 'closed') return 'flushed'
     if (this.#state !== 'open') throw new Error(`write on a stream that is ${this.#state}`)
     if (this.#finished) throw new Error('write after end')
+    if (!this.#writable) return 'flushed'
     if (chunks.length === 0) return this.queued ? 'queued' : 'flushed'
     const request = new this.#bindings.WriteWrap()
     request.oncomplete = status => this.#onWritten(status)
@@ -140,7 +144,11 @@ export class RawStream implements ByteStream {
     this.#writes--
     if (this.#state === 'closed') return
     if (status < 0) this.#fail(status, 'write')
-    else if (this.#writes === 0) {
+    if (status === 0 || this.#readsOn) this.#afterWrite()
+  }
+
+  #afterWrite(): void {
+    if (this.#writes === 0) {
       if (this.#state === 'open') this.onDrain?.()
       this.#settle()
     }
@@ -241,6 +249,10 @@ export class RawStream implements ByteStream {
   /** Closes at once, reports later: no handler runs inside a call of its owner. */
   #fail(status: number, call: string): void {
     if (this.#state === 'closed') return
+    if (this.#readsOn && call !== 'read') {
+      this.#writable = false
+      return
+    }
     const error = new ErrnoError(call, getSystemErrorName(status))
     const waiting = this.#waiting
     this.#waiting = undefined

@@ -1,0 +1,64 @@
+import {
+  boolean,
+  decode,
+  encode,
+  fixed,
+  rest,
+  struct,
+  type TypeOf,
+  uint8,
+  uint32,
+  uint64,
+} from '../wire/index.ts'
+import { Envelope, SESSION_ID_LENGTH } from './envelope.ts'
+
+/**
+ * What a container leaves with the gateway, sealed under a key that only containers of its function have, so that one of them can go on
+ * when it dies.
+ */
+export const Checkpoint = struct('Checkpoint', {
+  /** A request was with a function, or its response underway: what has come of the response is all that the client will get. */
+  busy: boolean,
+  /** How often the request that comes next has been given to a function whose container died. */
+  attempts: uint8,
+  /** The connection, as it would be sent to another container. */
+  envelope: Envelope,
+})
+export type Checkpoint = TypeOf<typeof Checkpoint>
+
+/** What a checkpoint is bound to by the tag of its seal, and the gateway knows. */
+export const CheckpointContext = struct('CheckpointContext', {
+  sessionId: fixed(SESSION_ID_LENGTH),
+  generation: uint32,
+  received: uint64,
+})
+export type CheckpointContext = TypeOf<typeof CheckpointContext>
+
+/** A checkpoint under the key that one process made for one span of time. */
+export const SealedCheckpoint = struct('SealedCheckpoint', {
+  /** Of the process whose secret the key follows from. */
+  origin: fixed(8),
+  epoch: uint32,
+  /** The nonce: counted by the one process that seals with this key. */
+  counter: uint64,
+  /** With the tag at its end. */
+  ciphertext: rest,
+})
+
+/** Seals checkpoints, and opens those of every container of the function. */
+export interface CheckpointSealer {
+  /** @returns a {@link SealedCheckpoint} */
+  seal(context: CheckpointContext, plaintext: Uint8Array): Uint8Array
+  /** @returns undefined for what no container of this function has sealed for that context, or lately enough */
+  open(context: CheckpointContext, sealed: Uint8Array): Uint8Array | undefined
+}
+
+/** A checkpoint as bytes; wipe them when they are sealed. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  return encode(Checkpoint, checkpoint)
+}
+
+/** @throws DecodeError for what is no checkpoint, or one of another format */
+export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
+  return decode(Checkpoint, bytes)
+}

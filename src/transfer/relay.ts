@@ -1,0 +1,311 @@
+import { concat, DecodeError, EMPTY } from '../wire/index.ts'
+import {
+  decodeCheckpoint,
+  HEADER_LENGTH,
+  LARGEST_TLS_FRAGMENT,
+  LEG_CONTENT_TYPE,
+  type LegCheckpoint,
+  type Mark,
+  markOf,
+} from './leg.ts'
+
+/** Bytes from a client that are kept for a successor of its container. */
+export const RETAINED = 2 ** 20
+/** Bytes that may be held back until a checkpoint comes, and bytes of a checkpoint in pieces. */
+const HELD = 2 ** 18
+const CHECKPOINT = 2 ** 23
+const APPLICATION_DATA = 23
+
+/** What is to be done when a leg has been read to its end. */
+export type LegEnd =
+  /** The container has finished: the client gets a FIN. */
+  | { readonly kind: 'goodbye' }
+  /** The container broke the connection off, or nobody can go on: the client must not take it for an orderly end. */
+  | { readonly kind: 'broken'; readonly reason: string }
+  /** Nothing has been sent to the client: the connection can be delivered anew, with all that it has sent. */
+  | { readonly kind: 'anew'; readonly inbound: Uint8Array }
+  /** A container of that function can go on. */
+  | { readonly kind: 'takeOver'; readonly from: Resumption }
+
+/** What a successor goes on from. */
+export interface Resumption {
+  readonly checkpoint: LegCheckpoint
+  /** Protected records that the client was sent after the checkpoint. */
+  readonly records: number
+  /** What the client has sent since. */
+  readonly retained: Uint8Array
+}
+
+/**
+ * What the gateway knows of one TLS connection that it relays, without sockets: it walks the headers of the container's records and opens
+ * none. It forwards whole records alone, keeps the newest checkpoint, counts the protected records after it, and retains what the
+ * client has sent that the checkpoint does not cover.
+ */
+export class Relay {
+  /** Bytes from the client since the connection began. */
+  #received: number
+  #retained: Uint8Array[]
+  #retainedLength: number
+  /** False once more has come than is retained, until the next checkpoint covers it. */
+  #complete = true
+  #checkpoint: LegCheckpoint | undefined
+  #records = 0
+  #sent = false
+  /** The start of a record, whose rest has not come. */
+  #partial: Uint8Array = EMPTY
+  #partialLength = 0
+  /** Records that wait for a checkpoint; undefined if none has to. */
+  #held: Uint8Array[] | undefined
+  #heldLength = 0
+  #pieces: Uint8Array[] = []
+  #piecesLength = 0
+  #end: 'goodbye' | 'broken' | undefined
+  #failure: string | undefined
+
+  /** @param inbound what the client had sent when the connection was delivered */
+  constructor(inbound: Uint8Array) {
+    this.#received = inbound.length
+    this.#retained = [inbound]
+    this.#retainedLength = inbound.length
+  }
+
+  /** Whether the connection outlives its container now. */
+  get survivable(): boolean {
+    return this.#complete && (this.#checkpoint !== undefined || !this.#sent)
+  }
+
+  /** The newest checkpoint's generation; 0 before the first. */
+  get generation(): number {
+    return this.#checkpoint?.generation ?? 0
+  }
+
+  /** The function whose containers can go on; undefined before the first checkpoint. */
+  get functionName(): string | undefined {
+    return this.#checkpoint?.functionName
+  }
+
+  /** Bytes kept for a successor. */
+  get retained(): number {
+    return this.#retainedLength
+  }
+
+  /** Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are kept */
+  fromClient(bytes: Uint8Array): void {
+    this.#received += bytes.length
+    if (!this.#complete) return
+    if (this.#retainedLength + bytes.length > RETAINED) {
+      this.#complete = false
+      this.#retained = []
+      this.#retainedLength = 0
+      return
+    }
+    this.#retained.push(bytes.slice())
+    this.#retainedLength += bytes.length
+  }
+
+  /**
+   * Takes bytes from the leg. @returns what is to be sent to the client now: whole records, views of `bytes` where possible
+   */
+  fromLeg(bytes: Uint8Array): Uint8Array[] {
+    const out: Uint8Array[] = []
+    let at = 0
+    if (this.#partialLength > 0) {
+      at = this.#complement(bytes, out)
+      if (this.#partialLength > 0) return out
+    }
+    // Records that follow each other are forwarded as one piece.
+    let start = at
+    const forward = (end: number): void => {
+      if (end > start) this.#forward(bytes.subarray(start, end), out)
+    }
+    while (this.#failure === undefined && bytes.length - at >= HEADER_LENGTH) {
+      const type = bytes[at]!
+      const length = (bytes[at + 3]! << 8) | bytes[at + 4]!
+      if (this.#refuses(type, length)) break
+      const end = at + HEADER_LENGTH + length
+      if (end > bytes.length) break
+      if (type === LEG_CONTENT_TYPE) {
+        forward(at)
+        this.#mark((bytes[at + 1]! << 8) | bytes[at + 2]!, bytes.subarray(at + HEADER_LENGTH, end), out)
+        start = end
+      } else if (type === APPLICATION_DATA) {
+        this.#count()
+      }
+      at = end
+    }
+    forward(at)
+    if (this.#failure === undefined && at < bytes.length) this.#begin(bytes.subarray(at))
+    return out
+  }
+
+  /** The leg has been read to its end, and nobody can write to it any more. */
+  legEnded(): LegEnd {
+    if (this.#failure !== undefined) return { kind: 'broken', reason: this.#failure }
+    if (this.#end === 'goodbye') return { kind: 'goodbye' }
+    if (this.#end === 'broken') return { kind: 'broken', reason: 'the container broke it off' }
+    // Of a record that did not come whole, and of what was held back, the client has seen nothing.
+    this.#partialLength = 0
+    this.#partial = EMPTY
+    this.#held = undefined
+    this.#heldLength = 0
+    this.#pieces = []
+    this.#piecesLength = 0
+    if (!this.#complete)
+      return { kind: 'broken', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
+    if (!this.#sent) return { kind: 'anew', inbound: concat(...this.#retained) }
+    const checkpoint = this.#checkpoint
+    if (checkpoint === undefined) return { kind: 'broken', reason: 'the handshake was underway' }
+    return {
+      kind: 'takeOver',
+      from: { checkpoint, records: this.#records, retained: concat(...this.#retained) },
+    }
+  }
+
+  #forward(records: Uint8Array, out: Uint8Array[]): void {
+    if (this.#held === undefined) {
+      this.#sent = true
+      out.push(records)
+      return
+    }
+    this.#held.push(records.slice())
+    this.#heldLength += records.length
+    if (this.#heldLength > HELD) this.#fail('too much is held back')
+  }
+
+  /** What is held back is covered by the checkpoint that it waits for. */
+  #count(): void {
+    if (this.#held === undefined) this.#records++
+  }
+
+  #refuses(type: number, length: number): boolean {
+    const tls = type >= 20 && type <= 24
+    if (tls && length <= LARGEST_TLS_FRAGMENT) return false
+    if (type === LEG_CONTENT_TYPE) return false
+    this.#fail(tls ? `a record of ${length} bytes` : `a record of type ${type}`)
+    return true
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= `the container does not speak as on a leg: ${reason}`
+  }
+
+  /** Keeps the start of a record. */
+  #begin(bytes: Uint8Array): void {
+    const length =
+      bytes.length < HEADER_LENGTH ? HEADER_LENGTH : HEADER_LENGTH + ((bytes[3]! << 8) | bytes[4]!)
+    this.#partial = new Uint8Array(length)
+    this.#partial.set(bytes)
+    this.#partialLength = bytes.length
+  }
+
+  /** Completes the record that was begun. @returns bytes taken of `bytes` */
+  #complement(bytes: Uint8Array, out: Uint8Array[]): number {
+    let at = 0
+    for (;;) {
+      const count = Math.min(this.#partial.length - this.#partialLength, bytes.length - at)
+      this.#partial.set(bytes.subarray(at, at + count), this.#partialLength)
+      this.#partialLength += count
+      at += count
+      if (this.#partialLength < this.#partial.length) return at
+      const type = this.#partial[0]!
+      const length = (this.#partial[3]! << 8) | this.#partial[4]!
+      if (this.#partial.length === HEADER_LENGTH) {
+        if (this.#refuses(type, length)) {
+          this.#partialLength = 0
+          return bytes.length
+        }
+        if (length > 0) {
+          this.#begin(this.#partial)
+          continue
+        }
+      }
+      const record = this.#partial
+      this.#partial = EMPTY
+      this.#partialLength = 0
+      if (type === LEG_CONTENT_TYPE) {
+        this.#mark((record[1]! << 8) | record[2]!, record.subarray(HEADER_LENGTH), out)
+      } else {
+        if (type === APPLICATION_DATA) this.#count()
+        this.#forward(record, out)
+      }
+      return at
+    }
+  }
+
+  #mark(value: number, fragment: Uint8Array, out: Uint8Array[]): void {
+    const mark: Mark | undefined = markOf(value)
+    switch (mark) {
+      case 'hold':
+        this.#held ??= []
+        return
+      case 'more':
+        this.#piece(fragment)
+        return
+      case 'checkpoint':
+        this.#piece(fragment)
+        this.#onCheckpoint(out)
+        return
+      case 'goodbye':
+      case 'broken':
+        this.#end ??= mark
+        return
+      case undefined:
+        this.#fail(`a mark ${value}`)
+    }
+  }
+
+  #piece(fragment: Uint8Array): void {
+    this.#pieces.push(fragment)
+    this.#piecesLength += fragment.length
+    if (this.#piecesLength > CHECKPOINT) this.#fail('a checkpoint that is too large')
+  }
+
+  #onCheckpoint(out: Uint8Array[]): void {
+    // One piece is a view of the stream's memory: it is copied here in any case.
+    const bytes = concat(...this.#pieces)
+    this.#pieces = []
+    this.#piecesLength = 0
+    let checkpoint: LegCheckpoint
+    try {
+      checkpoint = decodeCheckpoint(bytes)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#fail(`a checkpoint that is none: ${error.message}`)
+      return
+    }
+    if (checkpoint.received > this.#received) {
+      this.#fail(`a checkpoint that covers ${checkpoint.received} of ${this.#received} bytes`)
+      return
+    }
+    if (checkpoint.generation < this.generation) {
+      this.#fail(`a checkpoint of generation ${checkpoint.generation} after one of ${this.generation}`)
+      return
+    }
+    const held = this.#held ?? []
+    this.#held = undefined
+    this.#heldLength = 0
+    for (const records of held) this.#forward(records, out)
+    this.#checkpoint = checkpoint
+    this.#records = 0
+    this.#release(checkpoint.received)
+  }
+
+  /** Forgets what a checkpoint covers. */
+  #release(covered: number): void {
+    let left = this.#received - covered
+    if (!this.#complete) {
+      // What was not retained is covered only by a checkpoint of everything.
+      this.#complete = left === 0
+      return
+    }
+    const kept: Uint8Array[] = []
+    for (let index = this.#retained.length - 1; index >= 0 && left > 0; index--) {
+      const chunk = this.#retained[index]!
+      const part = chunk.length <= left ? chunk : chunk.slice(chunk.length - left)
+      kept.unshift(part)
+      left -= part.length
+    }
+    this.#retained = kept
+    this.#retainedLength = this.#received - covered
+  }
+}
