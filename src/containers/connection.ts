@@ -246,6 +246,8 @@ export class Connection implements ProtocolOwner, LegOwner {
       case 'handshake_complete': {
         const { cipherSuite, serverName, resumed } = event
         this.host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
+        // From here on somebody else can go on, also if the first request came at once.
+        if (this.#leg !== undefined) this.out.flush()
       }
     }
   }

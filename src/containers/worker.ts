@@ -100,6 +100,7 @@ function status(host: Host, inCustody: number): ControlMessage {
   const counters = {
     ...host.counters,
     connections: host.size,
+    keyRing: host.keyRing.size,
     inCustody,
     heapKiB: heapUsed >> 10,
     rssKiB: Math.round(rss / 1024),

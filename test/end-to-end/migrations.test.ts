@@ -9,6 +9,8 @@ const CASES = [
   { name: 'native channel, no TLS', moves: 1000, tls: false, environment: {} },
   { name: 'native channel, net.Socket', moves: 200, tls: true, environment: { HOTPOTATO_STREAM: 'socket' } },
   { name: 'ipc channel', moves: 200, tls: true, environment: { HOTPOTATO_CHANNEL: 'ipc' } },
+  { name: 'relay, TLS', moves: 500, tls: true, environment: { HOTPOTATO_CARRIER: 'relay' } },
+  { name: 'relay, no TLS', moves: 200, tls: false, environment: { HOTPOTATO_CARRIER: 'relay' } },
   { name: 'noble', moves: 100, tls: true, environment: { HOTPOTATO_PROVIDER: 'noble' } },
 ]
 /** Bytes that may be on their way to the server before their answers are waited for. */

@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeCertificates } from '../../certs/authority.ts'
+import { sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
+
+/** The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests over the other one. */
+export const CARRIER: 'fd' | 'relay' = process.env.HOTPOTATO_TEST_CARRIER === 'relay' ? 'relay' : 'fd'
 
 /** The compiled `hotpotato` command. */
 export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
@@ -71,6 +75,7 @@ export function environmentOf(
     HOTPOTATO_HTTP_PORT: '0',
     HOTPOTATO_HTTPS_PORT: '0',
     HOTPOTATO_LOG_LEVEL: 'debug',
+    HOTPOTATO_CARRIER: CARRIER,
     ...more,
   }
 }
@@ -176,8 +181,8 @@ export class Platform {
   }
 
   async status(): Promise<MemberStatus[]> {
-    const { stdout } = await hotpotato(this.directory, ['status', '--json'])
-    return (JSON.parse(stdout) as { members: MemberStatus[] }).members
+    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), 'status')
+    return (answer as { members: MemberStatus[] }).members
   }
 
   async member(name: string): Promise<MemberStatus> {

@@ -25,6 +25,7 @@ describe('parseConfig', () => {
           holdSeconds: 2,
         },
       },
+      carrier: 'fd',
       connection: {
         idleSeconds: 30,
         requests: 100,
@@ -42,6 +43,8 @@ describe('parseConfig', () => {
             certificate: 'echo',
             replicas: 1,
             environment: {},
+            carrier: undefined,
+            retries: 'idempotent',
           },
         ],
       ]),
@@ -57,6 +60,8 @@ describe('parseConfig', () => {
     certificate: shared
     replicas: 3
     environment: { SIZE: 5, WORD: hi, ON: true }
+    carrier: relay
+    retries: any
 `)
     const port: number = parsed(MINIMUM).gateway.http
     expect(port).toBe(8080)
@@ -67,6 +72,8 @@ describe('parseConfig', () => {
       certificate: 'shared',
       replicas: 3,
       environment: { SIZE: '5', WORD: 'hi', ON: 'true' },
+      carrier: 'relay',
+      retries: 'any',
     })
   })
 

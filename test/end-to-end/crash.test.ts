@@ -1,0 +1,307 @@
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/wire/index.ts'
+import { type Answer, Client, type ClientOptions, field, textOf } from './client.ts'
+import { eventually, makeDirectory, Platform } from './platform.ts'
+
+const CONFIG = `
+version: 1
+carrier: relay
+gateway: { defaultFunction: echo }
+connection: { requests: 1000000, idleSeconds: 60 }
+liveness: { periodSeconds: 0.3, failureSeconds: 2 }
+functions:
+  echo: { handler: ./act.mjs, replicas: 3 }
+  resize: { handler: ./act.mjs, retries: any, replicas: 2 }
+  hello: { carrier: fd, replicas: 2 }
+`
+/** Does what its query says, and notes that it was begun. */
+const ACT = `
+import { appendFileSync } from 'node:fs'
+const ledger = new URL('./ledger', import.meta.url)
+const forever = new Promise(() => {})
+export default async request => {
+  const query = new URL(request.url).searchParams
+  const body = await request.text()
+  if (query.has('id')) appendFileSync(ledger, query.get('id') + '\\n')
+  if (query.has('crash')) process.kill(process.pid, 'SIGKILL')
+  if (query.has('wait')) await forever
+  if (query.has('sleep')) await new Promise(resolve => setTimeout(resolve, Number(query.get('sleep'))))
+  if (query.has('half')) {
+    const start = controller => controller.enqueue(new TextEncoder().encode('half of it'))
+    return new Response(new ReadableStream({ start, pull: () => forever }), { headers: { 'content-length': '20' } })
+  }
+  return new Response(process.pid + ' ' + body.length)
+}
+`
+
+let platform: Platform
+let directory: string
+
+beforeAll(async () => {
+  directory = await makeDirectory(CONFIG)
+  writeFileSync(join(directory, 'act.mjs'), ACT)
+  writeFileSync(join(directory, 'ledger'), '')
+  platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: '' } })
+})
+afterAll(() => platform?.stop())
+/** The next case begins with all replicas there, and with their keys shared. */
+afterEach(async () => {
+  for (const name of ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2'])
+    await platform.until(name, one => one.ready)
+})
+
+const options = (): ClientOptions => ({
+  port: platform.https,
+  tls: { ca: platform.ca, serverName: 'echo.local' },
+})
+const begun = (id: string): number =>
+  readFileSync(join(directory, 'ledger'), 'utf8')
+    .split('\n')
+    .filter(one => one === id).length
+const whenBegun = (id: string, times = 1): Promise<true> =>
+  eventually(() => (begun(id) >= times ? true : undefined), `${id} is not begun`)
+
+/** A connection that has been answered once. */
+async function settled(path = '/echo'): Promise<{ client: Client; first: Answer }> {
+  const client = await Client.open(options())
+  const first = await client.request(path)
+  expect(first.status).toBe(200)
+  return { client, first }
+}
+
+async function goesOn(client: Client, after: Answer, path = '/echo'): Promise<void> {
+  const next = await client.request(path)
+  expect(next.status).toBe(200)
+  expect(next.container).not.toBe(after.container)
+  expect((await client.request(path)).status).toBe(200)
+  expect(client.handshakes).toBe(1)
+  expect(await client.close()).toEqual({ closeNotify: true, alert: undefined, error: undefined })
+}
+
+describe('a container is killed', () => {
+  it('while its connections are idle: they go on in another one', async () => {
+    const all = await Promise.all(Array.from({ length: 12 }, () => settled()))
+    await platform.kill('echo-1')
+    for (const { client, first } of all) {
+      const next = await client.request('/echo')
+      expect(next.status).toBe(200)
+      if (first.container === 'echo-1') expect(next.container).not.toBe('echo-1')
+      else expect(next.container).toBe(first.container)
+      expect(client.handshakes).toBe(1)
+      await client.close()
+    }
+    expect((await platform.member('gateway')).counters.unclean).toBe(0)
+  }, 30_000)
+
+  it('after the client has changed its keys, and asked for ours to change', async () => {
+    const { client, first } = await settled()
+    for (let round = 0; round < 3; round++) {
+      client.updateKeys()
+      await client.request('/echo')
+    }
+    client.updateKeys()
+    await platform.kill(first.container!)
+    await goesOn(client, first)
+  }, 30_000)
+
+  it('with a GET unanswered: it is begun again, once', async () => {
+    const { client, first } = await settled()
+    const answer = client.request('/echo?id=get&sleep=1500')
+    await whenBegun('get')
+    await platform.kill(first.container!)
+    const { status, container } = await answer
+    expect(status).toBe(200)
+    expect(container).not.toBe(first.container)
+    expect(begun('get')).toBe(2)
+    await goesOn(client, first)
+  }, 30_000)
+
+  it('with a POST unanswered: 503 in the same session, and the function is not begun again', async () => {
+    const { client, first } = await settled()
+    const answer = client.request('/echo?id=post&wait', { body: utf8('effects') })
+    await whenBegun('post')
+    await platform.kill(first.container!)
+    const refusal = await answer
+    expect(refusal.status).toBe(503)
+    expect(field(refusal, 'content-type')).toBe('application/problem+json')
+    expect(textOf(refusal)).toContain('functions.echo.retries')
+    expect(begun('post')).toBe(1)
+    await goesOn(client, first)
+  }, 30_000)
+
+  it('with a POST unanswered of a function that allows it: it is begun again', async () => {
+    const { client, first } = await settled('/resize')
+    const answer = client.request('/resize?id=any&sleep=1500', { body: utf8('again') })
+    await whenBegun('any')
+    await platform.kill(first.container!)
+    expect(textOf(await answer)).toMatch(/ 5$/)
+    expect(begun('any')).toBe(2)
+    await goesOn(client, first, '/resize')
+  }, 30_000)
+
+  it('by its function, each time: the third one answers 503', async () => {
+    const { client } = await settled()
+    const answer = await client.request('/echo?id=deadly&crash')
+    expect(answer.status).toBe(503)
+    expect(textOf(answer)).toContain('both times')
+    expect(begun('deadly')).toBe(2)
+    expect((await client.request('/echo')).status).toBe(200)
+    expect(client.handshakes).toBe(1)
+    await client.close()
+  }, 30_000)
+
+  it('with a response underway: a fatal alert that the client can trust', async () => {
+    const { client, first } = await settled()
+    const answer = client.request('/echo?id=half&half')
+    await whenBegun('half')
+    await sleep(200)
+    await platform.kill(first.container!)
+    await expect(answer).rejects.toThrow('internal_error')
+    expect(await client.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
+    client.socket.destroy()
+  }, 30_000)
+
+  it('with several requests in the pipe: those that were not begun are answered, whatever they are', async () => {
+    const { client, first } = await settled()
+    const answers = ['a', 'b', 'c'].map((id, i) =>
+      client.request(`/echo?id=pipe-${id}${i === 0 ? '&sleep=1500' : ''}`, i === 0 ? {} : { body: utf8(id) }),
+    )
+    await whenBegun('pipe-a')
+    await platform.kill(first.container!)
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(['a', 'b', 'c'].map(id => begun(`pipe-${id}`))).toEqual([2, 1, 1])
+    await goesOn(client, first)
+  }, 30_000)
+
+  it('in the middle of an upload: what had come is not lost', async () => {
+    const { client, first } = await settled('/resize')
+    const bytes = client.requestBytes('/resize?id=upload', { body: new Uint8Array(300_000) })
+    const answer = client.answer()
+    client.write(bytes.subarray(0, 200_000))
+    await sleep(200)
+    await platform.kill(first.container!)
+    client.write(bytes.subarray(200_000))
+    expect(textOf(await answer)).toMatch(/ 300000$/)
+    await goesOn(client, first, '/resize')
+  }, 30_000)
+
+  it('with more upload underway than is kept: it ends, and is counted', async () => {
+    const { client, first } = await settled('/resize')
+    const bytes = client.requestBytes('/resize?id=large', { body: new Uint8Array(3_000_000) })
+    const before = (await platform.member('gateway')).counters.unclean!
+    client.answer()
+    client.write(bytes.subarray(0, 2_000_000))
+    await platform.until('gateway', ({ counters }) => counters.notSurvivable === 1)
+    await platform.kill(first.container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    client.socket.destroy()
+    expect((await platform.member('gateway')).counters.unclean).toBe(before + 1)
+  }, 30_000)
+
+  it('after the connection had moved to it from another function', async () => {
+    const { client } = await settled()
+    const moved = await client.request('/resize')
+    const answer = client.request('/resize?id=moved&sleep=1500')
+    await whenBegun('moved')
+    await platform.kill(moved.container!)
+    expect((await answer).status).toBe(200)
+    await goesOn(client, moved, '/resize')
+  }, 30_000)
+
+  it('again and again', async () => {
+    const { client, first } = await settled()
+    let { container } = first
+    for (let round = 0; round < 5; round++) {
+      await platform.kill(container!)
+      const next = await client.request('/echo')
+      expect(next).toMatchObject({ status: 200 })
+      expect(next.container).not.toBe(container)
+      container = next.container
+      await whole()
+    }
+    expect(client.handshakes).toBe(1)
+    await client.close()
+  }, 60_000)
+})
+
+describe('a container hangs', () => {
+  it('is found, killed, and its connections go on in another one', async () => {
+    const { client, first } = await settled()
+    const { pid } = await platform.member(first.container!)
+    process.kill(pid!, 'SIGSTOP')
+    await goesOn(client, first)
+  }, 30_000)
+})
+
+describe('openssl s_client', () => {
+  /** A session as a user types it. */
+  function session() {
+    const child = spawn('openssl', [
+      ...['s_client', '-connect', `127.0.0.1:${platform.https}`, '-servername', 'echo.local'],
+      ...['-CAfile', platform.caFile, '-verify_return_error', '-quiet', '-no_ign_eof'],
+    ])
+    let said = ''
+    child.stdout.setEncoding('utf8').on('data', text => {
+      said += text
+    })
+    let complained = ''
+    child.stderr.setEncoding('utf8').on('data', text => {
+      complained += text
+    })
+    return {
+      type: (target: string) => child.stdin.write(`GET ${target} HTTP/1.1\r\nHost: echo.local\r\n\r\n`),
+      until: (text: RegExp) =>
+        eventually(() => said.match(text) ?? undefined, `it does not say ${text}: ${said}\n${complained}`),
+      complains: (text: RegExp) =>
+        eventually(() => complained.match(text) ?? undefined, `no complaint: ${complained}`),
+      end: () => child.kill(),
+    }
+  }
+
+  it('notices no crash while it is idle, nor one with its request unanswered', async () => {
+    const { type, until, end } = session()
+    type('/echo?id=s1')
+    const [, first] = await until(/x-hotpotato-container: (\S+)[\s\S]*\d+ 0/)
+    await platform.kill(first!)
+    type('/echo?id=s2&sleep=1000')
+    const [, second] = await until(/(?:container: \S+[\s\S]*){1}container: (\S+)[\s\S]*\d+ 0/)
+    expect(second).not.toBe(first)
+    type('/echo?id=s3&sleep=1500')
+    await whenBegun('s3')
+    await platform.kill(second!)
+    const [, third] = await until(/(?:container: \S+[\s\S]*){2}container: (\S+)[\s\S]*\d+ 0/)
+    expect(third).not.toBe(second)
+    end()
+  }, 40_000)
+
+  it('is told of a response that was cut, by an alert that it takes for genuine', async () => {
+    const { type, until, complains, end } = session()
+    type('/echo?id=s4&half')
+    const [, container] = await until(/x-hotpotato-container: (\S+)[\s\S]*half of it/)
+    await platform.kill(container!)
+    await complains(/alert internal error/)
+    end()
+  }, 40_000)
+})
+
+describe('what is not covered', () => {
+  it('a connection without TLS ends', async () => {
+    const client = await Client.open({ port: platform.http })
+    const { container } = await client.request('/echo')
+    await platform.kill(container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false })
+    client.socket.destroy()
+  }, 30_000)
+
+  it('a connection of a function that is served by fd ends', async () => {
+    const client = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })
+    const { container } = await client.request('/hello')
+    await platform.kill(container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    client.socket.destroy()
+  }, 30_000)
+})
