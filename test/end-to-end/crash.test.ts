@@ -48,11 +48,15 @@ beforeAll(async () => {
   platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: '' } })
 })
 afterAll(() => platform?.stop())
-/** The next case begins with all replicas there, and with their keys shared. */
-afterEach(async () => {
-  for (const name of ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2'])
-    await platform.until(name, one => one.ready)
-})
+const REPLICAS = ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2']
+/** All replicas are there, and know the keys of all others of their function: nobody can go on from a checkpoint before. */
+async function whole(): Promise<void> {
+  for (const name of REPLICAS) {
+    const peers = REPLICAS.filter(one => one.startsWith(name.slice(0, -1))).length
+    await platform.until(name, ({ ready, counters }) => ready && counters.keyRing! >= peers)
+  }
+}
+beforeEach(whole)
 
 const options = (): ClientOptions => ({
   port: platform.https,
