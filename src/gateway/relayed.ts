@@ -1,5 +1,5 @@
 import { type LegEnd, Relay } from '../transfer/relay.ts'
-import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
+import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
 
 /** Milliseconds that a client has to close when it has taken everything. */
 const LINGER = 2000
@@ -100,14 +100,13 @@ export class Relayed {
   #fromClient(view: Uint8Array): void {
     if (this.#closing) return
     this.#relay?.fromClient(view)
-    // The view lies in memory that the next read of any stream fills again.
-    if (this.#leg?.write([view.slice()]) === 'queued') this.#client.pause()
+    if (this.#leg?.forward([view]) === 'queued') this.#client.pause()
   }
 
   #fromLeg(view: Uint8Array): void {
-    const pieces = this.#relay === undefined ? [view] : this.#relay.fromLeg(view)
+    const pieces = this.#relay === undefined ? [view] : this.#relay.fromLeg(view, prepend)
     if (pieces.length === 0) return
-    if (this.#client.write(pieces.map(one => one.slice())) === 'queued') this.#leg?.pause()
+    if (this.#client.forward(pieces) === 'queued') this.#leg?.pause()
   }
 
   #onClientEnd(): void {

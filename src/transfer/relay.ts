@@ -15,6 +15,8 @@ export const RETAINED = 2 ** 20
 const HELD = 2 ** 18
 const CHECKPOINT = 2 ** 23
 const APPLICATION_DATA = 23
+/** Bytes of memory for the start of a record: of any TLS record. */
+const ROOM = HEADER_LENGTH + LARGEST_TLS_FRAGMENT
 
 /** What is to be done when a leg has been read to its end. */
 export type LegEnd =
@@ -104,29 +106,32 @@ export class Relay {
   }
 
   /**
-   * Takes bytes from the leg. @returns what is to be sent to the client now: whole records, views of `bytes` where possible
+   * Takes bytes from the leg.
+   * @param join both in one piece, where that needs no copy of the second
+   * @returns what is to be sent to the client now: whole records, views of `bytes` where possible
    */
-  fromLeg(bytes: Uint8Array): Uint8Array[] {
+  fromLeg(
+    bytes: Uint8Array,
+    join: (prefix: Uint8Array, bytes: Uint8Array) => Uint8Array = concat,
+  ): Uint8Array[] {
+    const all =
+      this.#partialLength === 0 ? bytes : join(this.#partial.subarray(0, this.#partialLength), bytes)
     const out: Uint8Array[] = []
     let at = 0
-    if (this.#partialLength > 0) {
-      at = this.#complement(bytes, out)
-      if (this.#partialLength > 0) return out
-    }
     // Records that follow each other are forwarded as one piece.
-    let start = at
+    let start = 0
     const forward = (end: number): void => {
-      if (end > start) this.#forward(bytes.subarray(start, end), out)
+      if (end > start) this.#forward(all.subarray(start, end), out)
     }
-    while (this.#failure === undefined && bytes.length - at >= HEADER_LENGTH) {
-      const type = bytes[at]!
-      const length = (bytes[at + 3]! << 8) | bytes[at + 4]!
+    while (this.#failure === undefined && all.length - at >= HEADER_LENGTH) {
+      const type = all[at]!
+      const length = (all[at + 3]! << 8) | all[at + 4]!
       if (this.#refuses(type, length)) break
       const end = at + HEADER_LENGTH + length
-      if (end > bytes.length) break
+      if (end > all.length) break
       if (type === LEG_CONTENT_TYPE) {
         forward(at)
-        this.#mark((bytes[at + 1]! << 8) | bytes[at + 2]!, bytes.subarray(at + HEADER_LENGTH, end), out)
+        this.#mark((all[at + 1]! << 8) | all[at + 2]!, all.subarray(at + HEADER_LENGTH, end), out)
         start = end
       } else if (type === APPLICATION_DATA) {
         this.#count()
@@ -134,7 +139,7 @@ export class Relay {
       at = end
     }
     forward(at)
-    if (this.#failure === undefined && at < bytes.length) this.#begin(bytes.subarray(at))
+    this.#keep(this.#failure === undefined ? all.subarray(at) : EMPTY)
     return out
   }
 
@@ -189,47 +194,12 @@ export class Relay {
     this.#failure ??= `the container does not speak as on a leg: ${reason}`
   }
 
-  /** Keeps the start of a record. */
-  #begin(bytes: Uint8Array): void {
-    const length =
-      bytes.length < HEADER_LENGTH ? HEADER_LENGTH : HEADER_LENGTH + ((bytes[3]! << 8) | bytes[4]!)
-    this.#partial = new Uint8Array(length)
+  /** Keeps the start of a record, whose rest has not come; the memory is used again while there is always one. */
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) this.#partial = EMPTY
+    else if (bytes.length > this.#partial.length) this.#partial = new Uint8Array(Math.max(bytes.length, ROOM))
     this.#partial.set(bytes)
     this.#partialLength = bytes.length
-  }
-
-  /** Completes the record that was begun. @returns bytes taken of `bytes` */
-  #complement(bytes: Uint8Array, out: Uint8Array[]): number {
-    let at = 0
-    for (;;) {
-      const count = Math.min(this.#partial.length - this.#partialLength, bytes.length - at)
-      this.#partial.set(bytes.subarray(at, at + count), this.#partialLength)
-      this.#partialLength += count
-      at += count
-      if (this.#partialLength < this.#partial.length) return at
-      const type = this.#partial[0]!
-      const length = (this.#partial[3]! << 8) | this.#partial[4]!
-      if (this.#partial.length === HEADER_LENGTH) {
-        if (this.#refuses(type, length)) {
-          this.#partialLength = 0
-          return bytes.length
-        }
-        if (length > 0) {
-          this.#begin(this.#partial)
-          continue
-        }
-      }
-      const record = this.#partial
-      this.#partial = EMPTY
-      this.#partialLength = 0
-      if (type === LEG_CONTENT_TYPE) {
-        this.#mark((record[1]! << 8) | record[2]!, record.subarray(HEADER_LENGTH), out)
-      } else {
-        if (type === APPLICATION_DATA) this.#count()
-        this.#forward(record, out)
-      }
-      return at
-    }
   }
 
   #mark(value: number, fragment: Uint8Array, out: Uint8Array[]): void {

@@ -7,6 +7,7 @@ import { RawStream } from './streams/raw.ts'
 import { SocketStream } from './streams/socket.ts'
 
 export { Descriptor, type Owned } from './streams/descriptor.ts'
+export { prepend } from './streams/raw.ts'
 
 /**
  * The one view of a client's bytes that containers and the gateway use: a connected TCP or Unix stream that can be
@@ -40,6 +41,11 @@ export interface ByteStream {
    * and says `'flushed'`. An `Error` after {@link end} and during and after {@link lift}: that is a bug here, not the peer's doing.
    */
   write(chunks: readonly Uint8Array[]): WriteResult
+  /**
+   * As {@link write}, for bytes that are the caller's again at once: what the kernel does not take now is copied. For what was read from
+   * another stream and goes out as it is.
+   */
+  forward(chunks: readonly Uint8Array[]): WriteResult
   /** Sends FIN after everything that was written. Reading goes on. */
   end(): void
   /** Closes this process's descriptor at once; no handler is called any more. Silent while another process holds the connection. */
@@ -70,7 +76,7 @@ export type WriteResult = 'flushed' | 'queued'
 
 /** What a stream tells its owner. No handler is called from within a call to the stream. */
 export interface StreamHandlers {
-  /** Bytes from the peer, 1 to 65536. A view into a shared buffer: valid until the handler returns, so copy what is kept. */
+  /** Bytes from the peer, 1 to 196608. A view into a shared buffer: valid until the handler returns, so copy what is kept. */
   bytes(view: Uint8Array): void
   /** The peer sends no more (FIN). Writing may go on. */
   end(): void

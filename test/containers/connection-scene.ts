@@ -78,6 +78,10 @@ export class FakeStream implements ByteStream {
     return this.queued ? 'queued' : 'flushed'
   }
 
+  forward(chunks: readonly Uint8Array[]) {
+    return this.write(chunks)
+  }
+
   end(): void {
     if (this.state === 'closed') return
     if (this.state !== 'open') throw new Error(`end of a stream that is ${this.state}`)

@@ -24,6 +24,11 @@ export interface Libc {
   ): string | undefined
   /** Receives one message without waiting, or gives the name of the error; `EOF` when nobody can send any more. */
   receiveMessage(fd: number): Received | string
+  /**
+   * Writes to a stream what the kernel takes at once, without SIGPIPE; the memory is the caller's again when this returns.
+   * @returns how many bytes, or the name of the error
+   */
+  sendBytes(fd: number, bytes: Uint8Array): number | string
   /** Writes one byte without SIGPIPE. @returns the name of the error, or `undefined` */
   wake(fd: number): string | undefined
   /** `shutdown(fd, SHUT_RDWR)`: ends the connection for everybody who holds it. @returns the name of the error, or `undefined` */
@@ -120,7 +125,7 @@ const DATA_AT = 128
 const BLOCK = DATA_AT + MESSAGE
 
 interface Koffi {
-  load(path: null): { func(definition: string): (...args: (number | bigint)[]) => number }
+  load(path: null): { func(definition: string): (...args: (number | bigint | Uint8Array)[]) => number }
   alloc(type: string, count: number): bigint
   view(pointer: bigint, length: number): ArrayBuffer
   errno(): number
@@ -134,6 +139,7 @@ function load(): Libc {
   const sendmsg = library.func('intptr_t sendmsg(int, uintptr_t, int)')
   const recvmsg = library.func('intptr_t recvmsg(int, uintptr_t, int)')
   const send = library.func('intptr_t send(int, uintptr_t, size_t, int)')
+  const sendFrom = library.func('intptr_t send(int, uint8_t *, size_t, int)')
   const shutdown = library.func('int shutdown(int, int)')
   const fcntl = library.func('int fcntl(int, int, ...)')
   const setsockopt = library.func('int setsockopt(int, int, int, uintptr_t, uint32_t)')
@@ -187,6 +193,12 @@ function load(): Libc {
       if (refused === undefined) return { bytes, descriptors, refused }
       for (const descriptor of descriptors) closeSync(descriptor)
       return { bytes, descriptors: [], refused }
+    },
+
+    sendBytes(fd, bytes) {
+      checkFd(fd)
+      const sent = sendFrom(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)
+      return sent < 0 ? failure() : sent
     },
 
     wake(fd) {

@@ -148,6 +148,10 @@ export class SocketStream implements ByteStream {
     else this.onDrain?.()
   }
 
+  forward(chunks: readonly Uint8Array[]): WriteResult {
+    return this.write(chunks.map(chunk => chunk.slice()))
+  }
+
   end(): void {
     if (this.#finished || this.#state === 'closed') return
     if (this.#state !== 'open') throw new Error(`end of a stream that is ${this.#state}`)
