@@ -105,6 +105,10 @@ export class Relayed {
 
   #fromLeg(view: Uint8Array): void {
     const pieces = this.#relay === undefined ? [view] : this.#relay.fromLeg(view, prepend)
+    if (this.#relay?.failure !== undefined) {
+      this.close(this.#relay.failure)
+      return
+    }
     if (pieces.length === 0) return
     if (this.#client.forward(pieces) === 'queued') this.#leg?.pause()
   }

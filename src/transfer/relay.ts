@@ -86,6 +86,11 @@ export class Relay {
     return this.#checkpoint?.functionName
   }
 
+  /** Why the leg makes no sense; nothing is forwarded from then on. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
   /** Bytes kept for a successor. */
   get retained(): number {
     return this.#retainedLength
@@ -157,9 +162,11 @@ export class Relay {
     this.#piecesLength = 0
     if (!this.#complete)
       return { kind: 'broken', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
-    if (!this.#sent) return { kind: 'anew', inbound: concat(...this.#retained) }
     const checkpoint = this.#checkpoint
-    if (checkpoint === undefined) return { kind: 'broken', reason: 'the handshake was underway' }
+    if (checkpoint === undefined) {
+      if (this.#sent) return { kind: 'broken', reason: 'the handshake was underway' }
+      return { kind: 'anew', inbound: concat(...this.#retained) }
+    }
     return {
       kind: 'takeOver',
       from: { checkpoint, records: this.#records, retained: concat(...this.#retained) },
@@ -209,7 +216,8 @@ export class Relay {
         this.#held ??= []
         return
       case 'more':
-        this.#piece(fragment)
+        // The rest comes with a later read.
+        this.#piece(fragment.slice())
         return
       case 'checkpoint':
         this.#piece(fragment)
