@@ -18,7 +18,7 @@ const COMMAND = new RegExp(
     'stop',
     'status( connections)?',
     'restart gateway',
-    'drain [a-z0-9-]{1,80}',
+    'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',
     'scale [a-z0-9-]{1,63} [1-9]\\d?',
     'move [0-9a-f]{1,32} [a-z0-9-]{1,80}',
@@ -26,7 +26,7 @@ const COMMAND = new RegExp(
 )
 
 /** Bytes of the longest command. */
-const COMMAND_LIMIT = 256
+const COMMAND_LIMIT = 8192
 /** Milliseconds that a command may take to arrive, and to be carried out. */
 const COMMAND_TIMEOUT = 5000
 const WORK_TIMEOUT = 120_000

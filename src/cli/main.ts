@@ -13,7 +13,7 @@ import { CommandError, UsageError } from './usage-error.ts'
 
 const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
        hotpotato status [--connections] [--json] [--config hotpotato.yml]
-       hotpotato drain CONTAINER | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
+       hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
        hotpotato move CONNECTION CONTAINER | restart gateway [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
@@ -24,7 +24,7 @@ const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
   status   what runs, and what it has done; --connections lists every connection
   logs     follow the log
 
-  drain    move all connections of a container to others of its function, and end it
+  drain    move all connections of some containers to others of their functions, and end them
   scale    start or drain containers of a function until there are N
   deploy   start new containers of a function, move all its connections to them, and end the old ones
   move     move one connection to another container of its function; the beginning of its id will do
@@ -53,7 +53,8 @@ async function main(): Promise<void> {
       secrets: { type: 'boolean', default: false },
     },
   })
-  const [command, file, count] = positionals
+  const [command, ...names] = positionals
+  const [file, count] = names
   const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
   switch (command) {
     case 'up':
@@ -66,12 +67,11 @@ async function main(): Promise<void> {
       followLogs(runDirectory())
       return
     case 'drain':
+      if (file === undefined) throw new CommandError('drain needs the name of a container, or of several')
+      return rollOut(runDirectory(), `drain ${names.join(' ')}`)
     case 'deploy':
-      if (file === undefined)
-        throw new CommandError(
-          `${command} needs the name of a ${command === 'drain' ? 'container' : 'function'}`,
-        )
-      return rollOut(runDirectory(), `${command} ${file}`)
+      if (file === undefined) throw new CommandError('deploy needs the name of a function')
+      return rollOut(runDirectory(), `deploy ${file}`)
     case 'scale':
       if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
         throw new CommandError('scale needs the name of a function and a number from 1 to 99')

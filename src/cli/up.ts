@@ -37,7 +37,8 @@ export async function up(configFile: string): Promise<void> {
   }
   // Before anything else, so that of two that are started at once only one goes on.
   const control = await serveControl(controlSocket(runDirectory), async command => {
-    const [verb, name = '', more = ''] = command.split(' ')
+    const [verb, ...names] = command.split(' ')
+    const [name = '', more = ''] = names
     if (verb === 'status') return status(config, supervisor, ports, name === 'connections')
     if (verb === 'stop') {
       await stop()
@@ -46,7 +47,7 @@ export async function up(configFile: string): Promise<void> {
     if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
     switch (verb) {
       case 'drain':
-        return supervisor.drain(name)
+        return supervisor.drain(...names)
       case 'deploy':
         return supervisor.deploy(name)
       case 'scale':

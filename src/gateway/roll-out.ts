@@ -48,24 +48,30 @@ export class RollOuts {
   }
 
   /**
-   * Moves all connections of a container to others of its function, then ends it for good.
-   * @throws Error there is no such container, or no other one of its function that is ready
+   * Moves all connections of some containers to others of their functions that stay, then ends them for good.
+   * @throws Error there is no such container, or no other one of its function that is ready; then nothing has happened
    */
-  async drain(name: string): Promise<RollOut> {
+  async drain(names: readonly string[]): Promise<RollOut> {
     const { containers } = this.#crew
-    const replica = containers.find(one => one.name === name)
-    if (replica === undefined) {
-      const names = containers.map(one => one.name)
-      throw new Error(`there is no container ${name}; there are ${names.join(', ')}`)
+    const leaving = [...new Set(names)].map(name => {
+      const found = containers.find(one => one.name === name)
+      if (found === undefined) {
+        const all = containers.map(one => one.name).join(', ')
+        throw new Error(`there is no container ${name}; there are ${all}`)
+      }
+      if (!found.life.stays) throw new Error(`${name} is being drained already`)
+      return found
+    })
+    for (const { name, functionName } of leaving) {
+      const others = containers.filter(
+        one => one.functionName === functionName && one.life.stays && one.ready,
+      )
+      if (others.every(one => leaving.includes(one)))
+        throw new Error(
+          `${name} is the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}: nobody could take its connections`,
+        )
     }
-    if (!replica.life.stays) throw new Error(`${name} is being drained already`)
-    const { functionName } = replica
-    const others = containers.filter(
-      one => one !== replica && one.functionName === functionName && one.life.stays && one.ready,
-    )
-    if (others.length === 0)
-      throw new Error(`${name} is the only container of ${functionName}: nobody could take its connections`)
-    return this.#retire([], [replica])
+    return this.#retire([], leaving)
   }
 
   /**

@@ -134,8 +134,8 @@ export class Supervisor {
   }
 
   /** @throws Error as {@link RollOuts.drain} */
-  drain(name: string): Promise<RollOut> {
-    return this.#rollOuts.drain(name)
+  drain(...names: string[]): Promise<RollOut> {
+    return this.#rollOuts.drain(names)
   }
 
   /** @throws Error as {@link RollOuts.deploy} */
