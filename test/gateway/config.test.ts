@@ -78,6 +78,14 @@ describe('parseConfig', () => {
     })
   })
 
+  it('takes a number of replicas to begin with, or their bounds', () => {
+    const read = (replicas: string) =>
+      parsed(`functions: { echo: { replicas: ${replicas} } }`).functions.get('echo')!.replicas
+    expect(read('2')).toEqual({ start: 2, min: 1, max: 64 })
+    expect(read('{ min: 2, max: 5 }')).toEqual({ start: 2, min: 2, max: 5 })
+    expect(read('{ max: 3 }')).toEqual({ start: 1, min: 1, max: 3 })
+  })
+
   it('takes port 0 for both, version 1.0, and durations in three spellings', () => {
     const { gateway, connection } = parsed(
       `version: 1.0\ngateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\nconnection: { idleSeconds: 250ms }\n${MINIMUM}`,
@@ -175,6 +183,15 @@ describe('parseConfig', () => {
       'functions: { echo: { replicas: 0 } }',
       'functions.echo.replicas must be a whole number from 1 to 64, not 0',
     ],
+    [
+      'functions: { echo: { replicas: { min: 3, max: 2 } } }',
+      'functions.echo.replicas.min must be at most max (2), not 3',
+    ],
+    [
+      'functions: { echo: { replicas: many } }',
+      'functions.echo.replicas must be a whole number from 1 to 64',
+    ],
+    ['restart: { crashLoop: 1 }\nfunctions: { echo: {} }', 'restart.crashLoop must be a whole number from 2'],
     [
       'functions: { echo: { handler: Echo } }',
       'functions.echo.handler must be the name of a shipped function or the path',
