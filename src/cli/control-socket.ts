@@ -2,18 +2,37 @@ import { chmodSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 
 /** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
-export type Command = 'stop' | 'status' | `drain ${string}` | `deploy ${string}` | `scale ${string} ${number}`
+export type Command =
+  | 'stop'
+  | 'status'
+  | 'status connections'
+  | 'restart gateway'
+  | `drain ${string}`
+  | `deploy ${string}`
+  | `scale ${string} ${number}`
+  | `move ${string} ${string}`
+
+/** What each looks like: names of functions have at most 63 characters, those of containers a number more, ids of connections 32. */
+const COMMAND = new RegExp(
+  `^(${[
+    'stop',
+    'status( connections)?',
+    'restart gateway',
+    'drain( [a-z0-9-]{1,80}){1,64}',
+    'deploy [a-z0-9-]{1,63}',
+    'scale [a-z0-9-]{1,63} [1-9]\\d?',
+    'move [0-9a-f]{1,32} [a-z0-9-]{1,80}',
+  ].join('|')})$`,
+)
 
 /** Bytes of the longest command. */
-const COMMAND_LIMIT = 256
+const COMMAND_LIMIT = 8192
 /** Milliseconds that a command may take to arrive, and to be carried out. */
 const COMMAND_TIMEOUT = 5000
 const WORK_TIMEOUT = 120_000
 
 function isCommand(text: string): text is Command {
-  return /^(stop|status|drain [a-z0-9-]{1,80}|deploy [a-z0-9-]{1,63}|scale [a-z0-9-]{1,63} [1-9]\d?)$/.test(
-    text,
-  )
+  return COMMAND.test(text)
 }
 
 /**

@@ -1,28 +1,34 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
-import type { MemberStatus } from '../gateway/supervisor.ts'
+import type { RollOut } from '../gateway/roll-out.ts'
+import type { Moved } from '../gateway/sessions.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
 import { controlSocket, say } from './run-directory.ts'
+import { type PlatformStatus, statusText } from './status.ts'
 import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
-const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--json]
-       hotpotato drain CONTAINER | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
+const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
+       hotpotato status [--connections] [--json] [--config hotpotato.yml]
+       hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
+       hotpotato move CONNECTION CONTAINER | restart gateway [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
   up       start the gateway and the containers, and stay
   stop     end what runs
-  status   what runs, and what it has done
+  status   what runs, and what it has done; --connections lists every connection
   logs     follow the log
 
-  drain    move all connections of a container to others of its function, and end it
+  drain    move all connections of some containers to others of their functions, and end them
   scale    start or drain containers of a function until there are N
   deploy   start new containers of a function, move all its connections to them, and end the old ones
+  move     move one connection to another container of its function; the beginning of its id will do
+  restart  start a new gateway, which takes the ports over, and end the old one
 
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
@@ -42,11 +48,13 @@ async function main(): Promise<void> {
     options: {
       config: { type: 'string', default: 'hotpotato.yml' },
       json: { type: 'boolean', default: false },
+      connections: { type: 'boolean', default: false },
       as: { type: 'string', default: 'envelope' },
       secrets: { type: 'boolean', default: false },
     },
   })
-  const [command, file, count] = positionals
+  const [command, ...names] = positionals
+  const [file, count] = names
   const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
   switch (command) {
     case 'up':
@@ -54,21 +62,30 @@ async function main(): Promise<void> {
     case 'stop':
       return stop(runDirectory())
     case 'status':
-      return status(runDirectory(), values.json)
+      return status(runDirectory(), values)
     case 'logs':
       followLogs(runDirectory())
       return
     case 'drain':
+      if (file === undefined) throw new CommandError('drain needs the name of a container, or of several')
+      return rollOut(runDirectory(), `drain ${names.join(' ')}`)
     case 'deploy':
-      if (file === undefined)
-        throw new CommandError(
-          `${command} needs the name of a ${command === 'drain' ? 'container' : 'function'}`,
-        )
-      return rollOut(runDirectory(), `${command} ${file}`)
+      if (file === undefined) throw new CommandError('deploy needs the name of a function')
+      return rollOut(runDirectory(), `deploy ${file}`)
     case 'scale':
       if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
         throw new CommandError('scale needs the name of a function and a number from 1 to 99')
       return rollOut(runDirectory(), `scale ${file} ${Number(count)}`)
+    case 'move':
+      if (file === undefined || count === undefined || !/^[0-9a-f]{1,32}$/i.test(file))
+        throw new CommandError(
+          'move needs the id of a connection, or the beginning of it, in hexadecimal (hotpotato status --connections), and the name of a container',
+        )
+      return move(runDirectory(), file.toLowerCase(), count)
+    case 'restart':
+      if (file !== 'gateway')
+        throw new CommandError('only the gateway can be restarted; for containers: deploy')
+      return rollOut(runDirectory(), 'restart gateway')
     case 'inspect':
     case 'verify':
       if (file === undefined) throw new InspectError(`${command} needs a FILE`)
@@ -98,39 +115,42 @@ function look(command: 'inspect' | 'verify', file: string, options: { as: string
   else process.exitCode = 1
 }
 
-/** Has connections moved, and says how that went. */
-async function rollOut(runDirectory: string, command: Command): Promise<void> {
+/** Has the platform do something. @throws CommandError it could not, or nothing runs */
+async function order<T extends object>(runDirectory: string, command: Command): Promise<T> {
   const answer = (await sendCommand(controlSocket(runDirectory), command)) as
-    | { readonly started?: readonly string[]; readonly ended: readonly string[]; readonly moved: number }
+    | T
     | { readonly error: string }
     | undefined
   if (answer === undefined) throw new CommandError('nothing runs here: npm start')
   if ('error' in answer) throw new CommandError(answer.error)
-  const { started = [], ended, moved } = answer
+  return answer
+}
+
+/** Has connections moved, and says how that went. */
+async function rollOut(runDirectory: string, command: Command): Promise<void> {
+  const { started = [], ended, moved } = await order<RollOut>(runDirectory, command)
   if (started.length > 0) say(`started ${started.join(', ')}`)
   if (ended.length > 0) say(`moved ${moved} connections, ended ${ended.join(', ')}`)
   if (started.length + ended.length === 0) say('nothing to do')
 }
 
-async function status(runDirectory: string, json: boolean): Promise<void> {
-  const answer = (await sendCommand(controlSocket(runDirectory), 'status')) as
-    | { members: MemberStatus[] }
-    | undefined
+async function move(runDirectory: string, connection: string, container: string): Promise<void> {
+  const moved = await order<Moved>(runDirectory, `move ${connection} ${container}`)
+  say(`moved ${moved.connection} from ${moved.from} to ${moved.to}, generation ${moved.generation}`)
+}
+
+async function status(
+  runDirectory: string,
+  { json, connections }: { readonly json: boolean; readonly connections: boolean },
+): Promise<void> {
+  const command = connections ? 'status connections' : 'status'
+  const answer = (await sendCommand(controlSocket(runDirectory), command)) as PlatformStatus | undefined
   if (answer === undefined) {
     say('nothing runs here: npm start')
     process.exitCode = 1
     return
   }
-  if (json) {
-    say(JSON.stringify(answer))
-    return
-  }
-  for (const { name, pid, ready, restarts, counters } of answer.members) {
-    const numbers = Object.entries(counters).map(([key, value]) => `${key} ${value}`)
-    say(
-      `${name.padEnd(12)} pid ${pid}  ${ready ? 'ready' : 'starting'}  restarts ${restarts}  ${numbers.join('  ')}`,
-    )
-  }
+  say(json ? JSON.stringify(answer) : statusText(answer))
 }
 
 main().catch((error: unknown) => {

@@ -11,6 +11,7 @@ import { chooseChannel } from '../transfer/channel.ts'
 import { chooseStream } from '../transfer/stream.ts'
 import { serveControl } from './control-socket.ts'
 import { controlSocket, LOG_FILE, say } from './run-directory.ts'
+import { functionStatus, type PlatformStatus } from './status.ts'
 
 /** A reason not to start that the user can mend; it is printed as one line. */
 export class UpError extends Error {
@@ -36,15 +37,28 @@ export async function up(configFile: string): Promise<void> {
   }
   // Before anything else, so that of two that are started at once only one goes on.
   const control = await serveControl(controlSocket(runDirectory), async command => {
-    if (command === 'status') return { pid: process.pid, ports, members: (await supervisor?.status()) ?? [] }
-    const [verb, name = '', count] = command.split(' ')
-    if (verb === 'drain' || verb === 'deploy' || verb === 'scale') {
-      if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
-      if (verb === 'scale') return supervisor.scale(name, Number(count))
-      return verb === 'drain' ? supervisor.drain(name) : supervisor.deploy(name)
+    const [verb, ...names] = command.split(' ')
+    const [name = '', more = ''] = names
+    if (verb === 'status') return status(config, supervisor, ports, name === 'connections')
+    if (verb === 'stop') {
+      await stop()
+      return { stopped: true }
     }
-    await stop()
-    return { stopped: true }
+    if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
+    switch (verb) {
+      case 'drain':
+        return supervisor.drain(...names)
+      case 'deploy':
+        return supervisor.deploy(name)
+      case 'scale':
+        return supervisor.scale(name, Number(more))
+      case 'move':
+        return supervisor.move(name, more)
+      case 'restart':
+        return supervisor.relieveGateway()
+      default:
+        throw new UpError(`no such command: ${command}`)
+    }
   })
   if (control === undefined) {
     throw new UpError(
@@ -69,6 +83,26 @@ export async function up(configFile: string): Promise<void> {
     process.exitCode = 1
     say((error as Error).message)
     await stop()
+  }
+}
+
+async function status(
+  { functions }: Config,
+  supervisor: Supervisor | undefined,
+  ports: Ports | undefined,
+  withConnections: boolean,
+): Promise<PlatformStatus> {
+  const [members = [], connections = []] = await Promise.all([
+    supervisor?.status(),
+    withConnections ? supervisor?.connections() : undefined,
+  ])
+  const bounds = new Map([...functions.values()].map(({ name, replicas }) => [name, replicas]))
+  return {
+    pid: process.pid,
+    ports,
+    functions: functionStatus(bounds, members),
+    members,
+    ...(withConnections ? { connections } : {}),
   }
 }
 

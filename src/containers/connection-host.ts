@@ -22,12 +22,14 @@ export interface ConnectionHost extends Callee {
   ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
   /**
    * Offers a frozen connection to a container of that function. `settle` is called exactly once.
+   * @param only that container, and no other
    * @returns false if there is no such container: nothing has happened
    */
   offer(
     functionName: string,
     freeze: () => Frozen | Promise<Frozen>,
     settle: (release: Release) => void,
+    only?: number,
   ): boolean
   /** The connection has ended or has gone to somebody else. */
   closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void

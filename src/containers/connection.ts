@@ -1,12 +1,15 @@
 import type { Field } from '../http/message.ts'
 import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
+import type { ConnectionDescription } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { wipeEnvelope } from '../transfer/parcel.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
+import { describeConnection, logSession, platformFields } from './description.ts'
+import type { Errand } from './errand.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Leg, type LegOwner } from './leg.ts'
@@ -36,7 +39,7 @@ export class Connection implements ProtocolOwner, LegOwner {
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
-  #generation: number
+  generation: number
   readonly #hops: number
   /** If the gateway relays the connection. */
   readonly #leg: Leg | undefined
@@ -49,6 +52,11 @@ export class Connection implements ProtocolOwner, LegOwner {
   #readEnded = false
   #draining = false
   #leaving = false
+  /** An order to move that has not been carried out. */
+  #errand: Errand | undefined
+  /** What is on its way to another container. */
+  #offered: Envelope | undefined
+  readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   #linger: NodeJS.Timeout | undefined
 
@@ -60,12 +68,9 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.host = host
     this.#stream = stream
     this.sessionId = envelope.sessionId
-    this.#generation = envelope.generation
+    this.generation = envelope.generation
     this.#hops = envelope.hops
-    this.fields = [
-      ['x-hotpotato-container', host.container],
-      ['x-hotpotato-hops', String(envelope.hops)],
-    ]
+    this.fields = platformFields(host.container, envelope.hops)
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     const received = Leg.receivedOf(envelope)
     this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
@@ -83,7 +88,11 @@ export class Connection implements ProtocolOwner, LegOwner {
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
-    this.#read()
+    this.#stream.read({
+      bytes: view => this.#onBytes(view),
+      end: () => this.#onEnd(),
+      error: error => this.#onError(error),
+    })
     if (this.#recovery?.cut === true) this.#breakOff()
     else this.pump()
     this.#recovery = undefined
@@ -96,16 +105,12 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.hangUp()
   }
 
-  get generation(): number {
-    return this.#generation
-  }
-
   get quiet(): boolean {
     return this.#protocol.quiet
   }
 
   snapshot(): Envelope {
-    return this.#envelope(this.#generation, this.#session?.snapshot())
+    return this.#envelope(this.generation, this.#session?.snapshot())
   }
 
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
@@ -126,10 +131,18 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#draining = true
     this.#leaving = moves
     if (this.#phase !== 'open') return
-    if (!moves) {
-      this.#protocol.drain()
-      return
-    }
+    if (moves) this.#leave()
+    else this.#protocol.drain()
+  }
+
+  /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
+  moveTo(errand: Errand): void {
+    if (!this.#errand?.open) this.#errand = errand
+    else errand.report('kept', 'it is leaving already')
+    this.#leave()
+  }
+
+  #leave(): void {
     this.#protocol.hold()
     this.pump()
   }
@@ -137,8 +150,21 @@ export class Connection implements ProtocolOwner, LegOwner {
   /** Goes, unless something is underway. */
   #depart(): void {
     if (this.#phase !== 'open' || !this.#protocol.quiet) return
-    this.#leaving = false
-    if (!this.#offer(this.host.functionName, false)) this.#protocol.drain()
+    const { functionName } = this.host
+    if (this.#leaving) {
+      this.#leaving = false
+      this.#errand?.report('unknown')
+      if (!this.#offer(functionName, false)) this.#protocol.drain()
+    } else if (!this.#offer(functionName, false, this.#errand?.target)) {
+      this.#errand?.report('kept', 'there is no such container any more')
+      this.#protocol.unhold()
+    }
+  }
+
+  /** What `status` shows. @param now as `performance.now()` */
+  describe(now: number): ConnectionDescription {
+    const age = Math.round(now - this.#arrived)
+    return describeConnection(this, this.#hops, age, this.#phase, this.#session, this.#protocol)
   }
 
   /** Ends the connection now, with close_notify. */
@@ -148,14 +174,6 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.goodbye()
     }
     if (this.#phase === 'closing') this.#finish()
-  }
-
-  #read(): void {
-    this.#stream.read({
-      bytes: view => this.#onBytes(view),
-      end: () => this.#onEnd(),
-      error: error => this.#onError(error),
-    })
   }
 
   #onBytes(view: Uint8Array): void {
@@ -194,7 +212,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.out.flush()
     this.#applyBackpressure()
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
-    if (this.#leaving) this.#depart()
+    if (this.#leaving || this.#errand?.open) this.#depart()
   }
 
   #step(): boolean {
@@ -226,29 +244,15 @@ export class Connection implements ProtocolOwner, LegOwner {
   }
 
   #onTls(event: SessionEvent): void {
-    switch (event.type) {
-      case 'application_data':
-        this.#protocol.receive(event.data)
-        return
-      case 'close_notify':
-        this.#onEnd()
-        return
-      case 'alert': {
-        const { alert, from, error } = event
-        this.host.log.debug(
-          { session: this.id, alert, from, reason: error.message },
-          'the TLS session failed',
-        )
-        this.#protocol.cancel(error)
-        this.hangUp()
-        return
-      }
-      case 'handshake_complete': {
-        const { cipherSuite, serverName, resumed } = event
-        this.host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
-        // From here on somebody else can go on, also if the first request came at once.
-        if (this.#leg !== undefined) this.out.flush()
-      }
+    logSession(this.host.log, this.id, event)
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.#onEnd()
+    else if (event.type === 'alert') {
+      this.#protocol.cancel(event.error)
+      this.hangUp()
+    } else if (event.type === 'handshake_complete' && this.#leg !== undefined) {
+      // From here on somebody else can go on, also if the first request came at once.
+      this.out.flush()
     }
   }
 
@@ -257,23 +261,13 @@ export class Connection implements ProtocolOwner, LegOwner {
     return this.#offer(functionName, true)
   }
 
-  #offer(functionName: string, requested: boolean): boolean {
+  #offer(functionName: string, requested: boolean, only?: number): boolean {
     this.#protocol.flush()
     this.out.flush()
     // Nothing moves without a client.
     if (this.#stream.state !== 'open') return true
-    let envelope: Envelope | undefined
-    const keep = (frozen: Frozen): Frozen => {
-      envelope = frozen.envelope
-      return frozen
-    }
-    const freeze = (): Frozen | Promise<Frozen> => {
-      const frozen = this.#freeze()
-      return frozen instanceof Promise ? frozen.then(keep) : keep(frozen)
-    }
-    return this.host.offer(functionName, freeze, release =>
-      this.#settle(release, envelope, requested ? functionName : undefined),
-    )
+    const settle = (release: Release): void => this.#settle(release, requested ? functionName : undefined)
+    return this.host.offer(functionName, () => this.#freeze(), settle, only)
   }
 
   /** Stops reading and writing, and gives everything up that another container needs. */
@@ -290,9 +284,10 @@ export class Connection implements ProtocolOwner, LegOwner {
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
     if (unread.length > 0) this.#take(unread)
-    const envelope = this.#envelope(this.#generation + 1, this.#session?.release())
+    const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
+    this.#offered = envelope
     return { envelope, descriptor }
   }
 
@@ -310,9 +305,13 @@ export class Connection implements ProtocolOwner, LegOwner {
   }
 
   /** What became of the offer. */
-  #settle(release: Release, envelope: Envelope | undefined, wanted: string | undefined): void {
+  #settle(release: Release, wanted: string | undefined): void {
+    const envelope = this.#offered
+    this.#offered = undefined
     if (release.state === 'gone') {
       this.#stream.destroy()
+      // To somebody else, if a request was what made it move.
+      this.#errand?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
       if (envelope !== undefined) wipeEnvelope(envelope)
       this.#close('moved')
     } else if (envelope === undefined) {
@@ -326,19 +325,20 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.#close(this.#leg === undefined ? 'unclean' : 'ended')
     } else {
       const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
+      if (wanted === undefined) this.#errand?.report('kept', release.verdict?.detail ?? 'it is gone')
       this.#resume(envelope, answer && { functionName: wanted!, answer })
     }
   }
 
-  /** Takes the session up again after a refusal; the request is answered here, and without one the connection ends. */
+  /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   #resume(envelope: Envelope, refusal: Refusal | undefined): void {
-    this.#generation = envelope.generation
+    this.generation = envelope.generation
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = this.#speak(envelope, refusal)
     this.#phase = 'open'
     this.#idle.start()
     this.#stream.unlift()
-    if (refusal === undefined) this.#protocol.drain()
+    if (refusal === undefined && this.#draining && !this.#leaving) this.#protocol.drain()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     else this.pump()
   }
@@ -418,6 +418,7 @@ export class Connection implements ProtocolOwner, LegOwner {
   #close(why: 'ended' | 'moved' | 'unclean'): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#errand?.report('ended', 'its client has gone')
     this.#idle.stop()
     clearTimeout(this.#linger)
     this.out.release()

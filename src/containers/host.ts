@@ -1,7 +1,7 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
-import type { Peer, RefusalReason } from '../transfer/control.ts'
+import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
@@ -12,10 +12,12 @@ import { type ByteStream, type Descriptor, openStream } from '../transfer/stream
 import { DecodeError } from '../wire/index.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
+import { Errand, type MoveReport } from './errand.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
 import { type Recovery, type Retries, recover } from './recovery.ts'
+import { Roster } from './roster.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -33,6 +35,9 @@ export interface HostOptions {
   readonly log: Log
   readonly keyRing: KeyRing
 }
+
+/** Connections that are listed at most: they have to fit into one message. */
+const LISTED = 50_000
 
 /** What a container has done so far, for `status`. */
 export interface Counters {
@@ -66,11 +71,10 @@ export class Host implements ConnectionHost {
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #connections = new Set<Connection>()
   readonly #work = new Set<Promise<unknown>>()
-  /** Containers by function. */
-  readonly #siblings = new Map<string, Peer[]>()
+  /** The other containers, of all functions. */
+  readonly #others = new Roster()
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
-  #turn = 0
   #draining = false
   #courier: Courier | undefined
 
@@ -100,14 +104,12 @@ export class Host implements ConnectionHost {
 
   /** Tells all containers of this function the keys that they share; those that hear of new ones tell them on. */
   shareKeys(): void {
-    for (const { id } of this.#siblings.get(this.functionName) ?? [])
-      this.#courier?.share(id, this.keyRing.share())
+    for (const { id } of this.#others.of(this.functionName)) this.#courier?.share(id, this.keyRing.share())
   }
 
   /** Keys from a peer. Those of other functions are none of ours. */
   keys(bytes: Uint8Array, from: number): void {
-    const siblings = this.#siblings.get(this.functionName) ?? []
-    if (!siblings.some(({ id }) => id === from)) {
+    if (!this.#others.of(this.functionName).some(({ id }) => id === from)) {
       this.log.warn({ from }, 'keys from a container of another function')
       return
     }
@@ -120,18 +122,40 @@ export class Host implements ConnectionHost {
 
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
-    const siblings = this.#siblings.get(peer.functionName)
-    if (siblings === undefined) this.#siblings.set(peer.functionName, [peer])
-    else siblings.push(peer)
+    this.#others.add(peer)
     if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
   }
 
   gone(id: number): void {
     this.#greeted.delete(id)
-    for (const siblings of this.#siblings.values()) {
-      const index = siblings.findIndex(peer => peer.id === id)
-      if (index >= 0) siblings.splice(index, 1)
-    }
+    this.#others.remove(id)
+  }
+
+  /** That container is about to go: nothing is offered to it any more. */
+  draining(id: number): void {
+    this.#others.draining(id)
+  }
+
+  /** How many connections containers have. */
+  loads(loads: Loads): void {
+    for (const { id, connections } of loads) this.#others.report(id, connections)
+  }
+
+  /** The connections that live here, at most {@link LISTED} of them. */
+  list(): ConnectionDescription[] {
+    const now = performance.now()
+    return [...this.#connections].slice(0, LISTED).map(connection => connection.describe(now))
+  }
+
+  /**
+   * Gives one connection to a certain container, at the next moment that loses nothing.
+   * @param sessionId in hexadecimal @param done called once, with what became of it
+   */
+  move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
+    const connection = [...this.#connections].find(({ id }) => id === sessionId)
+    const errand = new Errand(target, done)
+    if (connection === undefined) errand.report('unknown')
+    else connection.moveTo(errand)
   }
 
   /** Takes a connection, or says why not; then nothing has been done with it. */
@@ -199,20 +223,33 @@ export class Host implements ConnectionHost {
     functionName: string,
     freeze: () => Frozen | Promise<Frozen>,
     settle: (release: Release) => void,
+    only?: number,
   ): boolean {
-    const siblings = this.#siblings.get(functionName)
     const courier = this.#courier
-    if (siblings === undefined || siblings.length === 0 || courier === undefined) return false
-    const target = siblings[this.#turn++ % siblings.length]!
-    const send = ({ envelope, descriptor }: Frozen): void =>
-      courier.send(target.id, envelope, descriptor, settle)
+    const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
+    if (first === undefined || courier === undefined) return false
+    const refusedBy = new Set<number>()
+    const send = ({ envelope, descriptor }: Frozen, target = first): void =>
+      courier.send(target.id, envelope, descriptor, release => {
+        refusedBy.add(target.id)
+        const next =
+          only === undefined && isPassing(release) ? this.#others.choose(functionName, refusedBy) : undefined
+        if (next === undefined) {
+          settle(release)
+          return
+        }
+        envelope.generation++
+        send({ envelope, descriptor }, next)
+      })
     const frozen = freeze()
     if (frozen instanceof Promise) {
-      frozen.then(send).catch((error: unknown) => {
-        // The client went away while its last response was being sent.
-        this.log.debug({ err: error }, 'a connection ended before it could move')
-        settle({ state: 'ended', reason: 'lost' })
-      })
+      frozen
+        .then(one => send(one))
+        .catch((error: unknown) => {
+          // The client went away while its last response was being sent.
+          this.log.debug({ err: error }, 'a connection ended before it could move')
+          settle({ state: 'ended', reason: 'lost' })
+        })
     } else {
       send(frozen)
     }
@@ -239,7 +276,7 @@ export class Host implements ConnectionHost {
    */
   drain(): void {
     this.#draining = true
-    const moves = (this.#siblings.get(this.functionName) ?? []).length > 0
+    const moves = this.#others.has(this.functionName)
     for (const connection of this.#connections) connection.drain(moves)
   }
 
@@ -249,4 +286,10 @@ export class Host implements ConnectionHost {
     for (const connection of this.#connections) connection.stop()
     await Promise.allSettled(this.#work)
   }
+}
+
+/** It was refused for a reason that another container need not have: that one is about to stop, or is no more. */
+function isPassing(release: Release): boolean {
+  if (release.state !== 'owned') return false
+  return release.verdict === undefined || release.verdict.reason === 'draining'
 }

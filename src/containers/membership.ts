@@ -29,6 +29,8 @@ export interface MemberSettings {
   readonly channel: Channel['kind']
   readonly provider: ProviderName
   readonly logLevel: string
+  /** The numbers of other descriptors that it has inherited. */
+  readonly descriptors: readonly number[]
 }
 
 /** The numbers under which a process that the supervisor starts finds its descriptors. With `ipc`, only the first. */
@@ -67,8 +69,15 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
   }
 }
 
-/** Opens the channel that the supervisor made, and ends this process when the supervisor is gone. */
-export async function join(settings: MemberSettings, handlers: CourierHandlers): Promise<Membership> {
+/**
+ * Opens the channel that the supervisor made, and ends this process when the supervisor is gone.
+ * @param onTerminate what SIGTERM means; unless told, what `stop` means
+ */
+export async function join(
+  settings: MemberSettings,
+  handlers: CourierHandlers,
+  onTerminate = (): void => handlers.control({ kind: 'stop' }, SUPERVISOR),
+): Promise<Membership> {
   const { id, name, logLevel } = settings
   const log = pino({ name, level: logLevel })
   const orphaned = (): never => {
@@ -84,7 +93,7 @@ export async function join(settings: MemberSettings, handlers: CourierHandlers):
   const courier = new Courier(channel, new Sealer(provider, identity), handlers, fromHex(settings.token))
   // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => handlers.control({ kind: 'stop' }, SUPERVISOR))
+  process.on('SIGTERM', onTerminate)
   return { courier, publicKey: identity.publicKey, provider, log }
 }
 

@@ -4,6 +4,7 @@ import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
+import { hex } from '../wire/index.ts'
 import { loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -32,10 +33,31 @@ async function main(): Promise<void> {
   const { courier, log, provider, publicKey } = membership
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'drain') host?.drain()
     if (message.kind === 'stop') void stop(host, membership)
-    if (message.kind === 'statusRequest' && host !== undefined)
-      courier.tell(from, status(host, courier.inCustody))
+    if (host === undefined) return
+    switch (message.kind) {
+      case 'statusRequest':
+        courier.tell(from, status(host, courier.inCustody))
+        return
+      case 'drain':
+        host.drain()
+        return
+      case 'draining':
+        host.draining(message.id)
+        return
+      case 'loads':
+        host.loads(message.loads)
+        return
+      case 'connectionsRequest':
+        courier.tell(from, { kind: 'connections', connections: host.list() })
+        return
+      case 'move': {
+        const { sessionId, target } = message
+        host.move(hex(sessionId), target, report =>
+          courier.tell(from, { kind: 'moved', sessionId, ...report }),
+        )
+      }
+    }
   }
 
   const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: Date.now })

@@ -23,7 +23,7 @@ export interface FunctionConfig {
   /** The name of the certificate's files in the directory of the certificates. */
   readonly certificate: string
   /** Containers that serve it. */
-  readonly replicas: number
+  readonly replicas: Replicas
   readonly environment: Readonly<Record<string, string>>
   /** How its connections reach it; undefined: as all do. */
   readonly carrier: Carrier | undefined
@@ -34,6 +34,13 @@ export interface FunctionConfig {
 /** How a connection reaches its container: as the client's socket itself, or relayed by the gateway. */
 export const CARRIERS = ['fd', 'relay'] as const
 export type Carrier = (typeof CARRIERS)[number]
+
+/** How many containers a function starts with, and how few and how many `scale` may ask for. */
+export interface Replicas {
+  readonly start: number
+  readonly min: number
+  readonly max: number
+}
 
 /** A configuration and what in it was not understood. */
 export interface LoadedConfig {
@@ -277,13 +284,26 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     certificate: scalar('the name of a certificate: 1 to 63 of a-z, 0-9 and -', name, one =>
       typeof one === 'string' && /^[a-z0-9-]{1,63}$/.test(one) ? one : undefined,
     ),
-    replicas: whole(1, 64, 1),
+    replicas,
     environment,
     carrier: oneOf(CARRIERS, undefined),
     retries: oneOf(RETRIES, 'idempotent'),
   })
   return { name, ...fields(value, place) }
 }
+
+/** `N`: to begin with. `{ min, max }`: min to begin with. */
+const replicas: Reader<Replicas> = (value, place) => {
+  if (!(value instanceof Map))
+    return { start: whole(1, MOST_REPLICAS, 1)(value, place), min: 1, max: MOST_REPLICAS }
+  const { min, max } = section({
+    min: whole(1, MOST_REPLICAS, 1),
+    max: whole(1, MOST_REPLICAS, MOST_REPLICAS),
+  })(value, place)
+  if (min > max) refuse(below(place, 'min').path, `at most max (${max})`, min)
+  return { start: min, min, max }
+}
+const MOST_REPLICAS = 64
 
 function handlerOf(value: unknown, place: Place): string | undefined {
   if (!isText(value)) return undefined
@@ -345,6 +365,12 @@ const ROOT = section({
   liveness: section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
+  }),
+  restart: section({
+    firstSeconds: seconds(0.01, 3600, 0.1),
+    mostSeconds: seconds(0.01, 3600, 10),
+    healthySeconds: seconds(0.1, 3600, 10),
+    crashLoop: whole(2, 1000, 5),
   }),
   tls: section({
     groups: groupNames,

@@ -1,4 +1,5 @@
-import type { Peer } from '../transfer/control.ts'
+import { Roster } from '../containers/roster.ts'
+import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
 
 /** Something that is to be given to a container of a function. */
@@ -27,9 +28,8 @@ interface Delivery {
 /** Finds a container for what comes to the gateway: one after the other until one takes it, and waits a moment if there is none. */
 export class Dispatch {
   readonly #holdMilliseconds: number
-  readonly #containers = new Map<string, Peer[]>()
+  readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
-  #turn = 0
 
   /** @param holdMilliseconds for a container to become ready */
   constructor(holdMilliseconds: number) {
@@ -43,9 +43,7 @@ export class Dispatch {
 
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
-    const containers = this.#containers.get(peer.functionName)
-    if (containers === undefined) this.#containers.set(peer.functionName, [peer])
-    else containers.push(peer)
+    this.#containers.add(peer)
     for (const delivery of [...this.#held]) {
       if (delivery.consignment.functionName !== peer.functionName) continue
       this.#held.delete(delivery)
@@ -54,10 +52,17 @@ export class Dispatch {
   }
 
   gone(id: number): void {
-    for (const containers of this.#containers.values()) {
-      const index = containers.findIndex(peer => peer.id === id)
-      if (index >= 0) containers.splice(index, 1)
-    }
+    this.#containers.remove(id)
+  }
+
+  /** That container is about to go, and is offered nothing any more. */
+  draining(id: number): void {
+    this.#containers.draining(id)
+  }
+
+  /** How many connections containers have. */
+  loads(loads: Loads): void {
+    for (const { id, connections } of loads) this.#containers.report(id, connections)
   }
 
   deliver(consignment: Consignment): void {
@@ -72,10 +77,7 @@ export class Dispatch {
 
   #deliver(delivery: Delivery): void {
     const { consignment, refusedBy } = delivery
-    const ready = (this.#containers.get(consignment.functionName) ?? []).filter(
-      ({ id }) => !refusedBy.has(id),
-    )
-    const target = ready[this.#turn++ % ready.length]
+    const target = this.#containers.choose(consignment.functionName, refusedBy)
     if (target === undefined) this.#hold(delivery)
     else consignment.send(target, release => this.#settle(delivery, target, release))
   }

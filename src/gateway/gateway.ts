@@ -3,7 +3,7 @@ import type { Log } from '../containers/handler.ts'
 import { ownerOfPath } from '../containers/path.ts'
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Problem } from '../http/problem.ts'
-import type { Peer } from '../transfer/control.ts'
+import type { Loads, Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
@@ -13,6 +13,7 @@ import type { Carrier } from './config.ts'
 import { Dispatch } from './dispatch.ts'
 import { HostRecogniser } from './host.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
+import { portError } from './ports.ts'
 import { Relays } from './relays.ts'
 import { type RouteEntry, Routes } from './routes.ts'
 import { ClientHelloRecogniser } from './sni.ts'
@@ -20,6 +21,7 @@ import { ClientHelloRecogniser } from './sni.ts'
 /** What a gateway is told; durations in milliseconds. */
 export interface GatewayOptions {
   readonly host: string
+  /** 0: any free port. */
   readonly http: number
   readonly https: number
   readonly routes: readonly RouteEntry[]
@@ -62,7 +64,13 @@ export class Gateway {
   readonly #dispatch: Dispatch
   readonly #relays: Relays
 
-  constructor(options: GatewayOptions, courier: Courier, log: Log) {
+  /** @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS */
+  constructor(
+    options: GatewayOptions,
+    listening: { readonly http: number; readonly https: number },
+    courier: Courier,
+    log: Log,
+  ) {
     this.#options = options
     this.#courier = courier
     this.#log = log
@@ -75,20 +83,19 @@ export class Gateway {
     })
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
-      host: options.host,
       timeout: options.helloMilliseconds,
       limit: options.openingLimit,
       onDropped: (reason: string) => this.#dropped(reason),
     }
     this.#http = new Listener({
       ...common,
-      port: options.http,
+      descriptor: listening.http,
       judge: () => this.#judgeHttp(),
       onOpening: opening => this.#open(opening, false),
     })
     this.#https = new Listener({
       ...common,
-      port: options.https,
+      descriptor: listening.https,
       judge: () => this.#judgeTls(),
       onOpening: opening => this.#open(opening, true),
     })
@@ -106,9 +113,20 @@ export class Gateway {
 
   /** @returns the ports in use @throws Error that names the port and how to change it */
   async listen(): Promise<{ readonly http: number; readonly https: number }> {
-    const http = await listen(this.#http, this.#options.http, 'HOTPOTATO_HTTP_PORT', 'gateway.http')
-    const https = await listen(this.#https, this.#options.https, 'HOTPOTATO_HTTPS_PORT', 'gateway.https')
-    return { http, https }
+    const { http, https } = this.#options
+    const listen = (
+      listener: Listener<string>,
+      port: number,
+      variable: string,
+      key: string,
+    ): Promise<number> =>
+      listener.listen().catch((error: unknown) => {
+        throw portError(error, port, variable, key)
+      })
+    return {
+      http: await listen(this.#http, http, 'HOTPOTATO_HTTP_PORT', 'gateway.http'),
+      https: await listen(this.#https, https, 'HOTPOTATO_HTTPS_PORT', 'gateway.https'),
+    }
   }
 
   introduced(peer: Peer): void {
@@ -117,6 +135,25 @@ export class Gateway {
 
   gone(id: number): void {
     this.#dispatch.gone(id)
+  }
+
+  /** That container is about to go, and is offered nothing any more. */
+  draining(id: number): void {
+    this.#dispatch.draining(id)
+  }
+
+  /** How many connections containers have. */
+  loads(loads: Loads): void {
+    this.#dispatch.loads(loads)
+  }
+
+  /**
+   * Another gateway accepts on these ports now: stops accepting, and goes on with what is opening, held or relayed. When {@link size} is 0 and
+   * nothing is relayed any more, nothing is left to do.
+   */
+  makeWay(): void {
+    this.#http.stopAccepting()
+    this.#https.stopAccepting()
   }
 
   /** Stops accepting. Connections that were handed over live on; those that are relayed finish, which {@link finished} waits for. */
@@ -263,27 +300,5 @@ export class Gateway {
   #dropped(reason: string): void {
     this.counters.dropped++
     this.#log.debug({ reason }, 'dropped a connection')
-  }
-}
-
-async function listen(
-  listener: Listener<string>,
-  port: number,
-  variable: string,
-  key: string,
-): Promise<number> {
-  try {
-    return await listener.listen()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const why =
-      code === 'EADDRINUSE'
-        ? 'is in use'
-        : code === 'EACCES'
-          ? 'may not be used by this user'
-          : `cannot be opened (${code})`
-    throw new Error(
-      `port ${port} ${why}: choose another one with ${variable}=PORT, or ${key} in hotpotato.yml`,
-    )
   }
 }

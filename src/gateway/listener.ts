@@ -21,8 +21,8 @@ export interface Opening<T> {
 }
 
 export interface ListenerOptions<T> {
-  readonly host: string
-  readonly port: number
+  /** A socket that is bound already: a port stays open while it goes from one process to another. */
+  readonly descriptor: number
   /** Makes what judges one connection's first bytes: all of them, each time that more have come. */
   readonly judge: () => (bytes: Uint8Array) => Judgement<T>
   /** Milliseconds for the first bytes. */
@@ -59,21 +59,26 @@ export class Listener<T> {
 
   /** @returns the port in use @throws Error of Node's, with `code` EADDRINUSE, EACCES, … */
   listen(): Promise<number> {
-    const { host, port } = this.#options
+    const { descriptor } = this.#options
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
+      this.#server.listen({ fd: descriptor, backlog: 1024 }, () => {
         this.#server.off('error', reject)
         this.#server.on('error', error => this.#options.onDropped(`accept: ${error.message}`))
         const address = this.#server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : port)
+        resolve(typeof address === 'object' && address !== null ? address.port : 0)
       })
     })
   }
 
+  /** Stops accepting. What is opening goes on; others that have inherited the socket accept in our place. */
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close()
+  }
+
   /** Stops accepting, and drops what is still opening. */
   close(): void {
-    this.#server.close()
+    this.stopAccepting()
     for (const stream of this.#opening) stream.destroy()
     this.#opening.clear()
   }

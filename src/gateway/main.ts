@@ -1,5 +1,6 @@
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
 import type { ControlMessage } from '../transfer/control.ts'
+import type { CourierHandlers } from '../transfer/courier.ts'
 import { rawStreams } from '../transfer/stream.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
@@ -8,26 +9,47 @@ import type { GatewaySettings } from './gateway-settings.ts'
 async function main(): Promise<void> {
   const settings = readSettings<GatewaySettings>()
   let gateway: Gateway | undefined
-  const membership: Membership = await join(settings, {
+  const handlers: CourierHandlers = {
     parcel: () => ({ reason: 'malformed', detail: 'a gateway takes no connections from containers' }),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
-  })
+  }
+  // Once: somebody else takes our place, and until then we go on. Twice: now.
+  let terminated = false
+  const onTerminate = (): void => {
+    if (terminated) control({ kind: 'stop' }, SUPERVISOR)
+    else courier.tell(SUPERVISOR, { kind: 'leaving' })
+    terminated = true
+  }
+  const membership: Membership = await join(settings, handlers, onTerminate)
   const { courier, log, publicKey } = membership
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') {
-      gateway?.close()
-      log.info('stopped')
-      const until = Date.now() + RELAYED_FAREWELL
-      setInterval(() => {
-        if (gateway?.finished !== false || Date.now() > until) process.exit(0)
-      }, FAREWELL)
+    switch (message.kind) {
+      case 'statusRequest':
+        if (gateway !== undefined) courier.tell(from, status(gateway, courier.inCustody))
+        return
+      case 'draining':
+        gateway?.draining(message.id)
+        return
+      case 'loads':
+        gateway?.loads(message.loads)
+        return
+      case 'drain':
+        log.info('another gateway accepts now')
+        gateway?.makeWay()
+        return
+      case 'stop': {
+        gateway?.close()
+        log.info('stopped')
+        const until = Date.now() + RELAYED_FAREWELL
+        setInterval(() => {
+          if (gateway?.finished !== false || Date.now() > until) process.exit(0)
+        }, FAREWELL)
+      }
     }
-    if (message.kind === 'statusRequest' && gateway !== undefined)
-      courier.tell(from, status(gateway, courier.inCustody))
   }
 
   const options = settings.gateway
@@ -41,7 +63,8 @@ async function main(): Promise<void> {
   }
   const functionNames = new Set(options.functionNames)
   const carriers = new Map(Object.entries(options.carriers))
-  gateway = new Gateway({ ...options, functionNames, carriers }, courier, log)
+  const [http = -1, https = -1] = settings.descriptors
+  gateway = new Gateway({ ...options, functionNames, carriers }, { http, https }, courier, log)
   try {
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')

@@ -16,7 +16,9 @@ export interface MemberSpec {
   /** The compiled module that it runs. */
   readonly entry: URL
   /** What it is told, besides its id. */
-  readonly settings: Omit<MemberSettings, 'id' | 'token'>
+  readonly settings: Omit<MemberSettings, 'id' | 'token' | 'descriptors'>
+  /** Open descriptors that it inherits. */
+  readonly descriptors?: readonly number[]
 }
 
 /** A process that the supervisor has started. */
@@ -92,12 +94,15 @@ function newToken(): Uint8Array {
 function start(
   id: number,
   token: Uint8Array,
-  { entry, settings }: MemberSpec,
+  { entry, settings, descriptors = [] }: MemberSpec,
   log: number,
   inherited: readonly number[],
 ): ChildProcess {
-  const env = { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify({ ...settings, id, token: hex(token) }) }
-  const stdio = ['ignore', log, log, 'ipc', ...inherited] as const
+  const stdio = ['ignore', log, log, 'ipc', ...inherited, ...descriptors] as const
+  // A descriptor's number there is its place here.
+  const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
+  const told: MemberSettings = { ...settings, id, token: hex(token), descriptors: given }
+  const env = { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify(told) }
   if (stdio.indexOf('ipc') !== DESCRIPTORS.ipc) {
     throw new Error('the children look for their channel elsewhere')
   }

@@ -3,7 +3,9 @@ import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { Config } from './config.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
+import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec } from './member.ts'
+import type { ScaleBounds } from './roll-out.ts'
 
 /** What is not in the configuration file. */
 export interface PlanOptions {
@@ -12,19 +14,26 @@ export interface PlanOptions {
   readonly logLevel: string
 }
 
-/** The processes that a configuration asks for: one gateway, and for each function its containers. */
-export function plan(
-  config: Config,
-  options: PlanOptions,
-): { gateway: MemberSpec; containers: MemberSpec[] } {
+/** What a configuration asks for. */
+export interface Plan {
+  readonly gateway: MemberSpec
+  /** For each function as many as it starts with. */
+  readonly containers: readonly MemberSpec[]
+  /** How many containers a function may have. */
+  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly restart: RestartPolicy
+}
+
+/** The processes that a configuration asks for, and how they are kept. */
+export function plan(config: Config, options: PlanOptions): Plan {
   const functionNames = [...config.functions.keys()]
   const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
   return {
     gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, functionNames, options) },
     containers: [...config.functions.values()].flatMap(one =>
-      Array.from({ length: one.replicas }, (_, index): MemberSpec => {
+      Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
-        const settings: Omit<WorkerSettings, 'id' | 'token'> = {
+        const settings: Omit<WorkerSettings, 'id' | 'token' | 'descriptors'> = {
           ...options,
           name,
           functionName: one.name,
@@ -40,11 +49,23 @@ export function plan(
         return { name, entry: WORKER, settings }
       }),
     ),
+    bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
+    restart: restartPolicy(config),
   }
 }
 
 const GATEWAY = new URL('./main.js', import.meta.url)
 const WORKER = new URL('../containers/worker.js', import.meta.url)
+
+function restartPolicy({ restart }: Config): RestartPolicy {
+  const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart
+  return {
+    first: firstSeconds * 1000,
+    most: mostSeconds * 1000,
+    healthyAfter: healthySeconds * 1000,
+    crashLoop,
+  }
+}
 
 function httpLimits({ connection }: Config) {
   const { headBytes, headerFields, bodyBytes, requests } = connection
@@ -55,7 +76,7 @@ function gatewaySettings(
   config: Config,
   functionNames: readonly string[],
   options: PlanOptions,
-): Omit<GatewaySettings, 'id' | 'token'> {
+): Omit<GatewaySettings, 'id' | 'token' | 'descriptors'> {
   const { gateway, functions, connection } = config
   return {
     ...options,

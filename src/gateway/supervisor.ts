@@ -1,19 +1,29 @@
 import type { Log } from '../containers/handler.ts'
-import { SUPERVISOR } from '../containers/membership.ts'
 import type { Channel } from '../transfer/channel.ts'
-import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
-import { DecodeError } from '../wire/index.ts'
+import type { ConnectionDescription, ControlMessage, Peer } from '../transfer/control.ts'
+import { hex } from '../wire/index.ts'
+import type { GatewaySettings } from './gateway-settings.ts'
+import { Inquiries } from './inquiries.ts'
+import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
-import { type Member, type MemberSpec, openSwitchboard, type Switchboard } from './member.ts'
+import type { Member, MemberSpec } from './member.ts'
+import { type BoundPort, bindPort, portError } from './ports.ts'
+import { type Process, Processes } from './processes.ts'
+import { Replica } from './replica.ts'
+import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
+import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 
-/** Milliseconds before a process that ended is started again: the first time, and at most. */
-const BACK_OFF = { first: 100, most: 10_000 } as const
-/** Milliseconds after which a process counts as healthy, so that the next restart is quick again. */
-const HEALTHY_AFTER = 10_000
 /** Milliseconds for a process to end by itself. */
 const STOP_TIMEOUT = 3000
-/** Milliseconds for an answer to a status request. */
+/** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
+const MOVE_TIMEOUT = 30_000
+/** Milliseconds that a new process has to become ready, and connections to leave an old one; and between two looks at that. */
+const START_TIMEOUT = 20_000
+const DRAIN_TIMEOUT = 30_000
+const DRAIN_POLL = 20
+/** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
+const LOAD_DELAY = 50
 
 export interface SupervisorOptions {
   readonly gateway: MemberSpec
@@ -21,6 +31,9 @@ export interface SupervisorOptions {
   readonly channel: Channel['kind']
   /** Milliseconds between two questions whether a process lives, and of silence after which it is ended. */
   readonly liveness: { readonly period: number; readonly failure: number }
+  readonly restart: RestartPolicy
+  /** By function. */
+  readonly bounds: ReadonlyMap<string, ScaleBounds>
   /** Where the processes write what they log: an open descriptor. */
   readonly logDescriptor: number
   readonly log: Log
@@ -32,405 +45,384 @@ export interface Ports {
   readonly https: number
 }
 
-/** One process, as `status` shows it. */
+/** One replica, as `status` shows it. */
 export interface MemberStatus {
   readonly name: string
-  readonly id: number
-  readonly pid: number | undefined
   readonly role: 'gateway' | 'container'
+  /** The function that it serves; empty for the gateway. */
+  readonly functionName: string
+  readonly state: ReplicaState
   readonly ready: boolean
+  /** Of its process; undefined while there is none. */
+  readonly id: number | undefined
+  readonly pid: number | undefined
+  /** Milliseconds since its process was started. */
+  readonly age: number | undefined
   readonly restarts: number
   readonly counters: Readonly<Record<string, number>>
 }
 
-interface Asked {
-  readonly answer: Promise<Readonly<Record<string, number>>>
-  readonly resolve: (counters: Readonly<Record<string, number>>) => void
-}
-
-/** What is known of a name across restarts. */
-interface History {
-  restarts: number
-  delay: number
-}
-
-/** What became of connections that were to move. */
-export interface RollOut {
-  /** Names of new containers. */
-  readonly started?: readonly string[]
-  /** Names of containers that are no more. */
-  readonly ended: readonly string[]
-  /** Connections that went on in other containers. */
-  readonly moved: number
-}
-
-/** Milliseconds that a new container has to become ready, and connections to leave an old one; and between two looks at that. */
-const START_TIMEOUT = 20_000
-const DRAIN_TIMEOUT = 30_000
-const DRAIN_POLL = 20
+type Counters = Readonly<Record<string, number>>
 
 /**
  * The parent of the gateway and of every container. It makes their channels, introduces them to each other, tells everybody
- * when one has ended, and starts it again. It sees neither clients nor sessions.
+ * when one has ended, and starts it again. It holds the ports open, and sees neither clients nor sessions.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #switchboard: Switchboard
-  readonly #members = new Map<number, Member>()
-  readonly #history = new Map<string, History>()
-  readonly #timers = new Set<NodeJS.Timeout>()
-  /** Members that are to end, and are not started again. */
-  readonly #retired = new Set<number>()
-  /** Members that somebody waits for to be ready. */
-  readonly #expected = new Map<number, (error?: Error) => void>()
-  /** Processes that have been asked for their status and have not answered yet. */
-  readonly #asked = new Map<number, Asked>()
+  readonly #processes: Processes
+  readonly #replicas = new Set<Replica>()
+  readonly #counters = new Inquiries<Counters>(STATUS_TIMEOUT)
+  readonly #lists = new Inquiries<readonly ConnectionDescription[]>(STATUS_TIMEOUT)
+  readonly #moves = new Inquiries<MoveReport>(MOVE_TIMEOUT)
+  readonly #rollOuts: RollOuts
+  readonly #sessions: Sessions
   readonly #liveness: Liveness
-  #ports: Ports | undefined
-  #nextId = SUPERVISOR + 1
+  /** Replicas that somebody waits for to be ready. */
+  readonly #expected = new Map<Replica, (error?: Error) => void>()
+  /** What containers have said of their load since everybody was told. */
+  readonly #loads = new Map<number, number>()
+  #heartbeat: NodeJS.Timeout | undefined
+  #telling: NodeJS.Timeout | undefined
+  #bound: readonly BoundPort[] = []
   #stopping = false
-  #started: { resolve: (ports: Ports) => void; reject: (error: Error) => void } | undefined
+  /** A new gateway is taking over from the old one. */
+  #relieving = false
+  #started: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#liveness = new Liveness({ ...options.liveness, now: () => performance.now() })
-    this.#switchboard = openSwitchboard(SUPERVISOR, options.channel)
-    this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
-      for (const descriptor of descriptors) descriptor.close()
-      this.#receive(from, payload)
-    }
+    this.#processes = new Processes({
+      ...options,
+      onMessage: (process, message) => this.#receive(process, message),
+      onEnded: (process, how) => this.#ended(process, how),
+    })
+    this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.#sessions = new Sessions({
+      replicas: () => this.#containers,
+      list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
+      move: (id, sessionId, target) =>
+        this.#moves.ask(id, hex(sessionId), () =>
+          this.#processes.tell(id, { kind: 'move', sessionId, target }),
+        ),
+    })
   }
 
   /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
-  start(): Promise<Ports> {
-    const { containers, gateway } = this.#options
-    return new Promise((resolve, reject) => {
+  async start(): Promise<Ports> {
+    const { containers, gateway, liveness } = this.#options
+    const ports = await this.#bind()
+    const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
-      const timer = setInterval(() => this.#checkLiveness(), this.#options.liveness.period)
-      this.#timers.add(timer)
-      for (const spec of containers) this.#start(spec)
-      this.#start(gateway)
     })
+    this.#heartbeat = setInterval(() => this.#checkLiveness(), liveness.period)
+    for (const spec of containers) this.#add(spec)
+    this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
+    await started
+    return ports
   }
 
   /** Tells everybody to say goodbye, and ends who does not. */
   async stop(): Promise<void> {
     this.#stopping = true
-    for (const timer of this.#timers) clearTimeout(timer)
-    const members = [...this.#members.values()]
-    const ended = members.map(({ child }) =>
-      child.exitCode !== null || child.signalCode !== null
-        ? undefined
-        : new Promise(resolve => child.once('exit', resolve)),
-    )
-    for (const { id } of members) this.#tell(id, { kind: 'stop' })
-    let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise(resolve => {
-      timer = setTimeout(resolve, STOP_TIMEOUT)
-    })
-    await Promise.race([Promise.all(ended), timeout])
-    clearTimeout(timer)
-    for (const { child } of this.#members.values()) child.kill('SIGKILL')
-    await Promise.all(ended)
-    this.#switchboard.channel.close()
+    clearInterval(this.#heartbeat)
+    clearTimeout(this.#telling)
+    for (const { restart } of this.#replicas) clearTimeout(restart)
+    for (const port of this.#bound) port.close()
+    await this.#processes.stop(STOP_TIMEOUT)
+  }
+
+  /** @throws Error as {@link RollOuts.drain} */
+  drain(...names: string[]): Promise<RollOut> {
+    return this.#rollOuts.drain(names)
+  }
+
+  /** @throws Error as {@link RollOuts.deploy} */
+  deploy(functionName: string): Promise<RollOut> {
+    return this.#rollOuts.deploy(functionName)
+  }
+
+  /** @throws Error as {@link RollOuts.scale} */
+  scale(functionName: string, count: number): Promise<RollOut> {
+    return this.#rollOuts.scale(functionName, count)
   }
 
   /**
-   * Moves all connections of a container to others of its function, then ends it for good.
-   * @throws Error there is no such container, or no other one of its function that is ready
+   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when everything that was opening
+   * there has been handed over.
+   * @throws Error the new one does not start: then the old one goes on
    */
-  async drain(name: string): Promise<RollOut> {
-    const member = [...this.#members.values()].find(({ spec }) => spec.name === name)
-    if (member === undefined || member.spec === this.#options.gateway) {
-      const names = this.#containers.map(one => one.spec.name)
-      throw new Error(`there is no container ${name}; there are ${names.join(', ')}`)
-    }
-    const others = this.#containers.filter(
-      one =>
-        one !== member &&
-        one.peer !== undefined &&
-        functionOf(one) === functionOf(member) &&
-        !this.#retired.has(one.id),
-    )
-    if (others.length === 0)
-      throw new Error(
-        `${name} is the only container of ${functionOf(member)}: nobody could take its connections`,
-      )
-    return { ended: [name], moved: await this.#retire(member) }
-  }
-
-  /**
-   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old ones.
-   * @throws Error there is no such function, or the new ones do not start: then the old ones go on
-   */
-  async deploy(functionName: string): Promise<RollOut> {
-    const old = this.#containers.filter(one => functionOf(one) === functionName && !this.#retired.has(one.id))
-    if (old.length === 0) throw new Error(`there is no function ${functionName}`)
-    const started: Member[] = []
+  async relieveGateway(): Promise<RollOut> {
+    if (this.#relieving) throw new Error('a new gateway is being started already')
+    const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
+    const spec = old[0]!.spec
+    this.#relieving = true
+    const next = this.#add(spec)
     try {
-      for (const one of old) started.push(this.#startOneMore(one))
-      await Promise.all(started.map(one => this.#untilReady(one)))
+      await this.#untilReady(next)
     } catch (error) {
-      for (const one of started) {
-        this.#retired.add(one.id)
-        one.child.kill('SIGKILL')
-      }
-      throw new Error(`the new containers do not start, the old ones go on: ${(error as Error).message}`)
+      this.#abandon(next)
+      throw new Error(`the new gateway does not start, the old one goes on: ${(error as Error).message}`)
+    } finally {
+      this.#relieving = false
     }
-    return this.#rolledOut(started, old)
+    await Promise.all(old.map(one => this.#retire(one)))
+    return { started: [spec.name], ended: old.map(({ name }) => name), moved: 0 }
   }
 
-  /**
-   * Starts containers of a function, or drains the newest, until there are so many.
-   * @param count at least 1 @throws Error there is no such function, or new containers do not start
-   */
-  async scale(functionName: string, count: number): Promise<RollOut> {
-    const there = this.#containers.filter(
-      one => functionOf(one) === functionName && !this.#retired.has(one.id),
-    )
-    const [first] = there
-    if (first === undefined) throw new Error(`there is no function ${functionName}`)
-    const started: Member[] = []
-    for (let left = count - there.length; left > 0; left--) started.push(this.#startOneMore(first))
-    await Promise.all(started.map(one => this.#untilReady(one)))
-    return this.#rolledOut(started, there.slice(count).reverse())
+  /** Moves one connection. @throws Error as {@link Sessions.move} */
+  move(connection: string, container: string): Promise<Moved> {
+    return this.#sessions.move(connection, container)
   }
 
-  async #rolledOut(started: readonly Member[], old: readonly Member[]): Promise<RollOut> {
-    const namesOf = (members: readonly Member[]): string[] => members.map(({ spec }) => spec.name)
-    let moved = 0
-    // One after the other: of two that drain at a time one could be offered what the other has to give away.
-    for (const one of old) moved += await this.#retire(one)
-    return { started: namesOf(started), ended: namesOf(old), moved }
+  /** The connections of all containers. */
+  connections(): Promise<ConnectionStatus[]> {
+    return this.#sessions.list()
   }
 
-  #startOneMore({ spec }: Member): Member {
-    const name = this.#freeName(functionOf({ spec }))
-    return this.#start({ ...spec, name, settings: { ...spec.settings, name } })
+  /** What runs, and what it has done. */
+  async status(): Promise<MemberStatus[]> {
+    return Promise.all([...this.#replicas].map(replica => this.#statusOf(replica)))
   }
 
-  get #containers(): Member[] {
-    return [...this.#members.values()].filter(({ spec }) => spec !== this.#options.gateway)
+  async #statusOf({ name, functionName, life, member }: Replica): Promise<MemberStatus> {
+    const counters = member === undefined ? {} : await this.#ask(member.id)
+    return {
+      name,
+      role: functionName === '' ? 'gateway' : 'container',
+      functionName,
+      state: life.state,
+      ready: member?.peer !== undefined,
+      id: member?.id,
+      pid: member?.child.pid,
+      age: member && Date.now() - member.startedAt,
+      restarts: life.restarts,
+      counters,
+    }
+  }
+
+  async #ask(id: number): Promise<Counters> {
+    const send = (): void => this.#processes.tell(id, { kind: 'statusRequest' })
+    return (await this.#counters.ask(id, '', send)) ?? {}
+  }
+
+  async #bind(): Promise<Ports> {
+    const { host, http, https } = (this.#options.gateway.settings as GatewaySettings).gateway
+    const bind = async (port: number, variable: string, key: string): Promise<number> => {
+      try {
+        const bound = await bindPort(host, port)
+        this.#bound = [...this.#bound, bound]
+        return bound.port
+      } catch (error) {
+        throw portError(error, port, variable, key)
+      }
+    }
+    return {
+      http: await bind(http, 'HOTPOTATO_HTTP_PORT', 'gateway.http'),
+      https: await bind(https, 'HOTPOTATO_HTTPS_PORT', 'gateway.https'),
+    }
+  }
+
+  get #containers(): Replica[] {
+    return [...this.#replicas].filter(({ functionName }) => functionName !== '')
+  }
+
+  #crew(): Crew {
+    const containers = (): Replica[] => this.#containers
+    return {
+      get containers() {
+        return containers()
+      },
+      startLike: ({ spec, functionName }) => {
+        const name = this.#freeName(functionName)
+        return this.#add({ ...spec, name, settings: { ...spec.settings, name } })
+      },
+      untilReady: replica => this.#untilReady(replica),
+      abandon: replica => this.#abandon(replica),
+      leaveOut: replica => this.#leaveOut(replica),
+      retire: replica => this.#retire(replica),
+    }
   }
 
   #freeName(functionName: string): string {
-    const taken = new Set([...this.#members.values()].map(({ spec }) => spec.name))
+    const taken = new Set([...this.#replicas].map(({ name }) => name))
     for (let number = 1; ; number++) {
       const name = `${functionName}-${number}`
       if (!taken.has(name)) return name
     }
   }
 
-  #untilReady({ id, spec }: Member): Promise<void> {
+  #untilReady(replica: Replica): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#expected.delete(id)
-        reject(new Error(`${spec.name} is not ready in time`))
-      }, START_TIMEOUT)
       const settle = (error?: Error): void => {
         clearTimeout(timer)
-        this.#expected.delete(id)
+        this.#expected.delete(replica)
         if (error === undefined) resolve()
         else reject(error)
       }
-      this.#expected.set(id, settle)
+      const timer = setTimeout(() => settle(new Error(`${replica.name} is not ready in time`)), START_TIMEOUT)
+      this.#expected.set(replica, settle)
     })
   }
 
-  /** Lets a container's connections move away, and ends it. @returns how many moved */
-  async #retire(member: Member): Promise<number> {
-    const { id, child, spec } = member
-    this.#retired.add(id)
-    const before = (await this.#counters(id)).moved ?? 0
-    const ended = new Promise(resolve => child.once('exit', resolve))
-    this.#tell(id, { kind: 'drain' })
-    let counters = await this.#counters(id)
-    const end = Date.now() + DRAIN_TIMEOUT
-    while (
-      this.#members.has(id) &&
-      (counters.connections !== 0 || counters.inCustody !== 0) &&
-      Date.now() < end
-    ) {
-      await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
-      counters = { ...counters, ...(await this.#counters(id)) }
+  #abandon(replica: Replica): void {
+    replica.life.drain()
+    if (replica.member === undefined) this.#remove(replica)
+    else replica.member.child.kill('SIGKILL')
+  }
+
+  #leaveOut({ life, member }: Replica): void {
+    life.drain()
+    if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
+  }
+
+  async #retire(replica: Replica): Promise<number> {
+    replica.life.drain()
+    const { member } = replica
+    if (member?.peer === undefined) {
+      this.#abandon(replica)
+      return 0
     }
-    this.#options.log.info({ left: counters.connections }, `${spec.name} is drained`)
-    this.#tell(id, { kind: 'stop' })
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
-    await ended
-    clearTimeout(timer)
+    const { id, child } = member
+    const before = (await this.#ask(id)).moved ?? 0
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    this.#processes.tell(id, { kind: 'drain' })
+    let counters = await this.#ask(id)
+    const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
+      connections !== 0 || inCustody !== 0 || relayed !== 0
+    const end = Date.now() + DRAIN_TIMEOUT
+    while (this.#processes.get(id) !== undefined && busy(counters) && Date.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
+      counters = { ...counters, ...(await this.#ask(id)) }
+    }
+    this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
+    if (this.#processes.get(id) !== undefined) {
+      this.#processes.tell(id, { kind: 'stop' })
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
+      await ended
+      clearTimeout(timer)
+    }
     return (counters.moved ?? 0) - before
   }
 
-  /** What runs, and what it has done. */
-  async status(): Promise<MemberStatus[]> {
-    return Promise.all([...this.#members.values()].map(member => this.#memberStatus(member)))
+  #add(spec: MemberSpec): Replica {
+    const replica = new Replica(spec, this.#options.restart)
+    this.#replicas.add(replica)
+    this.#processes.start(replica)
+    return replica
   }
 
-  async #memberStatus({ id, spec, child, peer }: Member): Promise<MemberStatus> {
-    const counters = await this.#counters(id)
-    return {
-      name: spec.name,
-      id,
-      pid: child.pid,
-      role: spec === this.#options.gateway ? 'gateway' : 'container',
-      ready: peer !== undefined,
-      restarts: this.#history.get(spec.name)?.restarts ?? 0,
-      counters,
-    }
+  #remove(replica: Replica): void {
+    clearTimeout(replica.restart)
+    this.#replicas.delete(replica)
   }
 
-  /** Asks a process; whoever asks meanwhile gets the same answer. */
-  #counters(id: number): Promise<Readonly<Record<string, number>>> {
-    const asked = this.#asked.get(id)
-    if (asked !== undefined) return asked.answer
-    let resolve: (counters: Readonly<Record<string, number>>) => void = () => {}
-    const answer = new Promise<Readonly<Record<string, number>>>(settle => {
-      resolve = settle
-    })
-    const timer = setTimeout(() => resolve({}), STATUS_TIMEOUT)
-    this.#asked.set(id, { answer, resolve })
-    this.#tell(id, { kind: 'statusRequest' })
-    return answer.finally(() => {
-      clearTimeout(timer)
-      this.#asked.delete(id)
-    })
-  }
-
-  #start(spec: MemberSpec): Member {
-    const id = this.#nextId++
-    const member = this.#switchboard.start(id, spec, this.#options.logDescriptor)
-    this.#members.set(id, member)
-    const { child } = member
-    child.on('error', error => this.#options.log.error({ err: error }, `${spec.name} cannot be started`))
-    child.once('exit', (code, signal) => this.#ended(member, signal ?? `exit code ${code}`))
-    return member
-  }
-
-  /** @param introduced whose inbox goes along */
-  #tell(to: number, message: ControlMessage, introduced?: Member): void {
-    const token = this.#members.get(to)?.token
-    this.#switchboard.channel.send(to, encodeControl(message, token), introduced?.ends ?? [])
-  }
-
-  #receive(from: number, payload: Uint8Array): void {
-    const member = this.#members.get(from)
-    if (member === undefined) return
-    let message: ControlMessage
-    try {
-      message = decodeControl(payload, member.token)
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      this.#options.log.warn(
-        { from: member.spec.name, reason: error.message },
-        'a message that makes no sense',
-      )
-      return
-    }
+  #receive({ replica, member }: Process, message: ControlMessage): void {
+    const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
       case 'ready':
-        this.#ready(member, message.peer)
-        return
-      case 'listening':
-        this.#ports = { http: message.http, https: message.https }
+        this.#ready(replica, member, message.peer)
         return
       case 'failed':
         member.failure = message.reason
-        this.#failed(member)
+        this.#failed(replica, message.reason)
         return
       case 'status':
-        this.#asked
-          .get(from)
-          ?.resolve(Object.fromEntries(message.counters.map(({ name, value }) => [name, value])))
+        this.#heard(from, Object.fromEntries(message.counters.map(({ name, value }) => [name, value])))
+        return
+      case 'connections':
+        this.#lists.answered(from, '', message.connections)
+        return
+      case 'moved':
+        this.#moves.answered(from, hex(message.sessionId), message)
+        return
+      case 'leaving':
+        if (replica.functionName === '') this.#relieve(replica)
     }
   }
 
   /** Introduces a process to all others, and all others to it. */
-  #ready(member: Member, peer: Peer): void {
+  #ready(replica: Replica, member: Member, peer: Peer): void {
     // Nobody becomes somebody else by saying so.
-    member.peer = { ...peer, id: member.id, name: member.spec.name }
+    this.#processes.introduce(member, { ...peer, id: member.id, name: replica.name })
     this.#liveness.heard(member.id)
-    for (const other of this.#members.values()) {
-      if (other === member || other.peer === undefined) continue
-      // The newcomer first: when the others hear of it, it knows them already.
-      this.#tell(member.id, { kind: 'introduce', peer: other.peer }, other)
-      this.#tell(other.id, { kind: 'introduce', peer: member.peer }, member)
-    }
-    this.#options.log.info({ pid: member.child.pid }, `${member.spec.name} is ready`)
-    this.#expected.get(member.id)?.()
+    replica.life.ready(performance.now())
+    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#expected.get(replica)?.()
     this.#checkStarted()
+  }
+
+  #heard(from: number, counters: Counters): void {
+    this.#counters.answered(from, '', counters)
+    const { connections } = counters
+    if (connections === undefined || this.#processes.get(from)?.replica.functionName === '') return
+    this.#loads.set(from, connections)
+    this.#telling ??= setTimeout(() => this.#tellLoads(), LOAD_DELAY)
+  }
+
+  #tellLoads(): void {
+    this.#telling = undefined
+    const loads = [...this.#loads].map(([id, connections]) => ({ id, connections }))
+    this.#loads.clear()
+    this.#processes.tellAll({ kind: 'loads', loads })
+  }
+
+  /** Somebody else has told the gateway to end. */
+  #relieve(replica: Replica): void {
+    if (this.#stopping || this.#relieving || !replica.life.stays) return
+    this.#options.log.info('the gateway was told to end; another takes its place')
+    this.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
   /** A process whose event loop stands still is killed, and started again like one that has crashed. */
   #checkLiveness(): void {
     const { ask, hung } = this.#liveness.look()
-    for (const id of ask) this.#tell(id, { kind: 'statusRequest' })
+    for (const id of ask) this.#processes.tell(id, { kind: 'statusRequest' })
     for (const id of hung) {
-      const member = this.#members.get(id)
       this.#liveness.forget(id)
-      this.#options.log.error({ pid: member?.child.pid }, `${member?.spec.name} hangs; it is killed`)
-      member?.child.kill('SIGKILL')
+      const found = this.#processes.get(id)
+      if (found === undefined) continue
+      const { replica, member } = found
+      this.#options.log.error({ pid: member.child.pid }, `${replica.name} hangs; it is killed`)
+      member.child.kill('SIGKILL')
     }
   }
 
   #checkStarted(): void {
-    const all = this.#options.containers.length + 1
-    const ready = [...this.#members.values()].filter(({ peer }) => peer !== undefined).length
-    if (this.#started === undefined || this.#ports === undefined || ready < all) return
-    this.#started.resolve(this.#ports)
+    if (this.#started === undefined || [...this.#replicas].some(({ ready }) => !ready)) return
+    this.#started.resolve()
     this.#started = undefined
   }
 
-  #failed({ id, spec, failure }: Member): void {
-    this.#options.log.error(`${spec.name} cannot start: ${failure}`)
-    this.#expected.get(id)?.(new Error(failure))
-    this.#started?.reject(new Error(failure))
+  #failed(replica: Replica, reason: string): void {
+    this.#options.log.error(`${replica.name} cannot start: ${reason}`)
+    this.#expected.get(replica)?.(new Error(reason))
+    this.#started?.reject(new Error(reason))
     this.#started = undefined
   }
 
-  #ended(member: Member, how: string): void {
-    const { id, spec, startedAt, failure } = member
-    this.#members.delete(id)
+  #ended({ replica, member }: Process, how: string): void {
+    const { id, failure } = member
+    const { name, life } = replica
     this.#liveness.forget(id)
-    this.#switchboard.channel.forget(id)
+    this.#loads.delete(id)
+    for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
-    for (const other of this.#members.values()) {
-      if (member.peer !== undefined && other.peer !== undefined) this.#tell(other.id, { kind: 'gone', id })
-    }
-    this.#expected.get(id)?.(new Error(`${spec.name} ended (${how})`))
-    if (this.#retired.delete(id)) {
-      this.#options.log.info({ how }, `${spec.name} ended for good`)
+    this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
+    const delay = life.ended(performance.now(), Math.random())
+    if (delay === undefined) {
+      this.#remove(replica)
+      this.#options.log.info({ how }, `${name} ended for good`)
       return
     }
-    const history = this.#history.get(spec.name) ?? { restarts: 0, delay: BACK_OFF.first }
-    if (Date.now() - startedAt > HEALTHY_AFTER) history.delay = BACK_OFF.first
-    // Those that end together need not start together.
-    const delay = Math.round(history.delay * (0.5 + Math.random() / 2))
-    this.#history.set(spec.name, {
-      restarts: history.restarts + 1,
-      delay: Math.min(history.delay * 2, BACK_OFF.most),
-    })
-    this.#options.log.warn({ how, failure, delay }, `${spec.name} ended; it is started again`)
+    this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
     if (failure === undefined)
-      this.#started?.reject(new Error(`${spec.name} ended (${how}) before it was ready; its log says why`))
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      this.#start(this.#again(spec))
+      this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
+    replica.restart = setTimeout(() => {
+      life.started()
+      this.#processes.start(replica)
     }, delay)
-    this.#timers.add(timer)
   }
-
-  /** A gateway that was given any free port takes the same one again. */
-  #again(spec: MemberSpec): MemberSpec {
-    if (spec !== this.#options.gateway || this.#ports === undefined) return spec
-    const settings = spec.settings as MemberSpec['settings'] & { gateway: object }
-    Object.assign(settings.gateway, this.#ports)
-    return spec
-  }
-}
-
-/** The function that a container serves; empty for the gateway. */
-function functionOf({ spec }: Pick<Member, 'spec'>): string {
-  return (spec.settings as { readonly functionName?: string }).functionName ?? ''
 }

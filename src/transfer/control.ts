@@ -1,4 +1,5 @@
 import {
+  boolean,
   DecodeError,
   decode,
   EMPTY,
@@ -66,6 +67,41 @@ export const PARCEL_TICKET_LENGTH = 8
 
 const Empty = struct('Empty', {})
 const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
+const Load = struct('Load', { id: uint32, connections: uint32 })
+
+/** `kept`: the target did not take it, and it goes on where it was. `ended`: nobody has it any more. */
+export const MoveOutcome = enumeration('MoveOutcome', uint8, { moved: 1, unknown: 2, kept: 3, ended: 4 })
+export type MoveOutcome = TypeOf<typeof MoveOutcome>
+
+/** What a connection is doing. `frozen`: on its way to somebody else. */
+export const ConnectionPhase = enumeration('ConnectionPhase', uint8, {
+  handshake: 1,
+  idle: 2,
+  busy: 3,
+  frozen: 4,
+  closing: 5,
+})
+
+/** One connection, as `status` shows it: nothing that is secret. */
+export const ConnectionDescription = struct('ConnectionDescription', {
+  sessionId: fixed(SESSION_ID_LENGTH),
+  generation: uint32,
+  /** Moves between containers so far. */
+  hops: uint16,
+  /** Requests that have been accepted on it, wherever it was. */
+  requests: uint32,
+  /** Milliseconds since it came to this container. */
+  age: uint32,
+  phase: ConnectionPhase,
+  /** What it speaks, as ALPN writes it. */
+  protocol: text(0, 255),
+  tls: boolean,
+  /** Empty without TLS, and until one has been chosen. */
+  cipherSuite: text(0, 63),
+  /** Empty if the client gave none. */
+  serverName: text(0, 255),
+})
+export type ConnectionDescription = TypeOf<typeof ConnectionDescription>
 
 /** What carries a connection. */
 const consignment = {
@@ -93,6 +129,13 @@ export const ControlMessage = select(
     listening: 11,
     keys: 12,
     takeOver: 13,
+    draining: 14,
+    loads: 15,
+    connectionsRequest: 16,
+    connections: 17,
+    move: 18,
+    moved: 19,
+    leaving: 20,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -125,9 +168,29 @@ export const ControlMessage = select(
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /** From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is answered like a parcel. */
     takeOver: struct('TakeOverMessage', consignment),
+    /** From the supervisor: that container is about to go. What comes from it is taken; nothing is offered to it. */
+    draining: struct('Draining', { id: uint32 }),
+    /** From the supervisor: how many connections containers have, as they said last. */
+    loads: struct('Loads', { loads: vector(Load, 0, 2 ** 16 - 1) }),
+    /** From the supervisor: which connections do you have? */
+    connectionsRequest: Empty,
+    connections: struct('Connections', { connections: vector(ConnectionDescription, 0, 2 ** 24 - 1) }),
+    /** From the supervisor: give that connection to that container, at the next moment that loses nothing. */
+    move: struct('Move', { sessionId: fixed(SESSION_ID_LENGTH), target: uint32 }),
+    /** To the supervisor: what became of it. */
+    moved: struct('Moved', {
+      sessionId: fixed(SESSION_ID_LENGTH),
+      outcome: MoveOutcome,
+      /** Of the new owner; 0 unless moved. */
+      generation: uint32,
+      detail: text(0, 255),
+    }),
+    /** To the supervisor: somebody has told me to end; I wait for another in my place. */
+    leaving: Empty,
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
+export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
 /** Bytes of the secret that the supervisor shares with each process that it starts. */

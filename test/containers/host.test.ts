@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MoveReport } from '../../src/containers/errand.ts'
 import { Host } from '../../src/containers/host.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
@@ -21,7 +22,14 @@ const warnings: unknown[] = []
 const log = { debug() {}, info() {}, warn: (fields: unknown) => void warnings.push(fields), error() {} }
 let host: Host
 /** What the courier was asked to send, and how to settle it. */
-let sent: { target: number; descriptor: Descriptor; settle: (release: Release) => void }[]
+let sent: {
+  target: number
+  envelope: Envelope
+  descriptor: Descriptor
+  settle: (release: Release) => void
+}[]
+/** What the function answers to /later. */
+let answerLater: Promise<{ status: number; body: string }>
 let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
@@ -40,7 +48,11 @@ beforeEach(async () => {
   host = new Host({
     container: 'echo-1',
     functionName: 'echo',
-    module: { kind: 'raw', file: 'test', handle: ({ path }) => ({ status: 200, body: path }) },
+    module: {
+      kind: 'raw',
+      file: 'test',
+      handle: ({ path }) => (path === '/later' ? answerLater : { status: 200, body: path }),
+    },
     environment: {},
     functionNames: new Set(['echo', 'hello']),
     tls: serverConfig(),
@@ -51,8 +63,8 @@ beforeEach(async () => {
   shared = []
   host.connect({
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
-    send: (target: number, _envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
-      void sent.push({ target, descriptor, settle }),
+    send: (target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
+      void sent.push({ target, envelope: { ...envelope }, descriptor, settle }),
   } as unknown as Courier)
 })
 afterEach(async () => {
@@ -177,6 +189,139 @@ describe('what leaves', () => {
     expect((await kept.text()).match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 503', 'HTTP/1.1 200'])
     expect(await lost.text()).toBe('')
     expect(host.counters).toMatchObject({ unclean: 1, moved: 0 })
+  })
+})
+
+describe('a container that is about to go', () => {
+  const refused = {
+    state: 'owned',
+    verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' },
+  } as const
+
+  it('is offered nothing any more, and is asked again by nobody who was refused by it', async () => {
+    for (const id of [5, 6, 7]) host.introduced(sibling(id))
+    host.draining(6)
+    const { descriptor } = await connection()
+    host.take({ envelope: plain(GET_HELLO), descriptor })
+    expect(sent.map(({ target }) => target)).toEqual([5])
+    sent[0]!.settle(refused)
+    expect(sent.map(({ target }) => target)).toEqual([5, 7])
+    expect(sent[1]!.descriptor.open).toBe(true)
+    // Every offer is a new generation: whoever gets an old one late has to refuse it.
+    expect(sent.map(({ envelope }) => envelope.generation)).toEqual([1, 2])
+    sent[1]!.settle({ state: 'gone' })
+    expect(host.counters).toMatchObject({ moved: 1, unclean: 0 })
+  })
+
+  it('has the request answered here if nobody else is there, with a later generation', async () => {
+    for (const id of [5, 6]) host.introduced(sibling(id))
+    const { descriptor, text } = await connection()
+    host.take({ envelope: plain(GET_HELLO), descriptor })
+    sent[0]!.settle({ state: 'owned', verdict: undefined })
+    sent[1]!.settle(refused)
+    expect(sent).toHaveLength(2)
+    expect(host.list()).toMatchObject([{ generation: 2 }])
+    await host.stop()
+    expect(await text()).toMatch(/^HTTP\/1\.1 503 /)
+  })
+
+  it.each([
+    { state: 'ended', reason: 'lost' },
+    { state: 'owned', verdict: { outcome: 'refused', reason: 'stale', detail: 'x' } },
+  ] as const)('another is not asked after %j', async release => {
+    for (const id of [5, 6]) host.introduced(sibling(id))
+    const { descriptor } = await connection()
+    host.take({ envelope: plain(GET_HELLO), descriptor })
+    sent[0]!.settle(release)
+    expect(sent).toHaveLength(1)
+  })
+})
+
+describe('the least loaded container', () => {
+  it('is offered what moves', async () => {
+    for (const id of [5, 6]) host.introduced(sibling(id))
+    host.loads([
+      { id: 5, connections: 9 },
+      { id: 6, connections: 7 },
+    ])
+    for (let i = 0; i < 3; i++) {
+      const { descriptor } = await connection()
+      host.take({ envelope: plain(GET_HELLO), descriptor })
+    }
+    expect(sent.map(({ target }) => target)).toEqual([6, 6, 5])
+  })
+})
+
+describe('an order to move a connection', () => {
+  const ECHO = { ...sibling(5), name: 'echo-5', functionName: 'echo' }
+  const ID = '00'.repeat(16)
+  let reports: MoveReport[]
+  const move = (id = ID, target = 5): void => host.move(id, target, report => reports.push(report))
+  beforeEach(() => {
+    reports = []
+    host.introduced(ECHO)
+  })
+
+  it('is carried out, and reported with the generation of the new owner', async () => {
+    host.introduced({ ...ECHO, id: 6 })
+    const { descriptor } = await connection()
+    host.take({ envelope: plain(''), descriptor })
+    move(ID, 6)
+    expect(sent.map(({ target }) => target)).toEqual([6])
+    expect(host.list()).toMatchObject([{ phase: 'frozen' }])
+    move()
+    expect(reports).toEqual([{ outcome: 'kept', generation: 0, detail: 'it is leaving already' }])
+    sent[0]!.settle({ state: 'gone' })
+    expect(reports[1]).toEqual({ outcome: 'moved', generation: 1, detail: '' })
+    expect(host.size).toBe(0)
+    move()
+    expect(reports[2]).toMatchObject({ outcome: 'unknown' })
+  })
+
+  it('leaves the connection here, alive, if the target does not take it or is gone', async () => {
+    const { client, descriptor, text } = await connection()
+    host.take({ envelope: plain(''), descriptor })
+    move()
+    sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } })
+    move(ID, 99)
+    expect(reports).toEqual([
+      { outcome: 'kept', generation: 0, detail: 'soon' },
+      { outcome: 'kept', generation: 0, detail: 'there is no such container any more' },
+    ])
+    expect(sent).toHaveLength(1)
+    client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await text()).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  it('is reported when nobody can tell who has the connection, and when a request made it go elsewhere', async () => {
+    host.introduced(sibling(7))
+    const [lost, elsewhere] = [await connection(), await connection()]
+    host.take({ envelope: plain(''), descriptor: lost.descriptor })
+    move()
+    sent[0]!.settle({ state: 'ended', reason: 'expired' })
+    expect(reports[0]).toMatchObject({ outcome: 'ended' })
+    host.take({ envelope: plain(GET_HELLO), descriptor: elsewhere.descriptor })
+    move()
+    expect(reports).toHaveLength(1)
+    sent[1]!.settle({ state: 'gone' })
+    expect(reports[1]).toMatchObject({ outcome: 'unknown' })
+  })
+
+  it('waits for the response', async () => {
+    let respond: (answer: { status: number; body: string }) => void = () => {}
+    answerLater = new Promise(resolve => {
+      respond = resolve
+    })
+    const { client, descriptor } = await connection()
+    host.take({ envelope: plain('GET /later HTTP/1.1\r\nHost: a\r\n\r\n'), descriptor })
+    move()
+    expect([sent.length, host.list()[0]?.phase]).toEqual([0, 'busy'])
+    const answered = new Promise(resolve => client.once('data', resolve))
+    respond({ status: 200, body: 'late' })
+    expect(await answered).toMatch(/late$/)
+    expect(sent.map(({ target }) => target)).toEqual([5])
+    sent[0]!.settle({ state: 'gone' })
+    expect(reports).toEqual([{ outcome: 'moved', generation: 1, detail: '' }])
   })
 })
 

@@ -89,7 +89,9 @@ describe('hotpotato drain', () => {
     expect((await hotpotato(directory, ['drain', 'nobody-1'])).stderr).toMatch(
       /^there is no container nobody-1; there are /,
     )
-    expect((await hotpotato(directory, ['drain'])).stderr).toBe('drain needs the name of a container\n')
+    expect((await hotpotato(directory, ['drain'])).stderr).toBe(
+      'drain needs the name of a container, or of several\n',
+    )
   })
 })
 

@@ -13,6 +13,7 @@ describe('parseConfig', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
       liveness: { periodSeconds: 2, failureSeconds: 10 },
+      restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
       certificates: '/base/certs',
@@ -41,7 +42,7 @@ describe('parseConfig', () => {
             handler: 'echo',
             hosts: ['echo.local'],
             certificate: 'echo',
-            replicas: 1,
+            replicas: { start: 1, min: 1, max: 64 },
             environment: {},
             carrier: undefined,
             retries: 'idempotent',
@@ -70,11 +71,19 @@ describe('parseConfig', () => {
       handler: '/base/mine/pictures.mjs',
       hosts: ['pictures.example', '*.pictures.example'],
       certificate: 'shared',
-      replicas: 3,
+      replicas: { start: 3, min: 1, max: 64 },
       environment: { SIZE: '5', WORD: 'hi', ON: 'true' },
       carrier: 'relay',
       retries: 'any',
     })
+  })
+
+  it('takes a number of replicas to begin with, or their bounds', () => {
+    const read = (replicas: string) =>
+      parsed(`functions: { echo: { replicas: ${replicas} } }`).functions.get('echo')!.replicas
+    expect(read('2')).toEqual({ start: 2, min: 1, max: 64 })
+    expect(read('{ min: 2, max: 5 }')).toEqual({ start: 2, min: 2, max: 5 })
+    expect(read('{ max: 3 }')).toEqual({ start: 1, min: 1, max: 3 })
   })
 
   it('takes port 0 for both, version 1.0, and durations in three spellings', () => {
@@ -174,6 +183,15 @@ describe('parseConfig', () => {
       'functions: { echo: { replicas: 0 } }',
       'functions.echo.replicas must be a whole number from 1 to 64, not 0',
     ],
+    [
+      'functions: { echo: { replicas: { min: 3, max: 2 } } }',
+      'functions.echo.replicas.min must be at most max (2), not 3',
+    ],
+    [
+      'functions: { echo: { replicas: many } }',
+      'functions.echo.replicas must be a whole number from 1 to 64',
+    ],
+    ['restart: { crashLoop: 1 }\nfunctions: { echo: {} }', 'restart.crashLoop must be a whole number from 2'],
     [
       'functions: { echo: { handler: Echo } }',
       'functions.echo.handler must be the name of a shipped function or the path',

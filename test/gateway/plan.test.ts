@@ -10,15 +10,16 @@ const { config } = parseConfig(
 version: 1
 gateway: { http: 1, https: 2, defaultFunction: b }
 connection: { idleSeconds: 1.5, requests: 7 }
+restart: { firstSeconds: 50ms, mostSeconds: 3, healthySeconds: 4, crashLoop: 6 }
 functions:
-  a: { replicas: 3, hosts: [a.local, "*.a.local"], environment: { KEY: value } }
+  a: { replicas: { min: 3, max: 5 }, hosts: [a.local, "*.a.local"], environment: { KEY: value } }
   b: { handler: echo, certificate: shared }
 `,
   '/somewhere',
 )
 
 describe('a plan', () => {
-  const { gateway, containers } = plan(config, OPTIONS)
+  const { gateway, containers, bounds, restart } = plan(config, OPTIONS)
 
   it('has one process for each replica, and a gateway', () => {
     expect(containers.map(({ name }) => name)).toEqual(['a-1', 'a-2', 'a-3', 'b-1'])
@@ -54,6 +55,14 @@ describe('a plan', () => {
       },
     })
     expect(JSON.stringify(gateway.settings)).not.toContain('certs')
+  })
+
+  it('says how many containers a function may have, and how they are started again', () => {
+    expect([...bounds]).toEqual([
+      ['a', { start: 3, min: 3, max: 5 }],
+      ['b', { start: 1, min: 1, max: 64 }],
+    ])
+    expect(restart).toEqual({ first: 50, most: 3000, healthyAfter: 4000, crashLoop: 6 })
   })
 
   it('survives being handed over as JSON', () => {

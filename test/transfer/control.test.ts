@@ -36,6 +36,35 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'statusRequest' },
   { kind: 'status', counters: [{ name: 'accepted', value: 4 }] },
   { kind: 'listening', http: 8080, https: 8443 },
+  { kind: 'draining', id: 3 },
+  {
+    kind: 'loads',
+    loads: [
+      { id: 1, connections: 0 },
+      { id: 2, connections: 10_000 },
+    ],
+  },
+  { kind: 'connectionsRequest' },
+  {
+    kind: 'connections',
+    connections: [
+      {
+        sessionId: new Uint8Array(16).fill(1),
+        generation: 7,
+        hops: 3,
+        requests: 12,
+        age: 86_400_000,
+        phase: 'busy',
+        protocol: 'http/1.1',
+        tls: true,
+        cipherSuite: 'TLS_AES_128_GCM_SHA256',
+        serverName: 'echo.local',
+      },
+    ],
+  },
+  { kind: 'move', sessionId: new Uint8Array(16).fill(1), target: 9 },
+  { kind: 'moved', sessionId: new Uint8Array(16).fill(1), outcome: 'kept', generation: 0, detail: 'why' },
+  { kind: 'leaving' },
 ]
 
 describe('a control message', () => {

@@ -55,6 +55,10 @@ export class Http1 implements Protocol, ResponderOwner {
     return this.#exchange?.bodyEnded === true
   }
 
+  get requests(): number {
+    return this.#http.requestsServed
+  }
+
   /** Requests that came whole are answered all the same. */
   inputEnded(): void {
     if (this.#exchange === undefined) this.#owner.goodbye()
@@ -64,6 +68,8 @@ export class Http1 implements Protocol, ResponderOwner {
 
   /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
   hold(): void {}
+
+  unhold(): void {}
 
   drain(): void {
     if (this.#exchange === undefined) this.#owner.goodbye()

@@ -26,10 +26,14 @@ export interface Protocol {
   readonly quiet: boolean
   /** A whole request is with a function, which takes the time that it takes. */
   readonly calling: boolean
+  /** Requests that have been accepted on this connection, wherever it was. */
+  readonly requests: number
   /** The client sends no more, and all that it sent has been looked at. Called again after each {@link settle}. */
   inputEnded(): void
   /** Accepts no more requests: those that come are for whoever gets the connection next. */
   hold(): void
+  /** Takes {@link hold} back: the connection stays after all. */
+  unhold(): void
   /** Ends the connection as soon as what is being served and what was held is answered. */
   drain(): void
   /** The last words of an orderly end, if this protocol has any. */

@@ -1,0 +1,78 @@
+import type { Peer } from '../transfer/control.ts'
+
+interface Entry {
+  readonly peer: Peer
+  /** Connections that it said it has, and those that it was offered since. */
+  load: number
+  draining: boolean
+}
+
+/**
+ * The containers that a process knows, by function, and how much each has to do. What is chosen is the least loaded one; of equals, each in
+ * its turn. How many connections a container has is heard from the supervisor now and then; what was offered to it since is counted here.
+ */
+export class Roster {
+  readonly #byFunction = new Map<string, Entry[]>()
+  readonly #byId = new Map<number, Entry>()
+
+  add(peer: Peer): void {
+    const entry: Entry = { peer, load: 0, draining: false }
+    this.#byId.set(peer.id, entry)
+    const entries = this.#byFunction.get(peer.functionName)
+    if (entries === undefined) this.#byFunction.set(peer.functionName, [entry])
+    else entries.push(entry)
+  }
+
+  remove(id: number): void {
+    const entry = this.#byId.get(id)
+    if (entry === undefined) return
+    this.#byId.delete(id)
+    const entries = this.#byFunction.get(entry.peer.functionName)!
+    entries.splice(entries.indexOf(entry), 1)
+  }
+
+  /** It is chosen no more. */
+  draining(id: number): void {
+    const entry = this.#byId.get(id)
+    if (entry !== undefined) entry.draining = true
+  }
+
+  /** So many connections it has. */
+  report(id: number, connections: number): void {
+    const entry = this.#byId.get(id)
+    if (entry !== undefined) entry.load = connections
+  }
+
+  /** All containers of a function, the draining ones among them. */
+  of(functionName: string): readonly Peer[] {
+    return (this.#byFunction.get(functionName) ?? []).map(({ peer }) => peer)
+  }
+
+  /** Whether somebody of that function could be chosen. */
+  has(functionName: string): boolean {
+    return this.#byFunction.get(functionName)?.some(({ draining }) => !draining) ?? false
+  }
+
+  /** A container by its id, unless it is draining. */
+  find(id: number): Peer | undefined {
+    const entry = this.#byId.get(id)
+    return entry?.draining === false ? entry.peer : undefined
+  }
+
+  /** @returns the least loaded container of a function, which is going to be offered a connection; undefined if there is none */
+  choose(functionName: string, except?: ReadonlySet<number>): Peer | undefined {
+    const entries = this.#byFunction.get(functionName)
+    if (entries === undefined) return undefined
+    let best: Entry | undefined
+    for (const entry of entries) {
+      if (entry.draining || except?.has(entry.peer.id)) continue
+      if (best === undefined || entry.load < best.load) best = entry
+    }
+    if (best === undefined) return undefined
+    best.load++
+    // Last among equals the next time.
+    entries.splice(entries.indexOf(best), 1)
+    entries.push(best)
+    return best.peer
+  }
+}

@@ -1,0 +1,97 @@
+/** Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried, at the slowest pace. */
+export type ReplicaState = 'starting' | 'ready' | 'draining' | 'backing-off' | 'crash-looping' | 'ended'
+export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
+
+/**
+ * The life of a replica: a place that one process after the other fills. `end`: its process has ended. `loop`: that was once too often.
+ * What is not in the table changes nothing.
+ */
+export const LIFE_CYCLE: Readonly<
+  Record<ReplicaState, Readonly<Partial<Record<ReplicaEvent, ReplicaState>>>>
+> = {
+  starting: { ready: 'ready', drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
+  ready: { drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
+  'backing-off': { start: 'starting', drain: 'draining' },
+  // A new process does not change it: only one that is ready does.
+  'crash-looping': { ready: 'ready', drain: 'draining', end: 'crash-looping', loop: 'crash-looping' },
+  draining: { end: 'ended', loop: 'ended' },
+  ended: {},
+}
+
+/** How replicas are started again. Milliseconds. */
+export interface RestartPolicy {
+  /** Before the first restart; doubled with each that follows. */
+  readonly first: number
+  readonly most: number
+  /** A process that has been ready for so long is healthy: what ended before it is forgotten. */
+  readonly healthyAfter: number
+  /** Ends in a row, without a healthy process between them, that make a crash loop. */
+  readonly crashLoop: number
+}
+
+/** One replica's life. Time and chance are arguments. */
+export class LifeCycle {
+  readonly #policy: RestartPolicy
+  #state: ReplicaState = 'starting'
+  #restarts = 0
+  /** Ends in a row. */
+  #failures = 0
+  #readyAt: number | undefined
+
+  constructor(policy: RestartPolicy) {
+    this.#policy = policy
+  }
+
+  get state(): ReplicaState {
+    return this.#state
+  }
+
+  /** Processes that have ended and were to be followed by another. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** It can be given connections, now or later. */
+  get stays(): boolean {
+    return this.#state !== 'draining' && this.#state !== 'ended'
+  }
+
+  /** A process has been started, after an earlier one. */
+  started(): void {
+    this.#on('start')
+  }
+
+  /** Its process can work. @param now milliseconds since some moment, never going back */
+  ready(now: number): void {
+    this.#readyAt = now
+    this.#on('ready')
+  }
+
+  /** It is to end, and is not started again. */
+  drain(): void {
+    this.#on('drain')
+  }
+
+  /**
+   * Its process has ended.
+   * @param now as in {@link ready} @param chance from 0 to 1
+   * @returns milliseconds until the next one is to be started; undefined if none is
+   */
+  ended(now: number, chance: number): number | undefined {
+    const { first, most, healthyAfter, crashLoop } = this.#policy
+    if (this.#readyAt !== undefined && now - this.#readyAt >= healthyAfter) this.#failures = 0
+    this.#readyAt = undefined
+    this.#failures++
+    const looping = this.#failures >= crashLoop
+    this.#on(looping ? 'loop' : 'end')
+    if (this.#state === 'ended') return undefined
+    this.#restarts++
+    const delay = looping ? most : Math.min(most, first * 2 ** (this.#failures - 1))
+    // Those that end together need not start together.
+    return Math.round(delay * (0.5 + chance / 2))
+  }
+
+  #on(event: ReplicaEvent): void {
+    this.#state = LIFE_CYCLE[this.#state][event] ?? this.#state
+  }
+}

@@ -1,0 +1,29 @@
+import { LifeCycle, type RestartPolicy } from './life-cycle.ts'
+import type { Member, MemberSpec } from './member.ts'
+
+/** One place in the platform, with a name, that one process after the other fills. */
+export class Replica {
+  readonly spec: MemberSpec
+  /** The function that it serves; empty for a gateway. */
+  readonly functionName: string
+  readonly life: LifeCycle
+  /** The process that fills it now. */
+  member: Member | undefined
+  /** What will start the next one. */
+  restart: NodeJS.Timeout | undefined
+
+  constructor(spec: MemberSpec, policy: RestartPolicy) {
+    this.spec = spec
+    this.functionName = (spec.settings as { readonly functionName?: string }).functionName ?? ''
+    this.life = new LifeCycle(policy)
+  }
+
+  get name(): string {
+    return this.spec.name
+  }
+
+  /** Its process can work. */
+  get ready(): boolean {
+    return this.member?.peer !== undefined
+  }
+}

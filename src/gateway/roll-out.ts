@@ -1,0 +1,142 @@
+import type { Replica } from './replica.ts'
+
+/** What became of connections that were to move. */
+export interface RollOut {
+  /** Names of new containers. */
+  readonly started?: readonly string[]
+  /** Names of containers that are no more. */
+  readonly ended: readonly string[]
+  /** Connections that went on in other containers. */
+  readonly moved: number
+}
+
+/** How many replicas of a function `scale` may ask for. */
+export interface ScaleBounds {
+  readonly min: number
+  readonly max: number
+}
+
+/** Who does what a roll-out decides. */
+export interface Crew {
+  /** All replicas of containers, in the order of their start. */
+  readonly containers: readonly Replica[]
+  /** Starts another replica like this one. */
+  startLike(replica: Replica): Replica
+  /** Rejects if it ends before it is ready, or takes too long. */
+  untilReady(replica: Replica): Promise<void>
+  /** Ends a replica that has no connections. */
+  abandon(replica: Replica): void
+  /** Tells everybody that nothing is to be offered to it any more. */
+  leaveOut(replica: Replica): void
+  /** Lets its connections move away, and ends it. @returns how many moved */
+  retire(replica: Replica): Promise<number>
+}
+
+/**
+ * Changes of the containers of a function under which no connection is lost. Everybody that is to go is left out of every choice before
+ * anybody drains, so a connection moves once, to somebody who stays.
+ */
+export class RollOuts {
+  readonly #crew: Crew
+  readonly #bounds: ReadonlyMap<string, ScaleBounds>
+  /** Functions that are being changed. */
+  readonly #underway = new Set<string>()
+
+  constructor(crew: Crew, bounds: ReadonlyMap<string, ScaleBounds>) {
+    this.#crew = crew
+    this.#bounds = bounds
+  }
+
+  /**
+   * Moves all connections of some containers to others of their functions that stay, then ends them for good.
+   * @throws Error there is no such container, or no other one of its function that is ready; then nothing has happened
+   */
+  async drain(names: readonly string[]): Promise<RollOut> {
+    const { containers } = this.#crew
+    const leaving = [...new Set(names)].map(name => {
+      const found = containers.find(one => one.name === name)
+      if (found === undefined) {
+        const all = containers.map(one => one.name).join(', ')
+        throw new Error(`there is no container ${name}; there are ${all}`)
+      }
+      if (!found.life.stays) throw new Error(`${name} is being drained already`)
+      return found
+    })
+    for (const { name, functionName } of leaving) {
+      const others = containers.filter(
+        one => one.functionName === functionName && one.life.stays && one.ready,
+      )
+      if (others.every(one => leaving.includes(one)))
+        throw new Error(
+          `${name} is the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}: nobody could take its connections`,
+        )
+    }
+    return this.#retire([], leaving)
+  }
+
+  /**
+   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old ones.
+   * @throws Error there is no such function, or the new ones do not start: then the old ones go on
+   */
+  deploy(functionName: string): Promise<RollOut> {
+    return this.#alone(functionName, async old => {
+      const started = await this.#start(old)
+      return this.#retire(started, old)
+    })
+  }
+
+  /**
+   * Starts containers of a function, or drains the newest, until there are so many.
+   * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
+   */
+  scale(functionName: string, count: number): Promise<RollOut> {
+    return this.#alone(functionName, async there => {
+      const { min, max } = this.#bounds.get(functionName) ?? { min: 1, max: Number.POSITIVE_INFINITY }
+      if (count < min || count > max)
+        throw new Error(`functions.${functionName}.replicas allows ${min} to ${max} containers, not ${count}`)
+      const more = Math.max(0, count - there.length)
+      const started = await this.#start(Array.from({ length: more }, () => there[0]!))
+      return this.#retire(started, there.slice(count).reverse())
+    })
+  }
+
+  /** One change of a function at a time: two would count on each other's containers. */
+  async #alone(
+    functionName: string,
+    change: (there: readonly Replica[]) => Promise<RollOut>,
+  ): Promise<RollOut> {
+    const there = this.#crew.containers.filter(one => one.functionName === functionName && one.life.stays)
+    if (there.length === 0) throw new Error(`there is no function ${functionName}`)
+    if (this.#underway.has(functionName)) throw new Error(`${functionName} is being changed already`)
+    this.#underway.add(functionName)
+    try {
+      return await change(there)
+    } finally {
+      this.#underway.delete(functionName)
+    }
+  }
+
+  /** Starts one like each of these; all or none. */
+  async #start(like: readonly Replica[]): Promise<readonly Replica[]> {
+    const started: Replica[] = []
+    try {
+      for (const one of like) started.push(this.#crew.startLike(one))
+      await Promise.all(started.map(one => this.#crew.untilReady(one)))
+    } catch (error) {
+      for (const one of started) this.#crew.abandon(one)
+      throw new Error(`the new containers do not start, the old ones go on: ${(error as Error).message}`)
+    }
+    return started
+  }
+
+  async #retire(started: readonly Replica[], old: readonly Replica[]): Promise<RollOut> {
+    for (const one of old) this.#crew.leaveOut(one)
+    const moved = await Promise.all(old.map(one => this.#crew.retire(one)))
+    const namesOf = (replicas: readonly Replica[]): string[] => replicas.map(({ name }) => name)
+    return {
+      started: namesOf(started),
+      ended: namesOf(old),
+      moved: moved.reduce((sum, one) => sum + one, 0),
+    }
+  }
+}

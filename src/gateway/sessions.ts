@@ -1,0 +1,205 @@
+import type { ConnectionDescription, MoveOutcome } from '../transfer/control.ts'
+import { MemoryDirectory, type SessionDirectory } from '../transfer/directory.ts'
+import { hex } from '../wire/index.ts'
+import type { Replica } from './replica.ts'
+
+/** One connection, as `status --connections` shows it. */
+export interface ConnectionStatus {
+  /** The session id in hexadecimal. */
+  readonly id: string
+  readonly generation: number
+  readonly container: string
+  readonly functionName: string
+  readonly state: ConnectionDescription['phase']
+  readonly protocol: string
+  /** Undefined without TLS, and until one has been chosen. */
+  readonly cipherSuite: string | undefined
+  readonly tls: boolean
+  /** Undefined if the client gave none. */
+  readonly serverName: string | undefined
+  readonly requests: number
+  /** Moves between containers so far. */
+  readonly hops: number
+  /** Milliseconds since it came to this container. */
+  readonly age: number
+}
+
+/** What became of an order to move a connection. */
+export interface MoveReport {
+  readonly outcome: MoveOutcome
+  readonly generation: number
+  readonly detail: string
+}
+
+/** A connection that has moved. */
+export interface Moved {
+  readonly connection: string
+  readonly from: string
+  readonly to: string
+  readonly generation: number
+}
+
+export interface SessionsOptions {
+  readonly directory?: SessionDirectory
+  readonly replicas: () => readonly Replica[]
+  /** The connections of a process; undefined if it does not answer. */
+  readonly list: (id: number) => Promise<readonly ConnectionDescription[] | undefined>
+  /** Orders a process to move a connection; undefined if it does not answer in time. */
+  readonly move: (id: number, sessionId: Uint8Array, target: number) => Promise<MoveReport | undefined>
+}
+
+/** A connection, with what is needed to speak of it. */
+interface Found extends ConnectionStatus {
+  readonly sessionId: Uint8Array
+  readonly owner: number
+}
+
+/** How often a connection that has moved on by itself is looked for. */
+const ATTEMPTS = 3
+
+/**
+ * What is known of connections outside of the containers that have them: nothing, until somebody asks. Answers of containers that were asked
+ * while a connection was on its way contradict each other; the directory knows which one to believe.
+ */
+export class Sessions {
+  readonly #options: SessionsOptions
+  readonly #directory: SessionDirectory
+  /** Those that were found by the last census, as the directory has them. */
+  #known = new Map<string, { readonly owner: string; readonly generation: number }>()
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+    this.#directory = options.directory ?? new MemoryDirectory()
+  }
+
+  /** Asks all containers. @returns every connection once, with its owner */
+  async list(): Promise<ConnectionStatus[]> {
+    const found = await this.#census()
+    return found.map(({ sessionId, owner, ...status }) => status)
+  }
+
+  /**
+   * Moves a connection to another container of the function that serves it.
+   * @param prefix of its id, in hexadecimal: as much as tells it from others
+   * @throws Error there is no such connection, or container, or it cannot take it; the connection is where it was, unless it says otherwise
+   */
+  async move(prefix: string, container: string): Promise<Moved> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = choose(await this.#census(), prefix)
+      const target = this.#target(connection, container)
+      const { id, owner, generation, container: from } = connection
+      const report = await this.#options.move(owner, connection.sessionId, target)
+      switch (report?.outcome) {
+        case 'moved': {
+          const next = { owner: String(target), generation: report.generation }
+          const entry = await this.#directory.transfer(id, { owner: String(owner), generation }, next)
+          if (entry.granted) this.#known.set(id, next)
+          return { connection: id, from, to: container, generation: report.generation }
+        }
+        case 'kept':
+          throw new Error(`${container} does not take it, and it goes on in ${from}: ${report.detail}`)
+        case 'ended':
+          throw new Error(`the connection ended before it could move: ${report.detail}`)
+        case undefined:
+          throw new Error(`${from} is busy with it; it moves when that is over`)
+        case 'unknown':
+          // It has gone on, or ended, since we asked.
+          if (attempt === ATTEMPTS) throw new Error(`the connection moves faster than it can be found`)
+      }
+    }
+  }
+
+  #target(connection: Found, name: string): number {
+    const replicas = this.#options.replicas()
+    const replica = replicas.find(one => one.name === name)
+    const { functionName } = connection
+    const siblings = replicas.filter(one => one.functionName === functionName).map(one => one.name)
+    if (replica === undefined)
+      throw new Error(`there is no container ${name}; of ${functionName} there are ${siblings.join(', ')}`)
+    if (replica.name === connection.container) throw new Error(`the connection is in ${name} already`)
+    if (replica.functionName !== functionName)
+      throw new Error(
+        `the connection is being served by ${functionName}: it can move to ${siblings.join(', ')}`,
+      )
+    const { member } = replica
+    if (member?.peer === undefined || !replica.life.stays)
+      throw new Error(`${name} takes no connections: it is ${replica.life.state}`)
+    return member.id
+  }
+
+  async #census(): Promise<Found[]> {
+    const asked = this.#options.replicas().flatMap(({ member, ...replica }) => {
+      return member?.peer === undefined ? [] : [{ ...replica, id: member.id, name: member.spec.name }]
+    })
+    const answers = await Promise.all(
+      asked.map(async replica => ({ ...replica, list: await this.#options.list(replica.id) })),
+    )
+    const found: Found[] = []
+    const seen = new Map<string, Found>()
+    for (const { id: owner, name, functionName, list } of answers) {
+      for (const one of list ?? []) {
+        const status = statusOf(one, owner, name, functionName)
+        const claimed = await this.#directory.claim(status.id, {
+          owner: String(owner),
+          generation: one.generation,
+        })
+        if (!claimed.granted) continue
+        const earlier = seen.get(status.id)
+        if (earlier !== undefined) found.splice(found.indexOf(earlier), 1)
+        seen.set(status.id, status)
+        found.push(status)
+      }
+    }
+    await this.#forget(
+      seen,
+      new Set(answers.filter(({ list }) => list !== undefined).map(({ id }) => String(id))),
+    )
+    return found
+  }
+
+  /** Releases what nobody has named any more, of those who have answered or are no more. */
+  async #forget(seen: ReadonlyMap<string, Found>, answered: ReadonlySet<string>): Promise<void> {
+    const alive = new Set(this.#options.replicas().map(({ member }) => String(member?.id)))
+    const known = new Map<string, { readonly owner: string; readonly generation: number }>()
+    for (const [id, { owner, generation }] of seen) known.set(id, { owner: String(owner), generation })
+    for (const [id, ownership] of this.#known) {
+      if (known.has(id)) continue
+      if (answered.has(ownership.owner) || !alive.has(ownership.owner))
+        await this.#directory.release(id, ownership)
+      else known.set(id, ownership)
+    }
+    this.#known = known
+  }
+}
+
+function statusOf(one: ConnectionDescription, owner: number, container: string, functionName: string): Found {
+  const { sessionId, generation, phase, protocol, cipherSuite, tls, serverName, requests, hops, age } = one
+  return {
+    id: hex(sessionId),
+    generation,
+    container,
+    functionName,
+    state: phase,
+    protocol,
+    cipherSuite: cipherSuite === '' ? undefined : cipherSuite,
+    tls,
+    serverName: serverName === '' ? undefined : serverName,
+    requests,
+    hops,
+    age,
+    sessionId,
+    owner,
+  }
+}
+
+function choose(found: readonly Found[], prefix: string): Found {
+  const matching = found.filter(({ id }) => id.startsWith(prefix))
+  const [first] = matching
+  if (first === undefined) throw new Error(`there is no connection ${prefix}`)
+  if (matching.length > 1) {
+    const some = matching.slice(0, 3).map(({ id }) => id)
+    const more = matching.length > 3 ? ', …' : ''
+    throw new Error(`${prefix} is the beginning of ${matching.length} connections: ${some.join(', ')}${more}`)
+  }
+  return first
+}
