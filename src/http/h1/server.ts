@@ -238,6 +238,18 @@ export class H1Server {
     return bytes
   }
 
+  /**
+   * Gives the connection up between two requests, with one last response such as 408: what has begun to arrive is not read any more.
+   * @throws Error unless idle; TypeError for a response that must not be sent
+   */
+  refuse(response: ResponseView, now: number): Uint8Array {
+    if (!this.idle) throw new Error('a request is being served')
+    this.#failed = true
+    this.#announced = undefined
+    this.#queue.clear()
+    return this.reply(response, now)
+  }
+
   /** There is nothing more to do here: send what was given out, and close. */
   get shouldClose(): boolean {
     return this.#closed
