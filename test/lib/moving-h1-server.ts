@@ -70,6 +70,9 @@ export class H1Server {
   reply(response: ResponseView, now: number): Uint8Array {
     return this.#do(real => real.reply(response, now))
   }
+  refuse(response: ResponseView, now: number): Uint8Array {
+    return this.#do(real => real.refuse(response, now))
+  }
   get shouldClose(): boolean {
     return this.#do(real => real.shouldClose)
   }

@@ -1,4 +1,4 @@
-import { concat, EMPTY } from '../../wire/index.ts'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import { parseHost, splitPath } from '../h1/target.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
@@ -417,9 +417,10 @@ class H2Exchange implements HttpRequest, HttpResponse {
 function withLength(response: ResponseView, method: string): ResponseView {
   const { status, headers = [], body } = response
   if (status === 204 || status === 304) return response
-  const length = typeof body === 'string' ? undefined : (body?.length ?? 0)
-  if (length === undefined || (length === 0 && method === 'HEAD')) return response
-  return { ...response, headers: lengthFirst(headers, length) }
+  const content = typeof body === 'string' ? utf8(body) : (body ?? EMPTY)
+  // To HEAD an absent body says nothing: the application may not know.
+  if (body === undefined && method === 'HEAD') return response
+  return { status, headers: lengthFirst(headers, content.length), body: content }
 }
 
 function lengthFirst(headers: readonly Field[], length: number): readonly Field[] {
