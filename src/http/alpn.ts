@@ -5,8 +5,8 @@ import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
 import { H2Serving } from './h2/serving.ts'
 import type { HttpServing, ServingContext } from './serving.ts'
 
-/** What we speak by its names in ALPN (RFC 7301), in the order of preference. */
-export const ALPN_PROTOCOLS = ['h2', 'http/1.1'] as const
+/** What we speak by its names in ALPN (RFC 7301), in the order of preference. `curl --http1.0` offers the last one alone. */
+export const ALPN_PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'] as const
 
 /** How much one client may ask of one connection, by version. */
 export interface ServingLimits {
