@@ -16,6 +16,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { adopt } from '../../src/transfer/stream.ts'
+import { secure } from '../../src/transport/secure.ts'
 import { type Served, type ServeOptions, serve } from '../../src/transport/serve.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { Certificates, has, run } from '../cli/tls-programs.ts'
@@ -70,6 +71,18 @@ const KINDS = {
         const stream = TlsDuplex.server(socket, config, { allowHalfOpen: true })
         stream.on('error', () => {})
         stream.once('secureConnect', () => serve(stream, app))
+      }),
+    )
+  },
+  'a raw stream with our TLS': async () => {
+    const certificates = [certificateFromPem(node, pem('localhost.crt'), pem('localhost.key'))]
+    const config = { provider: node, certificates, alpn: [...ALPN_PROTOCOLS] }
+    return listening(
+      createTcpServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
+        secure(adopt(socket), config).then(
+          carrier => serve(carrier, app),
+          () => {},
+        )
       }),
     )
   },
