@@ -208,6 +208,8 @@ class ServerCarrier implements SecureCarrier {
   }
 
   #drained(): void {
+    // What the session owed meanwhile, such as a KeyUpdate.
+    this.#flush()
     this.#send()
     if (!this.queued) this.onDrain?.()
   }
