@@ -26,6 +26,8 @@ export interface ConnectionInfo {
   readonly alpn?: string
   /** The server name of the ClientHello, in lower case. */
   readonly serverName?: string
+  /** The client's IP address, where it is known. */
+  readonly remoteAddress?: string
   /** How often the connection has moved between containers so far. */
   readonly hops: number
   /** Requests on this connection before this one. */

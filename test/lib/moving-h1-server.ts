@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS, type H1Limits } from '../../src/http/h1/limits.ts'
 import type { ResponseHead } from '../../src/http/h1/response-head.ts'
 import { type H1Event, H1Server as Real } from '../../src/http/h1/server.ts'
 import { type H1State, h1State } from '../../src/http/h1/state.ts'
-import type { ResponseView } from '../../src/http/message.ts'
+import type { Field, ResponseView } from '../../src/http/message.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
 /** In the place of `H1Server` where the suite runs through moves, as `moving-session.ts` is in that of `Session`. */
@@ -58,17 +58,29 @@ export class H1Server {
   write(data: Uint8Array): Uint8Array[] {
     return this.#do(real => real.write(data))
   }
-  end(): Uint8Array {
-    return this.#do(real => real.end())
+  inform(status: number, headers: readonly Field[]): Uint8Array {
+    return this.#do(real => real.inform(status, headers))
+  }
+  upgrade(headers: readonly Field[]): ReturnType<Real['upgrade']> {
+    return this.#do(real => real.upgrade(headers))
+  }
+  end(trailers?: readonly Field[]): Uint8Array {
+    return this.#do(real => real.end(trailers))
   }
   reply(response: ResponseView, now: number): Uint8Array {
     return this.#do(real => real.reply(response, now))
+  }
+  refuse(response: ResponseView, now: number): Uint8Array {
+    return this.#do(real => real.refuse(response, now))
   }
   get shouldClose(): boolean {
     return this.#do(real => real.shouldClose)
   }
   get idle(): boolean {
     return this.#do(real => real.idle)
+  }
+  get upgraded(): boolean {
+    return this.#do(real => real.upgraded)
   }
   get buffered(): number {
     return this.#do(real => real.buffered)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
 import {
   type Certificate,
   type CryptoProvider,
@@ -11,14 +12,14 @@ import {
 import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
+import { serve as serveHttp } from '../../transport/serve.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
 import { say } from '../run-directory.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
+import { application } from './application.ts'
 import { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
-import { Http1Connection } from './http1.ts'
-import { Http2Connection } from './http2.ts'
 
 const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
 
@@ -27,8 +28,10 @@ comes, GET /tls tells what was negotiated. Each flag may also be an environment 
 
 `
 
-/** Milliseconds without a byte either way. */
-const IDLE = 30_000
+// What is echoed is not kept, so there is no need to bound it.
+const LIMITS = {
+  http1: { ...DEFAULT_LIMITS, bodyBytes: Number.MAX_SAFE_INTEGER, requests: Number.MAX_SAFE_INTEGER },
+}
 
 /** `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError, CommandError */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -64,17 +67,8 @@ function accept(socket: Socket, config: ServerConfig): void {
   connection.on('error', error => say(`a connection ended: ${error.message}`))
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
-    serveConnection(connection, described).catch((error: Error) => connection.destroy(error))
+    serveHttp(connection, application(described), { limits: LIMITS })
   })
-}
-
-/** What ALPN chose decides how we speak; whoever offers nothing speaks HTTP/1. */
-async function serveConnection(connection: TlsDuplex, handshake: object): Promise<void> {
-  const Http = connection.alpnProtocol === 'h2' ? Http2Connection : Http1Connection
-  connection.setTimeout(IDLE, () => connection.destroy())
-  await new Http(connection, handshake).serve()
-  connection.end()
-  connection.resume()
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {

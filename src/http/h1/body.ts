@@ -3,15 +3,13 @@ import type { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
+import { NOT_IN_TRAILERS } from './syntax.ts'
 
 const LF = 0x0a
 const CR = 0x0d
 
 /** Most bytes of a line with a chunk's size, extensions and CRLF included. */
 const CHUNK_LINE = 1024
-
-/** Fields that mean something only before the content, and so are refused behind it (RFC 9110, Section 6.5.1). */
-const NOT_IN_TRAILERS = new Set(['content-length', 'host', 'transfer-encoding'])
 
 const EXTENSION =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/

@@ -8,9 +8,13 @@ export interface Framing {
   chunked: boolean
   close: boolean
   keepAlive: boolean
+  /** Connection says that Upgrade is meant for this hop (RFC 9110, Section 7.8). */
+  upgrading: boolean
+  /** The value of Upgrade, lines joined by commas; undefined if there is none. */
+  upgrade: string | undefined
   /** The value of Host; undefined if there is none. */
   host: string | undefined
-  /** The value of Expect, in lower case; undefined if there is none. */
+  /** The value of Expect, in lower case, lines joined by commas; undefined if there is none. */
   expect: string | undefined
 }
 
@@ -25,6 +29,8 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
     chunked: false,
     close: false,
     keepAlive: false,
+    upgrading: false,
+    upgrade: undefined,
     host: undefined,
     expect: undefined,
   }
@@ -37,7 +43,10 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
         framing.host = value
         break
       case 6:
-        if (name.toLowerCase() === 'expect') framing.expect = value.toLowerCase()
+        if (name.toLowerCase() === 'expect') framing.expect = joined(framing.expect, value.toLowerCase())
+        break
+      case 7:
+        if (name.toLowerCase() === 'upgrade') framing.upgrade = joined(framing.upgrade, value)
         break
       case 10:
         if (name.toLowerCase() === 'connection') readConnection(value, framing)
@@ -49,7 +58,7 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
         break
       case 17:
         if (name.toLowerCase() !== 'transfer-encoding') break
-        codings = codings === undefined ? value : `${codings},${value}`
+        codings = joined(codings, value)
         break
     }
   }
@@ -62,6 +71,11 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
     framing.chunked = true
   }
   return framing
+}
+
+/** The lines of one field as one list (RFC 9110, Section 5.3). */
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before},${value}`
 }
 
 function readLength(value: string): number {
@@ -87,6 +101,7 @@ function readConnection(value: string, framing: Framing): void {
     for (const option of lower.split(/[ \t]*,[ \t]*/)) {
       if (option === 'close') framing.close = true
       else if (option === 'keep-alive') framing.keepAlive = true
+      else if (option === 'upgrade') framing.upgrading = true
     }
   }
 }

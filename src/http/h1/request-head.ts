@@ -13,6 +13,8 @@ export interface IncomingRequest {
   readonly bodyLength: number | undefined
   /** The client waits for 100 (Continue) before it sends its content (RFC 9110, Section 10.1.1). */
   readonly expectsContinue: boolean
+  /** What the client would rather speak on this connection (RFC 9110, Section 7.8), as `websocket`; undefined if nothing. */
+  readonly upgrade: string | undefined
   /** The client lets the connection be used again (RFC 9112, Section 9.3). */
   readonly persistent: boolean
 }
@@ -38,6 +40,8 @@ export function readRequest({ start, fields, length }: ScannedHead): IncomingReq
     length,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
     expectsContinue,
+    // Section 7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.
+    upgrade: framing.upgrading && version === '1.1' ? framing.upgrade : undefined,
     persistent: !framing.close && (version === '1.1' || framing.keepAlive),
   }
 }

@@ -1,6 +1,6 @@
 import type { Field } from '../message.ts'
 import { reasonPhrase } from '../status.ts'
-import { isFieldValue, isToken } from './syntax.ts'
+import { fieldLine, isFieldValue, isToken, NOT_IN_TRAILERS } from './syntax.ts'
 
 /** The start of a response, before the connection adds its own fields. */
 export interface ResponseHead {
@@ -33,8 +33,8 @@ export interface SerialisedHead {
 
 /**
  * Writes a response's head (RFC 9112, Sections 4, 6 and 9). Date, Content-Length, Transfer-Encoding and Connection are
- * ours; Keep-Alive, Proxy-Connection, Trailer and Upgrade of the function are left out, its `Connection: close` is
- * followed, its Date is kept, and its Content-Length is used where the length is not known.
+ * ours; Keep-Alive, Proxy-Connection and Upgrade of the function are left out (but Upgrade stays with 426), Trailer stays where there
+ * are chunks, its `Connection: close` is followed, its Date is kept, and its Content-Length is used where the length is not known.
  * @throws TypeError for a status, field or length that must not be sent
  */
 export function serialiseHead(head: ResponseHead, context: ResponseContext): SerialisedHead {
@@ -45,6 +45,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
   let close = !context.persistent
   let dated = false
   let declared: number | undefined
+  let trailer = ''
   let text = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`
   for (const [name, value] of head.headers) {
     if (!isToken(name)) throw new TypeError('a field name is not a token')
@@ -55,8 +56,10 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
         break
       case 7: {
         const lower = name.toLowerCase()
-        if (lower === 'upgrade' || lower === 'trailer') continue
-        break
+        if (lower === 'upgrade' && status !== 426) continue
+        if (lower !== 'trailer') break
+        trailer += `${name}: ${value}\r\n`
+        continue
       }
       case 10: {
         const lower = name.toLowerCase()
@@ -97,16 +100,57 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
     text += `Content-Length: ${length}\r\n`
   } else if (context.version === '1.1') {
     framing = 'chunked'
-    text += 'Transfer-Encoding: chunked\r\n'
+    text += `Transfer-Encoding: chunked\r\n${trailer}`
   } else {
     framing = 'until close'
     close = true
   }
   if (!dated) text += `Date: ${httpDate(context.now)}\r\n`
-  if (close) text += 'Connection: close\r\n'
+  // RFC 9110, Section 15.5.22: 426 must say what to upgrade to, and Section 7.8 to name that in Connection.
+  const option = status === 426 ? 'upgrade, ' : ''
+  if (close) text += `Connection: ${option}close\r\n`
+  else if (option !== '') text += 'Connection: upgrade\r\n'
   else if (context.version === '1.0') text += 'Connection: keep-alive\r\n'
   return { text: `${text}\r\n`, framing, length: framing === 'length' ? length! : 0, close }
 }
+
+/**
+ * The head of an interim response (RFC 9110, Section 15.2): 101 with the fields given and `Connection: upgrade`, any other 1xx
+ * with the fields alone.
+ * @throws TypeError for another status, or a field that must not be sent; 101 without an Upgrade field
+ */
+export function serialiseInterim(status: number, headers: readonly Field[]): string {
+  if (!Number.isInteger(status) || status < 100 || status > 199) {
+    throw new TypeError(`${status} is not the status of an interim response`)
+  }
+  let text = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n`
+  let upgrade = false
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase()
+    if (lower === 'connection') continue
+    if (FRAMING.has(lower)) throw new TypeError(`${name} has no place in an interim response`)
+    if (lower === 'upgrade') upgrade = true
+    text += fieldLine(name, value)
+  }
+  if (upgrade !== (status === 101)) throw new TypeError('101 and an Upgrade field go together')
+  return `${text}${upgrade ? 'Connection: upgrade\r\n' : ''}\r\n`
+}
+
+/**
+ * The last chunk and what follows it (RFC 9112, Section 7.1.2). @throws TypeError for a field that must not be sent, or not behind the
+ * content
+ */
+export function serialiseTrailers(trailers: readonly Field[]): string {
+  let text = '0\r\n'
+  for (const [name, value] of trailers) {
+    if (NOT_IN_TRAILERS.has(name.toLowerCase())) throw new TypeError(`${name} among the trailers`)
+    text += fieldLine(name, value)
+  }
+  return `${text}\r\n`
+}
+
+/** Where a message ends is no business of an interim response, which has no content. */
+const FRAMING = new Set(['content-length', 'transfer-encoding'])
 
 function declaredLength(value: string, before: number | undefined): number {
   if (!/^[0-9]{1,15}$/.test(value) || (before !== undefined && before !== Number(value))) {

@@ -5,10 +5,16 @@ import { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
 import { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
 import { type IncomingRequest, readRequest } from './request-head.ts'
-import { type ResponseHead, type SerialisedHead, serialiseHead } from './response-head.ts'
+import {
+  type ResponseHead,
+  type SerialisedHead,
+  serialiseHead,
+  serialiseInterim,
+  serialiseTrailers,
+} from './response-head.ts'
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
-import { writeLatin1 } from './syntax.ts'
+import { latin1Bytes, writeLatin1 } from './syntax.ts'
 
 /** Bytes of a request's content, framing included, that we read and throw away after an early response. */
 const DRAIN = 65_536
@@ -26,6 +32,8 @@ export type H1Event =
       readonly expectsContinue: boolean
       /** Bytes of content; undefined if it is chunked. */
       readonly bodyLength: number | undefined
+      /** What the client would rather speak on this connection, as `websocket`; {@link H1Server.upgrade} grants it. */
+      readonly upgrade: string | undefined
     }
   /** A piece of content, in memory of its own. */
   | { readonly type: 'body'; readonly data: Uint8Array }
@@ -79,6 +87,7 @@ export class H1Server {
   #persistent = true
   #failed = false
   #closed = false
+  #upgraded = false
 
   /** @param state from another connection's {@link export}; without it, a new connection */
   constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State) {
@@ -95,7 +104,7 @@ export class H1Server {
    * undefined or this is called again. Nothing bounds what is kept here: stop reading while {@link buffered} is large.
    */
   receive(bytes: Uint8Array): void {
-    if (this.#closed || this.#failed) return
+    if (this.#closed || this.#failed || this.#upgraded) return
     this.#queue.settle()
     this.#queue.push(bytes)
   }
@@ -105,7 +114,7 @@ export class H1Server {
    * look at {@link shouldClose}.
    */
   next(): H1Event | undefined {
-    if (this.#closed || this.#failed) return undefined
+    if (this.#closed || this.#failed || this.#upgraded) return undefined
     try {
       const event = this.#exchange === undefined ? this.#nextRequest() : this.#nextContent(this.#exchange)
       if (event === undefined) this.#queue.settle()
@@ -143,16 +152,50 @@ export class H1Server {
   }
 
   /**
+   * An interim response (RFC 9110, Section 15.2) such as 103 (Early Hints), any number of them before the final one.
+   * @returns its bytes; none for an HTTP/1.0 client, which must not get any
+   * @throws TypeError for 100, which is {@link continue}, for 101, which is {@link upgrade}, and for what must not be sent
+   */
+  inform(status: number, headers: readonly Field[]): Uint8Array {
+    if (status === 100 || status === 101) throw new TypeError(`${status} is not sent this way`)
+    const text = serialiseInterim(status, headers)
+    if (this.#exchange === undefined || this.#responded || this.#failed) {
+      throw new Error('no request waits for a response')
+    }
+    return this.#exchange.request.head.version === '1.0' ? EMPTY : latin1Bytes(text)
+  }
+
+  /**
+   * Grants the upgrade that the accepted request asks for (RFC 9110, Section 7.8) when it has been read whole: 101 (Switching
+   * Protocols) is HTTP's last word here, and the connection belongs to the other protocol.
+   * @param headers Upgrade, which must name one of what was asked for, and others; Connection is ours
+   * @returns the bytes to send, and what has been received behind the request
+   * @throws Error if nothing was asked for or the request has not ended; TypeError for fields that must not be sent
+   */
+  upgrade(headers: readonly Field[]): { readonly head: Uint8Array; readonly rest: Uint8Array } {
+    const exchange = this.#exchange
+    if (exchange?.request.upgrade === undefined || this.#responded || this.#failed) {
+      throw new Error('no request waits for an upgrade')
+    }
+    if (exchange.reading === 'content' && !exchange.body.done)
+      throw new Error('the request has not been read whole')
+    const head = latin1Bytes(serialiseInterim(101, headers))
+    const rest = this.#queue.copy()
+    this.#requestsServed++
+    this.#upgraded = true
+    this.#exchange = undefined
+    this.#queue.clear()
+    return { head, rest }
+  }
+
+  /**
    * Begins the response to the accepted request, or to an answerable error.
    * @param now milliseconds since 1970, for Date
    * @returns the head's bytes
    * @throws TypeError for a head that must not be sent; then another one may be tried
    */
   respond(head: ResponseHead, now: number): Uint8Array {
-    const { text } = this.#begin(head, now)
-    const bytes = new Uint8Array(text.length)
-    writeLatin1(text, bytes)
-    return bytes
+    return latin1Bytes(this.#begin(head, now).text)
   }
 
   /** A part of the content, framed. Nothing goes out where a response carries no content: HEAD, 204, 304. */
@@ -169,17 +212,19 @@ export class H1Server {
 
   /**
    * Ends the response.
+   * @param trailers go out where the content is in chunks; anywhere else there is no place for them, and they are dropped
    * @returns what ends its framing
-   * @throws RangeError if content is missing; then the connection can only be closed
+   * @throws RangeError if content is missing; then the connection can only be closed; TypeError for trailers that must not be sent
    */
-  end(): Uint8Array {
+  end(trailers: readonly Field[] = []): Uint8Array {
     const { framing } = this.#open()
+    const last = trailers.length === 0 ? LAST_CHUNK : latin1Bytes(serialiseTrailers(trailers))
     if (framing === 'length' && this.#owed > 0) {
       this.#close()
       throw new RangeError('less content than Content-Length says')
     }
     this.#finishResponse()
-    return framing === 'chunked' ? LAST_CHUNK : EMPTY
+    return framing === 'chunked' ? last : EMPTY
   }
 
   /** A whole response in one piece: {@link respond}, {@link write} and {@link end}. */
@@ -193,6 +238,18 @@ export class H1Server {
     return bytes
   }
 
+  /**
+   * Gives the connection up between two requests, with one last response such as 408: what has begun to arrive is not read any more.
+   * @throws Error unless idle; TypeError for a response that must not be sent
+   */
+  refuse(response: ResponseView, now: number): Uint8Array {
+    if (!this.idle) throw new Error('a request is being served')
+    this.#failed = true
+    this.#announced = undefined
+    this.#queue.clear()
+    return this.reply(response, now)
+  }
+
   /** There is nothing more to do here: send what was given out, and close. */
   get shouldClose(): boolean {
     return this.#closed
@@ -200,7 +257,12 @@ export class H1Server {
 
   /** Between two messages: {@link export} is possible. A request may be announced, or partly there. */
   get idle(): boolean {
-    return this.#exchange === undefined && !this.#failed && !this.#closed
+    return this.#exchange === undefined && !this.#failed && !this.#closed && !this.#upgraded
+  }
+
+  /** The connection speaks another protocol, which {@link upgrade} has granted. */
+  get upgraded(): boolean {
+    return this.#upgraded
   }
 
   /** Bytes received and not yet taken. When idle, more than none means that a request has begun to arrive. */
@@ -228,8 +290,8 @@ export class H1Server {
     if (scanned === undefined) return undefined
     const request = readRequest(scanned)
     this.#announced = request
-    const { head, expectsContinue, bodyLength } = request
-    return { type: 'request', head, expectsContinue, bodyLength }
+    const { head, expectsContinue, bodyLength, upgrade } = request
+    return { type: 'request', head, expectsContinue, bodyLength, upgrade }
   }
 
   #nextContent(exchange: Exchange): H1Event | undefined {

@@ -33,6 +33,25 @@ export function isFieldValue(text: string): boolean {
   return VALUE_TEXT.test(text)
 }
 
+/** Fields that mean something only before the content, and so have no place behind it (RFC 9110, Section 6.5.1). */
+export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** A field as a line. @throws TypeError if it cannot be sent */
+export function fieldLine(name: string, value: string): string {
+  if (!isToken(name)) throw new TypeError('a field name is not a token')
+  if (!isFieldValue(value)) throw new TypeError(`the value of ${name} cannot be sent in a field`)
+  return `${name}: ${value}\r\n`
+}
+
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
@@ -52,4 +71,11 @@ export function writeLatin1(text: string, target: Uint8Array): void {
   const { read, written } = encoder.encodeInto(text, target)
   if (read === text.length && written === text.length) return
   for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
+}
+
+/** Characters below U+0100 as one byte each (ISO 8859-1). */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  writeLatin1(text, bytes)
+  return bytes
 }

@@ -32,12 +32,20 @@ export function parseTarget(method: string, target: string): Target {
   return split(rest.startsWith('/') ? rest : `/${rest}`, authority)
 }
 
-function split(target: string, authority: string | undefined): Target {
+/**
+ * A path with or without a query, in its two parts. @throws H1Error 400 for a path that not everybody reads in the same way
+ */
+export function splitPath(target: string): Pick<Target, 'path' | 'query'> {
   const mark = target.indexOf('?')
   const path = mark < 0 ? target : target.slice(0, mark)
   // URL parsers read a backslash as a slash, so that two of them would disagree about where a path leads.
   if (path.includes('\\')) throw new H1Error(400, 'a backslash in the path')
-  return { path, query: mark < 0 ? '' : target.slice(mark + 1), authority }
+  return { path, query: mark < 0 ? '' : target.slice(mark + 1) }
+}
+
+function split(target: string, authority: string | undefined): Target {
+  const { path, query } = splitPath(target)
+  return { path, query, authority }
 }
 
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/

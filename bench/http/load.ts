@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process'
+import { isHttp2, isSecure, type Protocol } from './rows.ts'
+
+/** Connections, and requests under way on each over HTTP/2. */
+export const CONNECTIONS = { 'HTTP/1.1': 32, 'HTTP/2': 8 } as const
+export const STREAMS = 16
+
+/** What a round came to. */
+export interface Load {
+  readonly requests: number
+  readonly seconds: number
+}
+
+/**
+ * Loads a server for a while: by `wrk` over HTTP/1.1, by `h2load` over HTTP/2, each with one thread, pinned to one CPU.
+ * @throws Error if anything was answered otherwise than with 200, or not at all
+ */
+export async function load(protocol: Protocol, port: number, seconds: number, cpu: number): Promise<Load> {
+  const url = `${isSecure(protocol) ? 'https' : 'http'}://localhost:${port}/`
+  return isHttp2(protocol) ? h2load(url, seconds, cpu) : wrk(url, seconds, cpu)
+}
+
+async function wrk(url: string, seconds: number, cpu: number): Promise<Load> {
+  const words = ['wrk', '-t1', `-c${CONNECTIONS['HTTP/1.1']}`, `-d${seconds}s`, url]
+  const said = await run(cpu, words)
+  if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk saw errors: ${said}`)
+  const [, requests, time] = /(\d+) requests in ([\d.]+)s/.exec(said) ?? []
+  return counted(said, requests, time)
+}
+
+async function h2load(url: string, seconds: number, cpu: number): Promise<Load> {
+  const words = ['h2load', '-t1', `-c${CONNECTIONS['HTTP/2']}`, `-m${STREAMS}`, `-D${seconds}`, url]
+  const said = await run(cpu, words)
+  const [, done, succeeded, failed, errored] =
+    /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(said) ??
+    []
+  if (failed !== '0' || errored !== '0' || done !== succeeded) throw new Error(`h2load saw errors: ${said}`)
+  return counted(said, done, String(seconds))
+}
+
+function counted(said: string, requests: string | undefined, seconds: string | undefined): Load {
+  const load = { requests: Number(requests), seconds: Number(seconds) }
+  if (!(load.requests > 0 && load.seconds > 0)) throw new Error(`no figures in: ${said}`)
+  return load
+}
+
+function run(cpu: number, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile('taskset', ['-c', String(cpu), ...words], { timeout: 120_000 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${words[0]}: ${stderr || error.message}`))
+    })
+  })
+}

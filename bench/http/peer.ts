@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttp2, createSecureServer, type Http2Server } from 'node:http2'
+import { createServer as createHttps } from 'node:https'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { loadProvider } from '../../src/containers/membership.ts'
+import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
+import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
+import type { HttpHandlers } from '../../src/http/serving.ts'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
+import { select } from '../../src/tls13/crypto/selection.ts'
+import type { ServerConfig } from '../../src/tls13/index.ts'
+import { certificateFromPem } from '../../src/tls13/io/pem.ts'
+import { adopt } from '../../src/transfer/stream.ts'
+import { secure } from '../../src/transport/secure.ts'
+import { serve } from '../../src/transport/serve.ts'
+import { obey, report, roleOf } from '../lib/child.ts'
+import { CONTENT, isHttp2, isSecure, type Role, SUITE } from './rows.ts'
+
+const ANSWER = new Uint8Array(CONTENT).fill(0x2e)
+const TYPE = 'text/plain'
+
+/** The raw path of ours: neither Request nor Response objects. */
+const APPLICATION: HttpHandlers = {
+  request: (_, response) => response.reply({ status: 200, headers: [['content-type', TYPE]], body: ANSWER }),
+}
+
+/** A connection is to last as long as the load does. */
+const OPTIONS = {
+  limits: {
+    http1: { ...DEFAULT_LIMITS, requests: Number.MAX_SAFE_INTEGER },
+    http2: DEFAULT_H2_LIMITS,
+  },
+}
+
+const HEAD = { 'content-type': TYPE, 'content-length': CONTENT }
+
+function nodeListener(_: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, HEAD)
+  response.end(ANSWER)
+}
+
+function nodeStreams(server: Http2Server): Http2Server {
+  return server.on('stream', stream => {
+    stream.respond({ ':status': 200, ...HEAD })
+    stream.end(ANSWER)
+  })
+}
+
+function nodeServer({ protocol, server, certificate, key }: Role): Server {
+  const tls = { cert: certificate, key, minVersion: 'TLSv1.3', ciphers: SUITE } as const
+  const streams = server === 'node, streams'
+  // One listener for all: what each gives and takes, all have.
+  const listener = nodeListener as never
+  if (!isHttp2(protocol)) return isSecure(protocol) ? createHttps(tls, listener) : createHttp(listener)
+  const made = isSecure(protocol)
+    ? createSecureServer(tls, streams ? undefined : listener)
+    : createHttp2(streams ? undefined : listener)
+  return streams ? nodeStreams(made as Http2Server) : (made as Http2Server)
+}
+
+async function ourServer({ protocol, server, certificate, key }: Role): Promise<Server> {
+  if (server === 'ours on sockets')
+    return createServer(
+      { allowHalfOpen: true, noDelay: true },
+      socket => void serve(socket, APPLICATION, OPTIONS),
+    )
+  if (!isSecure(protocol)) return onRawStreams(socket => void serve(adopt(socket), APPLICATION, OPTIONS))
+  const provider = select(await loadProvider(probeEvp().available ? 'evp' : 'node'), {
+    groups: ['x25519'],
+    cipherSuites: [SUITE],
+  })
+  const config: ServerConfig = {
+    provider,
+    certificates: [certificateFromPem(provider, certificate, key)],
+    alpn: [isHttp2(protocol) ? 'h2' : 'http/1.1'],
+  }
+  return onRawStreams(socket => {
+    secure(adopt(socket), config).then(
+      carrier => void serve(carrier, APPLICATION, OPTIONS),
+      () => {}, // clients leave without a goodbye
+    )
+  })
+}
+
+function onRawStreams(accept: (socket: Socket) => void): Server {
+  return createServer({ pauseOnConnect: true, allowHalfOpen: true }, accept)
+}
+
+/** A server of one kind: a process of its own. */
+async function main(): Promise<void> {
+  const role = roleOf<Role>()
+  obey(() => {
+    throw new Error('a server takes no orders')
+  })
+  const server = role.server.startsWith('ours') ? await ourServer(role) : nodeServer(role)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  report({ say: 'listening', port: (server.address() as AddressInfo).port })
+}
+
+await main()

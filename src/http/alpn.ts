@@ -1,0 +1,115 @@
+import { concat, EMPTY } from '../wire/index.ts'
+import type { H1Limits } from './h1/index.ts'
+import { H1Serving } from './h1/serving.ts'
+import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
+import { H2Serving } from './h2/serving.ts'
+import type { HttpServing, ServingContext } from './serving.ts'
+
+/** What we speak by its names in ALPN (RFC 7301), in the order of preference. `curl --http1.0` offers the last one alone. */
+export const ALPN_PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'] as const
+
+/** How much one client may ask of one connection, by version. */
+export interface ServingLimits {
+  readonly http1?: H1Limits
+  readonly http2?: H2Limits
+}
+
+/**
+ * One dispatcher: what ALPN chose → the connection that speaks it. It knows no TLS library: `alpn` is what any of them says.
+ * @param alpn the protocol's name; `undefined`, `null`, `false` or empty: the client asked for none, or there is no TLS
+ * @param plain no TLS: then the first bytes may be those of HTTP/2 with prior knowledge (RFC 9113, Section 3.3); over TLS they may not
+ * @throws TypeError for a protocol that is not HTTP
+ */
+export function serving(
+  alpn: string | undefined | null | false,
+  plain: boolean,
+  context: ServingContext,
+  limits: ServingLimits = {},
+): HttpServing {
+  if (alpn === 'h2') return new H2Serving(context, limits.http2)
+  if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Serving(context, limits.http1)
+  if (alpn) throw new TypeError(`no version of HTTP is called ${JSON.stringify(alpn)}`)
+  return plain ? new Undecided(context, limits) : new H1Serving(context, limits.http1)
+}
+
+/** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is nobody's method. */
+const PREFACE: Uint8Array = Uint8Array.from(CLIENT_PREFACE, character => character.charCodeAt(0))
+
+/** A plain connection of which nobody knows yet what it speaks: its first bytes tell, mostly the very first. */
+class Undecided implements HttpServing {
+  readonly #context: ServingContext
+  readonly #limits: ServingLimits
+  #first: Uint8Array = EMPTY
+  /** Who serves it. Until that is known for certain, HTTP/1, whose timers run. */
+  #serving: HttpServing
+  #decided = false
+
+  constructor(context: ServingContext, limits: ServingLimits) {
+    this.#context = context
+    this.#limits = limits
+    this.#serving = new H1Serving(context, limits.http1)
+  }
+
+  get protocol(): 'http/1.1' | 'h2' | undefined {
+    return this.#decided ? this.#serving.protocol : undefined
+  }
+  get wantsInput(): boolean {
+    return this.#serving.wantsInput
+  }
+  get shouldClose(): boolean {
+    return this.#serving.shouldClose
+  }
+  get aborted(): boolean {
+    return this.#serving.aborted
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#decided) {
+      this.#serving.receive(bytes)
+      return
+    }
+    const first = concat(this.#first, bytes)
+    const same = commonLength(first)
+    if (same === first.length && same < PREFACE.length) {
+      this.#first = first
+      return
+    }
+    if (same === PREFACE.length) this.#serving = new H2Serving(this.#context, this.#limits.http2)
+    this.#decide(first)
+  }
+
+  takeOutput(): readonly Uint8Array[] {
+    return this.#serving.takeOutput()
+  }
+
+  finish(): void {
+    if (!this.#decided) this.#decide(this.#first)
+    this.#serving.finish()
+  }
+
+  broken(reason: Error): void {
+    this.#serving.broken(reason)
+  }
+
+  tick(): void {
+    this.#serving.tick()
+  }
+
+  drain(): void {
+    this.#serving.drain()
+  }
+
+  #decide(first: Uint8Array): void {
+    this.#decided = true
+    this.#first = EMPTY
+    this.#serving.receive(first)
+  }
+}
+
+/** How many bytes are those of the preface. */
+function commonLength(bytes: Uint8Array): number {
+  const most = Math.min(bytes.length, PREFACE.length)
+  let at = 0
+  while (at < most && bytes[at] === PREFACE[at]) at++
+  return at
+}

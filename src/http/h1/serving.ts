@@ -1,0 +1,266 @@
+import { EMPTY } from '../../wire/index.ts'
+import type { Field, ResponseView } from '../message.ts'
+import { type Problem, problem } from '../problem.ts'
+import { answerTo, type HttpFault, type HttpServing, type ServingContext } from '../serving.ts'
+import { HttpTimers, timerProblem } from '../timers.ts'
+import { type Announced, H1Exchange } from './exchange.ts'
+import type { H1Limits } from './limits.ts'
+import { type H1Event, H1Server } from './server.ts'
+
+/** Bytes of output beyond which a response waits for the client. */
+const OUTPUT = 65_536
+/** Bytes received ahead of what is being served, beyond which the client waits. */
+const INPUT = 65_536
+
+const CLOSE: Field = ['connection', 'close']
+
+/** Serves HTTP/1.0 and 1.1: one request after the other, in order. */
+export class H1Serving implements HttpServing {
+  readonly protocol = 'http/1.1'
+  readonly http: H1Server
+  readonly context: ServingContext
+  readonly timers: HttpTimers
+  #out: Uint8Array[] = []
+  #outBytes = 0
+  #waiting: (() => void)[] = []
+  #exchange: H1Exchange | undefined
+  #received = 0
+  #pumping = false
+  #finished = false
+  #draining = false
+  #over = false
+  #aborted = false
+
+  constructor(context: ServingContext, limits?: H1Limits) {
+    this.context = context
+    this.http = new H1Server(limits)
+    this.timers = new HttpTimers(context.timers)
+    this.timers.start('keep-alive', context.now())
+  }
+
+  get wantsInput(): boolean {
+    return (
+      !this.#over &&
+      (this.#exchange === undefined || this.#exchange.wantsContent || this.http.buffered < INPUT)
+    )
+  }
+
+  get shouldClose(): boolean {
+    return this.#over
+  }
+
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over) return
+    this.#received += bytes.length
+    this.http.receive(bytes)
+    this.pump()
+    // What is left lies in the caller's memory.
+    if (this.http.buffered > 0) this.http.receive(EMPTY)
+  }
+
+  takeOutput(): readonly Uint8Array[] {
+    const out = this.#out
+    if (out.length > 0) {
+      this.#out = []
+      this.#outBytes = 0
+    }
+    if (this.#waiting.length > 0) this.#release()
+    return out
+  }
+
+  finish(): void {
+    this.#finished = true
+    this.#afterEnd()
+  }
+
+  broken(reason: Error): void {
+    const exchange = this.#exchange
+    this.#end()
+    this.#out = []
+    exchange?.gone(reason)
+  }
+
+  drain(): void {
+    this.#draining = true
+    if (this.#exchange === undefined) this.#end()
+  }
+
+  tick(): void {
+    if (this.#over) return
+    const timer = this.timers.expired(this.context.now())
+    if (timer === undefined) return
+    this.timers.stop(timer)
+    const ordinary = timerProblem(timer, this.context.timers[timer])
+    if (ordinary === undefined) {
+      this.#end()
+      this.context.wake()
+      return
+    }
+    const { status, detail = '' } = ordinary
+    const exchange = this.#exchange
+    const answerable = exchange === undefined || !exchange.begun
+    const request = exchange === undefined ? {} : { request: exchange }
+    this.fault({ kind: 'timeout', timer, status, reason: detail, answerable, ...request }, ordinary)
+  }
+
+  /** Takes events until more bytes, or the application, are needed. */
+  pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    try {
+      while (!this.#over) {
+        if (this.#exchange !== undefined && !this.#exchange.wantsContent) break
+        const event = this.http.next()
+        if (event === undefined) break
+        this.#on(event)
+      }
+    } finally {
+      this.#pumping = false
+    }
+    if (this.#over) return
+    if (this.http.shouldClose) this.#end()
+    else if (this.#finished) this.#afterEnd()
+    else this.#watch()
+  }
+
+  send(bytes: Uint8Array): void {
+    if (bytes.length === 0) return
+    this.#out.push(bytes)
+    this.#outBytes += bytes.length
+    this.wake()
+  }
+
+  /** @returns undefined, or a promise of the moment when the client has taken what waits */
+  room(): Promise<void> | undefined {
+    return this.#outBytes < OUTPUT ? undefined : new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  wake(): void {
+    if (!this.#pumping) this.context.wake()
+  }
+
+  /** The response is complete. */
+  responded(): void {
+    this.#exchange = undefined
+    this.timers.stopAll()
+    if (this.#draining || this.http.shouldClose) this.#end()
+    else if (!this.#pumping) this.pump()
+  }
+
+  /** Tells the application, and the client if that is possible; otherwise the connection ends. */
+  fault(fault: HttpFault, ordinary?: Problem): void {
+    const exchange = this.#exchange
+    const answer = answerTo(fault, this.context.handlers, ordinary)
+    exchange?.gone(new Error(fault.reason))
+    if (fault.answerable) {
+      this.#answer(fault, answer)
+      this.responded()
+    } else {
+      this.#aborted = exchange?.begun === true
+      this.#end()
+    }
+    this.wake()
+  }
+
+  /** The response cannot be finished. */
+  cut(): void {
+    this.#aborted = true
+    this.#end()
+    this.wake()
+  }
+
+  #answer(fault: HttpFault, view: ResponseView): void {
+    const now = this.context.now()
+    // A client that is waited for in vain must not be taken for one that goes on.
+    const closes = fault.timer === 'headers' || fault.timer === 'request-body'
+    const answer = closes ? { ...view, headers: [...(view.headers ?? []), CLOSE] } : view
+    const send = (one: ResponseView): void =>
+      this.send(this.http.idle ? this.http.refuse(one, now) : this.http.reply(one, now))
+    try {
+      send(answer)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      send(problem({ name: 'application-failed', status: 500, headers: closes ? [CLOSE] : [] }))
+    }
+  }
+
+  get early(): boolean {
+    return this.#received - this.http.buffered < this.context.earlyBytes()
+  }
+
+  #on(event: H1Event): void {
+    switch (event.type) {
+      case 'request':
+        this.#request(event)
+        return
+      case 'body':
+        this.timers.start('request-body', this.context.now())
+        this.#exchange?.data(event.data)
+        return
+      case 'end':
+        this.timers.stop('request-body')
+        this.#exchange?.ended(event.trailers)
+        return
+      case 'error':
+        this.fault({
+          kind: 'client',
+          status: event.status,
+          reason: event.reason,
+          answerable: event.answerable,
+        })
+    }
+  }
+
+  #request(event: Announced): void {
+    const { context, timers } = this
+    timers.stop('keep-alive')
+    timers.stop('headers')
+    timers.start('handler', context.now())
+    const exchange = new H1Exchange(this, event)
+    this.#exchange = exchange
+    this.http.accept()
+    try {
+      context.handlers.request(exchange, exchange)
+    } catch (cause) {
+      exchange.failed(cause)
+    }
+  }
+
+  /** Nothing is being served: either nothing has come, or the beginning of a head. */
+  #watch(): void {
+    if (this.#exchange !== undefined) return
+    const now = this.context.now()
+    if (this.http.buffered > 0) {
+      this.timers.stop('keep-alive')
+      this.timers.begin('headers', now)
+    } else this.timers.begin('keep-alive', now)
+  }
+
+  /** The client sends no more. */
+  #afterEnd(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) this.#end()
+    else if (exchange.unfinished && exchange.wantsContent) {
+      this.#aborted = exchange.begun
+      this.#end()
+      exchange.gone(new Error('the client closed in the middle of its request'))
+    }
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#exchange = undefined
+    this.timers.stopAll()
+    this.#release()
+  }
+
+  #release(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+}

@@ -1,0 +1,269 @@
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import { parseHost, splitPath } from '../h1/target.ts'
+import type { Field, ResponseView } from '../message.ts'
+import { type Problem, problem } from '../problem.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpFault,
+  type HttpRequest,
+  type HttpResponse,
+  reasonOf,
+} from '../serving.ts'
+import { HttpTimers, timerProblem } from '../timers.ts'
+import { ErrorCode } from './error.ts'
+import type { H2Event } from './event.ts'
+import type { H2Serving } from './serving.ts'
+
+export type Announced = Extract<H2Event, { type: 'request' }>
+
+/** One request and its response: a stream. */
+export class H2Exchange implements HttpRequest, HttpResponse {
+  readonly version = '2'
+  readonly early: boolean
+  readonly index: number
+  readonly host: string | undefined
+  readonly path: string
+  readonly query: string
+  onGone: ((reason: Error) => void) | undefined
+  readonly #owner: H2Serving
+  readonly #announced: Announced
+  readonly #timers: HttpTimers
+  #sink: ContentSink | undefined
+  /** Content that nobody has asked for yet, or that waits for a sink that is busy. */
+  #held: Uint8Array[] = []
+  #blocked = false
+  #trailers: readonly Field[] | undefined
+  #told = false
+  /** Content of the response that waits for a window. */
+  #waiting: Uint8Array = EMPTY
+  #writers: (() => void)[] = []
+  #ending: { readonly trailers: readonly Field[] | undefined } | undefined
+  #begun = false
+  #over = false
+
+  /** @throws H1Error if the authority is no host, or the path none of ours */
+  constructor(owner: H2Serving, announced: Announced, index: number) {
+    this.#owner = owner
+    this.#announced = announced
+    this.early = owner.early
+    this.index = index
+    this.host = announced.authority === '' ? undefined : parseHost(announced.authority)
+    const { path, query } = splitPath(announced.path)
+    this.path = path
+    this.query = query
+    if (announced.endStream) this.#trailers = []
+    this.#timers = new HttpTimers(owner.context.timers)
+    this.#timers.start('handler', owner.context.now())
+  }
+
+  get method(): string {
+    return this.#announced.method
+  }
+  get target(): string {
+    return this.#announced.path
+  }
+  get headers(): readonly Field[] {
+    return this.#announced.headers
+  }
+
+  get length(): number | undefined {
+    if (this.#announced.endStream) return 0
+    for (const [name, value] of this.headers) if (name === 'content-length') return Number(value)
+    return undefined
+  }
+
+  content(sink: ContentSink): void {
+    if (this.#sink !== undefined) throw new Error('the content goes to somebody already')
+    if (this.#over) return
+    this.#sink = sink
+    if (this.#trailers === undefined) this.#timers.start('request-body', this.#owner.context.now())
+    this.#give()
+  }
+
+  data(bytes: Uint8Array, ends: boolean): void {
+    if (bytes.length > 0) this.#held.push(bytes)
+    if (ends) this.#trailers = []
+    this.#give()
+  }
+
+  ended(trailers: readonly Field[]): void {
+    this.#trailers = trailers
+    this.#give()
+  }
+
+  /** Gives the sink what there is, and the client a window as large as what the sink has taken. */
+  #give(): void {
+    const sink = this.#sink
+    if (sink === undefined || this.#over) return
+    const { http, context } = this.#owner
+    while (this.#held.length > 0 && !this.#blocked && !this.#over) {
+      const bytes = this.#held.shift()!
+      const taken = sink.data(bytes)
+      if (taken === undefined) http.consume(this.#announced.streamId, bytes.length)
+      else {
+        this.#blocked = true
+        this.#timers.stop('request-body')
+        taken.then(() => this.#taken(bytes.length))
+      }
+    }
+    if (this.#blocked || this.#over || this.#told) return
+    if (this.#trailers === undefined) this.#timers.start('request-body', context.now())
+    else {
+      this.#told = true
+      this.#timers.stop('request-body')
+      sink.end(this.#trailers)
+    }
+  }
+
+  #taken(count: number): void {
+    this.#blocked = false
+    if (this.#over) return
+    this.#owner.http.consume(this.#announced.streamId, count)
+    this.#give()
+    this.#owner.wake()
+  }
+
+  inform(status: number, headers: readonly Field[]): void {
+    if (this.#over) return
+    this.#owner.http.respond(this.#announced.streamId, { status, headers })
+    this.#owner.wake()
+  }
+
+  reply(response: ResponseView): void {
+    if (this.#over) return
+    const { http, context } = this.#owner
+    http.reply(this.#announced.streamId, withLength(response, this.method), context.now())
+    this.#finish()
+  }
+
+  begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
+    if (this.#over) return
+    const { http, context } = this.#owner
+    const fields = length === undefined ? headers : lengthFirst(headers, length)
+    http.respond(this.#announced.streamId, { status, headers: fields }, context.now())
+    this.#begun = true
+    this.#timers.stop('handler')
+    this.#owner.wake()
+  }
+
+  write(data: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined
+    this.#waiting = this.#waiting.length === 0 ? data : concat(this.#waiting, data)
+    this.go()
+    if (this.#waiting.length === 0) return undefined
+    return new Promise(resolve => this.#writers.push(resolve))
+  }
+
+  end(trailers?: readonly Field[]): void {
+    if (this.#over) return
+    this.#ending = { trailers }
+    this.go()
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#owner.http.reset(this.#announced.streamId, ErrorCode.INTERNAL_ERROR)
+    this.#finish()
+  }
+
+  /** Writes as much as the client's windows take. */
+  go(): void {
+    if (this.#over) return
+    const { http } = this.#owner
+    const { streamId } = this.#announced
+    if (this.#waiting.length > 0) {
+      this.#waiting = this.#waiting.subarray(http.write(streamId, this.#waiting))
+      this.#owner.wake()
+      if (this.#waiting.length > 0) return
+      this.#release()
+    }
+    if (this.#ending === undefined) return
+    try {
+      http.end(streamId, this.#ending.trailers)
+    } finally {
+      this.#finish()
+    }
+  }
+
+  tick(now: number): void {
+    const timer = this.#timers.expired(now)
+    if (timer === undefined) return
+    const { context } = this.#owner
+    const ordinary = timerProblem(timer, context.timers[timer])
+    const { status = 408, detail = '' } = ordinary ?? {}
+    this.#fault(
+      { kind: 'timeout', timer, status, reason: detail, answerable: !this.#begun, request: this },
+      ordinary,
+    )
+  }
+
+  /** The application threw. */
+  failed(cause: unknown): void {
+    const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const
+    // Whoever throws when all has been said is told of it, and the client is not.
+    if (this.#over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
+    else {
+      this.onGone = undefined
+      this.#fault({ ...fault, answerable: !this.#begun })
+    }
+  }
+
+  /** There will be no response, because the client is gone or has been answered otherwise. */
+  gone(reason: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#release()
+    if (!this.#told) this.#sink?.broken(reason)
+    this.onGone?.(reason)
+  }
+
+  #fault(fault: HttpFault, ordinary?: Problem): void {
+    const { http, context } = this.#owner
+    const { streamId } = this.#announced
+    const answer = answerTo(fault, context.handlers, ordinary)
+    this.gone(new Error(fault.reason))
+    if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
+    else {
+      try {
+        http.reply(streamId, withLength(answer, this.method), context.now())
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error
+        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.now())
+      }
+    }
+    this.#owner.forget(streamId)
+    this.#owner.wake()
+  }
+
+  #finish(): void {
+    this.#over = true
+    this.#release()
+    if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+    this.#owner.forget(this.#announced.streamId)
+    this.#owner.wake()
+  }
+
+  #release(): void {
+    const writers = this.#writers
+    if (writers.length === 0) return
+    this.#writers = []
+    for (const resolve of writers) resolve()
+  }
+}
+
+/** The same response with its length, as over HTTP/1; 204 and 304 have none that the content would tell. */
+function withLength(response: ResponseView, method: string): ResponseView {
+  const { status, headers = [], body } = response
+  if (status === 204 || status === 304) return response
+  const content = typeof body === 'string' ? utf8(body) : (body ?? EMPTY)
+  // To HEAD an absent body says nothing: the application may not know.
+  if (body === undefined && method === 'HEAD') return response
+  return { status, headers: lengthFirst(headers, content.length), body: content }
+}
+
+function lengthFirst(headers: readonly Field[], length: number): readonly Field[] {
+  for (const [name] of headers)
+    if (name.length === 14 && name.toLowerCase() === 'content-length') return headers
+  return [['content-length', String(length)], ...headers]
+}

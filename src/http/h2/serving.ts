@@ -1,0 +1,164 @@
+import { answerTo, type HttpServing, reasonOf, type ServingContext } from '../serving.ts'
+import { HttpTimers } from '../timers.ts'
+import type { H2Event } from './event.ts'
+import { type Announced, H2Exchange } from './exchange.ts'
+import type { H2Limits } from './limits.ts'
+import { H2Server } from './server.ts'
+
+/** Serves HTTP/2: as many requests at a time as the client likes, within the limits. */
+export class H2Serving implements HttpServing {
+  readonly protocol = 'h2'
+  readonly http: H2Server
+  readonly context: ServingContext
+  readonly aborted = false
+  readonly #timers: HttpTimers
+  readonly #exchanges = new Map<number, H2Exchange>()
+  /** Bytes received before those at hand. */
+  #received = 0
+  #pulling = false
+  #requests = 0
+  #ticked: number
+  #over = false
+
+  constructor(context: ServingContext, limits?: H2Limits) {
+    this.context = context
+    this.http = new H2Server(limits)
+    this.#timers = new HttpTimers(context.timers)
+    this.#ticked = context.now()
+    this.#timers.start('keep-alive', this.#ticked)
+  }
+
+  /** Windows hold the client back. */
+  get wantsInput(): boolean {
+    return !this.#over
+  }
+
+  get shouldClose(): boolean {
+    return this.#over || this.http.shouldClose
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over) return
+    this.http.receive(bytes)
+    this.pull()
+    this.#received += bytes.length
+  }
+
+  takeOutput(): readonly Uint8Array[] {
+    const bytes = this.http.takeOutput()
+    if (bytes.length === 0) return []
+    // Room for output may be room for content.
+    this.pull()
+    return [bytes]
+  }
+
+  /** What is underway goes on, as far as the windows that the client has opened reach. */
+  finish(): void {
+    if (this.#exchanges.size === 0) this.#over = true
+    else this.http.shutdown()
+  }
+
+  broken(reason: Error): void {
+    this.#over = true
+    for (const exchange of [...this.#exchanges.values()]) exchange.gone(reason)
+    this.#exchanges.clear()
+  }
+
+  /** In two steps: the client is told, and what it has asked for meanwhile is served. */
+  drain(): void {
+    this.http.shutdown()
+    this.context.wake()
+  }
+
+  tick(): void {
+    if (this.#over) return
+    const now = this.context.now()
+    this.http.tick(now - this.#ticked)
+    this.#ticked = now
+    for (const exchange of [...this.#exchanges.values()]) exchange.tick(now)
+    if (this.#timers.expired(now) !== undefined) {
+      this.#timers.stopAll()
+      // Once for the client to hear of it, once more for those that do not answer.
+      this.http.shutdown()
+      this.http.shutdown()
+    }
+    this.pull()
+    this.context.wake()
+  }
+
+  /** Takes all events that there are. */
+  pull(): void {
+    if (this.#pulling) return
+    this.#pulling = true
+    try {
+      for (let event = this.http.next(); event !== undefined; event = this.http.next()) this.#on(event)
+    } finally {
+      this.#pulling = false
+    }
+  }
+
+  wake(): void {
+    if (!this.#pulling) this.context.wake()
+  }
+
+  /** A stream is over. */
+  forget(streamId: number): void {
+    this.#exchanges.delete(streamId)
+    if (this.#exchanges.size === 0) this.#timers.start('keep-alive', this.context.now())
+  }
+
+  get early(): boolean {
+    return this.#received < this.context.earlyBytes()
+  }
+
+  #on(event: H2Event): void {
+    switch (event.type) {
+      case 'request':
+        this.#request(event)
+        return
+      case 'data': {
+        const exchange = this.#exchanges.get(event.streamId)
+        if (exchange === undefined) this.http.consume(event.streamId, event.data.length)
+        else exchange.data(event.data, event.endStream)
+        return
+      }
+      case 'trailers':
+        this.#exchanges.get(event.streamId)?.ended(event.headers)
+        return
+      case 'drain':
+        this.#exchanges.get(event.streamId)?.go()
+        return
+      case 'reset': {
+        const exchange = this.#exchanges.get(event.streamId)
+        exchange?.gone(new Error(`the stream was reset with error ${event.code}`))
+        this.forget(event.streamId)
+        return
+      }
+      case 'error': {
+        const { reason } = event
+        answerTo({ kind: 'client', status: 400, reason, answerable: false }, this.context.handlers)
+        this.broken(new Error(reason))
+      }
+    }
+  }
+
+  #request(event: Announced): void {
+    const { context } = this
+    this.#timers.stop('keep-alive')
+    let exchange: H2Exchange
+    try {
+      exchange = new H2Exchange(this, event, this.#requests++)
+    } catch (error) {
+      const fault = { kind: 'client', status: 400, reason: reasonOf(error), answerable: true } as const
+      this.http.reply(event.streamId, answerTo(fault, context.handlers), context.now())
+      return
+    }
+    this.#exchanges.set(event.streamId, exchange)
+    this.http.accept(event.streamId)
+    try {
+      context.handlers.request(exchange, exchange)
+    } catch (cause) {
+      exchange.failed(cause)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { concat } from '../wire/index.ts'
+import type { Field, RequestHead, ResponseView } from './message.ts'
+import { type Problem, problem } from './problem.ts'
+import type { TimerName, TimerSettings } from './timers.ts'
+
+/**
+ * A connection that is being served, whatever version of HTTP it speaks and whatever carries its bytes: the one face of HTTP/1 and HTTP/2
+ * towards applications and towards streams. Neither has a socket or a clock.
+ */
+export interface HttpServing {
+  /** undefined as long as nobody knows. */
+  readonly protocol: 'http/1.1' | 'h2' | undefined
+  /** Whether more bytes may be given to {@link receive}; otherwise stop reading until `wake`. */
+  readonly wantsInput: boolean
+  /** Send what {@link takeOutput} still gives, then end the stream. */
+  readonly shouldClose: boolean
+  /** With `shouldClose`: a response was cut off, so end the stream in a way that shows that something is missing. */
+  readonly aborted: boolean
+  /** Bytes from the client, in any pieces; the caller may use their memory again afterwards. */
+  receive(bytes: Uint8Array): void
+  /** What is to be sent, in order; asked for only when the stream has room, and again until there is nothing. */
+  takeOutput(): readonly Uint8Array[]
+  /** The client sends no more. Requests that have come whole are answered all the same. */
+  finish(): void
+  /** The stream is gone. */
+  broken(reason: Error): void
+  /** Time has passed: see what has run out. */
+  tick(): void
+  /** Close as soon as nothing is underway. */
+  drain(): void
+}
+
+/** An application: one pair of functions, for all versions of HTTP. */
+export interface HttpHandlers {
+  /** A request's head has come. What it throws goes to {@link error}. */
+  request(request: HttpRequest, response: HttpResponse): void
+  /**
+   * Something is wrong with a client, its request or our answer.
+   * @returns the answer, where one is still possible; without one, {@link answerTo} makes it
+   */
+  error?(fault: HttpFault): ResponseView | undefined
+}
+
+/** What went wrong. */
+export interface HttpFault {
+  /** The client broke a rule or exceeded a limit; a timer ran out; the application threw, or gave what cannot be sent. */
+  readonly kind: 'client' | 'timeout' | 'application'
+  /** What the answer says or would say. */
+  readonly status: number
+  readonly reason: string
+  /** Whether a response can still be given. */
+  readonly answerable: boolean
+  /** With `timeout`. */
+  readonly timer?: TimerName
+  /** With `application`: what it threw. */
+  readonly cause?: unknown
+  /** The request that it is about; undefined if there is none. */
+  readonly request?: HttpRequest
+}
+
+/** A request as applications see it. */
+export interface HttpRequest extends Omit<RequestHead, 'version'> {
+  readonly version: '1.0' | '1.1' | '2'
+  /** Bytes of content; undefined if its length is not known beforehand. */
+  readonly length: number | undefined
+  /** Its head, or a part of it, came as early data, which may be a replay (RFC 8470). */
+  readonly early: boolean
+  /** Requests on this connection before this one. */
+  readonly index: number
+  /**
+   * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been asked for when the response
+   * ends is thrown away. A client that waits for 100 (Continue) is told to go on.
+   */
+  content(sink: ContentSink): void
+}
+
+/** Where a request's content goes. */
+export interface ContentSink {
+  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled; it must not be rejected. */
+  data(bytes: Uint8Array): Promise<void> | void
+  end(trailers: readonly Field[]): void
+  /** There will be no end: the client is gone, or what it sends is malformed. */
+  broken(reason: Error): void
+}
+
+/** Where a response goes. All of it is swallowed when the client is gone. */
+export interface HttpResponse {
+  /** An interim response such as 103. */
+  inform(status: number, headers: readonly Field[]): void
+  /** A whole response. */
+  reply(response: ResponseView): void
+  /** The head of a response whose content follows. @throws TypeError for one that must not be sent; then try another */
+  begin(head: {
+    readonly status: number
+    readonly headers: readonly Field[]
+    /** Bytes of content; undefined if nobody knows yet. */
+    readonly length: number | undefined
+  }): void
+  /**
+   * A part of the content, whose memory is not the caller's any more.
+   * @returns undefined, or a promise of the moment when the client has taken enough for more
+   * @throws RangeError for more than was announced
+   */
+  write(data: Uint8Array): Promise<void> | undefined
+  /** @throws RangeError if content is missing; the client sees that, too */
+  end(trailers?: readonly Field[]): void
+  /** The response was begun and cannot be finished: the client must see that. */
+  abort(): void
+  /** Called once, when the client is gone before the response has ended. */
+  onGone: ((reason: Error) => void) | undefined
+}
+
+/** What a served connection is told by whoever owns the stream. */
+export interface ServingContext {
+  readonly handlers: HttpHandlers
+  readonly timers: TimerSettings
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may have changed, outside of other calls. */
+  readonly wake: () => void
+  /** Bytes at the front of the connection that came as early data. */
+  readonly earlyBytes: () => number
+}
+
+/** The answer to a fault: what the application's `error` says or, without that, a problem (RFC 9457). */
+export function answerTo(fault: HttpFault, handlers: HttpHandlers, ordinary?: Problem): ResponseView {
+  let said: ResponseView | undefined
+  try {
+    said = handlers.error?.(fault)
+  } catch {
+    // An error handler that fails is no reason to leave the client without an answer.
+  }
+  if (said !== undefined) return said
+  const name = fault.kind === 'client' ? 'bad-request' : 'application-failed'
+  // What an application throws may say more than a client should know.
+  const detail = fault.kind === 'application' ? {} : { detail: fault.reason }
+  return problem(ordinary ?? { name, status: fault.status, ...detail })
+}
+
+/** What an error says. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** All of a request's content. The promise is rejected if it does not come whole, or (RangeError) has more than `most` bytes. */
+export function wholeContent(request: HttpRequest, most = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const pieces: Uint8Array[] = []
+    let length = 0
+    request.content({
+      data(bytes) {
+        length += bytes.length
+        if (length <= most) pieces.push(bytes)
+        else reject(new RangeError(`more than ${most} bytes of content`))
+      },
+      end: () => resolve(pieces.length === 1 ? pieces[0]! : concat(...pieces)),
+      broken: reject,
+    })
+  })
+}

@@ -1,0 +1,110 @@
+import type { Duplex } from 'node:stream'
+
+/**
+ * What carries the bytes of a connection, no matter over what: as much of a stream as serving it takes. The streams of `transfer` are
+ * carriers as they are; {@link overDuplex} makes one of any `Duplex`.
+ */
+export interface Carrier {
+  /** Whether something that was written still waits for the peer. */
+  readonly queued: boolean
+  /** Called when that has left. */
+  onDrain: (() => void) | undefined
+  read(handlers: CarrierHandlers): void
+  /** No `bytes` and no `end` until {@link resume}. */
+  pause(): void
+  resume(): void
+  /** `'queued'`: some of it waits, and all of it must stay as it is until {@link onDrain}. */
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued'
+  /** Says that nothing more follows. Reading goes on. */
+  end(): void
+  /** Closes both ways, at once; no handler is called any more. */
+  destroy(): void
+}
+
+export interface CarrierHandlers {
+  /** Bytes from the peer, valid until the handler returns. */
+  bytes(view: Uint8Array): void
+  /** The peer sends no more. */
+  end(): void
+  /** The stream is gone, by a fault or without an end. The last call. */
+  error(error: Error): void
+}
+
+/**
+ * A carrier over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the stream. A socket should have
+ * `allowHalfOpen: true`, or it ends our half when the peer ends its own.
+ */
+export function overDuplex(stream: Duplex): Carrier {
+  return new DuplexCarrier(stream)
+}
+
+class DuplexCarrier implements Carrier {
+  onDrain: (() => void) | undefined
+  readonly #stream: Duplex
+  #handlers: CarrierHandlers | undefined
+  #ended = false
+
+  constructor(stream: Duplex) {
+    this.#stream = stream
+    // These stay for ever: an error that nobody listens to would end the process.
+    stream.on('error', error => this.#gone(error))
+    stream.on('close', () => this.#gone(new Error('the stream was closed')))
+    stream.on('drain', () => this.onDrain?.())
+  }
+
+  get queued(): boolean {
+    return this.#stream.writableNeedDrain
+  }
+
+  read(handlers: CarrierHandlers): void {
+    this.#handlers = handlers
+    const stream = this.#stream
+    if (stream.destroyed) {
+      queueMicrotask(() => this.#gone(new Error('the stream was closed')))
+      return
+    }
+    stream.on('end', () => {
+      this.#ended = true
+      this.#handlers?.end()
+    })
+    stream.on('data', (chunk: Uint8Array) =>
+      // As no Buffer, whose slice() shares memory.
+      this.#handlers?.bytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)),
+    )
+  }
+
+  pause(): void {
+    this.#stream.pause()
+  }
+
+  resume(): void {
+    this.#stream.resume()
+  }
+
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
+    const stream = this.#stream
+    if (stream.destroyed || stream.writableEnded) return 'flushed'
+    if (chunks.length > 1) stream.cork()
+    for (const chunk of chunks) stream.write(chunk)
+    if (chunks.length > 1) stream.uncork()
+    return stream.writableNeedDrain ? 'queued' : 'flushed'
+  }
+
+  end(): void {
+    this.#stream.end()
+  }
+
+  destroy(): void {
+    this.#handlers = undefined
+    this.onDrain = undefined
+    this.#stream.destroy()
+  }
+
+  #gone(error: Error): void {
+    const handlers = this.#handlers
+    if (handlers === undefined) return
+    this.#handlers = undefined
+    // A stream that closes when both sides have ended is gone, too, but nothing is missing.
+    handlers.error(this.#ended && this.#stream.writableFinished ? new Error('the stream has ended') : error)
+  }
+}

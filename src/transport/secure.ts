@@ -1,0 +1,231 @@
+import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
+import { concat } from '../wire/index.ts'
+import type { Carrier, CarrierHandlers } from './carrier.ts'
+
+/** Bytes of plaintext that are sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
+const PORTION = 65_536
+
+/** What {@link secure} gives: a carrier of plaintext, which says of itself what `serve` wants to know. */
+export interface SecureCarrier extends Carrier {
+  readonly encrypted: true
+  readonly session: Session
+  readonly alpnProtocol: string | undefined
+  /** Bytes, in front of all others, that came as early data. */
+  readonly earlyBytes: number
+}
+
+/**
+ * A TLS server over a carrier, as a carrier: our session with nothing of Node's streams above or below, which is what containers do and what costs
+ * least. Questions that a session cannot answer at once (remote signers and the like) are not for it; `TlsDuplex` knows them.
+ * @param patience milliseconds until the handshake must be over
+ * @returns when the handshake is over @throws (as rejection) the error that ended it; the carrier is closed then
+ */
+export function secure(carrier: Carrier, config: ServerConfig, patience = 10_000): Promise<SecureCarrier> {
+  return new Promise((resolve, reject) => new ServerCarrier(carrier, config, patience, resolve, reject))
+}
+
+class ServerCarrier implements SecureCarrier {
+  readonly encrypted = true
+  readonly session: Session
+  onDrain: (() => void) | undefined
+  earlyBytes = 0
+  readonly #below: Carrier
+  readonly #secured: (carrier: SecureCarrier) => void
+  readonly #failed: (error: Error) => void
+  readonly #handshakeTimer: NodeJS.Timeout
+  #handlers: CarrierHandlers | undefined
+  /** What came as early data, until somebody reads. */
+  #early: Uint8Array[] = []
+  #paused = false
+  #reading = false
+  /** The client's close_notify has come. */
+  #ended = false
+  /** Its FIN has come. */
+  #belowEnded = false
+  #finished = false
+  #over = false
+  /** Plaintext that waits until what was sealed before has left. */
+  #waiting: Uint8Array[] = []
+
+  constructor(
+    below: Carrier,
+    config: ServerConfig,
+    patience: number,
+    secured: (carrier: SecureCarrier) => void,
+    failed: (error: Error) => void,
+  ) {
+    this.#below = below
+    this.session = Session.server(config)
+    this.#secured = secured
+    this.#failed = failed
+    this.#handshakeTimer = setTimeout(() => this.#fail(new Error('no handshake in time')), patience)
+    below.onDrain = () => this.#drained()
+    below.read({
+      bytes: view => {
+        this.session.feed(view)
+        this.#step()
+      },
+      end: () => {
+        this.#belowEnded = true
+        this.#step()
+      },
+      error: error => this.#fail(error),
+    })
+  }
+
+  get alpnProtocol(): string | undefined {
+    return this.session.alpn
+  }
+
+  get queued(): boolean {
+    return this.#below.queued || this.#waiting.length > 0
+  }
+
+  read(handlers: CarrierHandlers): void {
+    this.#handlers = handlers
+    // No handler is called from within a call of its owner.
+    queueMicrotask(() => this.#step())
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#below.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#below.resume()
+    queueMicrotask(() => this.#step())
+  }
+
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
+    if (this.#over || this.#finished) return 'flushed'
+    this.#waiting.push(...chunks)
+    this.#send()
+    return this.queued ? 'queued' : 'flushed'
+  }
+
+  end(): void {
+    if (this.#over || this.#finished) return
+    this.#finished = true
+    if (this.#waiting.length === 0) this.#goodbye()
+  }
+
+  destroy(): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#handshakeTimer)
+    this.#handlers = undefined
+    this.onDrain = undefined
+    this.#below.destroy()
+  }
+
+  /** Opens records as long as somebody wants what is in them. */
+  #step(): void {
+    if (this.#reading) return
+    this.#reading = true
+    try {
+      while (!this.#over && !this.#paused && (this.#handlers !== undefined || !this.session.connected)) {
+        const early = this.#handlers === undefined ? undefined : this.#early.shift()
+        if (early !== undefined) {
+          this.#handlers?.bytes(early)
+          continue
+        }
+        const event = this.session.next()
+        if (event === undefined) break
+        this.#on(event)
+      }
+    } finally {
+      this.#reading = false
+    }
+    if (this.#over) return
+    this.session.settle()
+    if (!this.#below.queued) this.#flush()
+    this.#afterEnd()
+  }
+
+  /** Nothing more comes from below: in order after close_notify, and otherwise as soon as all has been read (RFC 8446, Section 6.1). */
+  #afterEnd(): void {
+    if (!this.#belowEnded || this.#over) return
+    if (this.#ended) {
+      if (this.#finished && !this.queued) this.#fail(new Error('the stream has ended'))
+    } else if (!this.#paused) this.#fail(new Error('the client closed without close_notify'))
+  }
+
+  #on(event: SessionEvent): void {
+    switch (event.type) {
+      case 'handshake_complete':
+        clearTimeout(this.#handshakeTimer)
+        this.#flush()
+        this.#secured(this)
+        return
+      case 'application_data':
+        if (event.early) this.earlyBytes += event.data.length
+        if (this.#handlers === undefined) this.#early.push(new Uint8Array(event.data))
+        else this.#handlers.bytes(event.data)
+        return
+      case 'close_notify':
+        this.#ended = true
+        this.#handlers?.end()
+        return
+      case 'question':
+        this.#fail(new Error(`the session asks for ${event.question.kind}, which nobody answers here`))
+        return
+      case 'alert':
+        this.#flush()
+        this.#fail(event.error)
+    }
+  }
+
+  /** Seals what waits, a portion at a time, as the client takes it. */
+  #send(): void {
+    while (this.#waiting.length > 0 && !this.#below.queued && !this.#over) {
+      this.session.send(this.#portion())
+      this.#flush()
+    }
+    if (this.#finished && this.#waiting.length === 0) this.#goodbye()
+  }
+
+  /** The next bytes to seal: small pieces together, because each record costs. */
+  #portion(): Uint8Array {
+    const waiting = this.#waiting
+    let count = 0
+    let length = 0
+    while (count < waiting.length && length + waiting[count]!.length <= PORTION)
+      length += waiting[count++]!.length
+    if (count === 0) {
+      const first = waiting[0]!
+      waiting[0] = first.subarray(PORTION)
+      return first.subarray(0, PORTION)
+    }
+    const taken = waiting.splice(0, count)
+    return taken.length === 1 ? taken[0]! : concat(...taken)
+  }
+
+  #flush(): void {
+    const output = this.session.takeOutput()
+    if (output.length > 0 && !this.#over && this.#below.write(output) === 'flushed') recycle(output)
+  }
+
+  #drained(): void {
+    // What the session owed meanwhile, such as a KeyUpdate.
+    this.#flush()
+    this.#send()
+    if (!this.queued) this.onDrain?.()
+  }
+
+  #goodbye(): void {
+    this.session.close()
+    this.#flush()
+    this.#below.end()
+    this.#afterEnd()
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    const handlers = this.#handlers
+    this.destroy()
+    this.#failed(error)
+    handlers?.error(error)
+  }
+}

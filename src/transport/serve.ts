@@ -1,0 +1,220 @@
+import { Duplex } from 'node:stream'
+import { type ServingLimits, serving } from '../http/alpn.ts'
+import type { HttpHandlers, HttpServing } from '../http/serving.ts'
+import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
+import { type Carrier, overDuplex } from './carrier.ts'
+import { everyTick } from './clock.ts'
+
+/** Bytes of output that are given to the stream at once. */
+const BATCH = 65_536
+
+export interface ServeOptions {
+  /** What ALPN chose; what the stream's `alpnProtocol` says unless told. */
+  readonly alpn?: string
+  /** Whether the bytes are protected; what the stream's `encrypted` says unless told. */
+  readonly encrypted?: boolean
+  readonly limits?: ServingLimits
+  readonly timers?: Partial<TimerSettings>
+  /** Milliseconds for which a client may take nothing of what waits for it; 60 000 unless told. */
+  readonly stall?: number
+  /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
+  readonly linger?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** A connection that is being served. */
+export interface Served {
+  readonly protocol: 'http/1.1' | 'h2' | undefined
+  /** Fulfilled when the stream is closed. */
+  readonly closed: Promise<void>
+  /** Ends the connection as soon as nothing is underway. */
+  drain(): void
+  /** Ends it now. */
+  destroy(): void
+}
+
+/**
+ * Serves HTTP on a stream: ours (`TlsDuplex`), Node's (`tls.TLSSocket`, `net.Socket`) or any other, or a carrier. The stream is owned from here
+ * on. A TLS stream has done its handshake, because before it nobody knows what ALPN chose.
+ * @throws TypeError if ALPN chose something that is not HTTP
+ */
+export function serve(stream: Duplex | Carrier, handlers: HttpHandlers, options: ServeOptions = {}): Served {
+  const { alpnProtocol, encrypted } = stream as Partial<TlsLike>
+  const secure = options.encrypted ?? encrypted === true
+  const carrier = stream instanceof Duplex ? overDuplex(stream) : stream
+  const early = (): number => (stream as Partial<TlsLike>).earlyBytes ?? 0
+  return new Driver(carrier, handlers, options.alpn ?? alpnProtocol, secure, early, options)
+}
+
+/** What TLS streams say of themselves: `tls.TLSSocket` and `TlsDuplex` alike, the latter alone knows early data. */
+interface TlsLike {
+  readonly alpnProtocol: string | undefined | null | false
+  readonly encrypted: boolean
+  readonly earlyBytes: number
+}
+
+/** Joins a served connection to what carries it. */
+class Driver implements Served {
+  readonly closed: Promise<void>
+  readonly #carrier: Carrier
+  readonly #serving: HttpServing
+  readonly #now: () => number
+  readonly #stall: number
+  readonly #linger: number
+  readonly #stopTicking: () => void
+  #close: () => void = () => {}
+  #receiving = false
+  #scheduled = false
+  #paused = false
+  #ending = false
+  #over = false
+  /** Since when what was written waits for the client. */
+  #stalled: number | undefined
+  #lastMoment: NodeJS.Timeout | undefined
+
+  constructor(
+    carrier: Carrier,
+    handlers: HttpHandlers,
+    alpn: string | undefined | null | false,
+    secure: boolean,
+    earlyBytes: () => number,
+    { limits, timers, now = Date.now, stall = 60_000, linger = 2000 }: ServeOptions,
+  ) {
+    const context = {
+      handlers,
+      timers: { ...DEFAULT_TIMERS, ...timers },
+      now,
+      wake: () => this.#wake(),
+      earlyBytes,
+    }
+    this.#serving = serving(alpn, !secure, context, limits)
+    this.#carrier = carrier
+    this.#now = now
+    this.#stall = stall
+    this.#linger = linger
+    this.closed = new Promise(resolve => {
+      this.#close = resolve
+    })
+    this.#stopTicking = everyTick(() => this.#tick())
+    carrier.onDrain = () => {
+      this.#stalled = undefined
+      this.#flush()
+    }
+    carrier.read({
+      bytes: view => this.#receive(view),
+      end: () => this.#ended(),
+      error: error => this.#gone(error),
+    })
+    // HTTP/2 speaks first.
+    this.#flush()
+  }
+
+  get protocol(): 'http/1.1' | 'h2' | undefined {
+    return this.#serving.protocol
+  }
+
+  drain(): void {
+    this.#serving.drain()
+    this.#flush()
+  }
+
+  destroy(): void {
+    this.#gone(new Error('the server ends the connection'))
+  }
+
+  #receive(view: Uint8Array): void {
+    if (this.#ending) return
+    this.#receiving = true
+    try {
+      this.#serving.receive(view)
+    } finally {
+      this.#receiving = false
+    }
+    this.#flush()
+  }
+
+  #ended(): void {
+    if (this.#ending) {
+      if (!this.#carrier.queued) this.#gone(new Error('the stream has ended'))
+      return
+    }
+    this.#serving.finish()
+    this.#flush()
+  }
+
+  /** Something has changed. Small parts of one response, written one after the other, leave together. */
+  #wake(): void {
+    if (this.#receiving || this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#over) return
+    const carrier = this.#carrier
+    while (!carrier.queued && !this.#over) {
+      const out = this.#serving.takeOutput()
+      if (out.length === 0) break
+      carrier.write(joined(out))
+    }
+    if (carrier.queued) this.#stalled ??= this.#now()
+    else if (this.#serving.shouldClose) this.#end()
+    if (this.#paused !== this.#serving.wantsInput || this.#ending) return
+    this.#paused = !this.#paused
+    if (this.#paused) carrier.pause()
+    else carrier.resume()
+  }
+
+  /** Says goodbye, and reads and drops what the client still sends, so that no reset overtakes our last bytes. */
+  #end(): void {
+    if (this.#ending) return
+    this.#ending = true
+    if (this.#serving.aborted) {
+      this.#gone(new Error('a response broke off'))
+      return
+    }
+    this.#carrier.end()
+    if (this.#paused) this.#carrier.resume()
+    this.#lastMoment = setTimeout(() => this.#gone(new Error('the client does not close')), this.#linger)
+  }
+
+  #gone(reason: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#ending = true
+    this.#stopTicking()
+    clearTimeout(this.#lastMoment)
+    this.#serving.broken(reason)
+    this.#carrier.destroy()
+    this.#close()
+  }
+
+  #tick(): void {
+    if (this.#ending) return
+    if (this.#stalled !== undefined && this.#now() - this.#stalled > this.#stall) {
+      this.#gone(new Error('the client takes nothing'))
+      return
+    }
+    this.#serving.tick()
+    this.#flush()
+  }
+}
+
+/** Small pieces as one: a write costs more than a copy. */
+function joined(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (pieces.length === 1) return pieces
+  let length = 0
+  for (const piece of pieces) length += piece.length
+  if (length > BATCH) return pieces
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return [whole]
+}

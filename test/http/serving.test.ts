@@ -1,0 +1,485 @@
+import { describe, expect, test } from 'vitest'
+import { serving } from '../../src/http/alpn.ts'
+import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
+import { CLIENT_PREFACE } from '../../src/http/h2/index.ts'
+import {
+  type HttpHandlers,
+  type HttpRequest,
+  type HttpResponse,
+  wholeContent,
+} from '../../src/http/serving.ts'
+import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
+import { concat, utf8 } from '../../src/wire/index.ts'
+import { bytes, text } from './h1/helpers.ts'
+import { Scene, VERSIONS } from './serving-scene.ts'
+
+/** Keeps what it gets, and answers nothing by itself. */
+function keeping(): HttpHandlers & { readonly got: { request: HttpRequest; response: HttpResponse }[] } {
+  const got: { request: HttpRequest; response: HttpResponse }[] = []
+  return { got, request: (request, response) => void got.push({ request, response }) }
+}
+
+const ok: HttpHandlers = { request: (_, response) => response.reply({ status: 200, body: 'ok' }) }
+
+describe.each(VERSIONS)('an application over %s', version => {
+  test('sees the request, and its answer arrives', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ path: '/a/b?c=d', headers: [['X-Y', 'z']] })
+    const { request, response } = app.got[0]!
+    expect(request).toMatchObject({
+      version: version === 'h2' ? '2' : '1.1',
+      method: 'GET',
+      target: '/a/b?c=d',
+      path: '/a/b',
+      query: 'c=d',
+      host: 'a.example',
+      length: 0,
+      early: false,
+      index: 0,
+    })
+    expect(request.headers.find(([name]) => name.toLowerCase() === 'x-y')?.[1]).toBe('z')
+    response.inform(103, [['link', '</a>']])
+    response.reply({ status: 201, headers: [['x', 'y']], body: 'hello' })
+    scene.run()
+    expect(answer).toMatchObject({
+      interim: [103],
+      status: 201,
+      headers: { x: 'y', 'content-length': '5', date: 'Tue, 15 Nov 1994 08:12:31 GMT' },
+      body: 'hello',
+      end: 'whole',
+    })
+    scene.ask()
+    expect(app.got[1]!.request.index).toBe(1)
+  })
+
+  test('writes a response in parts, with trailers', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    const { response } = app.got[0]!
+    response.begin({ status: 200, headers: [], length: undefined })
+    response.write(utf8('ab'))
+    scene.run()
+    expect(answer).toMatchObject({ status: 200, body: 'ab', end: undefined })
+    response.write(utf8('cd'))
+    response.end([['t', 'u']])
+    scene.run()
+    expect(answer).toMatchObject({ body: 'abcd', trailers: [['t', 'u']], end: 'whole' })
+    response.write(utf8('too late'))
+    response.end()
+    scene.run()
+    expect(answer.body).toBe('abcd')
+  })
+
+  test('answers HEAD with the length alone', () => {
+    const scene = new Scene(version, {
+      request: (_, response) => response.reply({ status: 200, body: 'hello' }),
+    })
+    expect(scene.ask({ method: 'HEAD' })).toMatchObject({
+      status: 200,
+      headers: { 'content-length': '5' },
+      body: '',
+      end: 'whole',
+    })
+  })
+
+  test('gets the content when it asks for it, and as fast as it takes it', async () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ method: 'POST', body: ['abc', 'def'], ends: false })
+    const { request, response } = app.got[0]!
+    expect(request.length).toBeUndefined()
+    const seen: string[] = []
+    let go = (): void => {}
+    request.content({
+      data(piece) {
+        seen.push(text(piece))
+        return seen.length === 1 ? new Promise<void>(resolve => (go = resolve)) : undefined
+      },
+      end: () => response.reply({ status: 200, body: seen.join('|') }),
+      broken: reason => seen.push(reason.message),
+    })
+    scene.more('ghi')
+    expect(seen).toEqual(['abc'])
+    go()
+    await scene.settle()
+    expect(seen.join('')).toBe('abcdefghi')
+    scene.more('')
+    expect(answer).toMatchObject({ status: 200, end: 'whole' })
+    expect(() => request.content({ data() {}, end() {}, broken() {} })).toThrow('already')
+  })
+
+  test('gets all of it at once with wholeContent, up to a bound', async () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.ask({ method: 'POST', body: ['abc', 'def'] })
+    expect(text(await wholeContent(app.got[0]!.request))).toBe('abcdef')
+    app.got[0]!.response.reply({ status: 200 })
+    scene.ask({ method: 'POST', body: ['abc', 'def'] })
+    await expect(wholeContent(app.got[1]!.request, 5)).rejects.toThrow(RangeError)
+  })
+
+  test('may answer without looking at the content', () => {
+    const scene = new Scene(version, ok)
+    expect(scene.ask({ method: 'POST', body: ['x'.repeat(1000)] })).toMatchObject({
+      status: 200,
+      end: 'whole',
+    })
+    expect(scene.ask()).toMatchObject({ status: 200, end: 'whole' })
+  })
+
+  test('is held back while the client takes nothing', async () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    scene.taking = false
+    const { response } = app.got[0]!
+    response.begin({ status: 200, headers: [], length: undefined })
+    const piece = new Uint8Array(100_000).fill(97)
+    let written = 0
+    const writing = (async () => {
+      for (; written < 40; written++) await response.write(piece)
+      response.end()
+    })()
+    for (let i = 0; i < 50; i++) await scene.settle()
+    expect(written).toBeLessThan(20)
+    scene.taking = true
+    for (let i = 0; i < 100; i++) await scene.settle()
+    await writing
+    expect(answer.body.length).toBe(4_000_000)
+    expect(answer.end).toBe('whole')
+  })
+
+  test('that throws is answered for with 500, and nothing of what it threw', () => {
+    const scene = new Scene(version, {
+      request() {
+        throw new Error('secret')
+      },
+    })
+    const answer = scene.ask()
+    expect(answer).toMatchObject({
+      status: 500,
+      headers: { 'content-type': 'application/problem+json' },
+      end: 'whole',
+    })
+    expect(answer.body).not.toContain('secret')
+    expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'secret', answerable: true }])
+    expect(scene.ask()).toMatchObject({ status: 500 })
+  })
+
+  test('that throws in the middle of a response shows that it is not whole', () => {
+    const scene = new Scene(version, {
+      request(_, response) {
+        response.begin({ status: 200, headers: [], length: 10 })
+        response.write(utf8('abc'))
+        throw new Error('oh')
+      },
+    })
+    expect(scene.ask()).toMatchObject({ status: 200, end: 'cut' })
+    expect(scene.serving.aborted).toBe(version === 'http/1.1')
+  })
+
+  test('that throws when all is said changes nothing', () => {
+    const scene = new Scene(version, {
+      request(_, response) {
+        response.reply({ status: 200, body: 'ok' })
+        throw new Error('oh')
+      },
+    })
+    expect(scene.ask()).toMatchObject({ status: 200, body: 'ok', end: 'whole' })
+    expect(scene.faults).toMatchObject([{ kind: 'application', answerable: false }])
+    expect(scene.ask()).toMatchObject({ status: 200 })
+  })
+
+  test('answers errors itself if it likes, but not with nonsense', () => {
+    const handlers: HttpHandlers = {
+      request() {
+        throw new Error('oh')
+      },
+      error: fault => ({ status: 503, body: fault.reason }),
+    }
+    expect(new Scene(version, handlers).ask()).toMatchObject({ status: 503, body: 'oh' })
+    const bad = { ...handlers, error: () => ({ status: 9 }) }
+    expect(new Scene(version, bad).ask()).toMatchObject({ status: 500, end: 'whole' })
+    const worse = {
+      ...handlers,
+      error: () => {
+        throw new Error('again')
+      },
+    }
+    expect(new Scene(version, worse).ask()).toMatchObject({ status: 500, end: 'whole' })
+  })
+
+  test('aborts a response', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    app.got[0]!.response.begin({ status: 200, headers: [], length: undefined })
+    app.got[0]!.response.abort()
+    scene.run()
+    expect(answer).toMatchObject({ status: 200, end: 'cut' })
+  })
+
+  test('with too little content says so to itself and to the client', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    app.got[0]!.response.begin({ status: 200, headers: [], length: 5 })
+    app.got[0]!.response.write(utf8('ab'))
+    expect(() => app.got[0]!.response.end()).toThrow(RangeError)
+    scene.run()
+    expect(answer.end).toBe('cut')
+  })
+
+  test('is told when the client is gone', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.ask({ method: 'POST', body: ['a'], ends: false })
+    const { request, response } = app.got[0]!
+    const heard: string[] = []
+    response.onGone = reason => heard.push(`gone: ${reason.message}`)
+    request.content({ data() {}, end: () => heard.push('end'), broken: reason => heard.push(reason.message) })
+    scene.serving.broken(new Error('reset'))
+    expect(heard).toEqual(['reset', 'gone: reset'])
+    response.reply({ status: 200 })
+    scene.run()
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
+  test('knows what came as early data', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.earlyBytes = 10
+    scene.ask()
+    app.got[0]!.response.reply({ status: 200 })
+    scene.run()
+    scene.ask()
+    expect(app.got.map(one => one.request.early)).toEqual([true, false])
+  })
+
+  test('serves what is underway when the connection is drained, and no more', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    scene.serving.drain()
+    scene.run()
+    expect(scene.serving.shouldClose).toBe(false)
+    app.got[0]!.response.reply({ status: 200 })
+    scene.run()
+    expect([answer.end, scene.serving.shouldClose]).toEqual(['whole', true])
+    const idle = new Scene(version, app)
+    idle.run()
+    idle.serving.drain()
+    idle.run()
+    expect(idle.serving.shouldClose).toBe(true)
+  })
+
+  test('answers what came whole when the client sends no more', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    scene.serving.finish()
+    scene.run()
+    expect(scene.serving.shouldClose).toBe(false)
+    app.got[0]!.response.reply({ status: 200, body: 'ok' })
+    scene.run()
+    expect([answer.end, answer.body, scene.serving.shouldClose]).toEqual(['whole', 'ok', true])
+  })
+})
+
+describe.each(VERSIONS)('timers over %s', version => {
+  test('handler: 504 that names it, and what the application says later is lost', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    const gone: string[] = []
+    app.got[0]!.response.onGone = reason => gone.push(reason.message)
+    scene.tick(DEFAULT_TIMERS.handler - 1)
+    expect(answer.status).toBe(0)
+    scene.tick(1)
+    expect(answer).toMatchObject({
+      status: 504,
+      headers: { 'x-hotpotato-error': 'handler-timeout' },
+      end: 'whole',
+    })
+    expect(JSON.parse(answer.body)).toMatchObject({ timer: 'handler', milliseconds: 60_000 })
+    expect(gone).toEqual(['the function did not begin to answer within 60 s'])
+    app.got[0]!.response.reply({ status: 200 })
+    scene.run()
+    expect(answer.status).toBe(504)
+    expect(scene.faults).toMatchObject([{ kind: 'timeout', timer: 'handler', status: 504 }])
+  })
+
+  test('request-body: from piece to piece, 408', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
+    const heard: string[] = []
+    app.got[0]!.request.content({ data() {}, end() {}, broken: reason => heard.push(reason.message) })
+    scene.tick(DEFAULT_TIMERS['request-body'] - 1)
+    scene.more('b')
+    scene.tick(DEFAULT_TIMERS['request-body'] - 1)
+    expect(answer.status).toBe(0)
+    scene.tick(1)
+    expect(answer).toMatchObject({ status: 408, headers: { 'x-hotpotato-error': 'request-body-timeout' } })
+    expect(heard).toEqual(['the request content stopped coming within 30 s'])
+    expect(scene.serving.shouldClose).toBe(version === 'http/1.1')
+  })
+
+  test('keep-alive: closed without a word', () => {
+    const scene = new Scene(version, ok)
+    scene.ask()
+    scene.tick(DEFAULT_TIMERS['keep-alive'] - 1)
+    expect(scene.serving.shouldClose).toBe(false)
+    scene.ask()
+    scene.tick(DEFAULT_TIMERS['keep-alive'] - 1)
+    expect(scene.serving.shouldClose).toBe(false)
+    scene.tick(1)
+    expect([scene.serving.shouldClose, scene.faults]).toEqual([true, []])
+  })
+
+  test('a response that takes its time stops nobody', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    app.got[0]!.response.begin({ status: 200, headers: [], length: undefined })
+    for (let i = 0; i < 10; i++) scene.tick(30_000)
+    app.got[0]!.response.end()
+    scene.run()
+    expect(answer).toMatchObject({ status: 200, end: 'whole' })
+  })
+})
+
+describe('HTTP/1 alone', () => {
+  test('headers: 408 when a head does not end, however slowly it goes on', () => {
+    const scene = new Scene('http/1.1', ok)
+    const answer = scene.ask()
+    expect(answer.end).toBe('whole')
+    for (const byte of 'GET / HTT') {
+      scene.serving.receive(bytes(byte))
+      scene.tick(1000)
+    }
+    expect(scene.serving.shouldClose).toBe(false)
+    scene.now += 1000
+    scene.serving.tick()
+    const sent = text(concat(...scene.serving.takeOutput()))
+    expect(sent).toMatch(
+      /^HTTP\/1\.1 408 Request Timeout\r\n[\s\S]*Connection: close\r\n[\s\S]*"timer":"headers"/,
+    )
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
+  test('what is malformed is told, answered, and the end', () => {
+    const scene = new Scene('http/1.1', ok)
+    scene.serving.receive(bytes('GET / HTTP/1.1\r\n\r\n'))
+    expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 400 /)
+    expect(scene.faults).toMatchObject([{ kind: 'client', status: 400, reason: 'no Host field' }])
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
+  test('content that is malformed reaches the one who reads it as an error', () => {
+    const app = keeping()
+    const scene = new Scene('http/1.1', app)
+    scene.serving.receive(bytes('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx'))
+    const heard: string[] = []
+    app.got[0]!.request.content({ data() {}, end() {}, broken: reason => heard.push(reason.message) })
+    scene.serving.receive(bytes('\r\n'))
+    expect(heard).toEqual(['a chunk without a size'])
+    expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  test('the client is told to go on when somebody wants its content', () => {
+    const app = keeping()
+    const scene = new Scene('http/1.1', app)
+    scene.serving.receive(
+      bytes('PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n'),
+    )
+    expect(scene.serving.takeOutput()).toEqual([])
+    app.got[0]!.request.content({
+      data() {},
+      end: () => app.got[0]!.response.reply({ status: 204 }),
+      broken() {},
+    })
+    expect(text(concat(...scene.serving.takeOutput()))).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+    scene.serving.receive(bytes('ab'))
+    expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 204 /)
+  })
+
+  test('requests in one piece are answered in order, one at a time', () => {
+    const app = keeping()
+    const scene = new Scene('http/1.1', app)
+    scene.serving.receive(bytes('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n'))
+    expect(app.got.map(one => one.request.path)).toEqual(['/1'])
+    app.got[0]!.response.reply({ status: 200 })
+    expect(app.got.map(one => one.request.path)).toEqual(['/1', '/2'])
+  })
+
+  test('a client that runs ahead is held back', () => {
+    const app = keeping()
+    const scene = new Scene('http/1.1', app, { http1: { ...DEFAULT_LIMITS, headBytes: 100_000 } })
+    const request = bytes(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)
+    for (let i = 0; i < 7; i++) {
+      expect(scene.serving.wantsInput).toBe(true)
+      scene.serving.receive(request)
+    }
+    scene.serving.receive(request)
+    expect(scene.serving.wantsInput).toBe(false)
+    while (app.got.length < 8) app.got.at(-1)!.response.reply({ status: 200 })
+    expect(scene.serving.wantsInput).toBe(true)
+  })
+})
+
+describe('the dispatcher', () => {
+  const context = () => ({
+    handlers: ok,
+    timers: DEFAULT_TIMERS,
+    now: () => 0,
+    wake() {},
+    earlyBytes: () => 0,
+  })
+
+  test.each([
+    ['h2', true, 'h2'],
+    ['h2', false, 'h2'],
+    ['http/1.1', true, 'http/1.1'],
+    ['http/1.0', false, 'http/1.1'],
+    [undefined, false, 'http/1.1'],
+    [false, false, 'http/1.1'],
+    [null, false, 'http/1.1'],
+    ['', false, 'http/1.1'],
+    [undefined, true, undefined],
+  ] as const)('%s, plain: %s → %s', (alpn, plain, protocol) => {
+    expect(serving(alpn, plain, context()).protocol).toBe(protocol)
+  })
+
+  test('refuses what is not HTTP', () => {
+    expect(() => serving('imap', false, context())).toThrow(TypeError)
+  })
+
+  test.each([
+    [CLIENT_PREFACE, 'h2'],
+    ['GET / HTTP/1.1\r\n', 'http/1.1'],
+    ['PUT / HTTP/1.1\r\n', 'http/1.1'],
+    ['PRI / HTTP/1.1\r\n', 'http/1.1'],
+    ['\r\n', 'http/1.1'],
+  ])('reads %j as %s, in any pieces', (first, protocol) => {
+    for (let cut = 0; cut <= first.length; cut++) {
+      const one = serving(undefined, true, context())
+      one.receive(bytes(first.slice(0, cut)))
+      one.receive(bytes(first.slice(cut)))
+      expect(one.protocol).toBe(protocol)
+    }
+  })
+
+  test('a plain client that says nothing, or only a little, is not waited for for ever', () => {
+    for (const first of ['', 'P', 'PRI * HTTP/2.0\r\n']) {
+      const clock = { now: 0 }
+      const one = serving(undefined, true, { ...context(), now: () => clock.now })
+      one.receive(bytes(first))
+      clock.now = DEFAULT_TIMERS['keep-alive']
+      one.tick()
+      expect(one.shouldClose).toBe(true)
+    }
+  })
+})

@@ -1,0 +1,101 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { problem } from '../../src/http/problem.ts'
+import {
+  DEFAULT_TIMERS,
+  HttpTimers,
+  LONGEST_TIMER,
+  TIMER_NAMES,
+  timerProblem,
+  timersLeft,
+} from '../../src/http/timers.ts'
+import { decode, encode } from '../../src/wire/index.ts'
+
+const SETTINGS = { headers: 10, 'request-body': 20, 'keep-alive': 30, handler: 40, container: 0 }
+
+describe('timers', () => {
+  test('run out at their setting, not before', () => {
+    const timers = new HttpTimers(SETTINGS)
+    expect([timers.expired(1e9), timers.next(0)]).toEqual([undefined, undefined])
+    timers.start('headers', 100)
+    expect([timers.expired(109), timers.next(103)]).toEqual([undefined, 7])
+    expect([timers.expired(110), timers.next(110), timers.next(120)]).toEqual(['headers', 0, 0])
+    timers.stop('headers')
+    expect(timers.expired(1e9)).toBeUndefined()
+  })
+
+  test('started again count anew, begun again do not', () => {
+    const timers = new HttpTimers(SETTINGS)
+    timers.start('request-body', 0)
+    timers.start('request-body', 15)
+    expect(timers.expired(34)).toBeUndefined()
+    expect(timers.expired(35)).toBe('request-body')
+    timers.begin('headers', 0)
+    timers.begin('headers', 9)
+    expect(timers.expired(10)).toBe('headers')
+  })
+
+  test('several at a time: the first to run out is named', () => {
+    const timers = new HttpTimers(SETTINGS)
+    timers.start('handler', 0)
+    timers.start('request-body', 0)
+    expect(timers.expired(50)).toBe('request-body')
+    timers.start('request-body', 50)
+    expect(timers.expired(50)).toBe('handler')
+    timers.stopAll()
+    expect(timers.next(0)).toBeUndefined()
+  })
+
+  test('0 is for ever', () => {
+    const timers = new HttpTimers(SETTINGS)
+    timers.start('container', 0)
+    expect([timers.running('container'), timers.expired(1e15)]).toEqual([false, undefined])
+  })
+
+  test('travel as time left, whatever the clocks are', () => {
+    const calls = fc.array(
+      fc.record({ name: fc.constantFrom(...TIMER_NAMES), at: fc.nat(1000), stop: fc.boolean() }),
+      { maxLength: 10 },
+    )
+    fc.assert(
+      fc.property(calls, fc.nat(1000), fc.nat(1e9), fc.nat(100), (list, moved, clock, later) => {
+        const here = new HttpTimers(SETTINGS)
+        for (const { name, at, stop } of list.sort((a, b) => a.at - b.at)) {
+          if (stop) here.stop(name)
+          else here.start(name, at)
+        }
+        const carried = decode(timersLeft, encode(timersLeft, here.export(moved)))
+        const there = new HttpTimers(SETTINGS, carried, clock)
+        const next = here.next(moved)
+        expect(there.next(clock)).toBe(next)
+        expect(there.expired(clock + later) !== undefined).toBe(here.expired(moved + later) !== undefined)
+        for (const name of TIMER_NAMES) expect(there.running(name)).toBe(here.running(name))
+      }),
+    )
+  })
+
+  test('carry no more than the format can', () => {
+    const timers = new HttpTimers({ ...SETTINGS, handler: 1e15 })
+    timers.start('handler', 0)
+    expect(timers.export(0)).toEqual({ running: [{ name: 'handler', left: LONGEST_TIMER }] })
+  })
+})
+
+describe('answers', () => {
+  test.each([
+    ['headers', 408],
+    ['request-body', 408],
+    ['handler', 504],
+    ['container', 503],
+  ] as const)('%s gets %i, which names it', (name, status) => {
+    const view = problem(timerProblem(name, DEFAULT_TIMERS[name])!)
+    expect(view.status).toBe(status)
+    const said = JSON.parse(new TextDecoder().decode(view.body as Uint8Array))
+    expect(said).toMatchObject({ status, timer: name, milliseconds: DEFAULT_TIMERS[name] })
+    expect(view.headers?.some(([field]) => field === 'retry-after')).toBe(status === 503)
+  })
+
+  test('an idle connection is not answered', () => {
+    expect(timerProblem('keep-alive', 1)).toBeUndefined()
+  })
+})

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest'
+import { H1Client } from '../../src/http/h1/index.ts'
+import type { HttpHandlers } from '../../src/http/serving.ts'
+import { Session } from '../../src/tls13/session.ts'
+import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
+import { type SecureCarrier, secure } from '../../src/transport/secure.ts'
+import { serve } from '../../src/transport/serve.ts'
+import { concat, utf8 } from '../../src/wire/index.ts'
+import { text } from '../http/h1/helpers.ts'
+import { clientConfig, serverConfig } from '../lib/pair.ts'
+
+/** A carrier without a socket. */
+class FakeCarrier implements Carrier {
+  queued = false
+  onDrain: (() => void) | undefined
+  handlers: CarrierHandlers | undefined
+  sent: Uint8Array[] = []
+  /** The client takes nothing. */
+  blocked = false
+  ended = false
+  destroyed = false
+  paused = false
+
+  read(handlers: CarrierHandlers): void {
+    this.handlers = handlers
+  }
+  pause(): void {
+    this.paused = true
+  }
+  resume(): void {
+    this.paused = false
+  }
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
+    this.sent.push(...chunks.map(chunk => chunk.slice()))
+    this.queued = this.blocked
+    return this.queued ? 'queued' : 'flushed'
+  }
+  end(): void {
+    this.ended = true
+  }
+  destroy(): void {
+    this.destroyed = true
+  }
+  drain(): void {
+    this.queued = false
+    this.onDrain?.()
+  }
+}
+
+/** Our session at both ends of a carrier. */
+async function scene() {
+  const below = new FakeCarrier()
+  const client = Session.client(clientConfig())
+  const carrier = secure(below, serverConfig())
+  carrier.catch(() => {})
+  const give = (): void => {
+    const bytes = concat(...client.takeOutput())
+    if (bytes.length > 0) below.handlers?.bytes(bytes)
+  }
+  const take = (): string => {
+    const events = client.receive(concat(...below.sent.splice(0)))
+    return events
+      .map(event => (event.type === 'application_data' ? text(event.data) : `[${event.type}]`))
+      .join('')
+  }
+  give()
+  take()
+  give()
+  return { below, client, carrier, give, take }
+}
+
+const app: HttpHandlers = {
+  request: (request, response) => response.reply({ status: 200, body: request.path }),
+}
+const request = (path: string) =>
+  new H1Client().request({ method: 'GET', target: path, headers: [['Host', 'a']] })
+const turn = () => new Promise(resolve => setImmediate(resolve))
+
+describe('TLS over a carrier', () => {
+  it('is a carrier of plaintext', async () => {
+    const { client, carrier, give, take } = await scene()
+    const one: SecureCarrier = await carrier
+    expect([one.encrypted, one.session.connected, one.earlyBytes]).toEqual([true, true, 0])
+    serve(one, app)
+    client.send(request('/hello'))
+    give()
+    await turn()
+    take()
+    expect(one.queued).toBe(false)
+    client.send(request('/again'))
+    give()
+    await turn()
+    expect(take()).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*\/again$/)
+  })
+
+  it('answers what came before close_notify, and then ends in order', async () => {
+    const { below, client, carrier, give, take } = await scene()
+    let answer = (): void => {}
+    const { closed } = serve(await carrier, {
+      request(_, response) {
+        answer = () => response.reply({ status: 200, body: 'late' })
+      },
+    })
+    client.send(request('/'))
+    client.close()
+    give()
+    below.handlers?.end()
+    await turn()
+    expect(below.destroyed).toBe(false)
+    answer()
+    await turn()
+    expect(take()).toMatch(/late\[close_notify\]$/)
+    await closed
+    expect([below.ended, below.destroyed]).toEqual([true, true])
+  })
+
+  it('a client that goes without a word is gone', async () => {
+    const { below, carrier } = await scene()
+    const { closed } = serve(await carrier, app)
+    await turn()
+    below.handlers?.end()
+    await closed
+    expect(below.destroyed).toBe(true)
+  })
+
+  it('seals as fast as the client takes it', async () => {
+    const { below, client, carrier, take } = await scene()
+    const one = await carrier
+    let drained = 0
+    one.onDrain = () => drained++
+    below.blocked = true
+    take()
+    expect(one.write([new Uint8Array(300_000).fill(97)])).toBe('queued')
+    expect(concat(...below.sent).length).toBeLessThan(70_000)
+    let got = take()
+    for (let i = 0; i < 10 && one.queued; i++) {
+      below.drain()
+      got += take()
+    }
+    expect([got.length, drained]).toEqual([300_000, 1])
+    expect(client.connected).toBe(true)
+  })
+
+  it('reads no further while it is paused', async () => {
+    const { below, client, carrier, give } = await scene()
+    const one = await carrier
+    const got: string[] = []
+    one.read({
+      bytes(view) {
+        got.push(text(view))
+        one.pause()
+      },
+      end: () => got.push('end'),
+      error: error => got.push(error.message),
+    })
+    await turn()
+    client.send(utf8('one'))
+    client.send(utf8('two'))
+    give()
+    expect([got, below.paused]).toEqual([['one'], true])
+    one.resume()
+    await turn()
+    expect(got).toEqual(['one', 'two'])
+  })
+
+  it('tells why there is no connection: garbage, an end, too late', async () => {
+    const garbage = new FakeCarrier()
+    const first = secure(garbage, serverConfig())
+    garbage.handlers?.bytes(utf8('GET / HTTP/1.1\r\n\r\n'))
+    await expect(first).rejects.toMatchObject({ name: 'TlsError' })
+    expect([garbage.sent.length > 0, garbage.destroyed]).toEqual([true, true])
+    const silent = new FakeCarrier()
+    const second = secure(silent, serverConfig())
+    silent.handlers?.end()
+    await expect(second).rejects.toThrow('without close_notify')
+    await expect(secure(new FakeCarrier(), serverConfig(), 1)).rejects.toThrow('no handshake in time')
+  })
+})
