@@ -10,6 +10,7 @@ import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Outlet } from './outlet.ts'
 import { Http1 } from './protocol/http1.ts'
+import { Http2, isPreface } from './protocol/http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import { unavailable } from './unavailable.ts'
 
@@ -141,8 +142,9 @@ export class Connection implements ProtocolOwner {
       this.#pumping = false
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase === 'frozen' || this.#phase === 'closed') return
+    if (this.#phase !== 'open') return
     this.#protocol.settle()
+    if (this.#phase !== 'open') return
     this.#session?.settle()
     this.out.flush()
     this.#applyBackpressure()
@@ -181,6 +183,7 @@ export class Connection implements ProtocolOwner {
   #onTls(event: SessionEvent): void {
     switch (event.type) {
       case 'application_data':
+        this.#begin()
         this.#protocol.receive(event.data)
         return
       case 'close_notify':
@@ -199,6 +202,7 @@ export class Connection implements ProtocolOwner {
       case 'handshake_complete': {
         const { cipherSuite, serverName, resumed } = event
         this.host.log.debug({ session: this.id, cipherSuite, serverName, resumed }, 'handshake complete')
+        this.#begin()
       }
     }
   }
@@ -290,7 +294,18 @@ export class Connection implements ProtocolOwner {
 
   /** The protocol as an envelope brought it. @param refusal the request that waits is answered with it */
   #speak({ application }: Envelope, refusal?: Refusal): Protocol {
-    return new Http1(this, application, refusal)
+    if (application.protocol === 'http2') return new Http2(this, application, refusal)
+    const { inbound } = application
+    if (this.#session !== undefined || !isPreface(inbound)) return new Http1(this, application, refusal)
+    const begun = new Http2(this, undefined)
+    begun.receive(inbound)
+    return begun
+  }
+
+  /** A connection that has not spoken yet is HTTP/1.1 until ALPN has chosen. */
+  #begin(): void {
+    if (this.#session?.alpn === 'h2' && this.#protocol instanceof Http1)
+      this.#protocol = new Http2(this, undefined)
   }
 
   get gone(): boolean {
@@ -342,6 +357,7 @@ export class Connection implements ProtocolOwner {
   #onDrained(): void {
     this.#idle.touch()
     if (this.#phase === 'closing') this.#lastMoment()
+    else this.pump()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */

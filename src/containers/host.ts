@@ -1,15 +1,17 @@
-import type { H1Limits } from '../http/h1/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { Peer, RefusalReason } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
+import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import { type ByteStream, openStream } from '../transfer/stream.ts'
+import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionHost, Frozen } from './connection-host.ts'
+import type { ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
+import { type RouteEntry, Routes } from './routes.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -20,8 +22,10 @@ export interface HostOptions {
   readonly environment: Environment
   /** The names of all functions that paths can name. */
   readonly functionNames: ReadonlySet<string>
+  /** The functions that hosts name. */
+  readonly routes?: readonly RouteEntry[]
   readonly tls: ServerConfig
-  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
 }
@@ -47,11 +51,12 @@ export class Host implements ConnectionHost {
   readonly module: FunctionModule
   readonly environment: Environment
   readonly tls: ServerConfig
-  readonly limits: HostOptions['limits']
+  readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
   readonly counters: Counters = { accepted: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
+  readonly #routes: Routes
   readonly #connections = new Set<Connection>()
   readonly #work = new Set<Promise<unknown>>()
   /** Containers by function. */
@@ -72,6 +77,7 @@ export class Host implements ConnectionHost {
     this.log = options.log
     this.keyRing = options.keyRing
     this.#functionNames = options.functionNames
+    this.#routes = new Routes(options.routes ?? [])
   }
 
   /** Connections that live here now. */
@@ -155,8 +161,38 @@ export class Host implements ConnectionHost {
     return { reason, detail: detail.slice(0, 255) }
   }
 
-  ownerOf(path: string): PathOwner | undefined {
-    return ownerOfPath(path, this.#functionNames)
+  /** The path beats the host when both name a function, as in the gateway. */
+  ownerOf(path: string, host: string | undefined): PathOwner | undefined {
+    const byPath = ownerOfPath(path, this.#functionNames)
+    if (byPath !== undefined) return byPath
+    const byHost = this.#routes.find(host)
+    return byHost && { functionName: byHost.function, functionPath: path }
+  }
+
+  reaches(functionName: string): boolean {
+    return this.#courier !== undefined && (this.#siblings.get(functionName) ?? []).length > 0
+  }
+
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+    const target = this.#next(functionName)
+    if (target === undefined) settle(undefined)
+    else this.#courier?.lend(target.id, request, settle)
+  }
+
+  /** Serves a request whose connection stays with another container, or says why not; then nothing has been done with it. */
+  borrow(request: LoanRequest, settle: (answer: LoanAnswer) => void): void {
+    if (this.#draining) {
+      settle({ outcome: 'refused', reason: 'busy', detail: `${this.container} is about to stop` })
+      return
+    }
+    const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
+    const served = new Promise<void>(resolve => {
+      serveBorrowed(request, this, functionPath, answer => {
+        resolve()
+        settle(answer)
+      })
+    })
+    this.waitUntil(served)
   }
 
   offer(
@@ -164,10 +200,9 @@ export class Host implements ConnectionHost {
     freeze: () => Frozen | Promise<Frozen>,
     settle: (release: Release) => void,
   ): boolean {
-    const siblings = this.#siblings.get(functionName)
+    const target = this.#next(functionName)
     const courier = this.#courier
-    if (siblings === undefined || siblings.length === 0 || courier === undefined) return false
-    const target = siblings[this.#turn++ % siblings.length]!
+    if (target === undefined || courier === undefined) return false
     const send = ({ envelope, descriptor }: Frozen): void =>
       courier.send(target.id, envelope, descriptor, settle)
     const frozen = freeze()
@@ -181,6 +216,12 @@ export class Host implements ConnectionHost {
       send(frozen)
     }
     return true
+  }
+
+  /** The container of a function whose turn it is. */
+  #next(functionName: string): Peer | undefined {
+    const siblings = this.#siblings.get(functionName) ?? []
+    return siblings[this.#turn++ % siblings.length]
   }
 
   closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void {

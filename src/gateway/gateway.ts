@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../containers/handler.ts'
 import { ownerOfPath } from '../containers/path.ts'
+import { type RouteEntry, Routes } from '../containers/routes.ts'
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Peer } from '../transfer/control.ts'
@@ -9,10 +10,9 @@ import type { Release } from '../transfer/custody.ts'
 import { type Envelope, SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import type { Descriptor } from '../transfer/stream.ts'
-import { concat } from '../wire/index.ts'
-import { HostRecogniser } from './host.ts'
+import { concat, EMPTY } from '../wire/index.ts'
+import { HostRecogniser, http2Answer } from './host.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
-import { type RouteEntry, Routes } from './routes.ts'
 import { ClientHelloRecogniser } from './sni.ts'
 
 /** What a gateway is told; durations in milliseconds. */
@@ -39,6 +39,9 @@ export interface GatewayCounters {
   /** Connections that had to be ended because nobody could tell whether a container had them. */
   unclean: number
 }
+
+/** Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends none. */
+const PREFACE_PATIENCE = 100
 
 /** A fresh connection on its way to a container. */
 interface Delivery {
@@ -172,14 +175,19 @@ export class Gateway {
           }
         case 'too_large':
         case 'not_http':
-          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason })
+          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason }, bytes)
+        case 'preface': {
+          const to = this.#routes.find(undefined)?.function
+          if (to === undefined) return { kind: 'more' }
+          return { kind: 'more', otherwise: { to, milliseconds: PREFACE_PATIENCE } }
+        }
         case 'request': {
           // The path beats the host when both name a function.
           const functionName =
             ownerOfPath(found.head.path, this.#options.functionNames)?.functionName ??
             this.#routes.find(found.host)?.function
           if (functionName !== undefined) return { kind: 'route', to: functionName }
-          return this.#answerHttp(this.#unknownHost(found.host))
+          return this.#answerHttp(this.#unknownHost(found.host), bytes)
         }
       }
     }
@@ -196,8 +204,11 @@ export class Gateway {
     }
   }
 
-  #answerHttp(what: Problem): Judgement<string> {
-    return { kind: 'answer', bytes: httpAnswer(what, Date.now()), reason: what.detail ?? what.name }
+  /** @param inbound what the client has sent, if it may be HTTP/2 */
+  #answerHttp(what: Problem, inbound: Uint8Array = EMPTY): Judgement<string> {
+    const now = Date.now()
+    const bytes = http2Answer(inbound, what, now) ?? httpAnswer(what, now)
+    return { kind: 'answer', bytes, reason: what.detail ?? what.name }
   }
 
   #open(opening: Opening<string>, tls: boolean): void {
@@ -283,7 +294,10 @@ export class Gateway {
     const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
     answer(
       opening.stream,
-      tls ? alertAnswer('internal_error') : httpAnswer({ ...unavailable, detail }, Date.now()),
+      tls
+        ? alertAnswer('internal_error')
+        : (http2Answer(opening.inbound, { ...unavailable, detail }, Date.now()) ??
+            httpAnswer({ ...unavailable, detail }, Date.now())),
     )
   }
 

@@ -1,4 +1,5 @@
 import type { ProviderName } from '../containers/membership.ts'
+import type { RouteEntry } from '../containers/routes.ts'
 import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { Config } from './config.ts'
@@ -18,8 +19,15 @@ export function plan(
   options: PlanOptions,
 ): { gateway: MemberSpec; containers: MemberSpec[] } {
   const functionNames = [...config.functions.keys()]
+  const routes = [...config.functions.values()].flatMap(one =>
+    one.hosts.map(host => ({ host, function: one.name })),
+  )
   return {
-    gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, functionNames, options) },
+    gateway: {
+      name: 'gateway',
+      entry: GATEWAY,
+      settings: gatewaySettings(config, functionNames, routes, options),
+    },
     containers: [...config.functions.values()].flatMap(one =>
       Array.from({ length: one.replicas }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
@@ -30,10 +38,13 @@ export function plan(
           handler: one.handler,
           environment: one.environment,
           functionNames,
+          routes,
           certificate: { directory: config.certificates, name: one.certificate },
           tls: config.tls,
           idleMilliseconds: config.connection.idleSeconds * 1000,
+          quietMilliseconds: config.connection.quietSeconds * 1000,
           http: httpLimits(config),
+          http2: config.connection.http2,
         }
         return { name, entry: WORKER, settings }
       }),
@@ -52,9 +63,10 @@ function httpLimits({ connection }: Config) {
 function gatewaySettings(
   config: Config,
   functionNames: readonly string[],
+  routes: readonly RouteEntry[],
   options: PlanOptions,
 ): Omit<GatewaySettings, 'id' | 'token'> {
-  const { gateway, functions, connection } = config
+  const { gateway, connection } = config
   return {
     ...options,
     name: 'gateway',
@@ -62,7 +74,7 @@ function gatewaySettings(
       host: gateway.host,
       http: gateway.http,
       https: gateway.https,
-      routes: [...functions.values()].flatMap(one => one.hosts.map(host => ({ host, function: one.name }))),
+      routes,
       defaultFunction: gateway.defaultFunction,
       functionNames,
       openingLimit: gateway.limits.connections,

@@ -83,6 +83,8 @@ export const ControlMessage = select(
     status: 10,
     listening: 11,
     keys: 12,
+    loan: 20,
+    loaned: 21,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -119,6 +121,10 @@ export const ControlMessage = select(
     listening: struct('Listening', { http: uint16, https: uint16 }),
     /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
+    /** A request to be served without its connection: a LoanRequest, sealed by the sender to the receiver. */
+    loan: struct('LoanMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
+    /** To the sender of a loan: a LoanAnswer, sealed likewise. */
+    loaned: struct('LoanedMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -129,13 +135,19 @@ export const TOKEN_LENGTH = 16
 
 const Framed = struct('Control', {
   version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty with parcel, verdict and keys, which have a seal or a ticket. */
+  /** Between the supervisor and a process: what shows that it is them. Empty among peers, whose messages have a seal or a ticket. */
   token: secret(opaque(0, TOKEN_LENGTH)),
   message: ControlMessage,
 })
 
 /** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict', 'keys'])
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set([
+  'parcel',
+  'verdict',
+  'keys',
+  'loan',
+  'loaned',
+])
 
 /** @param token what the supervisor and the process at the other end share */
 export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {

@@ -116,7 +116,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
-    const owner = host.ownerOf(head.path)
+    const owner = host.ownerOf(head.path, head.host)
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
     if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
     this.#http.accept()
