@@ -11,6 +11,9 @@ const REFUSED = {
   verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' },
 } as const
 
+/** However slow this machine is. */
+const PATIENT = { quietMilliseconds: 600_000 }
+
 /** A host of the function hello. */
 function helloHost(handle?: ConstructorParameters<typeof FakeHost>[0]): FakeHost {
   const host = new FakeHost(handle)
@@ -334,7 +337,7 @@ describe('a request for another function over HTTP/2', () => {
   })
 
   it('waits as long as there is much of that', async () => {
-    const host = new FakeHost(() => ({ status: 200, body: new Uint8Array(800_000).fill(65) }))
+    const host = new FakeHost(() => ({ status: 200, body: new Uint8Array(800_000).fill(65) }), PATIENT)
     const client = new Talker(true).arrive(host)
     const consume = client.http.consume
     client.http.consume = () => {}
@@ -506,7 +509,7 @@ describe('on a busy connection', () => {
 describe('a connection that has to leave', () => {
   it('goes with the requests that came meanwhile, after the one that is underway', async () => {
     const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle)
+    const host = new FakeHost(handle, PATIENT)
     host.available.add('echo')
     const client = new Talker(true).arrive(host)
     const first = client.request('/1')
@@ -533,7 +536,7 @@ describe('a connection that has to leave', () => {
 
   it('is taken back by its owner, which serves what was held back, and says goodbye', async () => {
     const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle)
+    const host = new FakeHost(handle, PATIENT)
     host.available.add('echo')
     const client = new Talker(true).arrive(host)
     const first = client.request('/1')
@@ -555,7 +558,7 @@ describe('a connection that has to leave', () => {
 
   it('tells the client which requests it may send again', async () => {
     const { handle } = waitingFunction()
-    const host = new FakeHost(handle)
+    const host = new FakeHost(handle, PATIENT)
     const client = new Talker(true).arrive(host)
     client.request('/1')
     client.flush()
