@@ -45,8 +45,8 @@ export class Talker {
     return this.#session!
   }
 
-  /** The connection arrives in its first container. */
-  arrive(host: FakeHost): this {
+  /** The connection arrives in its first container. @param flush whether the client says at once what it has to say then */
+  arrive(host: FakeHost, flush = true): this {
     const first = this.#session === undefined ? this.http.takeOutput() : concat(...this.#session.takeOutput())
     const fresh = {
       sessionId: new Uint8Array(16),
@@ -60,8 +60,7 @@ export class Talker {
     )
     this.#connection.start()
     this.hear()
-    this.flush()
-    return this
+    return flush ? this.flush() : this
   }
 
   /** It arrives in another one. */
