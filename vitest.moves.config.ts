@@ -7,6 +7,7 @@ const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const MOVING = new Map([
   [path('src/tls13/session.ts'), path('test/lib/moving-session.ts')],
   [path('src/http/h1/server.ts'), path('test/lib/moving-h1-server.ts')],
+  [path('src/http/h2/server.ts'), path('test/lib/moving-h2-server.ts')],
 ])
 
 /** The ordinary suites once more, through moves: every session leaves as bytes between any two things that are asked of it. */

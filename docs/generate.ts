@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
-import { Envelope, FORMAT_VERSION } from '../src/transfer/envelope.ts'
+import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
 import { describe } from '../src/wire/index.ts'
 
@@ -28,10 +28,12 @@ everything up to the end of what contains it. Text is UTF-8. Everything is big-e
 
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
 one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
-it passes over extensions that it does not know. Format 1 is read no more: it is refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
+it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 2 knows no \`http2\`. Format 1 is read no more: it is refused
+with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
-to read the new version before any process writes it.
+to read the new version before any process writes it. Where containers of two releases run side by side, the older ones refuse what they cannot
+read: such a request is answered with 503, and its connection stays whole and where it is.
 
 ${code(describe(Envelope))}
 

@@ -78,6 +78,7 @@ export class Mover {
   import(encoded: Uint8Array): H1Server {
     const { tls, application } = decodeEnvelope(encoded)
     this.#server = Session.restore(tls!, this.#config)
+    if (application.protocol !== 'http1') throw new Error(`${application.protocol} came back`)
     return new H1Server(LIMITS, application)
   }
 

@@ -1,25 +1,44 @@
 import type { H1Limits } from '../http/h1/index.ts'
+import type { H2Limits } from '../http/h2/index.ts'
 import type { ServerConfig } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
+
+/** What one connection may ask of a container. */
+export interface ConnectionLimits {
+  /** Between two requests. */
+  readonly idleMilliseconds: number
+  /** That a request for another function waits for an HTTP/2 connection to become quiet: see `policy.ts`. */
+  readonly quietMilliseconds: number
+  /** For HTTP/1; its `bodyBytes` count for HTTP/2 as well. */
+  readonly http: H1Limits
+  readonly http2: H2Limits
+}
 
 /** What a connection asks of the container that it lives in. */
 export interface ConnectionHost extends Callee {
   /** The container's name, as `echo-1`. */
   readonly container: string
   readonly tls: ServerConfig
-  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
   /** Seals what another container of the function goes on from. */
   readonly checkpoints: CheckpointSealer
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
-  /** The function that a path names, and the path without that name; undefined if it names none. */
-  ownerOf(path: string): { readonly functionName: string; readonly functionPath: string } | undefined
+  readonly limits: ConnectionLimits
+  /**
+   * The function that a path names, and the path without that name, or else the function that a host names; undefined if neither
+   * names one.
+   */
+  ownerOf(
+    path: string,
+    host: string | undefined,
+  ): { readonly functionName: string; readonly functionPath: string } | undefined
   /**
    * Offers a frozen connection to a container of that function. `settle` is called exactly once.
    * @param only that container, and no other
@@ -31,6 +50,10 @@ export interface ConnectionHost extends Callee {
     settle: (release: Release) => void,
     only?: number,
   ): boolean
+  /** Whether there is a container of that function to lend requests to. */
+  reaches(functionName: string): boolean
+  /** Lends a request to a container of that function. `settle` is called once; with undefined if the container is gone. */
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
   /** The connection has ended or has gone to somebody else. */
   closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
 }

@@ -14,7 +14,7 @@ import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Leg, type LegOwner } from './leg.ts'
 import { Outlet } from './outlet.ts'
-import { Http1 } from './protocol/http1.ts'
+import { chosen, NO_APPLICATION, speak } from './protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import type { Recovery } from './recovery.ts'
 import { unavailable } from './unavailable.ts'
@@ -23,9 +23,6 @@ import { unavailable } from './unavailable.ts'
 const HIGH_WATER = 65_536
 /** Milliseconds that a client has to take the last bytes and close. */
 const LINGER = 2000
-
-/** What a checkpoint says of a protocol that is busy: nobody can go on with it. */
-const NOTHING: Envelope['application'] = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
 
 type Phase = 'open' | 'frozen' | 'closing' | 'closed'
 
@@ -76,7 +73,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
     this.#recovery = recovery
     this.out = new Outlet(stream, session, this.#leg, () => this.#onDrained())
-    this.#protocol = this.#speak(envelope)
+    this.#protocol = speak(this, envelope.application, session !== undefined)
     this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
   }
 
@@ -206,8 +203,9 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.#pumping = false
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase === 'frozen' || this.#phase === 'closed') return
+    if (this.#phase !== 'open') return
     this.#protocol.settle()
+    if (this.#phase !== 'open') return
     this.#session?.settle()
     this.out.flush()
     this.#applyBackpressure()
@@ -245,14 +243,16 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this.id, event)
-    if (event.type === 'application_data') this.#protocol.receive(event.data)
-    else if (event.type === 'close_notify') this.#onEnd()
+    if (event.type === 'application_data') {
+      this.#protocol.receive(event.data)
+    } else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()
-    } else if (event.type === 'handshake_complete' && this.#leg !== undefined) {
+    } else if (event.type === 'handshake_complete') {
+      this.#protocol = chosen(this, this.#protocol, event.alpn)
       // From here on somebody else can go on, also if the first request came at once.
-      this.out.flush()
+      if (this.#leg !== undefined) this.out.flush()
     }
   }
 
@@ -299,7 +299,7 @@ export class Connection implements ProtocolOwner, LegOwner {
       hops: this.#hops,
       idleLeft: this.#idle.left,
       tls,
-      application: this.#protocol.quiet ? this.#protocol.export() : NOTHING,
+      application: this.#protocol.quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)],
     }
   }
@@ -334,18 +334,13 @@ export class Connection implements ProtocolOwner, LegOwner {
   #resume(envelope: Envelope, refusal: Refusal | undefined): void {
     this.generation = envelope.generation
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
-    this.#protocol = this.#speak(envelope, refusal)
+    this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.#phase = 'open'
     this.#idle.start()
     this.#stream.unlift()
     if (refusal === undefined && this.#draining && !this.#leaving) this.#protocol.drain()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     else this.pump()
-  }
-
-  /** The protocol as an envelope brought it. @param refusal the request that waits is answered with it */
-  #speak({ application }: Envelope, refusal?: Refusal): Protocol {
-    return new Http1(this, application, refusal)
   }
 
   get gone(): boolean {
@@ -400,6 +395,7 @@ export class Connection implements ProtocolOwner, LegOwner {
   #onDrained(): void {
     this.#idle.touch()
     if (this.#phase === 'closing') this.#lastMoment()
+    else this.pump()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */

@@ -1,4 +1,3 @@
-import type { H1Limits } from '../http/h1/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
@@ -6,18 +5,21 @@ import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import type { TakeOver } from '../transfer/leg.ts'
+import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
+import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionHost, Frozen } from './connection-host.ts'
+import type { ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
 import { Errand, type MoveReport } from './errand.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
 import { type Recovery, type Retries, recover } from './recovery.ts'
 import { Roster } from './roster.ts'
+import { type RouteEntry, Routes } from './routes.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -30,8 +32,10 @@ export interface HostOptions {
   readonly functionNames: ReadonlySet<string>
   /** By function; `idempotent` for those that are not there. */
   readonly retries?: ReadonlyMap<string, Retries>
+  /** The functions that hosts name. */
+  readonly routes?: readonly RouteEntry[]
   readonly tls: ServerConfig
-  readonly limits: { readonly idleMilliseconds: number; readonly http: H1Limits }
+  readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
 }
@@ -62,13 +66,14 @@ export class Host implements ConnectionHost {
   readonly module: FunctionModule
   readonly environment: Environment
   readonly tls: ServerConfig
-  readonly limits: HostOptions['limits']
+  readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
+  readonly #routes: Routes
   readonly #connections = new Set<Connection>()
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
@@ -90,6 +95,7 @@ export class Host implements ConnectionHost {
     this.checkpoints = options.keyRing.checkpoints
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
+    this.#routes = new Routes(options.routes ?? [])
   }
 
   /** Connections that live here now. */
@@ -211,8 +217,38 @@ export class Host implements ConnectionHost {
     return { reason, detail: detail.slice(0, 255) }
   }
 
-  ownerOf(path: string): PathOwner | undefined {
-    return ownerOfPath(path, this.#functionNames)
+  /** The path beats the host when both name a function, as in the gateway. */
+  ownerOf(path: string, host: string | undefined): PathOwner | undefined {
+    const byPath = ownerOfPath(path, this.#functionNames)
+    if (byPath !== undefined) return byPath
+    const byHost = this.#routes.find(host)
+    return byHost && { functionName: byHost.function, functionPath: path }
+  }
+
+  reaches(functionName: string): boolean {
+    return this.#courier !== undefined && this.#others.has(functionName)
+  }
+
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+    const target = this.#others.choose(functionName)
+    if (target === undefined) settle(undefined)
+    else this.#courier?.lend(target.id, request, settle)
+  }
+
+  /** Serves a request whose connection stays with another container, or says why not; then nothing has been done with it. */
+  borrow(request: LoanRequest, settle: (answer: LoanAnswer) => void): void {
+    if (this.#draining) {
+      settle({ outcome: 'refused', reason: 'busy', detail: `${this.container} is about to stop` })
+      return
+    }
+    const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
+    const served = new Promise<void>(resolve => {
+      serveBorrowed(request, this, functionPath, answer => {
+        resolve()
+        settle(answer)
+      })
+    })
+    this.waitUntil(served)
   }
 
   retries(functionName: string): Retries {

@@ -74,6 +74,11 @@ export class Outlet {
     if (this.#stream.write(output) === 'flushed') recycle(output)
   }
 
+  /** Whether the client has not taken yet what it got. */
+  get blocked(): boolean {
+    return this.#stream.queued
+  }
+
   /** The moment when the client has taken enough for more; undefined if that is now. */
   drained(): Promise<void> | undefined {
     return this.#stream.queued ? new Promise(resolve => this.#waiting.push(resolve)) : undefined

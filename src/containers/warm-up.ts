@@ -44,6 +44,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits): void {
     }
     const { tls, application } = decodeEnvelope(encodeEnvelope(envelope))
     owner = Session.restore(tls!, { provider, certificates })
+    if (application.protocol !== 'http1') throw new Error(`${application.protocol} came back`)
     const restored = new H1Server(limits, application)
     restored.next()
     restored.accept()

@@ -1,6 +1,7 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { MemberSettings } from './membership.ts'
 import type { Retries } from './recovery.ts'
+import type { RouteEntry } from './routes.ts'
 
 /** What a container is told at its start. */
 export interface WorkerSettings extends MemberSettings {
@@ -12,10 +13,16 @@ export interface WorkerSettings extends MemberSettings {
   readonly functionNames: readonly string[]
   /** By function. */
   readonly retries: Readonly<Record<string, Retries>>
+  /** The hosts that name them. */
+  readonly routes: readonly RouteEntry[]
   readonly certificate: { readonly directory: string; readonly name: string }
   readonly tls: TlsSettings
   readonly idleMilliseconds: number
+  /** That a request for another function waits for an HTTP/2 connection to become quiet. */
+  readonly quietMilliseconds: number
   readonly http: H1Limits
+  /** Whether HTTP/2 is offered in ALPN. */
+  readonly http2: boolean
 }
 
 /** What of TLS can be configured. */

@@ -1,4 +1,5 @@
 import { loadCertificate } from '../../certs/load.ts'
+import { DEFAULT_H2_LIMITS } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
@@ -26,6 +27,10 @@ async function main(): Promise<void> {
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
+    loan: (request, _from, settle) =>
+      host === undefined
+        ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
+        : host.borrow(request, settle),
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
   }
@@ -71,7 +76,13 @@ async function main(): Promise<void> {
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       tls: tlsConfig(settings, provider, keyRing),
-      limits: { idleMilliseconds: settings.idleMilliseconds, http: settings.http },
+      routes: settings.routes,
+      limits: {
+        idleMilliseconds: settings.idleMilliseconds,
+        quietMilliseconds: settings.quietMilliseconds,
+        http: settings.http,
+        http2: { ...DEFAULT_H2_LIMITS, headerListSize: settings.http.headBytes * 2 },
+      },
       log,
     })
   } catch (error) {
@@ -93,7 +104,7 @@ const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet'
 
 /** The TLS configuration of a container: its own certificate, and tickets under keys that its function's replicas share. */
 function tlsConfig(
-  { certificate, tls }: WorkerSettings,
+  { certificate, tls, http2 }: WorkerSettings,
   given: ServerConfig['provider'],
   keyRing: KeyRing,
 ): ServerConfig {
@@ -103,7 +114,7 @@ function tlsConfig(
   return {
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
-    alpn: ['http/1.1'],
+    alpn: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     ...(tls.tickets.count === 0
       ? {}
       : {

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { isFunctionName } from '../containers/handler.ts'
 import { RETRIES, type Retries } from '../containers/recovery.ts'
-import { normalisePattern } from './routes.ts'
+import { normalisePattern } from '../containers/routes.ts'
 
 /** A configuration that cannot be used; the message names the key and what it may be. */
 export class ConfigError extends Error {
@@ -382,6 +382,8 @@ const ROOT = section({
   }),
   connection: section({
     idleSeconds: seconds(0.1, 3600, 30),
+    http2: scalar('true or false', true, value => (typeof value === 'boolean' ? value : undefined)),
+    quietSeconds: seconds(0, 60, 0.05),
     requests: whole(1, 1_000_000_000, 100),
     headBytes: whole(256, 1_048_576, 16_384),
     headerFields: whole(1, 10_000, 100),

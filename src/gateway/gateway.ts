@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../containers/handler.ts'
 import { ownerOfPath } from '../containers/path.ts'
+import { type RouteEntry, Routes } from '../containers/routes.ts'
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
@@ -8,14 +9,13 @@ import type { Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import type { ByteStream } from '../transfer/stream.ts'
-import { concat } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import type { Carrier } from './config.ts'
 import { Dispatch } from './dispatch.ts'
-import { HostRecogniser } from './host.ts'
+import { HostRecogniser, http2Answer } from './host.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
 import { portError } from './ports.ts'
 import { Relays } from './relays.ts'
-import { type RouteEntry, Routes } from './routes.ts'
 import { ClientHelloRecogniser } from './sni.ts'
 
 /** What a gateway is told; durations in milliseconds. */
@@ -48,6 +48,9 @@ export interface GatewayCounters {
   takenOver: number
 }
 
+/** Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends none. */
+const PREFACE_PATIENCE = 100
+
 /**
  * The front door: it finds the function that a fresh connection is for by server name, or by path or Host, and hands the
  * connection over to a container of that function. It holds no key of a certificate and no traffic key, and after the
@@ -79,7 +82,7 @@ export class Gateway {
       counters: this.counters,
       unclean: (target, reason) => this.#unclean(target, reason),
       refused: (target, verdict) => this.#refused(target, verdict),
-      giveUp: (stream, tls, functionName, reason) => this.#giveUp(stream, tls, functionName, reason),
+      giveUp: (...what) => this.#giveUp(...what),
     })
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
@@ -209,14 +212,19 @@ export class Gateway {
           }
         case 'too_large':
         case 'not_http':
-          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason })
+          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason }, bytes)
+        case 'preface': {
+          const to = this.#routes.find(undefined)?.function
+          if (to === undefined) return { kind: 'more' }
+          return { kind: 'more', otherwise: { to, milliseconds: PREFACE_PATIENCE } }
+        }
         case 'request': {
           // The path beats the host when both name a function.
           const functionName =
             ownerOfPath(found.head.path, this.#options.functionNames)?.functionName ??
             this.#routes.find(found.host)?.function
           if (functionName !== undefined) return { kind: 'route', to: functionName }
-          return this.#answerHttp(this.#unknownHost(found.host))
+          return this.#answerHttp(this.#unknownHost(found.host), bytes)
         }
       }
     }
@@ -233,8 +241,11 @@ export class Gateway {
     }
   }
 
-  #answerHttp(what: Problem): Judgement<string> {
-    return { kind: 'answer', bytes: httpAnswer(what, Date.now()), reason: what.detail ?? what.name }
+  /** @param inbound what the client has sent, if it may be HTTP/2 */
+  #answerHttp(what: Problem, inbound: Uint8Array = EMPTY): Judgement<string> {
+    const now = Date.now()
+    const bytes = http2Answer(inbound, what, now) ?? httpAnswer(what, now)
+    return { kind: 'answer', bytes, reason: what.detail ?? what.name }
   }
 
   #open(opening: Opening<string>, tls: boolean): void {
@@ -272,7 +283,7 @@ export class Gateway {
       refused: (target, { verdict }) => this.#refused(target.name, verdict),
       unwanted: reason => {
         stream.unlift()
-        this.#giveUp(stream, tls, functionName, reason)
+        this.#giveUp(stream, tls, functionName, reason, fresh.inbound)
       },
     })
   }
@@ -286,7 +297,8 @@ export class Gateway {
     this.#log.warn({ target, verdict }, 'a container did not take a connection')
   }
 
-  #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string): void {
+  /** @param inbound what the client has said, and in which version */
+  #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void {
     this.#dropped(reason)
     const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
     const unavailable = {
@@ -294,7 +306,12 @@ export class Gateway {
       status: 503,
       headers: [['retry-after', '1']] as const,
     }
-    answer(stream, tls ? alertAnswer('internal_error') : httpAnswer({ ...unavailable, detail }, Date.now()))
+    const what = { ...unavailable, detail }
+    const now = Date.now()
+    const bytes = tls
+      ? alertAnswer('internal_error')
+      : (http2Answer(inbound, what, now) ?? httpAnswer(what, now))
+    answer(stream, bytes)
   }
 
   #dropped(reason: string): void {

@@ -2,22 +2,29 @@ import { H1Error } from '../http/h1/error.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../http/h1/limits.ts'
 import { readRequest } from '../http/h1/request-head.ts'
 import { HeadScanner } from '../http/h1/scanner.ts'
+import { CLIENT_PREFACE, H2Server } from '../http/h2/index.ts'
+import { requestHead } from '../http/h2/request-head.ts'
 import type { RequestHead } from '../http/message.ts'
+import { type Problem, problem } from '../http/problem.ts'
+import { utf8 } from '../wire/index.ts'
 
 /** What the first bytes of a connection to the plain port turn out to be. */
 export type FirstBytes =
   /** The beginning of a request; it takes more bytes to say whose. */
   | { readonly kind: 'more' }
-  /** A whole request head. `host` is undefined if an HTTP/1.0 client named none. */
+  /** HTTP/2 with prior knowledge; its first request has not come yet. The client may be waiting for our SETTINGS. */
+  | { readonly kind: 'preface' }
+  /** A whole request head, of either version. `host` is undefined if an HTTP/1.0 client named none. */
   | { readonly kind: 'request'; readonly host: string | undefined; readonly head: RequestHead }
   /** A TLS record: the client took this port for the other one. */
   | { readonly kind: 'tls' }
   /** A head that does not end within the limit; `status` is 414 or 431. */
   | { readonly kind: 'too_large'; readonly status: number; readonly reason: string }
-  /** Nothing that we take for HTTP/1: 400, 501 or 505 says why. */
+  /** Nothing that we take for HTTP: 400, 501 or 505 says why. */
   | { readonly kind: 'not_http'; readonly status: number; readonly reason: string }
 
 const HANDSHAKE_RECORD = 0x16
+const PREFACE = utf8(CLIENT_PREFACE)
 
 /**
  * Finds out which host the first request of a connection is for, without consuming a byte. It reads with the parser that the
@@ -25,6 +32,9 @@ const HANDSHAKE_RECORD = 0x16
  */
 export class HostRecogniser {
   readonly #scanner: HeadScanner
+  /** Reads what a client of HTTP/2 says; nothing of it is kept when the connection goes on to its container. */
+  #http2: H2Server | undefined
+  #read = 0
 
   /** @param limits those of the container's parser: a head that it refuses is refused here */
   constructor(limits: H1Limits = DEFAULT_LIMITS) {
@@ -34,6 +44,10 @@ export class HostRecogniser {
   /** @param bytes everything received so far, from the connection's first byte */
   recognise(bytes: Uint8Array): FirstBytes {
     if (bytes[0] === HANDSHAKE_RECORD) return { kind: 'tls' }
+    // `PRI * HTTP/2.0` is no request that anybody could make (RFC 9113, Section 3.4).
+    if (bytes[0] === PREFACE[0] && begins(bytes)) {
+      return bytes.length < PREFACE.length ? { kind: 'more' } : this.#recogniseHttp2(bytes)
+    }
     try {
       const scanned = this.#scanner.scan(bytes, 0, bytes.length)
       if (scanned === undefined) return { kind: 'more' }
@@ -46,4 +60,46 @@ export class HostRecogniser {
       return { kind, status, reason: message }
     }
   }
+
+  #recogniseHttp2(bytes: Uint8Array): FirstBytes {
+    this.#http2 ??= new H2Server()
+    this.#http2.receive(bytes.subarray(this.#read))
+    this.#read = bytes.length
+    for (let event = this.#http2.next(); event !== undefined; event = this.#http2.next()) {
+      if (event.type === 'error') return { kind: 'not_http', status: 400, reason: event.reason }
+      if (event.type !== 'request') continue
+      try {
+        const head = requestHead(event)
+        return { kind: 'request', host: head.host, head }
+      } catch (error) {
+        if (!(error instanceof H1Error)) throw error
+        return { kind: 'not_http', status: error.status, reason: error.message }
+      }
+    }
+    return { kind: 'preface' }
+  }
+}
+
+/** Whether bytes are the beginning of the preface of HTTP/2, or begin with it. `P` alone may as well become POST. */
+function begins(bytes: Uint8Array): boolean {
+  const count = Math.min(bytes.length, PREFACE.length)
+  for (let i = 0; i < count; i++) if (bytes[i] !== PREFACE[i]) return false
+  return count > 1
+}
+
+/**
+ * A problem as the answer to the first request of a connection that speaks HTTP/2 with prior knowledge, and the end of the connection;
+ * undefined if it does not speak that.
+ * @param inbound what the client has sent
+ */
+export function http2Answer(inbound: Uint8Array, what: Problem, now: number): Uint8Array | undefined {
+  if (inbound.length < PREFACE.length || !begins(inbound)) return undefined
+  const server = new H2Server()
+  server.receive(inbound)
+  for (let event = server.next(); event !== undefined; event = server.next()) {
+    if (event.type === 'request') server.reply(event.streamId, problem(what), now)
+  }
+  server.shutdown()
+  server.shutdown()
+  return server.takeOutput()
 }

@@ -8,7 +8,8 @@ import { concat, EMPTY } from '../wire/index.ts'
 
 /** What somebody found out about the first bytes of a connection. */
 export type Judgement<T> =
-  | { readonly kind: 'more' }
+  /** @param otherwise where it goes if no more comes in so many milliseconds */
+  | { readonly kind: 'more'; readonly otherwise?: { readonly to: T; readonly milliseconds: number } }
   | { readonly kind: 'route'; readonly to: T }
   | { readonly kind: 'answer'; readonly bytes: Uint8Array; readonly reason: string }
 
@@ -104,20 +105,34 @@ export class Listener<T> {
     const timer = setTimeout(() => this.#drop(stream, timer, 'the first bytes did not come in time'), timeout)
     const decide = judge()
     let inbound: Uint8Array = EMPTY
+    let patience: NodeJS.Timeout | undefined
+    const open = (to: T): void => {
+      clearTimeout(timer)
+      clearTimeout(patience)
+      // It may have been dropped while we were patient.
+      if (!this.#opening.delete(stream)) return
+      stream.pause()
+      this.#options.onOpening({ stream, inbound, to })
+    }
     stream.read({
       bytes: view => {
         inbound = concat(inbound, view)
         const judgement = decide(inbound)
-        if (judgement.kind === 'more') return
-        clearTimeout(timer)
-        this.#opening.delete(stream)
-        if (judgement.kind === 'answer') {
-          onDropped(judgement.reason)
-          answer(stream, judgement.bytes)
+        if (judgement.kind === 'more') {
+          const { otherwise } = judgement
+          if (otherwise !== undefined)
+            patience ??= setTimeout(() => open(otherwise.to), otherwise.milliseconds)
           return
         }
-        stream.pause()
-        this.#options.onOpening({ stream, inbound, to: judgement.to })
+        if (judgement.kind === 'route') {
+          open(judgement.to)
+          return
+        }
+        clearTimeout(timer)
+        clearTimeout(patience)
+        this.#opening.delete(stream)
+        onDropped(judgement.reason)
+        answer(stream, judgement.bytes)
       },
       end: () => this.#drop(stream, timer, 'the client closed before it said where to'),
       error: error => this.#drop(stream, timer, error.code),

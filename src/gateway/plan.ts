@@ -1,4 +1,5 @@
 import type { ProviderName } from '../containers/membership.ts'
+import type { RouteEntry } from '../containers/routes.ts'
 import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { Config } from './config.ts'
@@ -28,8 +29,15 @@ export interface Plan {
 export function plan(config: Config, options: PlanOptions): Plan {
   const functionNames = [...config.functions.keys()]
   const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
+  const routes = [...config.functions.values()].flatMap(one =>
+    one.hosts.map(host => ({ host, function: one.name })),
+  )
   return {
-    gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, functionNames, options) },
+    gateway: {
+      name: 'gateway',
+      entry: GATEWAY,
+      settings: gatewaySettings(config, functionNames, routes, options),
+    },
     containers: [...config.functions.values()].flatMap(one =>
       Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
@@ -41,10 +49,13 @@ export function plan(config: Config, options: PlanOptions): Plan {
           environment: one.environment,
           functionNames,
           retries,
+          routes,
           certificate: { directory: config.certificates, name: one.certificate },
           tls: config.tls,
           idleMilliseconds: config.connection.idleSeconds * 1000,
+          quietMilliseconds: config.connection.quietSeconds * 1000,
           http: httpLimits(config),
+          http2: config.connection.http2,
         }
         return { name, entry: WORKER, settings }
       }),
@@ -75,6 +86,7 @@ function httpLimits({ connection }: Config) {
 function gatewaySettings(
   config: Config,
   functionNames: readonly string[],
+  routes: readonly RouteEntry[],
   options: PlanOptions,
 ): Omit<GatewaySettings, 'id' | 'token' | 'descriptors'> {
   const { gateway, functions, connection } = config
@@ -85,7 +97,7 @@ function gatewaySettings(
       host: gateway.host,
       http: gateway.http,
       https: gateway.https,
-      routes: [...functions.values()].flatMap(one => one.hosts.map(host => ({ host, function: one.name }))),
+      routes,
       defaultFunction: gateway.defaultFunction,
       functionNames,
       openingLimit: gateway.limits.connections,

@@ -4,7 +4,7 @@ import { openPair, type Pair } from '../transfer/pair.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import type { LegEnd } from '../transfer/relay.ts'
 import type { ByteStream } from '../transfer/stream.ts'
-import { encode } from '../wire/index.ts'
+import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
@@ -16,7 +16,7 @@ export interface RelaysOwner {
   unclean(target: string, reason: string): void
   refused(target: string, verdict: unknown): void
   /** Nobody has taken a connection to which nothing has been sent. */
-  giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string): void
+  giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
 }
 
 /** What is known of one relayed connection besides its bytes. */
@@ -25,6 +25,8 @@ interface Known {
   readonly functionName: string
   readonly tls: boolean
   readonly idleMilliseconds: number
+  /** What the client had said when its function was found; empty once a container has it. */
+  inbound: Uint8Array
   /** Of the newest owner, as far as the gateway has made it one. */
   generation: number
   /** When its container died; undefined while it has one. Milliseconds. */
@@ -63,7 +65,15 @@ export class Relays implements RelayedOwner {
     idleMilliseconds: number,
   ): void {
     const connection = new Relayed(this, stream, inbound, tls)
-    const known = { sessionId, functionName: to, tls, idleMilliseconds, generation: 0, orphanedAt: undefined }
+    const known = {
+      sessionId,
+      functionName: to,
+      tls,
+      idleMilliseconds,
+      inbound,
+      generation: 0,
+      orphanedAt: undefined,
+    }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
   }
@@ -144,6 +154,7 @@ export class Relays implements RelayedOwner {
       send: ({ id }, settle) => send(pair, id, settle),
       accepted: () => {
         theirs.close()
+        known.inbound = EMPTY
         if (known.orphanedAt === undefined) this.#owner.counters.delivered++
         else this.#owner.counters.takenOver++
         known.orphanedAt = undefined
@@ -165,6 +176,6 @@ export class Relays implements RelayedOwner {
     }
     this.#connections.delete(connection)
     const client = connection.release()
-    if (client !== undefined) this.#owner.giveUp(client, known.tls, known.functionName, reason)
+    if (client !== undefined) this.#owner.giveUp(client, known.tls, known.functionName, reason, known.inbound)
   }
 }

@@ -136,6 +136,8 @@ export const ControlMessage = select(
     move: 18,
     moved: 19,
     leaving: 20,
+    loan: 21,
+    loaned: 22,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -187,6 +189,10 @@ export const ControlMessage = select(
     }),
     /** To the supervisor: somebody has told me to end; I wait for another in my place. */
     leaving: Empty,
+    /** A request to be served without its connection: a LoanRequest, sealed by the sender to the receiver. */
+    loan: struct('LoanMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
+    /** To the sender of a loan: a LoanAnswer, sealed likewise. */
+    loaned: struct('LoanedMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -198,13 +204,20 @@ export const TOKEN_LENGTH = 16
 
 const Framed = struct('Control', {
   version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty with parcel, takeOver, verdict and keys, which have a seal or a ticket. */
+  /** Between the supervisor and a process: what shows that it is them. Empty among peers, whose messages have a seal or a ticket. */
   token: secret(opaque(0, TOKEN_LENGTH)),
   message: ControlMessage,
 })
 
 /** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set(['parcel', 'verdict', 'keys', 'takeOver'])
+const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set([
+  'parcel',
+  'takeOver',
+  'verdict',
+  'keys',
+  'loan',
+  'loaned',
+])
 
 /** @param token what the supervisor and the process at the other end share */
 export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {

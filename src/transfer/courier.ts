@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { DecodeError, decode, EMPTY, encode, utf8 } from '../wire/index.ts'
+import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
   type ControlMessage,
@@ -12,12 +12,23 @@ import {
 import { Custody, type Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
 import { TakeOver } from './leg.ts'
+import {
+  decodeLoan,
+  decodeLoanAnswer,
+  encodeLoan,
+  encodeLoanAnswer,
+  type LoanAnswer,
+  type LoanRequest,
+} from './loan.ts'
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
 /** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
 const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
+/** The same for a request that is lent, and for what comes back. */
+const LOAN = { sessionId: utf8('hotpotato loan/1'), generation: 0 } as const
+const LOANED = { sessionId: utf8('hotpotato lent/1'), generation: 0 } as const
 
 /** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
@@ -35,6 +46,8 @@ export interface CourierHandlers {
   gone(id: number): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
   keys?(bytes: Uint8Array, from: number): void
+  /** A request that a peer lends; who it is is certain. The answer may be given later, once. */
+  loan?(request: LoanRequest, from: number, settle: (answer: LoanAnswer) => void): void
   /** Any other message. */
   control(message: ControlMessage, from: number): void
   /** Something that a peer said makes no sense; nothing has been done. */
@@ -53,6 +66,8 @@ export class Courier {
   readonly #handlers: CourierHandlers
   readonly #token: Uint8Array
   readonly #custody = new Custody()
+  /** Requests that were lent, by their tickets in hexadecimal. */
+  readonly #loans = new Map<string, { target: number; settle: (answer: LoanAnswer | undefined) => void }>()
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
@@ -136,11 +151,34 @@ export class Courier {
     }
   }
 
+  /**
+   * Lends a request to a peer.
+   * @param settle called once, perhaps before this returns; with undefined if the peer is not there any more, which says nothing
+   * about how far it has come
+   */
+  lend(target: number, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+    const ticket = this.#nextTicket()
+    try {
+      const sealed = this.#sealer.seal(target, LOAN, encodeLoan(request))
+      if (this.tell(target, { kind: 'loan', ticket, sealed }))
+        this.#loans.set(hex(ticket), { target, settle })
+      else settle(undefined)
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+      settle(undefined)
+    }
+  }
+
   /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
   forget(id: number): void {
     this.#channel.forget(id)
     this.#sealer.forget(id)
     this.#custody.lost(id)
+    for (const [ticket, { target, settle }] of this.#loans) {
+      if (target !== id) continue
+      this.#loans.delete(ticket)
+      settle(undefined)
+    }
   }
 
   /** Stops listening. Sessions in custody are ended by their timeout or not at all. */
@@ -188,6 +226,12 @@ export class Courier {
       case 'keys':
         this.#keys(from, message.sealed)
         break
+      case 'loan':
+        this.#lent(from, message.ticket, message.sealed)
+        break
+      case 'loaned':
+        this.#loaned(from, message.ticket, message.sealed)
+        break
       case 'introduce':
         this.#introduce(from, message.peer, descriptors)
         return
@@ -209,6 +253,43 @@ export class Courier {
       else if (!(error instanceof SealError)) throw error
       // Of two that are being introduced one may not know the other yet: it will ask by sending its own.
       else if (error.reason !== 'unknown_peer') this.#handlers.nonsense(from, error.message)
+    }
+  }
+
+  #lent(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
+    const settle = (answer: LoanAnswer): void => {
+      try {
+        this.tell(from, {
+          kind: 'loaned',
+          ticket,
+          sealed: this.#sealer.seal(from, LOANED, encodeLoanAnswer(answer)),
+        })
+      } catch (error) {
+        // Whoever lent it has gone meanwhile.
+        if (!(error instanceof SealError)) throw error
+      }
+    }
+    try {
+      this.#handlers.loan?.(decodeLoan(this.#sealer.open(from, LOAN, sealed)), from, settle)
+    } catch (error) {
+      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
+      this.#handlers.nonsense(from, error.message)
+    }
+  }
+
+  #loaned(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
+    const loan = this.#loans.get(hex(ticket))
+    if (loan?.target !== from) {
+      this.#handlers.nonsense(from, 'the answer to a request that was not lent to it')
+      return
+    }
+    try {
+      const answer = decodeLoanAnswer(this.#sealer.open(from, LOANED, sealed))
+      this.#loans.delete(hex(ticket))
+      loan.settle(answer)
+    } catch (error) {
+      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
+      this.#handlers.nonsense(from, error.message)
     }
   }
 

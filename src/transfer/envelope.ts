@@ -1,4 +1,5 @@
 import { type H1State, h1State } from '../http/h1/index.ts'
+import { h2State } from '../http/h2/state.ts'
 import { SessionState } from '../tls13/index.ts'
 import {
   DecodeError,
@@ -19,7 +20,9 @@ import {
 } from '../wire/index.ts'
 
 /** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
+/** The oldest version that is read. What 3 added to 2 is the protocol http2; nothing else differs. */
+export const OLDEST_VERSION = 2
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16
 
@@ -27,8 +30,16 @@ export const SESSION_ID_LENGTH = 16
 export const ApplicationState = select(
   'ApplicationState',
   'protocol',
-  enumeration('ApplicationProtocol', uint8, { http1: 1 }),
-  { http1: h1State },
+  enumeration('ApplicationProtocol', uint8, { http1: 1, http2: 2 }),
+  {
+    http1: h1State,
+    /** Since version 3. */
+    http2: struct('Http2Application', {
+      /** Requests accepted so far. */
+      requestsServed: uint32,
+      http: h2State,
+    }),
+  },
 )
 export type ApplicationState = TypeOf<typeof ApplicationState>
 
@@ -78,11 +89,15 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 /** @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long or out of range */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const version = bytes.length < 2 ? undefined : (bytes[0]! << 8) | bytes[1]!
-  if (version !== undefined && version !== FORMAT_VERSION) {
-    throw new EnvelopeError('version', `format version ${version}; this program reads ${FORMAT_VERSION}`)
+  if (version !== undefined && (version < OLDEST_VERSION || version > FORMAT_VERSION)) {
+    const readable = `${OLDEST_VERSION} to ${FORMAT_VERSION}`
+    throw new EnvelopeError('version', `format version ${version}; this program reads ${readable}`)
   }
   try {
-    return decode(Envelope, bytes)
+    const envelope = decode(Envelope, bytes)
+    if (version === 2 && envelope.application.protocol !== 'http1')
+      throw new DecodeError('version 2 has no such protocol', 0)
+    return envelope
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw new EnvelopeError('malformed', `at byte ${error.offset}: ${error.message}`, { cause: error })

@@ -8,7 +8,7 @@ import { fromHex } from '../../src/wire/index.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
 const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v2.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 const envelope = vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes
 

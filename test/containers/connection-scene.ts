@@ -1,13 +1,15 @@
 import { Connection } from '../../src/containers/connection.ts'
-import type { ConnectionHost, Frozen } from '../../src/containers/connection-host.ts'
+import type { ConnectionHost, ConnectionLimits, Frozen } from '../../src/containers/connection-host.ts'
 import type { FunctionModule } from '../../src/containers/handler.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import type { Release } from '../../src/transfer/custody.ts'
-import { decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
 import { freshHttp } from '../../src/transfer/parcel.ts'
 import type {
   ByteStream,
@@ -205,7 +207,7 @@ export class FakeHost implements ConnectionHost {
   readonly functionName = 'echo'
   readonly environment = {}
   readonly tls: ConnectionHost['tls']
-  readonly limits: { idleMilliseconds: number; http: H1Limits }
+  readonly limits: ConnectionLimits
   module: FunctionModule
   readonly logged: unknown[][] = []
   readonly log = {
@@ -215,6 +217,11 @@ export class FakeHost implements ConnectionHost {
     error: (...all: unknown[]) => void this.logged.push(all),
   }
   readonly offers: Offer[] = []
+  readonly loans: {
+    functionName: string
+    request: LoanRequest
+    settle: (answer: LoanAnswer | undefined) => void
+  }[] = []
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
   /** Functions that have a container. */
@@ -222,16 +229,23 @@ export class FakeHost implements ConnectionHost {
 
   constructor(
     handle: (request: RequestView) => ResponseView | Promise<ResponseView> = nameOfRequest,
-    more: { readonly idleMilliseconds?: number; readonly http?: Partial<H1Limits> } = {},
+    more: {
+      readonly idleMilliseconds?: number
+      readonly quietMilliseconds?: number
+      readonly http?: Partial<H1Limits>
+      readonly http2?: Partial<H2Limits>
+    } = {},
   ) {
     this.module = { kind: 'raw', file: 'test', handle }
-    this.tls = { ...serverConfig(), alpn: ['http/1.1'] }
+    this.tls = { ...serverConfig(), alpn: ['h2', 'http/1.1'] }
     const { provider } = this.tls
     const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
     this.checkpoints = new KeyRing(provider, spans).checkpoints
     this.limits = {
       idleMilliseconds: more.idleMilliseconds ?? 30_000,
+      quietMilliseconds: more.quietMilliseconds ?? 50,
       http: { ...DEFAULT_LIMITS, ...more.http },
+      http2: { ...DEFAULT_H2_LIMITS, ...more.http2 },
     }
   }
 
@@ -239,8 +253,18 @@ export class FakeHost implements ConnectionHost {
     return 'idempotent' as const
   }
 
-  ownerOf(path: string) {
-    return ownerOfPath(path, new Set(['echo', 'resize', 'hello', 'nobody']))
+  ownerOf(path: string, host: string | undefined) {
+    const byPath = ownerOfPath(path, new Set(['echo', 'resize', 'hello', 'nobody']))
+    if (byPath !== undefined || host !== 'hello.local') return byPath
+    return { functionName: 'hello', functionPath: path }
+  }
+
+  reaches(functionName: string): boolean {
+    return this.available.has(functionName)
+  }
+
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+    this.loans.push({ functionName, request, settle })
   }
 
   offer(
@@ -304,6 +328,12 @@ export function responses(bytes: Uint8Array, count: number, method = 'GET') {
   }
   for (const event of client.receive(bytes)) take(event)
   return answers
+}
+
+/** What has been received of requests that nobody has accepted, over HTTP/1.1. */
+export function inboundOf(application: ApplicationState): Uint8Array {
+  if (application.protocol !== 'http1') throw new Error(`it speaks ${application.protocol}`)
+  return application.inbound
 }
 
 export function get(path: string, more = ''): string {

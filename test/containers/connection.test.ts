@@ -11,6 +11,7 @@ import {
   FakeStream,
   freshConnection,
   get,
+  inboundOf,
   movedConnection,
   responses,
   turn,
@@ -251,7 +252,7 @@ describe('the end of a connection', () => {
     connection.drain(true)
     expect(host.offers.map(({ functionName }) => functionName)).toEqual(['echo'])
     const { application } = decodeEnvelope(await host.offers[0]!.frozen)
-    expect(Buffer.from(application.inbound).toString()).toBe('GET /half')
+    expect(Buffer.from(inboundOf(application)).toString()).toBe('GET /half')
     host.offers[0]!.settle({ state: 'gone' })
     expect([host.ends, stream.sent]).toEqual([['moved'], []])
   })
@@ -398,7 +399,7 @@ describe('moves', () => {
     const { application, generation, hops } = decodeEnvelope(await host.offers[0]!.frozen)
     expect({ generation, hops }).toEqual({ generation: 1, hops: 1 })
     expect(application.requestsServed).toBe(1)
-    expect(new TextDecoder().decode(application.inbound)).toBe(get('/hello/1') + later)
+    expect(new TextDecoder().decode(inboundOf(application))).toBe(get('/hello/1') + later)
     host.offers[0]!.settle({ state: 'gone' })
     expect(stream.closedBy).toBe('destroy')
     expect(host.ends).toEqual(['moved'])
@@ -412,7 +413,7 @@ describe('moves', () => {
     // As when the kernel gives one piece, and the rest comes with the lift.
     stream.resume()
     const { application } = decodeEnvelope(await host.offers[0]!.frozen)
-    expect(new TextDecoder().decode(application.inbound)).toBe(get('/hello') + get('/echo'))
+    expect(new TextDecoder().decode(inboundOf(application))).toBe(get('/hello') + get('/echo'))
   })
 
   it('keeps its own copy of what came, while its answers wait for the client', async () => {
@@ -426,7 +427,7 @@ describe('moves', () => {
     other.receive(utf8(get('/other')))
     stream.drain()
     const { application } = decodeEnvelope(await host.offers[0]!.frozen)
-    expect(new TextDecoder().decode(application.inbound)).toBe(get('/hello/1') + get('/hello/2'))
+    expect(new TextDecoder().decode(inboundOf(application))).toBe(get('/hello/1') + get('/hello/2'))
     expect(connection.id).toHaveLength(32)
   })
 
@@ -540,7 +541,7 @@ describe('with TLS', () => {
     const [first, second] = [records(client, get('/hello')), records(client, get('/hello/2'))]
     stream.receive(concat(first, second))
     const { tls, application } = decodeEnvelope(await host.offers[0]!.frozen)
-    expect(new TextDecoder().decode(application.inbound)).toBe(get('/hello'))
+    expect(new TextDecoder().decode(inboundOf(application))).toBe(get('/hello'))
     expect(tls!.inboundRecords).toEqual(second)
   })
 

@@ -7,6 +7,7 @@ import type { MoveReport } from '../../src/containers/errand.ts'
 import { Host } from '../../src/containers/host.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
@@ -56,7 +57,12 @@ beforeEach(async () => {
     environment: {},
     functionNames: new Set(['echo', 'hello']),
     tls: serverConfig(),
-    limits: { idleMilliseconds: 30_000, http: DEFAULT_LIMITS },
+    limits: {
+      idleMilliseconds: 30_000,
+      quietMilliseconds: 50,
+      http: DEFAULT_LIMITS,
+      http2: DEFAULT_H2_LIMITS,
+    },
     log,
     keyRing: newRing(),
   })

@@ -61,6 +61,8 @@ export class Client {
   handshakes = 0
   /** Unlike the others, not about this connection: bytes that came in clear before any TLS. */
   readonly raw: Uint8Array[] = []
+  /** What requests name unless told. */
+  readonly #host: string
   readonly #http = new H1Client()
   readonly #waiting: Waiting[] = []
   readonly #ready: Promise<void>
@@ -77,6 +79,7 @@ export class Client {
   }
 
   constructor({ port, tls }: ClientOptions) {
+    this.#host = tls === undefined ? 'echo.local' : (tls.serverName ?? 'localhost')
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
     if (tls !== undefined) {
       const { ca, serverName, checkName = serverName !== undefined } = tls
@@ -127,7 +130,7 @@ export class Client {
 
   /** A request's bytes, for those who send them otherwise. The answer is the next {@link answer}'s. */
   requestBytes(target: string, { method, headers = [], body, chunks }: RequestOptions = {}): Uint8Array {
-    const host = header(headers, 'host') === undefined ? [['host', 'echo.local'] as const] : []
+    const host = header(headers, 'host') === undefined ? [['host', this.#host] as const] : []
     const all = [...host, ...headers]
     const verb = method ?? (body === undefined ? 'GET' : 'POST')
     if (chunks === undefined) return this.#http.request({ method: verb, target, headers: all }, body)

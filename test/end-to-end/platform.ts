@@ -18,6 +18,8 @@ export interface PlatformOptions {
   /** Instead of {@link CONFIG}; ports, run directory and certificates come from the environment. */
   readonly config?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** Files beside the configuration, by name: modules of functions. */
+  readonly files?: Readonly<Record<string, string>>
   /** A directory of an earlier platform, with its certificates; made, and removed by `stop`, unless told. */
   readonly directory?: string
 }
@@ -126,6 +128,7 @@ export class Platform {
     const directory = options.directory ?? (await makeDirectory(options.config))
     if (options.directory !== undefined && options.config !== undefined)
       writeFileSync(join(directory, 'hotpotato.yml'), options.config)
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
     const child = spawnMain(directory, ['up'], options.environment ?? {})
     let said = ''
     const up = new Promise<void>((resolve, reject) => {

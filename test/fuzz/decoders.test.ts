@@ -15,7 +15,7 @@ const RUNS = process.env.HOTPOTATO_LONG === '1' ? 50_000 : 2000
 const SEED = Number(process.env.HOTPOTATO_SEED ?? 20_261_121)
 
 const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v2.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 const golden = vectors.map(({ bytes }) => fromHex(bytes))
 

@@ -29,6 +29,8 @@ describe('parseConfig', () => {
       carrier: 'fd',
       connection: {
         idleSeconds: 30,
+        http2: true,
+        quietSeconds: 0.05,
         requests: 100,
         headBytes: 16_384,
         headerFields: 100,
@@ -152,6 +154,7 @@ describe('parseConfig', () => {
     ],
     ['gateway: { limits: { helloSeconds: .nan } }', 'gateway.limits.helloSeconds must be a duration'],
     ['gateway: { limits: { helloSeconds: 10m } }', 'not "10m"'],
+    ['connection: { http2: yes }', 'connection.http2 must be true or false, not "yes"'],
     ['connection: { requests: 0 }', 'connection.requests must be a whole number from 1'],
     ['connection: { requests: 1.5 }', 'connection.requests must be a whole number from 1'],
     ['version: 2', 'version must be 1, not 2'],

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { HostRecogniser } from '../../src/gateway/host.ts'
+import { HostRecogniser, http2Answer } from '../../src/gateway/host.ts'
 import { DEFAULT_LIMITS, H1Server } from '../../src/http/h1/index.ts'
+import { H2Client } from '../../src/http/h2/index.ts'
 import { utf8 } from '../../src/wire/index.ts'
 
 const recognise = (text: string | Uint8Array) =>
@@ -56,7 +57,8 @@ describe('HostRecogniser', () => {
     ['GET / HTTP/1.1\r\nX: y\r\n Host: a\r\nHost: b\r\n\r\n', 400],
     ['GET / HTTP/1.1\nHost: a\n\n', 400],
     ['CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', 501],
-    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+    ['PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n', 505],
+    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\n\r\n', 400],
   ])('says why %j is not for us', (text, status) => {
     expect(recognise(text)).toMatchObject({ kind: 'not_http', status, reason: expect.any(String) })
   })
@@ -105,5 +107,47 @@ describe('HostRecogniser', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('HTTP/2 with prior knowledge', () => {
+  /** What a client says first. */
+  function opening(authority: string, path: string): Uint8Array {
+    const client = new H2Client()
+    client.request({ method: 'GET', scheme: 'http', authority, path }, true)
+    return client.takeOutput()
+  }
+
+  it('tells by its first request where it belongs, whatever the pieces', () => {
+    const bytes = opening('Echo.local:8080', '/a?b')
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const recogniser = new HostRecogniser()
+      expect(['more', 'preface']).toContain(recogniser.recognise(bytes.subarray(0, cut)).kind)
+      expect(recogniser.recognise(bytes)).toMatchObject({
+        kind: 'request',
+        host: 'echo.local',
+        head: { path: '/a', query: 'b', version: '2' },
+      })
+    }
+  })
+
+  it('may have no request yet', () => {
+    expect(recognise(new H2Client().takeOutput())).toEqual({ kind: 'preface' })
+  })
+
+  it('is refused where its container would refuse it', () => {
+    expect(recognise(opening('echo.local', '/a\\b'))).toMatchObject({ kind: 'not_http', status: 400 })
+  })
+
+  it('is answered in its own language', () => {
+    const client = new H2Client()
+    const id = client.request({ method: 'GET', scheme: 'http', authority: 'x', path: '/' }, true)
+    const answer = http2Answer(client.takeOutput(), { name: 'unknown-host', status: 404 }, 0)!
+    client.receive(answer)
+    const events = []
+    for (let event = client.next(); event !== undefined; event = client.next()) events.push(event)
+    expect(events).toContainEqual(expect.objectContaining({ type: 'response', streamId: id, status: 404 }))
+    expect(events.at(-1)).toMatchObject({ type: 'goaway', lastStreamId: id })
+    expect(http2Answer(utf8('POST / HTTP/1.1'), { name: 'x', status: 404 }, 0)).toBeUndefined()
   })
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { H2Client, H2Server, type H2State } from '../../src/http/h2/index.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { CipherSuiteId, Session, type SessionState } from '../../src/tls13/index.ts'
 import {
@@ -10,6 +11,7 @@ import {
   encodeEnvelope,
   FORMAT_VERSION,
   freshEnvelope,
+  OLDEST_VERSION,
 } from '../../src/transfer/envelope.ts'
 import { freshHttp, freshTls, wipeEnvelope } from '../../src/transfer/parcel.ts'
 import { concat, fromHex, hex } from '../../src/wire/index.ts'
@@ -109,6 +111,20 @@ const session: fc.Arbitrary<SessionState> = fc.oneof(
   fc.record({ role: fc.constant('server' as const), handshake: serverHandshake, ...common }),
   fc.record({ role: fc.constant('client' as const), handshake: clientHandshake, ...common }),
 )
+/** Connections as they are after some requests, each accepted or not. */
+const h2: fc.Arbitrary<H2State> = fc
+  .array(fc.record({ path: fc.stringMatching(/^\/[a-z]{0,30}$/), accepted: fc.boolean() }), { maxLength: 4 })
+  .map(requests => {
+    const client = new H2Client()
+    const server = new H2Server()
+    for (const { path } of requests)
+      client.request({ method: 'POST', scheme: 'https', authority: 'echo.local', path }, false)
+    server.receive(client.takeOutput())
+    for (let event = server.next(); event !== undefined; event = server.next())
+      if (event.type === 'request' && requests[(event.streamId - 1) / 2]!.accepted)
+        server.reply(event.streamId, { status: 200, headers: [['x-path', event.path]], body: event.path })
+    return server.export()
+  })
 const envelopes: fc.Arbitrary<Envelope> = fc.record({
   formatVersion: fc.constant(FORMAT_VERSION),
   sessionId: bytes(16, 16),
@@ -116,11 +132,14 @@ const envelopes: fc.Arbitrary<Envelope> = fc.record({
   hops: fc.nat(0xffff),
   idleLeft: fc.nat(0xffffffff),
   tls: fc.option(session, { nil: undefined }),
-  application: fc.record({
-    protocol: fc.constant('http1' as const),
-    requestsServed: fc.nat(0xffffffff),
-    inbound: bytes(0, 400),
-  }),
+  application: fc.oneof(
+    fc.record({
+      protocol: fc.constant('http1' as const),
+      requestsServed: fc.nat(0xffffffff),
+      inbound: bytes(0, 400),
+    }),
+    fc.record({ protocol: fc.constant('http2' as const), requestsServed: fc.nat(0xffffffff), http: h2 }),
+  ),
   extensions: fc.array(fc.record({ type: fc.nat(0xffff), data: bytes(0, 20) }), { maxLength: 3 }),
 })
 
@@ -163,7 +182,7 @@ describe('an envelope', () => {
     const encoded = encodeEnvelope(
       freshHttp({ sessionId: new Uint8Array(16), idleLeft: 0, inbound: new Uint8Array(0) }),
     )
-    for (const version of [0, FORMAT_VERSION + 1, 0xffff]) {
+    for (const version of [0, OLDEST_VERSION - 1, FORMAT_VERSION + 1, 0xffff]) {
       const other = concat(Uint8Array.of(version >> 8, version & 0xff), encoded.subarray(2))
       expect(refusal(other).reason).toBe('version')
       expect(refusal(other.subarray(0, 2)).reason).toBe('version')
@@ -211,7 +230,9 @@ describe('golden envelopes', () => {
       vectors: { name: string; envelope: unknown; bytes: string }[]
     }
   }
-  const { vectors } = read(FORMAT_VERSION)
+  const readable = [OLDEST_VERSION, FORMAT_VERSION].flatMap(version =>
+    read(version).vectors.map(one => [version, one.name, one] as const),
+  )
 
   it.each(read(1).vectors.map(one => [one.name, one] as const))(
     'of version 1 are refused: %s',
@@ -220,11 +241,27 @@ describe('golden envelopes', () => {
     },
   )
 
-  it.each(vectors.map(one => [one.name, one] as const))('%s', (_, vector) => {
+  it.each(readable)('of version %i: %s', (_, _name, vector) => {
     const decoded = decodeEnvelope(fromHex(vector.bytes))
     const json = JSON.stringify(decoded, (_key, value) => (value instanceof Uint8Array ? hex(value) : value))
     expect(JSON.parse(json)).toEqual(vector.envelope)
     expect(hex(encodeEnvelope(decoded))).toBe(vector.bytes)
+  })
+
+  it('of version 2 know no HTTP/2', () => {
+    const { bytes } = read(FORMAT_VERSION).vectors.find(({ name }) => name.includes('HTTP/2'))!
+    const older = fromHex(bytes)
+    older[1] = 2
+    expect(refusal(older).reason).toBe('malformed')
+  })
+
+  it('of an HTTP/2 connection go on', () => {
+    const { bytes } = read(FORMAT_VERSION).vectors.find(({ name }) => name.includes('HTTP/2'))!
+    const { application } = decodeEnvelope(fromHex(bytes))
+    if (application.protocol !== 'http2') throw new Error(application.protocol)
+    const server = new H2Server(undefined, application.http)
+    expect(server.next()).toMatchObject({ type: 'request', streamId: 5, path: '/resize?w=10' })
+    expect(server.export()).toEqual(application.http)
   })
 })
 

@@ -6,7 +6,7 @@ import { examineEnvelope } from '../../src/transfer/examination.ts'
 import { fromHex } from '../../src/wire/index.ts'
 
 const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v2.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 const idle = fromHex(vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes)
 

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs'
+import { H2Client, H2Server } from '../../src/http/h2/index.ts'
 import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v2.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 2; whoever runs it
+ * Writes `envelope-v3.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 3; whoever runs it
  * again and gets other bytes has changed the format.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
@@ -133,12 +134,45 @@ const ENVELOPES: Record<string, Envelope> = {
   },
 }
 
+/**
+ * Two requests, of which one is answered and one waits unaccepted with half of its content; what the client has in its tables is in
+ * those of the server. A third has begun to arrive.
+ */
+function http2() {
+  const client = new H2Client()
+  const server = new H2Server()
+  const common = { scheme: 'https', authority: 'echo.local' }
+  client.request({ ...common, method: 'GET', path: '/echo', headers: [['user-agent', 'golden']] }, true)
+  client.request({ ...common, method: 'GET', path: '/echo/2', headers: [['user-agent', 'golden']] }, true)
+  const posted = client.request({ ...common, method: 'POST', path: '/resize?w=10' }, false)
+  client.write(posted, utf8('half of '))
+  server.receive(client.takeOutput())
+  for (let event = server.next(); event !== undefined; event = server.next())
+    if (event.type === 'request' && event.streamId === 1)
+      server.reply(1, { status: 200, headers: [['server', 'golden']], body: 'answered' })
+  server.takeOutput()
+  server.reply(3, { status: 200, headers: [['server', 'golden']], body: 'sent, not taken' })
+  client.request({ ...common, method: 'GET', path: '/late' }, true)
+  server.receive(client.takeOutput().slice(0, 10))
+  while (server.next() !== undefined);
+  return server.export()
+}
+
+ENVELOPES['an HTTP/2 connection'] = {
+  ...common,
+  generation: 4,
+  hops: 4,
+  idleLeft: 12_345,
+  tls: { ...ENVELOPES['an idle HTTPS connection']!.tls!, alpn: 'h2' },
+  application: { protocol: 'http2', requestsServed: 2, http: http2() },
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v2.json', import.meta.url),
+  new URL('./envelope-v3.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

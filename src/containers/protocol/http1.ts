@@ -122,7 +122,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
-    const owner = host.ownerOf(head.path)
+    const owner = host.ownerOf(head.path, head.host)
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
     const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
     if (interrupted !== undefined) {

@@ -35,7 +35,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   get target(): string {
     return this.#head.target
   }
-  get version(): '1.0' | '1.1' {
+  get version(): RequestHead['version'] {
     return this.#head.version
   }
   get headers(): readonly Field[] {

@@ -1,4 +1,4 @@
-import type { Field } from '../message.ts'
+import type { Field, RequestHead } from '../message.ts'
 import { reasonPhrase } from '../status.ts'
 import { fieldLine, isFieldValue, isToken, NOT_IN_TRAILERS } from './syntax.ts'
 
@@ -14,7 +14,7 @@ export interface ResponseHead {
 /** What the connection knows about the exchange. */
 export interface ResponseContext {
   readonly headRequest: boolean
-  readonly version: '1.0' | '1.1'
+  readonly version: RequestHead['version']
   /** The connection could be used again. */
   readonly persistent: boolean
   /** Milliseconds since 1970, for Date. */

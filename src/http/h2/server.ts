@@ -41,6 +41,11 @@ export class H2Server extends H2Connection {
     super('server', limits, settings, state)
   }
 
+  /** Bytes that wait to be taken, or for the windows of the client. */
+  get unsent(): number {
+    return this.sender.sending.reduce((sum, { queued }) => sum + queued, this.sender.output.length)
+  }
+
   /** Takes the request that was announced; what has come after its head is reported now. To respond is to accept. */
   accept(streamId: number): void {
     const stream = this.streams.get(streamId)

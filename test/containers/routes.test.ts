@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isAddress, normaliseHost, normalisePattern, Routes } from '../../src/gateway/routes.ts'
+import { isAddress, normaliseHost, normalisePattern, Routes } from '../../src/containers/routes.ts'
 
 describe('normaliseHost', () => {
   it.each([

@@ -1,0 +1,97 @@
+import type { Field, ResponseView } from '../http/message.ts'
+import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
+import { concat, EMPTY, utf8 } from '../wire/index.ts'
+import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+import { LENT_BYTES } from './policy.ts'
+
+/** Serves a request that another container has lent to this one. @param settle called once, perhaps before this returns */
+export function serveBorrowed(
+  request: LoanRequest,
+  callee: Callee & { readonly container: string },
+  functionPath: string,
+  settle: (answer: LoanAnswer) => void,
+): void {
+  const { method, target, host, path, query, body, tls, alpn, serverName, hops, requestIndex } = request
+  const { container } = callee
+  const connection = {
+    tls,
+    ...(alpn === undefined ? {} : { alpn }),
+    ...(serverName === undefined ? {} : { serverName }),
+    hops,
+    requestIndex,
+    container,
+  }
+  const headers = request.headers.map(({ name, value }) => [name, value] as const)
+  const fields: readonly Field[] = [
+    ['x-hotpotato-container', container],
+    ['x-hotpotato-hops', String(hops)],
+  ]
+  const exchange = new Exchange(
+    { method, target, version: '2', headers, host, path, query },
+    callee,
+    { functionPath, connection },
+    new Gathered(fields, settle),
+    () => {},
+  )
+  exchange.body(body)
+  exchange.end()
+}
+
+/** Gathers a response, which travels whole. */
+class Gathered implements ResponseSink {
+  readonly #fields: readonly Field[]
+  readonly #settle: (answer: LoanAnswer) => void
+  #head: Parameters<ResponseSink['begin']>[0] | undefined
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #over = false
+
+  constructor(fields: readonly Field[], settle: (answer: LoanAnswer) => void) {
+    this.#fields = fields
+    this.#settle = settle
+  }
+
+  reply({ status, headers = [], body = EMPTY }: ResponseView): void {
+    const bytes = typeof body === 'string' ? utf8(body) : body
+    if (bytes.length > LENT_BYTES) this.#refuse()
+    else this.#answer(status, headers, undefined, bytes)
+  }
+
+  begin(head: Parameters<ResponseSink['begin']>[0]): void {
+    this.#head = head
+  }
+
+  write(data: Uint8Array): undefined {
+    this.#bytes += data.length
+    if (this.#bytes > LENT_BYTES) this.#refuse()
+    // The function may use its memory again.
+    else if (!this.#over) this.#chunks.push(data.slice())
+  }
+
+  end(): void {
+    const { status, headers, length } = this.#head!
+    const body = concat(...this.#chunks)
+    this.#answer(status, headers, body.length === 0 ? length : undefined, body)
+  }
+
+  abort(): void {
+    this.#finish({ outcome: 'refused', reason: 'broken', detail: 'the response broke off' })
+  }
+
+  #refuse(): void {
+    const detail = `the response to a request on this connection may have at most ${LENT_BYTES} bytes of content`
+    this.#finish({ outcome: 'refused', reason: 'broken', detail })
+  }
+
+  #answer(status: number, headers: readonly Field[], length: number | undefined, body: Uint8Array): void {
+    const fields = [...headers, ...this.#fields].map(([name, value]) => ({ name, value }))
+    this.#finish({ outcome: 'answered', status, headers: fields, length, body })
+  }
+
+  #finish(answer: LoanAnswer): void {
+    if (this.#over) return
+    this.#over = true
+    this.#chunks = []
+    this.#settle(answer)
+  }
+}

@@ -1,0 +1,184 @@
+import type { H2Server } from '../../http/h2/index.ts'
+import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
+import { problem } from '../../http/problem.ts'
+import { EMPTY, utf8 } from '../../wire/index.ts'
+import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
+import type { ConnectionInfo, Log } from '../handler.ts'
+
+/** Ends a stream whose response was begun and cannot be finished. */
+const INTERNAL_ERROR = 0x2
+
+/** What a call asks of the connection that its stream belongs to. */
+export interface CallOwner {
+  readonly http: H2Server
+  /** The platform's own fields, sent with every response. */
+  readonly fields: readonly Field[]
+  readonly log: Log
+  /** Nobody is answered any more. */
+  readonly gone: boolean
+  /** There is output, or room for input. */
+  kick(): void
+  /** The response has been given out whole, or has broken off. */
+  ended(streamId: number): void
+}
+
+/** A request on one stream that was accepted: content goes in as the function takes it, the response goes out as windows allow. */
+export class Call implements ResponseSink {
+  readonly #owner: CallOwner
+  readonly #streamId: number
+  readonly #exchange: Exchange
+  readonly #bodyBytes: number
+  #bytes = 0
+  /** Bytes that the function has not taken yet: the client may send as many more when it has. */
+  #uncredited = 0
+  /** What waits for a window, and who waits for that. */
+  #unsent: { data: Uint8Array; resolve: () => void } | undefined
+  #over = false
+
+  /** @param bodyBytes most content that the request may have */
+  constructor(
+    owner: CallOwner,
+    streamId: number,
+    head: RequestHead,
+    callee: Callee,
+    request: { readonly functionPath: string; readonly connection: ConnectionInfo },
+    bodyBytes: number,
+  ) {
+    this.#owner = owner
+    this.#streamId = streamId
+    this.#bodyBytes = bodyBytes
+    this.#exchange = new Exchange(head, callee, request, this, () => this.#credit())
+  }
+
+  /** Whether the request has come whole. */
+  get whole(): boolean {
+    return this.#exchange.bodyEnded
+  }
+
+  /** Content. What is too much is answered with 413. */
+  receive(data: Uint8Array): void {
+    this.#bytes += data.length
+    if (this.#bytes > this.#bodyBytes) {
+      this.tooLarge()
+      return
+    }
+    this.#uncredited += data.length
+    if (data.length > 0) this.#exchange.body(data)
+    this.#credit()
+  }
+
+  /** The request has come whole. */
+  received(): void {
+    this.#exchange.end()
+  }
+
+  /** There is no more of the content for now. */
+  wait(): void {
+    if (!this.#over) this.#exchange.wait()
+  }
+
+  /** The request has more content than it may. */
+  tooLarge(): void {
+    const detail = `more than ${this.#bodyBytes} bytes of content`
+    this.#exchange.cancel(new Error(detail))
+    this.reply(problem({ name: 'bad-request', status: 413, detail }))
+  }
+
+  /** The client takes content again. */
+  drained(): void {
+    const unsent = this.#unsent
+    if (unsent === undefined) return
+    unsent.data = unsent.data.subarray(this.#owner.http.write(this.#streamId, unsent.data))
+    if (unsent.data.length > 0) return
+    this.#unsent = undefined
+    unsent.resolve()
+  }
+
+  /** The stream is gone. */
+  cancel(reason: Error): void {
+    this.#over = true
+    this.#exchange.cancel(reason)
+    this.#unsent?.resolve()
+    this.#unsent = undefined
+  }
+
+  reply(response: ResponseView): void {
+    if (this.#mute) return
+    try {
+      this.#owner.http.reply(this.#streamId, this.#marked(withLength(response)), Date.now())
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.#owner.log.error({ err: error }, 'the function gave a response that cannot be sent')
+      const detail = `the response cannot be sent: ${error.message}`
+      const failed = problem({ name: 'function-failed', status: 500, detail })
+      this.#owner.http.reply(this.#streamId, this.#marked(withLength(failed)), Date.now())
+    }
+    this.#end()
+  }
+
+  begin({ status, headers, length }: Parameters<ResponseSink['begin']>[0]): void {
+    if (this.#mute) return
+    const head = this.#marked({ status, headers: [...headers, ...lengthField(status, length)] })
+    this.#owner.http.respond(this.#streamId, head, Date.now())
+    this.#owner.kick()
+  }
+
+  write(data: Uint8Array): Promise<void> | undefined {
+    if (this.#mute) return undefined
+    const accepted = this.#owner.http.write(this.#streamId, data)
+    const waiting =
+      accepted === data.length
+        ? undefined
+        : new Promise<void>(resolve => {
+            this.#unsent = { data: data.subarray(accepted), resolve }
+          })
+    this.#owner.kick()
+    return waiting
+  }
+
+  end(): void {
+    if (this.#mute) return
+    this.#owner.http.end(this.#streamId)
+    this.#end()
+  }
+
+  abort(): void {
+    if (this.#mute) return
+    this.#owner.http.reset(this.#streamId, INTERNAL_ERROR)
+    this.#end()
+  }
+
+  get #mute(): boolean {
+    return this.#over || this.#owner.gone
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#owner.ended(this.#streamId)
+  }
+
+  #credit(): void {
+    if (this.#uncredited === 0 || this.#over || !this.#exchange.wantsBody) return
+    const count = this.#uncredited
+    this.#uncredited = 0
+    this.#owner.http.consume(this.#streamId, count)
+    this.#owner.kick()
+  }
+
+  #marked<T extends { readonly headers?: readonly Field[] }>(response: T): T & { headers: readonly Field[] } {
+    return { ...response, headers: [...(response.headers ?? []), ...this.#owner.fields] }
+  }
+}
+
+/** Content-Length as HTTP/1.1 would have it: not with 204, which never has content (RFC 9110, Section 8.6). */
+export function lengthField(status: number, length: number | undefined): readonly Field[] {
+  return length === undefined || status === 204 ? [] : [['content-length', String(length)]]
+}
+
+/** A whole response says how long it is; what 304 is about has another length. */
+export function withLength(response: ResponseView): ResponseView {
+  const { status, headers = [], body = EMPTY } = response
+  if (status === 304) return response
+  const bytes = typeof body === 'string' ? utf8(body) : body
+  return { status, headers: [...headers, ...lengthField(status, bytes.length)], body: bytes }
+}

@@ -1,0 +1,360 @@
+import { H1Error } from '../../http/h1/error.ts'
+import { CLIENT_PREFACE, ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
+import { requestHead } from '../../http/h2/request-head.ts'
+import type { Field, RequestHead } from '../../http/message.ts'
+import { header } from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
+import type { ApplicationState } from '../../transfer/envelope.ts'
+import { equal, utf8 } from '../../wire/index.ts'
+import type { Log } from '../handler.ts'
+import { CARRIED_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
+import { unavailable } from '../unavailable.ts'
+import { Call, type CallOwner, withLength } from './call.ts'
+import { Loan } from './loan.ts'
+import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+
+type Request = Extract<H2Event, { type: 'request' }>
+
+/** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
+interface Waiting {
+  readonly request: Request
+  readonly head: RequestHead
+  readonly functionName: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+}
+
+/** How often the HTTP/2 connection is told the time while streams are open, in milliseconds. */
+const TICK = 1000
+
+/**
+ * HTTP/2 on one connection: every stream is a call of its own. Requests for other functions wait unaccepted, and so are part of the
+ * exported state, until `policy.ts` says that the connection moves or that they are lent.
+ */
+export class Http2 implements Protocol, CallOwner {
+  readonly http: H2Server
+  readonly #owner: ProtocolOwner
+  readonly #policy: MovePolicy
+  readonly #calls = new Map<number, Call | Loan>()
+  readonly #waiting = new Map<number, Waiting>()
+  /** The functions whose containers did not take the connection: what waits for them is answered with that. */
+  #refusal: Refusal | undefined
+  #requestsServed: number
+  #held = false
+  #failed = false
+  #leaving = false
+  #told: number
+  #clock: NodeJS.Timeout | undefined
+  #patience: NodeJS.Timeout | undefined
+
+  /** @param state undefined on a connection that begins */
+  constructor(
+    owner: ProtocolOwner,
+    state: { readonly requestsServed: number; readonly http: H2State } | undefined,
+    refusal?: Refusal,
+  ) {
+    this.#owner = owner
+    this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
+    this.http = new H2Server(owner.host.limits.http2, state?.http)
+    this.#requestsServed = state?.requestsServed ?? 0
+    this.#refusal = refusal
+    this.#told = Date.now()
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.http.receive(bytes)
+  }
+
+  step(): boolean {
+    const event = this.http.next()
+    if (event !== undefined) {
+      this.#on(event)
+      return true
+    }
+    this.#refusal = undefined
+    if (this.http.shouldClose) this.#owner.goodbye()
+    return false
+  }
+
+  settle(): void {
+    for (const call of this.#calls.values()) call.wait()
+    this.#tell()
+    // The connection is somebody else's now, or was restored anew.
+    if (this.#decide()) return
+    // Room for output may be room for content, which is reported as an event.
+    do while (this.step());
+    while (this.#give())
+    if (this.http.openStreams > 0) this.#clock ??= this.#later(TICK, () => this.#onClock())
+  }
+
+  flush(): void {
+    while (this.#give());
+  }
+
+  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's. */
+  get wantsInput(): boolean {
+    return true
+  }
+
+  get buffered(): number {
+    return 0
+  }
+
+  get requests(): number {
+    return this.#requestsServed
+  }
+
+  /** What functions have given and windows have not let through goes along, unless it is much. */
+  get quiet(): boolean {
+    return this.#calls.size === 0 && !this.#failed && this.http.unsent <= CARRIED_BYTES
+  }
+
+  get calling(): boolean {
+    for (const { whole } of this.#calls.values()) if (whole) return true
+    return false
+  }
+
+  /** What has come whole is answered all the same. */
+  inputEnded(): void {
+    for (const [streamId, call] of [...this.#calls]) {
+      if (call.whole) continue
+      call.cancel(new Error('the client closed in the middle of its request'))
+      this.#calls.delete(streamId)
+      this.http.reset(streamId)
+    }
+    if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
+  }
+
+  hold(): void {
+    this.#held = true
+  }
+
+  unhold(): void {
+    this.#held = false
+    this.#acceptOwn()
+    this.#owner.pump()
+  }
+
+  drain(): void {
+    this.#held = false
+    if (!this.#leaving && !this.#failed) this.http.shutdown()
+    this.#leaving = true
+    this.#acceptOwn()
+    this.#owner.pump()
+  }
+
+  /** What was held back is served here after all. */
+  #acceptOwn(): void {
+    for (const [streamId, one] of [...this.#waiting]) {
+      if (one.functionName !== this.#owner.host.functionName) continue
+      this.#waiting.delete(streamId)
+      this.#accept(one)
+    }
+  }
+
+  /** Requests that nobody has looked at may be sent again elsewhere, and the client is told so. */
+  farewell(): void {
+    for (const streamId of this.#waiting.keys()) this.http.reset(streamId, ErrorCode.REFUSED_STREAM)
+    this.#waiting.clear()
+    clearTimeout(this.#patience)
+    clearTimeout(this.#clock)
+    if (!this.#failed) {
+      this.http.shutdown()
+      this.http.shutdown()
+    }
+    this.flush()
+  }
+
+  cancel(reason: Error): void {
+    for (const call of this.#calls.values()) call.cancel(reason)
+    this.#calls.clear()
+  }
+
+  export(): ApplicationState {
+    this.#tell()
+    return { protocol: 'http2', requestsServed: this.#requestsServed, http: this.http.export() }
+  }
+
+  get fields(): readonly Field[] {
+    return this.#owner.fields
+  }
+
+  get log(): Log {
+    return this.#owner.host.log
+  }
+
+  get gone(): boolean {
+    return this.#owner.gone
+  }
+
+  kick(): void {
+    this.#owner.pump()
+  }
+
+  ended(streamId: number): void {
+    this.#calls.delete(streamId)
+    this.#owner.responded()
+  }
+
+  #on(event: H2Event): void {
+    switch (event.type) {
+      case 'request':
+        this.#onRequest(event)
+        return
+      case 'data':
+        this.#owner.touch()
+        this.#calls.get(event.streamId)?.receive(event.data)
+        if (event.endStream) this.#calls.get(event.streamId)?.received()
+        return
+      case 'trailers':
+        this.#calls.get(event.streamId)?.received()
+        return
+      case 'drain':
+        this.#calls.get(event.streamId)?.drained()
+        return
+      case 'reset':
+        this.#waiting.delete(event.streamId)
+        this.#calls.get(event.streamId)?.cancel(new Error('the stream was reset'))
+        this.#calls.delete(event.streamId)
+        return
+      case 'error':
+        this.#failed = true
+        this.#waiting.clear()
+        this.cancel(new Error(event.reason))
+        this.log.debug({ code: event.code, reason: event.reason }, 'the HTTP/2 connection failed')
+        this.#owner.goodbye()
+    }
+  }
+
+  #onRequest(request: Request): void {
+    const { streamId } = request
+    let head: RequestHead
+    try {
+      if (request.protocol !== undefined) throw new H1Error(501, 'no protocol is spoken in a tunnel here')
+      head = requestHead(request)
+    } catch (error) {
+      if (!(error instanceof H1Error)) throw error
+      this.#answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
+      return
+    }
+    const { host } = this.#owner
+    const functionName = host.ownerOf(head.path, head.host)?.functionName ?? host.functionName
+    const interrupted = this.#owner.refuse(head.method, functionName, false)
+    if (interrupted !== undefined) {
+      this.#answer(streamId, interrupted)
+      return
+    }
+    const one = { request, head, functionName, since: Date.now() }
+    const elsewhere = functionName !== host.functionName
+    if (elsewhere && this.#refusal?.functionName === functionName) {
+      this.#answer(streamId, this.#refusal.answer)
+      return
+    }
+    if (elsewhere) this.#policy.foreign(functionName)
+    else this.#policy.own(this.#waiting.size > 0)
+    if (elsewhere || this.#held) this.#waiting.set(streamId, one)
+    else this.#accept(one)
+  }
+
+  /** A function of ours begins with a request. */
+  #accept({ request: { streamId, endStream }, head }: Waiting): void {
+    const { host } = this.#owner
+    const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
+    const connection = this.#owner.info(this.#requestsServed++)
+    const { bodyBytes } = host.limits.http
+    const call = new Call(this, streamId, head, host, { functionPath, connection }, bodyBytes)
+    this.#begin(streamId, endStream, head, call, bodyBytes)
+  }
+
+  /** What came behind the head follows when the request has been accepted. */
+  #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
+    this.#calls.set(streamId, call)
+    this.http.accept(streamId)
+    if (endStream) call.received()
+    else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()
+    else if (header(head.headers, 'expect')?.toLowerCase() === '100-continue')
+      this.http.respond(streamId, { status: 100 })
+  }
+
+  /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
+  #decide(): boolean {
+    const [first] = this.#waiting.values()
+    if (first === undefined) return false
+    const busy = !this.quiet
+    const waited = Date.now() - first.since
+    // Whoever holds requests back sees to the move; they are lent if it takes too long.
+    const decision = this.#held
+      ? busy && waited >= this.#policy.bound
+        ? 'lend'
+        : 'wait'
+      : this.#policy.decide(busy, waited)
+    if (decision === 'wait') {
+      if (busy)
+        this.#patience ??= this.#later(Math.max(0, this.#policy.bound - waited) + 1, () => {
+          this.#patience = undefined
+          this.#owner.pump()
+        })
+      return false
+    }
+    if (decision === 'move' && this.#owner.move(first.functionName)) return true
+    for (const [streamId, one] of [...this.#waiting]) {
+      if (decision === 'move' && one.functionName !== first.functionName) continue
+      this.#waiting.delete(streamId)
+      if (decision === 'lend') this.#lend(one)
+      else this.#answer(streamId, unavailable(one.functionName, 'none ready'))
+    }
+    return this.#decide()
+  }
+
+  #lend(one: Waiting): void {
+    const { host } = this.#owner
+    const { request, head, functionName } = one
+    const { streamId, endStream } = request
+    if (host.reaches(functionName)) {
+      const loan = new Loan(this, host, streamId, one, this.#owner.info(this.#requestsServed++))
+      this.#begin(streamId, endStream, head, loan, LOAN_BYTES)
+    } else if (functionName === host.functionName) this.#accept(one)
+    else this.#answer(streamId, unavailable(functionName, 'none ready'))
+  }
+
+  /** The platform's own answer, without any function. */
+  #answer(streamId: number, what: Problem): void {
+    const { headers = [], ...response } = withLength(problem(what))
+    this.http.accept(streamId)
+    this.http.reply(streamId, { ...response, headers: [...headers, ...this.fields] }, Date.now())
+    this.#requestsServed++
+  }
+
+  /** Gives the way out some of the output, unless the client has not taken what it got. @returns whether there was any */
+  #give(): boolean {
+    const { out } = this.#owner
+    if (out.blocked || this.gone) return false
+    const bytes = this.http.takeOutput()
+    if (bytes.length === 0) return false
+    if (this.http.openStreams > 0) this.#owner.touch()
+    out.send([bytes])
+    return true
+  }
+
+  #later(milliseconds: number, work: () => void): NodeJS.Timeout {
+    return setTimeout(work, milliseconds).unref()
+  }
+
+  #onClock(): void {
+    this.#clock = undefined
+    this.#owner.pump()
+  }
+
+  #tell(): void {
+    const now = Date.now()
+    if (now > this.#told) this.http.tick(now - this.#told)
+    this.#told = now
+  }
+}
+
+const PREFACE = utf8(CLIENT_PREFACE)
+
+/** Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3). */
+export function isPreface(bytes: Uint8Array): boolean {
+  return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)
+}

@@ -1,0 +1,116 @@
+import type { RequestHead, ResponseView } from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
+import type { LoanAnswer } from '../../transfer/loan.ts'
+import { concat } from '../../wire/index.ts'
+import type { ConnectionHost } from '../connection-host.ts'
+import type { ConnectionInfo } from '../handler.ts'
+import { LOAN_BYTES } from '../policy.ts'
+import { unavailable } from '../unavailable.ts'
+import { type CallOwner, lengthField, withLength } from './call.ts'
+
+/** A request on one stream that is lent: it is gathered here, served by a container of its function, and answered here. */
+export class Loan {
+  readonly #owner: CallOwner
+  readonly #host: ConnectionHost
+  readonly #streamId: number
+  readonly #functionName: string
+  readonly #head: RequestHead
+  readonly #connection: ConnectionInfo
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #over = false
+  /** Whether the request has come whole, and has been lent. */
+  whole = false
+
+  constructor(
+    owner: CallOwner,
+    host: ConnectionHost,
+    streamId: number,
+    request: { readonly head: RequestHead; readonly functionName: string },
+    connection: ConnectionInfo,
+  ) {
+    this.#owner = owner
+    this.#host = host
+    this.#streamId = streamId
+    this.#functionName = request.functionName
+    this.#head = request.head
+    this.#connection = connection
+  }
+
+  /** Content, which travels whole. */
+  receive(data: Uint8Array): void {
+    this.#bytes += data.length
+    if (this.#bytes > LOAN_BYTES) {
+      this.tooLarge()
+      return
+    }
+    this.#chunks.push(data)
+    this.#owner.http.consume(this.#streamId, data.length)
+    this.#owner.kick()
+  }
+
+  received(): void {
+    this.whole = true
+    const { tls, alpn, serverName, hops, requestIndex } = this.#connection
+    const { method, target, headers, host, path, query } = this.#head
+    const fields = headers.map(([name, value]) => ({ name, value }))
+    const body = concat(...this.#chunks)
+    this.#chunks = []
+    const head = { method, target, headers: fields, host, path, query }
+    const request = { ...head, body, tls, alpn, serverName, hops, requestIndex }
+    this.#host.lend(this.#functionName, request, answer => this.#settle(answer))
+  }
+
+  /** There is no other connection of this client where it would be served better; a new one is. */
+  tooLarge(): void {
+    this.#answer({
+      name: 'misdirected-request',
+      status: 421,
+      detail:
+        `this connection is in use by the function ${this.#host.functionName}, and a request for ${this.#functionName} ` +
+        `on it may have at most ${LOAN_BYTES} bytes of content`,
+    })
+  }
+
+  cancel(_reason: Error): void {
+    this.#over = true
+  }
+
+  wait(): void {}
+
+  drained(): void {}
+
+  #settle(answer: LoanAnswer | undefined): void {
+    if (this.#over || this.#owner.gone) return
+    if (answer === undefined) this.#answer(unavailable(this.#functionName, 'gone'))
+    else if (answer.outcome === 'refused') {
+      const { reason, detail } = answer
+      if (reason === 'busy') this.#answer(unavailable(this.#functionName, { reason: 'draining', detail }))
+      else this.#answer({ name: 'response-lost', status: 502, detail })
+    } else {
+      const { status, headers, length, body } = answer
+      const fields = headers.map(({ name, value }) => [name, value] as const)
+      const lent = ['x-hotpotato-lent-by', this.#host.container] as const
+      const framing = lengthField(status, length ?? (status === 304 ? undefined : body.length))
+      this.#reply({ status, headers: [...fields, ...framing, lent], body })
+    }
+  }
+
+  #answer(what: Problem): void {
+    const { headers = [], ...response } = withLength(problem(what))
+    this.#reply({ ...response, headers: [...headers, ...this.#owner.fields] })
+  }
+
+  #reply(response: ResponseView): void {
+    try {
+      this.#owner.http.reply(this.#streamId, response, Date.now())
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      const detail = `the response cannot be sent: ${error.message}`
+      this.#answer({ name: 'function-failed', status: 500, detail })
+      return
+    }
+    this.#over = true
+    this.#owner.ended(this.#streamId)
+  }
+}

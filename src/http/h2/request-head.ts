@@ -1,0 +1,23 @@
+import { parseHost, parseTarget } from '../h1/target.ts'
+import { header, type RequestHead } from '../message.ts'
+import type { H2Request } from './event.ts'
+
+/**
+ * A request's head as functions see it in either version of HTTP: the same rules for target and host as in HTTP/1, and Host where there
+ * was :authority (RFC 9113, Section 8.3.1).
+ * @throws H1Error 400 for a path or a host that HTTP/1 would not take, 501 for CONNECT
+ */
+export function requestHead({ method, path: target, authority, headers }: H2Request): RequestHead {
+  const { path, query } = parseTarget(method, target)
+  const host = authority === '' ? undefined : parseHost(authority)
+  const named = authority === '' || header(headers, 'host') !== undefined
+  return {
+    method,
+    target,
+    version: '2',
+    headers: named ? headers : [['host', authority], ...headers],
+    host,
+    path,
+    query,
+  }
+}

@@ -1,0 +1,218 @@
+import { connect, type Socket } from 'node:net'
+import { H2Client, type H2Event, type H2Request } from '../../src/http/h2/index.ts'
+import { header } from '../../src/http/message.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
+import { Session } from '../../src/tls13/index.ts'
+import { verifier } from '../../src/tls13/io/verify.ts'
+import { concat } from '../../src/wire/index.ts'
+import type { Answer, ClientOptions } from './client.ts'
+
+/** What is asked, apart from the path. */
+export interface Http2Request extends Partial<Pick<H2Request, 'method' | 'authority' | 'headers'>> {
+  readonly body?: Uint8Array
+}
+
+interface Exchange {
+  head: { status: number; headers: Answer['headers'] } | undefined
+  readonly chunks: Uint8Array[]
+  readonly interim: number[]
+  /** Content that waits for a window. */
+  unsent: Uint8Array | undefined
+  resolve(answer: Answer): void
+  reject(error: Error): void
+}
+
+/** A client of one HTTP/2 connection: our own `Session` and `H2Client` over a plain socket. */
+export class Http2Client {
+  readonly http = new H2Client()
+  readonly socket: Socket
+  readonly session: Session | undefined
+  /** Resolved when the server has closed. */
+  readonly ended: Promise<{ closeNotify: boolean; goaway: number | undefined; error: string | undefined }>
+  handshakes = 0
+  readonly #exchanges = new Map<number, Exchange>()
+  readonly #clock: NodeJS.Timeout
+  #closeNotify = false
+  #closing = false
+  #goaway: number | undefined
+
+  static async open(options: ClientOptions): Promise<Http2Client> {
+    const client = new Http2Client(options)
+    await client.#ready
+    return client
+  }
+
+  #onReady: () => void = () => {}
+  #onFailure: (error: Error) => void = () => {}
+  readonly #ready = new Promise<void>((resolve, reject) => {
+    this.#onReady = resolve
+    this.#onFailure = reject
+  })
+
+  constructor({ port, tls }: ClientOptions) {
+    this.#ready.catch(() => {})
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    if (tls !== undefined) {
+      const { ca, serverName } = tls
+      this.session = Session.client({
+        provider: node,
+        alpn: ['h2'],
+        verify: verifier({ ca, checkName: serverName !== undefined }),
+        ...(serverName === undefined ? {} : { serverName }),
+      })
+    }
+    this.socket.once('connect', () => {
+      if (this.session === undefined) this.#onReady()
+      this.flush()
+    })
+    this.socket.on('data', bytes =>
+      this.#receive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
+    )
+    let error: string | undefined
+    this.socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      error = code
+    })
+    // What was spent is earned back by time, as in any client.
+    this.#clock = setInterval(() => this.http.tick(100), 100).unref()
+    this.ended = new Promise(resolve => {
+      this.socket.once('close', () => {
+        clearInterval(this.#clock)
+        this.#fail(new Error(error ?? 'the server closed'))
+        resolve({ closeNotify: this.#closeNotify, goaway: this.#goaway, error })
+      })
+    })
+  }
+
+  /** Streams without a whole answer. */
+  get underway(): number {
+    return this.#exchanges.size
+  }
+
+  request(
+    path: string,
+    { method, authority = 'echo.local', headers = [], body }: Http2Request = {},
+  ): Promise<Answer> {
+    const verb = method ?? (body === undefined ? 'GET' : 'POST')
+    const head = {
+      method: verb,
+      scheme: this.session === undefined ? 'http' : 'https',
+      authority,
+      path,
+      headers,
+    }
+    const id = this.http.request(head, body === undefined)
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#exchanges.set(id, { head: undefined, chunks: [], interim: [], unsent: body, resolve, reject })
+    })
+    answer.catch(() => {})
+    this.#send(id)
+    this.flush()
+    return answer
+  }
+
+  /** Sends what there is to send. */
+  flush(): void {
+    if (this.session !== undefined && !this.session.connected) {
+      for (const record of this.session.takeOutput()) this.socket.write(record)
+      return
+    }
+    while (!this.#closing) {
+      const bytes = this.http.takeOutput()
+      if (bytes.length === 0) break
+      if (this.session === undefined) this.socket.write(bytes)
+      else this.session.send(bytes)
+    }
+    for (const record of this.session?.takeOutput() ?? []) this.socket.write(record)
+  }
+
+  /** Changes the write key, and asks the server to change its own. */
+  updateKeys(): void {
+    this.session!.updateKeys(true)
+    this.flush()
+  }
+
+  /** Closes in order. */
+  async close(): Promise<Awaited<Http2Client['ended']>> {
+    if (!this.socket.destroyed) {
+      this.http.shutdown()
+      this.flush()
+      this.#closing = true
+      this.session?.close()
+      this.flush()
+      if (this.session === undefined) this.socket.end()
+    }
+    return this.ended
+  }
+
+  #send(id: number): void {
+    const exchange = this.#exchanges.get(id)
+    if (exchange?.unsent === undefined) return
+    exchange.unsent = exchange.unsent.subarray(this.http.write(id, exchange.unsent))
+    if (exchange.unsent.length > 0) return
+    exchange.unsent = undefined
+    this.http.end(id)
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.session === undefined) this.#take(bytes)
+    else {
+      for (const event of this.session.receive(bytes)) {
+        if (event.type === 'application_data') this.#take(event.data)
+        else if (event.type === 'close_notify') this.#closeNotify = true
+        else if (event.type === 'alert') this.#fail(new Error(`alert ${event.alert} from ${event.from}`))
+        else if (event.type === 'handshake_complete') {
+          this.handshakes++
+          this.#onReady()
+        }
+      }
+    }
+    if (!this.socket.destroyed) this.flush()
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.http.receive(bytes)
+    for (let event = this.http.next(); event !== undefined; event = this.http.next()) this.#on(event)
+  }
+
+  #on(event: H2Event): void {
+    if (event.type === 'goaway') this.#goaway = event.lastStreamId
+    if (event.type === 'error') this.#fail(new Error(event.reason))
+    if (!('streamId' in event)) return
+    const { streamId } = event
+    const exchange = this.#exchanges.get(streamId)
+    if (exchange === undefined) return
+    if (event.type === 'informational') exchange.interim.push(event.status)
+    if (event.type === 'response') exchange.head = { status: event.status, headers: event.headers }
+    if (event.type === 'data') {
+      exchange.chunks.push(event.data)
+      this.http.consume(streamId, event.data.length)
+    }
+    if (event.type === 'drain') this.#send(streamId)
+    if (event.type === 'reset') {
+      this.#exchanges.delete(streamId)
+      exchange.reject(new Error(`stream ${streamId} was reset with ${event.code}`))
+    }
+    if ((event.type === 'response' || event.type === 'data') && event.endStream)
+      this.#finish(streamId, exchange)
+    if (event.type === 'trailers') this.#finish(streamId, exchange)
+  }
+
+  #finish(streamId: number, { head, chunks, interim, resolve }: Exchange): void {
+    this.#exchanges.delete(streamId)
+    const { status, headers } = head!
+    resolve({
+      status,
+      headers,
+      body: concat(...chunks),
+      interim,
+      container: header(headers, 'x-hotpotato-container'),
+      hops: Number(header(headers, 'x-hotpotato-hops')),
+    })
+  }
+
+  #fail(error: Error): void {
+    this.#onFailure(error)
+    for (const { reject } of this.#exchanges.values()) reject(error)
+    this.#exchanges.clear()
+  }
+}
