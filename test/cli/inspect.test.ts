@@ -25,7 +25,7 @@ it('dumps an envelope with every field, and masks what is secret', () => {
   writeFileSync(file, fromHex(envelope))
   const { status, stdout } = run(['inspect', file])
   expect(status).toBe(0)
-  expect(stdout).toContain('    0     2  uint16 format_version = 2')
+  expect(stdout).toContain('    0     2  uint16 format_version = 3')
   expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
   expect(stdout).not.toContain('a1a1')
 })

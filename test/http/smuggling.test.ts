@@ -156,7 +156,6 @@ describe('tricks that are refused before anything of the second request is read'
     ['a target with a fragment', `GET http://echo.local#resize.local HTTP/1.1\r\n${HOST}\r\n`, 400],
     ['a space in the target', `GET / HTTP/1.1 /x HTTP/1.1\r\n${HOST}\r\n`, 400],
     ['a bare CR in the request line', `GET /\rx HTTP/1.1\r\n${HOST}\r\n`, 400],
-    ['HTTP/2 with prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
     ['a TLS record', '\x16\x03\x01\x00\x05hello', 400],
     ['CONNECT', 'CONNECT resize.local:80 HTTP/1.1\r\nHost: resize.local:80\r\n\r\n', 501],
   ])('%s', (_, input, status) => {
