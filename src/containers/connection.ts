@@ -354,7 +354,11 @@ export class Connection implements ProtocolOwner, LegOwner {
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
     this.touch()
-    if (this.#leg !== undefined) this.#leg.attempts = 0
+    if (this.#leg !== undefined) {
+      this.#leg.attempts = 0
+      // Before the next request is looked at, which may be in the pipe already.
+      this.out.flush()
+    }
     if (this.#draining && !this.#leaving) this.#protocol.drain()
     else this.pump()
   }

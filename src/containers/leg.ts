@@ -62,6 +62,8 @@ export class Leg {
       output.push(...session.takeSealed(), ...this.#checkpoint())
       this.renewing = false
     } else if (session.writable && this.#owner.quiet && this.#due(output)) {
+      // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has not got may be tried again.
+      if (output.length > 0) output.splice(-1, 0, HOLD)
       output.push(...this.#checkpoint())
     }
     return output
