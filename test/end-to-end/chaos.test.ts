@@ -48,7 +48,7 @@ const SPARE = 3
 
 let platform: Platform
 let directory: string
-const passed = false
+let passed = false
 
 beforeAll(async () => {
   directory = await makeDirectory(CONFIG)
