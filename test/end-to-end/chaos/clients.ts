@@ -38,7 +38,7 @@ export function begin(
   const home = pick(random, functions[mode])
   const tls = { ca, serverName: `${home}.local` }
   const options = mode === 'plain' ? { port: platform.http } : { port: platform.https, tls }
-  return { connection: ledger.connect(kind, mode), home, options }
+  return { connection: ledger.connect(kind, mode, home), home, options }
 }
 
 /** What to ask next. */
@@ -109,11 +109,19 @@ export const http1: Slot = async (world, random) => {
     await sleep(below(random, 100))
     client.write(bytes.subarray(cut))
   }
+  let over = false
+  void client.ended.then(() => {
+    over = true
+  })
   let goesOn = true
   for (let left = 1 + below(random, 80); goesOn && left > 0 && !world.over(); left--) {
+    if (over) {
+      ledger.end(connection, endOf(client) ?? 'while it was idle')
+      break
+    }
     if (options.tls !== undefined && often(random, 1, 25)) client.updateKeys()
     const all: Promise<boolean>[] = []
-    for (let pipelined = often(random, 1, 10) ? 3 : 1; pipelined > 0; pipelined--) {
+    for (let pipelined = often(random, 1, 10) ? 3 : 1; !over && pipelined > 0; pipelined--) {
       const { asked, target, method, body } = question(world, random, connection, home)
       const headers = [['host', `${home}.local`]] as const
       const bytes = client.requestBytes(target, { method, headers, ...(body && { body }) })
@@ -123,7 +131,7 @@ export const http1: Slot = async (world, random) => {
     goesOn = (await Promise.all(all)).every(one => one)
     await pause(random)
   }
-  if (goesOn) {
+  if (goesOn && !over) {
     const ending = await inTime(world, `${connection.id}: its end`, client.close())
     if (ending !== 'hangs' && ending.alert !== undefined)
       ledger.end(connection, endOf(client) ?? ending.alert)
@@ -138,6 +146,7 @@ function endOf({ events }: Client): string | undefined {
 
 /** Our own client, HTTP/2, with several requests at once. */
 export const http2: Slot = async (world, random) => {
+  const { ledger } = world
   const { connection, home, options } = begin(world, random, 'h2')
   const client = await opened(world, connection, Http2Client.open(options))
   if (client === undefined) return
@@ -155,6 +164,7 @@ export const http2: Slot = async (world, random) => {
     // One stream that was reset says nothing of the others; a server that says goodbye takes no more.
     if (!goesOn || client.goaway !== undefined) break
     await pause(random)
+    if (over) ledger.end(connection, 'while it was idle')
   }
   await inTime(world, `${connection.id}: its end`, client.close())
   client.socket.destroy()
@@ -183,7 +193,9 @@ async function settle(
   try {
     const got = await inTime(world, asked.id, answer)
     if (got === 'hangs') return false
-    ledger.answer(asked, { ...got, id: field(got, 'x-id') })
+    // A request that was lent does not tell where its connection is.
+    const container = field(got, 'x-hotpotato-lent-by') ?? got.container
+    ledger.answer(asked, { ...got, container, id: field(got, 'x-id') })
     return true
   } catch (error) {
     const how = why() ?? messageOf(error)

@@ -17,6 +17,8 @@ export interface Connection {
   readonly id: string
   readonly kind: ClientKind
   readonly mode: Mode
+  /** The function that it begins with. */
+  readonly home: string
   /** The container that answered last. */
   container: string | undefined
   /** Answers of any kind, so far. */
@@ -74,9 +76,9 @@ export class Ledger {
   readonly #blows: Blow[] = []
   readonly #done = new Map<string, number>()
 
-  connect(kind: ClientKind, mode: Mode): Connection {
+  connect(kind: ClientKind, mode: Mode, home: string): Connection {
     const id = `${kind}.${mode}.${this.connections.length}`
-    const connection = { id, kind, mode, container: undefined, answers: 0, ending: undefined }
+    const connection = { id, kind, mode, home, container: undefined, answers: 0, ending: undefined }
     this.connections.push(connection)
     return connection
   }
@@ -151,6 +153,7 @@ export class Ledger {
   ): string[] {
     const begun = grouped(beginnings, ({ id }) => id)
     const found = [...this.violations]
+    const unanswered = new Map<Connection, Asked[]>()
     for (const asked of this.requests) {
       const { id, connection, method, functionName, outcome, sent } = asked
       const times = begun.get(id) ?? []
@@ -167,11 +170,17 @@ export class Ledger {
         connection.kind === 'h1'
       )
         found.push(`${id}: refused, and begun in ${where}`)
-      // Answers other than whole ones, too, need a reason.
-      if (outcome !== 'answered' && !this.#explained(asked, deaths))
-        found.push(
-          `${id}: ${outcome} (${connection.ending?.how ?? 'in a connection that goes on'}), and nobody has died`,
-        )
+      if (outcome !== 'answered') unanswered.set(connection, [...(unanswered.get(connection) ?? []), asked])
+    }
+    // Answers other than whole ones, too, need a reason, and so does an end.
+    for (const connection of this.connections) {
+      const { id, ending } = connection
+      const asked = unanswered.get(connection) ?? []
+      if ((ending === undefined && asked.length === 0) || isExplained(connection, asked, deaths)) continue
+      const what = asked.map(({ id, functionName, outcome }) => `${id} for ${functionName} ${outcome}`)
+      found.push(
+        `${id}: ${ending?.how ?? 'it goes on'}, ${what.join(', ') || 'all answered'}, and nobody has died`,
+      )
     }
     found.push(...this.#indexes(beginnings))
     return found
@@ -187,16 +196,6 @@ export class Ledger {
       places.set(place, other)
       return other === id ? [] : [`${place}: both ${other} and ${id}`]
     })
-  }
-
-  #explained({ connection, functionName }: Asked, deaths: readonly Death[]): boolean {
-    const functions = new Set([functionName, functionOf(connection.container ?? '')])
-    const at = connection.ending?.at
-    return deaths.some(
-      death =>
-        functions.has(functionOf(death.container)) &&
-        (at === undefined || (death.at > at - BEFORE && death.at < at + AFTER)),
-    )
   }
 
   /** Connections that something was done to, by what it was and by mode: how many were met, and how many were answered afterwards. */
@@ -251,6 +250,21 @@ export class Ledger {
       ...kinds.map(kind => row([kind, ...MODES.map(mode => cell(kind, mode))])),
     ].join('\n')
   }
+}
+
+/** Whether a container of a function that the connection had to do with has died at about that time. */
+function isExplained(
+  { home, container, ending }: Connection,
+  asked: readonly Asked[],
+  deaths: readonly Death[],
+): boolean {
+  const functions = new Set([home, functionOf(container ?? ''), ...asked.map(one => one.functionName)])
+  const at = ending?.at
+  return deaths.some(
+    death =>
+      functions.has(functionOf(death.container)) &&
+      (at === undefined || (death.at > at - BEFORE && death.at < at + AFTER)),
+  )
 }
 
 function grouped<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {

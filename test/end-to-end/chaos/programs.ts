@@ -67,6 +67,7 @@ export const openssl: Slot = async (world, random) => {
     if ((await inTime(world, asked.id, settled)) === 'hangs') break
     waiting = undefined
     await pause(random)
+    if (gone) ledger.end(connection, 'while it was idle')
   }
   child.stdin.end()
   if ((await inTime(world, `${connection.id}: its end`, closed)) === 'hangs') child.kill('SIGKILL')
