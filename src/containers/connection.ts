@@ -97,6 +97,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
   #breakOff(): void {
+    if (this.#leg !== undefined) this.#leg.cut = true
     this.out.flush()
     this.#session?.abort('internal_error')
     this.hangUp()

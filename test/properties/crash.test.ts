@@ -73,6 +73,7 @@ class World {
   readonly #relay: Relay
   #stream: FakeStream
   #asked = 0
+  #fault: unknown
   #status = 0
   #rest: Uint8Array = EMPTY
   /** What has left the container at hand, to be cut into records. */
@@ -146,6 +147,7 @@ class World {
       // Whoever caught the death and went on, found itself in a process that is no more.
       if (this.crashes === crashes) throw error
     }
+    if (this.#fault !== undefined) throw this.#fault
     if (this.crashes > crashes) this.#legEnds()
   }
 
@@ -210,8 +212,13 @@ class World {
     const passed = bytes.subarray(0, death)
     this.written += passed.length
     this.#output.push(passed)
-    this.#toClient(this.#relay.fromLeg(passed.slice()))
-    if (this.#relay.failure !== undefined) throw new Error(this.#relay.failure)
+    try {
+      this.#toClient(this.#relay.fromLeg(passed.slice()))
+      if (this.#relay.failure !== undefined) throw new Error(this.#relay.failure)
+    } catch (error) {
+      // Whoever writes may catch it and say something else.
+      this.#fault ??= error
+    }
     if (death > bytes.length) {
       if (this.#deaths.length > 0) this.#deaths[0] = death - bytes.length
       return

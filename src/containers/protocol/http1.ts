@@ -1,5 +1,5 @@
 import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
-import { problem } from '../../http/problem.ts'
+import { type Problem, problem } from '../../http/problem.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { Exchange } from '../exchange.ts'
 import { Responder, type ResponderOwner } from '../responder.ts'
@@ -13,6 +13,8 @@ export class Http1 implements Protocol, ResponderOwner {
   readonly #responder: Responder
   #refusal: Refusal | undefined
   #exchange: Exchange | undefined
+  /** The answer to the request at hand, which no function gets. */
+  #interrupted: Problem | undefined
 
   constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
     this.#owner = owner
@@ -91,6 +93,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   responded(): void {
     this.#exchange = undefined
+    this.#interrupted = undefined
     this.#owner.responded()
   }
 
@@ -109,6 +112,7 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'end':
         this.#exchange?.end()
+        if (this.#interrupted !== undefined) this.#responder.reply(problem(this.#interrupted))
         return
       case 'error':
         this.#exchange?.cancel(new Error(event.reason))
@@ -127,7 +131,9 @@ export class Http1 implements Protocol, ResponderOwner {
     const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
     if (interrupted !== undefined) {
       this.#http.accept()
-      this.#responder.reply(problem(interrupted))
+      // Behind the whole request: then the answer and its checkpoint go out as one.
+      if (expectsContinue) this.#responder.reply(problem(interrupted))
+      else this.#interrupted = interrupted
       return
     }
     if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
