@@ -358,7 +358,7 @@ describe('a container dies after any number of bytes that have left it', () => {
   it('twice and more often, at random', () => {
     const random = seeded(4)
     const ends = { closed: 0, alert: 0, lost: 0 }
-    for (let round = 0; round < (LONG ? 5000 : 150); round++) {
+    for (let round = 0; round < (LONG ? 2000 : 150); round++) {
       const deaths = Array.from({ length: 2 + below(random, 3) }, () => 1 + below(random, 4000))
       const world = after(...deaths)
       ends[world.end!]++
