@@ -32,6 +32,8 @@ let sent: {
 /** What the function answers to /later. */
 let answerLater: Promise<{ status: number; body: string }>
 let lent: number[]
+/** Offers without an answer, as the courier counts them. */
+let inCustody: number
 let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
@@ -43,6 +45,7 @@ const newRing = () =>
 beforeEach(async () => {
   warnings.length = 0
   sent = []
+  inCustody = 0
   clients = []
   directory = mkdtempSync(join(tmpdir(), 'hotpotato-host-'))
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
@@ -73,8 +76,18 @@ beforeEach(async () => {
   host.connect({
     lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
-    send: (target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
-      void sent.push({ target, envelope: { ...envelope }, descriptor, settle }),
+    get inCustody() {
+      return inCustody
+    },
+    send: (
+      target: number,
+      envelope: Envelope,
+      descriptor: Descriptor,
+      settle: (release: Release) => void,
+    ) => {
+      inCustody++
+      sent.push({ target, envelope: { ...envelope }, descriptor, settle })
+    },
   } as unknown as Courier)
 })
 afterEach(async () => {
@@ -210,7 +223,7 @@ describe('a container that is about to go', () => {
 
   it('is offered nothing any more, and is asked again by nobody who was refused by it', async () => {
     for (const id of [5, 6, 7]) host.introduced(sibling(id))
-    host.draining(6)
+    host.leaves(6)
     const { descriptor } = await connection()
     host.take({ envelope: plain(GET_HELLO), descriptor })
     expect(sent.map(({ target }) => target)).toEqual([5])
@@ -244,6 +257,28 @@ describe('a container that is about to go', () => {
     host.take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle(release)
     expect(sent).toHaveLength(1)
+  })
+})
+
+describe('a container that drains', () => {
+  it('has so many connections on their way at once, and no more', async () => {
+    host.introduced({ ...sibling(5), functionName: 'echo' })
+    for (let i = 0; i < 300; i++) {
+      const { descriptor } = await connection()
+      host.take({ envelope: plain(''), descriptor })
+    }
+    host.drain()
+    expect(sent).toHaveLength(256)
+    for (const { settle } of sent.slice(0, 10)) {
+      inCustody--
+      settle({ state: 'gone' })
+    }
+    expect(sent).toHaveLength(266)
+    while (sent.length > 0) {
+      inCustody--
+      sent.shift()!.settle({ state: 'gone' })
+    }
+    expect([host.size, host.counters.moved]).toEqual([0, 300])
   })
 })
 

@@ -79,6 +79,8 @@ export function environmentOf(
     HOTPOTATO_HTTPS_PORT: '0',
     HOTPOTATO_LOG_LEVEL: 'debug',
     HOTPOTATO_CARRIER: CARRIER,
+    // They make moves fast, and starts and roll-outs slow.
+    HOTPOTATO_REHEARSALS: '0',
     ...more,
   }
 }
