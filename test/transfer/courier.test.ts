@@ -8,6 +8,7 @@ import { type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
 import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
+import type { RelayedState } from '../../src/transfer/relay-state.ts'
 import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { utf8 } from '../../src/wire/index.ts'
@@ -97,12 +98,21 @@ function member(post: Post, id: number) {
     /** What becomes of the next parcel. */
     arrival: undefined as Arrival,
     courier: undefined as unknown as Courier,
+    relayed: [] as { state: RelayedState; descriptors: readonly Descriptor[]; from: number }[],
   }
   side.courier = new Courier(channel, new Sealer(node, identity), {
     parcel: parcel => {
       if (side.arrival === undefined) parcels.push(parcel)
       return side.arrival
     },
+    ...(id === 3
+      ? {}
+      : {
+          relayed: (state: RelayedState, _: unknown, descriptors: readonly Descriptor[], from: number) => {
+            if (side.arrival === undefined) side.relayed.push({ state, descriptors, from })
+            return side.arrival
+          },
+        }),
     introduced: ({ id: other }) => told.push(`introduced ${other}`),
     gone: other => told.push(`gone ${other}`),
     loan: (request, from, settle) => void loans.push({ request, from, settle }),
@@ -162,6 +172,59 @@ function leadsToNull(fd: string): boolean {
 }
 
 afterEach(() => void vi.useRealTimers())
+
+describe('a connection that is relayed', () => {
+  const state: RelayedState = {
+    functionName: 'echo',
+    clientEnded: false,
+    fromClient: utf8('client'),
+    fromLeg: utf8('leg'),
+    relay: undefined,
+  }
+  const session = { sessionId: new Uint8Array(16).fill(7), generation: 3 }
+
+  it.each([
+    [undefined, { state: 'gone' }, 4],
+    [
+      { reason: 'role', detail: 'no' } as const,
+      { state: 'owned', verdict: { outcome: 'refused', reason: 'role', detail: 'no' } },
+      2,
+    ],
+  ])('goes to another gateway with both its sockets, or stays with them: %j', (arrival, release, open) => {
+    const before = openNulls()
+    const { post, source, target, releases, descriptor, done } = scene()
+    const leg = Descriptor.fromFd(openSync('/dev/null', 'r'))
+    target.arrival = arrival
+    source.courier.sendRelayed(2, session, state, [descriptor, leg], one => releases.push(one))
+    expect(source.courier.inCustody).toBe(1)
+    post.deliver()
+    expect(releases).toEqual([release])
+    expect(openNulls() - before).toBe(open)
+    if (arrival === undefined) {
+      const [got] = target.relayed
+      expect(got).toMatchObject({ state, from: 1 })
+      for (const one of got!.descriptors) one.close()
+    }
+    leg.close()
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('is refused if a socket is missing, and by who relays nothing', () => {
+    const { post, source, releases, descriptor, done } = scene()
+    const before = openNulls()
+    const settle = (one: Release): void => void releases.push(one)
+    source.courier.sendRelayed(2, session, state, [descriptor] as never, settle)
+    source.courier.sendRelayed(3, session, state, [descriptor, descriptor], settle)
+    post.deliver()
+    expect(releases).toMatchObject([
+      { verdict: { reason: 'descriptor' } },
+      { verdict: { reason: 'role', detail: 'nothing is relayed here' } },
+    ])
+    expect(openNulls()).toBe(before)
+    done()
+  })
+})
 
 describe('a parcel', () => {
   it('arrives as it was sent, and its acceptance settles the matter', () => {
