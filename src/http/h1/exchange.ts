@@ -1,5 +1,13 @@
 import type { Field, RequestHead, ResponseView } from '../message.ts'
-import { answerTo, type ContentSink, type HttpRequest, type HttpResponse, reasonOf } from '../serving.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTunnel,
+  NOBODY,
+  reasonOf,
+} from '../serving.ts'
 import type { H1Event } from './server.ts'
 import type { H1Serving } from './serving.ts'
 
@@ -50,6 +58,9 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   get query(): string {
     return this.#head.query
   }
+  get protocol(): string | undefined {
+    return this.#announced.upgrade
+  }
   get length(): number | undefined {
     return this.#announced.bodyLength
   }
@@ -98,6 +109,14 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   inform(status: number, headers: readonly Field[]): void {
     if (!this.#over) this.#owner.send(this.#owner.http.inform(status, headers))
+  }
+
+  upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
+    if (this.#over) return NOBODY
+    const { http } = this.#owner
+    const { head, rest } = http.upgrade(headers)
+    this.#over = true
+    return this.#owner.tunnel(head, rest, sink)
   }
 
   reply(response: ResponseView): void {

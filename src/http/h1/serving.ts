@@ -1,11 +1,19 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
-import { answerTo, type HttpFault, type HttpServing, type ServingContext } from '../serving.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpFault,
+  type HttpServing,
+  type HttpTunnel,
+  type ServingContext,
+} from '../serving.ts'
 import { HttpTimers, timerProblem } from '../timers.ts'
 import { type Announced, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { type H1Event, H1Server } from './server.ts'
+import { H1Tunnel } from './tunnel.ts'
 
 /** Bytes of output beyond which a response waits for the client. */
 const OUTPUT = 65_536
@@ -24,6 +32,8 @@ export class H1Serving implements HttpServing {
   #outBytes = 0
   #waiting: (() => void)[] = []
   #exchange: H1Exchange | undefined
+  /** Takes what the client sends when that is no HTTP any more. */
+  #tunnel: H1Tunnel | undefined
   #received = 0
   #pumping = false
   #finished = false
@@ -39,6 +49,7 @@ export class H1Serving implements HttpServing {
   }
 
   get wantsInput(): boolean {
+    if (this.#tunnel !== undefined) return this.#tunnel.wantsInput
     return (
       !this.#over &&
       (this.#exchange === undefined || this.#exchange.wantsContent || this.http.buffered < INPUT)
@@ -55,6 +66,10 @@ export class H1Serving implements HttpServing {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.receive(bytes)
+      return
+    }
     this.#received += bytes.length
     this.http.receive(bytes)
     this.pump()
@@ -74,19 +89,21 @@ export class H1Serving implements HttpServing {
 
   finish(): void {
     this.#finished = true
-    this.#afterEnd()
+    if (this.#tunnel !== undefined) this.#tunnel.finish()
+    else this.#afterEnd()
   }
 
   broken(reason: Error): void {
-    const exchange = this.#exchange
+    const [exchange, tunnel] = [this.#exchange, this.#tunnel]
     this.#end()
     this.#out = []
     exchange?.gone(reason)
+    tunnel?.gone(reason)
   }
 
   drain(): void {
     this.#draining = true
-    if (this.#exchange === undefined) this.#end()
+    if (this.#exchange === undefined && this.#tunnel === undefined) this.#end()
   }
 
   tick(): void {
@@ -121,7 +138,7 @@ export class H1Serving implements HttpServing {
     } finally {
       this.#pumping = false
     }
-    if (this.#over) return
+    if (this.#over || this.#tunnel !== undefined) return
     if (this.http.shouldClose) this.#end()
     else if (this.#finished) this.#afterEnd()
     else this.#watch()
@@ -149,6 +166,24 @@ export class H1Serving implements HttpServing {
     this.timers.stopAll()
     if (this.#draining || this.http.shouldClose) this.#end()
     else if (!this.#pumping) this.pump()
+  }
+
+  /** The connection has become another protocol's. @param head of the response that says so @param rest what has come behind the request */
+  tunnel(head: Uint8Array, rest: Uint8Array, sink: ContentSink): HttpTunnel {
+    this.#exchange = undefined
+    this.timers.stopAll()
+    this.send(head)
+    const tunnel = new H1Tunnel(this, sink)
+    this.#tunnel = tunnel
+    if (rest.length > 0) tunnel.receive(rest)
+    if (this.#finished) tunnel.finish()
+    return tunnel
+  }
+
+  /** We end the tunnel. */
+  closeTunnel(): void {
+    this.#end()
+    this.wake()
   }
 
   /** Tells the application, and the client if that is possible; otherwise the connection ends. */
@@ -254,6 +289,7 @@ export class H1Serving implements HttpServing {
   #end(): void {
     this.#over = true
     this.#exchange = undefined
+    this.#tunnel = undefined
     this.timers.stopAll()
     this.#release()
   }

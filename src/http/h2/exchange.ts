@@ -8,6 +8,8 @@ import {
   type HttpFault,
   type HttpRequest,
   type HttpResponse,
+  type HttpTunnel,
+  NOBODY,
   reasonOf,
 } from '../serving.ts'
 import { HttpTimers, timerProblem } from '../timers.ts'
@@ -40,6 +42,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #writers: (() => void)[] = []
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
   #begun = false
+  /** It is another protocol's, in which nobody is overdue. */
+  #tunnel = false
   #over = false
 
   /** @throws H1Error if the authority is no host, or the path none of ours */
@@ -65,6 +69,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
   get headers(): readonly Field[] {
     return this.#announced.headers
+  }
+
+  get protocol(): string | undefined {
+    return this.#announced.protocol
   }
 
   get length(): number | undefined {
@@ -108,8 +116,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
       }
     }
     if (this.#blocked || this.#over || this.#told) return
-    if (this.#trailers === undefined) this.#timers.start('request-body', context.now())
-    else {
+    if (this.#trailers === undefined) {
+      if (!this.#tunnel) this.#timers.start('request-body', context.now())
+    } else {
       this.#told = true
       this.#timers.stop('request-body')
       sink.end(this.#trailers)
@@ -128,6 +137,18 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     this.#owner.http.respond(this.#announced.streamId, { status, headers })
     this.#owner.wake()
+  }
+
+  upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
+    if (this.#over) return NOBODY
+    if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
+    // RFC 8441, Section 5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
+    const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
+    this.begin({ status: 200, headers: kept, length: undefined })
+    this.#tunnel = true
+    this.content(sink)
+    this.#timers.stop('request-body')
+    return { write: data => this.write(data), end: () => this.end() }
   }
 
   reply(response: ResponseView): void {

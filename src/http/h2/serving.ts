@@ -145,12 +145,15 @@ export class H2Serving implements HttpServing {
   #request(event: Announced): void {
     const { context } = this
     this.#timers.stop('keep-alive')
+    if (event.method === 'CONNECT' && event.protocol === undefined) {
+      this.#refuse(event.streamId, 501, 'this server opens no tunnels')
+      return
+    }
     let exchange: H2Exchange
     try {
       exchange = new H2Exchange(this, event, this.#requests++)
     } catch (error) {
-      const fault = { kind: 'client', status: 400, reason: reasonOf(error), answerable: true } as const
-      this.http.reply(event.streamId, answerTo(fault, context.handlers), context.now())
+      this.#refuse(event.streamId, 400, reasonOf(error))
       return
     }
     this.#exchanges.set(event.streamId, exchange)
@@ -160,5 +163,10 @@ export class H2Serving implements HttpServing {
     } catch (cause) {
       exchange.failed(cause)
     }
+  }
+  #refuse(streamId: number, status: number, reason: string): void {
+    const { handlers, now } = this.context
+    const answer = answerTo({ kind: 'client', status, reason, answerable: true }, handlers)
+    this.http.reply(streamId, answer, now())
   }
 }

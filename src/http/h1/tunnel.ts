@@ -1,0 +1,69 @@
+import type { ContentSink, HttpTunnel } from '../serving.ts'
+import type { H1Serving } from './serving.ts'
+
+/** A connection that speaks another protocol: bytes both ways, and nothing that we understand. */
+export class H1Tunnel implements HttpTunnel {
+  readonly #owner: H1Serving
+  readonly #sink: ContentSink
+  /** What came while the application was busy. */
+  #held: Uint8Array[] = []
+  #blocked = false
+  /** The client has said its last word, and the application knows. */
+  #finished = false
+  #told = false
+  #over = false
+
+  constructor(owner: H1Serving, sink: ContentSink) {
+    this.#owner = owner
+    this.#sink = sink
+  }
+
+  get wantsInput(): boolean {
+    return !this.#over && !this.#blocked
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over || bytes.length === 0) return
+    this.#held.push(new Uint8Array(bytes))
+    this.#give()
+  }
+
+  finish(): void {
+    this.#finished = true
+    this.#give()
+  }
+
+  gone(reason: Error): void {
+    if (this.#over) return
+    this.#over = true
+    if (!this.#told) this.#sink.broken(reason)
+  }
+
+  write(data: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined
+    this.#owner.send(data)
+    return this.#owner.room()
+  }
+
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#owner.closeTunnel()
+  }
+
+  #give(): void {
+    while (this.#held.length > 0 && !this.#blocked && !this.#over) {
+      const taken = this.#sink.data(this.#held.shift()!)
+      if (taken === undefined) continue
+      this.#blocked = true
+      taken.then(() => {
+        this.#blocked = false
+        this.#give()
+        this.#owner.wake()
+      })
+    }
+    if (!this.#finished || this.#told || this.#blocked || this.#over) return
+    this.#told = true
+    this.#sink.end([])
+  }
+}
