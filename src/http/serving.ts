@@ -32,8 +32,8 @@ export interface HttpServing {
 
 /** An application: one pair of functions, for all versions of HTTP. */
 export interface HttpHandlers {
-  /** A request's head has come. What it throws goes to {@link error}. */
-  request(request: HttpRequest, response: HttpResponse): void
+  /** A request's head has come. What it throws, or what its promise is rejected with, goes to {@link error}. */
+  request(request: HttpRequest, response: HttpResponse): Promise<void> | void
   /**
    * Something is wrong with a client, its request or our answer.
    * @returns the answer, where one is still possible; without one, {@link answerTo} makes it

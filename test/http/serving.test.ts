@@ -151,6 +151,24 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.end).toBe('whole')
   })
 
+  test('that does not wait for the client loses nothing', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    scene.taking = false
+    const { response } = app.got[0]!
+    response.begin({ status: 200, headers: [], length: undefined })
+    for (let i = 0; i < 40; i++) response.write(new Uint8Array(100_000).fill(97 + (i % 26)))
+    response.end()
+    scene.taking = true
+    scene.run()
+    const whole = Array.from({ length: 40 }, (_, i) =>
+      String.fromCharCode(97 + (i % 26)).repeat(100_000),
+    ).join('')
+    expect(answer.body === whole).toBe(true)
+    expect(answer.end).toBe('whole')
+  })
+
   test('that throws is answered for with 500, and nothing of what it threw', () => {
     const scene = new Scene(version, {
       request() {
@@ -166,6 +184,19 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.body).not.toContain('secret')
     expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'secret', answerable: true }])
     expect(scene.ask()).toMatchObject({ status: 500 })
+  })
+
+  test('that is rejected later is answered for as well', async () => {
+    const scene = new Scene(version, {
+      async request() {
+        await null
+        throw new Error('later')
+      },
+    })
+    const answer = scene.ask()
+    await scene.settle()
+    expect(answer).toMatchObject({ status: 500, end: 'whole' })
+    expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'later' }])
   })
 
   test('that throws in the middle of a response shows that it is not whole', () => {
@@ -219,6 +250,35 @@ describe.each(VERSIONS)('an application over %s', version => {
     app.got[0]!.response.abort()
     scene.run()
     expect(answer).toMatchObject({ status: 200, end: 'cut' })
+  })
+
+  test('whose content is not what it announced is found out when the client takes it, too', async () => {
+    for (const [count, length] of [
+      [30, 2_999_999],
+      [30, 3_000_001],
+    ] as const) {
+      const app = keeping()
+      const scene = new Scene(version, app)
+      const answer = scene.ask()
+      scene.taking = false
+      const { response } = app.got[0]!
+      response.begin({ status: 200, headers: [], length })
+      let thrown: unknown
+      try {
+        for (let i = 0; i < count; i++) response.write(new Uint8Array(100_000))
+        response.end()
+      } catch (error) {
+        thrown = error
+      }
+      scene.taking = true
+      scene.run()
+      await scene.settle()
+      // HTTP/1 knows at once; over HTTP/2 most of it waits for windows.
+      expect(thrown instanceof RangeError || scene.faults[0]?.cause instanceof RangeError).toBe(true)
+      if (thrown instanceof RangeError) response.abort()
+      scene.run()
+      expect(answer.end).toBe('cut')
+    }
   })
 
   test('with too little content says so to itself and to the client', () => {

@@ -259,7 +259,8 @@ export class H1Serving implements HttpServing {
     this.#exchange = exchange
     this.http.accept()
     try {
-      context.handlers.request(exchange, exchange)
+      const underway = context.handlers.request(exchange, exchange)
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
     } catch (cause) {
       exchange.failed(cause)
     }

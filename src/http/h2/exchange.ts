@@ -1,4 +1,4 @@
-import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import { EMPTY, utf8 } from '../../wire/index.ts'
 import { parseHost, splitPath } from '../h1/target.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
@@ -38,7 +38,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #trailers: readonly Field[] | undefined
   #told = false
   /** Content of the response that waits for a window. */
-  #waiting: Uint8Array = EMPTY
+  #waiting: Uint8Array[] = []
   #writers: (() => void)[] = []
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
   #begun = false
@@ -170,8 +170,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined
-    this.#waiting = this.#waiting.length === 0 ? data : concat(this.#waiting, data)
-    this.go()
+    this.#waiting.push(data)
+    this.#go()
     if (this.#waiting.length === 0) return undefined
     return new Promise(resolve => this.#writers.push(resolve))
   }
@@ -179,7 +179,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   end(trailers?: readonly Field[]): void {
     if (this.#over) return
     this.#ending = { trailers }
-    this.go()
+    this.#go()
   }
 
   abort(): void {
@@ -188,17 +188,32 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#finish()
   }
 
+  /** The client takes more. What is wrong with what waits shows only now, and the application is not there to hear it. */
+  drained(): void {
+    try {
+      this.#go()
+    } catch (cause) {
+      this.failed(cause)
+    }
+  }
+
   /** Writes as much as the client's windows take. */
-  go(): void {
+  #go(): void {
     if (this.#over) return
     const { http } = this.#owner
     const { streamId } = this.#announced
-    if (this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.subarray(http.write(streamId, this.#waiting))
+    const waiting = this.#waiting
+    while (waiting.length > 0) {
+      const [first] = waiting as [Uint8Array]
+      const accepted = http.write(streamId, first)
       this.#owner.wake()
-      if (this.#waiting.length > 0) return
-      this.#release()
+      if (accepted < first.length) {
+        waiting[0] = first.subarray(accepted)
+        return
+      }
+      waiting.shift()
     }
+    this.#release()
     if (this.#ending === undefined) return
     try {
       http.end(streamId, this.#ending.trailers)

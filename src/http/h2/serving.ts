@@ -126,7 +126,7 @@ export class H2Serving implements HttpServing {
         this.#exchanges.get(event.streamId)?.ended(event.headers)
         return
       case 'drain':
-        this.#exchanges.get(event.streamId)?.go()
+        this.#exchanges.get(event.streamId)?.drained()
         return
       case 'reset': {
         const exchange = this.#exchanges.get(event.streamId)
@@ -159,7 +159,8 @@ export class H2Serving implements HttpServing {
     this.#exchanges.set(event.streamId, exchange)
     this.http.accept(event.streamId)
     try {
-      context.handlers.request(exchange, exchange)
+      const underway = context.handlers.request(exchange, exchange)
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
     } catch (cause) {
       exchange.failed(cause)
     }
