@@ -81,7 +81,7 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
 
 /** Where a request's content goes. */
 export interface ContentSink {
-  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled; it must not be rejected. */
+  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown here ends the exchange. */
   data(bytes: Uint8Array): Promise<void> | void
   end(trailers: readonly Field[]): void
   /** There will be no end: the client is gone, or what it sends is malformed. */

@@ -199,6 +199,27 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'later' }])
   })
 
+  test.each(['data', 'end', 'broken', 'promise'] as const)(
+    'that throws in %s of its sink fails, and nobody else',
+    async where => {
+      const fail = () => {
+        throw new Error(`in ${where}`)
+      }
+      const app = keeping()
+      const scene = new Scene(version, app)
+      const answer = scene.ask({ method: 'POST', body: ['abc'], ends: where === 'end' })
+      app.got[0]!.request.content({
+        data: where === 'data' ? fail : where === 'promise' ? async () => fail() : () => {},
+        end: where === 'end' ? fail : () => {},
+        broken: where === 'broken' ? fail : () => {},
+      })
+      if (where === 'broken') scene.serving.broken(new Error('gone'))
+      await scene.settle()
+      expect(scene.faults).toMatchObject([{ kind: 'application', reason: `in ${where}` }])
+      if (where !== 'broken') expect(answer).toMatchObject({ status: 500, end: 'whole' })
+    },
+  )
+
   test('that throws in the middle of a response shows that it is not whole', () => {
     const scene = new Scene(version, {
       request(_, response) {

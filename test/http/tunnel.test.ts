@@ -94,6 +94,23 @@ describe('an upgrade over HTTP/1.1', () => {
     expect([ear.heard, one.shouldClose]).toEqual([['[reset]'], true])
   })
 
+  it('whose application throws is cut', () => {
+    const faults: string[] = []
+    const { one } = scene({
+      request: (_, response) =>
+        void response.upgrade(UPGRADE, {
+          data() {
+            throw new Error('oh')
+          },
+          end() {},
+          broken() {},
+        }),
+      error: fault => void faults.push(fault.reason) as undefined,
+    })
+    one.receive(bytes(`${ASK}x`))
+    expect([one.shouldClose, one.aborted, faults]).toEqual([true, true, ['oh']])
+  })
+
   it('is not given to those who did not ask, and may be refused', () => {
     const plain = scene({
       request: (_, response) => void response.upgrade(UPGRADE, { data() {}, end() {}, broken() {} }),

@@ -86,16 +86,29 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   }
 
   data(bytes: Uint8Array): void {
-    const taken = this.#sink?.data(bytes)
+    let taken: Promise<void> | void
+    try {
+      taken = this.#sink?.data(bytes)
+    } catch (cause) {
+      this.failed(cause)
+      return
+    }
     if (taken === undefined) return
     this.#blocked = true
     this.#owner.timers.stop('request-body')
-    taken.then(() => this.#unblock())
+    taken.then(
+      () => this.#unblock(),
+      cause => this.failed(cause),
+    )
   }
 
   ended(trailers: readonly Field[]): void {
     this.#whole = true
-    this.#sink?.end(trailers)
+    try {
+      this.#sink?.end(trailers)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #unblock(): void {
@@ -179,8 +192,12 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   gone(reason: Error): void {
     if (this.#over) return
     this.#over = true
-    if (!this.#whole) this.#sink?.broken(reason)
-    this.onGone?.(reason)
+    try {
+      if (!this.#whole) this.#sink?.broken(reason)
+      this.onGone?.(reason)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #finished(): void {

@@ -7,6 +7,7 @@ import {
   type HttpFault,
   type HttpServing,
   type HttpTunnel,
+  reasonOf,
   type ServingContext,
 } from '../serving.ts'
 import { HttpTimers, timerProblem } from '../timers.ts'
@@ -201,7 +202,19 @@ export class H1Serving implements HttpServing {
     this.wake()
   }
 
-  /** The response cannot be finished. */
+  /** The application threw where the client cannot be told. */
+  tell(cause: unknown): void {
+    const fault = {
+      kind: 'application',
+      status: 500,
+      reason: reasonOf(cause),
+      cause,
+      answerable: false,
+    } as const
+    answerTo(fault, this.context.handlers)
+  }
+
+  /** What the client gets cannot be finished. */
   cut(): void {
     this.#aborted = true
     this.#end()

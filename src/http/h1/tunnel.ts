@@ -36,7 +36,11 @@ export class H1Tunnel implements HttpTunnel {
   gone(reason: Error): void {
     if (this.#over) return
     this.#over = true
-    if (!this.#told) this.#sink.broken(reason)
+    try {
+      if (!this.#told) this.#sink.broken(reason)
+    } catch (cause) {
+      this.#owner.tell(cause)
+    }
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
@@ -51,19 +55,38 @@ export class H1Tunnel implements HttpTunnel {
     this.#owner.closeTunnel()
   }
 
+  /** Gives the application what there is, as far as it takes it. */
   #give(): void {
-    while (this.#held.length > 0 && !this.#blocked && !this.#over) {
-      const taken = this.#sink.data(this.#held.shift()!)
-      if (taken === undefined) continue
-      this.#blocked = true
-      taken.then(() => {
+    try {
+      while (this.#held.length > 0 && !this.#blocked && !this.#over) {
+        const taken = this.#sink.data(this.#held.shift()!)
+        if (taken !== undefined) this.#wait(taken)
+      }
+      if (!this.#finished || this.#told || this.#blocked || this.#over) return
+      this.#told = true
+      this.#sink.end([])
+    } catch (cause) {
+      this.#fail(cause)
+    }
+  }
+
+  #wait(taken: Promise<void>): void {
+    this.#blocked = true
+    taken.then(
+      () => {
         this.#blocked = false
         this.#give()
         this.#owner.wake()
-      })
-    }
-    if (!this.#finished || this.#told || this.#blocked || this.#over) return
-    this.#told = true
-    this.#sink.end([])
+      },
+      cause => this.#fail(cause),
+    )
+  }
+
+  /** The application threw: nobody can go on with what it understood last. */
+  #fail(cause: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#owner.tell(cause)
+    this.#owner.cut()
   }
 }

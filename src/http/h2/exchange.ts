@@ -107,12 +107,21 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const { http, context } = this.#owner
     while (this.#held.length > 0 && !this.#blocked && !this.#over) {
       const bytes = this.#held.shift()!
-      const taken = sink.data(bytes)
+      let taken: Promise<void> | void
+      try {
+        taken = sink.data(bytes)
+      } catch (cause) {
+        this.failed(cause)
+        return
+      }
       if (taken === undefined) http.consume(this.#announced.streamId, bytes.length)
       else {
         this.#blocked = true
         this.#timers.stop('request-body')
-        taken.then(() => this.#taken(bytes.length))
+        taken.then(
+          () => this.#taken(bytes.length),
+          cause => this.failed(cause),
+        )
       }
     }
     if (this.#blocked || this.#over || this.#told) return
@@ -121,7 +130,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     } else {
       this.#told = true
       this.#timers.stop('request-body')
-      sink.end(this.#trailers)
+      try {
+        sink.end(this.#trailers)
+      } catch (cause) {
+        this.failed(cause)
+      }
     }
   }
 
@@ -250,8 +263,12 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     this.#over = true
     this.#release()
-    if (!this.#told) this.#sink?.broken(reason)
-    this.onGone?.(reason)
+    try {
+      if (!this.#told) this.#sink?.broken(reason)
+      this.onGone?.(reason)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #fault(fault: HttpFault, ordinary?: Problem): void {
