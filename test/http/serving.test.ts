@@ -408,6 +408,23 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(scene.serving.shouldClose).toBe(version === 'http/1.1')
   })
 
+  test('an upload may take longer than the handler may', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
+    app.got[0]!.request.content({
+      data() {},
+      end: () => app.got[0]!.response.reply({ status: 200 }),
+      broken() {},
+    })
+    for (let i = 0; i < 10; i++) {
+      scene.tick(20_000)
+      scene.more('b')
+    }
+    scene.more('')
+    expect(answer).toMatchObject({ status: 200, end: 'whole' })
+  })
+
   test('keep-alive: closed without a word', () => {
     const scene = new Scene(version, ok)
     scene.ask()

@@ -245,10 +245,13 @@ export class H1Serving implements HttpServing {
       case 'request':
         this.#request(event)
         return
-      case 'body':
-        this.timers.start('request-body', this.context.now())
+      case 'body': {
+        const now = this.context.now()
+        this.timers.start('request-body', now)
+        this.timers.prolong('handler', now)
         this.#exchange?.data(event.data)
         return
+      }
       case 'end':
         this.timers.stop('request-body')
         this.#exchange?.ended(event.trailers)

@@ -91,6 +91,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   data(bytes: Uint8Array, ends: boolean): void {
     if (bytes.length > 0) this.#held.push(bytes)
+    this.#timers.prolong('handler', this.#owner.context.now())
     if (ends) this.#trailers = []
     this.#give()
   }
