@@ -59,6 +59,7 @@ async function behave(one: Plan, request: HttpRequest, response: HttpResponse): 
     return
   }
   if (one.how === 'whole') {
+    await wait()
     response.reply({ status: 200, body: await wholeContent(request) })
     return
   }
@@ -77,7 +78,8 @@ async function behave(one: Plan, request: HttpRequest, response: HttpResponse): 
   await wait()
   if (one.how === 'later') response.reply({ status: 200, body: concat(...one.answer) })
   else {
-    response.begin({ status: 200, headers: [], length: undefined })
+    const length = one.turns % 2 === 0 ? undefined : concat(...one.answer).length
+    response.begin({ status: 200, headers: [], length })
     for (const piece of one.answer) {
       await response.write(piece)
       await wait()
@@ -174,22 +176,25 @@ async function converse(
   one: HttpServing,
   client: Client,
   count: number,
-  { cuts, takes }: { cuts: Iterator<number>; takes: Iterator<boolean> },
+  { cuts, takes, wish }: { cuts: Iterator<number>; takes: Iterator<boolean>; wish: { output: boolean } },
 ) {
   let out = EMPTY
-  for (let turns = 0; turns < 5000; turns++) {
+  for (let turns = 0; turns < 2000; turns++) {
     out = concat(out, client.output())
     if (one.wantsInput && out.length > 0) {
       const length = cuts.next().value
       const piece = out.slice(0, length)
       out = out.slice(length)
       one.receive(piece)
+      wish.output = true
       // The memory is the caller's again.
       piece.fill(0xaa)
     }
-    if (takes.next().value) {
-      const back = concat(...one.takeOutput())
-      if (back.length > 0) client.input(back)
+    // As a stream does it: nobody looks for output that was not told of any.
+    if (wish.output && takes.next().value) {
+      wish.output = false
+      for (let back = concat(...one.takeOutput()); back.length > 0; back = concat(...one.takeOutput()))
+        client.input(back)
     }
     if (client.answers.filter(answer => answer !== undefined).length === count) return
     await turn()
@@ -204,15 +209,19 @@ describe.each([
   test('every answer arrives whole, whatever the manners of both sides', async () => {
     await fc.assert(
       fc.asyncProperty(plans, manners, async (all, { cuts, takes }) => {
+        // HTTP/2 speaks first.
+        const wish = { output: true }
         const one = serving(alpn, false, {
           handlers: application(all),
           timers: DEFAULT_TIMERS,
           now: () => 0,
-          wake() {},
+          wake() {
+            wish.output = true
+          },
           earlyBytes: () => 0,
         })
         const client = clientOf(all)
-        await converse(one, client, all.length, { cuts, takes })
+        await converse(one, client, all.length, { cuts, takes, wish })
         expect(client.answers).toEqual(all.map(expected))
         expect(one.shouldClose).toBe(false)
       }),

@@ -16,6 +16,8 @@ import { bytes, text } from './h1/helpers.ts'
 const UPGRADE: Field[] = [['Upgrade', 'x']]
 const ASK = 'GET /t HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
 
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
 /** What the application sees of a tunnel. */
 class Ear {
   heard: string[] = []
@@ -52,6 +54,8 @@ describe('an upgrade over HTTP/1.1', () => {
     const { one, clock, sent } = scene({ request: (request, response) => ear.open(request, response) })
     one.receive(bytes(`${ASK}first`))
     expect(sent()).toBe('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')
+    expect(ear.heard).toEqual([])
+    await turn()
     expect(ear.heard).toEqual(['first'])
     ear.tunnel!.write(utf8('answer'))
     expect(sent()).toBe('answer')
@@ -78,11 +82,12 @@ describe('an upgrade over HTTP/1.1', () => {
     })
     one.receive(bytes(`${ASK}1`))
     one.receive(bytes('2'))
+    await turn()
     one.finish()
     expect([ear.heard, one.wantsInput]).toEqual([['1'], false])
     ear.busy = undefined
     go()
-    await new Promise(resolve => setImmediate(resolve))
+    await turn()
     expect(ear.heard).toEqual(['1', '2', '[end]'])
   })
 
@@ -94,7 +99,7 @@ describe('an upgrade over HTTP/1.1', () => {
     expect([ear.heard, one.shouldClose]).toEqual([['[reset]'], true])
   })
 
-  it('whose application throws is cut', () => {
+  it('whose application throws is cut', async () => {
     const faults: string[] = []
     const { one } = scene({
       request: (_, response) =>
@@ -108,6 +113,7 @@ describe('an upgrade over HTTP/1.1', () => {
       error: fault => void faults.push(fault.reason) as undefined,
     })
     one.receive(bytes(`${ASK}x`))
+    await turn()
     expect([one.shouldClose, one.aborted, faults]).toEqual([true, true, ['oh']])
   })
 
@@ -155,7 +161,7 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
     return { client, id, seen, run, clock, one }
   }
 
-  it('is a tunnel as well', () => {
+  it('is a tunnel as well', async () => {
     const ear = new Ear()
     const asked: (string | undefined)[] = []
     const { client, id, seen, run, clock, one } = ask(
@@ -169,6 +175,8 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
     )
     expect([asked, seen]).toEqual([['websocket', '/t'], ['200']])
     client.write(id, utf8('ping'))
+    run()
+    await turn()
     run()
     ear.tunnel!.write(utf8('pong'))
     run()

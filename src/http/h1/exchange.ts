@@ -117,7 +117,6 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     const owner = this.#owner
     owner.timers.start('request-body', owner.context.now())
     owner.pump()
-    owner.wake()
   }
 
   inform(status: number, headers: readonly Field[]): void {

@@ -139,10 +139,13 @@ export class H1Serving implements HttpServing {
     } finally {
       this.#pumping = false
     }
-    if (this.#over || this.#tunnel !== undefined) return
-    if (this.http.shouldClose) this.#end()
-    else if (this.#finished) this.#afterEnd()
-    else this.#watch()
+    if (!this.#over && this.#tunnel === undefined) {
+      if (this.http.shouldClose) this.#end()
+      else if (this.#finished) this.#afterEnd()
+      else this.#watch()
+    }
+    // What was said meanwhile was said in silence.
+    this.context.wake()
   }
 
   send(bytes: Uint8Array): void {
@@ -165,8 +168,10 @@ export class H1Serving implements HttpServing {
   responded(): void {
     this.#exchange = undefined
     this.timers.stopAll()
-    if (this.#draining || this.http.shouldClose) this.#end()
-    else if (!this.#pumping) this.pump()
+    if (this.#draining || this.http.shouldClose) {
+      this.#end()
+      this.wake()
+    } else if (!this.#pumping) this.pump()
   }
 
   /** The connection has become another protocol's. @param head of the response that says so @param rest what has come behind the request */
@@ -174,9 +179,8 @@ export class H1Serving implements HttpServing {
     this.#exchange = undefined
     this.timers.stopAll()
     this.send(head)
-    const tunnel = new H1Tunnel(this, sink)
+    const tunnel = new H1Tunnel(this, sink, rest)
     this.#tunnel = tunnel
-    if (rest.length > 0) tunnel.receive(rest)
     if (this.#finished) tunnel.finish()
     return tunnel
   }

@@ -13,9 +13,12 @@ export class H1Tunnel implements HttpTunnel {
   #told = false
   #over = false
 
-  constructor(owner: H1Serving, sink: ContentSink) {
+  /** @param rest what has come already; the application gets it when it has this tunnel in its hands */
+  constructor(owner: H1Serving, sink: ContentSink, rest: Uint8Array) {
     this.#owner = owner
     this.#sink = sink
+    if (rest.length > 0) this.#held.push(rest)
+    this.#wait(Promise.resolve())
   }
 
   get wantsInput(): boolean {

@@ -160,8 +160,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
     this.begin({ status: 200, headers: kept, length: undefined })
     this.#tunnel = true
+    // The application gets what has come when it has the tunnel in its hands.
+    this.#blocked = true
     this.content(sink)
     this.#timers.stop('request-body')
+    Promise.resolve().then(() => this.#taken(0))
     return { write: data => this.write(data), end: () => this.end() }
   }
 
