@@ -356,6 +356,25 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(idle.serving.shouldClose).toBe(true)
   })
 
+  test('hears of a request that the client leaves unfinished, and closes', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.ask({ method: 'POST', body: ['a'], ends: false })
+    const heard: string[] = []
+    const broken = (reason: Error): void => void heard.push(reason.message)
+    app.got[0]!.request.content({ data() {}, end: () => heard.push('end'), broken })
+    scene.serving.finish()
+    expect(heard).toEqual(['the client closed in the middle of its request'])
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
+  test('closes when a client without requests sends no more', () => {
+    const scene = new Scene(version, ok)
+    scene.run()
+    scene.serving.finish()
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
   test('answers what came whole when the client sends no more', () => {
     const app = keeping()
     const scene = new Scene(version, app)

@@ -61,6 +61,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#timers.start('handler', owner.context.now())
   }
 
+  /** Whether all of the request has come. */
+  get whole(): boolean {
+    return this.#trailers !== undefined
+  }
   get method(): string {
     return this.#announced.method
   }

@@ -18,6 +18,8 @@ export class H2Serving implements HttpServing {
   #pulling = false
   #requests = 0
   #ticked: number
+  /** The client sends no more. */
+  #finished = false
   #over = false
 
   constructor(context: ServingContext, limits?: H2Limits) {
@@ -34,7 +36,7 @@ export class H2Serving implements HttpServing {
   }
 
   get shouldClose(): boolean {
-    return this.#over || this.http.shouldClose
+    return this.#over || this.http.shouldClose || (this.#finished && this.#exchanges.size === 0)
   }
 
   receive(bytes: Uint8Array): void {
@@ -54,8 +56,12 @@ export class H2Serving implements HttpServing {
 
   /** What is underway goes on, as far as the windows that the client has opened reach. */
   finish(): void {
-    if (this.#exchanges.size === 0) this.#over = true
-    else this.http.shutdown()
+    this.#finished = true
+    for (const [streamId, exchange] of [...this.#exchanges]) {
+      if (exchange.whole) continue
+      exchange.gone(new Error('the client closed in the middle of its request'))
+      this.forget(streamId)
+    }
   }
 
   broken(reason: Error): void {
