@@ -11,7 +11,11 @@ import {
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { bytes, text } from './h1/helpers.ts'
+import { FrameType, frame, GET, headers, PREFACE, SETTINGS, uint32 } from './h2/helpers.ts'
 import { Scene, VERSIONS } from './serving-scene.ts'
+
+const windowUpdate = (streamId: number, by: number): Uint8Array =>
+  frame(FrameType.WINDOW_UPDATE, 0, streamId, uint32(by))
 
 /** Keeps what it gets, and answers nothing by itself. */
 function keeping(): HttpHandlers & { readonly got: { request: HttpRequest; response: HttpResponse }[] } {
@@ -544,6 +548,46 @@ describe('HTTP/1 alone', () => {
     expect(scene.serving.wantsInput).toBe(false)
     while (app.got.length < 8) app.got.at(-1)!.response.reply({ status: 200 })
     expect(scene.serving.wantsInput).toBe(true)
+  })
+})
+
+describe('a client that asks on and takes no answers', () => {
+  const request = {
+    'http/1.1': () => bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
+    h2: (i: number) => headers(2 * i + 1, GET),
+  }
+
+  test.each(VERSIONS)('over %s is not read any more', version => {
+    let asked = 0
+    const app: HttpHandlers = {
+      request(_, response) {
+        asked++
+        // No content, for which HTTP/2 has windows.
+        response.reply({ status: 204, headers: [['x', String(asked).padEnd(900, 'x')]] })
+      },
+    }
+    const scene = new Scene(version, app, { http1: { ...DEFAULT_LIMITS, requests: 1e9 } })
+    const { serving: one } = scene
+    if (version === 'h2') one.receive(concat(PREFACE, SETTINGS, windowUpdate(0, 1e9)))
+    let sent = 0
+    const send = (): void => one.receive(request[version](sent++))
+    while (sent < 5000 && one.wantsInput) send()
+    expect(one.wantsInput).toBe(false)
+    expect(asked).toBeLessThan(1000)
+    // All at once is no way around it.
+    const before = asked
+    if (version === 'http/1.1') {
+      one.receive(concat(...Array.from({ length: 1000 }, () => request[version]())))
+      expect(asked).toBe(before)
+    }
+    let taken = 0
+    for (let out = concat(...one.takeOutput()); out.length > 0; out = concat(...one.takeOutput())) {
+      expect(out.length).toBeLessThan(600_000)
+      taken += out.length
+    }
+    expect(taken).toBeGreaterThan(asked * 700)
+    expect(asked).toBe(version === 'h2' ? sent : sent + 1000)
+    expect(one.wantsInput).toBe(true)
   })
 })
 

@@ -51,10 +51,9 @@ export class H1Serving implements HttpServing {
 
   get wantsInput(): boolean {
     if (this.#tunnel !== undefined) return this.#tunnel.wantsInput
-    return (
-      !this.#over &&
-      (this.#exchange === undefined || this.#exchange.wantsContent || this.http.buffered < INPUT)
-    )
+    if (this.#over) return false
+    const reading = this.#exchange === undefined ? this.#outBytes < OUTPUT : this.#exchange.wantsContent
+    return reading || this.http.buffered < INPUT
   }
 
   get shouldClose(): boolean {
@@ -85,6 +84,8 @@ export class H1Serving implements HttpServing {
       this.#outBytes = 0
     }
     if (this.#waiting.length > 0) this.#release()
+    // Requests may have waited for room for their answers.
+    if (out.length > 0 && this.#exchange === undefined && this.http.buffered > 0) this.pump()
     return out
   }
 
@@ -131,7 +132,8 @@ export class H1Serving implements HttpServing {
     this.#pumping = true
     try {
       while (!this.#over) {
-        if (this.#exchange !== undefined && !this.#exchange.wantsContent) break
+        const exchange = this.#exchange
+        if (exchange === undefined ? this.#outBytes >= OUTPUT : !exchange.wantsContent) break
         const event = this.http.next()
         if (event === undefined) break
         this.#on(event)

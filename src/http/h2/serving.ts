@@ -5,6 +5,9 @@ import { type Announced, H2Exchange } from './exchange.ts'
 import type { H2Limits } from './limits.ts'
 import { H2Server } from './server.ts'
 
+/** Bytes of output beyond which the client has to take some before it is heard again. */
+const OUTPUT = 524_288
+
 /** Serves HTTP/2: as many requests at a time as the client likes, within the limits. */
 export class H2Serving implements HttpServing {
   readonly protocol = 'h2'
@@ -30,9 +33,9 @@ export class H2Serving implements HttpServing {
     this.#timers.start('keep-alive', this.#ticked)
   }
 
-  /** Windows hold the client back. */
+  /** Windows hold its content back; a client that takes no answers is held back altogether. */
   get wantsInput(): boolean {
-    return !this.#over
+    return !this.#over && this.http.unsent < OUTPUT
   }
 
   get shouldClose(): boolean {
