@@ -99,7 +99,7 @@ export class H2Server extends H2Connection {
   }
 
   /** Bytes of output that nobody has taken yet, without what waits for windows. */
-  get unsent(): number {
+  get untaken(): number {
     return this.sender.output.length
   }
 

@@ -35,7 +35,7 @@ export class H2Serving implements HttpServing {
 
   /** Windows hold its content back; a client that takes no answers is held back altogether. */
   get wantsInput(): boolean {
-    return !this.#over && this.http.unsent < OUTPUT
+    return !this.#over && this.http.untaken < OUTPUT
   }
 
   get shouldClose(): boolean {
