@@ -5,6 +5,7 @@ import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
+import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
 import { describe } from '../src/wire/index.ts'
 
@@ -61,6 +62,15 @@ Descriptors travel beside the message: two with \`introduce\` where channels are
 \`parcel\` (the client's connection).
 
 ${code(describe(CONTROL))}
+
+## Requests that are lent
+
+While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that function (\`src/containers/policy.ts\`).
+The messages \`loan\` and \`loaned\` carry these, sealed like envelopes; what stands for the session id there is a label of its own for each.
+
+${code(describe(LoanRequest))}
+
+${code(describe(LoanAnswer))}
 `
 }
 

@@ -31,6 +31,7 @@ let sent: {
 }[]
 /** What the function answers to /later. */
 let answerLater: Promise<{ status: number; body: string }>
+let lent: number[]
 let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
@@ -56,6 +57,7 @@ beforeEach(async () => {
     },
     environment: {},
     functionNames: new Set(['echo', 'hello']),
+    routes: [{ host: 'hello.local', function: 'hello' }],
     tls: serverConfig(),
     limits: {
       idleMilliseconds: 30_000,
@@ -67,7 +69,9 @@ beforeEach(async () => {
     keyRing: newRing(),
   })
   shared = []
+  lent = []
   host.connect({
+    lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
     send: (target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
       void sent.push({ target, envelope: { ...envelope }, descriptor, settle }),
@@ -328,6 +332,46 @@ describe('an order to move a connection', () => {
     expect(sent.map(({ target }) => target)).toEqual([5])
     sent[0]!.settle({ state: 'gone' })
     expect(reports).toEqual([{ outcome: 'moved', generation: 1, detail: '' }])
+  })
+})
+
+describe('requests', () => {
+  const request = {
+    ...{
+      method: 'GET',
+      target: '/echo/x',
+      headers: [],
+      host: 'a',
+      path: '/echo/x',
+      query: '',
+      body: new Uint8Array(0),
+    },
+    ...{ tls: false, alpn: undefined, serverName: undefined, hops: 0, requestIndex: 0 },
+  }
+
+  it('are lent to the containers of their function in turn, if there are any', () => {
+    expect(host.reaches('hello')).toBe(false)
+    const answers: unknown[] = []
+    host.lend('hello', request, answer => answers.push(answer))
+    expect(answers).toEqual([undefined])
+    for (const id of [5, 6]) host.introduced(sibling(id))
+    expect(host.reaches('hello')).toBe(true)
+    for (let i = 0; i < 3; i++) host.lend('hello', request, () => {})
+    expect(lent).toEqual([5, 6, 5])
+  })
+
+  it('are borrowed, unless the container is about to stop', async () => {
+    const answer = await new Promise(resolve => host.borrow(request, resolve))
+    expect(answer).toMatchObject({ outcome: 'answered', status: 200, body: utf8('/echo/x') })
+    host.drain()
+    expect(await new Promise(resolve => host.borrow(request, resolve))).toMatchObject({ reason: 'busy' })
+  })
+
+  it('belong to the function of their path, or else to that of their host', () => {
+    expect(host.ownerOf('/echo/x', 'hello.local')).toEqual({ functionName: 'echo', functionPath: '/x' })
+    expect(host.ownerOf('/x', 'Hello.local')).toEqual({ functionName: 'hello', functionPath: '/x' })
+    expect(host.ownerOf('/x', 'nobody.local')).toBeUndefined()
+    expect(host.ownerOf('/x', undefined)).toBeUndefined()
   })
 })
 

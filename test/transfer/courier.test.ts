@@ -6,9 +6,11 @@ import { decodeControl, encodeControl, type Peer } from '../../src/transfer/cont
 import { type Arrival, Courier } from '../../src/transfer/courier.ts'
 import { type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
 import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
 import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
+import { utf8 } from '../../src/wire/index.ts'
 import { connectedPair } from '../lib/pair.ts'
 
 /** A message on its way between two processes of one test. */
@@ -84,8 +86,10 @@ function member(post: Post, id: number) {
   const channel = post.open(id)
   const parcels: Parcel[] = []
   const told: unknown[] = []
+  const loans: { request: LoanRequest; from: number; settle: (answer: LoanAnswer) => void }[] = []
   const side = {
     id,
+    loans,
     channel,
     parcels,
     told,
@@ -101,6 +105,7 @@ function member(post: Post, id: number) {
     },
     introduced: ({ id: other }) => told.push(`introduced ${other}`),
     gone: other => told.push(`gone ${other}`),
+    loan: (request, from, settle) => void loans.push({ request, from, settle }),
     control: (message, from) => told.push(`${message.kind} from ${from}`),
     nonsense: (from, reason) => told.push(`nonsense from ${from}: ${reason}`),
   })
@@ -363,3 +368,71 @@ function edit(message: Underway, change: (parcel: ParcelMessage) => ParcelMessag
   if (decoded.kind !== 'parcel') throw new Error('no parcel')
   message.payload = encodeControl(change(decoded))
 }
+
+describe('a request that is lent', () => {
+  const request: LoanRequest = {
+    method: 'GET',
+    target: '/hello',
+    headers: [{ name: 'host', value: 'a' }],
+    host: 'a',
+    path: '/hello',
+    query: '',
+    body: utf8('content'),
+    tls: false,
+    alpn: undefined,
+    serverName: undefined,
+    hops: 0,
+    requestIndex: 0,
+  }
+  const answer: LoanAnswer = {
+    outcome: 'answered',
+    status: 200,
+    headers: [{ name: 'x', value: 'y' }],
+    length: undefined,
+    body: utf8('lent'),
+  }
+
+  it('arrives, and its answer comes back, later and once', () => {
+    const { source, target, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    expect(target.loans).toMatchObject([{ request, from: 1 }])
+    expect(answers).toEqual([])
+    target.loans[0]!.settle(answer)
+    const [message] = post.underway
+    post.deliver()
+    expect(answers).toEqual([answer])
+    source.channel.onMessage(2, message!.payload, [])
+    expect([answers.length, source.told.length]).toEqual([1, 1])
+  })
+
+  it('is lost with whom it was lent to, and answers of nobody else count', () => {
+    const { source, target, other, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    target.loans[0]!.settle(answer)
+    const message = post.underway.shift()!
+    source.channel.onMessage(other.id, message.payload, [])
+    expect([answers, source.told]).toEqual([
+      [],
+      ['nonsense from 3: the answer to a request that was not lent to it'],
+    ])
+    source.courier.forget(2)
+    expect(answers).toEqual([undefined])
+    source.courier.lend(2, request, one => answers.push(one))
+    expect(answers).toEqual([undefined, undefined])
+  })
+
+  it('that was changed on the way, or sealed for somebody else, is nonsense', () => {
+    const { source, target, other, post } = scene()
+    source.courier.lend(2, request, () => {})
+    const message = post.underway.shift()!
+    other.channel.onMessage(1, message.payload, [])
+    message.payload[message.payload.length - 1]! ^= 1
+    target.channel.onMessage(1, message.payload, [])
+    expect([target.loans, other.loans]).toEqual([[], []])
+    expect([target.told.length, other.told.length]).toEqual([1, 1])
+  })
+})
