@@ -171,7 +171,6 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   export(): ApplicationState {
-    this.#tell()
     return { protocol: 'http2', requestsServed: this.#requestsServed, http: this.http.export() }
   }
 

@@ -1,0 +1,33 @@
+import type { ApplicationState } from '../../transfer/envelope.ts'
+import { EMPTY } from '../../wire/index.ts'
+import { Http1 } from './http1.ts'
+import { Http2, isPreface } from './http2.ts'
+import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+
+/** The state of a protocol that is in the middle of something: nobody can go on with it. */
+export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
+
+/**
+ * The protocol as an envelope brought it. What has not spoken yet is HTTP/1.1 until ALPN has chosen, see {@link chosen}; without TLS the
+ * client's first bytes choose.
+ * @param secured whether there is TLS below
+ * @param refusal the request that waits is answered with it
+ */
+export function speak(
+  owner: ProtocolOwner,
+  application: ApplicationState,
+  secured: boolean,
+  refusal?: Refusal,
+): Protocol {
+  if (application.protocol === 'http2') return new Http2(owner, application, refusal)
+  const { inbound } = application
+  if (secured || !isPreface(inbound)) return new Http1(owner, application, refusal)
+  const begun = new Http2(owner, undefined)
+  begun.receive(inbound)
+  return begun
+}
+
+/** The protocol that goes on when the handshake is over. @param alpn what it has chosen */
+export function chosen(owner: ProtocolOwner, current: Protocol, alpn: string | undefined): Protocol {
+  return alpn === 'h2' && current instanceof Http1 ? new Http2(owner, undefined) : current
+}
