@@ -286,6 +286,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#idle.stop()
     if (unread.length > 0) this.#take(unread)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
+    this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
     this.#offered = envelope
@@ -350,6 +351,10 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   touch(): void {
     this.#idle.touch()
+  }
+
+  become(protocol: Protocol): void {
+    this.#protocol = protocol
   }
 
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
@@ -428,7 +433,8 @@ export class Connection implements ProtocolOwner, LegOwner {
   }
 
   #onIdle(): void {
-    if (this.#busy) {
+    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
+    if (this.#stream.queued ? this.out.progressed() : this.#protocol.calling) {
       this.#idle.touch()
       this.#idle.start()
       return
@@ -440,10 +446,5 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#protocol.cancel(reason)
     if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
-  }
-
-  /** Whether the client takes what waits for it. If nothing does: a function takes the time that it takes. */
-  get #busy(): boolean {
-    return this.#stream.queued ? this.out.progressed() : this.#protocol.calling
   }
 }

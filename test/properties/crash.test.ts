@@ -324,7 +324,7 @@ class World {
   }
 }
 
-function after(...deaths: readonly number[]): World {
+function survive(...deaths: readonly number[]): World {
   const world = new World(deaths)
   world.run()
   world.checkNonces()
@@ -333,7 +333,7 @@ function after(...deaths: readonly number[]): World {
 }
 
 describe('a container dies after any number of bytes that have left it', () => {
-  const whole = after()
+  const whole = survive()
 
   it('and without that, everything is answered', () => {
     expect(whole.end).toBe('closed')
@@ -345,7 +345,7 @@ describe('a container dies after any number of bytes that have left it', () => {
     let lastLost = 0
     // The large response is looked at here and there.
     for (let at = 1; at < whole.written; at += EVERY_BYTE ? 1 : at < 6000 ? 13 : 2999) {
-      const world = after(at)
+      const world = survive(at)
       expect(world.crashes).toBe(1)
       ends[world.end!]++
       if (world.end === 'lost') lastLost = at
@@ -360,7 +360,7 @@ describe('a container dies after any number of bytes that have left it', () => {
     const ends = { closed: 0, alert: 0, lost: 0 }
     for (let round = 0; round < (LONG ? 2000 : 150); round++) {
       const deaths = Array.from({ length: 2 + below(random, 3) }, () => 1 + below(random, 4000))
-      const world = after(...deaths)
+      const world = survive(...deaths)
       ends[world.end!]++
     }
     expect(ends.closed).toBeGreaterThan(0)
