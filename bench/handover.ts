@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
-import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { makeCertificates } from '../certs/authority.ts'
 import { parseConfig } from '../src/gateway/config.ts'
@@ -11,103 +10,75 @@ import { plan } from '../src/gateway/plan.ts'
 import { Supervisor } from '../src/gateway/supervisor.ts'
 import { probeEvp } from '../src/tls13/crypto/evp.ts'
 import { chooseChannel } from '../src/transfer/channel.ts'
-import { type Environment, environment, type Load, watchLoad } from './lib/environment.ts'
-import { type GoalResult, goal, goalLines } from './lib/goal.ts'
-import { Progress } from './lib/progress.ts'
-import { saveResult } from './lib/results.ts'
-import { median, round } from './lib/stats.ts'
+import { goal, goalLines } from './lib/goal.ts'
+import { figuresOf } from './lib/measurement.ts'
+import { whole } from './lib/options.ts'
+import { runBench } from './lib/run.ts'
 import { figure } from './lib/table.ts'
 
 /** Milliseconds between two looks at how many have arrived: that much a round may be too long. */
 const LOOK = 5
-const THOROUGH = { rounds: 7, connections: 1000 }
-const QUICK = { rounds: 2, connections: 300 }
-
-const USAGE = `usage: npm run bench:handover -- [options]
-
-  --quick          few connections: does it work, and roughly how fast
-  --rounds N       how many rounds
-  --connections N  how many idle connections
-  --output DIR     where the JSON goes; bench/results unless told`
-
-interface HandoverResult extends Environment {
-  readonly bench: 'handover'
-  readonly format: 1
-  readonly date: string
-  readonly quick: boolean
-  readonly seconds: number
-  readonly load: Load
-  readonly connections: number
-  /** µs for one connection: from the order to drain until the new container has taken the last one, in each round. */
-  readonly rounds: readonly number[]
-  readonly microseconds: number
-  readonly goals: readonly GoalResult[]
-}
+const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000 }
 
 /**
  * `npm run bench:handover`: how long does it take to hand all idle TLS connections of a container to a new one? Every round
  * starts a container, drains the old one, and then asks for an answer on every connection: none may be lost.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      connections: { type: 'string' },
-      output: { type: 'string' },
-      help: { type: 'boolean', default: false },
+  await runBench(
+    {
+      name: 'handover',
+      question: 'How long does it take to hand all idle TLS connections of a container to a new one?',
+      options: { connections: { value: 'N', help: 'how many idle connections' } },
+      plans: {
+        quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, connections: 300 },
+        default: { ...COMMON, rounds: 7, seconds: 60 },
+        full: { ...COMMON, rounds: 100, seconds: 3600, precision: 0.005 },
+      },
     },
-  })
-  const preset = values.quick ? QUICK : THOROUGH
-  const [rounds, count] = [values.rounds ?? preset.rounds, values.connections ?? preset.connections].map(
-    Number,
-  ) as [number, number]
-  if (values.help || ![rounds, count].every(one => Number.isInteger(one) && one >= 1)) {
-    process.stdout.write(`${USAGE}\n`)
-    process.exitCode = values.help ? 0 : 2
-    return
-  }
-  const progress = new Progress()
-  const date = new Date()
-  const load = watchLoad()
-  const times: number[] = []
-  const platform = await Platform.start()
-  let watched: Load
-  try {
-    progress.say(`opening ${count} connections`)
-    const clients = await platform.open(count)
-    for (let number = 1; number <= rounds; number++) {
-      progress.say(`round ${number} of ${rounds}`, true)
-      times.push(round((await platform.handOver(count)) / count))
-      for (const client of clients) await client.ask(number)
-    }
-    watched = load()
-    for (const client of clients) client.close()
-  } finally {
-    await platform.stop()
-  }
-  progress.done()
-  const microseconds = round(median(times))
-  const result: HandoverResult = {
-    bench: 'handover',
-    format: 1,
-    date: date.toISOString(),
-    quick: values.quick,
-    seconds: Math.round((Date.now() - date.getTime()) / 1000),
-    ...environment(),
-    load: watched,
-    connections: count,
-    rounds: times,
-    microseconds,
-    goals: [goal(`µs to hand over one of ${count} idle connections`, '≤', 40, microseconds)],
-  }
-  const lines = [
-    `${count} idle connections handed to a new container, ${rounds} times, none lost`,
-    `µs for each: ${times.map(figure).join(', ')}`,
-    goalLines(result.goals),
-    `kept in ${saveResult('handover', date, result, values.output)}`,
-  ]
-  process.stdout.write(`${lines.join('\n')}\n`)
+    async run => {
+      const count =
+        run.values.connections === undefined
+          ? run.plan.connections
+          : whole('connections', run.values.connections, 1, 15_000)
+      const times: number[] = []
+      const platform = await Platform.start()
+      try {
+        run.progress.say(`opening ${count} connections`)
+        const clients = await platform.open(count)
+        await run.rounds(
+          async () => {
+            times.push((await platform.handOver(count)) / count)
+            for (const client of clients) await client.ask(times.length)
+          },
+          () => [times],
+        )
+        for (const client of clients) client.close()
+      } finally {
+        await platform.stop()
+      }
+      const title = `one of ${count} idle connections handed over`
+      const measurements =
+        times.length === 0
+          ? []
+          : [figuresOf({ name: 'handover', title, labels: { connections: count }, unit: 'µs' }, times)]
+      const goals = [
+        goal(`to hand over one of ${count} idle connections`, '≤', 40, measurements[0]?.value, 'µs'),
+      ]
+      return {
+        parameters: { connections: count },
+        measurements,
+        goals,
+        details: {},
+        print: () =>
+          [
+            `${count} idle connections handed to a new container, ${times.length} times, none lost`,
+            `µs for each: ${times.map(figure).join(', ')}`,
+            goalLines(goals),
+          ].join('\n'),
+      }
+    },
+  )
 }
 
 /** One function on a gateway, and its containers. */

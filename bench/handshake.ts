@@ -1,72 +1,38 @@
-import { parseArgs } from 'node:util'
 import { probeEvp } from '../src/tls13/crypto/evp.ts'
-import { format, goalsOf, type HandshakeResult, handshakeRows } from './handshake/result.ts'
+import { format, goalsOf, type HandshakeDetails, handshakeRows, measurementsOf } from './handshake/result.ts'
 import { Row } from './handshake/row.ts'
-import { SERVER_NAME, SIDES, STACKS } from './handshake/rows.ts'
-import { environment, watchLoad } from './lib/environment.ts'
+import { KINDS, SERVER_NAME, SIDES, STACKS } from './handshake/rows.ts'
 import { makeIdentity } from './lib/identity.ts'
 import { type Placement, usableCpus } from './lib/placement.ts'
-import { Progress } from './lib/progress.ts'
-import { saveResult } from './lib/results.ts'
+import { type Plan, type Run, runBench } from './lib/run.ts'
 
 /** Some thousand handshakes go by until the engine has compiled what they run. */
-const THOROUGH = { rounds: 7, warmUp: 7, count: 500 }
-const QUICK = { rounds: 3, warmUp: 1, count: 40 }
-
-const USAGE = `usage: npm run bench:handshake -- [options]
-
-  --quick        few samples: does it work, and roughly how fast
-  --rounds N     how many rounds
-  --output DIR   where the JSON goes; bench/results unless told`
+const COMMON = { warmUp: 7, least: 7, precision: 0.02, count: 500 }
 
 /** `npm run bench:handshake`: how many handshakes a second, full and resumed, as a server and as a client, beside node:tls? */
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      output: { type: 'string' },
-      help: { type: 'boolean', default: false },
+await runBench(
+  {
+    name: 'handshake',
+    question: 'How many handshakes a second, full and resumed, as a server and as a client, beside node:tls?',
+    options: {},
+    plans: {
+      quick: { ...COMMON, warmUp: 1, least: 3, rounds: 3, seconds: 8, count: 40 },
+      default: { ...COMMON, rounds: 7, seconds: 60 },
+      full: { ...COMMON, rounds: 200, seconds: 7200, precision: 0.002 },
     },
-  })
-  const plan = values.quick ? QUICK : THOROUGH
-  const rounds = values.rounds === undefined ? plan.rounds : Number(values.rounds)
-  if (values.help || !Number.isInteger(rounds) || rounds < 1) {
-    process.stdout.write(`${USAGE}\n`)
-    process.exitCode = values.help ? 0 : 2
-    return
-  }
-  const cpus = usableCpus()
-  const progress = new Progress()
-  const date = new Date()
-  const load = watchLoad()
-  const rows = await measure({ ...plan, rounds }, cpus, progress)
-  progress.done()
-  const evp = probeEvp()
-  const results = handshakeRows(rows)
-  const result: HandshakeResult = {
-    bench: 'handshake',
-    format: 1,
-    date: date.toISOString(),
-    quick: values.quick,
-    seconds: Math.round((Date.now() - date.getTime()) / 1000),
-    ...environment(),
-    ...(evp.available ? {} : { evpMissing: evp.reason }),
-    load: load(),
-    rows: results,
-    goals: goalsOf(results),
-  }
-  process.stdout.write(
-    `${format(result)}\n\nkept in ${saveResult('handshake', date, result, values.output)}\n`,
-  )
-}
+  },
+  async run => {
+    const rows = await measure(run)
+    const evp = probeEvp()
+    const handshakes = handshakeRows(rows)
+    const details: HandshakeDetails = { ...(evp.available ? {} : { evpMissing: evp.reason }), handshakes }
+    return { measurements: measurementsOf(rows), goals: goalsOf(handshakes), details, print: format }
+  },
+)
 
 /** All are up at the same time and take turns. */
-async function measure(
-  plan: typeof THOROUGH,
-  [cpu, other]: ReturnType<typeof usableCpus>,
-  progress: Progress,
-): Promise<Row[]> {
+async function measure(run: Run<Plan & { readonly count: number }, Record<string, never>>): Promise<Row[]> {
+  const [cpu, other] = usableCpus()
   const identity = await makeIdentity(SERVER_NAME)
   const stacks = STACKS.filter(stack => stack !== 'evp' || probeEvp().available)
   const placements: readonly Placement[] = other === undefined ? ['one core'] : ['one core', 'two cores']
@@ -75,14 +41,14 @@ async function measure(
   )
   try {
     for (const row of rows) await row.start(identity, [cpu, row.placement === 'one core' ? cpu : other!])
-    for (let round = -plan.warmUp; round < plan.rounds; round++) {
-      progress.say(round < 0 ? 'warming up' : `round ${round + 1} of ${plan.rounds}`, round >= 0)
-      for (const row of rows) await row.round(plan.count, round >= 0)
-    }
+    await run.rounds(
+      async counts => {
+        for (const row of rows) await row.round(run.plan.count, counts)
+      },
+      () => rows.flatMap(({ measured }) => KINDS.map(kind => measured[kind].cpu)),
+    )
   } finally {
     for (const row of rows) row.stop()
   }
   return rows
 }
-
-await main()

@@ -1,12 +1,17 @@
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { Child } from './lib/child.ts'
-import { environment, watchLoad } from './lib/environment.ts'
 import { type Identity, makeIdentity } from './lib/identity.ts'
+import { whole } from './lib/options.ts'
 import { usableCpus } from './lib/placement.ts'
-import { Progress } from './lib/progress.ts'
-import { saveResult } from './lib/results.ts'
-import { format, goalsOf, type MemoryResult, memoryRows, type Sample } from './memory/result.ts'
+import { runBench } from './lib/run.ts'
+import {
+  format,
+  goalsOf,
+  type MemoryDetails,
+  measurementsOf,
+  memoryRows,
+  type Sample,
+} from './memory/result.ts'
 import {
   type Memory,
   type Order,
@@ -23,68 +28,41 @@ const SCRIPT = fileURLToPath(new URL('./memory/peer.js', import.meta.url))
  * connections there are. What is counted is what the connections after them add.
  */
 const BEFORE = 1500
-const THOROUGH = { rounds: 5, connections: 4000 }
-const QUICK = { rounds: 1, connections: 1500 }
-
-const USAGE = `usage: npm run bench:memory -- [options]
-
-  --quick          few connections: does it work, and roughly how much
-  --rounds N       how many rounds
-  --connections N  how many at a time
-  --output DIR     where the JSON goes; bench/results unless told`
+const COMMON = { warmUp: 0, least: 5, precision: 0.02, connections: 4000 }
 
 /** `npm run bench:memory`: what memory does an idle connection cost, beside node:tls? */
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      connections: { type: 'string' },
-      output: { type: 'string' },
-      help: { type: 'boolean', default: false },
+await runBench(
+  {
+    name: 'memory',
+    question: 'What memory does an idle connection cost, beside node:tls?',
+    options: { connections: { value: 'N', help: 'how many at a time' } },
+    plans: {
+      quick: { ...COMMON, least: 1, rounds: 1, seconds: 10, connections: 1000 },
+      default: { ...COMMON, rounds: 5, seconds: 90 },
+      full: { ...COMMON, rounds: 50, seconds: 3600, precision: 0.005, connections: 8000 },
     },
-  })
-  const plan = values.quick ? QUICK : THOROUGH
-  const [rounds, connections] = [values.rounds ?? plan.rounds, values.connections ?? plan.connections].map(
-    Number,
-  )
-  if (values.help || !isCount(rounds) || !isCount(connections)) {
-    process.stdout.write(`${USAGE}\n`)
-    process.exitCode = values.help ? 0 : 2
-    return
-  }
-  const cpus = usableCpus()
-  const progress = new Progress()
-  const date = new Date()
-  const load = watchLoad()
-  const identity = await makeIdentity(SERVER_NAME)
-  const samples = new Map<Stack, Sample[]>(STACKS.map(stack => [stack, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (const stack of STACKS) {
-      progress.say(`round ${round + 1} of ${rounds}: ${stack}`, true)
-      samples.get(stack)!.push(await measure(stack, identity, cpus, connections))
+  },
+  async run => {
+    const connections =
+      run.values.connections === undefined
+        ? run.plan.connections
+        : whole('connections', run.values.connections, 1, 15_000)
+    const cpus = usableCpus()
+    const identity = await makeIdentity(SERVER_NAME)
+    const samples = new Map<Stack, Sample[]>(STACKS.map(stack => [stack, []]))
+    await run.rounds(async () => {
+      for (const stack of STACKS) samples.get(stack)!.push(await measure(stack, identity, cpus, connections))
+    })
+    const servers = memoryRows(samples)
+    return {
+      parameters: { connections },
+      measurements: measurementsOf(samples),
+      goals: goalsOf(servers),
+      details: { connections, servers } satisfies MemoryDetails,
+      print: format,
     }
-  }
-  progress.done()
-  const rows = memoryRows(samples)
-  const result: MemoryResult = {
-    bench: 'memory',
-    format: 1,
-    date: date.toISOString(),
-    quick: values.quick,
-    seconds: Math.round((Date.now() - date.getTime()) / 1000),
-    ...environment(),
-    load: load(),
-    connections,
-    rows,
-    goals: goalsOf(rows),
-  }
-  process.stdout.write(`${format(result)}\n\nkept in ${saveResult('memory', date, result, values.output)}\n`)
-}
-
-function isCount(number: number | undefined): number is number {
-  return number !== undefined && Number.isInteger(number) && number >= 1
-}
+  },
+)
 
 /** A server of its own, looked at before and after it was filled. */
 async function measure(
@@ -117,5 +95,3 @@ async function memoryOf(server: Child<Order, Report>, expected: number): Promise
     throw new Error(`the server has ${report.connections} connections, not ${expected}`)
   return report
 }
-
-await main()

@@ -1,77 +1,71 @@
 import { execFileSync } from 'node:child_process'
-import { parseArgs } from 'node:util'
 import { loadProvider, PROVIDERS } from '../src/containers/membership.ts'
 import { probeEvp } from '../src/tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../src/tls13/index.ts'
-import { environment, watchLoad } from './lib/environment.ts'
 import { makeIdentity } from './lib/identity.ts'
 import { type Placement, usableCpus } from './lib/placement.ts'
-import { Progress } from './lib/progress.ts'
-import { saveResult } from './lib/results.ts'
+import { type Plan, type Run, runBench } from './lib/run.ts'
 import { Series } from './lib/stats.ts'
 import { opensslSpeed, opensslVersion } from './record/limit.ts'
 import { Pair } from './record/pair.ts'
 import { format } from './record/print.ts'
-import { goalsOf, pairResults, type RecordResult, sealingResults } from './record/result.ts'
+import { goalsOf, measurementsOf, pairResults, type RecordDetails, sealingResults } from './record/result.ts'
 import { SERVER_NAME, SIZES, STACKS } from './record/rows.ts'
 import { Sealing } from './record/sealing.ts'
 
 /** What a run consists of. The limit takes a second for each size and suite, so it has fewer rounds. */
-const THOROUGH = { rounds: 15, warmUp: 2, limitRounds: 3, roundTrips: 1000, pieces: 2048 }
-const QUICK = { rounds: 3, warmUp: 1, limitRounds: 1, roundTrips: 300, pieces: 512 }
+interface RecordPlan extends Plan {
+  readonly limitRounds: number
+  readonly roundTrips: number
+  readonly pieces: number
+}
 
-type Plan = typeof THOROUGH
-
-const USAGE = `usage: npm run bench:record -- [options]
-
-  --quick        few samples: does it work, and roughly how fast
-  --rounds N     how many rounds
-  --output DIR   where the JSON goes; bench/results unless told`
+const COMMON = { warmUp: 2, least: 8, precision: 0.02, limitRounds: 3, roundTrips: 1000, pieces: 2048 }
 
 /** `npm run bench:record`: what does our record layer cost, beside OpenSSL itself and beside node:tls? */
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      output: { type: 'string' },
-      help: { type: 'boolean', default: false },
+await runBench(
+  {
+    name: 'record',
+    question: 'What does our record layer cost, beside OpenSSL itself and beside node:tls?',
+    options: {},
+    plans: {
+      quick: {
+        ...COMMON,
+        warmUp: 1,
+        rounds: 3,
+        least: 3,
+        seconds: 6,
+        limitRounds: 1,
+        roundTrips: 300,
+        pieces: 512,
+      },
+      default: { ...COMMON, rounds: 15, seconds: 40 },
+      full: { ...COMMON, rounds: 200, seconds: 3600, precision: 0.002, limitRounds: 10 },
     },
-  })
-  const preset = values.quick ? QUICK : THOROUGH
-  const rounds = values.rounds === undefined ? preset.rounds : Number(values.rounds)
-  if (values.help || !Number.isInteger(rounds) || rounds < 1) {
-    process.stdout.write(`${USAGE}\n`)
-    process.exitCode = values.help ? 0 : 2
-    return
-  }
-  const cpus = usableCpus()
-  const progress = new Progress()
-  const date = new Date()
-  const load = watchLoad()
-  const plan = { ...preset, rounds }
-  const sealing = await measureSealing(plan, cpus[0], progress)
-  const pairs = await measurePairs(plan, cpus, progress)
-  progress.done()
-  const openssl = opensslVersion()
-  const evp = probeEvp()
-  const [sealings, opened] = [sealingResults(sealing.all, sealing.limits), pairResults(pairs)]
-  const result: RecordResult = {
-    bench: 'record',
-    format: 1,
-    date: date.toISOString(),
-    quick: values.quick,
-    seconds: Math.round((Date.now() - date.getTime()) / 1000),
-    ...environment(),
-    ...(openssl === undefined ? {} : { openssl }),
-    ...(evp.available ? {} : { evpMissing: evp.reason }),
-    load: load(),
-    sealing: sealings,
-    connections: opened,
-    goals: goalsOf(sealings, opened),
-  }
-  process.stdout.write(`${format(result)}\n\nkept in ${saveResult('record', date, result, values.output)}\n`)
-}
+  },
+  async run => {
+    const cpus = usableCpus()
+    const sealing = await measureSealing(run, cpus[0])
+    const pairs = await measurePairs(run, cpus)
+    const openssl = opensslVersion()
+    const evp = probeEvp()
+    const [sealings, opened] = [sealingResults(sealing.all, sealing.limits), pairResults(pairs)]
+    const details: RecordDetails = {
+      ...(openssl === undefined ? {} : { openssl }),
+      ...(evp.available ? {} : { evpMissing: evp.reason }),
+      sealing: sealings,
+      connections: opened,
+    }
+    return {
+      measurements: measurementsOf(sealing.all, sealing.limits, pairs),
+      goals: goalsOf(sealings, opened),
+      details,
+      print: format,
+    }
+  },
+)
+
+type RecordRun = Run<RecordPlan, Record<string, never>>
 
 /** Every provider that works here. */
 async function workingProviders(): Promise<CryptoProvider[]> {
@@ -81,9 +75,8 @@ async function workingProviders(): Promise<CryptoProvider[]> {
 
 /** Sealing and opening in this process, pinned like the program that it is held against. */
 async function measureSealing(
-  plan: Plan,
+  run: RecordRun,
   cpu: number,
-  progress: Progress,
 ): Promise<{ all: Sealing[]; limits: Map<string, Series> }> {
   execFileSync('taskset', ['-a', '-cp', String(cpu), String(process.pid)], { stdio: 'ignore' })
   const known = await loadProvider('node')
@@ -95,29 +88,30 @@ async function measureSealing(
     }),
   )
   const limits = new Map<string, Series>()
-  for (let round = -plan.warmUp; round < plan.rounds; round++) {
-    progress.say(
-      round < 0 ? 'sealing: warming up' : `sealing: round ${round + 1} of ${plan.rounds}`,
-      round >= 0,
-    )
-    for (const sealing of all) sealing.round(round >= 0)
-    if (round < 0 || round >= plan.limitRounds || opensslVersion() === undefined) continue
-    for (const { name } of known.cipherSuites) {
-      for (const size of SIZES) {
-        const series = limits.get(`${name} ${size}`) ?? new Series()
-        series.add([opensslSpeed(name, size, cpu)])
-        limits.set(`${name} ${size}`, series)
+  await run.rounds(
+    async (counts, round) => {
+      for (const sealing of all) sealing.round(counts)
+      if (!counts || round >= run.plan.limitRounds || opensslVersion() === undefined) return
+      for (const { name } of known.cipherSuites) {
+        for (const size of SIZES) {
+          const series = limits.get(`${name} ${size}`) ?? new Series()
+          series.add([opensslSpeed(name, size, cpu)])
+          limits.set(`${name} ${size}`, series)
+        }
       }
-    }
-  }
+    },
+    () =>
+      all
+        .filter(one => one.provider !== 'noble')
+        .flatMap(one => [...one.series.values()].map(of => of.medians)),
+  )
   return { all, limits }
 }
 
 /** Two processes and a socket between them; all stacks are up at the same time and take turns. */
 async function measurePairs(
-  plan: Plan,
+  run: RecordRun,
   [cpu, other]: readonly [number, number | undefined],
-  progress: Progress,
 ): Promise<Pair[]> {
   const identity = await makeIdentity(SERVER_NAME)
   const stacks = STACKS.filter(stack => stack !== 'evp' || probeEvp().available)
@@ -128,18 +122,15 @@ async function measurePairs(
       const suite = await pair.start(identity, [cpu, pair.placement === 'one core' ? cpu : other!])
       if (suite !== 'TLS_AES_128_GCM_SHA256') throw new Error(`${pair.stack} chose ${suite}`)
     }
-    for (let round = -plan.warmUp; round < plan.rounds; round++) {
-      progress.say(
-        round < 0 ? 'connections: warming up' : `connections: round ${round + 1} of ${plan.rounds}`,
-        round >= 0,
-      )
-      for (const pair of pairs) await pair.roundTripRound(plan.roundTrips, round >= 0)
-      for (const pair of pairs) await pair.bulkRound(plan.pieces, round >= 0)
-    }
+    await run.rounds(
+      async counts => {
+        for (const pair of pairs) await pair.roundTripRound(run.plan.roundTrips, counts)
+        for (const pair of pairs) await pair.bulkRound(run.plan.pieces, counts)
+      },
+      () => pairs.flatMap(pair => [pair.roundTrips.medians, pair.bulk]),
+    )
   } finally {
     for (const pair of pairs) pair.stop()
   }
   return pairs
 }
-
-await main()

@@ -1,6 +1,7 @@
-import type { Environment, Load } from '../lib/environment.ts'
 import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
+import { figuresOf, type Measurement } from '../lib/measurement.ts'
 import type { Placement } from '../lib/placement.ts'
+import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
 import { figure, table } from '../lib/table.ts'
 import type { Row } from './row.ts'
@@ -21,17 +22,27 @@ export interface HandshakeRow {
   readonly cpuRatio: number
 }
 
-export interface HandshakeResult extends Environment {
-  readonly bench: 'handshake'
-  readonly format: 1
-  readonly date: string
-  readonly quick: boolean
-  readonly seconds: number
+/** What this bench has besides what all have. */
+export interface HandshakeDetails {
   /** Why there are no rows for evp. */
   readonly evpMissing?: string
-  readonly load: Load
-  readonly rows: readonly HandshakeRow[]
-  readonly goals: readonly GoalResult[]
+  readonly handshakes: readonly HandshakeRow[]
+}
+
+/** Everything as measurements. What somebody broke off before its first round is not among them. */
+export function measurementsOf(rows: readonly Row[]): Measurement[] {
+  return rows.flatMap(({ placement, side, stack, measured }) =>
+    KINDS.filter(kind => measured[kind].rates.length > 0).flatMap(kind => {
+      const labels = { placement, side, stack, kind }
+      return [
+        figuresOf({ name: 'handshake.rate', title: 'handshakes a second', labels }, measured[kind].rates),
+        figuresOf(
+          { name: 'handshake.cpu', title: 'CPU for one', labels, unit: 'µs CPU' },
+          measured[kind].cpu,
+        ),
+      ]
+    }),
+  )
 }
 
 export function handshakeRows(rows: readonly Row[]): HandshakeRow[] {
@@ -40,7 +51,8 @@ export function handshakeRows(rows: readonly Row[]): HandshakeRow[] {
     const reference = rows.find(
       one => one.placement === placement && one.side === side && one.stack === 'node:tls',
     )!
-    return KINDS.map(kind => {
+    const done = KINDS.filter(kind => measured[kind].rates.length > 0)
+    return done.map(kind => {
       const [own, theirs] = [measured[kind], reference.measured[kind]]
       return {
         placement,
@@ -67,14 +79,8 @@ export function goalsOf(rows: readonly HandshakeRow[]): GoalResult[] {
 }
 
 /** What a person wants to read of a result. */
-export function format({ machine, versions, load, evpMissing, quick, rows, goals }: HandshakeResult): string {
-  const head = [
-    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}`,
-    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
-    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
-    ...(quick ? ['few samples: no figures to quote'] : []),
-  ]
-  const lines = rows.map(row => [
+export function format({ evpMissing, handshakes, goals }: BenchResult & HandshakeDetails): string {
+  const lines = handshakes.map(row => [
     `${row.placement}, ${row.side} by ${row.stack}, ${row.kind}`,
     figure(row.rate),
     row.rateRatio.toFixed(2),
@@ -82,7 +88,7 @@ export function format({ machine, versions, load, evpMissing, quick, rows, goals
     row.cpuRatio.toFixed(2),
   ])
   return [
-    head.join('\n'),
+    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
     `The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM (ratios: medians over rounds, node:tls = 1):`,
     table(['', 'handshakes/s', 'ratio', 'CPU µs', 'ratio'], lines),
     goalLines(goals),

@@ -65,6 +65,8 @@ export function obey<Order extends { readonly do: string }, Report extends { rea
   work: (order: Order) => Promise<Report> | Report,
 ): void {
   process.on('disconnect', () => process.exit())
+  // In a terminal Ctrl-C comes to all of us; the parent decides.
+  process.on('SIGINT', () => {})
   process.on('message', (order: Order | CpuOrder) => {
     if (order.do === 'cpu') {
       const { user, system } = process.cpuUsage()

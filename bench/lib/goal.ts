@@ -5,6 +5,7 @@ export interface GoalResult {
   readonly name: string
   readonly relation: '≤' | '≥'
   readonly goal: number
+  readonly unit?: string
   /** Absent if it was not measured. */
   readonly reached?: number
   readonly met?: boolean
@@ -15,17 +16,20 @@ export function goal(
   relation: '≤' | '≥',
   value: number,
   reached: number | undefined,
+  unit?: string,
 ): GoalResult {
-  if (reached === undefined) return { name, relation, goal: value }
-  return { name, relation, goal: value, reached, met: relation === '≤' ? reached <= value : reached >= value }
+  const what = { name, relation, goal: value, ...(unit === undefined ? {} : { unit }) }
+  if (reached === undefined) return what
+  return { ...what, reached, met: relation === '≤' ? reached <= value : reached >= value }
 }
 
 /** Goals as lines of text. */
 export function goalLines(goals: readonly GoalResult[]): string {
   return goals
-    .map(({ name, relation, goal: value, reached, met }) => {
+    .map(({ name, relation, goal: value, unit, reached, met }) => {
       const verdict = met === undefined ? 'not measured' : met ? 'reached' : 'MISSED'
-      return `${verdict.padEnd(12)} ${name}: ${figure(reached)} (goal ${relation} ${value})`
+      const suffix = unit === undefined ? '' : ` ${unit}`
+      return `${verdict.padEnd(12)} ${name}: ${figure(reached)}${suffix} (goal ${relation} ${value}${suffix})`
     })
     .join('\n')
 }

@@ -1,5 +1,6 @@
-import type { Environment, Load } from '../lib/environment.ts'
 import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
+import { figuresOf, type Measurement } from '../lib/measurement.ts'
+import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
 import { figure, table } from '../lib/table.ts'
 import type { Memory, Stack } from './rows.ts'
@@ -24,44 +25,60 @@ export interface MemoryRow {
   readonly javascript: number
 }
 
-export interface MemoryResult extends Environment {
-  readonly bench: 'memory'
-  readonly format: 1
-  readonly date: string
-  readonly quick: boolean
-  readonly seconds: number
-  readonly load: Load
+/** What this bench has besides what all have. */
+export interface MemoryDetails {
   /** So many were opened in each round. */
   readonly connections: number
-  readonly rows: readonly MemoryRow[]
-  readonly goals: readonly GoalResult[]
+  readonly servers: readonly MemoryRow[]
 }
 
-export function memoryRows(samples: ReadonlyMap<Stack, readonly Sample[]>): MemoryRow[] {
-  const per = (of: (memory: Memory) => number | undefined, stack: Stack): number[] =>
-    samples.get(stack)!.flatMap(({ before, after }) => {
-      const [one, other] = [of(before), of(after)]
-      if (one === undefined || other === undefined) return []
-      return [(other - one) / (after.connections - before.connections)]
-    })
+type Samples = ReadonlyMap<Stack, readonly Sample[]>
+
+/** Everything as measurements. */
+export function measurementsOf(samples: Samples): Measurement[] {
+  return [...samples.keys()].flatMap(stack => {
+    const one = (name: string, title: string, rounds: readonly number[]): Measurement[] =>
+      rounds.length === 0
+        ? []
+        : [figuresOf({ name: `memory.${name}`, title, labels: { stack }, unit: 'B' }, rounds)]
+    return [
+      ...one('resident', 'resident memory of an idle connection', per(samples, resident, stack)),
+      ...one('anonymous', "its memory that is the process's alone", per(samples, anonymous, stack)),
+      ...one('javascript', 'its heap and external memory', per(samples, javascript, stack)),
+    ]
+  })
+}
+
+/** What one connection added, in each round. */
+function per(samples: Samples, of: (memory: Memory) => number | undefined, stack: Stack): number[] {
+  return samples.get(stack)!.flatMap(({ before, after }) => {
+    const [one, other] = [of(before), of(after)]
+    if (one === undefined || other === undefined) return []
+    return [(other - one) / (after.connections - before.connections)]
+  })
+}
+
+const resident = (memory: Memory): number => memory.resident
+const anonymous = (memory: Memory): number | undefined => memory.anonymous
+const javascript = (memory: Memory): number => memory.heap + memory.external
+
+export function memoryRows(samples: Samples): MemoryRow[] {
   const ratio = (one: number, other: number): number => one / other
-  const resident = (memory: Memory): number => memory.resident
-  const anonymous = (memory: Memory): number | undefined => memory.anonymous
   return [...samples.keys()].map(stack => {
-    const rounds = per(resident, stack)
-    const own = per(anonymous, stack)
+    const rounds = per(samples, resident, stack)
+    const own = per(samples, anonymous, stack)
     return {
       stack,
       resident: round(median(rounds)),
       residentRounds: rounds.map(round),
-      residentRatio: acrossRounds(rounds, per(resident, 'node:tls'), ratio)!,
+      residentRatio: acrossRounds(rounds, per(samples, resident, 'node:tls'), ratio)!,
       ...(own.length === 0
         ? {}
         : {
             anonymous: round(median(own)),
-            anonymousRatio: acrossRounds(own, per(anonymous, 'node:tls'), ratio)!,
+            anonymousRatio: acrossRounds(own, per(samples, anonymous, 'node:tls'), ratio)!,
           }),
-      javascript: round(median(per(memory => memory.heap + memory.external, stack))),
+      javascript: round(median(per(samples, javascript, stack))),
     }
   })
 }
@@ -76,13 +93,8 @@ export function goalsOf(rows: readonly MemoryRow[]): GoalResult[] {
 }
 
 /** What a person wants to read of a result. */
-export function format({ machine, versions, load, quick, connections, rows, goals }: MemoryResult): string {
-  const head = [
-    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}`,
-    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
-    ...(quick ? ['few connections: no figures to quote'] : []),
-  ]
-  const lines = rows.map(row => [
+export function format({ connections, servers, goals }: BenchResult & MemoryDetails): string {
+  const lines = servers.map(row => [
     row.stack,
     kibibytes(row.resident),
     row.residentRatio.toFixed(2),
@@ -91,7 +103,6 @@ export function format({ machine, versions, load, quick, connections, rows, goal
     kibibytes(row.javascript),
   ])
   return [
-    head.join('\n'),
     `KiB for one of ${connections} idle connections (ratios: medians over rounds, node:tls = 1):`,
     table(['', 'resident', 'ratio', 'anonymous', 'ratio', 'heap + external'], lines),
     goalLines(goals),

@@ -5,13 +5,11 @@ import { SIZES } from './rows.ts'
 
 /** What a person wants to read of a result. */
 export function format(result: RecordResult): string {
-  const { machine, versions, openssl, load, evpMissing } = result
+  const { openssl, evpMissing } = result
   const head = [
-    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}; ${openssl ?? 'no openssl program'}`,
-    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
+    openssl ?? 'no openssl program',
+    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
   ]
-  if (evpMissing !== undefined) head.push(`no evp: ${evpMissing}`)
-  if (result.quick) head.push('few samples: no figures to quote')
   return [
     head.join('\n'),
     `One record, µs of CPU time (and openssl speed's time divided by it):\n${sealingTable(result)}`,

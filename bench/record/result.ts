@@ -1,6 +1,7 @@
-import type { Environment, Load } from '../lib/environment.ts'
 import { type GoalResult, goal } from '../lib/goal.ts'
+import { figuresOf, type Measurement, timesOf } from '../lib/measurement.ts'
 import type { Placement } from '../lib/placement.ts'
+import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round, type Series, type Summary } from '../lib/stats.ts'
 import type { Pair } from './pair.ts'
 import { OPERATIONS, type Operation, SIZES, type Size, type Stack } from './rows.ts'
@@ -34,20 +35,63 @@ export interface ConnectionResult {
   readonly receiverCpuRatio: number
 }
 
-export interface RecordResult extends Environment {
-  readonly bench: 'record'
-  readonly format: 1
-  readonly date: string
-  readonly quick: boolean
-  readonly seconds: number
+/** What this bench has besides what all have. */
+export interface RecordDetails {
   /** The program that `openssl speed` was of; absent where there is none. */
   readonly openssl?: string
   /** Why there are no rows for evp. */
   readonly evpMissing?: string
-  readonly load: Load
   readonly sealing: readonly SealingResult[]
   readonly connections: readonly ConnectionResult[]
-  readonly goals: readonly GoalResult[]
+}
+
+export type RecordResult = BenchResult & RecordDetails
+
+/** Everything as measurements. What somebody broke off before its first round is not among them. */
+export function measurementsOf(
+  all: readonly Sealing[],
+  limits: ReadonlyMap<string, Series>,
+  pairs: readonly Pair[],
+): Measurement[] {
+  const sealed = all.flatMap(({ provider, suite, series }) =>
+    SIZES.flatMap(size =>
+      OPERATIONS.flatMap(operation => {
+        const one = series.get(Sealing.key(operation, size))
+        const labels = { provider, suite, size }
+        return one === undefined
+          ? []
+          : [
+              timesOf(
+                { name: `record.${operation}`, title: `${operation} a record`, labels, unit: 'µs CPU' },
+                one,
+              ),
+            ]
+      }),
+    ),
+  )
+  const openssl = [...limits].map(([key, series]) => {
+    const [suite, size] = key.split(' ') as [string, string]
+    const labels = { suite, size: Number(size) }
+    return timesOf({ name: 'record.openssl', title: 'openssl speed', labels, unit: 'µs CPU' }, series)
+  })
+  const connections = pairs
+    .filter(({ bulk }) => bulk.length > 0)
+    .flatMap(({ placement, stack, roundTrips, bulk, senderCpu, receiverCpu }) => {
+      const labels = { placement, stack }
+      return [
+        timesOf({ name: 'connection.round-trip', title: 'a round trip of 64 bytes', labels }, roundTrips),
+        figuresOf({ name: 'connection.bulk', title: 'bulk', labels, unit: 'MB/s' }, bulk),
+        figuresOf(
+          { name: 'connection.sender', title: "the sender's CPU", labels, unit: 'µs CPU/MB' },
+          senderCpu,
+        ),
+        figuresOf(
+          { name: 'connection.receiver', title: "the receiver's CPU", labels, unit: 'µs CPU/MB' },
+          receiverCpu,
+        ),
+      ]
+    })
+  return [...sealed, ...openssl, ...connections]
 }
 
 /** @param limits of `openssl speed`, by suite and size */
@@ -61,7 +105,7 @@ export function sealingResults(
       const limit = limits.get(`${suite} ${size}`)?.summary
       const rows = OPERATIONS.flatMap(operation =>
         all
-          .filter(one => one.suite === suite)
+          .filter(one => one.suite === suite && one.series.size > 0)
           .map(({ provider, series }): SealingResult => {
             const time = series.get(Sealing.key(operation, size))!.summary
             const toOpenssl = limit && { toOpenssl: round(limit.p50 / time.p50) }
@@ -78,24 +122,26 @@ export function sealingResults(
 }
 
 export function pairResults(pairs: readonly Pair[]): ConnectionResult[] {
-  return pairs.map(pair => {
-    const { placement, stack, roundTrips, bulk, senderCpu, receiverCpu } = pair
-    const reference = pairs.find(one => one.stack === 'node:tls' && one.placement === placement)!
-    const ratio = (one: number, other: number): number => one / other
-    return {
-      placement,
-      stack,
-      roundTrip: roundTrips.summary,
-      roundTripRatio: acrossRounds(roundTrips.medians, reference.roundTrips.medians, ratio)!,
-      bulk: round(median(bulk)),
-      bulkRounds: bulk.map(round),
-      bulkRatio: acrossRounds(bulk, reference.bulk, ratio)!,
-      senderCpu: round(median(senderCpu)),
-      senderCpuRatio: acrossRounds(senderCpu, reference.senderCpu, ratio)!,
-      receiverCpu: round(median(receiverCpu)),
-      receiverCpuRatio: acrossRounds(receiverCpu, reference.receiverCpu, ratio)!,
-    }
-  })
+  return pairs
+    .filter(({ bulk }) => bulk.length > 0)
+    .map(pair => {
+      const { placement, stack, roundTrips, bulk, senderCpu, receiverCpu } = pair
+      const reference = pairs.find(one => one.stack === 'node:tls' && one.placement === placement)!
+      const ratio = (one: number, other: number): number => one / other
+      return {
+        placement,
+        stack,
+        roundTrip: roundTrips.summary,
+        roundTripRatio: acrossRounds(roundTrips.medians, reference.roundTrips.medians, ratio)!,
+        bulk: round(median(bulk)),
+        bulkRounds: bulk.map(round),
+        bulkRatio: acrossRounds(bulk, reference.bulk, ratio)!,
+        senderCpu: round(median(senderCpu)),
+        senderCpuRatio: acrossRounds(senderCpu, reference.senderCpu, ratio)!,
+        receiverCpu: round(median(receiverCpu)),
+        receiverCpuRatio: acrossRounds(receiverCpu, reference.receiverCpu, ratio)!,
+      }
+    })
 }
 
 /** What was reached of what we aim at: evp, on one core and on two. */

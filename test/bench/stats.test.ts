@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { acrossRounds, median, Series } from '../../bench/lib/stats.ts'
+import { acrossRounds, imprecision, intervalOfMedian, median, Series } from '../../bench/lib/stats.ts'
 import { figure, table } from '../../bench/lib/table.ts'
 
 describe('statistics', () => {
@@ -28,6 +28,35 @@ describe('statistics', () => {
     expect(() => new Series().add([])).toThrow(RangeError)
     expect(() => new Series().add([Number.NaN])).toThrow(RangeError)
     expect(() => new Series().add([-1])).toThrow(RangeError)
+  })
+
+  test('the interval of the median: as many values may lie outside as 95 % allow', () => {
+    const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => n - i)
+    expect(intervalOfMedian(upTo(5))).toBeUndefined()
+    // From tables of the sign test: n = 6, 8: the extremes; 9: all but one at either end; 20: the 6th and the 15th.
+    expect(intervalOfMedian(upTo(6))).toEqual([1, 6])
+    expect(intervalOfMedian(upTo(8))).toEqual([1, 8])
+    expect(intervalOfMedian(upTo(9))).toEqual([2, 8])
+    expect(intervalOfMedian(upTo(20))).toEqual([6, 15])
+    expect(imprecision(upTo(5))).toBe(Number.POSITIVE_INFINITY)
+    expect(imprecision([99, 100, 100, 100, 100, 100, 100, 100, 100, 101])).toBe(0)
+  })
+
+  test('a series of means, where two kinds of sample are mixed', () => {
+    const series = new Series('mean')
+    series.add([10, 10, 10, 30])
+    expect(series.medians).toEqual([15])
+  })
+
+  test('the histogram counts every sample, in classes at most 2.2 % wide', () => {
+    const series = new Series()
+    series.add([1, 1, 50, 51.5, 4000])
+    expect(series.bins.map(([, count]) => count)).toEqual([2, 1, 1, 1])
+    for (const [index, value] of [1, 50, 51.5, 4000].entries()) {
+      const [edge] = series.bins[index]!
+      expect(edge).toBeGreaterThanOrEqual(value)
+      expect(edge / value).toBeLessThan(1.023)
+    }
   })
 
   test('relations are made within a round: drift cancels out', () => {
