@@ -30,13 +30,14 @@ interface MigrationPlan extends Plan {
   readonly crowdRounds: number
 }
 
+/** It takes some 8000 moves until the engine has compiled what a move runs. */
 const DEFAULT: MigrationPlan = {
-  warmUp: 3,
+  warmUp: 4,
   least: 12,
   rounds: 60,
-  seconds: 60,
+  seconds: 45,
   precision: 0.01,
-  warmUpSize: { requests: 1000, fetches: 300, reconnects: 10, parts: 2000 },
+  warmUpSize: { requests: 2500, fetches: 500, reconnects: 10, parts: 2000 },
   size: { requests: 200, fetches: 100, reconnects: 6, parts: 200 },
   slowSize: { requests: 50, fetches: 25, reconnects: 2, parts: 50 },
   slowEvery: 4,

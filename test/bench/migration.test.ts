@@ -46,6 +46,8 @@ function kept(): MigrationResult {
 /** The smallest run that has a bit of everything. */
 const SMALL = ['--quick', '--rounds', '1', '--provider', 'node', '--placement', 'one', '--alpha', '0,50', '--payload', '64,40000', '--connections', '2', '--chain', '3'] // biome-ignore format: one line
 const native = probe().available
+/** Whether to leave out what takes long. */
+const SHORT = process.env.HOTPOTATO_LONG !== '1'
 
 describe.sequential('bench:migration', () => {
   test('measures every row, the sweeps and the stages; the JSON fits the schema', {
@@ -111,21 +113,31 @@ describe.sequential('bench:migration', () => {
     expect(readdirSync(output)).toEqual(before)
   })
 
-  test('Ctrl-C: what was measured is kept, and says that it is not all', { timeout: 120_000 }, async () => {
-    let interrupted = false
-    const { code } = await run(
-      [...SMALL.filter(word => word !== '--rounds' && word !== '1'), '--rounds', '1000', '--seconds', '1000'],
-      (text, kill) => {
-        if (interrupted || !text.includes('warming up')) return
-        interrupted = true
-        setTimeout(() => kill('SIGINT'), 6000)
-      },
-    )
-    expect(code).toBe(0)
-    const result = kept()
-    expect(faultsOf(result)).toEqual([])
-    expect(result.complete).toBe(false)
-  })
+  test.skipIf(SHORT)(
+    'Ctrl-C: what was measured is kept, and says that it is not all',
+    { timeout: 120_000 },
+    async () => {
+      let interrupted = false
+      const { code } = await run(
+        [
+          ...SMALL.filter(word => word !== '--rounds' && word !== '1'),
+          '--rounds',
+          '1000',
+          '--seconds',
+          '1000',
+        ],
+        (text, kill) => {
+          if (interrupted || !text.includes('warming up')) return
+          interrupted = true
+          setTimeout(() => kill('SIGINT'), 6000)
+        },
+      )
+      expect(code).toBe(0)
+      const result = kept()
+      expect(faultsOf(result)).toEqual([])
+      expect(result.complete).toBe(false)
+    },
+  )
 
   test('what cannot be is refused, or skipped by name', { timeout: 60_000 }, async () => {
     expect(await run(['--quick', '--payload', 'much'])).toMatchObject({ code: 2 })
@@ -135,24 +147,20 @@ describe.sequential('bench:migration', () => {
     })
   })
 
-  test.skipIf(process.env.HOTPOTATO_LONG !== '1')(
-    '--quick as it is (npm run test:long)',
-    { timeout: 180_000 },
-    async () => {
-      const { code } = await run(['--quick', '--seal', 'on,off', '--channel', 'native,ipc'])
-      expect(code).toBe(0)
-      const result = kept()
-      expect(faultsOf(result)).toEqual([])
-      expect(result.scenes.map(({ name }) => name)).toEqual(
-        expect.arrayContaining([
-          'one core, evp',
-          'two cores, evp',
-          'one core, node',
-          'one core, evp, ipc',
-          'one core, evp, unsealed',
-        ]),
-      )
-      expect(result.measurements.filter(({ name }) => name === 'open.migrated').length).toBeGreaterThan(0)
-    },
-  )
+  test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 180_000 }, async () => {
+    const { code } = await run(['--quick', '--seal', 'on,off', '--channel', 'native,ipc'])
+    expect(code).toBe(0)
+    const result = kept()
+    expect(faultsOf(result)).toEqual([])
+    expect(result.scenes.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'one core, evp',
+        'two cores, evp',
+        'one core, node',
+        'one core, evp, ipc',
+        'one core, evp, unsealed',
+      ]),
+    )
+    expect(result.measurements.filter(({ name }) => name === 'open.migrated').length).toBeGreaterThan(0)
+  })
 })
