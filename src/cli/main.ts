@@ -13,6 +13,7 @@ const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--
        hotpotato drain CONTAINER | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
+       hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
   up       start the gateway and the containers, and stay
@@ -26,6 +27,7 @@ const USAGE = `usage: hotpotato up|stop|status|logs [--config hotpotato.yml] [--
 
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
+  stress   many requests at a time, and how long they took
 
   inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
            --secrets shows what is masked otherwise
@@ -37,6 +39,7 @@ async function main(): Promise<void> {
   // Loaded when asked for: what they need would cost the other commands time.
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
+  if (first === 'stress') return (await import('./stress/stress.ts')).stress(others)
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
