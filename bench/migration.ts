@@ -140,8 +140,11 @@ async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cas
           : [{ task: 'rows', size }]
         if (round % plan.sweepEvery === 0) {
           if (cast === base) tasks.push(...sweepTasks(plan, sweeps))
-          if (cast === open)
+          if (cast === open) {
             tasks.push({ task: 'open', values: sweeps.rate, seconds: plan.open, connections: AT_ONCE })
+            if (cast !== base)
+              tasks.push({ task: 'sustained', requests: plan.requests * 10, connections: AT_ONCE })
+          }
         }
         run.progress.say(`${counts ? `round ${round + 1}` : 'warming up'}: ${cast.name}`, true)
         await cast.measure(tasks, counts)

@@ -1,4 +1,4 @@
-import { type Measurement, timesOf } from '../../bench/lib/measurement.ts'
+import { figuresOf, type Measurement, timesOf } from '../../bench/lib/measurement.ts'
 import { Series } from '../../bench/lib/stats.ts'
 import { type MigrationResult, PUBLISHED_TABLE } from '../../bench/migration/result.ts'
 import { ROWS, type RowName, SWEEPS, type SweepName } from '../../bench/migration/rows.ts'
@@ -46,6 +46,12 @@ export function migrationResult(): MigrationResult {
       ...sweep(['payload.stays', 'payload.migrated', 'payload.forwarded'], 'payload', [64, 1024, 65_536]),
       ...sweep(['connections.stays', 'connections.migrated'], 'connections', [1, 10, 100]),
       ...sweep(['open.stays', 'open.migrated'], 'rate', [500, 1000]),
+      ...(['sustained.stays', 'sustained.migrated'] as const).map(name =>
+        figuresOf(
+          { name, title: SWEEPS[name], labels: { ...CIRCUMSTANCES, connections: 32 } },
+          [9000, 10_000, 11_000],
+        ),
+      ),
       ...stages,
     ],
     skipped: [{ name: 'node.early', labels: {}, reason: 'node:tls has no early data' }],
