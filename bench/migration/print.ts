@@ -1,5 +1,5 @@
 import { goalLines } from '../lib/goal.ts'
-import type { Labels, Measurement } from '../lib/measurement.ts'
+import type { Measurement } from '../lib/measurement.ts'
 import { figure, table } from '../lib/table.ts'
 import type { MigrationResult, SceneResult } from './result.ts'
 import { ROWS, SWEEPS } from './rows.ts'
@@ -72,19 +72,19 @@ function sweepTexts({ measurements }: MigrationResult): string[] {
     const found = measurements.filter(
       one => Object.hasOwn(SWEEPS, one.name) && one.labels[axis] !== undefined,
     )
+    const scene = ({ labels }: Measurement): string => `${labels.placement}, ${labels.provider}`
+    const scenes = [...new Set(found.map(scene))]
     const rows = found.map(one => [
-      `${one.title}: ${axis} ${one.labels[axis]}`,
+      `${one.title}: ${axis} ${one.labels[axis]}${scenes.length > 1 ? ` (${scene(one)})` : ''}`,
       one.unit === 'µs' ? figure(one.value) : `${Math.round(one.value)} ${one.unit}`,
       figure(one.distribution?.mean),
       figure(one.distribution?.p99),
       String(one.samples),
     ])
-    const scene = (labels: Labels): string => `${labels.placement}, ${labels.provider}`
-    const scenes = [...new Set(found.map(({ labels }) => scene(labels)))].join('; ')
     return rows.length === 0
       ? []
       : [
-          `── ${axis} (${scenes}; µs unless told)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
+          `── ${axis} (${scenes.join('; ')}; µs unless told)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
         ]
   })
 }
