@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { RESULTS } from './lib/results.ts'
 import { type BenchResult, FORMAT } from './lib/run.ts'
+import { makeImages } from './report/images.ts'
 import { page } from './report/page.ts'
 
-const USAGE = `usage: npm run bench:report -- [--output FILE] [RESULT.json…]
+const USAGE = `usage: npm run bench:report -- [--output FILE] [--images DIR] [RESULT.json…]
 
 Results as one HTML page that needs no network: of the files that are given, or of the newest complete result of each bench in bench/results, the
-migration first. It goes to bench/report.html unless told.`
+migration first. It goes to bench/report.html unless told. With --images, its main pictures become PNG files, too (by headless Chromium), for README files.`
 
 /** Beside the results' directory, whether this file runs as source or compiled. */
 const PAGE = fileURLToPath(new URL('report.html', `file://${dirname(RESULTS)}/`))
@@ -18,7 +19,11 @@ const PAGE = fileURLToPath(new URL('report.html', `file://${dirname(RESULTS)}/`)
 function main(): void {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { output: { type: 'string', default: PAGE }, help: { type: 'boolean', default: false } },
+    options: {
+      output: { type: 'string', default: PAGE },
+      images: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
   })
   if (values.help) {
     process.stdout.write(`${USAGE}\n`)
@@ -31,9 +36,9 @@ function main(): void {
     const results = files.map(file => ({ file: basename(file), result: read(file) }))
     mkdirSync(dirname(values.output), { recursive: true })
     writeFileSync(values.output, page(results))
-    process.stdout.write(
-      `${relative(process.cwd(), values.output)}: ${results.map(({ file }) => file).join(', ')}\n`,
-    )
+    const drawn = values.images === undefined ? [] : makeImages(values.output, values.images)
+    const made = [values.output, ...drawn].map(one => relative(process.cwd(), one))
+    process.stdout.write(`${made.join(', ')}: of ${results.map(({ file }) => file).join(', ')}\n`)
   } catch (error) {
     console.error((error as Error).message)
     process.exitCode = 1

@@ -9,7 +9,7 @@ export const ROWS = {
   'fetch.migrated': 'a migrated request, fetch handler',
   'node.stays': 'a request to node:tls',
   'proxy.stays': 'a request that a node:https proxy answers itself',
-  'proxy.forwarded': 'a request that it forwards to another function',
+  'proxy.forwarded': 'a request that a node:https proxy forwards to another function',
   'raw.full': 'reconnect, full handshake, first answer',
   'raw.resumed': 'reconnect, resumed, first answer',
   'stack.full': 'reconnect to our stack without the platform, full',

@@ -25,5 +25,15 @@ export function figureOf(picture: string, caption: string): string {
 /** A part of the page with a heading. */
 export function section(title: string, parts: readonly string[]): string {
   const inside = parts.filter(part => part !== '')
-  return inside.length === 0 ? '' : `<section><h2>${escaped(title)}</h2>\n${inside.join('\n')}</section>`
+  return inside.length === 0
+    ? ''
+    : `<section id="${idOf(title)}"><h2>${escaped(title)}</h2>\n${inside.join('\n')}</section>`
+}
+
+/** What a section can be found by: `Where each microsecond goes` is `where-each-microsecond-goes`. */
+export function idOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
 }
