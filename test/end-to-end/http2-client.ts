@@ -88,6 +88,11 @@ export class Http2Client {
     return this.#exchanges.size
   }
 
+  /** The last stream that the server looks at, if it has said goodbye. */
+  get goaway(): number | undefined {
+    return this.#goaway
+  }
+
   request(
     path: string,
     { method, authority = 'echo.local', headers = [], body }: Http2Request = {},
