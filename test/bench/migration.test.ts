@@ -67,8 +67,10 @@ describe.sequential('bench:migration', () => {
       chain: [3],
     })
     const names = new Set(result.measurements.map(({ name }) => name))
-    for (const name of Object.keys(ROWS) as RowName[])
-      expect(names.has(name), name).toBe(name !== 'limit' || native)
+    for (const name of Object.keys(ROWS) as RowName[]) {
+      if (name.startsWith('h2.')) expect(names.has(name), name).toBe(result.scenes[0]!.facts!.http2)
+      else expect(names.has(name), name).toBe(name !== 'limit' || native)
+    }
     const sweeps = Object.keys(SWEEPS).filter(name => !name.startsWith('open.'))
     for (const name of sweeps) expect(names, name).toContain(name)
     const values = (name: string, label: string) =>
