@@ -115,7 +115,7 @@ await runBench(
     return {
       parameters: { ...base!.circumstances, alpha, payload, connections, chain, rate },
       measurements: casts.flatMap(measurementsOf),
-      skipped: [...asked.skipped, ...withoutHttp2(casts)],
+      skipped: [...asked.skipped, ...withoutHttp2(casts), ...withoutStages(casts)],
       goals: goalsOf(base!),
       details,
       print: format,
@@ -173,6 +173,17 @@ function withoutHttp2(casts: readonly Cast[]): Skipped[] {
       name: 'h2.migrated',
       labels: { ...circumstances },
       reason: 'containers do not speak HTTP/2',
+    }))
+}
+
+/** The marks may have been looked for in vain: the way through the platform has changed, or the machine was too busy. */
+function withoutStages(casts: readonly Cast[]): Skipped[] {
+  return casts
+    .filter(({ options, strands }) => options.marks && strands.size === 0)
+    .map(({ circumstances }) => ({
+      name: 'stage',
+      labels: { ...circumstances },
+      reason: 'too few requests had all the marks that stages lie between',
     }))
 }
 
