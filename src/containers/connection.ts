@@ -286,6 +286,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#idle.stop()
     if (unread.length > 0) this.#take(unread)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
+    this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
     this.#offered = envelope
@@ -350,6 +351,10 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   touch(): void {
     this.#idle.touch()
+  }
+
+  become(protocol: Protocol): void {
+    this.#protocol = protocol
   }
 
   /** The response has gone to the stream whole; the pump comes by the next safe point. */

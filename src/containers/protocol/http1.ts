@@ -1,10 +1,14 @@
 import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
+import type { RequestHead } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
 import { Responder, type ResponderOwner } from '../responder.ts'
 import { unavailable } from '../unavailable.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { WebSocket } from './web-socket.ts'
 
 /** HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is looked at. */
 export class Http1 implements Protocol, ResponderOwner {
@@ -124,7 +128,7 @@ export class Http1 implements Protocol, ResponderOwner {
     }
   }
 
-  #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
+  #onRequest({ head, expectsContinue, upgrade }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
     const owner = host.ownerOf(head.path, head.host)
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
@@ -144,6 +148,10 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#responder.reply(problem(refused ?? unavailable(owner.functionName, 'none ready')))
       return
     }
+    if (host.module.webSocket !== undefined && asksForWebSocket(upgrade)) {
+      this.#upgrade(head)
+      return
+    }
     this.#exchange = new Exchange(
       head,
       host,
@@ -155,5 +163,30 @@ export class Http1 implements Protocol, ResponderOwner {
       () => this.#owner.pump(),
     )
     if (expectsContinue) out.send([this.#http.continue()])
+  }
+
+  /** From here on the connection is a WebSocket, or the request is refused. */
+  #upgrade(head: RequestHead): void {
+    const owner = this.#owner
+    const handshake = judgeHandshake(head, owner.host.module.webSocketProtocols ?? [])
+    if (handshake.problem !== undefined) {
+      this.#responder.reply(problem(handshake.problem))
+      return
+    }
+    const { head: answer, rest } = this.#http.upgrade([...handshake.fields, ...owner.fields])
+    owner.out.send([answer])
+    const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
+    owner.become(
+      new WebSocket(owner, {
+        protocol: 'websocket',
+        requestsServed: this.#http.requestsServed,
+        target: head.target,
+        headers: head.headers.map(([name, value]) => ({ name, value })),
+        host: head.host,
+        subprotocol: handshake.protocol,
+        socket,
+        state: undefined,
+      }),
+    )
   }
 }

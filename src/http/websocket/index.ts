@@ -7,3 +7,4 @@ export {
   webSocketState,
 } from './connection.ts'
 export { CloseCode, Opcode, readFrame, WebSocketError, writeFrame } from './frame.ts'
+export { asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'

@@ -8,7 +8,8 @@ import {
   webSocketState,
   writeFrame,
 } from '../../../src/http/websocket/index.ts'
-import { concat, decode, EMPTY, encode, utf8 } from '../../../src/wire/index.ts'
+import { sha1 } from '../../../src/http/websocket/sha1.ts'
+import { concat, decode, EMPTY, encode, hex, utf8 } from '../../../src/wire/index.ts'
 
 const MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d)
 const client = (opcode: number, payload: Uint8Array | string, final = true): Uint8Array =>
@@ -171,4 +172,15 @@ it('moves at any byte without a trace', () => {
     expect([...before, ...pull(second)]).toEqual(whole.events)
     expect(sent(second)).toEqual(whole.frames)
   }
+})
+
+describe('SHA-1', () => {
+  it.each([
+    ['abc', 'a9993e364706816aba3e25717850c26c9cd0d89d'],
+    ['abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq', '84983e441c3bd26ebaae4aa1f95129e5e54670f1'],
+    ['a'.repeat(1_000_000), '34aa973cd4c4daa4f61eeb2bdbad27316534016f'],
+    ['', 'da39a3ee5e6b4b0d3255bfef95601890afd80709'],
+  ])('is that of FIPS 180-4 (%#)', (text, digest) => {
+    expect(hex(sha1(utf8(text)))).toBe(digest)
+  })
 })
