@@ -86,7 +86,11 @@ export class Connection implements ProtocolOwner, LegOwner {
   start(): void {
     this.#idle.start()
     this.#stream.read({
-      bytes: view => this.#onBytes(view),
+      bytes: view => {
+        if (this.#phase !== 'open') return
+        this.#take(view)
+        this.pump()
+      },
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     })
@@ -174,12 +178,6 @@ export class Connection implements ProtocolOwner, LegOwner {
     if (this.#phase === 'closing') this.#finish()
   }
 
-  #onBytes(view: Uint8Array): void {
-    if (this.#phase !== 'open') return
-    this.#take(view)
-    this.pump()
-  }
-
   /** The client sends no more, be it by FIN or by close_notify. */
   #onEnd(): void {
     this.#readEnded = true
@@ -244,9 +242,8 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this.id, event)
-    if (event.type === 'application_data') {
-      this.#protocol.receive(event.data)
-    } else if (event.type === 'close_notify') this.#onEnd()
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()
