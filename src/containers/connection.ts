@@ -165,7 +165,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** What `status` shows. @param now as `performance.now()` */
   describe(now: number): ConnectionDescription {
-    const age = Math.round(now - this.#arrived)
+    const age = now - this.#arrived
     return describeConnection(this, this.#hops, age, this.#phase, this.#session, this.#protocol)
   }
 
@@ -202,8 +202,7 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.#pumping = false
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase !== 'open') return
-    this.#protocol.settle()
+    if (this.#phase === 'open') this.#protocol.settle()
     if (this.#phase !== 'open') return
     this.#session?.settle()
     this.out.flush()
