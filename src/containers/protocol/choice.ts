@@ -3,7 +3,7 @@ import { EMPTY } from '../../wire/index.ts'
 import { Http1 } from './http1.ts'
 import { Http2, isPreface } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import { WebSocket, WebSocket } from './web-socket.ts'
+import { WebSocket } from './web-socket.ts'
 
 /** The state of a protocol that is in the middle of something: nobody can go on with it. */
 export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
