@@ -1,189 +1,197 @@
-import { parseArgs } from 'node:util'
-import { probeEvp } from '../src/tls13/crypto/evp.ts'
-import { environment, pinnable, watchLoad } from './lib/environment.ts'
-import { Progress } from './lib/progress.ts'
-import { saveResult } from './lib/results.ts'
-import { Cast, SceneError } from './migration/cast.ts'
+import { pinnable } from './lib/environment.ts'
+import type { Skipped } from './lib/measurement.ts'
+import { type Plan, type Run, runBench } from './lib/run.ts'
+import { Cast } from './migration/cast.ts'
+import { type Asked, ask, OPTIONS, openScene } from './migration/parameters.ts'
 import { format } from './migration/print.ts'
-import { goalsOf, type MigrationResult, RESULT_FORMAT, sceneResult } from './migration/result.ts'
-import type { ProviderName, RoundSize } from './migration/rows.ts'
+import {
+  goalsOf,
+  type MigrationDetails,
+  measurementsOf,
+  PUBLISHED_TABLE,
+  sceneResult,
+} from './migration/result.ts'
+import type { RoundSize, RowName, Task } from './migration/rows.ts'
 
 /** What a run consists of. */
-interface Plan {
-  readonly rounds: number
-  /** No round begins later than this after the start: on a busy machine there are fewer of them. */
-  readonly seconds: number
-  /** Rounds that do not count; they are larger, because the engine compiles what runs often. */
-  readonly warmUp: number
+interface MigrationPlan extends Plan {
+  /** Of a round that warms up: larger, because the engine compiles what runs often. */
   readonly warmUpSize: RoundSize
   /** Of a round with a fast provider, and with `noble`. */
   readonly size: RoundSize
   readonly slowSize: RoundSize
-  /** Every how many rounds the slow provider has its turn. */
+  /** Every how many rounds the slow provider has its turn, and the sweeps have theirs. */
   readonly slowEvery: number
+  readonly sweepEvery: number
+  /** Of the sweeps: requests, bytes of content for each size, seconds for each rate. */
+  readonly requests: number
+  readonly bytes: number
+  readonly open: number
+  /** Rounds for each number of connections, if time allows. */
+  readonly crowdRounds: number
 }
 
-const THOROUGH: Plan = {
+/** It takes some 8000 moves until the engine has compiled what a move runs. */
+const DEFAULT: MigrationPlan = {
+  warmUp: 4,
+  least: 12,
   rounds: 60,
-  seconds: 90,
-  warmUp: 3,
-  warmUpSize: { requests: 2000, fetches: 400, reconnects: 20, parts: 2000 },
-  size: { requests: 200, fetches: 100, reconnects: 8, parts: 200 },
+  seconds: 45,
+  precision: 0.01,
+  warmUpSize: { requests: 2500, fetches: 500, reconnects: 10, parts: 2000 },
+  size: { requests: 200, fetches: 100, reconnects: 6, parts: 200 },
   slowSize: { requests: 50, fetches: 25, reconnects: 2, parts: 50 },
   slowEvery: 4,
+  sweepEvery: 3,
+  requests: 100,
+  bytes: 1 << 21,
+  open: 0.2,
+  crowdRounds: 8,
 }
 
-const QUICK: Plan = {
-  rounds: 5,
-  seconds: 12,
+const QUICK: MigrationPlan = {
+  ...DEFAULT,
   warmUp: 1,
-  warmUpSize: { requests: 500, fetches: 50, reconnects: 3, parts: 300 },
-  size: { requests: 100, fetches: 25, reconnects: 4, parts: 100 },
+  least: 4,
+  rounds: 4,
+  seconds: 6,
+  warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300 },
+  size: { requests: 50, fetches: 25, reconnects: 2, parts: 100 },
   slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },
   slowEvery: 2,
+  sweepEvery: 2,
+  requests: 25,
+  bytes: 1 << 20,
+  open: 0.1,
+  crowdRounds: 2,
 }
 
-/** The first is the one that the platform takes by itself. */
-const PROVIDERS: readonly ProviderName[] = probeEvp().available ? ['evp', 'node', 'noble'] : ['node', 'noble']
-
-const USAGE = `usage: npm run bench:migration -- [options]
-
-  --quick             few samples: does it work, and roughly how fast
-  --provider NAME     evp, node or noble alone
-  --placement NAME    pinned or free alone
-  --rounds N          how many rounds
-  --raw-function FILE measure this raw handler instead; it must give each body back twice
-  --profile DIR       leave a CPU profile of each container and gateway in DIR/SCENE
-  --output DIR        where the JSON goes; bench/results unless told`
-
-/** `npm run bench:migration`: what does it cost to move a live connection, and what does reconnecting cost instead? */
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      provider: { type: 'string' },
-      placement: { type: 'string' },
-      rounds: { type: 'string' },
-      'raw-function': { type: 'string' },
-      profile: { type: 'string' },
-      output: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) {
-    process.stdout.write(`${USAGE}\n`)
-    return
-  }
-  const preset = values.quick ? QUICK : THOROUGH
-  const rounds = values.rounds === undefined ? preset.rounds : Number(values.rounds)
-  const known =
-    (values.provider === undefined || PROVIDERS.some(name => name === values.provider)) &&
-    Number.isInteger(rounds) &&
-    rounds > 0
-  if (!known || !['pinned', 'free', undefined].includes(values.placement)) {
-    console.error(USAGE)
-    process.exitCode = 2
-    return
-  }
-  const progress = new Progress()
-  const cpu = values.placement === 'free' ? undefined : pinnable()
-  if (cpu === undefined && values.placement === 'pinned') throw new Error('there is no taskset to pin with')
-  const began = Date.now()
-  const date = new Date()
-  const casts = castsOf(values, cpu)
-  const state = { stopping: false }
-  // Whoever reads the table may stop reading; the processes are ended all the same.
-  process.stdout.on('error', () => {})
-  process.on('SIGINT', () => {
-    state.stopping = true
-  })
-  try {
-    progress.say(`starting ${casts.length} platforms`)
-    await Promise.all(casts.map(cast => cast.ready()))
-    const load = watchLoad()
-    const complete = await measure(casts, { ...preset, rounds }, progress, state)
-    const scenes = casts.map(cast => sceneResult(cast, cpu))
-    const [first] = scenes
-    const result: MigrationResult = {
-      bench: 'migration',
-      format: RESULT_FORMAT,
-      date: date.toISOString(),
-      quick: values.quick,
-      complete,
-      seconds: Math.round((Date.now() - began) / 100) / 10,
-      ...environment(),
-      load: load(),
-      scenes,
-      goalsOf: casts[0]!.name,
-      goals: goalsOf(first!),
-    }
-    progress.done()
-    process.stdout.write(`${format(result)}\n`)
-    if (values.profile !== undefined) {
-      process.stdout.write('\nnot kept: the profiler slows everything down\n')
-      return
-    }
-    const file = saveResult('migration', date, result, values.output)
-    process.stdout.write(`\nkept in ${file}\n`)
-  } catch (error) {
-    progress.done()
-    if (!(error instanceof SceneError)) throw error
-    console.error(error.wrong ? `a wrong answer, so nothing counts: ${error.message}` : error.message)
-    process.exitCode = 1
-  } finally {
-    await Promise.all(casts.map(cast => cast.stop()))
-  }
+const FULL: MigrationPlan = {
+  ...DEFAULT,
+  warmUp: 8,
+  least: 100,
+  rounds: 2000,
+  seconds: 4 * 3600,
+  precision: 0.002,
+  requests: 400,
+  bytes: 1 << 24,
+  open: 2,
+  crowdRounds: 50,
 }
 
-function castsOf(
-  values: {
-    quick: boolean
-    provider?: string
-    placement?: string
-    profile?: string
-    'raw-function'?: string
+/** Connections at once in open loop, and where as many requests are made as can be. */
+const AT_ONCE = 32
+
+type MigrationRun = Run<MigrationPlan, typeof OPTIONS>
+
+/** `npm run bench:migration`: what does it cost to move a live connection, and what does reconnecting or a proxy cost instead? */
+await runBench(
+  {
+    name: 'migration',
+    question:
+      'What does it cost to move a live connection, and what does reconnecting or a proxy cost instead?',
+    options: OPTIONS,
+    plans: { quick: QUICK, default: DEFAULT, full: FULL },
   },
-  cpu: number | undefined,
-): Cast[] {
-  const providers = PROVIDERS.filter(name => (values.provider ?? name) === name)
-  const places = values.placement === 'pinned' ? [cpu] : cpu === undefined ? [undefined] : [cpu, undefined]
-  return places.flatMap(place =>
-    providers.flatMap(provider => {
-      // For a quick look, one provider in both placements is enough.
-      if (values.quick && place === undefined && provider !== providers[0]) return []
-      const rawFunction = values['raw-function']
-      const scene = `${place === undefined ? 'free' : 'pinned'}-${provider}`
-      const options = {
-        provider,
-        ...(rawFunction === undefined ? {} : { rawFunction }),
-        ...(values.profile === undefined ? {} : { profiles: `${values.profile}/${scene}` }),
-      }
-      return new Cast(options, place)
-    }),
-  )
-}
+  async run => {
+    const asked = ask(run.mode, run.values)
+    const casts = asked.scenes.map(
+      options => new Cast(options, options.placement === 'free' ? undefined : pinnable()),
+    )
+    try {
+      run.progress.say(`starting ${casts.length} platforms`)
+      await Promise.all(casts.map(cast => cast.ready()))
+      await measure(run, asked, casts)
+    } finally {
+      await Promise.all(casts.map(cast => cast.stop()))
+    }
+    const [base] = casts
+    const details: MigrationDetails = {
+      scenes: casts.map(sceneResult),
+      goalsOf: base!.name,
+      published: PUBLISHED_TABLE,
+    }
+    const { alpha, payload, connections, chain, rate } = asked.sweeps
+    return {
+      parameters: { ...base!.circumstances, alpha, payload, connections, chain, rate },
+      measurements: casts.flatMap(measurementsOf),
+      skipped: [...asked.skipped, ...withoutHttp2(casts), ...withoutStages(casts)],
+      goals: goalsOf(base!),
+      details,
+      print: format,
+      ...(run.values.profile === undefined ? {} : { unfit: 'the profiler slows everything down' }),
+    }
+  },
+)
 
-/** All scenes in turn, round by round. @returns false if somebody broke it off */
-async function measure(
-  casts: readonly Cast[],
-  { rounds, seconds, warmUp, warmUpSize, size, slowSize, slowEvery }: Plan,
-  progress: Progress,
-  state: { readonly stopping: boolean },
-): Promise<boolean> {
-  const until = Date.now() + seconds * 1000
-  for (let round = -warmUp; round < rounds; round++) {
-    const counts = round >= 0
-    if (round > 0 && Date.now() > until) break
-    for (const cast of casts) {
-      if (state.stopping) return false
-      const slow = cast.provider === 'noble'
-      if (counts && slow && round % slowEvery !== 0) continue
-      const what = counts ? `round ${round + 1} of ${rounds}` : 'warming up'
-      progress.say(`${what}: ${cast.name}`, counts)
-      await cast.round(slow ? slowSize : counts ? size : warmUpSize, counts)
+/** All scenes in turn, round by round; then more and more connections. */
+async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cast[]): Promise<void> {
+  const [base] = casts
+  const open = openScene(casts.map(cast => ({ ...cast.options, cast })))?.cast
+  const { plan } = run
+  await run.rounds(
+    async (counts, round) => {
+      for (const cast of casts) {
+        if (run.interrupted) return
+        const slow = cast.options.provider === 'noble'
+        if (counts && slow && round % plan.slowEvery !== 0) continue
+        const size = slow ? plan.slowSize : counts ? plan.size : plan.warmUpSize
+        const tasks: Task[] = cast.options.marks
+          ? [{ task: 'stages', requests: size.requests }]
+          : [{ task: 'rows', size }]
+        if (round % plan.sweepEvery === 0) {
+          if (cast === base) tasks.push(...sweepTasks(plan, sweeps))
+          if (cast === open) {
+            tasks.push({ task: 'open', values: sweeps.rate, seconds: plan.open, connections: AT_ONCE })
+            if (cast !== base)
+              tasks.push({ task: 'sustained', requests: plan.requests * 10, connections: AT_ONCE })
+          }
+        }
+        run.progress.say(`${counts ? `round ${round + 1}` : 'warming up'}: ${cast.name}`, true)
+        await cast.measure(tasks, counts)
+      }
+    },
+    () => (['raw.stays', 'raw.migrated'] as const).map((row: RowName) => base!.row(row)?.medians ?? []),
+  )
+  for (const value of sweeps.connections) {
+    const began = Date.now()
+    for (let round = -1; round < plan.crowdRounds && !run.interrupted; round++) {
+      // A round of each number, and more while there is time.
+      if (round > 0 && (Date.now() - began) / 1000 > plan.seconds / 8) break
+      run.progress.say(`${value} connections`, round >= 0)
+      const requests = Math.max(plan.requests, Math.min(value, 1000) / 2)
+      await base!.measure([{ task: 'connections', value, requests }], round >= 0)
     }
   }
-  return true
 }
 
-await main()
+/** What could not be measured because containers speak HTTP/1.1 alone. */
+function withoutHttp2(casts: readonly Cast[]): Skipped[] {
+  return casts
+    .filter(({ facts, options }) => facts?.http2 === false && !options.marks)
+    .map(({ circumstances }) => ({
+      name: 'h2.migrated',
+      labels: { ...circumstances },
+      reason: 'containers do not speak HTTP/2',
+    }))
+}
+
+/** The marks may have been looked for in vain: the way through the platform has changed, or the machine was too busy. */
+function withoutStages(casts: readonly Cast[]): Skipped[] {
+  return casts
+    .filter(({ options, strands }) => options.marks && strands.size === 0)
+    .map(({ circumstances }) => ({
+      name: 'stage',
+      labels: { ...circumstances },
+      reason: 'too few requests had all the marks that stages lie between',
+    }))
+}
+
+function sweepTasks({ requests, bytes }: MigrationPlan, { alpha, payload, chain }: Asked['sweeps']): Task[] {
+  return [
+    { task: 'alpha', values: alpha, requests },
+    { task: 'payload', values: payload, bytes },
+    { task: 'chain', values: chain, requests },
+    { task: 'sustained', requests: requests * 10, connections: AT_ONCE },
+  ]
+}

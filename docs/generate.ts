@@ -5,6 +5,9 @@ import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
+import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
+import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
+import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
 import { describe } from '../src/wire/index.ts'
 
@@ -28,7 +31,7 @@ everything up to the end of what contains it. Text is UTF-8. Everything is big-e
 
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
 one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
-it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 2 knows no \`http2\`. Format 1 is read no more: it is refused
+it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no more: it is refused
 with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
@@ -58,9 +61,29 @@ follows, which the supervisor gives to each process that it starts: whose id a m
 between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
 seal, and a ticket that nobody else has seen.
 Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
-\`parcel\` (the client's connection).
+\`parcel\` (the client's connection) and \`takeOver\` (the container's end of a new leg), two with \`relayed\` (the client's connection and the gateway's end of the leg).
 
 ${code(describe(CONTROL))}
+
+## Relayed connections
+
+What the gateway reads of a checkpoint that a container writes between its records, what it gives to the container that takes over (\`takeOver\`), and what it gives to the gateway that
+takes its place (\`relayed\`), the last two sealed like envelopes. The checkpoint's own \`sealed\` only containers of the function can open.
+
+${code(describe(LegCheckpoint))}
+
+${code(describe(TakeOver))}
+
+${code(describe(RelayedState))}
+
+## Requests that are lent
+
+While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that function (\`src/containers/policy.ts\`).
+The messages \`loan\` and \`loaned\` carry these, sealed like envelopes; what stands for the session id there is a label of its own for each.
+
+${code(describe(LoanRequest))}
+
+${code(describe(LoanAnswer))}
 `
 }
 

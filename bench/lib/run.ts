@@ -12,7 +12,7 @@ export const FORMAT = 2
 
 /** How long a bench goes on. */
 export interface Plan {
-  /** Rounds that do not count. */
+  /** Rounds that do not count; at least one, if there are any, and no more than half of {@link seconds} allow. */
   readonly warmUp: number
   /** At least so many rounds, at most so many. */
   readonly least: number
@@ -196,8 +196,11 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
     watched: () => readonly (readonly number[])[] = () => [],
   ): Promise<void> {
     const { warmUp, least, rounds, seconds, precision } = this.plan
+    const started = Date.now()
     for (let round = -warmUp; round < 0; round++) {
       if (this.interrupted) return
+      // On a busy machine, half the time must do.
+      if (round > -warmUp && (Date.now() - started) / 1000 > seconds / 2) break
       this.progress.say('warming up')
       await step(false, round)
     }

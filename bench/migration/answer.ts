@@ -1,18 +1,19 @@
 import { H1Client, type H1ClientEvent } from '../../src/http/h1/index.ts'
 import { header } from '../../src/http/message.ts'
 import { concat, equal } from '../../src/wire/index.ts'
+import { BenchError } from '../lib/run.ts'
 
-/** Bytes of a request's body. */
+/** Bytes of a request's body unless told. */
 export const BODY = 100
 
 /** An answer that is not what was asked for: nothing that was measured with it counts. */
-export class WrongAnswer extends Error {
+export class WrongAnswer extends BenchError {
   override readonly name = 'WrongAnswer'
 }
 
 /** What an answer has to be. */
 export interface Expectation {
-  /** 200 bytes. */
+  /** Twice the request's. */
   readonly body: Uint8Array
   /** The container's name, as `raw-a-1`. */
   readonly container: string
@@ -21,11 +22,11 @@ export interface Expectation {
 }
 
 /** The body of request `number`: no two are alike within 2^32 requests, and every byte depends on the number. */
-export function bodyOf(number: number): Uint8Array {
-  const body = new Uint8Array(BODY)
+export function bodyOf(number: number, length = BODY): Uint8Array {
+  const body = new Uint8Array(length)
   new DataView(body.buffer).setUint32(0, number)
   let state = (number ^ 0x9e3779b9) | 1
-  for (let at = 4; at < BODY; at++) {
+  for (let at = 4; at < length; at++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
@@ -35,8 +36,8 @@ export function bodyOf(number: number): Uint8Array {
 }
 
 /** What the functions of the bench make of it. */
-export function answerOf(number: number): Uint8Array {
-  const body = bodyOf(number)
+export function answerOf(number: number, length = BODY): Uint8Array {
+  const body = bodyOf(number, length)
   return concat(body, body)
 }
 
@@ -80,6 +81,22 @@ export function checkAnswer(plaintext: Uint8Array, expected: Expectation): void 
 /** Whether application data is a whole response, right or wrong. */
 export function isWhole(plaintext: Uint8Array): boolean {
   return read(plaintext).some(({ type }) => type === 'end' || type === 'error')
+}
+
+/**
+ * Bytes of the whole response that application data is the beginning of, by its Content-Length.
+ * @returns undefined if the head has not come whole or does not tell
+ */
+export function lengthOf(plaintext: Uint8Array): number | undefined {
+  const [head] = read(plaintext)
+  if (head?.type !== 'response') return undefined
+  const content = header(head.headers, 'content-length')
+  if (content === undefined || !/^\d{1,15}$/.test(content)) return undefined
+  for (let at = 3; at < plaintext.length; at++) {
+    if (plaintext[at] === 0x0a && plaintext[at - 1] === 0x0d && plaintext[at - 2] === 0x0a)
+      return at + 1 + Number(content)
+  }
+  return undefined
 }
 
 const NOTHING = new Uint8Array(0)

@@ -1,49 +1,38 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { identityOf, type Labels, type Unit } from '../lib/measurement.ts'
+import { BenchError } from '../lib/run.ts'
 import { Series } from '../lib/stats.ts'
-import type {
-  Order,
-  Placement,
-  ProviderName,
-  Report,
-  RoundSize,
-  RowName,
-  SceneFacts,
-  SceneOptions,
-} from './rows.ts'
+import type { Circumstances, Order, Report, RowName, SceneFacts, SceneOptions, Task } from './rows.ts'
 
-/** A scene failed. `wrong`: it got an answer that was not what it had asked for. */
-export class SceneError extends Error {
-  override readonly name = 'SceneError'
-  readonly wrong: boolean
-
-  constructor(message: string, wrong: boolean) {
-    super(message)
-    this.wrong = wrong
-  }
+/** One thing that a scene has measured, round by round. */
+export interface Strand {
+  readonly name: string
+  readonly title: string
+  readonly labels: Labels
+  readonly unit: Unit
+  readonly series: Series
 }
 
-/** The parent's handle of a {@link Scene}'s process, and what it has measured so far. */
+/** The parent's handle of a scene's process, and what it has measured so far. */
 export class Cast {
-  readonly placement: Placement
-  readonly provider: ProviderName
-  readonly series = new Map<RowName, Series>()
+  readonly options: SceneOptions
+  readonly strands = new Map<string, Strand>()
   readonly #child: ChildProcess
   readonly #exited: Promise<void>
   #facts: SceneFacts | undefined
   #settle: { resolve(report: Report): void; reject(error: Error): void } | undefined
 
-  /** @param cpu where all of it runs; undefined: wherever the scheduler puts it */
+  /** @param cpu where the servers run; undefined: wherever the scheduler puts everything, because there is no `taskset` */
   constructor(options: SceneOptions, cpu: number | undefined) {
-    this.placement = cpu === undefined ? 'free' : 'pinned'
-    this.provider = options.provider
+    this.options = options
     const script = fileURLToPath(new URL('./scene.js', import.meta.url))
     const words = [process.execPath, script, JSON.stringify(options)]
     if (cpu !== undefined) words.unshift('taskset', '-c', String(cpu))
     this.#child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#exited = new Promise(resolve => {
       this.#child.once('exit', (code, signal) => {
-        this.#settle?.reject(new SceneError(`${this.name} ended by itself (${signal ?? code})`, false))
+        this.#settle?.reject(new BenchError(`${this.name} ended by itself (${signal ?? code})`))
         resolve()
       })
       this.#child.once('error', error => this.#settle?.reject(error))
@@ -51,32 +40,42 @@ export class Cast {
     this.#child.on('message', (report: Report) => this.#settle?.resolve(report))
   }
 
-  /** As `pinned, node`. */
+  get circumstances(): Circumstances {
+    const { placement, provider, suite, channel, carrier, seal } = this.options
+    return { placement, provider, suite, channel, carrier, seal }
+  }
+
+  /** As `one core, node`, with what is not as usual. */
   get name(): string {
-    return `${this.placement}, ${this.provider}`
+    return nameOf(this.options)
   }
 
   get facts(): SceneFacts | undefined {
     return this.#facts
   }
 
-  /** Waits until it is ready. @throws SceneError */
+  /** What a row measured, if it did. */
+  row(name: RowName): Series | undefined {
+    return this.strands.get(name)?.series
+  }
+
+  /** Waits until it is ready. @throws BenchError */
   async ready(): Promise<void> {
     const report = await this.#report()
     if (report.say === 'ready') this.#facts = report.facts
   }
 
-  /** Measures once. @param counts whether the samples count, or were to warm up @throws SceneError */
-  async round(size: RoundSize, counts: boolean): Promise<void> {
+  /** Measures once. @param counts whether the samples count, or were to warm up @throws BenchError */
+  async measure(tasks: readonly Task[], counts: boolean): Promise<void> {
     const reported = this.#report()
-    this.#order({ do: 'round', size })
+    this.#order({ do: 'measure', tasks })
     const report = await reported
-    if (report.say !== 'round' || !counts) return
-    for (const [name, samples] of Object.entries(report.samples)) {
-      const row = name as RowName
-      const series = this.series.get(row) ?? new Series()
-      series.add(samples)
-      this.series.set(row, series)
+    if (report.say !== 'measured' || !counts) return
+    for (const { name, title, labels, unit, statistic, values } of report.samples) {
+      const key = identityOf({ name, labels })
+      const strand = this.strands.get(key) ?? { name, title, labels, unit, series: new Series(statistic) }
+      strand.series.add(values)
+      this.strands.set(key, strand)
     }
   }
 
@@ -96,7 +95,24 @@ export class Cast {
       this.#settle = { resolve, reject }
     })
     this.#settle = undefined
-    if (report.say === 'failed') throw new SceneError(`${this.name}: ${report.reason}`, report.wrong)
+    if (report.say === 'failed') {
+      const said = `${this.name}: ${report.reason}`
+      throw new BenchError(report.wrong ? `a wrong answer, so nothing counts: ${said}` : said)
+    }
     return report
   }
+}
+
+/** What a scene is called: what is usual goes without saying. */
+export function nameOf(options: SceneOptions): string {
+  const { placement, provider, suite, channel, carrier, seal, marks } = options
+  return [
+    placement,
+    provider,
+    ...(suite === 'TLS_AES_128_GCM_SHA256' ? [] : [suite]),
+    ...(channel === 'native' ? [] : [channel]),
+    ...(carrier === 'fd' ? [] : [carrier]),
+    ...(seal === 'on' ? [] : ['unsealed']),
+    ...(marks ? ['stages'] : []),
+  ].join(', ')
 }

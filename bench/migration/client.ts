@@ -1,10 +1,17 @@
 import { connect } from 'node:net'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import { type CertificateVerifier, type ResumptionTicket, Session } from '../../src/tls13/index.ts'
+import {
+  type CertificateVerifier,
+  type CryptoProvider,
+  type ResumptionTicket,
+  Session,
+} from '../../src/tls13/index.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
 import { concat } from '../../src/wire/index.ts'
-import { bodyOf, checkAnswer, type Expectation, isWhole, WrongAnswer } from './answer.ts'
+import { bodyOf, checkAnswer, type Expectation, isWhole, lengthOf, WrongAnswer } from './answer.ts'
+import { RecordMeter } from './record-meter.ts'
+import type { Suite } from './rows.ts'
 
 /** Milliseconds after which an answer counts as lost. */
 const PATIENCE = 10_000
@@ -14,8 +21,12 @@ export interface ClientOptions {
   readonly port: number
   readonly serverName: string
   readonly verify: CertificateVerifier
+  /** The one that is offered. */
+  readonly suite: Suite
   /** Resume with it; the handshake fails if the server does not. */
   readonly resume?: ResumptionTicket
+  /** Send the first request as early data; the handshake fails if the server does not take it. */
+  readonly early?: boolean
 }
 
 /** A request that is ready to be sent, and what its answer has to be. */
@@ -23,23 +34,29 @@ export interface Call {
   readonly path: string
   /** Of {@link bodyOf}. */
   readonly number: number
+  /** Bytes of content. */
+  readonly length: number
   readonly expected: Expectation
 }
 
 /**
  * The client that measures: a TLS session over a raw stream. It seals its requests before the clock starts and opens the answers
- * when it has stopped, so that of its own work only a write and a read are in what it measures.
+ * when it has stopped, so that of its own work only a write and a read are in what it measures. Of an answer of many records it opens
+ * the first, to know how long it is, and counts the others by their headers.
  */
 export class Client {
   readonly #stream: ByteStream
   readonly #session: Session
   readonly #serverName: string
-  #received: Uint8Array[] = []
+  readonly #meter = new RecordMeter()
   #wake: (() => void) | undefined
   #failure: Error | undefined
   #arrivedAt = 0
   #plaintext: Uint8Array[] = []
   #resumed: boolean | undefined
+  #earlyTaken: boolean | undefined
+  /** Answers that have come and are not opened yet: see {@link request}. */
+  #waiting: ((arrivedAt: number) => void) | undefined
   /** The newest ticket that the server has sent. */
   ticket: ResumptionTicket | undefined
 
@@ -54,7 +71,12 @@ export class Client {
     stream.read({
       bytes: view => {
         this.#arrivedAt = performance.now()
-        this.#received.push(view.slice())
+        this.#meter.push(view.slice())
+        const waiting = this.#waiting
+        if (waiting !== undefined && this.#meter.records > 0) {
+          this.#waiting = undefined
+          waiting(this.#arrivedAt)
+        }
         this.#wake?.()
       },
       end: () => failed(new WrongAnswer('the server closed the connection')),
@@ -63,31 +85,40 @@ export class Client {
   }
 
   /**
-   * Connects, shakes hands and makes one request, which leaves with our Finished.
+   * Connects, shakes hands and makes one request, which leaves with our Finished, or before it as early data.
    * @returns the client, and the µs from before the connect to the last byte of the answer
    * @throws WrongAnswer the answer is wrong, or the session was not resumed where it should be, or was where it should not
    */
   static async open(options: ClientOptions, call: Call): Promise<{ client: Client; time: number }> {
-    const { port, serverName, verify, resume } = options
+    const { port, serverName, verify, suite, resume, early = false } = options
+    const provider = offering(suite)
     const began = performance.now()
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
     const session = Session.client({
-      provider: node,
+      provider,
       serverName,
       alpn: ['http/1.1'],
       verify,
-      ...(resume === undefined ? {} : { resume }),
+      ...(resume === undefined ? {} : { resume, earlyData: early }),
     })
     const client = new Client(adopt(socket), session, serverName)
+    if (early) {
+      const request = client.#request(call)
+      if (session.sendEarly(request) !== request.length)
+        throw new WrongAnswer('the ticket allows no early data')
+    }
     client.#flush()
-    await client.#until(() => client.#session.connected)
-    session.send(client.#request(call))
+    await client.#until(() => session.connected)
+    if (!early) session.send(client.#request(call))
     client.#flush()
-    await client.#answer(call)
+    await client.#until(() => client.#plaintext.length > 0 && isWhole(concat(...client.#plaintext)))
+    client.#check(call)
+    const time = (client.#arrivedAt - began) * 1000
     if (client.#resumed !== (resume !== undefined))
       throw new WrongAnswer(resume === undefined ? 'a full handshake was resumed' : 'a ticket was not taken')
-    return { client, time: (client.#arrivedAt - began) * 1000 }
+    if (early && client.#earlyTaken !== true) throw new WrongAnswer('early data was not taken')
+    return { client, time }
   }
 
   /** The suite's name. */
@@ -95,20 +126,63 @@ export class Client {
     return this.#session.cipherSuite
   }
 
-  /** Makes requests one after the other. @returns µs from each one's write to the last byte of its answer @throws WrongAnswer */
-  async measure(calls: readonly Call[]): Promise<number[]> {
-    const sealed = calls.map(call => {
-      this.#session.send(this.#request(call))
-      return this.#session.takeOutput()
-    })
+  /**
+   * Makes requests one after the other. @returns µs from each one's write to the last byte of its answer
+   * @param noted told when each one began and ended, in ms of `performance.now()` @throws WrongAnswer
+   */
+  async measure(calls: readonly Call[], noted?: (began: number, ended: number) => void): Promise<number[]> {
+    const sealed = calls.map(call => this.#sealed(call))
     const times: number[] = []
     for (const [index, call] of calls.entries()) {
       const began = performance.now()
       this.#stream.write(sealed[index]!)
-      await this.#answer(call)
-      times.push((this.#arrivedAt - began) * 1000)
+      await this.#answer()
+      const arrivedAt = this.#arrivedAt
+      this.#check(call)
+      times.push((arrivedAt - began) * 1000)
+      noted?.(began, arrivedAt)
     }
     return times
+  }
+
+  /** Seals requests for {@link request}, in the order in which they will be sent. */
+  prepare(calls: readonly Call[]): Uint8Array[][] {
+    return calls.map(call => this.#sealed(call))
+  }
+
+  /**
+   * Sends what {@link prepare} has sealed; one at a time. Its answer is one record, and is not opened yet: {@link settle} does that.
+   * @returns ms of `performance.now()` when it came
+   */
+  request(sealed: readonly Uint8Array[]): Promise<number> {
+    this.#meter.skip()
+    this.#stream.write(sealed)
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(this.#failure ?? lost()), PATIENCE)
+      this.#waiting = arrivedAt => {
+        clearTimeout(late)
+        resolve(arrivedAt)
+      }
+      this.#wake = () => {
+        if (this.#failure === undefined) return
+        clearTimeout(late)
+        reject(this.#failure)
+      }
+    })
+  }
+
+  /** Opens all answers that {@link request} has left, and judges each. @throws WrongAnswer */
+  settle(calls: readonly Call[]): void {
+    this.#wake = undefined
+    const answers: Uint8Array[] = []
+    for (const bytes of this.#meter.takeAll()) {
+      this.#receive(bytes)
+      if (this.#plaintext.length > 0) answers.push(concat(...this.#plaintext))
+      this.#plaintext = []
+    }
+    if (answers.length !== calls.length)
+      throw new WrongAnswer(`${answers.length} answers to ${calls.length} requests`)
+    for (const [index, { expected }] of calls.entries()) checkAnswer(answers[index]!, expected)
   }
 
   /** Waits until the server has sent a ticket. */
@@ -126,22 +200,42 @@ export class Client {
     this.#stream.destroy()
   }
 
-  #request({ path, number }: Call): Uint8Array {
-    const headers = [['host', this.#serverName]] as const
-    return new H1Client().request({ method: 'POST', target: path, headers }, bodyOf(number))
+  #sealed(call: Call): Uint8Array[] {
+    this.#session.send(this.#request(call))
+    return this.#session.takeOutput()
   }
 
-  async #answer({ expected }: Call): Promise<void> {
-    await this.#until(() => this.#plaintext.length > 0 && isWhole(concat(...this.#plaintext)))
+  #request({ path, number, length }: Call): Uint8Array {
+    const headers = [['host', this.#serverName]] as const
+    return new H1Client().request({ method: 'POST', target: path, headers }, bodyOf(number, length))
+  }
+
+  /** Waits for one whole answer, and opens it. */
+  async #answer(): Promise<void> {
+    await this.#until(() => this.#plaintext.length > 0, 'one record')
+    const length = lengthOf(concat(...this.#plaintext))
+    const there = this.#plaintext.reduce((sum, part) => sum + part.length, 0)
+    if (length !== undefined && there < length)
+      await this.#until(() => this.#meter.content >= length - there, 'nothing')
+    // More than was counted only if the server has said something else, too.
+    await this.#until(() => isWhole(concat(...this.#plaintext)))
+  }
+
+  #check({ expected }: Call): void {
     const plaintext = concat(...this.#plaintext)
     this.#plaintext = []
     checkAnswer(plaintext, expected)
   }
 
-  /** Opens what has come and waits for more until `done`. */
-  async #until(done: () => boolean): Promise<void> {
+  /** Waits for more until `done`. @param opening what to open of what has come, before it asks */
+  async #until(
+    done: () => boolean,
+    opening: 'everything' | 'one record' | 'nothing' = 'everything',
+  ): Promise<void> {
     for (;;) {
-      this.#open()
+      if (opening === 'everything') for (const bytes of this.#meter.takeAll()) this.#receive(bytes)
+      while (opening === 'one record' && this.#meter.records > 0 && !done())
+        this.#receive(this.#meter.takeRecord()!)
       if (done()) return
       if (this.#failure !== undefined) throw this.#failure
       await this.#arrival()
@@ -150,8 +244,7 @@ export class Client {
 
   #arrival(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new WrongAnswer(`no answer in ${PATIENCE} ms`))
-      const timer = setTimeout(late, PATIENCE)
+      const timer = setTimeout(() => reject(lost()), PATIENCE)
       this.#wake = () => {
         this.#wake = undefined
         clearTimeout(timer)
@@ -160,17 +253,14 @@ export class Client {
     })
   }
 
-  #open(): void {
-    const received = this.#received
-    this.#received = []
-    for (const bytes of received) {
-      for (const event of this.#session.receive(bytes)) {
-        if (event.type === 'application_data') this.#plaintext.push(event.data)
-        else if (event.type === 'new_session_ticket') this.ticket = event.ticket
-        else if (event.type === 'handshake_complete') this.#resumed = event.resumed
-        else if (event.type === 'alert') throw new WrongAnswer(event.error.message)
-        else if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
-      }
+  #receive(bytes: Uint8Array): void {
+    for (const event of this.#session.receive(bytes)) {
+      if (event.type === 'application_data') this.#plaintext.push(event.data)
+      else if (event.type === 'new_session_ticket') this.ticket = event.ticket
+      else if (event.type === 'handshake_complete') this.#resumed = event.resumed
+      else if (event.type === 'early_data') this.#earlyTaken = event.accepted
+      else if (event.type === 'alert') throw new WrongAnswer(event.error.message)
+      else if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
     }
   }
 
@@ -178,4 +268,19 @@ export class Client {
     const output = this.#session.takeOutput()
     if (output.length > 0) this.#stream.write(output)
   }
+}
+
+function lost(): WrongAnswer {
+  return new WrongAnswer(`no answer in ${PATIENCE} ms`)
+}
+
+const offers = new Map<Suite, CryptoProvider>()
+
+/** The measuring clients' provider, with one cipher suite. */
+export function offering(suite: Suite): CryptoProvider {
+  const known = offers.get(suite)
+  if (known !== undefined) return known
+  const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ name }) => name === suite) }
+  offers.set(suite, provider)
+  return provider
 }

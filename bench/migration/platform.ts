@@ -5,26 +5,24 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { makeCertificates } from '../../certs/authority.ts'
 import { loadCertificate } from '../../certs/load.ts'
-import type { ProviderName } from '../../src/containers/membership.ts'
 import { parseConfig } from '../../src/gateway/config.ts'
 import { plan } from '../../src/gateway/plan.ts'
 import { type MemberStatus, type Ports, Supervisor } from '../../src/gateway/supervisor.ts'
-import { chooseChannel } from '../../src/transfer/channel.ts'
+import type { Preparation } from '../lib/prepared.ts'
+import type { SceneOptions } from './rows.ts'
+import { tourOf } from './wanderer.ts'
 
 /** Nobody is to be killed for being slow here. */
 const LIVENESS = { period: 3_600_000, failure: 36_000_000 }
 
-/** The kinds of handler; each is run by two containers, `raw-a-1` and `raw-b-1`. */
+/** The kinds of handler; a container for each function, as `raw-a-1`. */
 export const KINDS = ['raw', 'fetch'] as const
 export type Kind = (typeof KINDS)[number]
 
-export interface PlatformOptions {
-  readonly provider: ProviderName
-  /** The module of the raw functions, if not the bench's own. */
-  readonly rawFunction?: string
-  /** Where each process leaves a CPU profile when it ends. */
-  readonly profiles?: string
-}
+export type PlatformOptions = Pick<
+  SceneOptions,
+  'provider' | 'channel' | 'carrier' | 'seal' | 'containers' | 'marks' | 'rawFunction' | 'profiles'
+>
 
 /** A whole hotpotato, started for the bench: real processes, free ports, certificates and logs in a directory of its own. */
 export class Platform {
@@ -41,16 +39,19 @@ export class Platform {
   }
 
   /** @throws Error what kept it from starting, with the end of its log */
-  static async start({ provider, rawFunction, profiles }: PlatformOptions): Promise<Platform> {
+  static async start(options: PlatformOptions): Promise<Platform> {
     const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-    await makeCertificates({ directory, certificates: [{ name: 'bench', hosts: HOSTS }], now: Date.now() })
+    const hosts = functionsOf(options.containers).map(name => `${name}.local`)
+    await makeCertificates({ directory, certificates: [{ name: 'bench', hosts }], now: Date.now() })
     const file = join(directory, 'log')
     const log = openSync(file, 'a', 0o600)
     try {
-      const { config } = parseConfig(configuration(directory, rawFunction), directory)
-      const channel = chooseChannel().kind
+      const { config, warnings } = parseConfig(configuration(directory, options), directory)
+      const [warning] = warnings
+      if (warning !== undefined) throw new Error(warning)
+      const { channel, provider } = options
       const planned = plan(config, { channel, provider, logLevel: 'warn' })
-      if (profiles !== undefined) profiled(planned, profiles)
+      prepare(planned, directory, options)
       const silent = pino({ level: 'silent' })
       const supervisor = new Supervisor({
         ...planned,
@@ -99,23 +100,32 @@ export class Platform {
   }
 }
 
-const HOSTS = KINDS.flatMap(kind => ['a', 'b'].map(letter => `${kind}-${letter}.local`))
+/** @returns why a platform of such a kind cannot be, undefined if it can */
+export function cannotBe({ carrier }: Pick<SceneOptions, 'carrier'>): string | undefined {
+  if (carrier === 'fd') return undefined
+  const { warnings } = parseConfig(JSON.stringify({ carrier, functions: { echo: {} } }), '/')
+  return warnings.length > 0 ? 'the platform carries connections by descriptor only' : undefined
+}
 
-function configuration(directory: string, rawFunction: string | undefined): string {
+function functionsOf(containers: number): string[] {
+  return KINDS.flatMap(kind => tourOf(kind, kind === 'raw' ? containers : 2))
+}
+
+function configuration(directory: string, { containers, rawFunction, carrier }: PlatformOptions): string {
   const modules: Record<Kind, string> = {
     raw: rawFunction ?? compiled('../functions/twice-raw.js'),
     fetch: compiled('../functions/twice-fetch.js'),
   }
-  const functions = KINDS.flatMap(kind =>
-    ['a', 'b'].map(
-      letter => [`${kind}-${letter}`, { handler: modules[kind], certificate: 'bench' }] as const,
-    ),
+  const functions = functionsOf(containers).map(
+    name => [name, { handler: modules[name.split('-')[0] as Kind], certificate: 'bench' }] as const,
   )
   return JSON.stringify({
     runDirectory: directory,
     certificates: directory,
-    gateway: { http: 0, https: 0 },
-    connection: { requests: 1_000_000_000, idleSeconds: 600 },
+    // Only what is not the default: a platform without relays does not know the key.
+    ...(carrier === 'fd' ? {} : { carrier }),
+    gateway: { http: 0, https: 0, limits: { connections: 20_000 } },
+    connection: { requests: 1_000_000_000, idleSeconds: 3600 },
     functions: Object.fromEntries(functions),
   })
 }
@@ -124,13 +134,21 @@ function compiled(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url))
 }
 
-/** Puts a profiler before the program of every process. */
-function profiled({ gateway, containers }: ReturnType<typeof plan>, directory: string): void {
+/** Puts a program of ours before that of every process, where something is to be watched or left out. */
+function prepare(
+  { gateway, containers }: ReturnType<typeof plan>,
+  directory: string,
+  { profiles, marks, seal }: PlatformOptions,
+): void {
+  if (profiles === undefined && !marks && seal === 'on') return
   for (const spec of [gateway, ...containers]) {
-    const entry = new URL('../lib/profiled.js', import.meta.url)
-    Object.assign(spec, {
-      entry,
-      settings: { ...spec.settings, profile: { program: spec.entry.href, directory } },
-    })
+    const preparation: Preparation = {
+      program: spec.entry.href,
+      unsealed: seal === 'off',
+      ...(profiles === undefined ? {} : { profiles }),
+      ...(marks ? { marks: directory } : {}),
+    }
+    const entry = new URL('../lib/prepared.js', import.meta.url)
+    Object.assign(spec, { entry, settings: { ...spec.settings, preparation } })
   }
 }

@@ -1,52 +1,39 @@
+import { goalLines } from '../lib/goal.ts'
+import type { Measurement } from '../lib/measurement.ts'
 import { figure, table } from '../lib/table.ts'
 import type { MigrationResult, SceneResult } from './result.ts'
-import { ROWS, type RowName } from './rows.ts'
+import { ROWS, SWEEPS } from './rows.ts'
+import { STAGES, type Stage } from './stages.ts'
 
 /** The result as text for a terminal. */
 export function format(result: MigrationResult): string {
-  return [heading(result), ...result.scenes.map(sceneText), goalsText(result)].join('\n\n')
-}
-
-function heading({
-  machine,
-  versions,
-  load,
-  commit,
-  modified,
-  seconds,
-  complete,
-  quick,
-}: MigrationResult): string {
-  const foreign = load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % used by others`
   return [
-    `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
-    `Node ${versions.node}, OpenSSL ${versions.openssl}` +
-      (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
-    `${complete ? '' : 'BROKEN OFF after '}${seconds.toFixed(0)} s${quick ? ', quick: few samples' : ''}`,
-    '100 B in, 200 B out on one keep-alive connection, every answer checked. Client: our own session, node provider, sealing and opening off the clock',
-  ].join('\n')
+    '100 B in, 200 B out on one keep-alive connection unless told; every answer checked. Client: our own session, node provider, sealing and opening off the clock',
+    ...result.scenes.filter(({ marks }) => !marks).map(scene => sceneText(result, scene)),
+    ...sweepTexts(result),
+    ...stagesText(result),
+    publishedText(result),
+    skippedText(result),
+    `── goals, held against: ${result.goalsOf}\n${goalLines(result.goals)}`,
+  ]
+    .filter(text => text !== '')
+    .join('\n\n')
 }
 
-function sceneText(scene: SceneResult): string {
-  const { facts, relations } = scene
-  const where = scene.placement === 'pinned' ? `pinned to CPU ${scene.cpu}` : 'free placement'
-  const title = `── ${where}, provider ${scene.provider}${facts === undefined ? '' : `, ${facts.cipherSuite}, ${facts.channel} channel, ${facts.stream} streams`}`
-  const rows = Object.entries(ROWS).flatMap(([name, what]) => {
-    const summary = scene.rows[name as RowName]
-    return summary === undefined
-      ? []
-      : [
-          [
-            what,
-            figure(summary.p50),
-            figure(summary.p99),
-            String(summary.samples),
-            String(summary.rounds.length),
-          ],
-        ]
-  })
+function of(result: MigrationResult, { circumstances }: SceneResult): Measurement[] {
+  const isOf = ({ labels }: Measurement): boolean =>
+    Object.entries(circumstances).every(([name, value]) => labels[name] === value)
+  return result.measurements.filter(isOf)
+}
+
+function sceneText(result: MigrationResult, scene: SceneResult): string {
+  const { facts, relations, name } = scene
+  const title = `── ${name}${facts === undefined ? '' : `: ${facts.cipherSuite}, ${facts.channel} channel, ${facts.stream} streams`}`
+  const rows = of(result, scene)
+    .filter(one => Object.hasOwn(ROWS, one.name))
+    .map(cells)
   const lines = [title]
-  if (rows.length > 0) lines.push(table(['', 'p50 µs', 'p99 µs', 'samples', 'rounds'], rows))
+  if (rows.length > 0) lines.push(table(HEAD, rows))
   if (facts !== undefined) {
     const { idle, idleSealed, request, requestSealed } = facts.state
     lines.push(
@@ -54,19 +41,108 @@ function sceneText(scene: SceneResult): string {
     )
   }
   const { added, addedFetch, exportAndImport, exportSealOpenImport } = relations
+  const times = (value: number | undefined): string => `${figure(value)} ×`
   lines.push(
     `a move adds ${figure(added)} µs (fetch handler ${figure(addedFetch)} µs); export + import ${figure(exportAndImport)} µs, with seal + open ${figure(exportSealOpenImport)} µs`,
-    `reconnect : migrated   full ${figure(relations.fullToMigrated)} ×, resumed ${figure(relations.resumedToMigrated)} ×; node:tls full ${figure(relations.nodeFullToMigrated)} ×, resumed ${figure(relations.nodeResumedToMigrated)} ×`,
+    `reconnect : migrated   full ${times(relations.fullToMigrated)}, resumed ${times(relations.resumedToMigrated)}, 0-RTT ${times(relations.earlyToMigrated)}; node:tls full ${times(relations.nodeFullToMigrated)}, resumed ${times(relations.nodeResumedToMigrated)}`,
+    `proxy : migrated       ${times(relations.forwardedToMigrated)}; fetch handler ${times(relations.forwardedToFetchMigrated)}`,
   )
   return lines.join('\n')
 }
 
-function goalsText({ goals, goalsOf }: MigrationResult): string {
-  const rows = goals.map(({ name, relation, goal, unit, reached, met }) => [
-    name,
-    `${relation} ${goal} ${unit}`,
-    reached === undefined ? '–' : `${figure(reached)} ${unit}`,
-    met === undefined ? 'not measured' : met ? 'met' : 'MISSED',
+const HEAD = ['', 'p50 µs', '95 % interval', 'p99 µs', 'samples', 'rounds']
+
+function cells(one: Measurement): string[] {
+  const { title, value, interval, distribution, samples, rounds } = one
+  return [
+    title,
+    figure(value),
+    interval === undefined ? '–' : interval.map(figure).join(' – '),
+    figure(distribution?.p99),
+    String(samples),
+    String(rounds.length),
+  ]
+}
+
+/** The labels that tell the values of a sweep apart. */
+const AXES = ['alpha', 'payload', 'connections', 'chain', 'rate'] as const
+
+function sweepTexts({ measurements }: MigrationResult): string[] {
+  return AXES.flatMap(axis => {
+    const found = measurements.filter(
+      one => Object.hasOwn(SWEEPS, one.name) && one.labels[axis] !== undefined,
+    )
+    const scene = ({ labels }: Measurement): string => `${labels.placement}, ${labels.provider}`
+    const scenes = [...new Set(found.map(scene))]
+    const rows = found.map(one => [
+      `${one.title}: ${axis} ${one.labels[axis]}${scenes.length > 1 ? ` (${scene(one)})` : ''}`,
+      one.unit === 'µs' ? figure(one.value) : `${Math.round(one.value)} ${one.unit}`,
+      figure(one.distribution?.mean),
+      figure(one.distribution?.p99),
+      String(one.samples),
+    ])
+    return rows.length === 0
+      ? []
+      : [
+          `── ${axis} (${scenes.join('; ')}; µs unless told)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
+        ]
+  })
+}
+
+function stagesText(result: MigrationResult): string[] {
+  const stages = result.measurements.filter(({ name }) => name === 'stage')
+  if (stages.length === 0) return []
+  const value = (stage: string, request: string): number | undefined =>
+    stages.find(({ labels }) => labels.stage === stage && labels.request === request)?.value
+  const line = (stage: string, title: string): string[] => [
+    `${stage.padEnd(9)} ${title}`,
+    figure(value(stage, 'stays')),
+    figure(value(stage, 'migrated')),
+  ]
+  const rows = (Object.keys(STAGES) as Stage[]).map(stage => line(stage, STAGES[stage]))
+  const kinds = ['stays', 'migrated'] as const
+  const sums = kinds.map(kind =>
+    (Object.keys(STAGES) as Stage[]).reduce((sum, stage) => sum + (value(stage, kind) ?? 0), 0),
+  )
+  const wholes = kinds.map(kind => value('whole', kind) ?? Number.NaN)
+  const plain = kinds.map(
+    kind => result.measurements.find(one => one.name === `raw.${kind}` && sameScene(one, stages[0]!))?.value,
+  )
+  rows.push(
+    ['sum of all stages', ...sums.map(figure)],
+    ['the whole, as the client sees it', ...wholes.map(figure)],
+    ['unaccounted', ...sums.map((sum, i) => figure(wholes[i]! - sum))],
+    ['the same request where nobody notes marks, p50', ...plain.map(figure)],
+  )
+  const { placement, provider } = stages[0]!.labels
+  const title = `── stages, µs: means over typical requests, the fifth around the median (${placement}, ${provider})`
+  return [`${title}\n${table(['', 'stays', 'migrated'], rows)}`]
+}
+
+function sameScene(one: Measurement, other: Measurement): boolean {
+  return ['placement', 'provider', 'suite', 'channel', 'carrier', 'seal'].every(
+    name => one.labels[name] === other.labels[name],
+  )
+}
+
+function publishedText({ published }: MigrationResult): string {
+  const rows = published.figures.map(({ what, stays, migrated, added, state, parts }) => [
+    what,
+    figure(stays),
+    migrated ?? '–',
+    added ?? '–',
+    state === undefined ? '–' : String(state),
+    figure(parts),
   ])
-  return `── goals, held against: ${goalsOf}\n${table(['', 'goal', 'reached', ''], rows)}`
+  const head = ['', 'stays', 'migrated', 'added', 'state B', 'export + import']
+  return `── other systems, NOT of this run: ${published.source}\n${table(head, rows)}`
+}
+
+function skippedText({ skipped }: MigrationResult): string {
+  return skipped
+    .map(({ name, labels, reason }) => {
+      const words = Object.values(labels).join(', ')
+      return `skipped      ${name}${words === '' ? '' : ` (${words})`}: ${reason}`
+    })
+    .join('\n')
 }

@@ -4,15 +4,15 @@ import { createServer, type TLSSocket } from 'node:tls'
 
 /**
  * What a Node user has today: a bare `node:tls` server, without even `node:http`, that gives the body back twice. A process of its
- * own: `node reference.js CERTIFICATE KEY`; it tells its parent the port and ends with it.
+ * own: `node reference.js CERTIFICATE KEY SUITE`; it tells its parent the port and ends with it.
  */
-function main(certificate: string, key: string): void {
+function main(certificate: string, key: string, suite: string): void {
   const server = createServer(
     {
       cert: readFileSync(certificate),
       key: readFileSync(key),
       minVersion: 'TLSv1.3',
-      ciphers: 'TLS_AES_128_GCM_SHA256',
+      ciphers: suite,
       ecdhCurve: 'X25519',
       ALPNProtocols: ['http/1.1'],
     },
@@ -45,4 +45,4 @@ function serve(socket: TLSSocket): void {
   })
 }
 
-main(process.argv[2]!, process.argv[3]!)
+main(process.argv[2]!, process.argv[3]!, process.argv[4]!)

@@ -1,12 +1,22 @@
-/** Everything that is measured, in the order of the table. Times are µs. */
+import type { Labels, Unit } from '../lib/measurement.ts'
+import type { Statistic } from '../lib/stats.ts'
+
+/** What every scene measures in every round, in the order of the table. Times are µs. */
 export const ROWS = {
   'raw.stays': 'a request that stays, raw handler',
   'raw.migrated': 'a migrated request, raw handler',
   'fetch.stays': 'a request that stays, fetch handler',
   'fetch.migrated': 'a migrated request, fetch handler',
+  'h2.stays': 'a request that stays over HTTP/2, raw handler',
+  'h2.migrated': 'a migrated request over HTTP/2, raw handler',
   'node.stays': 'a request to node:tls',
+  'proxy.stays': 'a request that a node:https proxy answers itself',
+  'proxy.forwarded': 'a request that a node:https proxy forwards to another function',
   'raw.full': 'reconnect, full handshake, first answer',
   'raw.resumed': 'reconnect, resumed, first answer',
+  'stack.full': 'reconnect to our stack without the platform, full',
+  'stack.resumed': 'reconnect to our stack without the platform, resumed',
+  'stack.early': 'reconnect to our stack without the platform, 0-RTT',
   'node.full': 'reconnect to node:tls, full',
   'node.resumed': 'reconnect to node:tls, resumed',
   'part.export': 'export: state out of its objects, encoded',
@@ -18,6 +28,23 @@ export const ROWS = {
 
 export type RowName = keyof typeof ROWS
 
+/** What is measured under several circumstances, each a label of its own. */
+export const SWEEPS = {
+  alpha: 'a request of which α % move',
+  'payload.stays': 'a request with so much content that stays',
+  'payload.migrated': 'a migrated request with so much content',
+  'payload.forwarded': 'a request with so much content, forwarded by the proxy',
+  'connections.stays': 'a request that stays, one of so many connections',
+  'connections.migrated': 'a migrated request, one of so many connections',
+  chain: 'a migrated request on a tour of so many containers',
+  'open.stays': 'a request that stays, so many arriving a second',
+  'open.migrated': 'a migrated request, so many arriving a second',
+  'sustained.stays': 'requests that stay, as many as there can be',
+  'sustained.migrated': 'migrations, as many as there can be',
+} as const
+
+export type SweepName = keyof typeof SWEEPS
+
 /** How many samples of each kind a round takes. */
 export interface RoundSize {
   readonly requests: number
@@ -26,12 +53,36 @@ export interface RoundSize {
   readonly parts: number
 }
 
-export type Placement = 'pinned' | 'free'
+/**
+ * Where processes run: all on one core; servers on one and who measures on another; wherever the scheduler puts them.
+ */
+export const PLACEMENTS = ['one core', 'two cores', 'free'] as const
+export type Placement = (typeof PLACEMENTS)[number]
 export type ProviderName = 'evp' | 'node' | 'noble'
+export const SUITES = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+] as const
+export type Suite = (typeof SUITES)[number]
+
+/** Under what circumstances one platform runs: what tells scenes apart. */
+export interface Circumstances {
+  readonly placement: Placement
+  readonly provider: ProviderName
+  readonly suite: Suite
+  readonly channel: 'native' | 'ipc'
+  readonly carrier: 'fd' | 'relay'
+  /** Whether envelopes are sealed. */
+  readonly seal: 'on' | 'off'
+}
 
 /** What a scene is told, as JSON in its arguments. */
-export interface SceneOptions {
-  readonly provider: ProviderName
+export interface SceneOptions extends Circumstances {
+  /** Containers of the raw kind, each with a function of its own: the longest tour. */
+  readonly containers: number
+  /** Whether its processes note the moments that stages lie between. */
+  readonly marks: boolean
   readonly rawFunction?: string
   readonly profiles?: string
 }
@@ -41,6 +92,8 @@ export interface SceneFacts {
   readonly channel: string
   readonly stream: string
   readonly cipherSuite: string
+  /** Whether containers speak HTTP/2. */
+  readonly http2: boolean
   readonly state: {
     readonly idle: number
     readonly idleSealed: number
@@ -49,12 +102,56 @@ export interface SceneFacts {
   }
 }
 
+/** Something to measure once. */
+export type Task =
+  | { readonly task: 'rows'; readonly size: RoundSize }
+  | { readonly task: 'alpha'; readonly values: readonly number[]; readonly requests: number }
+  /** `bytes`: of content that each size may send in all; it decides how many requests there are. */
+  | { readonly task: 'payload'; readonly values: readonly number[]; readonly bytes: number }
+  | { readonly task: 'chain'; readonly values: readonly number[]; readonly requests: number }
+  | { readonly task: 'connections'; readonly value: number; readonly requests: number }
+  /** For so many seconds with each rate, over so many connections. */
+  | {
+      readonly task: 'open'
+      readonly values: readonly number[]
+      readonly seconds: number
+      readonly connections: number
+    }
+  | { readonly task: 'sustained'; readonly requests: number; readonly connections: number }
+  | { readonly task: 'stages'; readonly requests: number }
+
 /** Parent to scene. */
-export type Order = { readonly do: 'round'; readonly size: RoundSize } | { readonly do: 'stop' }
+export type Order = { readonly do: 'measure'; readonly tasks: readonly Task[] } | { readonly do: 'stop' }
+
+/** What one task has found of one thing in one round. */
+export interface Sampled {
+  readonly name: string
+  readonly title: string
+  readonly labels: Labels
+  /** `1/s`: the one value is a rate. */
+  readonly unit: Extract<Unit, 'µs' | '1/s'>
+  readonly statistic: Statistic
+  readonly values: readonly number[]
+}
 
 /** Scene to parent. */
 export type Report =
   | { readonly say: 'ready'; readonly facts: SceneFacts }
-  | { readonly say: 'round'; readonly samples: Readonly<Partial<Record<RowName, readonly number[]>>> }
+  | { readonly say: 'measured'; readonly samples: readonly Sampled[] }
   /** `wrong`: an answer was not what was asked for. */
   | { readonly say: 'failed'; readonly wrong: boolean; readonly reason: string }
+
+/** Samples of one of the rows that have no circumstances of their own. */
+export function rowOf(name: RowName, values: readonly number[]): Sampled {
+  return { name, title: ROWS[name], labels: {}, unit: 'µs', statistic: 'median', values }
+}
+
+/** Samples of a sweep. */
+export function sweepOf(
+  name: SweepName,
+  labels: Labels,
+  values: readonly number[],
+  { unit = 'µs', statistic = 'median' }: Partial<Pick<Sampled, 'unit' | 'statistic'>> = {},
+): Sampled {
+  return { name, title: SWEEPS[name], labels, unit, statistic, values }
+}

@@ -1,221 +1,208 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { execFileSync } from 'node:child_process'
 import { loadProvider } from '../../src/containers/membership.ts'
-import type { CertificateVerifier, ResumptionTicket } from '../../src/tls13/index.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { chooseChannel } from '../../src/transfer/channel.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
 import { Mover } from '../lib/mover.ts'
-import { answerOf, type Expectation, WrongAnswer } from './answer.ts'
-import { type Call, Client } from './client.ts'
+import { usableCpus } from '../lib/placement.ts'
+import { WrongAnswer } from './answer.ts'
 import { measureParts, measureSizes } from './in-process.ts'
 import { Limit } from './limit.ts'
-import { KINDS, type Kind, Platform } from './platform.ts'
-import type { Order, Report, RoundSize, RowName, SceneFacts, SceneOptions } from './rows.ts'
+import { Platform } from './platform.ts'
+import { Reconnections } from './reconnections.ts'
+import { Rivals } from './rivals.ts'
+import {
+  type Order,
+  type Report,
+  type RoundSize,
+  type RowName,
+  rowOf,
+  type Sampled,
+  type SceneFacts,
+  type SceneOptions,
+  type Task,
+} from './rows.ts'
+import { StageWatch } from './stage-watch.ts'
+import { Sweeps } from './sweeps.ts'
+import { type Place, tourOf, Wanderer, Wanderer2 } from './wanderer.ts'
 
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
-
-type Samples = Partial<Record<RowName, number[]>>
+/** Requests that a connection makes in a row, before the other one has its turn. */
+const BATCH = 25
 
 /**
- * One combination of placement and provider: a platform, a node:tls server and the client that measures. A process of its own, so
- * that it can be pinned with all its children; it does one round at a time, when its parent says so.
+ * One combination of circumstances: a platform, its rivals, and the client that measures. A process of its own, so that it can be pinned
+ * with all its children; it does one thing at a time, when its parent says so.
  */
 class Scene {
+  readonly #options: SceneOptions
   readonly #platform: Platform
-  readonly #reference: ChildProcess
-  readonly #referencePort: number
-  readonly #verify: CertificateVerifier
+  /** Absent where only stages are measured. */
+  readonly #rivals: Rivals | undefined
+  readonly #place: Place
   readonly #mover: Mover
   readonly #limit: Limit | undefined
-  readonly #tickets = new Map<number, ResumptionTicket>()
-  #number = 0
+  readonly #sweeps: Sweeps
+  #reconnections: Reconnections | undefined
   #cipherSuite = ''
+  #http2 = false
 
   private constructor(
+    options: SceneOptions,
     platform: Platform,
-    reference: { readonly child: ChildProcess; readonly port: number },
-    verify: CertificateVerifier,
+    rivals: Rivals | undefined,
+    place: Place,
     mover: Mover,
     limit: Limit | undefined,
   ) {
+    this.#options = options
     this.#platform = platform
-    this.#reference = reference.child
-    this.#referencePort = reference.port
-    this.#verify = verify
+    this.#rivals = rivals
+    this.#place = place
     this.#mover = mover
     this.#limit = limit
+    this.#sweeps = new Sweeps(place, options.containers, rivals)
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
     const platform = await Platform.start(options)
-    const reference = await startReference(platform)
+    const rivals = options.marks ? undefined : await Rivals.start(platform, options)
+    const limit = options.marks ? undefined : await Limit.open()
+    // The servers stay where they were started; who measures goes elsewhere.
+    if (options.placement === 'two cores') moveTo(usableCpus()[1])
     const verify = verifier({ ca: platform.authority })
+    let number = 0
+    const place: Place = {
+      options: { port: platform.ports.https, verify, suite: options.suite },
+      nextNumber: () => number++,
+    }
     const provider = await loadProvider(options.provider)
     const mover = new Mover(provider, platform.certificate(), 'raw-a.local', verify)
-    return new Scene(platform, reference, verify, mover, await Limit.open())
+    return new Scene(options, platform, rivals, place, mover, limit)
   }
 
   /** @throws WrongAnswer */
-  async round({ requests, fetches, reconnects, parts }: RoundSize): Promise<Samples> {
-    const samples: Samples = {}
-    for (const kind of KINDS) {
-      const count = kind === 'raw' ? requests : fetches
-      const { stays, migrated } = await this.#requests(kind, count)
-      samples[`${kind}.stays`] = stays
-      samples[`${kind}.migrated`] = migrated
+  async measure(tasks: readonly Task[]): Promise<Sampled[]> {
+    const samples: Sampled[] = []
+    for (const task of tasks) {
+      if (task.task === 'rows') samples.push(...(await this.#rows(task.size)))
+      else if (task.task === 'stages') samples.push(...(await this.#stages(task.requests)))
+      else samples.push(...(await this.#sweeps.measure(task)))
     }
-    samples['node.stays'] = await this.#referenceRequests(requests)
-    const full: Record<'raw' | 'node', number[]> = { raw: [], node: [] }
-    const resumed: Record<'raw' | 'node', number[]> = { raw: [], node: [] }
-    for (let i = 0; i < reconnects; i++) {
-      for (const server of ['raw', 'node'] as const) {
-        full[server].push(await this.#reconnect(server, false))
-        resumed[server].push(await this.#reconnect(server, true))
-      }
-    }
-    Object.assign(samples, { 'raw.full': full.raw, 'raw.resumed': resumed.raw })
-    Object.assign(samples, { 'node.full': full.node, 'node.resumed': resumed.node })
-    for (const [name, times] of Object.entries(measureParts(this.#mover, parts)))
-      samples[`part.${name}` as RowName] = times
-    if (this.#limit !== undefined) samples.limit = await this.#limit.measure(parts)
     return samples
   }
 
   facts(): SceneFacts {
     return {
-      channel: chooseChannel().kind,
+      channel: this.#options.channel,
       stream: chooseStream().kind,
       cipherSuite: this.#cipherSuite,
+      http2: this.#http2,
       state: measureSizes(this.#mover),
     }
   }
 
   async close(): Promise<void> {
     this.#limit?.close()
-    if (this.#reference.connected) this.#reference.disconnect()
+    this.#sweeps.close()
+    this.#rivals?.close()
     await this.#platform.stop()
   }
 
+  async #rows({ requests, fetches, reconnects, parts }: RoundSize): Promise<Sampled[]> {
+    const times = new Map<RowName, readonly number[]>()
+    for (const kind of ['raw', 'fetch'] as const) {
+      const { stays, migrated } = await this.#requests(kind, kind === 'raw' ? requests : fetches)
+      times.set(`${kind}.stays`, stays).set(`${kind}.migrated`, migrated)
+    }
+    const second = await this.#second(requests)
+    if (second !== undefined) times.set('h2.stays', second.stays).set('h2.migrated', second.migrated)
+    if (this.#rivals !== undefined) {
+      times.set('node.stays', await this.#rivals.referenceRequests(this.#place, requests))
+      const { stays, forwarded } = await this.#rivals.proxied(this.#place).requests(fetches)
+      times.set('proxy.stays', stays).set('proxy.forwarded', forwarded)
+      this.#reconnections ??= new Reconnections(this.#place, {
+        raw: this.#platform.ports.https,
+        stack: this.#rivals.stack,
+        node: this.#rivals.reference,
+      })
+      for (const [name, found] of await this.#reconnections.round(reconnects)) times.set(name, found)
+    }
+    for (const [name, found] of Object.entries(measureParts(this.#mover, parts)))
+      times.set(`part.${name}` as RowName, found)
+    if (this.#limit !== undefined) times.set('limit', await this.#limit.measure(parts))
+    return [...times].map(([name, values]) => rowOf(name, values))
+  }
+
   /** On two connections, a batch of each in turn: one stays where it is, the other moves with every request. */
-  async #requests(kind: Kind, count: number): Promise<{ stays: number[]; migrated: number[] }> {
+  async #requests(kind: 'raw' | 'fetch', count: number): Promise<{ stays: number[]; migrated: number[] }> {
     const [staying, moving] = [await this.#connect(kind), await this.#connect(kind)]
-    const stays: number[] = []
-    const migrated: number[] = []
-    const batch = 25
-    for (let left = count; left > 0; left -= batch) {
-      const size = Math.min(batch, left)
-      stays.push(...(await staying.measure(Array.from({ length: size }, () => staying.stay()))))
-      migrated.push(...(await moving.measure(Array.from({ length: size }, () => moving.move()))))
+    const [stays, migrated]: [number[], number[]] = [[], []]
+    for (let left = count; left > 0; left -= BATCH) {
+      const size = Math.min(BATCH, left)
+      stays.push(...(await staying.measure(size, () => staying.stay())))
+      migrated.push(...(await moving.measure(size, () => moving.move())))
     }
     staying.close()
     moving.close()
     return { stays, migrated }
   }
 
-  async #connect(kind: Kind): Promise<Wanderer> {
-    const wanderer = new Wanderer(kind, () => this.#number++)
-    await wanderer.open(this.#platform.ports.https, this.#verify)
+  /** The same over HTTP/2. @returns undefined if containers do not speak it */
+  async #second(count: number): Promise<{ stays: number[]; migrated: number[] } | undefined> {
+    const [staying, moving] = [
+      await Wanderer2.open(this.#place, tourOf('raw')),
+      await Wanderer2.open(this.#place, tourOf('raw')),
+    ]
+    this.#http2 = staying !== undefined
+    if (staying === undefined || moving === undefined) return undefined
+    await staying.measure(WARM_REQUESTS, 'stay')
+    await moving.measure(WARM_REQUESTS, 'move')
+    const [stays, migrated]: [number[], number[]] = [[], []]
+    for (let left = count; left > 0; left -= BATCH) {
+      const size = Math.min(BATCH, left)
+      stays.push(...(await staying.measure(size, 'stay')))
+      migrated.push(...(await moving.measure(size, 'move')))
+    }
+    staying.close()
+    moving.close()
+    return { stays, migrated }
+  }
+
+  async #connect(kind: 'raw' | 'fetch'): Promise<Wanderer> {
+    const wanderer = await Wanderer.open(this.#place, tourOf(kind))
     this.#cipherSuite = wanderer.cipherSuite
-    await wanderer.measure(Array.from({ length: WARM_REQUESTS }, () => wanderer.move()))
-    await wanderer.measure(Array.from({ length: WARM_REQUESTS }, () => wanderer.stay()))
+    await wanderer.measure(WARM_REQUESTS, () => wanderer.move())
+    await wanderer.measure(WARM_REQUESTS, () => wanderer.stay())
     return wanderer
   }
 
-  async #referenceRequests(count: number): Promise<number[]> {
-    const options = { port: this.#referencePort, serverName: 'raw-a.local', verify: this.#verify }
-    const { client } = await Client.open(options, this.#referenceCall())
-    await client.measure(Array.from({ length: WARM_REQUESTS }, () => this.#referenceCall()))
-    const times = await client.measure(Array.from({ length: count }, () => this.#referenceCall()))
-    client.close()
-    return times
-  }
-
-  #referenceCall(): Call {
-    return call('/raw-a', this.#number++, 'node-tls', 0)
-  }
-
-  /** A connection that is made for one request. */
-  async #reconnect(server: 'raw' | 'node', resume: boolean): Promise<number> {
-    const port = server === 'raw' ? this.#platform.ports.https : this.#referencePort
-    const ticket = resume ? this.#tickets.get(port) : undefined
-    const { client, time } = await Client.open(
-      {
-        port,
-        serverName: 'raw-a.local',
-        verify: this.#verify,
-        ...(ticket === undefined ? {} : { resume: ticket }),
-      },
-      server === 'raw' ? call('/raw-a', this.#number++, 'raw-a-1', 0) : this.#referenceCall(),
+  async #stages(count: number): Promise<Sampled[]> {
+    const watch = new StageWatch(
+      this.#platform,
+      tourOf('raw').map(name => `${name}-1`),
     )
-    // A server need not give another ticket to who has come with one.
-    if (!resume) this.#tickets.set(port, await client.awaitTicket())
-    client.close()
-    return time
+    const samples: Sampled[] = []
+    for (const kind of ['stays', 'migrated'] as const) {
+      const wanderer = await this.#connect('raw')
+      samples.push(
+        ...(await watch.watch(kind, noted =>
+          wanderer.client.measure(
+            Array.from({ length: count }, () => (kind === 'stays' ? wanderer.stay() : wanderer.move())),
+            noted,
+          ),
+        )),
+      )
+      wanderer.close()
+    }
+    return samples
   }
 }
 
-/** A connection and where it is. */
-class Wanderer {
-  readonly #kind: Kind
-  readonly #nextNumber: () => number
-  #client: Client | undefined
-  #at: 'a' | 'b' = 'a'
-  #hops = 0
-
-  constructor(kind: Kind, nextNumber: () => number) {
-    this.#kind = kind
-    this.#nextNumber = nextNumber
-  }
-
-  async open(port: number, verify: CertificateVerifier): Promise<void> {
-    const { client } = await Client.open({ port, serverName: `${this.#kind}-a.local`, verify }, this.stay())
-    this.#client = client
-  }
-
-  get cipherSuite(): string {
-    return this.#client?.cipherSuite ?? ''
-  }
-
-  /** A request for the function at hand. */
-  stay(): Call {
-    const name = `${this.#kind}-${this.#at}`
-    return call(`/${name}`, this.#nextNumber(), `${name}-1`, this.#hops)
-  }
-
-  /** A request for the other function: the connection has to move for it. */
-  move(): Call {
-    this.#at = this.#at === 'a' ? 'b' : 'a'
-    this.#hops++
-    return this.stay()
-  }
-
-  measure(calls: readonly Call[]): Promise<number[]> {
-    return this.#client!.measure(calls)
-  }
-
-  close(): void {
-    this.#client?.close()
-  }
-}
-
-function call(path: string, number: number, container: string, hops: number): Call {
-  const expected: Expectation = { body: answerOf(number), container, hops }
-  return { path, number, expected }
-}
-
-async function startReference(platform: Platform): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(
-    fileURLToPath(new URL('./reference.js', import.meta.url)),
-    [...platform.certificateFiles],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-  )
-  const port = await new Promise<number>((resolve, reject) => {
-    child.once('message', message => resolve(message as number))
-    child.once('exit', code => reject(new Error(`the node:tls server ended (${code})`)))
-  })
-  return { child, port }
+/** Moves this process with all its threads to another core. */
+function moveTo(cpu: number | undefined): void {
+  if (cpu === undefined) throw new Error('there is only one core')
+  execFileSync('taskset', ['-a', '-cp', String(cpu), String(process.pid)], { stdio: 'ignore' })
 }
 
 function tell(report: Report): Promise<void> {
@@ -235,11 +222,13 @@ async function main(): Promise<void> {
   process.once('disconnect', () => void stop())
   process.on('message', (order: Order) => {
     const work =
-      order.do === 'stop' ? stop() : scene.round(order.size).then(samples => tell({ say: 'round', samples }))
+      order.do === 'stop'
+        ? stop()
+        : scene.measure(order.tasks).then(samples => tell({ say: 'measured', samples }))
     work.catch(failed)
   })
   // Once before anybody counts, so that the cipher suite is known.
-  await scene.round({ requests: 2, fetches: 2, reconnects: 1, parts: 2 })
+  await scene.measure([{ task: 'rows', size: { requests: 2, fetches: 2, reconnects: 1, parts: 2 } }])
   await tell({ say: 'ready', facts: scene.facts() })
 }
 

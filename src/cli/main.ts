@@ -17,6 +17,7 @@ const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
        hotpotato move CONNECTION CONTAINER | restart gateway [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
+       hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
   up       start the gateway and the containers, and stay
@@ -32,6 +33,7 @@ const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
 
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
+  stress   many requests at a time, and how long they took
 
   inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
            --secrets shows what is masked otherwise
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
   // Loaded when asked for: what they need would cost the other commands time.
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
+  if (first === 'stress') return (await import('./stress/stress.ts')).stress(others)
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {

@@ -86,7 +86,11 @@ export class Connection implements ProtocolOwner, LegOwner {
   start(): void {
     this.#idle.start()
     this.#stream.read({
-      bytes: view => this.#onBytes(view),
+      bytes: view => {
+        if (this.#phase !== 'open') return
+        this.#take(view)
+        this.pump()
+      },
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     })
@@ -97,6 +101,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
   #breakOff(): void {
+    if (this.#leg !== undefined) this.#leg.cut = true
     this.out.flush()
     this.#session?.abort('internal_error')
     this.hangUp()
@@ -160,7 +165,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** What `status` shows. @param now as `performance.now()` */
   describe(now: number): ConnectionDescription {
-    const age = Math.round(now - this.#arrived)
+    const age = now - this.#arrived
     return describeConnection(this, this.#hops, age, this.#phase, this.#session, this.#protocol)
   }
 
@@ -171,12 +176,6 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.goodbye()
     }
     if (this.#phase === 'closing') this.#finish()
-  }
-
-  #onBytes(view: Uint8Array): void {
-    if (this.#phase !== 'open') return
-    this.#take(view)
-    this.pump()
   }
 
   /** The client sends no more, be it by FIN or by close_notify. */
@@ -203,8 +202,7 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.#pumping = false
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase !== 'open') return
-    this.#protocol.settle()
+    if (this.#phase === 'open') this.#protocol.settle()
     if (this.#phase !== 'open') return
     this.#session?.settle()
     this.out.flush()
@@ -243,9 +241,8 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this.id, event)
-    if (event.type === 'application_data') {
-      this.#protocol.receive(event.data)
-    } else if (event.type === 'close_notify') this.#onEnd()
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()
@@ -285,6 +282,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#idle.stop()
     if (unread.length > 0) this.#take(unread)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
+    this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
     this.#offered = envelope
@@ -349,6 +347,10 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   touch(): void {
     this.#idle.touch()
+  }
+
+  become(protocol: Protocol): void {
+    this.#protocol = protocol
   }
 
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
@@ -427,7 +429,8 @@ export class Connection implements ProtocolOwner, LegOwner {
   }
 
   #onIdle(): void {
-    if (this.#busy) {
+    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
+    if (this.#stream.queued ? this.out.progressed() : this.#protocol.calling) {
       this.#idle.touch()
       this.#idle.start()
       return
@@ -439,10 +442,5 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#protocol.cancel(reason)
     if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
-  }
-
-  /** Whether the client takes what waits for it. If nothing does: a function takes the time that it takes. */
-  get #busy(): boolean {
-    return this.#stream.queued ? this.out.progressed() : this.#protocol.calling
   }
 }

@@ -235,7 +235,7 @@ function functionFailed(name: string): Problem {
 }
 
 /** What a function is told; the dear parts are made when they are asked for. */
-class CallContext implements Context {
+export class CallContext implements Context {
   readonly functionName: string
   readonly functionPath: string
   readonly connection: ConnectionInfo

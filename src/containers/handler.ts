@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Field, RequestHead, RequestView, ResponseView } from '../http/message.ts'
 import { header } from '../http/message.ts'
 import { concat, utf8 } from '../wire/index.ts'
+import type { WebSocketFunction } from './web-socket.ts'
 
 /** One level of a log, callable as pino's are: a message, or fields and a message. */
 export interface LogMethod {
@@ -90,6 +91,10 @@ export type FunctionModule = (
 ) & {
   /** The module's file. */
   readonly file: string
+  /** What it does with WebSockets; undefined if nothing. */
+  readonly webSocket?: WebSocketFunction
+  /** The subprotocols of WebSockets that it speaks, in order of preference. */
+  readonly webSocketProtocols?: readonly string[]
 }
 
 /** A response as both kinds of function end up giving it, ready for whatever HTTP version sends it. */
@@ -145,13 +150,35 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
       `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist`,
     )
   }
-  let module: { readonly default?: unknown }
+  let module: {
+    readonly default?: unknown
+    readonly webSocket?: unknown
+    readonly webSocketProtocols?: unknown
+  }
   try {
     module = await import(pathToFileURL(file).href)
   } catch (error) {
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}`, error)
   }
-  return recognise(module.default, file)
+  return { ...recognise(module.default, file), ...webSocketOf(module, file) }
+}
+
+function webSocketOf(
+  { webSocket, webSocketProtocols }: { readonly webSocket?: unknown; readonly webSocketProtocols?: unknown },
+  file: string,
+): Pick<FunctionModule, 'webSocket' | 'webSocketProtocols'> {
+  if (webSocket === undefined) return {}
+  const names = webSocketProtocols ?? []
+  if (
+    typeof webSocket !== 'function' ||
+    !Array.isArray(names) ||
+    !names.every(one => typeof one === 'string')
+  ) {
+    const shapes =
+      'webSocket must be a function (socket, context, state), and webSocketProtocols a list of names'
+    throw new FunctionError('wrong_export', `${file}: ${shapes}`)
+  }
+  return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
 }
 
 function locate(nameOrPath: string, base: string): string {

@@ -43,6 +43,9 @@ export interface HostOptions {
 /** Connections that are listed at most: they have to fit into one message. */
 const LISTED = 50_000
 
+/** Connections that are on their way at once while a container drains. */
+const DRAIN_WINDOW = 256
+
 /** What a container has done so far, for `status`. */
 export interface Counters {
   /** Parcels taken. */
@@ -81,6 +84,8 @@ export class Host implements ConnectionHost {
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
   #draining = false
+  /** Connections that have not been told that the container drains, the next one last. */
+  #leaving: Connection[] = []
   #courier: Courier | undefined
 
   constructor(options: HostOptions) {
@@ -101,6 +106,11 @@ export class Host implements ConnectionHost {
   /** Connections that live here now. */
   get size(): number {
     return this.#connections.size
+  }
+
+  /** It takes nothing new. */
+  get draining(): boolean {
+    return this.#draining
   }
 
   /** Gives the means to send parcels. */
@@ -138,7 +148,7 @@ export class Host implements ConnectionHost {
   }
 
   /** That container is about to go: nothing is offered to it any more. */
-  draining(id: number): void {
+  leaves(id: number): void {
     this.#others.draining(id)
   }
 
@@ -272,10 +282,11 @@ export class Host implements ConnectionHost {
           only === undefined && isPassing(release) ? this.#others.choose(functionName, refusedBy) : undefined
         if (next === undefined) {
           settle(release)
-          return
+          this.#drainMore()
+        } else {
+          envelope.generation++
+          send({ envelope, descriptor }, next)
         }
-        envelope.generation++
-        send({ envelope, descriptor }, next)
       })
     const frozen = freeze()
     if (frozen instanceof Promise) {
@@ -312,8 +323,16 @@ export class Host implements ConnectionHost {
    */
   drain(): void {
     this.#draining = true
+    this.#leaving = [...this.#connections].reverse()
+    this.#drainMore()
+  }
+
+  /** Not all at once: each has to have its verdict in time, and those that still talk want to be served meanwhile. */
+  #drainMore(): void {
+    if (this.#leaving.length === 0) return
     const moves = this.#others.has(this.functionName)
-    for (const connection of this.#connections) connection.drain(moves)
+    while (this.#leaving.length > 0 && (this.#courier?.inCustody ?? 0) < DRAIN_WINDOW)
+      this.#leaving.pop()!.drain(moves)
   }
 
   /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */

@@ -30,7 +30,11 @@ export class Leg {
   attempts = 0
   /** The owner before us died: our first record must be a KeyUpdate. */
   renewing: boolean
+  /** A response was cut by the death of its container: whoever comes after us must know that, too. */
+  cut = false
   #covered = -1
+  /** Something has been sent since the last checkpoint. */
+  #uncovered = false
   #ended = false
 
   constructor(owner: LegOwner, received: number, renewing: boolean) {
@@ -56,12 +60,13 @@ export class Leg {
    */
   take(session: Session): Uint8Array[] {
     const output = session.takeSealed()
+    if (output.length > 0) this.#uncovered = true
     if (session.writable && (this.renewing || session.keyUpdateDue)) {
       output.push(HOLD)
       session.updateKeys(false)
       output.push(...session.takeSealed(), ...this.#checkpoint())
       this.renewing = false
-    } else if (session.writable && this.#owner.quiet && this.#due(output)) {
+    } else if (session.writable && this.#owner.quiet && this.#due) {
       // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has not got may be tried again.
       if (output.length > 0) output.splice(-1, 0, HOLD)
       output.push(...this.#checkpoint())
@@ -85,17 +90,22 @@ export class Leg {
     return [markRecord(mark)]
   }
 
-  #due(output: readonly Uint8Array[]): boolean {
-    return output.length > 0 || this.#covered < 0 || this.received - this.#covered > COVER
+  get #due(): boolean {
+    return this.#uncovered || this.#covered < 0 || this.received - this.#covered > COVER
   }
 
   #checkpoint(): Uint8Array[] {
     const { host, sessionId, generation, quiet } = this.#owner
     const { received, attempts } = this
-    const plaintext = encodeCheckpoint({ busy: !quiet, attempts, envelope: this.#owner.snapshot() })
+    const plaintext = encodeCheckpoint({
+      busy: this.cut || !quiet,
+      attempts,
+      envelope: this.#owner.snapshot(),
+    })
     const sealed = host.checkpoints.seal({ sessionId, generation, received }, plaintext)
     plaintext.fill(0)
     this.#covered = received
+    this.#uncovered = false
     return checkpointRecords({ functionName: host.functionName, generation, received, sealed })
   }
 }

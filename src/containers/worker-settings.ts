@@ -20,6 +20,10 @@ export interface WorkerSettings extends MemberSettings {
   readonly idleMilliseconds: number
   /** That a request for another function waits for an HTTP/2 connection to become quiet. */
   readonly quietMilliseconds: number
+  /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
+  readonly rehearsals: number
+  /** Before it says that it is ready; otherwise after that, in idle time. */
+  readonly rehearsesFirst?: boolean
   readonly http: H1Limits
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean

@@ -6,10 +6,11 @@ import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
-import { loadFunction } from './handler.ts'
+import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { Rehearsal } from './rehearsal.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
         host.drain()
         return
       case 'draining':
-        host.draining(message.id)
+        host.leaves(message.id)
         return
       case 'loads':
         host.loads(message.loads)
@@ -95,9 +96,30 @@ async function main(): Promise<void> {
   host.connect(courier)
   setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
   warmUp(host.tls, host.limits.http)
+  const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
+  if (settings.rehearsesFirst === true) await rehearsing(0)
   const { id, name, functionName } = settings
   courier.tell(SUPERVISOR, { kind: 'ready', peer: { id, role: 'container', name, functionName, publicKey } })
   log.info({ functionName, provider: provider.name, channel: settings.channel }, 'ready')
+  if (settings.rehearsesFirst !== true) await rehearsing(PAUSE)
+}
+
+/** Milliseconds between a few moves that are rehearsed in idle time. */
+const PAUSE = 50
+
+async function rehearsed(host: Host, settings: WorkerSettings, pause: number, log: Log): Promise<void> {
+  const { channel, rehearsals } = settings
+  if (channel !== 'native' || rehearsals === 0) return
+  const { tls, limits, module } = host
+  try {
+    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind })
+    // Real moves are as good.
+    const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
+    await rehearsal.run(pause, enough)
+    log.debug({ moves: rehearsal.moves }, 'rehearsed')
+  } catch (error) {
+    log.warn({ err: error }, 'the rehearsal of moves broke off; the first ones will be slower')
+  }
 }
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const

@@ -60,6 +60,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_HTTPS_PORT: 'gateway.https',
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
   HOTPOTATO_CARRIER: 'carrier',
+  HOTPOTATO_REHEARSALS: 'rehearsals',
 }
 
 /** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
@@ -366,6 +367,7 @@ const ROOT = section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
   }),
+  rehearsals: whole(0, 1_000_000, 3000),
   restart: section({
     firstSeconds: seconds(0.01, 3600, 0.1),
     mostSeconds: seconds(0.01, 3600, 10),

@@ -5,10 +5,12 @@ import { type RouteEntry, Routes } from '../containers/routes.ts'
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
-import type { Courier } from '../transfer/courier.ts'
+import type { Arrival, Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
-import type { ByteStream } from '../transfer/stream.ts'
+import type { RelayedState } from '../transfer/relay-state.ts'
+import type { SealAssociated } from '../transfer/seal.ts'
+import type { ByteStream, Descriptor } from '../transfer/stream.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import type { Carrier } from './config.ts'
 import { Dispatch } from './dispatch.ts'
@@ -66,6 +68,8 @@ export class Gateway {
   readonly #https: Listener<string>
   readonly #dispatch: Dispatch
   readonly #relays: Relays
+  /** Other gateways, the newest last. */
+  readonly #gateways = new Set<number>()
 
   /** @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS */
   constructor(
@@ -133,10 +137,12 @@ export class Gateway {
   }
 
   introduced(peer: Peer): void {
+    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     this.#dispatch.introduced(peer)
   }
 
   gone(id: number): void {
+    this.#gateways.delete(id)
     this.#dispatch.gone(id)
   }
 
@@ -151,12 +157,25 @@ export class Gateway {
   }
 
   /**
-   * Another gateway accepts on these ports now: stops accepting, and goes on with what is opening, held or relayed. When {@link size} is 0 and
-   * nothing is relayed any more, nothing is left to do.
+   * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and gives it what is relayed. When {@link size} is
+   * 0 and nothing is relayed any more, nothing is left to do.
+   * @param relays give these away, too; otherwise they go on here
    */
-  makeWay(): void {
+  makeWay(relays: boolean): void {
     this.#http.stopAccepting()
     this.#https.stopAccepting()
+    if (relays) this.#relays.handOver(() => [...this.#gateways].at(-1))
+  }
+
+  /** Goes on with a connection that another gateway has relayed. @param from only a gateway may ask that */
+  relay(
+    state: RelayedState,
+    session: SealAssociated,
+    [client, leg]: readonly [Descriptor, Descriptor],
+    from: number,
+  ): Arrival {
+    if (!this.#gateways.has(from)) return { reason: 'role', detail: 'only a gateway has relayed connections' }
+    return this.#relays.adopt(state, session, client, leg, this.#options.idleMilliseconds)
   }
 
   /** Stops accepting. Connections that were handed over live on; those that are relayed finish, which {@link finished} waits for. */

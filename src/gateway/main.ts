@@ -11,6 +11,7 @@ async function main(): Promise<void> {
   let gateway: Gateway | undefined
   const handlers: CourierHandlers = {
     parcel: () => ({ reason: 'malformed', detail: 'a gateway takes no connections from containers' }),
+    relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),
     control: (message, from) => control(message, from),
@@ -39,7 +40,8 @@ async function main(): Promise<void> {
         return
       case 'drain':
         log.info('another gateway accepts now')
-        gateway?.makeWay()
+        // On the other channel a message carries one descriptor.
+        gateway?.makeWay(settings.channel === 'native')
         return
       case 'stop': {
         gateway?.close()
@@ -82,6 +84,8 @@ async function main(): Promise<void> {
     peer: { id, role: 'gateway', name, functionName: '', publicKey },
   })
 }
+
+const NOT_READY = { reason: 'draining', detail: 'the gateway is not ready yet' } as const
 
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 100

@@ -54,6 +54,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           tls: config.tls,
           idleMilliseconds: config.connection.idleSeconds * 1000,
           quietMilliseconds: config.connection.quietSeconds * 1000,
+          rehearsals: config.rehearsals,
           http: httpLimits(config),
           http2: config.connection.http2,
         }

@@ -1,5 +1,6 @@
 import type { Log } from '../containers/handler.ts'
 import { SUPERVISOR } from '../containers/membership.ts'
+import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
 import { DecodeError } from '../wire/index.ts'
@@ -15,6 +16,9 @@ export interface ProcessesOptions {
   /** It is forgotten already. @param how as `SIGKILL` or `exit code 1` */
   readonly onEnded: (process: Process, how: string) => void
 }
+
+/** What only the first process of a replica is told. */
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesFirst'>
 
 /** A process, and the replica that it fills. */
 export interface Process {
@@ -46,10 +50,12 @@ export class Processes {
     return this.#byId.get(id)
   }
 
-  /** Starts one for a replica. */
-  start(replica: Replica): void {
+  /** Starts one for a replica. @param more settings for this process alone */
+  start(replica: Replica, more: FirstSettings = {}): void {
     const id = this.#nextId++
-    const member = this.#switchboard.start(id, replica.spec, this.#options.logDescriptor)
+    const { spec } = replica
+    const told = { ...spec, settings: { ...spec.settings, ...more } }
+    const member = this.#switchboard.start(id, told, this.#options.logDescriptor)
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)

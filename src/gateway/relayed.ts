@@ -1,10 +1,24 @@
 import { type LegEnd, Relay } from '../transfer/relay.ts'
+import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
+import { EMPTY } from '../wire/index.ts'
 
 /** Milliseconds that a client has to close when it has taken everything. */
 const LINGER = 2000
 /** Times as long that it may take nothing of what waits for it. */
 const PATIENCE = 15
+
+/** What another gateway needs to go on: the client's socket and the end of the leg, and what is known besides. */
+export interface Given {
+  readonly descriptors: readonly [client: Descriptor, leg: Descriptor]
+  readonly state: Omit<RelayedState, 'functionName'>
+}
+
+/** What another gateway has known of a connection. */
+export interface Adopted {
+  readonly relay: Relay | undefined
+  readonly clientEnded: boolean
+}
 
 /** What a relayed connection needs of the gateway. */
 export interface RelayedOwner {
@@ -29,11 +43,15 @@ export class Relayed {
   #closed = false
   #linger: NodeJS.Timeout | undefined
 
-  /** @param inbound what the client has sent so far, which the first container is given with the parcel */
-  constructor(owner: RelayedOwner, client: ByteStream, inbound: Uint8Array, tls: boolean) {
+  /**
+   * @param inbound what the client has sent so far, which the first container is given with the parcel
+   * @param adopted instead: where another gateway has stopped
+   */
+  constructor(owner: RelayedOwner, client: ByteStream, inbound: Uint8Array, tls: boolean, adopted?: Adopted) {
     this.#owner = owner
     this.#client = client
-    this.#relay = tls ? new Relay(inbound) : undefined
+    this.#relay = adopted === undefined && tls ? new Relay(inbound) : adopted?.relay
+    this.#clientEnded = adopted?.clientEnded ?? false
   }
 
   /** Whether it outlives its container now. */
@@ -51,9 +69,12 @@ export class Relayed {
     return this.#relay?.generation ?? 0
   }
 
-  /** Starts to relay over our end of a new leg, whose other end is on its way to a container. */
-  newLeg(end: Descriptor): void {
-    const leg = openStream(end, { kind: 'raw', readsOn: true })
+  /**
+   * Starts to relay over our end of a leg, whose other end is with a container or on its way to one.
+   * @param unread what another gateway had read from it
+   */
+  newLeg(end: Descriptor, unread: Uint8Array = EMPTY): void {
+    const leg = openStream(end, { kind: 'raw', readsOn: true, unread })
     this.#leg = leg
     leg.onDrain = () => this.#client.resume()
     this.#client.onDrain = () => (this.#closing ? this.#lastMoment() : this.#leg?.resume())
@@ -76,6 +97,46 @@ export class Relayed {
     this.#clientEnded = true
     this.#client.pause()
     if (this.#leg?.state === 'open') this.#leg.end()
+  }
+
+  /**
+   * Stops at this byte, for another gateway to go on with the same two sockets.
+   * @returns undefined if it cannot be given away now: it ends, or waits for a container; rejects if it breaks meanwhile. Afterwards either {@link given}
+   * or {@link keep} has to be called.
+   */
+  async give(): Promise<Given | undefined> {
+    const [client, leg] = [this.#client, this.#leg]
+    if (this.#closing || this.#closed || client.state !== 'open' || leg?.state !== 'open') return undefined
+    // Both at once: neither may bring anything any more that the state has to know of.
+    const [fromClient, fromLeg] = await Promise.all([client.lift(), leg.lift()])
+    return {
+      descriptors: [fromClient.descriptor, fromLeg.descriptor],
+      state: {
+        clientEnded: this.#clientEnded,
+        fromClient: fromClient.unread,
+        fromLeg: fromLeg.unread,
+        relay: this.#relay?.export(),
+      },
+    }
+  }
+
+  /** Another gateway has it. */
+  given(): void {
+    this.#closed = true
+    this.#leg?.destroy()
+    this.#client.destroy()
+    this.#owner.ended(this, undefined)
+  }
+
+  /** Nobody else has it: goes on, unless its client has gone meanwhile. */
+  keep(): void {
+    if (this.#closed) return
+    if (this.#client.state === 'closed') {
+      this.close(undefined)
+      return
+    }
+    for (const stream of [this.#client, this.#leg])
+      if (stream?.state === 'lifting' || stream?.state === 'lifted') stream.unlift()
   }
 
   /** Stops relaying. @returns the client, to be answered otherwise; undefined if it is gone */

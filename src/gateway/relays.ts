@@ -1,9 +1,11 @@
-import type { Courier } from '../transfer/courier.ts'
+import type { Arrival, Courier } from '../transfer/courier.ts'
 import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
 import { openPair, type Pair } from '../transfer/pair.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
-import type { LegEnd } from '../transfer/relay.ts'
-import type { ByteStream } from '../transfer/stream.ts'
+import { type LegEnd, Relay } from '../transfer/relay.ts'
+import type { RelayedState } from '../transfer/relay-state.ts'
+import type { SealAssociated } from '../transfer/seal.ts'
+import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
@@ -31,7 +33,14 @@ interface Known {
   generation: number
   /** When its container died; undefined while it has one. Milliseconds. */
   orphanedAt: number | undefined
+  /** A container has taken it, and no other one is being looked for. */
+  settled: boolean
 }
+
+/** Connections that are on their way to another gateway at once. */
+const WINDOW = 256
+/** Milliseconds between two looks whether more can go. */
+const LOOK = 20
 
 /** The connections whose sockets stay with the gateway, and how they get a container, and another one when theirs dies. */
 export class Relays implements RelayedOwner {
@@ -39,6 +48,9 @@ export class Relays implements RelayedOwner {
   readonly #dispatch: Dispatch
   readonly #owner: RelaysOwner
   readonly #connections = new Map<Relayed, Known>()
+  /** Those that are on their way to another gateway. */
+  readonly #leaving = new Set<Relayed>()
+  #drained = false
 
   constructor(courier: Courier, dispatch: Dispatch, owner: RelaysOwner) {
     this.#courier = courier
@@ -73,6 +85,7 @@ export class Relays implements RelayedOwner {
       inbound,
       generation: 0,
       orphanedAt: undefined,
+      settled: false,
     }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
@@ -80,7 +93,77 @@ export class Relays implements RelayedOwner {
 
   /** Lets all of them finish: to their containers it looks as if their clients sent no more, and they say goodbye. */
   drain(): void {
+    this.#drained = true
     for (const connection of this.#connections.keys()) connection.drain()
+  }
+
+  /**
+   * Gives all of them to another gateway: those that wait for a container when they have one, and those that still come when they are there.
+   * @param successor its id, as long as there is one
+   */
+  handOver(successor: () => number | undefined): void {
+    const target = successor()
+    for (const [connection, known] of this.#connections) {
+      if (target === undefined || this.#leaving.size >= WINDOW) break
+      if (known.settled && !this.#leaving.has(connection)) void this.#giveTo(target, connection, known)
+    }
+    if (!this.#drained) setTimeout(() => this.handOver(successor), LOOK)
+  }
+
+  async #giveTo(target: number, connection: Relayed, known: Known): Promise<void> {
+    this.#leaving.add(connection)
+    const given = await connection.give().catch(() => undefined)
+    if (given === undefined) {
+      // It is going to end, or waits for a container.
+      connection.keep()
+      this.#leaving.delete(connection)
+      return
+    }
+    const generation = Math.max(known.generation, connection.generation)
+    const { functionName, sessionId } = known
+    const state = { ...given.state, functionName }
+    this.#courier.sendRelayed(target, { sessionId, generation }, state, given.descriptors, release => {
+      if (release.state === 'gone') connection.given()
+      // Both must not relay it.
+      else if (release.state === 'ended')
+        connection.close('nobody could tell whether the next gateway has it')
+      else {
+        connection.keep()
+        this.#leaving.delete(connection)
+      }
+    })
+  }
+
+  /** Goes on with a connection that another gateway has relayed. */
+  adopt(
+    state: RelayedState,
+    { sessionId, generation }: SealAssociated,
+    client: Descriptor,
+    leg: Descriptor,
+    idleMilliseconds: number,
+  ): Arrival {
+    const { functionName, relay, clientEnded, fromClient, fromLeg } = state
+    const restored = relay && Relay.restore(relay)
+    let stream: ByteStream
+    try {
+      stream = openStream(client, { unread: fromClient })
+    } catch (error) {
+      return { reason: 'descriptor', detail: (error as Error).message.slice(0, 255) }
+    }
+    const connection = new Relayed(this, stream, EMPTY, relay !== undefined, { relay: restored, clientEnded })
+    const known = {
+      sessionId: sessionId.slice(),
+      functionName,
+      tls: relay !== undefined,
+      idleMilliseconds,
+      inbound: EMPTY,
+      generation,
+      orphanedAt: undefined,
+      settled: true,
+    }
+    this.#connections.set(connection, known)
+    connection.newLeg(leg, fromLeg)
+    return undefined
   }
 
   get size(): number {
@@ -90,6 +173,7 @@ export class Relays implements RelayedOwner {
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void {
     const known = this.#connections.get(connection)
     if (known === undefined) return
+    known.settled = false
     known.orphanedAt = performance.now()
     known.generation = Math.max(known.generation, connection.generation) + 1
     if (end.kind === 'anew') {
@@ -107,6 +191,7 @@ export class Relays implements RelayedOwner {
 
   ended(connection: Relayed, unclean: string | undefined): void {
     this.#connections.delete(connection)
+    this.#leaving.delete(connection)
     if (unclean !== undefined) this.#owner.unclean('its container', unclean)
   }
 
@@ -158,6 +243,7 @@ export class Relays implements RelayedOwner {
         if (known.orphanedAt === undefined) this.#owner.counters.delivered++
         else this.#owner.counters.takenOver++
         known.orphanedAt = undefined
+        known.settled = true
       },
       // When the last copy of its end is closed, the leg is read to its end, and somebody else goes on.
       lost: () => theirs.close(),

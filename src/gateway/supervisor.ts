@@ -8,7 +8,7 @@ import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPort, portError } from './ports.ts'
-import { type Process, Processes } from './processes.ts'
+import { type FirstSettings, type Process, Processes } from './processes.ts'
 import { Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
@@ -236,7 +236,8 @@ export class Supervisor {
       },
       startLike: ({ spec, functionName }) => {
         const name = this.#freeName(functionName)
-        return this.#add({ ...spec, name, settings: { ...spec.settings, name } })
+        // A roll-out has the time that a start has not.
+        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, { rehearsesFirst: true })
       },
       untilReady: replica => this.#untilReady(replica),
       abandon: replica => this.#abandon(replica),
@@ -306,10 +307,11 @@ export class Supervisor {
     return (counters.moved ?? 0) - before
   }
 
-  #add(spec: MemberSpec): Replica {
+  /** @param first what its first process is told besides */
+  #add(spec: MemberSpec, first?: FirstSettings): Replica {
     const replica = new Replica(spec, this.#options.restart)
     this.#replicas.add(replica)
-    this.#processes.start(replica)
+    this.#processes.start(replica, first)
     return replica
   }
 

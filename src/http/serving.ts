@@ -32,8 +32,8 @@ export interface HttpServing {
 
 /** An application: one pair of functions, for all versions of HTTP. */
 export interface HttpHandlers {
-  /** A request's head has come. What it throws goes to {@link error}. */
-  request(request: HttpRequest, response: HttpResponse): void
+  /** A request's head has come. What it throws, or what its promise is rejected with, goes to {@link error}. */
+  request(request: HttpRequest, response: HttpResponse): Promise<void> | void
   /**
    * Something is wrong with a client, its request or our answer.
    * @returns the answer, where one is still possible; without one, {@link answerTo} makes it
@@ -68,6 +68,11 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
   /** Requests on this connection before this one. */
   readonly index: number
   /**
+   * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110, Section 7.8), or `:protocol` of a CONNECT
+   * request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it; any other response refuses.
+   */
+  readonly protocol: string | undefined
+  /**
    * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been asked for when the response
    * ends is thrown away. A client that waits for 100 (Continue) is told to go on.
    */
@@ -76,7 +81,7 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
 
 /** Where a request's content goes. */
 export interface ContentSink {
-  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled; it must not be rejected. */
+  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown here ends the exchange. */
   data(bytes: Uint8Array): Promise<void> | void
   end(trailers: readonly Field[]): void
   /** There will be no end: the client is gone, or what it sends is malformed. */
@@ -87,6 +92,13 @@ export interface ContentSink {
 export interface HttpResponse {
   /** An interim response such as 103. */
   inform(status: number, headers: readonly Field[]): void
+  /**
+   * Grants what the request asks for: from here on its stream, or over HTTP/1.1 the connection, belongs to another protocol.
+   * @param headers over HTTP/1.1 with an Upgrade field, which HTTP/2 leaves out
+   * @param sink where the client's bytes go
+   * @throws Error if nothing was asked for; TypeError for fields that must not be sent
+   */
+  upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel
   /** A whole response. */
   reply(response: ResponseView): void
   /** The head of a response whose content follows. @throws TypeError for one that must not be sent; then try another */
@@ -109,6 +121,17 @@ export interface HttpResponse {
   /** Called once, when the client is gone before the response has ended. */
   onGone: ((reason: Error) => void) | undefined
 }
+
+/** Our side of a protocol that is not HTTP. */
+export interface HttpTunnel {
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  write(data: Uint8Array): Promise<void> | undefined
+  /** Ends it, both ways. */
+  end(): void
+}
+
+/** The tunnel to a client that is gone. */
+export const NOBODY: HttpTunnel = { write: () => undefined, end() {} }
 
 /** What a served connection is told by whoever owns the stream. */
 export interface ServingContext {

@@ -7,7 +7,7 @@ import type { Problem } from './problem.ts'
  * - `headers`: from the first byte of a head to its last;
  * - `request-body`: from one piece of a request's content to the next;
  * - `keep-alive`: from the end of a response, or from the beginning, to the first byte of a request;
- * - `handler`: from a request's head to the head of its response;
+ * - `handler`: from what has come last of a request to the head of its response;
  * - `container`: from a request's head until a container of its function is ready.
  */
 export const TIMER_NAMES = ['headers', 'request-body', 'keep-alive', 'handler', 'container'] as const
@@ -81,6 +81,11 @@ export class HttpTimers {
   /** Starts a timer unless it runs: what has begun is not prolonged by going on slowly. */
   begin(name: TimerName, now: number): void {
     if (this.#deadlines[name] === Infinity) this.start(name, now)
+  }
+
+  /** Starts a timer anew if it runs. */
+  prolong(name: TimerName, now: number): void {
+    if (this.#deadlines[name] !== Infinity) this.start(name, now)
   }
 
   stop(name: TimerName): void {

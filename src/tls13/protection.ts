@@ -35,18 +35,31 @@ const LARGE = 8192
 export class Protection {
   readonly state: TrafficState
   readonly #suite: CipherSuite
-  readonly #aead: Aead
-  readonly #iv: Uint8Array
   readonly #nonce: Uint8Array
+  readonly #iv: Uint8Array
+  #aead: Aead | undefined
+  #wiped = false
 
   constructor(suite: CipherSuite, state: TrafficState) {
-    const { key, iv } = trafficKeys(suite.hash, suite.aead, state.trafficSecret)
     this.state = state
     this.#suite = suite
-    this.#aead = suite.aead.withKey(key)
-    this.#iv = iv
-    this.#nonce = new Uint8Array(iv.length)
+    this.#nonce = new Uint8Array(suite.aead.ivLength)
+    this.#iv = new Uint8Array(suite.aead.ivLength)
+  }
+
+  /** The keyed AEAD; made with the first record, because a session that is only handed on never has one. */
+  get #keyed(): Aead {
+    return this.#aead ?? this.#key()
+  }
+
+  #key(): Aead {
+    // The secret may be somebody else's by now, or gone.
+    if (this.#wiped) throw new Error('this key has been wiped')
+    const { key, iv } = trafficKeys(this.#suite.hash, this.#suite.aead, this.state.trafficSecret)
+    this.#aead = this.#suite.aead.withKey(key)
+    this.#iv.set(iv)
     key.fill(0)
+    return this.#aead
   }
 
   /** All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446, Section 7.3). */
@@ -104,7 +117,7 @@ export class Protection {
     output.set(header, at)
     const tail = padding === 0 ? typeAlone : new Uint8Array(1 + padding)
     tail[0] = type
-    const aead = this.#aead
+    const aead = this.#keyed
     if (aead.sealInto !== undefined) {
       aead.sealInto(this.#nextNonce(), header, content, tail, output, start)
     } else {
@@ -115,7 +128,8 @@ export class Protection {
 
   /** Forgets the key. What is sealed or opened afterwards is an error where the provider can tell. */
   wipe(): void {
-    this.#aead.wipe?.()
+    this.#wiped = true
+    this.#aead?.wipe?.()
   }
 
   /**
@@ -126,7 +140,7 @@ export class Protection {
     const { tagLength } = this.#suite.aead
     // Only what is large is worth it: a piece is as large as the largest record.
     const memory = fragment.length > LARGE ? openedMemory.take(fragment.length - tagLength) : undefined
-    const inner = this.#aead.open(this.#nextNonce(), header, fragment, memory)
+    const inner = this.#keyed.open(this.#nextNonce(), header, fragment, memory)
     if (memory !== undefined && inner !== memory) openedMemory.give(memory)
     if (inner === undefined) throw peerError('bad_record_mac', 'a record does not open')
     let end = inner.length - 1

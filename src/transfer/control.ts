@@ -138,6 +138,7 @@ export const ControlMessage = select(
     leaving: 20,
     loan: 21,
     loaned: 22,
+    relayed: 23,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -193,6 +194,8 @@ export const ControlMessage = select(
     loan: struct('LoanMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
     /** To the sender of a loan: a LoanAnswer, sealed likewise. */
     loaned: struct('LoanedMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
+    /** From a gateway to the one that takes its place: a relayed connection, with both its sockets. Sealed is a RelayedState. It is answered like a parcel. */
+    relayed: struct('RelayedMessage', consignment),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -213,6 +216,7 @@ const Framed = struct('Control', {
 const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set([
   'parcel',
   'takeOver',
+  'relayed',
   'verdict',
   'keys',
   'loan',

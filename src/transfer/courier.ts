@@ -21,6 +21,7 @@ import {
   type LoanRequest,
 } from './loan.ts'
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
+import { RelayedState } from './relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
@@ -42,6 +43,13 @@ export interface CourierHandlers {
   parcel(parcel: Parcel, from: number): Arrival
   /** The same for a connection whose owner has died. Without it, they are refused. */
   takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival
+  /** The same for a connection that another gateway has relayed. Without it, they are refused. */
+  relayed?(
+    state: RelayedState,
+    session: SealAssociated,
+    descriptors: readonly [client: Descriptor, leg: Descriptor],
+    from: number,
+  ): Arrival
   introduced(peer: Peer): void
   gone(id: number): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
@@ -54,7 +62,7 @@ export interface CourierHandlers {
   nonsense(from: number, reason: string): void
 }
 
-type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' }>
+type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
 
 /**
  * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
@@ -102,7 +110,7 @@ export class Courier {
    */
   send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
     const seal = (): Uint8Array => sealEnvelope(this.#sealer, target, envelope)
-    this.#send('parcel', target, envelope, seal, descriptor, settle)
+    this.#send('parcel', target, envelope, seal, [descriptor], settle)
   }
 
   /** Offers a connection whose owner has died, in the same way. */
@@ -114,15 +122,27 @@ export class Courier {
     settle: (release: Release) => void,
   ): void {
     const seal = (): Uint8Array => this.#sealer.seal(target, session, encode(TakeOver, takeOver))
-    this.#send('takeOver', target, session, seal, descriptor, settle)
+    this.#send('takeOver', target, session, seal, [descriptor], settle)
+  }
+
+  /** Offers a connection that we relay to another gateway, in the same way. Its descriptors are the client's socket and our end of the leg. */
+  sendRelayed(
+    target: number,
+    session: SealAssociated,
+    state: RelayedState,
+    descriptors: readonly [client: Descriptor, leg: Descriptor],
+    settle: (release: Release) => void,
+  ): void {
+    const seal = (): Uint8Array => this.#sealer.seal(target, session, encode(RelayedState, state))
+    this.#send('relayed', target, session, seal, descriptors, settle)
   }
 
   #send(
-    kind: 'parcel' | 'takeOver',
+    kind: Consignment['kind'],
     target: number,
     { sessionId, generation }: SealAssociated,
     seal: () => Uint8Array,
-    descriptor: Descriptor,
+    descriptors: readonly Descriptor[],
     settle: (release: Release) => void,
   ): void {
     const ticket = this.#nextTicket()
@@ -136,7 +156,7 @@ export class Courier {
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
     this.#custody.hold(ticket, target, Date.now(), settle)
-    const result = this.#channel.send(target, message, [descriptor])
+    const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
   }
@@ -216,6 +236,7 @@ export class Courier {
     switch (message.kind) {
       case 'parcel':
       case 'takeOver':
+      case 'relayed':
         this.#arrive(from, message, descriptors)
         return
       case 'verdict':
@@ -308,20 +329,21 @@ export class Courier {
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
-    const [descriptor, ...others] = descriptors
-    for (const other of others) other.close()
-    const arrival = this.#open(from, message, descriptor)
+    const wanted = message.kind === 'relayed' ? 2 : 1
+    for (const other of descriptors.slice(wanted)) other.close()
+    const arrival = this.#open(from, message, descriptors)
     const { ticket } = message
     if (arrival === undefined) {
       this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } })
       return
     }
-    descriptor?.close()
+    for (const descriptor of descriptors.slice(0, wanted)) descriptor.close()
     this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'refused', ...arrival } })
   }
 
-  #open(from: number, message: Consignment, descriptor: Descriptor | undefined): Arrival {
-    if (descriptor === undefined)
+  #open(from: number, message: Consignment, descriptors: readonly Descriptor[]): Arrival {
+    const [descriptor, second] = descriptors
+    if (descriptor === undefined || (message.kind === 'relayed' && second === undefined))
       return { reason: 'descriptor', detail: 'the parcel came without its connection' }
     try {
       if (message.kind === 'takeOver') {
@@ -329,6 +351,12 @@ export class Courier {
         const { takeOver: take } = this.#handlers
         if (take === undefined) return { reason: 'role', detail: 'connections are not taken over here' }
         return take(takeOver, message, descriptor)
+      }
+      if (message.kind === 'relayed') {
+        const state = decode(RelayedState, this.#sealer.open(from, message, message.sealed))
+        const { relayed: take } = this.#handlers
+        if (take === undefined) return { reason: 'role', detail: 'nothing is relayed here' }
+        return take(state, message, [descriptor, second!], from)
       }
       const envelope = openEnvelope(this.#sealer, from, message, message.sealed)
       return this.#handlers.parcel({ envelope, descriptor }, from)
@@ -346,7 +374,7 @@ export class Courier {
   #refused(from: number, payload: Uint8Array, reason: string): void {
     try {
       const message = decodeControl(payload, this.#token)
-      if (message.kind !== 'parcel' && message.kind !== 'takeOver') return
+      if (!isConsignment(message)) return
       const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
       this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })
     } catch (error) {
@@ -365,6 +393,11 @@ export class Courier {
     }
     // Once a part of it has left, the target may have it whole: only its verdict or its death tells.
     if (started) return
-    if (message.kind === 'parcel' || message.kind === 'takeOver') this.#custody.unsent(message.ticket)
+    if (isConsignment(message)) this.#custody.unsent(message.ticket)
   }
+}
+
+/** Whether a message carries a connection, for which a verdict is due. */
+function isConsignment(message: ControlMessage): message is Consignment {
+  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
 }

@@ -1,5 +1,6 @@
 import { type H1State, h1State } from '../http/h1/index.ts'
 import { h2State } from '../http/h2/state.ts'
+import { webSocketState } from '../http/websocket/index.ts'
 import { SessionState } from '../tls13/index.ts'
 import {
   DecodeError,
@@ -13,6 +14,7 @@ import {
   select,
   struct,
   type TypeOf,
+  text,
   uint8,
   uint16,
   uint32,
@@ -21,7 +23,7 @@ import {
 
 /** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
 export const FORMAT_VERSION = 3
-/** The oldest version that is read. What 3 added to 2 is the protocol http2; nothing else differs. */
+/** The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket; nothing else differs. */
 export const OLDEST_VERSION = 2
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16
@@ -30,7 +32,7 @@ export const SESSION_ID_LENGTH = 16
 export const ApplicationState = select(
   'ApplicationState',
   'protocol',
-  enumeration('ApplicationProtocol', uint8, { http1: 1, http2: 2 }),
+  enumeration('ApplicationProtocol', uint8, { http1: 1, http2: 2, websocket: 3 }),
   {
     http1: h1State,
     /** Since version 3. */
@@ -38,6 +40,23 @@ export const ApplicationState = select(
       /** Requests accepted so far. */
       requestsServed: uint32,
       http: h2State,
+    }),
+    /** Since version 3. */
+    websocket: struct('WebSocketApplication', {
+      /** Requests accepted so far, the one for the WebSocket among them. */
+      requestsServed: uint32,
+      /** Of that request; its characters are bytes (ISO 8859-1), here they are UTF-8. */
+      target: text(1, 2 ** 24 - 1),
+      headers: vector(
+        struct('RequestField', { name: text(1, 2 ** 16 - 1), value: text(0, 2 ** 24 - 1) }),
+        0,
+        2 ** 24 - 1,
+      ),
+      host: optional(text(0, 2 ** 16 - 1)),
+      subprotocol: optional(text(1, 2 ** 16 - 1)),
+      socket: webSocketState,
+      /** What the function has frozen, as JSON. */
+      state: optional(opaque(0, 2 ** 24 - 1)),
     }),
   },
 )

@@ -1,13 +1,14 @@
-import { concat, DecodeError, EMPTY } from '../wire/index.ts'
+import { concat, DecodeError, EMPTY, encode } from '../wire/index.ts'
 import {
   decodeCheckpoint,
   HEADER_LENGTH,
   LARGEST_TLS_FRAGMENT,
   LEG_CONTENT_TYPE,
-  type LegCheckpoint,
+  LegCheckpoint,
   type Mark,
   markOf,
 } from './leg.ts'
+import type { RelayState } from './relay-state.ts'
 
 /** Bytes from a client that are kept for a successor of its container. */
 export const RETAINED = 2 ** 20
@@ -69,6 +70,39 @@ export class Relay {
     this.#received = inbound.length
     this.#retained = [inbound]
     this.#retainedLength = inbound.length
+  }
+
+  /** Goes on where another gateway has stopped. @throws DecodeError a checkpoint that is none */
+  static restore(state: RelayState): Relay {
+    const relay = new Relay(state.retained)
+    relay.#received = state.received
+    relay.#complete = state.complete
+    relay.#checkpoint = state.checkpoint.length === 0 ? undefined : decodeCheckpoint(state.checkpoint)
+    relay.#records = state.records
+    relay.#sent = state.sent
+    relay.#keep(state.partial)
+    relay.#held = state.held && [state.held]
+    relay.#heldLength = state.held?.length ?? 0
+    relay.#pieces = [state.pieces]
+    relay.#piecesLength = state.pieces.length
+    relay.#end = state.end === 'open' ? undefined : state.end
+    return relay
+  }
+
+  /** All that it knows, in copies. Not of one that has failed: that is closed. */
+  export(): RelayState {
+    return {
+      received: this.#received,
+      retained: concat(...this.#retained),
+      complete: this.#complete,
+      checkpoint: this.#checkpoint === undefined ? EMPTY : encode(LegCheckpoint, this.#checkpoint),
+      records: this.#records,
+      sent: this.#sent,
+      partial: this.#partial.slice(0, this.#partialLength),
+      held: this.#held && concat(...this.#held),
+      pieces: concat(...this.#pieces),
+      end: this.#end ?? 'open',
+    }
   }
 
   /** Whether the connection outlives its container now. */

@@ -100,7 +100,7 @@ class ServerCarrier implements SecureCarrier {
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
     if (this.#over || this.#finished) return 'flushed'
-    this.#waiting.push(...chunks)
+    for (const chunk of chunks) this.#waiting.push(chunk)
     this.#send()
     return this.queued ? 'queued' : 'flushed'
   }
@@ -198,8 +198,8 @@ class ServerCarrier implements SecureCarrier {
       waiting[0] = first.subarray(PORTION)
       return first.subarray(0, PORTION)
     }
-    const taken = waiting.splice(0, count)
-    return taken.length === 1 ? taken[0]! : concat(...taken)
+    if (count === 1) return waiting.shift()!
+    return concat(...waiting.splice(0, count))
   }
 
   #flush(): void {

@@ -14,6 +14,7 @@ export interface ServeOptions {
   /** Whether the bytes are protected; what the stream's `encrypted` says unless told. */
   readonly encrypted?: boolean
   readonly limits?: ServingLimits
+  /** Looked at twice a second. */
   readonly timers?: Partial<TimerSettings>
   /** Milliseconds for which a client may take nothing of what waits for it; 60 000 unless told. */
   readonly stall?: number

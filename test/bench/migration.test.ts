@@ -5,80 +5,164 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { MigrationResult } from '../../bench/migration/result.ts'
-import { ROWS, type RowName } from '../../bench/migration/rows.ts'
+import { ROWS, type RowName, SWEEPS } from '../../bench/migration/rows.ts'
+import { STAGES } from '../../bench/migration/stages.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
+import { faultsOf } from './schema.ts'
 
 // The built bench, as `npm run bench:migration` runs it: `npm test` builds before it tests.
 const BENCH = fileURLToPath(new URL('../../dist/bench/migration.js', import.meta.url))
 const output = mkdtempSync(join(tmpdir(), 'hotpotato-bench-test-'))
 afterAll(() => rmSync(output, { recursive: true, force: true }))
 
-function run(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [BENCH, '--quick', '--output', output, ...words])
+interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function run(
+  words: readonly string[],
+  onError: (text: string, kill: (signal: 'SIGINT') => void) => void = () => {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [BENCH, '--output', output, ...words])
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString()
   })
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString()
+    onError(stderr, signal => child.kill(signal))
   })
   return new Promise(resolve => child.once('close', code => resolve({ code, stdout, stderr })))
 }
 
+function kept(): MigrationResult {
+  const file = readdirSync(output).sort().at(-1)
+  expect(file).toMatch(/^migration-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.json$/)
+  return JSON.parse(readFileSync(join(output, file!), 'utf8')) as MigrationResult
+}
+
+/** The smallest run that has a bit of everything. */
+const SMALL = ['--quick', '--rounds', '1', '--provider', 'node', '--placement', 'one', '--alpha', '0,50', '--payload', '64,40000', '--connections', '2', '--chain', '3'] // biome-ignore format: one line
+const native = probe().available
+/** Whether to leave out what takes long. */
+const SHORT = process.env.HOTPOTATO_LONG !== '1'
+
 describe.sequential('bench:migration', () => {
-  test('measures every row and keeps what its README describes', { timeout: 120_000 }, async () => {
-    const { code, stdout, stderr } = await run()
+  test('measures every row, the sweeps and the stages; the JSON fits the schema', {
+    timeout: 300_000,
+  }, async () => {
+    const { code, stdout, stderr } = await run(SMALL)
     expect(stderr).not.toMatch(/Error/)
     expect(code).toBe(0)
-    expect(stdout).toContain('goals, held against')
-    const [file] = readdirSync(output)
-    expect(file).toMatch(/^migration-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.json$/)
-    const result = JSON.parse(readFileSync(join(output, file!), 'utf8')) as MigrationResult
-    expect(result).toMatchObject({ bench: 'migration', format: 1, quick: true, complete: true })
-    expect(Object.keys(result.machine)).toEqual(['cpu', 'cores', 'kernel', 'memory'])
-    expect(result.versions.node).toBe(process.versions.node)
-    expect(result.load.average).toHaveLength(2)
-    expect(result.scenes.map(({ provider }) => provider)).toEqual(expect.arrayContaining(['node', 'noble']))
-    const names = (Object.keys(ROWS) as RowName[]).filter(name => name !== 'limit' || probe().available)
-    for (const { rows, relations, facts } of result.scenes) {
-      expect(Object.keys(rows).sort()).toEqual([...names].sort())
-      for (const row of Object.values(rows)) {
-        expect(row.samples).toBeGreaterThan(0)
-        expect(row.min).toBeGreaterThan(0)
-        expect(row.max).toBeGreaterThanOrEqual(row.p99)
-      }
-      expect(Object.keys(relations)).toHaveLength(8)
-      expect(facts?.state.idleSealed).toBeGreaterThan(facts!.state.idle)
+    expect(stdout).toContain('goals, held against: one core, node')
+    const result = kept()
+    expect(faultsOf(result)).toEqual([])
+    expect(result).toMatchObject({ bench: 'migration', mode: 'quick', complete: true })
+    expect(result.parameters).toMatchObject({
+      alpha: [0, 50],
+      payload: [64, 40_000],
+      connections: [2],
+      chain: [3],
+    })
+    const names = new Set(result.measurements.map(({ name }) => name))
+    for (const name of Object.keys(ROWS) as RowName[]) {
+      if (name.startsWith('h2.')) expect(names.has(name), name).toBe(result.scenes[0]!.facts!.http2)
+      else expect(names.has(name), name).toBe(name !== 'limit' || native)
     }
-    expect(result.goals).toHaveLength(9)
+    const sweeps = Object.keys(SWEEPS).filter(name => !name.startsWith('open.'))
+    for (const name of sweeps) expect(names, name).toContain(name)
+    const values = (name: string, label: string) =>
+      result.measurements.filter(one => one.name === name).map(one => one.labels[label])
+    expect(values('alpha', 'alpha')).toEqual([0, 50])
+    expect(values('payload.forwarded', 'payload')).toEqual([64, 40_000])
+    const skipped = result.skipped.map(({ name }) => name)
+    expect(skipped).toEqual(expect.arrayContaining(['node.early', 'raw.early', 'open']))
+    if (native) {
+      const stages = result.measurements.filter(
+        ({ name, labels }) => name === 'stage' && labels.request === 'migrated',
+      )
+      expect(stages.map(({ labels }) => labels.stage)).toEqual([...Object.keys(STAGES), 'whole'])
+      const whole = stages.find(({ labels }) => labels.stage === 'whole')!.value
+      const sum = stages
+        .filter(({ labels }) => labels.stage !== 'whole')
+        .reduce((all, { value }) => all + value, 0)
+      expect(Math.abs(sum - whole) / whole).toBeLessThan(0.01)
+    }
+    for (const { distribution, unit } of result.measurements) {
+      if (unit !== 'µs') continue
+      expect(distribution!.max).toBeGreaterThanOrEqual(distribution!.p99)
+      expect(distribution!.min).toBeGreaterThanOrEqual(0)
+    }
+    expect(result.scenes[0]!.facts!.state.idleSealed).toBeGreaterThan(result.scenes[0]!.facts!.state.idle)
     for (const { reached, met } of result.goals) {
       expect(reached).toBeTypeOf('number')
       expect(met).toBeTypeOf('boolean')
     }
     const readme = readFileSync(new URL('../../bench/results/README.md', import.meta.url), 'utf8')
-    const fields = [
-      ...Object.keys(result),
-      ...Object.keys(result.scenes[0]!),
-      ...Object.keys(result.scenes[0]!.relations),
-      ...names,
-    ]
+    const fields = [...Object.keys(result), ...Object.keys(result.scenes[0]!.relations), ...names]
     for (const field of fields) expect(readme, `the README on ${field}`).toContain(`\`${field}`)
   })
 
-  test('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 60_000 }, async () => {
+  test('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 120_000 }, async () => {
     const before = readdirSync(output)
     const lying = fileURLToPath(new URL('./lying.mjs', import.meta.url))
-    const { code, stdout, stderr } = await run(
-      '--provider',
-      'node',
-      '--placement',
-      'free',
-      '--raw-function',
-      lying,
-    )
+    const { code, stdout, stderr } = await run([...SMALL, '--raw-function', lying])
     expect(code).toBe(1)
     expect(stderr).toMatch(/a wrong answer.*byte 150 of the content/)
     expect(stdout).toBe('')
     expect(readdirSync(output)).toEqual(before)
+  })
+
+  test.skipIf(SHORT)(
+    'Ctrl-C: what was measured is kept, and says that it is not all',
+    { timeout: 300_000 },
+    async () => {
+      let interrupted = false
+      const { code } = await run(
+        [
+          ...SMALL.filter(word => word !== '--rounds' && word !== '1'),
+          '--rounds',
+          '1000',
+          '--seconds',
+          '1000',
+        ],
+        (text, kill) => {
+          if (interrupted || !text.includes('warming up')) return
+          interrupted = true
+          setTimeout(() => kill('SIGINT'), 6000)
+        },
+      )
+      expect(code).toBe(0)
+      const result = kept()
+      expect(faultsOf(result)).toEqual([])
+      expect(result.complete).toBe(false)
+    },
+  )
+
+  test('what cannot be is refused, or skipped by name', { timeout: 120_000 }, async () => {
+    expect(await run(['--quick', '--payload', 'much'])).toMatchObject({ code: 2 })
+    expect(await run(['--quick', '--provider', 'rot13'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('evp, node, noble'),
+    })
+  })
+
+  test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 180_000 }, async () => {
+    const { code } = await run(['--quick', '--seal', 'on,off', '--channel', 'native,ipc'])
+    expect(code).toBe(0)
+    const result = kept()
+    expect(faultsOf(result)).toEqual([])
+    expect(result.scenes.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'one core, evp',
+        'two cores, evp',
+        'one core, node',
+        'one core, evp, ipc',
+        'one core, evp, unsealed',
+      ]),
+    )
+    expect(result.measurements.filter(({ name }) => name === 'open.migrated').length).toBeGreaterThan(0)
   })
 })

@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { describe, expect, it } from 'vitest'
 import { fromFetch } from '../../src/containers/adapters/fetch.ts'
-import { fromNode, type NodeApplication } from '../../src/containers/adapters/node-http.ts'
+import { fromNode } from '../../src/containers/adapters/node-http.ts'
 import type { Context, FetchHandler } from '../../src/containers/handler.ts'
 
 interface Call {
@@ -103,7 +103,7 @@ function applications(): [string, FetchHandler][] {
   })
   return [
     ['Express', fromNode(withExpress)],
-    ['Fastify', fromNode(withFastify as unknown as NodeApplication)],
+    ['Fastify', fromNode(withFastify)],
     ['an http.Server', fromNode(plain)],
   ]
 }

@@ -31,6 +31,9 @@ let sent: {
 }[]
 /** What the function answers to /later. */
 let answerLater: Promise<{ status: number; body: string }>
+let lent: number[]
+/** Offers without an answer, as the courier counts them. */
+let inCustody: number
 let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
@@ -42,6 +45,7 @@ const newRing = () =>
 beforeEach(async () => {
   warnings.length = 0
   sent = []
+  inCustody = 0
   clients = []
   directory = mkdtempSync(join(tmpdir(), 'hotpotato-host-'))
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
@@ -56,6 +60,7 @@ beforeEach(async () => {
     },
     environment: {},
     functionNames: new Set(['echo', 'hello']),
+    routes: [{ host: 'hello.local', function: 'hello' }],
     tls: serverConfig(),
     limits: {
       idleMilliseconds: 30_000,
@@ -67,10 +72,22 @@ beforeEach(async () => {
     keyRing: newRing(),
   })
   shared = []
+  lent = []
   host.connect({
+    lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
-    send: (target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void) =>
-      void sent.push({ target, envelope: { ...envelope }, descriptor, settle }),
+    get inCustody() {
+      return inCustody
+    },
+    send: (
+      target: number,
+      envelope: Envelope,
+      descriptor: Descriptor,
+      settle: (release: Release) => void,
+    ) => {
+      inCustody++
+      sent.push({ target, envelope: { ...envelope }, descriptor, settle })
+    },
   } as unknown as Courier)
 })
 afterEach(async () => {
@@ -206,7 +223,7 @@ describe('a container that is about to go', () => {
 
   it('is offered nothing any more, and is asked again by nobody who was refused by it', async () => {
     for (const id of [5, 6, 7]) host.introduced(sibling(id))
-    host.draining(6)
+    host.leaves(6)
     const { descriptor } = await connection()
     host.take({ envelope: plain(GET_HELLO), descriptor })
     expect(sent.map(({ target }) => target)).toEqual([5])
@@ -240,6 +257,28 @@ describe('a container that is about to go', () => {
     host.take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle(release)
     expect(sent).toHaveLength(1)
+  })
+})
+
+describe('a container that drains', () => {
+  it('has so many connections on their way at once, and no more', async () => {
+    host.introduced({ ...sibling(5), functionName: 'echo' })
+    for (let i = 0; i < 300; i++) {
+      const { descriptor } = await connection()
+      host.take({ envelope: plain(''), descriptor })
+    }
+    host.drain()
+    expect(sent).toHaveLength(256)
+    for (const { settle } of sent.slice(0, 10)) {
+      inCustody--
+      settle({ state: 'gone' })
+    }
+    expect(sent).toHaveLength(266)
+    while (sent.length > 0) {
+      inCustody--
+      sent.shift()!.settle({ state: 'gone' })
+    }
+    expect([host.size, host.counters.moved]).toEqual([0, 300])
   })
 })
 
@@ -328,6 +367,46 @@ describe('an order to move a connection', () => {
     expect(sent.map(({ target }) => target)).toEqual([5])
     sent[0]!.settle({ state: 'gone' })
     expect(reports).toEqual([{ outcome: 'moved', generation: 1, detail: '' }])
+  })
+})
+
+describe('requests', () => {
+  const request = {
+    ...{
+      method: 'GET',
+      target: '/echo/x',
+      headers: [],
+      host: 'a',
+      path: '/echo/x',
+      query: '',
+      body: new Uint8Array(0),
+    },
+    ...{ tls: false, alpn: undefined, serverName: undefined, hops: 0, requestIndex: 0 },
+  }
+
+  it('are lent to the containers of their function in turn, if there are any', () => {
+    expect(host.reaches('hello')).toBe(false)
+    const answers: unknown[] = []
+    host.lend('hello', request, answer => answers.push(answer))
+    expect(answers).toEqual([undefined])
+    for (const id of [5, 6]) host.introduced(sibling(id))
+    expect(host.reaches('hello')).toBe(true)
+    for (let i = 0; i < 3; i++) host.lend('hello', request, () => {})
+    expect(lent).toEqual([5, 6, 5])
+  })
+
+  it('are borrowed, unless the container is about to stop', async () => {
+    const answer = await new Promise(resolve => host.borrow(request, resolve))
+    expect(answer).toMatchObject({ outcome: 'answered', status: 200, body: utf8('/echo/x') })
+    host.drain()
+    expect(await new Promise(resolve => host.borrow(request, resolve))).toMatchObject({ reason: 'busy' })
+  })
+
+  it('belong to the function of their path, or else to that of their host', () => {
+    expect(host.ownerOf('/echo/x', 'hello.local')).toEqual({ functionName: 'echo', functionPath: '/x' })
+    expect(host.ownerOf('/x', 'Hello.local')).toEqual({ functionName: 'hello', functionPath: '/x' })
+    expect(host.ownerOf('/x', 'nobody.local')).toBeUndefined()
+    expect(host.ownerOf('/x', undefined)).toBeUndefined()
   })
 })
 

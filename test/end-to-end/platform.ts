@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { makeCertificates } from '../../certs/authority.ts'
-import { sendCommand } from '../../src/cli/control-socket.ts'
+import { type CertificateName, makeCertificates } from '../../certs/authority.ts'
+import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
 
 /** The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests over the other one. */
@@ -20,6 +20,8 @@ export interface PlatformOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Files beside the configuration, by name: modules of functions. */
   readonly files?: Readonly<Record<string, string>>
+  /** Made for it, instead of one for each of the four functions. */
+  readonly certificates?: readonly CertificateName[]
   /** A directory of an earlier platform, with its certificates; made, and removed by `stop`, unless told. */
   readonly directory?: string
 }
@@ -39,18 +41,17 @@ functions:
   echo-raw: {}
 `
 
-const NAMES = ['echo', 'resize', 'hello', 'echo-raw']
+const CERTIFICATES: readonly CertificateName[] = ['echo', 'resize', 'hello', 'echo-raw'].map(name => ({
+  name,
+  hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
+}))
 /** Milliseconds for things that a machine under load takes its time for. */
 const PATIENCE = 20_000
 
 /** A directory for one platform, 0700, with certificates in it and a configuration. */
-export async function makeDirectory(config = CONFIG): Promise<string> {
+export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-e2e-'))
   writeFileSync(join(directory, 'hotpotato.yml'), config)
-  const certificates = NAMES.map(name => ({
-    name,
-    hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
-  }))
   await makeCertificates({ directory: join(directory, 'certs'), certificates, now: Date.now() })
   return directory
 }
@@ -78,6 +79,8 @@ export function environmentOf(
     HOTPOTATO_HTTPS_PORT: '0',
     HOTPOTATO_LOG_LEVEL: 'debug',
     HOTPOTATO_CARRIER: CARRIER,
+    // They make moves fast, and starts and roll-outs slow.
+    HOTPOTATO_REHEARSALS: '0',
     ...more,
   }
 }
@@ -125,7 +128,7 @@ export class Platform {
 
   /** @throws Error with what it said, if it does not come up */
   static async start(options: PlatformOptions = {}): Promise<Platform> {
-    const directory = options.directory ?? (await makeDirectory(options.config))
+    const directory = options.directory ?? (await makeDirectory(options.config, options.certificates))
     if (options.directory !== undefined && options.config !== undefined)
       writeFileSync(join(directory, 'hotpotato.yml'), options.config)
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
@@ -183,9 +186,15 @@ export class Platform {
     return readFileSync(join(this.directory, 'run', 'hotpotato.log'), 'utf8')
   }
 
+  /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */
+  async order<T>(command: Command): Promise<T> {
+    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), command)
+    if (answer === undefined) throw new Error('nothing runs there')
+    return answer as T
+  }
+
   async status(): Promise<MemberStatus[]> {
-    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), 'status')
-    return (answer as { members: MemberStatus[] }).members
+    return (await this.order<{ members: MemberStatus[] }>('status')).members
   }
 
   async member(name: string): Promise<MemberStatus> {

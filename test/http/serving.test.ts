@@ -11,7 +11,11 @@ import {
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { bytes, text } from './h1/helpers.ts'
+import { FrameType, frame, GET, headers, PREFACE, SETTINGS, uint32 } from './h2/helpers.ts'
 import { Scene, VERSIONS } from './serving-scene.ts'
+
+const windowUpdate = (streamId: number, by: number): Uint8Array =>
+  frame(FrameType.WINDOW_UPDATE, 0, streamId, uint32(by))
 
 /** Keeps what it gets, and answers nothing by itself. */
 function keeping(): HttpHandlers & { readonly got: { request: HttpRequest; response: HttpResponse }[] } {
@@ -151,6 +155,24 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.end).toBe('whole')
   })
 
+  test('that does not wait for the client loses nothing', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask()
+    scene.taking = false
+    const { response } = app.got[0]!
+    response.begin({ status: 200, headers: [], length: undefined })
+    for (let i = 0; i < 40; i++) response.write(new Uint8Array(100_000).fill(97 + (i % 26)))
+    response.end()
+    scene.taking = true
+    scene.run()
+    const whole = Array.from({ length: 40 }, (_, i) =>
+      String.fromCharCode(97 + (i % 26)).repeat(100_000),
+    ).join('')
+    expect(answer.body === whole).toBe(true)
+    expect(answer.end).toBe('whole')
+  })
+
   test('that throws is answered for with 500, and nothing of what it threw', () => {
     const scene = new Scene(version, {
       request() {
@@ -167,6 +189,40 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'secret', answerable: true }])
     expect(scene.ask()).toMatchObject({ status: 500 })
   })
+
+  test('that is rejected later is answered for as well', async () => {
+    const scene = new Scene(version, {
+      async request() {
+        await null
+        throw new Error('later')
+      },
+    })
+    const answer = scene.ask()
+    await scene.settle()
+    expect(answer).toMatchObject({ status: 500, end: 'whole' })
+    expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'later' }])
+  })
+
+  test.each(['data', 'end', 'broken', 'promise'] as const)(
+    'that throws in %s of its sink fails, and nobody else',
+    async where => {
+      const fail = () => {
+        throw new Error(`in ${where}`)
+      }
+      const app = keeping()
+      const scene = new Scene(version, app)
+      const answer = scene.ask({ method: 'POST', body: ['abc'], ends: where === 'end' })
+      app.got[0]!.request.content({
+        data: where === 'data' ? fail : where === 'promise' ? async () => fail() : () => {},
+        end: where === 'end' ? fail : () => {},
+        broken: where === 'broken' ? fail : () => {},
+      })
+      if (where === 'broken') scene.serving.broken(new Error('gone'))
+      await scene.settle()
+      expect(scene.faults).toMatchObject([{ kind: 'application', reason: `in ${where}` }])
+      if (where !== 'broken') expect(answer).toMatchObject({ status: 500, end: 'whole' })
+    },
+  )
 
   test('that throws in the middle of a response shows that it is not whole', () => {
     const scene = new Scene(version, {
@@ -219,6 +275,35 @@ describe.each(VERSIONS)('an application over %s', version => {
     app.got[0]!.response.abort()
     scene.run()
     expect(answer).toMatchObject({ status: 200, end: 'cut' })
+  })
+
+  test('whose content is not what it announced is found out when the client takes it, too', async () => {
+    for (const [count, length] of [
+      [30, 2_999_999],
+      [30, 3_000_001],
+    ] as const) {
+      const app = keeping()
+      const scene = new Scene(version, app)
+      const answer = scene.ask()
+      scene.taking = false
+      const { response } = app.got[0]!
+      response.begin({ status: 200, headers: [], length })
+      let thrown: unknown
+      try {
+        for (let i = 0; i < count; i++) response.write(new Uint8Array(100_000))
+        response.end()
+      } catch (error) {
+        thrown = error
+      }
+      scene.taking = true
+      scene.run()
+      await scene.settle()
+      // HTTP/1 knows at once; over HTTP/2 most of it waits for windows.
+      expect(thrown instanceof RangeError || scene.faults[0]?.cause instanceof RangeError).toBe(true)
+      if (thrown instanceof RangeError) response.abort()
+      scene.run()
+      expect(answer.end).toBe('cut')
+    }
   })
 
   test('with too little content says so to itself and to the client', () => {
@@ -275,6 +360,25 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(idle.serving.shouldClose).toBe(true)
   })
 
+  test('hears of a request that the client leaves unfinished, and closes', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.ask({ method: 'POST', body: ['a'], ends: false })
+    const heard: string[] = []
+    const broken = (reason: Error): void => void heard.push(reason.message)
+    app.got[0]!.request.content({ data() {}, end: () => heard.push('end'), broken })
+    scene.serving.finish()
+    expect(heard).toEqual(['the client closed in the middle of its request'])
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
+  test('closes when a client without requests sends no more', () => {
+    const scene = new Scene(version, ok)
+    scene.run()
+    scene.serving.finish()
+    expect(scene.serving.shouldClose).toBe(true)
+  })
+
   test('answers what came whole when the client sends no more', () => {
     const app = keeping()
     const scene = new Scene(version, app)
@@ -325,6 +429,23 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(answer).toMatchObject({ status: 408, headers: { 'x-hotpotato-error': 'request-body-timeout' } })
     expect(heard).toEqual(['the request content stopped coming within 30 s'])
     expect(scene.serving.shouldClose).toBe(version === 'http/1.1')
+  })
+
+  test('an upload may take longer than the handler may', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
+    app.got[0]!.request.content({
+      data() {},
+      end: () => app.got[0]!.response.reply({ status: 200 }),
+      broken() {},
+    })
+    for (let i = 0; i < 10; i++) {
+      scene.tick(20_000)
+      scene.more('b')
+    }
+    scene.more('')
+    expect(answer).toMatchObject({ status: 200, end: 'whole' })
   })
 
   test('keep-alive: closed without a word', () => {
@@ -427,6 +548,46 @@ describe('HTTP/1 alone', () => {
     expect(scene.serving.wantsInput).toBe(false)
     while (app.got.length < 8) app.got.at(-1)!.response.reply({ status: 200 })
     expect(scene.serving.wantsInput).toBe(true)
+  })
+})
+
+describe('a client that asks on and takes no answers', () => {
+  const request = {
+    'http/1.1': () => bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
+    h2: (i: number) => headers(2 * i + 1, GET),
+  }
+
+  test.each(VERSIONS)('over %s is not read any more', version => {
+    let asked = 0
+    const app: HttpHandlers = {
+      request(_, response) {
+        asked++
+        // No content, for which HTTP/2 has windows.
+        response.reply({ status: 204, headers: [['x', String(asked).padEnd(900, 'x')]] })
+      },
+    }
+    const scene = new Scene(version, app, { http1: { ...DEFAULT_LIMITS, requests: 1e9 } })
+    const { serving: one } = scene
+    if (version === 'h2') one.receive(concat(PREFACE, SETTINGS, windowUpdate(0, 1e9)))
+    let sent = 0
+    const send = (): void => one.receive(request[version](sent++))
+    while (sent < 5000 && one.wantsInput) send()
+    expect(one.wantsInput).toBe(false)
+    expect(asked).toBeLessThan(1000)
+    // All at once is no way around it.
+    const before = asked
+    if (version === 'http/1.1') {
+      one.receive(concat(...Array.from({ length: 1000 }, () => request[version]())))
+      expect(asked).toBe(before)
+    }
+    let taken = 0
+    for (let out = concat(...one.takeOutput()); out.length > 0; out = concat(...one.takeOutput())) {
+      expect(out.length).toBeLessThan(600_000)
+      taken += out.length
+    }
+    expect(taken).toBeGreaterThan(asked * 700)
+    expect(asked).toBe(version === 'h2' ? sent : sent + 1000)
+    expect(one.wantsInput).toBe(true)
   })
 })
 

@@ -1,19 +1,12 @@
-import { createHash, X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hybridGroups } from '../../src/tls13/crypto/hybrid.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
+import { CHROMIUM, CHROMIUM_NOTE, dump as dumpPage } from '../lib/chromium.ts'
 import { type Identities, makeIdentities } from './lib/identities.ts'
 import { type Abilities, cannot, KINDS, PATHS, type Row, rowsFor, SUITES, sameNames } from './lib/matrix.ts'
 import { checkServer, type OurServer, ourServer, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
 
 /* Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row. */
-
-const CHROMIUM = versionOf('chromium')
-const NOTE = noteOf(CHROMIUM, 'chromium', 'chromium')
 
 const abilities: Abilities = {
   suites: sameNames(SUITES),
@@ -57,35 +50,12 @@ afterAll(() => {
 })
 
 /** What Chromium makes of a page of ours, as HTML. */
-async function dump(url: string): Promise<string> {
-  const profile = mkdtempSync(join(tmpdir(), 'hotpotato-chromium-'))
-  const spki = new X509Certificate(identities.ca).publicKey.export({ type: 'spki', format: 'der' })
-  const pins = [spki, ...KINDS.map(kind => keyOf(identities.pem(kind, 'crt')))]
-  const browser = new Program('chromium', [
-    ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-    ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    ...[`--user-data-dir=${profile}`, '--host-resolver-rules=MAP *.local 127.0.0.1'],
-    `--ignore-certificate-errors-spki-list=${pins.map(pin => createHash('sha256').update(pin).digest('base64')).join(',')}`,
-    ...['--virtual-time-budget=20000', '--timeout=20000', '--dump-dom', url],
-  ])
-  try {
-    const deadline = setTimeout(() => browser.kill(), 40_000)
-    await browser.exit()
-    clearTimeout(deadline)
-    return browser.output
-  } finally {
-    await browser.kill()
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
-  }
-}
-
-function keyOf(pem: string): Buffer {
-  return new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
-}
+const dump = (url: string): Promise<string> =>
+  dumpPage(url, [identities.ca, ...KINDS.map(kind => identities.pem(kind, 'crt'))])
 
 const text = (body: string) => ({ type: 'text/html', body })
 
-describe.skipIf(CHROMIUM === undefined)(`${NOTE} and our server`, () => {
+describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () => {
   test('its own hello, and a server that prefers hybrid groups: X25519MLKEM768', async () => {
     const keyShares: number[] = []
     const server = await ourServer(identities, {

@@ -65,6 +65,13 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'move', sessionId: new Uint8Array(16).fill(1), target: 9 },
   { kind: 'moved', sessionId: new Uint8Array(16).fill(1), outcome: 'kept', generation: 0, detail: 'why' },
   { kind: 'leaving' },
+  {
+    kind: 'relayed',
+    ticket,
+    sessionId: new Uint8Array(16).fill(1),
+    generation: 5,
+    sealed: new Uint8Array(9),
+  },
 ]
 
 describe('a control message', () => {
@@ -115,7 +122,7 @@ describe('a control message', () => {
     const token = new Uint8Array(16).fill(7)
     for (const message of MESSAGES) {
       expect(decodeControl(encodeControl(message, token), token)).toEqual(message)
-      const among = message.kind === 'parcel' || message.kind === 'verdict'
+      const among = ['parcel', 'verdict', 'relayed'].includes(message.kind)
       for (const shown of [undefined, new Uint8Array(16).fill(8)]) {
         const forged = encodeControl(message, shown)
         if (among) expect(decodeControl(forged, token)).toEqual(message)

@@ -6,9 +6,12 @@ import { decodeControl, encodeControl, type Peer } from '../../src/transfer/cont
 import { type Arrival, Courier } from '../../src/transfer/courier.ts'
 import { type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
 import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
+import type { RelayedState } from '../../src/transfer/relay-state.ts'
 import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
+import { utf8 } from '../../src/wire/index.ts'
 import { connectedPair } from '../lib/pair.ts'
 
 /** A message on its way between two processes of one test. */
@@ -84,8 +87,10 @@ function member(post: Post, id: number) {
   const channel = post.open(id)
   const parcels: Parcel[] = []
   const told: unknown[] = []
+  const loans: { request: LoanRequest; from: number; settle: (answer: LoanAnswer) => void }[] = []
   const side = {
     id,
+    loans,
     channel,
     parcels,
     told,
@@ -93,14 +98,24 @@ function member(post: Post, id: number) {
     /** What becomes of the next parcel. */
     arrival: undefined as Arrival,
     courier: undefined as unknown as Courier,
+    relayed: [] as { state: RelayedState; descriptors: readonly Descriptor[]; from: number }[],
   }
   side.courier = new Courier(channel, new Sealer(node, identity), {
     parcel: parcel => {
       if (side.arrival === undefined) parcels.push(parcel)
       return side.arrival
     },
+    ...(id === 3
+      ? {}
+      : {
+          relayed: (state: RelayedState, _: unknown, descriptors: readonly Descriptor[], from: number) => {
+            if (side.arrival === undefined) side.relayed.push({ state, descriptors, from })
+            return side.arrival
+          },
+        }),
     introduced: ({ id: other }) => told.push(`introduced ${other}`),
     gone: other => told.push(`gone ${other}`),
+    loan: (request, from, settle) => void loans.push({ request, from, settle }),
     control: (message, from) => told.push(`${message.kind} from ${from}`),
     nonsense: (from, reason) => told.push(`nonsense from ${from}: ${reason}`),
   })
@@ -157,6 +172,59 @@ function leadsToNull(fd: string): boolean {
 }
 
 afterEach(() => void vi.useRealTimers())
+
+describe('a connection that is relayed', () => {
+  const state: RelayedState = {
+    functionName: 'echo',
+    clientEnded: false,
+    fromClient: utf8('client'),
+    fromLeg: utf8('leg'),
+    relay: undefined,
+  }
+  const session = { sessionId: new Uint8Array(16).fill(7), generation: 3 }
+
+  it.each([
+    [undefined, { state: 'gone' }, 4],
+    [
+      { reason: 'role', detail: 'no' } as const,
+      { state: 'owned', verdict: { outcome: 'refused', reason: 'role', detail: 'no' } },
+      2,
+    ],
+  ])('goes to another gateway with both its sockets, or stays with them: %j', (arrival, release, open) => {
+    const before = openNulls()
+    const { post, source, target, releases, descriptor, done } = scene()
+    const leg = Descriptor.fromFd(openSync('/dev/null', 'r'))
+    target.arrival = arrival
+    source.courier.sendRelayed(2, session, state, [descriptor, leg], one => releases.push(one))
+    expect(source.courier.inCustody).toBe(1)
+    post.deliver()
+    expect(releases).toEqual([release])
+    expect(openNulls() - before).toBe(open)
+    if (arrival === undefined) {
+      const [got] = target.relayed
+      expect(got).toMatchObject({ state, from: 1 })
+      for (const one of got!.descriptors) one.close()
+    }
+    leg.close()
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('is refused if a socket is missing, and by who relays nothing', () => {
+    const { post, source, releases, descriptor, done } = scene()
+    const before = openNulls()
+    const settle = (one: Release): void => void releases.push(one)
+    source.courier.sendRelayed(2, session, state, [descriptor] as never, settle)
+    source.courier.sendRelayed(3, session, state, [descriptor, descriptor], settle)
+    post.deliver()
+    expect(releases).toMatchObject([
+      { verdict: { reason: 'descriptor' } },
+      { verdict: { reason: 'role', detail: 'nothing is relayed here' } },
+    ])
+    expect(openNulls()).toBe(before)
+    done()
+  })
+})
 
 describe('a parcel', () => {
   it('arrives as it was sent, and its acceptance settles the matter', () => {
@@ -363,3 +431,71 @@ function edit(message: Underway, change: (parcel: ParcelMessage) => ParcelMessag
   if (decoded.kind !== 'parcel') throw new Error('no parcel')
   message.payload = encodeControl(change(decoded))
 }
+
+describe('a request that is lent', () => {
+  const request: LoanRequest = {
+    method: 'GET',
+    target: '/hello',
+    headers: [{ name: 'host', value: 'a' }],
+    host: 'a',
+    path: '/hello',
+    query: '',
+    body: utf8('content'),
+    tls: false,
+    alpn: undefined,
+    serverName: undefined,
+    hops: 0,
+    requestIndex: 0,
+  }
+  const answer: LoanAnswer = {
+    outcome: 'answered',
+    status: 200,
+    headers: [{ name: 'x', value: 'y' }],
+    length: undefined,
+    body: utf8('lent'),
+  }
+
+  it('arrives, and its answer comes back, later and once', () => {
+    const { source, target, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    expect(target.loans).toMatchObject([{ request, from: 1 }])
+    expect(answers).toEqual([])
+    target.loans[0]!.settle(answer)
+    const [message] = post.underway
+    post.deliver()
+    expect(answers).toEqual([answer])
+    source.channel.onMessage(2, message!.payload, [])
+    expect([answers.length, source.told.length]).toEqual([1, 1])
+  })
+
+  it('is lost with whom it was lent to, and answers of nobody else count', () => {
+    const { source, target, other, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    target.loans[0]!.settle(answer)
+    const message = post.underway.shift()!
+    source.channel.onMessage(other.id, message.payload, [])
+    expect([answers, source.told]).toEqual([
+      [],
+      ['nonsense from 3: the answer to a request that was not lent to it'],
+    ])
+    source.courier.forget(2)
+    expect(answers).toEqual([undefined])
+    source.courier.lend(2, request, one => answers.push(one))
+    expect(answers).toEqual([undefined, undefined])
+  })
+
+  it('that was changed on the way, or sealed for somebody else, is nonsense', () => {
+    const { source, target, other, post } = scene()
+    source.courier.lend(2, request, () => {})
+    const message = post.underway.shift()!
+    other.channel.onMessage(1, message.payload, [])
+    message.payload[message.payload.length - 1]! ^= 1
+    target.channel.onMessage(1, message.payload, [])
+    expect([target.loans, other.loans]).toEqual([[], []])
+    expect([target.told.length, other.told.length]).toEqual([1, 1])
+  })
+})

@@ -138,6 +138,26 @@ const envelopes: fc.Arbitrary<Envelope> = fc.record({
       requestsServed: fc.nat(0xffffffff),
       inbound: bytes(0, 400),
     }),
+    fc.record({
+      protocol: fc.constant('websocket' as const),
+      requestsServed: fc.nat(0xffffffff),
+      target: fc.constant('/a'),
+      headers: fc.array(fc.record({ name: fc.constant('x'), value: fc.string({ maxLength: 20 }) }), {
+        maxLength: 3,
+      }),
+      host: name,
+      subprotocol: name,
+      socket: fc.record({
+        inbound: bytes(0, 50),
+        outbound: bytes(0, 50),
+        partial: fc.option(
+          fc.record({ kind: fc.constantFrom('text' as const, 'binary' as const), data: bytes(0, 50) }),
+          { nil: undefined },
+        ),
+        closeSent: fc.boolean(),
+      }),
+      state: fc.option(bytes(0, 50), { nil: undefined }),
+    }),
     fc.record({ protocol: fc.constant('http2' as const), requestsServed: fc.nat(0xffffffff), http: h2 }),
   ),
   extensions: fc.array(fc.record({ type: fc.nat(0xffff), data: bytes(0, 20) }), { maxLength: 3 }),

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkpointRecords, HEADER_LENGTH, type LegCheckpoint, markRecord } from '../../src/transfer/leg.ts'
 import { RETAINED, Relay } from '../../src/transfer/relay.ts'
-import { concat, EMPTY } from '../../src/wire/index.ts'
+import { RelayState } from '../../src/transfer/relay-state.ts'
+import { concat, DecodeError, decode, EMPTY, encode } from '../../src/wire/index.ts'
 
 const TYPES = { alert: 21, handshake: 22, data: 23 } as const
 
@@ -77,6 +78,59 @@ describe('what the client gets', () => {
       },
     )
     fc.assert(property, { numRuns: 60 })
+  })
+
+  it('is the same when one gateway after the other goes on with it, at any byte', () => {
+    const stream = concat(
+      record('handshake', 90),
+      ...checkpointRecords(checkpoint(10, 0, 70_000)).map(one => one),
+      record('data', 50),
+      markRecord('hold'),
+      record('data', 20),
+      ...checkpointRecords(checkpoint(12, 1)),
+      record('data', 30),
+      record('data', 40).subarray(0, 17),
+    )
+    const run = (moves: readonly number[]) => {
+      let relay = new Relay(new Uint8Array(10).fill(1))
+      const got: Uint8Array[] = []
+      let at = 0
+      const feed = (end: number): void => {
+        got.push(...relay.fromLeg(stream.slice(at, end)).map(one => one.slice()))
+        at = end
+      }
+      for (const cut of [...new Set([60, ...moves])].sort((a, b) => a - b)) {
+        feed(cut)
+        if (cut === 60) relay.fromClient(new Uint8Array(5).fill(2))
+        if (moves.includes(cut)) relay = Relay.restore(decode(RelayState, encode(RelayState, relay.export())))
+      }
+      feed(stream.length)
+      return { got: concat(...got), end: relay.legEnded() }
+    }
+    const expected = run([])
+    expect(expected.end).toMatchObject({
+      kind: 'takeOver',
+      from: { checkpoint: { generation: 1 }, records: 1, retained: new Uint8Array(3).fill(2) },
+    })
+    const cuts = Array.from(stream.keys()).filter(
+      at => at < 200 || at > stream.length - 300 || at % 997 === 0,
+    )
+    for (const cut of cuts) expect(run([cut])).toEqual(expected)
+    expect(run(cuts)).toEqual(expected)
+  })
+
+  it('and its end are remembered by whoever goes on', () => {
+    for (const mark of ['goodbye', 'broken'] as const) {
+      const { relay, feed } = scene()
+      feed(record('data', 5), markRecord(mark))
+      const next = Relay.restore(decode(RelayState, encode(RelayState, relay.export())))
+      expect(next.legEnded()).toEqual(relay.legEnded())
+    }
+    const { relay } = scene()
+    relay.fromClient(new Uint8Array(RETAINED))
+    const next = Relay.restore(relay.export())
+    expect([next.survivable, next.retained]).toEqual([false, 0])
+    expect(() => Relay.restore({ ...relay.export(), checkpoint: Uint8Array.of(1) })).toThrow(DecodeError)
   })
 
   it('never is a part of a record, and of what is held back nothing before its checkpoint', () => {

@@ -167,6 +167,32 @@ ENVELOPES['an HTTP/2 connection'] = {
   application: { protocol: 'http2', requestsServed: 2, http: http2() },
 }
 
+ENVELOPES['a WebSocket'] = {
+  ...common,
+  generation: 2,
+  hops: 1,
+  idleLeft: 30_000,
+  tls: ENVELOPES['an idle HTTPS connection']!.tls!,
+  application: {
+    protocol: 'websocket',
+    requestsServed: 1,
+    target: '/echo/chat?room=1',
+    headers: [
+      { name: 'Host', value: 'echo.local' },
+      { name: 'Sec-WebSocket-Version', value: '13' },
+    ],
+    host: 'echo.local',
+    subprotocol: 'chat',
+    socket: {
+      inbound: Uint8Array.of(0x80),
+      outbound: Uint8Array.of(0x8a, 0),
+      partial: { kind: 'text', data: utf8('half of ') },
+      closeSent: false,
+    },
+    state: utf8('{"count":3}'),
+  },
+}
+
 const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   name,
   envelope: JSON.parse(JSON.stringify(envelope, (_, value) => (value instanceof Uint8Array ? hex(value) : value))),

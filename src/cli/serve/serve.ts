@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
 import {
   type Certificate,
@@ -72,7 +73,7 @@ function accept(socket: Socket, config: ServerConfig): void {
 }
 
 async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<ServerConfig> {
-  const { alpn = ['h2', 'http/1.1'] } = values
+  const { alpn = [...ALPN_PROTOCOLS] } = values
   const common = await commonConfig(values)
   const { provider } = common
   const certificates = certificatesOf(values, provider)

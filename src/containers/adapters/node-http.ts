@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  Server,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http'
 import { H1Client } from '../../http/h1/index.ts'
 import type { Field } from '../../http/message.ts'
 import { EMPTY } from '../../wire/index.ts'
@@ -22,7 +16,7 @@ export type NodeListener = (request: any, response: any) => unknown
 /** What tells a Fastify instance: it must be ready before it takes requests. */
 export interface FastifyLike {
   ready(): PromiseLike<unknown>
-  readonly routing: RequestListener
+  readonly routing: NodeListener
 }
 
 export interface NodeOptions {

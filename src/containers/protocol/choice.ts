@@ -3,6 +3,7 @@ import { EMPTY } from '../../wire/index.ts'
 import { Http1 } from './http1.ts'
 import { Http2, isPreface } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { WebSocket } from './web-socket.ts'
 
 /** The state of a protocol that is in the middle of something: nobody can go on with it. */
 export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
@@ -20,6 +21,7 @@ export function speak(
   refusal?: Refusal,
 ): Protocol {
   if (application.protocol === 'http2') return new Http2(owner, application, refusal)
+  if (application.protocol === 'websocket') return new WebSocket(owner, application)
   const { inbound } = application
   if (secured || !isPreface(inbound)) return new Http1(owner, application, refusal)
   const begun = new Http2(owner, undefined)

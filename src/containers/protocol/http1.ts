@@ -1,10 +1,14 @@
 import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
-import { problem } from '../../http/problem.ts'
+import type { RequestHead } from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
+import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
 import { Responder, type ResponderOwner } from '../responder.ts'
 import { unavailable } from '../unavailable.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { WebSocket } from './web-socket.ts'
 
 /** HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is looked at. */
 export class Http1 implements Protocol, ResponderOwner {
@@ -13,6 +17,8 @@ export class Http1 implements Protocol, ResponderOwner {
   readonly #responder: Responder
   #refusal: Refusal | undefined
   #exchange: Exchange | undefined
+  /** The answer to the request at hand, which no function gets. */
+  #interrupted: Problem | undefined
 
   constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
     this.#owner = owner
@@ -91,6 +97,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   responded(): void {
     this.#exchange = undefined
+    this.#interrupted = undefined
     this.#owner.responded()
   }
 
@@ -109,6 +116,7 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'end':
         this.#exchange?.end()
+        if (this.#interrupted !== undefined) this.#responder.reply(problem(this.#interrupted))
         return
       case 'error':
         this.#exchange?.cancel(new Error(event.reason))
@@ -120,14 +128,16 @@ export class Http1 implements Protocol, ResponderOwner {
     }
   }
 
-  #onRequest({ head, expectsContinue }: Extract<H1Event, { type: 'request' }>): void {
+  #onRequest({ head, expectsContinue, upgrade }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
     const owner = host.ownerOf(head.path, head.host)
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
     const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
     if (interrupted !== undefined) {
       this.#http.accept()
-      this.#responder.reply(problem(interrupted))
+      // Behind the whole request: then the answer and its checkpoint go out as one.
+      if (expectsContinue) this.#responder.reply(problem(interrupted))
+      else this.#interrupted = interrupted
       return
     }
     if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
@@ -136,6 +146,10 @@ export class Http1 implements Protocol, ResponderOwner {
     this.#refusal = undefined
     if (elsewhere) {
       this.#responder.reply(problem(refused ?? unavailable(owner.functionName, 'none ready')))
+      return
+    }
+    if (host.module.webSocket !== undefined && asksForWebSocket(upgrade)) {
+      this.#upgrade(head)
       return
     }
     this.#exchange = new Exchange(
@@ -149,5 +163,30 @@ export class Http1 implements Protocol, ResponderOwner {
       () => this.#owner.pump(),
     )
     if (expectsContinue) out.send([this.#http.continue()])
+  }
+
+  /** From here on the connection is a WebSocket, or the request is refused. */
+  #upgrade(head: RequestHead): void {
+    const owner = this.#owner
+    const handshake = judgeHandshake(head, owner.host.module.webSocketProtocols ?? [])
+    if (handshake.problem !== undefined) {
+      this.#responder.reply(problem(handshake.problem))
+      return
+    }
+    const { head: answer, rest } = this.#http.upgrade([...handshake.fields, ...owner.fields])
+    owner.out.send([answer])
+    const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
+    owner.become(
+      new WebSocket(owner, {
+        protocol: 'websocket',
+        requestsServed: this.#http.requestsServed,
+        target: head.target,
+        headers: head.headers.map(([name, value]) => ({ name, value })),
+        host: head.host,
+        subprotocol: handshake.protocol,
+        socket,
+        state: undefined,
+      }),
+    )
   }
 }

@@ -4,6 +4,7 @@ import { requestHead } from '../../http/h2/request-head.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
 import { header } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { equal, utf8 } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
@@ -12,6 +13,7 @@ import { unavailable } from '../unavailable.ts'
 import { Call, type CallOwner, withLength } from './call.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { Tunnel } from './tunnel.ts'
 
 type Request = Extract<H2Event, { type: 'request' }>
 
@@ -35,7 +37,7 @@ export class Http2 implements Protocol, CallOwner {
   readonly http: H2Server
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
-  readonly #calls = new Map<number, Call | Loan>()
+  readonly #calls = new Map<number, Call | Loan | Tunnel>()
   readonly #waiting = new Map<number, Waiting>()
   /** The functions whose containers did not take the connection: what waits for them is answered with that. */
   #refusal: Refusal | undefined
@@ -106,7 +108,8 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What functions have given and windows have not let through goes along, unless it is much. */
   get quiet(): boolean {
-    return this.#calls.size === 0 && !this.#failed && this.http.unsent <= CARRIED_BYTES
+    const { http } = this
+    return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
   }
 
   get calling(): boolean {
@@ -138,6 +141,7 @@ export class Http2 implements Protocol, CallOwner {
   drain(): void {
     this.#held = false
     if (!this.#leaving && !this.#failed) this.http.shutdown()
+    if (!this.#leaving) for (const call of [...this.#calls.values()]) if (call instanceof Tunnel) call.drain()
     this.#leaving = true
     this.#acceptOwn()
     this.#owner.pump()
@@ -171,7 +175,6 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   export(): ApplicationState {
-    this.#tell()
     return { protocol: 'http2', requestsServed: this.#requestsServed, http: this.http.export() }
   }
 
@@ -230,8 +233,11 @@ export class Http2 implements Protocol, CallOwner {
     const { streamId } = request
     let head: RequestHead
     try {
-      if (request.protocol !== undefined) throw new H1Error(501, 'no protocol is spoken in a tunnel here')
-      head = requestHead(request)
+      // A tunnel for a WebSocket has a target like any other request (RFC 8441, Section 5).
+      const { protocol } = request
+      if (protocol !== undefined && protocol !== 'websocket')
+        throw new H1Error(501, 'only WebSockets have tunnels here')
+      head = requestHead(protocol === undefined ? request : { ...request, method: 'GET' })
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
       this.#answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
@@ -257,13 +263,35 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   /** A function of ours begins with a request. */
-  #accept({ request: { streamId, endStream }, head }: Waiting): void {
+  #accept({ request: { streamId, endStream, protocol }, head }: Waiting): void {
     const { host } = this.#owner
     const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
+    if (protocol !== undefined) {
+      this.#tunnel(streamId, head, functionPath)
+      return
+    }
     const connection = this.#owner.info(this.#requestsServed++)
     const { bodyBytes } = host.limits.http
     const call = new Call(this, streamId, head, host, { functionPath, connection }, bodyBytes)
     this.#begin(streamId, endStream, head, call, bodyBytes)
+  }
+
+  /** A stream becomes a WebSocket. */
+  #tunnel(streamId: number, head: RequestHead, functionPath: string): void {
+    const { host } = this.#owner
+    const { webSocket, webSocketProtocols = [] } = host.module
+    const handshake = judgeHandshake(head, webSocketProtocols)
+    if (webSocket === undefined || handshake.problem !== undefined) {
+      const detail = `the function ${host.functionName} knows no WebSockets`
+      this.#answer(streamId, handshake.problem ?? { name: 'not-implemented', status: 501, detail })
+      return
+    }
+    const connection = this.#owner.info(this.#requestsServed++)
+    const opening = { head, functionPath, connection, protocol: handshake.protocol }
+    const tunnel = new Tunnel(this, streamId, host, opening, host.limits.idleMilliseconds / 2)
+    this.#calls.set(streamId, tunnel)
+    this.http.accept(streamId)
+    this.http.respond(streamId, { status: 200, headers: [...handshake.fields, ...this.fields] }, Date.now())
   }
 
   /** What came behind the head follows when the request has been accepted. */
@@ -309,7 +337,12 @@ export class Http2 implements Protocol, CallOwner {
   #lend(one: Waiting): void {
     const { host } = this.#owner
     const { request, head, functionName } = one
-    const { streamId, endStream } = request
+    const { streamId, endStream, protocol } = request
+    if (protocol !== undefined && functionName !== host.functionName) {
+      const detail = `this connection is in use by the function ${host.functionName}: open another one for a WebSocket of ${functionName}`
+      this.#answer(streamId, { name: 'misdirected-request', status: 421, detail })
+      return
+    }
     if (host.reaches(functionName)) {
       const loan = new Loan(this, host, streamId, one, this.#owner.info(this.#requestsServed++))
       this.#begin(streamId, endStream, head, loan, LOAN_BYTES)

@@ -40,6 +40,8 @@ export interface Protocol {
   farewell(): void
   /** Tells the functions that are at work that the client is gone. */
   cancel(reason: Error): void
+  /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
+  left?(): void
   /** All that the protocol is. @throws Error unless {@link quiet} */
   export(): ApplicationState
 }
@@ -68,6 +70,8 @@ export interface ProtocolOwner {
    * @param alone no other request that waits can have been begun
    */
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined
+  /** Another protocol is spoken from here on. */
+  become(protocol: Protocol): void
   /** Offers the connection to a container of that function. @returns false if there is none: nothing has happened */
   move(functionName: string): boolean
   /** Ends the connection in order, with close_notify. */

@@ -1,5 +1,13 @@
 import type { Field, RequestHead, ResponseView } from '../message.ts'
-import { answerTo, type ContentSink, type HttpRequest, type HttpResponse, reasonOf } from '../serving.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTunnel,
+  NOBODY,
+  reasonOf,
+} from '../serving.ts'
 import type { H1Event } from './server.ts'
 import type { H1Serving } from './serving.ts'
 
@@ -50,6 +58,9 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   get query(): string {
     return this.#head.query
   }
+  get protocol(): string | undefined {
+    return this.#announced.upgrade
+  }
   get length(): number | undefined {
     return this.#announced.bodyLength
   }
@@ -75,16 +86,29 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   }
 
   data(bytes: Uint8Array): void {
-    const taken = this.#sink?.data(bytes)
+    let taken: Promise<void> | void
+    try {
+      taken = this.#sink?.data(bytes)
+    } catch (cause) {
+      this.failed(cause)
+      return
+    }
     if (taken === undefined) return
     this.#blocked = true
     this.#owner.timers.stop('request-body')
-    taken.then(() => this.#unblock())
+    taken.then(
+      () => this.#unblock(),
+      cause => this.failed(cause),
+    )
   }
 
   ended(trailers: readonly Field[]): void {
     this.#whole = true
-    this.#sink?.end(trailers)
+    try {
+      this.#sink?.end(trailers)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #unblock(): void {
@@ -93,11 +117,18 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     const owner = this.#owner
     owner.timers.start('request-body', owner.context.now())
     owner.pump()
-    owner.wake()
   }
 
   inform(status: number, headers: readonly Field[]): void {
     if (!this.#over) this.#owner.send(this.#owner.http.inform(status, headers))
+  }
+
+  upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
+    if (this.#over) return NOBODY
+    const { http } = this.#owner
+    const { head, rest } = http.upgrade(headers)
+    this.#over = true
+    return this.#owner.tunnel(head, rest, sink)
   }
 
   reply(response: ResponseView): void {
@@ -160,8 +191,12 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   gone(reason: Error): void {
     if (this.#over) return
     this.#over = true
-    if (!this.#whole) this.#sink?.broken(reason)
-    this.onGone?.(reason)
+    try {
+      if (!this.#whole) this.#sink?.broken(reason)
+      this.onGone?.(reason)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #finished(): void {

@@ -14,7 +14,7 @@ import {
 } from './response-head.ts'
 import { HeadScanner } from './scanner.ts'
 import { type H1State, INBOUND_CEILING } from './state.ts'
-import { latin1Bytes, writeLatin1 } from './syntax.ts'
+import { latin1Bytes } from './syntax.ts'
 
 /** Bytes of a request's content, framing included, that we read and throw away after an early response. */
 const DRAIN = 65_536
@@ -231,8 +231,7 @@ export class H1Server {
   reply({ status, headers = [], body }: ResponseView, now: number): Uint8Array {
     const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
     const { text, framing, length } = this.#begin({ status, headers, length: content.length }, now)
-    const bytes = new Uint8Array(text.length + length)
-    writeLatin1(text, bytes)
+    const bytes = latin1Bytes(text, length)
     if (framing === 'length') bytes.set(content, text.length)
     this.#finishResponse()
     return bytes

@@ -1,11 +1,20 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
-import { answerTo, type HttpFault, type HttpServing, type ServingContext } from '../serving.ts'
+import {
+  answerTo,
+  type ContentSink,
+  type HttpFault,
+  type HttpServing,
+  type HttpTunnel,
+  reasonOf,
+  type ServingContext,
+} from '../serving.ts'
 import { HttpTimers, timerProblem } from '../timers.ts'
 import { type Announced, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { type H1Event, H1Server } from './server.ts'
+import { H1Tunnel } from './tunnel.ts'
 
 /** Bytes of output beyond which a response waits for the client. */
 const OUTPUT = 65_536
@@ -24,6 +33,8 @@ export class H1Serving implements HttpServing {
   #outBytes = 0
   #waiting: (() => void)[] = []
   #exchange: H1Exchange | undefined
+  /** Takes what the client sends when that is no HTTP any more. */
+  #tunnel: H1Tunnel | undefined
   #received = 0
   #pumping = false
   #finished = false
@@ -39,10 +50,10 @@ export class H1Serving implements HttpServing {
   }
 
   get wantsInput(): boolean {
-    return (
-      !this.#over &&
-      (this.#exchange === undefined || this.#exchange.wantsContent || this.http.buffered < INPUT)
-    )
+    if (this.#tunnel !== undefined) return this.#tunnel.wantsInput
+    if (this.#over) return false
+    const reading = this.#exchange === undefined ? this.#outBytes < OUTPUT : this.#exchange.wantsContent
+    return reading || this.http.buffered < INPUT
   }
 
   get shouldClose(): boolean {
@@ -55,6 +66,10 @@ export class H1Serving implements HttpServing {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.receive(bytes)
+      return
+    }
     this.#received += bytes.length
     this.http.receive(bytes)
     this.pump()
@@ -69,24 +84,28 @@ export class H1Serving implements HttpServing {
       this.#outBytes = 0
     }
     if (this.#waiting.length > 0) this.#release()
+    // Requests may have waited for room for their answers.
+    if (out.length > 0 && this.#exchange === undefined && this.http.buffered > 0) this.pump()
     return out
   }
 
   finish(): void {
     this.#finished = true
-    this.#afterEnd()
+    if (this.#tunnel !== undefined) this.#tunnel.finish()
+    else this.#afterEnd()
   }
 
   broken(reason: Error): void {
-    const exchange = this.#exchange
+    const [exchange, tunnel] = [this.#exchange, this.#tunnel]
     this.#end()
     this.#out = []
     exchange?.gone(reason)
+    tunnel?.gone(reason)
   }
 
   drain(): void {
     this.#draining = true
-    if (this.#exchange === undefined) this.#end()
+    if (this.#exchange === undefined && this.#tunnel === undefined) this.#end()
   }
 
   tick(): void {
@@ -113,7 +132,8 @@ export class H1Serving implements HttpServing {
     this.#pumping = true
     try {
       while (!this.#over) {
-        if (this.#exchange !== undefined && !this.#exchange.wantsContent) break
+        const exchange = this.#exchange
+        if (exchange === undefined ? this.#outBytes >= OUTPUT : !exchange.wantsContent) break
         const event = this.http.next()
         if (event === undefined) break
         this.#on(event)
@@ -121,10 +141,13 @@ export class H1Serving implements HttpServing {
     } finally {
       this.#pumping = false
     }
-    if (this.#over) return
-    if (this.http.shouldClose) this.#end()
-    else if (this.#finished) this.#afterEnd()
-    else this.#watch()
+    if (!this.#over && this.#tunnel === undefined) {
+      if (this.http.shouldClose) this.#end()
+      else if (this.#finished) this.#afterEnd()
+      else this.#watch()
+    }
+    // What was said meanwhile was said in silence.
+    this.context.wake()
   }
 
   send(bytes: Uint8Array): void {
@@ -147,8 +170,27 @@ export class H1Serving implements HttpServing {
   responded(): void {
     this.#exchange = undefined
     this.timers.stopAll()
-    if (this.#draining || this.http.shouldClose) this.#end()
-    else if (!this.#pumping) this.pump()
+    if (this.#draining || this.http.shouldClose) {
+      this.#end()
+      this.wake()
+    } else if (!this.#pumping) this.pump()
+  }
+
+  /** The connection has become another protocol's. @param head of the response that says so @param rest what has come behind the request */
+  tunnel(head: Uint8Array, rest: Uint8Array, sink: ContentSink): HttpTunnel {
+    this.#exchange = undefined
+    this.timers.stopAll()
+    this.send(head)
+    const tunnel = new H1Tunnel(this, sink, rest)
+    this.#tunnel = tunnel
+    if (this.#finished) tunnel.finish()
+    return tunnel
+  }
+
+  /** We end the tunnel. */
+  closeTunnel(): void {
+    this.#end()
+    this.wake()
   }
 
   /** Tells the application, and the client if that is possible; otherwise the connection ends. */
@@ -166,7 +208,19 @@ export class H1Serving implements HttpServing {
     this.wake()
   }
 
-  /** The response cannot be finished. */
+  /** The application threw where the client cannot be told. */
+  tell(cause: unknown): void {
+    const fault = {
+      kind: 'application',
+      status: 500,
+      reason: reasonOf(cause),
+      cause,
+      answerable: false,
+    } as const
+    answerTo(fault, this.context.handlers)
+  }
+
+  /** What the client gets cannot be finished. */
   cut(): void {
     this.#aborted = true
     this.#end()
@@ -197,10 +251,13 @@ export class H1Serving implements HttpServing {
       case 'request':
         this.#request(event)
         return
-      case 'body':
-        this.timers.start('request-body', this.context.now())
+      case 'body': {
+        const now = this.context.now()
+        this.timers.start('request-body', now)
+        this.timers.prolong('handler', now)
         this.#exchange?.data(event.data)
         return
+      }
       case 'end':
         this.timers.stop('request-body')
         this.#exchange?.ended(event.trailers)
@@ -224,7 +281,8 @@ export class H1Serving implements HttpServing {
     this.#exchange = exchange
     this.http.accept()
     try {
-      context.handlers.request(exchange, exchange)
+      const underway = context.handlers.request(exchange, exchange)
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
     } catch (cause) {
       exchange.failed(cause)
     }
@@ -254,6 +312,7 @@ export class H1Serving implements HttpServing {
   #end(): void {
     this.#over = true
     this.#exchange = undefined
+    this.#tunnel = undefined
     this.timers.stopAll()
     this.#release()
   }

@@ -73,9 +73,26 @@ export function writeLatin1(text: string, target: Uint8Array): void {
   for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
 }
 
-/** Characters below U+0100 as one byte each (ISO 8859-1). */
-export function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length)
+/** Bytes that are cut into messages: fresh memory for each small one costs three times what writing it does. */
+const SLAB = 16_384
+let slab = new Uint8Array(SLAB)
+let used = 0
+
+/** Characters below U+0100 as one byte each (ISO 8859-1), and room for `more` bytes behind them, which are zero. */
+export function latin1Bytes(text: string, more = 0): Uint8Array {
+  const bytes = memory(text.length + more)
   writeLatin1(text, bytes)
+  return bytes
+}
+
+/** Memory that nobody has used before; of a large block if it is small, which lives as long as anything of it. */
+function memory(length: number): Uint8Array {
+  if (length > SLAB / 8) return new Uint8Array(length)
+  if (used + length > SLAB) {
+    slab = new Uint8Array(SLAB)
+    used = 0
+  }
+  const bytes = new Uint8Array(slab.buffer, used, length)
+  used += length
   return bytes
 }

@@ -1,4 +1,4 @@
-import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import { EMPTY, utf8 } from '../../wire/index.ts'
 import { parseHost, splitPath } from '../h1/target.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
@@ -8,6 +8,8 @@ import {
   type HttpFault,
   type HttpRequest,
   type HttpResponse,
+  type HttpTunnel,
+  NOBODY,
   reasonOf,
 } from '../serving.ts'
 import { HttpTimers, timerProblem } from '../timers.ts'
@@ -36,10 +38,12 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #trailers: readonly Field[] | undefined
   #told = false
   /** Content of the response that waits for a window. */
-  #waiting: Uint8Array = EMPTY
+  #waiting: Uint8Array[] = []
   #writers: (() => void)[] = []
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
   #begun = false
+  /** It is another protocol's, in which nobody is overdue. */
+  #tunnel = false
   #over = false
 
   /** @throws H1Error if the authority is no host, or the path none of ours */
@@ -57,6 +61,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#timers.start('handler', owner.context.now())
   }
 
+  /** Whether all of the request has come. */
+  get whole(): boolean {
+    return this.#trailers !== undefined
+  }
   get method(): string {
     return this.#announced.method
   }
@@ -65,6 +73,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
   get headers(): readonly Field[] {
     return this.#announced.headers
+  }
+
+  get protocol(): string | undefined {
+    return this.#announced.protocol
   }
 
   get length(): number | undefined {
@@ -83,6 +95,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   data(bytes: Uint8Array, ends: boolean): void {
     if (bytes.length > 0) this.#held.push(bytes)
+    this.#timers.prolong('handler', this.#owner.context.now())
     if (ends) this.#trailers = []
     this.#give()
   }
@@ -99,20 +112,34 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const { http, context } = this.#owner
     while (this.#held.length > 0 && !this.#blocked && !this.#over) {
       const bytes = this.#held.shift()!
-      const taken = sink.data(bytes)
+      let taken: Promise<void> | void
+      try {
+        taken = sink.data(bytes)
+      } catch (cause) {
+        this.failed(cause)
+        return
+      }
       if (taken === undefined) http.consume(this.#announced.streamId, bytes.length)
       else {
         this.#blocked = true
         this.#timers.stop('request-body')
-        taken.then(() => this.#taken(bytes.length))
+        taken.then(
+          () => this.#taken(bytes.length),
+          cause => this.failed(cause),
+        )
       }
     }
     if (this.#blocked || this.#over || this.#told) return
-    if (this.#trailers === undefined) this.#timers.start('request-body', context.now())
-    else {
+    if (this.#trailers === undefined) {
+      if (!this.#tunnel) this.#timers.start('request-body', context.now())
+    } else {
       this.#told = true
       this.#timers.stop('request-body')
-      sink.end(this.#trailers)
+      try {
+        sink.end(this.#trailers)
+      } catch (cause) {
+        this.failed(cause)
+      }
     }
   }
 
@@ -128,6 +155,21 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     this.#owner.http.respond(this.#announced.streamId, { status, headers })
     this.#owner.wake()
+  }
+
+  upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
+    if (this.#over) return NOBODY
+    if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
+    // RFC 8441, Section 5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
+    const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
+    this.begin({ status: 200, headers: kept, length: undefined })
+    this.#tunnel = true
+    // The application gets what has come when it has the tunnel in its hands.
+    this.#blocked = true
+    this.content(sink)
+    this.#timers.stop('request-body')
+    Promise.resolve().then(() => this.#taken(0))
+    return { write: data => this.write(data), end: () => this.end() }
   }
 
   reply(response: ResponseView): void {
@@ -149,8 +191,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined
-    this.#waiting = this.#waiting.length === 0 ? data : concat(this.#waiting, data)
-    this.go()
+    this.#waiting.push(data)
+    this.#go()
     if (this.#waiting.length === 0) return undefined
     return new Promise(resolve => this.#writers.push(resolve))
   }
@@ -158,7 +200,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   end(trailers?: readonly Field[]): void {
     if (this.#over) return
     this.#ending = { trailers }
-    this.go()
+    this.#go()
   }
 
   abort(): void {
@@ -167,17 +209,32 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#finish()
   }
 
+  /** The client takes more. What is wrong with what waits shows only now, and the application is not there to hear it. */
+  drained(): void {
+    try {
+      this.#go()
+    } catch (cause) {
+      this.failed(cause)
+    }
+  }
+
   /** Writes as much as the client's windows take. */
-  go(): void {
+  #go(): void {
     if (this.#over) return
     const { http } = this.#owner
     const { streamId } = this.#announced
-    if (this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.subarray(http.write(streamId, this.#waiting))
+    const waiting = this.#waiting
+    while (waiting.length > 0) {
+      const [first] = waiting as [Uint8Array]
+      const accepted = http.write(streamId, first)
       this.#owner.wake()
-      if (this.#waiting.length > 0) return
-      this.#release()
+      if (accepted < first.length) {
+        waiting[0] = first.subarray(accepted)
+        return
+      }
+      waiting.shift()
     }
+    this.#release()
     if (this.#ending === undefined) return
     try {
       http.end(streamId, this.#ending.trailers)
@@ -214,8 +271,12 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     this.#over = true
     this.#release()
-    if (!this.#told) this.#sink?.broken(reason)
-    this.onGone?.(reason)
+    try {
+      if (!this.#told) this.#sink?.broken(reason)
+      this.onGone?.(reason)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 
   #fault(fault: HttpFault, ordinary?: Problem): void {

@@ -98,6 +98,11 @@ export class H2Server extends H2Connection {
     } else this.onShutdownPong()
   }
 
+  /** Bytes of output that nobody has taken yet, without what waits for windows. */
+  get untaken(): number {
+    return this.sender.output.length
+  }
+
   protected override onShutdownPong(): void {
     if (this.goawaySent === MAX_STREAM_ID) this.goaway(this.lastStreamId, ErrorCode.NO_ERROR)
   }

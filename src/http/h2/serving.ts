@@ -5,6 +5,9 @@ import { type Announced, H2Exchange } from './exchange.ts'
 import type { H2Limits } from './limits.ts'
 import { H2Server } from './server.ts'
 
+/** Bytes of output beyond which the client has to take some before it is heard again. */
+const OUTPUT = 524_288
+
 /** Serves HTTP/2: as many requests at a time as the client likes, within the limits. */
 export class H2Serving implements HttpServing {
   readonly protocol = 'h2'
@@ -18,6 +21,8 @@ export class H2Serving implements HttpServing {
   #pulling = false
   #requests = 0
   #ticked: number
+  /** The client sends no more. */
+  #finished = false
   #over = false
 
   constructor(context: ServingContext, limits?: H2Limits) {
@@ -28,13 +33,13 @@ export class H2Serving implements HttpServing {
     this.#timers.start('keep-alive', this.#ticked)
   }
 
-  /** Windows hold the client back. */
+  /** Windows hold its content back; a client that takes no answers is held back altogether. */
   get wantsInput(): boolean {
-    return !this.#over
+    return !this.#over && this.http.untaken < OUTPUT
   }
 
   get shouldClose(): boolean {
-    return this.#over || this.http.shouldClose
+    return this.#over || this.http.shouldClose || (this.#finished && this.#exchanges.size === 0)
   }
 
   receive(bytes: Uint8Array): void {
@@ -54,8 +59,12 @@ export class H2Serving implements HttpServing {
 
   /** What is underway goes on, as far as the windows that the client has opened reach. */
   finish(): void {
-    if (this.#exchanges.size === 0) this.#over = true
-    else this.http.shutdown()
+    this.#finished = true
+    for (const [streamId, exchange] of [...this.#exchanges]) {
+      if (exchange.whole) continue
+      exchange.gone(new Error('the client closed in the middle of its request'))
+      this.forget(streamId)
+    }
   }
 
   broken(reason: Error): void {
@@ -126,7 +135,7 @@ export class H2Serving implements HttpServing {
         this.#exchanges.get(event.streamId)?.ended(event.headers)
         return
       case 'drain':
-        this.#exchanges.get(event.streamId)?.go()
+        this.#exchanges.get(event.streamId)?.drained()
         return
       case 'reset': {
         const exchange = this.#exchanges.get(event.streamId)
@@ -145,20 +154,29 @@ export class H2Serving implements HttpServing {
   #request(event: Announced): void {
     const { context } = this
     this.#timers.stop('keep-alive')
+    if (event.method === 'CONNECT' && event.protocol === undefined) {
+      this.#refuse(event.streamId, 501, 'this server opens no tunnels')
+      return
+    }
     let exchange: H2Exchange
     try {
       exchange = new H2Exchange(this, event, this.#requests++)
     } catch (error) {
-      const fault = { kind: 'client', status: 400, reason: reasonOf(error), answerable: true } as const
-      this.http.reply(event.streamId, answerTo(fault, context.handlers), context.now())
+      this.#refuse(event.streamId, 400, reasonOf(error))
       return
     }
     this.#exchanges.set(event.streamId, exchange)
     this.http.accept(event.streamId)
     try {
-      context.handlers.request(exchange, exchange)
+      const underway = context.handlers.request(exchange, exchange)
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
     } catch (cause) {
       exchange.failed(cause)
     }
+  }
+  #refuse(streamId: number, status: number, reason: string): void {
+    const { handlers, now } = this.context
+    const answer = answerTo({ kind: 'client', status, reason, answerable: true }, handlers)
+    this.http.reply(streamId, answer, now())
   }
 }

@@ -20,6 +20,16 @@ export interface NativeOptions {
   readonly wake: Descriptor
 }
 
+/** The sending ends of a peer's inbox. */
+interface PeerInbox {
+  readonly send: Descriptor
+  readonly wake: Descriptor
+  /** Messages that it has not been woken for in this turn of ours; undefined before the first one. */
+  quiet: number | undefined
+}
+
+/** Messages that a peer is not woken for. */
+const QUIET = 8
 /** Frames taken out of the inbox before other events have their turn. */
 const BATCH = 64
 /** Bytes asked for the kernel's buffer of an inbox. */
@@ -49,7 +59,7 @@ export class NativeChannel extends FramedChannel {
   readonly #libc: Libc
   readonly #receive: Descriptor
   readonly #wake: ByteStream
-  readonly #ends = new Map<number, readonly Descriptor[]>()
+  readonly #inboxes = new Map<number, PeerInbox>()
   #again: NodeJS.Immediate | undefined
 
   /** Opens this process's inbox. An `Error` where foreign calls are missing. */
@@ -73,21 +83,21 @@ export class NativeChannel extends FramedChannel {
       closeAll(ends)
       throw new RangeError(`an inbox has 2 sending ends, not ${ends.length}`)
     }
+    const inbox: PeerInbox = { send, wake, quiet: undefined }
     try {
-      this.register(id, (header, body, descriptors) =>
-        this.#transmit(send.fd, wake.fd, header, body, descriptors),
-      )
+      this.register(id, (header, body, descriptors) => this.#transmit(inbox, header, body, descriptors))
     } catch (error) {
       closeAll(ends)
       throw error
     }
-    this.#ends.set(id, ends)
+    this.#inboxes.set(id, inbox)
   }
 
   override forget(id: number): void {
     super.forget(id)
-    closeAll(this.#ends.get(id) ?? [])
-    this.#ends.delete(id)
+    const inbox = this.#inboxes.get(id)
+    if (inbox !== undefined) closeAll([inbox.send, inbox.wake])
+    this.#inboxes.delete(id)
   }
 
   override close(): void {
@@ -99,22 +109,40 @@ export class NativeChannel extends FramedChannel {
   }
 
   #transmit(
-    send: number,
-    wake: number,
+    inbox: PeerInbox,
     header: Uint8Array,
     body: Uint8Array,
     descriptors: readonly Descriptor[],
   ): 'sent' | 'busy' | 'gone' {
     const fds = descriptors.map(descriptor => descriptor.fd)
-    const failed = this.#libc.sendMessage(send, header, body, fds)
+    const failed = this.#libc.sendMessage(inbox.send.fd, header, body, fds)
     if (failed === undefined) {
-      // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is ending.
-      this.#libc.wake(wake)
+      this.#announce(inbox)
       return 'sent'
     }
     if (BUSY.has(failed)) return 'busy'
     if (GONE.has(failed)) return 'gone'
     throw new ErrnoError('sendmsg', failed)
+  }
+
+  /**
+   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do, then for every few, and for what
+   * is left when our turn is over. A peer that is awake takes all there is.
+   */
+  #announce(inbox: PeerInbox): void {
+    if (inbox.quiet === undefined) {
+      queueMicrotask(() => {
+        if (inbox.quiet !== 0) this.#wakeUp(inbox)
+        inbox.quiet = undefined
+      })
+      this.#wakeUp(inbox)
+    } else if (++inbox.quiet >= QUIET) this.#wakeUp(inbox)
+  }
+
+  #wakeUp(inbox: PeerInbox): void {
+    inbox.quiet = 0
+    // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is ending.
+    if (inbox.wake.open) this.#libc.wake(inbox.wake.fd)
   }
 
   #drain(): void {

@@ -1,0 +1,47 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector'
+import { join } from 'node:path'
+import { SETTINGS_VARIABLE } from '../../src/containers/membership.ts'
+
+/** What to do in a process of the platform before its program runs. */
+export interface Preparation {
+  /** The program: a URL. */
+  readonly program: string
+  /** Envelopes are copied instead of sealed. */
+  readonly unsealed: boolean
+  /** Where to leave a CPU profile, `NAME.cpuprofile`, when the process ends. */
+  readonly profiles?: string
+  /** Where to leave the moments that stages lie between, when asked by a signal. */
+  readonly marks?: string
+}
+
+/** Runs a program of the platform, prepared as the settings say that the supervisor leaves. */
+async function main(): Promise<void> {
+  const { name, preparation } = JSON.parse(process.env[SETTINGS_VARIABLE] ?? '{}') as {
+    readonly name: string
+    readonly preparation: Preparation
+  }
+  const { program, unsealed, profiles, marks } = preparation
+  if (profiles !== undefined) profile(profiles, name)
+  if (unsealed) (await import('./unsealed.ts')).leaveUnsealed()
+  if (marks !== undefined) (await import('./marks.ts')).noteMarks(marks, name)
+  await import(program)
+}
+
+/** Looks every 100 µs what is being done. */
+function profile(directory: string, name: string): void {
+  const session = new Session()
+  session.connect()
+  session.post('Profiler.enable')
+  session.post('Profiler.setSamplingInterval', { interval: 100 })
+  session.post('Profiler.start')
+  process.on('exit', () => {
+    session.post('Profiler.stop', (error, result) => {
+      if (error !== null) return
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(join(directory, `${name}.cpuprofile`), JSON.stringify(result.profile))
+    })
+  })
+}
+
+await main()

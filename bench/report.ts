@@ -1,0 +1,85 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { RESULTS } from './lib/results.ts'
+import { type BenchResult, FORMAT } from './lib/run.ts'
+import { makeImages } from './report/images.ts'
+import { page } from './report/page.ts'
+
+const USAGE = `usage: npm run bench:report -- [--output FILE] [--images DIR] [RESULT.json…]
+
+Results as one HTML page that needs no network: of the files that are given, or of the newest complete result of each bench in bench/results, the
+migration first. It goes to bench/report.html unless told. With --images, its main pictures become PNG files, too (by headless Chromium), for README files.`
+
+/** Beside the results' directory, whether this file runs as source or compiled. */
+const PAGE = fileURLToPath(new URL('report.html', `file://${dirname(RESULTS)}/`))
+
+/** `npm run bench:report`. */
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      output: { type: 'string', default: PAGE },
+      images: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    return
+  }
+  try {
+    const files = positionals.length > 0 ? positionals : newest()
+    if (files.length === 0)
+      throw new Error(`no results in ${relative(process.cwd(), RESULTS)}: npm run bench:migration makes one`)
+    const results = files.map(file => ({ file: basename(file), result: read(file) }))
+    mkdirSync(dirname(values.output), { recursive: true })
+    writeFileSync(values.output, page(results))
+    const drawn = values.images === undefined ? [] : makeImages(values.output, values.images)
+    const made = [values.output, ...drawn].map(one => relative(process.cwd(), one))
+    process.stdout.write(`${made.join(', ')}: of ${results.map(({ file }) => file).join(', ')}\n`)
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  }
+}
+
+/** The newest result of each bench of this format. */
+function newest(): string[] {
+  const found = new Map<string, string>()
+  for (const name of readdirSync(RESULTS).sort()) {
+    const bench = /^(.+)-\d{4}-\d\d-\d\dT[\d-]+Z\.json$/.exec(name)?.[1]
+    const file = join(RESULTS, name)
+    if (bench !== undefined && isResult(file)) found.set(bench, file)
+  }
+  return [...found].sort(([one], [other]) => rank(one) - rank(other)).map(([, file]) => file)
+}
+
+function rank(bench: string): number {
+  return bench === 'migration' ? 0 : bench.startsWith('micro-') ? 2 : 1
+}
+
+function isResult(file: string): boolean {
+  try {
+    read(file)
+    return true
+  } catch {
+    return false // of an older format
+  }
+}
+
+/** @throws Error it is no result of this format */
+function read(file: string): BenchResult {
+  let result: BenchResult
+  try {
+    result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult
+  } catch (error) {
+    throw new Error(`${file}: ${(error as Error).message}`)
+  }
+  if (result?.format !== FORMAT || !Array.isArray(result.measurements))
+    throw new Error(`${file} is no result of format ${FORMAT}`)
+  return result
+}
+
+main()

@@ -1,0 +1,39 @@
+/** Text that is safe in HTML and in attributes: what a result says of a machine or an error is not ours. */
+export function escaped(text: string): string {
+  const names: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  }
+  return text.replaceAll(/[&<>"']/g, character => names[character]!)
+}
+
+/** A table; the first column is a heading, the others are figures. Everything is escaped. */
+export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[], tag: 'th' | 'td'): string =>
+    `<tr>${cells.map((cell, i) => `<${i === 0 ? 'th' : tag}>${escaped(cell)}</${i === 0 ? 'th' : tag}>`).join('')}</tr>`
+  return `<div class="scroll"><table><thead>${line(head, 'th')}</thead><tbody>${rows.map(row => line(row, 'td')).join('\n')}</tbody></table></div>`
+}
+
+/** A picture with what it shows in words. */
+export function figureOf(picture: string, caption: string): string {
+  return `<figure>${picture}<figcaption>${escaped(caption)}</figcaption></figure>`
+}
+
+/** A part of the page with a heading. */
+export function section(title: string, parts: readonly string[]): string {
+  const inside = parts.filter(part => part !== '')
+  return inside.length === 0
+    ? ''
+    : `<section id="${idOf(title)}"><h2>${escaped(title)}</h2>\n${inside.join('\n')}</section>`
+}
+
+/** What a section can be found by: `Where each microsecond goes` is `where-each-microsecond-goes`. */
+export function idOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+}

@@ -1,0 +1,116 @@
+import type { Measurement } from '../lib/measurement.ts'
+import type { BenchResult } from '../lib/run.ts'
+import { figure } from '../lib/table.ts'
+import type { MigrationResult } from '../migration/result.ts'
+import { escaped, section, tableOf } from './html.ts'
+import { migrationSections } from './migration.ts'
+import { STYLE } from './style.ts'
+
+/** Results as one HTML page that needs nothing else: no network, no script. */
+export function page(results: readonly { readonly file: string; readonly result: BenchResult }[]): string {
+  const parts = results.map(({ file, result }) => resultPart(file, result))
+  const title = `hotpotato: ${results.map(({ result }) => result.bench).join(', ')}`
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>${escaped(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+${parts.join('\n<hr>\n')}
+</body>
+</html>
+`
+}
+
+function resultPart(file: string, result: BenchResult): string {
+  const own =
+    result.bench === 'migration' ? migrationSections(result as MigrationResult) : [everything(result)]
+  return [
+    `<h1>${escaped(headline(result))}</h1>`,
+    `<p>${escaped(`npm run bench:${result.bench}, ${result.date.slice(0, 16).replace('T', ' ')} UTC, ${file}`)}</p>`,
+    ...warnings(result).map(text => `<p class="warning">${escaped(text)}</p>`),
+    goals(result),
+    ...own,
+    skipped(result),
+    environment(result),
+  ].join('\n')
+}
+
+function headline({ bench }: BenchResult): string {
+  return bench === 'migration' ? 'What it costs to move a live TLS connection' : `bench:${bench}`
+}
+
+function warnings({ mode, complete, load }: BenchResult): string[] {
+  const found: string[] = []
+  if (mode === 'quick') found.push('A quick run: few samples, no figures to quote.')
+  if (!complete) found.push('Broken off before its end.')
+  if ((load.foreign ?? 0) > 0.1)
+    found.push(
+      `Other programs used ${Math.round(load.foreign! * 100)} % of the machine meanwhile: tails are long, and medians are not what they could be.`,
+    )
+  return found
+}
+
+function goals({ goals: all }: BenchResult): string {
+  const rows = all.map(({ name, relation, goal, unit = '', reached, met }) => [
+    name,
+    `${relation} ${goal} ${unit}`,
+    `${figure(reached)} ${unit}`,
+    met === undefined ? 'not measured' : met ? 'reached' : 'missed',
+  ])
+  return section('Goals', rows.length === 0 ? [] : [tableOf(['', 'goal', 'reached', ''], rows)])
+}
+
+/** Everything that was measured, with names and labels, by name. */
+function everything({ measurements }: Pick<BenchResult, 'measurements'>): string {
+  const groups = grouped(measurements)
+  const parts = [...groups].map(([title, found]) => {
+    const labels = [...new Set(found.flatMap(one => Object.keys(one.labels)))]
+    const rows = found.map(one => [
+      labels.map(label => one.labels[label] ?? '').join(' · '),
+      figure(one.value),
+      one.interval === undefined ? '–' : one.interval.map(figure).join(' – '),
+      figure(one.distribution?.p99),
+      String(one.rounds.length),
+    ])
+    const head = [labels.join(' · '), 'median', '95 % interval', 'p99', 'rounds']
+    return `<h3>${escaped(title)}</h3>${tableOf(head, rows)}`
+  })
+  return section('Measurements', parts)
+}
+
+function grouped(measurements: readonly Measurement[]): Map<string, Measurement[]> {
+  const groups = new Map<string, Measurement[]>()
+  for (const one of measurements) {
+    const title = `${one.title} (${one.unit})`
+    groups.set(title, [...(groups.get(title) ?? []), one])
+  }
+  return groups
+}
+
+function skipped({ skipped: all }: BenchResult): string {
+  const rows = all.map(({ name, labels, reason }) => [[name, ...Object.values(labels)].join(' · '), reason])
+  return section('Not measured', rows.length === 0 ? [] : [tableOf(['', 'why'], rows)])
+}
+
+function environment(result: BenchResult): string {
+  const { machine, versions, commit, modified, load, seconds, parameters } = result
+  const rows = [
+    ['processor', `${machine.cpu}, ${machine.cores} cores`],
+    ['system', `${machine.kernel}, ${machine.memory} MiB`],
+    ['Node', `${versions.node}, V8 ${versions.v8}, OpenSSL ${versions.openssl}`],
+    ['commit', commit === undefined ? 'none' : `${commit}${modified ? ', with changes' : ''}`],
+    ['load average', load.average.join(' → ')],
+    ['used by others', load.foreign === undefined ? 'unknown' : `${Math.round(load.foreign * 100)} %`],
+    ['took', `${seconds} s`],
+    ...Object.entries(parameters).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : String(value),
+    ]),
+  ]
+  return section('Environment', [tableOf(['', ''], rows)])
+}

@@ -1,0 +1,168 @@
+import type { RequestHead } from '../../http/message.ts'
+import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
+import { utf8 } from '../../wire/index.ts'
+import { CallContext, type Callee } from '../exchange.ts'
+import type { ConnectionInfo } from '../handler.ts'
+import type { Socket, SocketContext, SocketHandlers } from '../web-socket.ts'
+
+/** Most bytes of what a function freezes. */
+const STATE_BYTES = 1_048_576
+
+/** What one WebSocket asks of whatever carries it. */
+export interface SocketOwner {
+  /** There is output, or a message may be taken. */
+  kick(): void
+  /** The moment when the client has taken enough for more; undefined if that is now. */
+  drained(): Promise<void> | undefined
+}
+
+/** How a WebSocket came about, wherever it is now. */
+export interface SocketOpening {
+  readonly head: RequestHead
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  readonly protocol: string | undefined
+  /** If it has been somewhere else. */
+  readonly socket?: WebSocketState | undefined
+  readonly state?: Uint8Array | undefined
+}
+
+/** One WebSocket and the function that it is with: bytes in, messages to the function one after the other, its messages out. */
+export class SocketCall {
+  readonly core: WebSocketServer
+  readonly #owner: SocketOwner
+  readonly #callee: Callee
+  readonly #opening: SocketOpening
+  readonly #context: OneSocketContext
+  #handlers: SocketHandlers | undefined
+  readonly #keepAliveMilliseconds: number
+  #keepAlive: NodeJS.Timeout | undefined
+  #working = false
+  #told = false
+
+  /** @param keepAliveMilliseconds between two questions whether the client is there */
+  constructor(owner: SocketOwner, callee: Callee, opening: SocketOpening, keepAliveMilliseconds: number) {
+    this.#owner = owner
+    this.#keepAliveMilliseconds = keepAliveMilliseconds
+    this.#callee = callee
+    this.#opening = opening
+    this.#context = new OneSocketContext(opening.head, callee, opening.functionPath, opening.connection)
+    this.core = new WebSocketServer(undefined, opening.socket)
+  }
+
+  /** The function is at work on a message. */
+  get working(): boolean {
+    return this.#working
+  }
+
+  /** It may move: nothing is with the function, and that says what it is. */
+  get frozen(): boolean {
+    if (this.#working || this.#told || this.core.closing) return false
+    return this.#handlers === undefined || this.#handlers.freeze !== undefined
+  }
+
+  /** Gives the function what comes next. @returns false if that takes more bytes, or the function */
+  step(): boolean {
+    this.#begin()
+    if (this.#working) return false
+    const event = this.core.next()
+    if (event?.type === 'message') this.#deliver(event.data)
+    else if (event?.type === 'close') this.end(event.code, event.reason)
+    return event !== undefined
+  }
+
+  /** What the function freezes, as JSON; undefined if it has nothing to say. @throws TypeError, RangeError if that cannot be carried */
+  freeze(): Uint8Array | undefined {
+    if (this.#handlers === undefined) return this.#opening.state
+    const text: string | undefined = JSON.stringify(this.#handlers.freeze?.())
+    if (text === undefined) return undefined
+    const bytes = utf8(text)
+    if (bytes.length > STATE_BYTES) throw new RangeError(`the frozen state has ${bytes.length} bytes`)
+    return bytes
+  }
+
+  /** It is over: the function is told, once. */
+  end(code: number, reason: string): void {
+    if (this.#told) return
+    this.#told = true
+    this.leave(new Error('the WebSocket is over'))
+    try {
+      this.#handlers?.closed?.(code, reason)
+    } catch (error) {
+      this.#callee.log.error({ err: error }, 'the function failed when its WebSocket was over')
+    }
+  }
+
+  /** It goes on elsewhere, or is over. */
+  leave(reason: Error): void {
+    clearInterval(this.#keepAlive)
+    this.#context.abort(reason)
+  }
+
+  #begin(): void {
+    if (this.#handlers !== undefined) return
+    this.#handlers = {}
+    // A client that answers is not idle, however little it has to say.
+    this.#keepAlive = setInterval(() => {
+      this.core.ping()
+      this.#owner.kick()
+    }, this.#keepAliveMilliseconds).unref()
+    const { state, protocol } = this.#opening
+    const socket: Socket = {
+      protocol,
+      send: data => {
+        this.core.send(data)
+        this.#owner.kick()
+        return this.#owner.drained()
+      },
+      close: (code = CloseCode.NORMAL, reason = '') => {
+        if (code !== CloseCode.NORMAL && !(code >= 3000 && code < 5000))
+          throw new RangeError(`the close code ${code}`)
+        this.core.close(code, reason)
+        this.#owner.kick()
+      },
+    }
+    try {
+      const open = this.#callee.module.webSocket
+      if (open === undefined) throw new Error('this function knows no WebSockets')
+      const thawed: unknown = state === undefined ? undefined : JSON.parse(new TextDecoder().decode(state))
+      this.#handlers = open(socket, this.#context, thawed) ?? {}
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #deliver(data: string | Uint8Array): void {
+    try {
+      const work = this.#handlers?.message?.(data)
+      if (!(work instanceof Promise)) return
+      this.#working = true
+      work
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => {
+          this.#working = false
+          this.#owner.kick()
+        })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#callee.log.error(
+      { err: error, callId: this.#context.callId },
+      'the function failed over its WebSocket',
+    )
+    this.core.close(CloseCode.INTERNAL_ERROR, 'the function failed')
+    this.#owner.kick()
+  }
+}
+
+class OneSocketContext extends CallContext implements SocketContext {
+  readonly request: RequestHead
+
+  constructor(head: RequestHead, callee: Callee, functionPath: string, connection: ConnectionInfo) {
+    super(head, callee, functionPath, connection)
+    this.request = head
+  }
+}

@@ -1,0 +1,103 @@
+import { CloseCode } from '../../http/websocket/index.ts'
+import { concat, EMPTY } from '../../wire/index.ts'
+import type { Callee } from '../exchange.ts'
+import type { CallOwner } from './call.ts'
+import { SocketCall, type SocketOpening } from './socket-call.ts'
+
+/** Bytes that wait for the function, beyond which the client gets no more window. */
+const HIGH_WATER = 65_536
+
+/** A WebSocket on one stream of HTTP/2 (RFC 8441). It does not move: as long as it is open, the connection counts as busy. */
+export class Tunnel {
+  readonly #owner: CallOwner
+  readonly #streamId: number
+  readonly #call: SocketCall
+  #uncredited = 0
+  /** What waits for a window. */
+  #unsent: Uint8Array = EMPTY
+  #waiting: (() => void)[] = []
+  #over = false
+  /** It never comes whole. */
+  readonly whole = false
+
+  constructor(
+    owner: CallOwner,
+    streamId: number,
+    callee: Callee,
+    opening: SocketOpening,
+    keepAliveMilliseconds: number,
+  ) {
+    this.#owner = owner
+    this.#streamId = streamId
+    const drained = () =>
+      this.#unsent.length === 0 ? undefined : new Promise<void>(resolve => this.#waiting.push(resolve))
+    this.#call = new SocketCall({ kick: () => this.#go(), drained }, callee, opening, keepAliveMilliseconds)
+  }
+
+  receive(data: Uint8Array): void {
+    this.#call.core.receive(data)
+    this.#uncredited += data.length
+    this.#go()
+  }
+
+  /** The client ends its side without a close frame. */
+  received(): void {
+    this.#call.end(1006, 'the client ended the stream')
+    this.#finish()
+  }
+
+  /** The connection sends what there is by itself. */
+  wait(): void {
+    this.#work()
+  }
+
+  drained(): void {
+    this.#go()
+  }
+
+  /** Says that the container has to go; the client may say goodbye, too. */
+  drain(): void {
+    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
+    this.#go()
+  }
+
+  tooLarge(): void {}
+
+  cancel(_reason: Error): void {
+    this.#over = true
+    this.#call.end(1006, 'the stream broke')
+    this.#release()
+  }
+
+  #go(): void {
+    this.#work()
+    if (!this.#over) this.#owner.kick()
+  }
+
+  /** Gives the function what has come, and takes what it says. */
+  #work(): void {
+    if (this.#over || this.#owner.gone) return
+    while (this.#call.step());
+    const { core } = this.#call
+    if (this.#uncredited > 0 && core.buffered < HIGH_WATER) {
+      this.#owner.http.consume(this.#streamId, this.#uncredited)
+      this.#uncredited = 0
+    }
+    const said = concat(this.#unsent, ...core.takeOutput())
+    this.#unsent = said.subarray(said.length === 0 ? 0 : this.#owner.http.write(this.#streamId, said))
+    if (this.#unsent.length === 0) this.#release()
+    if (core.over && this.#unsent.length === 0) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#release()
+    this.#owner.http.end(this.#streamId)
+    this.#owner.ended(this.#streamId)
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,130 @@
+import { parseTarget } from '../../http/h1/target.ts'
+import type { RequestHead } from '../../http/message.ts'
+import { CloseCode } from '../../http/websocket/index.ts'
+import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Protocol, ProtocolOwner } from './protocol.ts'
+import { SocketCall } from './socket-call.ts'
+
+type State = Extract<ApplicationState, { protocol: 'websocket' }>
+
+/** A WebSocket on a connection of its own, which HTTP/1.1 has given up (RFC 6455). It moves between messages, if its function freezes. */
+export class WebSocket implements Protocol {
+  readonly requests: number
+  readonly #owner: ProtocolOwner
+  readonly #opened: Omit<State, 'socket' | 'state'>
+  readonly #call: SocketCall
+  #held = false
+  /** What the function froze when it was asked last. */
+  #frozen: { readonly state: Uint8Array | undefined } | undefined
+
+  constructor(owner: ProtocolOwner, { socket, state, ...opened }: State) {
+    this.#owner = owner
+    this.#opened = opened
+    this.requests = opened.requestsServed
+    const head = headOf(opened)
+    const functionPath = owner.host.ownerOf(head.path, head.host)?.functionPath ?? head.path
+    const connection = owner.info(opened.requestsServed - 1)
+    this.#call = new SocketCall(
+      { kick: () => owner.pump(), drained: () => owner.out.drained() },
+      owner.host,
+      { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
+      owner.host.limits.idleMilliseconds / 2,
+    )
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#call.core.receive(bytes)
+  }
+
+  step(): boolean {
+    if (this.#held) return false
+    if (this.#call.step()) {
+      this.#owner.touch()
+      return true
+    }
+    if (this.#call.core.over) this.#owner.goodbye()
+    return false
+  }
+
+  settle(): void {
+    this.flush()
+  }
+
+  flush(): void {
+    if (!this.#owner.out.blocked && !this.#owner.gone) this.#owner.out.send(this.#call.core.takeOutput())
+  }
+
+  get wantsInput(): boolean {
+    return !this.#call.working && !this.#held
+  }
+
+  get buffered(): number {
+    return this.#call.core.buffered
+  }
+
+  /** Between two messages, if the function can say what another container has to know. */
+  get quiet(): boolean {
+    if (!this.#call.frozen) return false
+    try {
+      this.#frozen = { state: this.#call.freeze() }
+      return true
+    } catch (error) {
+      this.#owner.host.log.error({ err: error }, 'a WebSocket cannot move: its function does not freeze')
+      return false
+    }
+  }
+
+  get calling(): boolean {
+    return this.#call.working
+  }
+
+  inputEnded(): void {
+    this.#call.end(1006, 'the client has gone')
+    this.#owner.goodbye()
+  }
+
+  hold(): void {
+    this.#held = true
+  }
+
+  unhold(): void {
+    this.#held = false
+    this.#owner.pump()
+  }
+
+  drain(): void {
+    this.#held = false
+    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
+    this.#owner.pump()
+  }
+
+  farewell(): void {
+    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
+    this.#call.end(CloseCode.GOING_AWAY, '')
+    this.flush()
+  }
+
+  cancel(_reason: Error): void {
+    this.#call.end(1006, 'the connection broke')
+  }
+
+  left(): void {
+    this.#call.leave(new Error('the WebSocket has moved to another container'))
+  }
+
+  export(): ApplicationState {
+    // It was asked whether it is quiet just before: that is what it froze then.
+    const { state } = this.#frozen ?? { state: this.#call.freeze() }
+    return { ...this.#opened, socket: this.#call.core.export(), state }
+  }
+}
+
+function headOf({ target, headers, host }: Pick<State, 'target' | 'headers' | 'host'>): RequestHead {
+  const fields = headers.map(({ name, value }) => [name, value] as const)
+  return { method: 'GET', target, version: '1.1', headers: fields, host, ...pathOf(target) }
+}
+
+function pathOf(target: string): { path: string; query: string } {
+  const { path, query } = parseTarget('GET', target)
+  return { path, query }
+}

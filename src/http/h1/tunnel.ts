@@ -1,0 +1,95 @@
+import type { ContentSink, HttpTunnel } from '../serving.ts'
+import type { H1Serving } from './serving.ts'
+
+/** A connection that speaks another protocol: bytes both ways, and nothing that we understand. */
+export class H1Tunnel implements HttpTunnel {
+  readonly #owner: H1Serving
+  readonly #sink: ContentSink
+  /** What came while the application was busy. */
+  #held: Uint8Array[] = []
+  #blocked = false
+  /** The client has said its last word, and the application knows. */
+  #finished = false
+  #told = false
+  #over = false
+
+  /** @param rest what has come already; the application gets it when it has this tunnel in its hands */
+  constructor(owner: H1Serving, sink: ContentSink, rest: Uint8Array) {
+    this.#owner = owner
+    this.#sink = sink
+    if (rest.length > 0) this.#held.push(rest)
+    this.#wait(Promise.resolve())
+  }
+
+  get wantsInput(): boolean {
+    return !this.#over && !this.#blocked
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over || bytes.length === 0) return
+    this.#held.push(new Uint8Array(bytes))
+    this.#give()
+  }
+
+  finish(): void {
+    this.#finished = true
+    this.#give()
+  }
+
+  gone(reason: Error): void {
+    if (this.#over) return
+    this.#over = true
+    try {
+      if (!this.#told) this.#sink.broken(reason)
+    } catch (cause) {
+      this.#owner.tell(cause)
+    }
+  }
+
+  write(data: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined
+    this.#owner.send(data)
+    return this.#owner.room()
+  }
+
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#owner.closeTunnel()
+  }
+
+  /** Gives the application what there is, as far as it takes it. */
+  #give(): void {
+    try {
+      while (this.#held.length > 0 && !this.#blocked && !this.#over) {
+        const taken = this.#sink.data(this.#held.shift()!)
+        if (taken !== undefined) this.#wait(taken)
+      }
+      if (!this.#finished || this.#told || this.#blocked || this.#over) return
+      this.#told = true
+      this.#sink.end([])
+    } catch (cause) {
+      this.#fail(cause)
+    }
+  }
+
+  #wait(taken: Promise<void>): void {
+    this.#blocked = true
+    taken.then(
+      () => {
+        this.#blocked = false
+        this.#give()
+        this.#owner.wake()
+      },
+      cause => this.#fail(cause),
+    )
+  }
+
+  /** The application threw: nobody can go on with what it understood last. */
+  #fail(cause: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#owner.tell(cause)
+    this.#owner.cut()
+  }
+}

@@ -1,0 +1,10 @@
+/** WebSockets (RFC 6455) without sockets and without a clock. */
+export {
+  MESSAGE_BYTES,
+  type WebSocketEvent,
+  WebSocketServer,
+  type WebSocketState,
+  webSocketState,
+} from './connection.ts'
+export { CloseCode, Opcode, readFrame, WebSocketError, writeFrame } from './frame.ts'
+export { asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { toCsv } from '../../bench/lib/csv.ts'
+import type { Moment } from '../../bench/lib/marks.ts'
+import { figuresOf, timesOf } from '../../bench/lib/measurement.ts'
+import { OptionError, readArguments } from '../../bench/lib/options.ts'
+import { Series } from '../../bench/lib/stats.ts'
+import { RecordMeter } from '../../bench/migration/record-meter.ts'
+import { cut, type Stage } from '../../bench/migration/stages.ts'
+import { concat } from '../../src/wire/index.ts'
+
+describe('the meter of records', () => {
+  const record = (length: number): Uint8Array =>
+    concat(Uint8Array.of(23, 3, 3, length >> 8, length & 255), new Uint8Array(length).fill(length))
+  const sizes = [117, 20, 300]
+  const stream = concat(...sizes.map(record))
+
+  test('counts records and content at every cut of the bytes', () => {
+    for (let cutAt = 0; cutAt <= stream.length; cutAt++) {
+      const meter = new RecordMeter()
+      meter.push(stream.slice(0, cutAt))
+      const whole = sizes.filter(
+        (_, i) => sizes.slice(0, i + 1).reduce((sum, size) => sum + size + 5, 0) <= cutAt,
+      ).length
+      expect(meter.records, `cut at ${cutAt}`).toBe(whole)
+      meter.push(stream.slice(cutAt))
+      expect(meter.records).toBe(3)
+      expect(meter.content).toBe(sizes.reduce((sum, size) => sum + size - 17, 0))
+      expect(meter.takeAll()).toEqual(sizes.map(record))
+    }
+  })
+
+  test('gives records one by one, and counts no more what is skipped', () => {
+    const meter = new RecordMeter()
+    expect(meter.takeRecord()).toBeUndefined()
+    meter.push(stream)
+    expect(meter.takeRecord()).toEqual(record(117))
+    expect(meter.content).toBe(3 + 283)
+    meter.skip()
+    expect(meter.records).toBe(0)
+    meter.push(record(50))
+    expect(meter.records).toBe(1)
+    expect(meter.takeAll()).toEqual([record(20), record(300), record(50)])
+  })
+})
+
+describe('the stages of a request', () => {
+  const moments = (...list: (readonly [Moment['mark'], number])[]): Moment[] =>
+    list.map(([mark, at]) => ({ mark, at: at * 1000 }))
+  const source = moments(
+    ['feed', 10],
+    ['opened', 20],
+    ['request', 25],
+    ['routed', 26],
+    ['lift', 27],
+    ['seal', 40],
+    ['sealed', 45],
+    ['sent', 55],
+    ['receive', 140],
+  )
+  const target = moments(
+    ['receive', 50],
+    ['receive', 70],
+    ['received', 72],
+    ['open', 80],
+    ['open-done', 84],
+    ['take', 85],
+    ['restore', 90],
+    ['restored', 99],
+    ['request', 105],
+    ['routed', 106],
+    ['handle', 107],
+    ['handled', 109],
+    ['encrypt', 112],
+    ['encrypted', 117],
+    ['write', 118],
+    ['written', 126],
+  )
+  const request = { began: 1000, ended: 130_000 }
+
+  test('lie between marks of two processes, and add up to the whole', () => {
+    const [stages] = cut([request], [target, source], 'migrated')
+    expect(stages).toMatchObject({
+      read: 9,
+      decrypt: 10,
+      seal: 5,
+      send: 10,
+      'wake-up': 15,
+      open: 4,
+      import: 9,
+      function: 2,
+      write: 9,
+      deliver: 4,
+    } satisfies Partial<Record<Stage, number>>)
+    // Parsed and routed on both sides.
+    expect(stages).toMatchObject({ parse: 5 + 6, route: 1 + 2 })
+    expect(Object.values(stages!).reduce((sum, part) => sum + part, 0)).toBeCloseTo(129)
+  })
+
+  test('a client that is faster than the write that it waits for', () => {
+    const [stages] = cut([{ began: 1000, ended: 120_000 }], [source, target], 'migrated')
+    expect(stages).toMatchObject({ write: 3, deliver: 0 })
+  })
+
+  test('a mark that is missing is no stage of length 0', () => {
+    const without = target.filter(({ mark }) => mark !== 'restored')
+    expect(cut([request], [source, without], 'migrated')).toEqual([undefined])
+    expect(cut([{ began: 500_000, ended: 600_000 }], [source, target], 'migrated')).toEqual([undefined])
+  })
+})
+
+describe('CSV and options', () => {
+  test('a column for each label, RFC 4180 quotes', () => {
+    const series = new Series()
+    series.add([1, 2, 3])
+    const csv = toCsv('x', [
+      timesOf({ name: 'a', title: 'A', labels: { suite: 'b,"c"' } }, series),
+      figuresOf({ name: 'rate', title: 'R', labels: { size: 7 } }, [5]),
+    ])
+    const [head, one, other] = csv.split('\r\n')
+    expect(head).toBe(
+      'bench,name,size,suite,unit,value,low,high,rounds,samples,min,p50,p90,p99,p999,max,mean',
+    )
+    expect(one).toMatch(/^x,a,,"b,""c""",µs,2,,,1,3,1,2,/)
+    expect(other).toBe('x,rate,7,,1/s,5,,,1,1,,,,,,,')
+  })
+
+  test('modes exclude each other, numbers are numbers', () => {
+    expect(readArguments({}, ['--quick', '--rounds', '3'])).toMatchObject({ mode: 'quick', rounds: 3 })
+    for (const words of [
+      ['--quick', '--full'],
+      ['--rounds', '0'],
+      ['--rounds', '1e3'],
+      ['--nonsense'],
+      ['--csv'],
+    ])
+      expect(() => readArguments({}, words), words.join(' ')).toThrow(OptionError)
+  })
+})

@@ -1,0 +1,144 @@
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { scaleOf, tickText } from '../../bench/report/axis.ts'
+import { plot } from '../../bench/report/plot.ts'
+import { migrationResult } from './sample.ts'
+import { faultsOf } from './schema.ts'
+
+const REPORT = fileURLToPath(new URL('../../dist/bench/report.js', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'hotpotato-report-'))
+const page = join(directory, 'report.html')
+const result = migrationResult()
+afterAll(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
+
+function versionOf(program: string): string | undefined {
+  try {
+    return execFileSync(program, ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return undefined
+  }
+}
+
+const CHROMIUM = versionOf('chromium')
+
+describe('npm run bench:report', () => {
+  beforeAll(async () => {
+    const file = join(directory, 'migration-2026-01-01T00-00-00Z.json')
+    writeFileSync(file, JSON.stringify(result))
+    await promisify(execFile)(process.execPath, [REPORT, '--output', page, file])
+  })
+
+  test('one file without a script, a link or an address', () => {
+    expect(faultsOf(result)).toEqual([])
+    const html = readFileSync(page, 'utf8')
+    expect(html).not.toMatch(/<script|<link (?!rel="icon" href="data:,")|https?:|url\(|@import|src=/)
+    // Two distributions, two waterfalls, four sweeps; keys of legends apart.
+    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(8)
+    expect(html).toContain('prefers-color-scheme: dark')
+    expect(html).toContain('@media print')
+  })
+
+  test('what a result says is text, not HTML', () => {
+    const html = readFileSync(page, 'utf8')
+    expect(html).toContain('&lt;b&gt;CPU&lt;/b&gt;')
+    expect(html).not.toContain('<b>CPU')
+  })
+
+  test('a file that is no result ends it with a message', async () => {
+    const file = join(directory, 'nonsense.json')
+    writeFileSync(file, '{"format":1}')
+    const refused = promisify(execFile)(process.execPath, [REPORT, '--output', page, file])
+    await expect(refused).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no result of format 2'),
+    })
+  })
+
+  test.skipIf(CHROMIUM === undefined)(
+    `${CHROMIUM ?? 'chromium (not installed)'} shows it without an error`,
+    { timeout: 60_000 },
+    async () => {
+      // Chromium writes what a page says on its console to standard error, marked as such.
+      const { html, console } = await load(pathToFileURL(page).href)
+      expect(html).toContain('<h2>Where each microsecond goes</h2>')
+      expect(html.match(/<path/g)!.length).toBeGreaterThan(10)
+      expect(console).toEqual([])
+      // The check itself must be able to fail.
+      const bad = join(directory, 'bad.html')
+      writeFileSync(bad, '<!doctype html><script>nonsense()</script>')
+      expect((await load(pathToFileURL(bad).href)).console.join()).toContain('nonsense is not defined')
+    },
+  )
+})
+
+/** Opens a page. @returns what it came to be, and the lines of its console */
+function load(url: string): Promise<{ html: string; console: string[] }> {
+  const profile = mkdtempSync(join(directory, 'profile-'))
+  const words = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--enable-logging=stderr',
+    '--v=0',
+    `--user-data-dir=${profile}`,
+    '--virtual-time-budget=5000',
+    '--dump-dom',
+    url,
+  ]
+  const browser = spawn('chromium', words, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [html, errors] = ['', '']
+  browser.stdout.on('data', (chunk: Buffer) => {
+    html += chunk.toString()
+  })
+  browser.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
+  const deadline = setTimeout(() => browser.kill('SIGKILL'), 25_000)
+  return new Promise(resolve =>
+    browser.once('close', () => {
+      clearTimeout(deadline)
+      resolve({ html, console: errors.split('\n').filter(line => line.includes(':CONSOLE')) })
+    }),
+  )
+}
+
+describe('the pictures', () => {
+  test('linear axes begin and end at round values', () => {
+    const { ticks, at } = scaleOf({ label: '', from: 0 }, [3, 97], 100)
+    expect(ticks.map(({ text }) => text)).toEqual(['0', '20', '40', '60', '80', '100'])
+    expect(at(50)).toBe(50)
+    expect(scaleOf({ label: '' }, [5, 5], 100).ticks.length).toBeGreaterThan(1)
+  })
+
+  test('logarithmic axes', () => {
+    const { ticks, at } = scaleOf({ label: '', log: true }, [10, 1000], 100)
+    expect(ticks.map(({ text }) => text)).toEqual(['10', '30', '100', '300', '1000'])
+    expect(at(100)).toBeCloseTo(50)
+    expect(at(0)).toBe(0)
+    expect(tickText(20_000)).toBe('20 k')
+    expect(tickText(0.5)).toBe('0.5')
+  })
+
+  test('a plot has a line for each that has points, and nothing without any', () => {
+    const [x, y] = [{ label: 'x' }, { label: 'y' }]
+    expect(plot({ x, y, lines: [{ name: 'none', points: [] }] })).toBe('')
+    const points = [
+      { x: 1, y: 2, low: 1, high: 3 },
+      { x: 2, y: 4 },
+    ]
+    const svg = plot({ x, y, lines: [{ name: 'a <b>', points }] })
+    expect(svg).toContain('a &lt;b&gt;')
+    expect(svg.match(/<circle/g)).toHaveLength(2)
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+  })
+})
