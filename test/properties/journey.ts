@@ -58,6 +58,8 @@ export interface Asked {
 export interface Speaker {
   readonly protocol: 'h2' | 'http/1.1'
   readonly asked: Asked[]
+  /** The server need not answer any more. */
+  readonly over: boolean
   /** Asks for something, if that is possible now. */
   ask(target: string): void
   /** What has not been said yet. */
@@ -77,6 +79,7 @@ function newAsked(target: string, random: Seeded, methods: readonly string[]): A
 export class Http1Speaker implements Speaker {
   readonly protocol = 'http/1.1'
   readonly asked: Asked[] = []
+  over = false
   readonly #http = new H1Client()
   readonly #random: Seeded
   #said: Uint8Array[] = []
@@ -110,7 +113,11 @@ export class Http1Speaker implements Speaker {
     for (const event of this.#http.receive(bytes)) {
       const asked = this.asked[this.#answered]
       if (asked === undefined || event.type === 'error') throw new Error(JSON.stringify(event))
-      if (event.type === 'response') asked.status = event.status
+      if (event.type === 'response') {
+        asked.status = event.status
+        // Of content that it has refused it does not read more than a bit (RFC 9112, Section 9.6).
+        if (event.status === 503 && asked.body.length > 1000) this.over = true
+      }
       if (event.type === 'body') asked.answer.push(event.data.slice())
       if (event.type !== 'end') continue
       asked.ended = true
@@ -126,6 +133,7 @@ export class Http1Speaker implements Speaker {
 export class Http2Speaker implements Speaker {
   readonly protocol = 'h2'
   readonly asked: Asked[] = []
+  readonly over = false
   #http = new H2Client()
   readonly #random: Seeded
   readonly #streams = new Map<number, Asked>()
@@ -250,13 +258,14 @@ export class Journey {
   async travel(requests: number): Promise<void> {
     const random = this.#random
     const { asked } = this.#speaker
-    while (asked.length < requests) {
+    const over = (): boolean => this.#speaker.over && (this.#over || this.#stream.finished)
+    while (asked.length < requests && !over()) {
       for (let count = 1 + below(random, 4); count > 0; count--)
         this.#speaker.ask(`/${pick(random, NAMES)}/${asked.length}`)
       const most = below(random, 3)
-      await this.#until(() => asked.filter(({ ended }) => !ended).length <= most)
+      await this.#until(() => over() || asked.filter(({ ended }) => !ended).length <= most)
     }
-    await this.#until(() => asked.every(({ ended }) => ended))
+    await this.#until(() => over() || asked.every(({ ended }) => ended))
     if (this.#session === undefined) this.#stream.fin()
     else this.#session.close()
     this.#closed = true
