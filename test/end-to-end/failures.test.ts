@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
 import { Client, field, textOf } from './client.ts'
-import { eventually, isRunning, makeDirectory, Platform } from './platform.ts'
+import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
 
 let platform: Platform
 afterEach(() => platform?.stop())
@@ -115,6 +115,28 @@ describe('nobody is ready', () => {
     process.kill(pid!, 'SIGCONT')
     await platform.until('gateway', ({ counters }) => counters.unclean === 1)
   }, 60_000)
+})
+
+describe('no descriptor is free', () => {
+  it('the gateway and its containers can still be asked, and what they have goes on', async () => {
+    await start()
+    const client = await Client.open(options())
+    await client.request('/echo')
+    const pids = (await platform.status()).map(({ pid }) => pid!)
+    const limits = pids.map(limitDescriptors)
+    expect((await client.request('/echo')).status).toBe(200)
+    // Nobody can be let in.
+    await expect(Client.open(options())).rejects.toThrow()
+    expect((await client.request('/hello')).status).toBe(503)
+    expect((await platform.status()).map(({ pid }) => pid)).toEqual(pids)
+    for (const restore of limits) restore()
+    expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1' })
+    expect(client.handshakes).toBe(1)
+    await client.close()
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+  }, 30_000)
 })
 
 describe('no verdict', () => {
