@@ -35,6 +35,8 @@ interface Known {
   orphanedAt: number | undefined
   /** A container has taken it, and no other one is being looked for. */
   settled: boolean
+  /** The client has heard from a container: the gateway cannot say anything to it that it would believe. */
+  established: boolean
 }
 
 /** Connections that are on their way to another gateway at once. */
@@ -86,6 +88,7 @@ export class Relays implements RelayedOwner {
       generation: 0,
       orphanedAt: undefined,
       settled: false,
+      established: false,
     }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
@@ -160,6 +163,7 @@ export class Relays implements RelayedOwner {
       generation,
       orphanedAt: undefined,
       settled: true,
+      established: false,
     }
     this.#connections.set(connection, known)
     connection.newLeg(leg, fromLeg)
@@ -180,6 +184,7 @@ export class Relays implements RelayedOwner {
       this.#deliver(connection, known, end.inbound)
       return
     }
+    known.established = true
     const { checkpoint, records, retained } = end.from
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
@@ -214,15 +219,19 @@ export class Relays implements RelayedOwner {
     functionName: string,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
-    const pair = openPair()
-    if (pair instanceof Promise) {
-      pair.then(
-        opened => this.#giveOver(connection, known, functionName, opened, send),
-        (error: Error) => connection.close(`no leg: ${error.message}`),
-      )
-    } else {
-      this.#giveOver(connection, known, functionName, pair, send)
+    const noLeg = (error: unknown): void =>
+      this.#unwanted(connection, known, `no leg: ${(error as Error).message}`)
+    let pair: ReturnType<typeof openPair>
+    try {
+      pair = openPair()
+    } catch (error) {
+      // No descriptor is free: that must not end the connections that there are.
+      noLeg(error)
+      return
     }
+    if (pair instanceof Promise)
+      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
+    else this.#giveOver(connection, known, functionName, pair, send)
   }
 
   #giveOver(
@@ -256,7 +265,7 @@ export class Relays implements RelayedOwner {
   }
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
-    if (connection.generation > 0) {
+    if (known.established) {
       connection.close(reason)
       return
     }

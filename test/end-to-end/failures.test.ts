@@ -105,6 +105,21 @@ describe('nobody is ready', () => {
     rmSync(directory, { recursive: true })
   }, 60_000)
 
+  it('a session that is relayed ends when nobody goes on with it, and hears nothing unprotected', async () => {
+    const directory = await makeDirectory(ONCE)
+    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
+    platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: 'relay' } })
+    const client = await Client.open(options())
+    expect((await client.request('/')).status).toBe(200)
+    const heard = client.socket.bytesRead
+    await platform.kill('once-1')
+    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
+    expect(client.socket.bytesRead).toBe(heard)
+    client.socket.destroy()
+    expect((await platform.member('gateway')).counters.unclean).toBe(1)
+    rmSync(directory, { recursive: true })
+  }, 60_000)
+
   it('a container that does not answer has its new connections ended, and they are counted', async () => {
     await start()
     const { pid } = await platform.member('echo-1')
@@ -123,7 +138,7 @@ describe('no descriptor is free', () => {
     const client = await Client.open(options())
     await client.request('/echo')
     const pids = (await platform.status()).map(({ pid }) => pid!)
-    const limits = pids.map(limitDescriptors)
+    const limits = pids.map(pid => limitDescriptors(pid))
     expect((await client.request('/echo')).status).toBe(200)
     // Nobody can be let in.
     await expect(Client.open(options())).rejects.toThrow()
@@ -136,6 +151,31 @@ describe('no descriptor is free', () => {
     const next = await Client.open(options())
     expect((await next.request('/echo')).status).toBe(200)
     await next.close()
+  }, 30_000)
+
+  it('the gateway that has too few for what it relays goes on', async () => {
+    await start({ HOTPOTATO_CARRIER: 'relay' })
+    const client = await Client.open(options())
+    const { container } = await client.request('/echo')
+    const { pid } = await platform.member('gateway')
+    for (const spare of [0, 1, 2]) {
+      const restore = limitDescriptors(pid!, spare)
+      await expect(Client.open(options()), String(spare)).rejects.toThrow()
+      expect((await client.request('/echo')).status).toBe(200)
+      restore()
+    }
+    // Nor can it make another leg when a container dies.
+    const restore = limitDescriptors(pid!)
+    await platform.kill(container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    client.socket.destroy()
+    restore()
+    await platform.until(container!, ({ ready }) => ready)
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+    expect((await platform.member('gateway')).pid).toBe(pid)
+    expect(await platform.total('unclean')).toBeGreaterThan(0)
   }, 30_000)
 })
 

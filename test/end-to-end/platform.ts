@@ -270,11 +270,11 @@ export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-/** Leaves a process no room for another descriptor. @returns what takes that back */
-export function limitDescriptors(pid: number): () => void {
+/** Leaves a process no room for another descriptor, or for so many. @returns what takes that back */
+export function limitDescriptors(pid: number, spare = 0): () => void {
   const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
   let free = 0
-  while (taken.has(free)) free++
+  for (let left = spare; taken.has(free) || left-- > 0; ) free++
   const set = (soft: string): void => {
     const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
       encoding: 'utf8',
