@@ -22,7 +22,10 @@ async function main(): Promise<void> {
     {
       name: 'handover',
       question: 'How long does it take to hand all idle TLS connections of a container to a new one?',
-      options: { connections: { value: 'N', help: 'how many idle connections' } },
+      options: {
+        connections: { value: 'N', help: 'how many idle connections' },
+        handler: { value: 'FILE', help: 'measure this handler instead; it must give back what it gets' },
+      },
       plans: {
         quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, connections: 300 },
         default: { ...COMMON, rounds: 7, seconds: 60 },
@@ -35,7 +38,7 @@ async function main(): Promise<void> {
           ? run.plan.connections
           : whole('connections', run.values.connections, 1, 15_000)
       const times: number[] = []
-      const pool = await Pool.start({ handler: 'echo-raw' })
+      const pool = await Pool.start({ handler: run.values.handler ?? 'echo-raw' })
       try {
         run.progress.say(`opening ${count} connections`)
         const clients = await open(pool.destination, count)

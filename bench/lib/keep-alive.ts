@@ -19,7 +19,8 @@ export interface Question {
 
 /** What else was said. */
 export interface Answer {
-  readonly container: string
+  /** Of a function of ours that says so: the process that it runs in. */
+  readonly pid: number
   /** How often the connection has moved. */
   readonly hops: number
   /** `performance.now()` at its first byte. */
@@ -31,6 +32,8 @@ export class Lost extends Error {
   override readonly name = 'Lost'
 }
 
+/** The field by which a function says which process it runs in. */
+export const PID_FIELD = 'x-pid'
 const END_OF_HEAD = /\r\n\r\n/
 
 /** A client as there are many: TLS of Node, HTTP/1.1, one connection that stays open, one request at a time. */
@@ -94,7 +97,7 @@ export class KeepAlive {
     if (!head.startsWith('HTTP/1.1 200 ') || !equal(content, expected))
       throw new Error(`a wrong answer, so nothing counts: ${text.slice(0, 300)}`)
     return {
-      container: field('x-hotpotato-container') ?? '',
+      pid: Number(field(PID_FIELD)),
       hops: Number(field('x-hotpotato-hops')),
       at: this.#at,
     }
