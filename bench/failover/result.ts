@@ -36,8 +36,8 @@ export class Cell {
     const { road, moment, connections } = this
     if (this.all.length === 0) return []
     const labels = { road, moment, connections }
-    const one = `${this.title}: from the kill to the first byte of the answer`
-    const all = `${this.title}: from the kill until all are answered`
+    const one = 'from the kill to the first byte of the answer'
+    const all = 'from the kill until the last connection was answered'
     return [
       timesOf({ name: 'failover.answered', title: one, labels, unit: 'ms' }, this.answered),
       ...(connections === 1
@@ -57,15 +57,14 @@ export function limitOf(times: Series): Measurement[] {
 /** What the JSON says of one way to cover. */
 export function coverOf({ name, times, cpu }: Cover): Measurement[] {
   if (times.medians.length === 0) return []
-  const { title } = COVERS[name]
   const labels = { cover: name }
   return [
-    timesOf({ name: 'cover.response', title: `${title}: a request`, labels }, times),
+    timesOf({ name: 'cover.response', title: 'a request that stays, one core', labels }, times),
     ...(cpu.length === 0
       ? []
       : [
           figuresOf(
-            { name: 'cover.cpu', title: `${title}: gateway and container`, labels, unit: 'µs CPU' },
+            { name: 'cover.cpu', title: 'gateway and container for a request', labels, unit: 'µs CPU' },
             cpu,
           ),
         ]),

@@ -43,11 +43,8 @@ export function measurementsOf(all: readonly Measured[]): Measurement[] {
     .flatMap(({ protocol, server, rates, cpu }) => {
       const labels = { protocol, server }
       return [
-        figuresOf({ name: 'http.rate', title: `${protocol}, ${server}: requests a second`, labels }, rates),
-        figuresOf(
-          { name: 'http.cpu', title: `${protocol}, ${server}: CPU for one`, labels, unit: 'µs CPU' },
-          cpu,
-        ),
+        figuresOf({ name: 'http.rate', title: 'requests a second', labels }, rates),
+        figuresOf({ name: 'http.cpu', title: 'the server for one request', labels, unit: 'µs CPU' }, cpu),
       ]
     })
 }
