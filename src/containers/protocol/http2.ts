@@ -128,8 +128,13 @@ export class Http2 implements Protocol, CallOwner {
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
   }
 
-  hold(): void {
+  /** A stream that is a WebSocket cannot go along. */
+  hold(mustLeave: boolean): string | undefined {
+    const tunnels = [...this.#calls.values()].filter(call => call instanceof Tunnel)
+    if (mustLeave) for (const tunnel of tunnels) tunnel.drain()
+    else if (tunnels.length > 0) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
+    return undefined
   }
 
   unhold(): void {
