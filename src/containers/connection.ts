@@ -145,19 +145,24 @@ export class Connection implements ProtocolOwner, LegOwner {
   }
 
   #leave(): void {
-    this.#protocol.hold()
+    this.#protocol.hold(this.#leaving)
     this.pump()
   }
 
   /** Goes, unless something is underway. */
   #depart(): void {
-    if (this.#phase !== 'open' || !this.#protocol.quiet) return
-    const { functionName } = this.host
+    const { quiet } = this.#protocol
+    const why = this.#protocol.hold(this.#leaving)
+    if (why !== undefined) {
+      this.#errand?.report('kept', why)
+      this.#protocol.unhold()
+    }
+    if (!quiet || this.#phase !== 'open') return
     if (this.#leaving) {
       this.#leaving = false
       this.#errand?.report('unknown')
-      if (!this.#offer(functionName, false)) this.#protocol.drain()
-    } else if (!this.#offer(functionName, false, this.#errand?.target)) {
+      if (!this.#offer(this.host.functionName, false)) this.#protocol.drain()
+    } else if (!this.#offer(this.host.functionName, false, this.#errand?.target)) {
       this.#errand?.report('kept', 'there is no such container any more')
       this.#protocol.unhold()
     }
@@ -435,11 +440,10 @@ export class Connection implements ProtocolOwner, LegOwner {
       this.#idle.start()
       return
     }
-    const reason = new Error('the client was idle for too long')
     // A promise of the lift that never comes is taken back by this, too.
     if (this.#stream.queued) this.#stream.destroy()
     if (this.#phase === 'frozen') return
-    this.#protocol.cancel(reason)
+    this.#protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
   }

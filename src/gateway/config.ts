@@ -385,6 +385,7 @@ const ROOT = section({
   connection: section({
     idleSeconds: seconds(0.1, 3600, 30),
     http2: scalar('true or false', true, value => (typeof value === 'boolean' ? value : undefined)),
+    streams: whole(1, 10_000, 128),
     quietSeconds: seconds(0, 60, 0.05),
     requests: whole(1, 1_000_000_000, 100),
     headBytes: whole(256, 1_048_576, 16_384),

@@ -32,6 +32,7 @@ describe('parseConfig', () => {
         idleSeconds: 30,
         http2: true,
         quietSeconds: 0.05,
+        streams: 128,
         requests: 100,
         headBytes: 16_384,
         headerFields: 100,

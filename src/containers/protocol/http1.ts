@@ -73,7 +73,7 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
-  hold(): void {}
+  hold(): undefined {}
 
   unhold(): void {}
 
