@@ -3,6 +3,7 @@ import type { ConnectionHost, ConnectionLimits, Frozen } from '../../src/contain
 import type { FunctionModule } from '../../src/containers/handler.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
+import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/index.ts'
@@ -224,6 +225,7 @@ export class FakeHost implements ConnectionHost {
   }[] = []
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
+  readonly slots = new SlotFiles(1)
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
