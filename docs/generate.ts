@@ -59,7 +59,7 @@ follows, which the supervisor gives to each process that it starts: whose id a m
 between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
 seal, and a ticket that nobody else has seen.
 Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
-\`parcel\` (the client's connection).
+\`parcel\` (the client's connection), one with \`slots\` (the gateway's file).
 
 ${code(describe(CONTROL))}
 

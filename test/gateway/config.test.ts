@@ -28,6 +28,7 @@ describe('parseConfig', () => {
         },
       },
       carrier: 'fd',
+      duplicate: false,
       connection: {
         idleSeconds: 30,
         http2: true,
@@ -48,6 +49,7 @@ describe('parseConfig', () => {
             replicas: { start: 1, min: 1, max: 64 },
             environment: {},
             carrier: undefined,
+            duplicate: undefined,
             retries: 'idempotent',
           },
         ],
