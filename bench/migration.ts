@@ -1,4 +1,5 @@
 import { pinnable } from './lib/environment.ts'
+import type { Skipped } from './lib/measurement.ts'
 import { type Plan, type Run, runBench } from './lib/run.ts'
 import { Cast } from './migration/cast.ts'
 import { type Asked, ask, OPTIONS, openScene } from './migration/parameters.ts'
@@ -114,7 +115,7 @@ await runBench(
     return {
       parameters: { ...base!.circumstances, alpha, payload, connections, chain, rate },
       measurements: casts.flatMap(measurementsOf),
-      skipped: asked.skipped,
+      skipped: [...asked.skipped, ...withoutHttp2(casts), ...withoutStages(casts)],
       goals: goalsOf(base!),
       details,
       print: format,
@@ -162,6 +163,28 @@ async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cas
       await base!.measure([{ task: 'connections', value, requests }], round >= 0)
     }
   }
+}
+
+/** What could not be measured because containers speak HTTP/1.1 alone. */
+function withoutHttp2(casts: readonly Cast[]): Skipped[] {
+  return casts
+    .filter(({ facts, options }) => facts?.http2 === false && !options.marks)
+    .map(({ circumstances }) => ({
+      name: 'h2.migrated',
+      labels: { ...circumstances },
+      reason: 'containers do not speak HTTP/2',
+    }))
+}
+
+/** The marks may have been looked for in vain: the way through the platform has changed, or the machine was too busy. */
+function withoutStages(casts: readonly Cast[]): Skipped[] {
+  return casts
+    .filter(({ options, strands }) => options.marks && strands.size === 0)
+    .map(({ circumstances }) => ({
+      name: 'stage',
+      labels: { ...circumstances },
+      reason: 'too few requests had all the marks that stages lie between',
+    }))
 }
 
 function sweepTasks({ requests, bytes }: MigrationPlan, { alpha, payload, chain }: Asked['sweeps']): Task[] {

@@ -5,7 +5,9 @@ import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
+import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
 import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
+import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
 import { describe } from '../src/wire/index.ts'
 
@@ -59,9 +61,21 @@ follows, which the supervisor gives to each process that it starts: whose id a m
 between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
 seal, and a ticket that nobody else has seen.
 Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
-\`parcel\` (the client's connection), one with \`slots\` (the gateway's file).
+\`parcel\` (the client's connection), \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the gateway's file of slots), two with
+\`relayed\` (the client's connection and the gateway's end of the leg).
 
 ${code(describe(CONTROL))}
+
+## Relayed connections
+
+What the gateway reads of a checkpoint that a container writes between its records, what it gives to the container that takes over (\`takeOver\`), and what it gives to the gateway that
+takes its place (\`relayed\`), the last two sealed like envelopes. The checkpoint's own \`sealed\` only containers of the function can open.
+
+${code(describe(LegCheckpoint))}
+
+${code(describe(TakeOver))}
+
+${code(describe(RelayedState))}
 
 ## Requests that are lent
 

@@ -276,8 +276,8 @@ function lost(): WrongAnswer {
 
 const offers = new Map<Suite, CryptoProvider>()
 
-/** The client's provider, with one cipher suite. */
-function offering(suite: Suite): CryptoProvider {
+/** The measuring clients' provider, with one cipher suite. */
+export function offering(suite: Suite): CryptoProvider {
   const known = offers.get(suite)
   if (known !== undefined) return known
   const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ name }) => name === suite) }

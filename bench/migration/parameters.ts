@@ -118,7 +118,6 @@ export function openScene<S extends { readonly placement: Placement; readonly ma
 const NEVER: readonly Skipped[] = [
   { name: 'node.early', labels: {}, reason: 'node:tls has no early data' },
   { name: 'raw.early', labels: {}, reason: 'containers take no early data' },
-  { name: 'raw.migrated', labels: { http: '2' }, reason: 'the client that measures speaks HTTP/1.1' },
 ]
 
 type Factors = { readonly [K in keyof Circumstances]: readonly Circumstances[K][] }

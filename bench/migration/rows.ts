@@ -7,6 +7,8 @@ export const ROWS = {
   'raw.migrated': 'a migrated request, raw handler',
   'fetch.stays': 'a request that stays, fetch handler',
   'fetch.migrated': 'a migrated request, fetch handler',
+  'h2.stays': 'a request that stays over HTTP/2, raw handler',
+  'h2.migrated': 'a migrated request over HTTP/2, raw handler',
   'node.stays': 'a request to node:tls',
   'proxy.stays': 'a request that a node:https proxy answers itself',
   'proxy.forwarded': 'a request that a node:https proxy forwards to another function',
@@ -90,6 +92,8 @@ export interface SceneFacts {
   readonly channel: string
   readonly stream: string
   readonly cipherSuite: string
+  /** Whether containers speak HTTP/2. */
+  readonly http2: boolean
   readonly state: {
     readonly idle: number
     readonly idleSealed: number

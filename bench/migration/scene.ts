@@ -23,7 +23,7 @@ import {
 } from './rows.ts'
 import { StageWatch } from './stage-watch.ts'
 import { Sweeps } from './sweeps.ts'
-import { type Place, tourOf, Wanderer } from './wanderer.ts'
+import { type Place, tourOf, Wanderer, Wanderer2 } from './wanderer.ts'
 
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
@@ -45,6 +45,7 @@ class Scene {
   readonly #sweeps: Sweeps
   #reconnections: Reconnections | undefined
   #cipherSuite = ''
+  #http2 = false
 
   private constructor(
     options: SceneOptions,
@@ -96,6 +97,7 @@ class Scene {
       channel: this.#options.channel,
       stream: chooseStream().kind,
       cipherSuite: this.#cipherSuite,
+      http2: this.#http2,
       state: measureSizes(this.#mover),
     }
   }
@@ -113,6 +115,8 @@ class Scene {
       const { stays, migrated } = await this.#requests(kind, kind === 'raw' ? requests : fetches)
       times.set(`${kind}.stays`, stays).set(`${kind}.migrated`, migrated)
     }
+    const second = await this.#second(requests)
+    if (second !== undefined) times.set('h2.stays', second.stays).set('h2.migrated', second.migrated)
     if (this.#rivals !== undefined) {
       times.set('node.stays', await this.#rivals.referenceRequests(this.#place, requests))
       const { stays, forwarded } = await this.#rivals.proxied(this.#place).requests(fetches)
@@ -138,6 +142,27 @@ class Scene {
       const size = Math.min(BATCH, left)
       stays.push(...(await staying.measure(size, () => staying.stay())))
       migrated.push(...(await moving.measure(size, () => moving.move())))
+    }
+    staying.close()
+    moving.close()
+    return { stays, migrated }
+  }
+
+  /** The same over HTTP/2. @returns undefined if containers do not speak it */
+  async #second(count: number): Promise<{ stays: number[]; migrated: number[] } | undefined> {
+    const [staying, moving] = [
+      await Wanderer2.open(this.#place, tourOf('raw')),
+      await Wanderer2.open(this.#place, tourOf('raw')),
+    ]
+    this.#http2 = staying !== undefined
+    if (staying === undefined || moving === undefined) return undefined
+    await staying.measure(WARM_REQUESTS, 'stay')
+    await moving.measure(WARM_REQUESTS, 'move')
+    const [stays, migrated]: [number[], number[]] = [[], []]
+    for (let left = count; left > 0; left -= BATCH) {
+      const size = Math.min(BATCH, left)
+      stays.push(...(await staying.measure(size, 'stay')))
+      migrated.push(...(await moving.measure(size, 'move')))
     }
     staying.close()
     moving.close()

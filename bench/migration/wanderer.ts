@@ -1,5 +1,6 @@
 import { answerOf, BODY } from './answer.ts'
 import { type Call, Client, type ClientOptions } from './client.ts'
+import { Client2 } from './client2.ts'
 
 /** What a wanderer needs to know of the place that it wanders in. */
 export interface Place {
@@ -14,18 +15,66 @@ export function tourOf(kind: 'raw' | 'fetch', length = 2): string[] {
   return Array.from({ length }, (_, index) => `${kind}-${String.fromCharCode(97 + index)}`)
 }
 
-/** A connection, and where it is on its tour. */
-export class Wanderer {
+/** An HTTP/2 connection, and where it is. */
+export class Wanderer2 {
+  readonly #client: Client2
+  readonly #road: Road
+
+  private constructor(client: Client2, road: Road) {
+    this.#client = client
+    this.#road = road
+  }
+
+  /** Connects to the first of the tour. @returns undefined if it does not speak HTTP/2 */
+  static async open(place: Place, tour: readonly string[]): Promise<Wanderer2 | undefined> {
+    const client = await Client2.open({ ...place.options, serverName: `${tour[0]}.local` })
+    return client && new Wanderer2(client, new Road(place, tour))
+  }
+
+  /** So many requests that stay, or move. @returns µs of each @throws WrongAnswer */
+  measure(count: number, kind: 'stay' | 'move'): Promise<number[]> {
+    return this.#client.measure(Array.from({ length: count }, () => this.#road[kind]()))
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+}
+
+/** Where a connection is on its tour, and the requests that it can make there. */
+class Road {
   readonly #place: Place
   readonly #tour: readonly string[]
-  #client: Client | undefined
   #at = 0
   #hops = 0
+
+  constructor(place: Place, tour: readonly string[]) {
+    this.#place = place
+    this.#tour = tour
+  }
+
+  /** A request for the function at hand. @param length bytes of content */
+  stay(length = BODY): Call {
+    const name = this.#tour[this.#at]!
+    return call(`/${name}`, this.#place.nextNumber(), `${name}-1`, this.#hops, length)
+  }
+
+  /** A request for the next function: the connection has to move for it. */
+  move(length = BODY): Call {
+    this.#at = (this.#at + 1) % this.#tour.length
+    this.#hops++
+    return this.stay(length)
+  }
+}
+
+/** A connection, and where it is on its tour. */
+export class Wanderer {
+  readonly #road: Road
+  #client: Client | undefined
   #requests = 0
 
   private constructor(place: Place, tour: readonly string[]) {
-    this.#place = place
-    this.#tour = tour
+    this.#road = new Road(place, tour)
   }
 
   /** Connects to the first of the tour. @throws WrongAnswer */
@@ -46,15 +95,12 @@ export class Wanderer {
 
   /** A request for the function at hand. @param length bytes of content */
   stay(length = BODY): Call {
-    const name = this.#tour[this.#at]!
-    return call(`/${name}`, this.#place.nextNumber(), `${name}-1`, this.#hops, length)
+    return this.#road.stay(length)
   }
 
   /** A request for the next function: the connection has to move for it. */
   move(length = BODY): Call {
-    this.#at = (this.#at + 1) % this.#tour.length
-    this.#hops++
-    return this.stay(length)
+    return this.#road.move(length)
   }
 
   /** A request that moves or stays, so that of all together `alpha` percent move, as evenly as can be. */

@@ -86,7 +86,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner {
   start(): void {
     this.#idle.start()
     this.#stream.read({
-      bytes: view => this.#onBytes(view),
+      bytes: view => {
+        if (this.#phase !== 'open') return
+        this.#take(view)
+        this.pump()
+      },
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     })
@@ -161,7 +165,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner {
 
   /** What `status` shows. @param now as `performance.now()` */
   describe(now: number): ConnectionDescription {
-    const age = Math.round(now - this.#arrived)
+    const age = now - this.#arrived
     return describeConnection(this, this.#hops, age, this.#phase, this.#session, this.#protocol)
   }
 
@@ -172,12 +176,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner {
       this.goodbye()
     }
     if (this.#phase === 'closing') this.#finish()
-  }
-
-  #onBytes(view: Uint8Array): void {
-    if (this.#phase !== 'open') return
-    this.#take(view)
-    this.pump()
   }
 
   /** The client sends no more, be it by FIN or by close_notify. */
@@ -204,8 +202,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner {
       this.#pumping = false
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase !== 'open') return
-    this.#protocol.settle()
+    if (this.#phase === 'open') this.#protocol.settle()
     if (this.#phase !== 'open') return
     this.#session?.settle()
     this.out.flush()
@@ -244,9 +241,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner {
 
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this.id, event)
-    if (event.type === 'application_data') {
-      this.#protocol.receive(event.data)
-    } else if (event.type === 'close_notify') this.#onEnd()
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()

@@ -18,7 +18,7 @@ export function describeConnection(
     sessionId,
     generation,
     hops,
-    age,
+    age: Math.round(age),
     requests,
     phase: phase === 'open' ? open : phase === 'closed' ? 'closing' : phase,
     protocol: session?.alpn ?? 'http/1.1',

@@ -65,6 +65,7 @@ export function migrationResult(): MigrationResult {
           channel: 'native',
           stream: 'raw',
           cipherSuite: CIRCUMSTANCES.suite,
+          http2: true,
           state: { idle: 241, idleSealed: 268, request: 405, requestSealed: 432 },
         },
         relations: { added: 30 },

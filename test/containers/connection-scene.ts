@@ -161,8 +161,10 @@ export class FakeStream implements ByteStream {
 
   #lifted(): Lifted {
     this.state = 'lifted'
+    const unread = this.#unread
+    this.#unread = EMPTY
     // The fake host keeps the stream itself; only the bytes matter.
-    return { descriptor: undefined as never, unread: this.#unread }
+    return { descriptor: undefined as never, unread }
   }
 
   #handOut(): void {

@@ -11,6 +11,7 @@ import { type FakeHost, FakeStream } from './connection-scene.ts'
 export interface Answer {
   status: number
   headers: Record<string, string>
+  /** One character for each byte. */
   body: string
   ended: boolean
   /** The code of the RST_STREAM that ended it. */
@@ -160,7 +161,7 @@ export class Talker {
       answer.headers = Object.fromEntries(event.headers)
       answer.ended = event.endStream
     } else if (event.type === 'data') {
-      answer.body += new TextDecoder().decode(event.data)
+      answer.body += Buffer.from(event.data).toString('latin1')
       answer.ended = event.endStream
       this.http.consume(event.streamId, event.data.length)
     } else if (event.type === 'reset') {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Errand } from '../../src/containers/errand.ts'
 import type { SocketContext, SocketHandlers, WebSocketFunction } from '../../src/containers/web-socket.ts'
+import type { Field } from '../../src/http/message.ts'
 import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import {
@@ -12,6 +13,7 @@ import {
   responses,
   turn,
 } from './connection-scene.ts'
+import { Talker } from './http2-scene.ts'
 
 const ASK =
   'Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
@@ -241,6 +243,126 @@ describe('a WebSocket that moves', () => {
     expect(host.offers).toEqual([])
     connection.stop()
     expect(said(stream.take())).toEqual(['close 1001'])
+  })
+})
+
+describe('a WebSocket on a stream of HTTP/2', () => {
+  /** Asks for one. @returns its stream's id */
+  function ask(
+    client: Talker,
+    headers: readonly Field[] = [['sec-websocket-version', '13']],
+    path = '/echo/chat',
+  ) {
+    const id = client.http.request(
+      { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority: 'a', path, headers },
+      false,
+    )
+    client.flush()
+    return id
+  }
+  const tell = (client: Talker, id: number, bytes: Uint8Array): void => {
+    client.http.write(id, bytes)
+    client.flush()
+  }
+  /** What was said on a stream. */
+  const heard = (client: Talker, id: number) =>
+    said(new Uint8Array(Buffer.from(client.answer(id).body, 'latin1')))
+
+  it('is opened by CONNECT, and shares the connection with requests and other WebSockets', () => {
+    const client = new Talker(true).arrive(hostWith(counting, ['chat']))
+    const one = ask(client, [
+      ['sec-websocket-version', '13'],
+      ['sec-websocket-protocol', 'chat'],
+    ])
+    const two = ask(client)
+    expect(client.answer(one)).toMatchObject({ status: 200, headers: { 'sec-websocket-protocol': 'chat' } })
+    tell(client, one, say('a'))
+    tell(client, two, concat(say('b'), say('c')))
+    const request = client.request('/echo')
+    client.flush()
+    expect(client.answer(request).status).toBe(200)
+    expect(heard(client, one)).toEqual(['1 a'])
+    expect(heard(client, two)).toEqual(['1 b', '2 c'])
+  })
+
+  it('ends with the closing handshake, or with its stream', () => {
+    const ends: number[] = []
+    const host = hostWith(() => ({ closed: code => void ends.push(code) }))
+    const client = new Talker(true).arrive(host)
+    const [orderly, reset, cut] = [ask(client), ask(client), ask(client)]
+    tell(client, orderly, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 232), { mask: new Uint8Array(4) }))
+    expect(client.answer(orderly).ended).toBe(true)
+    client.http.reset(reset)
+    client.http.end(cut)
+    client.flush()
+    expect(ends).toEqual([1000, 1006, 1006])
+    expect(client.answer(cut).ended).toBe(true)
+  })
+
+  it('is refused where the function knows none, in another version, and for another protocol', () => {
+    const client = new Talker(true).arrive(new FakeHost())
+    expect(client.answer(ask(client)).status).toBe(501)
+    const other = new Talker(true).arrive(hostWith(counting))
+    expect(other.answer(ask(other, [['sec-websocket-version', '8']])).status).toBe(426)
+    const id = other.http.request(
+      { method: 'CONNECT', protocol: 'connect-udp', scheme: 'https', authority: 'a', path: '/' },
+      false,
+    )
+    other.flush()
+    expect(other.answer(id).status).toBe(501)
+  })
+
+  it('moves before it is opened, and keeps the connection where it is after that', async () => {
+    const host = hostWith(counting)
+    const client = new Talker(true).arrive(host)
+    const id = ask(client, undefined, '/hello/chat')
+    const target = Object.assign(hostWith(counting), { functionName: 'hello', container: 'hello-1' })
+    target.available = new Set(['hello', 'echo'])
+    client.move(target, await host.offers[0]!.frozen)
+    tell(client, id, say('x'))
+    expect(heard(client, id)).toEqual(['1 x'])
+    client.connection.drain(true)
+    expect(target.offers).toEqual([])
+    client.connection.stop()
+    client.hear()
+    expect(client.closed).toBe(true)
+  })
+
+  it('says goodbye when the container has to go', () => {
+    const client = new Talker(true).arrive(hostWith(counting))
+    const id = ask(client)
+    client.connection.drain()
+    client.hear()
+    expect(heard(client, id)).toEqual(['close 1001'])
+    tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
+    client.http.end(id)
+    client.flush()
+    expect([client.answer(id).ended, client.closed]).toEqual([true, true])
+  })
+
+  it('lets a function wait for a client that reads slowly', async () => {
+    let sent: Promise<void> | undefined
+    const host = hostWith(socket => ({
+      message() {
+        sent = socket.send('x'.repeat(1_500_000))
+      },
+    }))
+    const client = new Talker(true).arrive(host)
+    const id = ask(client)
+    const consume = client.http.consume
+    client.http.consume = () => {}
+    tell(client, id, say('go'))
+    let taken = false
+    sent?.then(() => {
+      taken = true
+    })
+    await turn()
+    expect([sent === undefined, taken]).toEqual([false, false])
+    client.http.consume = consume
+    client.http.consume(id, 262_144)
+    client.flush()
+    await turn()
+    expect([taken, client.answer(id).body.length]).toEqual([true, 1_500_010])
   })
 })
 

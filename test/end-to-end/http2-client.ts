@@ -10,6 +10,16 @@ import type { Answer, ClientOptions } from './client.ts'
 /** What is asked, apart from the path. */
 export interface Http2Request extends Partial<Pick<H2Request, 'method' | 'authority' | 'headers'>> {
   readonly body?: Uint8Array
+  /** Called with each piece of content as it comes. */
+  readonly onData?: ((data: Uint8Array) => void) | undefined
+}
+
+/** A stream that both sides write as they like. */
+export interface ClientTunnel {
+  readonly status: Promise<number>
+  write(data: Uint8Array): void
+  /** What has come since, at least one byte. */
+  read(): Promise<Uint8Array>
 }
 
 interface Exchange {
@@ -18,6 +28,8 @@ interface Exchange {
   readonly interim: number[]
   /** Content that waits for a window. */
   unsent: Uint8Array | undefined
+  readonly onData: ((data: Uint8Array) => void) | undefined
+  readonly onHead: ((status: number) => void) | undefined
   resolve(answer: Answer): void
   reject(error: Error): void
 }
@@ -95,7 +107,7 @@ export class Http2Client {
 
   request(
     path: string,
-    { method, authority = 'echo.local', headers = [], body }: Http2Request = {},
+    { method, authority = 'echo.local', headers = [], body, onData }: Http2Request = {},
   ): Promise<Answer> {
     const verb = method ?? (body === undefined ? 'GET' : 'POST')
     const head = {
@@ -107,12 +119,56 @@ export class Http2Client {
     }
     const id = this.http.request(head, body === undefined)
     const answer = new Promise<Answer>((resolve, reject) => {
-      this.#exchanges.set(id, { head: undefined, chunks: [], interim: [], unsent: body, resolve, reject })
+      this.#exchanges.set(id, {
+        head: undefined,
+        chunks: [],
+        interim: [],
+        unsent: body,
+        onData,
+        onHead: undefined,
+        resolve,
+        reject,
+      })
     })
     answer.catch(() => {})
     this.#send(id)
     this.flush()
     return answer
+  }
+
+  /** Asks for a WebSocket (RFC 8441). */
+  tunnel(path: string, authority = 'echo.local'): ClientTunnel {
+    const head = { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority, path }
+    const id = this.http.request({ ...head, headers: [['sec-websocket-version', '13']] }, false)
+    let heard: Uint8Array[] = []
+    let wake: () => void = () => {}
+    const onData = (data: Uint8Array): void => {
+      heard.push(data)
+      wake()
+    }
+    const status = new Promise<number>((onHead, reject) => {
+      this.#exchanges.set(id, {
+        ...{ head: undefined, chunks: [], interim: [], unsent: undefined },
+        ...{ onData, onHead, resolve: () => {}, reject },
+      })
+    })
+    this.flush()
+    return {
+      status,
+      write: data => {
+        this.http.write(id, data)
+        this.flush()
+      },
+      read: async () => {
+        if (heard.length === 0)
+          await new Promise<void>(resolve => {
+            wake = resolve
+          })
+        const all = concat(...heard)
+        heard = []
+        return all
+      },
+    }
   }
 
   /** Sends what there is to send. */
@@ -187,9 +243,13 @@ export class Http2Client {
     const exchange = this.#exchanges.get(streamId)
     if (exchange === undefined) return
     if (event.type === 'informational') exchange.interim.push(event.status)
-    if (event.type === 'response') exchange.head = { status: event.status, headers: event.headers }
+    if (event.type === 'response') {
+      exchange.head = { status: event.status, headers: event.headers }
+      exchange.onHead?.(event.status)
+    }
     if (event.type === 'data') {
       exchange.chunks.push(event.data)
+      exchange.onData?.(event.data)
       this.http.consume(streamId, event.data.length)
     }
     if (event.type === 'drain') this.#send(streamId)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CertificateName, makeCertificates } from '../../certs/authority.ts'
-import { sendCommand } from '../../src/cli/control-socket.ts'
+import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
 
 /** The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests over the other one. */
@@ -186,9 +186,15 @@ export class Platform {
     return readFileSync(join(this.directory, 'run', 'hotpotato.log'), 'utf8')
   }
 
+  /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */
+  async order<T>(command: Command): Promise<T> {
+    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), command)
+    if (answer === undefined) throw new Error('nothing runs there')
+    return answer as T
+  }
+
   async status(): Promise<MemberStatus[]> {
-    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), 'status')
-    return (answer as { members: MemberStatus[] }).members
+    return (await this.order<{ members: MemberStatus[] }>('status')).members
   }
 
   async member(name: string): Promise<MemberStatus> {

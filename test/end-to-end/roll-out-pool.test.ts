@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Command } from '../../src/cli/control-socket.ts'
 import type { PlatformStatus } from '../../src/cli/status.ts'
 import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../interop/lib/openssl.ts'
 import { Client, textOf } from './client.ts'
@@ -57,9 +58,12 @@ const command = async (...args: string[]): Promise<string> => {
   return stdout + stderr
 }
 
+/** Why a command is not carried out. */
+const refusal = async (text: Command): Promise<string> =>
+  (await platform.order<{ error: string }>(text)).error
+
 async function connections(): Promise<NonNullable<PlatformStatus['connections']>> {
-  const { stdout } = await hotpotato(directory, ['status', '--connections', '--json'])
-  return (JSON.parse(stdout) as PlatformStatus).connections!
+  return (await platform.order<PlatformStatus>('status connections')).connections!
 }
 
 /** Asks on one connection until it is told to stop. @returns the answers, in order */
@@ -215,19 +219,19 @@ describe('hotpotato move', () => {
     const { container } = await clients[0]!.request('/')
     const list = await connections()
     const own = list.find(one => one.container === container)!
-    expect(await command('move', 'ffffffffffffffffffffffffffffffff', 'echo-1')).toBe(
-      'there is no connection ffffffffffffffffffffffffffffffff\n',
+    expect(await refusal('move ffffffffffffffffffffffffffffffff echo-1')).toBe(
+      'there is no connection ffffffffffffffffffffffffffffffff',
     )
     const first = list.find(({ id }) => list.filter(other => other.id[0] === id[0]).length > 1)!.id[0]!
-    expect(await command('move', first, 'echo-1')).toMatch(
+    expect(await refusal(`move ${first} echo-1`)).toMatch(
       /is the beginning of \d+ connections: [0-9a-f]{32}, /,
     )
-    expect(await command('move', own.id, container!)).toBe(`the connection is in ${container} already\n`)
-    expect(await command('move', own.id, 'hello-1')).toBe(
-      'the connection is being served by echo: it can move to echo-1, echo-2, echo-3\n',
+    expect(await refusal(`move ${own.id} ${container}`)).toBe(`the connection is in ${container} already`)
+    expect(await refusal(`move ${own.id} hello-1`)).toBe(
+      'the connection is being served by echo: it can move to echo-1, echo-2, echo-3',
     )
-    expect(await command('move', own.id, 'echo-9')).toBe(
-      'there is no container echo-9; of echo there are echo-1, echo-2, echo-3\n',
+    expect(await refusal(`move ${own.id} echo-9`)).toBe(
+      'there is no container echo-9; of echo there are echo-1, echo-2, echo-3',
     )
     expect(await command('move', own.id)).toMatch(/^move needs the id/)
     expect(await command('move', 'xyz', 'echo-1')).toMatch(/^move needs the id/)
@@ -325,17 +329,21 @@ describe('hotpotato deploy', () => {
   })
 
   it('of a function that is being changed waits for its turn, and says so', async () => {
-    const said = await Promise.all([command('deploy', 'hello'), command('deploy', 'hello')])
-    expect(said.toSorted()[0]).toBe('hello is being changed already\n')
-    expect(said.toSorted()[1]).toMatch(/^started /)
+    const first = command('deploy', 'hello')
+    await eventually(
+      async () => ((await platform.status()).some(({ state }) => state === 'starting') ? true : undefined),
+      'nothing starts',
+    )
+    expect(await refusal('deploy hello')).toBe('hello is being changed already')
+    expect(await first).toMatch(/^started /)
   })
 })
 
 describe('hotpotato scale', () => {
   it('stays within the bounds of the configuration', async () => {
-    for (const count of ['2', '5'])
-      expect(await command('scale', 'echo', count)).toBe(
-        `functions.echo.replicas allows 3 to 4 containers, not ${count}\n`,
+    for (const count of [2, 5])
+      expect(await refusal(`scale echo ${count}`)).toBe(
+        `functions.echo.replicas allows 3 to 4 containers, not ${count}`,
       )
     expect(await command('scale', 'echo', '4')).toBe('started echo-4\n')
     expect(await command('scale', 'echo', '3')).toBe('moved 0 connections, ended echo-4\n')

@@ -78,11 +78,17 @@ export class H2Server {
   get quiescent(): boolean {
     return this.#do(real => real.quiescent) && this.#events.length === 0
   }
+  get reporting(): boolean {
+    return this.#events.length > 0 || this.#do(real => real.reporting)
+  }
   get shouldClose(): boolean {
     return this.#do(real => real.shouldClose)
   }
   get unsent(): number {
     return this.#do(real => real.unsent)
+  }
+  get untaken(): number {
+    return this.#do(real => real.untaken)
   }
   accept(streamId: number): void {
     this.#do(real => real.accept(streamId))

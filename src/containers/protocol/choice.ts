@@ -3,7 +3,6 @@ import { EMPTY } from '../../wire/index.ts'
 import { Http1 } from './http1.ts'
 import { Http2, isPreface } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-
 import { WebSocket } from './web-socket.ts'
 
 /** The state of a protocol that is in the middle of something: nobody can go on with it. */

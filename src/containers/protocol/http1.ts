@@ -1,9 +1,7 @@
 import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
-
 import type { RequestHead } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
-
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'

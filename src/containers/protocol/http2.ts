@@ -108,7 +108,8 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What functions have given and windows have not let through goes along, unless it is much. */
   get quiet(): boolean {
-    return this.#calls.size === 0 && !this.#failed && this.http.unsent <= CARRIED_BYTES
+    const { http } = this
+    return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
   }
 
   get calling(): boolean {

@@ -46,8 +46,9 @@ export class Tunnel {
     this.#finish()
   }
 
+  /** The connection sends what there is by itself. */
   wait(): void {
-    this.#go()
+    this.#work()
   }
 
   drained(): void {
@@ -69,6 +70,12 @@ export class Tunnel {
   }
 
   #go(): void {
+    this.#work()
+    if (!this.#over) this.#owner.kick()
+  }
+
+  /** Gives the function what has come, and takes what it says. */
+  #work(): void {
     if (this.#over || this.#owner.gone) return
     while (this.#call.step());
     const { core } = this.#call
@@ -80,7 +87,6 @@ export class Tunnel {
     this.#unsent = said.subarray(said.length === 0 ? 0 : this.#owner.http.write(this.#streamId, said))
     if (this.#unsent.length === 0) this.#release()
     if (core.over && this.#unsent.length === 0) this.#finish()
-    else this.#owner.kick()
   }
 
   #finish(): void {

@@ -147,11 +147,15 @@ export abstract class H2Connection {
     return this.streams.size
   }
 
+  /** Events wait to be pulled: {@link export} has to wait for that. */
+  get reporting(): boolean {
+    return this.#events.length > 0
+  }
+
   /** No stream is open, nothing is half read, and nothing waits to be sent or reported. */
   get quiescent(): boolean {
-    const { length } = this.sender.output
-    const idle = this.streams.size === 0 && this.#frame.idle && this.#events.length === 0
-    return idle && length === 0 && !this.#over
+    const idle = this.streams.size === 0 && this.#frame.idle && !this.reporting
+    return idle && this.sender.output.length === 0 && !this.#over
   }
 
   /** There is nothing more to do here: send what is there, and close. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { H2Server, HpackDecoder } from '../../../src/http/h2/index.ts'
+import { H2Client, H2Server, HpackDecoder } from '../../../src/http/h2/index.ts'
 import { EMPTY, utf8 } from '../../../src/wire/index.ts'
 import {
   block,
@@ -259,6 +259,24 @@ describe('flow control', () => {
     server.reset(1)
     expect(server.export()).toMatchObject({ returned: 16_384 + 251, receiveWindow: 65_535 - 16_384 - 251 })
   })
+})
+
+test('who has events to tell says so, and is not exported meanwhile', () => {
+  const server = new H2Server()
+  const client = new H2Client()
+  for (const path of ['/1', '/2'])
+    client.request({ method: 'GET', scheme: 'https', authority: 'a', path }, true)
+  server.receive(client.takeOutput())
+  expect(server.reporting).toBe(false)
+  while (server.next() !== undefined);
+  const moved = new H2Server(undefined, server.export())
+  // Both requests are announced again.
+  for (let left = 2; left > 0; left--) {
+    expect(moved.reporting).toBe(true)
+    expect(moved.next()).toMatchObject({ type: 'request' })
+  }
+  expect(moved.reporting).toBe(false)
+  expect(moved.export()).toEqual(server.export())
 })
 
 describe('the connection', () => {
