@@ -1,6 +1,6 @@
 import type { Session } from '../tls13/index.ts'
 import type { Envelope } from '../transfer/envelope.ts'
-import { probe } from '../transfer/native/libc.ts'
+import { ErrnoError, probe } from '../transfer/native/libc.ts'
 import { type SlotExtension, type SlotHeader, slotExtension, slotOf } from '../transfer/slot.ts'
 import type { SlotFile } from '../transfer/slot-file.ts'
 import { countsOf } from '../transfer/socket-counts.ts'
@@ -86,8 +86,9 @@ export class Slot implements Survival {
     if (!file.writeCheckpoint(this.#slot, this.#sequence, checkpoint)) this.#sequence--
   }
 
+  /** Nothing: a socket that has sent its FIN shows that to the gateway. */
   goodbye(): Uint8Array[] {
-    return this.#say({ ...this.#header, state: 'goodbye' })
+    return []
   }
 
   /** Nothing: {@link done} follows. */
@@ -108,12 +109,11 @@ export class Slot implements Survival {
     this.#say({ ...this.#header, state: 'done' })
   }
 
-  #say(header: Pick<SlotHeader, 'state' | 'owner' | 'from'>): Uint8Array[] {
+  #say(header: Pick<SlotHeader, 'state' | 'owner' | 'from'>): void {
     const { host, sessionId } = this.#owner
     this.#header = header
     this.#said = host.slots.of(this.#gateway)
     this.#said?.writeHeader(this.#slot, { ...header, sessionId })
-    return []
   }
 }
 
@@ -125,6 +125,13 @@ export function goesOn(envelope: Envelope, { fd }: Descriptor): boolean {
   const slot = slotOf(envelope)
   if (slot === undefined) return true
   const native = probe()
-  const counts = native.available ? countsOf(native.libc, fd) : undefined
-  return counts?.read === slot.received && counts.written === slot.sent
+  if (!native.available) return false
+  try {
+    const counts = countsOf(native.libc, fd)
+    return counts?.read === slot.received && counts.written === slot.sent
+  } catch (error) {
+    // No TCP socket, for instance.
+    if (error instanceof ErrnoError) return false
+    throw error
+  }
 }

@@ -8,6 +8,7 @@ import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
+import type { Unclean } from './unclean.ts'
 
 /** Connections that can have a duplicate at a time; each takes 8 KiB of memory, up to 16 with a large HTTP/2 state. */
 const SLOTS = 16_384
@@ -29,7 +30,7 @@ export interface DuplicatesOptions {
 export interface DuplicatesOwner {
   readonly counters: { takenOver: number }
   /** A connection ended without an orderly end. */
-  unclean(target: string, reason: string): void
+  unclean(target: string, end: Unclean): void
   refused(target: string, verdict: unknown): void
 }
 
@@ -175,11 +176,11 @@ export class Duplicates {
   }
 
   /** Ends the connection for everybody. */
-  #end(entry: Entry, target: string, reason: string): void {
+  #end(entry: Entry, target: string, end: Unclean): void {
     if (this.#entries.get(entry.slot) !== entry) return
     this.#libc.shutdown(entry.socket.fd)
     this.#drop(entry, false)
-    this.#owner.unclean(target, reason)
+    this.#owner.unclean(target, end)
   }
 
   #closeFinished(): void {
@@ -204,8 +205,6 @@ export class Duplicates {
     } else if (header === undefined || this.#alive.has(header.owner) || this.#alive.has(header.from)) {
       // Who is left either has it and says so in a moment, or ends it; or it never arrived.
       this.#doubt(entry, header)
-    } else if (header.state === 'goodbye') {
-      this.#drop(entry, true)
     } else {
       this.#succeed(entry)
     }
@@ -216,7 +215,10 @@ export class Duplicates {
       if (this.#entries.get(entry.slot) !== entry || entry.offering) return
       const header = this.#headerOf(entry)
       if (header?.owner === before?.owner && header?.from === before?.from)
-        this.#end(entry, 'a container', 'its container died while it was on its way')
+        this.#end(entry, 'a container', {
+          kind: 'undecided',
+          reason: 'its container died while it was on its way',
+        })
     }, DOUBT).unref()
   }
 
@@ -226,11 +228,11 @@ export class Duplicates {
     try {
       counts = countsOf(this.#libc, entry.socket.fd)
     } catch (error) {
-      this.#end(entry, 'its container', (error as Error).message)
+      this.#end(entry, 'its container', { kind: 'broken', reason: (error as Error).message })
       return
     }
     if (counts === undefined) {
-      // The client has gone as well.
+      // It was over already, or the client has gone as well.
       this.#drop(entry, true)
       return
     }
@@ -241,8 +243,10 @@ export class Duplicates {
         ({ checkpoint: { sessionId, received, sent } }) =>
           equal(sessionId, entry.sessionId) && received === read && sent === written,
       )
-    if (found === undefined) this.#end(entry, 'its container', 'something was underway when it died')
-    else if (!this.#mayTry(entry, found)) this.#end(entry, 'its container', 'its successors die of it')
+    if (found === undefined)
+      this.#end(entry, 'its container', { kind: 'lost', reason: 'something was underway when it died' })
+    else if (!this.#mayTry(entry, found))
+      this.#end(entry, 'its container', { kind: 'orphaned', reason: 'its successors die of it' })
     else this.#give(entry, found)
   }
 
@@ -274,7 +278,7 @@ export class Duplicates {
       refused: (target, { verdict }) => this.#owner.refused(target.name, verdict),
       unwanted: reason => {
         entry.offering = false
-        this.#end(entry, functionName, reason)
+        this.#end(entry, functionName, { kind: 'orphaned', reason })
       },
     })
   }

@@ -20,6 +20,7 @@ import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening
 import { portError } from './ports.ts'
 import { Relays } from './relays.ts'
 import { ClientHelloRecogniser } from './sni.ts'
+import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
 
 /** What a gateway is told; durations in milliseconds. */
 export interface GatewayOptions {
@@ -42,13 +43,11 @@ export interface GatewayOptions {
   readonly duplicated: ReadonlySet<string>
 }
 
-export interface GatewayCounters {
+export interface GatewayCounters extends UncleanCounters {
   /** Connections handed to a container. */
   delivered: number
   /** Connections answered or closed here, because nobody could take them or they made no sense. */
   dropped: number
-  /** Connections that had to be ended because nobody could tell whether a container had them. */
-  unclean: number
   /** Connections that went on in another container after theirs had died. */
   takenOver: number
 }
@@ -62,7 +61,7 @@ const PREFACE_PATIENCE = 100
  * hand-over it knows nothing of the connection, unless it relays it.
  */
 export class Gateway {
-  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, unclean: 0, takenOver: 0 }
+  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, takenOver: 0, ...NONE_UNCLEAN }
   readonly #options: GatewayOptions
   readonly #routes: Routes
   readonly #courier: Courier
@@ -94,7 +93,7 @@ export class Gateway {
     this.#dispatch = new Dispatch(options.holdMilliseconds)
     const owner = {
       counters: this.counters,
-      unclean: (target: string, reason: string) => this.#unclean(target, reason),
+      unclean: (target: string, end: Unclean) => this.#unclean(target, end),
       refused: (target: string, verdict: unknown) => this.#refused(target, verdict),
     }
     this.#relays = new Relays(courier, this.#dispatch, {
@@ -328,7 +327,7 @@ export class Gateway {
       },
       lost: (target, reason) => {
         // It may have spoken to the client already.
-        this.#unclean(target.name, reason)
+        this.#unclean(target.name, { kind: 'undecided', reason })
         stream.shutdown()
         duplicate?.drop()
       },
@@ -341,9 +340,9 @@ export class Gateway {
     })
   }
 
-  #unclean(target: string, reason: string): void {
-    this.counters.unclean++
-    this.#log.warn({ target, reason }, 'ended a connection that nobody could tell the owner of')
+  #unclean(target: string, { kind, reason }: Unclean): void {
+    countUnclean(this.counters, kind)
+    this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
   }
 
   #refused(target: string, verdict: unknown): void {

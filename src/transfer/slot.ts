@@ -19,8 +19,8 @@ import { type Envelope, SESSION_ID_LENGTH } from './envelope.ts'
 export const HEADER_LENGTH = 64
 export const AREA_LENGTH = 8192
 
-/** `goodbye`: what is still to come is the end, and an orderly one. `done`: the connection is over, and the slot is free. */
-export const SlotState = enumeration('SlotState', uint8, { live: 1, goodbye: 2, done: 3 })
+/** `done`: the connection is over, and the slot is free. */
+export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2 })
 
 /** Who has the connection of a slot. Everything in it can be read by all who have the file. */
 export const SlotHeader = struct('SlotHeader', {
@@ -80,7 +80,7 @@ const FRAME_LENGTH = 12
 
 /** Where the state of a slot stands in its header, to look at without more ado; see {@link seemsDone}. */
 const STATE_OFFSET = FRAME_LENGTH
-const DONE = 3
+const DONE = 2
 
 /**
  * Puts something into a frame that shows whether all of it is there: whoever is killed while writing leaves the half of it.

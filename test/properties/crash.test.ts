@@ -237,6 +237,7 @@ class World {
         this.end ??= 'closed'
         return
       case 'broken':
+      case 'lost':
         this.end = 'lost'
         return
       case 'anew':
