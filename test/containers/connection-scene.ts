@@ -204,6 +204,9 @@ export interface Offer {
   readonly settle: (release: Release) => void
 }
 
+/** The id of whom everything is offered to. */
+export const TARGET = 2
+
 /** A container without channels: it notes what its connections ask for. */
 export class FakeHost implements ConnectionHost {
   readonly container = 'echo-1'
@@ -278,10 +281,11 @@ export class FakeHost implements ConnectionHost {
   ): boolean {
     if (!this.available.has(functionName)) return false
     const result = freeze()
-    const frozen =
-      result instanceof Promise
-        ? result.then(({ envelope }) => encodeEnvelope(envelope))
-        : Promise.resolve(encodeEnvelope(result.envelope))
+    const offered = ({ envelope, offering }: Frozen): Uint8Array => {
+      offering(TARGET)
+      return encodeEnvelope(envelope)
+    }
+    const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))
     frozen.catch(() => settle({ state: 'ended', reason: 'lost' }))
     this.offers.push({ functionName, frozen, settle })
     return true
