@@ -3,7 +3,7 @@ import { Connection } from '../../src/containers/connection.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { recover } from '../../src/containers/recovery.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
-import type { RequestView } from '../../src/http/message.ts'
+import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
@@ -20,6 +20,8 @@ import { below, seeded } from '../lib/random.ts'
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const LONG = process.env.HOTPOTATO_LONG === '1'
 const SESSION_ID = new Uint8Array(16).fill(5)
+/** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
+const LONG_AFTER = 2 ** 30
 const GATEWAY = 50
 /** Bytes in front of a record's fragment (RFC 8446, Section 5.2). */
 const HEADER = 5
@@ -96,7 +98,7 @@ class World {
 
   run(): void {
     const extension = slotExtension({ gateway: GATEWAY, slot: 0, sequence: 0, received: 0, sent: 0 })
-    const fresh = freshTls({ sessionId: SESSION_ID, idleLeft: 30_000, inbound: EMPTY })
+    const fresh = freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound: EMPTY })
     this.#begin(stream => new Connection(this.#host(), { ...fresh, extensions: [extension] }, stream))
     this.#settle()
     STEPS.forEach((step, index) => {
@@ -118,10 +120,11 @@ class World {
   }
 
   #host(): FakeHost {
-    const host = new FakeHost(({ path, method }: RequestView) => {
+    const answer = ({ path, method }: RequestView): ResponseView => {
       this.begun.set(path, (this.begun.get(path) ?? 0) + 1)
       return { status: 200, body: path.startsWith('/large') ? new Uint8Array(200_000).fill(7) : method }
-    })
+    }
+    const host = new FakeHost(answer, { idleMilliseconds: LONG_AFTER })
     const { provider } = this.ledger
     const tickets = { sealer: ticketSealer(provider), count: 2 }
     Object.assign(host, { tls: { ...host.tls, provider, alpn: ['http/1.1'], tickets } })
@@ -301,18 +304,18 @@ describe.runIf(native.available)('a container dies whose connection has a duplic
 
   it('over a write, after any number of bytes: it ends, and what was sealed twice has left nobody twice', () => {
     const whole = survive([])
-    for (let at = 1; at < whole.written; at += EVERY_BYTE ? 1 : at < 6000 ? 41 : 9973)
+    for (let at = 1; at < whole.written; at += EVERY_BYTE ? 1 : at < 6000 ? 83 : 19_973)
       expect(survive([at])).toMatchObject({ crashes: 1, takenOver: 0, end: 'lost' })
   }, 120_000)
 
   it('at random, over writes and between them', () => {
     const random = seeded(8)
     let takenOver = 0
-    for (let round = 0; round < (LONG ? 2000 : 100); round++) {
+    for (let round = 0; round < (LONG ? 2000 : 40); round++) {
       const deaths = below(random, 2) === 0 ? [] : [1 + below(random, 6000)]
       const before = Array.from({ length: 1 + below(random, 4) }, () => below(random, STEPS.length))
       takenOver += survive(deaths, before).takenOver
     }
-    expect(takenOver).toBeGreaterThan(50)
+    expect(takenOver).toBeGreaterThan(20)
   }, 600_000)
 })
