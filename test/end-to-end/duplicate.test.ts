@@ -469,6 +469,25 @@ describe('what is not covered', () => {
   )
 
   long(
+    'a connection whose gateway was changed for another one lives on, too',
+    async () => {
+      const { client } = await settled()
+      const { code, stderr } = await hotpotato(directory, ['restart', 'gateway'])
+      expect(code, stderr).toBe(0)
+      await whole()
+      expect((await client.request('/echo')).status).toBe(200)
+      expect(await gateway('duplicated')).toBe(0)
+      const fresh = await settled()
+      expect(await gateway('duplicated')).toBe(1)
+      expect((await client.request('/resize')).container).toMatch(/^resize/)
+      await platform.kill(fresh.first.container!)
+      await goesOn(fresh.client, fresh.first)
+      expect(await client.close()).toMatchObject({ closeNotify: true })
+    },
+    30_000,
+  )
+
+  long(
     'anything where there are no foreign calls: it does not start, and says why',
     async () => {
       const other = await makeDirectory(CONFIG)
