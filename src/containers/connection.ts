@@ -3,6 +3,7 @@ import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
+import { timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
@@ -13,9 +14,11 @@ import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { Leg, type LegOwner } from './leg.ts'
 import { Outlet } from './outlet.ts'
+import { Patience } from './patience.ts'
 import { chosen, NO_APPLICATION, speak } from './protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import type { Recovery } from './recovery.ts'
+import type { Timeout } from './timeout.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
 const HIGH_WATER = 65_536
@@ -48,6 +51,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
   readonly #departure = new Departure(this)
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
+  readonly patience: Patience
   #linger: NodeJS.Timeout | undefined
 
   /**
@@ -66,8 +70,10 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
     this.#recovery = recovery
     this.out = new Outlet(stream, session, this.#leg, () => this.#onDrained())
+    const { timers } = host.limits
+    this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, () => this.#onIdle())
   }
 
   /** The session id in hexadecimal. */
@@ -78,6 +84,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
+    this.patience.start()
     this.#stream.read({
       bytes: view => {
         if (this.#phase !== 'open') return
@@ -251,6 +258,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
+    this.patience.rest()
     if (unread.length > 0) this.#take(unread)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
@@ -260,6 +268,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
+    const { quiet } = this.#protocol
     return {
       formatVersion: FORMAT_VERSION,
       sessionId: this.sessionId,
@@ -267,8 +276,11 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
       hops: this.#hops,
       idleLeft: this.#idle.left,
       tls,
-      application: this.#protocol.quiet ? this.#protocol.export() : NO_APPLICATION,
-      extensions: this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)],
+      application: quiet ? this.#protocol.export() : NO_APPLICATION,
+      extensions: [
+        ...(this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)]),
+        ...(quiet ? timersExtension(this.patience.export()) : []),
+      ],
     }
   }
 
@@ -290,10 +302,23 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.#phase = 'open'
     this.#idle.start()
+    this.patience.start()
     this.#stream.unlift()
     if (refusal === undefined && this.#departure.ending) this.#protocol.drain()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     else this.pump()
+  }
+
+  /** A container has come that a request may have waited for. */
+  available(): void {
+    if (this.#phase === 'open') this.pump()
+  }
+
+  #onTime(now: number, timer: Timeout | undefined): void {
+    if (!this.open) return
+    if (timer !== undefined) this.#protocol.expired(timer)
+    if (this.open) this.#protocol.tick?.(now)
+    this.pump()
   }
 
   get gone(): boolean {
@@ -377,6 +402,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#phase = 'closed'
     this.#departure.ended()
     this.#idle.stop()
+    this.patience.rest()
     clearTimeout(this.#linger)
     this.out.release()
     this.out.session = undefined
@@ -385,7 +411,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   #onIdle(): void {
     // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
-    if (this.#stream.queued ? this.out.progressed() : this.#protocol.calling) {
+    if (this.#stream.queued ? this.out.progressed() : this.#protocol.watched) {
       this.#idle.touch()
       this.#idle.start()
       return

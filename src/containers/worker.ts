@@ -79,7 +79,7 @@ async function main(): Promise<void> {
       tls: tlsConfig(settings, provider, keyRing),
       routes: settings.routes,
       limits: {
-        idleMilliseconds: settings.idleMilliseconds,
+        timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
         http2: { ...DEFAULT_H2_LIMITS, headerListSize: settings.http.headBytes * 2 },

@@ -6,6 +6,7 @@ import { ErrorCode, H2Error } from './error.ts'
 import type { H2Event } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
+import type { FrameReader } from './frame-reader.ts'
 import type { Entry } from './hpack-table.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, spend } from './limits.ts'
 import { prepare } from './outgoing.ts'
@@ -101,6 +102,11 @@ export class H2Server extends H2Connection {
   /** Bytes of output that nobody has taken yet, without what waits for windows. */
   get untaken(): number {
     return this.sender.output.length
+  }
+
+  /** What has been received and not yet read; to be asked when {@link next} has none. */
+  get input(): Pick<FrameReader, 'inHeaders' | 'buffered'> {
+    return this.frame
   }
 
   protected override onShutdownPong(): void {
