@@ -304,9 +304,9 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#idle.start()
     this.patience.start()
     this.#stream.unlift()
-    if (refusal === undefined && this.#departure.ending) this.#protocol.drain()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
-    else this.pump()
+    this.pump()
+    if (refusal === undefined && this.#departure.ending && this.open) this.#protocol.drain()
   }
 
   /** A container has come that a request may have waited for. */

@@ -13,6 +13,8 @@ export interface Departing {
   readonly protocol: Protocol
   /** It is served here: neither on its way nor ending. */
   readonly open: boolean
+  /** It is ending. */
+  readonly gone: boolean
   /** Does what can be done, and departs behind that if nothing is underway. */
   pump(): void
   /** Gives the stream all that there is to say. @returns false if there is no client any more */
@@ -32,6 +34,8 @@ export class Departure {
   #leaving = false
   /** An order to move that has not been carried out. */
   #errand: Errand | undefined
+  /** What it serves has not been begun with, and goes along. */
+  #unbegun = false
   /** What is on its way to another container. */
   #offered: Envelope | undefined
 
@@ -60,7 +64,8 @@ export class Departure {
 
   /** Somebody wants it in a certain container; if that does not take it, it stays. */
   moveTo(errand: Errand): void {
-    if (!this.#errand?.open) this.#errand = errand
+    if (this.#owner.gone) errand.report('ended', 'it is ending already')
+    else if (!this.#errand?.open) this.#errand = errand
     else errand.report('kept', 'it is leaving already')
     this.#leave()
   }
@@ -68,7 +73,9 @@ export class Departure {
   /** Goes, unless something is underway. */
   depart(): void {
     const { open, protocol, host } = this.#owner
-    if (!open || !protocol.quiet) return
+    const { quiet } = protocol
+    if (!open || !(quiet || protocol.portable)) return
+    this.#unbegun = !quiet
     if (this.#leaving) {
       this.#leaving = false
       this.#errand?.report('unknown')
@@ -81,6 +88,7 @@ export class Departure {
 
   /** Offers it, with the request that waits in it, to a container of that function. @returns false if there is none */
   follow(functionName: string): boolean {
+    this.#unbegun = false
     return this.#offer(functionName, true)
   }
 
@@ -103,6 +111,8 @@ export class Departure {
   }
 
   #freeze(): Frozen | Promise<Frozen> {
+    if (this.#unbegun) this.#owner.protocol.withdraw()
+    this.#unbegun = false
     const frozen = this.#owner.freeze()
     return frozen instanceof Promise ? frozen.then(one => this.#note(one)) : this.#note(frozen)
   }

@@ -106,7 +106,13 @@ export class Exchange {
   takeBack(): readonly Uint8Array[] {
     const chunks = this.#chunks
     this.#chunks = []
+    this.#cancelled = true
     return chunks
+  }
+
+  /** Bytes of it. */
+  get held(): number {
+    return this.#chunks.reduce((sum, { length }) => sum + length, 0)
   }
 
   /** A piece of the body. */

@@ -1,4 +1,4 @@
-import type { H2Server } from '../../http/h2/index.ts'
+import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
@@ -9,6 +9,9 @@ import { type Timeout, timeoutProblem } from '../timeout.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2
+
+/** A request's head as HTTP/2 reports it. */
+export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
@@ -32,6 +35,8 @@ export class Call implements ResponseSink {
   readonly #owner: CallOwner
   readonly #streamId: number
   readonly #exchange: Exchange
+  /** As it was announced. */
+  readonly request: AnnouncedRequest
   readonly #bodyBytes: number
   #bytes = 0
   /** Bytes that the function has not taken yet: the client may send as many more when it has. */
@@ -46,22 +51,35 @@ export class Call implements ResponseSink {
   /** @param bodyBytes most content that the request may have */
   constructor(
     owner: CallOwner,
-    streamId: number,
+    request: AnnouncedRequest,
     head: RequestHead,
     callee: Callee,
-    request: { readonly functionPath: string; readonly connection: ConnectionInfo },
+    place: { readonly functionPath: string; readonly connection: ConnectionInfo },
     bodyBytes: number,
   ) {
     this.#owner = owner
-    this.#streamId = streamId
+    this.request = request
+    this.#streamId = request.streamId
     this.#bodyBytes = bodyBytes
     const timeout = owner.settings.handler
-    this.#exchange = new Exchange(head, callee, { ...request, timeout }, this, () => this.#credit())
+    this.#exchange = new Exchange(head, callee, { ...place, timeout }, this, () => this.#credit())
   }
 
   /** Whether the request has come whole. */
   get whole(): boolean {
     return this.#exchange.bodyEnded
+  }
+
+  /** Bytes of content that go back when the function has not begun; undefined if it has, or if nobody waits for it. */
+  get portable(): number | undefined {
+    const { started, bodyEnded, held } = this.#exchange
+    return started || bodyEnded || this.#over ? undefined : held
+  }
+
+  /** Gives up, unanswered, what no function has begun with. @returns the content so far */
+  takeBack(): readonly Uint8Array[] {
+    this.#over = true
+    return this.#exchange.takeBack()
   }
 
   /** Content. What is too much is answered with 413. */

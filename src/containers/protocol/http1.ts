@@ -5,6 +5,7 @@ import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
+import { CARRIED_REQUEST_BYTES } from '../policy.ts'
 import { Responder, type ResponderOwner } from '../responder.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
@@ -82,6 +83,17 @@ export class Http1 implements Protocol, ResponderOwner {
 
   get calling(): boolean {
     return this.#exchange?.bodyEnded === true
+  }
+
+  get portable(): boolean {
+    const exchange = this.#exchange
+    if (exchange === undefined || exchange.started || exchange.bodyEnded) return false
+    return exchange.held + this.#http.buffered <= CARRIED_REQUEST_BYTES
+  }
+
+  withdraw(): void {
+    this.#http.withdraw(this.#exchange!.takeBack())
+    this.#exchange = undefined
   }
 
   get watched(): boolean {

@@ -9,19 +9,17 @@ import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { equal, utf8 } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
-import { CARRIED_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
+import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
-import { Call, type CallOwner, withLength } from './call.ts'
+import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { Tunnel } from './tunnel.ts'
 
-type Request = Extract<H2Event, { type: 'request' }>
-
 /** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
 interface Waiting {
-  readonly request: Request
+  readonly request: AnnouncedRequest
   readonly head: RequestHead
   readonly functionName: string
   /** Milliseconds since 1970. */
@@ -141,6 +139,26 @@ export class Http2 implements Protocol, CallOwner {
   get quiet(): boolean {
     const { http } = this
     return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
+  }
+
+  get portable(): boolean {
+    const { http } = this
+    let bytes = 0
+    for (const call of this.#calls.values()) {
+      const carried = call instanceof Call ? call.portable : undefined
+      if (carried === undefined) return false
+      bytes += carried
+    }
+    return !this.#failed && !http.reporting && bytes <= CARRIED_REQUEST_BYTES && http.unsent <= CARRIED_BYTES
+  }
+
+  withdraw(): void {
+    for (const call of this.#calls.values()) {
+      if (!(call instanceof Call)) continue
+      this.http.withdraw(call.request, call.takeBack())
+      this.#requestsServed--
+    }
+    this.#calls.clear()
   }
 
   get calling(): boolean {
@@ -263,7 +281,7 @@ export class Http2 implements Protocol, CallOwner {
     }
   }
 
-  #onRequest(request: Request): void {
+  #onRequest(request: AnnouncedRequest): void {
     const { streamId } = request
     this.#owner.patience.stop('headers')
     let head: RequestHead
@@ -298,7 +316,8 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   /** A function of ours begins with a request. */
-  #accept({ request: { streamId, endStream, protocol }, head }: Waiting): void {
+  #accept({ request, head }: Waiting): void {
+    const { streamId, endStream, protocol } = request
     const { host } = this.#owner
     const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     if (protocol !== undefined) {
@@ -307,7 +326,7 @@ export class Http2 implements Protocol, CallOwner {
     }
     const connection = this.#owner.info(this.#requestsServed++)
     const { bodyBytes } = host.limits.http
-    const call = new Call(this, streamId, head, host, { functionPath, connection }, bodyBytes)
+    const call = new Call(this, request, head, host, { functionPath, connection }, bodyBytes)
     this.#begin(streamId, endStream, head, call, bodyBytes)
   }
 

@@ -28,6 +28,10 @@ export interface Protocol {
   readonly quiet: boolean
   /** A whole request is with a function, which takes the time that it takes. */
   readonly calling: boolean
+  /** Nothing is being served but requests that no function has begun with: {@link withdraw} makes it {@link quiet}. */
+  readonly portable: boolean
+  /** Takes back what was accepted and no function has begun with; to be followed by {@link export}. */
+  withdraw(): void
   /** Somebody else than an idle client is waited for, or a client that has begun to say something: other timers than `keep-alive` see to that. */
   readonly watched: boolean
   /** Requests that have been accepted on this connection, wherever it was. */

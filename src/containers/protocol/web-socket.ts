@@ -78,6 +78,10 @@ export class WebSocket implements Protocol {
     return this.#call.working
   }
 
+  readonly portable = false
+
+  withdraw(): void {}
+
   get watched(): boolean {
     return this.#call.working
   }

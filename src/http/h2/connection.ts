@@ -362,8 +362,11 @@ export abstract class H2Connection {
   }
 
   #onPing(ack: boolean, payload: Uint8Array): void {
-    if (!ack) this.sender.output.ping(Flag.ACK, payload)
-    else if (payload.every((byte, i) => byte === SHUTDOWN_PING[i])) this.onShutdownPong()
+    if (ack) {
+      if (payload.every((byte, i) => byte === SHUTDOWN_PING[i])) this.onShutdownPong()
+      return
+    }
+    this.sender.output.ping(Flag.ACK, payload)
   }
 
   #onGoaway(bytes: Uint8Array, start: number, end: number): void {

@@ -54,6 +54,19 @@ export class H2Server extends H2Connection {
   }
 
   /**
+   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever restores it is told of the request anew.
+   * @param request as it was announced @param content all that has been reported of it since
+   * @throws Error for a stream that is over, or answered
+   */
+  withdraw(request: Extract<H2Event, { type: 'request' }>, content: readonly Uint8Array[]): void {
+    const { streamId } = request
+    const stream = this.streams.get(streamId)
+    if (stream === undefined || stream.headSent) throw new Error('no request can be withdrawn')
+    const pieces = content.map(data => ({ type: 'data', streamId, data, endStream: false }) as const)
+    stream.announced = [request, ...pieces]
+  }
+
+  /**
    * Sends a response's head: any number of 1xx, then the final one. After that, {@link write} and {@link end}.
    * A stream that the client has reset swallows all of it.
    * @param now milliseconds since 1970, for Date; without it no Date is added
