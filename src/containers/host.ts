@@ -157,6 +157,7 @@ export class Host implements ConnectionHost {
     if (peer.role !== 'container') return
     this.#others.add(peer)
     if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
+    else for (const connection of [...this.#connections]) connection.available()
   }
 
   gone(id: number): void {
@@ -231,7 +232,8 @@ export class Host implements ConnectionHost {
       connection = new Connection(this, envelope, stream, recovery)
     } catch (error) {
       stream.destroy()
-      if (error instanceof TlsError) return this.#refuse('malformed', error.message)
+      if (error instanceof TlsError || error instanceof DecodeError)
+        return this.#refuse('malformed', error.message)
       throw error
     }
     if (recovery === undefined) this.counters.accepted++

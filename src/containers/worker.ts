@@ -81,7 +81,7 @@ async function main(): Promise<void> {
       tls: tlsConfig(settings, provider, keyRing),
       routes: settings.routes,
       limits: {
-        idleMilliseconds: settings.idleMilliseconds,
+        timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
         http2: limitsFor(settings.http.headBytes, settings.streams),
