@@ -10,12 +10,13 @@ import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
+import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
-  readonly counters: { delivered: number; unclean: number; takenOver: number }
+  readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
-  unclean(target: string, reason: string): void
+  unclean(target: string, end: Unclean): void
   refused(target: string, verdict: unknown): void
   /** Nobody has taken a connection to which nothing has been sent. */
   giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
@@ -35,8 +36,8 @@ interface Known {
   orphanedAt: number | undefined
   /** A container has taken it, and no other one is being looked for. */
   settled: boolean
-  /** The client has heard from a container: the gateway cannot say anything to it that it would believe. */
-  established: boolean
+  /** Its client has a session: nothing that the gateway could say in the clear is for it. */
+  begun: boolean
 }
 
 /** Connections that are on their way to another gateway at once. */
@@ -88,7 +89,7 @@ export class Relays implements RelayedOwner {
       generation: 0,
       orphanedAt: undefined,
       settled: false,
-      established: false,
+      begun: false,
     }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
@@ -129,7 +130,7 @@ export class Relays implements RelayedOwner {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
-        connection.close('nobody could tell whether the next gateway has it')
+        connection.close({ kind: 'undecided', reason: 'nobody could tell whether the next gateway has it' })
       else {
         connection.keep()
         this.#leaving.delete(connection)
@@ -163,7 +164,7 @@ export class Relays implements RelayedOwner {
       generation,
       orphanedAt: undefined,
       settled: true,
-      established: false,
+      begun: false,
     }
     this.#connections.set(connection, known)
     connection.newLeg(leg, fromLeg)
@@ -184,7 +185,7 @@ export class Relays implements RelayedOwner {
       this.#deliver(connection, known, end.inbound)
       return
     }
-    known.established = true
+    known.begun = true
     const { checkpoint, records, retained } = end.from
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
@@ -194,7 +195,7 @@ export class Relays implements RelayedOwner {
     )
   }
 
-  ended(connection: Relayed, unclean: string | undefined): void {
+  ended(connection: Relayed, unclean: Unclean | undefined): void {
     this.#connections.delete(connection)
     this.#leaving.delete(connection)
     if (unclean !== undefined) this.#owner.unclean('its container', unclean)
@@ -265,8 +266,8 @@ export class Relays implements RelayedOwner {
   }
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
-    if (known.established) {
-      connection.close(reason)
+    if (known.begun || connection.generation > 0) {
+      connection.close({ kind: 'orphaned', reason })
       return
     }
     this.#connections.delete(connection)

@@ -246,7 +246,7 @@ export class Journey {
     const inbound = this.#cut('up', this.#session === undefined ? CLIENT_PREFACE.length : 0)
     const fresh = {
       sessionId: new Uint8Array(16).fill(3),
-      idleLeft: this.#host.limits.idleMilliseconds,
+      idleLeft: this.#host.limits.timers['keep-alive'],
       inbound,
     }
     const envelope = this.#session === undefined ? freshHttp(fresh) : freshTls(fresh)
