@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { timersLeft } from '../src/http/timers.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
-import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
+import { CLIENT_EXTENSION, ClientExtension, TIMERS_EXTENSION } from '../src/transfer/extensions.ts'
+import { LEG_EXTENSION, LegCheckpoint, LegExtension, TakeOver } from '../src/transfer/leg.ts'
 import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
 import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
@@ -47,6 +49,15 @@ to read the new version before any process writes it. Where containers of two re
 read: such a request is answered with 503, and its connection stays whole and where it is.
 
 ${code(describe(Envelope))}
+
+Extensions of type ${LEG_EXTENSION}, \`LegExtension\`, say that the connection is relayed; of type ${TIMERS_EXTENSION}, \`TimersLeft\`, which timers run besides \`keep-alive\`, whose
+time is \`idle_left\`; of type ${CLIENT_EXTENSION}, \`ClientExtension\`, what the client's address is where the socket does not know it.
+
+${code(describe(LegExtension))}
+
+${code(describe(timersLeft))}
+
+${code(describe(ClientExtension))}
 
 ## Sealing
 

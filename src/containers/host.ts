@@ -1,3 +1,4 @@
+import { noneExceeded } from '../http/h2/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
@@ -76,6 +77,7 @@ export class Host implements ConnectionHost {
   readonly log: Log
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
+  readonly exceeded = noneExceeded()
   readonly slots: SlotFiles
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
@@ -155,6 +157,7 @@ export class Host implements ConnectionHost {
     if (peer.role !== 'container') return
     this.#others.add(peer)
     if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
+    else for (const connection of [...this.#connections]) connection.available()
   }
 
   gone(id: number): void {
@@ -229,7 +232,8 @@ export class Host implements ConnectionHost {
       connection = new Connection(this, envelope, stream, recovery)
     } catch (error) {
       stream.destroy()
-      if (error instanceof TlsError) return this.#refuse('malformed', error.message)
+      if (error instanceof TlsError || error instanceof DecodeError)
+        return this.#refuse('malformed', error.message)
       throw error
     }
     if (recovery === undefined) this.counters.accepted++

@@ -75,7 +75,7 @@ export class Rehearsal {
     const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
     this.#client = new Client({ provider, certificates }, mine)
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
-    const envelope = freshTls({ sessionId, idleLeft: options.limits.idleMilliseconds, inbound: EMPTY })
+    const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs })
   }
 

@@ -207,7 +207,7 @@ function port(fallback: number): Reader<number> {
   return (value, place) => number(value, place)
 }
 
-function seconds(minimum: number, maximum: number, fallback: number): Reader<number> {
+function seconds<D>(minimum: number, maximum: number, fallback: D): Reader<number | D> {
   const allowed = `a duration from ${minimum} to ${maximum} seconds, as 30, 1.5, "30s", "500ms" or "1m30s"`
   return scalar(allowed, fallback, value => {
     const duration = typeof value === 'string' ? parseDuration(value) : value
@@ -364,6 +364,37 @@ const environment: Reader<Readonly<Record<string, string>>> = (value, place) => 
   return Object.fromEntries(entries)
 }
 
+const connectionKeys = section({
+  /** The old name of `timers.keepAlive`. */
+  idleSeconds: seconds(0.1, 3600, undefined),
+  timers: section({
+    headers: seconds(0.1, 3600, 10),
+    requestBody: seconds(0.1, 3600, 30),
+    keepAlive: seconds(0.1, 3600, undefined),
+    handler: seconds(0, 86_400, 60),
+    container: seconds(0.01, 3600, 5),
+  }),
+  http2: truth(true),
+  streams: whole(1, 10_000, 128),
+  quietSeconds: seconds(0, 60, 0.05),
+  requests: whole(1, 1_000_000_000, 100),
+  headBytes: whole(256, 1_048_576, 16_384),
+  headerFields: whole(1, 10_000, 100),
+  bodyBytes: whole(0, 1_073_741_824, 10_485_760),
+})
+
+/** What one connection may do, and how long anything on it is waited for; `handler` 0: for ever. */
+const connection = (value: unknown, place: Place) => {
+  const { idleSeconds, timers, ...limits } = connectionKeys(value, place)
+  if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
+    const warning =
+      'connection.idleSeconds is the old name of connection.timers.keepAlive, which is there as well and counts'
+    place.warnings.push(warning)
+  }
+  return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
+}
+const KEEP_ALIVE = 30
+
 /** Every key there is, with what it may be and what it is unless told. */
 const ROOT = section({
   version,
@@ -402,14 +433,6 @@ const ROOT = section({
       rotationSeconds: seconds(1, 604_800, 3600),
     }),
   }),
-  connection: section({
-    idleSeconds: seconds(0.1, 3600, 30),
-    http2: truth(true),
-    quietSeconds: seconds(0, 60, 0.05),
-    requests: whole(1, 1_000_000_000, 100),
-    headBytes: whole(256, 1_048_576, 16_384),
-    headerFields: whole(1, 10_000, 100),
-    bodyBytes: whole(0, 1_073_741_824, 10_485_760),
-  }),
+  connection,
   functions,
 })

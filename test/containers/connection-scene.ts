@@ -6,8 +6,9 @@ import { ownerOfPath } from '../../src/containers/path.ts'
 import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
-import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/index.ts'
+import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
+import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
@@ -230,6 +231,7 @@ export class FakeHost implements ConnectionHost {
   }[] = []
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
+  readonly exceeded = noneExceeded()
   readonly slots = new SlotFiles(1)
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
@@ -237,7 +239,7 @@ export class FakeHost implements ConnectionHost {
   constructor(
     handle: (request: RequestView) => ResponseView | Promise<ResponseView> = nameOfRequest,
     more: {
-      readonly idleMilliseconds?: number
+      readonly timers?: Partial<TimerSettings>
       readonly quietMilliseconds?: number
       readonly http?: Partial<H1Limits>
       readonly http2?: Partial<H2Limits>
@@ -249,7 +251,7 @@ export class FakeHost implements ConnectionHost {
     const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
     this.checkpoints = new KeyRing(provider, spans).checkpoints
     this.limits = {
-      idleMilliseconds: more.idleMilliseconds ?? 30_000,
+      timers: { ...DEFAULT_TIMERS, ...more.timers },
       quietMilliseconds: more.quietMilliseconds ?? 50,
       http: { ...DEFAULT_LIMITS, ...more.http },
       http2: { ...DEFAULT_H2_LIMITS, ...more.http2 },
@@ -306,7 +308,7 @@ function nameOfRequest({ method, path }: RequestView): ResponseView {
 export function freshConnection(host: FakeHost, inbound = '', stream = new FakeStream()) {
   const envelope = freshHttp({
     sessionId: new Uint8Array(16).fill(1),
-    idleLeft: host.limits.idleMilliseconds,
+    idleLeft: host.limits.timers['keep-alive'],
     inbound: utf8(inbound),
   })
   const connection = new Connection(host, envelope, stream)

@@ -37,9 +37,10 @@ describe('parseConfig', () => {
       carrier: 'fd',
       duplicate: false,
       connection: {
-        idleSeconds: 30,
+        timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         http2: true,
         quietSeconds: 0.05,
+        streams: 128,
         requests: 100,
         headBytes: 16_384,
         headerFields: 100,
@@ -117,7 +118,7 @@ describe('parseConfig', () => {
       `version: 1.0\ngateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\nconnection: { idleSeconds: 250ms }\n${MINIMUM}`,
     )
     expect([gateway.http, gateway.https, gateway.limits.helloSeconds]).toEqual([0, 0, 90])
-    expect([gateway.limits.holdSeconds, connection.idleSeconds]).toEqual([0.5, 0.25])
+    expect([gateway.limits.holdSeconds, connection.timers.keepAlive]).toEqual([0.5, 0.25])
   })
 
   it('warns of unknown keys and goes on', () => {

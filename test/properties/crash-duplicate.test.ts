@@ -124,7 +124,7 @@ class World {
       this.begun.set(path, (this.begun.get(path) ?? 0) + 1)
       return { status: 200, body: path.startsWith('/large') ? new Uint8Array(200_000).fill(7) : method }
     }
-    const host = new FakeHost(answer, { idleMilliseconds: LONG_AFTER })
+    const host = new FakeHost(answer, { timers: { 'keep-alive': LONG_AFTER } })
     const { provider } = this.ledger
     const tickets = { sealer: ticketSealer(provider), count: 2 }
     Object.assign(host, { tls: { ...host.tls, provider, alpn: ['http/1.1'], tickets } })

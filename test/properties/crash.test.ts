@@ -107,7 +107,7 @@ class World {
   }
 
   #host(): FakeHost {
-    const host = new FakeHost(request => this.#answer(request), { idleMilliseconds: LONG_AFTER })
+    const host = new FakeHost(request => this.#answer(request), { timers: { 'keep-alive': LONG_AFTER } })
     const { provider } = this.ledger
     Object.assign(host, {
       tls: {
