@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
+import { memoryCounters } from '../containers/memory.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { probe } from '../transfer/native/libc.ts'
@@ -119,15 +120,13 @@ const FAREWELL = 100
 const RELAYED_FAREWELL = 2000
 
 function status(gateway: Gateway, inCustody: number): ControlMessage {
-  const { heapUsed, rss } = process.memoryUsage()
   const counters = {
     ...gateway.counters,
     connections: gateway.size,
     ...gateway.relayed,
     ...gateway.duplicated,
     inCustody,
-    heapKiB: heapUsed >> 10,
-    rssKiB: rss >> 10,
+    ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
 }

@@ -220,15 +220,19 @@ export class Relays implements RelayedOwner {
     functionName: string,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
-    const pair = openPair()
-    if (pair instanceof Promise) {
-      pair.then(
-        opened => this.#giveOver(connection, known, functionName, opened, send),
-        (error: Error) => connection.close({ kind: 'broken', reason: `no leg: ${error.message}` }),
-      )
-    } else {
-      this.#giveOver(connection, known, functionName, pair, send)
+    const noLeg = (error: unknown): void =>
+      this.#unwanted(connection, known, `no leg: ${(error as Error).message}`)
+    let pair: ReturnType<typeof openPair>
+    try {
+      pair = openPair()
+    } catch (error) {
+      // No descriptor is free: that must not end the connections that there are.
+      noLeg(error)
+      return
     }
+    if (pair instanceof Promise)
+      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
+    else this.#giveOver(connection, known, functionName, pair, send)
   }
 
   #giveOver(
