@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
+    slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
     loan: (request, _from, settle) =>
       host === undefined
         ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
@@ -70,6 +71,7 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
+      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),
@@ -79,7 +81,7 @@ async function main(): Promise<void> {
       tls: tlsConfig(settings, provider, keyRing),
       routes: settings.routes,
       limits: {
-        idleMilliseconds: settings.idleMilliseconds,
+        timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
         http2: limitsFor(settings.http.headBytes, settings.streams),

@@ -10,12 +10,13 @@ import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
+import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
-  readonly counters: { delivered: number; unclean: number; takenOver: number }
+  readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
-  unclean(target: string, reason: string): void
+  unclean(target: string, end: Unclean): void
   refused(target: string, verdict: unknown): void
   /** Nobody has taken a connection to which nothing has been sent. */
   giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
@@ -129,7 +130,7 @@ export class Relays implements RelayedOwner {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
-        connection.close('nobody could tell whether the next gateway has it')
+        connection.close({ kind: 'undecided', reason: 'nobody could tell whether the next gateway has it' })
       else {
         connection.keep()
         this.#leaving.delete(connection)
@@ -194,7 +195,7 @@ export class Relays implements RelayedOwner {
     )
   }
 
-  ended(connection: Relayed, unclean: string | undefined): void {
+  ended(connection: Relayed, unclean: Unclean | undefined): void {
     this.#connections.delete(connection)
     this.#leaving.delete(connection)
     if (unclean !== undefined) this.#owner.unclean('its container', unclean)
@@ -223,7 +224,7 @@ export class Relays implements RelayedOwner {
     if (pair instanceof Promise) {
       pair.then(
         opened => this.#giveOver(connection, known, functionName, opened, send),
-        (error: Error) => connection.close(`no leg: ${error.message}`),
+        (error: Error) => connection.close({ kind: 'broken', reason: `no leg: ${error.message}` }),
       )
     } else {
       this.#giveOver(connection, known, functionName, pair, send)
@@ -262,7 +263,7 @@ export class Relays implements RelayedOwner {
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
     if (known.begun || connection.generation > 0) {
-      connection.close(reason)
+      connection.close({ kind: 'orphaned', reason })
       return
     }
     this.#connections.delete(connection)

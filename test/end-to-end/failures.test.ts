@@ -26,6 +26,8 @@ version: 1
 gateway:
   defaultFunction: once
   limits: { holdSeconds: 300ms }
+connection:
+  timers: { container: 300ms }
 functions:
   once: { handler: ./once.mjs, certificate: echo, hosts: [echo.local] }
   hello: {}
@@ -97,7 +99,12 @@ describe('nobody is ready', () => {
 
     const stays = await session.request('/once')
     expect(stays).toMatchObject({ status: 503, container: 'hello-1' })
-    expect(textOf(stays)).toContain('the connection is intact')
+    expect(field(stays, 'retry-after')).toBe('1')
+    expect(JSON.parse(textOf(stays))).toMatchObject({
+      type: 'urn:hotpotato:problem:container-timeout',
+      detail: 'no container of the function once was ready within 0.3 s; the connection is intact',
+      setting: 'connection.timers.container',
+    })
     expect((await session.request('/hello')).status).toBe(200)
     await session.close()
     expect(session.handshakes).toBe(1)

@@ -33,6 +33,7 @@ gateway:
   defaultFunction: echo
 connection:
   requests: 1000000
+  timers: { container: 20s }
 functions:
   echo:
     hosts: [echo.local, "*.echo.local"]

@@ -64,6 +64,9 @@ export class Tunnel {
 
   tooLarge(): void {}
 
+  /** A WebSocket takes the time that it takes, and asks by itself whether the client is there. */
+  tick(): void {}
+
   cancel(_reason: Error): void {
     this.#over = true
     this.#call.end(1006, 'the stream broke')

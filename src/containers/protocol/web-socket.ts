@@ -30,7 +30,7 @@ export class WebSocket implements Protocol {
       { kick: () => owner.pump(), drained: () => owner.out.drained() },
       owner.host,
       { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
-      owner.host.limits.idleMilliseconds / 2,
+      owner.host.limits.timers['keep-alive'] / 2,
     )
   }
 
@@ -80,6 +80,17 @@ export class WebSocket implements Protocol {
   get calling(): boolean {
     return this.#call.working
   }
+
+  readonly portable = false
+
+  withdraw(): void {}
+
+  get watched(): boolean {
+    return this.#call.working
+  }
+
+  /** Whoever opens a WebSocket has said all that is waited for elsewhere. */
+  expired(): void {}
 
   inputEnded(): void {
     this.#call.end(1006, 'the client has gone')

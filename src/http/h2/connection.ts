@@ -32,13 +32,13 @@ export abstract class H2Connection {
   protected readonly spent: Spent
   /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
   protected readonly exceeded: Exceeded
+  protected readonly frame: FrameReader
   /** What we have said; in force for the peer once acknowledged. */
   protected readonly settings: Settings
   /** The highest stream that has been opened. */
   protected lastStreamId: number
   protected goawaySent: number | undefined
   protected goawayReceived: number | undefined
-  readonly #frame: FrameReader
   readonly #decoder: HpackDecoder
   readonly #receiver: Receiver
   readonly #resets: Set<number>
@@ -69,7 +69,7 @@ export abstract class H2Connection {
     this.goawayReceived = state?.goawayReceived
     this.#receiver = new Receiver(this.sender.output, limits, this.settings, state)
     this.#resets = new Set(state?.resetStreams)
-    this.#frame = new FrameReader(role, limits, state)
+    this.frame = new FrameReader(role, limits, state)
     this.#acknowledged = state?.settingsAcknowledged ?? false
     this.#settingsWaited = state?.settingsWaited ?? 0
     if (state === undefined) this.#begin()
@@ -78,7 +78,7 @@ export abstract class H2Connection {
 
   /** Bytes from the peer, in any pieces, borrowed until {@link next} has returned undefined or this is called again. */
   receive(bytes: Uint8Array): void {
-    if (!this.#over) this.#frame.push(bytes)
+    if (!this.#over) this.frame.push(bytes)
   }
 
   /** The next event; undefined if it takes more bytes. Then take the output. */
@@ -94,8 +94,8 @@ export abstract class H2Connection {
       }
       if (this.#over) return undefined
       try {
-        if (!this.#frame.read()) return undefined
-        this.#onFrame(this.#frame)
+        if (!this.frame.read()) return undefined
+        this.#onFrame(this.frame)
       } catch (error) {
         if (!(error instanceof H2Error)) throw error
         this.#fault(error)
@@ -151,7 +151,7 @@ export abstract class H2Connection {
 
   /** No stream is open, nothing is half read, and nothing waits to be sent or reported. */
   get quiescent(): boolean {
-    const idle = this.streams.size === 0 && this.#frame.idle && !this.reporting
+    const idle = this.streams.size === 0 && this.frame.idle && !this.reporting
     return idle && this.sender.output.length === 0 && !this.#over
   }
 
@@ -168,7 +168,7 @@ export abstract class H2Connection {
     if (this.#over) throw new Error('the connection is over')
     return {
       role: this.role,
-      ...this.#frame.export(),
+      ...this.frame.export(),
       outbound: this.sender.output.copy(),
       settingsAcknowledged: this.#acknowledged,
       settingsWaited: Math.round(this.#settingsWaited),
@@ -420,7 +420,7 @@ export abstract class H2Connection {
     this.exceeded.failed++
     for (const stream of this.streams.values()) this.sender.drop(stream)
     this.streams.clear()
-    this.#frame.clear()
+    this.frame.clear()
     this.report({ type: 'error', code: error.code, reason: error.message })
   }
 

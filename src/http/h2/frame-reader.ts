@@ -56,6 +56,18 @@ export class FrameReader implements frames.FrameHeader {
     return this.#queue.length === 0 && this.#block === undefined && this.#prefaceRead
   }
 
+  /** A header block has begun to come, and has not ended. Nothing else can come before it has. */
+  get inHeaders(): boolean {
+    if (this.#block !== undefined) return true
+    // What was looked at last is the header of the frame that waits for its payload.
+    return this.#queue.length >= FRAME_HEADER_LENGTH && this.type === FrameType.HEADERS
+  }
+
+  /** Bytes received and not yet read. */
+  get buffered(): number {
+    return this.#queue.length
+  }
+
   /**
    * Reads one frame; a header block is one frame of type HEADERS however many it took.
    * @returns false if it takes more bytes

@@ -6,6 +6,7 @@ import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
 import type { H2Event } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
+import type { FrameReader } from './frame-reader.ts'
 import type { Entry } from './hpack-table.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, spend } from './limits.ts'
 import { prepare } from './outgoing.ts'
@@ -53,6 +54,19 @@ export class H2Server extends H2Connection {
   accept(streamId: number): void {
     const stream = this.streams.get(streamId)
     if (stream !== undefined) this.#accept(stream)
+  }
+
+  /**
+   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever restores it is told of the request anew.
+   * @param request as it was announced @param content all that has been reported of it since
+   * @throws Error for a stream that is over, or answered
+   */
+  withdraw(request: Extract<H2Event, { type: 'request' }>, content: readonly Uint8Array[]): void {
+    const { streamId } = request
+    const stream = this.streams.get(streamId)
+    if (stream === undefined || stream.headSent) throw new Error('no request can be withdrawn')
+    const pieces = content.map(data => ({ type: 'data', streamId, data, endStream: false }) as const)
+    stream.announced = [request, ...pieces]
   }
 
   /**
@@ -104,6 +118,11 @@ export class H2Server extends H2Connection {
   /** Bytes of output that nobody has taken yet, without what waits for windows. */
   get untaken(): number {
     return this.sender.output.length
+  }
+
+  /** What has been received and not yet read; to be asked when {@link next} has none. */
+  get input(): Pick<FrameReader, 'inHeaders' | 'buffered'> {
+    return this.frame
   }
 
   protected override onShutdownPong(): void {
