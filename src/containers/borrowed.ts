@@ -1,18 +1,22 @@
 import type { Field, ResponseView } from '../http/message.ts'
+import { problem } from '../http/problem.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import { concat, EMPTY, utf8 } from '../wire/index.ts'
+import type { ConnectionLimits } from './connection-host.ts'
 import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
 import { LENT_BYTES } from './policy.ts'
+import { timeoutProblem } from './timeout.ts'
 
 /** Serves a request that another container has lent to this one. @param settle called once, perhaps before this returns */
 export function serveBorrowed(
   request: LoanRequest,
-  callee: Callee & { readonly container: string },
+  callee: Callee & { readonly container: string; readonly limits: Pick<ConnectionLimits, 'timers'> },
   functionPath: string,
   settle: (answer: LoanAnswer) => void,
 ): void {
   const { method, target, host, path, query, body, tls, alpn, serverName, hops, requestIndex } = request
   const { container } = callee
+  const { timers } = callee.limits
   const connection = {
     tls,
     ...(alpn === undefined ? {} : { alpn }),
@@ -26,15 +30,27 @@ export function serveBorrowed(
     ['x-hotpotato-container', container],
     ['x-hotpotato-hops', String(hops)],
   ]
+  const gathered = new Gathered(fields, answer => {
+    clearTimeout(timer)
+    settle(answer)
+  })
   const exchange = new Exchange(
     { method, target, version: '2', headers, host, path, query },
     callee,
-    { functionPath, connection },
-    new Gathered(fields, settle),
+    { functionPath, connection, timeout: timers.handler },
+    gathered,
     () => {},
   )
+  let timer: NodeJS.Timeout | undefined
   exchange.body(body)
   exchange.end()
+  if (timers.handler === 0 || gathered.begun) return
+  timer = setTimeout(() => {
+    if (gathered.begun) return
+    const what = timeoutProblem('handler', timers)
+    exchange.cancel(new Error(what.detail))
+    gathered.reply(problem(what))
+  }, timers.handler)
 }
 
 /** Gathers a response, which travels whole. */
@@ -49,6 +65,11 @@ class Gathered implements ResponseSink {
   constructor(fields: readonly Field[], settle: (answer: LoanAnswer) => void) {
     this.#fields = fields
     this.#settle = settle
+  }
+
+  /** There is a response, or its beginning. */
+  get begun(): boolean {
+    return this.#head !== undefined || this.#over
   }
 
   reply({ status, headers = [], body = EMPTY }: ResponseView): void {

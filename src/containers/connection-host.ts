@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
-import type { H2Limits } from '../http/h2/index.ts'
+import type { Exceeded, H2Limits } from '../http/h2/index.ts'
+import type { TimerSettings } from '../http/timers.ts'
 import type { ServerConfig } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { Release } from '../transfer/custody.ts'
@@ -9,11 +10,12 @@ import type { Descriptor } from '../transfer/stream.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
+import type { SlotFiles } from './slot-files.ts'
 
 /** What one connection may ask of a container. */
 export interface ConnectionLimits {
-  /** Between two requests. */
-  readonly idleMilliseconds: number
+  /** How long it waits, and for what. */
+  readonly timers: TimerSettings
   /** That a request for another function waits for an HTTP/2 connection to become quiet: see `policy.ts`. */
   readonly quietMilliseconds: number
   /** For HTTP/1; its `bodyBytes` count for HTTP/2 as well. */
@@ -28,9 +30,13 @@ export interface ConnectionHost extends Callee {
   readonly tls: ServerConfig
   /** Seals what another container of the function goes on from. */
   readonly checkpoints: CheckpointSealer
+  /** Where it leaves them, if it is not a leg that carries the connection. */
+  readonly slots: SlotFiles
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** What clients overdo over HTTP/2 is counted here. */
+  readonly exceeded: Exceeded
   /**
    * The function that a path names, and the path without that name, or else the function that a host names; undefined if neither
    * names one.
@@ -63,4 +69,6 @@ export interface Frozen {
   readonly envelope: Envelope
   /** Open until the verdict. */
   readonly descriptor: Descriptor
+  /** To be called before it is sent to that container. */
+  readonly offering: (target: number) => void
 }

@@ -2,22 +2,24 @@ import type { Field } from '../http/message.ts'
 import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { ConnectionDescription } from '../transfer/control.ts'
-import type { Release } from '../transfer/custody.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
-import { wipeEnvelope } from '../transfer/parcel.ts'
+import { timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
+import { type Departing, Departure } from './departure.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
 import type { Errand } from './errand.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
-import { Leg, type LegOwner } from './leg.ts'
 import { Outlet } from './outlet.ts'
+import { Patience } from './patience.ts'
 import { chosen, NO_APPLICATION, speak } from './protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import type { Recovery } from './recovery.ts'
-import { unavailable } from './unavailable.ts'
+import type { Survival, SurvivalOwner } from './survival.ts'
+import { survivalOf } from './survivals.ts'
+import type { Timeout } from './timeout.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
 const HIGH_WATER = 65_536
@@ -30,7 +32,7 @@ type Phase = 'open' | 'frozen' | 'closing' | 'closed'
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection implements ProtocolOwner, LegOwner {
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   readonly host: ConnectionHost
   readonly out: Outlet
   readonly fields: readonly Field[]
@@ -38,8 +40,8 @@ export class Connection implements ProtocolOwner, LegOwner {
   readonly sessionId: Uint8Array
   generation: number
   readonly #hops: number
-  /** If the gateway relays the connection. */
-  readonly #leg: Leg | undefined
+  /** If it outlives this container. */
+  readonly #survival: Survival | undefined
   /** What is known of the owner who died, until the requests that it had have been looked at. */
   #recovery: Recovery | undefined
   #protocol: Protocol
@@ -47,14 +49,10 @@ export class Connection implements ProtocolOwner, LegOwner {
   #pumping = false
   #paused = false
   #readEnded = false
-  #draining = false
-  #leaving = false
-  /** An order to move that has not been carried out. */
-  #errand: Errand | undefined
-  /** What is on its way to another container. */
-  #offered: Envelope | undefined
+  readonly #departure = new Departure(this)
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
+  readonly patience: Patience
   #linger: NodeJS.Timeout | undefined
 
   /**
@@ -69,12 +67,13 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
-    const received = Leg.receivedOf(envelope)
-    this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
+    this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
-    this.out = new Outlet(stream, session, this.#leg, () => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.#onDrained())
+    const { timers } = host.limits
+    this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(host.limits.idleMilliseconds, envelope.idleLeft, () => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, () => this.#onIdle())
   }
 
   /** The session id in hexadecimal. */
@@ -85,6 +84,7 @@ export class Connection implements ProtocolOwner, LegOwner {
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
+    this.patience.start()
     this.#stream.read({
       bytes: view => {
         if (this.#phase !== 'open') return
@@ -101,7 +101,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
   #breakOff(): void {
-    if (this.#leg !== undefined) this.#leg.cut = true
+    if (this.#survival !== undefined) this.#survival.cut = true
     this.out.flush()
     this.#session?.abort('internal_error')
     this.hangUp()
@@ -117,10 +117,10 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
     const recovery = this.#recovery
-    if (recovery === undefined || this.#leg === undefined) return undefined
+    if (recovery === undefined || this.#survival === undefined) return undefined
     if (alone) this.#recovery = undefined
     // Before anything is begun: should we die, too, the next one knows how often it was tried.
-    this.#leg.attempts = recovery.attempts + 1
+    this.#survival.attempts = recovery.attempts + 1
     this.out.flush()
     return recovery.judge(method, functionName, this.host.retries(functionName))
   }
@@ -130,37 +130,12 @@ export class Connection implements ProtocolOwner, LegOwner {
    * @param moves to another container of this function, if one takes it; otherwise it ends
    */
   drain(moves = false): void {
-    this.#draining = true
-    this.#leaving = moves
-    if (this.#phase !== 'open') return
-    if (moves) this.#leave()
-    else this.#protocol.drain()
+    this.#departure.drain(moves)
   }
 
   /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
   moveTo(errand: Errand): void {
-    if (!this.#errand?.open) this.#errand = errand
-    else errand.report('kept', 'it is leaving already')
-    this.#leave()
-  }
-
-  #leave(): void {
-    this.#protocol.hold()
-    this.pump()
-  }
-
-  /** Goes, unless something is underway. */
-  #depart(): void {
-    if (this.#phase !== 'open' || !this.#protocol.quiet) return
-    const { functionName } = this.host
-    if (this.#leaving) {
-      this.#leaving = false
-      this.#errand?.report('unknown')
-      if (!this.#offer(functionName, false)) this.#protocol.drain()
-    } else if (!this.#offer(functionName, false, this.#errand?.target)) {
-      this.#errand?.report('kept', 'there is no such container any more')
-      this.#protocol.unhold()
-    }
+    this.#departure.moveTo(errand)
   }
 
   /** What `status` shows. @param now as `performance.now()` */
@@ -208,7 +183,7 @@ export class Connection implements ProtocolOwner, LegOwner {
     this.out.flush()
     this.#applyBackpressure()
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
-    if (this.#leaving || this.#errand?.open) this.#depart()
+    if (this.#departure.wanted) this.#departure.depart()
   }
 
   #step(): boolean {
@@ -249,26 +224,29 @@ export class Connection implements ProtocolOwner, LegOwner {
     } else if (event.type === 'handshake_complete') {
       this.#protocol = chosen(this, this.#protocol, event.alpn)
       // From here on somebody else can go on, also if the first request came at once.
-      if (this.#leg !== undefined) this.out.flush()
+      if (this.#survival !== undefined) this.out.flush()
     }
   }
 
   /** Offers the connection, with the request that waits in it, to another container. @returns false if there is none */
   move(functionName: string): boolean {
-    return this.#offer(functionName, true)
+    return this.#departure.follow(functionName)
   }
 
-  #offer(functionName: string, requested: boolean, only?: number): boolean {
-    this.#protocol.flush()
+  get open(): boolean {
+    return this.#phase === 'open'
+  }
+
+  get protocol(): Protocol {
+    return this.#protocol
+  }
+
+  utter(): boolean {
     this.out.flush()
-    // Nothing moves without a client.
-    if (this.#stream.state !== 'open') return true
-    const settle = (release: Release): void => this.#settle(release, requested ? functionName : undefined)
-    return this.host.offer(functionName, () => this.#freeze(), settle, only)
+    return this.#stream.state === 'open'
   }
 
-  /** Stops reading and writing, and gives everything up that another container needs. */
-  #freeze(): Frozen | Promise<Frozen> {
+  freeze(): Frozen | Promise<Frozen> {
     this.#phase = 'frozen'
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
@@ -280,16 +258,17 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
+    this.patience.rest()
     if (unread.length > 0) this.#take(unread)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    this.#offered = envelope
-    return { envelope, descriptor }
+    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
+    const { quiet } = this.#protocol
     return {
       formatVersion: FORMAT_VERSION,
       sessionId: this.sessionId,
@@ -297,48 +276,50 @@ export class Connection implements ProtocolOwner, LegOwner {
       hops: this.#hops,
       idleLeft: this.#idle.left,
       tls,
-      application: this.#protocol.quiet ? this.#protocol.export() : NO_APPLICATION,
-      extensions: this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)],
+      application: quiet ? this.#protocol.export() : NO_APPLICATION,
+      extensions: [
+        ...(this.#survival === undefined ? [] : [this.#survival.extension]),
+        ...(quiet ? timersExtension(this.patience.export()) : []),
+      ],
     }
   }
 
-  /** What became of the offer. */
-  #settle(release: Release, wanted: string | undefined): void {
-    const envelope = this.#offered
-    this.#offered = undefined
-    if (release.state === 'gone') {
-      this.#stream.destroy()
-      // To somebody else, if a request was what made it move.
-      this.#errand?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
-      if (envelope !== undefined) wipeEnvelope(envelope)
-      this.#close('moved')
-    } else if (envelope === undefined) {
-      // The client went away before anything could be sent.
+  left(how: 'moved' | 'unknown' | 'broken'): void {
+    if (how === 'broken') {
       this.#finish()
-    } else if (release.state === 'ended') {
-      // Nobody can tell whether the target has it: it must not live twice.
-      this.#stream.shutdown()
-      wipeEnvelope(envelope)
-      // The gateway finds the end of its leg, and another container goes on.
-      this.#close(this.#leg === undefined ? 'unclean' : 'ended')
-    } else {
-      const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
-      if (wanted === undefined) this.#errand?.report('kept', release.verdict?.detail ?? 'it is gone')
-      this.#resume(envelope, answer && { functionName: wanted!, answer })
+      return
     }
+    // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its leg, and another container goes on.
+    if (how === 'moved') this.#stream.destroy()
+    else this.#stream.shutdown()
+    this.#close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
   }
 
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
-  #resume(envelope: Envelope, refusal: Refusal | undefined): void {
+  resume(envelope: Envelope, refusal: Refusal | undefined): void {
+    this.#survival?.claim()
     this.generation = envelope.generation
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.#phase = 'open'
     this.#idle.start()
+    this.patience.start()
     this.#stream.unlift()
-    if (refusal === undefined && this.#draining && !this.#leaving) this.#protocol.drain()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
-    else this.pump()
+    this.pump()
+    if (refusal === undefined && this.#departure.ending && this.open) this.#protocol.drain()
+  }
+
+  /** A container has come that a request may have waited for. */
+  available(): void {
+    if (this.#phase === 'open') this.pump()
+  }
+
+  #onTime(now: number, timer: Timeout | undefined): void {
+    if (!this.open) return
+    if (timer !== undefined) this.#protocol.expired(timer)
+    if (this.open) this.#protocol.tick?.(now)
+    this.pump()
   }
 
   get gone(): boolean {
@@ -356,12 +337,12 @@ export class Connection implements ProtocolOwner, LegOwner {
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
     this.touch()
-    if (this.#leg !== undefined) {
-      this.#leg.attempts = 0
+    if (this.#survival !== undefined) {
+      this.#survival.attempts = 0
       // Before the next request is looked at, which may be in the pipe already.
       this.out.flush()
     }
-    if (this.#draining && !this.#leaving) this.#protocol.drain()
+    if (this.#departure.ending) this.#protocol.drain()
     else this.pump()
   }
 
@@ -393,7 +374,7 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   /** Bytes from the stream. */
   #take(bytes: Uint8Array): void {
-    if (this.#leg !== undefined) this.#leg.received += bytes.length
+    if (this.#survival !== undefined) this.#survival.received += bytes.length
     if (this.#session === undefined) this.#protocol.receive(bytes)
     else this.#session.feed(bytes)
   }
@@ -413,15 +394,17 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #finish(): void {
     this.out.mark('broken')
-    this.#stream.destroy()
+    this.out.close()
     this.#close('ended')
   }
 
   #close(why: 'ended' | 'moved' | 'unclean'): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
-    this.#errand?.report('ended', 'its client has gone')
+    if (why !== 'moved') this.#survival?.done()
+    this.#departure.ended()
     this.#idle.stop()
+    this.patience.rest()
     clearTimeout(this.#linger)
     this.out.release()
     this.out.session = undefined
@@ -430,16 +413,15 @@ export class Connection implements ProtocolOwner, LegOwner {
 
   #onIdle(): void {
     // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
-    if (this.#stream.queued ? this.out.progressed() : this.#protocol.calling) {
+    if (this.#stream.queued ? this.out.progressed() : this.#protocol.watched) {
       this.#idle.touch()
       this.#idle.start()
       return
     }
-    const reason = new Error('the client was idle for too long')
     // A promise of the lift that never comes is taken back by this, too.
-    if (this.#stream.queued) this.#stream.destroy()
+    if (this.#stream.queued) this.out.close()
     if (this.#phase === 'frozen') return
-    this.#protocol.cancel(reason)
+    this.#protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Field, header, type RequestHead, type ResponseView } from '../http/message.ts'
+import { type Field, header, type RequestHead, type RequestView, type ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import {
@@ -41,6 +41,14 @@ export interface Callee {
   waitUntil(work: Promise<unknown>): void
 }
 
+/** What a call knows besides the request's head. */
+export interface CallRequest {
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  /** Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to it. */
+  readonly timeout: number
+}
+
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
 const BODY_BUFFER = 65_536
 
@@ -56,14 +64,17 @@ export class Exchange {
   readonly #onPull: () => void
   #chunks: Uint8Array[] = []
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly #timeout: number
   #started = false
   #bodyEnded = false
+  /** Nobody waits for a response any more. */
+  #cancelled = false
 
   /** @param onPull called when {@link wantsBody} has become true again */
   constructor(
     head: RequestHead,
     callee: Callee,
-    request: { readonly functionPath: string; readonly connection: ConnectionInfo },
+    request: CallRequest,
     sink: ResponseSink,
     onPull: () => void,
   ) {
@@ -71,6 +82,7 @@ export class Exchange {
     this.#callee = callee
     this.#sink = sink
     this.#onPull = onPull
+    this.#timeout = request.timeout
     this.#context = new CallContext(head, callee, request.functionPath, request.connection)
   }
 
@@ -85,6 +97,24 @@ export class Exchange {
     return this.#bodyEnded
   }
 
+  /** Whether the function has been called. */
+  get started(): boolean {
+    return this.#started
+  }
+
+  /** The body as far as it has come and no function has it; to be asked for only when the request is given up here, unanswered. */
+  takeBack(): readonly Uint8Array[] {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#cancelled = true
+    return chunks
+  }
+
+  /** Bytes of it. */
+  get held(): number {
+    return this.#chunks.reduce((sum, { length }) => sum + length, 0)
+  }
+
   /** A piece of the body. */
   body(data: Uint8Array): void {
     if (this.#stream === undefined) this.#chunks.push(data)
@@ -94,6 +124,7 @@ export class Exchange {
   /** The body has come whole. */
   end(): void {
     this.#bodyEnded = true
+    if (this.#cancelled) return
     if (this.#stream !== undefined) {
       try {
         this.#stream.close()
@@ -114,7 +145,7 @@ export class Exchange {
 
   /** There is no more of the body for now: a function that can read a stream begins. */
   wait(): void {
-    if (this.#started || this.#bodyEnded || this.#callee.module.kind !== 'fetch') return
+    if (this.#started || this.#bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
     const stream = new ReadableStream<Uint8Array>(
       {
         start: controller => {
@@ -129,8 +160,9 @@ export class Exchange {
     this.#run(stream)
   }
 
-  /** The client is gone. */
+  /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
+    this.#cancelled = true
     this.#context.abort(reason)
     try {
       this.#stream?.error(reason)
@@ -149,10 +181,11 @@ export class Exchange {
 
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
+    if (this.#timeout > 0) this.#context.deadline = Date.now() + this.#timeout
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
-        const response = module.handle({ ...this.#head, body: body as Uint8Array }, this.#context)
+        const response = module.handle(viewOf(this.#head, body as Uint8Array), this.#context)
         if (response instanceof Promise)
           response.then(view => this.#answer(view)).catch(error => this.#fail(error))
         else this.#answer(response)
@@ -165,6 +198,7 @@ export class Exchange {
   }
 
   #answer(view: ResponseView): void {
+    if (this.#cancelled) return
     const { status, headers, body, length } = fromResponseView(view, this.#head.method)
     if (body !== undefined || length === 0)
       this.#sink.reply({ status, headers, body: (body as Uint8Array) ?? EMPTY })
@@ -186,6 +220,10 @@ export class Exchange {
     )
     const response = await module.fetch(request, environment, this.#context)
     const out = await fromWebResponse(response, this.#head.method)
+    if (this.#cancelled) {
+      if (out.body instanceof ReadableStream) await out.body.cancel()
+      return
+    }
     if (out.body instanceof Uint8Array)
       this.#sink.reply({ status: out.status, headers: out.headers, body: out.body })
     else if (out.body === undefined) this.#withoutBody(out)
@@ -216,7 +254,7 @@ export class Exchange {
   }
 
   #fail(error: unknown): void {
-    if (this.#context.signal.aborted) return
+    if (this.#cancelled) return
     if (error instanceof RequestError) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
@@ -224,6 +262,14 @@ export class Exchange {
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
+}
+
+/** Written out, because a spread takes ten times as long. */
+function viewOf(
+  { method, target, version, headers, host, path, query }: RequestHead,
+  body: Uint8Array,
+): RequestView {
+  return { method, target, version, headers, host, path, query, body }
 }
 
 function functionFailed(name: string): Problem {
@@ -240,6 +286,7 @@ export class CallContext implements Context {
   readonly functionPath: string
   readonly connection: ConnectionInfo
   readonly log: Log
+  deadline?: number
   readonly #callee: Callee
   #callId: string | undefined
   #controller: AbortController | undefined

@@ -58,7 +58,7 @@ export interface Context {
   readonly functionName: string
   /** The path without the `/NAME` or `/function/NAME` that chose the function; always begins with a slash. */
   readonly functionPath: string
-  /** When the platform gives up on the answer, in milliseconds since 1970. */
+  /** When the platform gives up on the answer, in milliseconds since 1970; later if content of the request still comes. */
   readonly deadline?: number
   /** Aborted when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal

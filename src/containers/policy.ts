@@ -27,6 +27,9 @@ export const LENT_BYTES = 8_388_608
 /** Bytes that a connection may have for its client, not let out by windows yet, when it moves; a busy one has more. */
 export const CARRIED_BYTES = 262_144
 
+/** Bytes of a request that no function has begun with which go along when its connection moves; with more it is served first. */
+export const CARRIED_REQUEST_BYTES = 4_194_304
+
 export type Decision = 'move' | 'wait' | 'lend'
 
 /** How one connection is used, and what follows for requests that belong elsewhere. It forgets all of that when it moves. */

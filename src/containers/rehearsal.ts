@@ -75,7 +75,7 @@ export class Rehearsal {
     const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
     this.#client = new Client({ provider, certificates }, mine)
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
-    const envelope = freshTls({ sessionId, idleLeft: options.limits.idleMilliseconds, inbound: EMPTY })
+    const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs })
   }
 
@@ -126,6 +126,7 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
       : { kind, file: 'rehearsal', fetch: async request => new Response(await request.arrayBuffer()) }
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
+    id: 0,
     container: name,
     functionName: name,
     module,

@@ -9,6 +9,8 @@ import type { Outlet } from './outlet.ts'
 export interface ResponderOwner {
   /** The connection answers nobody any more. */
   readonly gone: boolean
+  /** The response's head has been given out. */
+  began(): void
   /** The response has been given out whole. */
   responded(): void
   /** The response was begun and cannot be finished. */
@@ -52,6 +54,14 @@ export class Responder implements ResponseSink {
   begin(head: Parameters<ResponseSink['begin']>[0]): void {
     if (this.#owner.gone) return
     this.#out.send([this.#http.respond(this.#marked(head), Date.now())])
+    this.#owner.began()
+  }
+
+  /** The last response of a connection on which no request is being served. */
+  refuse(response: ResponseView): void {
+    if (this.#owner.gone) return
+    this.#out.send([this.#http.refuse(this.#marked(response), Date.now())], true)
+    this.#owner.responded()
   }
 
   write(data: Uint8Array): Promise<void> | undefined {

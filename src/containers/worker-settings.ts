@@ -1,4 +1,5 @@
 import type { H1Limits } from '../http/h1/index.ts'
+import type { TimerSettings } from '../http/timers.ts'
 import type { MemberSettings } from './membership.ts'
 import type { Retries } from './recovery.ts'
 import type { RouteEntry } from './routes.ts'
@@ -17,7 +18,7 @@ export interface WorkerSettings extends MemberSettings {
   readonly routes: readonly RouteEntry[]
   readonly certificate: { readonly directory: string; readonly name: string }
   readonly tls: TlsSettings
-  readonly idleMilliseconds: number
+  readonly timers: TimerSettings
   /** That a request for another function waits for an HTTP/2 connection to become quiet. */
   readonly quietMilliseconds: number
   /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
@@ -27,6 +28,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
+  /** Requests that a client may have open at once on one connection of HTTP/2. */
+  readonly streams: number
 }
 
 /** What of TLS can be configured. */

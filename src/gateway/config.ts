@@ -27,6 +27,8 @@ export interface FunctionConfig {
   readonly environment: Readonly<Record<string, string>>
   /** How its connections reach it; undefined: as all do. */
   readonly carrier: Carrier | undefined
+  /** Whether the gateway keeps a duplicate of each of its sockets, if they are given away; undefined: as with all. */
+  readonly duplicate: boolean | undefined
   /** Which of its requests may be begun a second time after a container died over them. */
   readonly retries: Retries
 }
@@ -61,6 +63,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
   HOTPOTATO_CARRIER: 'carrier',
   HOTPOTATO_REHEARSALS: 'rehearsals',
+  HOTPOTATO_DUPLICATE: 'duplicate',
 }
 
 /** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
@@ -98,6 +101,14 @@ export function parseConfig(text: string, directory: string, variables: Variable
   return { config, warnings }
 }
 
+/** Whether the gateway keeps a duplicate of the sockets of a function's connections. */
+export function isDuplicated(
+  one: Pick<FunctionConfig, 'carrier' | 'duplicate'>,
+  config: Pick<Config, 'carrier' | 'duplicate'>,
+): boolean {
+  return (one.carrier ?? config.carrier) === 'fd' && (one.duplicate ?? config.duplicate)
+}
+
 function variablesByPath(variables: Variables): Place['variables'] {
   const found = new Map<string, readonly [string, string]>()
   for (const [name, path] of Object.entries(ENVIRONMENT)) {
@@ -108,7 +119,7 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions }: Config): void {
+function checkTogether({ gateway, functions, carrier }: Config): void {
   const { defaultFunction, http, https } = gateway
   if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
     const names = [...functions.keys()].join(', ')
@@ -119,7 +130,9 @@ function checkTogether({ gateway, functions }: Config): void {
   if (http === https && http !== 0)
     throw new ConfigError('gateway.http and gateway.https must be different ports')
   const owners = new Map<string, string>()
-  for (const { name, hosts } of functions.values()) {
+  for (const { name, hosts, duplicate, ...one } of functions.values()) {
+    if (duplicate === true && (one.carrier ?? carrier) === 'relay')
+      throw new ConfigError(`functions.${name}.duplicate is for carrier: fd; a relayed connection needs none`)
     for (const host of hosts) {
       const other = owners.get(host)
       if (other !== undefined)
@@ -154,7 +167,7 @@ function scalar<T, D>(
   return (value, place) => {
     const variable = place.variables.get(place.path)
     const [name, given] =
-      variable === undefined ? [place.path, value ?? undefined] : [variable[0], numeric(variable[1])]
+      variable === undefined ? [place.path, value ?? undefined] : [variable[0], plain(variable[1])]
     if (given === undefined) return fallback
     return judge(given, place) ?? refuse(name, allowed, given)
   }
@@ -171,8 +184,9 @@ function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
 
-/** Environment variables are text; a number in one means what it means in YAML. */
-function numeric(text: string): string | number {
+/** Environment variables are text; a number or a truth value in one means what it means in YAML. */
+function plain(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
   return /^\d{1,15}$/.test(text) ? Number(text) : text
 }
 
@@ -184,12 +198,16 @@ function whole(minimum: number, maximum: number, fallback: number): Reader<numbe
   )
 }
 
+function truth<D extends boolean | undefined>(fallback: D): Reader<boolean | D> {
+  return scalar('true or false', fallback, value => (typeof value === 'boolean' ? value : undefined))
+}
+
 function port(fallback: number): Reader<number> {
   const number = whole(0, 65_535, fallback)
   return (value, place) => number(value, place)
 }
 
-function seconds(minimum: number, maximum: number, fallback: number): Reader<number> {
+function seconds<D>(minimum: number, maximum: number, fallback: D): Reader<number | D> {
   const allowed = `a duration from ${minimum} to ${maximum} seconds, as 30, 1.5, "30s", "500ms" or "1m30s"`
   return scalar(allowed, fallback, value => {
     const duration = typeof value === 'string' ? parseDuration(value) : value
@@ -288,6 +306,7 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     replicas,
     environment,
     carrier: oneOf(CARRIERS, undefined),
+    duplicate: truth(undefined),
     retries: oneOf(RETRIES, 'idempotent'),
   })
   return { name, ...fields(value, place) }
@@ -345,12 +364,44 @@ const environment: Reader<Readonly<Record<string, string>>> = (value, place) => 
   return Object.fromEntries(entries)
 }
 
+const connectionKeys = section({
+  /** The old name of `timers.keepAlive`. */
+  idleSeconds: seconds(0.1, 3600, undefined),
+  timers: section({
+    headers: seconds(0.1, 3600, 10),
+    requestBody: seconds(0.1, 3600, 30),
+    keepAlive: seconds(0.1, 3600, undefined),
+    handler: seconds(0, 86_400, 60),
+    container: seconds(0.01, 3600, 5),
+  }),
+  http2: truth(true),
+  streams: whole(1, 10_000, 128),
+  quietSeconds: seconds(0, 60, 0.05),
+  requests: whole(1, 1_000_000_000, 100),
+  headBytes: whole(256, 1_048_576, 16_384),
+  headerFields: whole(1, 10_000, 100),
+  bodyBytes: whole(0, 1_073_741_824, 10_485_760),
+})
+
+/** What one connection may do, and how long anything on it is waited for; `handler` 0: for ever. */
+const connection = (value: unknown, place: Place) => {
+  const { idleSeconds, timers, ...limits } = connectionKeys(value, place)
+  if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
+    const warning =
+      'connection.idleSeconds is the old name of connection.timers.keepAlive, which is there as well and counts'
+    place.warnings.push(warning)
+  }
+  return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
+}
+const KEEP_ALIVE = 30
+
 /** Every key there is, with what it may be and what it is unless told. */
 const ROOT = section({
   version,
   runDirectory: directory('run'),
   certificates: directory('certs'),
   carrier: oneOf(CARRIERS, 'fd'),
+  duplicate: truth(false),
   gateway: section({
     host: hostAddress,
     http: port(8080),
@@ -382,14 +433,6 @@ const ROOT = section({
       rotationSeconds: seconds(1, 604_800, 3600),
     }),
   }),
-  connection: section({
-    idleSeconds: seconds(0.1, 3600, 30),
-    http2: scalar('true or false', true, value => (typeof value === 'boolean' ? value : undefined)),
-    quietSeconds: seconds(0, 60, 0.05),
-    requests: whole(1, 1_000_000_000, 100),
-    headBytes: whole(256, 1_048_576, 16_384),
-    headerFields: whole(1, 10_000, 100),
-    bodyBytes: whole(0, 1_073_741_824, 10_485_760),
-  }),
+  connection,
   functions,
 })

@@ -1,8 +1,9 @@
 import type { ProviderName } from '../containers/membership.ts'
 import type { RouteEntry } from '../containers/routes.ts'
 import type { WorkerSettings } from '../containers/worker-settings.ts'
+import type { TimerSettings } from '../http/timers.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { Config } from './config.ts'
+import { type Config, isDuplicated } from './config.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec } from './member.ts'
@@ -52,11 +53,12 @@ export function plan(config: Config, options: PlanOptions): Plan {
           routes,
           certificate: { directory: config.certificates, name: one.certificate },
           tls: config.tls,
-          idleMilliseconds: config.connection.idleSeconds * 1000,
+          timers: timers(config),
           quietMilliseconds: config.connection.quietSeconds * 1000,
           rehearsals: config.rehearsals,
           http: httpLimits(config),
           http2: config.connection.http2,
+          streams: config.connection.streams,
         }
         return { name, entry: WORKER, settings }
       }),
@@ -84,13 +86,25 @@ function httpLimits({ connection }: Config) {
   return { headBytes, headerFields, bodyBytes, requests }
 }
 
+/** Milliseconds by timer. */
+function timers({ connection }: Config): TimerSettings {
+  const { headers, requestBody, keepAlive, handler, container } = connection.timers
+  return {
+    headers: headers * 1000,
+    'request-body': requestBody * 1000,
+    'keep-alive': keepAlive * 1000,
+    handler: handler * 1000,
+    container: container * 1000,
+  }
+}
+
 function gatewaySettings(
   config: Config,
   functionNames: readonly string[],
   routes: readonly RouteEntry[],
   options: PlanOptions,
 ): Omit<GatewaySettings, 'id' | 'token' | 'descriptors'> {
-  const { gateway, functions, connection } = config
+  const { gateway, functions } = config
   return {
     ...options,
     name: 'gateway',
@@ -105,11 +119,12 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
-      idleMilliseconds: connection.idleSeconds * 1000,
+      idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),
       carriers: Object.fromEntries(
         [...functions.values()].map(one => [one.name, one.carrier ?? config.carrier]),
       ),
+      duplicated: [...functions.values()].filter(one => isDuplicated(one, config)).map(({ name }) => name),
     },
   }
 }

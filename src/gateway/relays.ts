@@ -10,12 +10,13 @@ import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
+import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
-  readonly counters: { delivered: number; unclean: number; takenOver: number }
+  readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
-  unclean(target: string, reason: string): void
+  unclean(target: string, end: Unclean): void
   refused(target: string, verdict: unknown): void
   /** Nobody has taken a connection to which nothing has been sent. */
   giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
@@ -35,6 +36,8 @@ interface Known {
   orphanedAt: number | undefined
   /** A container has taken it, and no other one is being looked for. */
   settled: boolean
+  /** Its client has a session: nothing that the gateway could say in the clear is for it. */
+  begun: boolean
 }
 
 /** Connections that are on their way to another gateway at once. */
@@ -86,6 +89,7 @@ export class Relays implements RelayedOwner {
       generation: 0,
       orphanedAt: undefined,
       settled: false,
+      begun: false,
     }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
@@ -126,7 +130,7 @@ export class Relays implements RelayedOwner {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
-        connection.close('nobody could tell whether the next gateway has it')
+        connection.close({ kind: 'undecided', reason: 'nobody could tell whether the next gateway has it' })
       else {
         connection.keep()
         this.#leaving.delete(connection)
@@ -160,6 +164,7 @@ export class Relays implements RelayedOwner {
       generation,
       orphanedAt: undefined,
       settled: true,
+      begun: false,
     }
     this.#connections.set(connection, known)
     connection.newLeg(leg, fromLeg)
@@ -180,6 +185,7 @@ export class Relays implements RelayedOwner {
       this.#deliver(connection, known, end.inbound)
       return
     }
+    known.begun = true
     const { checkpoint, records, retained } = end.from
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
@@ -189,7 +195,7 @@ export class Relays implements RelayedOwner {
     )
   }
 
-  ended(connection: Relayed, unclean: string | undefined): void {
+  ended(connection: Relayed, unclean: Unclean | undefined): void {
     this.#connections.delete(connection)
     this.#leaving.delete(connection)
     if (unclean !== undefined) this.#owner.unclean('its container', unclean)
@@ -214,15 +220,19 @@ export class Relays implements RelayedOwner {
     functionName: string,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
-    const pair = openPair()
-    if (pair instanceof Promise) {
-      pair.then(
-        opened => this.#giveOver(connection, known, functionName, opened, send),
-        (error: Error) => connection.close(`no leg: ${error.message}`),
-      )
-    } else {
-      this.#giveOver(connection, known, functionName, pair, send)
+    const noLeg = (error: unknown): void =>
+      this.#unwanted(connection, known, `no leg: ${(error as Error).message}`)
+    let pair: ReturnType<typeof openPair>
+    try {
+      pair = openPair()
+    } catch (error) {
+      // No descriptor is free: that must not end the connections that there are.
+      noLeg(error)
+      return
     }
+    if (pair instanceof Promise)
+      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
+    else this.#giveOver(connection, known, functionName, pair, send)
   }
 
   #giveOver(
@@ -256,8 +266,8 @@ export class Relays implements RelayedOwner {
   }
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
-    if (connection.generation > 0) {
-      connection.close(reason)
+    if (known.begun || connection.generation > 0) {
+      connection.close({ kind: 'orphaned', reason })
       return
     }
     this.#connections.delete(connection)

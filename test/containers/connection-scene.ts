@@ -3,10 +3,12 @@ import type { ConnectionHost, ConnectionLimits, Frozen } from '../../src/contain
 import type { FunctionModule } from '../../src/containers/handler.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
+import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
-import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/index.ts'
+import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
+import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
@@ -203,6 +205,9 @@ export interface Offer {
   readonly settle: (release: Release) => void
 }
 
+/** The id of whom everything is offered to. */
+export const TARGET = 2
+
 /** A container without channels: it notes what its connections ask for. */
 export class FakeHost implements ConnectionHost {
   readonly container = 'echo-1'
@@ -226,13 +231,15 @@ export class FakeHost implements ConnectionHost {
   }[] = []
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
+  readonly exceeded = noneExceeded()
+  readonly slots = new SlotFiles(1)
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
   constructor(
     handle: (request: RequestView) => ResponseView | Promise<ResponseView> = nameOfRequest,
     more: {
-      readonly idleMilliseconds?: number
+      readonly timers?: Partial<TimerSettings>
       readonly quietMilliseconds?: number
       readonly http?: Partial<H1Limits>
       readonly http2?: Partial<H2Limits>
@@ -244,7 +251,7 @@ export class FakeHost implements ConnectionHost {
     const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
     this.checkpoints = new KeyRing(provider, spans).checkpoints
     this.limits = {
-      idleMilliseconds: more.idleMilliseconds ?? 30_000,
+      timers: { ...DEFAULT_TIMERS, ...more.timers },
       quietMilliseconds: more.quietMilliseconds ?? 50,
       http: { ...DEFAULT_LIMITS, ...more.http },
       http2: { ...DEFAULT_H2_LIMITS, ...more.http2 },
@@ -276,10 +283,11 @@ export class FakeHost implements ConnectionHost {
   ): boolean {
     if (!this.available.has(functionName)) return false
     const result = freeze()
-    const frozen =
-      result instanceof Promise
-        ? result.then(({ envelope }) => encodeEnvelope(envelope))
-        : Promise.resolve(encodeEnvelope(result.envelope))
+    const offered = ({ envelope, offering }: Frozen): Uint8Array => {
+      offering(TARGET)
+      return encodeEnvelope(envelope)
+    }
+    const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))
     frozen.catch(() => settle({ state: 'ended', reason: 'lost' }))
     this.offers.push({ functionName, frozen, settle })
     return true
@@ -300,7 +308,7 @@ function nameOfRequest({ method, path }: RequestView): ResponseView {
 export function freshConnection(host: FakeHost, inbound = '', stream = new FakeStream()) {
   const envelope = freshHttp({
     sessionId: new Uint8Array(16).fill(1),
-    idleLeft: host.limits.idleMilliseconds,
+    idleLeft: host.limits.timers['keep-alive'],
     inbound: utf8(inbound),
   })
   const connection = new Connection(host, envelope, stream)

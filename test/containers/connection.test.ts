@@ -302,7 +302,7 @@ describe('time', () => {
   afterEach(() => void vi.useRealTimers())
 
   it('closes a connection that is idle for too long', () => {
-    const host = new FakeHost(undefined, { idleMilliseconds: 1000 })
+    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 } })
     const { stream } = freshConnection(host, get('/'))
     vi.advanceTimersByTime(900)
     stream.receive(utf8(get('/')))
@@ -313,7 +313,7 @@ describe('time', () => {
   })
 
   it('does not let single bytes of a head keep it open', () => {
-    const host = new FakeHost(undefined, { idleMilliseconds: 1000 })
+    const host = new FakeHost(undefined, { timers: { headers: 1000 } })
     const { stream } = freshConnection(host)
     for (const letter of 'GET / HTTP/1.') {
       vi.advanceTimersByTime(100)
@@ -329,7 +329,7 @@ describe('time', () => {
         new Promise(resolve => {
           release = resolve
         }),
-      { idleMilliseconds: 1000 },
+      { timers: { 'keep-alive': 1000 } },
     )
     const { stream } = freshConnection(host, get('/'))
     vi.advanceTimersByTime(5000)
@@ -343,7 +343,7 @@ describe('time', () => {
   })
 
   it('takes the time that is left along', async () => {
-    const host = new FakeHost(undefined, { idleMilliseconds: 1000 })
+    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 } })
     const { stream } = freshConnection(host)
     vi.advanceTimersByTime(600)
     stream.receive(utf8(get('/hello')))
@@ -351,7 +351,9 @@ describe('time', () => {
   })
 
   it.each(['', 'Connection: close\r\n'])('leaves a slow reader its response as long as it reads %j', more => {
-    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), { idleMilliseconds: 1000 })
+    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
+      timers: { 'keep-alive': 1000 },
+    })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/', more), stream)
@@ -367,7 +369,9 @@ describe('time', () => {
   })
 
   it.each(['', 'Connection: close\r\n'])('closes on a reader that takes nothing %j', more => {
-    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), { idleMilliseconds: 1000 })
+    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
+      timers: { 'keep-alive': 1000 },
+    })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/', more), stream)
@@ -377,7 +381,9 @@ describe('time', () => {
   })
 
   it('closes on a reader that takes nothing while its connection is to move', async () => {
-    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), { idleMilliseconds: 1000 })
+    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
+      timers: { 'keep-alive': 1000 },
+    })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/echo') + get('/hello'), stream)
@@ -449,10 +455,11 @@ describe('moves', () => {
     expect(host.ends).toEqual(['moved'])
   })
 
-  it('answers 503 where it is when there is no container, and goes on', () => {
-    const host = new FakeHost()
+  it('answers 503 where it is when no container comes, and goes on', async () => {
+    const host = new FakeHost(undefined, { timers: { container: 1 } })
     const body = 'POST /nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde'
     const { stream } = freshConnection(host, get('/nobody') + body + get('/echo'))
+    await vi.waitUntil(() => stream.sent.length === 3)
     expect(responses(stream.take(), 3).map(({ status }) => status)).toEqual([503, 503, 200])
     expect(host.ends).toEqual([])
   })
@@ -481,9 +488,10 @@ describe('moves', () => {
   it('goes on at the target as if nothing had happened', async () => {
     const host = new FakeHost()
     freshConnection(host, get('/echo') + get('/hello') + get('/nobody'))
-    const target = new FakeHost(({ path }) => ({ status: 200, body: path }))
+    const target = new FakeHost(({ path }) => ({ status: 200, body: path }), { timers: { container: 1 } })
     Object.assign(target, { functionName: 'hello', container: 'hello-1' })
     const { stream } = movedConnection(target, await host.offers[0]!.frozen)
+    await vi.waitUntil(() => stream.sent.length === 2)
     const answers = responses(stream.take(), 2)
     expect(answers[0]).toMatchObject({ body: '/hello', headers: { 'x-hotpotato-hops': '1' } })
     expect(answers[1]!.status).toBe(503)

@@ -8,6 +8,7 @@ import { Host } from '../../src/containers/host.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
+import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
@@ -51,6 +52,7 @@ beforeEach(async () => {
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await new Promise<void>(resolve => server.listen(join(directory, 's'), resolve))
   host = new Host({
+    id: 1,
     container: 'echo-1',
     functionName: 'echo',
     module: {
@@ -63,7 +65,7 @@ beforeEach(async () => {
     routes: [{ host: 'hello.local', function: 'hello' }],
     tls: serverConfig(),
     limits: {
-      idleMilliseconds: 30_000,
+      timers: DEFAULT_TIMERS,
       quietMilliseconds: 50,
       http: DEFAULT_LIMITS,
       http2: DEFAULT_H2_LIMITS,

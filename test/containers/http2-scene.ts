@@ -51,7 +51,7 @@ export class Talker {
     const first = this.#session === undefined ? this.http.takeOutput() : concat(...this.#session.takeOutput())
     const fresh = {
       sessionId: new Uint8Array(16),
-      idleLeft: host.limits.idleMilliseconds,
+      idleLeft: host.limits.timers['keep-alive'],
       inbound: first,
     }
     this.#connection = new Connection(

@@ -289,10 +289,11 @@ describe('a request for another function over HTTP/2', () => {
   })
 
   it('is answered with 503 where nobody takes it, and the connection goes on', async () => {
-    const host = new FakeHost()
+    const host = new FakeHost(undefined, { timers: { container: 1 } })
     const client = new Talker(true).arrive(host)
     const nobody = client.request('/nobody')
     client.flush()
+    await vi.waitUntil(() => client.hear().answers.has(nobody))
     expect(client.answer(nobody)).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
     const refused = client.request('/hello')
     client.flush()

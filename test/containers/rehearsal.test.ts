@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Rehearsal } from '../../src/containers/rehearsal.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
+import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { serverConfig } from '../lib/pair.ts'
 
@@ -18,7 +19,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
         const secrets: unknown[] = []
         const tls = { ...serverConfig(), onSecret: (secret: unknown) => secrets.push(secret) }
         const limits = {
-          idleMilliseconds: 30_000,
+          timers: DEFAULT_TIMERS,
           quietMilliseconds: 50,
           http: { ...DEFAULT_LIMITS, requests: 3 },
           http2: DEFAULT_H2_LIMITS,
@@ -39,7 +40,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
 
   it('pauses between a few moves', async () => {
     const limits = {
-      idleMilliseconds: 30_000,
+      timers: DEFAULT_TIMERS,
       quietMilliseconds: 50,
       http: DEFAULT_LIMITS,
       http2: DEFAULT_H2_LIMITS,

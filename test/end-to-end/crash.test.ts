@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { PlatformStatus } from '../../src/cli/status.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { type Answer, Client, type ClientOptions, field, textOf } from './client.ts'
 import { eventually, makeDirectory, Platform } from './platform.ts'
@@ -17,6 +18,7 @@ functions:
   echo: { handler: ./act.mjs, replicas: 3 }
   resize: { handler: ./act.mjs, retries: any, replicas: 2 }
   hello: { carrier: fd, replicas: 2 }
+  echo-raw: { handler: ./act.mjs }
 `
 /** Does what its query says, and notes that it was begun. */
 const ACT = `
@@ -257,7 +259,8 @@ describe('openssl s_client', () => {
       complained += text
     })
     return {
-      type: (target: string) => child.stdin.write(`GET ${target} HTTP/1.1\r\nHost: echo.local\r\n\r\n`),
+      type: (target: string, method = 'GET', more = '\r\n') =>
+        child.stdin.write(`${method} ${target} HTTP/1.1\r\nHost: echo.local\r\n${more}`),
       until: (text: RegExp) =>
         eventually(() => said.match(text) ?? undefined, `it does not say ${text}: ${said}\n${complained}`),
       complains: (text: RegExp) =>
@@ -282,6 +285,21 @@ describe('openssl s_client', () => {
     end()
   }, 40_000)
 
+  it('is told in the same session of a POST that may have had effects, and goes on', async () => {
+    const { type, until, end } = session()
+    type('/echo?id=s5&wait', 'POST', 'Content-Length: 4\r\n\r\nbody')
+    await whenBegun('s5')
+    const { connections } = await platform.order<PlatformStatus>('status connections')
+    const [mine] = connections!
+    await platform.kill(mine!.container)
+    await until(/HTTP\/1\.1 503 [\s\S]*nobody can tell/)
+    type('/echo?id=s6')
+    const [, next] = await until(/503 [\s\S]*HTTP\/1\.1 200 [\s\S]*container: (\S+)[\s\S]*\d+ 0/)
+    expect(next).not.toBe(mine!.container)
+    expect([begun('s5'), begun('s6')]).toEqual([1, 1])
+    end()
+  }, 40_000)
+
   it('is told of a response that was cut, by an alert that it takes for genuine', async () => {
     const { type, until, complains, end } = session()
     type('/echo?id=s4&half')
@@ -300,6 +318,19 @@ describe('what is not covered', () => {
     expect(await client.ended).toMatchObject({ closeNotify: false })
     client.socket.destroy()
   }, 30_000)
+
+  it('a connection whose function has nobody who could go on ends, without a word in the clear', async () => {
+    const client = await Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'echo-raw.local' },
+    })
+    const { status, container } = await client.request('/echo-raw')
+    expect([status, container]).toEqual([200, 'echo-raw-1'])
+    const before = (await platform.member('gateway')).counters.unclean!
+    await platform.kill('echo-raw-1')
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    expect((await platform.member('gateway')).counters.unclean! - before).toBe(1)
+  })
 
   it('a connection of a function that is served by fd ends', async () => {
     const client = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })

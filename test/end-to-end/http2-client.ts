@@ -10,6 +10,8 @@ import type { Answer, ClientOptions } from './client.ts'
 /** What is asked, apart from the path. */
 export interface Http2Request extends Partial<Pick<H2Request, 'method' | 'authority' | 'headers'>> {
   readonly body?: Uint8Array
+  /** The content does not end there: see {@link Http2Client.upload}. */
+  readonly open?: boolean
   /** Called with each piece of content as it comes. */
   readonly onData?: ((data: Uint8Array) => void) | undefined
 }
@@ -28,6 +30,8 @@ interface Exchange {
   readonly interim: number[]
   /** Content that waits for a window. */
   unsent: Uint8Array | undefined
+  /** The client has more to say, later. */
+  open?: boolean
   readonly onData: ((data: Uint8Array) => void) | undefined
   readonly onHead: ((status: number) => void) | undefined
   resolve(answer: Answer): void
@@ -107,7 +111,7 @@ export class Http2Client {
 
   request(
     path: string,
-    { method, authority = 'echo.local', headers = [], body, onData }: Http2Request = {},
+    { method, authority = 'echo.local', headers = [], body, onData, open = false }: Http2Request = {},
   ): Promise<Answer> {
     const verb = method ?? (body === undefined ? 'GET' : 'POST')
     const head = {
@@ -124,6 +128,7 @@ export class Http2Client {
         chunks: [],
         interim: [],
         unsent: body,
+        open,
         onData,
         onHead: undefined,
         resolve,
@@ -134,6 +139,21 @@ export class Http2Client {
     this.#send(id)
     this.flush()
     return answer
+  }
+
+  /** A request whose content comes in two parts. */
+  upload(path: string, first: Uint8Array): { readonly answer: Promise<Answer>; end(rest: Uint8Array): void } {
+    const answer = this.request(path, { body: first, open: true })
+    const [id, exchange] = [...this.#exchanges].at(-1)!
+    return {
+      answer,
+      end: rest => {
+        exchange.unsent = concat(exchange.unsent ?? new Uint8Array(0), rest)
+        exchange.open = false
+        this.#send(id)
+        this.flush()
+      },
+    }
   }
 
   /** Asks for a WebSocket (RFC 8441). */
@@ -209,7 +229,7 @@ export class Http2Client {
     const exchange = this.#exchanges.get(id)
     if (exchange?.unsent === undefined) return
     exchange.unsent = exchange.unsent.subarray(this.http.write(id, exchange.unsent))
-    if (exchange.unsent.length > 0) return
+    if (exchange.unsent.length > 0 || exchange.open) return
     exchange.unsent = undefined
     this.http.end(id)
   }

@@ -34,7 +34,13 @@ describe('a plan', () => {
       environment: { KEY: 'value' },
       functionNames: ['a', 'b'],
       certificate: { directory: '/somewhere/certs', name: 'a' },
-      idleMilliseconds: 1500,
+      timers: {
+        headers: 10_000,
+        'request-body': 30_000,
+        'keep-alive': 1500,
+        handler: 60_000,
+        container: 5000,
+      },
       http: { requests: 7 },
     })
     expect(containers[3]!.settings).toMatchObject({ handler: 'echo', certificate: { name: 'shared' } })

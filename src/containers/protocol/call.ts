@@ -1,12 +1,17 @@
-import type { H2Server } from '../../http/h2/index.ts'
+import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
+import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
+import { type Timeout, timeoutProblem } from '../timeout.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2
+
+/** A request's head as HTTP/2 reports it. */
+export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
@@ -18,6 +23,9 @@ export interface CallOwner {
   readonly gone: boolean
   /** There is output, or room for input. */
   kick(): void
+  readonly settings: TimerSettings
+  /** The call wants to be told the time at that moment, in milliseconds since 1970, or before. */
+  wakeBy(at: number): void
   /** The response has been given out whole, or has broken off. */
   ended(streamId: number): void
 }
@@ -27,6 +35,8 @@ export class Call implements ResponseSink {
   readonly #owner: CallOwner
   readonly #streamId: number
   readonly #exchange: Exchange
+  /** As it was announced. */
+  readonly request: AnnouncedRequest
   readonly #bodyBytes: number
   #bytes = 0
   /** Bytes that the function has not taken yet: the client may send as many more when it has. */
@@ -34,20 +44,25 @@ export class Call implements ResponseSink {
   /** What waits for a window, and who waits for that. */
   #unsent: { data: Uint8Array; resolve: () => void } | undefined
   #over = false
+  #begun = false
+  /** Made when something is waited for. */
+  #timers: HttpTimers | undefined
 
   /** @param bodyBytes most content that the request may have */
   constructor(
     owner: CallOwner,
-    streamId: number,
+    request: AnnouncedRequest,
     head: RequestHead,
     callee: Callee,
-    request: { readonly functionPath: string; readonly connection: ConnectionInfo },
+    place: { readonly functionPath: string; readonly connection: ConnectionInfo },
     bodyBytes: number,
   ) {
     this.#owner = owner
-    this.#streamId = streamId
+    this.request = request
+    this.#streamId = request.streamId
     this.#bodyBytes = bodyBytes
-    this.#exchange = new Exchange(head, callee, request, this, () => this.#credit())
+    const timeout = owner.settings.handler
+    this.#exchange = new Exchange(head, callee, { ...place, timeout }, this, () => this.#credit())
   }
 
   /** Whether the request has come whole. */
@@ -55,9 +70,23 @@ export class Call implements ResponseSink {
     return this.#exchange.bodyEnded
   }
 
+  /** Bytes of content that go back when the function has not begun; undefined if it has, or if nobody waits for it. */
+  get portable(): number | undefined {
+    const { started, bodyEnded, held } = this.#exchange
+    return started || bodyEnded || this.#over ? undefined : held
+  }
+
+  /** Gives up, unanswered, what no function has begun with. @returns the content so far */
+  takeBack(): readonly Uint8Array[] {
+    this.#over = true
+    return this.#exchange.takeBack()
+  }
+
   /** Content. What is too much is answered with 413. */
   receive(data: Uint8Array): void {
     this.#bytes += data.length
+    this.#timers?.stop('request-body')
+    this.#timers?.prolong('handler', Date.now())
     if (this.#bytes > this.#bodyBytes) {
       this.tooLarge()
       return
@@ -74,7 +103,40 @@ export class Call implements ResponseSink {
 
   /** There is no more of the content for now. */
   wait(): void {
-    if (!this.#over) this.#exchange.wait()
+    if (this.#over) return
+    const exchange = this.#exchange
+    exchange.wait()
+    if (exchange.wantsBody) this.#await('request-body')
+    else this.#timers?.stop('request-body')
+    if (exchange.started && !this.#begun) this.#await('handler')
+  }
+
+  #await(timer: Timeout): void {
+    this.#timers ??= new HttpTimers(this.#owner.settings)
+    if (this.#timers.running(timer)) return
+    const now = Date.now()
+    this.#timers.start(timer, now)
+    this.tick(now)
+  }
+
+  /** Time has passed. @param now milliseconds since 1970 */
+  tick(now: number): void {
+    if (this.#over || this.#timers === undefined) return
+    const timer = this.#timers.expired(now)
+    if (timer !== undefined && timer !== 'keep-alive') {
+      this.#expire(timer)
+      return
+    }
+    const next = this.#timers.next(now)
+    if (next !== undefined) this.#owner.wakeBy(now + next)
+  }
+
+  /** What has taken too long is answered where that is still possible, and the stream is over. */
+  #expire(timer: Timeout): void {
+    const what = timeoutProblem(timer, this.#owner.settings)
+    this.#exchange.cancel(new Error(what.detail))
+    if (this.#begun) this.abort()
+    else this.reply(problem(what))
   }
 
   /** The request has more content than it may. */
@@ -120,6 +182,8 @@ export class Call implements ResponseSink {
     if (this.#mute) return
     const head = this.#marked({ status, headers: [...headers, ...lengthField(status, length)] })
     this.#owner.http.respond(this.#streamId, head, Date.now())
+    this.#begun = true
+    this.#timers?.stop('handler')
     this.#owner.kick()
   }
 

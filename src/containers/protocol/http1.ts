@@ -5,7 +5,9 @@ import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
+import { CARRIED_REQUEST_BYTES } from '../policy.ts'
 import { Responder, type ResponderOwner } from '../responder.ts'
+import { type Timeout, timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { WebSocket } from './web-socket.ts'
@@ -19,6 +21,10 @@ export class Http1 implements Protocol, ResponderOwner {
   #exchange: Exchange | undefined
   /** The answer to the request at hand, which no function gets. */
   #interrupted: Problem | undefined
+  /** The function whose containers the request that was announced waits for. */
+  #awaited: string | undefined
+  /** The head of a response has been given out, and its end has not. */
+  #begun = false
 
   constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
     this.#owner = owner
@@ -32,6 +38,8 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   step(): boolean {
+    if (this.#awaited !== undefined) return this.#goesAfterAll(this.#awaited)
+    if (this.#owner.out.full && this.#http.idle) return false
     const event = this.#http.next()
     if (event !== undefined) this.#on(event)
     else if (this.#http.shouldClose) this.#owner.goodbye()
@@ -39,14 +47,32 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   settle(): void {
-    this.#exchange?.wait()
+    const exchange = this.#exchange
+    exchange?.wait()
+    this.#watch(exchange)
+  }
+
+  /** Sees to it that whatever is waited for now is not waited for too long. */
+  #watch(exchange: Exchange | undefined): void {
+    const owner = this.#owner
+    if (exchange === undefined && this.#http.idle) {
+      if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full)
+        owner.patience.wait('headers')
+      else owner.patience.stop('headers')
+      return
+    }
+    const wanting = exchange === undefined ? this.#interrupted !== undefined : exchange.wantsBody
+    if (wanting) owner.patience.wait('request-body')
+    else owner.patience.stop('request-body')
+    if (exchange?.started && !this.#begun) owner.patience.wait('handler')
   }
 
   /** What is said here is said at once. */
   flush(): void {}
 
   get wantsInput(): boolean {
-    return this.#exchange === undefined || this.#exchange.wantsBody
+    if (this.#exchange !== undefined) return this.#exchange.wantsBody
+    return this.#awaited === undefined && !this.#owner.out.full
   }
 
   get buffered(): number {
@@ -61,30 +87,63 @@ export class Http1 implements Protocol, ResponderOwner {
     return this.#exchange?.bodyEnded === true
   }
 
+  get portable(): boolean {
+    const exchange = this.#exchange
+    if (exchange === undefined || exchange.started || exchange.bodyEnded) return false
+    return exchange.held + this.#http.buffered <= CARRIED_REQUEST_BYTES
+  }
+
+  withdraw(): void {
+    this.#http.withdraw(this.#exchange!.takeBack())
+    this.#exchange = undefined
+  }
+
+  get watched(): boolean {
+    if (this.#exchange !== undefined || this.#interrupted !== undefined) return true
+    return this.#http.idle && this.#http.buffered > 0
+  }
+
   get requests(): number {
     return this.#http.requestsServed
   }
 
   /** Requests that came whole are answered all the same. */
   inputEnded(): void {
+    if (this.#awaited !== undefined) return
+    if (this.#owner.out.full && this.#http.idle) return
     if (this.#exchange === undefined) this.#owner.goodbye()
     else if (this.#exchange.wantsBody)
       this.#owner.destroy(new Error('the client closed in the middle of its request'))
   }
 
   /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
-  hold(): void {}
+  hold(): undefined {}
 
   unhold(): void {}
 
   drain(): void {
-    if (this.#exchange === undefined) this.#owner.goodbye()
+    if (this.#awaited !== undefined) this.#giveUp(unavailable(this.#awaited, 'none ready'))
+    else if (this.#exchange === undefined) this.#owner.goodbye()
   }
 
   farewell(): void {}
 
   cancel(reason: Error): void {
     this.#exchange?.cancel(reason)
+  }
+
+  expired(timer: Timeout): void {
+    const owner = this.#owner
+    const what = timeoutProblem(timer, owner.host.limits.timers, this.#awaited)
+    owner.host.log.debug({ timer }, what.detail)
+    if (timer === 'container') this.#giveUp(what)
+    else if (timer === 'headers') this.#responder.refuse(problem(closing(what)))
+    else {
+      this.#exchange?.cancel(new Error(what.detail))
+      if (this.#begun) this.brokeOff()
+      // A function that is at work still, or a client that may go on after all, has nothing to do with what comes next.
+      else this.#responder.reply(problem(closing(what)))
+    }
   }
 
   export(): ApplicationState {
@@ -95,8 +154,15 @@ export class Http1 implements Protocol, ResponderOwner {
     return this.#owner.gone
   }
 
+  began(): void {
+    this.#begun = true
+    this.#owner.patience.stop('handler')
+  }
+
   responded(): void {
     this.#exchange = undefined
+    this.#begun = false
+    this.#owner.patience.stopAll()
     this.#interrupted = undefined
     this.#owner.responded()
   }
@@ -112,6 +178,8 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'body':
         this.#owner.touch()
+        this.#owner.patience.stop('request-body')
+        this.#owner.patience.prolong('handler')
         this.#exchange?.body(event.data)
         return
       case 'end':
@@ -131,6 +199,7 @@ export class Http1 implements Protocol, ResponderOwner {
   #onRequest({ head, expectsContinue, upgrade }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
     const owner = host.ownerOf(head.path, head.host)
+    this.#owner.patience.stop('headers')
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
     const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
     if (interrupted !== undefined) {
@@ -140,8 +209,13 @@ export class Http1 implements Protocol, ResponderOwner {
       else this.#interrupted = interrupted
       return
     }
-    if (elsewhere && this.#refusal === undefined && this.#owner.move(owner.functionName)) return
+    if (elsewhere && this.#refusal === undefined) {
+      this.#awaited = owner.functionName
+      this.#goesAfterAll(owner.functionName)
+      return
+    }
     this.#http.accept()
+    this.#owner.patience.stop('container')
     const refused = this.#refusal?.answer
     this.#refusal = undefined
     if (elsewhere) {
@@ -158,11 +232,25 @@ export class Http1 implements Protocol, ResponderOwner {
       {
         functionPath: owner?.functionPath ?? head.path,
         connection: this.#owner.info(this.#http.requestsServed),
+        timeout: host.limits.timers.handler,
       },
       this.#responder,
       () => this.#owner.pump(),
     )
     if (expectsContinue) out.send([this.#http.continue()])
+  }
+
+  /** Follows the request that waits for a container of another function, if there is one now. @returns whether more can be done here */
+  #goesAfterAll(functionName: string): boolean {
+    if (!this.#owner.move(functionName)) this.#owner.patience.wait('container')
+    return false
+  }
+
+  /** Answers the request that waits for a container of another function. */
+  #giveUp(what: Problem): void {
+    this.#awaited = undefined
+    this.#http.accept()
+    this.#responder.reply(problem(what))
   }
 
   /** From here on the connection is a WebSocket, or the request is refused. */
@@ -173,6 +261,7 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#responder.reply(problem(handshake.problem))
       return
     }
+    owner.patience.stopAll()
     const { head: answer, rest } = this.#http.upgrade([...handshake.fields, ...owner.fields])
     owner.out.send([answer])
     const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
@@ -189,4 +278,9 @@ export class Http1 implements Protocol, ResponderOwner {
       }),
     )
   }
+}
+
+/** A problem after which the connection closes. */
+function closing(what: Problem): Problem {
+  return { ...what, headers: [...(what.headers ?? []), ['connection', 'close']] }
 }

@@ -1,30 +1,32 @@
 import { H1Error } from '../../http/h1/error.ts'
-import { CLIENT_PREFACE, ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
+import { ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
 import { requestHead } from '../../http/h2/request-head.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
 import { header } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
-import { equal, utf8 } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
-import { CARRIED_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
+import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
+import { type Timeout, timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
-import { Call, type CallOwner, withLength } from './call.ts'
+import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { Tunnel } from './tunnel.ts'
 
-type Request = Extract<H2Event, { type: 'request' }>
-
 /** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
 interface Waiting {
-  readonly request: Request
+  readonly request: AnnouncedRequest
   readonly head: RequestHead
   readonly functionName: string
   /** Milliseconds since 1970. */
   readonly since: number
 }
+
+/** Bytes of output beyond which a client that does not take it is not heard any more. */
+const OUTPUT = 262_144
 
 /** How often the HTTP/2 connection is told the time while streams are open, in milliseconds. */
 const TICK = 1000
@@ -46,8 +48,6 @@ export class Http2 implements Protocol, CallOwner {
   #failed = false
   #leaving = false
   #told: number
-  #clock: NodeJS.Timeout | undefined
-  #patience: NodeJS.Timeout | undefined
 
   /** @param state undefined on a connection that begins */
   constructor(
@@ -57,7 +57,7 @@ export class Http2 implements Protocol, CallOwner {
   ) {
     this.#owner = owner
     this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
-    this.http = new H2Server(owner.host.limits.http2, state?.http)
+    this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
     this.#requestsServed = state?.requestsServed ?? 0
     this.#refusal = refusal
     this.#told = Date.now()
@@ -68,6 +68,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   step(): boolean {
+    if (this.http.untaken > OUTPUT && !this.#give()) return false
     const event = this.http.next()
     if (event !== undefined) {
       this.#on(event)
@@ -86,20 +87,51 @@ export class Http2 implements Protocol, CallOwner {
     // Room for output may be room for content, which is reported as an event.
     do while (this.step());
     while (this.#give())
-    if (this.http.openStreams > 0) this.#clock ??= this.#later(TICK, () => this.#onClock())
+    if (this.http.openStreams > 0) this.wakeBy(this.#told + TICK)
+    if (this.http.input.inHeaders) this.#owner.patience.wait('headers')
+    else this.#owner.patience.stop('headers')
+  }
+
+  tick(now: number): void {
+    for (const call of [...this.#calls.values()]) call.tick(now)
+  }
+
+  expired(timer: Timeout): void {
+    const what = timeoutProblem(timer, this.settings)
+    this.log.debug({ timer }, what.detail)
+    if (timer === 'container') {
+      const reachable = new Map(this.#reachable())
+      for (const [streamId, { functionName }] of [...this.#waiting]) {
+        if (reachable.has(streamId)) continue
+        this.#waiting.delete(streamId)
+        this.#answer(streamId, timeoutProblem(timer, this.settings, functionName))
+      }
+      return
+    }
+    // The beginning of a head lets nothing else come: the connection is of no use any more.
+    this.cancel(new Error('the client stopped in the middle of a head'))
+    this.#owner.goodbye()
+  }
+
+  get settings(): TimerSettings {
+    return this.#owner.host.limits.timers
+  }
+
+  wakeBy(at: number): void {
+    this.#owner.patience.wakeBy(at)
   }
 
   flush(): void {
     while (this.#give());
   }
 
-  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's. */
+  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but answers are not bounded by windows alone. */
   get wantsInput(): boolean {
-    return true
+    return this.http.untaken <= OUTPUT
   }
 
   get buffered(): number {
-    return 0
+    return this.http.input.buffered
   }
 
   get requests(): number {
@@ -112,9 +144,34 @@ export class Http2 implements Protocol, CallOwner {
     return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
   }
 
+  get portable(): boolean {
+    const { http } = this
+    let bytes = 0
+    for (const call of this.#calls.values()) {
+      const carried = call instanceof Call ? call.portable : undefined
+      if (carried === undefined) return false
+      bytes += carried
+    }
+    return !this.#failed && !http.reporting && bytes <= CARRIED_REQUEST_BYTES && http.unsent <= CARRIED_BYTES
+  }
+
+  withdraw(): void {
+    for (const call of this.#calls.values()) {
+      if (!(call instanceof Call)) continue
+      this.http.withdraw(call.request, call.takeBack())
+      this.#requestsServed--
+    }
+    this.#calls.clear()
+  }
+
   get calling(): boolean {
     for (const { whole } of this.#calls.values()) if (whole) return true
     return false
+  }
+
+  get watched(): boolean {
+    for (const call of this.#calls.values()) if (!(call instanceof Tunnel)) return true
+    return this.#waiting.size > 0 || this.http.input.inHeaders
   }
 
   /** What has come whole is answered all the same. */
@@ -128,8 +185,13 @@ export class Http2 implements Protocol, CallOwner {
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
   }
 
-  hold(): void {
+  /** A stream that is a WebSocket cannot go along. */
+  hold(mustLeave: boolean): string | undefined {
+    const tunnels = [...this.#calls.values()].filter(call => call instanceof Tunnel)
+    if (mustLeave) for (const tunnel of tunnels) tunnel.drain()
+    else if (tunnels.length > 0) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
+    return undefined
   }
 
   unhold(): void {
@@ -160,8 +222,6 @@ export class Http2 implements Protocol, CallOwner {
   farewell(): void {
     for (const streamId of this.#waiting.keys()) this.http.reset(streamId, ErrorCode.REFUSED_STREAM)
     this.#waiting.clear()
-    clearTimeout(this.#patience)
-    clearTimeout(this.#clock)
     if (!this.#failed) {
       this.http.shutdown()
       this.http.shutdown()
@@ -229,15 +289,12 @@ export class Http2 implements Protocol, CallOwner {
     }
   }
 
-  #onRequest(request: Request): void {
+  #onRequest(request: AnnouncedRequest): void {
     const { streamId } = request
+    this.#owner.patience.stop('headers')
     let head: RequestHead
     try {
-      // A tunnel for a WebSocket has a target like any other request (RFC 8441, Section 5).
-      const { protocol } = request
-      if (protocol !== undefined && protocol !== 'websocket')
-        throw new H1Error(501, 'only WebSockets have tunnels here')
-      head = requestHead(protocol === undefined ? request : { ...request, method: 'GET' })
+      head = requestHead(request)
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
       this.#answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
@@ -263,7 +320,8 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   /** A function of ours begins with a request. */
-  #accept({ request: { streamId, endStream, protocol }, head }: Waiting): void {
+  #accept({ request, head }: Waiting): void {
+    const { streamId, endStream, protocol } = request
     const { host } = this.#owner
     const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     if (protocol !== undefined) {
@@ -272,7 +330,7 @@ export class Http2 implements Protocol, CallOwner {
     }
     const connection = this.#owner.info(this.#requestsServed++)
     const { bodyBytes } = host.limits.http
-    const call = new Call(this, streamId, head, host, { functionPath, connection }, bodyBytes)
+    const call = new Call(this, request, head, host, { functionPath, connection }, bodyBytes)
     this.#begin(streamId, endStream, head, call, bodyBytes)
   }
 
@@ -288,7 +346,7 @@ export class Http2 implements Protocol, CallOwner {
     }
     const connection = this.#owner.info(this.#requestsServed++)
     const opening = { head, functionPath, connection, protocol: handshake.protocol }
-    const tunnel = new Tunnel(this, streamId, host, opening, host.limits.idleMilliseconds / 2)
+    const tunnel = new Tunnel(this, streamId, host, opening, host.limits.timers['keep-alive'] / 2)
     this.#calls.set(streamId, tunnel)
     this.http.accept(streamId)
     this.http.respond(streamId, { status: 200, headers: [...handshake.fields, ...this.fields] }, Date.now())
@@ -306,7 +364,8 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
   #decide(): boolean {
-    const [first] = this.#waiting.values()
+    const reachable = this.#reachable()
+    const first = reachable[0]?.[1]
     if (first === undefined) return false
     const busy = !this.quiet
     const waited = Date.now() - first.since
@@ -317,21 +376,32 @@ export class Http2 implements Protocol, CallOwner {
         : 'wait'
       : this.#policy.decide(busy, waited)
     if (decision === 'wait') {
-      if (busy)
-        this.#patience ??= this.#later(Math.max(0, this.#policy.bound - waited) + 1, () => {
-          this.#patience = undefined
-          this.#owner.pump()
-        })
+      if (busy) this.wakeBy(first.since + this.#policy.bound + 1)
       return false
     }
     if (decision === 'move' && this.#owner.move(first.functionName)) return true
-    for (const [streamId, one] of [...this.#waiting]) {
+    for (const [streamId, one] of reachable) {
       if (decision === 'move' && one.functionName !== first.functionName) continue
       this.#waiting.delete(streamId)
       if (decision === 'lend') this.#lend(one)
       else this.#answer(streamId, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
+  }
+
+  /** The requests that wait, but for those whose function has no container: they wait for one, if not for ever. */
+  #reachable(): (readonly [number, Waiting])[] {
+    const { host, patience } = this.#owner
+    if (this.#waiting.size === 0) {
+      patience.stop('container')
+      return []
+    }
+    const reachable = [...this.#waiting].filter(
+      ([, { functionName }]) => functionName === host.functionName || host.reaches(functionName),
+    )
+    if (reachable.length < this.#waiting.size) patience.wait('container')
+    else patience.stop('container')
+    return reachable
   }
 
   #lend(one: Waiting): void {
@@ -369,25 +439,9 @@ export class Http2 implements Protocol, CallOwner {
     return true
   }
 
-  #later(milliseconds: number, work: () => void): NodeJS.Timeout {
-    return setTimeout(work, milliseconds).unref()
-  }
-
-  #onClock(): void {
-    this.#clock = undefined
-    this.#owner.pump()
-  }
-
   #tell(): void {
     const now = Date.now()
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }
-}
-
-const PREFACE = utf8(CLIENT_PREFACE)
-
-/** Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3). */
-export function isPreface(bytes: Uint8Array): boolean {
-  return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)
 }

@@ -5,6 +5,7 @@ import { concat } from '../../wire/index.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import { LOAN_BYTES } from '../policy.ts'
+import { timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
 import { type CallOwner, lengthField, withLength } from './call.ts'
 
@@ -19,6 +20,8 @@ export class Loan {
   #chunks: Uint8Array[] = []
   #bytes = 0
   #over = false
+  /** When content has to have come. */
+  #deadline = Infinity
   /** Whether the request has come whole, and has been lent. */
   whole = false
 
@@ -45,6 +48,7 @@ export class Loan {
       return
     }
     this.#chunks.push(data)
+    this.#deadline = Infinity
     this.#owner.http.consume(this.#streamId, data.length)
     this.#owner.kick()
   }
@@ -76,7 +80,19 @@ export class Loan {
     this.#over = true
   }
 
-  wait(): void {}
+  /** The function's own time is kept where it is. */
+  wait(): void {
+    const { 'request-body': most } = this.#owner.settings
+    if (this.whole || this.#over || this.#deadline !== Infinity || most === 0) return
+    this.#deadline = Date.now() + most
+    this.#owner.wakeBy(this.#deadline)
+  }
+
+  tick(now: number): void {
+    if (this.#over || this.whole) return
+    if (now >= this.#deadline) this.#answer(timeoutProblem('request-body', this.#owner.settings))
+    else if (this.#deadline !== Infinity) this.#owner.wakeBy(this.#deadline)
+  }
 
   drained(): void {}
 

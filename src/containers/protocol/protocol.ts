@@ -4,6 +4,8 @@ import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import type { Outlet } from '../outlet.ts'
+import type { Patience } from '../patience.ts'
+import type { Timeout } from '../timeout.ts'
 
 /**
  * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its responses become
@@ -26,12 +28,22 @@ export interface Protocol {
   readonly quiet: boolean
   /** A whole request is with a function, which takes the time that it takes. */
   readonly calling: boolean
+  /** Nothing is being served but requests that no function has begun with: {@link withdraw} makes it {@link quiet}. */
+  readonly portable: boolean
+  /** Takes back what was accepted and no function has begun with; to be followed by {@link export}. */
+  withdraw(): void
+  /** Somebody else than an idle client is waited for, or a client that has begun to say something: other timers than `keep-alive` see to that. */
+  readonly watched: boolean
   /** Requests that have been accepted on this connection, wherever it was. */
   readonly requests: number
   /** The client sends no more, and all that it sent has been looked at. Called again after each {@link settle}. */
   inputEnded(): void
-  /** Accepts no more requests: those that come are for whoever gets the connection next. */
-  hold(): void
+  /**
+   * Accepts no more requests: those that come are for whoever gets the connection next.
+   * @param mustLeave what could not go along ends in order; otherwise nothing is held because of it
+   * @returns why the connection cannot leave as it is; undefined if it can
+   */
+  hold(mustLeave: boolean): string | undefined
   /** Takes {@link hold} back: the connection stays after all. */
   unhold(): void
   /** Ends the connection as soon as what is being served and what was held is answered. */
@@ -40,6 +52,10 @@ export interface Protocol {
   farewell(): void
   /** Tells the functions that are at work that the client is gone. */
   cancel(reason: Error): void
+  /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
+  expired(timer: Timeout): void
+  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now milliseconds since 1970 */
+  tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   left?(): void
   /** All that the protocol is. @throws Error unless {@link quiet} */
@@ -60,6 +76,8 @@ export interface ProtocolOwner {
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void
+  /** What is waited for on the connection goes along when it moves. */
+  readonly patience: Patience
   /** The client is at work: it does not count as idle. */
   touch(): void
   /** A response has been given out whole. */

@@ -57,11 +57,15 @@ export class Tunnel {
 
   /** Says that the container has to go; the client may say goodbye, too. */
   drain(): void {
+    if (this.#call.core.closing) return
     this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
     this.#go()
   }
 
   tooLarge(): void {}
+
+  /** A WebSocket takes the time that it takes, and asks by itself whether the client is there. */
+  tick(): void {}
 
   cancel(_reason: Error): void {
     this.#over = true

@@ -14,6 +14,8 @@ export class WebSocket implements Protocol {
   readonly #opened: Omit<State, 'socket' | 'state'>
   readonly #call: SocketCall
   #held = false
+  /** What its function gave when it was asked to freeze was nothing that could be carried. */
+  #unfreezable = false
   /** What the function froze when it was asked last. */
   #frozen: { readonly state: Uint8Array | undefined } | undefined
 
@@ -28,7 +30,7 @@ export class WebSocket implements Protocol {
       { kick: () => owner.pump(), drained: () => owner.out.drained() },
       owner.host,
       { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
-      owner.host.limits.idleMilliseconds / 2,
+      owner.host.limits.timers['keep-alive'] / 2,
     )
   }
 
@@ -64,12 +66,13 @@ export class WebSocket implements Protocol {
 
   /** Between two messages, if the function can say what another container has to know. */
   get quiet(): boolean {
-    if (!this.#call.frozen) return false
+    if (!this.#call.frozen || this.#unfreezable) return false
     try {
       this.#frozen = { state: this.#call.freeze() }
       return true
     } catch (error) {
       this.#owner.host.log.error({ err: error }, 'a WebSocket cannot move: its function does not freeze')
+      this.#unfreezable = true
       return false
     }
   }
@@ -78,13 +81,39 @@ export class WebSocket implements Protocol {
     return this.#call.working
   }
 
+  readonly portable = false
+
+  withdraw(): void {}
+
+  get watched(): boolean {
+    return this.#call.working
+  }
+
+  /** Whoever opens a WebSocket has said all that is waited for elsewhere. */
+  expired(): void {}
+
   inputEnded(): void {
     this.#call.end(1006, 'the client has gone')
     this.#owner.goodbye()
   }
 
-  hold(): void {
-    this.#held = true
+  hold(mustLeave: boolean): string | undefined {
+    if (this.#call.core.closing) return undefined
+    const why = this.#rooted
+    this.#held = why === undefined
+    if (why !== undefined && mustLeave) this.#goAway()
+    return why
+  }
+
+  /** Why it cannot move; undefined if it can, between two messages. */
+  get #rooted(): string | undefined {
+    if (this.#unfreezable) return 'what its function freezes cannot be carried'
+    return this.#call.freezes ? undefined : 'the function of its WebSocket does not freeze'
+  }
+
+  #goAway(): void {
+    this.#held = false
+    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
   }
 
   unhold(): void {
@@ -93,8 +122,7 @@ export class WebSocket implements Protocol {
   }
 
   drain(): void {
-    this.#held = false
-    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
+    this.#goAway()
     this.#owner.pump()
   }
 

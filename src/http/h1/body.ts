@@ -46,6 +46,19 @@ export class BodyReader {
   }
 
   /**
+   * The framing that makes one body again of content that was taken and of what the queue holds behind it.
+   * @param taken bytes of content
+   * @returns what belongs before the content and behind it; nothing where a length frames it
+   */
+  reframe(taken: number): { readonly before: string; readonly behind: string } {
+    if (this.#next === 'end') return { before: '', behind: '' }
+    const size = taken + this.#remaining
+    const before = size === 0 ? '' : `${size.toString(16)}\r\n`
+    const ended = size === 0 || this.#next === 'data-end' ? '' : '\r\n'
+    return { before, behind: this.#next === 'trailers' ? `${ended}0\r\n` : ended }
+  }
+
+  /**
    * Takes framing off the front of the queue. The caller must take or skip what it returns before it calls again.
    * @returns how many bytes of content are at the front; 0 if more bytes are needed, or it is done
    * @throws H1Error 400 for bad framing, 413 for too much content, 431 for too many trailers

@@ -1,4 +1,4 @@
-import { EMPTY, utf8 } from '../../wire/index.ts'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from '../message.ts'
 import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
@@ -60,6 +60,8 @@ interface Exchange {
   allowance: number
   /** 100 (Continue) was sent, or is not wanted any more. */
   continued: boolean
+  /** The bytes of its head; empty if all of it came at once. */
+  readonly head: Uint8Array
 }
 
 /**
@@ -129,7 +131,9 @@ export class H1Server {
   accept(): void {
     const request = this.#announced
     if (request === undefined) throw new Error('no request has been announced')
-    this.#queue.skip(request.length)
+    const whole = this.#queue.length - request.length >= (request.bodyLength ?? Infinity)
+    const head = whole ? EMPTY : this.#queue.take(request.length)
+    if (whole) this.#queue.skip(request.length)
     this.#announced = undefined
     this.#scanner = undefined
     this.#persistent = request.persistent && this.#requestsServed + 1 < this.#limits.requests
@@ -139,7 +143,32 @@ export class H1Server {
       reading: 'content',
       allowance: DRAIN,
       continued: !request.expectsContinue,
+      head,
     }
+  }
+
+  /**
+   * Takes {@link accept} back: the request is bytes again, which another connection may {@link export}, or which are announced here anew.
+   * @param content all that was reported of it, which is not kept here
+   * @throws Error if it has been read whole, or answered
+   */
+  withdraw(content: readonly Uint8Array[]): void {
+    const exchange = this.#exchange
+    if (
+      exchange === undefined ||
+      exchange.head.length === 0 ||
+      exchange.body.done ||
+      this.#responded ||
+      this.#failed
+    )
+      throw new Error('no request can be withdrawn')
+    const { before, behind } = exchange.body.reframe(content.reduce((sum, { length }) => sum + length, 0))
+    const bytes = concat(exchange.head, utf8(before), ...content, utf8(behind), this.#queue.copy())
+    this.#queue.clear()
+    this.#queue.push(bytes)
+    this.#queue.settle()
+    this.#exchange = undefined
+    this.#persistent = true
   }
 
   /** 100 (Continue), if the client waits for it and the response has not begun; otherwise no bytes. */
@@ -148,6 +177,8 @@ export class H1Server {
     if (exchange === undefined || exchange.continued || this.#responded || this.#failed) return EMPTY
     if ((exchange.request.bodyLength ?? 0) > this.#limits.bodyBytes) return EMPTY
     exchange.continued = true
+    // Who sends already is not told to (RFC 9110, Section 10.1.1).
+    if (this.#queue.length > 0) return EMPTY
     return CONTINUE
   }
 

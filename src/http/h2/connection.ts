@@ -1,6 +1,6 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { latin1 } from '../h1/syntax.ts'
-import { ErrorCode, H2Error } from './error.ts'
+import { ErrorCode, type Exceeded, H2Error, LimitError, noneExceeded } from './error.ts'
 import type { H2Event } from './event.ts'
 import { readPriority } from './fields.ts'
 import * as frames from './frame.ts'
@@ -21,20 +21,24 @@ const SHUTDOWN_PING = utf8('shutdown')
 /** Streams that we have reset and still remember. */
 const RESETS_REMEMBERED = 256
 
+type Role = 'server' | 'client'
+
 /** What both ends of an HTTP/2 connection do (RFC 9113): frames in, events and frames out. Neither socket nor clock. */
 export abstract class H2Connection {
-  protected readonly role: 'server' | 'client'
+  protected readonly role: Role
   protected readonly limits: H2Limits
   protected readonly streams = new Map<number, Stream>()
   protected readonly sender: Sender
   protected readonly spent: Spent
+  /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
+  protected readonly exceeded: Exceeded
+  protected readonly frame: FrameReader
   /** What we have said; in force for the peer once acknowledged. */
   protected readonly settings: Settings
   /** The highest stream that has been opened. */
   protected lastStreamId: number
   protected goawaySent: number | undefined
   protected goawayReceived: number | undefined
-  readonly #frame: FrameReader
   readonly #decoder: HpackDecoder
   readonly #receiver: Receiver
   readonly #resets: Set<number>
@@ -44,11 +48,12 @@ export abstract class H2Connection {
   #settingsWaited: number
   #over = false
 
-  protected constructor(role: 'server' | 'client', limits: H2Limits, wanted: Settings, state?: H2State) {
+  protected constructor(role: Role, limits: H2Limits, own: Settings, state?: H2State, exceeded?: Exceeded) {
+    this.exceeded = exceeded ?? noneExceeded()
     if (state !== undefined && state.role !== role) throw new TypeError(`the state of a ${state.role}`)
     this.role = role
     this.limits = limits
-    this.settings = { ...(state?.settings ?? wanted) }
+    this.settings = { ...(state?.settings ?? own) }
     const duties = {
       // Two updates for a frame of content, one for its stream and one for the connection, are fair.
       progressed: () => earn(this.spent, 'empty', 2),
@@ -64,7 +69,7 @@ export abstract class H2Connection {
     this.goawayReceived = state?.goawayReceived
     this.#receiver = new Receiver(this.sender.output, limits, this.settings, state)
     this.#resets = new Set(state?.resetStreams)
-    this.#frame = new FrameReader(role, limits, state)
+    this.frame = new FrameReader(role, limits, state)
     this.#acknowledged = state?.settingsAcknowledged ?? false
     this.#settingsWaited = state?.settingsWaited ?? 0
     if (state === undefined) this.#begin()
@@ -73,7 +78,7 @@ export abstract class H2Connection {
 
   /** Bytes from the peer, in any pieces, borrowed until {@link next} has returned undefined or this is called again. */
   receive(bytes: Uint8Array): void {
-    if (!this.#over) this.#frame.push(bytes)
+    if (!this.#over) this.frame.push(bytes)
   }
 
   /** The next event; undefined if it takes more bytes. Then take the output. */
@@ -89,8 +94,8 @@ export abstract class H2Connection {
       }
       if (this.#over) return undefined
       try {
-        if (!this.#frame.read()) return undefined
-        this.#onFrame(this.#frame)
+        if (!this.frame.read()) return undefined
+        this.#onFrame(this.frame)
       } catch (error) {
         if (!(error instanceof H2Error)) throw error
         this.#fault(error)
@@ -127,19 +132,11 @@ export abstract class H2Connection {
   tick(elapsed: number): void {
     if (this.#over) return
     replenish(this.spent, this.limits, elapsed)
-    if (!this.#acknowledged) {
-      this.#settingsWaited += elapsed
-      if (this.#settingsWaited > this.limits.settingsTimeout) {
-        this.#fault(new H2Error('SETTINGS_TIMEOUT', 'our SETTINGS were not acknowledged'))
-        return
-      }
-    }
-    for (const stream of [...this.sender.sending]) {
-      if (!this.sender.stalled(stream)) continue
-      stream.stalled += elapsed
-      if (stream.stalled <= this.limits.stallTimeout) continue
-      this.#fault(new H2Error('ENHANCE_YOUR_CALM', 'the peer takes no content', stream.id))
-    }
+    if (!this.#acknowledged) this.#settingsWaited += elapsed
+    if (!this.#acknowledged && this.#settingsWaited > this.limits.settingsTimeout)
+      this.#fault(new LimitError('settings', 'our SETTINGS were not acknowledged'))
+    for (const { id } of this.sender.overdue(elapsed))
+      this.#fault(new LimitError('stall', 'the peer takes no content', id))
   }
 
   /** Streams that are open or half closed. */
@@ -154,7 +151,7 @@ export abstract class H2Connection {
 
   /** No stream is open, nothing is half read, and nothing waits to be sent or reported. */
   get quiescent(): boolean {
-    const idle = this.streams.size === 0 && this.#frame.idle && !this.reporting
+    const idle = this.streams.size === 0 && this.frame.idle && !this.reporting
     return idle && this.sender.output.length === 0 && !this.#over
   }
 
@@ -171,7 +168,7 @@ export abstract class H2Connection {
     if (this.#over) throw new Error('the connection is over')
     return {
       role: this.role,
-      ...this.#frame.export(),
+      ...this.frame.export(),
       outbound: this.sender.output.copy(),
       settingsAcknowledged: this.#acknowledged,
       settingsWaited: Math.round(this.#settingsWaited),
@@ -391,13 +388,13 @@ export abstract class H2Connection {
   #onPriorityUpdate(bytes: Uint8Array, start: number, end: number): void {
     const streamId = frames.readUint31(bytes, start)
     if (this.role === 'client' || streamId === 0) throw new H2Error('PROTOCOL_ERROR', 'PRIORITY_UPDATE')
-    const stream = this.streams.get(streamId)
-    if (stream === undefined) return
-    Object.assign(stream, readPriority(latin1(bytes, start + 4, Math.min(end, start + 260), false)))
+    const text = latin1(bytes, start + 4, Math.min(end, start + 260), false)
+    Object.assign(this.streams.get(streamId) ?? {}, readPriority(text))
   }
 
   /** The one place where what was thrown becomes frames (Section 5.4). */
   #fault(error: H2Error): void {
+    if (error instanceof LimitError) this.exceeded[error.limit]++
     if (error.scope === 'stream') {
       const { code, streamId } = error
       const stream = this.streams.get(streamId)
@@ -420,9 +417,10 @@ export abstract class H2Connection {
     const last = this.role === 'server' ? this.lastStreamId : 0
     this.goaway(Math.min(last, this.goawaySent ?? last), error.code, utf8(error.message))
     this.#over = true
+    this.exceeded.failed++
     for (const stream of this.streams.values()) this.sender.drop(stream)
     this.streams.clear()
-    this.#frame.clear()
+    this.frame.clear()
     this.report({ type: 'error', code: error.code, reason: error.message })
   }
 

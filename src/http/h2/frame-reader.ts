@@ -1,6 +1,6 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { ByteQueue } from '../h1/byte-queue.ts'
-import { H2Error } from './error.ts'
+import { H2Error, LimitError } from './error.ts'
 import * as frames from './frame.ts'
 import { Flag, FRAME_HEADER_LENGTH, FrameType } from './frame.ts'
 import type { H2Limits } from './limits.ts'
@@ -54,6 +54,18 @@ export class FrameReader implements frames.FrameHeader {
   /** Between two frames, and in no header block. */
   get idle(): boolean {
     return this.#queue.length === 0 && this.#block === undefined && this.#prefaceRead
+  }
+
+  /** A header block has begun to come, and has not ended. Nothing else can come before it has. */
+  get inHeaders(): boolean {
+    if (this.#block !== undefined) return true
+    // What was looked at last is the header of the frame that waits for its payload.
+    return this.#queue.length >= FRAME_HEADER_LENGTH && this.type === FrameType.HEADERS
+  }
+
+  /** Bytes received and not yet read. */
+  get buffered(): number {
+    return this.#queue.length
   }
 
   /**
@@ -171,7 +183,7 @@ export class FrameReader implements frames.FrameHeader {
   /** Without a bound a block could go on for ever, and no table of ours would be the wiser. */
   #measure(bytes: number, continuations: number): void {
     if (bytes > this.#limits.headerBlockBytes || continuations > this.#limits.continuations) {
-      throw new H2Error('ENHANCE_YOUR_CALM', 'a header block too long')
+      throw new LimitError('headerBlock', 'a header block too long')
     }
   }
 }

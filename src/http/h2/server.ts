@@ -2,10 +2,11 @@ import { EMPTY, utf8 } from '../../wire/index.ts'
 import { httpDate } from '../h1/response-head.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { H2Connection } from './connection.ts'
-import { ErrorCode, H2Error } from './error.ts'
+import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
 import type { H2Event } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
+import type { FrameReader } from './frame-reader.ts'
 import type { Entry } from './hpack-table.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, spend } from './limits.ts'
 import { prepare } from './outgoing.ts'
@@ -26,8 +27,11 @@ export interface H2ResponseHead {
  * part of the exported state, so whoever restores it is told of it again.
  */
 export class H2Server extends H2Connection {
-  /** @param state from another connection's `export`; without it, a new connection */
-  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State) {
+  /**
+   * @param state from another connection's `export`; without it, a new connection
+   * @param exceeded counts what the client overdoes
+   */
+  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State, exceeded?: Exceeded) {
     const settings = {
       ...INITIAL_SETTINGS,
       headerTableSize: limits.headerTableSize,
@@ -38,7 +42,7 @@ export class H2Server extends H2Connection {
       enableConnectProtocol: true,
       noRfc7540Priorities: true,
     }
-    super('server', limits, settings, state)
+    super('server', limits, settings, state, exceeded)
   }
 
   /** Bytes that wait to be taken, or for the windows of the client. */
@@ -50,6 +54,19 @@ export class H2Server extends H2Connection {
   accept(streamId: number): void {
     const stream = this.streams.get(streamId)
     if (stream !== undefined) this.#accept(stream)
+  }
+
+  /**
+   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever restores it is told of the request anew.
+   * @param request as it was announced @param content all that has been reported of it since
+   * @throws Error for a stream that is over, or answered
+   */
+  withdraw(request: Extract<H2Event, { type: 'request' }>, content: readonly Uint8Array[]): void {
+    const { streamId } = request
+    const stream = this.streams.get(streamId)
+    if (stream === undefined || stream.headSent) throw new Error('no request can be withdrawn')
+    const pieces = content.map(data => ({ type: 'data', streamId, data, endStream: false }) as const)
+    stream.announced = [request, ...pieces]
   }
 
   /**
@@ -103,6 +120,11 @@ export class H2Server extends H2Connection {
     return this.sender.output.length
   }
 
+  /** What has been received and not yet read; to be asked when {@link next} has none. */
+  get input(): Pick<FrameReader, 'inHeaders' | 'buffered'> {
+    return this.frame
+  }
+
   protected override onShutdownPong(): void {
     if (this.goawaySent === MAX_STREAM_ID) this.goaway(this.lastStreamId, ErrorCode.NO_ERROR)
   }
@@ -113,6 +135,7 @@ export class H2Server extends H2Connection {
     this.lastStreamId = streamId
     if (this.streams.size >= this.limits.concurrentStreams) {
       this.refuse(streamId, ErrorCode.REFUSED_STREAM)
+      this.exceeded.streams++
       spend(this.spent, 'resets', this.limits)
       return undefined
     }
@@ -156,13 +179,14 @@ export class H2Server extends H2Connection {
   }
 
   #onTrailers(stream: Stream, list: readonly Entry[], endStream: boolean, tooLong: boolean): void {
-    if (tooLong) throw new H2Error('ENHANCE_YOUR_CALM', 'trailers too long', stream.id)
+    if (tooLong) throw new LimitError('headerList', 'trailers too long', stream.id)
     if (!endStream) throw new Malformed('a second head')
     if (stream.expected > 0) throw new Malformed('less content than Content-Length says')
     this.deliver(stream, { type: 'trailers', streamId: stream.id, headers: readTrailers(list) })
   }
 
   #refuseHead(stream: Stream): void {
+    this.exceeded.headerList++
     spend(this.spent, 'resets', this.limits)
     this.sender.headers(stream, [[':status', '431']], [], true)
   }

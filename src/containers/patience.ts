@@ -1,0 +1,74 @@
+import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../http/timers.ts'
+import { Alarm } from './alarm.ts'
+import type { Timeout } from './timeout.ts'
+
+/** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
+export class Patience {
+  readonly #timers: HttpTimers
+  readonly #onTime: (now: number, timer: Timeout | undefined) => void
+  readonly #alarm = new Alarm(() => this.#ring())
+
+  /**
+   * @param left what {@link export} gave elsewhere
+   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds since 1970
+   */
+  constructor(
+    settings: TimerSettings,
+    left: TimersLeft | undefined,
+    onTime: (now: number, timer: Timeout | undefined) => void,
+  ) {
+    this.#timers = new HttpTimers(settings, left, Date.now())
+    this.#onTime = onTime
+  }
+
+  /** Begins to ring. */
+  start(): void {
+    const now = Date.now()
+    const next = this.#timers.next(now)
+    if (next !== undefined) this.#alarm.by(now + next)
+  }
+
+  /** Rings no more; what was waited for is still known. */
+  rest(): void {
+    this.#alarm.stop()
+  }
+
+  /** From now on that is waited for, unless it is already. */
+  wait(timer: Timeout): void {
+    if (this.#timers.running(timer)) return
+    this.#timers.start(timer, Date.now())
+    this.start()
+  }
+
+  /** It is waited for from now on anew, if it is at all. */
+  prolong(timer: Timeout): void {
+    if (this.#timers.running(timer)) this.#timers.start(timer, Date.now())
+  }
+
+  /** It has come, or is of no interest. */
+  stop(timer: TimerName): void {
+    this.#timers.stop(timer)
+  }
+
+  stopAll(): void {
+    this.#timers.stopAll()
+  }
+
+  /** Rings at that moment or before. @param at milliseconds since 1970 */
+  wakeBy(at: number): void {
+    this.#alarm.by(at)
+  }
+
+  /** What is waited for, and how much longer. */
+  export(): TimersLeft {
+    return this.#timers.export(Date.now())
+  }
+
+  #ring(): void {
+    const now = Date.now()
+    const timer = this.#timers.expired(now)
+    if (timer !== undefined) this.#timers.stop(timer)
+    this.start()
+    this.#onTime(now, timer === 'keep-alive' ? undefined : timer)
+  }
+}
