@@ -10,7 +10,7 @@ import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Unclean } from './unclean.ts'
 
-/** Connections that can have a duplicate at a time; each takes 8 KiB of memory, up to 16 with a large HTTP/2 state. */
+/** Connections that can have a duplicate at a time, at most; each takes 8 KiB of memory, up to 16 with a large HTTP/2 state. */
 const SLOTS = 16_384
 /** Milliseconds between two looks for connections that are over. */
 const SWEEP = 250
@@ -24,6 +24,17 @@ export interface DuplicatesOptions {
   readonly libc: Libc
   /** The gateway's id. */
   readonly self: number
+  /** Connections that can have one at a time. */
+  readonly slots: number
+}
+
+/**
+ * How many connections can have a duplicate at a time: half of the descriptors that a process may open are left for connections that come.
+ * @param limits as in `/proc/self/limits`
+ */
+export function slotsWithin(limits: string): number {
+  const open = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  return Math.max(1, Math.min(SLOTS, Math.floor(open / 2)))
 }
 
 /** What duplicates tell the gateway. */
@@ -81,7 +92,7 @@ export class Duplicates {
 
   /** @throws Error there is no memory for the file */
   constructor(
-    { libc, self }: DuplicatesOptions,
+    { libc, self, slots }: DuplicatesOptions,
     courier: Courier,
     dispatch: Dispatch,
     owner: DuplicatesOwner,
@@ -91,7 +102,7 @@ export class Duplicates {
     this.#courier = courier
     this.#dispatch = dispatch
     this.#owner = owner
-    this.#file = SlotFile.create(libc, SLOTS)
+    this.#file = SlotFile.create(libc, slots)
     this.#sweep = setInterval(() => this.#closeFinished(), SWEEP).unref()
   }
 
@@ -140,7 +151,7 @@ export class Duplicates {
   }
 
   #enter(fd: number, sessionId: Uint8Array, received: number): Entry | undefined {
-    const slot = this.#free.pop() ?? (this.#fresh < SLOTS ? this.#fresh++ : undefined)
+    const slot = this.#free.pop() ?? (this.#fresh < this.#file.slots ? this.#fresh++ : undefined)
     if (slot === undefined) return undefined
     try {
       const counts = countsOf(this.#libc, fd)

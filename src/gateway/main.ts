@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
 import { memoryCounters } from '../containers/memory.ts'
 import type { ControlMessage } from '../transfer/control.ts'
@@ -5,7 +6,7 @@ import type { CourierHandlers } from '../transfer/courier.ts'
 import { probe } from '../transfer/native/libc.ts'
 import { checkCounts } from '../transfer/socket-counts.ts'
 import { rawStreams } from '../transfer/stream.ts'
-import type { DuplicatesOptions } from './duplicates.ts'
+import { type DuplicatesOptions, slotsWithin } from './duplicates.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 
@@ -109,7 +110,8 @@ async function needsOfDuplicates({ id, channel }: GatewaySettings): Promise<stri
   if (!native.available) return native.reason
   if (channel !== 'native') return 'a channel that carries files'
   const reason = await checkCounts(native.libc)
-  return reason ?? { libc: native.libc, self: id }
+  const slots = slotsWithin(readFileSync('/proc/self/limits', 'latin1'))
+  return reason ?? { libc: native.libc, self: id, slots }
 }
 
 /** Milliseconds that clients have to take their goodbye. */

@@ -490,10 +490,9 @@ describe('what is not covered', () => {
   long(
     'anything where there are no foreign calls: it does not start, and says why',
     async () => {
-      const other = await makeDirectory(CONFIG)
-      writeFileSync(join(other, 'act.mjs'), ACT)
+      const config = 'duplicate: true\nfunctions: { echo: {} }\n'
       const environment = { ...ENVIRONMENT, HOTPOTATO_CHANNEL: 'ipc' }
-      await expect(Platform.start({ directory: other, environment })).rejects.toThrow(/duplicate: true needs/)
+      await expect(Platform.start({ config, environment })).rejects.toThrow(/duplicate: true needs/)
     },
     30_000,
   )

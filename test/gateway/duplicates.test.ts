@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Dispatch } from '../../src/gateway/dispatch.ts'
-import { type Duplicate, Duplicates } from '../../src/gateway/duplicates.ts'
+import { type Duplicate, Duplicates, slotsWithin } from '../../src/gateway/duplicates.ts'
 import type { Unclean } from '../../src/gateway/unclean.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
@@ -14,6 +14,7 @@ import { Descriptor } from '../../src/transfer/stream.ts'
 import { type TcpPair, tcpPair } from '../lib/tcp-pair.ts'
 
 const SELF = 100
+const SLOTS = 5
 const SESSION = new Uint8Array(16).fill(3)
 /** Milliseconds: more than a sweep, and more than doubt lasts. */
 const SWEEP = 300
@@ -70,7 +71,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
         return libc.shutdown(fd)
       },
     }
-    duplicates = new Duplicates({ libc: watched, self: SELF }, courier, dispatch, {
+    duplicates = new Duplicates({ libc: watched, self: SELF, slots: SLOTS }, courier, dispatch, {
       counters,
       unclean: (_target, end) => ends.push(end),
       refused: () => {},
@@ -133,6 +134,13 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(duplicates.open(pair.fd, SESSION, 0)).toBeUndefined()
     expect(duplicates.open(file.descriptor.fd, SESSION, 0)).toBeUndefined()
     expect(duplicates.counters).toEqual({ duplicated: 0, notDuplicated: 3 })
+  })
+
+  it('get none when all slots are taken', () => {
+    const all = Array.from({ length: SLOTS + 1 }, () => duplicates.open(pair.fd, SESSION, 0))
+    expect(all.filter(one => one === undefined)).toHaveLength(1)
+    expect(duplicates.counters).toEqual({ duplicated: SLOTS, notDuplicated: 1 })
+    for (const one of all) one?.drop()
   })
 
   it('go on in another container, from the checkpoint that says what the kernel says', () => {
@@ -321,4 +329,14 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     die(1)
     expect([shutdowns, ends, duplicates.counters.duplicated]).toEqual([0, [], 0])
   })
+})
+
+it('leaves half of the descriptors to connections that come', () => {
+  const limits = (open: string): string =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax processes  9  9  processes\nMax open files            ${open}    files\n`
+  expect(slotsWithin(limits('1024  4096'))).toBe(512)
+  expect(slotsWithin(limits('1048576  1048576'))).toBe(16_384)
+  expect(slotsWithin(limits('unlimited  unlimited'))).toBe(16_384)
+  expect(slotsWithin(limits('1  1'))).toBe(1)
+  expect(slotsWithin('')).toBe(16_384)
 })
