@@ -97,6 +97,12 @@ export class H2Server {
     this.#do(real => real.accept(streamId))
     this.#announced.delete(streamId)
   }
+  withdraw(...withdrawn: Parameters<Real['withdraw']>): void {
+    this.#do(real => real.withdraw(...withdrawn))
+  }
+  get input(): Real['input'] {
+    return this.#do(real => real.input)
+  }
   respond(streamId: number, head: H2ResponseHead, now?: number): void {
     this.#do(real => real.respond(streamId, head, now))
   }
