@@ -98,10 +98,16 @@ export class H2Server {
     this.#announced.delete(streamId)
   }
   withdraw(...withdrawn: Parameters<Real['withdraw']>): void {
+    // Only those who restore it are told of the request anew.
+    this.#announced.add(withdrawn[0].streamId)
     this.#do(real => real.withdraw(...withdrawn))
   }
+  /** Asked when there are no events: then what has been looked at last is looked at again, and gives none. */
   get input(): Real['input'] {
-    return this.#do(real => real.input)
+    this.#move()
+    const event = this.#real.next()
+    if (event !== undefined) this.#events.push(event)
+    return this.#real.input
   }
   respond(streamId: number, head: H2ResponseHead, now?: number): void {
     this.#do(real => real.respond(streamId, head, now))
