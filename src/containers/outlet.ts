@@ -3,6 +3,9 @@ import type { ByteStream } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
 import type { Leg } from './leg.ts'
 
+/** Bytes that a client has not taken, beyond which its next request has to wait. */
+const OUTPUT = 65_536
+
 /** The way out to one client: through the TLS session, if there is one, into the stream. */
 export class Outlet {
   /** Changes hands with the connection; undefined without TLS, and while the connection is frozen. */
@@ -77,6 +80,11 @@ export class Outlet {
   /** Whether the client has not taken yet what it got. */
   get blocked(): boolean {
     return this.#stream.queued
+  }
+
+  /** Whether so much waits for the client that nothing more should be done for it. */
+  get full(): boolean {
+    return this.#stream.unsent > OUTPUT
   }
 
   /** The moment when the client has taken enough for more; undefined if that is now. */

@@ -39,6 +39,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   step(): boolean {
     if (this.#awaited !== undefined) return this.#goesAfterAll(this.#awaited)
+    if (this.#owner.out.full && this.#http.idle) return false
     const event = this.#http.next()
     if (event !== undefined) this.#on(event)
     else if (this.#http.shouldClose) this.#owner.goodbye()
@@ -55,7 +56,7 @@ export class Http1 implements Protocol, ResponderOwner {
   #watch(exchange: Exchange | undefined): void {
     const owner = this.#owner
     if (exchange === undefined && this.#http.idle) {
-      if (this.#awaited === undefined && this.#http.buffered > 0) owner.patience.wait('headers')
+      if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full) owner.patience.wait('headers')
       else owner.patience.stop('headers')
       return
     }
@@ -70,7 +71,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   get wantsInput(): boolean {
     if (this.#exchange !== undefined) return this.#exchange.wantsBody
-    return this.#awaited === undefined
+    return this.#awaited === undefined && !this.#owner.out.full
   }
 
   get buffered(): number {
@@ -108,6 +109,7 @@ export class Http1 implements Protocol, ResponderOwner {
   /** Requests that came whole are answered all the same. */
   inputEnded(): void {
     if (this.#awaited !== undefined) return
+    if (this.#owner.out.full && this.#http.idle) return
     if (this.#exchange === undefined) this.#owner.goodbye()
     else if (this.#exchange.wantsBody)
       this.#owner.destroy(new Error('the client closed in the middle of its request'))

@@ -26,6 +26,9 @@ interface Waiting {
   readonly since: number
 }
 
+/** Bytes of output beyond which a client that does not take it is not heard any more. */
+const OUTPUT = 262_144
+
 /** How often the HTTP/2 connection is told the time while streams are open, in milliseconds. */
 const TICK = 1000
 
@@ -66,6 +69,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   step(): boolean {
+    if (this.http.untaken > OUTPUT && !this.#give()) return false
     const event = this.http.next()
     if (event !== undefined) {
       this.#on(event)
@@ -122,13 +126,13 @@ export class Http2 implements Protocol, CallOwner {
     while (this.#give());
   }
 
-  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's. */
+  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but answers are not bounded by windows alone. */
   get wantsInput(): boolean {
-    return true
+    return this.http.untaken <= OUTPUT
   }
 
   get buffered(): number {
-    return 0
+    return this.http.input.buffered
   }
 
   get requests(): number {
