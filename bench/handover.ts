@@ -1,23 +1,16 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { connect, type TLSSocket } from 'node:tls'
-import { pino } from 'pino'
-import { makeCertificates } from '../certs/authority.ts'
-import { parseConfig } from '../src/gateway/config.ts'
-import { plan } from '../src/gateway/plan.ts'
-import { Supervisor } from '../src/gateway/supervisor.ts'
-import { probeEvp } from '../src/tls13/crypto/evp.ts'
-import { chooseChannel } from '../src/transfer/channel.ts'
 import { goal, goalLines } from './lib/goal.ts'
+import { type Destination, KeepAlive } from './lib/keep-alive.ts'
 import { figuresOf } from './lib/measurement.ts'
 import { whole } from './lib/options.ts'
-import { runBench } from './lib/run.ts'
+import { Pool } from './lib/pool.ts'
+import { BenchError, runBench } from './lib/run.ts'
 import { figure } from './lib/table.ts'
 
 /** Milliseconds between two looks at how many have arrived: that much a round may be too long. */
 const LOOK = 5
+const POTATO = Buffer.from('potato')
+const QUESTION = { path: '/', content: POTATO, expected: POTATO }
 const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000 }
 
 /**
@@ -29,7 +22,10 @@ async function main(): Promise<void> {
     {
       name: 'handover',
       question: 'How long does it take to hand all idle TLS connections of a container to a new one?',
-      options: { connections: { value: 'N', help: 'how many idle connections' } },
+      options: {
+        connections: { value: 'N', help: 'how many idle connections' },
+        handler: { value: 'FILE', help: 'measure this handler instead; it must give back what it gets' },
+      },
       plans: {
         quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, connections: 300 },
         default: { ...COMMON, rounds: 7, seconds: 60 },
@@ -42,20 +38,20 @@ async function main(): Promise<void> {
           ? run.plan.connections
           : whole('connections', run.values.connections, 1, 15_000)
       const times: number[] = []
-      const platform = await Platform.start()
+      const pool = await Pool.start({ handler: run.values.handler ?? 'echo-raw' })
       try {
         run.progress.say(`opening ${count} connections`)
-        const clients = await platform.open(count)
+        const clients = await open(pool.destination, count)
         await run.rounds(
           async () => {
-            times.push((await platform.handOver(count)) / count)
-            for (const client of clients) await client.ask(times.length)
+            times.push((await handOver(pool, count)) / count)
+            await askAll(clients, times.length)
           },
           () => [times],
         )
         for (const client of clients) client.close()
       } finally {
-        await platform.stop()
+        await pool.stop()
       }
       const title = `one of ${count} idle connections handed over`
       const measurements =
@@ -81,127 +77,46 @@ async function main(): Promise<void> {
   )
 }
 
-/** One function on a gateway, and its containers. */
-class Platform {
-  readonly #directory: string
-  readonly #supervisor: Supervisor
-  readonly #log: number
-  readonly #port: number
-  #current = 'echo-1'
-
-  private constructor(directory: string, supervisor: Supervisor, log: number, port: number) {
-    this.#directory = directory
-    this.#supervisor = supervisor
-    this.#log = log
-    this.#port = port
-  }
-
-  static async start(): Promise<Platform> {
-    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-    await makeCertificates({ directory, certificates: [{ name: 'echo' }], now: Date.now() })
-    const { config } = parseConfig(
-      JSON.stringify({
-        runDirectory: directory,
-        certificates: directory,
-        gateway: { http: 0, https: 0 },
-        connection: { requests: 1_000_000, idleSeconds: 600 },
-        functions: { echo: { handler: 'echo-raw' } },
-      }),
-      directory,
+/** Opens so many connections, and uses each once. */
+async function open(destination: Destination, count: number): Promise<KeepAlive[]> {
+  const clients: KeepAlive[] = []
+  // A few at a time: handshakes are not what is measured.
+  while (clients.length < count) {
+    const some = Array.from({ length: Math.min(50, count - clients.length) }, () =>
+      KeepAlive.open(destination),
     )
-    const channel = chooseChannel().kind
-    const provider = probeEvp().available ? 'evp' : 'node'
-    const log = openSync(join(directory, 'log'), 'a', 0o600)
-    const supervisor = new Supervisor({
-      ...plan(config, { channel, provider, logLevel: 'warn' }),
-      liveness: { period: 3_600_000, failure: 36_000_000 },
-      channel,
-      logDescriptor: log,
-      log: pino({ level: 'silent' }),
+    clients.push(...(await Promise.all(some)))
+  }
+  await askAll(clients, 0)
+  return clients
+}
+
+/** @throws BenchError a connection is lost, answers wrongly, or has not moved as often as it should have */
+async function askAll(clients: readonly KeepAlive[], moves: number): Promise<void> {
+  for (const client of clients) {
+    const { hops } = await client.ask(QUESTION).catch((error: Error) => {
+      throw new BenchError(`after ${moves} moves: ${error.message}`)
     })
-    const { https } = await supervisor.start()
-    return new Platform(directory, supervisor, log, https)
-  }
-
-  async open(count: number): Promise<Client[]> {
-    const ca = readFileSync(join(this.#directory, 'ca.crt'))
-    const clients: Client[] = []
-    // A few at a time: handshakes are not what is measured.
-    while (clients.length < count) {
-      const some = Array.from({ length: Math.min(50, count - clients.length) }, () =>
-        Client.open(this.#port, ca),
-      )
-      clients.push(...(await Promise.all(some)))
-    }
-    return clients
-  }
-
-  /** @returns µs until the new container had all of them */
-  async handOver(count: number): Promise<number> {
-    const { started = [] } = await this.#supervisor.scale('echo', 2)
-    const [next] = started as [string]
-    const start = performance.now()
-    const drained = this.#supervisor.drain(this.#current)
-    for (;;) {
-      const member = (await this.#supervisor.status()).find(({ name }) => name === next)
-      if ((member?.counters.connections ?? 0) >= count) break
-      if (performance.now() - start > 30_000) throw new Error('not every connection has arrived')
-      await setTimeout(LOOK)
-    }
-    const time = (performance.now() - start) * 1000
-    const { moved } = await drained
-    if (moved !== count) throw new Error(`${moved} of ${count} connections have moved`)
-    this.#current = next
-    return time
-  }
-
-  async stop(): Promise<void> {
-    await this.#supervisor.stop()
-    closeSync(this.#log)
-    rmSync(this.#directory, { recursive: true, force: true })
+    if (hops !== moves) throw new BenchError(`${hops} moves instead of ${moves}`)
   }
 }
 
-/** One connection that is idle most of the time. */
-class Client {
-  readonly #socket: TLSSocket
-  #text = ''
-  #wake: () => void = () => {}
-
-  private constructor(socket: TLSSocket) {
-    this.#socket = socket
-    socket.setEncoding('latin1').on('data', (text: string) => {
-      this.#text += text
-      this.#wake()
-    })
-    socket.on('close', () => this.#wake())
-    socket.on('error', () => {}) // it closes, too
+/** Hands all connections over. @returns µs until the new container had all of them */
+async function handOver(pool: Pool, count: number): Promise<number> {
+  const [current] = await pool.containers()
+  const next = await pool.extend()
+  const start = performance.now()
+  const drained = pool.drain(current!.name)
+  for (;;) {
+    const member = (await pool.containers()).find(({ name }) => name === next)
+    if ((member?.counters.connections ?? 0) >= count) break
+    if (performance.now() - start > 30_000) throw new BenchError('not every connection has arrived')
+    await setTimeout(LOOK)
   }
-
-  static async open(port: number, ca: Buffer): Promise<Client> {
-    const socket = connect({ port, host: '127.0.0.1', servername: 'echo.local', ca, minVersion: 'TLSv1.3' })
-    const client = new Client(socket)
-    await client.ask(0)
-    return client
-  }
-
-  /** @throws Error the connection is gone, or the answer is not what it should be after so many moves */
-  async ask(hops: number): Promise<void> {
-    this.#text = ''
-    this.#socket.write('POST / HTTP/1.1\r\nHost: echo.local\r\nContent-Length: 6\r\n\r\npotato')
-    while (!this.#text.endsWith('\r\n\r\npotato')) {
-      if (this.#socket.destroyed) throw new Error(`a connection was lost after ${hops} moves`)
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-    }
-    if (!this.#text.includes(`x-hotpotato-hops: ${hops}\r\n`))
-      throw new Error(`not ${hops} moves: ${this.#text}`)
-  }
-
-  close(): void {
-    this.#socket.destroy()
-  }
+  const time = (performance.now() - start) * 1000
+  const moved = await drained
+  if (moved !== count) throw new BenchError(`${moved} of ${count} connections have moved`)
+  return time
 }
 
 await main()

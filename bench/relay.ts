@@ -54,6 +54,7 @@ await runBench(
         const here = ways.map(way => ({ way, placement, times: new Series(), rates: [] }))
         cells.push(...here)
         scenes.push({ stage, cells: here })
+        for (const way of ways) await stage.check(way)
       }
       await run.rounds(
         async counts => {

@@ -16,6 +16,7 @@ import {
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import { said } from '../lib/lie.ts'
 import { ANSWER, GROUP, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
 
 /** What resumes a connection: a ticket of ours, or a session of Node's. */
@@ -29,6 +30,9 @@ export interface Visit {
 
 /** Connects, sends one byte, waits for one, and goes. @param wantsTicket wait for one, too @throws Error anything is not as it should be */
 export type Visitor = (ticket: Ticket | undefined, wantsTicket: boolean) => Promise<Visit>
+
+/** What servers answer. */
+const GIVEN = said(Uint8Array.of(ANSWER))
 
 const NODE_OPTIONS = { minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: 'X25519' } as const
 
@@ -57,7 +61,7 @@ export async function visitor(stack: Stack, port: number, authority: string): Pr
 
 function nodeServer(pem: { readonly certificate: string; readonly key: string }): Server {
   return createTlsServer({ ...NODE_OPTIONS, cert: pem.certificate, key: pem.key }, socket => {
-    socket.on('data', () => socket.write(Uint8Array.of(ANSWER)))
+    socket.on('data', () => socket.write(GIVEN.slice()))
     socket.on('error', () => {}) // clients leave without a goodbye
   })
 }
@@ -75,7 +79,7 @@ async function ourServer(
   return createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket: Socket) => {
     const end = new End(adopt(socket), Session.server(config))
     end.onEvent = event => {
-      if (event.type === 'application_data') end.send(Uint8Array.of(ANSWER))
+      if (event.type === 'application_data') end.send(GIVEN.slice())
     }
     end.start()
   })
@@ -148,7 +152,10 @@ async function ourVisit(
         end.send(Uint8Array.of(REQUEST))
       }
       if (event.type === 'alert') reject(event.error)
-      if (event.type === 'application_data') answered = event.data[0] === ANSWER
+      if (event.type === 'application_data') {
+        answered = event.data.length === 1 && event.data[0] === ANSWER
+        if (!answered) reject(wrong())
+      }
       if (event.type === 'new_session_ticket') ticket = event.ticket
       if (!answered || left || (wantsTicket && ticket === undefined)) return
       left = true
@@ -159,6 +166,10 @@ async function ourVisit(
     end.onEnd = error => reject(error ?? new Error('the server went away'))
     end.start()
   })
+}
+
+function wrong(): Error {
+  return new Error('a wrong answer, so nothing counts')
 }
 
 function nodeVisit(
@@ -192,7 +203,8 @@ function nodeVisit(
     }
     socket.once('secureConnect', () => socket.write(Uint8Array.of(REQUEST)))
     socket.on('data', data => {
-      answered = data[0] === ANSWER
+      answered = data.length === 1 && data[0] === ANSWER
+      if (!answered) reject(wrong())
       check()
     })
     socket.once('error', reject)

@@ -1,5 +1,7 @@
-import { execFile } from 'node:child_process'
-import { isHttp2, isSecure, type Protocol } from './rows.ts'
+import { execFile, execFileSync } from 'node:child_process'
+import { BenchError } from '../lib/run.ts'
+import { originOf } from './check.ts'
+import { isHttp2, type Protocol, type Tool } from './rows.ts'
 
 /** Connections, and requests under way on each over HTTP/2. */
 export const CONNECTIONS = { 'HTTP/1.1': 32, 'HTTP/2': 8 } as const
@@ -13,17 +15,17 @@ export interface Load {
 
 /**
  * Loads a server for a while: by `wrk` over HTTP/1.1, by `h2load` over HTTP/2, each with one thread, pinned to one CPU.
- * @throws Error if anything was answered otherwise than with 200, or not at all
+ * @throws BenchError if anything was answered otherwise than with 200, or not at all
  */
 export async function load(protocol: Protocol, port: number, seconds: number, cpu: number): Promise<Load> {
-  const url = `${isSecure(protocol) ? 'https' : 'http'}://localhost:${port}/`
+  const url = `${originOf(protocol, port)}/`
   return isHttp2(protocol) ? h2load(url, seconds, cpu) : wrk(url, seconds, cpu)
 }
 
 async function wrk(url: string, seconds: number, cpu: number): Promise<Load> {
   const words = ['wrk', '-t1', `-c${CONNECTIONS['HTTP/1.1']}`, `-d${seconds}s`, url]
   const said = await run(cpu, words)
-  if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk saw errors: ${said}`)
+  if (/Non-2xx|Socket errors/.test(said)) throw new BenchError(`wrk saw errors: ${said}`)
   const [, requests, time] = /(\d+) requests in ([\d.]+)s/.exec(said) ?? []
   return counted(said, requests, time)
 }
@@ -34,7 +36,8 @@ async function h2load(url: string, seconds: number, cpu: number): Promise<Load> 
   const [, done, succeeded, failed, errored] =
     /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(said) ??
     []
-  if (failed !== '0' || errored !== '0' || done !== succeeded) throw new Error(`h2load saw errors: ${said}`)
+  if (failed !== '0' || errored !== '0' || done !== succeeded)
+    throw new BenchError(`h2load saw errors: ${said}`)
   return counted(said, done, String(seconds))
 }
 
@@ -51,4 +54,11 @@ function run(cpu: number, words: readonly string[]): Promise<string> {
       else reject(new Error(`${words[0]}: ${stderr || error.message}`))
     })
   })
+}
+
+/** Name and version of a program that loads servers; undefined if it is not there. */
+export function versionOf(tool: Tool): string | undefined {
+  const said = execFileSync('sh', ['-c', `${tool} --version 2>&1 || true`], { encoding: 'utf8' })
+  const [, version] = /(?:wrk|nghttp2)[ /](?:debian\/)?([\d.]+)/.exec(said) ?? []
+  return version && `${tool} ${version}`
 }

@@ -15,14 +15,16 @@ import { adopt } from '../../src/transfer/stream.ts'
 import { secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
 import { obey, report, roleOf } from '../lib/child.ts'
+import { said } from '../lib/lie.ts'
+import { ANSWER } from './check.ts'
 import { CONTENT, isHttp2, isSecure, type Role, SUITE } from './rows.ts'
 
-const ANSWER = new Uint8Array(CONTENT).fill(0x2e)
+const GIVEN = said(ANSWER)
 const TYPE = 'text/plain'
 
 /** The raw path of ours: neither Request nor Response objects. */
 const APPLICATION: HttpHandlers = {
-  request: (_, response) => response.reply({ status: 200, headers: [['content-type', TYPE]], body: ANSWER }),
+  request: (_, response) => response.reply({ status: 200, headers: [['content-type', TYPE]], body: GIVEN }),
 }
 
 /** A connection is to last as long as the load does. */
@@ -37,13 +39,13 @@ const HEAD = { 'content-type': TYPE, 'content-length': CONTENT }
 
 function nodeListener(_: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, HEAD)
-  response.end(ANSWER)
+  response.end(GIVEN)
 }
 
 function nodeStreams(server: Http2Server): Http2Server {
   return server.on('stream', stream => {
     stream.respond({ ':status': 200, ...HEAD })
-    stream.end(ANSWER)
+    stream.end(GIVEN)
   })
 }
 

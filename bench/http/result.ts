@@ -1,5 +1,6 @@
-import type { Environment, Load } from '../lib/environment.ts'
 import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
+import { figuresOf, type Measurement } from '../lib/measurement.ts'
+import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
 import { figure, table } from '../lib/table.ts'
 import { isHttp2, type Protocol, type ServerKind } from './rows.ts'
@@ -26,24 +27,32 @@ export interface HttpRow {
   readonly cpuRatio: number
 }
 
-export interface HttpResult extends Environment {
-  readonly bench: 'http'
-  readonly format: 1
-  readonly date: string
-  readonly quick: boolean
-  readonly seconds: number
-  /** Of `wrk` and `h2load`. */
+/** What this bench has besides what all have. */
+export interface HttpDetails {
+  /** Which programs loaded the servers, with their versions. */
   readonly tools: readonly string[]
   /** Why TLS was ours over node:crypto. */
   readonly evpMissing?: string
-  readonly load: Load
   readonly rows: readonly HttpRow[]
-  readonly goals: readonly GoalResult[]
+}
+
+/** Everything as measurements. What somebody broke off before its first round is not among them. */
+export function measurementsOf(all: readonly Measured[]): Measurement[] {
+  return all
+    .filter(({ rates }) => rates.length > 0)
+    .flatMap(({ protocol, server, rates, cpu }) => {
+      const labels = { protocol, server }
+      return [
+        figuresOf({ name: 'http.rate', title: 'requests a second', labels }, rates),
+        figuresOf({ name: 'http.cpu', title: 'the server for one request', labels, unit: 'µs CPU' }, cpu),
+      ]
+    })
 }
 
 export function httpRows(all: readonly Measured[]): HttpRow[] {
-  return all.map(({ protocol, server, rates, cpu }) => {
-    const node = all.find(one => one.protocol === protocol && one.server === 'node')!
+  const done = all.filter(({ rates }) => rates.length > 0)
+  return done.map(({ protocol, server, rates, cpu }) => {
+    const node = done.find(one => one.protocol === protocol && one.server === 'node')!
     return {
       protocol,
       server,
@@ -66,22 +75,7 @@ export function goalsOf(rows: readonly HttpRow[]): GoalResult[] {
 }
 
 /** What a person wants to read of a result. */
-export function format({
-  machine,
-  versions,
-  load,
-  tools,
-  evpMissing,
-  quick,
-  rows,
-  goals,
-}: HttpResult): string {
-  const head = [
-    `${machine.cpu}, ${machine.cores} cores; Node ${versions.node} with OpenSSL ${versions.openssl}; ${tools.join(', ')}`,
-    `load ${load.average.join(' → ')}${load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`}`,
-    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
-    ...(quick ? ['few samples: no figures to quote'] : []),
-  ]
+export function format({ tools, evpMissing, rows, goals }: BenchResult & HttpDetails): string {
   const lines = rows.map(({ protocol, server, rate, rateRatio, cpu, cpuRatio }) => [
     `${protocol}, ${server}`,
     figure(rate),
@@ -90,8 +84,8 @@ export function format({
     cpuRatio.toFixed(2),
   ])
   return [
-    head.join('\n'),
-    'GET, 200 bytes back; server and client on one CPU each (ratios: medians over rounds, node = 1; above 1 is better)',
+    ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
+    `GET, 200 bytes back, by ${tools.join(' and ')}; server and client on one CPU each (ratios: medians over rounds, node = 1; above 1 is better)`,
     table(['', 'requests/s', 'ratio', 'CPU µs', 'ratio'], lines),
     goalLines(goals),
   ].join('\n\n')

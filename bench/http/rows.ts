@@ -46,3 +46,12 @@ export function isSecure(protocol: Protocol): boolean {
 export function isHttp2(protocol: Protocol): boolean {
   return protocol.startsWith('HTTP/2')
 }
+
+/** The programs that load servers. */
+export const TOOLS = ['wrk', 'h2load'] as const
+export type Tool = (typeof TOOLS)[number]
+
+/** Which one speaks that. */
+export function toolOf(protocol: Protocol): Tool {
+  return isHttp2(protocol) ? 'h2load' : 'wrk'
+}

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { BenchError } from './run.ts'
 
 /** What every child of a bench can be asked, besides its own orders. */
 export type CpuOrder = { readonly do: 'cpu' }
@@ -8,14 +9,18 @@ export type CommonReport =
   | { readonly say: 'cpu'; readonly microseconds: number }
   | { readonly say: 'failed'; readonly reason: string }
 
-/** The parent's handle of a process of a bench, pinned to one CPU: it gives orders and gets reports, one for one. */
+/** The parent's handle of a process of a bench: it gives orders and gets reports, one for one. */
 export class Child<Order extends { readonly do: string }, Report extends { readonly say: string }> {
   readonly #process: ChildProcess
 
-  /** @param script compiled module @param role what it is to be: the JSON in its first argument @param flags of Node */
-  constructor(script: string, role: object, cpu: number, flags: readonly string[] = []) {
-    const words = ['-c', String(cpu), process.execPath, ...flags, script, JSON.stringify(role)]
-    this.#process = spawn('taskset', words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  /**
+   * @param script compiled module @param role what it is to be: the JSON in its first argument
+   * @param cpu that it is pinned to; undefined: none @param flags of Node
+   */
+  constructor(script: string, role: object, cpu?: number, flags: readonly string[] = []) {
+    const words = [process.execPath, ...flags, script, JSON.stringify(role)]
+    if (cpu !== undefined) words.unshift('taskset', '-c', String(cpu))
+    this.#process = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
   ask(order: Order | CpuOrder): Promise<Report | CommonReport> {
@@ -39,14 +44,14 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
     return report.microseconds
   }
 
-  /** The next report. @throws Error it says that it failed, or ends */
+  /** The next report. @throws BenchError it says that it failed @throws Error it ends */
   report(): Promise<Report | CommonReport> {
     return new Promise((resolve, reject) => {
       const ended = (): void => reject(new Error('a process of the bench ended by itself'))
       this.#process.once('exit', ended)
       this.#process.once('message', (report: Report | CommonReport) => {
         this.#process.off('exit', ended)
-        if (report.say === 'failed' && 'reason' in report) reject(new Error(report.reason))
+        if (report.say === 'failed' && 'reason' in report) reject(new BenchError(report.reason))
         else resolve(report)
       })
     })

@@ -2,28 +2,18 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { join } from 'node:path'
 import { SETTINGS_VARIABLE } from '../../src/containers/membership.ts'
-
-/** What to do in a process of the platform before its program runs. */
-export interface Preparation {
-  /** The program: a URL. */
-  readonly program: string
-  /** Envelopes are copied instead of sealed. */
-  readonly unsealed: boolean
-  /** Where to leave a CPU profile, `NAME.cpuprofile`, when the process ends. */
-  readonly profiles?: string
-  /** Where to leave the moments that stages lie between, when asked by a signal. */
-  readonly marks?: string
-}
+import type { Prepared } from './prepare.ts'
 
 /** Runs a program of the platform, prepared as the settings say that the supervisor leaves. */
 async function main(): Promise<void> {
   const { name, preparation } = JSON.parse(process.env[SETTINGS_VARIABLE] ?? '{}') as {
     readonly name: string
-    readonly preparation: Preparation
+    readonly preparation: Prepared
   }
-  const { program, unsealed, profiles, marks } = preparation
+  const { program, unsealed, uncovered, profiles, marks } = preparation
   if (profiles !== undefined) profile(profiles, name)
   if (unsealed) (await import('./unsealed.ts')).leaveUnsealed()
+  if (uncovered) (await import('./uncovered.ts')).leaveUncovered()
   if (marks !== undefined) (await import('./marks.ts')).noteMarks(marks, name)
   await import(program)
 }

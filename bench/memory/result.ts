@@ -64,7 +64,8 @@ const javascript = (memory: Memory): number => memory.heap + memory.external
 
 export function memoryRows(samples: Samples): MemoryRow[] {
   const ratio = (one: number, other: number): number => one / other
-  return [...samples.keys()].map(stack => {
+  const measured = [...samples].filter(([, all]) => all.length > 0)
+  return measured.map(([stack]) => {
     const rounds = per(samples, resident, stack)
     const own = per(samples, anonymous, stack)
     return {

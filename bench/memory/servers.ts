@@ -13,6 +13,7 @@ import {
 import { createServer } from '../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import { said } from '../lib/lie.ts'
 import type { Stack } from './rows.ts'
 
 interface Pem {
@@ -91,7 +92,7 @@ class Echo {
     const session = this.#session
     session.feed(view)
     for (let event = session.next(); event !== undefined; event = session.next())
-      if (event.type === 'application_data') session.send(event.data)
+      if (event.type === 'application_data') session.send(said(event.data))
     const output = session.takeOutput()
     if (output.length > 0 && this.#stream.write(output) !== 'queued') recycle(output)
   }

@@ -8,7 +8,7 @@ import { loadCertificate } from '../../certs/load.ts'
 import { parseConfig } from '../../src/gateway/config.ts'
 import { plan } from '../../src/gateway/plan.ts'
 import { type MemberStatus, type Ports, Supervisor } from '../../src/gateway/supervisor.ts'
-import type { Preparation } from '../lib/prepared.ts'
+import { prepare } from '../lib/prepare.ts'
 import type { SceneOptions } from './rows.ts'
 import { tourOf } from './wanderer.ts'
 
@@ -51,7 +51,11 @@ export class Platform {
       if (warning !== undefined) throw new Error(warning)
       const { channel, provider } = options
       const planned = plan(config, { channel, provider, logLevel: 'warn' })
-      prepare(planned, directory, options)
+      prepare([planned.gateway, ...planned.containers], {
+        unsealed: options.seal === 'off',
+        ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
+        ...(options.marks ? { marks: directory } : {}),
+      })
       const silent = pino({ level: 'silent' })
       const supervisor = new Supervisor({
         ...planned,
@@ -132,23 +136,4 @@ function configuration(directory: string, { containers, rawFunction, carrier }: 
 
 function compiled(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url))
-}
-
-/** Puts a program of ours before that of every process, where something is to be watched or left out. */
-function prepare(
-  { gateway, containers }: ReturnType<typeof plan>,
-  directory: string,
-  { profiles, marks, seal }: PlatformOptions,
-): void {
-  if (profiles === undefined && !marks && seal === 'on') return
-  for (const spec of [gateway, ...containers]) {
-    const preparation: Preparation = {
-      program: spec.entry.href,
-      unsealed: seal === 'off',
-      ...(profiles === undefined ? {} : { profiles }),
-      ...(marks ? { marks: directory } : {}),
-    }
-    const entry = new URL('../lib/prepared.js', import.meta.url)
-    Object.assign(spec, { entry, settings: { ...spec.settings, preparation } })
-  }
 }

@@ -1,3 +1,4 @@
+import { said } from '../lib/lie.ts'
 import { dial, type Line, listen } from './line.ts'
 import { BULK, ECHO, type Order, PIECE, piece, type Report, type Role, SMALL } from './rows.ts'
 
@@ -38,6 +39,8 @@ function fail(error: Error): void {
 }
 
 const PATTERN = piece()
+/** What servers send. */
+const GIVEN = said(PATTERN)
 
 function serve(line: Line): void {
   line.onBytes = first => {
@@ -49,7 +52,7 @@ function serve(line: Line): void {
     const send = (): void => {
       while (left > 0) {
         left--
-        if (!line.write(PATTERN)) return
+        if (!line.write(GIVEN)) return
       }
     }
     line.onDrain = send

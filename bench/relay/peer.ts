@@ -2,8 +2,9 @@ import { connect, createServer, type Socket } from 'node:net'
 import { Relayed } from '../../src/gateway/relayed.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { adopt, type ByteStream, Descriptor } from '../../src/transfer/stream.ts'
-import { EMPTY } from '../../src/wire/index.ts'
+import { concat, EMPTY, equal } from '../../src/wire/index.ts'
 import { type CommonReport, obey, report, roleOf } from '../lib/child.ts'
+import { said } from '../lib/lie.ts'
 
 /** What a process of this bench is. */
 export type Role =
@@ -13,6 +14,7 @@ export type Role =
 
 /** What the client is asked to do, over one new connection each time. */
 export type Order =
+  | { readonly do: 'check'; readonly port: number }
   | { readonly do: 'round trips'; readonly port: number; readonly count: number }
   | { readonly do: 'bulk'; readonly port: number; readonly records: number }
 export type Report = CommonReport | { readonly say: 'took'; readonly microseconds: readonly number[] }
@@ -31,8 +33,8 @@ function record(length: number): Uint8Array {
 
 /** Answers a record of {@link SMALL} bytes with one like it, or with as many large ones as it asks for. */
 function serve(stream: ByteStream): void {
-  const small = record(SMALL)
-  const large = record(LARGE)
+  const small = said(record(SMALL))
+  const large = said(record(LARGE))
   const block = new Uint8Array(4 * LARGE)
   for (let i = 0; i < 4; i++) block.set(large, i * LARGE)
   let left = 0
@@ -85,10 +87,38 @@ function pipe(client: Socket, path: string): void {
   client.pipe(leg).pipe(client)
 }
 
+/** What comes back must be what was sent, to the last byte. */
+async function check(stream: ByteStream): Promise<void> {
+  const [one, some] = [record(SMALL), 8]
+  const expected = concat(one, ...Array.from({ length: some }, () => record(LARGE)))
+  const got: Uint8Array[] = []
+  let left = expected.length
+  await new Promise<void>((resolve, reject) => {
+    stream.read({
+      bytes: view => {
+        got.push(view.slice())
+        if (left === expected.length) stream.write([order(some)])
+        left -= view.length
+        if (left <= 0) resolve()
+      },
+      end: () => reject(new Error('the server closed')),
+      error: reject,
+    })
+    stream.write([order(0)])
+  })
+  if (!equal(concat(...got), expected)) throw new Error('a wrong answer, so nothing counts')
+}
+
+/** A record that asks for so many large ones; 0: for one like itself. */
+function order(records: number): Uint8Array {
+  const request = record(SMALL)
+  new DataView(request.buffer).setUint32(HEADER, records)
+  return request
+}
+
 /** @returns µs of each round trip */
 function roundTrips(stream: ByteStream, count: number): Promise<number[]> {
-  const request = record(SMALL)
-  new DataView(request.buffer).setUint32(HEADER, 0)
+  const request = order(0)
   const samples: number[] = []
   let began = 0
   let got = 0
@@ -116,8 +146,7 @@ function roundTrips(stream: ByteStream, count: number): Promise<number[]> {
 
 /** @returns µs until the last byte of so many records */
 function bulk(stream: ByteStream, records: number): Promise<number[]> {
-  const request = record(SMALL)
-  new DataView(request.buffer).setUint32(HEADER, records)
+  const request = order(records)
   let left = records * LARGE
   const began = performance.now()
   return new Promise((resolve, reject) => {
@@ -160,7 +189,11 @@ if (role.kind === 'server') {
 obey<Order, Report>(async order => {
   const stream = await open(order.port)
   const microseconds =
-    order.do === 'bulk' ? await bulk(stream, order.records) : await roundTrips(stream, order.count)
+    order.do === 'bulk'
+      ? await bulk(stream, order.records)
+      : order.do === 'round trips'
+        ? await roundTrips(stream, order.count)
+        : await check(stream).then(() => [])
   stream.destroy()
   return { say: 'took', microseconds }
 })

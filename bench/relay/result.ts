@@ -25,8 +25,8 @@ const TITLES: Readonly<Record<Way, string>> = {
 export function measurementsOf({ way, placement, times, rates }: Cell): Measurement[] {
   const labels = { way, placement }
   return [
-    timesOf({ name: 'relay.round-trip', title: `${TITLES[way]}: round trip of 64 B`, labels }, times),
-    figuresOf({ name: 'relay.bulk', title: `${TITLES[way]}: bulk`, labels, unit: 'MB/s' }, rates),
+    timesOf({ name: 'relay.round-trip', title: 'round trip of 64 bytes', labels }, times),
+    figuresOf({ name: 'relay.bulk', title: 'bulk, records of 16 KiB', labels, unit: 'MB/s' }, rates),
   ]
 }
 

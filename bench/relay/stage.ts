@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child } from '../lib/child.ts'
-import { BenchError } from '../lib/run.ts'
 import type { Order, Report, Role } from './peer.ts'
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
@@ -58,6 +57,11 @@ export class Stage {
     return new Stage(client, [server, ours, pipe, client], inC, ports)
   }
 
+  /** @throws BenchError a byte is wrong that comes that way */
+  async check(way: Way): Promise<void> {
+    await this.#took({ do: 'check', port: this.#ports[way] })
+  }
+
   async roundTrips(way: Way, count: number): Promise<readonly number[]> {
     return this.#took({ do: 'round trips', port: this.#ports[way], count })
   }
@@ -69,9 +73,7 @@ export class Stage {
   }
 
   async #took(order: Order): Promise<readonly number[]> {
-    const report = await this.#client.ask(order).catch((error: Error) => {
-      throw new BenchError(error.message)
-    })
+    const report = await this.#client.ask(order)
     if (report.say !== 'took' || !('microseconds' in report)) throw new Error('the client did something else')
     return report.microseconds as readonly number[]
   }

@@ -22,12 +22,12 @@ export function figureOf(picture: string, caption: string): string {
   return `<figure>${picture}<figcaption>${escaped(caption)}</figcaption></figure>`
 }
 
-/** A part of the page with a heading. */
-export function section(title: string, parts: readonly string[]): string {
+/** A part of the page with a heading. @param id no other part of the page has it */
+export function section(title: string, parts: readonly string[], id = idOf(title)): string {
   const inside = parts.filter(part => part !== '')
   return inside.length === 0
     ? ''
-    : `<section id="${idOf(title)}"><h2>${escaped(title)}</h2>\n${inside.join('\n')}</section>`
+    : `<section id="${id}"><h2>${escaped(title)}</h2>\n${inside.join('\n')}</section>`
 }
 
 /** What a section can be found by: `Where each microsecond goes` is `where-each-microsecond-goes`. */

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { idOf } from './html.ts'
 
 /** A part of the page, and how much room it needs at {@link WIDTH}: pixels. */
 interface Image {
   readonly file: string
+  /** Its id. */
   readonly section: string
   /** CSS of what is left out of the section. */
   readonly without: string
@@ -19,21 +19,27 @@ const WIDTH = 840
 const IMAGES: readonly Image[] = [
   {
     file: 'migration-latency.png',
-    section: 'How long a request takes',
+    section: 'how-long-a-request-takes',
     without: 'figure:nth-of-type(n+2)',
     height: 590,
   },
   {
     file: 'migration-stages.png',
-    section: 'Where each microsecond goes',
+    section: 'where-each-microsecond-goes',
     without: 'figure:nth-of-type(1)',
     height: 620,
   },
   {
     file: 'migration-payload.png',
-    section: 'Under which circumstances',
+    section: 'under-which-circumstances',
     without: 'h3:not(:nth-of-type(2)), figure:not(:nth-of-type(2))',
     height: 580,
+  },
+  {
+    file: 'failover.png',
+    section: 'failover-measurements',
+    without: 'h2, h3:not(:nth-of-type(1)), figure:not(:nth-of-type(1)), .scroll',
+    height: 500,
   },
 ]
 
@@ -46,9 +52,8 @@ export function makeImages(page: string, directory: string): string[] {
   const html = readFileSync(page, 'utf8')
   const scratch = mkdtempSync(join(tmpdir(), 'hotpotato-images-'))
   try {
-    return IMAGES.filter(({ section }) => html.includes(`id="${idOf(section)}"`)).map(
-      ({ file, section, without, height }) => {
-        const id = idOf(section)
+    return IMAGES.filter(({ section }) => html.includes(`id="${section}"`)).map(
+      ({ file, section: id, without, height }) => {
         const style = `body { padding: 0 1rem; max-width: none } body > :not(#${id}) { display: none } #${id} h2 { margin-top: .8rem } :is(${without
           .split(', ')
           .map(one => `#${id} > ${one}`)

@@ -1,10 +1,10 @@
-import type { Bin } from '../lib/histogram.ts'
 import type { Measurement } from '../lib/measurement.ts'
 import { figure } from '../lib/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import { ROWS, type RowName, type SweepName } from '../migration/rows.ts'
 import { STAGES, type Stage } from '../migration/stages.ts'
 import { escaped, figureOf, section, tableOf } from './html.ts'
+import { cumulative } from './measurements.ts'
 import { type Line, plot } from './plot.ts'
 import { waterfall } from './waterfall.ts'
 
@@ -200,14 +200,4 @@ function published({ published: { source, figures } }: MigrationResult): string 
   ])
   const head = ['µs', 'stays', 'migrated', 'added', 'state, B', 'export + import']
   return section('Other systems: not of this run', [tableOf(head, rows), `<p>${escaped(source)}</p>`])
-}
-
-/** Shares of samples at or below each edge. */
-function cumulative(bins: readonly Bin[]): Line['points'] {
-  const total = bins.reduce((sum, [, count]) => sum + count, 0)
-  let seen = 0
-  return bins.map(([x, count]) => {
-    seen += count
-    return { x, y: seen / total }
-  })
 }

@@ -1,8 +1,8 @@
-import type { Measurement } from '../lib/measurement.ts'
 import type { BenchResult } from '../lib/run.ts'
 import { figure } from '../lib/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import { escaped, section, tableOf } from './html.ts'
+import { measurementsSection } from './measurements.ts'
 import { migrationSections } from './migration.ts'
 import { STYLE } from './style.ts'
 
@@ -28,7 +28,9 @@ ${parts.join('\n<hr>\n')}
 
 function resultPart(file: string, result: BenchResult): string {
   const own =
-    result.bench === 'migration' ? migrationSections(result as MigrationResult) : [everything(result)]
+    result.bench === 'migration'
+      ? migrationSections(result as MigrationResult)
+      : [measurementsSection(result)]
   return [
     `<h1>${escaped(headline(result))}</h1>`,
     `<p>${escaped(`npm run bench:${result.bench}, ${result.date.slice(0, 16).replace('T', ' ')} UTC, ${file}`)}</p>`,
@@ -40,8 +42,19 @@ function resultPart(file: string, result: BenchResult): string {
   ].join('\n')
 }
 
+const HEADLINES: Readonly<Record<string, string>> = {
+  migration: 'What it costs to move a live TLS connection',
+  failover: 'What becomes of connections whose container is killed',
+  handover: 'How fast a container hands its connections over',
+  record: 'What the record layer costs',
+  handshake: 'What handshakes cost',
+  http: 'How many requests a core answers',
+  relay: 'What it costs to relay a connection',
+  memory: 'What an idle connection takes of memory',
+}
+
 function headline({ bench }: BenchResult): string {
-  return bench === 'migration' ? 'What it costs to move a live TLS connection' : `bench:${bench}`
+  return HEADLINES[bench] ?? `bench:${bench}`
 }
 
 function warnings({ mode, complete, load }: BenchResult): string[] {
@@ -55,50 +68,25 @@ function warnings({ mode, complete, load }: BenchResult): string[] {
   return found
 }
 
-function goals({ goals: all }: BenchResult): string {
+function goals({ bench, goals: all }: BenchResult): string {
   const rows = all.map(({ name, relation, goal, unit = '', reached, met }) => [
     name,
     `${relation} ${goal} ${unit}`,
     `${figure(reached)} ${unit}`,
     met === undefined ? 'not measured' : met ? 'reached' : 'missed',
   ])
-  return section('Goals', rows.length === 0 ? [] : [tableOf(['', 'goal', 'reached', ''], rows)])
+  const parts = rows.length === 0 ? [] : [tableOf(['', 'goal', 'reached', ''], rows)]
+  return section('Goals', parts, `${bench}-goals`)
 }
 
-/** Everything that was measured, with names and labels, by name. */
-function everything({ measurements }: Pick<BenchResult, 'measurements'>): string {
-  const groups = grouped(measurements)
-  const parts = [...groups].map(([title, found]) => {
-    const labels = [...new Set(found.flatMap(one => Object.keys(one.labels)))]
-    const rows = found.map(one => [
-      labels.map(label => one.labels[label] ?? '').join(' · '),
-      figure(one.value),
-      one.interval === undefined ? '–' : one.interval.map(figure).join(' – '),
-      figure(one.distribution?.p99),
-      String(one.rounds.length),
-    ])
-    const head = [labels.join(' · '), 'median', '95 % interval', 'p99', 'rounds']
-    return `<h3>${escaped(title)}</h3>${tableOf(head, rows)}`
-  })
-  return section('Measurements', parts)
-}
-
-function grouped(measurements: readonly Measurement[]): Map<string, Measurement[]> {
-  const groups = new Map<string, Measurement[]>()
-  for (const one of measurements) {
-    const title = `${one.title} (${one.unit})`
-    groups.set(title, [...(groups.get(title) ?? []), one])
-  }
-  return groups
-}
-
-function skipped({ skipped: all }: BenchResult): string {
+function skipped({ bench, skipped: all }: BenchResult): string {
   const rows = all.map(({ name, labels, reason }) => [[name, ...Object.values(labels)].join(' · '), reason])
-  return section('Not measured', rows.length === 0 ? [] : [tableOf(['', 'why'], rows)])
+  const parts = rows.length === 0 ? [] : [tableOf(['', 'why'], rows)]
+  return section('Not measured', parts, `${bench}-not-measured`)
 }
 
 function environment(result: BenchResult): string {
-  const { machine, versions, commit, modified, load, seconds, parameters } = result
+  const { bench, machine, versions, commit, modified, load, seconds, parameters } = result
   const rows = [
     ['processor', `${machine.cpu}, ${machine.cores} cores`],
     ['system', `${machine.kernel}, ${machine.memory} MiB`],
@@ -112,5 +100,5 @@ function environment(result: BenchResult): string {
       Array.isArray(value) ? value.join(', ') : String(value),
     ]),
   ]
-  return section('Environment', [tableOf(['', ''], rows)])
+  return section('Environment', [tableOf(['', ''], rows)], `${bench}-environment`)
 }

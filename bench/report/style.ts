@@ -1,9 +1,13 @@
+/** Colours of lines on white: a screen's, and paper whatever the reader's system is set to. */
+const ON_WHITE =
+  '--c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;'
+
 /** The page's style: light and dark as the reader's system is, black on white on paper. Lines differ in dashes, too. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1c1c1e; --faint: #6b6b70; --grid: #dedee3; --box: #f5f5f7;
-  --c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;
+  ${ON_WHITE}
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -25,6 +29,7 @@ svg text { fill: var(--ink); }
 svg .name { fill: var(--faint); }
 .grid { stroke: var(--grid); }
 .bar { fill: var(--c0); }
+.whisker { stroke: var(--ink); stroke-width: 2; }
 path { fill: none; stroke-width: 2; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .3rem 0; padding: 0; font-size: .9rem; }
 .legend li { display: flex; align-items: center; gap: .4rem; }
@@ -41,7 +46,8 @@ ${Array.from({ length: 8 }, (_, i) => `.s${i} path, .s${i} line { stroke: var(--
 .s1 path { stroke-dasharray: 9 3; } .s2 path { stroke-dasharray: 2 3; } .s3 path { stroke-dasharray: 9 3 2 3; }
 .s4 path { stroke-dasharray: 14 4; } .s5 path { stroke-dasharray: 5 5; } .s6 path { stroke-dasharray: 1 4; } .s7 path { stroke-dasharray: 12 3 2 3 2 3; }
 @media print {
-  :root { --paper: #fff; --ink: #000; --faint: #444; --grid: #ccc; --box: #f4f4f4; }
+  :root { --paper: #fff; --ink: #000; --faint: #444; --grid: #ccc; --box: #f4f4f4;
+    ${ON_WHITE} }
   body { max-width: none; font-size: 11px; padding: 0; }
   figure, table, section > h2 { break-inside: avoid; }
   h2 { break-after: avoid; }

@@ -1,5 +1,6 @@
-import { chmodSync, rmSync } from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { basename, dirname } from 'node:path'
+import { type Seat, takeSeat } from './seat.ts'
 
 /** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
 export type Command =
@@ -36,14 +37,14 @@ function isCommand(text: string): text is Command {
 }
 
 /**
- * Listens on a Unix socket that only this user can open. Closing the server removes it.
+ * Listens on a Unix socket that only this user can open, for as long as it has the seat of the socket's directory.
  * @param onCommand its result is the answer
- * @returns undefined if somebody listens there already
+ * @returns undefined if another process has that seat
  */
-export async function serveControl(
+export function serveControl(
   path: string,
   onCommand: (command: Command) => Promise<unknown>,
-): Promise<Server | undefined> {
+): Promise<Seat | undefined> {
   const server = createServer(socket => {
     let line = ''
     socket.setEncoding('utf8').setTimeout(COMMAND_TIMEOUT, () => socket.destroy())
@@ -61,30 +62,7 @@ export async function serveControl(
       socket.end(`${JSON.stringify(answer)}\n`)
     }
   })
-  if (await listen(server, path)) return server
-  // An odd answer is an answer: somebody is there.
-  if ((await sendCommand(path, 'status').catch(() => 'odd')) !== undefined) return undefined
-  // One that was killed has left it behind.
-  rmSync(path, { force: true })
-  return (await listen(server, path)) ? server : undefined
-}
-
-/** @returns false if there is something of that name */
-function listen(server: Server, path: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false)
-      else reject(error)
-    })
-    // The mask is for the moment between bind and chmod.
-    const mask = process.umask(0o177)
-    server.listen(path, () => {
-      chmodSync(path, 0o600)
-      server.removeAllListeners('error')
-      resolve(true)
-    })
-    process.umask(mask)
-  })
+  return takeSeat(dirname(path), basename(path), server)
 }
 
 /** Sends a command. @returns the answer, or undefined if nobody listens there */

@@ -29,7 +29,7 @@ export async function up(configFile: string): Promise<void> {
   let stopping: Promise<void> | undefined
   const stop = (): Promise<void> => {
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
-      control?.close()
+      control?.leave()
       // The answer to `npm stop` is on its way.
       setTimeout(() => process.exit(process.exitCode ?? 0), 50)
     })
@@ -72,7 +72,7 @@ export async function up(configFile: string): Promise<void> {
     if (stopping !== undefined) return
     supervisor = makeSupervisor(config)
   } catch (error) {
-    control.close()
+    control.leave()
     throw error
   }
   try {

@@ -416,11 +416,10 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
       this.#idle.start()
       return
     }
-    const reason = new Error('the client was idle for too long')
     // A promise of the lift that never comes is taken back by this, too.
     if (this.#stream.queued) this.#stream.destroy()
     if (this.#phase === 'frozen') return
-    this.#protocol.cancel(reason)
+    this.#protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()
     else this.#finish()
   }

@@ -73,8 +73,13 @@ export class Departure {
   /** Goes, unless something is underway. */
   depart(): void {
     const { open, protocol, host } = this.#owner
-    const { quiet } = protocol
-    if (!open || !(quiet || protocol.portable)) return
+    const { quiet, portable } = protocol
+    const why = protocol.hold(this.#leaving)
+    if (why !== undefined) {
+      this.#errand?.report('kept', why)
+      protocol.unhold()
+    }
+    if (!open || !(quiet || portable)) return
     this.#unbegun = !quiet
     if (this.#leaving) {
       this.#leaving = false
@@ -98,7 +103,7 @@ export class Departure {
   }
 
   #leave(): void {
-    this.#owner.protocol.hold()
+    this.#owner.protocol.hold(this.#leaving)
     this.#owner.pump()
   }
 

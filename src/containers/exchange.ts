@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Field, header, type RequestHead, type ResponseView } from '../http/message.ts'
+import { type Field, header, type RequestHead, type RequestView, type ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import {
@@ -185,7 +185,7 @@ export class Exchange {
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
-        const response = module.handle({ ...this.#head, body: body as Uint8Array }, this.#context)
+        const response = module.handle(viewOf(this.#head, body as Uint8Array), this.#context)
         if (response instanceof Promise)
           response.then(view => this.#answer(view)).catch(error => this.#fail(error))
         else this.#answer(response)
@@ -262,6 +262,14 @@ export class Exchange {
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
+}
+
+/** Written out, because a spread takes ten times as long. */
+function viewOf(
+  { method, target, version, headers, host, path, query }: RequestHead,
+  body: Uint8Array,
+): RequestView {
+  return { method, target, version, headers, host, path, query, body }
 }
 
 function functionFailed(name: string): Problem {

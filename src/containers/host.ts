@@ -1,3 +1,4 @@
+import { noneExceeded } from '../http/h2/index.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
@@ -73,6 +74,7 @@ export class Host implements ConnectionHost {
   readonly log: Log
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
+  readonly exceeded = noneExceeded()
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>

@@ -28,6 +28,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
+  /** Requests that a client may have open at once on one connection of HTTP/2. */
+  readonly streams: number
 }
 
 /** What of TLS can be configured. */

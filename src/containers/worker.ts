@@ -1,5 +1,5 @@
 import { loadCertificate } from '../../certs/load.ts'
-import { DEFAULT_H2_LIMITS } from '../http/h2/index.ts'
+import { type Exceeded, limitsFor } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
         timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
-        http2: { ...DEFAULT_H2_LIMITS, headerListSize: settings.http.headBytes * 2 },
+        http2: limitsFor(settings.http.headBytes, settings.streams),
       },
       log,
     })
@@ -154,6 +154,7 @@ function status(host: Host, inCustody: number): ControlMessage {
   const { heapUsed, rss } = process.memoryUsage()
   const counters = {
     ...host.counters,
+    ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
@@ -161,6 +162,16 @@ function status(host: Host, inCustody: number): ControlMessage {
     rssKiB: Math.round(rss / 1024),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+}
+
+/** As `http2Resets`: beside the other counters. */
+function named(exceeded: Exceeded): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(exceeded).map(([name, count]) => [
+      `http2${name[0]!.toUpperCase()}${name.slice(1)}`,
+      count,
+    ]),
+  )
 }
 
 /** Milliseconds that clients have to take their goodbye. */

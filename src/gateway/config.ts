@@ -356,6 +356,7 @@ const connectionKeys = section({
     container: seconds(0.01, 3600, 5),
   }),
   http2: scalar('true or false', true, value => (typeof value === 'boolean' ? value : undefined)),
+  streams: whole(1, 10_000, 128),
   quietSeconds: seconds(0, 60, 0.05),
   requests: whole(1, 1_000_000_000, 100),
   headBytes: whole(256, 1_048_576, 16_384),

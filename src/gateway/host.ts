@@ -2,7 +2,7 @@ import { H1Error } from '../http/h1/error.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../http/h1/limits.ts'
 import { readRequest } from '../http/h1/request-head.ts'
 import { HeadScanner } from '../http/h1/scanner.ts'
-import { CLIENT_PREFACE, H2Server } from '../http/h2/index.ts'
+import { CLIENT_PREFACE, type H2Limits, H2Server, limitsFor } from '../http/h2/index.ts'
 import { requestHead } from '../http/h2/request-head.ts'
 import type { RequestHead } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
@@ -32,6 +32,7 @@ const PREFACE = utf8(CLIENT_PREFACE)
  */
 export class HostRecogniser {
   readonly #scanner: HeadScanner
+  readonly #limits: H2Limits
   /** Reads what a client of HTTP/2 says; nothing of it is kept when the connection goes on to its container. */
   #http2: H2Server | undefined
   #read = 0
@@ -39,6 +40,7 @@ export class HostRecogniser {
   /** @param limits those of the container's parser: a head that it refuses is refused here */
   constructor(limits: H1Limits = DEFAULT_LIMITS) {
     this.#scanner = new HeadScanner('request-line', limits)
+    this.#limits = limitsFor(limits.headBytes)
   }
 
   /** @param bytes everything received so far, from the connection's first byte */
@@ -62,7 +64,7 @@ export class HostRecogniser {
   }
 
   #recogniseHttp2(bytes: Uint8Array): FirstBytes {
-    this.#http2 ??= new H2Server()
+    this.#http2 ??= new H2Server(this.#limits)
     this.#http2.receive(bytes.subarray(this.#read))
     this.#read = bytes.length
     for (let event = this.#http2.next(); event !== undefined; event = this.#http2.next()) {

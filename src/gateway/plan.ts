@@ -58,6 +58,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           rehearsals: config.rehearsals,
           http: httpLimits(config),
           http2: config.connection.http2,
+          streams: config.connection.streams,
         }
         return { name, entry: WORKER, settings }
       }),

@@ -35,6 +35,8 @@ interface Known {
   orphanedAt: number | undefined
   /** A container has taken it, and no other one is being looked for. */
   settled: boolean
+  /** Its client has a session: nothing that the gateway could say in the clear is for it. */
+  begun: boolean
 }
 
 /** Connections that are on their way to another gateway at once. */
@@ -86,6 +88,7 @@ export class Relays implements RelayedOwner {
       generation: 0,
       orphanedAt: undefined,
       settled: false,
+      begun: false,
     }
     this.#connections.set(connection, known)
     this.#deliver(connection, known, inbound)
@@ -160,6 +163,7 @@ export class Relays implements RelayedOwner {
       generation,
       orphanedAt: undefined,
       settled: true,
+      begun: false,
     }
     this.#connections.set(connection, known)
     connection.newLeg(leg, fromLeg)
@@ -180,6 +184,7 @@ export class Relays implements RelayedOwner {
       this.#deliver(connection, known, end.inbound)
       return
     }
+    known.begun = true
     const { checkpoint, records, retained } = end.from
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
@@ -256,7 +261,7 @@ export class Relays implements RelayedOwner {
   }
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
-    if (connection.generation > 0) {
+    if (known.begun || connection.generation > 0) {
       connection.close(reason)
       return
     }

@@ -264,7 +264,11 @@ export function enumeration<const E extends Readonly<Record<string, number>>>(
 type Fields = Readonly<Record<string, AnyCodec>>
 type StructOf<F> = { -readonly [K in keyof F]: TypeOf<F[K]> }
 /** A codec of named fields. */
-export type Struct<T> = Codec<T> & { readonly fields: Fields }
+export type Struct<T> = Codec<T> & {
+  readonly fields: Fields
+  /** Reads the fields into an object that has others already. */
+  readInto(reader: Reader, record: Record<string, unknown>): void
+}
 
 /** `struct { … } Name`: the fields one after the other, in the order in which they are listed. */
 export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
@@ -285,8 +289,11 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
     },
     read(reader) {
       const record: Record<string, unknown> = {}
-      for (let i = 0; i < keys.length; i++) record[keys[i]!] = readField(reader, keys[i]!, codecs[i]!)
+      this.readInto(reader, record)
       return record as StructOf<F>
+    },
+    readInto(reader, record) {
+      for (let i = 0; i < keys.length; i++) record[keys[i]!] = readField(reader, keys[i]!, codecs[i]!)
     },
     map(value, change) {
       const record = value as Record<string, unknown>
@@ -326,7 +333,9 @@ export function select<const Tag extends string, const C extends Cases>(
     },
     read(reader) {
       const key = readField(reader, tag, kind as Codec<unknown>) as keyof C & string
-      return { [tag]: key, ...(cases[key]!.read(reader) as object) } as SelectOf<Tag, C>
+      const record: Record<string, unknown> = { [tag]: key }
+      cases[key]!.readInto(reader, record)
+      return record as SelectOf<Tag, C>
     },
     map(value, change) {
       const key = (value as Record<string, unknown>)[tag] as keyof C & string

@@ -10,6 +10,9 @@ export class DecodeError extends Error {
   }
 }
 
+/** Up to so many bytes a loop is quicker than `slice`. */
+const SMALL = 64
+
 /** What a traced read tells about each field: see {@link annotate}. */
 export interface TraceEntry {
   /** Bytes from the start of the input. */
@@ -75,7 +78,10 @@ export class Reader {
   /** A copy of the next `count` bytes. */
   bytes(count: number): Uint8Array {
     const at = this.#take(count)
-    return this.#bytes.slice(at, at + count)
+    if (count > SMALL) return this.#bytes.slice(at, at + count)
+    const bytes = new Uint8Array(count)
+    for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!
+    return bytes
   }
 
   /** Runs `body` with the input narrowed to the next `count` bytes, all of which it must read. */

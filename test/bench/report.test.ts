@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { scaleOf, tickText } from '../../bench/report/axis.ts'
 import { plot } from '../../bench/report/plot.ts'
-import { migrationResult } from './sample.ts'
+import { migrationResult, otherResult } from './sample.ts'
 import { faultsOf } from './schema.ts'
 
 const REPORT = fileURLToPath(new URL('../../dist/bench/report.js', import.meta.url))
@@ -77,10 +77,54 @@ describe('npm run bench:report', () => {
       expect((await load(pathToFileURL(bad).href)).console.join()).toContain('nonsense is not defined')
     },
   )
+
+  test.skipIf(CHROMIUM === undefined)(
+    `${CHROMIUM ?? 'chromium (not installed)'} shows it dark to whom wants that, and prints it black on white`,
+    { timeout: 60_000 },
+    async () => {
+      // What the page comes to look like, said by a script that only this copy has.
+      const copy = join(directory, 'copy.html')
+      const says = `<script>
+const look = () => getComputedStyle(document.body).backgroundColor + ' ' + getComputedStyle(document.querySelector('svg .bar')).fill
+document.title = look()
+</script>`
+      writeFileSync(copy, readFileSync(page, 'utf8').replace('</body>', `${says}</body>`))
+      const light = await load(pathToFileURL(copy).href)
+      const dark = await load(pathToFileURL(copy).href, ['--force-dark-mode'])
+      expect([light.console, dark.console]).toEqual([[], []])
+      expect(light.html).toContain('<title>rgb(255, 255, 255) rgb(11, 98, 196)</title>')
+      expect(dark.html).toContain('<title>rgb(20, 20, 22) rgb(108, 178, 255)</title>')
+      // What holds for paper, on a dark screen.
+      writeFileSync(copy, readFileSync(copy, 'utf8').replace('@media print', '@media all'))
+      const paper = await load(pathToFileURL(copy).href, ['--force-dark-mode'])
+      expect(paper.html).toContain('<title>rgb(255, 255, 255) rgb(11, 98, 196)</title>')
+      const pdf = join(directory, 'page.pdf')
+      const printed = await load(pathToFileURL(page).href, ['--force-dark-mode', `--print-to-pdf=${pdf}`])
+      expect(printed.console).toEqual([])
+      expect(readFileSync(pdf).subarray(0, 5).toString('latin1')).toBe('%PDF-')
+    },
+  )
+
+  test('benches without sections of their own: pictures of what has several values, and tables', async () => {
+    const file = join(directory, 'other-2026-01-01T00-00-00Z.json')
+    const other = { ...otherResult(), parameters: {}, skipped: [], goals: [] }
+    expect(faultsOf(other)).toEqual([])
+    writeFileSync(file, JSON.stringify(other))
+    const out = join(directory, 'other.html')
+    await promisify(execFile)(process.execPath, [REPORT, '--output', out, file])
+    const html = readFileSync(out, 'utf8')
+    // A line over the connections, curves, bars.
+    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(3)
+    expect(html).toContain('<section id="failover-measurements">')
+    expect(html).toContain('from the kill until &lt;all&gt; are answered (ms)')
+    expect(html).not.toMatch(/NaN|Infinity|undefined/)
+    const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
 })
 
 /** Opens a page. @returns what it came to be, and the lines of its console */
-function load(url: string): Promise<{ html: string; console: string[] }> {
+function load(url: string, more: readonly string[] = []): Promise<{ html: string; console: string[] }> {
   const profile = mkdtempSync(join(directory, 'profile-'))
   const words = [
     '--headless',
@@ -93,6 +137,7 @@ function load(url: string): Promise<{ html: string; console: string[] }> {
     `--user-data-dir=${profile}`,
     '--virtual-time-budget=5000',
     '--dump-dom',
+    ...more,
     url,
   ]
   const browser = spawn('chromium', words, { stdio: ['ignore', 'pipe', 'pipe'] })

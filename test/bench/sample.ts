@@ -1,4 +1,5 @@
 import { figuresOf, type Measurement, timesOf } from '../../bench/lib/measurement.ts'
+import type { BenchResult } from '../../bench/lib/run.ts'
 import { Series } from '../../bench/lib/stats.ts'
 import { type MigrationResult, PUBLISHED_TABLE } from '../../bench/migration/result.ts'
 import { ROWS, type RowName, SWEEPS, type SweepName } from '../../bench/migration/rows.ts'
@@ -12,6 +13,25 @@ const CIRCUMSTANCES = {
   carrier: 'fd',
   seal: 'on',
 } as const
+
+/** A result of another bench that was made up. */
+export function otherResult(): BenchResult {
+  const { parameters, skipped, goals, ...common } = migrationResult()
+  const { scenes: _scenes, goalsOf: _goalsOf, published: _published, ...rest } = common
+  const answered = (connections: number): Measurement => {
+    const series = new Series()
+    for (let round = 0; round < 8; round++) series.add([connections, connections + 1, connections + 2])
+    const labels = { road: 'relay', connections }
+    return timesOf({ name: 'failover.answered', title: 'answered', labels, unit: 'ms' }, series)
+  }
+  const all = (road: string): Measurement =>
+    figuresOf(
+      { name: 'failover.all', title: 'from the kill until <all> are answered', labels: { road }, unit: 'ms' },
+      [1, 2, 3, 4, 5, 6],
+    )
+  const measurements = [answered(1), answered(100), all('relay'), all('reconnect')]
+  return { ...rest, bench: 'failover', parameters, skipped, goals, measurements }
+}
 
 /** A result of `bench:migration` that was made up, with a bit of everything. */
 export function migrationResult(): MigrationResult {

@@ -5,7 +5,7 @@ import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
-import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/index.ts'
+import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import type { Release } from '../../src/transfer/custody.ts'
@@ -227,6 +227,7 @@ export class FakeHost implements ConnectionHost {
   }[] = []
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
+  readonly exceeded = noneExceeded()
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 

@@ -237,12 +237,52 @@ describe('a WebSocket that moves', () => {
     ],
     ['freezes too much', () => ({ freeze: () => 'x'.repeat(1_048_576) })],
     ['freezes what JSON cannot say', () => ({ freeze: () => 1n })],
-  ] as const)('does not if its function %s; then it is closed with 1001 in the end', (_, webSocket) => {
+  ] as const)('does not if its function %s; then it is closed with 1001', (_, webSocket) => {
     const { host, connection, stream } = leaving(webSocket as WebSocketFunction)
     connection.drain(true)
     expect(host.offers).toEqual([])
-    connection.stop()
     expect(said(stream.take())).toEqual(['close 1001'])
+    stream.receive(writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
+    expect(stream.finished).toBe(true)
+    expect(host.ends).toEqual([])
+    stream.fin()
+    expect(host.ends).toEqual(['ended'])
+  })
+
+  it('stays, and goes on, when it is to move to a certain container and its function does not freeze', () => {
+    const { host, connection, stream } = leaving(socket => ({ message: data => void socket.send(data) }))
+    const reports: string[] = []
+    connection.moveTo(new Errand(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
+    expect(reports).toEqual(['kept: the function of its WebSocket does not freeze'])
+    stream.receive(say('on'))
+    expect(said(stream.take())).toEqual(['on'])
+    expect(host.offers).toEqual([])
+  })
+
+  it('finds out only when its function is done that it cannot be frozen', async () => {
+    let done = (): void => {}
+    const { host, connection, stream } = leaving(socket => ({
+      message: async data => {
+        await new Promise<void>(resolve => {
+          done = resolve
+        })
+        void socket.send(data)
+      },
+      freeze: () => 1n,
+    }))
+    const reports: string[] = []
+    stream.receive(say('one'))
+    connection.moveTo(new Errand(7, ({ outcome }) => reports.push(outcome)))
+    stream.receive(say('two'))
+    expect(reports).toEqual([])
+    done()
+    await turn()
+    expect(reports).toEqual(['kept'])
+    expect(said(stream.take())).toEqual(['one'])
+    done()
+    await turn()
+    expect(said(stream.take())).toEqual(['two'])
+    expect(host.offers).toEqual([])
   })
 })
 
@@ -321,11 +361,31 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     client.move(target, await host.offers[0]!.frozen)
     tell(client, id, say('x'))
     expect(heard(client, id)).toEqual(['1 x'])
-    client.connection.drain(true)
+    const reports: string[] = []
+    client.connection.moveTo(new Errand(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
+    expect(reports).toEqual(['kept: a WebSocket on one of its streams cannot move'])
+    tell(client, id, say('y'))
+    expect(heard(client, id)).toEqual(['1 x', '2 y'])
     expect(target.offers).toEqual([])
-    client.connection.stop()
+  })
+
+  it('is closed when its connection leaves, which then goes on elsewhere with what else is on it', async () => {
+    const host = hostWith(counting)
+    host.available.add('echo')
+    const client = new Talker(true).arrive(host)
+    const id = ask(client)
+    client.connection.drain(true)
     client.hear()
-    expect(client.closed).toBe(true)
+    expect(heard(client, id)).toEqual(['close 1001'])
+    const held = client.request('/echo')
+    client.flush()
+    expect(host.offers).toEqual([])
+    tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
+    client.move(new FakeHost(), await host.offers[0]!.frozen)
+    expect(client.answer(held).status).toBe(200)
+    client.http.end(id)
+    client.flush()
+    expect([client.answer(id).ended, client.closed]).toEqual([true, false])
   })
 
   it('says goodbye when the container has to go', () => {

@@ -7,12 +7,13 @@ import { http1, http2, type Slot, type World } from './chaos/clients.ts'
 import { type Beginning, type Death, Ledger, RAW, USUAL } from './chaos/ledger.ts'
 import { curl, openssl } from './chaos/programs.ts'
 import { REPLICAS, Trouble } from './chaos/trouble.ts'
+import { webSocket } from './chaos/web-socket.ts'
 import { Client } from './client.ts'
 import { childrenOf, eventually, makeDirectory, Platform } from './platform.ts'
 import { isInstalled } from './programs.ts'
 
 /*
- * Real clients under load while containers are killed, stopped, drained, deployed, scaled and connections moved at random: `npm run test:chaos`
+ * Real clients under load while containers are killed, stopped, drained, deployed, scaled, gateways relieved and killed, and connections moved at random: `npm run test:chaos`
  * for a minute, a few seconds otherwise. At first nobody dies, and nothing at all may be lost.
  */
 const SECONDS = Number(process.env.HOTPOTATO_CHAOS_SECONDS ?? 6)
@@ -40,6 +41,7 @@ const NAMES = ['echo', 'resize', 'hello', 'echo-raw']
 const SLOTS: readonly Slot[] = [
   ...Array.from({ length: 10 }, () => http1),
   ...Array.from({ length: 4 }, () => http2),
+  ...Array.from({ length: 3 }, () => webSocket),
   ...(isInstalled('openssl', ['version']) ? [openssl, openssl] : []),
   ...(isInstalled('curl', ['--version']) ? [curl, curl] : []),
 ]
@@ -124,7 +126,7 @@ function beginnings(): Beginning[] {
     .map(([id, container, index]) => ({ id: id!, container: container!, index: Number(index) }))
 }
 
-/** Containers that died, as the supervisor has written it down. */
+/** Containers and gateways that died, as the supervisor has written it down. */
 function deaths(): Death[] {
   return platform.log.split('\n').flatMap(line => {
     if (!line.includes(' ended')) return []

@@ -17,6 +17,7 @@ functions:
   echo: { handler: ./act.mjs, replicas: 3 }
   resize: { handler: ./act.mjs, retries: any, replicas: 2 }
   hello: { carrier: fd, replicas: 2 }
+  echo-raw: { handler: ./act.mjs }
 `
 /** Does what its query says, and notes that it was begun. */
 const ACT = `
@@ -300,6 +301,19 @@ describe('what is not covered', () => {
     expect(await client.ended).toMatchObject({ closeNotify: false })
     client.socket.destroy()
   }, 30_000)
+
+  it('a connection whose function has nobody who could go on ends, without a word in the clear', async () => {
+    const client = await Client.open({
+      port: platform.https,
+      tls: { ca: platform.ca, serverName: 'echo-raw.local' },
+    })
+    const { status, container } = await client.request('/echo-raw')
+    expect([status, container]).toEqual([200, 'echo-raw-1'])
+    const before = (await platform.member('gateway')).counters.unclean!
+    await platform.kill('echo-raw-1')
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    expect((await platform.member('gateway')).counters.unclean! - before).toBe(1)
+  })
 
   it('a connection of a function that is served by fd ends', async () => {
     const client = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })

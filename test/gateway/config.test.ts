@@ -32,6 +32,7 @@ describe('parseConfig', () => {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         http2: true,
         quietSeconds: 0.05,
+        streams: 128,
         requests: 100,
         headBytes: 16_384,
         headerFields: 100,

@@ -131,6 +131,27 @@ describe('HTTP/2 with prior knowledge', () => {
     }
   })
 
+  it('may ask for a WebSocket at once', () => {
+    const client = new H2Client()
+    const to = { scheme: 'http', authority: 'echo.local', path: '/chat' }
+    client.request({ method: 'CONNECT', protocol: 'websocket', ...to }, false)
+    expect(recognise(client.takeOutput())).toMatchObject({
+      kind: 'request',
+      host: 'echo.local',
+      head: { method: 'GET', path: '/chat' },
+    })
+  })
+
+  it('may have a head as large as its container takes', () => {
+    const client = new H2Client()
+    const headers = Array.from({ length: 60 }, (_, i) => [`x-${i}`, 'y'.repeat(900)] as const)
+    client.request({ method: 'GET', scheme: 'http', authority: 'echo.local', path: '/', headers }, true)
+    const bytes = client.takeOutput()
+    const of = (headBytes: number) =>
+      new HostRecogniser({ ...DEFAULT_LIMITS, headBytes }).recognise(bytes).kind
+    expect([of(16_384), of(65_536)]).toEqual(['not_http', 'request'])
+  })
+
   it('may have no request yet', () => {
     expect(recognise(new H2Client().takeOutput())).toEqual({ kind: 'preface' })
   })

@@ -56,7 +56,8 @@ export class Http1 implements Protocol, ResponderOwner {
   #watch(exchange: Exchange | undefined): void {
     const owner = this.#owner
     if (exchange === undefined && this.#http.idle) {
-      if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full) owner.patience.wait('headers')
+      if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full)
+        owner.patience.wait('headers')
       else owner.patience.stop('headers')
       return
     }
@@ -116,7 +117,7 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
-  hold(): void {}
+  hold(): undefined {}
 
   unhold(): void {}
 

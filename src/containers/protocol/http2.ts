@@ -58,7 +58,7 @@ export class Http2 implements Protocol, CallOwner {
   ) {
     this.#owner = owner
     this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
-    this.http = new H2Server(owner.host.limits.http2, state?.http)
+    this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
     this.#requestsServed = state?.requestsServed ?? 0
     this.#refusal = refusal
     this.#told = Date.now()
@@ -186,8 +186,13 @@ export class Http2 implements Protocol, CallOwner {
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
   }
 
-  hold(): void {
+  /** A stream that is a WebSocket cannot go along. */
+  hold(mustLeave: boolean): string | undefined {
+    const tunnels = [...this.#calls.values()].filter(call => call instanceof Tunnel)
+    if (mustLeave) for (const tunnel of tunnels) tunnel.drain()
+    else if (tunnels.length > 0) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
+    return undefined
   }
 
   unhold(): void {
@@ -290,11 +295,7 @@ export class Http2 implements Protocol, CallOwner {
     this.#owner.patience.stop('headers')
     let head: RequestHead
     try {
-      // A tunnel for a WebSocket has a target like any other request (RFC 8441, Section 5).
-      const { protocol } = request
-      if (protocol !== undefined && protocol !== 'websocket')
-        throw new H1Error(501, 'only WebSockets have tunnels here')
-      head = requestHead(protocol === undefined ? request : { ...request, method: 'GET' })
+      head = requestHead(request)
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
       this.#answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })

@@ -38,8 +38,12 @@ export interface Protocol {
   readonly requests: number
   /** The client sends no more, and all that it sent has been looked at. Called again after each {@link settle}. */
   inputEnded(): void
-  /** Accepts no more requests: those that come are for whoever gets the connection next. */
-  hold(): void
+  /**
+   * Accepts no more requests: those that come are for whoever gets the connection next.
+   * @param mustLeave what could not go along ends in order; otherwise nothing is held because of it
+   * @returns why the connection cannot leave as it is; undefined if it can
+   */
+  hold(mustLeave: boolean): string | undefined
   /** Takes {@link hold} back: the connection stays after all. */
   unhold(): void
   /** Ends the connection as soon as what is being served and what was held is answered. */

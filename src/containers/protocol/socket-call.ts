@@ -55,10 +55,14 @@ export class SocketCall {
     return this.#working
   }
 
+  /** The function can say what another container has to know, or has not begun. */
+  get freezes(): boolean {
+    return this.#handlers === undefined || this.#handlers.freeze !== undefined
+  }
+
   /** It may move: nothing is with the function, and that says what it is. */
   get frozen(): boolean {
-    if (this.#working || this.#told || this.core.closing) return false
-    return this.#handlers === undefined || this.#handlers.freeze !== undefined
+    return !this.#working && !this.#told && !this.core.closing && this.freezes
   }
 
   /** Gives the function what comes next. @returns false if that takes more bytes, or the function */

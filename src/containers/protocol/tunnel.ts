@@ -57,6 +57,7 @@ export class Tunnel {
 
   /** Says that the container has to go; the client may say goodbye, too. */
   drain(): void {
+    if (this.#call.core.closing) return
     this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
     this.#go()
   }

@@ -14,6 +14,8 @@ export class WebSocket implements Protocol {
   readonly #opened: Omit<State, 'socket' | 'state'>
   readonly #call: SocketCall
   #held = false
+  /** What its function gave when it was asked to freeze was nothing that could be carried. */
+  #unfreezable = false
   /** What the function froze when it was asked last. */
   #frozen: { readonly state: Uint8Array | undefined } | undefined
 
@@ -64,12 +66,13 @@ export class WebSocket implements Protocol {
 
   /** Between two messages, if the function can say what another container has to know. */
   get quiet(): boolean {
-    if (!this.#call.frozen) return false
+    if (!this.#call.frozen || this.#unfreezable) return false
     try {
       this.#frozen = { state: this.#call.freeze() }
       return true
     } catch (error) {
       this.#owner.host.log.error({ err: error }, 'a WebSocket cannot move: its function does not freeze')
+      this.#unfreezable = true
       return false
     }
   }
@@ -94,8 +97,23 @@ export class WebSocket implements Protocol {
     this.#owner.goodbye()
   }
 
-  hold(): void {
-    this.#held = true
+  hold(mustLeave: boolean): string | undefined {
+    if (this.#call.core.closing) return undefined
+    const why = this.#rooted
+    this.#held = why === undefined
+    if (why !== undefined && mustLeave) this.#goAway()
+    return why
+  }
+
+  /** Why it cannot move; undefined if it can, between two messages. */
+  get #rooted(): string | undefined {
+    if (this.#unfreezable) return 'what its function freezes cannot be carried'
+    return this.#call.freezes ? undefined : 'the function of its WebSocket does not freeze'
+  }
+
+  #goAway(): void {
+    this.#held = false
+    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
   }
 
   unhold(): void {
@@ -104,8 +122,7 @@ export class WebSocket implements Protocol {
   }
 
   drain(): void {
-    this.#held = false
-    this.#call.core.close(CloseCode.GOING_AWAY, 'the container stops')
+    this.#goAway()
     this.#owner.pump()
   }
 

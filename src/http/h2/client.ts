@@ -1,6 +1,6 @@
 import type { Field } from '../message.ts'
 import { H2Connection } from './connection.ts'
-import { ErrorCode, H2Error } from './error.ts'
+import { ErrorCode, H2Error, LimitError } from './error.ts'
 import { Malformed, readResponse, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
 import type { Entry } from './hpack-table.ts'
@@ -111,7 +111,7 @@ export class H2Client extends H2Connection {
     endStream: boolean,
     tooLong: boolean,
   ): void {
-    if (tooLong) throw new H2Error('ENHANCE_YOUR_CALM', 'a head too long', stream.id)
+    if (tooLong) throw new LimitError('headerList', 'a head too long', stream.id)
     try {
       if (stream.headReceived) this.#onTrailers(stream, list, endStream)
       else this.#onResponse(stream, list, endStream)

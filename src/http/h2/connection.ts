@@ -1,6 +1,6 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { latin1 } from '../h1/syntax.ts'
-import { ErrorCode, H2Error } from './error.ts'
+import { ErrorCode, type Exceeded, H2Error, LimitError, noneExceeded } from './error.ts'
 import type { H2Event } from './event.ts'
 import { readPriority } from './fields.ts'
 import * as frames from './frame.ts'
@@ -21,14 +21,18 @@ const SHUTDOWN_PING = utf8('shutdown')
 /** Streams that we have reset and still remember. */
 const RESETS_REMEMBERED = 256
 
+type Role = 'server' | 'client'
+
 /** What both ends of an HTTP/2 connection do (RFC 9113): frames in, events and frames out. Neither socket nor clock. */
 export abstract class H2Connection {
-  protected readonly role: 'server' | 'client'
+  protected readonly role: Role
   protected readonly limits: H2Limits
   protected readonly streams = new Map<number, Stream>()
   protected readonly sender: Sender
   protected readonly spent: Spent
   protected readonly frame: FrameReader
+  /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
+  protected readonly exceeded: Exceeded
   /** What we have said; in force for the peer once acknowledged. */
   protected readonly settings: Settings
   /** The highest stream that has been opened. */
@@ -44,11 +48,12 @@ export abstract class H2Connection {
   #settingsWaited: number
   #over = false
 
-  protected constructor(role: 'server' | 'client', limits: H2Limits, wanted: Settings, state?: H2State) {
+  protected constructor(role: Role, limits: H2Limits, own: Settings, state?: H2State, exceeded?: Exceeded) {
+    this.exceeded = exceeded ?? noneExceeded()
     if (state !== undefined && state.role !== role) throw new TypeError(`the state of a ${state.role}`)
     this.role = role
     this.limits = limits
-    this.settings = { ...(state?.settings ?? wanted) }
+    this.settings = { ...(state?.settings ?? own) }
     const duties = {
       // Two updates for a frame of content, one for its stream and one for the connection, are fair.
       progressed: () => earn(this.spent, 'empty', 2),
@@ -127,19 +132,11 @@ export abstract class H2Connection {
   tick(elapsed: number): void {
     if (this.#over) return
     replenish(this.spent, this.limits, elapsed)
-    if (!this.#acknowledged) {
-      this.#settingsWaited += elapsed
-      if (this.#settingsWaited > this.limits.settingsTimeout) {
-        this.#fault(new H2Error('SETTINGS_TIMEOUT', 'our SETTINGS were not acknowledged'))
-        return
-      }
-    }
-    for (const stream of [...this.sender.sending]) {
-      if (!this.sender.stalled(stream)) continue
-      stream.stalled += elapsed
-      if (stream.stalled <= this.limits.stallTimeout) continue
-      this.#fault(new H2Error('ENHANCE_YOUR_CALM', 'the peer takes no content', stream.id))
-    }
+    if (!this.#acknowledged) this.#settingsWaited += elapsed
+    if (!this.#acknowledged && this.#settingsWaited > this.limits.settingsTimeout)
+      this.#fault(new LimitError('settings', 'our SETTINGS were not acknowledged'))
+    for (const { id } of this.sender.overdue(elapsed))
+      this.#fault(new LimitError('stall', 'the peer takes no content', id))
   }
 
   /** Streams that are open or half closed. */
@@ -391,13 +388,13 @@ export abstract class H2Connection {
   #onPriorityUpdate(bytes: Uint8Array, start: number, end: number): void {
     const streamId = frames.readUint31(bytes, start)
     if (this.role === 'client' || streamId === 0) throw new H2Error('PROTOCOL_ERROR', 'PRIORITY_UPDATE')
-    const stream = this.streams.get(streamId)
-    if (stream === undefined) return
-    Object.assign(stream, readPriority(latin1(bytes, start + 4, Math.min(end, start + 260), false)))
+    const text = latin1(bytes, start + 4, Math.min(end, start + 260), false)
+    Object.assign(this.streams.get(streamId) ?? {}, readPriority(text))
   }
 
   /** The one place where what was thrown becomes frames (Section 5.4). */
   #fault(error: H2Error): void {
+    if (error instanceof LimitError) this.exceeded[error.limit]++
     if (error.scope === 'stream') {
       const { code, streamId } = error
       const stream = this.streams.get(streamId)
@@ -420,6 +417,7 @@ export abstract class H2Connection {
     const last = this.role === 'server' ? this.lastStreamId : 0
     this.goaway(Math.min(last, this.goawaySent ?? last), error.code, utf8(error.message))
     this.#over = true
+    this.exceeded.failed++
     for (const stream of this.streams.values()) this.sender.drop(stream)
     this.streams.clear()
     this.frame.clear()

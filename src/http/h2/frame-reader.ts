@@ -1,6 +1,6 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { ByteQueue } from '../h1/byte-queue.ts'
-import { H2Error } from './error.ts'
+import { H2Error, LimitError } from './error.ts'
 import * as frames from './frame.ts'
 import { Flag, FRAME_HEADER_LENGTH, FrameType } from './frame.ts'
 import type { H2Limits } from './limits.ts'
@@ -183,7 +183,7 @@ export class FrameReader implements frames.FrameHeader {
   /** Without a bound a block could go on for ever, and no table of ours would be the wiser. */
   #measure(bytes: number, continuations: number): void {
     if (bytes > this.#limits.headerBlockBytes || continuations > this.#limits.continuations) {
-      throw new H2Error('ENHANCE_YOUR_CALM', 'a header block too long')
+      throw new LimitError('headerBlock', 'a header block too long')
     }
   }
 }

@@ -1,5 +1,5 @@
 import { type Struct, struct, uint32 } from '../../wire/index.ts'
-import { type ErrorName, H2Error } from './error.ts'
+import { LimitError } from './error.ts'
 
 /** How much one peer may ask of one connection. */
 export interface H2Limits {
@@ -43,13 +43,6 @@ export interface Budget {
  */
 export type BudgetName = 'resets' | 'control' | 'empty'
 
-/** The error that ends a connection that has spent a budget. */
-export const BUDGET_ERRORS: Readonly<Record<BudgetName, ErrorName>> = {
-  resets: 'ENHANCE_YOUR_CALM',
-  control: 'ENHANCE_YOUR_CALM',
-  empty: 'ENHANCE_YOUR_CALM',
-}
-
 /** What is allowed unless told otherwise. */
 export const DEFAULT_H2_LIMITS: H2Limits = {
   concurrentStreams: 128,
@@ -71,6 +64,25 @@ export const DEFAULT_H2_LIMITS: H2Limits = {
   },
 }
 
+/**
+ * The limits where a request's head may have so many bytes over HTTP/1: twice as many as it is counted here, with 32 more for each field.
+ * @param streams that a client may have open at once
+ */
+export function limitsFor(
+  headBytes: number,
+  streams: number = DEFAULT_H2_LIMITS.concurrentStreams,
+): H2Limits {
+  const bytes = headBytes * 2
+  const { frameSize, continuations } = DEFAULT_H2_LIMITS
+  return {
+    ...DEFAULT_H2_LIMITS,
+    concurrentStreams: streams,
+    headerListSize: bytes,
+    headerBlockBytes: bytes,
+    continuations: Math.max(continuations, Math.ceil(bytes / frameSize)),
+  }
+}
+
 /** What has been spent of each budget, fractions and all: part of a connection, so that moving it forgives nothing. */
 export interface Spent {
   resets: number
@@ -86,10 +98,10 @@ export function exportSpent({ resets, control, empty }: Spent): Spent {
   return { resets: Math.ceil(resets), control: Math.ceil(control), empty: Math.ceil(empty) }
 }
 
-/** @throws H2Error when that is more than the budget has */
+/** @throws LimitError when that is more than the budget has */
 export function spend(spent: Spent, name: BudgetName, limits: H2Limits): void {
   spent[name]++
-  if (spent[name] > limits.budgets[name].burst) throw new H2Error(BUDGET_ERRORS[name], `too many ${name}`)
+  if (spent[name] > limits.budgets[name].burst) throw new LimitError(name, `too many ${name}`)
 }
 
 /** Useful work pays back: a peer that is served well is not counted out in the long run. */

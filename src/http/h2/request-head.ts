@@ -1,13 +1,23 @@
+import { H1Error } from '../h1/error.ts'
 import { parseHost, parseTarget } from '../h1/target.ts'
 import { header, type RequestHead } from '../message.ts'
 import type { H2Request } from './event.ts'
 
 /**
  * A request's head as functions see it in either version of HTTP: the same rules for target and host as in HTTP/1, and Host where there
- * was :authority (RFC 9113, Section 8.3.1).
- * @throws H1Error 400 for a path or a host that HTTP/1 would not take, 501 for CONNECT
+ * was :authority (RFC 9113, Section 8.3.1). A request for a WebSocket reads as the GET that it is over HTTP/1 (RFC 8441, Section 5).
+ * @throws H1Error 400 for a path or a host that HTTP/1 would not take, 501 for CONNECT with anything else
  */
-export function requestHead({ method, path: target, authority, headers }: H2Request): RequestHead {
+export function requestHead({
+  method: verb,
+  protocol,
+  path: target,
+  authority,
+  headers,
+}: H2Request): RequestHead {
+  if (protocol !== undefined && protocol !== 'websocket')
+    throw new H1Error(501, 'only WebSockets have tunnels here')
+  const method = protocol === undefined ? verb : 'GET'
   const { path, query } = parseTarget(method, target)
   const host = authority === '' ? undefined : parseHost(authority)
   const named = authority === '' || header(headers, 'host') !== undefined

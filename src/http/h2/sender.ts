@@ -163,9 +163,11 @@ export class Sender {
     }
   }
 
-  /** Whether a stream's content waits for the peer. */
-  stalled(stream: Stream): boolean {
-    return stream.queued > 0 && this.#allowance(stream) <= 0
+  /** The streams whose content has waited too long for the peer's windows. @param elapsed milliseconds since this was asked last */
+  overdue(elapsed: number): Stream[] {
+    const stalled = this.#sending.filter(stream => stream.queued > 0 && this.#allowance(stream) <= 0)
+    for (const stream of stalled) stream.stalled += elapsed
+    return stalled.filter(stream => stream.stalled > this.#limits.stallTimeout)
   }
 
   #expect(stream: Stream, bytes: number): void {

@@ -2,7 +2,7 @@ import { EMPTY, utf8 } from '../../wire/index.ts'
 import { httpDate } from '../h1/response-head.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { H2Connection } from './connection.ts'
-import { ErrorCode, H2Error } from './error.ts'
+import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
 import type { H2Event } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
@@ -27,8 +27,11 @@ export interface H2ResponseHead {
  * part of the exported state, so whoever restores it is told of it again.
  */
 export class H2Server extends H2Connection {
-  /** @param state from another connection's `export`; without it, a new connection */
-  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State) {
+  /**
+   * @param state from another connection's `export`; without it, a new connection
+   * @param exceeded counts what the client overdoes
+   */
+  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State, exceeded?: Exceeded) {
     const settings = {
       ...INITIAL_SETTINGS,
       headerTableSize: limits.headerTableSize,
@@ -39,7 +42,7 @@ export class H2Server extends H2Connection {
       enableConnectProtocol: true,
       noRfc7540Priorities: true,
     }
-    super('server', limits, settings, state)
+    super('server', limits, settings, state, exceeded)
   }
 
   /** Bytes that wait to be taken, or for the windows of the client. */
@@ -132,6 +135,7 @@ export class H2Server extends H2Connection {
     this.lastStreamId = streamId
     if (this.streams.size >= this.limits.concurrentStreams) {
       this.refuse(streamId, ErrorCode.REFUSED_STREAM)
+      this.exceeded.streams++
       spend(this.spent, 'resets', this.limits)
       return undefined
     }
@@ -175,13 +179,14 @@ export class H2Server extends H2Connection {
   }
 
   #onTrailers(stream: Stream, list: readonly Entry[], endStream: boolean, tooLong: boolean): void {
-    if (tooLong) throw new H2Error('ENHANCE_YOUR_CALM', 'trailers too long', stream.id)
+    if (tooLong) throw new LimitError('headerList', 'trailers too long', stream.id)
     if (!endStream) throw new Malformed('a second head')
     if (stream.expected > 0) throw new Malformed('less content than Content-Length says')
     this.deliver(stream, { type: 'trailers', streamId: stream.id, headers: readTrailers(list) })
   }
 
   #refuseHead(stream: Stream): void {
+    this.exceeded.headerList++
     spend(this.spent, 'resets', this.limits)
     this.sender.headers(stream, [[':status', '431']], [], true)
   }

@@ -70,7 +70,7 @@ export function question(
 }
 
 /** From a to j: `s_client` takes a k that it reads first for a command. */
-function letters(random: Seeded, size: number): Uint8Array {
+export function letters(random: Seeded, size: number): Uint8Array {
   return random(size).map(byte => 97 + (byte % 10))
 }
 
@@ -131,6 +131,7 @@ export const http1: Slot = async (world, random) => {
     goesOn = (await Promise.all(all)).every(one => one)
     await pause(random)
   }
+  connection.closed = true
   if (goesOn && !over) {
     const ending = await inTime(world, `${connection.id}: its end`, client.close())
     if (ending !== 'hangs' && ending.alert !== undefined)
@@ -166,6 +167,7 @@ export const http2: Slot = async (world, random) => {
     await pause(random)
     if (over) ledger.end(connection, 'while it was idle')
   }
+  connection.closed = true
   await inTime(world, `${connection.id}: its end`, client.close())
   client.socket.destroy()
 }

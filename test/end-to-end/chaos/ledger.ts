@@ -3,7 +3,7 @@ import { utf8 } from '../../../src/wire/index.ts'
 /** How a connection reaches its first container: relayed, as the socket itself, or without TLS (either way, and nobody can go on after a crash). */
 export const MODES = ['relay', 'fd', 'plain'] as const
 export type Mode = (typeof MODES)[number]
-export const KINDS = ['h1', 'h2', 'curl', 's_client'] as const
+export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client'] as const
 export type ClientKind = (typeof KINDS)[number]
 
 /**
@@ -25,6 +25,8 @@ export interface Connection {
   answers: number
   /** How it ended, if its client had not asked for that, and when. */
   ending: { readonly how: string; readonly at: number } | undefined
+  /** Its client has done with it. */
+  closed: boolean
 }
 
 /** One request. */
@@ -47,7 +49,7 @@ export interface Beginning {
   readonly index: number
 }
 
-/** A container that died. Milliseconds since 1970. */
+/** A container, or the gateway, that died. Milliseconds since 1970. */
 export interface Death {
   readonly container: string
   readonly at: number
@@ -63,7 +65,8 @@ interface Blow {
 const BEFORE = 15_000
 const AFTER = 3_000
 
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT'])
+/** The message of a WebSocket is begun again from what was frozen before it: see {@link FUNCTION}. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT', 'MESSAGE'])
 const functionOf = (container: string): string => container.replace(/-\d+$/, '')
 
 /** Every connection and every request of a run, and what is wrong with them. */
@@ -78,7 +81,16 @@ export class Ledger {
 
   connect(kind: ClientKind, mode: Mode, home: string): Connection {
     const id = `${kind}.${mode}.${this.connections.length}`
-    const connection = { id, kind, mode, home, container: undefined, answers: 0, ending: undefined }
+    const connection = {
+      id,
+      kind,
+      mode,
+      home,
+      container: undefined,
+      answers: 0,
+      ending: undefined,
+      closed: false,
+    }
     this.connections.push(connection)
     return connection
   }
@@ -128,10 +140,12 @@ export class Ledger {
     this.violations.push(text)
   }
 
-  /** Something is about to be done to these containers. */
-  blow(kind: string, containers: readonly string[]): void {
+  /** Something is about to be done to these containers, or to the gateway and so to every connection. */
+  blow(kind: string, containers: readonly string[] | 'gateway'): void {
+    const concerns = ({ container }: Connection): boolean =>
+      containers === 'gateway' ? container !== undefined : containers.includes(container ?? '')
     const met = this.connections
-      .filter(one => one.ending === undefined && containers.includes(one.container ?? ''))
+      .filter(one => one.ending === undefined && !one.closed && concerns(one))
       .map(connection => ({ connection, answers: connection.answers }))
     this.#blows.push({ kind, met })
     this.count(kind)
@@ -190,7 +204,7 @@ export class Ledger {
   #indexes(beginnings: readonly Beginning[]): string[] {
     const places = new Map<string, string>()
     return beginnings.flatMap(({ id, index }) => {
-      if (!id.startsWith('h1.')) return []
+      if (!/^(h1|ws)\./.test(id)) return []
       const place = `${id.slice(0, id.lastIndexOf('.'))} ${index}`
       const other = places.get(place) ?? id
       places.set(place, other)
@@ -252,13 +266,14 @@ export class Ledger {
   }
 }
 
-/** Whether a container of a function that the connection had to do with has died at about that time. */
+/** Whether a container of a function that the connection had to do with has died at about that time, or the gateway if that had it. */
 function isExplained(
-  { home, container, ending }: Connection,
+  { home, mode, container, answers, ending }: Connection,
   asked: readonly Asked[],
   deaths: readonly Death[],
 ): boolean {
   const functions = new Set([home, functionOf(container ?? ''), ...asked.map(one => one.functionName)])
+  if (mode !== 'fd' || answers === 0) functions.add('gateway')
   const at = ending?.at
   return deaths.some(
     death =>
@@ -284,7 +299,7 @@ export function pattern(id: string, size: number): Uint8Array {
   return bytes
 }
 
-/** The functions of a run: they write down that they begin, take their time, and give back what they got, or {@link pattern}. */
+/** The functions of a run, and their WebSockets, which count: they write down that they begin, take their time, and give back what they got, or {@link pattern}. */
 export const FUNCTION = `
 import { appendFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
@@ -300,6 +315,16 @@ const pattern = (id, size) => {
 }
 const begin = (query, { container, requestIndex }) =>
   appendFileSync(begun, query.get('id') + ' ' + container + ' ' + requestIndex + '\\n')
+export const webSocket = (socket, { connection: { container } }, state = { count: 0 }) => ({
+  async message(data) {
+    const { id, sleep, body } = JSON.parse(data)
+    begin(new URLSearchParams({ id }), { container, requestIndex: state.count })
+    if (sleep > 0) await setTimeout(sleep)
+    state.count++
+    socket.send(JSON.stringify({ id, count: state.count, container, body }))
+  },
+  freeze: () => state,
+})
 `
 /** Of the usual kind, with responses in pieces. */
 export const USUAL = `${FUNCTION}

@@ -69,6 +69,7 @@ export const openssl: Slot = async (world, random) => {
     await pause(random)
     if (gone) ledger.end(connection, 'while it was idle')
   }
+  connection.closed = true
   child.stdin.end()
   if ((await inTime(world, `${connection.id}: its end`, closed)) === 'hangs') child.kill('SIGKILL')
 }
@@ -109,6 +110,7 @@ export const curl: Slot = async (world, random) => {
   })
   if ((await inTime(world, connection.id, once(child, 'close'))) === 'hangs') child.kill('SIGKILL')
   if (WRONG.test(complaint)) ledger.violation(`${connection.id}: ${complaint}`)
+  connection.closed = true
   const repeated = complaint.match(/retrying a fresh connect|Connection died/g)?.length ?? 0
   const lines = said.trim().split('\n')
   asked.forEach(({ asked }, index) => {

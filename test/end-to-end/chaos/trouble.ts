@@ -27,12 +27,12 @@ export class Trouble {
 
   /** Changes that lose nothing. */
   async gentle(until: () => boolean): Promise<void> {
-    await this.#lane(until, 400, [scale, drain, deploy, move, move, move, move])
+    await this.#lane(until, 400, [scale, drain, deploy, relieve, move, move, move, move])
   }
 
   /** Deaths. */
   async violent(until: () => boolean): Promise<void> {
-    await this.#lane(until, 1500, [kill, kill, kill, hang, hiccup])
+    await this.#lane(until, 1500, [kill, kill, kill, kill, kill, hang, hang, hiccup, hiccup, killGateway])
   }
 
   async #lane(until: () => boolean, interval: number, blows: readonly Blow[]): Promise<void> {
@@ -101,6 +101,16 @@ const kill: Blow = async trouble => {
   trouble.signal(victim.pid, 'SIGKILL')
 }
 
+/** What it relays ends with it, and what is about to be opened. */
+const killGateway: Blow = async trouble => {
+  const gateway = (await trouble.command<PlatformStatus>('status')).members.find(
+    ({ role, ready, pid }) => role === 'gateway' && ready && pid !== undefined,
+  )
+  if (gateway?.pid === undefined) return
+  trouble.world.ledger.blow('gateway killed', 'gateway')
+  trouble.signal(gateway.pid, 'SIGKILL')
+}
+
 /** Until the supervisor misses its heartbeat. */
 const hang: Blow = async trouble => {
   const victim = await trouble.victim()
@@ -139,6 +149,13 @@ const deploy: Blow = async trouble => {
   const { functionName, names } = await trouble.pool()
   trouble.world.ledger.blow('deployed', names)
   await trouble.command(`deploy ${functionName}`)
+}
+
+/** Another gateway takes the ports and the relayed connections over. */
+const relieve: Blow = async trouble => {
+  trouble.world.ledger.blow('gateway relieved', 'gateway')
+  const { error } = await trouble.command('restart gateway')
+  if (error !== undefined) trouble.world.ledger.violation(`the gateway is not relieved: ${error}`)
 }
 
 const move: Blow = async trouble => {

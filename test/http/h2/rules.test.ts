@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { ErrorCode, type ErrorName, H2Client, H2Server } from '../../../src/http/h2/index.ts'
+import {
+  ErrorCode,
+  type ErrorName,
+  type Exceeded,
+  H2Client,
+  H2Server,
+  HpackEncoder,
+  LIMIT_ERRORS,
+  noneExceeded,
+} from '../../../src/http/h2/index.ts'
+import { Output } from '../../../src/http/h2/output.ts'
 import { STREAM_STATES, type StreamEvent, TRANSITIONS } from '../../../src/http/h2/stream.ts'
+import type { Field } from '../../../src/http/message.ts'
 import { concat, fromHex } from '../../../src/wire/index.ts'
 import { THROUGH_MOVES } from '../../lib/through-moves.ts'
 import {
@@ -19,6 +30,7 @@ import {
   PREFACE,
   pull,
   SETTINGS,
+  SETTINGS_ACK,
   setting,
   split,
   taken,
@@ -375,26 +387,64 @@ describe('floods', () => {
   }
   const many = (make: (i: number) => Uint8Array) => Array.from({ length: 30 }, (_, i) => make(2 * i + 1))
 
-  test.each([
-    ['rapid reset', many(id => concat(headers(id, GET), frame(RST_STREAM, 0, id, uint32(8))))],
-    ['made to reset', many(id => concat(headers(id, GET), frame(WINDOW_UPDATE, 0, id, uint32(0))))],
-    ['malformed requests', many(id => headers(id, without(':path')))],
-    ['PING', many(() => frame(PING, 0, 0, '12345678'))],
-    ['SETTINGS', many(() => SETTINGS)],
-    ['PRIORITY', many(id => frame(PRIORITY, 0, id, '12345'))],
-    ['unknown frames', many(() => frame(0x77, 0, 0))],
-    ['empty DATA', [open, ...many(() => data(1, ''))]],
-    ['tiny DATA', [open, ...many(() => data(1, 'x'))]],
-    ['WINDOW_UPDATE', many(() => frame(WINDOW_UPDATE, 0, 0, uint32(1)))],
-    ['CONTINUATION', [frame(HEADERS, 0, 1), ...many(() => frame(CONTINUATION, 0, 1))]],
+  test.each<[keyof typeof LIMIT_ERRORS, string, Uint8Array[]]>([
+    ['resets', 'rapid reset', many(id => concat(headers(id, GET), frame(RST_STREAM, 0, id, uint32(8))))],
+    ['resets', 'made to reset', many(id => concat(headers(id, GET), data(id, 'x'.repeat(100))))],
+    ['resets', 'malformed requests', many(id => headers(id, without(':path')))],
+    ['control', 'PING', many(() => frame(PING, 0, 0, '12345678'))],
+    ['control', 'SETTINGS', many(() => SETTINGS)],
+    ['control', 'PRIORITY', many(id => frame(PRIORITY, 0, id, '12345'))],
+    ['control', 'unknown frames', many(() => frame(0x77, 0, 0))],
+    ['empty', 'empty DATA', [open, ...many(() => data(1, ''))]],
+    ['empty', 'tiny DATA', [open, ...many(() => data(1, 'x'))]],
+    ['empty', 'WINDOW_UPDATE', many(() => frame(WINDOW_UPDATE, 0, 0, uint32(1)))],
+    ['headerBlock', 'CONTINUATION', [frame(HEADERS, 0, 1), ...many(() => frame(CONTINUATION, 0, 1))]],
     [
+      'headerBlock',
       'a header block that never ends',
       [frame(HEADERS, 0, 1), ...many(() => frame(CONTINUATION, 0, 1, new Uint8Array(16_000)))],
     ],
-  ])('%s', (_, pieces) => {
-    const server = new H2Server(limits({ budgets }))
+  ])('%s: %s', (limit, _, pieces) => {
+    const exceeded = noneExceeded()
+    const server = new H2Server(limits({ budgets }), undefined, exceeded)
     const events = feed(server, PREFACE, SETTINGS, ...pieces)
-    expect(events.at(-1)).toMatchObject({ type: 'error', code: ErrorCode.ENHANCE_YOUR_CALM })
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: ErrorCode[LIMIT_ERRORS[limit]] })
+    expect(exceeded).toEqual({ ...noneExceeded(), [limit]: 1, failed: 1 })
+  })
+
+  test('the rest is counted, too: streams, lists, bombs, acknowledgements and windows', () => {
+    const exceeded = noneExceeded()
+    const count = (changes: Partial<Exceeded>) => expect(exceeded).toEqual({ ...noneExceeded(), ...changes })
+    const greet = (state?: ReturnType<H2Server['export']>) => {
+      const server = new H2Server(limits({ concurrentStreams: 1, headerListSize: 4000 }), state, exceeded)
+      if (state === undefined) feed(server, PREFACE, SETTINGS, SETTINGS_ACK)
+      return server
+    }
+    const server = greet()
+    feed(server, open, headers(3, GET))
+    count({ streams: 1 })
+    // A bomb: one entry of the table, named again and again, takes one byte each time. It is answered with 431, and the table lives on.
+    const bomb = new Output()
+    const fields: Field[] = [...GET, ...Array.from({ length: 40 }, () => ['x', 'y'.repeat(2000)] as const)]
+    new HpackEncoder(4096).encode(bomb, fields)
+    const bytes = bomb.take()
+    expect(bytes.length).toBeLessThan(3000)
+    const other = greet()
+    taken(other)
+    feed(other, frame(HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, bytes))
+    expect(split(taken(other))[0]).toMatchObject({ type: HEADERS, streamId: 1 })
+    count({ streams: 1, headerList: 1 })
+    const silent = new H2Server(limits(), undefined, exceeded)
+    feed(silent, PREFACE, SETTINGS)
+    silent.tick(10_001)
+    count({ streams: 1, headerList: 1, settings: 1, failed: 1 })
+    const stalled = greet()
+    feed(stalled, settings(setting(4, 0)), headers(1, GET))
+    stalled.reply(1, { status: 200, body: 'x' })
+    stalled.tick(60_001)
+    count({ streams: 1, headerList: 1, settings: 1, stall: 1, failed: 1 })
+    feed(stalled, frame(HEADERS, 5, 3, fromHex('80')))
+    count({ streams: 1, headerList: 1, settings: 1, stall: 1, failed: 2 })
   })
 
   test('time and work pay back', () => {

@@ -1,0 +1,14 @@
+import type { RawHandler } from '../../src/containers/handler.ts'
+import { PID_FIELD } from '../lib/keep-alive.ts'
+
+/** Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: who comes after it answers. */
+const crashing: RawHandler = {
+  handle({ target }) {
+    if (target === `/crash/${process.pid}`) process.kill(process.pid, 'SIGKILL')
+    return { status: 200, headers: PID, body: target }
+  },
+}
+
+export default crashing
+
+const PID = [[PID_FIELD, String(process.pid)]] as const
