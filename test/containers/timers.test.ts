@@ -300,7 +300,9 @@ describe('container', () => {
 
   it('has the connection follow its request when one comes', async () => {
     const { host } = patientHost()
-    const { connection, stream } = freshConnection(host, get('/nobody') + get('/echo'))
+    const { connection, stream } = freshConnection(host)
+    stream.receive(utf8(get('/nobody')))
+    stream.receive(utf8(get('/echo')))
     stream.fin()
     connection.available()
     expect(host.offers).toEqual([])
