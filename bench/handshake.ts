@@ -43,7 +43,10 @@ async function measure(run: Run<Plan & { readonly count: number }, Record<string
     for (const row of rows) await row.start(identity, [cpu, row.placement === 'one core' ? cpu : other!])
     await run.rounds(
       async counts => {
-        for (const row of rows) await row.round(run.plan.count, counts)
+        for (const row of rows) {
+          if (run.interrupted) return
+          await row.round(run.plan.count, counts)
+        }
       },
       () => rows.flatMap(({ measured }) => KINDS.map(kind => measured[kind].cpu)),
     )

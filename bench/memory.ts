@@ -54,6 +54,7 @@ await runBench(
     const samples = new Map<Stack, Sample[]>(run.plan.stacks.map(stack => [stack, []]))
     await run.rounds(async () => {
       for (const stack of run.plan.stacks) {
+        if (run.interrupted) return
         const sample = await measure(stack, identity, cpus, [BEFORE, connections])
         samples.get(stack)!.push(sample)
       }

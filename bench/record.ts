@@ -94,8 +94,9 @@ async function measureSealing(
       if (!counts || round >= run.plan.limitRounds || opensslVersion() === undefined) return
       for (const { name } of known.cipherSuites) {
         for (const size of SIZES) {
+          if (run.interrupted) return
           const series = limits.get(`${name} ${size}`) ?? new Series()
-          series.add([opensslSpeed(name, size, cpu)])
+          series.add([await opensslSpeed(name, size, cpu)])
           limits.set(`${name} ${size}`, series)
         }
       }

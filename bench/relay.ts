@@ -60,6 +60,7 @@ await runBench(
         async counts => {
           for (const { stage, cells } of scenes) {
             for (const { way, times, rates } of cells) {
+              if (run.interrupted) return
               const trips = await stage.roundTrips(way, run.plan.trips)
               const rate = await stage.bulk(way, run.plan.records)
               if (!counts) continue

@@ -7,7 +7,11 @@ import { once } from 'node:events'
  */
 export async function limit(): Promise<number> {
   const idle = "process.stdout.write('.'); setInterval(() => {}, 1e6)"
-  const child = spawn(process.execPath, ['-e', idle], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, ['-e', idle], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    // Ctrl-C in a terminal would end it, too.
+    detached: true,
+  })
   await once(child.stdout, 'data')
   const ended = once(child.stdout, 'end')
   const began = performance.now()

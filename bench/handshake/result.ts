@@ -3,7 +3,7 @@ import { figuresOf, type Measurement } from '../lib/measurement.ts'
 import type { Placement } from '../lib/placement.ts'
 import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
-import { figure, table } from '../lib/table.ts'
+import { figure, ratioText, table } from '../lib/table.ts'
 import type { Row } from './row.ts'
 import { KINDS, type Kind, type Side, type Stack } from './rows.ts'
 
@@ -16,10 +16,10 @@ export interface HandshakeRow {
   /** Handshakes a second, with the work of both ends: the median of the rounds, and each round. */
   readonly rate: number
   readonly rates: readonly number[]
-  readonly rateRatio: number
+  readonly rateRatio: number | undefined
   /** µs of CPU time for one at the side that is measured. */
   readonly cpu: number
-  readonly cpuRatio: number
+  readonly cpuRatio: number | undefined
 }
 
 /** What this bench has besides what all have. */
@@ -61,9 +61,9 @@ export function handshakeRows(rows: readonly Row[]): HandshakeRow[] {
         stack,
         rate: round(median(own.rates)),
         rates: own.rates.map(round),
-        rateRatio: acrossRounds(own.rates, theirs.rates, ratio)!,
+        rateRatio: acrossRounds(own.rates, theirs.rates, ratio),
         cpu: round(median(own.cpu)),
-        cpuRatio: acrossRounds(own.cpu, theirs.cpu, ratio)!,
+        cpuRatio: acrossRounds(own.cpu, theirs.cpu, ratio),
       }
     })
   })
@@ -83,9 +83,9 @@ export function format({ evpMissing, handshakes, goals }: BenchResult & Handshak
   const lines = handshakes.map(row => [
     `${row.placement}, ${row.side} by ${row.stack}, ${row.kind}`,
     figure(row.rate),
-    row.rateRatio.toFixed(2),
+    ratioText(row.rateRatio),
     figure(row.cpu),
-    row.cpuRatio.toFixed(2),
+    ratioText(row.cpuRatio),
   ])
   return [
     ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),

@@ -2,7 +2,7 @@ import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
 import { figuresOf, type Measurement } from '../lib/measurement.ts'
 import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
-import { figure, table } from '../lib/table.ts'
+import { figure, ratioText, table } from '../lib/table.ts'
 import { isHttp2, type Protocol, type ServerKind } from './rows.ts'
 
 /** What was measured of one server, round by round. */
@@ -21,10 +21,10 @@ export interface HttpRow {
   readonly server: ServerKind
   readonly rate: number
   readonly rates: readonly number[]
-  readonly rateRatio: number
+  readonly rateRatio: number | undefined
   readonly cpu: number
   /** Node's CPU time for a request divided by this one's: above 1, this one does with less. */
-  readonly cpuRatio: number
+  readonly cpuRatio: number | undefined
 }
 
 /** What this bench has besides what all have. */
@@ -58,9 +58,9 @@ export function httpRows(all: readonly Measured[]): HttpRow[] {
       server,
       rate: round(median(rates)),
       rates: rates.map(round),
-      rateRatio: acrossRounds(rates, node.rates, (one, other) => one / other)!,
+      rateRatio: acrossRounds(rates, node.rates, (one, other) => one / other),
       cpu: round(median(cpu)),
-      cpuRatio: acrossRounds(cpu, node.cpu, (one, other) => other / one)!,
+      cpuRatio: acrossRounds(cpu, node.cpu, (one, other) => other / one),
     }
   })
 }
@@ -79,9 +79,9 @@ export function format({ tools, evpMissing, rows, goals }: BenchResult & HttpDet
   const lines = rows.map(({ protocol, server, rate, rateRatio, cpu, cpuRatio }) => [
     `${protocol}, ${server}`,
     figure(rate),
-    rateRatio.toFixed(2),
+    ratioText(rateRatio),
     figure(cpu),
-    cpuRatio.toFixed(2),
+    ratioText(cpuRatio),
   ])
   return [
     ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),

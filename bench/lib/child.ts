@@ -20,7 +20,11 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
   constructor(script: string, role: object, cpu?: number, flags: readonly string[] = []) {
     const words = [process.execPath, ...flags, script, JSON.stringify(role)]
     if (cpu !== undefined) words.unshift('taskset', '-c', String(cpu))
-    this.#process = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#process = spawn(words[0]!, words.slice(1), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // In a terminal Ctrl-C comes to a whole process group; the parent alone decides what it means. They end with it all the same.
+      detached: true,
+    })
   }
 
   ask(order: Order | CpuOrder): Promise<Report | CommonReport> {
@@ -70,8 +74,6 @@ export function obey<Order extends { readonly do: string }, Report extends { rea
   work: (order: Order) => Promise<Report> | Report,
 ): void {
   process.on('disconnect', () => process.exit())
-  // In a terminal Ctrl-C comes to all of us; the parent decides.
-  process.on('SIGINT', () => {})
   process.on('message', (order: Order | CpuOrder) => {
     if (order.do === 'cpu') {
       const { user, system } = process.cpuUsage()

@@ -156,12 +156,18 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     process.stdout.write(`\nkept in ${kept}${csv === undefined ? '' : ` and ${csv}`}\n`)
   } catch (error) {
     progress.done()
+    // What failed may have been ended by the same Ctrl-C, which is told only now.
+    await moment()
     if (error instanceof OptionError) {
       console.error(`${error.message}\n\n${usage(name, question, options)}`)
       process.exitCode = 2
     } else if (error instanceof BenchError) {
       console.error(error.message)
       process.exitCode = 1
+    } else if (state.interrupted) {
+      // Not everything can be broken off at any moment; nothing is lost that was measured whole.
+      console.error(`broken off: ${(error as Error).message}`)
+      process.exitCode = 130
     } else throw error
   }
 }
@@ -203,6 +209,7 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
       if (round > -warmUp && (Date.now() - started) / 1000 > seconds / 2) break
       this.progress.say('warming up')
       await step(false, round)
+      await moment()
     }
     const began = Date.now()
     for (let round = 0; round < rounds; round++) {
@@ -213,8 +220,14 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
       const share = Math.max(round / rounds, passed / seconds)
       this.progress.bar(share, `round ${round + 1} of at most ${rounds}`)
       await step(true, round)
+      await moment()
     }
   }
+}
+
+/** Lets signals in: a round may have been a single long computation. */
+function moment(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
 }
 
 /** Where and with what, in the words that every bench prints first. */

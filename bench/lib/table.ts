@@ -20,3 +20,8 @@ export function figure(value: number | undefined): string {
   if (value === undefined) return '–'
   return value.toFixed(Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 1 : 2)
 }
+
+/** A ratio with two decimals. */
+export function ratioText(ratio: number | undefined): string {
+  return ratio?.toFixed(2) ?? '–'
+}

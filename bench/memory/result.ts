@@ -2,7 +2,7 @@ import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
 import { figuresOf, type Measurement } from '../lib/measurement.ts'
 import type { BenchResult } from '../lib/run.ts'
 import { acrossRounds, median, round } from '../lib/stats.ts'
-import { figure, table } from '../lib/table.ts'
+import { figure, ratioText, table } from '../lib/table.ts'
 import type { Memory, Stack } from './rows.ts'
 
 /** What a server used before and after it was filled with idle connections. */
@@ -17,10 +17,10 @@ export interface MemoryRow {
   /** By resident memory, which comes in pages and does not shrink. */
   readonly resident: number
   readonly residentRounds: readonly number[]
-  readonly residentRatio: number
+  readonly residentRatio: number | undefined
   /** By memory that is this process's alone; absent where the system does not tell. */
   readonly anonymous?: number
-  readonly anonymousRatio?: number
+  readonly anonymousRatio?: number | undefined
   /** By what JavaScript knows of: heap and external. `node:tls` keeps most of its own where JavaScript does not see it. */
   readonly javascript: number
 }
@@ -72,12 +72,12 @@ export function memoryRows(samples: Samples): MemoryRow[] {
       stack,
       resident: round(median(rounds)),
       residentRounds: rounds.map(round),
-      residentRatio: acrossRounds(rounds, per(samples, resident, 'node:tls'), ratio)!,
+      residentRatio: acrossRounds(rounds, per(samples, resident, 'node:tls'), ratio),
       ...(own.length === 0
         ? {}
         : {
             anonymous: round(median(own)),
-            anonymousRatio: acrossRounds(own, per(samples, anonymous, 'node:tls'), ratio)!,
+            anonymousRatio: acrossRounds(own, per(samples, anonymous, 'node:tls'), ratio),
           }),
       javascript: round(median(per(samples, javascript, stack))),
     }
@@ -98,9 +98,9 @@ export function format({ connections, servers, goals }: BenchResult & MemoryDeta
   const lines = servers.map(row => [
     row.stack,
     kibibytes(row.resident),
-    row.residentRatio.toFixed(2),
+    ratioText(row.residentRatio),
     kibibytes(row.anonymous),
-    row.anonymousRatio?.toFixed(2) ?? '–',
+    ratioText(row.anonymousRatio),
     kibibytes(row.javascript),
   ])
   return [

@@ -1,5 +1,5 @@
 /** `npm run bench`: every micro-benchmark, one after the other. Names as arguments choose: `npm run bench -- records http`. */
-const QUESTIONS = ['records', 'key-schedule', 'envelope', 'http']
+const QUESTIONS = ['records', 'key-schedule', 'envelope', 'checkpoint', 'http']
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter(name => !QUESTIONS.includes(name))

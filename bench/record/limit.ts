@@ -1,4 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 
 /** `openssl`'s name of each cipher suite's AEAD. */
 const CIPHERS: Readonly<Record<string, string>> = {
@@ -20,12 +22,14 @@ export function opensslVersion(): string | undefined {
  * One second of `openssl speed -evp`, which enciphers into the same memory again and again with one nonce: the limit.
  * @returns µs for each `size` bytes
  */
-export function opensslSpeed(suite: string, size: number, cpu: number): number {
+export async function opensslSpeed(suite: string, size: number, cpu: number): Promise<number> {
   const words = ['-c', String(cpu), 'openssl', 'speed', '-mr', '-seconds', '1', '-bytes', String(size)]
-  const output = execFileSync('taskset', [...words, '-evp', CIPHERS[suite]!], {
-    encoding: 'utf8',
+  const openssl = spawn('taskset', [...words, '-evp', CIPHERS[suite]!], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    // Ctrl-C in a terminal would end it, too.
+    detached: true,
   })
+  const [output] = await Promise.all([text(openssl.stdout), once(openssl, 'close')])
   const [, rate] = /^\+F:\d+:[^:]+:([\d.]+)$/m.exec(output) ?? []
   if (rate === undefined) throw new Error('openssl speed says something new')
   return size / (Number(rate) / 1e6)

@@ -1,5 +1,5 @@
 import { goalLines } from '../lib/goal.ts'
-import { figure, table } from '../lib/table.ts'
+import { figure, ratioText, table } from '../lib/table.ts'
 import type { RecordResult } from './result.ts'
 import { SIZES } from './rows.ts'
 
@@ -53,14 +53,14 @@ function connectionTable({ connections }: RecordResult): string {
     connections.map(one => [
       `${one.placement}, ${one.stack}`,
       figure(one.bulk),
-      one.bulkRatio.toFixed(2),
+      ratioText(one.bulkRatio),
       figure(one.senderCpu),
-      one.senderCpuRatio.toFixed(2),
+      ratioText(one.senderCpuRatio),
       figure(one.receiverCpu),
-      one.receiverCpuRatio.toFixed(2),
+      ratioText(one.receiverCpuRatio),
       figure(one.roundTrip.p50),
       figure(one.roundTrip.p99),
-      one.roundTripRatio.toFixed(2),
+      ratioText(one.roundTripRatio),
     ]),
   )
 }

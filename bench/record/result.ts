@@ -23,16 +23,16 @@ export interface ConnectionResult {
   readonly stack: Stack
   /** µs of a round trip of 64 bytes. */
   readonly roundTrip: Summary
-  readonly roundTripRatio: number
+  readonly roundTripRatio: number | undefined
   /** MB/s (10^6 bytes of content), the median of the rounds, and each round. */
   readonly bulk: number
   readonly bulkRounds: readonly number[]
-  readonly bulkRatio: number
+  readonly bulkRatio: number | undefined
   /** CPU time in bulk, µs for a megabyte, of the server, which sends, and of the client; and to `node:tls`. */
   readonly senderCpu: number
-  readonly senderCpuRatio: number
+  readonly senderCpuRatio: number | undefined
   readonly receiverCpu: number
-  readonly receiverCpuRatio: number
+  readonly receiverCpuRatio: number | undefined
 }
 
 /** What this bench has besides what all have. */
@@ -132,14 +132,14 @@ export function pairResults(pairs: readonly Pair[]): ConnectionResult[] {
         placement,
         stack,
         roundTrip: roundTrips.summary,
-        roundTripRatio: acrossRounds(roundTrips.medians, reference.roundTrips.medians, ratio)!,
+        roundTripRatio: acrossRounds(roundTrips.medians, reference.roundTrips.medians, ratio),
         bulk: round(median(bulk)),
         bulkRounds: bulk.map(round),
-        bulkRatio: acrossRounds(bulk, reference.bulk, ratio)!,
+        bulkRatio: acrossRounds(bulk, reference.bulk, ratio),
         senderCpu: round(median(senderCpu)),
-        senderCpuRatio: acrossRounds(senderCpu, reference.senderCpu, ratio)!,
+        senderCpuRatio: acrossRounds(senderCpu, reference.senderCpu, ratio),
         receiverCpu: round(median(receiverCpu)),
-        receiverCpuRatio: acrossRounds(receiverCpu, reference.receiverCpu, ratio)!,
+        receiverCpuRatio: acrossRounds(receiverCpu, reference.receiverCpu, ratio),
       }
     })
 }

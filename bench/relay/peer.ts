@@ -75,7 +75,10 @@ function relay(client: Socket, path: string): void {
   const stream = adopt(client)
   const leg = connect({ path, allowHalfOpen: true }, () => {
     leg.pause()
-    const owner = { successor: (one: Relayed) => one.close('its server has ended'), ended: () => {} }
+    const owner = {
+      successor: (one: Relayed) => one.close({ kind: 'lost', reason: 'its server has ended' }),
+      ended: () => {},
+    }
     new Relayed(owner, stream, EMPTY, true).newLeg(Descriptor.fromHandle(takeHandle(leg).handle))
   })
 }

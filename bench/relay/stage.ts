@@ -50,7 +50,11 @@ export class Stage {
     const inC =
       program === undefined
         ? undefined
-        : spawn('taskset', ['-c', String(relayCpu), program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+        : spawn('taskset', ['-c', String(relayCpu), program, path], {
+            stdio: ['ignore', 'pipe', 'inherit'],
+            // As children are.
+            detached: true,
+          })
     const c = inC === undefined ? 0 : Number(String((await once(inC.stdout!, 'data'))[0]))
     const ports = { direct, c, ours: await ours.listening(), pipe: await pipe.listening() }
     await client.listening()

@@ -10,6 +10,7 @@ import type { Descriptor } from '../transfer/stream.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
+import type { SlotFiles } from './slot-files.ts'
 
 /** What one connection may ask of a container. */
 export interface ConnectionLimits {
@@ -29,6 +30,8 @@ export interface ConnectionHost extends Callee {
   readonly tls: ServerConfig
   /** Seals what another container of the function goes on from. */
   readonly checkpoints: CheckpointSealer
+  /** Where it leaves them, if it is not a leg that carries the connection. */
+  readonly slots: SlotFiles
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
@@ -66,4 +69,6 @@ export interface Frozen {
   readonly envelope: Envelope
   /** Open until the verdict. */
   readonly descriptor: Descriptor
+  /** To be called before it is sent to that container. */
+  readonly offering: (target: number) => void
 }

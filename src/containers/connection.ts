@@ -12,12 +12,13 @@ import { describeConnection, logSession, platformFields } from './description.ts
 import type { Errand } from './errand.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
-import { Leg, type LegOwner } from './leg.ts'
 import { Outlet } from './outlet.ts'
 import { Patience } from './patience.ts'
 import { chosen, NO_APPLICATION, speak } from './protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol/protocol.ts'
 import type { Recovery } from './recovery.ts'
+import type { Survival, SurvivalOwner } from './survival.ts'
+import { survivalOf } from './survivals.ts'
 import type { Timeout } from './timeout.ts'
 
 /** Bytes received ahead of what is being served, beyond which the client has to wait. */
@@ -31,7 +32,7 @@ type Phase = 'open' | 'frozen' | 'closing' | 'closed'
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection implements ProtocolOwner, LegOwner, Departing {
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   readonly host: ConnectionHost
   readonly out: Outlet
   readonly fields: readonly Field[]
@@ -39,8 +40,8 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
   readonly sessionId: Uint8Array
   generation: number
   readonly #hops: number
-  /** If the gateway relays the connection. */
-  readonly #leg: Leg | undefined
+  /** If it outlives this container. */
+  readonly #survival: Survival | undefined
   /** What is known of the owner who died, until the requests that it had have been looked at. */
   #recovery: Recovery | undefined
   #protocol: Protocol
@@ -71,10 +72,9 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#toldAddress = remoteAddressOf(envelope)
     this.#remoteAddress = this.#toldAddress
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
-    const received = Leg.receivedOf(envelope)
-    this.#leg = received === undefined ? undefined : new Leg(this, received, recovery !== undefined)
+    this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
-    this.out = new Outlet(stream, session, this.#leg, () => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.#onDrained())
     const { timers } = host.limits
     this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
     this.#protocol = speak(this, envelope.application, session !== undefined)
@@ -106,7 +106,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
   #breakOff(): void {
-    if (this.#leg !== undefined) this.#leg.cut = true
+    if (this.#survival !== undefined) this.#survival.cut = true
     this.out.flush()
     this.#session?.abort('internal_error')
     this.hangUp()
@@ -122,10 +122,10 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
     const recovery = this.#recovery
-    if (recovery === undefined || this.#leg === undefined) return undefined
+    if (recovery === undefined || this.#survival === undefined) return undefined
     if (alone) this.#recovery = undefined
     // Before anything is begun: should we die, too, the next one knows how often it was tried.
-    this.#leg.attempts = recovery.attempts + 1
+    this.#survival.attempts = recovery.attempts + 1
     this.out.flush()
     return recovery.judge(method, functionName, this.host.retries(functionName))
   }
@@ -232,7 +232,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     } else if (event.type === 'handshake_complete') {
       this.#protocol = chosen(this, this.#protocol, event.alpn)
       // From here on somebody else can go on, also if the first request came at once.
-      if (this.#leg !== undefined) this.out.flush()
+      if (this.#survival !== undefined) this.out.flush()
     }
   }
 
@@ -272,7 +272,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor }
+    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -286,7 +286,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
       tls,
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: [
-        ...(this.#leg === undefined ? [] : [Leg.extension(this.#leg.received)]),
+        ...(this.#survival === undefined ? [] : [this.#survival.extension]),
         ...(quiet ? timersExtension(this.patience.export()) : []),
         ...clientExtension(this.#toldAddress),
       ],
@@ -301,11 +301,12 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
     // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its leg, and another container goes on.
     if (how === 'moved') this.#stream.destroy()
     else this.#stream.shutdown()
-    this.#close(how === 'moved' ? 'moved' : this.#leg === undefined ? 'unclean' : 'ended')
+    this.#close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
   }
 
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
+    this.#survival?.claim()
     this.generation = envelope.generation
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
@@ -345,8 +346,8 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
   /** The response has gone to the stream whole; the pump comes by the next safe point. */
   responded(): void {
     this.touch()
-    if (this.#leg !== undefined) {
-      this.#leg.attempts = 0
+    if (this.#survival !== undefined) {
+      this.#survival.attempts = 0
       // Before the next request is looked at, which may be in the pipe already.
       this.out.flush()
     }
@@ -382,7 +383,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   /** Bytes from the stream. */
   #take(bytes: Uint8Array): void {
-    if (this.#leg !== undefined) this.#leg.received += bytes.length
+    if (this.#survival !== undefined) this.#survival.received += bytes.length
     if (this.#session === undefined) this.#protocol.receive(bytes)
     else this.#session.feed(bytes)
   }
@@ -402,13 +403,14 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
 
   #finish(): void {
     this.out.mark('broken')
-    this.#stream.destroy()
+    this.out.close()
     this.#close('ended')
   }
 
   #close(why: 'ended' | 'moved' | 'unclean'): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    if (why !== 'moved') this.#survival?.done()
     this.#departure.ended()
     this.#idle.stop()
     this.patience.rest()
@@ -426,7 +428,7 @@ export class Connection implements ProtocolOwner, LegOwner, Departing {
       return
     }
     // A promise of the lift that never comes is taken back by this, too.
-    if (this.#stream.queued) this.#stream.destroy()
+    if (this.#stream.queued) this.out.close()
     if (this.#phase === 'frozen') return
     this.#protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()

@@ -72,14 +72,14 @@ export class Departure {
 
   /** Goes, unless something is underway. */
   depart(): void {
-    const { open, protocol, host } = this.#owner
+    const { protocol, host } = this.#owner
     const { quiet, portable } = protocol
     const why = protocol.hold(this.#leaving)
     if (why !== undefined) {
       this.#errand?.report('kept', why)
       protocol.unhold()
     }
-    if (!open || !(quiet || portable)) return
+    if (!this.#owner.open || !(quiet || portable)) return
     this.#unbegun = !quiet
     if (this.#leaving) {
       this.#leaving = false

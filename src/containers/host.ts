@@ -21,9 +21,12 @@ import { ownerOfPath, type PathOwner } from './path.ts'
 import { type Recovery, type Retries, recover } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type RouteEntry, Routes } from './routes.ts'
+import { goesOn } from './slot.ts'
+import { SlotFiles } from './slot-files.ts'
 
 /** What a container is. */
 export interface HostOptions {
+  readonly id: number
   /** As `echo-1`. */
   readonly container: string
   readonly functionName: string
@@ -75,6 +78,7 @@ export class Host implements ConnectionHost {
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
+  readonly slots: SlotFiles
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
@@ -100,6 +104,7 @@ export class Host implements ConnectionHost {
     this.log = options.log
     this.keyRing = options.keyRing
     this.checkpoints = options.keyRing.checkpoints
+    this.slots = new SlotFiles(options.id)
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
@@ -138,6 +143,16 @@ export class Host implements ConnectionHost {
     this.#courier?.share(from, this.keyRing.share())
   }
 
+  /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
+  slotFile(gateway: number, file: Descriptor, slots: number): void {
+    try {
+      this.slots.add(gateway, file, slots)
+      for (const connection of this.#connections) connection.pump()
+    } catch (error) {
+      this.log.warn({ err: error, gateway }, 'connections of this gateway will not outlive this container')
+    }
+  }
+
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     this.#others.add(peer)
@@ -148,6 +163,7 @@ export class Host implements ConnectionHost {
   gone(id: number): void {
     this.#greeted.delete(id)
     this.#others.remove(id)
+    this.slots.remove(id)
   }
 
   /** That container is about to go: nothing is offered to it any more. */
@@ -188,6 +204,8 @@ export class Host implements ConnectionHost {
       const recovered = recover(this.checkpoints, takeOver, session)
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
+      if (!goesOn(recovered.envelope, descriptor))
+        return this.#refuse('stale', 'a checkpoint that is older than what has gone through the socket')
       return this.#take(recovered.envelope, descriptor, recovered.recovery)
     } catch (error) {
       if (error instanceof DecodeError) return this.#refuse('malformed', error.message)
@@ -279,7 +297,8 @@ export class Host implements ConnectionHost {
     const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
     if (first === undefined || courier === undefined) return false
     const refusedBy = new Set<number>()
-    const send = ({ envelope, descriptor }: Frozen, target = first): void =>
+    const send = ({ envelope, descriptor, offering }: Frozen, target = first): void => {
+      offering(target.id)
       courier.send(target.id, envelope, descriptor, release => {
         refusedBy.add(target.id)
         const next =
@@ -289,9 +308,10 @@ export class Host implements ConnectionHost {
           this.#drainMore()
         } else {
           envelope.generation++
-          send({ envelope, descriptor }, next)
+          send({ envelope, descriptor, offering }, next)
         }
       })
+    }
     const frozen = freeze()
     if (frozen instanceof Promise) {
       frozen

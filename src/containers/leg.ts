@@ -1,43 +1,30 @@
 import type { Session } from '../tls13/index.ts'
-import { type CheckpointSealer, encodeCheckpoint } from '../transfer/checkpoint.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import { checkpointRecords, LEG_EXTENSION, LegExtension, markRecord } from '../transfer/leg.ts'
 import { decode, encode } from '../wire/index.ts'
+import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
 
 /** Bytes from the client beyond which a checkpoint is written although nothing was sent, so that the gateway need not keep them. */
 const COVER = 65_536
-
-/** What a leg asks of the connection that lives on it. */
-export interface LegOwner {
-  readonly host: { readonly functionName: string; readonly checkpoints: CheckpointSealer }
-  readonly sessionId: Uint8Array
-  readonly generation: number
-  /** Whether nothing is underway. */
-  readonly quiet: boolean
-  /** The connection as it is now, to be encoded at once. */
-  snapshot(): Envelope
-}
 
 /**
  * The container's side of a relayed connection: it counts the client's bytes, and writes checkpoints between the records, so that the
  * gateway and another container of the function can go on when this one dies.
  */
-export class Leg {
-  readonly #owner: LegOwner
-  /** Bytes from the client since its connection began. */
+export class Leg implements Survival {
+  readonly #owner: SurvivalOwner
   received: number
-  /** How often the request that comes next has been begun by containers that died. */
   attempts = 0
-  /** The owner before us died: our first record must be a KeyUpdate. */
   renewing: boolean
-  /** A response was cut by the death of its container: whoever comes after us must know that, too. */
   cut = false
+  /** The gateway holds the client's socket, but not our end of the leg. */
+  readonly shared = false
   #covered = -1
   /** Something has been sent since the last checkpoint. */
   #uncovered = false
   #ended = false
 
-  constructor(owner: LegOwner, received: number, renewing: boolean) {
+  constructor(owner: SurvivalOwner, received: number, renewing: boolean) {
     this.#owner = owner
     this.received = received
     this.renewing = renewing
@@ -52,6 +39,10 @@ export class Leg {
   /** The same, for an envelope. */
   static extension(received: number): Envelope['extensions'][number] {
     return { type: LEG_EXTENSION, data: encode(LegExtension, { received }) }
+  }
+
+  get extension(): Envelope['extensions'][number] {
+    return Leg.extension(this.received)
   }
 
   /**
@@ -74,12 +65,16 @@ export class Leg {
     return output
   }
 
-  /** The end of the stream that follows is meant. */
+  /** Nothing: what the gateway has to know is in the stream. */
+  written(): void {}
+  claim(): void {}
+  offer(): void {}
+  done(): void {}
+
   goodbye(): Uint8Array[] {
     return this.#end('goodbye')
   }
 
-  /** The stream is broken off, and nobody shall go on. */
   broken(): Uint8Array[] {
     return this.#end('broken')
   }
@@ -95,15 +90,9 @@ export class Leg {
   }
 
   #checkpoint(): Uint8Array[] {
-    const { host, sessionId, generation, quiet } = this.#owner
-    const { received, attempts } = this
-    const plaintext = encodeCheckpoint({
-      busy: this.cut || !quiet,
-      attempts,
-      envelope: this.#owner.snapshot(),
-    })
-    const sealed = host.checkpoints.seal({ sessionId, generation, received }, plaintext)
-    plaintext.fill(0)
+    const { host, generation } = this.#owner
+    const { received } = this
+    const sealed = sealSnapshot(this.#owner, this)
     this.#covered = received
     this.#uncovered = false
     return checkpointRecords({ functionName: host.functionName, generation, received, sealed })

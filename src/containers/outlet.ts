@@ -1,7 +1,7 @@
 import { recycle, type Session } from '../tls13/index.ts'
 import type { ByteStream } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
-import type { Leg } from './leg.ts'
+import type { Survival } from './survival.ts'
 
 /** Bytes that a client has not taken, beyond which its next request has to wait. */
 const OUTPUT = 65_536
@@ -11,17 +11,22 @@ export class Outlet {
   /** Changes hands with the connection; undefined without TLS, and while the connection is frozen. */
   session: Session | undefined
   readonly #stream: ByteStream
-  readonly #leg: Leg | undefined
+  readonly #survival: Survival | undefined
   #waiting: (() => void)[] = []
   #unsent: number | undefined
 
   /**
-   * @param leg if the stream is one: it puts marks between the records
+   * @param survival if the connection outlives this container
    * @param onDrained called when the client has taken everything, after it had not
    */
-  constructor(stream: ByteStream, session: Session | undefined, leg: Leg | undefined, onDrained: () => void) {
+  constructor(
+    stream: ByteStream,
+    session: Session | undefined,
+    survival: Survival | undefined,
+    onDrained: () => void,
+  ) {
     this.#stream = stream
-    this.#leg = leg
+    this.#survival = survival
     this.session = session
     stream.onDrain = () => {
       this.release()
@@ -41,16 +46,16 @@ export class Outlet {
       return
     }
     const content = filled.length === 1 ? filled[0]! : concat(...filled)
-    if (this.#leg === undefined) this.session.send(content)
-    else this.#sendOnLeg(this.session, this.#leg, content)
-    if (this.#leg === undefined || !last) this.flush()
+    if (this.#survival === undefined) this.session.send(content)
+    else this.#sendSurviving(this.session, this.#survival, content)
+    if (this.#survival === undefined || !last) this.flush()
   }
 
-  /** A key never changes between two records of one write without a checkpoint in between. */
-  #sendOnLeg(session: Session, leg: Leg, content: Uint8Array): void {
+  /** A key never changes between two records of one write without a flush in between, where a checkpoint can be put. */
+  #sendSurviving(session: Session, survival: Survival, content: Uint8Array): void {
     for (let at = 0; at < content.length; ) {
-      if (session.sealable === 0 || leg.renewing) {
-        leg.renewing = true
+      if (session.sealable === 0 || survival.renewing) {
+        survival.renewing = true
         this.flush()
       }
       const piece = content.subarray(at, at + session.sealable)
@@ -61,14 +66,22 @@ export class Outlet {
 
   /** Gives the stream what the session has to say. */
   flush(): void {
-    const { session } = this
+    const session = this.session
+    const survival = this.#survival
     if (session === undefined) return
-    this.#write(this.#leg === undefined ? session.takeOutput() : this.#leg.take(session))
+    this.#write(survival === undefined ? session.takeOutput() : survival.take(session))
+    survival?.written(session, this.#stream.queued)
   }
 
-  /** Tells the other end of a leg that the end of the stream is meant, or that it is not; nothing anywhere else. */
+  /** Tells whoever watches over the connection that the end of the stream is meant, or that it is not. */
   mark(end: 'goodbye' | 'broken'): void {
-    if (this.#leg !== undefined && this.#stream.state === 'open') this.#write(this.#leg[end]())
+    if (this.#survival !== undefined && this.#stream.state === 'open') this.#write(this.#survival[end]())
+  }
+
+  /** Ends the stream, whoever else holds it; what waits to be written is dropped. */
+  close(): void {
+    if (this.#survival?.shared === true) this.#stream.shutdown()
+    else this.#stream.destroy()
   }
 
   #write(output: readonly Uint8Array[]): void {

@@ -1,7 +1,7 @@
 import type { Problem } from '../http/problem.ts'
 import { type CheckpointContext, type CheckpointSealer, decodeCheckpoint } from '../transfer/checkpoint.ts'
 import type { Envelope } from '../transfer/envelope.ts'
-import type { TakeOver } from '../transfer/leg.ts'
+import { LEG_EXTENSION, type TakeOver } from '../transfer/leg.ts'
 import { concat, DecodeError } from '../wire/index.ts'
 import { Leg } from './leg.ts'
 
@@ -64,8 +64,12 @@ export function recover(
   // The checkpoint's number and the records since: a KeyUpdate, which begins anew, never lies between them.
   tls.write.sequenceNumber += records
   tls.inboundRecords = concat(tls.inboundRecords, retained)
+  // Not so a slot, which counts what went through the socket: there is nothing that somebody else has read or counted since.
+  const extensions = envelope.extensions.map(one =>
+    one.type === LEG_EXTENSION ? Leg.extension(received + retained.length) : one,
+  )
   return {
-    envelope: { ...envelope, generation, extensions: [Leg.extension(received + retained.length)] },
+    envelope: { ...envelope, generation, extensions },
     recovery: new Recovery(busy || records > 0, attempts),
   }
 }

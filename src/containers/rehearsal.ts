@@ -126,6 +126,7 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
       : { kind, file: 'rehearsal', fetch: async request => new Response(await request.arrayBuffer()) }
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
+    id: 0,
     container: name,
     functionName: name,
     module,

@@ -10,6 +10,7 @@ import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
+    slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
     loan: (request, _from, settle) =>
       host === undefined
         ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
@@ -70,6 +72,7 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
+      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),
@@ -151,15 +154,13 @@ function tlsConfig(
 }
 
 function status(host: Host, inCustody: number): ControlMessage {
-  const { heapUsed, rss } = process.memoryUsage()
   const counters = {
     ...host.counters,
     ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
-    heapKiB: heapUsed >> 10,
-    rssKiB: Math.round(rss / 1024),
+    ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
 }

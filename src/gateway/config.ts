@@ -27,6 +27,8 @@ export interface FunctionConfig {
   readonly environment: Readonly<Record<string, string>>
   /** How its connections reach it; undefined: as all do. */
   readonly carrier: Carrier | undefined
+  /** Whether the gateway keeps a duplicate of each of its sockets, if they are given away; undefined: as with all. */
+  readonly duplicate: boolean | undefined
   /** Which of its requests may be begun a second time after a container died over them. */
   readonly retries: Retries
 }
@@ -61,6 +63,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
   HOTPOTATO_CARRIER: 'carrier',
   HOTPOTATO_REHEARSALS: 'rehearsals',
+  HOTPOTATO_DUPLICATE: 'duplicate',
 }
 
 /** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
@@ -98,6 +101,14 @@ export function parseConfig(text: string, directory: string, variables: Variable
   return { config, warnings }
 }
 
+/** Whether the gateway keeps a duplicate of the sockets of a function's connections. */
+export function isDuplicated(
+  one: Pick<FunctionConfig, 'carrier' | 'duplicate'>,
+  config: Pick<Config, 'carrier' | 'duplicate'>,
+): boolean {
+  return (one.carrier ?? config.carrier) === 'fd' && (one.duplicate ?? config.duplicate)
+}
+
 function variablesByPath(variables: Variables): Place['variables'] {
   const found = new Map<string, readonly [string, string]>()
   for (const [name, path] of Object.entries(ENVIRONMENT)) {
@@ -108,7 +119,7 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions }: Config): void {
+function checkTogether({ gateway, functions, carrier }: Config): void {
   const { defaultFunction, http, https } = gateway
   if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
     const names = [...functions.keys()].join(', ')
@@ -119,7 +130,9 @@ function checkTogether({ gateway, functions }: Config): void {
   if (http === https && http !== 0)
     throw new ConfigError('gateway.http and gateway.https must be different ports')
   const owners = new Map<string, string>()
-  for (const { name, hosts } of functions.values()) {
+  for (const { name, hosts, duplicate, ...one } of functions.values()) {
+    if (duplicate === true && (one.carrier ?? carrier) === 'relay')
+      throw new ConfigError(`functions.${name}.duplicate is for carrier: fd; a relayed connection needs none`)
     for (const host of hosts) {
       const other = owners.get(host)
       if (other !== undefined)
@@ -154,7 +167,7 @@ function scalar<T, D>(
   return (value, place) => {
     const variable = place.variables.get(place.path)
     const [name, given] =
-      variable === undefined ? [place.path, value ?? undefined] : [variable[0], numeric(variable[1])]
+      variable === undefined ? [place.path, value ?? undefined] : [variable[0], plain(variable[1])]
     if (given === undefined) return fallback
     return judge(given, place) ?? refuse(name, allowed, given)
   }
@@ -171,8 +184,9 @@ function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
 
-/** Environment variables are text; a number in one means what it means in YAML. */
-function numeric(text: string): string | number {
+/** Environment variables are text; a number or a truth value in one means what it means in YAML. */
+function plain(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
   return /^\d{1,15}$/.test(text) ? Number(text) : text
 }
 
@@ -182,6 +196,10 @@ function whole(minimum: number, maximum: number, fallback: number): Reader<numbe
       ? (value as number)
       : undefined,
   )
+}
+
+function truth<D extends boolean | undefined>(fallback: D): Reader<boolean | D> {
+  return scalar('true or false', fallback, value => (typeof value === 'boolean' ? value : undefined))
 }
 
 function port(fallback: number): Reader<number> {
@@ -288,6 +306,7 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     replicas,
     environment,
     carrier: oneOf(CARRIERS, undefined),
+    duplicate: truth(undefined),
     retries: oneOf(RETRIES, 'idempotent'),
   })
   return { name, ...fields(value, place) }
@@ -355,7 +374,7 @@ const connectionKeys = section({
     handler: seconds(0, 86_400, 60),
     container: seconds(0.01, 3600, 5),
   }),
-  http2: scalar('true or false', true, value => (typeof value === 'boolean' ? value : undefined)),
+  http2: truth(true),
   streams: whole(1, 10_000, 128),
   quietSeconds: seconds(0, 60, 0.05),
   requests: whole(1, 1_000_000_000, 100),
@@ -382,6 +401,7 @@ const ROOT = section({
   runDirectory: directory('run'),
   certificates: directory('certs'),
   carrier: oneOf(CARRIERS, 'fd'),
+  duplicate: truth(false),
   gateway: section({
     host: hostAddress,
     http: port(8080),

@@ -4,8 +4,9 @@ import type { GatewayOptions } from './gateway.ts'
 
 /** What a gateway's process is told at its start. */
 export interface GatewaySettings extends MemberSettings {
-  readonly gateway: Omit<GatewayOptions, 'functionNames' | 'carriers'> & {
+  readonly gateway: Omit<GatewayOptions, 'functionNames' | 'carriers' | 'duplicated'> & {
     readonly functionNames: readonly string[]
     readonly carriers: Readonly<Record<string, Carrier>>
+    readonly duplicated: readonly string[]
   }
 }

@@ -14,11 +14,13 @@ import type { ByteStream, Descriptor } from '../transfer/stream.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import type { Carrier } from './config.ts'
 import { Dispatch } from './dispatch.ts'
+import { Duplicates, type DuplicatesOptions } from './duplicates.ts'
 import { HostRecogniser, http2Answer } from './host.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
 import { portError } from './ports.ts'
 import { Relays } from './relays.ts'
 import { ClientHelloRecogniser } from './sni.ts'
+import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
 
 /** What a gateway is told; durations in milliseconds. */
 export interface GatewayOptions {
@@ -37,16 +39,16 @@ export interface GatewayOptions {
   readonly http1: H1Limits
   /** How connections reach a function, by its name. */
   readonly carriers: ReadonlyMap<string, Carrier>
+  /** Functions of whose connections, if they are given away, the gateway keeps a duplicate. */
+  readonly duplicated: ReadonlySet<string>
 }
 
-export interface GatewayCounters {
+export interface GatewayCounters extends UncleanCounters {
   /** Connections handed to a container. */
   delivered: number
   /** Connections answered or closed here, because nobody could take them or they made no sense. */
   dropped: number
-  /** Connections that had to be ended because nobody could tell whether a container had them. */
-  unclean: number
-  /** Relayed connections that went on in another container after theirs had died. */
+  /** Connections that went on in another container after theirs had died. */
   takenOver: number
 }
 
@@ -59,7 +61,7 @@ const PREFACE_PATIENCE = 100
  * hand-over it knows nothing of the connection, unless it relays it.
  */
 export class Gateway {
-  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, unclean: 0, takenOver: 0 }
+  readonly counters: GatewayCounters = { delivered: 0, dropped: 0, takenOver: 0, ...NONE_UNCLEAN }
   readonly #options: GatewayOptions
   readonly #routes: Routes
   readonly #courier: Courier
@@ -70,24 +72,35 @@ export class Gateway {
   readonly #relays: Relays
   /** Other gateways, the newest last. */
   readonly #gateways = new Set<number>()
+  /** Undefined if no function wants them. */
+  readonly #duplicates: Duplicates | undefined
 
-  /** @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS */
+  /**
+   * @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS
+   * @param forDuplicates what keeping duplicates needs; nothing is duplicated without
+   * @throws Error there is no memory to share with containers
+   */
   constructor(
     options: GatewayOptions,
     listening: { readonly http: number; readonly https: number },
     courier: Courier,
     log: Log,
+    forDuplicates?: DuplicatesOptions,
   ) {
     this.#options = options
     this.#courier = courier
     this.#log = log
     this.#dispatch = new Dispatch(options.holdMilliseconds)
-    this.#relays = new Relays(courier, this.#dispatch, {
+    const owner = {
       counters: this.counters,
-      unclean: (target, reason) => this.#unclean(target, reason),
-      refused: (target, verdict) => this.#refused(target, verdict),
+      unclean: (target: string, end: Unclean) => this.#unclean(target, end),
+      refused: (target: string, verdict: unknown) => this.#refused(target, verdict),
+    }
+    this.#relays = new Relays(courier, this.#dispatch, {
+      ...owner,
       giveUp: (...what) => this.#giveUp(...what),
     })
+    this.#duplicates = forDuplicates && new Duplicates(forDuplicates, courier, this.#dispatch, owner)
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
       timeout: options.helloMilliseconds,
@@ -118,6 +131,11 @@ export class Gateway {
     return this.#relays.counters
   }
 
+  /** The same of connections with a duplicate. */
+  get duplicated(): Duplicates['counters'] {
+    return this.#duplicates?.counters ?? { duplicated: 0, notDuplicated: 0 }
+  }
+
   /** @returns the ports in use @throws Error that names the port and how to change it */
   async listen(): Promise<{ readonly http: number; readonly https: number }> {
     const { http, https } = this.#options
@@ -138,12 +156,15 @@ export class Gateway {
 
   introduced(peer: Peer): void {
     if (peer.role === 'gateway') this.#gateways.add(peer.id)
+    // First its file: what is delivered to it needs that.
+    this.#duplicates?.introduced(peer)
     this.#dispatch.introduced(peer)
   }
 
   gone(id: number): void {
     this.#gateways.delete(id)
     this.#dispatch.gone(id)
+    this.#duplicates?.gone(id)
   }
 
   /** That container is about to go, and is offered nothing any more. */
@@ -184,6 +205,7 @@ export class Gateway {
     this.#https.close()
     this.#dispatch.close()
     this.#relays.drain()
+    this.#duplicates?.close()
   }
 
   /** Nothing is relayed any more. */
@@ -286,30 +308,41 @@ export class Gateway {
       idleLeft: this.#options.idleMilliseconds,
       inbound: unread.length === 0 ? opening.inbound : concat(opening.inbound, unread),
     }
-    const envelope = tls ? freshTls(fresh) : freshHttp(fresh)
+    const wanted = tls && this.#options.duplicated.has(functionName)
+    const duplicate = wanted
+      ? this.#duplicates?.open(descriptor.fd, sessionId, fresh.inbound.length)
+      : undefined
+    const extensions = duplicate === undefined ? [] : [duplicate.extension]
+    const envelope = { ...(tls ? freshTls(fresh) : freshHttp(fresh)), extensions }
     this.#dispatch.deliver({
       functionName,
-      send: ({ id }, settle) => this.#courier.send(id, envelope, descriptor, settle),
+      send: ({ id }, settle) => {
+        duplicate?.offer(id)
+        this.#courier.send(id, envelope, descriptor, settle)
+      },
       accepted: () => {
         this.counters.delivered++
+        duplicate?.delivered()
         stream.destroy()
       },
       lost: (target, reason) => {
         // It may have spoken to the client already.
-        this.#unclean(target.name, reason)
+        this.#unclean(target.name, { kind: 'undecided', reason })
         stream.shutdown()
+        duplicate?.drop()
       },
       refused: (target, { verdict }) => this.#refused(target.name, verdict),
       unwanted: reason => {
+        duplicate?.drop()
         stream.unlift()
         this.#giveUp(stream, tls, functionName, reason, fresh.inbound)
       },
     })
   }
 
-  #unclean(target: string, reason: string): void {
-    this.counters.unclean++
-    this.#log.warn({ target, reason }, 'ended a connection that nobody could tell the owner of')
+  #unclean(target: string, { kind, reason }: Unclean): void {
+    countUnclean(this.counters, kind)
+    this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
   }
 
   #refused(target: string, verdict: unknown): void {

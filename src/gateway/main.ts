@@ -1,7 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
+import { memoryCounters } from '../containers/memory.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
+import { probe } from '../transfer/native/libc.ts'
+import { checkCounts } from '../transfer/socket-counts.ts'
 import { rawStreams } from '../transfer/stream.ts'
+import { type DuplicatesOptions, slotsWithin } from './duplicates.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 
@@ -54,28 +59,40 @@ async function main(): Promise<void> {
     }
   }
 
+  const refuse = (reason: string): void => {
+    log.fatal(reason)
+    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    giveUp()
+  }
+
   const options = settings.gateway
   const raw = rawStreams()
   if (Object.values(options.carriers).includes('relay') && !raw.available) {
-    const reason = `carrier: relay needs raw streams, which do not work here: ${raw.reason}`
-    log.fatal(reason)
-    courier.tell(SUPERVISOR, { kind: 'failed', reason })
-    giveUp()
+    refuse(`carrier: relay needs raw streams, which do not work here: ${raw.reason}`)
+    return
+  }
+  const duplicates = options.duplicated.length === 0 ? undefined : await needsOfDuplicates(settings)
+  if (typeof duplicates === 'string') {
+    refuse(`duplicate: true needs what does not work here: ${duplicates}`)
     return
   }
   const functionNames = new Set(options.functionNames)
   const carriers = new Map(Object.entries(options.carriers))
-  const [http = -1, https = -1] = settings.descriptors
-  gateway = new Gateway({ ...options, functionNames, carriers }, { http, https }, courier, log)
+  const [httpSocket = -1, httpsSocket = -1] = settings.descriptors
+  const duplicated = new Set(options.duplicated)
   try {
+    gateway = new Gateway(
+      { ...options, functionNames, carriers, duplicated },
+      { http: httpSocket, https: httpsSocket },
+      courier,
+      log,
+      duplicates,
+    )
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
     courier.tell(SUPERVISOR, { kind: 'listening', http, https })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    log.fatal(reason)
-    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
-    giveUp()
+    refuse(error instanceof Error ? error.message : String(error))
     return
   }
   const { id, name } = settings
@@ -87,20 +104,29 @@ async function main(): Promise<void> {
 
 const NOT_READY = { reason: 'draining', detail: 'the gateway is not ready yet' } as const
 
+/** @returns what is missing, or what keeping duplicates needs */
+async function needsOfDuplicates({ id, channel }: GatewaySettings): Promise<string | DuplicatesOptions> {
+  const native = probe()
+  if (!native.available) return native.reason
+  if (channel !== 'native') return 'a channel that carries files'
+  const reason = await checkCounts(native.libc)
+  const slots = slotsWithin(readFileSync('/proc/self/limits', 'latin1'))
+  return reason ?? { libc: native.libc, self: id, slots }
+}
+
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 100
 /** And at most, if their connections are relayed. */
 const RELAYED_FAREWELL = 2000
 
 function status(gateway: Gateway, inCustody: number): ControlMessage {
-  const { heapUsed, rss } = process.memoryUsage()
   const counters = {
     ...gateway.counters,
     connections: gateway.size,
     ...gateway.relayed,
+    ...gateway.duplicated,
     inCustody,
-    heapKiB: heapUsed >> 10,
-    rssKiB: rss >> 10,
+    ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
 }

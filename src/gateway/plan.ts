@@ -3,7 +3,7 @@ import type { RouteEntry } from '../containers/routes.ts'
 import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { Config } from './config.ts'
+import { type Config, isDuplicated } from './config.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec } from './member.ts'
@@ -124,6 +124,7 @@ function gatewaySettings(
       carriers: Object.fromEntries(
         [...functions.values()].map(one => [one.name, one.carrier ?? config.carrier]),
       ),
+      duplicated: [...functions.values()].filter(one => isDuplicated(one, config)).map(({ name }) => name),
     },
   }
 }

@@ -2,6 +2,7 @@ import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
 import { EMPTY } from '../wire/index.ts'
+import type { Unclean } from './unclean.ts'
 
 /** Milliseconds that a client has to close when it has taken everything. */
 const LINGER = 2000
@@ -25,7 +26,7 @@ export interface RelayedOwner {
   /** A container is needed again: to begin anew, or to go on from a checkpoint. {@link Relayed.newLeg} comes before its answer. */
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void
   /** It is over. @param unclean the client was left without an orderly end */
-  ended(connection: Relayed, unclean: string | undefined): void
+  ended(connection: Relayed, unclean: Unclean | undefined): void
 }
 
 /**
@@ -153,7 +154,7 @@ export class Relayed {
   }
 
   /** Ends it for both sides. @param unclean why, if the client gets no orderly end */
-  close(unclean: string | undefined): void {
+  close(unclean: Unclean | undefined): void {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#linger)
@@ -172,7 +173,7 @@ export class Relayed {
   #fromLeg(view: Uint8Array): void {
     const pieces = this.#relay === undefined ? [view] : this.#relay.fromLeg(view, prepend)
     if (this.#relay?.failure !== undefined) {
-      this.close(this.#relay.failure)
+      this.close({ kind: 'broken', reason: this.#relay.failure })
       return
     }
     if (pieces.length === 0) return
@@ -200,7 +201,8 @@ export class Relayed {
         this.#sayGoodbye()
         return
       case 'broken':
-        this.close(end.reason)
+      case 'lost':
+        this.close({ kind: end.kind, reason: end.reason })
         return
       default:
         this.#client.pause()

@@ -11,12 +11,13 @@ import { EMPTY, encode } from '../wire/index.ts'
 import type { Consignment, Dispatch } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
+import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
-  readonly counters: { delivered: number; unclean: number; takenOver: number }
+  readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
-  unclean(target: string, reason: string): void
+  unclean(target: string, end: Unclean): void
   refused(target: string, verdict: unknown): void
   /** Nobody has taken a connection to which nothing has been sent. */
   giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
@@ -130,7 +131,7 @@ export class Relays implements RelayedOwner {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
-        connection.close('nobody could tell whether the next gateway has it')
+        connection.close({ kind: 'undecided', reason: 'nobody could tell whether the next gateway has it' })
       else {
         connection.keep()
         this.#leaving.delete(connection)
@@ -195,7 +196,7 @@ export class Relays implements RelayedOwner {
     )
   }
 
-  ended(connection: Relayed, unclean: string | undefined): void {
+  ended(connection: Relayed, unclean: Unclean | undefined): void {
     this.#connections.delete(connection)
     this.#leaving.delete(connection)
     if (unclean !== undefined) this.#owner.unclean('its container', unclean)
@@ -221,15 +222,19 @@ export class Relays implements RelayedOwner {
     functionName: string,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
-    const pair = openPair()
-    if (pair instanceof Promise) {
-      pair.then(
-        opened => this.#giveOver(connection, known, functionName, opened, send),
-        (error: Error) => connection.close(`no leg: ${error.message}`),
-      )
-    } else {
-      this.#giveOver(connection, known, functionName, pair, send)
+    const noLeg = (error: unknown): void =>
+      this.#unwanted(connection, known, `no leg: ${(error as Error).message}`)
+    let pair: ReturnType<typeof openPair>
+    try {
+      pair = openPair()
+    } catch (error) {
+      // No descriptor is free: that must not end the connections that there are.
+      noLeg(error)
+      return
     }
+    if (pair instanceof Promise)
+      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
+    else this.#giveOver(connection, known, functionName, pair, send)
   }
 
   #giveOver(
@@ -264,7 +269,7 @@ export class Relays implements RelayedOwner {
 
   #unwanted(connection: Relayed, known: Known, reason: string): void {
     if (known.begun || connection.generation > 0) {
-      connection.close(reason)
+      connection.close({ kind: 'orphaned', reason })
       return
     }
     this.#connections.delete(connection)

@@ -139,6 +139,7 @@ export const ControlMessage = select(
     loan: 21,
     loaned: 22,
     relayed: 23,
+    slots: 24,
   }),
   {
     /** To the supervisor: this is who I am, and I can take work. */
@@ -196,6 +197,8 @@ export const ControlMessage = select(
     loaned: struct('LoanedMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
     /** From a gateway to the one that takes its place: a relayed connection, with both its sockets. Sealed is a RelayedState. It is answered like a parcel. */
     relayed: struct('RelayedMessage', consignment),
+    /** From a gateway, with its file of slots: a SlotFileOffer, sealed by the sender to the receiver. */
+    slots: struct('SlotsMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -221,6 +224,7 @@ const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set([
   'keys',
   'loan',
   'loaned',
+  'slots',
 ])
 
 /** @param token what the supervisor and the process at the other end share */

@@ -23,6 +23,7 @@ import {
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
 import { RelayedState } from './relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
+import { SlotFileOffer } from './slot.ts'
 import type { Descriptor } from './stream.ts'
 
 /** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
@@ -30,6 +31,7 @@ const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
 /** The same for a request that is lent, and for what comes back. */
 const LOAN = { sessionId: utf8('hotpotato loan/1'), generation: 0 } as const
 const LOANED = { sessionId: utf8('hotpotato lent/1'), generation: 0 } as const
+const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
 
 /** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
@@ -50,6 +52,8 @@ export interface CourierHandlers {
     descriptors: readonly [client: Descriptor, leg: Descriptor],
     from: number,
   ): Arrival
+  /** A gateway's file of slots, as its descriptor, which is the handler's from now on; whose it is is certain. */
+  slots?(file: Descriptor, slots: number, from: number): void
   introduced(peer: Peer): void
   gone(id: number): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
@@ -171,6 +175,17 @@ export class Courier {
     }
   }
 
+  /** Gives a peer our file of slots; it stays ours, too. @returns false if that peer is not there */
+  shareSlots(target: number, file: Descriptor, slots: number): boolean {
+    try {
+      const sealed = this.#sealer.seal(target, SLOTS, encode(SlotFileOffer, { slots }))
+      return this.tell(target, { kind: 'slots', sealed }, [file])
+    } catch (error) {
+      if (error instanceof SealError) return false
+      throw error
+    }
+  }
+
   /**
    * Lends a request to a peer.
    * @param settle called once, perhaps before this returns; with undefined if the peer is not there any more, which says nothing
@@ -253,6 +268,9 @@ export class Courier {
       case 'loaned':
         this.#loaned(from, message.ticket, message.sealed)
         break
+      case 'slots':
+        this.#slots(from, message.sealed, descriptors)
+        return
       case 'introduce':
         this.#introduce(from, message.peer, descriptors)
         return
@@ -274,6 +292,19 @@ export class Courier {
       else if (!(error instanceof SealError)) throw error
       // Of two that are being introduced one may not know the other yet: it will ask by sending its own.
       else if (error.reason !== 'unknown_peer') this.#handlers.nonsense(from, error.message)
+    }
+  }
+
+  #slots(from: number, sealed: Uint8Array, [file, ...others]: readonly Descriptor[]): void {
+    for (const other of others) other.close()
+    try {
+      const { slots } = decode(SlotFileOffer, this.#sealer.open(from, SLOTS, sealed))
+      if (file === undefined || this.#handlers.slots === undefined) file?.close()
+      else this.#handlers.slots(file, slots, from)
+    } catch (error) {
+      file?.close()
+      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
+      this.#handlers.nonsense(from, error.message)
     }
   }
 

@@ -23,8 +23,8 @@ const ROOM = HEADER_LENGTH + LARGEST_TLS_FRAGMENT
 export type LegEnd =
   /** The container has finished: the client gets a FIN. */
   | { readonly kind: 'goodbye' }
-  /** The container broke the connection off, or nobody can go on: the client must not take it for an orderly end. */
-  | { readonly kind: 'broken'; readonly reason: string }
+  /** The container broke the connection off, or died and nobody can go on: the client must not take it for an orderly end. */
+  | { readonly kind: 'broken' | 'lost'; readonly reason: string }
   /** Nothing has been sent to the client: the connection can be delivered anew, with all that it has sent. */
   | { readonly kind: 'anew'; readonly inbound: Uint8Array }
   /** A container of that function can go on. */
@@ -195,10 +195,10 @@ export class Relay {
     this.#pieces = []
     this.#piecesLength = 0
     if (!this.#complete)
-      return { kind: 'broken', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
+      return { kind: 'lost', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
     const checkpoint = this.#checkpoint
     if (checkpoint === undefined) {
-      if (this.#sent) return { kind: 'broken', reason: 'the handshake was underway' }
+      if (this.#sent) return { kind: 'lost', reason: 'the handshake was underway' }
       return { kind: 'anew', inbound: concat(...this.#retained) }
     }
     return {

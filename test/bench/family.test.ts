@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,6 +101,22 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
     await run(process.execPath, [script('micro/all')], { env })
     for (const name of MICRO) expect(faultsOf(resultOf(`micro-${name}`)), name).toEqual([])
   }, 180_000)
+
+  it('Ctrl-C, which comes to every process of a terminal: what was measured is kept', async () => {
+    const words = [script('relay'), '--quick', '--rounds', '8', '--seconds', '600', '--output', directory]
+    // A process group of its own, as a shell makes one.
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+    let told = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+      if (told.includes('round 3 of') && !told.includes('breaking off')) process.kill(-child.pid!, 'SIGINT')
+    })
+    expect(await once(child, 'close')).toEqual([0, null])
+    const result = resultOf('relay')
+    expect(faultsOf(result)).toEqual([])
+    expect(result.complete).toBe(false)
+    expect(result.measurements[0]!.rounds.length).toBeGreaterThanOrEqual(2)
+  }, 120_000)
 
   it.each(['record', 'handshake', 'memory', 'relay', 'http'])(
     'one wrong byte ends %s with exit code 1, and nothing is kept',

@@ -3,6 +3,7 @@ import type { ConnectionHost, ConnectionLimits, Frozen } from '../../src/contain
 import type { FunctionModule } from '../../src/containers/handler.ts'
 import { KeyRing } from '../../src/containers/key-ring.ts'
 import { ownerOfPath } from '../../src/containers/path.ts'
+import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
@@ -204,6 +205,9 @@ export interface Offer {
   readonly settle: (release: Release) => void
 }
 
+/** The id of whom everything is offered to. */
+export const TARGET = 2
+
 /** A container without channels: it notes what its connections ask for. */
 export class FakeHost implements ConnectionHost {
   readonly container = 'echo-1'
@@ -228,6 +232,7 @@ export class FakeHost implements ConnectionHost {
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
+  readonly slots = new SlotFiles(1)
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
@@ -278,10 +283,11 @@ export class FakeHost implements ConnectionHost {
   ): boolean {
     if (!this.available.has(functionName)) return false
     const result = freeze()
-    const frozen =
-      result instanceof Promise
-        ? result.then(({ envelope }) => encodeEnvelope(envelope))
-        : Promise.resolve(encodeEnvelope(result.envelope))
+    const offered = ({ envelope, offering }: Frozen): Uint8Array => {
+      offering(TARGET)
+      return encodeEnvelope(envelope)
+    }
+    const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))
     frozen.catch(() => settle({ state: 'ended', reason: 'lost' }))
     this.offers.push({ functionName, frozen, settle })
     return true

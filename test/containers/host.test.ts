@@ -52,6 +52,7 @@ beforeEach(async () => {
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await new Promise<void>(resolve => server.listen(join(directory, 's'), resolve))
   host = new Host({
+    id: 1,
     container: 'echo-1',
     functionName: 'echo',
     module: {

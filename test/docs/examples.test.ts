@@ -34,6 +34,13 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'the old owner: this session was released: somebody else owns it',
     'hello from somewhere else',
   ],
+  'one-dispatcher': [
+    'ours GET /two over HTTP/2',
+    'ours GET /one over HTTP/1.1',
+    'theirs GET /two over HTTP/2',
+    'theirs GET /one over HTTP/1.1',
+    'plain GET /two over HTTP/2',
+  ],
   'remote-signer': ['asked for a signature over 130 bytes', 'connected: true'],
   'resumption-and-early-data': [
     'server: early: true',

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { PlatformStatus } from '../../src/cli/status.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { type Answer, Client, type ClientOptions, field, textOf } from './client.ts'
 import { eventually, makeDirectory, Platform } from './platform.ts'
@@ -258,7 +259,8 @@ describe('openssl s_client', () => {
       complained += text
     })
     return {
-      type: (target: string) => child.stdin.write(`GET ${target} HTTP/1.1\r\nHost: echo.local\r\n\r\n`),
+      type: (target: string, method = 'GET', more = '\r\n') =>
+        child.stdin.write(`${method} ${target} HTTP/1.1\r\nHost: echo.local\r\n${more}`),
       until: (text: RegExp) =>
         eventually(() => said.match(text) ?? undefined, `it does not say ${text}: ${said}\n${complained}`),
       complains: (text: RegExp) =>
@@ -280,6 +282,21 @@ describe('openssl s_client', () => {
     await platform.kill(second!)
     const [, third] = await until(/(?:container: \S+[\s\S]*){2}container: (\S+)[\s\S]*\d+ 0/)
     expect(third).not.toBe(second)
+    end()
+  }, 40_000)
+
+  it('is told in the same session of a POST that may have had effects, and goes on', async () => {
+    const { type, until, end } = session()
+    type('/echo?id=s5&wait', 'POST', 'Content-Length: 4\r\n\r\nbody')
+    await whenBegun('s5')
+    const { connections } = await platform.order<PlatformStatus>('status connections')
+    const [mine] = connections!
+    await platform.kill(mine!.container)
+    await until(/HTTP\/1\.1 503 [\s\S]*nobody can tell/)
+    type('/echo?id=s6')
+    const [, next] = await until(/503 [\s\S]*HTTP\/1\.1 200 [\s\S]*container: (\S+)[\s\S]*\d+ 0/)
+    expect(next).not.toBe(mine!.container)
+    expect([begun('s5'), begun('s6')]).toEqual([1, 1])
     end()
   }, 40_000)
 

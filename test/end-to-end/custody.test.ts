@@ -1,5 +1,4 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,7 +7,7 @@ import type { PlatformStatus } from '../../src/cli/status.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../interop/lib/openssl.ts'
 import { type Answer, Client, type Ending, textOf } from './client.ts'
-import { eventually, isRunning, makeDirectory, Platform } from './platform.ts'
+import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
 
 /*
  * Somebody dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection goes on, or ends in a way that is
@@ -373,6 +372,18 @@ describe.skipIf(OPENSSL === undefined)(`openssl s_client (${OPENSSL_NOTE})`, () 
     await scene.command('scale hello 2')
   })
 
+  both('notices no new gateway', async scene => {
+    const { ask, end } = session(scene, 'echo.local')
+    const first = await ask('/?id=g1')
+    const before = await scene.pid('gateway')
+    expect(await scene.command('restart gateway')).toMatchObject({ started: ['gateway'], ended: ['gateway'] })
+    expect(await scene.pid('gateway')).not.toBe(before)
+    expect(await ask('/?id=g2')).toMatchObject({ status: 200, container: first.container, hops: 0 })
+    expect(await ask('/hello?id=g3')).toMatchObject({ status: 200, hops: 1 })
+    expect(['g1', 'g2', 'g3'].map(id => scene.begun(id))).toEqual([1, 1, 1])
+    await end()
+  })
+
   both('is told of a refused import in the same session, and moves when there is room', async scene => {
     const { ask, end } = session(scene, 'echo.local')
     const unclean = await scene.platform.total('unclean')
@@ -381,6 +392,8 @@ describe.skipIf(OPENSSL === undefined)(`openssl s_client (${OPENSSL_NOTE})`, () 
     const limits = pids.map(pid => limitDescriptors(pid))
     const refused = await ask('/hello?id=r2')
     expect(refused).toMatchObject({ status: 503, container: first.container, hops: 0 })
+    // They can still be asked how they are.
+    expect([await scene.pid('hello-1'), await scene.pid('hello-2')]).toEqual(pids)
     for (const restore of limits) restore()
     expect(await ask('/hello?id=r3')).toMatchObject({ status: 200, hops: 1 })
     expect(['r1', 'r2', 'r3'].map(id => scene.begun(id))).toEqual([1, 0, 1])
@@ -403,19 +416,3 @@ describe.skipIf(OPENSSL === undefined)(`openssl s_client (${OPENSSL_NOTE})`, () 
     await end()
   })
 })
-
-/** Leaves a process no room for another descriptor. @returns what takes that back */
-function limitDescriptors(pid: number): () => void {
-  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
-  let free = 0
-  while (taken.has(free)) free++
-  const set = (soft: string): void => {
-    const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
-      encoding: 'utf8',
-    })
-    if (status !== 0) throw new Error(`prlimit: ${stderr}`)
-  }
-  const before = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!
-  set(String(free))
-  return () => set(before)
-}

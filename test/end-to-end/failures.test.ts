@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
 import { Client, field, textOf } from './client.ts'
-import { eventually, isRunning, makeDirectory, Platform } from './platform.ts'
+import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
 
 let platform: Platform
 afterEach(() => platform?.stop())
@@ -112,6 +112,21 @@ describe('nobody is ready', () => {
     rmSync(directory, { recursive: true })
   }, 60_000)
 
+  it('a session that is relayed ends when nobody goes on with it, and hears nothing unprotected', async () => {
+    const directory = await makeDirectory(ONCE)
+    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
+    platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: 'relay' } })
+    const client = await Client.open(options())
+    expect((await client.request('/')).status).toBe(200)
+    const heard = client.socket.bytesRead
+    await platform.kill('once-1')
+    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
+    expect(client.socket.bytesRead).toBe(heard)
+    client.socket.destroy()
+    expect((await platform.member('gateway')).counters.unclean).toBe(1)
+    rmSync(directory, { recursive: true })
+  }, 60_000)
+
   it('a container that does not answer has its new connections ended, and they are counted', async () => {
     await start()
     const { pid } = await platform.member('echo-1')
@@ -122,6 +137,53 @@ describe('nobody is ready', () => {
     process.kill(pid!, 'SIGCONT')
     await platform.until('gateway', ({ counters }) => counters.unclean === 1)
   }, 60_000)
+})
+
+describe('no descriptor is free', () => {
+  it('the gateway and its containers can still be asked, and what they have goes on', async () => {
+    await start()
+    const client = await Client.open(options())
+    await client.request('/echo')
+    const pids = (await platform.status()).map(({ pid }) => pid!)
+    const limits = pids.map(pid => limitDescriptors(pid))
+    expect((await client.request('/echo')).status).toBe(200)
+    // Nobody can be let in.
+    await expect(Client.open(options())).rejects.toThrow()
+    expect((await client.request('/hello')).status).toBe(503)
+    expect((await platform.status()).map(({ pid }) => pid)).toEqual(pids)
+    for (const restore of limits) restore()
+    expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1' })
+    expect(client.handshakes).toBe(1)
+    await client.close()
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+  }, 30_000)
+
+  it('the gateway that has too few for what it relays goes on', async () => {
+    await start({ HOTPOTATO_CARRIER: 'relay' })
+    const client = await Client.open(options())
+    const { container } = await client.request('/echo')
+    const { pid } = await platform.member('gateway')
+    for (const spare of [0, 1, 2]) {
+      const restore = limitDescriptors(pid!, spare)
+      await expect(Client.open(options()), String(spare)).rejects.toThrow()
+      expect((await client.request('/echo')).status).toBe(200)
+      restore()
+    }
+    // Nor can it make another leg when a container dies.
+    const restore = limitDescriptors(pid!)
+    await platform.kill(container!)
+    expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
+    client.socket.destroy()
+    restore()
+    await platform.until(container!, ({ ready }) => ready)
+    const next = await Client.open(options())
+    expect((await next.request('/echo')).status).toBe(200)
+    await next.close()
+    expect((await platform.member('gateway')).pid).toBe(pid)
+    expect(await platform.total('unclean')).toBeGreaterThan(0)
+  }, 30_000)
 })
 
 describe('no verdict', () => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -269,6 +269,22 @@ export class Platform {
 /** Sockets, pipes and files that a process has open. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
+}
+
+/** Leaves a process no room for another descriptor, or for so many. @returns what takes that back */
+export function limitDescriptors(pid: number, spare = 0): () => void {
+  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+  let free = 0
+  for (let left = spare; taken.has(free) || left-- > 0; ) free++
+  const set = (soft: string): void => {
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`prlimit: ${stderr}`)
+  }
+  const before = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!
+  set(String(free))
+  return () => set(before)
 }
 
 /** Whether a process of that id is there; a dead one that nobody has waited for does not count. */

@@ -1,14 +1,12 @@
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
-import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
 import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from './client.ts'
 import { Http2Client } from './http2-client.ts'
-import { CARRIER, Platform } from './platform.ts'
+import { Platform } from './platform.ts'
 
 /** Counts its messages, wherever the socket is. */
 const CHAT = `
@@ -112,36 +110,6 @@ describe('a WebSocket', () => {
     while (!/1 x echo-\d$/.test(Buffer.concat(heard).toString('latin1'))) await once(socket, 'data')
     expect(Buffer.concat(heard).toString('latin1')).toMatch(/Hello, world![\s\S]*HTTP\/1\.1 101 /)
     socket.destroy()
-  })
-
-  it('moves while it is open, and counts on', async () => {
-    const order = async <T>(command: Command) =>
-      (await sendCommand(join(platform.directory, 'run', 'control.sock'), command)) as T
-    const { socket, ask } = await open(`wss://127.0.0.1:${platform.https}/echo`)
-    const places = new Set<string>()
-    for (let i = 1; i <= 6; i++) {
-      const [count, , container] = (await ask('x')).split(' ') as [string, string, string]
-      expect(count).toBe(String(i))
-      places.add(container)
-      const { connections } = await order<{ connections: { id: string; container: string }[] }>(
-        'status connections',
-      )
-      const [mine] = connections.filter(one => one.container === container)
-      await order(`move ${mine!.id} ${container === 'echo-1' ? 'echo-2' : 'echo-1'}`)
-    }
-    expect(places).toEqual(new Set(['echo-1', 'echo-2']))
-    expect(socket.readyState).toBe(WebSocket.OPEN)
-    socket.close()
-    await once(socket, 'close')
-  }, 60_000)
-
-  it.skipIf(CARRIER !== 'relay')('goes on when its container is killed (over a relay only)', async () => {
-    const { socket, ask } = await open(`wss://127.0.0.1:${platform.https}/echo`)
-    const [, , container] = (await ask('x')).split(' ')
-    await platform.kill(container!)
-    expect(await ask('y')).toMatch(/^2 y /)
-    socket.close()
-    await once(socket, 'close')
   })
 
   it('shares a connection of HTTP/2 with requests', async () => {

@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type Config, ConfigError, loadConfig, parseConfig, parseDuration } from '../../src/gateway/config.ts'
+import {
+  type Config,
+  ConfigError,
+  isDuplicated,
+  loadConfig,
+  parseConfig,
+  parseDuration,
+} from '../../src/gateway/config.ts'
 
 const MINIMUM = 'functions:\n  echo:\n'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables)
@@ -28,6 +35,7 @@ describe('parseConfig', () => {
         },
       },
       carrier: 'fd',
+      duplicate: false,
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         http2: true,
@@ -49,6 +57,7 @@ describe('parseConfig', () => {
             replicas: { start: 1, min: 1, max: 64 },
             environment: {},
             carrier: undefined,
+            duplicate: undefined,
             retries: 'idempotent',
           },
         ],
@@ -80,6 +89,20 @@ describe('parseConfig', () => {
       carrier: 'relay',
       retries: 'any',
     })
+  })
+
+  it('keeps duplicates where it is told to, of sockets that are given away', () => {
+    const read = (text: string, variables = {}) => {
+      const config = parsed(text, variables)
+      return [...config.functions.values()].map(one => isDuplicated(one, config))
+    }
+    const some = 'functions: { a: , b: { duplicate: true }, c: { duplicate: false } }'
+    expect(read(some)).toEqual([false, true, false])
+    const all = 'duplicate: true\nfunctions: { a: , b: { carrier: relay }, c: { duplicate: false } }'
+    expect(read(all)).toEqual([true, false, false])
+    expect(read(all, { HOTPOTATO_DUPLICATE: 'false' })).toEqual([false, false, false])
+    expect(read(all, { HOTPOTATO_CARRIER: 'relay' })).toEqual([false, false, false])
+    expect(read(MINIMUM, { HOTPOTATO_DUPLICATE: 'true' })).toEqual([true])
   })
 
   it('takes a number of replicas to begin with, or their bounds', () => {
@@ -130,6 +153,9 @@ describe('parseConfig', () => {
     expect(() => parsed(MINIMUM, { HOTPOTATO_HTTP_PORT: 'web' })).toThrow(
       'HOTPOTATO_HTTP_PORT must be a whole number from 0 to 65535, not "web"',
     )
+    expect(() => parsed(MINIMUM, { HOTPOTATO_DUPLICATE: 'yes' })).toThrow(
+      'HOTPOTATO_DUPLICATE must be true or false, not "yes"',
+    )
   })
 
   it.each([
@@ -157,6 +183,7 @@ describe('parseConfig', () => {
     ['gateway: { limits: { helloSeconds: .nan } }', 'gateway.limits.helloSeconds must be a duration'],
     ['gateway: { limits: { helloSeconds: 10m } }', 'not "10m"'],
     ['connection: { http2: yes }', 'connection.http2 must be true or false, not "yes"'],
+    ['duplicate: 1', 'duplicate must be true or false, not 1'],
     ['connection: { requests: 0 }', 'connection.requests must be a whole number from 1'],
     ['connection: { requests: 1.5 }', 'connection.requests must be a whole number from 1'],
     ['version: 2', 'version must be 1, not 2'],
@@ -204,6 +231,15 @@ describe('parseConfig', () => {
     [
       'functions: { echo: { certificate: ../x } }',
       'functions.echo.certificate must be the name of a certificate',
+    ],
+    ['functions: { echo: { duplicate: "true" } }', 'functions.echo.duplicate must be true or false'],
+    [
+      'functions: { echo: { carrier: relay, duplicate: true } }',
+      'functions.echo.duplicate is for carrier: fd; a relayed connection needs none',
+    ],
+    [
+      'carrier: relay\nfunctions: { echo: { duplicate: true } }',
+      'functions.echo.duplicate is for carrier: fd; a relayed connection needs none',
     ],
     ['functions: { echo: { environment: { A: [1] } } }', 'functions.echo.environment.A must be a text'],
   ])('says what is wrong with %j', (text, message) => {

@@ -1,3 +1,4 @@
+import type { AlertName } from '../../src/tls13/alert.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import type { TrafficView } from '../../src/tls13/protection.ts'
 import type { Answer } from '../../src/tls13/question.ts'
@@ -121,6 +122,25 @@ export class Session {
   }
   takeOutput(): Uint8Array[] {
     return this.#do(real => real.takeOutput())
+  }
+  takeSealed(): Uint8Array[] {
+    return this.#do(real => real.takeSealed())
+  }
+  get writable(): boolean {
+    return this.#do(real => real.writable)
+  }
+  get sealable(): number {
+    return this.#do(real => real.sealable)
+  }
+  get keyUpdateDue(): boolean {
+    return this.#do(real => real.keyUpdateDue)
+  }
+  abort(alert: AlertName): void {
+    this.#do(real => real.abort(alert))
+  }
+  /** A copy: what it lies in is wiped by the move that follows. */
+  snapshot(): SessionState {
+    return this.#do(real => decode(SessionState, encode(SessionState, real.snapshot())))
   }
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     return this.#do(real => real.exportKeyingMaterial(label, context, length))

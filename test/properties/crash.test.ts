@@ -20,6 +20,8 @@ const LONG = process.env.HOTPOTATO_LONG === '1'
 /** A KeyUpdate that asks for nothing, as the plaintext of a record: the message and the content type (RFC 8446, Sections 4.6.3, 5.2). */
 const KEY_UPDATE = Uint8Array.of(24, 0, 0, 1, 0, 22)
 const SESSION_ID = new Uint8Array(16).fill(5)
+/** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
+const LONG_AFTER = 2 ** 30
 
 /** What the client does, one after the other. `half`: a request whose rest comes with the next step. */
 const STEPS = ['get', 'keys', 'post', 'pipeline', 'keys and get', 'half', 'rest', 'large', 'get'] as const
@@ -105,7 +107,7 @@ class World {
   }
 
   #host(): FakeHost {
-    const host = new FakeHost(request => this.#answer(request))
+    const host = new FakeHost(request => this.#answer(request), { timers: { 'keep-alive': LONG_AFTER } })
     const { provider } = this.ledger
     Object.assign(host, {
       tls: {
@@ -129,7 +131,10 @@ class World {
 
   #fresh(inbound: Uint8Array): void {
     const leg = { type: LEG_EXTENSION, data: encode(LegExtension, { received: inbound.length }) }
-    const envelope = { ...freshTls({ sessionId: SESSION_ID, idleLeft: 30_000, inbound }), extensions: [leg] }
+    const envelope = {
+      ...freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound }),
+      extensions: [leg],
+    }
     this.#begin(stream => new Connection(this.#host(), envelope, stream))
   }
 
@@ -237,6 +242,7 @@ class World {
         this.end ??= 'closed'
         return
       case 'broken':
+      case 'lost':
         this.end = 'lost'
         return
       case 'anew':

@@ -98,6 +98,7 @@ function member(post: Post, id: number) {
     /** What becomes of the next parcel. */
     arrival: undefined as Arrival,
     courier: undefined as unknown as Courier,
+    files: [] as { file: Descriptor; slots: number; from: number }[],
     relayed: [] as { state: RelayedState; descriptors: readonly Descriptor[]; from: number }[],
   }
   side.courier = new Courier(channel, new Sealer(node, identity), {
@@ -112,6 +113,7 @@ function member(post: Post, id: number) {
             if (side.arrival === undefined) side.relayed.push({ state, descriptors, from })
             return side.arrival
           },
+          slots: (file: Descriptor, slots: number, from: number) => side.files.push({ file, slots, from }),
         }),
     introduced: ({ id: other }) => told.push(`introduced ${other}`),
     gone: other => told.push(`gone ${other}`),
@@ -172,6 +174,45 @@ function leadsToNull(fd: string): boolean {
 }
 
 afterEach(() => void vi.useRealTimers())
+
+describe('a file of slots', () => {
+  it('goes to a peer, which has it then as we have it, too', () => {
+    const before = openNulls()
+    const { post, source, target, descriptor, done } = scene()
+    expect(source.courier.shareSlots(2, descriptor, 77)).toBe(true)
+    post.deliver()
+    expect(target.files).toMatchObject([{ slots: 77, from: 1 }])
+    expect([descriptor.open, openNulls()]).toEqual([true, before + 2])
+    target.files[0]!.file.close()
+    done()
+    expect(openNulls()).toBe(before)
+  })
+
+  it('is closed by whoever has no use for it, or did not get it from whom it seems', () => {
+    const before = openNulls()
+    const { post, source, target, other, descriptor, done } = scene()
+    source.courier.shareSlots(3, descriptor, 77)
+    post.deliver()
+    expect([other.told, openNulls()]).toEqual([[], before + 1])
+    source.courier.shareSlots(2, descriptor, 77)
+    post.underway[0]!.payload[post.underway[0]!.payload.length - 1]! ^= 1
+    post.deliver()
+    expect(target.files).toEqual([])
+    expect(target.told).toEqual([expect.stringContaining('nonsense from 1')])
+    expect(openNulls()).toBe(before + 1)
+    expect(source.courier.shareSlots(9, descriptor, 77)).toBe(false)
+    done()
+  })
+
+  it('that is missing is not waited for', () => {
+    const { post, source, target, descriptor, done } = scene()
+    source.courier.shareSlots(2, descriptor, 77)
+    for (const one of post.underway[0]!.descriptors.splice(0)) one.close()
+    post.deliver()
+    expect(target.files).toEqual([])
+    done()
+  })
+})
 
 describe('a connection that is relayed', () => {
   const state: RelayedState = {

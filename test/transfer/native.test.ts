@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, readlinkSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DESCRIPTORS, ErrnoError, type Libc, MESSAGE, probe } from '../../src/transfer/native/libc.ts'
@@ -117,6 +117,22 @@ describe.runIf(probed.available)('foreign calls', () => {
     opened.push(copy)
     expect(copy).not.toBe(one)
     expect(libc.domainOf(copy)).toBe('unix')
+  })
+
+  it('makes files in memory, whose size nobody changes', () => {
+    const file = libc.memoryFile(10_000)
+    opened.push(file)
+    expect(fstatSync(file).size).toBe(10_000)
+    expect(readlinkSync(`/proc/self/fd/${file}`)).toContain('memfd:hotpotato')
+    expect(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8')).toMatch(/^flags:\s+0?2\d*2$/m)
+    for (const bytes of [0, -1, 0.5, 2 ** 41, Number.NaN])
+      expect(() => libc.memoryFile(bytes)).toThrow(RangeError)
+  })
+
+  it('asks nothing of what is no TCP socket', () => {
+    const [one] = pair('stream')
+    expect(() => libc.tcpCounts(one)).toThrow(ErrnoError)
+    expect(() => libc.tcpCounts(-1)).toThrow(RangeError)
   })
 
   it('ends a connection for every holder', () => {

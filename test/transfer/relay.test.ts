@@ -159,7 +159,7 @@ describe('when the leg has ended', () => {
     const { relay, feed } = scene()
     feed(record('handshake', 50))
     expect(relay.survivable).toBe(false)
-    expect(relay.legEnded()).toEqual({ kind: 'broken', reason: 'the handshake was underway' })
+    expect(relay.legEnded()).toEqual({ kind: 'lost', reason: 'the handshake was underway' })
   })
 
   it('a successor gets the newest checkpoint, the records since, and what the client sent that it does not cover', () => {
@@ -218,7 +218,7 @@ describe('what is retained', () => {
     expect(relay.survivable).toBe(false)
     relay.fromClient(new Uint8Array(5))
     expect(relay.legEnded()).toMatchObject({
-      kind: 'broken',
+      kind: 'lost',
       reason: expect.stringContaining('since the last'),
     })
     feed(...checkpointRecords(checkpoint(10 + RETAINED + 6)))

@@ -1,7 +1,8 @@
+import { CLIENT_PREFACE } from '../../http/h2/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
-import { EMPTY } from '../../wire/index.ts'
+import { EMPTY, equal, utf8 } from '../../wire/index.ts'
 import { Http1 } from './http1.ts'
-import { Http2, isPreface } from './http2.ts'
+import { Http2 } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { WebSocket } from './web-socket.ts'
 
@@ -32,4 +33,11 @@ export function speak(
 /** The protocol that goes on when the handshake is over. @param alpn what it has chosen */
 export function chosen(owner: ProtocolOwner, current: Protocol, alpn: string | undefined): Protocol {
   return alpn === 'h2' && current instanceof Http1 ? new Http2(owner, undefined) : current
+}
+
+const PREFACE = utf8(CLIENT_PREFACE)
+
+/** Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3). */
+function isPreface(bytes: Uint8Array): boolean {
+  return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)
 }

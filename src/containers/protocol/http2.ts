@@ -1,5 +1,5 @@
 import { H1Error } from '../../http/h1/error.ts'
-import { CLIENT_PREFACE, ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
+import { ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
 import { requestHead } from '../../http/h2/request-head.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
 import { header } from '../../http/message.ts'
@@ -7,7 +7,7 @@ import { type Problem, problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
-import { EMPTY, equal, utf8 } from '../../wire/index.ts'
+import { EMPTY } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
@@ -434,11 +434,4 @@ export class Http2 implements Protocol, CallOwner {
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }
-}
-
-const PREFACE = utf8(CLIENT_PREFACE)
-
-/** Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3). */
-export function isPreface(bytes: Uint8Array): boolean {
-  return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)
 }

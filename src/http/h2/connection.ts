@@ -30,9 +30,9 @@ export abstract class H2Connection {
   protected readonly streams = new Map<number, Stream>()
   protected readonly sender: Sender
   protected readonly spent: Spent
-  protected readonly frame: FrameReader
   /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
   protected readonly exceeded: Exceeded
+  protected readonly frame: FrameReader
   /** What we have said; in force for the peer once acknowledged. */
   protected readonly settings: Settings
   /** The highest stream that has been opened. */

@@ -39,6 +39,28 @@ export interface Libc {
   setBuffers(fd: number, bytes: number): void
   /** What kind of stream a descriptor is. Throws an {@link ErrnoError}: `ENOTSOCK` for a file. */
   domainOf(fd: number): 'tcp' | 'unix' | 'other'
+  /** What the kernel has counted on a TCP socket. Throws an {@link ErrnoError}, also where it counts too little. */
+  tcpCounts(fd: number): TcpCounts
+  /**
+   * A file in memory that has no name, so that only those whom we give its descriptor can open it; its size is fixed for good. It is empty
+   * of memory until it is written. Close-on-exec. Throws an {@link ErrnoError}, or an Error where the libc has no such call.
+   * @param bytes of its size, at most 2^40
+   */
+  memoryFile(bytes: number): number
+}
+
+/** What the kernel has counted on a TCP socket, in bytes; taken one after the other, not at one moment. */
+export interface TcpCounts {
+  /** As `TCP_ESTABLISHED` and its like in Linux. */
+  readonly state: number
+  /** From the peer, in order; its FIN counts as one. */
+  readonly received: number
+  /** Of those, what nobody has read. A FIN does not count. */
+  readonly unread: number
+  /** To the peer, what it has acknowledged. */
+  readonly acknowledged: number
+  /** To the peer, what it has not: on its way, or waiting here. */
+  readonly unacknowledged: number
 }
 
 export type SocketType = 'stream' | 'seqpacket'
@@ -113,6 +135,20 @@ const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const SHUT_RDWR = 2
 const F_DUPFD_CLOEXEC = 1030
+const F_ADD_SEALS = 1033
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW. */
+const SEAL_SIZE = 0x1 | 0x2 | 0x4
+const MFD_CLOEXEC = 0x1
+const MFD_ALLOW_SEALING = 0x2
+const IPPROTO_TCP = 6
+const TCP_INFO = 11
+const SIOCINQ = 0x541b
+const SIOCOUTQ = 0x5411
+/** Bytes of `tcp_info` up to the last field that is read here; in it since Linux 4.1. */
+const TCP_INFO_LENGTH = 136
+const TCPI_STATE = 0
+const TCPI_BYTES_ACKED = 120
+const TCPI_BYTES_RECEIVED = 128
 
 /** `CMSG_LEN(n)` and `CMSG_SPACE(n)` of 32-bit descriptors, in bytes: a 16-byte head, then padding to 8. */
 const controlLength = (count: number): number => 16 + 4 * count
@@ -147,6 +183,13 @@ function load(): Libc {
 
   const outgoing = new Block(koffi)
   const incoming = new Block(koffi)
+  const ioctl = library.func('int ioctl(int, unsigned long, ...)')
+  const ftruncate = library.func('int ftruncate(int, int64_t)')
+  // Not in every libc: whoever needs it finds out.
+  const memfdCreate = optional(() => library.func('int memfd_create(const char *, unsigned int)'))
+
+  const tcpInfo = koffi.alloc('uint8', TCP_INFO_LENGTH)
+  const tcpInfoView = new DataView(koffi.view(tcpInfo, TCP_INFO_LENGTH))
   const small = koffi.alloc('uint8', 16)
   const ints = new Int32Array(koffi.view(small, 16))
 
@@ -154,6 +197,12 @@ function load(): Libc {
   const check = (call: string, result: number): number => {
     if (result < 0) throw new ErrnoError(call, failure())
     return result
+  }
+
+  /** A call that takes a pointer to an int. */
+  const ask = (fd: number, request: number): number => {
+    check('ioctl', (ioctl as Variadic)(fd, request, 'uintptr_t', small))
+    return ints[0]!
   }
 
   return {
@@ -213,7 +262,7 @@ function load(): Libc {
 
     duplicate(fd) {
       checkFd(fd)
-      return check('fcntl', (fcntl as (...args: unknown[]) => number)(fd, F_DUPFD_CLOEXEC, 'int', 0))
+      return check('fcntl', (fcntl as Variadic)(fd, F_DUPFD_CLOEXEC, 'int', 0))
     },
 
     setBuffers(fd, bytes) {
@@ -231,6 +280,47 @@ function load(): Libc {
       const domain = ints[0]
       return domain === AF_INET || domain === AF_INET6 ? 'tcp' : domain === AF_UNIX ? 'unix' : 'other'
     },
+
+    tcpCounts(fd) {
+      checkFd(fd)
+      ints[0] = TCP_INFO_LENGTH
+      check('getsockopt', getsockopt(fd, IPPROTO_TCP, TCP_INFO, tcpInfo, small))
+      // An older kernel knows fewer fields, and says so.
+      if (ints[0] !== TCP_INFO_LENGTH) throw new ErrnoError('getsockopt', 'ENODATA')
+      const state = tcpInfoView.getUint8(TCPI_STATE)
+      const acknowledged = Number(tcpInfoView.getBigUint64(TCPI_BYTES_ACKED, true))
+      const received = Number(tcpInfoView.getBigUint64(TCPI_BYTES_RECEIVED, true))
+      const unread = ask(fd, SIOCINQ)
+      return { state, received, unread, acknowledged, unacknowledged: ask(fd, SIOCOUTQ) }
+    },
+
+    memoryFile(bytes) {
+      if (!Number.isInteger(bytes) || bytes < 1 || bytes > 2 ** 40) throw new RangeError(`${bytes} bytes`)
+      if (memfdCreate === undefined) throw new Error('this libc has no memfd_create')
+      const fd = check(
+        'memfd_create',
+        (memfdCreate as Variadic)('hotpotato', MFD_CLOEXEC | MFD_ALLOW_SEALING),
+      )
+      try {
+        check('ftruncate', ftruncate(fd, bytes))
+        check('fcntl', (fcntl as Variadic)(fd, F_ADD_SEALS, 'int', SEAL_SIZE))
+      } catch (error) {
+        closeSync(fd)
+        throw error
+      }
+      return fd
+    },
+  }
+}
+
+/** Arguments of which some name the type of the next. */
+type Variadic = (...args: unknown[]) => number
+
+function optional<T>(find: () => T): T | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined
   }
 }
 

@@ -1,0 +1,41 @@
+/**
+ * The ways in which a gateway sees a connection end without an orderly end; each is counted by itself.
+ * `lost`: its container died with something underway that nobody can go on with. `orphaned`: its container died, and no other one took it over.
+ * `undecided`: nobody could tell who has it. `broken`: its container broke it off or spoke nonsense, or the system failed.
+ */
+export type UncleanKind = 'lost' | 'orphaned' | 'undecided' | 'broken'
+
+/** One such end. */
+export interface Unclean {
+  readonly kind: UncleanKind
+  readonly reason: string
+}
+
+/** How many there were: all of them, and those of each kind. */
+export interface UncleanCounters {
+  unclean: number
+  uncleanLost: number
+  uncleanOrphaned: number
+  uncleanUndecided: number
+  uncleanBroken: number
+}
+
+const COUNTERS = {
+  lost: 'uncleanLost',
+  orphaned: 'uncleanOrphaned',
+  undecided: 'uncleanUndecided',
+  broken: 'uncleanBroken',
+} as const satisfies Record<UncleanKind, keyof UncleanCounters>
+
+export const NONE_UNCLEAN: Readonly<UncleanCounters> = {
+  unclean: 0,
+  uncleanLost: 0,
+  uncleanOrphaned: 0,
+  uncleanUndecided: 0,
+  uncleanBroken: 0,
+}
+
+export function countUnclean(counters: UncleanCounters, kind: UncleanKind): void {
+  counters.unclean++
+  counters[COUNTERS[kind]]++
+}

@@ -1,0 +1,142 @@
+import { fstatSync, readSync, writeSync } from 'node:fs'
+import { encode } from '../wire/index.ts'
+import type { Libc } from './native/libc.ts'
+import {
+  AREA_LENGTH,
+  decodeArea,
+  decodeHeader,
+  frame,
+  HEADER_LENGTH,
+  SlotCheckpoint,
+  SlotHeader,
+  seemsDone,
+} from './slot.ts'
+import { Descriptor } from './stream.ts'
+
+const PAGE = 4096
+/** What is being written; nothing is kept in it between two calls. */
+const scratch = new Uint8Array(AREA_LENGTH)
+
+/** A checkpoint that was found in a slot. */
+export interface FoundCheckpoint {
+  readonly sequence: number
+  readonly checkpoint: SlotCheckpoint
+}
+
+/**
+ * The memory that a gateway shares with containers: for each connection whose socket it has a duplicate of a slot, with a header that says who
+ * has it, and room for two checkpoints, which are written in turn: one of them is whole at any moment.
+ *
+ * It is read and written as a file, not mapped: so what somebody else does with the file makes a call fail, and ends nobody.
+ */
+export class SlotFile {
+  /** To be given to others; it stays this object's. */
+  readonly descriptor: Descriptor
+  readonly #fd: number
+  /** How many slots it has. */
+  readonly slots: number
+  private constructor(descriptor: Descriptor, slots: number) {
+    this.descriptor = descriptor
+    this.#fd = descriptor.fd
+    this.slots = slots
+  }
+
+  /** Makes a file. Memory is taken as slots are used, and kept. @throws Error the system does not have it */
+  static create(libc: Libc, slots: number): SlotFile {
+    return new SlotFile(Descriptor.fromFd(libc.memoryFile(sizeOf(slots))), slots)
+  }
+
+  /** Takes over the descriptor of somebody else's file. @throws Error it is another file than it should be; the descriptor is closed */
+  static open(descriptor: Descriptor, slots: number): SlotFile {
+    const { size } = fstatSync(descriptor.fd)
+    if (size === sizeOf(slots)) return new SlotFile(descriptor, slots)
+    descriptor.close()
+    throw new Error(`a file for ${slots} slots has ${size} bytes`)
+  }
+
+  close(): void {
+    this.descriptor.close()
+  }
+
+  /** @returns false if it cannot be written */
+  writeHeader(slot: number, header: SlotHeader): boolean {
+    const length = frame(0, encode(SlotHeader, header), scratch)
+    return length !== undefined && this.#write(length, this.#headerAt(slot))
+  }
+
+  /** @returns undefined if none is there, or not a whole one */
+  header(slot: number): SlotHeader | undefined {
+    const bytes = this.#read(this.#headerAt(slot), HEADER_LENGTH)
+    return bytes && decodeHeader(bytes)
+  }
+
+  /** Those of the first `count` slots whose connections seem to be over: to be looked at more closely. */
+  *done(count: number): Iterable<number> {
+    const bytes = this.#read(0, Math.min(count, this.slots) * HEADER_LENGTH)
+    if (bytes === undefined) return
+    for (let slot = 0; slot < count; slot++)
+      if (seemsDone(bytes.subarray(slot * HEADER_LENGTH, (slot + 1) * HEADER_LENGTH))) yield slot
+  }
+
+  /**
+   * Writes a checkpoint over the older one of the two.
+   * @param sequence one more than that of the newer one
+   * @returns false if it is too large, or cannot be written
+   */
+  writeCheckpoint(slot: number, sequence: number, checkpoint: SlotCheckpoint): boolean {
+    const length = frame(sequence, encode(SlotCheckpoint, checkpoint), scratch)
+    return length !== undefined && this.#write(length, this.#areaAt(slot, sequence))
+  }
+
+  /** The whole checkpoints in a slot, the newest first; also those of a connection that had it before. */
+  checkpoints(slot: number): FoundCheckpoint[] {
+    const found: FoundCheckpoint[] = []
+    for (const sequence of [0, 1]) {
+      const bytes = this.#read(this.#areaAt(slot, sequence), AREA_LENGTH)
+      const one = bytes && decodeArea(bytes)
+      if (one !== undefined) found.push(one)
+    }
+    return found.sort((a, b) => b.sequence - a.sequence)
+  }
+
+  #headerAt(slot: number): number {
+    this.#check(slot)
+    return slot * HEADER_LENGTH
+  }
+
+  #areaAt(slot: number, sequence: number): number {
+    this.#check(slot)
+    return areasAt(this.slots) + (2 * slot + (sequence & 1)) * AREA_LENGTH
+  }
+
+  #check(slot: number): void {
+    if (!Number.isInteger(slot) || slot < 0 || slot >= this.slots) throw new RangeError(`no slot ${slot}`)
+  }
+
+  #write(length: number, position: number): boolean {
+    try {
+      return this.descriptor.open && writeSync(this.#fd, scratch, 0, length, position) === length
+    } catch {
+      // No memory, most likely. What is there shows that it is not whole.
+      return false
+    }
+  }
+
+  #read(position: number, length: number): Uint8Array | undefined {
+    if (!this.descriptor.open) return undefined
+    const bytes = new Uint8Array(length)
+    try {
+      return readSync(this.#fd, bytes, 0, length, position) === length ? bytes : undefined
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function areasAt(slots: number): number {
+  return Math.ceil((slots * HEADER_LENGTH) / PAGE) * PAGE
+}
+
+function sizeOf(slots: number): number {
+  return areasAt(slots) + slots * 2 * AREA_LENGTH
+}

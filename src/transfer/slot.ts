@@ -1,0 +1,141 @@
+import { crc32 } from 'node:zlib'
+import {
+  DecodeError,
+  decode,
+  encode,
+  enumeration,
+  fixed,
+  rest,
+  struct,
+  type TypeOf,
+  text,
+  uint8,
+  uint32,
+  uint64,
+} from '../wire/index.ts'
+import { type Envelope, SESSION_ID_LENGTH } from './envelope.ts'
+
+/** Bytes for the header of a slot, and for each of its two checkpoints. */
+export const HEADER_LENGTH = 64
+export const AREA_LENGTH = 8192
+
+/** `done`: the connection is over, and the slot is free. */
+export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2 })
+
+/** Who has the connection of a slot. Everything in it can be read by all who have the file. */
+export const SlotHeader = struct('SlotHeader', {
+  state: SlotState,
+  sessionId: fixed(SESSION_ID_LENGTH),
+  /** The id of the process that has it, or that it is offered to. */
+  owner: uint32,
+  /** While it is offered: the one that offers it, and may get it back. Otherwise 0. */
+  from: uint32,
+})
+export type SlotHeader = TypeOf<typeof SlotHeader>
+
+/** What a connection's owner leaves for a successor; what is sealed only containers of the function can read. */
+export const SlotCheckpoint = struct('SlotCheckpoint', {
+  sessionId: fixed(SESSION_ID_LENGTH),
+  functionName: text(1, 63),
+  generation: uint32,
+  /** Bytes read from the socket and written to it, since the connection began. */
+  received: uint64,
+  sent: uint64,
+  /** A `Checkpoint`, sealed. */
+  sealed: rest,
+})
+export type SlotCheckpoint = TypeOf<typeof SlotCheckpoint>
+
+/** What an envelope says of a connection whose socket the gateway has a duplicate of, as an extension. */
+export const SlotExtension = struct('SlotExtension', {
+  /** The id of the gateway, whose file it is. */
+  gateway: uint32,
+  slot: uint32,
+  /** Of the newest checkpoint. */
+  sequence: uint32,
+  /** As in the checkpoint, at this moment. */
+  received: uint64,
+  sent: uint64,
+})
+export type SlotExtension = TypeOf<typeof SlotExtension>
+/** The number of that extension. */
+export const SLOT_EXTENSION = 2
+
+/** What a gateway says of its file when it gives it to a container. */
+export const SlotFileOffer = struct('SlotFileOffer', { slots: uint32 })
+
+/** @returns undefined if the gateway has no duplicate @throws DecodeError for an extension that is none */
+export function slotOf({ extensions }: Envelope): SlotExtension | undefined {
+  const found = extensions.find(one => one.type === SLOT_EXTENSION)
+  return found && decode(SlotExtension, found.data)
+}
+
+/** The same, for an envelope. */
+export function slotExtension(extension: SlotExtension): Envelope['extensions'][number] {
+  return { type: SLOT_EXTENSION, data: encode(SlotExtension, extension) }
+}
+
+/** Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows. */
+const FRAME_LENGTH = 12
+
+/** Where the state of a slot stands in its header, to look at without more ado; see {@link seemsDone}. */
+const STATE_OFFSET = FRAME_LENGTH
+const DONE = 2
+
+/**
+ * Puts something into a frame that shows whether all of it is there: whoever is killed while writing leaves the half of it.
+ * @param into at least as long as the frame
+ * @returns how many bytes that are; undefined if there is no room
+ */
+export function frame(sequence: number, content: Uint8Array, into: Uint8Array): number | undefined {
+  const end = FRAME_LENGTH + content.length
+  if (end > into.length) return undefined
+  const view = new DataView(into.buffer, into.byteOffset)
+  view.setUint32(4, content.length)
+  view.setUint32(8, sequence)
+  into.set(content, FRAME_LENGTH)
+  view.setUint32(0, crc32(into.subarray(4, end)))
+  return end
+}
+
+/** @returns undefined for what is not whole */
+export function unframe(
+  bytes: Uint8Array,
+): { readonly sequence: number; readonly content: Uint8Array } | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const end = FRAME_LENGTH + view.getUint32(4)
+  if (end > bytes.length || view.getUint32(0) !== crc32(bytes.subarray(4, end))) return undefined
+  return { sequence: view.getUint32(8), content: bytes.subarray(FRAME_LENGTH, end) }
+}
+
+/** @returns undefined for what is not whole, or nonsense */
+export function decodeHeader(bytes: Uint8Array): SlotHeader | undefined {
+  return decoded(SlotHeader, bytes)?.value
+}
+
+/** @returns undefined for what is not whole, or nonsense */
+export function decodeArea(
+  bytes: Uint8Array,
+): { readonly sequence: number; readonly checkpoint: SlotCheckpoint } | undefined {
+  const found = decoded(SlotCheckpoint, bytes)
+  return found && { sequence: found.sequence, checkpoint: found.value }
+}
+
+function decoded<T>(
+  codec: Parameters<typeof decode<T>>[0],
+  bytes: Uint8Array,
+): { sequence: number; value: T } | undefined {
+  const whole = unframe(bytes)
+  if (whole === undefined) return undefined
+  try {
+    return { sequence: whole.sequence, value: decode(codec, whole.content) }
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+/** A quick look at a header: whether it seems to say `done`. */
+export function seemsDone(header: Uint8Array): boolean {
+  return header[STATE_OFFSET] === DONE
+}

@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Connection } from '../../src/containers/connection.ts'
+import { recover } from '../../src/containers/recovery.ts'
+import { goesOn } from '../../src/containers/slot.ts'
+import type { ResponseView } from '../../src/http/message.ts'
+import { Session } from '../../src/tls13/index.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
+import { freshTls } from '../../src/transfer/parcel.ts'
+import { slotExtension } from '../../src/transfer/slot.ts'
+import { SlotFile } from '../../src/transfer/slot-file.ts'
+import { Descriptor } from '../../src/transfer/stream.ts'
+import { concat, utf8 } from '../../src/wire/index.ts'
+import { clientConfig, dataOf } from '../lib/pair.ts'
+import { tcpPair } from '../lib/tcp-pair.ts'
+import { FakeHost, FakeStream, get, movedConnection, TARGET, turn } from './connection-scene.ts'
+
+const GATEWAY = 50
+const SLOT = 3
+const SESSION = new Uint8Array(16).fill(6)
+const native = probe()
+
+describe.runIf(native.available)('a connection whose socket the gateway has a duplicate of', () => {
+  const libc = native.available ? native.libc : (undefined as never)
+  let file: SlotFile
+  beforeEach(() => {
+    file = SlotFile.create(libc, 5)
+  })
+  afterEach(() => file.close())
+
+  const copy = (): Descriptor => Descriptor.fromFd(libc.duplicate(file.descriptor.fd))
+
+  /** A connection after its handshake, and what has gone through its socket. */
+  function connected(handle?: ConstructorParameters<typeof FakeHost>[0], given = true) {
+    const host = new FakeHost(handle)
+    if (given) host.slots.add(GATEWAY, copy(), 5)
+    const stream = new FakeStream()
+    const client = Session.client(clientConfig({ alpn: ['http/1.1'] }))
+    const inbound = concat(...client.takeOutput())
+    const envelope = {
+      ...freshTls({ sessionId: SESSION, idleLeft: 30_000, inbound }),
+      extensions: [
+        slotExtension({ gateway: GATEWAY, slot: SLOT, sequence: 0, received: inbound.length, sent: 0 }),
+      ],
+    }
+    const connection = new Connection(host, envelope, stream)
+    const counts = { received: inbound.length, sent: 0 }
+    const scene = {
+      ...{ host, stream, client, connection, counts },
+      /** Carries bytes both ways. @returns what the client reads */
+      settle(): Uint8Array {
+        const read: Uint8Array[] = []
+        for (let quiet = false; !quiet; ) {
+          const down = stream.take()
+          counts.sent += down.length
+          read.push(dataOf(client.receive(down)))
+          const up = concat(...client.takeOutput())
+          counts.received += up.length
+          stream.receive(up)
+          quiet = up.length + down.length === 0
+        }
+        return concat(...read)
+      },
+      ask(path = '/echo'): string {
+        client.send(utf8(get(path)))
+        return new TextDecoder().decode(scene.settle())
+      },
+      newest: () => file.checkpoints(SLOT)[0],
+    }
+    connection.start()
+    scene.settle()
+    return scene
+  }
+
+  it('leaves a checkpoint after the handshake and after each response, with what has gone through the socket', () => {
+    const { ask, counts, newest } = connected()
+    for (let round = 0; round < 4; round++) {
+      const { sequence, checkpoint } = newest()!
+      expect(checkpoint).toMatchObject({ sessionId: SESSION, functionName: 'echo', generation: 0, ...counts })
+      expect(ask()).toContain('GET /echo')
+      expect(newest()!.sequence).toBe(sequence + 1)
+      // The one before is still whole.
+      expect(file.checkpoints(SLOT)[1]).toEqual({ sequence, checkpoint })
+    }
+  })
+
+  it('leaves none while a request is underway, nor while the client has not taken all', async () => {
+    let answer: (view: ResponseView) => void = () => {}
+    const { client, stream, settle, newest, counts } = connected(
+      () => new Promise(resolve => (answer = resolve)),
+    )
+    const before = newest()
+    client.send(utf8(get('/echo')))
+    settle()
+    expect(newest()).toEqual(before)
+    stream.blocked = true
+    answer({ status: 200, body: 'x' })
+    await turn()
+    expect(stream.queued).toBe(true)
+    expect(newest()).toEqual(before)
+    stream.drain()
+    settle()
+    expect(newest()!.sequence).toBe(before!.sequence + 1)
+    expect(newest()!.checkpoint).toMatchObject(counts)
+  })
+
+  it('leaves one when half a record has come, which its successor has then', () => {
+    const { client, stream, counts, newest, host } = connected()
+    client.send(utf8(get('/half')))
+    const bytes = concat(...client.takeOutput())
+    stream.receive(bytes.subarray(0, 20))
+    const { checkpoint } = newest()!
+    expect(checkpoint).toMatchObject({ received: counts.received + 20, sent: counts.sent })
+    const { sealed, generation, received } = checkpoint
+    const takeOver = { checkpoint: sealed, generation, received, records: 0, retained: new Uint8Array(0) }
+    const recovered = recover(host.checkpoints, takeOver, { sessionId: SESSION, generation: 1 })!
+    expect(recovered.recovery.cut).toBe(false)
+    const next = new FakeStream()
+    new Connection(host, recovered.envelope, next, recovered.recovery).start()
+    next.receive(bytes.subarray(20))
+    // A KeyUpdate comes first, and the client follows it.
+    const events = client.receive(next.take())
+    expect(events[0]).toMatchObject({ type: 'key_update' })
+    expect(new TextDecoder().decode(dataOf(events))).toContain('GET /half')
+    expect(newest()!.checkpoint).toMatchObject({ generation: 1, received: counts.received + bytes.length })
+  })
+
+  it('says in the slot who has it: itself, whom it offers it to, and itself when that is refused', async () => {
+    const { host, client, settle } = connected()
+    const live = { state: 'live', sessionId: SESSION }
+    expect(file.header(SLOT)).toEqual({ ...live, owner: 1, from: 0 })
+    client.send(utf8(get('/hello')))
+    settle()
+    await turn()
+    expect(file.header(SLOT)).toEqual({ ...live, owner: TARGET, from: 1 })
+    host.offers[0]!.settle({
+      state: 'owned',
+      verdict: { outcome: 'refused', reason: 'draining', detail: '' },
+    })
+    expect(file.header(SLOT)).toEqual({ ...live, owner: 1, from: 0 })
+    expect(new TextDecoder().decode(settle())).toContain('503')
+  })
+
+  it('goes on counting where it has moved to, which signs the slot in its turn', async () => {
+    const { host, client, settle, counts, newest } = connected()
+    client.send(utf8(get('/hello')))
+    settle()
+    const { sequence } = newest()!
+    const target = new FakeHost()
+    Object.assign(target, { functionName: 'hello', slots: Object.assign(target.slots, { self: TARGET }) })
+    target.slots.add(GATEWAY, copy(), 5)
+    const { stream } = movedConnection(target, await host.offers[0]!.frozen)
+    host.offers[0]!.settle({ state: 'gone' } as never)
+    expect(host.ends).toEqual(['moved'])
+    expect(file.header(SLOT)).toMatchObject({ state: 'live', owner: TARGET, from: 0 })
+    expect(newest()!.checkpoint).toMatchObject({
+      ...{ functionName: 'hello', generation: 1, received: counts.received },
+      sent: counts.sent + stream.take().length,
+    })
+    expect(newest()!.sequence).toBe(sequence + 1)
+  })
+
+  it('is ended for everybody, not only closed, and its slot is free then', () => {
+    const { client, stream, settle, host } = connected()
+    client.close()
+    settle()
+    stream.fin()
+    expect(stream.closedBy).toBe('shutdown')
+    expect(host.ends).toEqual(['ended'])
+    expect(file.header(SLOT)).toMatchObject({ state: 'done', from: 0 })
+    expect([...file.done(5)]).toEqual([SLOT])
+  })
+
+  it('that nobody can tell the owner of is ended, and its slot tells that somebody may still write there', async () => {
+    const { host, client, settle, stream } = connected()
+    client.send(utf8(get('/hello')))
+    settle()
+    await turn()
+    host.offers[0]!.settle({ state: 'ended', reason: 'lost' })
+    expect([stream.closedBy, host.ends]).toEqual(['shutdown', ['unclean']])
+    expect(file.header(SLOT)).toEqual({ state: 'done', sessionId: SESSION, owner: TARGET, from: 1 })
+  })
+
+  it('that came before the file of the gateway signs the slot as soon as it has that', () => {
+    const { host, connection, ask, newest, counts } = connected(undefined, false)
+    expect(ask()).toContain('GET /echo')
+    expect([file.header(SLOT), newest()]).toEqual([undefined, undefined])
+    host.slots.add(GATEWAY, copy(), 5)
+    connection.pump()
+    expect(file.header(SLOT)).toMatchObject({ owner: 1 })
+    expect(newest()!.checkpoint).toMatchObject(counts)
+  })
+
+  it('lives on when that gateway is gone, and writes nothing any more', () => {
+    const { host, ask, newest } = connected()
+    const before = newest()
+    host.slots.remove(GATEWAY)
+    expect(ask()).toContain('GET /echo')
+    expect(newest()).toEqual(before)
+  })
+
+  it('goes on from a checkpoint only if nothing has gone through its socket since', async () => {
+    const pair = await tcpPair()
+    try {
+      const descriptor = Descriptor.fromFd(libc.duplicate(pair.fd))
+      const envelope = (received: number, sent: number) => ({
+        ...freshTls({ sessionId: SESSION, idleLeft: 1, inbound: new Uint8Array(0) }),
+        extensions: [slotExtension({ gateway: GATEWAY, slot: SLOT, sequence: 1, received, sent })],
+      })
+      expect(goesOn(envelope(0, 0), descriptor)).toBe(true)
+      expect(goesOn(envelope(1, 0), descriptor)).toBe(false)
+      expect(goesOn(envelope(0, 1), descriptor)).toBe(false)
+      expect(goesOn({ ...envelope(1, 1), extensions: [] }, descriptor)).toBe(true)
+      pair.accepted.write(new Uint8Array(3))
+      expect([goesOn(envelope(0, 0), descriptor), goesOn(envelope(0, 3), descriptor)]).toEqual([false, true])
+      expect(goesOn(envelope(0, 3), file.descriptor)).toBe(false)
+      descriptor.close()
+    } finally {
+      pair.close()
+    }
+  })
+})
