@@ -44,7 +44,7 @@ await runBench(
         warmUp: 0,
         least: 6,
         rounds: 60,
-        seconds: 60,
+        seconds: 45,
         precision: 0.02,
         kills: 4,
         connections: [100, 1000],

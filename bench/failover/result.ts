@@ -87,12 +87,16 @@ export function goalsOf(cells: readonly Cell[], covers: readonly Cover[]): GoalR
     ({ road, connections, all }) => ROADS[road].survives && connections === 1 && all.length > 0,
   )
   const relay = added(covers, 'relay', 'uncovered')
+  const duplicate = added(covers, 'duplicate', 'fd')
   return [
     ...single.map(cell =>
       goal(`${cell.title}: kill to next answered byte, p99`, '≤', 50, cell.answered.summary.p99, 'ms'),
     ),
     goal('relay: what checkpoints add to a response', '≤', 6, relay.time, 'µs'),
     goal('relay: CPU time of a checkpoint, container and gateway', '≤', 6, relay.cpu, 'µs'),
+    ...(covers.some(({ name }) => name === 'duplicate')
+      ? [goal('fd with a duplicate: what checkpoints add to a response', '≤', 6, duplicate.time, 'µs')]
+      : []),
   ]
 }
 

@@ -108,6 +108,11 @@ export class Mover {
     return { envelope, encoded: encodeEnvelope(envelope) }
   }
 
+  /** The envelope as it is now, in the session's own memory: to be encoded at once. */
+  snapshot(): Envelope {
+    return this.#envelope(this.#server.snapshot(), { requestsServed: 1, inbound: EMPTY })
+  }
+
   get #associated() {
     return { sessionId: this.#sessionId, generation: this.#generation }
   }

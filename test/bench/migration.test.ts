@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { MigrationResult } from '../../bench/migration/result.ts'
 import { ROWS, type RowName, SWEEPS } from '../../bench/migration/rows.ts'
@@ -149,7 +150,7 @@ describe.sequential('bench:migration', () => {
     })
   })
 
-  test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 180_000 }, async () => {
+  test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 400_000 }, async () => {
     const { code } = await run(['--quick', '--seal', 'on,off', '--channel', 'native,ipc'])
     expect(code).toBe(0)
     const result = kept()
@@ -164,5 +165,13 @@ describe.sequential('bench:migration', () => {
       ]),
     )
     expect(result.measurements.filter(({ name }) => name === 'open.migrated').length).toBeGreaterThan(0)
+    // What bench:simulation needs is all there.
+    const simulation = fileURLToPath(new URL('../../dist/bench/simulation.js', import.meta.url))
+    const file = join(output, readdirSync(output).sort().at(-1)!)
+    const { stdout } = await promisify(execFile)(process.execPath, [simulation, '--json', file])
+    expect(JSON.parse(stdout)).toMatchObject({
+      checks: expect.arrayContaining([expect.objectContaining({ kind: 'migrated' })]),
+      predictions: [{ connections: 1e5 }, { connections: 1e6 }, { connections: 1e7 }],
+    })
   })
 })
