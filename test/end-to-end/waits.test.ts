@@ -142,40 +142,42 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
 
   if (carrier === 'relay') return
 
-  it('content that does not come: 408', async () => {
-    const client = await Client.open({ port: platform.http })
-    client.requestBytes('/', { body: utf8('12345') })
-    const answer = client.answer()
-    client.write(utf8('POST / HTTP/1.1\r\nHost: echo.local\r\nContent-Length: 5\r\n\r\n123'))
-    const { headers, ...rest } = await answer
-    expect(problem(rest)).toEqual({ status: 408, setting: 'connection.timers.requestBody' })
-    expect(field({ headers }, 'connection')).toBe('close')
-    await client.ended
-    client.socket.destroy()
-  }, 20_000)
+  describe.concurrent('one beside the other', () => {
+    it('content that does not come: 408', async () => {
+      const client = await Client.open({ port: platform.http })
+      client.requestBytes('/', { body: utf8('12345') })
+      const answer = client.answer()
+      client.write(utf8('POST / HTTP/1.1\r\nHost: echo.local\r\nContent-Length: 5\r\n\r\n123'))
+      const { headers, ...rest } = await answer
+      expect(problem(rest)).toEqual({ status: 408, setting: 'connection.timers.requestBody' })
+      expect(field({ headers }, 'connection')).toBe('close')
+      await client.ended
+      client.socket.destroy()
+    }, 20_000)
 
-  it('a function that does not answer: 504, and it is told', async () => {
-    const client = await Client.open({ port: platform.https, tls })
-    expect(problem(await client.request('/slow/never'))).toEqual({
-      status: 504,
-      setting: 'connection.timers.handler',
+    it('a function that does not answer: 504, and it is told', async () => {
+      const client = await Client.open({ port: platform.https, tls })
+      expect(problem(await client.request('/slow/never'))).toEqual({
+        status: 504,
+        setting: 'connection.timers.handler',
+      })
+      expect((await client.ended).closeNotify).toBe(true)
+      client.socket.destroy()
+
+      const two = await Http2Client.open({ port: platform.https, tls })
+      expect(JSON.parse(textOf(await two.request('/slow/'))).aborted).toBe(1)
+      const never = two.request('/slow/never')
+      expect((await two.request('/slow/')).status).toBe(200)
+      expect(problem(await never)).toEqual({ status: 504, setting: 'connection.timers.handler' })
+      expect(JSON.parse(textOf(await two.request('/slow/'))).aborted).toBe(2)
+      await two.close()
     })
-    expect((await client.ended).closeNotify).toBe(true)
-    client.socket.destroy()
 
-    const two = await Http2Client.open({ port: platform.https, tls })
-    expect(JSON.parse(textOf(await two.request('/slow/'))).aborted).toBe(1)
-    const never = two.request('/slow/never')
-    expect((await two.request('/slow/')).status).toBe(200)
-    expect(problem(await never)).toEqual({ status: 504, setting: 'connection.timers.handler' })
-    expect(JSON.parse(textOf(await two.request('/slow/'))).aborted).toBe(2)
-    await two.close()
+    it('a client that asks nothing: the connection is closed in order', async () => {
+      const client = await Client.open({ port: platform.https, tls })
+      expect((await client.request('/')).status).toBe(200)
+      expect((await client.ended).closeNotify).toBe(true)
+      client.socket.destroy()
+    }, 20_000)
   })
-
-  it('a client that asks nothing: the connection is closed in order', async () => {
-    const client = await Client.open({ port: platform.https, tls })
-    expect((await client.request('/')).status).toBe(200)
-    expect((await client.ended).closeNotify).toBe(true)
-    client.socket.destroy()
-  }, 20_000)
 })
