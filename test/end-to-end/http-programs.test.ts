@@ -49,7 +49,7 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
   it.skipIf(!CURL).each([
     // Over TLS it offers http/1.0 alone in ALPN.
     ['--http1.0', '1.0'],
-    ['--http1.0', '1.0', '--no-alpn'],
+    ['--http1.0', '1.0'],
     ['--http1.1', '1.1'],
     [scheme === 'https' ? '--http2' : '--http2-prior-knowledge', '2'],
   ])(
