@@ -158,18 +158,21 @@ class Scene {
   }
 }
 
-let scenes: readonly Scene[] | undefined
+const scenes: Scene[] = []
 beforeAll(async () => {
-  scenes = await Promise.all(CARRIERS.map(carrier => Scene.start(carrier)))
+  // If one does not come up, the other one is to be stopped all the same.
+  const starts = await Promise.allSettled(CARRIERS.map(carrier => Scene.start(carrier)))
+  for (const start of starts) if (start.status === 'fulfilled') scenes.push(start.value)
+  for (const start of starts) if (start.status === 'rejected') throw start.reason
 })
 afterAll(async () => {
-  await Promise.all((scenes ?? []).map(scene => scene.stop()))
+  await Promise.all(scenes.map(scene => scene.stop()))
 })
 
 /** One case, on both roads at the same time, since most of it is waiting. */
 function both(name: string, run: (scene: Scene) => Promise<void>): void {
   it(name, async () => {
-    const runs = scenes!.map(async scene => {
+    const runs = scenes.map(async scene => {
       await scene.whole()
       try {
         await run(scene)

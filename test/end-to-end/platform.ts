@@ -48,6 +48,8 @@ const CERTIFICATES: readonly CertificateName[] = ['echo', 'resize', 'hello', 'ec
 }))
 /** Milliseconds for things that a machine under load takes its time for. */
 const PATIENCE = 20_000
+/** And for six processes that start at once. */
+const START = 45_000
 
 /** A directory for one platform, 0700, with certificates in it and a configuration. */
 export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES): Promise<string> {
@@ -136,7 +138,7 @@ export class Platform {
     const child = spawnMain(directory, ['up'], options.environment ?? {})
     let said = ''
     const up = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), PATIENCE)
+      const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), START)
       const take = (text: string): void => {
         said += text
         if (said.includes('Ctrl-C')) {
