@@ -4,6 +4,7 @@ import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import { concat, EMPTY, utf8 } from '../wire/index.ts'
 import type { ConnectionLimits } from './connection-host.ts'
 import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+import { infoOf } from './handler.ts'
 import { LENT_BYTES } from './policy.ts'
 import { timeoutProblem } from './timeout.ts'
 
@@ -14,17 +15,14 @@ export function serveBorrowed(
   functionPath: string,
   settle: (answer: LoanAnswer) => void,
 ): void {
-  const { method, target, host, path, query, body, tls, alpn, serverName, hops, requestIndex } = request
+  const { method, target, host, path, query, body, tls, hops, requestIndex } = request
   const { container } = callee
   const { timers } = callee.limits
-  const connection = {
-    tls,
-    ...(alpn === undefined ? {} : { alpn }),
-    ...(serverName === undefined ? {} : { serverName }),
+  const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
     hops,
     requestIndex,
     container,
-  }
+  })
   const headers = request.headers.map(({ name, value }) => [name, value] as const)
   const fields: readonly Field[] = [
     ['x-hotpotato-container', container],

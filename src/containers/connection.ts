@@ -3,7 +3,7 @@ import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
-import { timersExtension, timersOf } from '../transfer/extensions.ts'
+import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
@@ -50,6 +50,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   #paused = false
   #readEnded = false
   readonly #departure = new Departure(this)
+  /** Told by the gateway, which relays the connection, and told on. */
+  readonly #toldAddress: string | undefined
+  #remoteAddress: string | undefined
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   readonly patience: Patience
@@ -66,6 +69,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
+    this.#toldAddress = remoteAddressOf(envelope)
+    this.#remoteAddress = this.#toldAddress
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
@@ -201,7 +206,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   /** What a function is told of this connection. */
   info(requestIndex: number): ConnectionInfo {
-    return infoOf(this.#session, { hops: this.#hops, requestIndex, container: this.host.container })
+    const { container } = this.host
+    // The other end of a leg is the gateway; of a socket that is gone nothing is known.
+    this.#remoteAddress ??= this.#stream.remoteAddress
+    return infoOf(this.#session, this.#remoteAddress, { hops: this.#hops, requestIndex, container })
   }
 
   #applyBackpressure(): void {
@@ -280,6 +288,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
       extensions: [
         ...(this.#survival === undefined ? [] : [this.#survival.extension]),
         ...(quiet ? timersExtension(this.patience.export()) : []),
+        ...clientExtension(this.#toldAddress),
       ],
     }
   }

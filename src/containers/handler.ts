@@ -37,9 +37,10 @@ export interface ConnectionInfo {
   readonly container: string
 }
 
-/** @param session undefined on a connection without TLS */
+/** @param session undefined on a connection without TLS @param remoteAddress undefined if nobody knows it */
 export function infoOf(
   session: { readonly alpn: string | undefined; readonly serverName: string | undefined } | undefined,
+  remoteAddress: string | undefined,
   place: Pick<ConnectionInfo, 'hops' | 'requestIndex' | 'container'>,
 ): ConnectionInfo {
   const { alpn, serverName } = session ?? {}
@@ -47,6 +48,7 @@ export function infoOf(
     tls: session !== undefined,
     ...(alpn === undefined ? {} : { alpn }),
     ...(serverName === undefined ? {} : { serverName }),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
     ...place,
   }
 }

@@ -139,7 +139,7 @@ function tlsConfig(
   return {
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
-    alpn: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
     ...(tls.tickets.count === 0
       ? {}
       : {

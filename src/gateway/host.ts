@@ -2,7 +2,7 @@ import { H1Error } from '../http/h1/error.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../http/h1/limits.ts'
 import { readRequest } from '../http/h1/request-head.ts'
 import { HeadScanner } from '../http/h1/scanner.ts'
-import { CLIENT_PREFACE, type H2Limits, H2Server, limitsFor } from '../http/h2/index.ts'
+import { CLIENT_PREFACE, ErrorCode, type H2Limits, H2Server, limitsFor } from '../http/h2/index.ts'
 import { requestHead } from '../http/h2/request-head.ts'
 import type { RequestHead } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
@@ -91,15 +91,19 @@ function begins(bytes: Uint8Array): boolean {
 
 /**
  * A problem as the answer to the first request of a connection that speaks HTTP/2 with prior knowledge, and the end of the connection;
- * undefined if it does not speak that.
+ * undefined if it does not speak that. What else the client has asked for already it may ask again elsewhere.
  * @param inbound what the client has sent
  */
 export function http2Answer(inbound: Uint8Array, what: Problem, now: number): Uint8Array | undefined {
   if (inbound.length < PREFACE.length || !begins(inbound)) return undefined
   const server = new H2Server()
   server.receive(inbound)
+  let answered = false
   for (let event = server.next(); event !== undefined; event = server.next()) {
-    if (event.type === 'request') server.reply(event.streamId, problem(what), now)
+    if (event.type !== 'request') continue
+    if (answered) server.reset(event.streamId, ErrorCode.REFUSED_STREAM)
+    else server.reply(event.streamId, problem(what), now)
+    answered = true
   }
   server.shutdown()
   server.shutdown()

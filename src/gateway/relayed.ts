@@ -140,6 +140,11 @@ export class Relayed {
       if (stream?.state === 'lifting' || stream?.state === 'lifted') stream.unlift()
   }
 
+  /** The client's IP address; undefined if it is gone. */
+  get remoteAddress(): string | undefined {
+    return this.#client.remoteAddress
+  }
+
   /** Stops relaying. @returns the client, to be answered otherwise; undefined if it is gone */
   release(): ByteStream | undefined {
     if (this.#closed) return undefined

@@ -1,4 +1,5 @@
 import type { Arrival, Courier } from '../transfer/courier.ts'
+import { clientExtension } from '../transfer/extensions.ts'
 import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
 import { openPair, type Pair } from '../transfer/pair.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
@@ -205,10 +206,11 @@ export class Relays implements RelayedOwner {
   #deliver(connection: Relayed, known: Known, inbound: Uint8Array): void {
     const { sessionId, functionName, tls, idleMilliseconds } = known
     const fresh = { sessionId, idleLeft: idleMilliseconds, inbound }
+    const client = clientExtension(connection.remoteAddress)
     const leg = { type: LEG_EXTENSION, data: encode(LegExtension, { received: inbound.length }) }
     const envelope = tls
-      ? { ...freshTls(fresh), generation: known.generation, extensions: [leg] }
-      : freshHttp(fresh)
+      ? { ...freshTls(fresh), generation: known.generation, extensions: [leg, ...client] }
+      : { ...freshHttp(fresh), extensions: [...client] }
     this.#give(connection, known, functionName, ([, theirs], target, settle) =>
       this.#courier.send(target, envelope, theirs, settle),
     )

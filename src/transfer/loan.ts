@@ -34,6 +34,7 @@ export const LoanRequest = struct('LoanRequest', {
   tls: boolean,
   alpn: optional(text(0, 255)),
   serverName: optional(text(0, 255)),
+  remoteAddress: optional(text(1, 255)),
   hops: uint16,
   requestIndex: uint32,
 })

@@ -24,6 +24,7 @@ const REQUEST = {
   tls: true,
   alpn: 'h2',
   serverName: 'echo.local',
+  remoteAddress: '192.0.2.7',
   hops: 3,
   requestIndex: 7,
 }
@@ -56,7 +57,10 @@ describe('a request that is lent', () => {
       'https://a/hello/x?a=b',
       'content',
       '/x',
-      { tls: true, alpn: 'h2', serverName: 'echo.local', hops: 3, requestIndex: 7, container: 'echo-1' },
+      {
+        ...{ tls: true, alpn: 'h2', serverName: 'echo.local', remoteAddress: '192.0.2.7' },
+        ...{ hops: 3, requestIndex: 7, container: 'echo-1' },
+      },
     ])
     expect(answer).toMatchObject({ outcome: 'answered', status: 201, body: utf8('lent') })
     if (answer.outcome !== 'answered') throw new Error()

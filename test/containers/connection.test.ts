@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../src/containers/connection.ts'
 import type { ResponseView } from '../../src/http/message.ts'
 import { Session } from '../../src/tls13/index.ts'
-import { decodeEnvelope } from '../../src/transfer/envelope.ts'
-import { freshTls } from '../../src/transfer/parcel.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import { clientExtension } from '../../src/transfer/extensions.ts'
+import { freshHttp, freshTls } from '../../src/transfer/parcel.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { clientConfig, dataOf } from '../lib/pair.ts'
 import {
@@ -44,6 +45,28 @@ describe('requests on one connection', () => {
     waiting[1]!({ status: 200, body: 'two' })
     await turn()
     expect(responses(stream.take(), 2).map(({ body }) => body)).toEqual(['one', 'two'])
+  })
+
+  it('tells the function the address of its client: that of the socket, or what the gateway says, also after a move', async () => {
+    const seen: unknown[] = []
+    const host = new FakeHost()
+    host.available.add('echo')
+    host.module = {
+      kind: 'raw',
+      file: 'test',
+      handle: (_, { connection }) => {
+        seen.push(connection.remoteAddress)
+        return { status: 204 }
+      },
+    }
+    freshConnection(host, get('/'))
+    const fresh = freshHttp({ sessionId: new Uint8Array(16), idleLeft: 1000, inbound: utf8(get('/')) })
+    const relayed = { ...fresh, extensions: [...clientExtension('2001:db8::7')] }
+    const { connection } = movedConnection(host, encodeEnvelope(relayed))
+    connection.drain(true)
+    const { stream } = movedConnection(host, await host.offers[0]!.frozen)
+    stream.receive(utf8(get('/')))
+    expect(seen).toEqual(['192.0.2.1', '2001:db8::7', '2001:db8::7'])
   })
 
   it('says which container served, and how often the connection has moved', () => {

@@ -383,7 +383,14 @@ describe('requests', () => {
       query: '',
       body: new Uint8Array(0),
     },
-    ...{ tls: false, alpn: undefined, serverName: undefined, hops: 0, requestIndex: 0 },
+    ...{
+      tls: false,
+      alpn: undefined,
+      serverName: undefined,
+      remoteAddress: undefined,
+      hops: 0,
+      requestIndex: 0,
+    },
   }
 
   it('are lent to the containers of their function in turn, if there are any', () => {

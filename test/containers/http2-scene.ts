@@ -42,6 +42,10 @@ export class Talker {
     return this.#connection!
   }
 
+  get secured(): boolean {
+    return this.#session !== undefined
+  }
+
   get session(): Session {
     return this.#session!
   }

@@ -393,6 +393,7 @@ describe('on a busy connection', () => {
       tls: true,
       alpn: 'h2',
       requestIndex: 1,
+      remoteAddress: '192.0.2.1',
     })
     host.loans[0]!.settle({
       outcome: 'answered',

@@ -267,7 +267,14 @@ describe('handler', () => {
     const { host, calls } = patientHost()
     const answers: LoanAnswer[] = []
     const head = { method: 'GET', target: '/', headers: [], host: 'a', path: '/', query: '', body: EMPTY }
-    const info = { tls: true, alpn: 'h2', serverName: undefined, hops: 0, requestIndex: 0 }
+    const info = {
+      tls: true,
+      alpn: 'h2',
+      serverName: undefined,
+      remoteAddress: undefined,
+      hops: 0,
+      requestIndex: 0,
+    }
     serveBorrowed({ ...head, ...info }, host, '/', answer => answers.push(answer))
     vi.advanceTimersByTime(2999)
     expect(answers).toEqual([])
@@ -300,7 +307,9 @@ describe('container', () => {
 
   it('has the connection follow its request when one comes', async () => {
     const { host } = patientHost()
-    const { connection, stream } = freshConnection(host, get('/nobody') + get('/echo'))
+    const { connection, stream } = freshConnection(host)
+    stream.receive(utf8(get('/nobody')))
+    stream.receive(utf8(get('/echo')))
     stream.fin()
     connection.available()
     expect(host.offers).toEqual([])

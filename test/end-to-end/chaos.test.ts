@@ -28,12 +28,13 @@ restart: { firstSeconds: 0.05, mostSeconds: 0.4, healthySeconds: 1, crashLoop: 1
 functions:
   echo: { handler: ./usual.mjs, carrier: relay, replicas: ${REPLICAS} }
   resize: { handler: ./usual.mjs, carrier: relay, retries: any, replicas: ${REPLICAS} }
-  hello: { handler: ./usual.mjs, carrier: fd, replicas: ${REPLICAS} }
+  hello: { handler: ./usual.mjs, carrier: fd, duplicate: true, replicas: ${REPLICAS} }
   echo-raw: { handler: ./raw.mjs, carrier: fd, replicas: ${REPLICAS} }
 `
 const FUNCTIONS = {
   relay: ['echo', 'resize'],
-  fd: ['hello', 'echo-raw'],
+  kept: ['hello'],
+  fd: ['echo-raw'],
   plain: ['echo', 'hello', 'echo-raw'],
 } as const
 const NAMES = ['echo', 'resize', 'hello', 'echo-raw']
@@ -139,7 +140,7 @@ function deaths(): Death[] {
 
 /** What the platform itself has counted, of those that are there now. */
 async function counted(): Promise<string> {
-  const names = ['takenOver', 'unclean', 'moved', 'refused'] as const
+  const names = ['takenOver', 'unclean', 'notDuplicated', 'moved', 'refused'] as const
   const members = await eventually(() => platform.status(), 'no status')
   const of = (role: string) => members.filter(one => one.role === role)
   const sum = (role: string, name: string) =>

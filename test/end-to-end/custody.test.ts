@@ -158,18 +158,18 @@ class Scene {
   }
 }
 
-let scenes: readonly Scene[]
+let scenes: readonly Scene[] | undefined
 beforeAll(async () => {
   scenes = await Promise.all(CARRIERS.map(carrier => Scene.start(carrier)))
 })
 afterAll(async () => {
-  await Promise.all(scenes.map(scene => scene.stop()))
+  await Promise.all((scenes ?? []).map(scene => scene.stop()))
 })
 
 /** One case, on both roads at the same time, since most of it is waiting. */
 function both(name: string, run: (scene: Scene) => Promise<void>): void {
   it(name, async () => {
-    const runs = scenes.map(async scene => {
+    const runs = scenes!.map(async scene => {
       await scene.whole()
       try {
         await run(scene)

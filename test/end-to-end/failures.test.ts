@@ -112,21 +112,6 @@ describe('nobody is ready', () => {
     rmSync(directory, { recursive: true })
   }, 60_000)
 
-  it('a session that is relayed ends when nobody goes on with it, and hears nothing unprotected', async () => {
-    const directory = await makeDirectory(ONCE)
-    writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
-    platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: 'relay' } })
-    const client = await Client.open(options())
-    expect((await client.request('/')).status).toBe(200)
-    const heard = client.socket.bytesRead
-    await platform.kill('once-1')
-    expect(await client.ended).toEqual({ closeNotify: false, alert: undefined, error: undefined })
-    expect(client.socket.bytesRead).toBe(heard)
-    client.socket.destroy()
-    expect((await platform.member('gateway')).counters.unclean).toBe(1)
-    rmSync(directory, { recursive: true })
-  }, 60_000)
-
   it('a container that does not answer has its new connections ended, and they are counted', async () => {
     await start()
     const { pid } = await platform.member('echo-1')

@@ -47,8 +47,9 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
   const origin = (): string => `${scheme}://echo.local:${platform[scheme]}`
 
   it.skipIf(!CURL).each([
-    // Without ALPN: it offers http/1.0 alone otherwise.
-    ['--http1.0', '1.0', '--no-alpn'],
+    // Over TLS it offers http/1.0 alone in ALPN.
+    ['--http1.0', '1.0'],
+    ['--http1.0', '1.0'],
     ['--http1.1', '1.1'],
     [scheme === 'https' ? '--http2' : '--http2-prior-knowledge', '2'],
   ])(

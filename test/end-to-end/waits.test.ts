@@ -99,6 +99,16 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
     await client.close()
   })
 
+  it('a function is told the address of its client, also after moves', async () => {
+    const client = await Client.open({ port: platform.https, tls })
+    const told = async (target: string): Promise<string> =>
+      JSON.parse(textOf(await client.request(target))).remoteAddress
+    expect(await told('/slow/')).toBe('127.0.0.1')
+    await client.request('/')
+    expect(await told('/slow/')).toBe('127.0.0.1')
+    await client.close()
+  })
+
   it('a head that does not come whole: 408, and the timer goes on after a move', async () => {
     const client = await Client.open({ port: platform.https, tls })
     await client.request('/')

@@ -196,6 +196,14 @@ describe('a WebSocket that cannot go on', () => {
 })
 
 describe('a WebSocket on a stream of HTTP/2', () => {
+  it('may be the first that a client asks for, also without TLS, where the gateway has to read that', async () => {
+    const client = await Http2Client.open({ port: platform.http })
+    const { back, ask } = tunnel(client, 'resize')
+    expect(await back.status).toBe(200)
+    expect(await ask('x')).toMatchObject({ count: 1, container: expect.stringMatching(/^resize-\d$/) })
+    await client.close()
+  })
+
   it('is closed with 1001 when its container drains; its connection goes on in another one', async () => {
     const client = await openHttp2('echo')
     const { back, next, ask } = tunnel(client, 'echo')

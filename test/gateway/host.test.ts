@@ -163,12 +163,16 @@ describe('HTTP/2 with prior knowledge', () => {
   it('is answered in its own language', () => {
     const client = new H2Client()
     const id = client.request({ method: 'GET', scheme: 'http', authority: 'x', path: '/' }, true)
+    const other = client.request({ method: 'GET', scheme: 'http', authority: 'echo.local', path: '/' }, true)
     const answer = http2Answer(client.takeOutput(), { name: 'unknown-host', status: 404 }, 0)!
     client.receive(answer)
     const events = []
     for (let event = client.next(); event !== undefined; event = client.next()) events.push(event)
     expect(events).toContainEqual(expect.objectContaining({ type: 'response', streamId: id, status: 404 }))
-    expect(events.at(-1)).toMatchObject({ type: 'goaway', lastStreamId: id })
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'reset', streamId: other, retryable: true }),
+    )
+    expect(events.at(-1)).toMatchObject({ type: 'goaway', lastStreamId: other })
     expect(http2Answer(utf8('POST / HTTP/1.1'), { name: 'x', status: 404 }, 0)).toBeUndefined()
   })
 })

@@ -49,6 +49,9 @@ export class H1Server {
     this.#real.accept()
     this.#announced = false
   }
+  withdraw(content: readonly Uint8Array[]): void {
+    this.#do(real => real.withdraw(content))
+  }
   continue(): Uint8Array {
     return this.#do(real => real.continue())
   }

@@ -1,3 +1,4 @@
+import type { Exceeded } from '../../src/http/h2/error.ts'
 import type { H2Event } from '../../src/http/h2/event.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/limits.ts'
 import { type H2ResponseHead, H2Server as Real } from '../../src/http/h2/server.ts'
@@ -11,14 +12,16 @@ export class H2Server {
   static moves = 0
   #real: Real
   readonly #limits: H2Limits
+  readonly #exceeded: Exceeded | undefined
   /** Streams whose requests were announced to the owner, who does not expect to hear of them again. */
   readonly #announced = new Set<number>()
   /** Events that the owner has not pulled yet: they are not part of the state. */
   #events: H2Event[] = []
 
-  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State) {
+  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State, exceeded?: Exceeded) {
     this.#limits = limits
-    this.#real = new Real(limits, state)
+    this.#exceeded = exceeded
+    this.#real = new Real(limits, state, exceeded)
   }
 
   #move(): void {
@@ -32,7 +35,7 @@ export class H2Server {
     }
     H2Server.moves++
     const bytes = encode(h2State, state)
-    this.#real = new Real(this.#limits, decode(h2State, bytes))
+    this.#real = new Real(this.#limits, decode(h2State, bytes), this.#exceeded)
     const again = state.streams.filter(({ announced }) => announced !== undefined)
     for (const { id } of again) {
       const event = this.#real.next()
@@ -93,6 +96,18 @@ export class H2Server {
   accept(streamId: number): void {
     this.#do(real => real.accept(streamId))
     this.#announced.delete(streamId)
+  }
+  withdraw(...withdrawn: Parameters<Real['withdraw']>): void {
+    // Only those who restore it are told of the request anew.
+    this.#announced.add(withdrawn[0].streamId)
+    this.#do(real => real.withdraw(...withdrawn))
+  }
+  /** Asked when there are no events: then what has been looked at last is looked at again, and gives none. */
+  get input(): Real['input'] {
+    this.#move()
+    const event = this.#real.next()
+    if (event !== undefined) this.#events.push(event)
+    return this.#real.input
   }
   respond(streamId: number, head: H2ResponseHead, now?: number): void {
     this.#do(real => real.respond(streamId, head, now))

@@ -485,6 +485,7 @@ describe('a request that is lent', () => {
     tls: false,
     alpn: undefined,
     serverName: undefined,
+    remoteAddress: undefined,
     hops: 0,
     requestIndex: 0,
   }

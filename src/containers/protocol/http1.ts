@@ -39,7 +39,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   step(): boolean {
     if (this.#awaited !== undefined) return this.#goesAfterAll(this.#awaited)
-    if (this.#owner.out.full && this.#http.idle) return false
+    if (this.#owner.out.full && this.#http.idle) return this.#keep()
     const event = this.#http.next()
     if (event !== undefined) this.#on(event)
     else if (this.#http.shouldClose) this.#owner.goodbye()
@@ -243,6 +243,12 @@ export class Http1 implements Protocol, ResponderOwner {
   /** Follows the request that waits for a container of another function, if there is one now. @returns whether more can be done here */
   #goesAfterAll(functionName: string): boolean {
     if (!this.#owner.move(functionName)) this.#owner.patience.wait('container')
+    return this.#keep()
+  }
+
+  /** Nothing is read on for now: what has come lies in somebody else's memory. */
+  #keep(): boolean {
+    this.#http.receive(EMPTY)
     return false
   }
 

@@ -7,11 +7,13 @@ import { type Problem, problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import { EMPTY } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
 import { unavailable } from '../unavailable.ts'
 import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.ts'
+import { Calls } from './calls.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { Tunnel } from './tunnel.ts'
@@ -39,7 +41,7 @@ export class Http2 implements Protocol, CallOwner {
   readonly http: H2Server
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
-  readonly #calls = new Map<number, Call | Loan | Tunnel>()
+  readonly #calls = new Calls()
   readonly #waiting = new Map<number, Waiting>()
   /** The functions whose containers did not take the connection: what waits for them is answered with that. */
   #refusal: Refusal | undefined
@@ -68,7 +70,11 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   step(): boolean {
-    if (this.http.untaken > OUTPUT && !this.#give()) return false
+    if (this.http.untaken > OUTPUT && !this.#give()) {
+      // What has come lies in somebody else's memory.
+      this.http.receive(EMPTY)
+      return false
+    }
     const event = this.http.next()
     if (event !== undefined) {
       this.#on(event)
@@ -80,7 +86,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   settle(): void {
-    for (const call of this.#calls.values()) call.wait()
+    this.#calls.wait()
     this.#tell()
     // The connection is somebody else's now, or was restored anew.
     if (this.#decide()) return
@@ -93,7 +99,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   tick(now: number): void {
-    for (const call of [...this.#calls.values()]) call.tick(now)
+    this.#calls.tick(now)
   }
 
   expired(timer: Timeout): void {
@@ -146,50 +152,35 @@ export class Http2 implements Protocol, CallOwner {
 
   get portable(): boolean {
     const { http } = this
-    let bytes = 0
-    for (const call of this.#calls.values()) {
-      const carried = call instanceof Call ? call.portable : undefined
-      if (carried === undefined) return false
-      bytes += carried
-    }
+    const bytes = this.#calls.portable ?? Infinity
     return !this.#failed && !http.reporting && bytes <= CARRIED_REQUEST_BYTES && http.unsent <= CARRIED_BYTES
   }
 
   withdraw(): void {
-    for (const call of this.#calls.values()) {
-      if (!(call instanceof Call)) continue
-      this.http.withdraw(call.request, call.takeBack())
-      this.#requestsServed--
-    }
-    this.#calls.clear()
+    this.#requestsServed -= this.#calls.size
+    this.#calls.withdraw(this.http)
   }
 
   get calling(): boolean {
-    for (const { whole } of this.#calls.values()) if (whole) return true
-    return false
+    return this.#calls.working
   }
 
   get watched(): boolean {
-    for (const call of this.#calls.values()) if (!(call instanceof Tunnel)) return true
-    return this.#waiting.size > 0 || this.http.input.inHeaders
+    return this.#calls.timed || this.#waiting.size > 0 || this.http.input.inHeaders
   }
 
   /** What has come whole is answered all the same. */
   inputEnded(): void {
-    for (const [streamId, call] of [...this.#calls]) {
-      if (call.whole) continue
-      call.cancel(new Error('the client closed in the middle of its request'))
-      this.#calls.delete(streamId)
-      this.http.reset(streamId)
-    }
+    // What is held back has not been looked at.
+    if (!this.wantsInput) return
+    for (const streamId of this.#calls.cutOff()) this.http.reset(streamId)
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
   }
 
   /** A stream that is a WebSocket cannot go along. */
   hold(mustLeave: boolean): string | undefined {
-    const tunnels = [...this.#calls.values()].filter(call => call instanceof Tunnel)
-    if (mustLeave) for (const tunnel of tunnels) tunnel.drain()
-    else if (tunnels.length > 0) return 'a WebSocket on one of its streams cannot move'
+    if (mustLeave) this.#calls.drain()
+    else if (this.#calls.tunnelled) return 'a WebSocket on one of its streams cannot move'
     this.#held = true
     return undefined
   }
@@ -203,7 +194,7 @@ export class Http2 implements Protocol, CallOwner {
   drain(): void {
     this.#held = false
     if (!this.#leaving && !this.#failed) this.http.shutdown()
-    if (!this.#leaving) for (const call of [...this.#calls.values()]) if (call instanceof Tunnel) call.drain()
+    if (!this.#leaving) this.#calls.drain()
     this.#leaving = true
     this.#acceptOwn()
     this.#owner.pump()
@@ -230,8 +221,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   cancel(reason: Error): void {
-    for (const call of this.#calls.values()) call.cancel(reason)
-    this.#calls.clear()
+    this.#calls.cancel(reason)
   }
 
   export(): ApplicationState {
@@ -255,7 +245,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   ended(streamId: number): void {
-    this.#calls.delete(streamId)
+    this.#calls.remove(streamId)
     this.#owner.responded()
   }
 
@@ -278,7 +268,7 @@ export class Http2 implements Protocol, CallOwner {
       case 'reset':
         this.#waiting.delete(event.streamId)
         this.#calls.get(event.streamId)?.cancel(new Error('the stream was reset'))
-        this.#calls.delete(event.streamId)
+        this.#calls.remove(event.streamId)
         return
       case 'error':
         this.#failed = true
@@ -347,14 +337,14 @@ export class Http2 implements Protocol, CallOwner {
     const connection = this.#owner.info(this.#requestsServed++)
     const opening = { head, functionPath, connection, protocol: handshake.protocol }
     const tunnel = new Tunnel(this, streamId, host, opening, host.limits.timers['keep-alive'] / 2)
-    this.#calls.set(streamId, tunnel)
+    this.#calls.add(streamId, tunnel)
     this.http.accept(streamId)
     this.http.respond(streamId, { status: 200, headers: [...handshake.fields, ...this.fields] }, Date.now())
   }
 
   /** What came behind the head follows when the request has been accepted. */
   #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    this.#calls.set(streamId, call)
+    this.#calls.add(streamId, call)
     this.http.accept(streamId)
     if (endStream) call.received()
     else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()

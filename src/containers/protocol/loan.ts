@@ -55,13 +55,13 @@ export class Loan {
 
   received(): void {
     this.whole = true
-    const { tls, alpn, serverName, hops, requestIndex } = this.#connection
+    const { tls, alpn, serverName, remoteAddress, hops, requestIndex } = this.#connection
     const { method, target, headers, host, path, query } = this.#head
     const fields = headers.map(([name, value]) => ({ name, value }))
     const body = concat(...this.#chunks)
     this.#chunks = []
     const head = { method, target, headers: fields, host, path, query }
-    const request = { ...head, body, tls, alpn, serverName, hops, requestIndex }
+    const request = { ...head, body, tls, alpn, serverName, remoteAddress, hops, requestIndex }
     this.#host.lend(this.#functionName, request, answer => this.#settle(answer))
   }
 

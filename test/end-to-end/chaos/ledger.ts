@@ -1,7 +1,10 @@
 import { utf8 } from '../../../src/wire/index.ts'
 
-/** How a connection reaches its first container: relayed, as the socket itself, or without TLS (either way, and nobody can go on after a crash). */
-export const MODES = ['relay', 'fd', 'plain'] as const
+/**
+ * How a connection reaches its first container: relayed, as the socket itself with a duplicate at the gateway or without one, or without TLS
+ * (any of these, and nobody can go on after a crash).
+ */
+export const MODES = ['relay', 'kept', 'fd', 'plain'] as const
 export type Mode = (typeof MODES)[number]
 export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client'] as const
 export type ClientKind = (typeof KINDS)[number]
@@ -171,7 +174,8 @@ export class Ledger {
     for (const asked of this.requests) {
       const { id, connection, method, functionName, outcome, sent } = asked
       const times = begun.get(id) ?? []
-      const again = connection.mode === 'relay' && (IDEMPOTENT.has(method) || mayRepeat.has(functionName))
+      const survivable = connection.mode === 'relay' || connection.mode === 'kept'
+      const again = survivable && (IDEMPOTENT.has(method) || mayRepeat.has(functionName))
       const most = sent * (again ? 2 : 1)
       const where = times.map(({ container }) => container).join(', ')
       if (outcome === undefined) found.push(`${id}: never settled`)
@@ -273,7 +277,7 @@ function isExplained(
   deaths: readonly Death[],
 ): boolean {
   const functions = new Set([home, functionOf(container ?? ''), ...asked.map(one => one.functionName)])
-  if (mode !== 'fd' || answers === 0) functions.add('gateway')
+  if (mode === 'relay' || mode === 'plain' || answers === 0) functions.add('gateway')
   const at = ending?.at
   return deaths.some(
     death =>

@@ -17,7 +17,7 @@ const WRONG =
 /** `openssl s_client`, over which our parser speaks HTTP/1.1. */
 export const openssl: Slot = async (world, random) => {
   const { ledger, platform } = world
-  const { connection, home } = begin(world, random, 's_client', ['relay', 'fd'])
+  const { connection, home } = begin(world, random, 's_client', ['relay', 'kept', 'fd'])
   const child = spawn('openssl', [
     ...['s_client', '-connect', `127.0.0.1:${platform.https}`, '-servername', `${home}.local`],
     ...['-CAfile', platform.caFile, '-verify_return_error', '-quiet', '-no_ign_eof'],

@@ -260,21 +260,27 @@ describe('our client and the server of node:http2', () => {
   })
 })
 
-test.skipIf(!has('curl'))('curl --http2-prior-knowledge', async () => {
+test.skipIf(!has('curl'))('curl --http2-prior-knowledge (Debian package curl)', async () => {
   const { stdout } = await run('curl', ['-s', '--http2-prior-knowledge', '-i', '-d', 'body', `${url}/curl`])
   expect(stdout).toContain('HTTP/2 200')
   expect(stdout).toContain('POST /curl\nbody')
 })
 
-test.skipIf(!has('nghttp'))('nghttp, with padding and priorities', async () => {
-  const { stdout } = await run('nghttp', ['-v', '-n', '-b', '100', '-m', '5', `${url}/large`], {
-    maxBuffer: 2 ** 24,
-  })
-  expect(stdout.match(/:status: 200/g)).toHaveLength(5)
-  expect(stdout).not.toMatch(/recv (RST_STREAM|GOAWAY)/)
-})
+test.skipIf(!has('nghttp'))(
+  'nghttp, with padding and priorities (Debian package nghttp2-client)',
+  async () => {
+    const { stdout } = await run('nghttp', ['-v', '-n', '-b', '100', '-m', '5', `${url}/large`], {
+      maxBuffer: 2 ** 24,
+    })
+    expect(stdout.match(/:status: 200/g)).toHaveLength(5)
+    expect(stdout).not.toMatch(/recv (RST_STREAM|GOAWAY)/)
+  },
+)
 
-test.skipIf(!has('h2load'))('h2load: 2000 requests, 50 at once on each of 4 connections', async () => {
-  const { stdout } = await run('h2load', ['-n', '2000', '-c', '4', '-m', '50', `${url}/`])
-  expect(stdout).toContain('2000 succeeded, 0 failed, 0 errored')
-})
+test.skipIf(!has('h2load'))(
+  'h2load: 2000 requests, 50 at once on each of 4 connections (Debian package nghttp2-client)',
+  async () => {
+    const { stdout } = await run('h2load', ['-n', '2000', '-c', '4', '-m', '50', `${url}/`])
+    expect(stdout).toContain('2000 succeeded, 0 failed, 0 errored')
+  },
+)

@@ -1,0 +1,93 @@
+import type { H2Server } from '../../http/h2/index.ts'
+import { Call } from './call.ts'
+import type { Loan } from './loan.ts'
+import { Tunnel } from './tunnel.ts'
+
+/** What is being served on the streams of one connection, by stream. */
+export class Calls {
+  readonly #calls = new Map<number, Call | Loan | Tunnel>()
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  /** A whole request is with a function. */
+  get working(): boolean {
+    for (const { whole } of this.#calls.values()) if (whole) return true
+    return false
+  }
+
+  /** One of them is a WebSocket. */
+  get tunnelled(): boolean {
+    for (const call of this.#calls.values()) if (call instanceof Tunnel) return true
+    return false
+  }
+
+  /** Something else is served than WebSockets, which ask by themselves whether their clients are there. */
+  get timed(): boolean {
+    for (const call of this.#calls.values()) if (!(call instanceof Tunnel)) return true
+    return false
+  }
+
+  /** Bytes of content that go back when nothing here has been begun with; undefined if something has. */
+  get portable(): number | undefined {
+    let bytes = 0
+    for (const call of this.#calls.values()) {
+      const carried = call instanceof Call ? call.portable : undefined
+      if (carried === undefined) return undefined
+      bytes += carried
+    }
+    return bytes
+  }
+
+  add(streamId: number, call: Call | Loan | Tunnel): void {
+    this.#calls.set(streamId, call)
+  }
+
+  get(streamId: number): Call | Loan | Tunnel | undefined {
+    return this.#calls.get(streamId)
+  }
+
+  /** It is over. */
+  remove(streamId: number): void {
+    this.#calls.delete(streamId)
+  }
+
+  /** Gives all requests back to the connection as they were before they were accepted; see {@link portable}. */
+  withdraw(http: H2Server): void {
+    for (const call of this.#calls.values())
+      if (call instanceof Call) http.withdraw(call.request, call.takeBack())
+    this.#calls.clear()
+  }
+
+  /** There is no more content for now. */
+  wait(): void {
+    for (const call of this.#calls.values()) call.wait()
+  }
+
+  /** @param now milliseconds since 1970 */
+  tick(now: number): void {
+    for (const call of [...this.#calls.values()]) call.tick(now)
+  }
+
+  /** The container has to go: WebSockets are told, everything else is answered. */
+  drain(): void {
+    for (const call of [...this.#calls.values()]) if (call instanceof Tunnel) call.drain()
+  }
+
+  /** The client sends no more. @returns the streams whose requests have not come whole; they are over */
+  cutOff(): number[] {
+    const open = [...this.#calls].filter(([, { whole }]) => !whole)
+    for (const [streamId, call] of open) {
+      call.cancel(new Error('the client closed in the middle of its request'))
+      this.#calls.delete(streamId)
+    }
+    return open.map(([streamId]) => streamId)
+  }
+
+  /** Nobody waits for any of it. */
+  cancel(reason: Error): void {
+    for (const call of this.#calls.values()) call.cancel(reason)
+    this.#calls.clear()
+  }
+}
