@@ -48,7 +48,7 @@ await runBench(
         precision: 0.02,
         kills: 4,
         connections: [100, 1000],
-        crowds: 2,
+        crowds: 1,
         requests: 500,
         warmUpRequests: 5000,
       },

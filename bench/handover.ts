@@ -11,7 +11,7 @@ import { figure } from './lib/table.ts'
 const LOOK = 5
 const POTATO = Buffer.from('potato')
 const QUESTION = { path: '/', content: POTATO, expected: POTATO }
-const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000 }
+const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000, rehearsals: 3000 }
 
 /**
  * `npm run bench:handover`: how long does it take to hand all idle TLS connections of a container to a new one? Every round
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
         handler: { value: 'FILE', help: 'measure this handler instead; it must give back what it gets' },
       },
       plans: {
-        quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, connections: 300 },
+        quick: { ...COMMON, least: 2, rounds: 2, seconds: 10, connections: 300, rehearsals: 300 },
         default: { ...COMMON, rounds: 7, seconds: 60 },
         full: { ...COMMON, rounds: 100, seconds: 3600, precision: 0.005 },
       },
@@ -38,7 +38,10 @@ async function main(): Promise<void> {
           ? run.plan.connections
           : whole('connections', run.values.connections, 1, 15_000)
       const times: number[] = []
-      const pool = await Pool.start({ handler: run.values.handler ?? 'echo-raw' })
+      const pool = await Pool.start({
+        handler: run.values.handler ?? 'echo-raw',
+        settings: { rehearsals: run.plan.rehearsals },
+      })
       try {
         run.progress.say(`opening ${count} connections`)
         const clients = await open(pool.destination, count)

@@ -115,12 +115,13 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     }
     // Whoever reads the table may stop reading; the processes are ended all the same.
     process.stdout.on('error', () => {})
-    process.on('SIGINT', () => {
+    const breakOff = (): void => {
       // The second time somebody means it.
       if (state.interrupted) process.exit(130)
       state.interrupted = true
       progress.say('breaking off after this round')
-    })
+    }
+    process.on('SIGINT', breakOff).on('SIGTERM', breakOff)
     const date = new Date()
     const load = watchLoad()
     const found = await measure(new Running(mode, plan, values, progress, state))

@@ -39,7 +39,7 @@ const IMAGES: readonly Image[] = [
     file: 'failover.png',
     section: 'failover-measurements',
     without: 'h2, h3:not(:nth-of-type(1)), figure:not(:nth-of-type(1)), .scroll',
-    height: 500,
+    height: 530,
   },
 ]
 

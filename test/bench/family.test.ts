@@ -26,7 +26,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   failover: [],
   handover: [],
 }
-const MICRO = ['records', 'key-schedule', 'envelope', 'checkpoint', 'http']
+const MICRO = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http']
 
 function resultOf(name: string): BenchResult {
   const file = readdirSync(directory).find(one => one.startsWith(`${name}-2`))!

@@ -1,0 +1,64 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeCertificates } from '../../certs/authority.ts'
+import { loadCertificate } from '../../certs/load.ts'
+import { KeyRing } from '../../src/containers/key-ring.ts'
+import { loadProvider } from '../../src/containers/membership.ts'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
+import type { CryptoProvider } from '../../src/tls13/index.ts'
+import { verifier } from '../../src/tls13/io/verify.ts'
+import { encodeCheckpoint } from '../../src/transfer/checkpoint.ts'
+import { checkpointRecords } from '../../src/transfer/leg.ts'
+import { equal } from '../../src/wire/index.ts'
+import { insist, type MicroCase, micro } from '../lib/micro.ts'
+import { Mover } from '../lib/mover.ts'
+
+const SPANS = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
+const CONTEXT = { sessionId: new Uint8Array(16), generation: 1, received: 1000 }
+
+/** What do the parts of a checkpoint cost that a relayed connection leaves with every response, before it is written? */
+async function main(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
+  try {
+    await makeCertificates({
+      directory,
+      certificates: [{ name: 'bench', hosts: ['raw-a.local'] }],
+      now: Date.now(),
+    })
+    const certificate = loadCertificate(directory, 'bench')
+    const verify = verifier({ ca: readFileSync(join(directory, 'ca.crt'), 'utf8') })
+    const names = probeEvp().available ? (['evp', 'node'] as const) : (['node'] as const)
+    const providers = await Promise.all(names.map(name => loadProvider(name)))
+    await micro(
+      'leg',
+      providers.flatMap(one => casesOf(one, new Mover(one, certificate, 'raw-a.local', verify))),
+    )
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function casesOf(provider: CryptoProvider, mover: Mover): MicroCase[] {
+  const { checkpoints } = new KeyRing(provider, SPANS)
+  const encoded = (): Uint8Array => encodeCheckpoint({ busy: false, attempts: 0, envelope: mover.snapshot() })
+  const framed = (sealed: Uint8Array): Uint8Array[] => {
+    const { generation, received } = CONTEXT
+    return checkpointRecords({ functionName: 'raw-a', generation, received, sealed })
+  }
+  const plaintext = encoded()
+  const sealed = checkpoints.seal(CONTEXT, plaintext)
+  const check = (): void => {
+    const opened = checkpoints.open(CONTEXT, sealed)
+    insist(opened !== undefined && equal(opened, plaintext), 'what was sealed cannot be opened')
+  }
+  const { name } = provider
+  return [
+    { name: `${name}: snapshot, encode`, check, run: encoded },
+    { name: `${name}: seal`, check, run: () => checkpoints.seal(CONTEXT, plaintext) },
+    { name: `${name}: frame for the leg`, check, run: () => framed(sealed) },
+    { name: `${name}: all of it`, check, run: () => framed(checkpoints.seal(CONTEXT, encoded())) },
+  ]
+}
+
+await main()
