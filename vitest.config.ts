@@ -8,5 +8,7 @@ export default defineConfig({
     // Whole platforms of six processes are started in these, on machines that do other things, too.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Every container that is started would work for a second to be quick later; here that would only be time.
+    env: { HOTPOTATO_REHEARSALS: '20' },
   },
 })

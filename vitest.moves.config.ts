@@ -18,7 +18,7 @@ export default defineConfig({
       'test/{tls13,http,interop,containers}/**/*.test.ts',
       'test/properties/{conversation,input,through-moves}.test.ts',
     ],
-    env: { HOTPOTATO_THROUGH_MOVES: '1' },
+    env: { ...ordinary.test?.env, HOTPOTATO_THROUGH_MOVES: '1' },
   },
   plugins: [
     {

@@ -52,9 +52,9 @@ const DEFAULT: MigrationPlan = {
 const QUICK: MigrationPlan = {
   ...DEFAULT,
   warmUp: 1,
-  least: 4,
+  least: 3,
   rounds: 4,
-  seconds: 6,
+  seconds: 5,
   warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300 },
   size: { requests: 50, fetches: 25, reconnects: 2, parts: 100 },
   slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },

@@ -153,7 +153,7 @@ function factorsOf(mode: Mode, values: Values<typeof OPTIONS>): Factors {
     provider: list(
       'provider',
       ['evp', 'node', 'noble'],
-      mode === 'quick' ? providers.slice(0, 2) : providers,
+      mode === 'quick' ? providers.slice(0, 1) : providers,
     ),
     suite: list('suite', SUITES, all ? SUITES : SUITES.slice(0, 1)),
     channel: list('channel', ['native', 'ipc'], all && channel === 'native' ? ['native', 'ipc'] : [channel]),

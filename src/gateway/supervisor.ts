@@ -187,7 +187,9 @@ export class Supervisor {
   }
 
   async #statusOf({ name, functionName, life, member }: Replica): Promise<MemberStatus> {
-    const counters = member === undefined ? {} : await this.#ask(member.id)
+    // Who is still starting has nothing to tell, and may take its time to say so.
+    const asked = member !== undefined && member.peer !== undefined
+    const counters = asked ? await this.#ask(member.id) : {}
     return {
       name,
       role: functionName === '' ? 'gateway' : 'container',

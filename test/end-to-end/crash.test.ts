@@ -221,7 +221,7 @@ describe('a container is killed', () => {
   it('again and again', async () => {
     const { client, first } = await settled()
     let { container } = first
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       await platform.kill(container!)
       const next = await client.request('/echo')
       expect(next).toMatchObject({ status: 200 })
