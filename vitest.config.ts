@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // The default leaves a core to the watcher. Those that start platforms wait more than they work.
     maxWorkers: 3,
+    // Files share their worker's modules: to load them anew for each takes longer than many of the tests.
+    isolate: false,
     // Whole platforms of six processes are started in these, on machines that do other things, too.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -11,7 +11,8 @@ import { type PlatformStatus, statusText } from './status.ts'
 import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
-const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
+const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config hotpotato.yml]
+       hotpotato stop|logs [--config hotpotato.yml]
        hotpotato status [--connections] [--json] [--config hotpotato.yml]
        hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
        hotpotato move CONNECTION CONTAINER | restart gateway [--config hotpotato.yml]
@@ -20,7 +21,7 @@ const USAGE = `usage: hotpotato up|stop|logs [--config hotpotato.yml]
        hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
-  up       start the gateway and the containers, and stay
+  up       start the gateway and the containers, and stay; --carrier and --duplicate go before the configuration
   stop     end what runs
   status   what runs, and what it has done; --connections lists every connection
   logs     follow the log
@@ -54,14 +55,25 @@ async function main(): Promise<void> {
       connections: { type: 'boolean', default: false },
       as: { type: 'string', default: 'envelope' },
       secrets: { type: 'boolean', default: false },
+      carrier: { type: 'string' },
+      duplicate: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   const [command, ...names] = positionals
+  if (values.help || command === 'help') {
+    say(USAGE)
+    return
+  }
   const [file, count] = names
   const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
   switch (command) {
     case 'up':
-      return up(values.config)
+      return up(values.config, {
+        ...process.env,
+        ...(values.carrier === undefined ? {} : { HOTPOTATO_CARRIER: values.carrier }),
+        ...(values.duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
+      })
     case 'stop':
       return stop(runDirectory())
     case 'status':

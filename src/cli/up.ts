@@ -18,9 +18,16 @@ export class UpError extends Error {
   override readonly name = 'UpError'
 }
 
-/** Starts the platform and keeps it running until it is told to stop. @throws UpError, ConfigError */
-export async function up(configFile: string): Promise<void> {
-  const { config, warnings } = loadConfig(configFile, process.env)
+/**
+ * Starts the platform and keeps it running until it is told to stop.
+ * @param variables what goes before the configuration, as in the environment
+ * @throws UpError, ConfigError
+ */
+export async function up(
+  configFile: string,
+  variables: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { config, warnings } = loadConfig(configFile, variables)
   for (const warning of warnings) say(`note: ${warning}`)
   const { runDirectory } = config
   makeRunDirectory(runDirectory)

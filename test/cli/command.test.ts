@@ -229,6 +229,8 @@ describe('up, when something is wrong', () => {
         `${join(directory, 'hotpotato.yml')}: `,
       ),
     })
+    const road = await hotpotato(directory, ['up', '--carrier', 'pigeon'])
+    expect(road).toMatchObject({ code: 1, stderr: expect.stringContaining('must be fd or relay') })
     const other = await hotpotato(directory, ['up'], { HOTPOTATO_PROVIDER: 'magic' })
     expect(other).toMatchObject({
       code: 1,
@@ -238,6 +240,9 @@ describe('up, when something is wrong', () => {
 
   it('prints how it is used', async () => {
     expect(await hotpotato(directory, [])).toMatchObject({ code: 2 })
+    const asked = await hotpotato(directory, ['--help'])
+    expect(asked).toMatchObject({ code: 0, stderr: '' })
+    expect(asked.stdout).toMatch(/^usage: hotpotato up/)
     expect((await hotpotato(directory, ['--nonsense'])).code).toBe(1)
   })
 })
