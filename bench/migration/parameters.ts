@@ -84,6 +84,8 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
   const variations = Object.entries(factors).flatMap(([name, [, ...others]]) =>
     (others as readonly string[]).map((value): Circumstances => ({ ...base, [name]: value })),
   )
+  // There is no time to wait for rehearsals, and they would be measured, too.
+  const rehearsing = mode === 'quick' ? { rehearsals: 0 } : {}
   const scenes = [base, ...variations].flatMap((one, index): SceneOptions[] => {
     const reason = cannotRun(one)
     if (reason !== undefined) {
@@ -93,11 +95,17 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
     }
     const containers = index === 0 ? Math.max(2, ...sweeps.chain) : 2
     const { 'raw-function': rawFunction, profile } = values
-    const scene = { ...one, containers, marks: false, ...(rawFunction === undefined ? {} : { rawFunction }) }
+    const scene = {
+      ...one,
+      ...rehearsing,
+      containers,
+      marks: false,
+      ...(rawFunction === undefined ? {} : { rawFunction }),
+    }
     return [profile === undefined ? scene : { ...scene, profiles: `${profile}/${index}` }]
   })
   const stages = cannotWatch(base, values)
-  if (stages === undefined) scenes.push({ ...base, containers: 2, marks: true })
+  if (stages === undefined) scenes.push({ ...base, ...rehearsing, containers: 2, marks: true })
   else skipped.push({ name: 'stage', labels: { ...base }, reason: stages })
   if (openScene(scenes) === undefined)
     skipped.push({

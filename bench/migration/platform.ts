@@ -21,7 +21,15 @@ export type Kind = (typeof KINDS)[number]
 
 export type PlatformOptions = Pick<
   SceneOptions,
-  'provider' | 'channel' | 'carrier' | 'seal' | 'containers' | 'marks' | 'rawFunction' | 'profiles'
+  | 'provider'
+  | 'channel'
+  | 'carrier'
+  | 'seal'
+  | 'containers'
+  | 'marks'
+  | 'rehearsals'
+  | 'rawFunction'
+  | 'profiles'
 >
 
 /** A whole hotpotato, started for the bench: real processes, free ports, certificates and logs in a directory of its own. */
@@ -115,7 +123,10 @@ function functionsOf(containers: number): string[] {
   return KINDS.flatMap(kind => tourOf(kind, kind === 'raw' ? containers : 2))
 }
 
-function configuration(directory: string, { containers, rawFunction, carrier }: PlatformOptions): string {
+function configuration(
+  directory: string,
+  { containers, rawFunction, carrier, rehearsals }: PlatformOptions,
+): string {
   const modules: Record<Kind, string> = {
     raw: rawFunction ?? compiled('../functions/twice-raw.js'),
     fetch: compiled('../functions/twice-fetch.js'),
@@ -125,8 +136,7 @@ function configuration(directory: string, { containers, rawFunction, carrier }: 
   )
   return JSON.stringify({
     runDirectory: directory,
-    // The bench warms up itself, and whatever is rehearsed in idle time would be measured, too.
-    rehearsals: 0,
+    ...(rehearsals === undefined ? {} : { rehearsals }),
     certificates: directory,
     // Only what is not the default: a platform without relays does not know the key.
     ...(carrier === 'fd' ? {} : { carrier }),

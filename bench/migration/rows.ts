@@ -83,6 +83,8 @@ export interface SceneOptions extends Circumstances {
   readonly containers: number
   /** Whether its processes note the moments that stages lie between. */
   readonly marks: boolean
+  /** Moves that each container rehearses when it has nothing to do; undefined: as many as it does for anybody. */
+  readonly rehearsals?: number
   readonly rawFunction?: string
   readonly profiles?: string
 }

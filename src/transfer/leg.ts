@@ -99,6 +99,24 @@ export function checkpointRecords(checkpoint: LegCheckpoint): Uint8Array[] {
   return records
 }
 
+/** Bytes of the head of a checkpoint besides the name. */
+const CHECKPOINT_HEAD = 1 + 4 + 8
+
+/**
+ * What a gateway has to know of each {@link LegCheckpoint} at once, without making anything of the rest.
+ * @returns undefined for bytes that are none
+ */
+export function checkpointHead(
+  bytes: Uint8Array,
+): { readonly generation: number; readonly received: number } | undefined {
+  const name = bytes[0] ?? 0
+  if (name < 1 || name > 63 || bytes.length < CHECKPOINT_HEAD + name) return undefined
+  for (let at = 1; at <= name; at++) if (bytes[at]! < 0x21 || bytes[at]! > 0x7e) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset + 1 + name)
+  const received = view.getUint32(4) * 2 ** 32 + view.getUint32(8)
+  return Number.isSafeInteger(received) ? { generation: view.getUint32(0), received } : undefined
+}
+
 /** @throws DecodeError for bytes that are no checkpoint */
 export function decodeCheckpoint(bytes: Uint8Array): LegCheckpoint {
   return decode(LegCheckpoint, bytes)

@@ -1,10 +1,11 @@
-import { concat, DecodeError, EMPTY, encode } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import {
+  checkpointHead,
   decodeCheckpoint,
   HEADER_LENGTH,
   LARGEST_TLS_FRAGMENT,
   LEG_CONTENT_TYPE,
-  LegCheckpoint,
+  type LegCheckpoint,
   type Mark,
   markOf,
 } from './leg.ts'
@@ -51,7 +52,10 @@ export class Relay {
   #retainedLength: number
   /** False once more has come than is retained, until the next checkpoint covers it. */
   #complete = true
-  #checkpoint: LegCheckpoint | undefined
+  /** The newest {@link LegCheckpoint} as it came, at the start of memory that is used for each in turn; empty before the first. */
+  #checkpoint: Uint8Array = EMPTY
+  #checkpointLength = 0
+  #generation = 0
   #records = 0
   #sent = false
   /** The start of a record, whose rest has not come. */
@@ -77,7 +81,7 @@ export class Relay {
     const relay = new Relay(state.retained)
     relay.#received = state.received
     relay.#complete = state.complete
-    relay.#checkpoint = state.checkpoint.length === 0 ? undefined : decodeCheckpoint(state.checkpoint)
+    if (state.checkpoint.length > 0) relay.#remember(state.checkpoint, decodeCheckpoint(state.checkpoint))
     relay.#records = state.records
     relay.#sent = state.sent
     relay.#keep(state.partial)
@@ -95,7 +99,7 @@ export class Relay {
       received: this.#received,
       retained: concat(...this.#retained),
       complete: this.#complete,
-      checkpoint: this.#checkpoint === undefined ? EMPTY : encode(LegCheckpoint, this.#checkpoint),
+      checkpoint: this.#checkpoint.slice(0, this.#checkpointLength),
       records: this.#records,
       sent: this.#sent,
       partial: this.#partial.slice(0, this.#partialLength),
@@ -107,17 +111,17 @@ export class Relay {
 
   /** Whether the connection outlives its container now. */
   get survivable(): boolean {
-    return this.#complete && (this.#checkpoint !== undefined || !this.#sent)
+    return this.#complete && (this.#checkpointLength > 0 || !this.#sent)
   }
 
   /** The newest checkpoint's generation; 0 before the first. */
   get generation(): number {
-    return this.#checkpoint?.generation ?? 0
+    return this.#generation
   }
 
   /** The function whose containers can go on; undefined before the first checkpoint. */
   get functionName(): string | undefined {
-    return this.#checkpoint?.functionName
+    return this.#newest?.functionName
   }
 
   /** Why the leg makes no sense; nothing is forwarded from then on. */
@@ -179,6 +183,8 @@ export class Relay {
     }
     forward(at)
     this.#keep(this.#failure === undefined ? all.subarray(at) : EMPTY)
+    // Most of what is held back goes on within the same read; the rest must outlive the memory that it was read into.
+    if (this.#held !== undefined) this.#held = this.#held.map(records => this.#owned(records, all))
     return out
   }
 
@@ -196,7 +202,7 @@ export class Relay {
     this.#piecesLength = 0
     if (!this.#complete)
       return { kind: 'lost', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
-    const checkpoint = this.#checkpoint
+    const checkpoint = this.#newest
     if (checkpoint === undefined) {
       if (this.#sent) return { kind: 'lost', reason: 'the handshake was underway' }
       return { kind: 'anew', inbound: concat(...this.#retained) }
@@ -213,9 +219,13 @@ export class Relay {
       out.push(records)
       return
     }
-    this.#held.push(records.slice())
+    this.#held.push(records)
     this.#heldLength += records.length
     if (this.#heldLength > HELD) this.#fail('too much is held back')
+  }
+
+  #owned(records: Uint8Array, read: Uint8Array): Uint8Array {
+    return records.buffer === read.buffer ? records.slice() : records
   }
 
   /** What is held back is covered by the checkpoint that it waits for. */
@@ -273,16 +283,12 @@ export class Relay {
   }
 
   #onCheckpoint(out: Uint8Array[]): void {
-    // One piece is a view of the stream's memory: it is copied here in any case.
-    const bytes = concat(...this.#pieces)
+    const bytes = this.#pieces.length === 1 ? this.#pieces[0]! : concat(...this.#pieces)
     this.#pieces = []
     this.#piecesLength = 0
-    let checkpoint: LegCheckpoint
-    try {
-      checkpoint = decodeCheckpoint(bytes)
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      this.#fail(`a checkpoint that is none: ${error.message}`)
+    const checkpoint = checkpointHead(bytes)
+    if (checkpoint === undefined) {
+      this.#fail('a checkpoint that is none')
       return
     }
     if (checkpoint.received > this.#received) {
@@ -297,9 +303,21 @@ export class Relay {
     this.#held = undefined
     this.#heldLength = 0
     for (const records of held) this.#forward(records, out)
-    this.#checkpoint = checkpoint
+    this.#remember(bytes, checkpoint)
     this.#records = 0
     this.#release(checkpoint.received)
+  }
+
+  #remember(bytes: Uint8Array, { generation }: Pick<LegCheckpoint, 'generation'>): void {
+    if (bytes.length > this.#checkpoint.length) this.#checkpoint = new Uint8Array(2 * bytes.length)
+    this.#checkpoint.set(bytes)
+    this.#checkpointLength = bytes.length
+    this.#generation = generation
+  }
+
+  get #newest(): LegCheckpoint | undefined {
+    if (this.#checkpointLength === 0) return undefined
+    return decodeCheckpoint(this.#checkpoint.subarray(0, this.#checkpointLength))
   }
 
   /** Forgets what a checkpoint covers. */
