@@ -11,6 +11,7 @@ import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
+import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
@@ -221,6 +222,8 @@ export class Host implements ConnectionHost {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
+    const against = objection(envelope, this.tls, Date.now())
+    if (against !== undefined) return this.#refuse('policy', against)
     let stream: ByteStream
     let connection: Connection
     try {
@@ -271,6 +274,12 @@ export class Host implements ConnectionHost {
   borrow(request: LoanRequest, settle: (answer: LoanAnswer) => void): void {
     if (this.#draining) {
       settle({ outcome: 'refused', reason: 'busy', detail: `${this.container} is about to stop` })
+      return
+    }
+    // What a session has shown of its client does not come with a request that is lent.
+    const against = objection({ tls: undefined }, this.tls, Date.now())
+    if (against !== undefined) {
+      settle({ outcome: 'refused', reason: 'policy', detail: against })
       return
     }
     const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path

@@ -6,11 +6,21 @@ export function unavailable(
   functionName: string,
   why: 'none ready' | 'gone' | { readonly reason: RefusalReason; readonly detail: string },
 ): Problem {
+  if (typeof why === 'object' && why.reason === 'policy') return misdirected(functionName, why.detail)
   return {
     name: 'function-unavailable',
     status: 503,
     detail: `${sentence(functionName, why)}; the connection is intact`,
     headers: [['retry-after', '1']],
+  }
+}
+
+/** A function does not take the request on this connection. */
+export function misdirected(functionName: string, detail: string): Problem {
+  return {
+    name: 'misdirected-request',
+    status: 421,
+    detail: `the function ${functionName} is not for this connection: ${detail}; open one to its own host name`,
   }
 }
 

@@ -18,6 +18,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly routes: readonly RouteEntry[]
   readonly certificate: { readonly directory: string; readonly name: string }
   readonly tls: TlsSettings
+  /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
+  readonly clientAuthorities: string | undefined
   readonly timers: TimerSettings
   /** That a request for another function waits for an HTTP/2 connection to become quiet. */
   readonly quietMilliseconds: number

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { loadCertificate } from '../../certs/load.ts'
 import { type Exceeded, limitsFor } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
+import { verifier } from '../tls13/io/verify.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
@@ -127,9 +129,18 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
 
+/** That clients show a certificate of one of the authorities in a file. @throws Error it cannot be read, or has none */
+function demand(file: string): NonNullable<ServerConfig['clientCertificates']> {
+  try {
+    return { required: true, verify: verifier({ ca: readFileSync(file, 'utf8'), purpose: 'client' }) }
+  } catch (error) {
+    throw new Error(`clientAuthorities ${file}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 /** The TLS configuration of a container: its own certificate, and tickets under keys that its function's replicas share. */
 function tlsConfig(
-  { certificate, tls, http2 }: WorkerSettings,
+  { certificate, tls, http2, clientAuthorities }: WorkerSettings,
   given: ServerConfig['provider'],
   keyRing: KeyRing,
 ): ServerConfig {
@@ -140,6 +151,7 @@ function tlsConfig(
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
+    ...(clientAuthorities === undefined ? {} : { clientCertificates: demand(clientAuthorities) }),
     ...(tls.tickets.count === 0
       ? {}
       : {

@@ -31,6 +31,8 @@ export interface FunctionConfig {
   readonly duplicate: boolean | undefined
   /** Which of its requests may be begun a second time after a container died over them. */
   readonly retries: Retries
+  /** The path of a file with authorities (PEM): its clients must show a certificate of theirs; undefined: they need none. */
+  readonly clientAuthorities: string | undefined
 }
 
 /** How a connection reaches its container: as the client's socket itself, or relayed by the gateway. */
@@ -308,6 +310,9 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     carrier: oneOf(CARRIERS, undefined),
     duplicate: truth(undefined),
     retries: oneOf(RETRIES, 'idempotent'),
+    clientAuthorities: scalar('the path of a file with certificates', undefined, one =>
+      isText(one) ? resolve(place.directory, one) : undefined,
+    ),
   })
   return { name, ...fields(value, place) }
 }

@@ -53,6 +53,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           routes,
           certificate: { directory: config.certificates, name: one.certificate },
           tls: config.tls,
+          clientAuthorities: one.clientAuthorities,
           timers: timers(config),
           quietMilliseconds: config.connection.quietSeconds * 1000,
           rehearsals: config.rehearsals,

@@ -59,6 +59,8 @@ export const RefusalReason = enumeration('RefusalReason', uint8, {
   draining: 7,
   /** The descriptor did not come, or is no stream. */
   descriptor: 8,
+  /** The target's own rules do not hold for the session: a client certificate that it lacks, for instance. */
+  policy: 9,
 })
 export type RefusalReason = TypeOf<typeof RefusalReason>
 

@@ -53,9 +53,12 @@ export const LoanAnswer = select(
       length: optional(uint32),
       body: opaque(0, CEILING),
     }),
-    /** `busy`: nothing was done, another container may be asked. `broken`: there is no whole response, but the function has run. */
+    /**
+     * `busy`: nothing was done, another container may be asked. `broken`: there is no whole response, but the function has run. `policy`: nothing
+     * was done, and the request belongs on a connection of its own.
+     */
     refused: struct('LoanRefused', {
-      reason: enumeration('LoanRefusal', uint8, { busy: 1, broken: 2 }),
+      reason: enumeration('LoanRefusal', uint8, { busy: 1, broken: 2, policy: 3 }),
       detail: text(0, 255),
     }),
   },

@@ -6,7 +6,7 @@ import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import { LOAN_BYTES } from '../policy.ts'
 import { timeoutProblem } from '../timeout.ts'
-import { unavailable } from '../unavailable.ts'
+import { misdirected, unavailable } from '../unavailable.ts'
 import { type CallOwner, lengthField, withLength } from './call.ts'
 
 /** A request on one stream that is lent: it is gathered here, served by a container of its function, and answered here. */
@@ -102,6 +102,7 @@ export class Loan {
     else if (answer.outcome === 'refused') {
       const { reason, detail } = answer
       if (reason === 'busy') this.#answer(unavailable(this.#functionName, { reason: 'draining', detail }))
+      else if (reason === 'policy') this.#answer(misdirected(this.#functionName, detail))
       else this.#answer({ name: 'response-lost', status: 502, detail })
     } else {
       const { status, headers, length, body } = answer
