@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // The default leaves a core to the watcher. Those that start platforms wait more than they work.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // Files share their worker's modules: to load them anew for each takes longer than many of the tests.
     isolate: false,
     // Whole platforms of six processes are started in these, on machines that do other things, too.

@@ -22,6 +22,13 @@ const LONG = process.env.HOTPOTATO_LONG === '1'
 const SESSION_ID = new Uint8Array(16).fill(5)
 /** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
 const LONG_AFTER = 2 ** 30
+const NEVER = {
+  headers: LONG_AFTER,
+  'request-body': LONG_AFTER,
+  'keep-alive': LONG_AFTER,
+  handler: LONG_AFTER,
+  container: LONG_AFTER,
+}
 const GATEWAY = 50
 /** Bytes in front of a record's fragment (RFC 8446, Section 5.2). */
 const HEADER = 5
@@ -124,7 +131,7 @@ class World {
       this.begun.set(path, (this.begun.get(path) ?? 0) + 1)
       return { status: 200, body: path.startsWith('/large') ? new Uint8Array(200_000).fill(7) : method }
     }
-    const host = new FakeHost(answer, { timers: { 'keep-alive': LONG_AFTER } })
+    const host = new FakeHost(answer, { timers: NEVER })
     const { provider } = this.ledger
     const tickets = { sealer: ticketSealer(provider), count: 2 }
     Object.assign(host, { tls: { ...host.tls, provider, alpn: ['http/1.1'], tickets } })

@@ -22,6 +22,13 @@ const KEY_UPDATE = Uint8Array.of(24, 0, 0, 1, 0, 22)
 const SESSION_ID = new Uint8Array(16).fill(5)
 /** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
 const LONG_AFTER = 2 ** 30
+const NEVER = {
+  headers: LONG_AFTER,
+  'request-body': LONG_AFTER,
+  'keep-alive': LONG_AFTER,
+  handler: LONG_AFTER,
+  container: LONG_AFTER,
+}
 
 /** What the client does, one after the other. `half`: a request whose rest comes with the next step. */
 const STEPS = ['get', 'keys', 'post', 'pipeline', 'keys and get', 'half', 'rest', 'large', 'get'] as const
@@ -107,7 +114,7 @@ class World {
   }
 
   #host(): FakeHost {
-    const host = new FakeHost(request => this.#answer(request), { timers: { 'keep-alive': LONG_AFTER } })
+    const host = new FakeHost(request => this.#answer(request), { timers: NEVER })
     const { provider } = this.ledger
     Object.assign(host, {
       tls: {

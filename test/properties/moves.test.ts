@@ -19,7 +19,7 @@ import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step 
  * that moves to and fro stops at every byte in any case.
  */
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
-const STRIDE = { within: EVERY_BYTE ? 1 : 9, between: EVERY_BYTE ? 1 : 61 }
+const STRIDE = { within: EVERY_BYTE ? 1 : 25, between: EVERY_BYTE ? 1 : 121 }
 
 /** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
 const PATIENCE = 180_000

@@ -3,7 +3,7 @@ import { ContentType } from '../../src/tls13/codepoints.ts'
 import type { CipherSuite } from '../../src/tls13/crypto/provider.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
-import { concat, EMPTY } from '../../src/wire/index.ts'
+import { concat, EMPTY, equal } from '../../src/wire/index.ts'
 import { providers, scripted } from '../providers/providers.ts'
 
 const { application_data, handshake } = ContentType
@@ -32,7 +32,8 @@ describe.each(providers)('$name', ({ cipherSuites }) => {
         }
         const taken = output.take()
         expect(taken.length).toBe(length > 0 ? 1 : 0)
-        expect(concat(...taken)).toEqual(concat(...expected))
+        // To compare so many bytes one by one would take vitest seconds.
+        expect(equal(concat(...taken), concat(...expected))).toBe(true)
         expect(output.protection.state.sequenceNumber).toBe(alone.state.sequenceNumber)
       }
     }
