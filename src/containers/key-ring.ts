@@ -21,8 +21,8 @@ import {
 /** Bytes of the name of who made a secret. */
 const ORIGIN_LENGTH = 8
 const SECRET_LENGTH = 32
-/** Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. */
-const MOST_ORIGINS = 256
+/** Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. 1365 fit into one {@link SharedRing}. */
+const MOST_ORIGINS = 1024
 
 /** One replica's secret, as its siblings know it. */
 export const RingSecret = struct('RingSecret', {
