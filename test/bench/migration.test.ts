@@ -151,7 +151,15 @@ describe.sequential('bench:migration', () => {
   })
 
   test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 400_000 }, async () => {
-    const { code } = await run(['--quick', '--seal', 'on,off', '--channel', 'native,ipc', '--provider', 'evp,node'])
+    const { code } = await run([
+      '--quick',
+      '--seal',
+      'on,off',
+      '--channel',
+      'native,ipc',
+      '--provider',
+      'evp,node',
+    ])
     expect(code).toBe(0)
     const result = kept()
     expect(faultsOf(result)).toEqual([])

@@ -13,6 +13,7 @@ import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
 import { FakeHost, FakeStream } from '../containers/connection-scene.ts'
+import { DeadlyStream, Death, LONG_AFTER, NEVER } from '../lib/deadly-stream.ts'
 import { NonceLedger, type Sealed } from '../lib/nonce-ledger.ts'
 import { clientConfig, ticketSealer } from '../lib/pair.ts'
 import { below, seeded } from '../lib/random.ts'
@@ -20,15 +21,6 @@ import { below, seeded } from '../lib/random.ts'
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const LONG = process.env.HOTPOTATO_LONG === '1'
 const SESSION_ID = new Uint8Array(16).fill(5)
-/** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
-const LONG_AFTER = 2 ** 30
-const NEVER = {
-  headers: LONG_AFTER,
-  'request-body': LONG_AFTER,
-  'keep-alive': LONG_AFTER,
-  handler: LONG_AFTER,
-  container: LONG_AFTER,
-}
 const GATEWAY = 50
 /** Bytes in front of a record's fragment (RFC 8446, Section 5.2). */
 const HEADER = 5
@@ -38,31 +30,6 @@ const IN_A_BODY = STEPS.indexOf('body') + 1
 
 const native = probe()
 const libc = native.available ? native.libc : (undefined as never)
-
-/** A container's process dies in the middle of a write: nothing of it runs on. */
-class Death extends Error {}
-
-/** A stream whose writer may die over a write, of which the kernel has a part by then. */
-class DeadlyStream extends FakeStream {
-  readonly #pass: (bytes: Uint8Array) => void
-  #dead = false
-
-  constructor(pass: (bytes: Uint8Array) => void) {
-    super()
-    this.#pass = pass
-  }
-
-  override write(chunks: readonly Uint8Array[]) {
-    if (this.#dead) throw new Death()
-    try {
-      if (this.state === 'open' && !this.finished) this.#pass(concat(...chunks))
-    } catch (error) {
-      this.#dead = true
-      throw error
-    }
-    return super.write(chunks)
-  }
-}
 
 /**
  * A client, a kernel that counts, a file of slots, and containers that die: over a write, after so many bytes, or between two steps. Everything is real but
