@@ -69,7 +69,7 @@ export class Pool {
       const supervisor = new Supervisor({
         ...planned,
         // Nobody is to be killed for being slow here.
-        liveness: { period: 3_600_000, failure: 36_000_000 },
+        liveness: { period: 3_600_000, failure: 36_000_000, start: 36_000_000 },
         channel,
         logDescriptor: log,
         log: pino({ level: 'silent' }),

@@ -138,8 +138,12 @@ function makeSupervisor(config: Config): Supervisor {
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
-  const { periodSeconds, failureSeconds } = config.liveness
-  const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000 }
+  const { periodSeconds, failureSeconds, startSeconds } = config.liveness
+  const liveness = {
+    period: periodSeconds * 1000,
+    failure: failureSeconds * 1000,
+    start: startSeconds * 1000,
+  }
   return new Supervisor({ ...planned, liveness, channel: channel.kind, logDescriptor, log })
 }
 

@@ -167,6 +167,11 @@ export class Host implements ConnectionHost {
     this.slots.remove(id)
   }
 
+  /** That container cannot be spoken to: nothing is offered to it any more. It may live. */
+  unreachable(id: number): void {
+    this.#others.remove(id)
+  }
+
   /** That container is about to go: nothing is offered to it any more. */
   leaves(id: number): void {
     this.#others.draining(id)

@@ -422,6 +422,7 @@ const ROOT = section({
   liveness: section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
+    startSeconds: seconds(1, 3600, 30),
   }),
   rehearsals: whole(0, 1_000_000, 3000),
   restart: section({

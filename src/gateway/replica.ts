@@ -9,6 +9,8 @@ export class Replica {
   readonly life: LifeCycle
   /** The process that fills it now. */
   member: Member | undefined
+  /** One of its processes did not become ready in time: nobody waits for it any more. */
+  overdue = false
   /** What will start the next one. */
   restart: NodeJS.Timeout | undefined
 

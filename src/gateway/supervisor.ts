@@ -18,8 +18,7 @@ const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that a new process has to become ready, and connections to leave an old one; and between two looks at that. */
-const START_TIMEOUT = 20_000
+/** Milliseconds that connections have to leave an old process; and between two looks at that. */
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
 /** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
@@ -29,8 +28,11 @@ export interface SupervisorOptions {
   readonly gateway: MemberSpec
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
-  /** Milliseconds between two questions whether a process lives, and of silence after which it is ended. */
-  readonly liveness: { readonly period: number; readonly failure: number }
+  /**
+   * Milliseconds between two questions whether a process lives; of silence after which it is ended; and that a new one
+   * has to become ready.
+   */
+  readonly liveness: { readonly period: number; readonly failure: number; readonly start: number }
   readonly restart: RestartPolicy
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
@@ -264,7 +266,8 @@ export class Supervisor {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const timer = setTimeout(() => settle(new Error(`${replica.name} is not ready in time`)), START_TIMEOUT)
+      const late = (): void => settle(new Error(`${replica.name} is not ready in time`))
+      const timer = setTimeout(late, this.#options.liveness.start)
       this.#expected.set(replica, settle)
     })
   }
@@ -322,14 +325,20 @@ export class Supervisor {
     this.#replicas.delete(replica)
   }
 
-  #receive({ replica, member }: Process, message: ControlMessage): void {
+  #receive(process: Process, message: ControlMessage): void {
+    const { replica, member } = process
     const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
       case 'ready':
-        this.#ready(replica, member, message.publicKey)
+        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
+        else this.#processes.offends(process, 'it says again that it is ready; that counts once')
         return
       case 'failed':
+        if (member.failure !== undefined || member.peer !== undefined) {
+          this.#processes.offends(process, 'it says that it cannot start, when it has')
+          return
+        }
         member.failure = message.reason
         this.#failed(replica, message.reason)
         return
@@ -343,19 +352,18 @@ export class Supervisor {
         this.#moves.answered(from, hex(message.sessionId), message)
         return
       case 'leaving':
-        if (replica.functionName === '') this.#relieve(replica)
+        this.#relieve(replica)
+        return
+      case 'unreachable':
+        this.#processes.lost(message.id, message.reason)
     }
   }
 
   /** Introduces a process to all others, and all others to it. */
   #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
     const { name, functionName } = replica
-    if (member.peer !== undefined) {
-      this.#options.log.warn(`${name} says again that it is ready; that counts once`)
-      return
-    }
-    const role = functionName === '' ? 'gateway' : 'container'
-    this.#processes.introduce(member, { id: member.id, role, name, functionName, publicKey })
+    const { id, role } = member
+    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
     replica.life.ready(performance.now())
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
@@ -397,10 +405,25 @@ export class Supervisor {
       this.#options.log.error({ pid: member.child.pid }, `${replica.name} hangs; it is killed`)
       member.child.kill('SIGKILL')
     }
+    this.#checkStarting()
+  }
+
+  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
+  #checkStarting(): void {
+    const { start } = this.#options.liveness
+    for (const { replica, member } of this.#processes.all) {
+      if (member.peer !== undefined || performance.now() - member.since < start) continue
+      const { pid } = member.child
+      this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
+      replica.overdue = true
+      member.child.kill('SIGKILL')
+    }
+    this.#checkStarted()
   }
 
   #checkStarted(): void {
-    if (this.#started === undefined || [...this.#replicas].some(({ ready }) => !ready)) return
+    if (this.#started === undefined) return
+    if ([...this.#replicas].some(({ ready, overdue }) => !ready && !overdue)) return
     this.#started.resolve()
     this.#started = undefined
   }
@@ -427,7 +450,7 @@ export class Supervisor {
       return
     }
     this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
-    if (failure === undefined)
+    if (failure === undefined && !replica.overdue)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
     replica.restart = setTimeout(() => {
       life.started()

@@ -19,7 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
-      liveness: { periodSeconds: 2, failureSeconds: 10 },
+      liveness: { periodSeconds: 2, failureSeconds: 10, startSeconds: 30 },
       rehearsals: 3000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },

@@ -48,6 +48,7 @@ class MemoryChannel implements Channel {
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
   onDrain: Channel['onDrain']
+  onLost: Channel['onLost']
   /** What `send` says, instead of sending. */
   result: SendResult | undefined
   readonly #post: Post
@@ -76,6 +77,11 @@ class MemoryChannel implements Channel {
 
   forget(id: number): void {
     this.peers.delete(id)
+  }
+
+  cut(id: number, reason: string): void {
+    this.peers.delete(id)
+    this.onLost?.(id, reason)
   }
 
   close(): void {}
@@ -211,7 +217,7 @@ describe('a file of slots', () => {
     target.courier.shareSlots(1, descriptor, 77)
     post.deliver()
     expect(source.files).toEqual([])
-    expect(source.told).toEqual(['nonsense from 2: slots from a peer that is no gateway'])
+    expect(source.told).toEqual(['nonsense from 2: a message of kind slots from a container'])
     expect(openNulls()).toBe(before)
     done()
   })

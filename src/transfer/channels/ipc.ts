@@ -1,21 +1,23 @@
 import type { ChildProcess, Serializable } from 'node:child_process'
 import { Reader } from '../../wire/index.ts'
-import type { Channel } from '../channel.ts'
+import { SUPERVISOR } from '../channel.ts'
 import { Descriptor } from '../streams/descriptor.ts'
 import type { StreamHandle } from '../streams/handle.ts'
+import type { AllowanceOptions } from './allowance.ts'
 import { Assembly, closeAll } from './assembly.ts'
-import { FramedChannel, readHeader } from './framed.ts'
+import { CLOSED, FramedChannel, readHeader } from './framed.ts'
 
 /**
- * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON message, which is
- * faster than `advanced` serialization for small ones. One descriptor per message, because Node sends one handle at a time and waits for an
- * acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the way begins to read.
+ * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON
+ * message, which is faster than `advanced` serialization for small ones. One descriptor per message, because Node sends
+ * one handle at a time and waits for an acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the
+ * way begins to read.
  */
 interface Packet {
   /** Marks our messages among whatever else the processes send to each other. */
   readonly hotpotato: 'frame' | 'returned'
-  /** Whom the frame is for; in `returned`, who is gone. */
-  readonly to: number
+  /** On the way to the broker: whom it is for. From the broker: who has sent it; in `returned`, who is gone. */
+  readonly peer: number
   readonly frame: string
 }
 
@@ -84,7 +86,8 @@ class Port {
 export class IpcChannel extends FramedChannel {
   readonly kind = 'ipc'
   readonly #port: Port
-  readonly #returned = new Assembly()
+  /** What the broker could not pass on, by whom it was for. */
+  readonly #returned = new Map<number, Assembly>()
 
   /** Opens this process's IPC channel. An `Error` if it was started without one. */
   static open(options: { readonly self: number }): IpcChannel {
@@ -116,32 +119,54 @@ export class IpcChannel extends FramedChannel {
   override close(): void {
     if (this.closed) return
     super.close()
-    this.#returned.clear()
     this.#port.close()
   }
 
   #onPacket(packet: Packet, descriptors: Descriptor[]): void {
     const frame = unpack(packet.frame)
-    if (packet.hotpotato === 'frame') this.receive(frame, descriptors, undefined)
+    if (packet.hotpotato === 'frame') this.receive(packet.peer, frame, descriptors)
     else {
       closeAll(descriptors)
-      reportReturned(this, this.#returned, packet.to, frame)
-      this.lose(packet.to)
+      this.#reportReturned(packet.peer, frame)
+      this.lose(packet.peer, CLOSED)
     }
   }
 
+  #reportReturned(to: number, frame: Uint8Array): void {
+    const reader = new Reader(frame)
+    const content = readHeader(reader)?.content
+    if (content?.kind !== 'fragment') return
+    const returned = this.#returned.get(to) ?? new Assembly()
+    this.#returned.set(to, returned)
+    const message = returned.accept(
+      { ...content, descriptors: 0 },
+      reader.bytes(reader.remaining),
+      [],
+      undefined,
+    )
+    if (typeof message === 'object') this.onUndeliverable?.(to, message.payload, false)
+  }
+
+  override forget(id: number): void {
+    super.forget(id)
+    this.#returned.delete(id)
+  }
+
   #onClose(): void {
-    for (const id of [...this.peers]) this.lose(id)
+    for (const id of [...this.peers]) this.lose(id, CLOSED)
   }
 }
 
-/** The supervisor's end, and the broker between its children. It never looks into what it passes on. */
+/**
+ * The supervisor's end, and the broker between its children. It never looks into what it passes on, and says itself who
+ * has sent it.
+ */
 export class IpcBroker extends FramedChannel {
   readonly kind = 'ipc'
   readonly #ports = new Map<number, Port>()
 
-  constructor(self = 0) {
-    super(self)
+  constructor(self = SUPERVISOR, allowance?: AllowanceOptions) {
+    super(self, allowance)
   }
 
   protected override get maxDescriptors(): number {
@@ -152,12 +177,12 @@ export class IpcBroker extends FramedChannel {
   attach(id: number, child: ChildProcess): void {
     const port = new Port(
       child,
-      (packet, descriptors) => this.#onPacket(port, packet, descriptors),
+      (packet, descriptors) => this.#onPacket(id, port, packet, descriptors),
       () => this.#detach(id),
     )
     try {
       this.register(id, (header, body, descriptors) =>
-        port.post(pack(id, header, body), descriptors[0]) ? 'sent' : 'gone',
+        port.post(pack(this.self, header, body), descriptors[0]) ? 'sent' : 'gone',
       )
     } catch (error) {
       port.close()
@@ -178,39 +203,38 @@ export class IpcBroker extends FramedChannel {
     this.#ports.delete(id)
   }
 
-  #detach(id: number): void {
+  override cut(id: number, reason: string): void {
+    this.#ports.get(id)?.close()
     this.#ports.delete(id)
-    this.lose(id)
+    super.cut(id, reason)
   }
 
-  #onPacket(source: Port, packet: Packet, descriptors: Descriptor[]): void {
-    if (packet.hotpotato === 'frame' && packet.to === this.self) {
-      this.receive(unpack(packet.frame), descriptors, undefined)
+  #detach(id: number): void {
+    this.#ports.delete(id)
+    this.lose(id, CLOSED)
+  }
+
+  #onPacket(from: number, source: Port, packet: Packet, descriptors: Descriptor[]): void {
+    const { hotpotato, peer: to, frame } = packet
+    if (hotpotato === 'frame' && to === this.self) {
+      this.receive(from, unpack(frame), descriptors)
       return
     }
-    if (packet.hotpotato === 'frame') {
-      const back = (): void => void source.post({ ...packet, hotpotato: 'returned' }, undefined)
-      const passed = this.#ports.get(packet.to)?.post(packet, descriptors[0], back) ?? false
+    if (hotpotato === 'frame') {
+      const back = (): void => void source.post({ hotpotato: 'returned', peer: to, frame }, undefined)
+      const target = this.#ports.get(to)
+      const passed = target?.post({ hotpotato, peer: from, frame }, descriptors[0], back) ?? false
       if (!passed) back()
     }
     closeAll(descriptors)
   }
 }
 
-function reportReturned(channel: Channel, returned: Assembly, to: number, frame: Uint8Array): void {
-  const reader = new Reader(frame)
-  const content = readHeader(reader)?.content
-  if (content?.kind !== 'fragment') return
-  const body = reader.bytes(reader.remaining)
-  const message = returned.accept(to, { ...content, descriptors: 0 }, body, [], undefined)
-  if (typeof message === 'object') channel.onUndeliverable?.(to, message.payload, false)
-}
-
-function pack(to: number, header: Uint8Array, body: Uint8Array): Packet {
+function pack(peer: number, header: Uint8Array, body: Uint8Array): Packet {
   const frame = Buffer.allocUnsafe(header.length + body.length)
   frame.set(header, 0)
   frame.set(body, header.length)
-  return { hotpotato: 'frame', to, frame: frame.toString('base64') }
+  return { hotpotato: 'frame', peer, frame: frame.toString('base64') }
 }
 
 function unpack(frame: string): Uint8Array {
@@ -220,9 +244,9 @@ function unpack(frame: string): Uint8Array {
 
 function isPacket(message: unknown): message is Packet {
   if (typeof message !== 'object' || message === null) return false
-  const { hotpotato, to, frame } = message as Record<string, unknown>
+  const { hotpotato, peer, frame } = message as Record<string, unknown>
   if (hotpotato !== 'frame' && hotpotato !== 'returned') return false
-  return typeof frame === 'string' && Number.isInteger(to)
+  return typeof frame === 'string' && Number.isInteger(peer)
 }
 
 function isHandle(value: unknown): value is StreamHandle {
