@@ -5,6 +5,7 @@ import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
+import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
@@ -47,6 +48,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   #protocol: Protocol
   #phase: Phase = 'open'
   #pumping = false
+  /** What the client sends may keep us busy for long: others have their turns meanwhile. */
+  readonly #turn: Turn
   #paused = false
   #readEnded = false
   readonly #departure = new Departure(this)
@@ -64,6 +67,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
+    this.#turn = new Turn(() => this.pump(), host.loop)
     this.#stream = stream
     this.sessionId = envelope.sessionId
     this.generation = envelope.generation
@@ -174,21 +178,37 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
   pump(): void {
     if (this.#pumping) return
+    if (this.#turn.over) {
+      this.#keep()
+      return
+    }
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
-      while (this.#phase === 'open' && this.#stream.state === 'open' && this.#step());
+      while (this.#phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
       this.#pumping = false
     }
-    if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
+    if (this.#readEnded && this.#phase === 'open' && !this.#turn.over) this.#protocol.inputEnded()
     if (this.#phase === 'open') this.#protocol.settle()
     if (this.#phase !== 'open') return
+    if (this.#turn.over) this.#keep()
     this.#session?.settle()
     this.out.flush()
     this.#applyBackpressure()
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#turn.goesOn()
+  }
+
+  /** What has come and is not worked off yet waits for the next turn, in memory of ours. */
+  #keep(): void {
+    if (this.#phase !== 'open') return
+    this.#protocol.receive(EMPTY)
+    this.#session?.settle()
   }
 
   #step(): boolean {
@@ -215,7 +235,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   #applyBackpressure(): void {
     if (this.#phase !== 'open') return
     const waiting = this.#protocol.buffered + (this.#session?.buffered ?? 0)
-    const full = waiting > HIGH_WATER && !this.#protocol.wantsInput
+    const full = this.#turn.over || (waiting > HIGH_WATER && !this.#protocol.wantsInput)
     if (full === this.#paused) return
     this.#paused = full
     if (full) this.#stream.pause()
@@ -256,6 +276,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   freeze(): Frozen | Promise<Frozen> {
     this.#phase = 'frozen'
+    this.#turn.stop()
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
@@ -410,6 +431,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   #close(why: 'ended' | 'moved' | 'unclean'): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#turn.stop()
     if (why !== 'moved') this.#survival?.done()
     this.#departure.ended()
     this.#idle.stop()

@@ -10,6 +10,7 @@ import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
+import { LOOP } from '../transport/turn.ts'
 import { DecodeError } from '../wire/index.ts'
 import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
@@ -80,6 +81,7 @@ export class Host implements ConnectionHost {
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly slots: SlotFiles
+  readonly loop = LOOP
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
