@@ -1,5 +1,5 @@
-/** Steps between two looks at the clock: most pieces of work are over before the first. */
-const STEPS = 16
+/** Steps before the first look at the clock: most work is over by then. */
+const STEPS = 8
 /** Milliseconds that one connection works at a stretch, while others wait. */
 const SLICE = 2
 
@@ -50,13 +50,15 @@ export class Turn {
   /** Whether another piece may be worked off now. */
   goesOn(): boolean {
     if (this.#over) return false
-    if (++this.#steps % STEPS !== 0) return true
-    const now = this.#loop.now()
-    if (this.#began === undefined) {
-      this.#began = now
-      this.#cancel = this.#loop.later(() => this.#next())
-    } else this.#over = now - this.#began >= SLICE
-    return !this.#over
+    if (this.#began !== undefined) {
+      this.#over = this.#loop.now() - this.#began >= SLICE
+      return !this.#over
+    }
+    if (++this.#steps < STEPS) return true
+    this.#steps = 0
+    this.#began = this.#loop.now()
+    this.#cancel = this.#loop.later(() => this.#next())
+    return true
   }
 
   /** Forgets that a turn is underway: nobody waits for the next one. */

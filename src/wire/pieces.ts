@@ -2,6 +2,8 @@ import { concat, EMPTY } from './bytes.ts'
 
 /** Bytes from which on a piece stays as it is: smaller ones cost more to keep than to copy. */
 const LARGE = 4096
+/** Bytes below which a loop is faster than a call. */
+const TINY = 16
 /** Bytes of memory for small pieces: the first, and the largest. */
 const FIRST = 256
 const MOST = 16_384
@@ -22,22 +24,27 @@ export class Pieces {
 
   /** Appends a piece. A large one must not change as long as it is here. */
   add(piece: Uint8Array): void {
-    this.#length += piece.length
-    if (piece.length >= LARGE) {
-      this.#close()
-      this.#whole.push(piece)
+    if (piece.length < LARGE) {
+      this.append(piece, 0, piece.length)
       return
     }
-    for (let left = piece; left.length > 0; ) {
-      if (this.#used === this.#room.length) {
-        this.#close()
-        this.#size = Math.min(Math.max(2 * this.#size, FIRST), MOST)
-        this.#room = new Uint8Array(this.#size)
+    this.#length += piece.length
+    this.#close()
+    this.#whole.push(piece)
+  }
+
+  /** Appends a copy of what lies from `start` to before `end`. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.#length += end - start
+    for (let at = start; at < end; ) {
+      if (this.#used === this.#room.length) this.#grow()
+      const stop = Math.min(end, at + this.#room.length - this.#used)
+      if (stop - at < TINY) while (at < stop) this.#room[this.#used++] = bytes[at++] as number
+      else {
+        this.#room.set(bytes.subarray(at, stop), this.#used)
+        this.#used += stop - at
+        at = stop
       }
-      const part = left.subarray(0, this.#room.length - this.#used)
-      this.#room.set(part, this.#used)
-      this.#used += part.length
-      left = left.subarray(part.length)
     }
   }
 
@@ -67,6 +74,12 @@ export class Pieces {
     this.#used = 0
     this.#size = 0
     this.#length = 0
+  }
+
+  #grow(): void {
+    this.#close()
+    this.#size = Math.min(Math.max(2 * this.#size, FIRST), MOST)
+    this.#room = new Uint8Array(this.#size)
   }
 
   #close(): void {
