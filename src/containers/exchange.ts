@@ -29,6 +29,8 @@ export interface ResponseSink {
   end(): void
   /** The response was begun and cannot be finished: the client must see that. */
   abort(): void
+  /** One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws. */
+  fail(error: unknown): void
 }
 
 /** A function, and what it is told besides the request. */
@@ -66,6 +68,8 @@ export class Exchange {
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
+  /** The head of its response has been given out. */
+  #begun = false
   #bodyEnded = false
   /** Nobody waits for a response any more. */
   #cancelled = false
@@ -232,6 +236,7 @@ export class Exchange {
 
   #withoutBody({ status, headers, length }: FunctionResponse): void {
     this.#sink.begin({ status, headers, length })
+    this.#begun = true
     this.#sink.end()
   }
 
@@ -240,26 +245,40 @@ export class Exchange {
     body: ReadableStream<Uint8Array>,
   ): Promise<void> {
     this.#sink.begin({ status, headers, length })
-    const { signal } = this.#context
+    this.#begun = true
     try {
       for await (const chunk of body) {
-        if (signal.aborted) return
+        if (this.#cancelled) return
         await this.#sink.write(chunk)
       }
-      this.#sink.end()
+      if (!this.#cancelled) this.#sink.end()
     } catch (error) {
-      if (!signal.aborted) this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      if (this.#cancelled) return
+      this.#callee.log.error({ err: error }, 'the body of a response broke off')
       this.#sink.abort()
     }
   }
 
   #fail(error: unknown): void {
+    try {
+      this.#refuse(error)
+    } catch (fault) {
+      this.#sink.fail(fault)
+    }
+  }
+
+  /** The function has thrown, or what it gave cannot be sent. */
+  #refuse(error: unknown): void {
     if (this.#cancelled) return
-    if (error instanceof RequestError) {
+    if (error instanceof RequestError && !this.#begun) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
     }
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
+    if (this.#begun) {
+      this.#sink.abort()
+      return
+    }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
 }
