@@ -30,6 +30,8 @@ export interface ResponseSink {
   end(): void
   /** The response was begun and cannot be finished: the client must see that. */
   abort(): void
+  /** One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws. */
+  fail(error: unknown): void
 }
 
 /** A function, and what it is told besides the request. */
@@ -68,6 +70,8 @@ export class Exchange {
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
+  /** The head of its response has been given out. */
+  #begun = false
   #bodyEnded = false
   #handing = false
   /** Nobody waits for a response any more. */
@@ -227,6 +231,7 @@ export class Exchange {
 
   #withoutBody({ status, headers, length }: FunctionResponse): void {
     this.#sink.begin({ status, headers, length })
+    this.#begun = true
     this.#sink.end()
   }
 
@@ -235,18 +240,19 @@ export class Exchange {
     body: ReadableStream<Uint8Array>,
   ): Promise<void> {
     this.#sink.begin({ status, headers, length })
-    const { signal } = this.#context
+    this.#begun = true
     const writer = new BodyWriter(this.#sink)
     try {
       for await (const chunk of body) {
-        if (signal.aborted) return
+        if (this.#cancelled) return
         const waiting = writer.write(chunk)
         if (waiting !== undefined) await waiting
       }
-      await writer.end()
-      this.#sink.end()
+      if (!this.#cancelled) await writer.end()
+      if (!this.#cancelled) this.#sink.end()
     } catch (error) {
-      if (!signal.aborted) this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      if (this.#cancelled) return
+      this.#callee.log.error({ err: error }, 'the body of a response broke off')
       this.#sink.abort()
     } finally {
       writer.stop()
@@ -254,12 +260,25 @@ export class Exchange {
   }
 
   #fail(error: unknown): void {
+    try {
+      this.#refuse(error)
+    } catch (fault) {
+      this.#sink.fail(fault)
+    }
+  }
+
+  /** The function has thrown, or what it gave cannot be sent. */
+  #refuse(error: unknown): void {
     if (this.#cancelled) return
-    if (error instanceof RequestError) {
+    if (error instanceof RequestError && !this.#begun) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
     }
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
+    if (this.#begun) {
+      this.#sink.abort()
+      return
+    }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
 }

@@ -1,5 +1,5 @@
 import { decode, EMPTY, encode, redact } from '../wire/index.ts'
-import { type AlertName, asTlsError, peerError, TlsError } from './alert.ts'
+import { type AlertName, asTlsError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'

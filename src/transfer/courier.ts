@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
@@ -78,6 +79,8 @@ export class Courier {
   readonly #handlers: CourierHandlers
   readonly #token: Uint8Array
   readonly #custody = new Custody()
+  /** Peers of which the supervisor says that they are gateways. */
+  readonly #gateways = new Set<number>()
   /** Requests that were lent, by their tickets in hexadecimal. */
   readonly #loans = new Map<string, { target: number; settle: (answer: LoanAnswer | undefined) => void }>()
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
@@ -208,6 +211,7 @@ export class Courier {
   forget(id: number): void {
     this.#channel.forget(id)
     this.#sealer.forget(id)
+    this.#gateways.delete(id)
     this.#custody.lost(id)
     for (const [ticket, { target, settle }] of this.#loans) {
       if (target !== id) continue
@@ -297,6 +301,11 @@ export class Courier {
 
   #slots(from: number, sealed: Uint8Array, [file, ...others]: readonly Descriptor[]): void {
     for (const other of others) other.close()
+    if (!this.#gateways.has(from)) {
+      file?.close()
+      this.#handlers.nonsense(from, 'slots from a peer that is no gateway')
+      return
+    }
     try {
       const { slots } = decode(SlotFileOffer, this.#sealer.open(from, SLOTS, sealed))
       if (file === undefined || this.#handlers.slots === undefined) file?.close()
@@ -318,7 +327,10 @@ export class Courier {
         })
       } catch (error) {
         // Whoever lent it has gone meanwhile.
-        if (!(error instanceof SealError)) throw error
+        if (error instanceof SealError) return
+        // What a function has answered may be nothing that can be written down.
+        if (answer.outcome === 'refused') throw error
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       }
     }
     try {
@@ -356,6 +368,7 @@ export class Courier {
       this.#handlers.nonsense(from, error.message)
       return
     }
+    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     this.#handlers.introduced(peer)
   }
 
@@ -376,6 +389,8 @@ export class Courier {
     const [descriptor, second] = descriptors
     if (descriptor === undefined || (message.kind === 'relayed' && second === undefined))
       return { reason: 'descriptor', detail: 'the parcel came without its connection' }
+    if (message.kind !== 'parcel' && !this.#gateways.has(from))
+      return { reason: 'role', detail: `only a gateway may send a message of kind ${message.kind}` }
     try {
       if (message.kind === 'takeOver') {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
@@ -395,9 +410,10 @@ export class Courier {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      if (error instanceof EnvelopeError || error instanceof DecodeError)
-        return { reason: 'malformed', detail: error.message.slice(0, 255) }
-      throw error
+      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
+      if (!(error instanceof EnvelopeError || error instanceof DecodeError))
+        this.#handlers.nonsense(from, `a connection that cannot be taken: ${reasonOf(error)}`)
+      return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
 

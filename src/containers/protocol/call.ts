@@ -1,7 +1,8 @@
 import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
-import { problem } from '../../http/problem.ts'
+import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
@@ -16,6 +17,7 @@ export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
   readonly http: H2Server
+  readonly guard: Guard
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
   readonly log: Log
@@ -84,8 +86,9 @@ export class Call implements ResponseSink {
     return this.#exchange.takeBack()
   }
 
-  /** Content. What is too much is answered with 413. */
+  /** Content. What is too much is answered with 413, or ends the stream. */
   receive(data: Uint8Array): void {
+    if (this.#over) return
     this.#bytes += data.length
     this.#timers?.stop('request-body')
     this.#timers?.prolong('handler', Date.now())
@@ -133,19 +136,22 @@ export class Call implements ResponseSink {
     if (next !== undefined) this.#owner.wakeBy(now + next)
   }
 
-  /** What has taken too long is answered where that is still possible, and the stream is over. */
+  /** What has taken too long. */
   #expire(timer: Timeout): void {
-    const what = timeoutProblem(timer, this.#owner.settings)
-    this.#exchange.cancel(new Error(what.detail))
-    if (this.#begun) this.abort()
-    else this.reply(problem(what))
+    this.#refuse(timeoutProblem(timer, this.#owner.settings))
   }
 
   /** The request has more content than it may. */
   tooLarge(): void {
     const detail = `more than ${this.#bodyBytes} bytes of content`
-    this.#exchange.cancel(new Error(detail))
-    this.reply(problem({ name: 'bad-request', status: 413, detail }))
+    this.#refuse({ name: 'bad-request', status: 413, detail })
+  }
+
+  /** The function has no say any more: the platform answers, or ends the stream if its response has begun. */
+  #refuse(what: Problem): void {
+    this.#exchange.cancel(new Error(what.detail))
+    if (this.#owner.http.answerable(this.#streamId)) this.reply(problem(what))
+    else this.abort()
   }
 
   /** The client takes content again. */
@@ -212,6 +218,10 @@ export class Call implements ResponseSink {
     if (this.#mute) return
     this.#owner.http.reset(this.#streamId, INTERNAL_ERROR)
     this.#end()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   get #mute(): boolean {
