@@ -8,7 +8,7 @@ import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
-import { chooseStream } from '../transfer/stream.ts'
+import { settleStream } from '../transfer/stream-trial.ts'
 import { serveControl } from './control-socket.ts'
 import { controlSocket, LOG_FILE, say } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
@@ -77,7 +77,7 @@ export async function up(
   try {
     await prepareCertificates(config)
     if (stopping !== undefined) return
-    supervisor = makeSupervisor(config)
+    supervisor = await makeSupervisor(config)
   } catch (error) {
     control.leave()
     throw error
@@ -114,7 +114,7 @@ async function status(
 }
 
 /** Opens the log, and chooses by which roads connections will move. */
-function makeSupervisor(config: Config): Supervisor {
+async function makeSupervisor(config: Config): Promise<Supervisor> {
   const provider = chooseProvider()
   const logDescriptor = openSync(join(config.runDirectory, LOG_FILE), 'a', 0o600)
   const log = pino(
@@ -122,7 +122,9 @@ function makeSupervisor(config: Config): Supervisor {
     { write: line => writeSync(logDescriptor, line) },
   )
   const channel = chooseChannel()
-  const stream = chooseStream()
+  const stream = await settleStream().catch((error: Error) => {
+    throw new UpError(error.message)
+  })
   log.info(
     {
       channel: channel.kind,
@@ -136,6 +138,8 @@ function makeSupervisor(config: Config): Supervisor {
   )
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
+  if (stream.missing !== undefined)
+    say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   const { periodSeconds, failureSeconds } = config.liveness
