@@ -423,6 +423,11 @@ const ROOT = section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
   }),
+  log: section({
+    maxBytes: whole(4096, 1_073_741_824, 10_485_760),
+    files: whole(1, 100, 5),
+    bytesPerSecond: whole(1024, 1_073_741_824, 262_144),
+  }),
   rehearsals: whole(0, 1_000_000, 3000),
   restart: section({
     firstSeconds: seconds(0.01, 3600, 0.1),

@@ -184,9 +184,12 @@ export class Platform {
     return readFileSync(this.caFile, 'utf8')
   }
 
-  /** Everything that was logged. */
+  /** Everything that was logged and is still kept. */
   get log(): string {
-    return readFileSync(join(this.directory, 'run', 'hotpotato.log'), 'utf8')
+    const file = join(this.directory, 'run', 'hotpotato.log')
+    const names = [4, 3, 2, 1].map(number => `${file}.${number}`).filter(name => existsSync(name))
+    // It is not there for a moment while it is rotated.
+    return [...names, ...(existsSync(file) ? [file] : [])].map(name => readFileSync(name, 'utf8')).join('')
   }
 
   /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */

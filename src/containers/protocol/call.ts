@@ -2,6 +2,7 @@ import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
@@ -16,6 +17,7 @@ export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
   readonly http: H2Server
+  readonly guard: Guard
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
   readonly log: Log
@@ -214,6 +216,10 @@ export class Call implements ResponseSink {
     if (this.#mute) return
     this.#owner.http.reset(this.#streamId, INTERNAL_ERROR)
     this.#end()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   get #mute(): boolean {

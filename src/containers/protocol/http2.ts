@@ -7,6 +7,7 @@ import { type Problem, problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
@@ -238,6 +239,10 @@ export class Http2 implements Protocol, CallOwner {
 
   get gone(): boolean {
     return this.#owner.gone
+  }
+
+  get guard(): Guard {
+    return this.#owner.guard
   }
 
   kick(): void {
