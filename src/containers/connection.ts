@@ -381,6 +381,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #onDrained(): void {
+    this.out.release()
     this.#idle.touch()
     if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()

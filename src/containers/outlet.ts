@@ -17,7 +17,7 @@ export class Outlet {
 
   /**
    * @param survival if the connection outlives this container
-   * @param onDrained called when the client has taken everything, after it had not
+   * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among other things
    */
   constructor(
     stream: ByteStream,
@@ -28,10 +28,7 @@ export class Outlet {
     this.#stream = stream
     this.#survival = survival
     this.session = session
-    stream.onDrain = () => {
-      this.release()
-      onDrained()
-    }
+    stream.onDrain = onDrained
   }
 
   /**
