@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../gateway/config.ts'
 import { LogFile } from '../gateway/log-file.ts'
 import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { watchWallClock } from '../gateway/wall-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { chooseStream } from '../transfer/stream.ts'
@@ -124,6 +125,7 @@ async function status(
 function makeSupervisor(config: Config, sink: LogSink): Supervisor {
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
+  watchWallClock(log)
   const channel = chooseChannel()
   const stream = chooseStream()
   log.info(
