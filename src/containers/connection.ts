@@ -6,6 +6,7 @@ import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { EMPTY, hex } from '../wire/index.ts'
+import { Burden } from './burden.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
@@ -56,6 +57,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   readonly patience: Patience
+  readonly burden: Burden
   #linger: NodeJS.Timeout | undefined
 
   /**
@@ -74,7 +76,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
-    this.out = new Outlet(stream, session, this.#survival, () => this.#onDrained())
+    const onQueued = (): void => this.burden.updateSoon()
+    this.out = new Outlet(stream, session, this.#survival, onQueued, () => this.#onDrained())
+    this.burden = new Burden(this)
     const { timers } = host.limits
     this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
     this.#protocol = speak(this, envelope.application, session !== undefined)
@@ -183,12 +187,14 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     }
     if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
     if (this.#phase === 'open') this.#protocol.settle()
-    if (this.#phase !== 'open') return
-    this.#session?.settle()
-    this.out.flush()
-    this.#applyBackpressure()
-    // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
-    if (this.#departure.wanted) this.#departure.depart()
+    if (this.#phase === 'open') {
+      this.#session?.settle()
+      this.out.flush()
+      this.#applyBackpressure()
+      // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
+      if (this.#departure.wanted) this.#departure.depart()
+    }
+    this.burden.update()
   }
 
   #step(): boolean {
@@ -268,6 +274,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.#idle.stop()
     this.patience.rest()
     if (unread.length > 0) this.#take(unread)
+    this.burden.freeze(this.out.held + this.#protocol.held)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
@@ -383,6 +390,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   /** Bytes from the stream. */
   #take(bytes: Uint8Array): void {
+    this.burden.received += bytes.length
     if (this.#survival !== undefined) this.#survival.received += bytes.length
     if (this.#session === undefined) this.#protocol.receive(bytes)
     else this.#session.feed(bytes)
@@ -392,6 +400,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.#idle.touch()
     if (this.#phase === 'closing') this.#lastMoment()
     else this.pump()
+    this.burden.update()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
@@ -412,6 +421,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.#phase = 'closed'
     if (why !== 'moved') this.#survival?.done()
     this.#departure.ended()
+    this.burden.close()
     this.#idle.stop()
     this.patience.rest()
     clearTimeout(this.#linger)

@@ -63,6 +63,7 @@ export class Exchange {
   readonly #sink: ResponseSink
   readonly #onPull: () => void
   #chunks: Uint8Array[] = []
+  #held = 0
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
@@ -106,21 +107,36 @@ export class Exchange {
 
   /** The body as far as it has come and no function has it; to be asked for only when the request is given up here, unanswered. */
   takeBack(): readonly Uint8Array[] {
-    const chunks = this.#chunks
-    this.#chunks = []
     this.#cancelled = true
-    return chunks
+    return this.#take()
   }
 
   /** Bytes of it. */
   get held(): number {
-    return this.#chunks.reduce((sum, { length }) => sum + length, 0)
+    return this.#held
+  }
+
+  /** The same, and those that wait in the function's stream. */
+  get waiting(): number {
+    const room = this.#stream?.desiredSize ?? BODY_BUFFER
+    // Of a stream that is closed and empty there is no room, either.
+    return this.#held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
   }
 
   /** A piece of the body. */
   body(data: Uint8Array): void {
-    if (this.#stream === undefined) this.#chunks.push(data)
-    else this.#enqueue(data)
+    if (this.#stream !== undefined) this.#enqueue(data)
+    else if (!this.#cancelled) {
+      this.#chunks.push(data)
+      this.#held += data.length
+    }
+  }
+
+  #take(): Uint8Array[] {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#held = 0
+    return chunks
   }
 
   /** The body has come whole. */
@@ -134,14 +150,8 @@ export class Exchange {
         // The function has cancelled it already.
       }
     } else if (!this.#started) {
-      this.#run(
-        this.#chunks.length === 1
-          ? this.#chunks[0]!
-          : this.#chunks.length === 0
-            ? EMPTY
-            : concat(...this.#chunks),
-      )
-      this.#chunks = []
+      const chunks = this.#take()
+      this.#run(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : concat(...chunks))
     }
   }
 
@@ -157,14 +167,14 @@ export class Exchange {
       },
       { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
     )
-    for (const chunk of this.#chunks) this.#enqueue(chunk)
-    this.#chunks = []
+    for (const chunk of this.#take()) this.#enqueue(chunk)
     this.#run(stream)
   }
 
   /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
+    this.#take()
     this.#context.abort(reason)
     try {
       this.#stream?.error(reason)

@@ -1,4 +1,5 @@
 import { noneExceeded } from '../http/h2/index.ts'
+import { MemoryBudget } from '../http/memory-budget.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
@@ -43,6 +44,8 @@ export interface HostOptions {
   readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
+  /** Bytes that connections may hold together; 0: no limit. */
+  readonly memoryBytes?: number
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -79,6 +82,7 @@ export class Host implements ConnectionHost {
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
+  readonly memory: MemoryBudget
   readonly slots: SlotFiles
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
@@ -104,6 +108,7 @@ export class Host implements ConnectionHost {
     this.limits = options.limits
     this.log = options.log
     this.keyRing = options.keyRing
+    this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.slots = new SlotFiles(options.id)
     this.#retries = options.retries ?? new Map()

@@ -369,6 +369,9 @@ const environment: Reader<Readonly<Record<string, string>>> = (value, place) => 
   return Object.fromEntries(entries)
 }
 
+/** A tebibyte. */
+const MOST_MEMORY = 2 ** 40
+
 const connectionKeys = section({
   /** The old name of `timers.keepAlive`. */
   idleSeconds: seconds(0.1, 3600, undefined),
@@ -379,6 +382,11 @@ const connectionKeys = section({
     handler: seconds(0, 86_400, 60),
     container: seconds(0.01, 3600, 5),
   }),
+  minimumRate: section({
+    bytesPerSecond: whole(0, 1_000_000_000, 240),
+    graceSeconds: seconds(0.1, 3600, 30),
+  }),
+  memoryBytes: whole(0, MOST_MEMORY, 134_217_728),
   http2: truth(true),
   streams: whole(1, 10_000, 128),
   quietSeconds: seconds(0, 60, 0.05),
@@ -417,6 +425,7 @@ const ROOT = section({
       helloBytes: whole(512, 65_536, 16_384),
       helloSeconds: seconds(0.1, 300, 5),
       holdSeconds: seconds(0, 300, 2),
+      memoryBytes: whole(0, MOST_MEMORY, 134_217_728),
     }),
   }),
   liveness: section({

@@ -16,6 +16,7 @@ import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.
 import { Calls } from './calls.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { heldBy, type Streams, shed } from './shedding.ts'
 import { Tunnel } from './tunnel.ts'
 
 /** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
@@ -134,6 +135,26 @@ export class Http2 implements Protocol, CallOwner {
   /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but answers are not bounded by windows alone. */
   get wantsInput(): boolean {
     return this.http.untaken <= OUTPUT
+  }
+
+  get held(): number {
+    return heldBy(this.#streams)
+  }
+
+  shed(what: Problem): void {
+    const refuse = (streamId: number): void => {
+      this.#waiting.delete(streamId)
+      this.#answer(streamId, what)
+    }
+    if (shed(this.#streams, what, refuse)) return
+    this.#failed = true
+    this.http.calm(what.name)
+    this.cancel(new Error(what.detail))
+    this.#owner.goodbye()
+  }
+
+  get #streams(): Streams {
+    return { http: this.http, calls: this.#calls, waiting: this.#waiting }
   }
 
   get buffered(): number {

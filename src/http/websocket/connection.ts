@@ -128,6 +128,13 @@ export class WebSocketServer {
     return this.#inbound.length
   }
 
+  /** Bytes that are kept: of messages that have not come whole, and of frames that have not been taken. */
+  get held(): number {
+    let bytes = this.#inbound.length + (this.#partial?.length ?? 0)
+    for (const { length } of this.#outbound) bytes += length
+    return bytes
+  }
+
   /** Both sides have said that it is over, or one has broken a rule: send what is there, and close. */
   get over(): boolean {
     return this.#over

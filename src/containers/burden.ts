@@ -1,0 +1,86 @@
+import { type Account, type Holder, memoryProblem } from '../http/memory-budget.ts'
+import type { ConnectionHost } from './connection-host.ts'
+import type { Outlet } from './outlet.ts'
+import type { Protocol } from './protocol/protocol.ts'
+
+/** Bytes that a connection may go on holding after it has given up what it could; with more it ends. */
+const RESIDUE = 65_536
+
+/** What a burden asks of the connection that it is. */
+export interface Burdened {
+  readonly host: Pick<ConnectionHost, 'memory'>
+  readonly out: Outlet
+  readonly protocol: Protocol
+  /** It is served here: neither on its way nor ending. */
+  readonly open: boolean
+  /** It is ending. */
+  readonly gone: boolean
+  /** Does what can be done. */
+  pump(): void
+  /** Ends it so that the client sees that something is missing. */
+  destroy(reason: Error): void
+}
+
+/** What one connection holds of its container's memory, counted where it lies, and how it gives that up. */
+export class Burden implements Holder {
+  /** Bytes that have come from the client. */
+  received = 0
+  readonly #owner: Burdened
+  readonly #account: Account
+  /** While the connection is on its way, or its fate is open. */
+  #frozen = 0
+  #weighing = false
+
+  constructor(owner: Burdened) {
+    this.#owner = owner
+    this.#account = owner.host.memory.open(this)
+  }
+
+  get progress(): number {
+    return this.received + this.#owner.out.sent
+  }
+
+  weigh(): number {
+    const { open, gone, out, protocol } = this.#owner
+    if (open) return out.held + protocol.held
+    return gone ? out.held : this.#frozen
+  }
+
+  /** Something has come, gone, or been given up. */
+  update(): void {
+    this.#account.weigh(Date.now())
+  }
+
+  /** The same, as soon as what is underway is done. */
+  updateSoon(): void {
+    if (this.#weighing) return
+    this.#weighing = true
+    queueMicrotask(() => {
+      this.#weighing = false
+      this.update()
+    })
+  }
+
+  /** The connection is about to be taken apart, to travel: until it is {@link close | gone} or open again, its parcel is held. @param bytes of it */
+  freeze(bytes: number): void {
+    this.#frozen = bytes
+    this.update()
+  }
+
+  close(): void {
+    this.#account.close()
+  }
+
+  shed(): boolean {
+    const owner = this.#owner
+    const { memory } = owner.host
+    const what = memoryProblem('connection.memoryBytes', memory.limit)
+    if (owner.open) {
+      owner.protocol.shed(what)
+      owner.pump()
+    } else if (!owner.gone) return false
+    // What the client does not take can only be dropped.
+    if ((owner.open || owner.gone) && this.weigh() > RESIDUE) owner.destroy(new Error(what.detail))
+    return true
+  }
+}
