@@ -1,5 +1,7 @@
 import { type Account, type Holder, memoryProblem } from '../http/memory-budget.ts'
+import type { Guard } from '../transport/guard.ts'
 import type { ConnectionHost } from './connection-host.ts'
+import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
 import type { Protocol } from './protocol/protocol.ts'
 
@@ -11,6 +13,7 @@ export interface Burdened {
   readonly host: Pick<ConnectionHost, 'memory'>
   readonly out: Outlet
   readonly protocol: Protocol
+  readonly guard: Guard
   /** It is served here: neither on its way nor ending. */
   readonly open: boolean
   /** It is ending. */
@@ -23,21 +26,21 @@ export interface Burdened {
 
 /** What one connection holds of its container's memory, counted where it lies, and how it gives that up. */
 export class Burden implements Holder {
-  /** Bytes that have come from the client. */
-  received = 0
   readonly #owner: Burdened
+  readonly #in: Inlet
   readonly #account: Account
   /** While the connection is on its way, or its fate is open. */
   #frozen = 0
   #weighing = false
 
-  constructor(owner: Burdened) {
+  constructor(owner: Burdened, inlet: Inlet) {
     this.#owner = owner
+    this.#in = inlet
     this.#account = owner.host.memory.open(this)
   }
 
   get progress(): number {
-    return this.received + this.#owner.out.sent
+    return this.#in.received + this.#owner.out.sent
   }
 
   weigh(): number {
@@ -61,9 +64,9 @@ export class Burden implements Holder {
     })
   }
 
-  /** The connection is about to be taken apart, to travel: until it is {@link close | gone} or open again, its parcel is held. @param bytes of it */
-  freeze(bytes: number): void {
-    this.#frozen = bytes
+  /** The connection is about to be taken apart, to travel: its parcel is held until it is {@link close | gone} or open again. */
+  freeze(): void {
+    this.#frozen = this.#owner.out.held + this.#owner.protocol.held
     this.update()
   }
 
@@ -72,15 +75,21 @@ export class Burden implements Holder {
   }
 
   shed(): boolean {
+    const { open, gone, guard } = this.#owner
+    if (!open && !gone) return false
+    // Another connection may be at work just now, and has nothing to do with what goes wrong here.
+    guard.run(() => this.#shed())
+    return true
+  }
+
+  #shed(): void {
     const owner = this.#owner
-    const { memory } = owner.host
-    const what = memoryProblem('connection.memoryBytes', memory.limit)
+    const what = memoryProblem('connection.memoryBytes', owner.host.memory.limit)
     if (owner.open) {
       owner.protocol.shed(what)
       owner.pump()
-    } else if (!owner.gone) return false
+    }
     // What the client does not take can only be dropped.
     if ((owner.open || owner.gone) && this.weigh() > RESIDUE) owner.destroy(new Error(what.detail))
-    return true
   }
 }

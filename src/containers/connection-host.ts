@@ -64,8 +64,11 @@ export interface ConnectionHost extends Callee {
   /** Lends a request to a container of that function. `settle` is called once; with undefined if the container is gone. */
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
   /** The connection has ended or has gone to somebody else. */
-  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
+  closed(connection: Connection, why: ConnectionEnd): void
 }
+
+/** How a connection left: in order or by its client; to another container; nobody could tell who has it; something was thrown over it. */
+export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'
 
 /** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
 export interface Frozen {

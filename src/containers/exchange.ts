@@ -29,6 +29,8 @@ export interface ResponseSink {
   end(): void
   /** The response was begun and cannot be finished: the client must see that. */
   abort(): void
+  /** One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws. */
+  fail(error: unknown): void
 }
 
 /** A function, and what it is told besides the request. */
@@ -268,6 +270,15 @@ export class Exchange {
   }
 
   #fail(error: unknown): void {
+    try {
+      this.#refuse(error)
+    } catch (fault) {
+      this.#sink.fail(fault)
+    }
+  }
+
+  /** The function has thrown, or what it gave cannot be sent. */
+  #refuse(error: unknown): void {
     if (this.#cancelled) return
     if (error instanceof RequestError && !this.#begun) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))

@@ -78,6 +78,14 @@ export class Outlet {
     survival?.written(session, this.#stream.queued)
   }
 
+  /** The fatal alert `internal_error`: something is missing, and nobody but us can have said so. Nothing can be sent any more. */
+  abort(): void {
+    this.flush()
+    this.session?.abort('internal_error')
+    this.flush()
+    this.mark('broken')
+  }
+
   /** Tells whoever watches over the connection that the end of the stream is meant, or that it is not. */
   mark(end: 'goodbye' | 'broken'): void {
     if (this.#survival !== undefined && this.#stream.state === 'open') this.#write(this.#survival[end]())

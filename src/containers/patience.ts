@@ -47,7 +47,7 @@ export class Patience {
 
   /** So many bytes of a request's content have come. */
   content(bytes: number): void {
-    this.#timers.content(bytes, Date.now())
+    if (!this.#timers.content(bytes, Date.now())) this.start()
   }
 
   /** Milliseconds that the content may still be waited for, however slowly it comes. */
@@ -57,7 +57,7 @@ export class Patience {
 
   /** Goes on with a request that came from elsewhere: see {@link HttpTimers.resume}. */
   resumeRate(left: number, again: number): void {
-    this.#timers.resume(left, again, Date.now())
+    this.#timers.resume(left, again)
   }
 
   /** It has come, or is of no interest. */

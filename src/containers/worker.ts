@@ -14,6 +14,7 @@ import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
 import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
+import { surviveStrays } from './strays.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
@@ -24,6 +25,7 @@ import type { WorkerSettings } from './worker-settings.ts'
 async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   let host: Host | undefined
+  let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
     parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
     takeOver: (takeOver, session, descriptor) =>
@@ -47,7 +49,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody))
+        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -99,6 +101,7 @@ async function main(): Promise<void> {
     giveUp()
     return
   }
+  strays = surviveStrays(log)
   host.connect(courier)
   setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
   warmUp(host.tls, host.limits.http)
@@ -168,9 +171,10 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number): ControlMessage {
+function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
+    uncaught,
     ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,

@@ -17,8 +17,8 @@ export type TimerName = (typeof TIMER_NAMES)[number]
 export type Expiry = TimerName | 'request-rate'
 
 /**
- * How fast a request's content has to come, on average: a byte now and then keeps the timer `request-body` from running out, and this not.
- * Only the time counts in which the client is waited for.
+ * How fast a request's content has to come, on average: a byte now and then satisfies the timer `request-body`, and not this. Only the time
+ * counts in which the client is waited for; it is judged when a piece comes.
  */
 export interface MinimumRate {
   readonly bytesPerSecond: number
@@ -82,9 +82,10 @@ export class HttpTimers {
     handler: Infinity,
     container: Infinity,
   }
-  /** Milliseconds that the content may still be waited for, and when that is over; Infinity: it is not waited for. */
+  /** Milliseconds that the content may still be waited for in all; negative: it comes too slowly. */
   #credit: number
-  #rateDeadline = Infinity
+  /** Since when it is waited for; Infinity: it is not. */
+  #waited = Infinity
   /** Bytes of content that come a second time, because the request has moved. */
   #again = 0
 
@@ -99,31 +100,35 @@ export class HttpTimers {
   start(name: TimerName, now: number): void {
     const setting = this.#settings[name]
     this.#deadlines[name] = setting > 0 ? now + setting : Infinity
-    if (name === 'request-body' && this.#rateDeadline === Infinity) this.#rateDeadline = now + this.#credit
+    if (name === 'request-body' && this.#waited === Infinity) this.#waited = now
   }
 
-  /** A piece of a request's content has come: `request-body` stops, and so many bytes are paid for. */
-  content(bytes: number, now: number): void {
+  /** A piece of a request's content has come: `request-body` stops, and so many bytes are paid for. @returns false if it comes too slowly */
+  content(bytes: number, now: number): boolean {
     this.#deadlines['request-body'] = Infinity
     const { rate } = this.#settings
-    if (rate === undefined) return
-    if (this.#rateDeadline !== Infinity) this.#credit = Math.max(0, this.#rateDeadline - now)
-    this.#rateDeadline = Infinity
+    if (rate === undefined) return true
     const paid = Math.max(0, bytes - this.#again)
     this.#again -= bytes - paid
-    this.#credit = Math.min(rate.grace, this.#credit + (paid * 1000) / rate.bytesPerSecond)
+    const left = this.#creditAt(now) + (paid * 1000) / rate.bytesPerSecond
+    this.#credit = Math.min(rate.grace, left)
+    this.#waited = Infinity
+    return left >= 0
   }
 
-  /** What is left of a request's time for its content, to go on elsewhere with {@link resume}. */
+  /** Milliseconds that a request's content may still be waited for, to go on elsewhere with {@link resume}. */
   rate(now: number): number {
-    return Math.max(0, Math.round(this.#rateDeadline === Infinity ? this.#credit : this.#rateDeadline - now))
+    return Math.max(0, Math.round(this.#creditAt(now)))
+  }
+
+  #creditAt(now: number): number {
+    return this.#waited === Infinity ? this.#credit : this.#credit - Math.max(0, now - this.#waited)
   }
 
   /** Goes on with a request from elsewhere. @param again bytes of its content that have been counted there and come once more */
-  resume(left: number, again: number, now: number): void {
+  resume(left: number, again: number): void {
     this.#credit = Math.min(this.#credit, left)
     this.#again = again
-    if (this.running('request-body')) this.#rateDeadline = now + this.#credit
   }
 
   /** Starts a timer unless it runs: what has begun is not prolonged by going on slowly. */
@@ -137,9 +142,10 @@ export class HttpTimers {
   }
 
   stop(name: Expiry): void {
-    if (name === 'request-rate') this.#rateDeadline = Infinity
+    // Whoever was told that the content comes too slowly is not told again.
+    if (name === 'request-rate') this.#credit = Math.max(0, this.#credit)
     else this.#deadlines[name] = Infinity
-    if (name === 'request-body') this.#rateDeadline = Infinity
+    if (name === 'request-body') this.#waited = Infinity
   }
 
   /** Nothing is waited for any more: the next request begins anew. */
@@ -175,16 +181,14 @@ export class HttpTimers {
   }
 
   #deadline(name: Expiry): number {
-    return name === 'request-rate' ? this.#rateDeadline : this.#deadlines[name]
+    return name === 'request-rate' ? Number.NEGATIVE_INFINITY : this.#deadlines[name]
   }
 
   #first(): Expiry | undefined {
-    let first: Expiry | undefined
-    let least = this.#rateDeadline
-    if (least !== Infinity) first = 'request-rate'
+    if (this.#credit < 0) return 'request-rate'
+    let first: TimerName | undefined
     for (const name of TIMER_NAMES) {
-      const deadline = this.#deadlines[name]
-      if (deadline < least) [first, least] = [name, deadline]
+      if (this.#deadlines[name] < (first === undefined ? Infinity : this.#deadlines[first])) first = name
     }
     return first
   }

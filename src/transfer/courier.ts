@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
@@ -326,7 +327,10 @@ export class Courier {
         })
       } catch (error) {
         // Whoever lent it has gone meanwhile.
-        if (!(error instanceof SealError)) throw error
+        if (error instanceof SealError) return
+        // What a function has answered may be nothing that can be written down.
+        if (answer.outcome === 'refused') throw error
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       }
     }
     try {
@@ -406,9 +410,10 @@ export class Courier {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      if (error instanceof EnvelopeError || error instanceof DecodeError)
-        return { reason: 'malformed', detail: error.message.slice(0, 255) }
-      throw error
+      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
+      if (!(error instanceof EnvelopeError || error instanceof DecodeError))
+        this.#handlers.nonsense(from, `a connection that cannot be taken: ${reasonOf(error)}`)
+      return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
 

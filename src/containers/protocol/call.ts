@@ -2,6 +2,7 @@ import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
@@ -18,6 +19,7 @@ export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
   readonly http: H2Server
+  readonly guard: Guard
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
   readonly log: Log
@@ -85,9 +87,7 @@ export class Call implements ResponseSink {
 
   /** Gives up for what it holds. */
   shed(what: Problem): void {
-    this.#exchange.cancel(new Error(what.detail))
-    if (this.#begun) this.abort(ENHANCE_YOUR_CALM)
-    else this.reply(problem(what))
+    this.#refuse(what, ENHANCE_YOUR_CALM)
   }
 
   /** Gives up, unanswered, what no function has begun with. @returns the content so far */
@@ -103,8 +103,11 @@ export class Call implements ResponseSink {
     const timers = this.#timers
     if (timers !== undefined) {
       const now = Date.now()
-      timers.content(data.length, now)
       timers.prolong('handler', now)
+      if (!timers.content(data.length, now)) {
+        this.#expire('request-rate')
+        return
+      }
     }
     if (this.#bytes > this.#bodyBytes) {
       this.tooLarge()
@@ -162,10 +165,10 @@ export class Call implements ResponseSink {
   }
 
   /** The function has no say any more: the platform answers, or ends the stream if its response has begun. */
-  #refuse(what: Problem): void {
+  #refuse(what: Problem, code = INTERNAL_ERROR): void {
     this.#exchange.cancel(new Error(what.detail))
     if (this.#owner.http.answerable(this.#streamId)) this.reply(problem(what))
-    else this.abort()
+    else this.abort(code)
   }
 
   /** The client takes content again. */
@@ -232,6 +235,10 @@ export class Call implements ResponseSink {
     if (this.#mute) return
     this.#owner.http.reset(this.#streamId, code)
     this.#end()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   get #mute(): boolean {

@@ -7,6 +7,7 @@ import { type Problem, problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
@@ -18,15 +19,7 @@ import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { heldBy, type Streams, shed } from './shedding.ts'
 import { Tunnel } from './tunnel.ts'
-
-/** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
-interface Waiting {
-  readonly request: AnnouncedRequest
-  readonly head: RequestHead
-  readonly functionName: string
-  /** Milliseconds since 1970. */
-  readonly since: number
-}
+import { type Waiting, WaitingRequests } from './waiting.ts'
 
 /** Bytes of output beyond which a client that does not take it is not heard any more. */
 const OUTPUT = 262_144
@@ -43,7 +36,7 @@ export class Http2 implements Protocol, CallOwner {
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
   readonly #calls = new Calls()
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #waiting = new WaitingRequests()
   /** The functions whose containers did not take the connection: what waits for them is answered with that. */
   #refusal: Refusal | undefined
   #requestsServed: number
@@ -107,7 +100,7 @@ export class Http2 implements Protocol, CallOwner {
     const what = timeoutProblem(timer, this.settings)
     this.log.debug({ timer }, what.detail)
     if (timer === 'container') {
-      const reachable = new Map(this.#reachable())
+      const reachable = new Map(this.#waiting.reachable(this.#owner))
       for (const [streamId, { functionName }] of [...this.#waiting]) {
         if (reachable.has(streamId)) continue
         this.#waiting.delete(streamId)
@@ -261,6 +254,10 @@ export class Http2 implements Protocol, CallOwner {
     return this.#owner.gone
   }
 
+  get guard(): Guard {
+    return this.#owner.guard
+  }
+
   kick(): void {
     this.#owner.pump()
   }
@@ -375,7 +372,7 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
   #decide(): boolean {
-    const reachable = this.#reachable()
+    const reachable = this.#waiting.reachable(this.#owner)
     const first = reachable[0]?.[1]
     if (first === undefined) return false
     const busy = !this.quiet
@@ -398,21 +395,6 @@ export class Http2 implements Protocol, CallOwner {
       else this.#answer(streamId, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
-  }
-
-  /** The requests that wait, but for those whose function has no container: they wait for one, if not for ever. */
-  #reachable(): (readonly [number, Waiting])[] {
-    const { host, patience } = this.#owner
-    if (this.#waiting.size === 0) {
-      patience.stop('container')
-      return []
-    }
-    const reachable = [...this.#waiting].filter(
-      ([, { functionName }]) => functionName === host.functionName || host.reaches(functionName),
-    )
-    if (reachable.length < this.#waiting.size) patience.wait('container')
-    else patience.stop('container')
-    return reachable
   }
 
   #lend(one: Waiting): void {

@@ -73,7 +73,8 @@ export class Loan {
     this.#chunks = []
     const head = { method, target, headers: fields, host, path, query }
     const request = { ...head, body, tls, alpn, serverName, remoteAddress, hops, requestIndex }
-    this.#host.lend(this.#functionName, request, answer => this.#settle(answer))
+    const settle = this.#owner.guard.entrance((answer: LoanAnswer | undefined) => this.#settle(answer))
+    this.#host.lend(this.#functionName, request, settle)
   }
 
   /** There is no other connection of this client where it would be served better; a new one is. */

@@ -1,6 +1,7 @@
 import type { Field } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import type { Outlet } from '../outlet.ts'
@@ -72,6 +73,8 @@ export type Refusal = { readonly functionName: string; readonly answer: Problem 
 /** What a protocol asks of the connection that it is spoken on. */
 export interface ProtocolOwner {
   readonly host: ConnectionHost
+  /** For whatever others call later: what is thrown there ends the connection. */
+  readonly guard: Guard
   readonly out: Outlet
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]

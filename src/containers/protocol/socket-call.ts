@@ -1,5 +1,6 @@
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from '../exchange.ts'
 import type { ConnectionInfo } from '../handler.ts'
@@ -10,6 +11,7 @@ const STATE_BYTES = 1_048_576
 
 /** What one WebSocket asks of whatever carries it. */
 export interface SocketOwner {
+  readonly guard: Guard
   /** There is output, or a message may be taken. */
   kick(): void
   /** The moment when the client has taken enough for more; undefined if that is now. */
@@ -107,10 +109,11 @@ export class SocketCall {
     if (this.#handlers !== undefined) return
     this.#handlers = {}
     // A client that answers is not idle, however little it has to say.
-    this.#keepAlive = setInterval(() => {
+    const ask = this.#owner.guard.entrance(() => {
       this.core.ping()
       this.#owner.kick()
-    }, this.#keepAliveMilliseconds).unref()
+    })
+    this.#keepAlive = setInterval(ask, this.#keepAliveMilliseconds).unref()
     const { state, protocol } = this.#opening
     const socket: Socket = {
       protocol,
@@ -141,12 +144,10 @@ export class SocketCall {
       const work = this.#handlers?.message?.(data)
       if (!(work instanceof Promise)) return
       this.#working = true
-      work
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => {
-          this.#working = false
-          this.#owner.kick()
-        })
+      work.catch(this.#owner.guard.entrance((error: unknown) => this.#fail(error))).finally(() => {
+        this.#working = false
+        this.#owner.kick()
+      })
     } catch (error) {
       this.#fail(error)
     }

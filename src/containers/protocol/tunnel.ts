@@ -33,7 +33,8 @@ export class Tunnel {
     this.#streamId = streamId
     const drained = () =>
       this.#unsent.length === 0 ? undefined : new Promise<void>(resolve => this.#waiting.push(resolve))
-    this.#call = new SocketCall({ kick: () => this.#go(), drained }, callee, opening, keepAliveMilliseconds)
+    const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained }
+    this.#call = new SocketCall(socketOwner, callee, opening, keepAliveMilliseconds)
   }
 
   receive(data: Uint8Array): void {
@@ -89,7 +90,7 @@ export class Tunnel {
   }
 
   #go(): void {
-    this.#work()
+    this.#owner.guard.run(() => this.#work())
     if (!this.#over) this.#owner.kick()
   }
 

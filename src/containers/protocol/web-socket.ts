@@ -28,7 +28,7 @@ export class WebSocket implements Protocol {
     const functionPath = owner.host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     const connection = owner.info(opened.requestsServed - 1)
     this.#call = new SocketCall(
-      { kick: () => owner.pump(), drained: () => owner.out.drained() },
+      { guard: owner.guard, kick: () => owner.pump(), drained: () => owner.out.drained() },
       owner.host,
       { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
       owner.host.limits.timers['keep-alive'] / 2,
