@@ -44,9 +44,15 @@ export class Burden implements Holder {
   }
 
   weigh(): number {
-    const { open, gone, out, protocol } = this.#owner
-    if (open) return out.held + protocol.held
-    return gone ? out.held : this.#frozen
+    const { open, gone, out, protocol, guard } = this.#owner
+    try {
+      if (open) return out.held + protocol.held
+      return gone ? out.held : this.#frozen
+    } catch (error) {
+      // It is weighed when others need room, too, and they have nothing to do with what is wrong here.
+      guard.fail(error)
+      return 0
+    }
   }
 
   /** Something has come, gone, or been given up. */

@@ -6,6 +6,7 @@ import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
+import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import { Burden } from './burden.ts'
 import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
@@ -74,24 +75,16 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
     const { guard } = this
-    this.#in = new Inlet(stream, this.#survival)
-    this.out = new Outlet(
-      stream,
-      session,
-      this.#survival,
-      () => this.burden.updateSoon(),
-      guard.entrance(() => this.#onDrained()),
-    )
+    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    const onDrained = guard.entrance(() => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
     this.patience = new Patience(timers, timersOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(
-      timers['keep-alive'],
-      envelope.idleLeft,
-      guard.entrance(() => this.#onIdle()),
-    )
+    const onIdle = guard.entrance(() => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
@@ -199,7 +192,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Does what can be done, and counts what is held then. */
   #work(): void {
     if (this.#pumping) return
-    this.#serve()
+    if (this.#in.turn.over) {
+      // What has come stays, in memory of ours.
+      this.#protocol.receive(EMPTY)
+      this.#session?.settle()
+    } else this.#serve()
     this.burden.update()
   }
 
@@ -208,19 +205,24 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
-      while (this.phase === 'open' && this.#stream.state === 'open' && this.#step());
+      while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
       this.#pumping = false
     }
-    if (this.#in.ended && this.phase === 'open') this.#protocol.inputEnded()
+    if (this.#in.ended && this.phase === 'open' && !this.#in.turn.over) this.#protocol.inputEnded()
     if (this.phase === 'open') this.#protocol.settle()
     if (this.phase !== 'open') return
+    if (this.#in.turn.over) this.#protocol.receive(EMPTY)
     this.#session?.settle()
     this.out.flush()
     if (this.phase !== 'open') return
     this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#in.turn.goesOn()
   }
 
   #step(): boolean {
@@ -279,6 +281,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   freeze(): Frozen | Promise<Frozen> {
     this.burden.freeze()
     this.phase = 'frozen'
+    this.#in.turn.stop()
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
@@ -393,6 +396,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #onDrained(): void {
+    this.out.release()
     this.#idle.touch()
     if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()
@@ -413,6 +417,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     try {
       this.#idle.stop()
       this.patience.rest()
+      this.#in.turn.stop()
       this.#ending.stop()
       if (why !== 'moved') this.#survival?.done()
       this.#departure.ended()

@@ -20,7 +20,7 @@ export class Outlet {
   /**
    * @param survival if the connection outlives this container
    * @param onQueued called when the client did not take everything at once
-   * @param onDrained called when the client has taken everything, after it had not
+   * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among other things
    */
   constructor(
     stream: ByteStream,
@@ -33,10 +33,7 @@ export class Outlet {
     this.#stream = stream
     this.#survival = survival
     this.session = session
-    stream.onDrain = () => {
-      this.release()
-      onDrained()
-    }
+    stream.onDrain = onDrained
   }
 
   /**

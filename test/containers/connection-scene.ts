@@ -21,6 +21,7 @@ import type {
   StreamHandlers,
   StreamState,
 } from '../../src/transfer/stream.ts'
+import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from '../lib/pair.ts'
 
@@ -235,6 +236,7 @@ export class FakeHost implements ConnectionHost {
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
   readonly slots = new SlotFiles(1)
+  loop: Loop = ENDLESS
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
