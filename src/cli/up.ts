@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../gateway/config.ts'
 import { LogFile } from '../gateway/log-file.ts'
 import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { watchWallClock } from '../gateway/wall-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
@@ -124,6 +125,7 @@ async function status(
 async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
+  watchWallClock(log)
   const channel = chooseChannel()
   const stream = await settleStream().catch((error: Error) => {
     throw new UpError(error.message)

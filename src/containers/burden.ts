@@ -1,5 +1,6 @@
 import { type Account, type Holder, memoryProblem } from '../http/memory-budget.ts'
 import type { Guard } from '../transport/guard.ts'
+import { steadyNow } from './clock.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
@@ -57,7 +58,7 @@ export class Burden implements Holder {
 
   /** Something has come, gone, or been given up. */
   update(): void {
-    this.#account.weigh(Date.now())
+    this.#account.weigh(steadyNow())
   }
 
   /** The same, as soon as what is underway is done. */
@@ -73,7 +74,6 @@ export class Burden implements Holder {
   /** The connection is about to be taken apart, to travel: its parcel is held until it is {@link close | gone} or open again. */
   freeze(): void {
     this.#frozen = this.#owner.out.held + this.#owner.protocol.held
-    this.update()
   }
 
   close(): void {

@@ -295,6 +295,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.patience.rest()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     this.burden.freeze()
+    this.burden.update()
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)

@@ -137,7 +137,9 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier }: Config): void {
+function checkTogether({ gateway, functions, carrier, tls }: Config): void {
+  if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
+    throw new ConfigError('tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds')
   const { defaultFunction, http, https } = gateway
   if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
     const names = [...functions.keys()].join(', ')

@@ -66,8 +66,7 @@ export function truth<D extends boolean | undefined>(fallback: D): Reader<boolea
 }
 
 export function port(fallback: number): Reader<number> {
-  const number = whole(0, 65_535, fallback)
-  return (value, place) => number(value, place)
+  return whole(0, 65_535, fallback)
 }
 
 export function seconds<D>(minimum: number, maximum: number, fallback: D): Reader<number | D> {

@@ -169,6 +169,10 @@ describe('parseConfig', () => {
     ['gateway: { http: 5, https: 5 }', 'gateway.http and gateway.https must be different ports'],
     ['tls: { groups: x25519 }', 'tls.groups must be a list of names of groups'],
     ['tls: { groups: [] }', 'tls.groups must be a list of names of groups'],
+    [
+      'tls: { tickets: { rotationSeconds: 1m } }',
+      'tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds',
+    ],
     ['tls: { tickets: { count: 17 } }', 'tls.tickets.count must be a whole number from 0 to 16, not 17'],
     [
       'tls: { tickets: { lifetimeSeconds: 8d } }',

@@ -636,6 +636,7 @@ describe('the dispatcher', () => {
     handlers: ok,
     timers: DEFAULT_TIMERS,
     now: () => 0,
+    date: () => 0,
     wake() {},
     earlyBytes: () => 0,
   })

@@ -4,6 +4,7 @@ import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
 import { type Awaited, type Timeout, timeoutProblem } from '../timeout.ts'
@@ -30,7 +31,7 @@ export interface CallOwner {
   /** Whether more may be done in this turn of the event loop. */
   goesOn(): boolean
   readonly settings: TimerSettings
-  /** The call wants to be told the time at that moment, in milliseconds since 1970, or before. */
+  /** The call wants to be told the time at that moment, in milliseconds as {@link steadyNow}, or before. */
   wakeBy(at: number): void
   /** The response has been given out whole, or has broken off. */
   ended(streamId: number): void
@@ -104,7 +105,7 @@ export class Call implements ResponseSink {
     this.#bytes += data.length
     const timers = this.#timers
     if (timers !== undefined) {
-      const now = Date.now()
+      const now = steadyNow()
       timers.prolong('handler', now)
       if (!timers.content(data.length, now)) {
         this.#expire('request-rate')
@@ -138,12 +139,12 @@ export class Call implements ResponseSink {
   #await(timer: Awaited): void {
     this.#timers ??= new HttpTimers(this.#owner.settings)
     if (this.#timers.running(timer)) return
-    const now = Date.now()
+    const now = steadyNow()
     this.#timers.start(timer, now)
     this.tick(now)
   }
 
-  /** Time has passed. @param now milliseconds since 1970 */
+  /** Time has passed. @param now as {@link steadyNow} */
   tick(now: number): void {
     if (this.#over || this.#timers === undefined) return
     const timer = this.#timers.expired(now)

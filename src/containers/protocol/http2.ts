@@ -9,6 +9,7 @@ import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
@@ -56,7 +57,7 @@ export class Http2 implements Protocol, CallOwner {
     this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
     this.#requestsServed = state?.requestsServed ?? 0
     this.#refusal = refusal
-    this.#told = Date.now()
+    this.#told = steadyNow()
   }
 
   receive(bytes: Uint8Array): void {
@@ -319,7 +320,7 @@ export class Http2 implements Protocol, CallOwner {
       this.#answer(streamId, interrupted)
       return
     }
-    const one = { request, head, functionName, since: Date.now() }
+    const one = { request, head, functionName, since: steadyNow() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
       this.#answer(streamId, this.#refusal.answer)
@@ -380,7 +381,7 @@ export class Http2 implements Protocol, CallOwner {
     const first = reachable[0]?.[1]
     if (first === undefined) return false
     const busy = !this.quiet
-    const waited = Date.now() - first.since
+    const waited = steadyNow() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held
       ? busy && waited >= this.#policy.bound
@@ -437,7 +438,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   #tell(): void {
-    const now = Date.now()
+    const now = steadyNow()
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }

@@ -59,7 +59,7 @@ export interface Protocol {
   cancel(reason: Error): void
   /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
   expired(timer: Timeout): void
-  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now milliseconds since 1970 */
+  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as `steadyNow()` */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   left?(): void

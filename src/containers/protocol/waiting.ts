@@ -7,7 +7,7 @@ export interface Waiting {
   readonly request: AnnouncedRequest
   readonly head: RequestHead
   readonly functionName: string
-  /** Milliseconds since 1970. */
+  /** As {@link steadyNow}. */
   readonly since: number
 }
 
