@@ -9,12 +9,14 @@ import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
+import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings } from './membership.ts'
 import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
+import { surviveStrays } from './strays.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
@@ -25,6 +27,7 @@ import type { WorkerSettings } from './worker-settings.ts'
 async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   let host: Host | undefined
+  let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
     parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
     takeOver: (takeOver, session, descriptor) =>
@@ -49,7 +52,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody))
+        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -72,7 +75,7 @@ async function main(): Promise<void> {
     }
   }
 
-  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: Date.now })
+  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: steadyNow })
   try {
     host = new Host({
       keyRing,
@@ -92,6 +95,7 @@ async function main(): Promise<void> {
         http2: limitsFor(settings.http.headBytes, settings.streams),
       },
       log,
+      memoryBytes: settings.memoryBytes,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -100,6 +104,7 @@ async function main(): Promise<void> {
     giveUp()
     return
   }
+  strays = surviveStrays(log)
   host.connect(courier)
   setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
   warmUp(host.tls, host.limits.http)
@@ -169,13 +174,16 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number): ControlMessage {
+function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
+    uncaught,
     ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    heldBytes: host.memory.held,
+    shed: host.memory.shed,
     ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }

@@ -6,6 +6,7 @@ import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { IpcBroker } from '../transfer/channels/ipc.ts'
 import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/native.ts'
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
+import type { Budget } from '../wire/index.ts'
 import { inherited } from './environment.ts'
 
 /** A process to be kept running. */
@@ -29,10 +30,8 @@ export interface Member {
   readonly role: PeerRole
   readonly spec: MemberSpec
   readonly child: ChildProcess
-  /** Milliseconds since 1970. */
+  /** As `performance.now()`. */
   readonly startedAt: number
-  /** The same by the clock that never goes back. */
-  readonly since: number
   /** Who it is, once it can work. */
   peer: Peer | undefined
   /** Why it says that it cannot start. */
@@ -46,7 +45,7 @@ export interface Member {
 /** The supervisor's channel, and the way to connect processes to it and to each other. */
 export interface Switchboard {
   readonly channel: Channel
-  start(id: number, role: PeerRole, spec: MemberSpec, log: number): Member
+  start(id: number, role: PeerRole, spec: MemberSpec): Member
   /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
   pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
 }
@@ -55,7 +54,7 @@ export interface Switchboard {
  * Frames that a process may send to the supervisor, where honest ones send a few a second: the longest list of connections
  * is 256 of them.
  */
-const ALLOWANCE = { rate: 1000, burst: 4000 }
+const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
 
 /** Opens the supervisor's end of the channels. */
 export function openSwitchboard(kind: Channel['kind']): Switchboard {
@@ -63,15 +62,15 @@ export function openSwitchboard(kind: Channel['kind']): Switchboard {
 }
 
 function nativeSwitchboard(): Switchboard {
-  const channel = NativeChannel.open(SUPERVISOR, ALLOWANCE)
+  const channel = NativeChannel.open(SUPERVISOR, BUDGET)
   return {
     channel,
     pair: createPair,
-    start(id, role, spec, log) {
+    start(id, role, spec) {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const child = start(id, spec, ['ignore', log, log, 'pipe', ...fds])
+        const child = start(id, spec, fds)
         channel.addPeer(id, ours)
         return member(id, role, spec, child)
       } finally {
@@ -82,12 +81,12 @@ function nativeSwitchboard(): Switchboard {
 }
 
 function ipcSwitchboard(): Switchboard {
-  const channel = new IpcBroker(SUPERVISOR, ALLOWANCE)
+  const channel = new IpcBroker(SUPERVISOR, BUDGET)
   return {
     channel,
     pair: () => [[], []],
-    start(id, role, spec, log) {
-      const child = start(id, spec, ['ignore', log, log, 'pipe', 'ipc'])
+    start(id, role, spec) {
+      const child = start(id, spec, ['ipc'])
       channel.attach(id, child)
       return member(id, role, spec, child)
     },
@@ -97,8 +96,9 @@ function ipcSwitchboard(): Switchboard {
 function start(
   id: number,
   { entry, settings, descriptors = [] }: MemberSpec,
-  stdio: ('ignore' | 'pipe' | 'ipc' | number)[],
+  channel: readonly ('ipc' | number)[],
 ): ChildProcess {
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel] as const
   // A descriptor's number there is its place here.
   const given = descriptors.map((_, index) => stdio.length + index)
   const told: MemberSettings = { ...settings, id, supervisor: process.pid, descriptors: given }
@@ -120,8 +120,7 @@ function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProces
     role,
     spec,
     child,
-    startedAt: Date.now(),
-    since: performance.now(),
+    startedAt: performance.now(),
     peer: undefined,
     failure: undefined,
     owed: new Map(),

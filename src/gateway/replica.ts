@@ -29,3 +29,12 @@ export class Replica {
     return this.member?.peer !== undefined
   }
 }
+
+/** The first name of a replica of that function, as `echo-2`, that none of these has. */
+export function freeName(functionName: string, replicas: Iterable<Replica>): string {
+  const taken = new Set([...replicas].map(({ name }) => name))
+  for (let number = 1; ; number++) {
+    const name = `${functionName}-${number}`
+    if (!taken.has(name)) return name
+  }
+}

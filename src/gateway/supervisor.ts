@@ -7,18 +7,20 @@ import { Inquiries } from './inquiries.ts'
 import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
-import { type BoundPort, bindPort, portError } from './ports.ts'
-import { type FirstSettings, type Process, Processes } from './processes.ts'
-import { Replica } from './replica.ts'
+import { type BoundPort, bindPorts } from './ports.ts'
+import { type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
+import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { workOf } from './work.ts'
 
 /** Milliseconds for a process to end by itself. */
 const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that connections have to leave an old process; and between two looks at that. */
+/** Milliseconds that a roll-out waits for a new process, and for connections to leave an old one; and between two looks. */
+const START_TIMEOUT = 20_000
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
 /** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
@@ -29,15 +31,19 @@ export interface SupervisorOptions {
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
   /**
-   * Milliseconds between two questions whether a process lives; of silence after which it is ended; and that a new one
-   * has to become ready.
+   * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same for one that
+   * shows that it works; and that a new one has to become ready.
    */
-  readonly liveness: { readonly period: number; readonly failure: number; readonly start: number }
+  readonly liveness: {
+    readonly period: number
+    readonly failure: number
+    readonly busy: number
+    readonly start: number
+  }
   readonly restart: RestartPolicy
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
-  /** Where the processes write what they log: an open descriptor. */
-  readonly logDescriptor: number
+  readonly output: OutputOptions
   readonly log: Log
 }
 
@@ -94,7 +100,11 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#liveness = new Liveness({ ...options.liveness, now: () => performance.now() })
+    this.#liveness = new Liveness({
+      ...options.liveness,
+      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      now: () => performance.now(),
+    })
     this.#processes = new Processes({
       ...options,
       onMessage: (process, message) => this.#receive(process, message),
@@ -114,7 +124,12 @@ export class Supervisor {
   /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
   async start(): Promise<Ports> {
     const { containers, gateway, liveness } = this.#options
-    const ports = await this.#bind()
+    const { host, http, https } = (gateway.settings as GatewaySettings).gateway
+    const [bound, boundSecure] = await bindPorts(host, [
+      { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
+      { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
+    ])
+    this.#bound = [bound!, boundSecure!]
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
@@ -122,7 +137,7 @@ export class Supervisor {
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
-    return ports
+    return { http: bound!.port, https: boundSecure!.port }
   }
 
   /** Tells everybody to say goodbye, and ends who does not. */
@@ -200,7 +215,7 @@ export class Supervisor {
       ready: member?.peer !== undefined,
       id: member?.id,
       pid: member?.child.pid,
-      age: member && Date.now() - member.startedAt,
+      age: member && Math.round(performance.now() - member.startedAt),
       restarts: life.restarts,
       counters,
     }
@@ -209,23 +224,6 @@ export class Supervisor {
   async #ask(id: number): Promise<Counters> {
     const send = (): void => this.#processes.tell(id, { kind: 'statusRequest' })
     return (await this.#counters.ask(id, '', send)) ?? {}
-  }
-
-  async #bind(): Promise<Ports> {
-    const { host, http, https } = (this.#options.gateway.settings as GatewaySettings).gateway
-    const bind = async (port: number, variable: string, key: string): Promise<number> => {
-      try {
-        const bound = await bindPort(host, port)
-        this.#bound = [...this.#bound, bound]
-        return bound.port
-      } catch (error) {
-        throw portError(error, port, variable, key)
-      }
-    }
-    return {
-      http: await bind(http, 'HOTPOTATO_HTTP_PORT', 'gateway.http'),
-      https: await bind(https, 'HOTPOTATO_HTTPS_PORT', 'gateway.https'),
-    }
   }
 
   get #containers(): Replica[] {
@@ -239,7 +237,7 @@ export class Supervisor {
         return containers()
       },
       startLike: ({ spec, functionName }) => {
-        const name = this.#freeName(functionName)
+        const name = freeName(functionName, this.#replicas)
         // A roll-out has the time that a start has not.
         return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, { rehearsesFirst: true })
       },
@@ -247,14 +245,6 @@ export class Supervisor {
       abandon: replica => this.#abandon(replica),
       leaveOut: replica => this.#leaveOut(replica),
       retire: replica => this.#retire(replica),
-    }
-  }
-
-  #freeName(functionName: string): string {
-    const taken = new Set([...this.#replicas].map(({ name }) => name))
-    for (let number = 1; ; number++) {
-      const name = `${functionName}-${number}`
-      if (!taken.has(name)) return name
     }
   }
 
@@ -267,7 +257,7 @@ export class Supervisor {
         else reject(error)
       }
       const late = (): void => settle(new Error(`${replica.name} is not ready in time`))
-      const timer = setTimeout(late, this.#options.liveness.start)
+      const timer = setTimeout(late, START_TIMEOUT)
       this.#expected.set(replica, settle)
     })
   }
@@ -297,8 +287,8 @@ export class Supervisor {
     let counters = await this.#ask(id)
     const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
       connections !== 0 || inCustody !== 0 || relayed !== 0
-    const end = Date.now() + DRAIN_TIMEOUT
-    while (this.#processes.get(id) !== undefined && busy(counters) && Date.now() < end) {
+    const end = performance.now() + DRAIN_TIMEOUT
+    while (this.#processes.get(id) !== undefined && busy(counters) && performance.now() < end) {
       await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
       counters = { ...counters, ...(await this.#ask(id)) }
     }
@@ -359,7 +349,7 @@ export class Supervisor {
     }
   }
 
-  /** Introduces a process to all others, and all others to it. */
+  /** Introduces a process to all others, and them to it. */
   #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
     const { name, functionName } = replica
     const { id, role } = member
@@ -412,7 +402,7 @@ export class Supervisor {
   #checkStarting(): void {
     const { start } = this.#options.liveness
     for (const { replica, member } of this.#processes.all) {
-      if (member.peer !== undefined || performance.now() - member.since < start) continue
+      if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
       const { pid } = member.child
       this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
       replica.overdue = true

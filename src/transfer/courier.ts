@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
 import {
@@ -164,7 +165,7 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, Date.now(), settle)
+    this.#custody.hold(ticket, target, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
@@ -238,7 +239,7 @@ export class Courier {
   #watch(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      if (this.#custody.expire(Date.now()) !== undefined) this.#watch()
+      if (this.#custody.expire(performance.now()) !== undefined) this.#watch()
     }, 1000).unref()
   }
 
@@ -358,13 +359,13 @@ export class Courier {
 
   /**
    * Something that a peer said makes no sense. One that goes on is given up.
-   * @param late it may have been right, and come too late
+   * @param honest it may be no fault of that peer: a verdict that comes too late, what a client has sent
    */
-  #senseless(from: number, reason: string, late = false): void {
+  #senseless(from: number, reason: string, honest = false): void {
     const count = (this.#nonsense.get(from) ?? 0) + 1
     if (count <= TOLD) this.#handlers.nonsense(from, reason)
     if (count <= NONSENSE) this.#nonsense.set(from, count)
-    else if (!late) this.#channel.cut(from, 'it goes on to make no sense')
+    else if (!honest) this.#channel.cut(from, 'it goes on to make no sense')
   }
 
   #open(from: number, message: Consignment, descriptors: readonly Descriptor[]): Arrival {
@@ -390,9 +391,10 @@ export class Courier {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      if (error instanceof EnvelopeError || error instanceof DecodeError)
-        return { reason: 'malformed', detail: error.message.slice(0, 255) }
-      throw error
+      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
+      if (!(error instanceof EnvelopeError || error instanceof DecodeError))
+        this.#senseless(from, `a connection that cannot be taken: ${reasonOf(error)}`, true)
+      return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
 

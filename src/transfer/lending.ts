@@ -1,3 +1,4 @@
+import { reasonOf } from '../http/serving.ts'
 import { DecodeError, hex, utf8 } from '../wire/index.ts'
 import type { ControlMessage } from './control.ts'
 import {
@@ -70,7 +71,10 @@ export class Lending {
         this.#handlers.tell(from, { kind: 'loaned', ticket, sealed: sealedAnswer })
       } catch (error) {
         // Whoever lent it has gone meanwhile.
-        if (!(error instanceof SealError)) throw error
+        if (error instanceof SealError) return
+        // What a function has answered may be nothing that can be written down.
+        if (answer.outcome === 'refused') throw error
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       }
     }
     this.#opened(from, () =>

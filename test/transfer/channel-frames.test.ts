@@ -2,7 +2,6 @@ import { openSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_PAYLOAD } from '../../src/transfer/channel.ts'
-import { Allowance } from '../../src/transfer/channels/allowance.ts'
 import { Assembly } from '../../src/transfer/channels/assembly.ts'
 import { BODY, FRAME, type Fragment, HEADER, Header, VERSION } from '../../src/transfer/channels/frame.ts'
 import { FramedChannel } from '../../src/transfer/channels/framed.ts'
@@ -198,7 +197,7 @@ describe('a peer', () => {
   })
 
   it('that sends more than it may loses its pair', () => {
-    const channel = new Loose(1, { rate: 1, burst: 10 })
+    const channel = new Loose(1, { perSecond: 1, burst: 10 })
     const lost: unknown[] = []
     let messages = 0
     channel.onLost = (...what) => lost.push(what)
@@ -211,16 +210,5 @@ describe('a peer', () => {
     channel.take(encode(Header, { version: VERSION, content: none }), [], 3)
     expect(lost).toHaveLength(1)
     channel.close()
-  })
-})
-
-describe('an allowance', () => {
-  it('is used up by what comes at once, and fills again with time, not beyond its size', () => {
-    const allowance = new Allowance({ rate: 10, burst: 3 }, 0)
-    const takes = (now: number, count: number): boolean[] =>
-      Array.from({ length: count }, () => allowance.take(now))
-    expect(takes(0, 4)).toEqual([true, true, true, false])
-    expect(takes(100, 2)).toEqual([true, false])
-    expect(takes(1_000_000, 4)).toEqual([true, true, true, false])
   })
 })

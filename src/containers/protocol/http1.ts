@@ -3,6 +3,7 @@ import type { RequestHead } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
 import { CARRIED_REQUEST_BYTES } from '../policy.ts'
@@ -75,6 +76,22 @@ export class Http1 implements Protocol, ResponderOwner {
     return this.#awaited === undefined && !this.#owner.out.full
   }
 
+  get held(): number {
+    return this.#http.buffered + (this.#exchange?.waiting ?? 0)
+  }
+
+  shed(what: Problem): void {
+    if (this.#begun) this.brokeOff()
+    else if (this.#exchange === undefined && this.#http.idle && this.#awaited === undefined) {
+      if (this.#http.buffered > 0) this.#responder.refuse(problem(closing(what)))
+      else this.#owner.goodbye()
+    } else if (this.#awaited !== undefined) this.#giveUp(closing(what))
+    else {
+      this.#exchange?.cancel(new Error(what.detail))
+      this.#responder.reply(problem(closing(what)))
+    }
+  }
+
   get buffered(): number {
     return this.#http.buffered
   }
@@ -140,9 +157,9 @@ export class Http1 implements Protocol, ResponderOwner {
     else if (timer === 'headers') this.#responder.refuse(problem(closing(what)))
     else {
       this.#exchange?.cancel(new Error(what.detail))
-      if (this.#begun) this.brokeOff()
       // A function that is at work still, or a client that may go on after all, has nothing to do with what comes next.
-      else this.#responder.reply(problem(closing(what)))
+      if (this.#http.answerable) this.#responder.reply(problem(closing(what)))
+      else this.brokeOff()
     }
   }
 
@@ -152,6 +169,10 @@ export class Http1 implements Protocol, ResponderOwner {
 
   get gone(): boolean {
     return this.#owner.gone
+  }
+
+  get guard(): Guard {
+    return this.#owner.guard
   }
 
   began(): void {
@@ -178,7 +199,7 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'body':
         this.#owner.touch()
-        this.#owner.patience.stop('request-body')
+        this.#owner.patience.content(event.data.length)
         this.#owner.patience.prolong('handler')
         this.#exchange?.body(event.data)
         return

@@ -12,7 +12,7 @@ import {
   NOBODY,
   reasonOf,
 } from '../serving.ts'
-import { HttpTimers, timerProblem } from '../timers.ts'
+import { expiryProblem, HttpTimers } from '../timers.ts'
 import { ErrorCode } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { H2Serving } from './serving.ts'
@@ -41,7 +41,6 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #waiting: Uint8Array[] = []
   #writers: (() => void)[] = []
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
-  #begun = false
   /** It is another protocol's, in which nobody is overdue. */
   #tunnel = false
   #over = false
@@ -95,7 +94,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   data(bytes: Uint8Array, ends: boolean): void {
     if (bytes.length > 0) this.#held.push(bytes)
-    this.#timers.prolong('handler', this.#owner.context.now())
+    const now = this.#owner.context.now()
+    this.#timers.content(bytes.length, now)
+    this.#timers.prolong('handler', now)
     if (ends) this.#trailers = []
     this.#give()
   }
@@ -175,7 +176,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const { http, context } = this.#owner
-    http.reply(this.#announced.streamId, withLength(response, this.method), context.now())
+    http.reply(this.#announced.streamId, withLength(response, this.method), context.date())
     this.#finish()
   }
 
@@ -183,8 +184,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     const { http, context } = this.#owner
     const fields = length === undefined ? headers : lengthFirst(headers, length)
-    http.respond(this.#announced.streamId, { status, headers: fields }, context.now())
-    this.#begun = true
+    http.respond(this.#announced.streamId, { status, headers: fields }, context.date())
     this.#timers.stop('handler')
     this.#owner.wake()
   }
@@ -247,12 +247,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const timer = this.#timers.expired(now)
     if (timer === undefined) return
     const { context } = this.#owner
-    const ordinary = timerProblem(timer, context.timers[timer])
+    const ordinary = expiryProblem(timer, context.timers)
     const { status = 408, detail = '' } = ordinary ?? {}
-    this.#fault(
-      { kind: 'timeout', timer, status, reason: detail, answerable: !this.#begun, request: this },
-      ordinary,
-    )
+    this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
   }
 
   /** The application threw. */
@@ -262,7 +259,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
     else {
       this.onGone = undefined
-      this.#fault({ ...fault, answerable: !this.#begun })
+      this.#fault(fault)
     }
   }
 
@@ -279,18 +276,20 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     }
   }
 
-  #fault(fault: HttpFault, ordinary?: Problem): void {
+  #fault(what: Omit<HttpFault, 'answerable'>, ordinary?: Problem): void {
     const { http, context } = this.#owner
     const { streamId } = this.#announced
+    // HTTP knows what it has begun; what is remembered elsewhere may be wrong.
+    const fault = { ...what, answerable: http.answerable(streamId) }
     const answer = answerTo(fault, context.handlers, ordinary)
     this.gone(new Error(fault.reason))
     if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
     else {
       try {
-        http.reply(streamId, withLength(answer, this.method), context.now())
+        http.reply(streamId, withLength(answer, this.method), context.date())
       } catch (error) {
         if (!(error instanceof TypeError)) throw error
-        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.now())
+        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.date())
       }
     }
     this.#owner.forget(streamId)
@@ -300,7 +299,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #finish(): void {
     this.#over = true
     this.#release()
-    if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+    try {
+      if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+    } catch (cause) {
+      this.failed(cause)
+    }
     this.#owner.forget(this.#announced.streamId)
     this.#owner.wake()
   }

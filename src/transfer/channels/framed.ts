@@ -1,7 +1,6 @@
-import { DecodeError, Reader } from '../../wire/index.ts'
+import { Allowance, type Budget, DecodeError, Reader } from '../../wire/index.ts'
 import { type Channel, MAX_DESCRIPTORS, MAX_PAYLOAD, type SendResult } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
-import { Allowance, type AllowanceOptions } from './allowance.ts'
 import { Assembly, closeAll } from './assembly.ts'
 import { Header, VERSION } from './frame.ts'
 import { Outbox, type Progress, type Transmit, WINDOW } from './outbox.ts'
@@ -37,15 +36,15 @@ export abstract class FramedChannel implements Channel {
   protected closed = false
   readonly #exchanges = new Map<number, Exchange>()
   readonly #peers = new Set<number>()
-  readonly #allowance: AllowanceOptions | undefined
+  readonly #budget: Budget | undefined
   #timer: NodeJS.Timeout | undefined
   #delay = BUSY.first
 
-  /** @param allowance what each peer may send; everything unless told */
-  constructor(self: number, allowance?: AllowanceOptions) {
+  /** @param budget how many frames each peer may send; as many as it likes unless told */
+  constructor(self: number, budget?: Budget) {
     checkId(self)
     this.self = self
-    this.#allowance = allowance
+    this.#budget = budget
   }
 
   get peers(): ReadonlySet<number> {
@@ -74,7 +73,7 @@ export abstract class FramedChannel implements Channel {
   protected register(id: number, transmit: Transmit): void {
     checkId(id)
     if (this.#exchanges.has(id)) throw new RangeError(`process ${id} is known already`)
-    const allowance = this.#allowance && new Allowance(this.#allowance, performance.now())
+    const allowance = this.#budget && new Allowance(this.#budget, () => performance.now())
     this.#exchanges.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
     this.#peers.add(id)
   }
@@ -155,7 +154,7 @@ export abstract class FramedChannel implements Channel {
   /** Counts one thing more that a peer has us do. Whether that is more than it may. */
   protected floods(id: number): boolean {
     const allowance = this.#exchanges.get(id)?.allowance
-    return allowance !== undefined && !allowance.take(performance.now())
+    return allowance !== undefined && !allowance.spend()
   }
 
   #giveCredit(to: number, exchange: Exchange): void {

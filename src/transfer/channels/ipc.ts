@@ -1,9 +1,8 @@
 import type { ChildProcess, Serializable } from 'node:child_process'
-import { Reader } from '../../wire/index.ts'
+import { type Budget, Reader } from '../../wire/index.ts'
 import { SUPERVISOR } from '../channel.ts'
 import { Descriptor } from '../streams/descriptor.ts'
 import type { StreamHandle } from '../streams/handle.ts'
-import type { AllowanceOptions } from './allowance.ts'
 import { Assembly, closeAll } from './assembly.ts'
 import { CLOSED, FramedChannel, readHeader } from './framed.ts'
 
@@ -165,8 +164,8 @@ export class IpcBroker extends FramedChannel {
   readonly kind = 'ipc'
   readonly #ports = new Map<number, Port>()
 
-  constructor(self = SUPERVISOR, allowance?: AllowanceOptions) {
-    super(self, allowance)
+  constructor(self = SUPERVISOR, budget?: Budget) {
+    super(self, budget)
   }
 
   protected override get maxDescriptors(): number {

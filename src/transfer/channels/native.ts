@@ -1,6 +1,6 @@
+import type { Budget } from '../../wire/index.ts'
 import { type Libc, probe } from '../native/libc.ts'
 import { type ByteStream, Descriptor, openStream } from '../stream.ts'
-import type { AllowanceOptions } from './allowance.ts'
 import { closeAll } from './assembly.ts'
 import { CLOSED, FLOODS, FramedChannel } from './framed.ts'
 
@@ -63,13 +63,13 @@ export class NativeChannel extends FramedChannel {
   readonly #libc: Libc
   readonly #links = new Map<number, Link>()
 
-  /** An `Error` where foreign calls are missing. @param allowance what each peer may send; everything unless told */
-  static open(self: number, allowance?: AllowanceOptions): NativeChannel {
-    return new NativeChannel(need(), self, allowance)
+  /** An `Error` where foreign calls are missing. @param budget how many frames each peer may send */
+  static open(self: number, budget?: Budget): NativeChannel {
+    return new NativeChannel(need(), self, budget)
   }
 
-  private constructor(libc: Libc, self: number, allowance: AllowanceOptions | undefined) {
-    super(self, allowance)
+  private constructor(libc: Libc, self: number, budget: Budget | undefined) {
+    super(self, budget)
     this.#libc = libc
   }
 
