@@ -4,7 +4,8 @@ import { SUPERVISOR } from '../channel.ts'
 import { Descriptor } from '../streams/descriptor.ts'
 import type { StreamHandle } from '../streams/handle.ts'
 import { Assembly, closeAll } from './assembly.ts'
-import { CLOSED, FramedChannel, readHeader } from './framed.ts'
+import { CLOSED, FLOODS, FramedChannel, readHeader } from './framed.ts'
+import { guardIpc } from './ipc-guard.ts'
 
 /**
  * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON
@@ -20,6 +21,9 @@ interface Packet {
   readonly frame: string
 }
 
+/** Bytes that wait here of one child's frames to others: far more than credits allow. */
+const PASSING = 0x4000000
+
 /** The end of an IPC channel, as `process` and a `ChildProcess` both are. */
 class Port {
   readonly #process: NodeJS.Process | ChildProcess
@@ -27,17 +31,19 @@ class Port {
   readonly #listener: (message: unknown, handle: unknown) => void
   readonly #onDisconnect: () => void
   open: boolean
+  /** Bytes of its frames that wait for others here. */
+  passing = 0
 
   constructor(
     end: NodeJS.Process | ChildProcess,
-    onPacket: (packet: Packet, descriptors: Descriptor[]) => void,
+    onPacket: (packet: Packet | undefined, descriptors: Descriptor[]) => void,
     onClose: () => void,
   ) {
     this.#process = end
     this.open = end.connected === true
     this.#listener = (message, handle) => {
       const descriptors = isHandle(handle) ? [Descriptor.fromHandle(handle)] : []
-      if (isPacket(message)) onPacket(message, descriptors)
+      onPacket(isPacket(message) ? message : undefined, descriptors)
     }
     this.#onDisconnect = () => {
       if (!this.open) return
@@ -50,26 +56,36 @@ class Port {
 
   /**
    * Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process.
-   * @returns false if the other end is known to be gone; `failed` is called if that turns out later
+   * @param done called when it has left, or has not: never if false is returned
+   * @returns false if the other end is known to be gone
    */
-  post(packet: Packet, descriptor: Descriptor | undefined, failed?: () => void): boolean {
+  post(packet: Packet, descriptor: Descriptor | undefined, done?: (left: boolean) => void): boolean {
     if (!this.open || this.#process.connected !== true) return false
     const letGo = descriptor?.hold()
     if (letGo !== undefined) this.#holds.add(letGo)
-    const done = (error?: Error | null): void => {
+    const release = (): void => {
       if (letGo !== undefined) this.#holds.delete(letGo)
       letGo?.()
-      if (error) failed?.()
+    }
+    const settled = (error?: Error | null): void => {
+      release()
+      done?.(!error)
     }
     // The types know net.Socket and net.Server; a bare handle passes as well, and as it is.
     const send = this.#process.send as unknown as (...args: unknown[]) => boolean
     try {
-      send.call(this.#process, packet satisfies Serializable, descriptor?.handle, {}, done)
+      send.call(this.#process, packet satisfies Serializable, descriptor?.handle, {}, settled)
       return true
     } catch {
-      done()
+      release()
       return false
     }
+  }
+
+  /** Hears and says nothing more, and has Node do the same. */
+  cut(): void {
+    this.close()
+    if (this.#process.connected === true) this.#process.disconnect?.()
   }
 
   close(): void {
@@ -121,7 +137,11 @@ export class IpcChannel extends FramedChannel {
     this.#port.close()
   }
 
-  #onPacket(packet: Packet, descriptors: Descriptor[]): void {
+  #onPacket(packet: Packet | undefined, descriptors: Descriptor[]): void {
+    if (packet === undefined) {
+      closeAll(descriptors)
+      return
+    }
     const frame = unpack(packet.frame)
     if (packet.hotpotato === 'frame') this.receive(packet.peer, frame, descriptors)
     else {
@@ -174,6 +194,7 @@ export class IpcBroker extends FramedChannel {
 
   /** Connects a child that was started with an `ipc` entry in its `stdio`, and makes it a peer. */
   attach(id: number, child: ChildProcess): void {
+    guardIpc(child, reason => this.cut(id, reason))
     const port = new Port(
       child,
       (packet, descriptors) => this.#onPacket(id, port, packet, descriptors),
@@ -203,7 +224,7 @@ export class IpcBroker extends FramedChannel {
   }
 
   override cut(id: number, reason: string): void {
-    this.#ports.get(id)?.close()
+    this.#ports.get(id)?.cut()
     this.#ports.delete(id)
     super.cut(id, reason)
   }
@@ -213,19 +234,29 @@ export class IpcBroker extends FramedChannel {
     this.lose(id, CLOSED)
   }
 
-  #onPacket(from: number, source: Port, packet: Packet, descriptors: Descriptor[]): void {
-    const { hotpotato, peer: to, frame } = packet
-    if (hotpotato === 'frame' && to === this.self) {
-      this.receive(from, unpack(frame), descriptors)
+  #onPacket(from: number, source: Port, packet: Packet | undefined, descriptors: Descriptor[]): void {
+    if (packet?.hotpotato === 'frame' && packet.peer === this.self) {
+      this.receive(from, unpack(packet.frame), descriptors)
       return
     }
-    if (hotpotato === 'frame') {
-      const back = (): void => void source.post({ hotpotato: 'returned', peer: to, frame }, undefined)
-      const target = this.#ports.get(to)
-      const passed = target?.post({ hotpotato, peer: from, frame }, descriptors[0], back) ?? false
-      if (!passed) back()
-    }
+    if (packet?.hotpotato === 'frame') this.#pass(from, source, packet, descriptors)
     closeAll(descriptors)
+    if (packet?.hotpotato !== 'frame') this.cut(from, 'it sent what is no message')
+  }
+
+  #pass(from: number, source: Port, { peer: to, frame }: Packet, descriptors: readonly Descriptor[]): void {
+    if (source.passing > PASSING) {
+      this.cut(from, FLOODS)
+      return
+    }
+    const back = (): void => void source.post({ hotpotato: 'returned', peer: to, frame }, undefined)
+    source.passing += frame.length
+    const done = (left: boolean): void => {
+      source.passing -= frame.length
+      if (!left) back()
+    }
+    const packet: Packet = { hotpotato: 'frame', peer: from, frame }
+    if (this.#ports.get(to)?.post(packet, descriptors[0], done) !== true) done(false)
   }
 }
 
