@@ -141,6 +141,8 @@ export interface ServingContext {
   readonly now: () => number
   /** Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may have changed, outside of other calls. */
   readonly wake: () => void
+  /** Something was thrown where no caller is left to hear of it: the connection must end. Never throws. */
+  readonly fault: (error: unknown) => void
   /** Bytes at the front of the connection that came as early data. */
   readonly earlyBytes: () => number
 }

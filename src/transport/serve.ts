@@ -4,6 +4,7 @@ import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
 import { type Carrier, overDuplex } from './carrier.ts'
 import { everyTick } from './clock.ts'
+import { Guard } from './guard.ts'
 
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
@@ -22,6 +23,8 @@ export interface ServeOptions {
   readonly linger?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
+  readonly onFault?: (error: unknown) => void
 }
 
 /** A connection that is being served. */
@@ -58,6 +61,13 @@ interface TlsLike {
 /** Joins a served connection to what carries it. */
 class Driver implements Served {
   readonly closed: Promise<void>
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly #guard = new Guard(error => this.#fault(error))
+  readonly #soon = this.#guard.entrance(() => {
+    this.#scheduled = false
+    this.#flush()
+  })
+  readonly #onFault: ((error: unknown) => void) | undefined
   readonly #carrier: Carrier
   readonly #serving: HttpServing
   readonly #now: () => number
@@ -80,13 +90,16 @@ class Driver implements Served {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = Date.now, stall = 60_000, linger = 2000 }: ServeOptions,
+    { limits, timers, now = Date.now, stall = 60_000, linger = 2000, onFault }: ServeOptions,
   ) {
+    this.#onFault = onFault
+    const guard = this.#guard
     const context = {
       handlers,
       timers: { ...DEFAULT_TIMERS, ...timers },
       now,
       wake: () => this.#wake(),
+      fault: (error: unknown) => guard.fail(error),
       earlyBytes,
     }
     this.#serving = serving(alpn, !secure, context, limits)
@@ -97,18 +110,18 @@ class Driver implements Served {
     this.closed = new Promise(resolve => {
       this.#close = resolve
     })
-    this.#stopTicking = everyTick(() => this.#tick())
-    carrier.onDrain = () => {
+    this.#stopTicking = everyTick(guard.entrance(() => this.#tick()))
+    carrier.onDrain = guard.entrance(() => {
       this.#stalled = undefined
       this.#flush()
-    }
+    })
     carrier.read({
-      bytes: view => this.#receive(view),
-      end: () => this.#ended(),
-      error: error => this.#gone(error),
+      bytes: guard.entrance((view: Uint8Array) => this.#receive(view)),
+      end: guard.entrance(() => this.#ended()),
+      error: guard.entrance((error: Error) => this.#gone(error)),
     })
     // HTTP/2 speaks first.
-    this.#flush()
+    guard.run(() => this.#flush())
   }
 
   get protocol(): 'http/1.1' | 'h2' | undefined {
@@ -116,12 +129,14 @@ class Driver implements Served {
   }
 
   drain(): void {
-    this.#serving.drain()
-    this.#flush()
+    this.#guard.run(() => {
+      this.#serving.drain()
+      this.#flush()
+    })
   }
 
   destroy(): void {
-    this.#gone(new Error('the server ends the connection'))
+    this.#guard.run(() => this.#gone(new Error('the server ends the connection')))
   }
 
   #receive(view: Uint8Array): void {
@@ -148,10 +163,7 @@ class Driver implements Served {
   #wake(): void {
     if (this.#receiving || this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    queueMicrotask(this.#soon)
   }
 
   #flush(): void {
@@ -180,18 +192,29 @@ class Driver implements Served {
     }
     this.#carrier.end()
     if (this.#paused) this.#carrier.resume()
-    this.#lastMoment = setTimeout(() => this.#gone(new Error('the client does not close')), this.#linger)
+    const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
+    this.#lastMoment = setTimeout(late, this.#linger)
   }
 
-  #gone(reason: Error): void {
+  #gone(reason: Error, abort = false): void {
     if (this.#over) return
     this.#over = true
     this.#ending = true
     this.#stopTicking()
     clearTimeout(this.#lastMoment)
-    this.#serving.broken(reason)
-    this.#carrier.destroy()
-    this.#close()
+    try {
+      this.#serving.broken(reason)
+      if (abort) this.#carrier.abort?.()
+    } finally {
+      this.#carrier.destroy()
+      this.#close()
+    }
+  }
+
+  /** Something was thrown that must not be. */
+  #fault(error: unknown): void {
+    this.#onFault?.(error)
+    this.#gone(new Error('the connection failed'), true)
   }
 
   #tick(): void {

@@ -61,6 +61,9 @@ export class Scene {
       wake: () => {
         this.wakes++
       },
+      fault: error => {
+        throw error
+      },
       earlyBytes: () => this.earlyBytes,
     }
     this.serving = serving(version, false, context, limits)

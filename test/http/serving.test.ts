@@ -598,6 +598,7 @@ describe('the dispatcher', () => {
     now: () => 0,
     wake() {},
     earlyBytes: () => 0,
+    fault() {},
   })
 
   test.each([

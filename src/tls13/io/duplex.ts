@@ -43,7 +43,8 @@ const LINGER = 1000
  * end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
  *
  * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends without
- * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes.
+ * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes. What a
+ * listener throws while bytes come in ends the connection by {@link TlsDuplex.abort}, with that error.
  *
  * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the server took it);
  * `clientCertificate` (DER, or undefined: the answer to {@link TlsDuplex.requestCertificate}); `question` (id, Question: work for
@@ -79,15 +80,15 @@ export class TlsDuplex extends Duplex {
       this.#handshakeTimer = setTimeout(late, timeout).unref()
     }
     // These stay for ever: an error that nobody listens to would end the process.
-    stream.on('error', error => this.#streamFailed(error))
-    stream.on('close', () => this.#streamClosed())
-    stream.on('end', () => this.#streamEnded())
-    stream.on('drain', () => this.#drained())
-    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk))
+    stream.on('error', error => this.#guarded(() => this.#streamFailed(error)))
+    stream.on('close', () => this.#guarded(() => this.#streamClosed()))
+    stream.on('end', () => this.#guarded(() => this.#streamEnded()))
+    stream.on('drain', () => this.#guarded(() => this.#drained()))
+    stream.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#receive(chunk)))
     if (stream.destroyed) process.nextTick(() => this.#streamClosed())
     this.#flush()
     // A restored session may hold bytes that nobody has looked at yet; listeners come after the constructor.
-    if (session.buffered > 0) process.nextTick(() => this.#receive(new Uint8Array(0)))
+    if (session.buffered > 0) process.nextTick(() => this.#guarded(() => this.#receive(new Uint8Array(0))))
   }
 
   /** A client over a stream. @param options `keyLog`: emit `keylog` events */
@@ -195,7 +196,8 @@ export class TlsDuplex extends Duplex {
       else this.once('timeout', listener)
     }
     if (milliseconds > 0 && !this.destroyed) {
-      this.#idleTimer = setTimeout(() => this.emit('timeout'), milliseconds).unref()
+      const late = () => this.#guarded(() => void this.emit('timeout'))
+      this.#idleTimer = setTimeout(late, milliseconds).unref()
     }
     return this
   }
@@ -235,6 +237,31 @@ export class TlsDuplex extends Duplex {
     if (this.#lingering) linger(this.#stream)
     else this.#stream.destroy()
     callback(error)
+  }
+
+  /**
+   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2), if the peer can still get one: what it has got is not all.
+   * @param error for listeners of `error`; none unless told
+   */
+  abort(error?: Error): void {
+    if (this.destroyed) return
+    try {
+      this.#session.abort('internal_error')
+      this.#lingering = true
+      this.#flush()
+    } catch {
+      // Then without a word.
+    }
+    this.destroy(error)
+  }
+
+  /** What the stream below calls, and whatever is called from there: what is thrown ends this connection, and not the process. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.abort(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   #begin(callback: Callback, work: () => void): void {
