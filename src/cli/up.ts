@@ -10,7 +10,7 @@ import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
-import { chooseStream } from '../transfer/stream.ts'
+import { settleStream } from '../transfer/stream-trial.ts'
 import { serveControl } from './control-socket.ts'
 import { say, warn } from './output.ts'
 import { controlSocket, LOG_FILE } from './run-directory.ts'
@@ -84,7 +84,7 @@ export async function up(
   try {
     await prepareCertificates(config)
     if (stopping !== undefined) return
-    supervisor = makeSupervisor(config, log.write)
+    supervisor = await makeSupervisor(config, log.write)
   } catch (error) {
     control.leave()
     throw error
@@ -121,11 +121,13 @@ async function status(
 }
 
 /** Chooses by which roads connections will move. @param sink the log */
-function makeSupervisor(config: Config, sink: LogSink): Supervisor {
+async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   const channel = chooseChannel()
-  const stream = chooseStream()
+  const stream = await settleStream().catch((error: Error) => {
+    throw new UpError(error.message)
+  })
   log.info(
     {
       channel: channel.kind,
@@ -139,6 +141,8 @@ function makeSupervisor(config: Config, sink: LogSink): Supervisor {
   )
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
+  if (stream.missing !== undefined)
+    say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   const { periodSeconds, failureSeconds } = config.liveness

@@ -7,6 +7,7 @@ import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import type { Loop } from '../transport/turn.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
@@ -35,6 +36,8 @@ export interface ConnectionHost extends Callee {
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** In whose turns connections work. */
+  readonly loop: Loop
   /** What clients overdo over HTTP/2 is counted here. */
   readonly exceeded: Exceeded
   /**

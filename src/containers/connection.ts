@@ -6,6 +6,7 @@ import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
+import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
 import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
@@ -72,7 +73,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
     const { guard } = this
-    this.#in = new Inlet(stream, this.#survival)
+    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
     this.out = new Outlet(
       stream,
       session,
@@ -195,22 +196,33 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
   #work(): void {
     if (this.#pumping) return
+    if (this.#in.turn.over) {
+      // What has come stays, in memory of ours.
+      this.#protocol.receive(EMPTY)
+      this.#session?.settle()
+      return
+    }
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
-      while (this.phase === 'open' && this.#stream.state === 'open' && this.#step());
+      while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
       this.#pumping = false
     }
-    if (this.#in.ended && this.phase === 'open') this.#protocol.inputEnded()
+    if (this.#in.ended && this.phase === 'open' && !this.#in.turn.over) this.#protocol.inputEnded()
     if (this.phase === 'open') this.#protocol.settle()
     if (this.phase !== 'open') return
+    if (this.#in.turn.over) this.#protocol.receive(EMPTY)
     this.#session?.settle()
     this.out.flush()
     if (this.phase !== 'open') return
     this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#in.turn.goesOn()
   }
 
   #step(): boolean {
@@ -268,6 +280,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   freeze(): Frozen | Promise<Frozen> {
     this.phase = 'frozen'
+    this.#in.turn.stop()
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
@@ -400,6 +413,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     try {
       this.#idle.stop()
       this.patience.rest()
+      this.#in.turn.stop()
       this.#ending.stop()
       if (why !== 'moved') this.#survival?.done()
       this.#departure.ended()

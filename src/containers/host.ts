@@ -12,6 +12,7 @@ import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
+import { LOOP } from '../transport/turn.ts'
 import { DecodeError } from '../wire/index.ts'
 import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
@@ -84,6 +85,7 @@ export class Host implements ConnectionHost {
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly slots: SlotFiles
+  readonly loop = LOOP
   readonly counters: Counters = {
     accepted: 0,
     takenOver: 0,

@@ -25,6 +25,8 @@ export interface CallOwner {
   readonly gone: boolean
   /** There is output, or room for input. */
   kick(): void
+  /** Whether more may be done in this turn of the event loop. */
+  goesOn(): boolean
   readonly settings: TimerSettings
   /** The call wants to be told the time at that moment, in milliseconds since 1970, or before. */
   wakeBy(at: number): void

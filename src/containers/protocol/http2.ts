@@ -92,7 +92,7 @@ export class Http2 implements Protocol, CallOwner {
     // The connection is somebody else's now, or was restored anew.
     if (this.#decide()) return
     // Room for output may be room for content, which is reported as an event.
-    do while (this.step());
+    do while (this.goesOn() && this.step());
     while (this.#give())
     if (this.http.openStreams > 0) this.wakeBy(this.#told + TICK)
     if (this.http.input.inHeaders) this.#owner.patience.wait('headers')
@@ -247,6 +247,10 @@ export class Http2 implements Protocol, CallOwner {
 
   kick(): void {
     this.#owner.pump()
+  }
+
+  goesOn(): boolean {
+    return this.#owner.goesOn()
   }
 
   ended(streamId: number): void {

@@ -79,6 +79,8 @@ export interface ProtocolOwner {
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void
+  /** To be asked before each {@link Protocol.step}: whether the connection may do more in this turn of the event loop. */
+  goesOn(): boolean
   /** What is waited for on the connection goes along when it moves. */
   readonly patience: Patience
   /** The client is at work: it does not count as idle. */

@@ -40,6 +40,7 @@ export class WebSocket implements Protocol {
 
   step(): boolean {
     if (this.#held) return false
+    if (this.#call.full) this.flush()
     if (this.#call.step()) {
       this.#owner.touch()
       return true
@@ -57,7 +58,7 @@ export class WebSocket implements Protocol {
   }
 
   get wantsInput(): boolean {
-    return !this.#call.working && !this.#held
+    return !this.#call.working && !this.#call.full && !this.#held
   }
 
   get buffered(): number {
@@ -66,7 +67,7 @@ export class WebSocket implements Protocol {
 
   /** Between two messages, if the function can say what another container has to know. */
   get quiet(): boolean {
-    if (!this.#call.frozen || this.#unfreezable) return false
+    if (!this.#call.frozen || this.#call.full || this.#unfreezable) return false
     try {
       this.#frozen = { state: this.#call.freeze() }
       return true
