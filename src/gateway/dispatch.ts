@@ -1,6 +1,7 @@
 import { Roster } from '../containers/roster.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
+import { Guard } from '../transport/guard.ts'
 
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
@@ -15,6 +16,8 @@ export interface Consignment {
   refused(target: Peer, release: Release & { readonly state: 'owned' }): void
   /** No container has taken it in time. Not called after {@link accepted} or {@link lost}. */
   unwanted(reason: string): void
+  /** One of these has thrown, which must end what it is about and nothing else. */
+  failed(error: unknown): void
 }
 
 /** One consignment on its way. */
@@ -71,15 +74,23 @@ export class Dispatch {
 
   /** Gives up what waits. */
   close(): void {
-    for (const { consignment } of this.#held) consignment.unwanted('the gateway stops')
+    for (const { consignment } of this.#held)
+      guardOf(consignment).run(() => consignment.unwanted('the gateway stops'))
     this.#held.clear()
   }
 
   #deliver(delivery: Delivery): void {
     const { consignment, refusedBy } = delivery
-    const target = this.#containers.choose(consignment.functionName, refusedBy)
-    if (target === undefined) this.#hold(delivery)
-    else consignment.send(target, release => this.#settle(delivery, target, release))
+    const guard = guardOf(consignment)
+    guard.run(() => {
+      const target = this.#containers.choose(consignment.functionName, refusedBy)
+      if (target === undefined) this.#hold(delivery)
+      else
+        consignment.send(
+          target,
+          guard.entrance((release: Release) => this.#settle(delivery, target, release)),
+        )
+    })
   }
 
   #settle(delivery: Delivery, target: Peer, release: Release): void {
@@ -112,4 +123,8 @@ export class Dispatch {
       if (this.#held.delete(delivery)) this.#deliver(delivery)
     }, left + 1)
   }
+}
+
+function guardOf(consignment: Consignment): Guard {
+  return new Guard(error => consignment.failed(error))
 }

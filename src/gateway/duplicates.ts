@@ -1,3 +1,4 @@
+import { reasonOf } from '../http/serving.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import type { Envelope } from '../transfer/envelope.ts'
@@ -6,6 +7,7 @@ import { type SlotHeader, slotExtension } from '../transfer/slot.ts'
 import { type FoundCheckpoint, SlotFile } from '../transfer/slot-file.ts'
 import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Unclean } from './unclean.ts'
@@ -123,7 +125,8 @@ export class Duplicates {
     for (const entry of [...this.#entries.values()]) {
       if (entry.offering) continue
       const header = this.#headerOf(entry)
-      if (header === undefined || header.owner === id || header.from === id) this.#judge(entry, header)
+      if (header === undefined || header.owner === id || header.from === id)
+        this.#guardOf(entry).run(() => this.#judge(entry, header))
     }
   }
 
@@ -186,6 +189,14 @@ export class Duplicates {
     else setTimeout(() => this.#free.push(entry.slot), DOUBT).unref()
   }
 
+  /** What is thrown over one of them ends that one. */
+  #guardOf(entry: Entry): Guard {
+    return new Guard(error => {
+      entry.offering = false
+      this.#end(entry, 'the gateway', { kind: 'failed', reason: reasonOf(error) })
+    })
+  }
+
   /** Ends the connection for everybody. */
   #end(entry: Entry, target: string, end: Unclean): void {
     if (this.#entries.get(entry.slot) !== entry) return
@@ -199,7 +210,8 @@ export class Duplicates {
     for (const slot of this.#file.done(this.#fresh)) {
       const entry = this.#entries.get(slot)
       const header = entry && !entry.offering ? this.#headerOf(entry) : undefined
-      if (header?.state === 'done') this.#drop(entry!, header.from === 0)
+      if (entry !== undefined && header?.state === 'done')
+        this.#guardOf(entry).run(() => this.#drop(entry, header.from === 0))
     }
   }
 
@@ -222,7 +234,7 @@ export class Duplicates {
   }
 
   #doubt(entry: Entry, before: SlotHeader | undefined): void {
-    setTimeout(() => {
+    const decide = this.#guardOf(entry).entrance(() => {
       if (this.#entries.get(entry.slot) !== entry || entry.offering) return
       const header = this.#headerOf(entry)
       if (header?.owner === before?.owner && header?.from === before?.from)
@@ -230,7 +242,8 @@ export class Duplicates {
           kind: 'undecided',
           reason: 'its container died while it was on its way',
         })
-    }, DOUBT).unref()
+    })
+    setTimeout(decide, DOUBT).unref()
   }
 
   /** Its owner is dead, and nobody else can have it: it goes on if nothing has happened since a checkpoint. */
@@ -291,6 +304,7 @@ export class Duplicates {
         entry.offering = false
         this.#end(entry, functionName, { kind: 'orphaned', reason })
       },
+      failed: error => this.#guardOf(entry).fail(error),
     })
   }
 }

@@ -3,7 +3,8 @@ import { H1Server } from '../http/h1/index.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
-import { adopt, type ByteStream } from '../transfer/stream.ts'
+import { adopt, type ByteStream, type StreamError } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 
 /** What somebody found out about the first bytes of a connection. */
@@ -32,6 +33,8 @@ export interface ListenerOptions<T> {
   readonly limit: number
   readonly onOpening: (opening: Opening<T>) => void
   readonly onDropped: (reason: string) => void
+  /** Something was thrown over a connection, which has been closed: a fault of ours. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** Milliseconds that a client has to take a last answer. */
@@ -102,20 +105,36 @@ export class Listener<T> {
       return
     }
     this.#opening.add(stream)
-    const timer = setTimeout(() => this.#drop(stream, timer, 'the first bytes did not come in time'), timeout)
-    const decide = judge()
+    const guard = new Guard(error => {
+      clearTimeout(timer)
+      this.#opening.delete(stream)
+      stream.destroy()
+      this.#options.onFault(error)
+    })
+    const late = (): void => this.#drop(stream, timer, 'the first bytes did not come in time')
+    const timer = setTimeout(guard.entrance(late), timeout)
+    guard.run(() => this.#read(stream, timer, judge(), guard))
+  }
+
+  /** Reads until the first bytes tell where they belong. */
+  #read(
+    stream: ByteStream,
+    timer: NodeJS.Timeout,
+    decide: (bytes: Uint8Array) => Judgement<T>,
+    guard: Guard,
+  ): void {
     let inbound: Uint8Array = EMPTY
     let patience: NodeJS.Timeout | undefined
-    const open = (to: T): void => {
+    const open = guard.entrance((to: T): void => {
       clearTimeout(timer)
       clearTimeout(patience)
       // It may have been dropped while we were patient.
       if (!this.#opening.delete(stream)) return
       stream.pause()
       this.#options.onOpening({ stream, inbound, to })
-    }
+    })
     stream.read({
-      bytes: view => {
+      bytes: guard.entrance((view: Uint8Array) => {
         inbound = concat(inbound, view)
         const judgement = decide(inbound)
         if (judgement.kind === 'more') {
@@ -131,11 +150,11 @@ export class Listener<T> {
         clearTimeout(timer)
         clearTimeout(patience)
         this.#opening.delete(stream)
-        onDropped(judgement.reason)
+        this.#options.onDropped(judgement.reason)
         answer(stream, judgement.bytes)
-      },
-      end: () => this.#drop(stream, timer, 'the client closed before it said where to'),
-      error: error => this.#drop(stream, timer, error.code),
+      }),
+      end: guard.entrance(() => this.#drop(stream, timer, 'the client closed before it said where to')),
+      error: guard.entrance((error: StreamError) => this.#drop(stream, timer, error.code)),
     })
   }
 

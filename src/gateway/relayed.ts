@@ -1,6 +1,8 @@
+import { reasonOf } from '../http/serving.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { EMPTY } from '../wire/index.ts'
 import type { Unclean } from './unclean.ts'
 
@@ -34,6 +36,8 @@ export interface RelayedOwner {
  * record, or as it is where there is no TLS. Whoever cannot take more stops the other side's reading.
  */
 export class Relayed {
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly guard = new Guard(error => this.close({ kind: 'failed', reason: reasonOf(error) }))
   readonly #owner: RelayedOwner
   readonly #client: ByteStream
   /** Undefined without TLS: there are no records then, and nobody can take over. */
@@ -77,27 +81,30 @@ export class Relayed {
   newLeg(end: Descriptor, unread: Uint8Array = EMPTY): void {
     const leg = openStream(end, { kind: 'raw', readsOn: true, unread })
     this.#leg = leg
-    leg.onDrain = () => this.#client.resume()
-    this.#client.onDrain = () => (this.#closing ? this.#lastMoment() : this.#leg?.resume())
+    const { guard } = this
+    leg.onDrain = guard.entrance(() => this.#client.resume())
+    this.#client.onDrain = guard.entrance(() => (this.#closing ? this.#lastMoment() : this.#leg?.resume()))
     this.#client.read({
-      bytes: view => this.#fromClient(view),
-      end: () => this.#onClientEnd(),
-      error: () => this.#onClientError(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromClient(view)),
+      end: guard.entrance(() => this.#onClientEnd()),
+      error: guard.entrance(() => this.#onClientError()),
     })
     leg.read({
-      bytes: view => this.#fromLeg(view),
-      end: () => this.#onLegEnd(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromLeg(view)),
+      end: guard.entrance(() => this.#onLegEnd()),
       // The container went while bytes for it were on their way. What it had sent has been read by now.
-      error: () => this.#onLegEnd(),
+      error: guard.entrance(() => this.#onLegEnd()),
     })
     if (this.#clientEnded) leg.end()
   }
 
   /** Lets it finish: its container is told that the client sends no more. */
   drain(): void {
-    this.#clientEnded = true
-    this.#client.pause()
-    if (this.#leg?.state === 'open') this.#leg.end()
+    this.guard.run(() => {
+      this.#clientEnded = true
+      this.#client.pause()
+      if (this.#leg?.state === 'open') this.#leg.end()
+    })
   }
 
   /**
@@ -158,10 +165,13 @@ export class Relayed {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#linger)
-    this.#leg?.destroy()
-    if (unclean === undefined) this.#client.destroy()
-    else this.#client.shutdown()
-    this.#owner.ended(this, unclean)
+    try {
+      this.#leg?.destroy()
+      if (unclean === undefined) this.#client.destroy()
+      else this.#client.shutdown()
+    } finally {
+      this.#owner.ended(this, unclean)
+    }
   }
 
   #fromClient(view: Uint8Array): void {
@@ -230,9 +240,10 @@ export class Relayed {
       this.close(undefined)
       return
     }
-    this.#linger = setTimeout(() => {
+    const later = this.guard.entrance(() => {
       if (!queued || patience === 0) this.close(undefined)
       else this.#lastMoment(this.#client.unsent < unsent ? PATIENCE : patience - 1)
-    }, LINGER)
+    })
+    this.#linger = setTimeout(later, LINGER)
   }
 }
