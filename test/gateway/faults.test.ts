@@ -49,7 +49,13 @@ beforeEach(async () => {
   logged.length = 0
   escaped.length = 0
   const log = { debug() {}, info() {}, warn() {}, error: (...all: unknown[]) => void logged.push(all) }
-  const limits = { openingLimit: 10, helloBytes: 16_384, helloMilliseconds: 5000, holdMilliseconds: 50 }
+  const limits = {
+    openingLimit: 10,
+    helloBytes: 16_384,
+    helloMilliseconds: 5000,
+    holdMilliseconds: 50,
+    memoryBytes: 0,
+  }
   gateway = new Gateway(
     {
       ...limits,

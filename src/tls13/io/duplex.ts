@@ -1,9 +1,12 @@
 import { Duplex } from 'node:stream'
-import { concat } from '../../wire/index.ts'
+import { concat, plain } from '../../wire/index.ts'
 import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
 import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
+import { TlsStreamError, truncated } from './stream-error.ts'
+
+export { type StreamErrorCode, TlsStreamError } from './stream-error.ts'
 
 export interface TlsDuplexOptions {
   /** Whether we may go on writing when the peer has stopped (RFC 8446, Section 6.1); default false. */
@@ -12,29 +15,13 @@ export interface TlsDuplexOptions {
   readonly handshakeTimeout?: number
 }
 
-/** What went wrong with the stream below, as opposed to TLS itself (that is a `TlsError`). */
-export type StreamErrorCode =
-  /** The stream ended, or the peer stopped in the handshake: what was read may be only a part (RFC 8446, Section 6.1). */
-  | 'ERR_TLS_TRUNCATED'
-  | 'ERR_TLS_HANDSHAKE_TIMEOUT'
-  /** The stream went away before everything was written. */
-  | 'ERR_TLS_STREAM_CLOSED'
-
-export class TlsStreamError extends Error {
-  override readonly name = 'TlsStreamError'
-  readonly code: StreamErrorCode
-
-  constructor(code: StreamErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
 type Callback = (error?: Error | null) => void
 
 const HANDSHAKE_TIMEOUT = 10_000
 /** Bytes sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
 const WRITE_SIZE = 2 ** 16
+/** Records that are opened at a stretch: a peer may send thousands in one read, and others have their turns meanwhile. */
+const EVENTS = 256
 /** Milliseconds that a peer has to take our fatal alert. */
 const LINGER = 1000
 
@@ -65,6 +52,10 @@ export class TlsDuplex extends Duplex {
   /** Of the write in hand. */
   #callback: Callback | undefined
   #earlyBytes = 0
+  /** Something that was read waits for our next turn of the event loop. */
+  #resting: NodeJS.Immediate | undefined
+  /** Nobody reads on. */
+  #full = false
   /** A fatal alert of ours is on its way: the stream is not to be torn down over it. */
   #lingering = false
 
@@ -156,7 +147,7 @@ export class TlsDuplex extends Duplex {
    * @returns bytes that went out
    */
   sendEarly(data: Uint8Array): number {
-    const sent = this.#session.sendEarly(view(data))
+    const sent = this.#session.sendEarly(plain(data))
     this.#flush()
     return sent
   }
@@ -203,11 +194,17 @@ export class TlsDuplex extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#stream.destroyed && !this.#session.waiting) this.#stream.resume()
+    this.#full = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (this.#stream.destroyed || this.#session.waiting || this.#full || this.#resting !== undefined) return
+    this.#stream.resume()
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#begin(callback, () => this.#send(view(chunk)))
+    this.#begin(callback, () => this.#send(plain(chunk)))
   }
 
   /** Small writes that have gathered share records. */
@@ -232,6 +229,7 @@ export class TlsDuplex extends Duplex {
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#handshakeTimer)
     clearTimeout(this.#idleTimer)
+    clearImmediate(this.#resting)
     this.#waiting = undefined
     this.#complete(error ?? new TlsStreamError('ERR_TLS_STREAM_CLOSED', 'destroyed in the middle of a write'))
     if (this.#lingering) linger(this.#stream)
@@ -321,15 +319,33 @@ export class TlsDuplex extends Duplex {
   #receive(chunk: Uint8Array): void {
     if (this.destroyed || this.#readClosed) return
     this.#touch()
-    this.#session.feed(view(chunk))
+    this.#session.feed(plain(chunk))
     // A listener may write, and a stream may answer at once: then the inner call takes the events that are left.
-    while (!this.destroyed) {
-      const event = this.#session.next()
-      if (event === undefined) break
-      this.#handle(event)
+    for (let events = 0; !this.destroyed && this.#resting === undefined; events++) {
+      if (events === EVENTS) this.#rest()
+      else {
+        const event = this.#session.next()
+        if (event === undefined) break
+        this.#handle(event)
+      }
     }
+    if (!this.destroyed && this.#resting !== undefined) this.#session.settle()
     // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays bounded.
     if (!this.destroyed && !(this.#secure && this.#stream.writableNeedDrain)) this.#flush()
+  }
+
+  #rest(): void {
+    this.#stream.pause()
+    this.#resting = setImmediate(() => this.#guarded(() => this.#goOn()))
+  }
+
+  #goOn(): void {
+    this.#resting = undefined
+    this.#receive(new Uint8Array(0))
+    if (this.destroyed || this.#resting !== undefined) return
+    if (this.#stream.readableEnded) this.#streamEnded()
+    if (this.#stream.destroyed) this.#streamClosed()
+    else this.#readOn()
   }
 
   #handle(event: SessionEvent): void {
@@ -343,7 +359,10 @@ export class TlsDuplex extends Duplex {
       case 'application_data':
         if (event.early) this.#earlyBytes += event.data.length
         // Nobody may read before the handshake is over, which must come through; early data is bounded.
-        if (!this.push(event.data) && this.#secure) this.#stream.pause()
+        if (!this.push(event.data) && this.#secure) {
+          this.#full = true
+          this.#stream.pause()
+        }
         return
       case 'early_data':
         this.emit('earlyData', event.accepted)
@@ -387,10 +406,12 @@ export class TlsDuplex extends Duplex {
   }
 
   #streamEnded(): void {
-    if (!this.#readClosed) this.destroy(truncated(this.#secure))
+    if (!this.#readClosed && this.#resting === undefined) this.destroy(truncated(this.#secure))
   }
 
   #streamClosed(): void {
+    // What has come before is looked at first.
+    if (this.#resting !== undefined) return
     if (!this.#readClosed) this.destroy(truncated(this.#secure))
     else if (!this.#writeFinished) {
       this.destroy(
@@ -404,22 +425,12 @@ export class TlsDuplex extends Duplex {
   }
 }
 
-function truncated(secure: boolean): TlsStreamError {
-  const when = secure ? 'without close_notify' : 'during the handshake'
-  return new TlsStreamError('ERR_TLS_TRUNCATED', `the stream ended ${when}`)
-}
-
 /** Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert with it. */
 function linger(stream: Duplex): void {
   const timer = setTimeout(() => stream.destroy(), LINGER).unref()
   stream.once('close', () => clearTimeout(timer))
   stream.end()
   stream.resume()
-}
-
-/** The same bytes without the methods of `Buffer`. */
-function view(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The secrets of the first flight come before there is a duplex; events about them come after its constructor. */
