@@ -273,6 +273,7 @@ export class Duplicates {
     entry.generation = Math.max(entry.generation, generation)
     this.#dispatch.deliver({
       functionName,
+      bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         this.#offer(entry, id)
         const session = { sessionId: entry.sessionId, generation: ++entry.generation }
