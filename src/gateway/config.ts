@@ -323,6 +323,7 @@ const ROOT = section({
   liveness: section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
+    busySeconds: seconds(1, 3600, 60),
   }),
   log: section({
     maxBytes: whole(4096, 1_073_741_824, 10_485_760),

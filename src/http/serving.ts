@@ -145,6 +145,8 @@ export interface ServingContext {
   readonly wake: () => void
   /** Bytes at the front of the connection that came as early data. */
   readonly earlyBytes: () => number
+  /** To be asked before each piece of work: false if others shall have their turn first. Unless given, there is no end. */
+  readonly goesOn?: () => boolean
 }
 
 /** The answer to a fault: what the application's `error` says or, without that, a problem (RFC 9457). */

@@ -129,8 +129,12 @@ export class H1Serving implements HttpServing {
   pump(): void {
     if (this.#pumping) return
     this.#pumping = true
+    const { goesOn } = this.context
+    let yields = false
     try {
       while (!this.#over) {
+        yields = goesOn?.() === false
+        if (yields) break
         const exchange = this.#exchange
         if (exchange === undefined ? this.#outBytes >= OUTPUT : !exchange.wantsContent) break
         const event = this.http.next()
@@ -142,7 +146,7 @@ export class H1Serving implements HttpServing {
     }
     if (!this.#over && this.#tunnel === undefined) {
       if (this.http.shouldClose) this.#end()
-      else if (this.#finished) this.#afterEnd()
+      else if (this.#finished && !yields) this.#afterEnd()
       else this.#watch()
     }
     // What was said meanwhile was said in silence.
