@@ -91,7 +91,7 @@ function wholeOf(
 ): MicroCase {
   const session = connected(provider, directory)
   const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
-  const slots = new SlotFiles(2)
+  const slots = new SlotFiles()
   slots.add(GATEWAY, Descriptor.fromFd(libc.duplicate(file.descriptor.fd)), SLOTS)
   const sessionId = provider.random(16)
   const owner: SurvivalOwner = {

@@ -38,6 +38,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
+  /** That in hexadecimal. */
+  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -66,6 +68,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.host = host
     this.#stream = stream
     this.sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -79,11 +82,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
     this.#protocol = speak(this, envelope.application, session !== undefined)
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, () => this.#onIdle())
-  }
-
-  /** The session id in hexadecimal. */
-  get id(): string {
-    return hex(this.sessionId)
   }
 
   /** Starts reading, and serves what came with the envelope. */
@@ -272,7 +270,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
+    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -306,8 +304,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
-    this.#survival?.claim()
     this.generation = envelope.generation
+    this.#survival?.claim()
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.#phase = 'open'

@@ -10,7 +10,7 @@ import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
-import { DecodeError } from '../wire/index.ts'
+import { DecodeError, hex } from '../wire/index.ts'
 import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
@@ -20,6 +20,7 @@ import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
 import { type Recovery, type Retries, recover } from './recovery.ts'
+import { Residents } from './residents.ts'
 import { Roster } from './roster.ts'
 import { type RouteEntry, Routes } from './routes.ts'
 import { goesOn } from './slot.ts'
@@ -27,7 +28,6 @@ import { SlotFiles } from './slot-files.ts'
 
 /** What a container is. */
 export interface HostOptions {
-  readonly id: number
   /** As `echo-1`. */
   readonly container: string
   readonly functionName: string
@@ -79,12 +79,14 @@ export class Host implements ConnectionHost {
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
-  readonly slots: SlotFiles
+  readonly slots = new SlotFiles()
   readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Residents<Connection>()
+  /** Those who may have a connection taken over, by their ids. */
+  readonly #gateways = new Set<number>()
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -105,7 +107,6 @@ export class Host implements ConnectionHost {
     this.log = options.log
     this.keyRing = options.keyRing
     this.checkpoints = options.keyRing.checkpoints
-    this.slots = new SlotFiles(options.id)
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
@@ -146,6 +147,11 @@ export class Host implements ConnectionHost {
 
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
   slotFile(gateway: number, file: Descriptor, slots: number): void {
+    if (!this.#gateways.has(gateway)) {
+      this.log.warn({ from: gateway }, 'a file of slots from somebody who is no gateway')
+      file.close()
+      return
+    }
     try {
       this.slots.add(gateway, file, slots)
       for (const connection of this.#connections) connection.pump()
@@ -155,6 +161,7 @@ export class Host implements ConnectionHost {
   }
 
   introduced(peer: Peer): void {
+    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     if (peer.role !== 'container') return
     this.#others.add(peer)
     if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
@@ -163,6 +170,7 @@ export class Host implements ConnectionHost {
 
   gone(id: number): void {
     this.#greeted.delete(id)
+    this.#gateways.delete(id)
     this.#others.remove(id)
     this.slots.remove(id)
   }
@@ -188,25 +196,37 @@ export class Host implements ConnectionHost {
    * @param sessionId in hexadecimal @param done called once, with what became of it
    */
   move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
-    const connection = [...this.#connections].find(({ id }) => id === sessionId)
+    const connection = this.#connections.find(sessionId)
     const errand = new Errand(target, done)
     if (connection === undefined) errand.report('unknown')
     else connection.moveTo(errand)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. */
-  take({ envelope, descriptor }: Parcel): Arrival {
+  /** Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from, for certain */
+  take({ envelope, descriptor }: Parcel, from: number): Arrival {
+    const resident = this.#connections.find(hex(envelope.sessionId))
+    // Who had it from us may give it back before it has said that it has it.
+    if (resident !== undefined && this.#courier?.concede(from, envelope) !== true)
+      return this.#refuse('stale', 'a connection that is here')
+    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
     return this.#take(envelope, descriptor)
   }
 
-  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. */
-  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
+  /**
+   * Takes a connection over whose container has died, from the newest checkpoint; otherwise the same.
+   * @param from only a gateway knows of whom nothing more can come
+   */
+  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor, from: number): Arrival {
+    if (!this.#gateways.has(from)) return this.#refuse('role', 'only a gateway has connections taken over')
+    if (this.#connections.find(hex(session.sessionId)) !== undefined)
+      return this.#refuse('here', 'a connection that is here')
+    if (this.#connections.isOld(session)) return this.#refuse('stale', 'a connection that has gone on')
     try {
       const recovered = recover(this.checkpoints, takeOver, session)
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
       if (!goesOn(recovered.envelope, descriptor))
-        return this.#refuse('stale', 'a checkpoint that is older than what has gone through the socket')
+        return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
       return this.#take(recovered.envelope, descriptor, recovered.recovery)
     } catch (error) {
       if (error instanceof DecodeError) return this.#refuse('malformed', error.message)
@@ -307,7 +327,7 @@ export class Host implements ConnectionHost {
     if (first === undefined || courier === undefined) return false
     const refusedBy = new Set<number>()
     const send = ({ envelope, descriptor, offering }: Frozen, target = first): void => {
-      offering(target.id)
+      offering(target.id, envelope.generation)
       courier.send(target.id, envelope, descriptor, release => {
         refusedBy.add(target.id)
         const next =
@@ -337,7 +357,7 @@ export class Host implements ConnectionHost {
   }
 
   closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void {
-    if (!this.#connections.delete(connection)) return
+    if (!this.#connections.remove(connection, why === 'moved')) return
     this.counters[why]++
     if (why === 'unclean')
       this.log.warn({ session: connection.id }, 'ended a connection that nobody could tell the owner of')

@@ -25,9 +25,8 @@ async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   let host: Host | undefined
   const handlers: CourierHandlers = {
-    parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
-    takeOver: (takeOver, session, descriptor) =>
-      host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor),
+    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
+    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
@@ -74,7 +73,6 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
-      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),

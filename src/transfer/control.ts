@@ -61,6 +61,8 @@ export const RefusalReason = enumeration('RefusalReason', uint8, {
   descriptor: 8,
   /** The target's own rules do not hold for the session: a client certificate that it lacks, for instance. */
   policy: 9,
+  /** It lives there: nobody else may go on with it. */
+  here: 10,
 })
 export type RefusalReason = TypeOf<typeof RefusalReason>
 

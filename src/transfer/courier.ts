@@ -44,7 +44,7 @@ export interface CourierHandlers {
    */
   parcel(parcel: Parcel, from: number): Arrival
   /** The same for a connection whose owner has died. Without it, they are refused. */
-  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival
+  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor, from: number): Arrival
   /** The same for a connection that another gateway has relayed. Without it, they are refused. */
   relayed?(
     state: RelayedState,
@@ -159,10 +159,15 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, Date.now(), settle)
+    this.#custody.hold(ticket, target, { sessionId, generation }, Date.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
+  }
+
+  /** A target offers a session back that we have in custody for it: see {@link Custody.concede}. */
+  concede(target: number, session: SealAssociated): boolean {
+    return this.#custody.concede(target, session)
   }
 
   /** Seals keys to a peer and sends them. @returns false if that peer is not there */
@@ -381,7 +386,7 @@ export class Courier {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
         const { takeOver: take } = this.#handlers
         if (take === undefined) return { reason: 'role', detail: 'connections are not taken over here' }
-        return take(takeOver, message, descriptor)
+        return take(takeOver, message, descriptor, from)
       }
       if (message.kind === 'relayed') {
         const state = decode(RelayedState, this.#sealer.open(from, message, message.sealed))

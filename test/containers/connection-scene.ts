@@ -232,7 +232,7 @@ export class FakeHost implements ConnectionHost {
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
-  readonly slots = new SlotFiles(1)
+  readonly slots = new SlotFiles()
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 

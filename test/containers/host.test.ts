@@ -52,7 +52,6 @@ beforeEach(async () => {
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await new Promise<void>(resolve => server.listen(join(directory, 's'), resolve))
   host = new Host({
-    id: 1,
     container: 'echo-1',
     functionName: 'echo',
     module: {
