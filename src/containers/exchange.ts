@@ -66,6 +66,8 @@ export class Exchange {
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
+  /** The head of its response has been given out. */
+  #begun = false
   #bodyEnded = false
   /** Nobody waits for a response any more. */
   #cancelled = false
@@ -232,6 +234,7 @@ export class Exchange {
 
   #withoutBody({ status, headers, length }: FunctionResponse): void {
     this.#sink.begin({ status, headers, length })
+    this.#begun = true
     this.#sink.end()
   }
 
@@ -240,26 +243,31 @@ export class Exchange {
     body: ReadableStream<Uint8Array>,
   ): Promise<void> {
     this.#sink.begin({ status, headers, length })
-    const { signal } = this.#context
+    this.#begun = true
     try {
       for await (const chunk of body) {
-        if (signal.aborted) return
+        if (this.#cancelled) return
         await this.#sink.write(chunk)
       }
-      this.#sink.end()
+      if (!this.#cancelled) this.#sink.end()
     } catch (error) {
-      if (!signal.aborted) this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      if (this.#cancelled) return
+      this.#callee.log.error({ err: error }, 'the body of a response broke off')
       this.#sink.abort()
     }
   }
 
   #fail(error: unknown): void {
     if (this.#cancelled) return
-    if (error instanceof RequestError) {
+    if (error instanceof RequestError && !this.#begun) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
     }
     this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
+    if (this.#begun) {
+      this.#sink.abort()
+      return
+    }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
 }

@@ -101,9 +101,11 @@ async function main(): Promise<void> {
   warmUp(host.tls, host.limits.http)
   const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
   if (settings.rehearsesFirst === true) await rehearsing(0)
-  const { id, name, functionName } = settings
-  courier.tell(SUPERVISOR, { kind: 'ready', peer: { id, role: 'container', name, functionName, publicKey } })
-  log.info({ functionName, provider: provider.name, channel: settings.channel }, 'ready')
+  courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
+  log.info(
+    { functionName: settings.functionName, provider: provider.name, channel: settings.channel },
+    'ready',
+  )
   if (settings.rehearsesFirst !== true) await rehearsing(PAUSE)
 }
 

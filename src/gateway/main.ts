@@ -90,16 +90,11 @@ async function main(): Promise<void> {
     )
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
-    courier.tell(SUPERVISOR, { kind: 'listening', http, https })
   } catch (error) {
     refuse(error instanceof Error ? error.message : String(error))
     return
   }
-  const { id, name } = settings
-  courier.tell(SUPERVISOR, {
-    kind: 'ready',
-    peer: { id, role: 'gateway', name, functionName: '', publicKey },
-  })
+  courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
 }
 
 const NOT_READY = { reason: 'draining', detail: 'the gateway is not ready yet' } as const

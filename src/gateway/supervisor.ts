@@ -1,6 +1,6 @@
 import type { Log } from '../containers/handler.ts'
 import type { Channel } from '../transfer/channel.ts'
-import type { ConnectionDescription, ControlMessage, Peer } from '../transfer/control.ts'
+import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import { Inquiries } from './inquiries.ts'
@@ -327,7 +327,7 @@ export class Supervisor {
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
       case 'ready':
-        this.#ready(replica, member, message.peer)
+        this.#ready(replica, member, message.publicKey)
         return
       case 'failed':
         member.failure = message.reason
@@ -348,9 +348,14 @@ export class Supervisor {
   }
 
   /** Introduces a process to all others, and all others to it. */
-  #ready(replica: Replica, member: Member, peer: Peer): void {
-    // Nobody becomes somebody else by saying so.
-    this.#processes.introduce(member, { ...peer, id: member.id, name: replica.name })
+  #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
+    const { name, functionName } = replica
+    if (member.peer !== undefined) {
+      this.#options.log.warn(`${name} says again that it is ready; that counts once`)
+      return
+    }
+    const role = functionName === '' ? 'gateway' : 'container'
+    this.#processes.introduce(member, { id: member.id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
     replica.life.ready(performance.now())
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)

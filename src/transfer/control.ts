@@ -130,7 +130,6 @@ export const ControlMessage = select(
     stop: 8,
     statusRequest: 9,
     status: 10,
-    listening: 11,
     keys: 12,
     takeOver: 13,
     draining: 14,
@@ -146,8 +145,8 @@ export const ControlMessage = select(
     slots: 24,
   }),
   {
-    /** To the supervisor: this is who I am, and I can take work. */
-    ready: struct('Ready', { peer: Peer }),
+    /** To the supervisor: I can take work, and this is my key (X25519). Who I am it knows itself. Counts once. */
+    ready: struct('Ready', { publicKey: fixed(32) }),
     /** From the supervisor, with the sending ends of the peer's inbox where channels are native. */
     introduce: struct('Introduce', { peer: Peer }),
     /** From the supervisor: that process has ended. */
@@ -170,8 +169,6 @@ export const ControlMessage = select(
     stop: Empty,
     statusRequest: Empty,
     status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
-    /** To the supervisor, from the gateway: the ports in use. */
-    listening: struct('Listening', { http: uint16, https: uint16 }),
     /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /** From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is answered like a parcel. */

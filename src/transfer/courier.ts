@@ -78,6 +78,8 @@ export class Courier {
   readonly #handlers: CourierHandlers
   readonly #token: Uint8Array
   readonly #custody = new Custody()
+  /** Peers of which the supervisor says that they are gateways. */
+  readonly #gateways = new Set<number>()
   /** Requests that were lent, by their tickets in hexadecimal. */
   readonly #loans = new Map<string, { target: number; settle: (answer: LoanAnswer | undefined) => void }>()
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
@@ -213,6 +215,7 @@ export class Courier {
   forget(id: number): void {
     this.#channel.forget(id)
     this.#sealer.forget(id)
+    this.#gateways.delete(id)
     this.#custody.lost(id)
     for (const [ticket, { target, settle }] of this.#loans) {
       if (target !== id) continue
@@ -302,6 +305,11 @@ export class Courier {
 
   #slots(from: number, sealed: Uint8Array, [file, ...others]: readonly Descriptor[]): void {
     for (const other of others) other.close()
+    if (!this.#gateways.has(from)) {
+      file?.close()
+      this.#handlers.nonsense(from, 'slots from a peer that is no gateway')
+      return
+    }
     try {
       const { slots } = decode(SlotFileOffer, this.#sealer.open(from, SLOTS, sealed))
       if (file === undefined || this.#handlers.slots === undefined) file?.close()
@@ -361,6 +369,7 @@ export class Courier {
       this.#handlers.nonsense(from, error.message)
       return
     }
+    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     this.#handlers.introduced(peer)
   }
 
@@ -381,6 +390,8 @@ export class Courier {
     const [descriptor, second] = descriptors
     if (descriptor === undefined || (message.kind === 'relayed' && second === undefined))
       return { reason: 'descriptor', detail: 'the parcel came without its connection' }
+    if (message.kind !== 'parcel' && !this.#gateways.has(from))
+      return { reason: 'role', detail: `only a gateway may send a message of kind ${message.kind}` }
     try {
       if (message.kind === 'takeOver') {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))

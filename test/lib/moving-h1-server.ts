@@ -82,6 +82,9 @@ export class H1Server {
   get idle(): boolean {
     return this.#do(real => real.idle)
   }
+  get answerable(): boolean {
+    return this.#do(real => real.answerable)
+  }
   get upgraded(): boolean {
     return this.#do(real => real.upgraded)
   }

@@ -93,6 +93,9 @@ export class H2Server {
   get untaken(): number {
     return this.#do(real => real.untaken)
   }
+  answerable(streamId: number): boolean {
+    return this.#do(real => real.answerable(streamId))
+  }
   accept(streamId: number): void {
     this.#do(real => real.accept(streamId))
     this.#announced.delete(streamId)

@@ -18,7 +18,7 @@ const peer = {
 const ticket = new Uint8Array(8).fill(3)
 
 const MESSAGES: ControlMessage[] = [
-  { kind: 'ready', peer },
+  { kind: 'ready', publicKey: peer.publicKey },
   { kind: 'introduce', peer: { ...peer, role: 'gateway', functionName: '' } },
   { kind: 'gone', id: 0xffffffff },
   { kind: 'failed', reason: 'why — for a reason' },
@@ -35,7 +35,6 @@ const MESSAGES: ControlMessage[] = [
   { kind: 'stop' },
   { kind: 'statusRequest' },
   { kind: 'status', counters: [{ name: 'accepted', value: 4 }] },
-  { kind: 'listening', http: 8080, https: 8443 },
   { kind: 'draining', id: 3 },
   {
     kind: 'loads',

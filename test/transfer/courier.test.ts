@@ -132,7 +132,8 @@ function scene() {
     for (const peer of all) {
       if (one === peer) continue
       const { id, publicKey } = peer
-      const introduced: Peer = { id, role: 'container', name: `c-${id}`, functionName: 'echo', publicKey }
+      const role = id === 1 ? 'gateway' : 'container'
+      const introduced: Peer = { id, role, name: `c-${id}`, functionName: 'echo', publicKey }
       one.channel.onMessage(0, encodeControl({ kind: 'introduce', peer: introduced }), [])
     }
     one.told.length = 0
@@ -204,6 +205,17 @@ describe('a file of slots', () => {
     done()
   })
 
+  it('is taken from a gateway alone', () => {
+    const { post, source, target, descriptor, done } = scene()
+    const before = openNulls()
+    target.courier.shareSlots(1, descriptor, 77)
+    post.deliver()
+    expect(source.files).toEqual([])
+    expect(source.told).toEqual(['nonsense from 2: slots from a peer that is no gateway'])
+    expect(openNulls()).toBe(before)
+    done()
+  })
+
   it('that is missing is not waited for', () => {
     const { post, source, target, descriptor, done } = scene()
     source.courier.shareSlots(2, descriptor, 77)
@@ -249,6 +261,22 @@ describe('a connection that is relayed', () => {
     leg.close()
     done()
     expect(openNulls()).toBe(before)
+  })
+
+  it('is taken from a gateway alone, as one that is taken over is', () => {
+    const { post, source, target, releases, descriptor, done } = scene()
+    const before = openNulls()
+    const settle = (one: Release): void => void releases.push(one)
+    const retained = new Uint8Array(0)
+    const takeOver = { checkpoint: new Uint8Array(9), generation: 3, received: 0, records: 0, retained }
+    target.courier.sendRelayed(1, session, state, [descriptor, descriptor], settle)
+    post.deliver()
+    target.courier.sendTakeOver(3, session, takeOver, descriptor, settle)
+    post.deliver()
+    expect(releases).toMatchObject([{ verdict: { reason: 'role' } }, { verdict: { reason: 'role' } }])
+    expect(source.relayed).toEqual([])
+    expect(openNulls()).toBe(before)
+    done()
   })
 
   it('is refused if a socket is missing, and by who relays nothing', () => {

@@ -1,6 +1,6 @@
 import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
-import { problem } from '../../http/problem.ts'
+import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
@@ -82,8 +82,9 @@ export class Call implements ResponseSink {
     return this.#exchange.takeBack()
   }
 
-  /** Content. What is too much is answered with 413. */
+  /** Content. What is too much is answered with 413, or ends the stream. */
   receive(data: Uint8Array): void {
+    if (this.#over) return
     this.#bytes += data.length
     this.#timers?.stop('request-body')
     this.#timers?.prolong('handler', Date.now())
@@ -131,19 +132,22 @@ export class Call implements ResponseSink {
     if (next !== undefined) this.#owner.wakeBy(now + next)
   }
 
-  /** What has taken too long is answered where that is still possible, and the stream is over. */
+  /** What has taken too long. */
   #expire(timer: Timeout): void {
-    const what = timeoutProblem(timer, this.#owner.settings)
-    this.#exchange.cancel(new Error(what.detail))
-    if (this.#begun) this.abort()
-    else this.reply(problem(what))
+    this.#refuse(timeoutProblem(timer, this.#owner.settings))
   }
 
   /** The request has more content than it may. */
   tooLarge(): void {
     const detail = `more than ${this.#bodyBytes} bytes of content`
-    this.#exchange.cancel(new Error(detail))
-    this.reply(problem({ name: 'bad-request', status: 413, detail }))
+    this.#refuse({ name: 'bad-request', status: 413, detail })
+  }
+
+  /** The function has no say any more: the platform answers, or ends the stream if its response has begun. */
+  #refuse(what: Problem): void {
+    this.#exchange.cancel(new Error(what.detail))
+    if (this.#owner.http.answerable(this.#streamId)) this.reply(problem(what))
+    else this.abort()
   }
 
   /** The client takes content again. */

@@ -140,9 +140,9 @@ export class Http1 implements Protocol, ResponderOwner {
     else if (timer === 'headers') this.#responder.refuse(problem(closing(what)))
     else {
       this.#exchange?.cancel(new Error(what.detail))
-      if (this.#begun) this.brokeOff()
       // A function that is at work still, or a client that may go on after all, has nothing to do with what comes next.
-      else this.#responder.reply(problem(closing(what)))
+      if (this.#http.answerable) this.#responder.reply(problem(closing(what)))
+      else this.brokeOff()
     }
   }
 

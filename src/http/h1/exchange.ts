@@ -134,9 +134,8 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const owner = this.#owner
-    const bytes = owner.http.reply(response, owner.context.now())
+    owner.send(owner.http.reply(response, owner.context.now()))
     this.#finished()
-    owner.send(bytes)
     owner.responded()
   }
 
@@ -171,7 +170,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   abort(): void {
     if (this.#over) return
     this.#over = true
-    if (!this.#whole) this.#sink?.broken(new Error('the response broke off'))
+    this.#break(new Error('the response broke off'))
     this.#owner.cut()
   }
 
@@ -183,7 +182,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     if (this.#over) answerTo({ ...fault, answerable: false }, owner.context.handlers)
     else {
       this.onGone = undefined
-      owner.fault({ ...fault, answerable: !this.begun })
+      owner.fault(fault)
     }
   }
 
@@ -201,6 +200,15 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   #finished(): void {
     this.#over = true
-    if (!this.#whole && this.#sink !== undefined) this.#sink.broken(new Error('the response has ended'))
+    this.#break(new Error('the response has ended'))
+  }
+
+  /** Tells whoever gets the content that there is no more, which must stop nothing here. */
+  #break(reason: Error): void {
+    try {
+      if (!this.#whole) this.#sink?.broken(reason)
+    } catch (cause) {
+      this.failed(cause)
+    }
   }
 }

@@ -290,6 +290,11 @@ export class H1Server {
     return this.#exchange === undefined && !this.#failed && !this.#closed && !this.#upgraded
   }
 
+  /** A response can be begun: to the accepted request, or to an answerable error. */
+  get answerable(): boolean {
+    return !this.#responded && !this.#closed && (this.#exchange !== undefined || this.#failed)
+  }
+
   /** The connection speaks another protocol, which {@link upgrade} has granted. */
   get upgraded(): boolean {
     return this.#upgraded
@@ -362,9 +367,7 @@ export class H1Server {
   }
 
   #begin(head: ResponseHead, now: number): SerialisedHead {
-    if (this.#responded || this.#closed || (this.#exchange === undefined && !this.#failed)) {
-      throw new Error('no request waits for a response')
-    }
+    if (!this.answerable) throw new Error('no request waits for a response')
     const exchange = this.#exchange
     // A client that was not told to go on may or may not send its content: only closing makes that clear.
     const clear = exchange === undefined || exchange.continued

@@ -121,9 +121,8 @@ export class H1Serving implements HttpServing {
     }
     const { status, detail = '' } = ordinary
     const exchange = this.#exchange
-    const answerable = exchange === undefined || !exchange.begun
     const request = exchange === undefined ? {} : { request: exchange }
-    this.fault({ kind: 'timeout', timer, status, reason: detail, answerable, ...request }, ordinary)
+    this.fault({ kind: 'timeout', timer, status, reason: detail, ...request }, ordinary)
   }
 
   /** Takes events until more bytes, or the application, are needed. */
@@ -194,8 +193,10 @@ export class H1Serving implements HttpServing {
   }
 
   /** Tells the application, and the client if that is possible; otherwise the connection ends. */
-  fault(fault: HttpFault, ordinary?: Problem): void {
+  fault(what: Omit<HttpFault, 'answerable'>, ordinary?: Problem): void {
     const exchange = this.#exchange
+    // HTTP knows what it has begun; what others remember of it may be wrong.
+    const fault = { ...what, answerable: this.http.idle || this.http.answerable }
     const answer = answerTo(fault, this.context.handlers, ordinary)
     exchange?.gone(new Error(fault.reason))
     if (fault.answerable) {
@@ -263,12 +264,7 @@ export class H1Serving implements HttpServing {
         this.#exchange?.ended(event.trailers)
         return
       case 'error':
-        this.fault({
-          kind: 'client',
-          status: event.status,
-          reason: event.reason,
-          answerable: event.answerable,
-        })
+        this.fault({ kind: 'client', status: event.status, reason: event.reason })
     }
   }
 

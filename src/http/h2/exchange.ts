@@ -41,7 +41,6 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #waiting: Uint8Array[] = []
   #writers: (() => void)[] = []
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
-  #begun = false
   /** It is another protocol's, in which nobody is overdue. */
   #tunnel = false
   #over = false
@@ -184,7 +183,6 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const { http, context } = this.#owner
     const fields = length === undefined ? headers : lengthFirst(headers, length)
     http.respond(this.#announced.streamId, { status, headers: fields }, context.now())
-    this.#begun = true
     this.#timers.stop('handler')
     this.#owner.wake()
   }
@@ -249,10 +247,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const { context } = this.#owner
     const ordinary = timerProblem(timer, context.timers[timer])
     const { status = 408, detail = '' } = ordinary ?? {}
-    this.#fault(
-      { kind: 'timeout', timer, status, reason: detail, answerable: !this.#begun, request: this },
-      ordinary,
-    )
+    this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
   }
 
   /** The application threw. */
@@ -262,7 +257,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
     else {
       this.onGone = undefined
-      this.#fault({ ...fault, answerable: !this.#begun })
+      this.#fault(fault)
     }
   }
 
@@ -279,9 +274,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     }
   }
 
-  #fault(fault: HttpFault, ordinary?: Problem): void {
+  #fault(what: Omit<HttpFault, 'answerable'>, ordinary?: Problem): void {
     const { http, context } = this.#owner
     const { streamId } = this.#announced
+    // HTTP knows what it has begun; what is remembered elsewhere may be wrong.
+    const fault = { ...what, answerable: http.answerable(streamId) }
     const answer = answerTo(fault, context.handlers, ordinary)
     this.gone(new Error(fault.reason))
     if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
@@ -300,7 +297,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #finish(): void {
     this.#over = true
     this.#release()
-    if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+    try {
+      if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+    } catch (cause) {
+      this.failed(cause)
+    }
     this.#owner.forget(this.#announced.streamId)
     this.#owner.wake()
   }

@@ -50,6 +50,12 @@ export class H2Server extends H2Connection {
     return this.sender.sending.reduce((sum, { queued }) => sum + queued, this.sender.output.length)
   }
 
+  /** Whether a response can be begun on that stream: its request has come, and no final head has been sent. */
+  answerable(streamId: number): boolean {
+    const stream = this.streams.get(streamId)
+    return stream?.headReceived === true && !stream.headSent
+  }
+
   /** Takes the request that was announced; what has come after its head is reported now. To respond is to accept. */
   accept(streamId: number): void {
     const stream = this.streams.get(streamId)
@@ -77,7 +83,7 @@ export class H2Server extends H2Connection {
    */
   respond(streamId: number, head: H2ResponseHead, now?: number): void {
     const stream = this.streams.get(streamId)
-    if (stream !== undefined) this.#respond(stream, head, now, false)
+    if (stream !== undefined) this.#respond(stream, head, now, undefined)
   }
 
   /**
@@ -95,12 +101,15 @@ export class H2Server extends H2Connection {
     if (stream !== undefined) this.sender.end(stream, trailers)
   }
 
-  /** A whole response: {@link respond}, {@link write} and {@link end}. What the windows do not let through is queued, however much it is. */
+  /**
+   * A whole response: {@link respond}, {@link write} and {@link end}. What the windows do not let through is queued, however much it is.
+   * @throws TypeError for a head that must not be sent, or a Content-Length that its content does not have; then another one may be tried
+   */
   reply(streamId: number, { status, headers, body }: ResponseView, now?: number): void {
     const stream = this.streams.get(streamId)
     if (stream === undefined) return
     const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
-    this.#respond(stream, headers === undefined ? { status } : { status, headers }, now, content.length === 0)
+    this.#respond(stream, headers === undefined ? { status } : { status, headers }, now, content.length)
     if (this.streams.has(streamId) && !stream.ending) this.sender.whole(stream, content)
   }
 
@@ -202,7 +211,7 @@ export class H2Server extends H2Connection {
     stream: Stream,
     { status, headers = [] }: H2ResponseHead,
     now: number | undefined,
-    empty: boolean,
+    whole: number | undefined,
   ): void {
     if (stream.headSent || !stream.headReceived) throw new Error('no request waits for a response')
     if (!Number.isInteger(status) || status < 100 || status > 999 || status === 101) {
@@ -218,10 +227,12 @@ export class H2Server extends H2Connection {
     }
     if (now !== undefined && !fields.some(([name]) => name === 'date')) lead.push(['date', httpDate(now)])
     const bodyless = stream.bodyless || status === 204 || status === 304
+    if (!bodyless && whole !== undefined && length >= 0 && length !== whole)
+      throw new TypeError(`Content-Length says ${length}, but the content has ${whole} bytes`)
     stream.headSent = true
     stream.bodyless = bodyless
     stream.owed = bodyless ? -1 : length
-    this.sender.headers(stream, lead, fields, bodyless || (empty && length <= 0))
+    this.sender.headers(stream, lead, fields, bodyless || whole === 0)
   }
 }
 

@@ -148,13 +148,23 @@ function hash(name: HashAlgorithm['name'], length: number): HashAlgorithm {
   }
 }
 
-/** `node:crypto` takes no bare keys of these curves, and reads a JWK ten times faster than a DER. */
-function openMontgomery(crv: 'X25519' | 'X448'): (privateKey: Uint8Array) => DiffieHellmanKey {
+/** What stands before the bytes of a private key in its PKCS#8 (RFC 8410, Section 7). */
+const MONTGOMERY_PKCS8 = {
+  X25519: fromHex('302e020100300506032b656e04220420'),
+  X448: fromHex('3046020100300506032b656f043a0438'),
+} as const
+
+/**
+ * `node:crypto` takes no bare keys of these curves. A private key comes as PKCS#8, because a JWK must name the public key, too, and Node
+ * 24 refuses one that does not; a public key comes as a JWK, which is read faster than a DER.
+ */
+function openMontgomery(crv: keyof typeof MONTGOMERY_PKCS8): (privateKey: Uint8Array) => DiffieHellmanKey {
   const readPeer = (peer: Uint8Array): KeyObject =>
     createPublicKey({ key: { kty: 'OKP', crv, x: base64url(peer) }, format: 'jwk' })
   return privateKey => {
-    // with `d` there Node does not look at `x`, which it needs as little as we have it
-    const key = createPrivateKey({ key: { kty: 'OKP', crv, d: base64url(privateKey), x: '' }, format: 'jwk' })
+    const der = Buffer.concat([MONTGOMERY_PKCS8[crv], privateKey])
+    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    der.fill(0)
     return {
       publicKey: () =>
         new Uint8Array(Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url')),
