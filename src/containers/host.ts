@@ -4,7 +4,7 @@ import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
-import type { Envelope } from '../transfer/envelope.ts'
+import { type Envelope, LAST_GENERATION } from '../transfer/envelope.ts'
 import type { TakeOver } from '../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
@@ -85,8 +85,6 @@ export class Host implements ConnectionHost {
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
   readonly #connections = new Residents<Connection>()
-  /** Those who may have a connection taken over, by their ids. */
-  readonly #gateways = new Set<number>()
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -147,11 +145,6 @@ export class Host implements ConnectionHost {
 
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
   slotFile(gateway: number, file: Descriptor, slots: number): void {
-    if (!this.#gateways.has(gateway)) {
-      this.log.warn({ from: gateway }, 'a file of slots from somebody who is no gateway')
-      file.close()
-      return
-    }
     try {
       this.slots.add(gateway, file, slots)
       for (const connection of this.#connections) connection.pump()
@@ -161,7 +154,6 @@ export class Host implements ConnectionHost {
   }
 
   introduced(peer: Peer): void {
-    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     if (peer.role !== 'container') return
     this.#others.add(peer)
     if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
@@ -170,7 +162,6 @@ export class Host implements ConnectionHost {
 
   gone(id: number): void {
     this.#greeted.delete(id)
-    this.#gateways.delete(id)
     this.#others.remove(id)
     this.slots.remove(id)
   }
@@ -212,12 +203,8 @@ export class Host implements ConnectionHost {
     return this.#take(envelope, descriptor)
   }
 
-  /**
-   * Takes a connection over whose container has died, from the newest checkpoint; otherwise the same.
-   * @param from only a gateway knows of whom nothing more can come
-   */
-  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor, from: number): Arrival {
-    if (!this.#gateways.has(from)) return this.#refuse('role', 'only a gateway has connections taken over')
+  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
+  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
     if (this.#connections.find(hex(session.sessionId)) !== undefined)
       return this.#refuse('here', 'a connection that is here')
     if (this.#connections.isOld(session)) return this.#refuse('stale', 'a connection that has gone on')
@@ -236,7 +223,9 @@ export class Host implements ConnectionHost {
 
   #take(envelope: Envelope, descriptor: Descriptor, recovery?: Recovery): Arrival {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
-    const { tls } = envelope
+    const { tls, generation } = envelope
+    if (generation > LAST_GENERATION)
+      return this.#refuse('malformed', `the generation ${generation}, which no connection reaches`)
     if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
     const suites = this.tls.provider.cipherSuites
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {

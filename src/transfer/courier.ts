@@ -44,7 +44,7 @@ export interface CourierHandlers {
    */
   parcel(parcel: Parcel, from: number): Arrival
   /** The same for a connection whose owner has died. Without it, they are refused. */
-  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor, from: number): Arrival
+  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival
   /** The same for a connection that another gateway has relayed. Without it, they are refused. */
   relayed?(
     state: RelayedState,
@@ -397,7 +397,7 @@ export class Courier {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
         const { takeOver: take } = this.#handlers
         if (take === undefined) return { reason: 'role', detail: 'connections are not taken over here' }
-        return take(takeOver, message, descriptor, from)
+        return take(takeOver, message, descriptor)
       }
       if (message.kind === 'relayed') {
         const state = decode(RelayedState, this.#sealer.open(from, message, message.sealed))

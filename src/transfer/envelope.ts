@@ -25,7 +25,7 @@ import {
 export const FORMAT_VERSION = 3
 /** The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket; nothing else differs. */
 export const OLDEST_VERSION = 2
-/** The highest generation that is taken: nobody moves that often, and there is room to count on. */
+/** The highest generation that a container takes: no connection moves that often, and there is room to count on. */
 export const LAST_GENERATION = 2 ** 31
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16
@@ -116,8 +116,6 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   }
   try {
     const envelope = decode(Envelope, bytes)
-    if (envelope.generation > LAST_GENERATION)
-      throw new DecodeError(`the generation ${envelope.generation}, which no connection reaches`, 0)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
     return envelope

@@ -284,7 +284,7 @@ export class FakeHost implements ConnectionHost {
     if (!this.available.has(functionName)) return false
     const result = freeze()
     const offered = ({ envelope, offering }: Frozen): Uint8Array => {
-      offering(TARGET)
+      offering(TARGET, envelope.generation)
       return encodeEnvelope(envelope)
     }
     const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))
