@@ -125,10 +125,9 @@ export class Slot implements Survival {
  * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what went through that is what the checkpoint
  * knows of. The gateway has looked already, but at what its container had written; this was sealed. True where there is no slot.
  */
-export function goesOn(envelope: Envelope, { fd }: Descriptor): boolean {
+export function goesOn(envelope: Envelope, { fd }: Pick<Descriptor, 'fd'>, native = probe()): boolean {
   const slot = slotOf(envelope)
   if (slot === undefined) return true
-  const native = probe()
   if (!native.available) return false
   try {
     if (!equal(native.libc.socketCookie(fd), slot.cookie)) return false
