@@ -84,6 +84,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, () => this.#onIdle())
   }
 
+  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  get onLeg(): boolean {
+    return this.#survival?.shared === false && this.#phase !== 'frozen'
+  }
+
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()

@@ -9,6 +9,7 @@ import type { TakeOver } from '../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
+import { slotOf } from '../transfer/slot.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { DecodeError, hex } from '../wire/index.ts'
 import { objection } from './admission.ts'
@@ -205,16 +206,20 @@ export class Host implements ConnectionHost {
 
   /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
-    if (this.#connections.find(hex(session.sessionId)) !== undefined)
-      return this.#refuse('here', 'a connection that is here')
-    if (this.#connections.isOld(session)) return this.#refuse('stale', 'a connection that has gone on')
+    const resident = this.#connections.find(hex(session.sessionId))
+    // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.
+    if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
+    else if (resident !== undefined) return this.#refuse('here', 'a connection that is here')
     try {
       const recovered = recover(this.checkpoints, takeOver, session)
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
-      if (!goesOn(recovered.envelope, descriptor))
+      const { envelope } = recovered
+      if (slotOf(envelope) !== undefined && this.#connections.isOld(session))
+        return this.#refuse('stale', 'a connection that has gone on')
+      if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
-      return this.#take(recovered.envelope, descriptor, recovered.recovery)
+      return this.#take(envelope, descriptor, recovered.recovery)
     } catch (error) {
       if (error instanceof DecodeError) return this.#refuse('malformed', error.message)
       throw error

@@ -16,8 +16,9 @@ import type { Release } from '../../src/transfer/custody.ts'
 import { type Envelope, freshEnvelope } from '../../src/transfer/envelope.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
+import type { SealAssociated } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
-import { utf8 } from '../../src/wire/index.ts'
+import { equal, utf8 } from '../../src/wire/index.ts'
 import { connectedPair, serverConfig } from '../lib/pair.ts'
 
 const warnings: unknown[] = []
@@ -78,6 +79,13 @@ beforeEach(async () => {
   shared = []
   lent = []
   host.connect({
+    concede: (target: number, session: SealAssociated) => {
+      const offered = sent.find(
+        ({ target: to, envelope }) => to === target && equal(envelope.sessionId, session.sessionId),
+      )
+      offered?.settle({ state: 'gone' })
+      return offered !== undefined
+    },
     lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
     get inCustody() {
@@ -268,6 +276,72 @@ describe('a container that is about to go', () => {
     take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle(release)
     expect(sent).toHaveLength(1)
+  })
+})
+
+describe('a connection that is here', () => {
+  const session = (more: object = {}) => ({ sessionId: new Uint8Array(16), generation: 9, ...more })
+  /** What it would be taken over from: the host looks at that last. */
+  const checkpoint = {
+    ...{ checkpoint: new Uint8Array(9), generation: 0, received: 0, records: 0 },
+    retained: new Uint8Array(0),
+  }
+
+  it('is taken over by nobody, also while it is on its way', async () => {
+    host.introduced(sibling(5))
+    for (const inbound of ['', GET_HELLO]) {
+      const [{ descriptor }, other] = [await connection(), await connection()]
+      const envelope = plain(inbound)
+      take({ envelope, descriptor })
+      expect(host.takeOver(checkpoint, session(envelope), other.descriptor)).toMatchObject({
+        reason: 'here',
+      })
+      expect(host.size).toBe(sent.length + 1)
+      other.descriptor.close()
+    }
+  })
+
+  it('is not taken a second time, whoever sends it, and goes on', async () => {
+    const [{ client, descriptor, text }, other] = [await connection(), await connection()]
+    const envelope = plain('')
+    take({ envelope, descriptor })
+    const again = { ...envelope, generation: 100 }
+    expect(take({ envelope: again, descriptor: other.descriptor })).toMatchObject({ reason: 'stale' })
+    other.descriptor.close()
+    client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await text()).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  it('is not taken as it was when it has gone on; as it has become it is', async () => {
+    host.introduced(sibling(5))
+    const [{ descriptor }, other] = [await connection(), await connection()]
+    const envelope = { ...plain(GET_HELLO), generation: 3 }
+    take({ envelope, descriptor })
+    sent[0]!.settle({ state: 'gone' })
+    for (const generation of [0, 3]) {
+      const old = { ...envelope, generation }
+      expect(take({ envelope: old, descriptor: other.descriptor })).toMatchObject({ reason: 'stale' })
+    }
+    expect(take({ envelope: { ...envelope, generation: 5 }, descriptor: other.descriptor })).toBeUndefined()
+  })
+
+  it('comes back from the one that it was offered to before that has said a word', async () => {
+    host.introduced(sibling(5))
+    const [{ descriptor }, other] = [await connection(), await connection()]
+    const envelope = plain(GET_HELLO)
+    take({ envelope, descriptor })
+    const back = { envelope: { ...envelope, generation: 2 }, descriptor: other.descriptor }
+    expect(host.take(back, 6)).toMatchObject({ reason: 'stale' })
+    expect(host.take(back, 5)).toBeUndefined()
+    expect(host.counters).toMatchObject({ accepted: 2, moved: 1 })
+    expect(host.list()).toMatchObject([{ generation: 2 }])
+  })
+
+  it('has no generation that cannot be counted on from', async () => {
+    const { descriptor } = await connection()
+    const envelope = { ...plain(''), generation: 2 ** 32 - 1 }
+    expect(take({ envelope, descriptor })).toMatchObject({ reason: 'malformed' })
+    descriptor.close()
   })
 })
 

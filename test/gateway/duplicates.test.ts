@@ -307,6 +307,34 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(ends).toEqual([])
   })
 
+  it('are not offered to another one when the first says that it has them already', () => {
+    const { slot } = delivered()
+    leave(slot, 1)
+    die(1)
+    const [{ target, settle }] = offers as [Offer]
+    settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'here', detail: '' } })
+    expect([offers.length, ends, duplicates.counters.duplicated]).toEqual([1, [], 1])
+    die(target)
+    expect(offers).toHaveLength(2)
+  })
+
+  it('are not for another function to go on with than that of their last container, whatever that has written', () => {
+    const { slot } = delivered()
+    leave(slot, 1, { functionName: 'other' })
+    const peer = { id: 9, role: 'container', name: 'other-1', functionName: 'other' } as Peer
+    duplicates.introduced(peer)
+    dispatch.introduced(peer)
+    die(1)
+    expect(offers.map(({ target }) => target)).toEqual([2])
+  })
+
+  it('end if their last container has counted more moves than there can be', () => {
+    const { slot } = delivered()
+    leave(slot, 1, { generation: 2 ** 32 - 1 })
+    die(1)
+    expect([offers, ends.map(({ kind }) => kind)]).toEqual([[], ['broken']])
+  })
+
   it('that are over are let go soon, and their slots used again', () => {
     const { slot } = delivered()
     say(1, slot, { state: 'done' })

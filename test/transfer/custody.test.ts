@@ -81,6 +81,21 @@ describe('a settlement', () => {
     expect(releases).toEqual([{ state: 'owned', verdict: REFUSED }])
   })
 
+  it('comes when the target offers the session back, which nobody does without having it; its verdict comes late then', () => {
+    const { custody, releases } = frozen()
+    const back = { ...SESSION, generation: SESSION.generation + 1 }
+    expect(custody.concede(6, back)).toBe(false)
+    expect(custody.concede(5, { ...back, sessionId: new Uint8Array(16) })).toBe(false)
+    // As it was offered, or older: a copy.
+    expect(custody.concede(5, SESSION)).toBe(false)
+    expect(releases).toEqual([])
+    expect(custody.concede(5, back)).toBe(true)
+    expect(releases).toEqual([{ state: 'gone' }])
+    expect(custody.verdict(5, ticket(1), REFUSED)).toBe(true)
+    expect(custody.verdict(5, ticket(1), REFUSED)).toBe(false)
+    expect([releases.length, custody.size]).toEqual([1, 0])
+  })
+
   it('comes in the order of the deadlines, not before them', () => {
     const custody = new Custody()
     const ended: string[] = []
