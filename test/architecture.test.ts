@@ -200,7 +200,7 @@ describe('without Node', () => {
     expect(heard).toBe('c0ffee')
     expect(exported[0]).toMatch(/^[0-9a-f]{32}$/)
     expect(exported[1]).toBe(exported[0])
-  }, 120_000)
+  })
 })
 
 /** All TypeScript files under a folder, relative to the repository. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -36,12 +36,10 @@ export class Pool {
   readonly destination: Destination
   readonly #directory: string
   readonly #supervisor: Supervisor
-  readonly #log: number
 
-  private constructor(directory: string, supervisor: Supervisor, log: number, port: number) {
+  private constructor(directory: string, supervisor: Supervisor, port: number) {
     this.#directory = directory
     this.#supervisor = supervisor
-    this.#log = log
     const authority = readFileSync(join(directory, 'ca.crt'), 'utf8')
     this.destination = { port, serverName: `${FUNCTION}.local`, authority }
   }
@@ -49,8 +47,7 @@ export class Pool {
   /** @throws Error what kept it from starting, with the end of its log */
   static async start({ handler, replicas = 1, settings = {}, preparation = {} }: PoolOptions): Promise<Pool> {
     const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-    const file = join(directory, 'log')
-    const log = openSync(file, 'a', 0o600)
+    const said: string[] = []
     try {
       await makeCertificates({ directory, certificates: [{ name: FUNCTION }], now: Date.now() })
       const configuration = {
@@ -71,19 +68,19 @@ export class Pool {
         // Nobody is to be killed for being slow here.
         liveness: { period: 3_600_000, failure: 36_000_000 },
         channel,
-        logDescriptor: log,
+        output: { sink: line => said.push(line), bytesPerSecond: 1e9 },
         log: pino({ level: 'silent' }),
       })
       const { https } = await supervisor.start().catch(async (error: unknown) => {
         await supervisor.stop()
         throw error
       })
-      return new Pool(directory, supervisor, log, https)
+      return new Pool(directory, supervisor, https)
     } catch (error) {
-      const said = readFileSync(file, 'utf8').trim().split('\n').slice(-3).join('\n')
-      closeSync(log)
       rmSync(directory, { recursive: true, force: true })
-      throw new Error(`the platform did not start: ${(error as Error).message}\n${said}`, { cause: error })
+      throw new Error(`the platform did not start: ${(error as Error).message}\n${said.slice(-3).join('')}`, {
+        cause: error,
+      })
     }
   }
 
@@ -135,7 +132,6 @@ export class Pool {
 
   async stop(): Promise<void> {
     await this.#supervisor.stop()
-    closeSync(this.#log)
     rmSync(this.#directory, { recursive: true, force: true })
   }
 }

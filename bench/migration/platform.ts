@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,12 +37,10 @@ export class Platform {
   readonly ports: Ports
   readonly directory: string
   readonly #supervisor: Supervisor
-  readonly #log: number
 
-  private constructor(directory: string, supervisor: Supervisor, log: number, ports: Ports) {
+  private constructor(directory: string, supervisor: Supervisor, ports: Ports) {
     this.directory = directory
     this.#supervisor = supervisor
-    this.#log = log
     this.ports = ports
   }
 
@@ -51,8 +49,7 @@ export class Platform {
     const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
     const hosts = functionsOf(options.containers).map(name => `${name}.local`)
     await makeCertificates({ directory, certificates: [{ name: 'bench', hosts }], now: Date.now() })
-    const file = join(directory, 'log')
-    const log = openSync(file, 'a', 0o600)
+    const said: string[] = []
     try {
       const { config, warnings } = parseConfig(configuration(directory, options), directory)
       const [warning] = warnings
@@ -69,19 +66,19 @@ export class Platform {
         ...planned,
         liveness: LIVENESS,
         channel,
-        logDescriptor: log,
+        output: { sink: line => said.push(line), bytesPerSecond: 1e9 },
         log: silent,
       })
       const ports = await supervisor.start().catch(async (error: unknown) => {
         await supervisor.stop()
         throw error
       })
-      return new Platform(directory, supervisor, log, ports)
+      return new Platform(directory, supervisor, ports)
     } catch (error) {
-      const said = readFileSync(file, 'utf8').trim().split('\n').slice(-3).join('\n')
-      closeSync(log)
       rmSync(directory, { recursive: true, force: true })
-      throw new Error(`the platform did not start: ${(error as Error).message}\n${said}`, { cause: error })
+      throw new Error(`the platform did not start: ${(error as Error).message}\n${said.slice(-3).join('')}`, {
+        cause: error,
+      })
     }
   }
 
@@ -107,7 +104,6 @@ export class Platform {
 
   async stop(): Promise<void> {
     await this.#supervisor.stop()
-    closeSync(this.#log)
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

@@ -1,41 +1,122 @@
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import pretty from 'pino-pretty'
-import { LOG_FILE, say } from './run-directory.ts'
+import { prettyFactory } from 'pino-pretty'
+import { say, write } from './output.ts'
+import { LOG_FILE } from './run-directory.ts'
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 250
 /** Bytes of what was logged before that are shown. */
 const TAIL = 16_384
+/** Bytes of one read. */
+const CHUNK = 65_536
+/** Files that a log may consist of. */
+const MOST_FILES = 100
 
-/** Shows the end of the log and what comes to it, readable, until it is interrupted. */
-export function followLogs(runDirectory: string): void {
-  const file = join(runDirectory, LOG_FILE)
-  if (!existsSync(file)) {
-    say(`nothing has been logged yet: ${file} does not exist`)
+/** Shows the end of the log and what comes to it, readable, until it is interrupted. It follows the log into a new file. */
+export async function followLogs(runDirectory: string): Promise<void> {
+  const path = join(runDirectory, LOG_FILE)
+  const found = statOf(path)
+  if (found?.isFile() !== true) {
+    const why = found === undefined ? 'does not exist' : 'is no file'
+    say(`nothing has been logged yet: ${path} ${why}`)
     process.exitCode = 1
     return
   }
-  const out = pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', sync: true })
-  let offset = Math.max(0, statSync(file).size - TAIL)
-  let partial = offset > 0
-  const read = (): void => {
-    const { size } = statSync(file)
-    // A shorter file is a new one.
-    if (size < offset) offset = 0
-    if (size === offset) {
-      setTimeout(read, INTERVAL)
-      return
-    }
-    const stream = createReadStream(file, { start: offset, end: size - 1, encoding: 'utf8' })
-    offset = size
-    stream.on('data', chunk => {
-      let text = String(chunk)
-      if (partial) text = text.slice(text.indexOf('\n') + 1)
-      partial = false
-      out.write(text)
-    })
-    stream.on('close', () => setTimeout(read, INTERVAL))
+  const pretty = prettyFactory({ colorize: process.stdout.isTTY, ignore: 'pid,hostname' })
+  const follower = new Follower(path, TAIL)
+  for (;;) {
+    for (const line of follower.look()) if (line !== '') await write(pretty(line))
+    await new Promise(resolve => setTimeout(resolve, INTERVAL))
   }
-  read()
+}
+
+/** Reads what comes to a log that is rotated or truncated meanwhile. */
+export class Follower {
+  readonly #path: string
+  #fd: number
+  #offset: number
+  /** The beginning of a line whose end is not there yet; undefined where the beginning is not known. */
+  #partial: Buffer | undefined
+
+  /** @param tail bytes of what is there already @throws Error (of `node:fs`) it cannot be opened */
+  constructor(path: string, tail: number) {
+    this.#path = path
+    this.#fd = openSync(path, 'r')
+    this.#offset = Math.max(0, fstatSync(this.#fd).size - tail)
+    this.#partial = this.#offset > 0 ? undefined : Buffer.alloc(0)
+  }
+
+  /** The lines that have come, in order. */
+  *look(): Generator<string> {
+    yield* this.#read()
+    const own = fstatSync(this.#fd)
+    const named = statOf(this.#path)
+    // Removed, and not made anew yet.
+    if (named === undefined || isSame(own, named)) return
+    for (let number = this.#placeOf(own) - 1; number >= 0; number--) {
+      const next = number === 0 ? this.#path : `${this.#path}.${number}`
+      try {
+        const fd = openSync(next, 'r')
+        closeSync(this.#fd)
+        this.#fd = fd
+      } catch {
+        continue
+      }
+      this.#offset = 0
+      this.#partial = Buffer.alloc(0)
+      yield* this.#read()
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** The number that the file has by now: several may have come since. */
+  #placeOf(own: Stats): number {
+    for (let number = 1; number < MOST_FILES; number++) {
+      const found = statOf(`${this.#path}.${number}`)
+      if (found === undefined) break
+      if (isSame(own, found)) return number
+    }
+    return 1
+  }
+
+  *#read(): Generator<string> {
+    if (fstatSync(this.#fd).size < this.#offset) {
+      this.#offset = 0
+      this.#partial = Buffer.alloc(0)
+    }
+    const buffer = Buffer.alloc(CHUNK)
+    for (;;) {
+      const length = readSync(this.#fd, buffer, 0, CHUNK, this.#offset)
+      if (length === 0) return
+      this.#offset += length
+      yield* this.#lines(buffer.subarray(0, length))
+    }
+  }
+
+  *#lines(bytes: Buffer): Generator<string> {
+    let start = 0
+    for (let end = bytes.indexOf('\n'); end >= 0; end = bytes.indexOf('\n', start)) {
+      if (this.#partial !== undefined)
+        yield Buffer.concat([this.#partial, bytes.subarray(start, end)]).toString('utf8')
+      this.#partial = Buffer.alloc(0)
+      start = end + 1
+    }
+    if (this.#partial !== undefined) this.#partial = Buffer.concat([this.#partial, bytes.subarray(start)])
+  }
+}
+
+function isSame(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }

@@ -6,7 +6,8 @@ import type { Moved } from '../gateway/sessions.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
-import { controlSocket, say } from './run-directory.ts'
+import { guardOutput, isSystemError, say } from './output.ts'
+import { controlSocket } from './run-directory.ts'
 import { type PlatformStatus, statusText } from './status.ts'
 import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
@@ -43,6 +44,7 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
   const [first, ...others] = process.argv.slice(2)
+  guardOutput(first === 'up' || first === 'serve')
   // Loaded when asked for: what they need would cost the other commands time.
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
@@ -79,8 +81,7 @@ async function main(): Promise<void> {
     case 'status':
       return status(runDirectory(), values)
     case 'logs':
-      followLogs(runDirectory())
-      return
+      return followLogs(runDirectory())
     case 'drain':
       if (file === undefined) throw new CommandError('drain needs the name of a container, or of several')
       return rollOut(runDirectory(), `drain ${names.join(' ')}`)
@@ -175,6 +176,7 @@ main().catch((error: unknown) => {
     error instanceof InspectError ||
     error instanceof CommandError ||
     error instanceof UsageError ||
+    isSystemError(error) ||
     (error as NodeJS.ErrnoException)?.code?.startsWith('ERR_PARSE_ARGS')
   console.error(expected ? (error as Error).message : error)
   process.exitCode = error instanceof UsageError ? 2 : 1

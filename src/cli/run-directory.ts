@@ -7,8 +7,3 @@ export const LOG_FILE = 'hotpotato.log'
 export function controlSocket(runDirectory: string): string {
   return join(runDirectory, 'control.sock')
 }
-
-/** Writes for the person at the terminal. */
-export function say(text: string): void {
-  process.stdout.write(`${text}\n`)
-}

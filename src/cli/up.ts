@@ -1,16 +1,20 @@
-import { mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../../certs/authority.ts'
 import { PROVIDERS, type ProviderName } from '../containers/membership.ts'
+import type { LogSink } from '../gateway/child-output.ts'
 import { type Config, loadConfig } from '../gateway/config.ts'
+import { LogFile } from '../gateway/log-file.ts'
 import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { watchWallClock } from '../gateway/wall-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
-import { chooseStream } from '../transfer/stream.ts'
+import { settleStream } from '../transfer/stream-trial.ts'
 import { serveControl } from './control-socket.ts'
-import { controlSocket, LOG_FILE, say } from './run-directory.ts'
+import { say, warn } from './output.ts'
+import { controlSocket, LOG_FILE } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
 
 /** A reason not to start that the user can mend; it is printed as one line. */
@@ -34,11 +38,15 @@ export async function up(
   let supervisor: Supervisor | undefined
   let ports: Ports | undefined
   let stopping: Promise<void> | undefined
+  const log = new LogFile({ ...config.log, path: join(runDirectory, LOG_FILE), onTrouble: warn })
   const stop = (): Promise<void> => {
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
       // The answer to `npm stop` is on its way.
-      setTimeout(() => process.exit(process.exitCode ?? 0), 50)
+      setTimeout(async () => {
+        await log.close()
+        process.exit(process.exitCode ?? 0)
+      }, 50)
     })
     return stopping
   }
@@ -77,7 +85,7 @@ export async function up(
   try {
     await prepareCertificates(config)
     if (stopping !== undefined) return
-    supervisor = makeSupervisor(config)
+    supervisor = await makeSupervisor(config, log.write)
   } catch (error) {
     control.leave()
     throw error
@@ -113,16 +121,15 @@ async function status(
   }
 }
 
-/** Opens the log, and chooses by which roads connections will move. */
-function makeSupervisor(config: Config): Supervisor {
+/** Chooses by which roads connections will move. @param sink the log */
+async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
   const provider = chooseProvider()
-  const logDescriptor = openSync(join(config.runDirectory, LOG_FILE), 'a', 0o600)
-  const log = pino(
-    { name: 'supervisor', level: logLevel() },
-    { write: line => writeSync(logDescriptor, line) },
-  )
+  const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
+  watchWallClock(log)
   const channel = chooseChannel()
-  const stream = chooseStream()
+  const stream = await settleStream().catch((error: Error) => {
+    throw new UpError(error.message)
+  })
   log.info(
     {
       channel: channel.kind,
@@ -136,11 +143,14 @@ function makeSupervisor(config: Config): Supervisor {
   )
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
+  if (stream.missing !== undefined)
+    say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   const { periodSeconds, failureSeconds } = config.liveness
   const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000 }
-  return new Supervisor({ ...planned, liveness, channel: channel.kind, logDescriptor, log })
+  const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
+  return new Supervisor({ ...planned, liveness, channel: channel.kind, output, log })
 }
 
 function makeRunDirectory(directory: string): void {

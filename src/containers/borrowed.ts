@@ -97,6 +97,11 @@ class Gathered implements ResponseSink {
     this.#finish({ outcome: 'refused', reason: 'broken', detail: 'the response broke off' })
   }
 
+  fail(error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error)
+    this.#finish({ outcome: 'refused', reason: 'broken', detail: detail.slice(0, 255) })
+  }
+
   #refuse(): void {
     const detail = `the response to a request on this connection may have at most ${LENT_BYTES} bytes of content`
     this.#finish({ outcome: 'refused', reason: 'broken', detail })

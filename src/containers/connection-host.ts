@@ -7,6 +7,7 @@ import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import type { Loop } from '../transport/turn.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
@@ -35,6 +36,8 @@ export interface ConnectionHost extends Callee {
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** In whose turns connections work. */
+  readonly loop: Loop
   /** What clients overdo over HTTP/2 is counted here. */
   readonly exceeded: Exceeded
   /**
@@ -61,8 +64,11 @@ export interface ConnectionHost extends Callee {
   /** Lends a request to a container of that function. `settle` is called once; with undefined if the container is gone. */
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
   /** The connection has ended or has gone to somebody else. */
-  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void
+  closed(connection: Connection, why: ConnectionEnd): void
 }
+
+/** How a connection left: in order or by its client; to another container; nobody could tell who has it; something was thrown over it. */
+export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'
 
 /** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
 export interface Frozen {

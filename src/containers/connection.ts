@@ -5,13 +5,17 @@ import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
+import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
-import type { ConnectionHost, Frozen } from './connection-host.ts'
+import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
+import { Ending, type Ends, type Phase } from './ending.ts'
 import type { Errand } from './errand.ts'
 import { type ConnectionInfo, infoOf } from './handler.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { Inlet } from './inlet.ts'
 import { Outlet } from './outlet.ts'
 import { Patience } from './patience.ts'
 import { chosen, NO_APPLICATION, speak } from './protocol/choice.ts'
@@ -21,20 +25,16 @@ import type { Survival, SurvivalOwner } from './survival.ts'
 import { survivalOf } from './survivals.ts'
 import type { Timeout } from './timeout.ts'
 
-/** Bytes received ahead of what is being served, beyond which the client has to wait. */
-const HIGH_WATER = 65_536
-/** Milliseconds that a client has to take the last bytes and close. */
-const LINGER = 2000
-
-type Phase = 'open' | 'frozen' | 'closing' | 'closed'
-
 /**
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
  * request head that belongs to another function; then it freezes and offers itself to a container of that function.
  */
-export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends {
   readonly host: ConnectionHost
   readonly out: Outlet
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly guard = new Guard(error => this.#ending.fault(error))
+  readonly #in: Inlet
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
@@ -47,10 +47,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   /** What is known of the owner who died, until the requests that it had have been looked at. */
   #recovery: Recovery | undefined
   #protocol: Protocol
-  #phase: Phase = 'open'
+  phase: Phase = 'open'
   #pumping = false
-  #paused = false
-  #readEnded = false
   readonly #departure = new Departure(this)
   /** Told by the gateway, which relays the connection, and told on. */
   readonly #toldAddress: string | undefined
@@ -58,7 +56,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   readonly patience: Patience
-  #linger: NodeJS.Timeout | undefined
+  readonly #ending: Ending
 
   /**
    * @param recovery if the owner before us has died
@@ -77,41 +75,55 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
-    this.out = new Outlet(stream, session, this.#survival, () => this.#onDrained())
+    const { guard } = this
+    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    this.out = new Outlet(
+      stream,
+      session,
+      this.#survival,
+      guard.entrance(() => this.#onDrained()),
+    )
     const { timers } = host.limits
-    this.patience = new Patience(timers, timersOf(envelope), (now, timer) => this.#onTime(now, timer))
+    const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
+    this.patience = new Patience(timers, timersOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, () => this.#onIdle())
+    this.#idle = new IdleTimer(
+      timers['keep-alive'],
+      envelope.idleLeft,
+      guard.entrance(() => this.#onIdle()),
+    )
+    this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
   /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
   get onLeg(): boolean {
-    return this.#survival?.shared === false && this.#phase !== 'frozen'
+    return this.#survival?.shared === false && this.phase !== 'frozen'
   }
 
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
     this.patience.start()
-    this.#stream.read({
-      bytes: view => {
-        if (this.#phase !== 'open') return
-        this.#take(view)
-        this.pump()
-      },
-      end: () => this.#onEnd(),
-      error: error => this.#onError(error),
+    this.guard.run(() => {
+      this.#in.read(this.guard, {
+        bytes: view => {
+          if (this.phase !== 'open') return
+          this.#in.take(view, this.#session, this.#protocol)
+          this.#work()
+        },
+        end: () => this.#onEnd(),
+        error: error => this.#onError(error),
+      })
+      if (this.#recovery?.cut === true) this.#breakOff()
+      else this.#work()
+      this.#recovery = undefined
     })
-    if (this.#recovery?.cut === true) this.#breakOff()
-    else this.pump()
-    this.#recovery = undefined
   }
 
   /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
   #breakOff(): void {
     if (this.#survival !== undefined) this.#survival.cut = true
-    this.out.flush()
-    this.#session?.abort('internal_error')
+    this.out.abort()
     this.hangUp()
   }
 
@@ -138,66 +150,88 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
    * @param moves to another container of this function, if one takes it; otherwise it ends
    */
   drain(moves = false): void {
-    this.#departure.drain(moves)
+    this.guard.run(() => this.#departure.drain(moves))
   }
 
   /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
   moveTo(errand: Errand): void {
-    this.#departure.moveTo(errand)
+    this.guard.run(() => this.#departure.moveTo(errand))
   }
 
   /** What `status` shows. @param now as `performance.now()` */
   describe(now: number): ConnectionDescription {
     const age = now - this.#arrived
-    return describeConnection(this, this.#hops, age, this.#phase, this.#session, this.#protocol)
+    return describeConnection(this, this.#hops, age, this.phase, this.#session, this.#protocol)
   }
 
   /** Ends the connection now, with close_notify. */
   stop(): void {
-    if (this.#phase === 'open') {
-      this.#protocol.cancel(new Error('the container stops'))
-      this.goodbye()
-    }
-    if (this.#phase === 'closing') this.#finish()
+    this.guard.run(() => {
+      if (this.phase === 'open') {
+        this.#protocol.cancel(new Error('the container stops'))
+        this.goodbye()
+      }
+      if (this.phase === 'closing') this.#ending.now()
+    })
   }
 
   /** The client sends no more, be it by FIN or by close_notify. */
   #onEnd(): void {
-    this.#readEnded = true
-    if (this.#phase === 'closing' && !this.#stream.queued) this.#finish()
+    this.#in.ended = true
+    if (this.phase === 'closing' && !this.#stream.queued) this.#ending.now()
     else this.pump()
   }
 
   #onError(error: StreamError): void {
-    if (this.#phase === 'closed') return
+    if (this.phase === 'closed') return
     this.#protocol.cancel(error)
-    if (this.#phase !== 'frozen') this.#finish()
+    if (this.phase !== 'frozen') this.#ending.now()
+  }
+
+  pump(): void {
+    try {
+      this.#work()
+    } catch (error) {
+      this.guard.fail(error)
+    }
   }
 
   /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
-  pump(): void {
+  #work(): void {
     if (this.#pumping) return
+    if (this.#in.turn.over) {
+      // What has come stays, in memory of ours.
+      this.#protocol.receive(EMPTY)
+      this.#session?.settle()
+      return
+    }
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
-      while (this.#phase === 'open' && this.#stream.state === 'open' && this.#step());
+      while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
       this.#pumping = false
     }
-    if (this.#readEnded && this.#phase === 'open') this.#protocol.inputEnded()
-    if (this.#phase === 'open') this.#protocol.settle()
-    if (this.#phase !== 'open') return
+    if (this.#in.ended && this.phase === 'open' && !this.#in.turn.over) this.#protocol.inputEnded()
+    if (this.phase === 'open') this.#protocol.settle()
+    if (this.phase !== 'open') return
+    if (this.#in.turn.over) this.#protocol.receive(EMPTY)
     this.#session?.settle()
     this.out.flush()
-    this.#applyBackpressure()
+    if (this.phase !== 'open') return
+    this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#in.turn.goesOn()
   }
 
   #step(): boolean {
     if (this.#protocol.step()) return true
     // What lies behind the request at hand stays sealed: it may belong to another container.
-    if (this.#phase !== 'open' || this.#session === undefined || !this.#protocol.wantsInput) return false
+    if (this.phase !== 'open' || this.#session === undefined || !this.#protocol.wantsInput) return false
     const secured = this.#session.next()
     if (secured !== undefined) this.#onTls(secured)
     return secured !== undefined
@@ -213,16 +247,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     // The other end of a leg is the gateway; of a socket that is gone nothing is known.
     this.#remoteAddress ??= this.#stream.remoteAddress
     return infoOf(this.#session, this.#remoteAddress, { hops: this.#hops, requestIndex, container })
-  }
-
-  #applyBackpressure(): void {
-    if (this.#phase !== 'open') return
-    const waiting = this.#protocol.buffered + (this.#session?.buffered ?? 0)
-    const full = waiting > HIGH_WATER && !this.#protocol.wantsInput
-    if (full === this.#paused) return
-    this.#paused = full
-    if (full) this.#stream.pause()
-    else this.#stream.resume()
   }
 
   #onTls(event: SessionEvent): void {
@@ -245,7 +269,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   }
 
   get open(): boolean {
-    return this.#phase === 'open'
+    return this.phase === 'open'
   }
 
   get protocol(): Protocol {
@@ -258,7 +282,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   }
 
   freeze(): Frozen | Promise<Frozen> {
-    this.#phase = 'frozen'
+    this.phase = 'frozen'
+    this.#in.turn.stop()
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
@@ -270,7 +295,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
     this.patience.rest()
-    if (unread.length > 0) this.#take(unread)
+    if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
@@ -298,22 +323,23 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   left(how: 'moved' | 'unknown' | 'broken'): void {
     if (how === 'broken') {
-      this.#finish()
+      this.#ending.now()
       return
     }
     // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its leg, and another container goes on.
     if (how === 'moved') this.#stream.destroy()
     else this.#stream.shutdown()
-    this.#close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
+    this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
   }
 
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
+    if (this.phase !== 'frozen') return
     this.generation = envelope.generation
     this.#survival?.claim()
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
-    this.#phase = 'open'
+    this.phase = 'open'
     this.#idle.start()
     this.patience.start()
     this.#stream.unlift()
@@ -324,7 +350,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   /** A container has come that a request may have waited for. */
   available(): void {
-    if (this.#phase === 'open') this.pump()
+    if (this.phase === 'open') this.pump()
   }
 
   #onTime(now: number, timer: Timeout | undefined): void {
@@ -335,7 +361,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
   }
 
   get gone(): boolean {
-    return this.#phase === 'closing' || this.#phase === 'closed'
+    return this.phase === 'closing' || this.phase === 'closed'
   }
 
   touch(): void {
@@ -360,67 +386,45 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
 
   /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
   goodbye(): void {
-    if (this.#phase !== 'open') return
+    if (this.phase !== 'open') return
     this.#protocol.farewell()
     this.#session?.close()
     this.hangUp()
   }
 
-  /** Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset overtakes our bytes. */
   hangUp(): void {
-    if (this.#phase !== 'open') return
-    this.out.flush()
-    this.out.mark('goodbye')
-    this.#phase = 'closing'
-    this.#stream.end()
-    if (this.#paused) this.#stream.resume()
-    if (this.#stream.queued) this.#idle.touch()
-    else this.#lastMoment()
-  }
-
-  #lastMoment(): void {
-    this.#idle.stop()
-    if (this.#readEnded) this.#finish()
-    else this.#linger = setTimeout(() => this.#finish(), LINGER)
-  }
-
-  /** Bytes from the stream. */
-  #take(bytes: Uint8Array): void {
-    if (this.#survival !== undefined) this.#survival.received += bytes.length
-    if (this.#session === undefined) this.#protocol.receive(bytes)
-    else this.#session.feed(bytes)
+    this.#ending.hangUp()
   }
 
   #onDrained(): void {
+    this.out.release()
     this.#idle.touch()
-    if (this.#phase === 'closing') this.#lastMoment()
+    if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
   destroy(reason: Error): void {
-    if (this.#phase === 'closed') return
+    if (this.phase === 'closed') return
     this.#protocol.cancel(reason)
-    this.#finish()
+    this.#ending.now()
   }
 
-  #finish(): void {
-    this.out.mark('broken')
-    this.out.close()
-    this.#close('ended')
-  }
-
-  #close(why: 'ended' | 'moved' | 'unclean'): void {
-    if (this.#phase === 'closed') return
-    this.#phase = 'closed'
-    if (why !== 'moved') this.#survival?.done()
-    this.#departure.ended()
-    this.#idle.stop()
-    this.patience.rest()
-    clearTimeout(this.#linger)
-    this.out.release()
-    this.out.session = undefined
-    this.host.closed(this, why)
+  close(why: ConnectionEnd): void {
+    if (this.phase === 'closed') return
+    this.phase = 'closed'
+    try {
+      this.#idle.stop()
+      this.patience.rest()
+      this.#in.turn.stop()
+      this.#ending.stop()
+      if (why !== 'moved') this.#survival?.done()
+      this.#departure.ended()
+      this.out.release()
+      this.out.session = undefined
+    } finally {
+      this.host.closed(this, why)
+    }
   }
 
   #onIdle(): void {
@@ -432,9 +436,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing {
     }
     // A promise of the lift that never comes is taken back by this, too.
     if (this.#stream.queued) this.out.close()
-    if (this.#phase === 'frozen') return
+    if (this.phase === 'frozen') return
     this.#protocol.cancel(new Error('the client was idle for too long'))
     if (this.#stream.state === 'open') this.goodbye()
-    else this.#finish()
+    else this.#ending.now()
   }
 }

@@ -1,6 +1,7 @@
 import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import { wipeEnvelope } from '../transfer/parcel.ts'
+import type { Guard } from '../transport/guard.ts'
 import type { ConnectionHost, Frozen } from './connection-host.ts'
 import type { Errand } from './errand.ts'
 import type { Protocol, Refusal } from './protocol/protocol.ts'
@@ -8,6 +9,7 @@ import { unavailable } from './unavailable.ts'
 
 /** What a departure asks of the connection that departs. */
 export interface Departing {
+  readonly guard: Guard
   readonly host: Pick<ConnectionHost, 'functionName' | 'offer'>
   /** What is spoken now. */
   readonly protocol: Protocol
@@ -111,8 +113,10 @@ export class Departure {
     this.#owner.protocol.flush()
     // Nothing moves without a client.
     if (!this.#owner.utter()) return true
-    const settle = (release: Release): void => this.#settle(release, requested ? functionName : undefined)
-    return this.#owner.host.offer(functionName, () => this.#freeze(), settle, only)
+    const { guard, host } = this.#owner
+    const wanted = requested ? functionName : undefined
+    const settle = guard.entrance((release: Release) => this.#settle(release, wanted))
+    return host.offer(functionName, () => this.#freeze(), settle, only)
   }
 
   #freeze(): Frozen | Promise<Frozen> {

@@ -1,4 +1,5 @@
 import { noneExceeded } from '../http/h2/index.ts'
+import { reasonOf } from '../http/serving.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
@@ -11,11 +12,13 @@ import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { slotOf } from '../transfer/slot.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
+import { LOOP } from '../transport/turn.ts'
 import { DecodeError, hex } from '../wire/index.ts'
 import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
+import type { ConnectionEnd, ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
 import { Errand, type MoveReport } from './errand.ts'
 import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -66,6 +69,8 @@ export interface Counters {
   ended: number
   /** Connections that had to be ended because nobody could tell who owned them. */
   unclean: number
+  /** Connections that ended because something was thrown over them: a fault of the platform, which its log tells. */
+  failed: number
 }
 
 /** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
@@ -81,7 +86,16 @@ export class Host implements ConnectionHost {
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly slots = new SlotFiles()
-  readonly counters: Counters = { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0 }
+  readonly loop = LOOP
+  readonly counters: Counters = {
+    accepted: 0,
+    takenOver: 0,
+    refused: 0,
+    moved: 0,
+    ended: 0,
+    unclean: 0,
+    failed: 0,
+  }
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
@@ -221,8 +235,9 @@ export class Host implements ConnectionHost {
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
       return this.#take(envelope, descriptor, recovered.recovery)
     } catch (error) {
-      if (error instanceof DecodeError) return this.#refuse('malformed', error.message)
-      throw error
+      if (!(error instanceof DecodeError))
+        this.log.error({ err: error }, 'a checkpoint that cannot be gone on from')
+      return this.#refuse('malformed', reasonOf(error))
     }
   }
 
@@ -243,15 +258,16 @@ export class Host implements ConnectionHost {
     try {
       stream = openStream(descriptor)
     } catch (error) {
-      return this.#refuse('descriptor', error instanceof Error ? error.message : String(error))
+      return this.#refuse('descriptor', reasonOf(error))
     }
     try {
       connection = new Connection(this, envelope, stream, recovery)
     } catch (error) {
       stream.destroy()
-      if (error instanceof TlsError || error instanceof DecodeError)
-        return this.#refuse('malformed', error.message)
-      throw error
+      // Whatever it is, this one connection brought it along.
+      if (!(error instanceof TlsError || error instanceof DecodeError))
+        this.log.error({ err: error }, 'a connection that cannot be gone on with')
+      return this.#refuse('malformed', reasonOf(error))
     }
     if (recovery === undefined) this.counters.accepted++
     else this.counters.takenOver++
@@ -298,10 +314,17 @@ export class Host implements ConnectionHost {
     }
     const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
     const served = new Promise<void>(resolve => {
-      serveBorrowed(request, this, functionPath, answer => {
+      const guard = new Guard(error => {
+        this.log.error({ err: error }, 'a request that was lent failed')
         resolve()
-        settle(answer)
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       })
+      guard.run(() =>
+        serveBorrowed(request, this, functionPath, answer => {
+          resolve()
+          settle(answer)
+        }),
+      )
     })
     this.waitUntil(served)
   }
@@ -331,7 +354,12 @@ export class Host implements ConnectionHost {
           this.#drainMore()
         } else {
           envelope.generation++
-          send({ envelope, descriptor, offering }, next)
+          try {
+            send({ envelope, descriptor, offering }, next)
+          } catch (error) {
+            this.log.error({ err: error }, 'a connection could not be offered again')
+            settle({ state: 'ended', reason: 'lost' })
+          }
         }
       })
     }
@@ -350,7 +378,7 @@ export class Host implements ConnectionHost {
     return true
   }
 
-  closed(connection: Connection, why: 'ended' | 'moved' | 'unclean'): void {
+  closed(connection: Connection, why: ConnectionEnd): void {
     if (!this.#connections.remove(connection, why === 'moved')) return
     this.counters[why]++
     if (why === 'unclean')

@@ -7,6 +7,7 @@ import { Courier, type CourierHandlers } from '../transfer/courier.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { fromHex } from '../wire/index.ts'
+import { boundOutput } from './own-output.ts'
 
 /** The supervisor's id. */
 export const SUPERVISOR = 0
@@ -79,7 +80,8 @@ export async function join(
   onTerminate = (): void => handlers.control({ kind: 'stop' }, SUPERVISOR),
 ): Promise<Membership> {
   const { id, name, logLevel } = settings
-  const log = pino({ name, level: logLevel })
+  const log = pino({ name, level: logLevel }, { write: line => process.stdout.write(line) })
+  boundOutput(dropped => log.warn({ dropped }, 'output was dropped: it was read too slowly'))
   const orphaned = (): never => {
     log.warn('the supervisor is gone')
     process.exit(1)

@@ -17,7 +17,7 @@ export class Outlet {
 
   /**
    * @param survival if the connection outlives this container
-   * @param onDrained called when the client has taken everything, after it had not
+   * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among other things
    */
   constructor(
     stream: ByteStream,
@@ -28,10 +28,7 @@ export class Outlet {
     this.#stream = stream
     this.#survival = survival
     this.session = session
-    stream.onDrain = () => {
-      this.release()
-      onDrained()
-    }
+    stream.onDrain = onDrained
   }
 
   /**
@@ -71,6 +68,14 @@ export class Outlet {
     if (session === undefined) return
     this.#write(survival === undefined ? session.takeOutput() : survival.take(session))
     survival?.written(session, this.#stream.queued)
+  }
+
+  /** The fatal alert `internal_error`: something is missing, and nobody but us can have said so. Nothing can be sent any more. */
+  abort(): void {
+    this.flush()
+    this.session?.abort('internal_error')
+    this.flush()
+    this.mark('broken')
   }
 
   /** Tells whoever watches over the connection that the end of the stream is meant, or that it is not. */

@@ -1,5 +1,6 @@
 import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../http/timers.ts'
 import { Alarm } from './alarm.ts'
+import { steadyNow } from './clock.ts'
 import type { Timeout } from './timeout.ts'
 
 /** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
@@ -10,20 +11,20 @@ export class Patience {
 
   /**
    * @param left what {@link export} gave elsewhere
-   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds since 1970
+   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds, as {@link steadyNow}
    */
   constructor(
     settings: TimerSettings,
     left: TimersLeft | undefined,
     onTime: (now: number, timer: Timeout | undefined) => void,
   ) {
-    this.#timers = new HttpTimers(settings, left, Date.now())
+    this.#timers = new HttpTimers(settings, left, steadyNow())
     this.#onTime = onTime
   }
 
   /** Begins to ring. */
   start(): void {
-    const now = Date.now()
+    const now = steadyNow()
     const next = this.#timers.next(now)
     if (next !== undefined) this.#alarm.by(now + next)
   }
@@ -36,13 +37,13 @@ export class Patience {
   /** From now on that is waited for, unless it is already. */
   wait(timer: Timeout): void {
     if (this.#timers.running(timer)) return
-    this.#timers.start(timer, Date.now())
+    this.#timers.start(timer, steadyNow())
     this.start()
   }
 
   /** It is waited for from now on anew, if it is at all. */
   prolong(timer: Timeout): void {
-    if (this.#timers.running(timer)) this.#timers.start(timer, Date.now())
+    if (this.#timers.running(timer)) this.#timers.start(timer, steadyNow())
   }
 
   /** It has come, or is of no interest. */
@@ -54,18 +55,18 @@ export class Patience {
     this.#timers.stopAll()
   }
 
-  /** Rings at that moment or before. @param at milliseconds since 1970 */
+  /** Rings at that moment or before. @param at milliseconds, as {@link steadyNow} */
   wakeBy(at: number): void {
     this.#alarm.by(at)
   }
 
   /** What is waited for, and how much longer. */
   export(): TimersLeft {
-    return this.#timers.export(Date.now())
+    return this.#timers.export(steadyNow())
   }
 
   #ring(): void {
-    const now = Date.now()
+    const now = steadyNow()
     const timer = this.#timers.expired(now)
     if (timer !== undefined) this.#timers.stop(timer)
     this.start()

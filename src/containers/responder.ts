@@ -1,12 +1,14 @@
 import type { H1Server } from '../http/h1/index.ts'
 import type { Field, ResponseView } from '../http/message.ts'
 import { problem } from '../http/problem.ts'
+import type { Guard } from '../transport/guard.ts'
 import type { ResponseSink } from './exchange.ts'
 import type { Log } from './handler.ts'
 import type { Outlet } from './outlet.ts'
 
 /** What a responder tells the connection that it writes for. */
 export interface ResponderOwner {
+  readonly guard: Guard
   /** The connection answers nobody any more. */
   readonly gone: boolean
   /** The response's head has been given out. */
@@ -78,6 +80,10 @@ export class Responder implements ResponseSink {
 
   abort(): void {
     this.#owner.brokeOff()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   #marked<T extends { readonly headers?: readonly Field[] }>(response: T): T & { headers: readonly Field[] } {

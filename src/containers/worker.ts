@@ -8,12 +8,14 @@ import { verifier } from '../tls13/io/verify.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
+import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
 import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
+import { surviveStrays } from './strays.ts'
 import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
@@ -24,6 +26,7 @@ import type { WorkerSettings } from './worker-settings.ts'
 async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   let host: Host | undefined
+  let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
     parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
     takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
@@ -46,7 +49,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody))
+        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -69,7 +72,7 @@ async function main(): Promise<void> {
     }
   }
 
-  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: Date.now })
+  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: steadyNow })
   try {
     host = new Host({
       keyRing,
@@ -96,6 +99,7 @@ async function main(): Promise<void> {
     giveUp()
     return
   }
+  strays = surviveStrays(log)
   host.connect(courier)
   setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
   warmUp(host.tls, host.limits.http)
@@ -165,9 +169,10 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number): ControlMessage {
+function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
+    uncaught,
     ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,

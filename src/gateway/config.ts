@@ -121,7 +121,9 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier }: Config): void {
+function checkTogether({ gateway, functions, carrier, tls }: Config): void {
+  if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
+    throw new ConfigError('tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds')
   const { defaultFunction, http, https } = gateway
   if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
     const names = [...functions.keys()].join(', ')
@@ -205,8 +207,7 @@ function truth<D extends boolean | undefined>(fallback: D): Reader<boolean | D> 
 }
 
 function port(fallback: number): Reader<number> {
-  const number = whole(0, 65_535, fallback)
-  return (value, place) => number(value, place)
+  return whole(0, 65_535, fallback)
 }
 
 function seconds<D>(minimum: number, maximum: number, fallback: D): Reader<number | D> {
@@ -422,6 +423,11 @@ const ROOT = section({
   liveness: section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
+  }),
+  log: section({
+    maxBytes: whole(4096, 1_073_741_824, 10_485_760),
+    files: whole(1, 100, 5),
+    bytesPerSecond: whole(1024, 1_073_741_824, 262_144),
   }),
   rehearsals: whole(0, 1_000_000, 3000),
   restart: section({

@@ -5,7 +5,7 @@ import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { probe } from '../transfer/native/libc.ts'
 import { checkCounts } from '../transfer/socket-counts.ts'
-import { rawStreams } from '../transfer/stream.ts'
+import { tryStream } from '../transfer/stream-trial.ts'
 import { type DuplicatesOptions, slotsWithin } from './duplicates.ts'
 import { Gateway } from './gateway.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
@@ -51,9 +51,9 @@ async function main(): Promise<void> {
       case 'stop': {
         gateway?.close()
         log.info('stopped')
-        const until = Date.now() + RELAYED_FAREWELL
+        const until = performance.now() + RELAYED_FAREWELL
         setInterval(() => {
-          if (gateway?.finished !== false || Date.now() > until) process.exit(0)
+          if (gateway?.finished !== false || performance.now() > until) process.exit(0)
         }, FAREWELL)
       }
     }
@@ -66,10 +66,12 @@ async function main(): Promise<void> {
   }
 
   const options = settings.gateway
-  const raw = rawStreams()
-  if (Object.values(options.carriers).includes('relay') && !raw.available) {
-    refuse(`carrier: relay needs raw streams, which do not work here: ${raw.reason}`)
-    return
+  if (Object.values(options.carriers).includes('relay')) {
+    const broken = await tryStream('raw')
+    if (broken !== undefined) {
+      refuse(`carrier: relay needs raw streams, which do not work here: ${broken}`)
+      return
+    }
   }
   const duplicates = options.duplicated.length === 0 ? undefined : await needsOfDuplicates(settings)
   if (typeof duplicates === 'string') {

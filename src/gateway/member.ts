@@ -30,7 +30,7 @@ export interface Member {
   readonly token: Uint8Array
   /** The sending ends of its inbox, to introduce it with; empty on the ipc channel. */
   readonly ends: readonly Descriptor[]
-  /** Milliseconds since 1970. */
+  /** As `performance.now()`. */
   readonly startedAt: number
   /** Who it says it is, once it can work. */
   peer: Peer | undefined
@@ -41,7 +41,7 @@ export interface Member {
 /** The supervisor's channel, and the way to connect a new process to it. */
 export interface Switchboard {
   readonly channel: Channel
-  start(id: number, spec: MemberSpec, log: number): Member
+  start(id: number, spec: MemberSpec): Member
 }
 
 /** Opens the supervisor's end of the channels. */
@@ -54,7 +54,7 @@ function nativeSwitchboard(self: number): Switchboard {
   const channel = NativeChannel.open({ self, receive: own.receive, wake: own.wake })
   return {
     channel,
-    start(id, spec, log) {
+    start(id, spec) {
       const inbox = createInbox()
       const inherited = [inbox.receive, inbox.wake, own.send, own.wakeSend]
       const token = newToken()
@@ -62,7 +62,6 @@ function nativeSwitchboard(self: number): Switchboard {
         id,
         token,
         spec,
-        log,
         inherited.map(descriptor => descriptor.fd),
       )
       inbox.receive.close()
@@ -78,9 +77,9 @@ function ipcSwitchboard(self: number): Switchboard {
   const channel = new IpcBroker(self)
   return {
     channel,
-    start(id, spec, log) {
+    start(id, spec) {
       const token = newToken()
-      const child = start(id, token, spec, log, [])
+      const child = start(id, token, spec, [])
       channel.attach(id, child)
       return member(id, token, spec, child, [])
     },
@@ -95,10 +94,9 @@ function start(
   id: number,
   token: Uint8Array,
   { entry, settings, descriptors = [] }: MemberSpec,
-  log: number,
   inherited: readonly number[],
 ): ChildProcess {
-  const stdio = ['ignore', log, log, 'ipc', ...inherited, ...descriptors] as const
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc', ...inherited, ...descriptors] as const
   // A descriptor's number there is its place here.
   const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
   const told: MemberSettings = { ...settings, id, token: hex(token), descriptors: given }
@@ -116,5 +114,5 @@ function member(
   child: ChildProcess,
   ends: readonly Descriptor[],
 ): Member {
-  return { id, token, spec, child, ends, startedAt: Date.now(), peer: undefined, failure: undefined }
+  return { id, token, spec, child, ends, startedAt: performance.now(), peer: undefined, failure: undefined }
 }

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
 import { getSystemErrorName } from 'node:util'
+import { probeBindings, SERVER } from '../transfer/streams/handle.ts'
 
 /** A port that is bound and whose number it is, for a gateway to listen on. Nobody accepts here. */
 export interface BoundPort {
@@ -13,6 +14,8 @@ export interface BoundPort {
 interface ServerHandle {
   readonly fd: number
   getsockname(out: { port?: number }): number
+  bind(address: string, port: number): number
+  bind6(address: string, port: number, flags: number): number
   close(): void
 }
 
@@ -22,13 +25,11 @@ type CreateServerHandle = (host: string, port: number, family: 4 | 6, fd: -1) =>
 /**
  * Binds a port without listening. Whoever inherits the descriptor listens; as long as it is open here, the port stays open when that process ends, and
  * connections wait in the kernel for the next one.
- * @throws Error of Node's kind, with `code` EADDRINUSE, EACCES, ENOTFOUND, …
+ * @throws Error of Node's kind, with `code` EADDRINUSE, EACCES, ENOTFOUND, …; without `code` where this Node has no way to do it
  */
 export async function bindPort(host: string, port: number): Promise<BoundPort> {
-  const create = (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle
-  if (typeof create !== 'function') throw new Error('this Node cannot bind a port for another process')
   const { address, family } = await lookup(host)
-  const handle = create(address, port, family === 6 ? 6 : 4, -1)
+  const handle = createHandle()(address, port, family === 6 ? 6 : 4, -1)
   if (typeof handle === 'number') throw failure(handle)
   const out: { port?: number } = {}
   // A port that is in use is refused here: bind itself puts that error off.
@@ -40,6 +41,21 @@ export async function bindPort(host: string, port: number): Promise<BoundPort> {
   return { fd: handle.fd, port: out.port, close: () => handle.close() }
 }
 
+/** No document promises `net._createServerHandle`; what it is made of is as private, but another thing to be missing. */
+function createHandle(): CreateServerHandle {
+  const { _createServerHandle: create } = net as unknown as { _createServerHandle?: CreateServerHandle }
+  if (typeof create === 'function') return create
+  const probed = probeBindings()
+  if (!probed.available) throw new Error(`no net._createServerHandle, and ${probed.reason}`)
+  return (address, port, family) => {
+    const handle = new probed.bindings.TCP(SERVER) as unknown as ServerHandle
+    const status = family === 6 ? handle.bind6(address, port, 0) : handle.bind(address, port)
+    if (status === 0) return handle
+    handle.close()
+    return status
+  }
+}
+
 function failure(result: number): NodeJS.ErrnoException {
   const code = result < 0 ? getSystemErrorName(result) : 'UNKNOWN'
   return Object.assign(new Error(`bind: ${code}`), { code })
@@ -48,12 +64,14 @@ function failure(result: number): NodeJS.ErrnoException {
 /** What to tell the user about a port that cannot be had. @param variable, key where another one can be chosen */
 export function portError(error: unknown, port: number, variable: string, key: string): Error {
   const { code, message } = error as NodeJS.ErrnoException
+  // It is not the port: no other one would do.
+  if (code === undefined) return new Error(`Node ${process.version} cannot open port ${port}: ${message}`)
   const why =
     code === 'EADDRINUSE'
       ? 'is in use'
       : code === 'EACCES'
         ? 'may not be used by this user'
-        : `cannot be opened (${code ?? message})`
+        : `cannot be opened (${code})`
   return new Error(
     `port ${port} ${why}: choose another one with ${variable}=PORT, or ${key} in hotpotato.yml`,
   )

@@ -4,13 +4,20 @@ import type { WorkerSettings } from '../containers/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
 import { DecodeError } from '../wire/index.ts'
+import { type LogSink, readOutput } from './child-output.ts'
 import { type Member, openSwitchboard, type Switchboard } from './member.ts'
 import type { Replica } from './replica.ts'
 
+/** What becomes of what the processes write on standard output and error, their logs and crashes among it. */
+export interface OutputOptions {
+  readonly sink: LogSink
+  /** Of one process, in the long run; one that writes more is slowed, and drops what does not fit. */
+  readonly bytesPerSecond: number
+}
+
 export interface ProcessesOptions {
   readonly channel: Channel['kind']
-  /** Where the processes write what they log: an open descriptor. */
-  readonly logDescriptor: number
+  readonly output: OutputOptions
   readonly log: Log
   readonly onMessage: (process: Process, message: ControlMessage) => void
   /** It is forgotten already. @param how as `SIGKILL` or `exit code 1` */
@@ -31,6 +38,8 @@ export class Processes {
   readonly #options: ProcessesOptions
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
+  /** What is still read of the output of processes, also of those that have ended. */
+  readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
 
   constructor(options: ProcessesOptions) {
@@ -55,12 +64,15 @@ export class Processes {
     const id = this.#nextId++
     const { spec } = replica
     const told = { ...spec, settings: { ...spec.settings, ...more } }
-    const member = this.#switchboard.start(id, told, this.#options.logDescriptor)
+    const member = this.#switchboard.start(id, told)
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)
     const { child } = member
-    const { log } = this.#options
+    const { log, output } = this.#options
+    const read = readOutput(child, replica, output.bytesPerSecond, output.sink)
+    this.#reading.add(read)
+    void read.then(() => this.#reading.delete(read))
     child.on('error', error => log.error({ err: error }, `${replica.name} cannot be started`))
     child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
   }
@@ -105,6 +117,7 @@ export class Processes {
     clearTimeout(timer)
     for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
     await Promise.all(ended)
+    await Promise.all(this.#reading)
     this.#switchboard.channel.close()
   }
 

@@ -8,7 +8,7 @@ import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPort, portError } from './ports.ts'
-import { type FirstSettings, type Process, Processes } from './processes.ts'
+import { type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
@@ -34,8 +34,7 @@ export interface SupervisorOptions {
   readonly restart: RestartPolicy
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
-  /** Where the processes write what they log: an open descriptor. */
-  readonly logDescriptor: number
+  readonly output: OutputOptions
   readonly log: Log
 }
 
@@ -198,7 +197,7 @@ export class Supervisor {
       ready: member?.peer !== undefined,
       id: member?.id,
       pid: member?.child.pid,
-      age: member && Date.now() - member.startedAt,
+      age: member && Math.round(performance.now() - member.startedAt),
       restarts: life.restarts,
       counters,
     }
@@ -294,8 +293,8 @@ export class Supervisor {
     let counters = await this.#ask(id)
     const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
       connections !== 0 || inCustody !== 0 || relayed !== 0
-    const end = Date.now() + DRAIN_TIMEOUT
-    while (this.#processes.get(id) !== undefined && busy(counters) && Date.now() < end) {
+    const end = performance.now() + DRAIN_TIMEOUT
+    while (this.#processes.get(id) !== undefined && busy(counters) && performance.now() < end) {
       await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
       counters = { ...counters, ...(await this.#ask(id)) }
     }

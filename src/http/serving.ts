@@ -137,8 +137,10 @@ export const NOBODY: HttpTunnel = { write: () => undefined, end() {} }
 export interface ServingContext {
   readonly handlers: HttpHandlers
   readonly timers: TimerSettings
-  /** Milliseconds since 1970. */
+  /** Milliseconds of a clock that only goes forward, for timers. */
   readonly now: () => number
+  /** Milliseconds since 1970, for Date. */
+  readonly date: () => number
   /** Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may have changed, outside of other calls. */
   readonly wake: () => void
   /** Bytes at the front of the connection that came as early data. */

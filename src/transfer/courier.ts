@@ -1,10 +1,13 @@
 import { randomFillSync } from 'node:crypto'
+import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
+  type Consignment,
   type ControlMessage,
   decodeControl,
   encodeControl,
+  isConsignment,
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
@@ -65,8 +68,6 @@ export interface CourierHandlers {
   /** Something that a peer said makes no sense; nothing has been done. */
   nonsense(from: number, reason: string): void
 }
-
-type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
 
 /**
  * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
@@ -161,7 +162,7 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, { sessionId, generation }, Date.now(), settle)
+    this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
@@ -242,7 +243,7 @@ export class Courier {
   #watch(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      if (this.#custody.expire(Date.now()) !== undefined) this.#watch()
+      if (this.#custody.expire(performance.now()) !== undefined) this.#watch()
     }, 1000).unref()
   }
 
@@ -331,7 +332,10 @@ export class Courier {
         })
       } catch (error) {
         // Whoever lent it has gone meanwhile.
-        if (!(error instanceof SealError)) throw error
+        if (error instanceof SealError) return
+        // What a function has answered may be nothing that can be written down.
+        if (answer.outcome === 'refused') throw error
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       }
     }
     try {
@@ -411,9 +415,10 @@ export class Courier {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      if (error instanceof EnvelopeError || error instanceof DecodeError)
-        return { reason: 'malformed', detail: error.message.slice(0, 255) }
-      throw error
+      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
+      if (!(error instanceof EnvelopeError || error instanceof DecodeError))
+        this.#handlers.nonsense(from, `a connection that cannot be taken: ${reasonOf(error)}`)
+      return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
 
@@ -442,9 +447,4 @@ export class Courier {
     if (started) return
     if (isConsignment(message)) this.#custody.unsent(message.ticket)
   }
-}
-
-/** Whether a message carries a connection, for which a verdict is due. */
-function isConsignment(message: ControlMessage): message is Consignment {
-  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
 }

@@ -22,6 +22,7 @@ export function takeHandle(socket: Socket): TakenHandle {
   const shell = socket as unknown as Shell
   const handle = shell._handle
   if (handle === null || handle === undefined) throw new Error('this socket has no connection to take')
+  if (typeof handle.readStop !== 'function') throw new Error('the handle of this socket has no readStop')
   if (socket.writableLength > 0) throw new Error(`${socket.writableLength} written bytes have not left yet`)
   handle.readStop()
   handle.reading = false

@@ -139,14 +139,6 @@ export function chooseStream(): { readonly kind: StreamKind; readonly reason: st
   return { kind: 'raw', reason: native.available ? 'raw handles work' : `raw handles work; ${native.reason}` }
 }
 
-/** Whether raw streams work here, whatever is chosen. */
-export function rawStreams():
-  | { readonly available: true }
-  | { readonly available: false; readonly reason: string } {
-  const probed = probeBindings()
-  return probed.available ? { available: true } : probed
-}
-
 let chosen: StreamKind | undefined
 
 function defaultKind(): StreamKind {

@@ -20,9 +20,11 @@ export interface ServeOptions {
   readonly stall?: number
   /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
   readonly linger?: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
   readonly now?: () => number
 }
+
+const wholeMilliseconds = (): number => Math.floor(performance.now())
 
 /** A connection that is being served. */
 export interface Served {
@@ -80,12 +82,13 @@ class Driver implements Served {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = Date.now, stall = 60_000, linger = 2000 }: ServeOptions,
+    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000 }: ServeOptions,
   ) {
     const context = {
       handlers,
       timers: { ...DEFAULT_TIMERS, ...timers },
       now,
+      date: Date.now,
       wake: () => this.#wake(),
       earlyBytes,
     }

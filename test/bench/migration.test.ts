@@ -106,7 +106,7 @@ describe.sequential('bench:migration', () => {
     for (const field of fields) expect(readme, `the README on ${field}`).toContain(`\`${field}`)
   })
 
-  test('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 120_000 }, async () => {
+  test('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 240_000 }, async () => {
     const before = readdirSync(output)
     const lying = fileURLToPath(new URL('./lying.mjs', import.meta.url))
     const { code, stdout, stderr } = await run([...SMALL, '--raw-function', lying])
@@ -142,7 +142,7 @@ describe.sequential('bench:migration', () => {
     },
   )
 
-  test('what cannot be is refused, or skipped by name', { timeout: 120_000 }, async () => {
+  test('what cannot be is refused, or skipped by name', { timeout: 240_000 }, async () => {
     expect(await run(['--quick', '--payload', 'much'])).toMatchObject({ code: 2 })
     expect(await run(['--quick', '--provider', 'rot13'])).toMatchObject({
       code: 2,

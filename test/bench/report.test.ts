@@ -64,7 +64,7 @@ describe('npm run bench:report', () => {
 
   test.skipIf(CHROMIUM === undefined)(
     `${CHROMIUM ?? 'chromium (not installed)'} shows it without an error`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       // Chromium writes what a page says on its console to standard error, marked as such.
       const { html, console } = await load(pathToFileURL(page).href)
@@ -80,7 +80,7 @@ describe('npm run bench:report', () => {
 
   test.skipIf(CHROMIUM === undefined)(
     `${CHROMIUM ?? 'chromium (not installed)'} shows it dark to whom wants that, and prints it black on white`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       // What the page comes to look like, said by a script that only this copy has.
       const copy = join(directory, 'copy.html')

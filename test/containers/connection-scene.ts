@@ -20,6 +20,7 @@ import type {
   StreamHandlers,
   StreamState,
 } from '../../src/transfer/stream.ts'
+import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from '../lib/pair.ts'
 
@@ -233,6 +234,7 @@ export class FakeHost implements ConnectionHost {
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
   readonly slots = new SlotFiles()
+  loop: Loop = ENDLESS
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 

@@ -29,8 +29,11 @@ export class Talker {
   #stream = new FakeStream()
   #connection: Connection | undefined
 
-  /** @param tls whether over TLS, where ALPN chooses */
-  constructor(tls: boolean) {
+  readonly #watched: (stream: FakeStream) => FakeStream
+
+  /** @param tls whether over TLS, where ALPN chooses @param watched what connections get in the place of their streams */
+  constructor(tls: boolean, watched = (stream: FakeStream) => stream) {
+    this.#watched = watched
     if (tls) this.#session = Session.client(clientConfig({ alpn: ['h2', 'http/1.1'] }))
   }
 
@@ -50,8 +53,11 @@ export class Talker {
     return this.#session!
   }
 
-  /** The connection arrives in its first container. @param flush whether the client says at once what it has to say then */
-  arrive(host: FakeHost, flush = true): this {
+  /**
+   * The connection arrives in its first container.
+   * @param flush whether the client says at once what it has to say then @param began told of the connection before it starts
+   */
+  arrive(host: FakeHost, flush = true, began = (_: Connection): void => {}): this {
     const first = this.#session === undefined ? this.http.takeOutput() : concat(...this.#session.takeOutput())
     const fresh = {
       sessionId: new Uint8Array(16),
@@ -61,8 +67,9 @@ export class Talker {
     this.#connection = new Connection(
       host,
       this.#session === undefined ? freshHttp(fresh) : freshTls(fresh),
-      this.#stream,
+      this.#watched(this.#stream),
     )
+    began(this.#connection)
     this.#connection.start()
     this.hear()
     return flush ? this.flush() : this

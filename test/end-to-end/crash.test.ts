@@ -101,7 +101,7 @@ describe('a container is killed', () => {
       await client.close()
     }
     expect((await platform.member('gateway')).counters.unclean).toBe(0)
-  }, 30_000)
+  })
 
   it('after the client has changed its keys, and asked for ours to change', async () => {
     const { client, first } = await settled()
@@ -112,7 +112,7 @@ describe('a container is killed', () => {
     client.updateKeys()
     await platform.kill(first.container!)
     await goesOn(client, first)
-  }, 30_000)
+  })
 
   it('with a GET unanswered: it is begun again, once', async () => {
     const { client, first } = await settled()
@@ -124,7 +124,7 @@ describe('a container is killed', () => {
     expect(container).not.toBe(first.container)
     expect(begun('get')).toBe(2)
     await goesOn(client, first)
-  }, 30_000)
+  })
 
   it('with a POST unanswered: 503 in the same session, and the function is not begun again', async () => {
     const { client, first } = await settled()
@@ -137,7 +137,7 @@ describe('a container is killed', () => {
     expect(textOf(refusal)).toContain('functions.echo.retries')
     expect(begun('post')).toBe(1)
     await goesOn(client, first)
-  }, 30_000)
+  })
 
   it('with a POST unanswered of a function that allows it: it is begun again', async () => {
     const { client, first } = await settled('/resize')
@@ -147,7 +147,7 @@ describe('a container is killed', () => {
     expect(textOf(await answer)).toMatch(/ 5$/)
     expect(begun('any')).toBe(2)
     await goesOn(client, first, '/resize')
-  }, 30_000)
+  })
 
   it('by its function, each time: the third one answers 503', async () => {
     const { client } = await settled()
@@ -158,7 +158,7 @@ describe('a container is killed', () => {
     expect((await client.request('/echo')).status).toBe(200)
     expect(client.handshakes).toBe(1)
     await client.close()
-  }, 30_000)
+  })
 
   it('with a response underway: a fatal alert that the client can trust', async () => {
     const { client, first } = await settled()
@@ -169,7 +169,7 @@ describe('a container is killed', () => {
     await expect(answer).rejects.toThrow('internal_error')
     expect(await client.ended).toEqual({ closeNotify: false, alert: 'internal_error', error: undefined })
     client.socket.destroy()
-  }, 30_000)
+  })
 
   it('with several requests in the pipe: those that were not begun are answered, whatever they are', async () => {
     const { client, first } = await settled()
@@ -181,7 +181,7 @@ describe('a container is killed', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
     expect(['a', 'b', 'c'].map(id => begun(`pipe-${id}`))).toEqual([2, 1, 1])
     await goesOn(client, first)
-  }, 30_000)
+  })
 
   it('in the middle of an upload: what had come is not lost', async () => {
     const { client, first } = await settled('/resize')
@@ -193,7 +193,7 @@ describe('a container is killed', () => {
     client.write(bytes.subarray(200_000))
     expect(textOf(await answer)).toMatch(/ 300000$/)
     await goesOn(client, first, '/resize')
-  }, 30_000)
+  })
 
   it('with more upload underway than is kept: it ends, and is counted', async () => {
     const { client, first } = await settled('/resize')
@@ -206,7 +206,7 @@ describe('a container is killed', () => {
     expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
     client.socket.destroy()
     expect((await platform.member('gateway')).counters.unclean).toBe(before + 1)
-  }, 30_000)
+  })
 
   it('after the connection had moved to it from another function', async () => {
     const { client } = await settled()
@@ -216,7 +216,7 @@ describe('a container is killed', () => {
     await platform.kill(moved.container!)
     expect((await answer).status).toBe(200)
     await goesOn(client, moved, '/resize')
-  }, 30_000)
+  })
 
   it('again and again', async () => {
     const { client, first } = await settled()
@@ -231,7 +231,7 @@ describe('a container is killed', () => {
     }
     expect(client.handshakes).toBe(1)
     await client.close()
-  }, 60_000)
+  })
 })
 
 describe('a container hangs', () => {
@@ -240,7 +240,7 @@ describe('a container hangs', () => {
     const { pid } = await platform.member(first.container!)
     process.kill(pid!, 'SIGSTOP')
     await goesOn(client, first)
-  }, 30_000)
+  })
 })
 
 describe('openssl s_client', () => {
@@ -283,7 +283,7 @@ describe('openssl s_client', () => {
     const [, third] = await until(/(?:container: \S+[\s\S]*){2}container: (\S+)[\s\S]*\d+ 0/)
     expect(third).not.toBe(second)
     end()
-  }, 40_000)
+  })
 
   it('is told in the same session of a POST that may have had effects, and goes on', async () => {
     const { type, until, end } = session()
@@ -298,7 +298,7 @@ describe('openssl s_client', () => {
     expect(next).not.toBe(mine!.container)
     expect([begun('s5'), begun('s6')]).toEqual([1, 1])
     end()
-  }, 40_000)
+  })
 
   it('is told of a response that was cut, by an alert that it takes for genuine', async () => {
     const { type, until, complains, end } = session()
@@ -307,7 +307,7 @@ describe('openssl s_client', () => {
     await platform.kill(container!)
     await complains(/alert internal error/)
     end()
-  }, 40_000)
+  })
 })
 
 describe('what is not covered', () => {
@@ -317,7 +317,7 @@ describe('what is not covered', () => {
     await platform.kill(container!)
     expect(await client.ended).toMatchObject({ closeNotify: false })
     client.socket.destroy()
-  }, 30_000)
+  })
 
   it('a connection whose function has nobody who could go on ends, without a word in the clear', async () => {
     const client = await Client.open({
@@ -338,5 +338,5 @@ describe('what is not covered', () => {
     await platform.kill(container!)
     expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
     client.socket.destroy()
-  }, 30_000)
+  })
 })

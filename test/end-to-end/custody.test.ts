@@ -182,7 +182,7 @@ function both(name: string, run: (scene: Scene) => Promise<void>): void {
       }
     })
     for (const result of await Promise.allSettled(runs)) if (result.status === 'rejected') throw result.reason
-  }, 60_000)
+  })
 }
 
 /** FIN or reset, and nothing that looks like an orderly end. */

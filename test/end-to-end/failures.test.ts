@@ -56,7 +56,7 @@ describe('the gateway is killed', () => {
     expect(await client.request('/echo')).toMatchObject({ status: 200, hops: 2 })
     for (const one of [client, plain, second]) await one.close()
     expect(client.handshakes).toBe(1)
-  }, 60_000)
+  })
 })
 
 describe('the supervisor is killed', () => {
@@ -72,7 +72,7 @@ describe('the supervisor is killed', () => {
       await eventually(() => (pids.some(isRunning) ? undefined : true), 'a process stays behind')
       await client.ended
     },
-    60_000,
+    240_000,
   )
 })
 
@@ -110,7 +110,7 @@ describe('nobody is ready', () => {
     expect(session.handshakes).toBe(1)
     await platform.stop()
     rmSync(directory, { recursive: true })
-  }, 60_000)
+  })
 
   it('a container that does not answer has its new connections ended, and they are counted', async () => {
     await start()
@@ -121,7 +121,7 @@ describe('nobody is ready', () => {
     client.socket.destroy()
     process.kill(pid!, 'SIGCONT')
     await platform.until('gateway', ({ counters }) => counters.unclean === 1)
-  }, 60_000)
+  })
 })
 
 describe('no descriptor is free', () => {
@@ -143,7 +143,7 @@ describe('no descriptor is free', () => {
     const next = await Client.open(options())
     expect((await next.request('/echo')).status).toBe(200)
     await next.close()
-  }, 30_000)
+  })
 
   it('the gateway that has too few for what it relays goes on', async () => {
     await start({ HOTPOTATO_CARRIER: 'relay' })
@@ -168,7 +168,7 @@ describe('no descriptor is free', () => {
     await next.close()
     expect((await platform.member('gateway')).pid).toBe(pid)
     expect(await platform.total('unclean')).toBeGreaterThan(0)
-  }, 30_000)
+  })
 })
 
 describe('no verdict', () => {
@@ -205,7 +205,7 @@ describe('no verdict', () => {
       for (const one of [client, plain, next]) await one.close()
       expect(client.raw).toEqual([])
     },
-    60_000,
+    240_000,
   )
 })
 

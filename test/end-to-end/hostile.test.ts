@@ -73,7 +73,7 @@ describe('clients that vanish', () => {
       else socket.resetAndDestroy()
     }
     await expectUnharmed()
-  }, 60_000)
+  })
 
   it('after any number of bytes of a handshake', async () => {
     const probe = new Client({ port: platform.https, tls })
@@ -89,7 +89,7 @@ describe('clients that vanish', () => {
       socket.resetAndDestroy()
     }
     await expectUnharmed()
-  }, 60_000)
+  })
 
   it('in the middle of answers and moves, with TLS', async () => {
     const random = seeded(5)
@@ -105,7 +105,7 @@ describe('clients that vanish', () => {
       else client.socket.destroy()
     }
     await expectUnharmed()
-  }, 60_000)
+  })
 })
 
 describe('rubbish', () => {
@@ -123,7 +123,7 @@ describe('rubbish', () => {
     }
     for (const socket of sockets) await closed(socket)
     await expectUnharmed()
-  }, 60_000)
+  })
 
   it('inside a session is answered with an alert', async () => {
     const client = await Client.open({ port: platform.https, tls })
@@ -157,7 +157,7 @@ describe('slow clients', () => {
     }
     expect((await answer).body).toEqual(body)
     await client.close()
-  }, 60_000)
+  })
 
   it('that read late get large responses whole, also before a move and before the end', async () => {
     const body = seeded(2)(8_000_000)
@@ -180,5 +180,5 @@ describe('slow clients', () => {
     }
     await other.close()
     await platform.idle()
-  }, 60_000)
+  })
 })

@@ -64,7 +64,7 @@ describe('an HTTP/2 connection whose container dies', () => {
     }
     expect(client.handshakes).toBe(1)
     expect(await client.close()).toMatchObject({ closeNotify: true, error: undefined })
-  }, 60_000)
+  })
 
   it('has what was underway begun once more, if that may be', async () => {
     const client = await open()
@@ -80,7 +80,7 @@ describe('an HTTP/2 connection whose container dies', () => {
     const next = await client.request('/echo')
     expect([next.status, next.container === container]).toEqual([200, false])
     await client.close()
-  }, 60_000)
+  })
 
   it('has it answered with 503 if it may not, and lives', async () => {
     const client = await open()
@@ -93,5 +93,5 @@ describe('an HTTP/2 connection whose container dies', () => {
     expect((await client.request('/echo')).status).toBe(200)
     expect(client.handshakes).toBe(1)
     await client.close()
-  }, 60_000)
+  })
 })

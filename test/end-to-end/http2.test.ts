@@ -184,5 +184,5 @@ describe.each([true, false])('1,000 moves of one HTTP/2 connection (over TLS: %s
     await platform.idle()
     expect(await platform.total('unclean')).toBe(0)
     expect(await platform.descriptors()).toEqual(descriptors)
-  }, 60_000)
+  })
 })

@@ -47,9 +47,9 @@ const CERTIFICATES: readonly CertificateName[] = ['echo', 'resize', 'hello', 'ec
   hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
 }))
 /** Milliseconds for things that a machine under load takes its time for. */
-const PATIENCE = 20_000
+const PATIENCE = 60_000
 /** And for six processes that start at once. */
-const START = 45_000
+const START = 120_000
 
 /** A directory for one platform, 0700, with certificates in it and a configuration. */
 export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES): Promise<string> {
@@ -184,9 +184,12 @@ export class Platform {
     return readFileSync(this.caFile, 'utf8')
   }
 
-  /** Everything that was logged. */
+  /** Everything that was logged and is still kept. */
   get log(): string {
-    return readFileSync(join(this.directory, 'run', 'hotpotato.log'), 'utf8')
+    const file = join(this.directory, 'run', 'hotpotato.log')
+    const names = [4, 3, 2, 1].map(number => `${file}.${number}`).filter(name => existsSync(name))
+    // It is not there for a moment while it is rotated.
+    return [...names, ...(existsSync(file) ? [file] : [])].map(name => readFileSync(name, 'utf8')).join('')
   }
 
   /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */

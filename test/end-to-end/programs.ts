@@ -8,14 +8,14 @@ export interface ProgramResult {
   readonly stderr: string
 }
 
-/** Runs a program with some input to its end; after 15 seconds it is ended. */
+/** Runs a program with some input to its end; after a minute it is ended. */
 export async function run(
   program: string,
   args: readonly string[],
   input: string | Uint8Array = '',
 ): Promise<ProgramResult> {
   const child = spawn(program, [...args], { stdio: 'pipe' })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
   const stdout: Buffer[] = []
   let stderr = ''
   child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes))

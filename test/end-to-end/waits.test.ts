@@ -138,7 +138,7 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
     expect(moves).toBeGreaterThan(1)
     expect((await client.ended).closeNotify).toBe(true)
     client.socket.destroy()
-  }, 20_000)
+  })
 
   if (carrier === 'relay') return
 
@@ -153,7 +153,7 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
       expect(field({ headers }, 'connection')).toBe('close')
       await client.ended
       client.socket.destroy()
-    }, 20_000)
+    })
 
     it('a function that does not answer: 504, and it is told', async () => {
       const client = await Client.open({ port: platform.https, tls })
@@ -178,6 +178,6 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
       expect((await client.request('/')).status).toBe(200)
       expect((await client.ended).closeNotify).toBe(true)
       client.socket.destroy()
-    }, 20_000)
+    })
   })
 })

@@ -20,6 +20,7 @@ describe('parseConfig', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
       liveness: { periodSeconds: 2, failureSeconds: 10 },
+      log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 3000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
@@ -165,6 +166,10 @@ describe('parseConfig', () => {
     ['gateway: { http: 5, https: 5 }', 'gateway.http and gateway.https must be different ports'],
     ['tls: { groups: x25519 }', 'tls.groups must be a list of names of groups'],
     ['tls: { groups: [] }', 'tls.groups must be a list of names of groups'],
+    [
+      'tls: { tickets: { rotationSeconds: 1m } }',
+      'tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds',
+    ],
     ['tls: { tickets: { count: 17 } }', 'tls.tickets.count must be a whole number from 0 to 16, not 17'],
     [
       'tls: { tickets: { lifetimeSeconds: 8d } }',

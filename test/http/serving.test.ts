@@ -105,7 +105,7 @@ describe.each(VERSIONS)('an application over %s', version => {
       broken: reason => seen.push(reason.message),
     })
     scene.more('ghi')
-    expect(seen).toEqual(['abc'])
+    expect(seen).toHaveLength(1)
     go()
     await scene.settle()
     expect(seen.join('')).toBe('abcdefghi')
@@ -596,6 +596,7 @@ describe('the dispatcher', () => {
     handlers: ok,
     timers: DEFAULT_TIMERS,
     now: () => 0,
+    date: () => 0,
     wake() {},
     earlyBytes: () => 0,
   })

@@ -281,7 +281,7 @@ describe.runIf(native.available)('a container dies whose connection has a duplic
     const whole = survive([])
     for (let at = 1; at < whole.written; at += EVERY_BYTE ? 1 : at < 6000 ? 83 : 19_973)
       expect(survive([at])).toMatchObject({ crashes: 1, takenOver: 0, end: 'lost' })
-  }, 120_000)
+  })
 
   it('at random, over writes and between them', () => {
     const random = seeded(8)

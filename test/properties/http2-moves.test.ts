@@ -102,7 +102,7 @@ describe.each([
       const other = await talk(tls, at, target)
       expect([at, other.heard]).toEqual([at, heard])
     }
-  }, 180_000)
+  })
 })
 
 function otherProvider() {

@@ -42,8 +42,9 @@ describe.each(hashes)('$title', ({ hash }) => {
   const random = seeded(5)
 
   test('HKDF is that of RFC 5869, in as many blocks as it takes', () => {
+    // Node 26 derives no key of 0 bytes; we do.
+    expect(hkdfExpand(hash, random(hash.length), EMPTY, 0)).toEqual(EMPTY)
     for (const length of [
-      0,
       1,
       hash.length - 1,
       hash.length,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { say } from '../run-directory.ts'
+import { say } from '../output.ts'
 import { textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { type Order, openClient } from './client.ts'

@@ -2,7 +2,9 @@ import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
@@ -16,6 +18,7 @@ export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
 /** What a call asks of the connection that its stream belongs to. */
 export interface CallOwner {
   readonly http: H2Server
+  readonly guard: Guard
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
   readonly log: Log
@@ -23,8 +26,10 @@ export interface CallOwner {
   readonly gone: boolean
   /** There is output, or room for input. */
   kick(): void
+  /** Whether more may be done in this turn of the event loop. */
+  goesOn(): boolean
   readonly settings: TimerSettings
-  /** The call wants to be told the time at that moment, in milliseconds since 1970, or before. */
+  /** The call wants to be told the time at that moment, in milliseconds as {@link steadyNow}, or before. */
   wakeBy(at: number): void
   /** The response has been given out whole, or has broken off. */
   ended(streamId: number): void
@@ -87,7 +92,7 @@ export class Call implements ResponseSink {
     if (this.#over) return
     this.#bytes += data.length
     this.#timers?.stop('request-body')
-    this.#timers?.prolong('handler', Date.now())
+    this.#timers?.prolong('handler', steadyNow())
     if (this.#bytes > this.#bodyBytes) {
       this.tooLarge()
       return
@@ -115,12 +120,12 @@ export class Call implements ResponseSink {
   #await(timer: Timeout): void {
     this.#timers ??= new HttpTimers(this.#owner.settings)
     if (this.#timers.running(timer)) return
-    const now = Date.now()
+    const now = steadyNow()
     this.#timers.start(timer, now)
     this.tick(now)
   }
 
-  /** Time has passed. @param now milliseconds since 1970 */
+  /** Time has passed. @param now as {@link steadyNow} */
   tick(now: number): void {
     if (this.#over || this.#timers === undefined) return
     const timer = this.#timers.expired(now)
@@ -214,6 +219,10 @@ export class Call implements ResponseSink {
     if (this.#mute) return
     this.#owner.http.reset(this.#streamId, INTERNAL_ERROR)
     this.#end()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   get #mute(): boolean {

@@ -65,7 +65,7 @@ export class Calls {
     for (const call of this.#calls.values()) call.wait()
   }
 
-  /** @param now milliseconds since 1970 */
+  /** @param now as `steadyNow()` */
   tick(now: number): void {
     for (const call of [...this.#calls.values()]) call.tick(now)
   }

@@ -3,6 +3,7 @@ import type { RequestHead } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { Exchange } from '../exchange.ts'
 import { CARRIED_REQUEST_BYTES } from '../policy.ts'
@@ -152,6 +153,10 @@ export class Http1 implements Protocol, ResponderOwner {
 
   get gone(): boolean {
     return this.#owner.gone
+  }
+
+  get guard(): Guard {
+    return this.#owner.guard
   }
 
   began(): void {

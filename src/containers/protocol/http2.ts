@@ -7,7 +7,9 @@ import { type Problem, problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import type { Log } from '../handler.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../policy.ts'
 import { type Timeout, timeoutProblem } from '../timeout.ts'
@@ -23,7 +25,7 @@ interface Waiting {
   readonly request: AnnouncedRequest
   readonly head: RequestHead
   readonly functionName: string
-  /** Milliseconds since 1970. */
+  /** As {@link steadyNow}. */
   readonly since: number
 }
 
@@ -62,7 +64,7 @@ export class Http2 implements Protocol, CallOwner {
     this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
     this.#requestsServed = state?.requestsServed ?? 0
     this.#refusal = refusal
-    this.#told = Date.now()
+    this.#told = steadyNow()
   }
 
   receive(bytes: Uint8Array): void {
@@ -91,7 +93,7 @@ export class Http2 implements Protocol, CallOwner {
     // The connection is somebody else's now, or was restored anew.
     if (this.#decide()) return
     // Room for output may be room for content, which is reported as an event.
-    do while (this.step());
+    do while (this.goesOn() && this.step());
     while (this.#give())
     if (this.http.openStreams > 0) this.wakeBy(this.#told + TICK)
     if (this.http.input.inHeaders) this.#owner.patience.wait('headers')
@@ -240,8 +242,16 @@ export class Http2 implements Protocol, CallOwner {
     return this.#owner.gone
   }
 
+  get guard(): Guard {
+    return this.#owner.guard
+  }
+
   kick(): void {
     this.#owner.pump()
+  }
+
+  goesOn(): boolean {
+    return this.#owner.goesOn()
   }
 
   ended(streamId: number): void {
@@ -297,7 +307,7 @@ export class Http2 implements Protocol, CallOwner {
       this.#answer(streamId, interrupted)
       return
     }
-    const one = { request, head, functionName, since: Date.now() }
+    const one = { request, head, functionName, since: steadyNow() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
       this.#answer(streamId, this.#refusal.answer)
@@ -358,7 +368,7 @@ export class Http2 implements Protocol, CallOwner {
     const first = reachable[0]?.[1]
     if (first === undefined) return false
     const busy = !this.quiet
-    const waited = Date.now() - first.since
+    const waited = steadyNow() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held
       ? busy && waited >= this.#policy.bound
@@ -430,7 +440,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   #tell(): void {
-    const now = Date.now()
+    const now = steadyNow()
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }

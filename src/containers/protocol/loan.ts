@@ -2,6 +2,7 @@ import type { RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import type { LoanAnswer } from '../../transfer/loan.ts'
 import { concat } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import { LOAN_BYTES } from '../policy.ts'
@@ -62,7 +63,8 @@ export class Loan {
     this.#chunks = []
     const head = { method, target, headers: fields, host, path, query }
     const request = { ...head, body, tls, alpn, serverName, remoteAddress, hops, requestIndex }
-    this.#host.lend(this.#functionName, request, answer => this.#settle(answer))
+    const settle = this.#owner.guard.entrance((answer: LoanAnswer | undefined) => this.#settle(answer))
+    this.#host.lend(this.#functionName, request, settle)
   }
 
   /** There is no other connection of this client where it would be served better; a new one is. */
@@ -84,7 +86,7 @@ export class Loan {
   wait(): void {
     const { 'request-body': most } = this.#owner.settings
     if (this.whole || this.#over || this.#deadline !== Infinity || most === 0) return
-    this.#deadline = Date.now() + most
+    this.#deadline = steadyNow() + most
     this.#owner.wakeBy(this.#deadline)
   }
 

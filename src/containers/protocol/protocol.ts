@@ -1,6 +1,7 @@
 import type { Field } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
+import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import type { Outlet } from '../outlet.ts'
@@ -54,7 +55,7 @@ export interface Protocol {
   cancel(reason: Error): void
   /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
   expired(timer: Timeout): void
-  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now milliseconds since 1970 */
+  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as `steadyNow()` */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   left?(): void
@@ -68,6 +69,8 @@ export type Refusal = { readonly functionName: string; readonly answer: Problem 
 /** What a protocol asks of the connection that it is spoken on. */
 export interface ProtocolOwner {
   readonly host: ConnectionHost
+  /** For whatever others call later: what is thrown there ends the connection. */
+  readonly guard: Guard
   readonly out: Outlet
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
@@ -76,6 +79,8 @@ export interface ProtocolOwner {
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void
+  /** To be asked before each {@link Protocol.step}: whether the connection may do more in this turn of the event loop. */
+  goesOn(): boolean
   /** What is waited for on the connection goes along when it moves. */
   readonly patience: Patience
   /** The client is at work: it does not count as idle. */

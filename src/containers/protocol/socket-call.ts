@@ -1,5 +1,6 @@
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from '../exchange.ts'
 import type { ConnectionInfo } from '../handler.ts'
@@ -7,9 +8,12 @@ import type { Socket, SocketContext, SocketHandlers } from '../web-socket.ts'
 
 /** Most bytes of what a function freezes. */
 const STATE_BYTES = 1_048_576
+/** Bytes that wait for the client, beyond which it is not heard: what it says would only make them more. */
+const OUTPUT = 65_536
 
 /** What one WebSocket asks of whatever carries it. */
 export interface SocketOwner {
+  readonly guard: Guard
   /** There is output, or a message may be taken. */
   kick(): void
   /** The moment when the client has taken enough for more; undefined if that is now. */
@@ -47,12 +51,17 @@ export class SocketCall {
     this.#callee = callee
     this.#opening = opening
     this.#context = new OneSocketContext(opening.head, callee, opening.functionPath, opening.connection)
-    this.core = new WebSocketServer(undefined, opening.socket)
+    this.core = new WebSocketServer(undefined, opening.socket, () => performance.now())
   }
 
   /** The function is at work on a message. */
   get working(): boolean {
     return this.#working
+  }
+
+  /** So much waits for the client that nothing more is taken from it. */
+  get full(): boolean {
+    return this.core.unsent > OUTPUT
   }
 
   /** The function can say what another container has to know, or has not begun. */
@@ -65,10 +74,10 @@ export class SocketCall {
     return !this.#working && !this.#told && !this.core.closing && this.freezes
   }
 
-  /** Gives the function what comes next. @returns false if that takes more bytes, or the function */
+  /** Gives the function what comes next. @returns false if that takes more bytes, the function, or a client that reads */
   step(): boolean {
     this.#begin()
-    if (this.#working) return false
+    if (this.#working || this.full) return false
     const event = this.core.next()
     if (event?.type === 'message') this.#deliver(event.data)
     else if (event?.type === 'close') this.end(event.code, event.reason)
@@ -107,10 +116,11 @@ export class SocketCall {
     if (this.#handlers !== undefined) return
     this.#handlers = {}
     // A client that answers is not idle, however little it has to say.
-    this.#keepAlive = setInterval(() => {
+    const ask = this.#owner.guard.entrance(() => {
       this.core.ping()
       this.#owner.kick()
-    }, this.#keepAliveMilliseconds).unref()
+    })
+    this.#keepAlive = setInterval(ask, this.#keepAliveMilliseconds).unref()
     const { state, protocol } = this.#opening
     const socket: Socket = {
       protocol,
@@ -141,12 +151,10 @@ export class SocketCall {
       const work = this.#handlers?.message?.(data)
       if (!(work instanceof Promise)) return
       this.#working = true
-      work
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => {
-          this.#working = false
-          this.#owner.kick()
-        })
+      work.catch(this.#owner.guard.entrance((error: unknown) => this.#fail(error))).finally(() => {
+        this.#working = false
+        this.#owner.kick()
+      })
     } catch (error) {
       this.#fail(error)
     }

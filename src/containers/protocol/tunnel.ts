@@ -31,7 +31,8 @@ export class Tunnel {
     this.#streamId = streamId
     const drained = () =>
       this.#unsent.length === 0 ? undefined : new Promise<void>(resolve => this.#waiting.push(resolve))
-    this.#call = new SocketCall({ kick: () => this.#go(), drained }, callee, opening, keepAliveMilliseconds)
+    const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained }
+    this.#call = new SocketCall(socketOwner, callee, opening, keepAliveMilliseconds)
   }
 
   receive(data: Uint8Array): void {
@@ -74,23 +75,36 @@ export class Tunnel {
   }
 
   #go(): void {
-    this.#work()
+    this.#owner.guard.run(() => this.#work())
     if (!this.#over) this.#owner.kick()
   }
 
   /** Gives the function what has come, and takes what it says. */
   #work(): void {
     if (this.#over || this.#owner.gone) return
-    while (this.#call.step());
+    do {
+      this.#send()
+      while (this.#owner.goesOn() && this.#call.step());
+      // What the client takes at once makes room for more.
+    } while (this.#call.full && this.#unsent.length === 0)
     const { core } = this.#call
     if (this.#uncredited > 0 && core.buffered < HIGH_WATER) {
       this.#owner.http.consume(this.#streamId, this.#uncredited)
       this.#uncredited = 0
     }
-    const said = concat(this.#unsent, ...core.takeOutput())
-    this.#unsent = said.subarray(said.length === 0 ? 0 : this.#owner.http.write(this.#streamId, said))
+    this.#send()
     if (this.#unsent.length === 0) this.#release()
     if (core.over && this.#unsent.length === 0) this.#finish()
+  }
+
+  /** Gives the stream what has been said, as far as it takes it. */
+  #send(): void {
+    for (;;) {
+      if (this.#unsent.length === 0) this.#unsent = concat(...this.#call.core.takeOutput())
+      if (this.#unsent.length === 0) return
+      this.#unsent = this.#unsent.subarray(this.#owner.http.write(this.#streamId, this.#unsent))
+      if (this.#unsent.length > 0) return
+    }
   }
 
   #finish(): void {

@@ -27,7 +27,7 @@ export class WebSocket implements Protocol {
     const functionPath = owner.host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     const connection = owner.info(opened.requestsServed - 1)
     this.#call = new SocketCall(
-      { kick: () => owner.pump(), drained: () => owner.out.drained() },
+      { guard: owner.guard, kick: () => owner.pump(), drained: () => owner.out.drained() },
       owner.host,
       { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
       owner.host.limits.timers['keep-alive'] / 2,
@@ -40,6 +40,7 @@ export class WebSocket implements Protocol {
 
   step(): boolean {
     if (this.#held) return false
+    if (this.#call.full) this.flush()
     if (this.#call.step()) {
       this.#owner.touch()
       return true
@@ -57,7 +58,7 @@ export class WebSocket implements Protocol {
   }
 
   get wantsInput(): boolean {
-    return !this.#call.working && !this.#held
+    return !this.#call.working && !this.#call.full && !this.#held
   }
 
   get buffered(): number {
@@ -66,7 +67,7 @@ export class WebSocket implements Protocol {
 
   /** Between two messages, if the function can say what another container has to know. */
   get quiet(): boolean {
-    if (!this.#call.frozen || this.#unfreezable) return false
+    if (!this.#call.frozen || this.#call.full || this.#unfreezable) return false
     try {
       this.#frozen = { state: this.#call.freeze() }
       return true

@@ -229,7 +229,7 @@ export class H1Serving implements HttpServing {
   }
 
   #answer(fault: HttpFault, view: ResponseView): void {
-    const now = this.context.now()
+    const now = this.context.date()
     // A client that is waited for in vain must not be taken for one that goes on.
     const closes = fault.timer === 'headers' || fault.timer === 'request-body'
     const answer = closes ? { ...view, headers: [...(view.headers ?? []), CLOSE] } : view

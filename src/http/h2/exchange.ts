@@ -174,7 +174,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const { http, context } = this.#owner
-    http.reply(this.#announced.streamId, withLength(response, this.method), context.now())
+    http.reply(this.#announced.streamId, withLength(response, this.method), context.date())
     this.#finish()
   }
 
@@ -182,7 +182,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     const { http, context } = this.#owner
     const fields = length === undefined ? headers : lengthFirst(headers, length)
-    http.respond(this.#announced.streamId, { status, headers: fields }, context.now())
+    http.respond(this.#announced.streamId, { status, headers: fields }, context.date())
     this.#timers.stop('handler')
     this.#owner.wake()
   }
@@ -284,10 +284,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
     else {
       try {
-        http.reply(streamId, withLength(answer, this.method), context.now())
+        http.reply(streamId, withLength(answer, this.method), context.date())
       } catch (error) {
         if (!(error instanceof TypeError)) throw error
-        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.now())
+        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.date())
       }
     }
     this.#owner.forget(streamId)

@@ -175,8 +175,8 @@ export class H2Serving implements HttpServing {
     }
   }
   #refuse(streamId: number, status: number, reason: string): void {
-    const { handlers, now } = this.context
+    const { handlers, date } = this.context
     const answer = answerTo({ kind: 'client', status, reason, answerable: true }, handlers)
-    this.http.reply(streamId, answer, now())
+    this.http.reply(streamId, answer, date())
   }
 }

@@ -53,6 +53,8 @@ export type BindingsProbe =
 
 /** `TCP.SOCKET` and `Pipe.SOCKET`: a connected stream, as opposed to a listening one. */
 export const SOCKET = 0
+/** `TCP.SERVER`: one that is going to listen. */
+export const SERVER = 1
 
 let probed: BindingsProbe | undefined
 

@@ -273,7 +273,10 @@ function construct(
   owned: { kind: 'fd'; fd: number } | { kind: 'handle'; handle: StreamHandle },
 ): Socket {
   try {
-    return new Socket(options)
+    const socket = new Socket(options)
+    if (owned.kind === 'handle' && handleOf(socket) !== owned.handle)
+      throw new Error('net.Socket takes no handle')
+    return socket
   } catch (error) {
     if (owned.kind === 'fd') Descriptor.fromFd(owned.fd).close()
     else owned.handle.close()

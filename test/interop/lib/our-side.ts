@@ -263,7 +263,7 @@ export function hears(connection: TlsDuplex, expected: RegExp | string): Promise
     }
     const timer = setTimeout(
       () => fail(new Error(`did not say ${expected}: ${JSON.stringify(text)}`)),
-      10_000,
+      60_000,
     )
     connection.on('data', take).once('error', fail).once('close', gone)
   })

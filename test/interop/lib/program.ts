@@ -6,7 +6,7 @@ import { once } from 'node:events'
  * @param args as it wants to be asked; default `--version`
  */
 export function versionOf(command: string, args: readonly string[] = ['--version']): string | undefined {
-  const { error, stdout, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 20_000 })
+  const { error, stdout, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 60_000 })
   if (error !== undefined) return undefined
   return `${stdout}\n${stderr}`
     .split('\n')
@@ -20,7 +20,7 @@ export function noteOf(version: string | undefined, command: string, packageName
 }
 
 /** Milliseconds after which a word that does not come is given up. */
-const PATIENCE = 10_000
+const PATIENCE = 60_000
 
 /** A running program: what it says so far, and a way to talk to it. */
 export class Program {
@@ -68,7 +68,7 @@ export class Program {
 
   /**
    * Waits until it has said something that matches, after what an earlier call has waited for.
-   * @throws Error, with all that it has said, if it exits before or if it takes more than ten seconds
+   * @throws Error, with all that it has said, if it exits before or if it takes more than a minute
    */
   async says(pattern: RegExp | string): Promise<RegExpMatchArray> {
     const expression =

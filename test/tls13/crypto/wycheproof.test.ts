@@ -91,7 +91,7 @@ describe.each(providers)('Wycheproof over $name', provider => {
       const others = Object.values(notApplicable).reduce((sum, count) => sum + count, 0)
       expect(passed + others).toBe(file.numberOfTests)
     },
-    120_000,
+    240_000,
   )
 })
 

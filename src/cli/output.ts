@@ -1,0 +1,40 @@
+/** Writes for the person at the terminal. */
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Says what goes wrong beside the work, for the person at the terminal. */
+export function warn(text: string): void {
+  process.stderr.write(`hotpotato: ${text}\n`)
+}
+
+/** Writes without a line end, and waits until whoever reads can take more. */
+export async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await new Promise(resolve => process.stdout.once('drain', resolve))
+}
+
+/**
+ * Says once for all commands what it means that standard output cannot be written. A reader that has closed it, as `head` does, has
+ * what it wanted: the command ends quietly, with the status that it has anyway. What cannot be written for another reason, as on a
+ * disk that is full, is said on standard error, and the status is 1.
+ * @param stays for a server: it goes on, because what it prints is beside its work
+ */
+export function guardOutput(stays: boolean): void {
+  // There is nowhere left to say it.
+  process.stderr.on('error', () => {})
+  let failed = false
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (failed) return
+    failed = true
+    if (code !== 'EPIPE') warn(`standard output cannot be written (${code ?? message})`)
+    if (stays) return
+    if (code !== 'EPIPE') process.exitCode = 1
+    process.exit()
+  })
+}
+
+/** Whether it is the machine that refuses something: its message is one line that says what and where, as Node words it. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
+  return error instanceof Error && syscall !== undefined && /^E[A-Z0-9]+$/.test(code ?? '')
+}

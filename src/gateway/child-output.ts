@@ -1,0 +1,113 @@
+import type { ChildProcess } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import { Allowance } from './allowance.ts'
+import { Lines } from './lines.ts'
+
+/** Takes one line for the log, with its end. Must neither throw nor block. */
+export type LogSink = (line: string) => void
+
+/** Bytes of a line that a process writes. */
+const LINE_LIMIT = 16_384
+/** Seconds' worth of what a process may write that it may write at once. */
+const BURST = 16
+/** Milliseconds for the last words of a process that has ended; a child of its own may hold its pipe open. */
+const LAST_WORDS = 1000
+
+/** Whose output it is. */
+export interface OutputSource {
+  /** As `echo-1`. */
+  readonly name: string
+  /** The function that it serves; empty for the gateway. */
+  readonly functionName: string
+}
+
+/**
+ * Reads what a process writes on standard output and error, line by line, and hands it to the log. A process that writes more than
+ * it may is read more slowly: its pipe fills, and it drops what does not fit (see `own-output.ts`).
+ * @param rate bytes a second
+ * @returns when all has been read, soon after the process has ended
+ */
+export async function readOutput(
+  child: ChildProcess,
+  source: OutputSource,
+  rate: number,
+  sink: LogSink,
+): Promise<void> {
+  const { stdout, stderr } = child
+  // There are none if it could not be started.
+  if (!stdout || !stderr) return
+  const allowance = new Allowance(rate, BURST, performance.now())
+  await Promise.all([
+    follow(stdout, 'stdout', child, source, allowance, sink),
+    follow(stderr, 'stderr', child, source, allowance, sink),
+  ])
+}
+
+function follow(
+  from: Readable,
+  stream: 'stdout' | 'stderr',
+  child: ChildProcess,
+  source: OutputSource,
+  allowance: Allowance,
+  sink: LogSink,
+): Promise<void> {
+  const lines = new Lines(LINE_LIMIT)
+  let waiting: NodeJS.Timeout | undefined
+  let ended = false
+  const take = (text: string | undefined): void => {
+    if (text !== undefined && text !== '') sink(logLine(text, stream, source, child.pid ?? 0, Date.now()))
+  }
+  from.on('data', (bytes: Uint8Array) => {
+    for (const line of lines.push(bytes)) take(line)
+    const pause = allowance.take(bytes.length, performance.now())
+    if (pause === 0 || ended) return
+    from.pause()
+    clearTimeout(waiting)
+    waiting = setTimeout(() => from.resume(), pause)
+  })
+  from.on('error', () => {})
+  child.once('exit', () => {
+    // What is in the pipe is bounded by the pipe, and says why the process has ended.
+    ended = true
+    clearTimeout(waiting)
+    from.resume()
+    setTimeout(() => from.destroy(), LAST_WORDS).unref()
+  })
+  return new Promise(resolve => {
+    from.on('close', () => {
+      clearTimeout(waiting)
+      take(lines.end())
+      resolve()
+    })
+  })
+}
+
+/** Levels of pino: what a function prints is news on standard output, and a warning on standard error. */
+const LEVELS = { stdout: 30, stderr: 40 } as const
+
+/**
+ * One line for the log. A line that is a log entry already keeps what it says, but not whose it is: a function cannot write in
+ * another's name. All else is text, and becomes the message of an entry.
+ * @param now milliseconds since 1970
+ */
+export function logLine(
+  text: string,
+  stream: 'stdout' | 'stderr',
+  { name, functionName }: OutputSource,
+  pid: number,
+  now: number,
+): string {
+  const entry = text.startsWith('{"level":') ? parsed(text) : undefined
+  if (entry !== undefined) return `${JSON.stringify({ ...entry, pid, name })}\n`
+  const whose = functionName === '' ? { name } : { name, function: functionName }
+  return `${JSON.stringify({ level: LEVELS[stream], time: now, pid, ...whose, stream, msg: text })}\n`
+}
+
+function parsed(text: string): object | undefined {
+  try {
+    const entry = JSON.parse(text) as { readonly level?: unknown }
+    return typeof entry.level === 'number' ? entry : undefined
+  } catch {
+    return undefined
+  }
+}

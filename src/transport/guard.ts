@@ -1,0 +1,43 @@
+/**
+ * The door of one connection for all who call it: streams, timers, promises of functions, channels. What is thrown behind it is a
+ * fault of ours that this connection has brought to light: it ends this connection, and neither the caller nor any other one.
+ */
+export class Guard {
+  readonly #failed: (error: unknown) => void
+
+  /** @param failed ends the connection, and says so; it may be called again while it does */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed
+  }
+
+  /** Does it now. @returns what it gives; undefined if it throws */
+  run<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      this.fail(error)
+      return undefined
+    }
+  }
+
+  /** The same as a function that somebody else calls later. */
+  entrance<A extends readonly unknown[], T>(work: (...given: A) => T): (...given: A) => T | undefined {
+    return (...given) => {
+      try {
+        return work(...given)
+      } catch (error) {
+        this.fail(error)
+        return undefined
+      }
+    }
+  }
+
+  /** Ends the connection over something that was thrown already. Never throws. */
+  fail(error: unknown): void {
+    try {
+      this.#failed(error)
+    } catch {
+      // There is nothing left that could be done for this connection.
+    }
+  }
+}
