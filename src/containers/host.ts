@@ -1,4 +1,5 @@
 import { noneExceeded } from '../http/h2/index.ts'
+import { MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
@@ -47,6 +48,8 @@ export interface HostOptions {
   readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
+  /** Bytes that connections may hold together; 0: no limit. */
+  readonly memoryBytes?: number
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -85,6 +88,7 @@ export class Host implements ConnectionHost {
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
+  readonly memory: MemoryBudget
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters: Counters = {
@@ -119,6 +123,7 @@ export class Host implements ConnectionHost {
     this.limits = options.limits
     this.log = options.log
     this.keyRing = options.keyRing
+    this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames

@@ -91,6 +91,7 @@ async function main(): Promise<void> {
         http2: limitsFor(settings.http.headBytes, settings.streams),
       },
       log,
+      memoryBytes: settings.memoryBytes,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -177,6 +178,8 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    heldBytes: host.memory.held,
+    shed: host.memory.shed,
     ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
