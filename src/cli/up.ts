@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../gateway/config.ts'
 import { LogFile } from '../gateway/log-file.ts'
 import { plan } from '../gateway/plan.ts'
 import { type Ports, Supervisor } from '../gateway/supervisor.ts'
+import { watchWallClock } from '../gateway/wall-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
@@ -124,6 +125,7 @@ async function status(
 async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
+  watchWallClock(log)
   const channel = chooseChannel()
   const stream = await settleStream().catch((error: Error) => {
     throw new UpError(error.message)
@@ -145,8 +147,8 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
     say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
-  const { periodSeconds, failureSeconds } = config.liveness
-  const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000 }
+  const { periodSeconds, failureSeconds, busySeconds } = config.liveness
+  const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000, busy: busySeconds * 1000 }
   const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
   return new Supervisor({ ...planned, liveness, channel: channel.kind, output, log })
 }

@@ -1,3 +1,5 @@
+import { steadyNow } from './clock.ts'
+
 /**
  * Rings when a moment has come that is named anew all the time. One timer of Node's serves: it is replaced only by an earlier one, so an alarm may
  * ring for nothing, and whoever is called looks what has come due and names the next moment.
@@ -11,7 +13,7 @@ export class Alarm {
     this.#ring = ring
   }
 
-  /** Rings at that moment or before. @param at milliseconds since 1970 */
+  /** Rings at that moment or before. @param at milliseconds, as {@link steadyNow} */
   by(at: number): void {
     if (at >= this.#at) return
     this.#at = at
@@ -19,7 +21,7 @@ export class Alarm {
     this.#timer = setTimeout(() => {
       this.#at = Infinity
       this.#ring()
-    }, at - Date.now())
+    }, at - steadyNow())
   }
 
   stop(): void {

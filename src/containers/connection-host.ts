@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Exceeded, H2Limits } from '../http/h2/index.ts'
+import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { ServerConfig } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
@@ -7,6 +8,7 @@ import type { Release } from '../transfer/custody.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import type { Loop } from '../transport/turn.ts'
 import type { Connection } from './connection.ts'
 import type { Callee } from './exchange.ts'
 import type { Retries } from './recovery.ts'
@@ -35,6 +37,10 @@ export interface ConnectionHost extends Callee {
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** What connections hold here together. */
+  readonly memory: MemoryBudget
+  /** In whose turns connections work. */
+  readonly loop: Loop
   /** What clients overdo over HTTP/2 is counted here. */
   readonly exceeded: Exceeded
   /**

@@ -6,7 +6,9 @@ import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
+import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
+import { Burden } from './burden.ts'
 import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
@@ -53,6 +55,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   readonly patience: Patience
+  readonly burden: Burden
   readonly #ending: Ending
 
   /**
@@ -72,22 +75,16 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
     const { guard } = this
-    this.#in = new Inlet(stream, this.#survival)
-    this.out = new Outlet(
-      stream,
-      session,
-      this.#survival,
-      guard.entrance(() => this.#onDrained()),
-    )
+    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    const onDrained = guard.entrance(() => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
+    this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
     this.patience = new Patience(timers, timersOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(
-      timers['keep-alive'],
-      envelope.idleLeft,
-      guard.entrance(() => this.#onIdle()),
-    )
+    const onIdle = guard.entrance(() => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
@@ -192,25 +189,40 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     }
   }
 
-  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  /** Does what can be done, and counts what is held then. */
   #work(): void {
     if (this.#pumping) return
+    if (this.#in.turn.over) {
+      // What has come stays, in memory of ours.
+      this.#protocol.receive(EMPTY)
+      this.#session?.settle()
+    } else this.#serve()
+    this.burden.update()
+  }
+
+  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  #serve(): void {
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
-      while (this.phase === 'open' && this.#stream.state === 'open' && this.#step());
+      while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
     } finally {
       this.#pumping = false
     }
-    if (this.#in.ended && this.phase === 'open') this.#protocol.inputEnded()
+    if (this.#in.ended && this.phase === 'open' && !this.#in.turn.over) this.#protocol.inputEnded()
     if (this.phase === 'open') this.#protocol.settle()
     if (this.phase !== 'open') return
+    if (this.#in.turn.over) this.#protocol.receive(EMPTY)
     this.#session?.settle()
     this.out.flush()
     if (this.phase !== 'open') return
     this.#in.applyBackpressure(this.#session, this.#protocol)
     // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
     if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#in.turn.goesOn()
   }
 
   #step(): boolean {
@@ -267,7 +279,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   freeze(): Frozen | Promise<Frozen> {
+    this.burden.freeze()
     this.phase = 'frozen'
+    this.#in.turn.stop()
     const lifted = this.#stream.lift()
     if (!(lifted instanceof Promise)) return this.#pack(lifted)
     // What came in last lies in the stream's memory, which others read into meanwhile.
@@ -280,6 +294,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#idle.stop()
     this.patience.rest()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
+    this.burden.freeze()
+    this.burden.update()
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
@@ -385,6 +401,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#idle.touch()
     if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()
+    this.burden.update()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
@@ -397,9 +414,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   close(why: ConnectionEnd): void {
     if (this.phase === 'closed') return
     this.phase = 'closed'
+    this.burden.close()
     try {
       this.#idle.stop()
       this.patience.rest()
+      this.#in.turn.stop()
       this.#ending.stop()
       if (why !== 'moved') this.#survival?.done()
       this.#departure.ended()

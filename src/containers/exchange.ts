@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Field, header, type RequestHead, type RequestView, type ResponseView } from '../http/message.ts'
 import { type Problem, problem } from '../http/problem.ts'
-import { concat, EMPTY } from '../wire/index.ts'
+import { EMPTY, Pieces } from '../wire/index.ts'
+import { BodyWriter } from './body-writer.ts'
 import {
   type ConnectionInfo,
   type Context,
@@ -64,13 +65,15 @@ export class Exchange {
   readonly #callee: Callee
   readonly #sink: ResponseSink
   readonly #onPull: () => void
-  #chunks: Uint8Array[] = []
+  /** What has come of the body, and nobody has yet. */
+  readonly #pieces = new Pieces()
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
   /** The head of its response has been given out. */
   #begun = false
   #bodyEnded = false
+  #handing = false
   /** Nobody waits for a response any more. */
   #cancelled = false
 
@@ -93,7 +96,7 @@ export class Exchange {
   /** Whether more of the body may be read from the client now. */
   get wantsBody(): boolean {
     if (this.#bodyEnded) return false
-    return this.#stream === undefined ? true : (this.#stream.desiredSize ?? 0) > 0
+    return this.#stream === undefined || (this.#stream.desiredSize ?? 0) > this.#pieces.length
   }
 
   /** Whether the request has come whole. */
@@ -108,21 +111,25 @@ export class Exchange {
 
   /** The body as far as it has come and no function has it; to be asked for only when the request is given up here, unanswered. */
   takeBack(): readonly Uint8Array[] {
-    const chunks = this.#chunks
-    this.#chunks = []
     this.#cancelled = true
-    return chunks
+    return this.#pieces.take()
   }
 
   /** Bytes of it. */
   get held(): number {
-    return this.#chunks.reduce((sum, { length }) => sum + length, 0)
+    return this.#pieces.length
   }
 
-  /** A piece of the body. */
+  /** The same, and those that wait in the function's stream. */
+  get waiting(): number {
+    const room = this.#stream?.desiredSize ?? BODY_BUFFER
+    // Of a stream that is closed and empty there is no room, either.
+    return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
+  }
+
+  /** A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link wait}. */
   body(data: Uint8Array): void {
-    if (this.#stream === undefined) this.#chunks.push(data)
-    else this.#enqueue(data)
+    if (!this.#cancelled) this.#pieces.add(data)
   }
 
   /** The body has come whole. */
@@ -130,25 +137,15 @@ export class Exchange {
     this.#bodyEnded = true
     if (this.#cancelled) return
     if (this.#stream !== undefined) {
-      try {
-        this.#stream.close()
-      } catch {
-        // The function has cancelled it already.
-      }
+      this.#handOut()
     } else if (!this.#started) {
-      this.#run(
-        this.#chunks.length === 1
-          ? this.#chunks[0]!
-          : this.#chunks.length === 0
-            ? EMPTY
-            : concat(...this.#chunks),
-      )
-      this.#chunks = []
+      this.#run(this.#pieces.takeWhole())
     }
   }
 
-  /** There is no more of the body for now: a function that can read a stream begins. */
+  /** There is no more of the body for now: a function that can read a stream begins, or gets what has come. */
   wait(): void {
+    if (this.#stream !== undefined) this.#handOut()
     if (this.#started || this.#bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
     const stream = new ReadableStream<Uint8Array>(
       {
@@ -159,14 +156,14 @@ export class Exchange {
       },
       { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
     )
-    for (const chunk of this.#chunks) this.#enqueue(chunk)
-    this.#chunks = []
+    this.#handOut()
     this.#run(stream)
   }
 
   /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
+    this.#pieces.take()
     this.#context.abort(reason)
     try {
       this.#stream?.error(reason)
@@ -175,11 +172,17 @@ export class Exchange {
     }
   }
 
-  #enqueue(data: Uint8Array): void {
+  /** Gives the stream what has come. It may ask for more at once, which brings us here again: then that follows behind. */
+  #handOut(): void {
+    if (this.#handing) return
+    this.#handing = true
     try {
-      this.#stream?.enqueue(data)
+      while (this.#pieces.length > 0) for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      if (this.#bodyEnded) this.#stream?.close()
     } catch {
       // The function has cancelled the stream: it does not want the rest.
+    } finally {
+      this.#handing = false
     }
   }
 
@@ -246,16 +249,21 @@ export class Exchange {
   ): Promise<void> {
     this.#sink.begin({ status, headers, length })
     this.#begun = true
+    const writer = new BodyWriter(this.#sink)
     try {
       for await (const chunk of body) {
         if (this.#cancelled) return
-        await this.#sink.write(chunk)
+        const waiting = writer.write(chunk)
+        if (waiting !== undefined) await waiting
       }
+      if (!this.#cancelled) await writer.end()
       if (!this.#cancelled) this.#sink.end()
     } catch (error) {
       if (this.#cancelled) return
       this.#callee.log.error({ err: error }, 'the body of a response broke off')
       this.#sink.abort()
+    } finally {
+      writer.stop()
     }
   }
 

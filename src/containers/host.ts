@@ -1,4 +1,5 @@
 import { noneExceeded } from '../http/h2/index.ts'
+import { MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
 import { type ServerConfig, TlsError } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
@@ -12,6 +13,7 @@ import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
+import { LOOP } from '../transport/turn.ts'
 import { DecodeError } from '../wire/index.ts'
 import { objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
@@ -45,6 +47,8 @@ export interface HostOptions {
   readonly limits: ConnectionLimits
   readonly log: Log
   readonly keyRing: KeyRing
+  /** Bytes that connections may hold together; 0: no limit. */
+  readonly memoryBytes?: number
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -83,7 +87,9 @@ export class Host implements ConnectionHost {
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
+  readonly memory: MemoryBudget
   readonly slots: SlotFiles
+  readonly loop = LOOP
   readonly counters: Counters = {
     accepted: 0,
     takenOver: 0,
@@ -116,6 +122,7 @@ export class Host implements ConnectionHost {
     this.limits = options.limits
     this.log = options.log
     this.keyRing = options.keyRing
+    this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.slots = new SlotFiles(options.id)
     this.#retries = options.retries ?? new Map()

@@ -1,3 +1,5 @@
+import { steadyNow } from './clock.ts'
+
 /**
  * The time that a connection has before it counts as idle for too long. It travels as time left, because clocks of processes need
  * not agree.
@@ -12,17 +14,17 @@ export class IdleTimer {
   constructor(limit: number, left: number, onIdle: () => void) {
     this.#limit = limit
     this.#onIdle = onIdle
-    this.#deadline = Date.now() + left
+    this.#deadline = steadyNow() + left
   }
 
   /** Milliseconds left. */
   get left(): number {
-    return Math.max(0, this.#deadline - Date.now())
+    return Math.max(0, this.#deadline - steadyNow())
   }
 
   /** Something has happened: the time begins anew. The timer itself is left alone, and looks again when it fires. */
   touch(): void {
-    this.#deadline = Date.now() + this.#limit
+    this.#deadline = steadyNow() + this.#limit
   }
 
   start(): void {

@@ -23,6 +23,10 @@ const ORIGIN_LENGTH = 8
 const SECRET_LENGTH = 32
 /** Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. 1365 fit into one {@link SharedRing}. */
 const MOST_ORIGINS = 1024
+/** Epochs by which a secret from elsewhere may lag: its maker may have told it just before the turn of one. */
+const SLACK = 2
+/** Epochs that are caught up with at once, about 13 µs each. */
+const CATCH_UP = 64
 
 /** One replica's secret, as its siblings know it. */
 export const RingSecret = struct('RingSecret', {
@@ -44,7 +48,7 @@ export interface KeyRingOptions {
   readonly rotationSeconds: number
   /** Seconds for which what was sealed must be opened. */
   readonly lifetimeSeconds: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds of a clock that only goes forward and that all replicas have in common: `steadyNow`. */
   readonly now: () => number
 }
 
@@ -59,7 +63,9 @@ export interface KeyRingOptions {
 export class KeyRing {
   readonly #provider: CryptoProvider
   readonly #options: KeyRingOptions
-  readonly #own: RingSecret
+  #own: RingSecret
+  /** The latest epoch there has been: should the clock go back, it does not. */
+  #latest = 0
   readonly #secrets = new Map<string, RingSecret>()
   /** Ticket sealers by the name of their key. */
   readonly #sealers = new Map<string, TicketSealer>()
@@ -70,14 +76,15 @@ export class KeyRing {
   constructor(provider: CryptoProvider, options: KeyRingOptions) {
     this.#provider = provider
     this.#options = options
-    const { random } = provider
-    this.#own = {
-      origin: random(ORIGIN_LENGTH),
-      epoch: this.#epoch,
-      secret: random(SECRET_LENGTH),
-      aliveEpoch: this.#epoch,
-    }
+    this.#own = this.#renew()
+  }
+
+  #renew(): RingSecret {
+    const { random } = this.#provider
+    const epoch = this.#epoch
+    this.#own = { origin: random(ORIGIN_LENGTH), epoch, secret: random(SECRET_LENGTH), aliveEpoch: epoch }
     this.#secrets.set(hex(this.#own.origin), this.#own)
+    return this.#own
   }
 
   /** Whose secrets are known, our own among them. */
@@ -102,8 +109,9 @@ export class KeyRing {
     let news = false
     for (const one of secrets) {
       const known = this.#secrets.get(hex(one.origin))
-      // A clock that is far ahead of ours must not make us forget, nor a far one make us work.
+      // What is ahead of our time must not make us forget, nor what is far behind it make us work.
       if (one.aliveEpoch > this.#epoch + 1 || one.epoch > this.#epoch + 1 || this.#isOver(one)) continue
+      if (this.#behind(one) > SLACK) continue
       if (known === undefined) {
         if (this.#secrets.size >= MOST_ORIGINS) continue
         this.#secrets.set(hex(one.origin), one)
@@ -171,7 +179,14 @@ export class KeyRing {
   }
 
   get #epoch(): number {
-    return Math.floor(this.#options.now() / 1000 / this.#options.rotationSeconds)
+    const { now, rotationSeconds } = this.#options
+    this.#latest = Math.max(this.#latest, Math.floor(now() / 1000 / rotationSeconds))
+    return this.#latest
+  }
+
+  /** Epochs that a secret lags behind the oldest one that is still needed. */
+  #behind({ epoch }: RingSecret): number {
+    return this.#epoch - this.#kept - epoch
   }
 
   /** Epochs, besides the present one, from which something may still have to be opened. */
@@ -190,9 +205,12 @@ export class KeyRing {
     const epoch = this.#epoch
     this.#own.aliveEpoch = Math.max(this.#own.aliveEpoch, epoch)
     for (const [name, one] of this.#secrets) {
-      if (this.#isOver(one)) {
+      // What has slept for so long is told again by its maker; our own is made anew.
+      if (this.#isOver(one) || this.#behind(one) > CATCH_UP) {
         one.secret.fill(0)
         this.#secrets.delete(name)
+        if (one === this.#own) this.#renew()
+        continue
       }
       while (one.epoch < epoch - this.#kept) {
         const next = this.#expand(one, 'next', SECRET_LENGTH)

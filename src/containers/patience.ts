@@ -1,6 +1,7 @@
 import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../http/timers.ts'
 import { Alarm } from './alarm.ts'
-import type { Timeout } from './timeout.ts'
+import { steadyNow } from './clock.ts'
+import type { Awaited, Timeout } from './timeout.ts'
 
 /** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
 export class Patience {
@@ -10,20 +11,20 @@ export class Patience {
 
   /**
    * @param left what {@link export} gave elsewhere
-   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds since 1970
+   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds, as {@link steadyNow}
    */
   constructor(
     settings: TimerSettings,
     left: TimersLeft | undefined,
     onTime: (now: number, timer: Timeout | undefined) => void,
   ) {
-    this.#timers = new HttpTimers(settings, left, Date.now())
+    this.#timers = new HttpTimers(settings, left, steadyNow())
     this.#onTime = onTime
   }
 
   /** Begins to ring. */
   start(): void {
-    const now = Date.now()
+    const now = steadyNow()
     const next = this.#timers.next(now)
     if (next !== undefined) this.#alarm.by(now + next)
   }
@@ -34,15 +35,30 @@ export class Patience {
   }
 
   /** From now on that is waited for, unless it is already. */
-  wait(timer: Timeout): void {
+  wait(timer: Awaited): void {
     if (this.#timers.running(timer)) return
-    this.#timers.start(timer, Date.now())
+    this.#timers.start(timer, steadyNow())
     this.start()
   }
 
   /** It is waited for from now on anew, if it is at all. */
-  prolong(timer: Timeout): void {
-    if (this.#timers.running(timer)) this.#timers.start(timer, Date.now())
+  prolong(timer: Awaited): void {
+    if (this.#timers.running(timer)) this.#timers.start(timer, steadyNow())
+  }
+
+  /** So many bytes of a request's content have come. */
+  content(bytes: number): void {
+    if (!this.#timers.content(bytes, steadyNow())) this.start()
+  }
+
+  /** Milliseconds that the content may still be waited for, however slowly it comes. */
+  get rate(): number {
+    return this.#timers.rate(steadyNow())
+  }
+
+  /** Goes on with a request that came from elsewhere: see {@link HttpTimers.resume}. */
+  resumeRate(left: number, again: number): void {
+    this.#timers.resume(left, again)
   }
 
   /** It has come, or is of no interest. */
@@ -54,18 +70,18 @@ export class Patience {
     this.#timers.stopAll()
   }
 
-  /** Rings at that moment or before. @param at milliseconds since 1970 */
+  /** Rings at that moment or before. @param at milliseconds, as {@link steadyNow} */
   wakeBy(at: number): void {
     this.#alarm.by(at)
   }
 
   /** What is waited for, and how much longer. */
   export(): TimersLeft {
-    return this.#timers.export(Date.now())
+    return this.#timers.export(steadyNow())
   }
 
   #ring(): void {
-    const now = Date.now()
+    const now = steadyNow()
     const timer = this.#timers.expired(now)
     if (timer !== undefined) this.#timers.stop(timer)
     this.start()

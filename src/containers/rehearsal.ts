@@ -10,6 +10,7 @@ import { freshTls } from '../transfer/parcel.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY } from '../wire/index.ts'
+import { steadyNow } from './clock.ts'
 import type { FunctionModule, Log } from './handler.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -112,7 +113,7 @@ export class Rehearsal {
 function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
   const { provider, certificates } = tls
   const lifetimeSeconds = 60
-  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: Date.now })
+  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: steadyNow })
   // Nothing of this is written down, and no ticket is good for anything.
   const config: ServerConfig = {
     provider,

@@ -8,6 +8,7 @@ import { verifier } from '../tls13/io/verify.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
+import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -72,7 +73,7 @@ async function main(): Promise<void> {
     }
   }
 
-  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: Date.now })
+  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: steadyNow })
   try {
     host = new Host({
       keyRing,
@@ -92,6 +93,7 @@ async function main(): Promise<void> {
         http2: limitsFor(settings.http.headBytes, settings.streams),
       },
       log,
+      memoryBytes: settings.memoryBytes,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -178,6 +180,8 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    heldBytes: host.memory.held,
+    shed: host.memory.shed,
     ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }

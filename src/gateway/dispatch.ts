@@ -66,7 +66,7 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    this.#deliver({ consignment, refusedBy: new Set(), until: Date.now() + this.#holdMilliseconds })
+    this.#deliver({ consignment, refusedBy: new Set(), until: performance.now() + this.#holdMilliseconds })
   }
 
   /** Gives up what waits. */
@@ -100,7 +100,7 @@ export class Dispatch {
 
   /** Waits a moment for a container to become ready. */
   #hold(delivery: Delivery): void {
-    const left = delivery.until - Date.now()
+    const left = delivery.until - performance.now()
     if (left <= 0) {
       delivery.consignment.unwanted(
         `no container of the function ${delivery.consignment.functionName} is ready`,

@@ -51,9 +51,9 @@ async function main(): Promise<void> {
       case 'stop': {
         gateway?.close()
         log.info('stopped')
-        const until = Date.now() + RELAYED_FAREWELL
+        const until = performance.now() + RELAYED_FAREWELL
         setInterval(() => {
-          if (gateway?.finished !== false || Date.now() > until) process.exit(0)
+          if (gateway?.finished !== false || performance.now() > until) process.exit(0)
         }, FAREWELL)
       }
     }

@@ -1,5 +1,5 @@
 import { decode, EMPTY, encode, redact } from '../wire/index.ts'
-import { type AlertName, asTlsError, peerError, TlsError } from './alert.ts'
+import { type AlertName, asTlsError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
@@ -20,9 +20,8 @@ import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Effect, Outcome } from './transition.ts'
+import { Trifles } from './trifles.ts'
 
-/** KeyUpdates, and records without content, that may come in a row. */
-const EMPTY_LIMIT = 32
 /** Bytes that may wait while a question is open. */
 const WAITING_LIMIT = 2 ** 18
 
@@ -40,12 +39,12 @@ export class Session {
   /** The question that has been reported; undefined while none is open. */
   #asked: number | undefined
   #questions = 0
-  /** KeyUpdates, and records without content, in a row. */
-  #emptyInARow = 0
+  readonly #trifles: Trifles
 
   private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
     this.#records = new RecordLayer(state, config)
     this.#config = config
+    this.#trifles = new Trifles(config)
   }
 
   /** A client that has its ClientHello ready in the output. @throws TypeError for a configuration that makes no sense */
@@ -172,8 +171,7 @@ export class Session {
   /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
   send(data: Uint8Array): void {
     this.#assertWritable()
-    // Who takes data from us may change keys meanwhile as often as it needs to.
-    this.#emptyInARow = 0
+    this.#trifles.sent(data.length)
     const { output } = this.#records
     for (let at = 0; at < data.length; ) {
       this.#renewKey()
@@ -365,7 +363,7 @@ export class Session {
     if (message !== undefined) {
       if (this.connected && message[0] === HandshakeType.members.key_update) {
         assertNoAuthentication(this.#state, 'a KeyUpdate')
-        this.#countEmpty('KeyUpdates')
+        this.#trifles.empty('KeyUpdates')
       }
       this.#apply(handshakeStep(this.#state, message, this.#context()))
       return true
@@ -377,23 +375,16 @@ export class Session {
   }
 
   #handleContent(content: Content): void {
+    this.#trifles.record(content.content.length, this.#state.inboundHandshake.length)
     const said = takeContent(this.#state, content)
     if (said === undefined) return
     if (said === 'nothing') {
-      this.#countEmpty('records without content')
+      this.#trifles.empty('records without content')
       return
     }
     if (said.type === 'alert') this.#records.end()
-    if (said.type === 'application_data') this.#emptyInARow = 0
+    if (said.type === 'application_data') this.#trifles.heard()
     this.#events.push(said)
-  }
-
-  /** What costs us work and says nothing may not come without end. */
-  #countEmpty(what: string): void {
-    const limit = this.#config.emptyLimit ?? EMPTY_LIMIT
-    if (++this.#emptyInARow > limit) {
-      throw peerError('unexpected_message', `more than ${limit} ${what} in a row`)
-    }
   }
 
   #apply({ next, effects }: Outcome<ServerState> | Outcome<ClientState>): void {

@@ -162,7 +162,7 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, Date.now(), settle)
+    this.#custody.hold(ticket, target, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
@@ -238,7 +238,7 @@ export class Courier {
   #watch(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      if (this.#custody.expire(Date.now()) !== undefined) this.#watch()
+      if (this.#custody.expire(performance.now()) !== undefined) this.#watch()
     }, 1000).unref()
   }
 

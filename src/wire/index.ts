@@ -1,4 +1,5 @@
 /** One description of bytes, in the presentation language of RFC 8446, Section 3. */
+export { Allowance, type Budget, TINY, TINY_PIECES } from './allowance.ts'
 export { concat, EMPTY, equal, utf8 } from './bytes.ts'
 export type { AnyCodec, Codec, Struct, TypeOf } from './codec.ts'
 export {
@@ -25,5 +26,6 @@ export {
   wipe,
 } from './codec.ts'
 export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
+export { Pieces } from './pieces.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'
 export { Writer } from './writer.ts'

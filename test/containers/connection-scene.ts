@@ -7,6 +7,7 @@ import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import type { Release } from '../../src/transfer/custody.ts'
@@ -20,6 +21,7 @@ import type {
   StreamHandlers,
   StreamState,
 } from '../../src/transfer/stream.ts'
+import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from '../lib/pair.ts'
 
@@ -232,7 +234,9 @@ export class FakeHost implements ConnectionHost {
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
+  readonly memory: MemoryBudget
   readonly slots = new SlotFiles(1)
+  loop: Loop = ENDLESS
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
@@ -243,8 +247,10 @@ export class FakeHost implements ConnectionHost {
       readonly quietMilliseconds?: number
       readonly http?: Partial<H1Limits>
       readonly http2?: Partial<H2Limits>
+      readonly memoryBytes?: number
     } = {},
   ) {
+    this.memory = new MemoryBudget(more.memoryBytes)
     this.module = { kind: 'raw', file: 'test', handle }
     this.tls = { ...serverConfig(), alpn: ['h2', 'http/1.1'] }
     const { provider } = this.tls

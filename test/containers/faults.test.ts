@@ -33,7 +33,7 @@ const escaped: unknown[] = []
 const onEscape = (error: unknown) => void escaped.push(error)
 
 beforeEach(() => {
-  const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const
+  const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] as const
   vi.useFakeTimers({ toFake: [...toFake] })
   for (const Watched of [H1Server, H2Server, WebSocketServer, Exchange, Responder, Outlet, Departure])
     faults.watch(Watched)

@@ -356,7 +356,7 @@ describe('a request for another function over HTTP/2', () => {
 })
 
 describe('on a busy connection', () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
   afterEach(() => void vi.useRealTimers())
 
   it('a request for another function waits, and moves with the connection', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { KeyRing } from '../../src/containers/key-ring.ts'
+import { KeyRing, SharedRing } from '../../src/containers/key-ring.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import { DecodeError, hex } from '../../src/wire/index.ts'
+import { DecodeError, decode, encode, hex } from '../../src/wire/index.ts'
 
 const HOUR = 3_600_000
 let now = 1_700_000_000_000
@@ -86,6 +86,53 @@ describe('a key ring', () => {
     now -= 100 * HOUR
     expect(one.merge(shared)).toBe(false)
     expect(one.size).toBe(1)
+  })
+
+  it('goes on with what it has when the clock is set a day forward and back', () => {
+    const [one, two] = [ring(), ring()]
+    const checkpoint = { sessionId: new Uint8Array(16), generation: 1, received: 0 }
+    const works = (): void => {
+      // As they do once in an epoch.
+      one.merge(two.share())
+      two.merge(one.share())
+      expect(two.tickets.open(seal(one))).toEqual({ ...contents, maxEarlyData: 0 })
+      expect(one.tickets.open(seal(one))).toEqual(contents)
+      const sealed = one.checkpoints.seal(checkpoint, Uint8Array.of(1, 2, 3))
+      expect(two.checkpoints.open(checkpoint, sealed)).toEqual(Uint8Array.of(1, 2, 3))
+    }
+    works()
+    now += 24 * HOUR
+    works()
+    now -= 24 * HOUR
+    works()
+    now -= 24 * HOUR
+    works()
+    now += 24 * HOUR
+  })
+
+  it('does not catch up with half a century, but begins anew, and siblings learn of it', () => {
+    const before = now
+    now = 0
+    const [one, two] = [ring(), ring()]
+    one.merge(two.share())
+    const began = performance.now()
+    now = 1_790_000_000_000
+    expect(one.size).toBe(1)
+    expect(two.merge(one.share())).toBe(true)
+    expect(two.tickets.open(seal(one))).toEqual({ ...contents, maxEarlyData: 0 })
+    // Half a million steps for each secret took 6.5 s.
+    expect(performance.now() - began).toBeLessThan(2000)
+    now = before
+  })
+
+  it('takes no secret that would make it work for long', () => {
+    const one = ring()
+    const far = decode(SharedRing, ring().share())
+    for (const secret of far.secrets) secret.epoch = 0
+    const began = performance.now()
+    expect(one.merge(encode(SharedRing, far))).toBe(false)
+    expect(one.size).toBe(1)
+    expect(performance.now() - began).toBeLessThan(2000)
   })
 
   it('opens no noise, and merges none', () => {

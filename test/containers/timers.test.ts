@@ -20,7 +20,7 @@ import { Talker } from './http2-scene.ts'
 const TIMERS = { headers: 1000, 'request-body': 2000, 'keep-alive': 60_000, handler: 3000, container: 4000 }
 const POST = 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n'
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
 
 /** A function that keeps every call, until the test answers it. */

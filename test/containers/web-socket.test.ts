@@ -430,7 +430,7 @@ describe('a quiet WebSocket', () => {
   beforeEach(
     () =>
       void vi.useFakeTimers({
-        toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'],
+        toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
       }),
   )
   afterEach(() => void vi.useRealTimers())

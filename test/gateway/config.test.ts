@@ -19,7 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
-      liveness: { periodSeconds: 2, failureSeconds: 10 },
+      liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 3000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
@@ -33,12 +33,15 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          memoryBytes: 134_217_728,
         },
       },
       carrier: 'fd',
       duplicate: false,
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
+        minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
         streams: 128,
@@ -166,6 +169,10 @@ describe('parseConfig', () => {
     ['gateway: { http: 5, https: 5 }', 'gateway.http and gateway.https must be different ports'],
     ['tls: { groups: x25519 }', 'tls.groups must be a list of names of groups'],
     ['tls: { groups: [] }', 'tls.groups must be a list of names of groups'],
+    [
+      'tls: { tickets: { rotationSeconds: 1m } }',
+      'tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds',
+    ],
     ['tls: { tickets: { count: 17 } }', 'tls.tickets.count must be a whole number from 0 to 16, not 17'],
     [
       'tls: { tickets: { lifetimeSeconds: 8d } }',

@@ -215,6 +215,7 @@ describe.each([
           handlers: application(all),
           timers: DEFAULT_TIMERS,
           now: () => 0,
+          date: () => 0,
           wake() {
             wish.output = true
           },

@@ -58,6 +58,7 @@ export class Scene {
       },
       timers: this.timers,
       now: () => this.now,
+      date: () => this.now,
       wake: () => {
         this.wakes++
       },

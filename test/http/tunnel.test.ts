@@ -42,6 +42,7 @@ function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
     handlers,
     timers: DEFAULT_TIMERS,
     now: () => clock.now,
+    date: () => clock.now,
     wake: () => clock.wakes++,
     earlyBytes: () => 0,
   })

@@ -433,7 +433,7 @@ describe('a parcel', () => {
   })
 
   it('whose target dies or says nothing is ended', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { post, source, releases, send, done } = scene()
     send()
     vi.advanceTimersByTime(VERDICT_TIMEOUT - 1)

@@ -2,6 +2,7 @@ import type { RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import type { LoanAnswer } from '../../transfer/loan.ts'
 import { concat } from '../../wire/index.ts'
+import { steadyNow } from '../clock.ts'
 import type { ConnectionHost } from '../connection-host.ts'
 import type { ConnectionInfo } from '../handler.ts'
 import { LOAN_BYTES } from '../policy.ts'
@@ -53,6 +54,17 @@ export class Loan {
     this.#owner.kick()
   }
 
+  /** Bytes of content, until there is an answer. */
+  get held(): number {
+    return this.#over ? 0 : this.#bytes
+  }
+
+  /** Gives up for what it holds. */
+  shed(what: Problem): void {
+    this.#chunks = []
+    if (!this.#over) this.#answer(what)
+  }
+
   received(): void {
     this.whole = true
     const { tls, alpn, serverName, remoteAddress, hops, requestIndex } = this.#connection
@@ -85,7 +97,7 @@ export class Loan {
   wait(): void {
     const { 'request-body': most } = this.#owner.settings
     if (this.whole || this.#over || this.#deadline !== Infinity || most === 0) return
-    this.#deadline = Date.now() + most
+    this.#deadline = steadyNow() + most
     this.#owner.wakeBy(this.#deadline)
   }
 

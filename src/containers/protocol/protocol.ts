@@ -23,6 +23,10 @@ export interface Protocol {
   flush(): void
   /** Whether more may be decrypted: what lies behind a request that cannot be served yet stays sealed. */
   readonly wantsInput: boolean
+  /** Bytes that are kept because of the client: received and not taken by a function, and output that waits in the protocol. */
+  readonly held: number
+  /** Gives up requests for what they hold: those whose responses have not begun are answered with `what`, the others break off. */
+  shed(what: Problem): void
   /** Bytes received and not yet taken. */
   readonly buffered: number
   /** Nothing is being served: {@link export} is possible. Requests that nobody has accepted may wait. */
@@ -55,7 +59,7 @@ export interface Protocol {
   cancel(reason: Error): void
   /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
   expired(timer: Timeout): void
-  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now milliseconds since 1970 */
+  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as `steadyNow()` */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   left?(): void
@@ -79,6 +83,8 @@ export interface ProtocolOwner {
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void
+  /** To be asked before each {@link Protocol.step}: whether the connection may do more in this turn of the event loop. */
+  goesOn(): boolean
   /** What is waited for on the connection goes along when it moves. */
   readonly patience: Patience
   /** The client is at work: it does not count as idle. */

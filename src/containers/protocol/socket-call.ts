@@ -8,6 +8,8 @@ import type { Socket, SocketContext, SocketHandlers } from '../web-socket.ts'
 
 /** Most bytes of what a function freezes. */
 const STATE_BYTES = 1_048_576
+/** Bytes that wait for the client, beyond which it is not heard: what it says would only make them more. */
+const OUTPUT = 65_536
 
 /** What one WebSocket asks of whatever carries it. */
 export interface SocketOwner {
@@ -49,12 +51,17 @@ export class SocketCall {
     this.#callee = callee
     this.#opening = opening
     this.#context = new OneSocketContext(opening.head, callee, opening.functionPath, opening.connection)
-    this.core = new WebSocketServer(undefined, opening.socket)
+    this.core = new WebSocketServer(undefined, opening.socket, () => performance.now())
   }
 
   /** The function is at work on a message. */
   get working(): boolean {
     return this.#working
+  }
+
+  /** So much waits for the client that nothing more is taken from it. */
+  get full(): boolean {
+    return this.core.unsent > OUTPUT
   }
 
   /** The function can say what another container has to know, or has not begun. */
@@ -67,10 +74,10 @@ export class SocketCall {
     return !this.#working && !this.#told && !this.core.closing && this.freezes
   }
 
-  /** Gives the function what comes next. @returns false if that takes more bytes, or the function */
+  /** Gives the function what comes next. @returns false if that takes more bytes, the function, or a client that reads */
   step(): boolean {
     this.#begin()
-    if (this.#working) return false
+    if (this.#working || this.full) return false
     const event = this.core.next()
     if (event?.type === 'message') this.#deliver(event.data)
     else if (event?.type === 'close') this.end(event.code, event.reason)

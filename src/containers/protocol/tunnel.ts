@@ -1,3 +1,5 @@
+import { ErrorCode } from '../../http/h2/index.ts'
+import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
 import type { Callee } from '../exchange.ts'
@@ -41,6 +43,19 @@ export class Tunnel {
     this.#go()
   }
 
+  /** Bytes of messages in either direction. */
+  get held(): number {
+    return this.#call.core.held + this.#unsent.length
+  }
+
+  /** Gives up for what it holds: there is no answer within a WebSocket that its client would take. */
+  shed(what: Problem): void {
+    if (this.#over) return
+    this.cancel(new Error(what.detail))
+    this.#owner.http.reset(this.#streamId, ErrorCode.ENHANCE_YOUR_CALM)
+    this.#owner.ended(this.#streamId)
+  }
+
   /** The client ends its side without a close frame. */
   received(): void {
     this.#call.end(1006, 'the client ended the stream')
@@ -82,16 +97,29 @@ export class Tunnel {
   /** Gives the function what has come, and takes what it says. */
   #work(): void {
     if (this.#over || this.#owner.gone) return
-    while (this.#call.step());
+    do {
+      this.#send()
+      while (this.#owner.goesOn() && this.#call.step());
+      // What the client takes at once makes room for more.
+    } while (this.#call.full && this.#unsent.length === 0)
     const { core } = this.#call
     if (this.#uncredited > 0 && core.buffered < HIGH_WATER) {
       this.#owner.http.consume(this.#streamId, this.#uncredited)
       this.#uncredited = 0
     }
-    const said = concat(this.#unsent, ...core.takeOutput())
-    this.#unsent = said.subarray(said.length === 0 ? 0 : this.#owner.http.write(this.#streamId, said))
+    this.#send()
     if (this.#unsent.length === 0) this.#release()
     if (core.over && this.#unsent.length === 0) this.#finish()
+  }
+
+  /** Gives the stream what has been said, as far as it takes it. */
+  #send(): void {
+    for (;;) {
+      if (this.#unsent.length === 0) this.#unsent = concat(...this.#call.core.takeOutput())
+      if (this.#unsent.length === 0) return
+      this.#unsent = this.#unsent.subarray(this.#owner.http.write(this.#streamId, this.#unsent))
+      if (this.#unsent.length > 0) return
+    }
   }
 
   #finish(): void {

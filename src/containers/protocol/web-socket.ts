@@ -1,5 +1,6 @@
 import { parseTarget } from '../../http/h1/target.ts'
 import type { RequestHead } from '../../http/message.ts'
+import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Protocol, ProtocolOwner } from './protocol.ts'
@@ -40,6 +41,7 @@ export class WebSocket implements Protocol {
 
   step(): boolean {
     if (this.#held) return false
+    if (this.#call.full) this.flush()
     if (this.#call.step()) {
       this.#owner.touch()
       return true
@@ -57,7 +59,15 @@ export class WebSocket implements Protocol {
   }
 
   get wantsInput(): boolean {
-    return !this.#call.working && !this.#held
+    return !this.#call.working && !this.#call.full && !this.#held
+  }
+
+  get held(): number {
+    return this.#call.core.held
+  }
+
+  shed(what: Problem): void {
+    this.#owner.destroy(new Error(what.detail))
   }
 
   get buffered(): number {
@@ -66,7 +76,7 @@ export class WebSocket implements Protocol {
 
   /** Between two messages, if the function can say what another container has to know. */
   get quiet(): boolean {
-    if (!this.#call.frozen || this.#unfreezable) return false
+    if (!this.#call.frozen || this.#call.full || this.#unfreezable) return false
     try {
       this.#frozen = { state: this.#call.freeze() }
       return true

@@ -1,3 +1,4 @@
+import { Pieces } from '../../wire/index.ts'
 import type { Field } from '../message.ts'
 import type { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
@@ -10,6 +11,11 @@ const CR = 0x0d
 
 /** Most bytes of a line with a chunk's size, extensions and CRLF included. */
 const CHUNK_LINE = 1024
+
+/** Bytes of content in small chunks that are told as one piece: so much takes no time to speak of. */
+const GATHERED = 2048
+/** Bytes behind a chunk's content from which on another chunk may be there: an end takes one less. */
+const LEAST_FRAMED = 8
 
 const EXTENSION =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/
@@ -28,6 +34,8 @@ export class BodyReader {
   #extensionBytes = 0
   #searched = 0
   #scanner: HeadScanner | undefined
+  /** What is wrong behind the content that was taken last. */
+  #fault: H1Error | undefined
   /** Everything has been read, the trailers too. */
   done = false
   trailers: readonly Field[] = []
@@ -64,6 +72,7 @@ export class BodyReader {
    * @throws H1Error 400 for bad framing, 413 for too much content, 431 for too many trailers
    */
   advance(queue: ByteQueue): number {
+    if (this.#fault !== undefined) throw this.#fault
     while (!this.done) {
       if (this.#remaining > 0) {
         const count = Math.min(this.#remaining, queue.length)
@@ -74,6 +83,26 @@ export class BodyReader {
       if (!this.#framing(queue)) return 0
     }
     return 0
+  }
+
+  /**
+   * Takes what {@link advance} has found, and of small chunks those that follow: whoever gets them pays for each piece.
+   * @param count bytes at the front of the queue
+   */
+  take(queue: ByteQueue, count: number): Uint8Array {
+    const chunked = this.#next === 'data-end' && this.#remaining === 0
+    if (!chunked || count >= GATHERED || queue.length - count < LEAST_FRAMED) return queue.take(count)
+    const gathered = new Pieces()
+    try {
+      for (let next = count; next > 0; next = gathered.length < GATHERED ? this.advance(queue) : 0) {
+        gathered.append(queue.bytes, queue.start, queue.start + next)
+        queue.skip(next)
+      }
+    } catch (error) {
+      if (!(error instanceof H1Error)) throw error
+      this.#fault = error
+    }
+    return gathered.takeWhole()
   }
 
   /** @returns whether a piece of framing was there */

@@ -158,7 +158,7 @@ export class H1Client {
     const body = this.#body
     if (body === undefined) return this.#readHead(events)
     const count = body.advance(this.#queue)
-    if (count > 0) events.push({ type: 'body', data: this.#queue.take(count) })
+    if (count > 0) events.push({ type: 'body', data: body.take(this.#queue, count) })
     if (!body.done) return count > 0
     this.#endResponse(body.trailers, events)
     return true

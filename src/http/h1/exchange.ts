@@ -134,7 +134,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const owner = this.#owner
-    owner.send(owner.http.reply(response, owner.context.now()))
+    owner.send(owner.http.reply(response, owner.context.date()))
     this.#finished()
     owner.responded()
   }
@@ -142,7 +142,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   begin(head: Parameters<HttpResponse['begin']>[0]): void {
     if (this.#over) return
     const owner = this.#owner
-    owner.send(owner.http.respond(head, owner.context.now()))
+    owner.send(owner.http.respond(head, owner.context.date()))
     owner.timers.stop('handler')
     this.begun = true
   }

@@ -339,7 +339,7 @@ export class H1Server {
     const count = body.advance(this.#queue)
     if (count > 0) {
       exchange.continued = true
-      return { type: 'body', data: this.#queue.take(count) }
+      return { type: 'body', data: body.take(this.#queue, count) }
     }
     if (!body.done) return undefined
     exchange.reading = 'over'

@@ -12,7 +12,7 @@ import {
   NOBODY,
   reasonOf,
 } from '../serving.ts'
-import { HttpTimers, timerProblem } from '../timers.ts'
+import { expiryProblem, HttpTimers } from '../timers.ts'
 import { ErrorCode } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { H2Serving } from './serving.ts'
@@ -94,7 +94,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   data(bytes: Uint8Array, ends: boolean): void {
     if (bytes.length > 0) this.#held.push(bytes)
-    this.#timers.prolong('handler', this.#owner.context.now())
+    const now = this.#owner.context.now()
+    this.#timers.content(bytes.length, now)
+    this.#timers.prolong('handler', now)
     if (ends) this.#trailers = []
     this.#give()
   }
@@ -174,7 +176,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const { http, context } = this.#owner
-    http.reply(this.#announced.streamId, withLength(response, this.method), context.now())
+    http.reply(this.#announced.streamId, withLength(response, this.method), context.date())
     this.#finish()
   }
 
@@ -182,7 +184,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.#over) return
     const { http, context } = this.#owner
     const fields = length === undefined ? headers : lengthFirst(headers, length)
-    http.respond(this.#announced.streamId, { status, headers: fields }, context.now())
+    http.respond(this.#announced.streamId, { status, headers: fields }, context.date())
     this.#timers.stop('handler')
     this.#owner.wake()
   }
@@ -245,7 +247,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const timer = this.#timers.expired(now)
     if (timer === undefined) return
     const { context } = this.#owner
-    const ordinary = timerProblem(timer, context.timers[timer])
+    const ordinary = expiryProblem(timer, context.timers)
     const { status = 408, detail = '' } = ordinary ?? {}
     this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
   }
@@ -284,10 +286,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
     else {
       try {
-        http.reply(streamId, withLength(answer, this.method), context.now())
+        http.reply(streamId, withLength(answer, this.method), context.date())
       } catch (error) {
         if (!(error instanceof TypeError)) throw error
-        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.now())
+        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.date())
       }
     }
     this.#owner.forget(streamId)

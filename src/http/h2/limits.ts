@@ -1,4 +1,4 @@
-import { type Struct, struct, uint32 } from '../../wire/index.ts'
+import { type Budget, type Struct, struct, uint32 } from '../../wire/index.ts'
 import { LimitError } from './error.ts'
 
 /** How much one peer may ask of one connection. */
@@ -29,12 +29,6 @@ export interface H2Limits {
   readonly stallTimeout: number
   /** What may be spent at once of each thing that costs a peer little and us much. */
   readonly budgets: Readonly<Record<BudgetName, Budget>>
-}
-
-/** Something that may be done often, but not all the time: so much at once, and so much more in every second. */
-export interface Budget {
-  readonly burst: number
-  readonly perSecond: number
 }
 
 /**

@@ -1,11 +1,15 @@
 import {
+  Allowance,
+  type Budget,
   boolean,
-  concat,
   EMPTY,
   enumeration,
   opaque,
   optional,
+  Pieces,
   struct,
+  TINY,
+  TINY_PIECES,
   type TypeOf,
   uint8,
   utf8,
@@ -49,26 +53,47 @@ export const webSocketState = struct('WebSocketState', {
 })
 export type WebSocketState = TypeOf<typeof webSocketState>
 
-/** Most bytes of a message, unless told otherwise. */
-export const MESSAGE_BYTES = 1_048_576
+/** How much a client may ask of one WebSocket. */
+export interface WebSocketLimits {
+  /** Most bytes of a message. */
+  readonly messageBytes: number
+  /** Frames with hardly any content, whatever they are; what is sent to the client pays them back. */
+  readonly frames: Budget
+}
+
+/** What is allowed unless told otherwise. */
+export const DEFAULT_WEB_SOCKET_LIMITS: WebSocketLimits = { messageBytes: 1_048_576, frames: TINY_PIECES }
 
 /** The server's side of a WebSocket (RFC 6455) after its handshake, without socket or clock. */
 export class WebSocketServer {
-  readonly #messageBytes: number
+  readonly #limits: WebSocketLimits
+  readonly #frames: Allowance
   readonly #inbound = new ByteQueue()
-  #outbound: Uint8Array[]
+  readonly #outbound = new Pieces()
+  /** What the newest ping said: earlier ones need no answer of their own (Section 5.5.3). */
+  #ponged: Uint8Array | undefined
   /** A message of which parts have come. */
-  #partial: { readonly kind: 'text' | 'binary'; readonly parts: Uint8Array[]; length: number } | undefined
+  #partial: { readonly kind: 'text' | 'binary'; readonly parts: Pieces } | undefined
   #closeSent: boolean
   #over = false
 
-  /** @param state from another one's {@link export}; without it, a new one */
-  constructor(messageBytes: number = MESSAGE_BYTES, state?: WebSocketState) {
-    this.#messageBytes = messageBytes
+  /**
+   * @param state from another one's {@link export}; without it, a new one
+   * @param now milliseconds since some moment: what a client may do has to do with time
+   */
+  constructor(
+    limits: WebSocketLimits = DEFAULT_WEB_SOCKET_LIMITS,
+    state?: WebSocketState,
+    now: () => number = () => 0,
+  ) {
+    this.#limits = limits
+    this.#frames = new Allowance(limits.frames, now)
     this.receive(state?.inbound ?? EMPTY)
-    this.#outbound = state === undefined || state.outbound.length === 0 ? [] : [state.outbound]
-    const { kind, data } = state?.partial ?? {}
-    if (kind !== undefined) this.#partial = { kind, parts: [data!], length: data!.length }
+    this.#outbound.add(state?.outbound ?? EMPTY)
+    if (state?.partial !== undefined) {
+      this.#partial = { kind: state.partial.kind, parts: new Pieces() }
+      this.#partial.parts.add(state.partial.data)
+    }
     this.#closeSent = state?.closeSent ?? false
   }
 
@@ -84,9 +109,12 @@ export class WebSocketServer {
     try {
       while (!this.#over) {
         const { bytes, start, end } = this.#inbound
-        const most = this.#messageBytes - (this.#partial?.length ?? 0)
+        const most = this.#limits.messageBytes - (this.#partial?.parts.length ?? 0)
         const frame = readFrame(bytes.subarray(start, end), true, most)
         if (frame === undefined) return undefined
+        if (frame.payload.length < TINY && !this.#frames.spend())
+          throw new WebSocketError(CloseCode.POLICY_VIOLATION, 'too many frames with hardly any content')
+        this.#frames.earn(frame.payload.length >> 10)
         this.#inbound.skip(frame.length)
         const event = this.#take(frame.opcode, frame.payload, frame.final)
         if (event !== undefined) return event
@@ -117,15 +145,24 @@ export class WebSocketServer {
   }
 
   /** Frames to send. */
-  takeOutput(): Uint8Array[] {
-    const taken = this.#outbound
-    this.#outbound = []
-    return taken
+  takeOutput(): readonly Uint8Array[] {
+    this.#pong()
+    return this.#outbound.take()
+  }
+
+  /** Bytes that wait to be taken. */
+  get unsent(): number {
+    return this.#outbound.length
   }
 
   /** Bytes received and not yet read. */
   get buffered(): number {
     return this.#inbound.length
+  }
+
+  /** Bytes that are kept: of messages that have not come whole, and of frames that have not been taken. */
+  get held(): number {
+    return this.#inbound.length + (this.#partial?.parts.length ?? 0) + this.#outbound.length
   }
 
   /** Both sides have said that it is over, or one has broken a rule: send what is there, and close. */
@@ -139,10 +176,11 @@ export class WebSocketServer {
   }
 
   export(): WebSocketState {
+    this.#pong()
     return {
       inbound: this.#inbound.copy(),
-      outbound: concat(...this.#outbound),
-      partial: this.#partial && { kind: this.#partial.kind, data: concat(...this.#partial.parts) },
+      outbound: this.#outbound.copy(),
+      partial: this.#partial && { kind: this.#partial.kind, data: this.#partial.parts.copy() },
       closeSent: this.#closeSent,
     }
   }
@@ -150,7 +188,7 @@ export class WebSocketServer {
   #take(opcode: number, payload: Uint8Array, final: boolean): WebSocketEvent | undefined {
     switch (opcode) {
       case Opcode.PING:
-        this.#write(Opcode.PONG, payload)
+        this.#ponged = payload
         return { type: 'pong' }
       case Opcode.PONG:
         return { type: 'pong' }
@@ -172,13 +210,13 @@ export class WebSocketServer {
       throw new WebSocketError(CloseCode.PROTOCOL_ERROR, 'parts of messages in the wrong order')
     const kind = partial?.kind ?? (opcode === Opcode.TEXT ? 'text' : 'binary')
     if (!final) {
-      this.#partial ??= { kind, parts: [], length: 0 }
-      this.#partial.parts.push(payload)
-      this.#partial.length += payload.length
+      this.#partial ??= { kind, parts: new Pieces() }
+      this.#partial.parts.add(payload)
       return undefined
     }
     this.#partial = undefined
-    const data = partial === undefined ? payload : concat(...partial.parts, payload)
+    partial?.parts.add(payload)
+    const data = partial === undefined ? payload : partial.parts.takeWhole()
     // Who has been told that it is over is not listened to any more.
     if (this.#closeSent) return undefined
     return { type: 'message', data: kind === 'text' ? readText(data) : data }
@@ -190,7 +228,17 @@ export class WebSocketServer {
     return { type: 'close', code, reason }
   }
 
+  #pong(): void {
+    const payload = this.#ponged
+    this.#ponged = undefined
+    if (payload !== undefined) this.#write(Opcode.PONG, payload)
+  }
+
   #write(opcode: number, payload: Uint8Array): void {
-    if (!this.#closeSent && !this.#over) this.#outbound.push(writeFrame(opcode, payload))
+    if (this.#closeSent || this.#over) return
+    if (opcode !== Opcode.PONG) this.#pong()
+    // Who is talked to may talk as much.
+    this.#frames.earn(1)
+    this.#outbound.add(writeFrame(opcode, payload))
   }
 }

@@ -1,7 +1,8 @@
 /** WebSockets (RFC 6455) without sockets and without a clock. */
 export {
-  MESSAGE_BYTES,
+  DEFAULT_WEB_SOCKET_LIMITS,
   type WebSocketEvent,
+  type WebSocketLimits,
   WebSocketServer,
   type WebSocketState,
   webSocketState,

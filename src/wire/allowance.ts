@@ -1,0 +1,42 @@
+/** Something that may be done often, but not all the time: so much at once, and so much more in every second. */
+export interface Budget {
+  readonly burst: number
+  readonly perSecond: number
+}
+
+/** Bytes of content below which a record or a frame costs more than it brings. */
+export const TINY = 64
+
+/** How many of those a peer may send, where each costs us a few microseconds: half a second of work at once, then a twentieth of our time. */
+export const TINY_PIECES: Budget = { burst: 100_000, perSecond: 10_000 }
+
+/** What a peer has spent of a {@link Budget}. Time pays it back, and so does whatever is worth the work. */
+export class Allowance {
+  readonly #budget: Budget
+  readonly #now: () => number
+  #spent = 0
+  /** Until when time has paid back. */
+  #paid: number | undefined
+
+  /** @param now milliseconds; asked only when there seems to be nothing left */
+  constructor(budget: Budget, now: () => number) {
+    this.#budget = budget
+    this.#now = now
+  }
+
+  /** @returns false if that is more than there is */
+  spend(cost = 1): boolean {
+    const { burst, perSecond } = this.#budget
+    this.#paid ??= this.#now()
+    this.#spent += cost
+    if (this.#spent <= burst) return true
+    const now = this.#now()
+    this.earn((Math.max(0, now - this.#paid) * perSecond) / 1000)
+    this.#paid = now
+    return this.#spent <= burst
+  }
+
+  earn(amount: number): void {
+    this.#spent = Math.max(0, this.#spent - amount)
+  }
+}
