@@ -28,9 +28,8 @@ async function main(): Promise<void> {
   let host: Host | undefined
   let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
-    parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
-    takeOver: (takeOver, session, descriptor) =>
-      host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor),
+    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
+    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
@@ -77,7 +76,6 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
-      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),

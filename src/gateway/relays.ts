@@ -1,3 +1,4 @@
+import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
 import { clientExtension } from '../transfer/extensions.ts'
@@ -9,13 +10,15 @@ import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY, encode } from '../wire/index.ts'
-import type { Consignment, Dispatch } from './dispatch.ts'
+import { type Consignment, type Dispatch, HERE } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
 import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
+  /** What connections hold in this gateway together. */
+  readonly memory: MemoryBudget
   readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
   unclean(target: string, end: Unclean): void
@@ -179,6 +182,10 @@ export class Relays implements RelayedOwner {
     return this.#connections.size
   }
 
+  get memory(): MemoryBudget {
+    return this.#owner.memory
+  }
+
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void {
     const known = this.#connections.get(connection)
     if (known === undefined) return
@@ -194,7 +201,8 @@ export class Relays implements RelayedOwner {
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
     const session = { sessionId: known.sessionId, generation: known.generation }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    const bytes = sealed.length + retained.length
+    this.#give(connection, known, functionName, bytes, ([, theirs], target, settle) =>
       this.#courier.sendTakeOver(target, session, takeOver, theirs, settle),
     )
   }
@@ -214,7 +222,7 @@ export class Relays implements RelayedOwner {
     const envelope = tls
       ? { ...freshTls(fresh), generation: known.generation, extensions: [leg, ...client] }
       : { ...freshHttp(fresh), extensions: [...client] }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    this.#give(connection, known, functionName, inbound.length, ([, theirs], target, settle) =>
       this.#courier.send(target, envelope, theirs, settle),
     )
   }
@@ -223,6 +231,7 @@ export class Relays implements RelayedOwner {
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
     const noLeg = (error: unknown): void =>
@@ -237,15 +246,16 @@ export class Relays implements RelayedOwner {
     }
     if (pair instanceof Promise)
       pair
-        .then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
+        .then(opened => this.#giveOver(connection, known, functionName, bytes, opened, send), noLeg)
         .catch(error => connection.guard.fail(error))
-    else this.#giveOver(connection, known, functionName, pair, send)
+    else this.#giveOver(connection, known, functionName, bytes, pair, send)
   }
 
   #giveOver(
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     pair: Pair,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
@@ -253,6 +263,7 @@ export class Relays implements RelayedOwner {
     connection.newLeg(ours)
     this.#dispatch.deliver({
       functionName,
+      bytes,
       send: ({ id }, settle) => send(pair, id, settle),
       accepted: () => {
         theirs.close()
@@ -263,7 +274,10 @@ export class Relays implements RelayedOwner {
         known.settled = true
       },
       // When the last copy of its end is closed, the leg is read to its end, and somebody else goes on.
-      lost: () => theirs.close(),
+      lost: (_target, reason) => {
+        if (reason === HERE) connection.close({ kind: 'undecided', reason })
+        theirs.close()
+      },
       refused: (target, { verdict }) => this.#owner.refused(target.name, verdict),
       unwanted: reason => {
         this.#unwanted(connection, known, reason)
