@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import { CertificateError } from '../../certs/load.ts'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
 import type { RollOut } from '../gateway/roll-out.ts'
 import type { Moved } from '../gateway/sessions.ts'
@@ -173,6 +174,7 @@ main().catch((error: unknown) => {
   const expected =
     error instanceof UpError ||
     error instanceof ConfigError ||
+    error instanceof CertificateError ||
     error instanceof InspectError ||
     error instanceof CommandError ||
     error instanceof UsageError ||
