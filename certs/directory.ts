@@ -25,7 +25,7 @@ export function removeEmpty(made: readonly string[]): void {
     try {
       rmdirSync(one)
     } catch {
-      return
+      // It was not made, or has something in it.
     }
   }
 }

@@ -45,7 +45,7 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
   const [first, ...others] = process.argv.slice(2)
-  guardOutput(first === 'up' || first === 'serve')
+  guardOutput()
   // Loaded when asked for: what they need would cost the other commands time.
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)

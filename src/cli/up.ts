@@ -13,7 +13,7 @@ import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
 import { serveControl } from './control-socket.ts'
-import { isSystemError, say, warn } from './output.ts'
+import { isSystemError, outlastOutput, say, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
 
@@ -32,6 +32,7 @@ export async function up(
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const { config, warnings } = loadConfig(configFile, variables)
+  outlastOutput()
   for (const warning of warnings) say(`note: ${warning}`)
   const { runDirectory } = config
   const made = makeRunDirectory(runDirectory)
