@@ -58,7 +58,20 @@ export function statusText({ functions, members, connections }: PlatformStatus):
       functions.map(one => [one.name, one.replicas, one.ready, one.min, one.max, one.connections]),
     ),
     table(
-      ['PROCESS', 'STATE', 'PID', 'AGE', 'RESTARTS', 'CONNECTIONS', 'TAKEN', 'MOVED', 'UNCLEAN', 'MEMORY'],
+      [
+        'PROCESS',
+        'STATE',
+        'PID',
+        'AGE',
+        'RESTARTS',
+        'CONNECTIONS',
+        'TAKEN',
+        'MOVED',
+        'UNCLEAN',
+        'MEMORY',
+        'HELD',
+        'SHED',
+      ],
       members.map(({ name, state, pid, age, restarts, counters }) => [
         name,
         state,
@@ -69,7 +82,9 @@ export function statusText({ functions, members, connections }: PlatformStatus):
         counters.accepted ?? counters.delivered,
         counters.moved,
         counters.unclean,
-        counters.rssKiB === undefined ? undefined : `${Math.round(counters.rssKiB / 1024)}M`,
+        mebibytes(counters.rssKiB, 1024),
+        mebibytes(counters.heldBytes, 2 ** 20),
+        counters.shed,
       ]),
     ),
   ]
@@ -105,6 +120,11 @@ function connectionTable(connections: readonly ConnectionStatus[]): string {
       one.tls ? (one.cipherSuite ?? 'not yet') : 'no',
     ]),
   )
+}
+
+/** @param unit of `amount`, so many to a MiB */
+function mebibytes(amount: number | undefined, unit: number): string | undefined {
+  return amount === undefined ? undefined : `${Math.round(amount / unit)}M`
 }
 
 /** Columns as wide as they have to be; `-` for what there is not. */

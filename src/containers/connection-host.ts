@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { Exceeded, H2Limits } from '../http/h2/index.ts'
+import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { ServerConfig } from '../tls13/index.ts'
 import type { CheckpointSealer } from '../transfer/checkpoint.ts'
@@ -36,6 +37,8 @@ export interface ConnectionHost extends Callee {
   /** Which requests for that function may be begun a second time, after a container has died over them. */
   retries(functionName: string): Retries
   readonly limits: ConnectionLimits
+  /** What connections hold here together. */
+  readonly memory: MemoryBudget
   /** In whose turns connections work. */
   readonly loop: Loop
   /** What clients overdo over HTTP/2 is counted here. */
@@ -75,6 +78,6 @@ export interface Frozen {
   readonly envelope: Envelope
   /** Open until the verdict. */
   readonly descriptor: Descriptor
-  /** To be called before it is sent to that container. */
-  readonly offering: (target: number) => void
+  /** To be called before it is sent to that container, with the envelope's generation. */
+  readonly offering: (target: number, generation: number) => void
 }

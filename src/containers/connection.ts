@@ -8,6 +8,7 @@ import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { Turn } from '../transport/turn.ts'
 import { EMPTY, hex } from '../wire/index.ts'
+import { Burden } from './burden.ts'
 import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { type Departing, Departure } from './departure.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
@@ -38,6 +39,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
+  /** That in hexadecimal. */
+  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -54,6 +57,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
   readonly patience: Patience
+  readonly burden: Burden
   readonly #ending: Ending
 
   /**
@@ -64,6 +68,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.host = host
     this.#stream = stream
     this.sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -74,27 +79,21 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#recovery = recovery
     const { guard } = this
     this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
-    this.out = new Outlet(
-      stream,
-      session,
-      this.#survival,
-      guard.entrance(() => this.#onDrained()),
-    )
+    const onDrained = guard.entrance(() => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
+    this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
     this.patience = new Patience(timers, timersOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    this.#idle = new IdleTimer(
-      timers['keep-alive'],
-      envelope.idleLeft,
-      guard.entrance(() => this.#onIdle()),
-    )
+    const onIdle = guard.entrance(() => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** The session id in hexadecimal. */
-  get id(): string {
-    return hex(this.sessionId)
+  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  get onLeg(): boolean {
+    return this.#survival?.shared === false && this.phase !== 'frozen'
   }
 
   /** Starts reading, and serves what came with the envelope. */
@@ -193,15 +192,19 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     }
   }
 
-  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  /** Does what can be done, and counts what is held then. */
   #work(): void {
     if (this.#pumping) return
     if (this.#in.turn.over) {
       // What has come stays, in memory of ours.
       this.#protocol.receive(EMPTY)
       this.#session?.settle()
-      return
-    }
+    } else this.#serve()
+    this.burden.update()
+  }
+
+  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  #serve(): void {
     this.#pumping = true
     try {
       // A stream that broke under a write says so only when we are done here.
@@ -279,6 +282,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   freeze(): Frozen | Promise<Frozen> {
+    this.burden.freeze()
     this.phase = 'frozen'
     this.#in.turn.stop()
     const lifted = this.#stream.lift()
@@ -293,11 +297,13 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#idle.stop()
     this.patience.rest()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
+    this.burden.freeze()
+    this.burden.update()
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
+    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -332,8 +338,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
-    this.#survival?.claim()
     this.generation = envelope.generation
+    this.#survival?.claim()
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
@@ -398,6 +404,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#idle.touch()
     if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()
+    this.burden.update()
   }
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
@@ -410,6 +417,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   close(why: ConnectionEnd): void {
     if (this.phase === 'closed') return
     this.phase = 'closed'
+    this.burden.close()
     try {
       this.#idle.stop()
       this.patience.rest()

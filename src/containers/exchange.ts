@@ -120,9 +120,16 @@ export class Exchange {
     return this.#pieces.length
   }
 
+  /** The same, and those that wait in the function's stream. */
+  get waiting(): number {
+    const room = this.#stream?.desiredSize ?? BODY_BUFFER
+    // Of a stream that is closed and empty there is no room, either.
+    return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
+  }
+
   /** A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link wait}. */
   body(data: Uint8Array): void {
-    this.#pieces.add(data)
+    if (!this.#cancelled) this.#pieces.add(data)
   }
 
   /** The body has come whole. */
@@ -156,6 +163,7 @@ export class Exchange {
   /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
+    this.#pieces.take()
     this.#context.abort(reason)
     try {
       this.#stream?.error(reason)

@@ -15,6 +15,8 @@ export class Inlet {
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
   readonly turn: Turn
   #paused = false
+  /** Bytes that have come. */
+  received = 0
   /** The client sends no more, be it by FIN or by close_notify. */
   ended = false
 
@@ -36,6 +38,7 @@ export class Inlet {
 
   /** Bytes from the stream. */
   take(bytes: Uint8Array, session: Session | undefined, protocol: Protocol): void {
+    this.received += bytes.length
     if (this.#survival !== undefined) this.#survival.received += bytes.length
     if (session === undefined) protocol.receive(bytes)
     else session.feed(bytes)

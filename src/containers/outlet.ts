@@ -1,5 +1,5 @@
 import { recycle, type Session } from '../tls13/index.ts'
-import type { ByteStream } from '../transfer/stream.ts'
+import type { ByteStream, WriteResult } from '../transfer/stream.ts'
 import { concat } from '../wire/index.ts'
 import type { Survival } from './survival.ts'
 
@@ -12,19 +12,24 @@ export class Outlet {
   session: Session | undefined
   readonly #stream: ByteStream
   readonly #survival: Survival | undefined
+  readonly #onQueued: () => void
   #waiting: (() => void)[] = []
+  #written = 0
   #unsent: number | undefined
 
   /**
    * @param survival if the connection outlives this container
+   * @param onQueued called when the client did not take everything at once
    * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among other things
    */
   constructor(
     stream: ByteStream,
     session: Session | undefined,
     survival: Survival | undefined,
+    onQueued: () => void,
     onDrained: () => void,
   ) {
+    this.#onQueued = onQueued
     this.#stream = stream
     this.#survival = survival
     this.session = session
@@ -39,7 +44,7 @@ export class Outlet {
     const filled = parts.filter(part => part.length > 0)
     if (filled.length === 0) return
     if (this.session === undefined) {
-      this.#stream.write(filled)
+      this.#give(filled)
       return
     }
     const content = filled.length === 1 ? filled[0]! : concat(...filled)
@@ -92,7 +97,24 @@ export class Outlet {
   #write(output: readonly Uint8Array[]): void {
     if (output.length === 0) return
     // Memory that the kernel has copied is used for later records.
-    if (this.#stream.write(output) === 'flushed') recycle(output)
+    if (this.#give(output) === 'flushed') recycle(output)
+  }
+
+  #give(output: readonly Uint8Array[]): WriteResult {
+    for (const { length } of output) this.#written += length
+    const result = this.#stream.write(output)
+    if (result === 'queued') this.#onQueued()
+    return result
+  }
+
+  /** Bytes that wait here: received and not opened, and given to the client and not taken. */
+  get held(): number {
+    return this.#stream.unsent + (this.session?.buffered ?? 0)
+  }
+
+  /** Bytes that the client has taken, as far as the kernel says. */
+  get sent(): number {
+    return this.#written - this.#stream.unsent
   }
 
   /** Whether the client has not taken yet what it got. */

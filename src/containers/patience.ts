@@ -1,7 +1,7 @@
 import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../http/timers.ts'
 import { Alarm } from './alarm.ts'
 import { steadyNow } from './clock.ts'
-import type { Timeout } from './timeout.ts'
+import type { Awaited, Timeout } from './timeout.ts'
 
 /** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
 export class Patience {
@@ -35,15 +35,30 @@ export class Patience {
   }
 
   /** From now on that is waited for, unless it is already. */
-  wait(timer: Timeout): void {
+  wait(timer: Awaited): void {
     if (this.#timers.running(timer)) return
     this.#timers.start(timer, steadyNow())
     this.start()
   }
 
   /** It is waited for from now on anew, if it is at all. */
-  prolong(timer: Timeout): void {
+  prolong(timer: Awaited): void {
     if (this.#timers.running(timer)) this.#timers.start(timer, steadyNow())
+  }
+
+  /** So many bytes of a request's content have come. */
+  content(bytes: number): void {
+    if (!this.#timers.content(bytes, steadyNow())) this.start()
+  }
+
+  /** Milliseconds that the content may still be waited for, however slowly it comes. */
+  get rate(): number {
+    return this.#timers.rate(steadyNow())
+  }
+
+  /** Goes on with a request that came from elsewhere: see {@link HttpTimers.resume}. */
+  resumeRate(left: number, again: number): void {
+    this.#timers.resume(left, again)
   }
 
   /** It has come, or is of no interest. */

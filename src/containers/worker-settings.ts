@@ -28,6 +28,8 @@ export interface WorkerSettings extends MemberSettings {
   /** Before it says that it is ready; otherwise after that, in idle time. */
   readonly rehearsesFirst?: boolean
   readonly http: H1Limits
+  /** That its connections may hold together; 0: as much as there is. */
+  readonly memoryBytes: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */

@@ -28,9 +28,8 @@ async function main(): Promise<void> {
   let host: Host | undefined
   let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
-    parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
-    takeOver: (takeOver, session, descriptor) =>
-      host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor),
+    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
+    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
@@ -77,7 +76,6 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
-      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),
@@ -93,6 +91,7 @@ async function main(): Promise<void> {
         http2: limitsFor(settings.http.headBytes, settings.streams),
       },
       log,
+      memoryBytes: settings.memoryBytes,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -180,6 +179,8 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    heldBytes: host.memory.held,
+    shed: host.memory.shed,
     ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }

@@ -2,6 +2,9 @@ import { Roster } from '../containers/roster.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
 
+/** Why no other container is asked: a container says that what it is offered lives there. */
+export const HERE = 'it lives there already'
+
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
@@ -9,7 +12,7 @@ export interface Consignment {
   send(target: Peer, settle: (release: Release) => void): void
   /** That container has it. */
   accepted(target: Peer): void
-  /** That container died with it, or says nothing: it may have it or not. */
+  /** That container died with it, or says nothing: it may have it or not. Or it says that it had it already ({@link HERE}). */
   lost(target: Peer, reason: string): void
   /** That container did not take it; the next one is asked. */
   refused(target: Peer, release: Release & { readonly state: 'owned' }): void
@@ -92,6 +95,10 @@ export class Dispatch {
         consignment.lost(target, release.reason)
         return
       case 'owned':
+        if (release.verdict?.reason === 'here') {
+          consignment.lost(target, HERE)
+          return
+        }
         consignment.refused(target, release)
         refusedBy.add(target.id)
         this.#deliver(delivery)

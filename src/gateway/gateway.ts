@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly helloBytes: number
   readonly helloMilliseconds: number
   readonly holdMilliseconds: number
+  /** Bytes that connections may hold here together; 0: as much as there is. */
+  readonly memoryBytes: number
   readonly idleMilliseconds: number
   readonly http1: H1Limits
   /** How connections reach a function, by its name. */

@@ -58,6 +58,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           quietMilliseconds: config.connection.quietSeconds * 1000,
           rehearsals: config.rehearsals,
           http: httpLimits(config),
+          memoryBytes: config.connection.memoryBytes,
           http2: config.connection.http2,
           streams: config.connection.streams,
         }
@@ -90,7 +91,9 @@ function httpLimits({ connection }: Config) {
 /** Milliseconds by timer. */
 function timers({ connection }: Config): TimerSettings {
   const { headers, requestBody, keepAlive, handler, container } = connection.timers
+  const { bytesPerSecond, graceSeconds } = connection.minimumRate
   return {
+    ...(bytesPerSecond === 0 ? {} : { rate: { bytesPerSecond, grace: graceSeconds * 1000 } }),
     headers: headers * 1000,
     'request-body': requestBody * 1000,
     'keep-alive': keepAlive * 1000,
@@ -120,6 +123,7 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),
       carriers: Object.fromEntries(

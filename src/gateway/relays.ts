@@ -8,7 +8,7 @@ import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY, encode } from '../wire/index.ts'
-import type { Consignment, Dispatch } from './dispatch.ts'
+import { type Consignment, type Dispatch, HERE } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
 import type { Unclean } from './unclean.ts'
@@ -258,7 +258,10 @@ export class Relays implements RelayedOwner {
         known.settled = true
       },
       // When the last copy of its end is closed, the leg is read to its end, and somebody else goes on.
-      lost: () => theirs.close(),
+      lost: (_target, reason) => {
+        if (reason === HERE) connection.close({ kind: 'undecided', reason })
+        theirs.close()
+      },
       refused: (target, { verdict }) => this.#owner.refused(target.name, verdict),
       unwanted: reason => {
         this.#unwanted(connection, known, reason)

@@ -12,6 +12,7 @@ import { type FirstSettings, type OutputOptions, type Process, Processes } from 
 import { Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { workOf } from './work.ts'
 
 /** Milliseconds for a process to end by itself. */
 const STOP_TIMEOUT = 3000
@@ -30,7 +31,7 @@ export interface SupervisorOptions {
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
   /** Milliseconds between two questions whether a process lives, and of silence after which it is ended. */
-  readonly liveness: { readonly period: number; readonly failure: number }
+  readonly liveness: { readonly period: number; readonly failure: number; readonly busy: number }
   readonly restart: RestartPolicy
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
@@ -91,7 +92,11 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#liveness = new Liveness({ ...options.liveness, now: () => performance.now() })
+    this.#liveness = new Liveness({
+      ...options.liveness,
+      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      now: () => performance.now(),
+    })
     this.#processes = new Processes({
       ...options,
       onMessage: (process, message) => this.#receive(process, message),

@@ -1,7 +1,7 @@
 import { concat } from '../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from './message.ts'
 import { type Problem, problem } from './problem.ts'
-import type { TimerName, TimerSettings } from './timers.ts'
+import type { Expiry, TimerSettings } from './timers.ts'
 
 /**
  * A connection that is being served, whatever version of HTTP it speaks and whatever carries its bytes: the one face of HTTP/1 and HTTP/2
@@ -51,7 +51,7 @@ export interface HttpFault {
   /** Whether a response can still be given. */
   readonly answerable: boolean
   /** With `timeout`. */
-  readonly timer?: TimerName
+  readonly timer?: Expiry
   /** With `application`: what it threw. */
   readonly cause?: unknown
   /** The request that it is about; undefined if there is none. */
@@ -145,6 +145,8 @@ export interface ServingContext {
   readonly wake: () => void
   /** Bytes at the front of the connection that came as early data. */
   readonly earlyBytes: () => number
+  /** To be asked before each piece of work: false if others shall have their turn first. Unless given, there is no end. */
+  readonly goesOn?: () => boolean
 }
 
 /** The answer to a fault: what the application's `error` says or, without that, a problem (RFC 9457). */

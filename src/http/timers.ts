@@ -13,8 +13,24 @@ import type { Problem } from './problem.ts'
 export const TIMER_NAMES = ['headers', 'request-body', 'keep-alive', 'handler', 'container'] as const
 export type TimerName = (typeof TIMER_NAMES)[number]
 
+/** What runs out: a timer, or the time that a client has because of the {@link MinimumRate} of a request's content. */
+export type Expiry = TimerName | 'request-rate'
+
+/**
+ * How fast a request's content has to come, on average: a byte now and then satisfies the timer `request-body`, and not this. Only the time
+ * counts in which the client is waited for; it is judged when a piece comes.
+ */
+export interface MinimumRate {
+  readonly bytesPerSecond: number
+  /** Milliseconds that may be waited before the rate counts, and that a client which was faster may save up. */
+  readonly grace: number
+}
+
 /** How long each timer runs, in milliseconds; 0: for ever. */
-export type TimerSettings = Readonly<Record<TimerName, number>>
+export type TimerSettings = Readonly<Record<TimerName, number>> & {
+  /** Undefined: content may come as slowly as `request-body` lets it. */
+  readonly rate?: MinimumRate
+}
 
 /** What is waited for unless told otherwise. */
 export const DEFAULT_TIMERS: TimerSettings = {
@@ -23,6 +39,7 @@ export const DEFAULT_TIMERS: TimerSettings = {
   'keep-alive': 30_000,
   handler: 60_000,
   container: 5000,
+  rate: { bytesPerSecond: 240, grace: 30_000 },
 }
 
 /** The longest setting: what {@link timersLeft} can carry. */
@@ -65,10 +82,17 @@ export class HttpTimers {
     handler: Infinity,
     container: Infinity,
   }
+  /** Milliseconds that the content may still be waited for in all; negative: it comes too slowly. */
+  #credit: number
+  /** Since when it is waited for; Infinity: it is not. */
+  #waited = Infinity
+  /** Bytes of content that come a second time, because the request has moved. */
+  #again = 0
 
   /** @param left what {@link export} gave elsewhere: those timers go on from `now` */
   constructor(settings: TimerSettings = DEFAULT_TIMERS, left?: TimersLeft, now = 0) {
     this.#settings = settings
+    this.#credit = settings.rate?.grace ?? Infinity
     for (const one of left?.running ?? []) this.#deadlines[one.name] = now + one.left
   }
 
@@ -76,6 +100,35 @@ export class HttpTimers {
   start(name: TimerName, now: number): void {
     const setting = this.#settings[name]
     this.#deadlines[name] = setting > 0 ? now + setting : Infinity
+    if (name === 'request-body' && this.#waited === Infinity) this.#waited = now
+  }
+
+  /** A piece of a request's content has come: `request-body` stops, and so many bytes are paid for. @returns false if it comes too slowly */
+  content(bytes: number, now: number): boolean {
+    this.#deadlines['request-body'] = Infinity
+    const { rate } = this.#settings
+    if (rate === undefined) return true
+    const paid = Math.max(0, bytes - this.#again)
+    this.#again -= bytes - paid
+    const left = this.#creditAt(now) + (paid * 1000) / rate.bytesPerSecond
+    this.#credit = Math.min(rate.grace, left)
+    this.#waited = Infinity
+    return left >= 0
+  }
+
+  /** Milliseconds that a request's content may still be waited for, to go on elsewhere with {@link resume}. */
+  rate(now: number): number {
+    return Math.max(0, Math.round(this.#creditAt(now)))
+  }
+
+  #creditAt(now: number): number {
+    return this.#waited === Infinity ? this.#credit : this.#credit - Math.max(0, now - this.#waited)
+  }
+
+  /** Goes on with a request from elsewhere. @param again bytes of its content that have been counted there and come once more */
+  resume(left: number, again: number): void {
+    this.#credit = Math.min(this.#credit, left)
+    this.#again = again
   }
 
   /** Starts a timer unless it runs: what has begun is not prolonged by going on slowly. */
@@ -88,12 +141,18 @@ export class HttpTimers {
     if (this.#deadlines[name] !== Infinity) this.start(name, now)
   }
 
-  stop(name: TimerName): void {
-    this.#deadlines[name] = Infinity
+  stop(name: Expiry): void {
+    // Whoever was told that the content comes too slowly is not told again.
+    if (name === 'request-rate') this.#credit = Math.max(0, this.#credit)
+    else this.#deadlines[name] = Infinity
+    if (name === 'request-body') this.#waited = Infinity
   }
 
+  /** Nothing is waited for any more: the next request begins anew. */
   stopAll(): void {
-    for (const name of TIMER_NAMES) this.#deadlines[name] = Infinity
+    for (const name of TIMER_NAMES) this.stop(name)
+    this.#credit = this.#settings.rate?.grace ?? Infinity
+    this.#again = 0
   }
 
   running(name: TimerName): boolean {
@@ -101,15 +160,15 @@ export class HttpTimers {
   }
 
   /** The timer that ran out first, by `now`; undefined if none has. It goes on counting as expired until it is stopped or started. */
-  expired(now: number): TimerName | undefined {
+  expired(now: number): Expiry | undefined {
     const name = this.#first()
-    return name !== undefined && this.#deadlines[name] <= now ? name : undefined
+    return name !== undefined && this.#deadline(name) <= now ? name : undefined
   }
 
   /** Milliseconds until the first timer runs out, 0 if one has; undefined if none runs. */
   next(now: number): number | undefined {
     const name = this.#first()
-    return name === undefined ? undefined : Math.max(0, this.#deadlines[name] - now)
+    return name === undefined ? undefined : Math.max(0, this.#deadline(name) - now)
   }
 
   /** Those that run, with the time that they have left. */
@@ -121,7 +180,12 @@ export class HttpTimers {
     return { running }
   }
 
-  #first(): TimerName | undefined {
+  #deadline(name: Expiry): number {
+    return name === 'request-rate' ? Number.NEGATIVE_INFINITY : this.#deadlines[name]
+  }
+
+  #first(): Expiry | undefined {
+    if (this.#credit < 0) return 'request-rate'
     let first: TimerName | undefined
     for (const name of TIMER_NAMES) {
       if (this.#deadlines[name] < (first === undefined ? Infinity : this.#deadlines[first])) first = name
@@ -154,4 +218,20 @@ export function timerProblem(timer: TimerName, milliseconds: number): Problem | 
     extensions: { timer, milliseconds },
     ...(status === 503 ? { headers: [['retry-after', '1']] as const } : {}),
   }
+}
+
+/** The answer to content that comes too slowly: 408, named `request-rate-timeout`. */
+export function rateProblem({ bytesPerSecond, grace }: MinimumRate): Problem {
+  const detail = `the request content came more slowly than ${bytesPerSecond} bytes a second, after ${grace / 1000} s of waiting`
+  return {
+    name: 'request-rate-timeout',
+    status: 408,
+    detail,
+    extensions: { timer: 'request-rate', bytesPerSecond },
+  }
+}
+
+/** The answer that says what ran out; see {@link timerProblem}. */
+export function expiryProblem(expiry: Expiry, settings: TimerSettings): Problem | undefined {
+  return expiry === 'request-rate' ? rateProblem(settings.rate!) : timerProblem(expiry, settings[expiry])
 }

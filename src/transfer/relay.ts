@@ -1,4 +1,5 @@
 import { concat, EMPTY } from '../wire/index.ts'
+import { LAST_GENERATION } from './envelope.ts'
 import {
   checkpointHead,
   decodeCheckpoint,
@@ -297,6 +298,10 @@ export class Relay {
     }
     if (checkpoint.generation < this.generation) {
       this.#fail(`a checkpoint of generation ${checkpoint.generation} after one of ${this.generation}`)
+      return
+    }
+    if (checkpoint.generation > LAST_GENERATION) {
+      this.#fail(`a checkpoint of generation ${checkpoint.generation}, which no connection reaches`)
       return
     }
     const held = this.#held ?? []

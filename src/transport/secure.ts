@@ -1,6 +1,7 @@
 import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
 import { concat } from '../wire/index.ts'
 import type { Carrier, CarrierHandlers } from './carrier.ts'
+import { Turn } from './turn.ts'
 
 /** Bytes of plaintext that are sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
 const PORTION = 65_536
@@ -37,6 +38,8 @@ class ServerCarrier implements SecureCarrier {
   /** What came as early data, until somebody reads. */
   #early: Uint8Array[] = []
   #paused = false
+  /** What the client sends may keep us busy for long: others have their turns meanwhile. */
+  readonly #turn = new Turn(() => this.#resume())
   #reading = false
   /** The client's close_notify has come. */
   #ended = false
@@ -94,8 +97,15 @@ class ServerCarrier implements SecureCarrier {
 
   resume(): void {
     this.#paused = false
+    if (this.#turn.over) return
     this.#below.resume()
     queueMicrotask(() => this.#step())
+  }
+
+  /** Goes on with what was left in the last turn. */
+  #resume(): void {
+    this.#step()
+    if (!this.#paused && !this.#turn.over && !this.#over) this.#below.resume()
   }
 
   write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
@@ -115,6 +125,7 @@ class ServerCarrier implements SecureCarrier {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#handshakeTimer)
+    this.#turn.stop()
     this.#handlers = undefined
     this.onDrain = undefined
     this.#below.destroy()
@@ -126,6 +137,7 @@ class ServerCarrier implements SecureCarrier {
     this.#reading = true
     try {
       while (!this.#over && !this.#paused && (this.#handlers !== undefined || !this.session.connected)) {
+        if (!this.#turn.goesOn()) break
         const early = this.#handlers === undefined ? undefined : this.#early.shift()
         if (early !== undefined) {
           this.#handlers?.bytes(early)
@@ -139,6 +151,7 @@ class ServerCarrier implements SecureCarrier {
       this.#reading = false
     }
     if (this.#over) return
+    if (this.#turn.over) this.#below.pause()
     this.session.settle()
     if (!this.#below.queued) this.#flush()
     this.#afterEnd()
@@ -149,7 +162,8 @@ class ServerCarrier implements SecureCarrier {
     if (!this.#belowEnded || this.#over) return
     if (this.#ended) {
       if (this.#finished && !this.queued) this.#fail(new Error('the stream has ended'))
-    } else if (!this.#paused) this.#fail(new Error('the client closed without close_notify'))
+    } else if (!this.#paused && !this.#turn.over)
+      this.#fail(new Error('the client closed without close_notify'))
   }
 
   #on(event: SessionEvent): void {

@@ -2,8 +2,10 @@ import { Duplex } from 'node:stream'
 import { type ServingLimits, serving } from '../http/alpn.ts'
 import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
+import { EMPTY } from '../wire/index.ts'
 import { type Carrier, overDuplex } from './carrier.ts'
 import { everyTick } from './clock.ts'
+import { Turn } from './turn.ts'
 
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
@@ -66,11 +68,15 @@ class Driver implements Served {
   readonly #stall: number
   readonly #linger: number
   readonly #stopTicking: () => void
+  /** What the client sends may keep us busy for long: others have their turns meanwhile. */
+  readonly #turn = new Turn(() => this.#resume())
   #close: () => void = () => {}
   #receiving = false
   #scheduled = false
   #paused = false
   #ending = false
+  /** The client sends no more. */
+  #inputEnded = false
   #over = false
   /** Since when what was written waits for the client. */
   #stalled: number | undefined
@@ -91,6 +97,7 @@ class Driver implements Served {
       date: Date.now,
       wake: () => this.#wake(),
       earlyBytes,
+      goesOn: () => this.#turn.goesOn(),
     }
     this.#serving = serving(alpn, !secure, context, limits)
     this.#carrier = carrier
@@ -143,8 +150,16 @@ class Driver implements Served {
       if (!this.#carrier.queued) this.#gone(new Error('the stream has ended'))
       return
     }
-    this.#serving.finish()
+    this.#inputEnded = true
+    // What has come before is worked off first.
+    if (!this.#turn.over) this.#serving.finish()
     this.#flush()
+  }
+
+  /** Goes on with what was left in the last turn. */
+  #resume(): void {
+    this.#receive(EMPTY)
+    if (this.#inputEnded && !this.#turn.over && !this.#ending) this.#ended()
   }
 
   /** Something has changed. Small parts of one response, written one after the other, leave together. */
@@ -167,7 +182,8 @@ class Driver implements Served {
     }
     if (carrier.queued) this.#stalled ??= this.#now()
     else if (this.#serving.shouldClose) this.#end()
-    if (this.#paused !== this.#serving.wantsInput || this.#ending) return
+    const wantsInput = this.#serving.wantsInput && !this.#turn.over
+    if (this.#paused !== wantsInput || this.#ending) return
     this.#paused = !this.#paused
     if (this.#paused) carrier.pause()
     else carrier.resume()
@@ -191,6 +207,7 @@ class Driver implements Served {
     this.#over = true
     this.#ending = true
     this.#stopTicking()
+    this.#turn.stop()
     clearTimeout(this.#lastMoment)
     this.#serving.broken(reason)
     this.#carrier.destroy()

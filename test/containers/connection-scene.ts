@@ -7,6 +7,7 @@ import { SlotFiles } from '../../src/containers/slot-files.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import type { Release } from '../../src/transfer/custody.ts'
@@ -233,7 +234,8 @@ export class FakeHost implements ConnectionHost {
   readonly ends: string[] = []
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
-  readonly slots = new SlotFiles(1)
+  readonly memory: MemoryBudget
+  readonly slots = new SlotFiles()
   loop: Loop = ENDLESS
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
@@ -245,8 +247,10 @@ export class FakeHost implements ConnectionHost {
       readonly quietMilliseconds?: number
       readonly http?: Partial<H1Limits>
       readonly http2?: Partial<H2Limits>
+      readonly memoryBytes?: number
     } = {},
   ) {
+    this.memory = new MemoryBudget(more.memoryBytes)
     this.module = { kind: 'raw', file: 'test', handle }
     this.tls = { ...serverConfig(), alpn: ['h2', 'http/1.1'] }
     const { provider } = this.tls
@@ -286,7 +290,7 @@ export class FakeHost implements ConnectionHost {
     if (!this.available.has(functionName)) return false
     const result = freeze()
     const offered = ({ envelope, offering }: Frozen): Uint8Array => {
-      offering(TARGET)
+      offering(TARGET, envelope.generation)
       return encodeEnvelope(envelope)
     }
     const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))

@@ -19,7 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
-      liveness: { periodSeconds: 2, failureSeconds: 10 },
+      liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 3000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
@@ -33,12 +33,15 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          memoryBytes: 134_217_728,
         },
       },
       carrier: 'fd',
       duplicate: false,
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
+        minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
         streams: 128,

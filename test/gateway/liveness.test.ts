@@ -1,17 +1,29 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Liveness } from '../../src/gateway/liveness.ts'
+import { Liveness, type Work } from '../../src/gateway/liveness.ts'
+import { workOf } from '../../src/gateway/work.ts'
 
 let now = 0
 let liveness: Liveness
+/** What the processes have done; `done` says what they do in a period. */
+let work: Work | undefined
+let done: Partial<Work> = {}
 beforeEach(() => {
   now = 1000
-  liveness = new Liveness({ period: 100, failure: 350, now: () => now })
+  work = undefined
+  done = {}
+  liveness = new Liveness({ period: 100, failure: 350, busy: 2050, work: () => work, now: () => now })
 })
 /** Time passes, one period at a time. */
 function pass(periods: number): ReturnType<Liveness['look']> {
   let looked = liveness.look()
   for (let i = 0; i < periods; i++) {
     now += 100
+    if (work !== undefined) {
+      const { processor = 0, calls = 0 } = done
+      work = { ...work, processor: work.processor + processor, calls: (work.calls ?? 0) + calls }
+    }
     looked = liveness.look()
   }
   return looked
@@ -39,5 +51,41 @@ describe('liveness', () => {
     now += 100_000
     expect(liveness.look()).toEqual({ ask: [1], hung: [] })
     expect(pass(4)).toEqual({ ask: [], hung: [1] })
+  })
+
+  describe('a silent process', () => {
+    /** Periods of silence after which it counts as hung. */
+    function periods(running: boolean, each: Partial<Work>): number {
+      work = { processor: 5000, calls: 70, running }
+      done = each
+      liveness.heard(1)
+      for (let count = 1; count < 100; count++) if (pass(1).hung.length > 0) return count
+      return Infinity
+    }
+
+    it.each<[string, boolean, Partial<Work>, number]>([
+      ['sleeps or is stopped', false, {}, 4],
+      ['computes and says nothing', true, { processor: 500 }, 4],
+      ['is hardly let run', true, { processor: 1 }, 21],
+      ['is let run at last', true, { processor: 100 }, 12],
+      ['computes, reads and writes', true, { processor: 500, calls: 3 }, 21],
+    ])('that %s is given up in bounded time', (_, running, each, expected) => {
+      expect(periods(running, each)).toBe(expected)
+    })
+  })
+})
+
+describe('the work of a process', () => {
+  it('is what the kernel says of it', async () => {
+    const own = workOf(process.pid)!
+    expect(own.running).toBe(true)
+    expect(own.processor).toBeGreaterThan(0)
+    expect(own.calls).toBeGreaterThan(0)
+    const child = spawn('sleep', ['100'])
+    await once(child, 'spawn')
+    while (workOf(child.pid)!.running) await new Promise(resolve => setTimeout(resolve, 5))
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    expect(workOf(child.pid)).toBeUndefined()
   })
 })

@@ -440,12 +440,52 @@ describe.each(VERSIONS)('timers over %s', version => {
       end: () => app.got[0]!.response.reply({ status: 200 }),
       broken() {},
     })
+    const enough = 'b'.repeat(20 * DEFAULT_TIMERS.rate!.bytesPerSecond)
     for (let i = 0; i < 10; i++) {
       scene.tick(20_000)
-      scene.more('b')
+      scene.more(enough)
     }
     scene.more('')
     expect(answer).toMatchObject({ status: 200, end: 'whole' })
+  })
+
+  test('request-rate: a byte now and then is too slow, 408', () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
+    app.got[0]!.request.content({ data() {}, end() {}, broken() {} })
+    for (let waited = 0; waited < DEFAULT_TIMERS.rate!.grace; waited += 12_000) {
+      expect(answer.status).toBe(0)
+      scene.tick(12_000)
+      scene.more('b')
+    }
+    scene.tick(1)
+    expect(answer).toMatchObject({ status: 408, headers: { 'x-hotpotato-error': 'request-rate-timeout' } })
+    expect(JSON.parse(answer.body)).toMatchObject({ timer: 'request-rate', bytesPerSecond: 240 })
+  })
+
+  test('request-rate: time in which the application does not want more is not counted', async () => {
+    const app = keeping()
+    const scene = new Scene(version, app)
+    scene.ask({ method: 'POST', body: ['a'], ends: false })
+    const taken: (() => void)[] = []
+    app.got[0]!.request.content({
+      data: () => new Promise<void>(resolve => taken.push(resolve)),
+      end: () => app.got[0]!.response.reply({ status: 200 }),
+      broken() {},
+    })
+    for (let i = 0; i < 5; i++) {
+      app.got[0]!.response.inform(102, [])
+      scene.tick(50_000)
+      taken.shift()!()
+      await Promise.resolve()
+      scene.run()
+      scene.more(i < 4 ? 'b' : '')
+    }
+    await Promise.resolve()
+    taken.shift()?.()
+    scene.run()
+    expect(scene.faults.filter(({ timer }) => timer === 'request-rate')).toEqual([])
   })
 
   test('keep-alive: closed without a word', () => {

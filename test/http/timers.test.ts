@@ -85,6 +85,60 @@ describe('timers', () => {
   })
 })
 
+describe('the rate of content', () => {
+  const settings = { ...SETTINGS, 'request-body': 1000, rate: { bytesPerSecond: 100, grace: 500 } }
+
+  test('counts the time in which content is waited for', () => {
+    const timers = new HttpTimers(settings)
+    timers.start('request-body', 0)
+    // 400 ms, and 10 ms for the byte.
+    expect(timers.content(1, 400)).toBe(true)
+    expect(timers.rate(1e6)).toBe(110)
+    timers.start('request-body', 5000)
+    timers.start('request-body', 5050)
+    expect(timers.rate(5100)).toBe(10)
+    expect(timers.expired(5109)).toBeUndefined()
+    expect(timers.content(0, 5111)).toBe(false)
+    expect([timers.expired(5111), timers.next(5111)]).toEqual(['request-rate', 0])
+    timers.stop('request-rate')
+    expect(timers.expired(5111)).toBeUndefined()
+  })
+
+  test('lets nobody save up more than the grace', () => {
+    const timers = new HttpTimers(settings)
+    for (let now = 0; now < 1000; now += 10) {
+      timers.start('request-body', now)
+      timers.content(1e6, now + 9)
+    }
+    expect(timers.rate(1000)).toBe(500)
+  })
+
+  test('is no matter without a setting, or when the next request begins', () => {
+    const without = new HttpTimers(SETTINGS)
+    without.start('request-body', 0)
+    expect([without.content(0, 1e9), without.expired(1e9)]).toEqual([true, undefined])
+    const timers = new HttpTimers(settings)
+    timers.start('request-body', 0)
+    timers.content(0, 499)
+    timers.stopAll()
+    expect(timers.rate(0)).toBe(500)
+  })
+
+  test('goes on elsewhere, and what comes a second time pays nothing', () => {
+    const here = new HttpTimers(settings)
+    here.start('request-body', 0)
+    here.content(20, 450)
+    here.start('request-body', 450)
+    const there = new HttpTimers(settings, undefined, 7000)
+    there.resume(here.rate(500), 20)
+    expect(there.rate(7000)).toBe(200)
+    there.content(15, 7000)
+    expect(there.rate(7000)).toBe(200)
+    there.content(15, 7000)
+    expect(there.rate(7000)).toBe(300)
+  })
+})
+
 describe('answers', () => {
   test.each([
     ['headers', 408],

@@ -7,10 +7,12 @@ import { EMPTY, utf8 } from '../../wire/index.ts'
 import { steadyNow } from '../clock.ts'
 import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
 import type { ConnectionInfo, Log } from '../handler.ts'
-import { type Timeout, timeoutProblem } from '../timeout.ts'
+import { type Awaited, type Timeout, timeoutProblem } from '../timeout.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2
+/** Ends one that holds too much (RFC 9113, Section 7). */
+const ENHANCE_YOUR_CALM = 0xb
 
 /** A request's head as HTTP/2 reports it. */
 export type AnnouncedRequest = Extract<H2Event, { type: 'request' }>
@@ -81,6 +83,16 @@ export class Call implements ResponseSink {
     return started || bodyEnded || this.#over ? undefined : held
   }
 
+  /** Bytes of content that no function has. */
+  get held(): number {
+    return this.#exchange.waiting + (this.#unsent?.data.length ?? 0)
+  }
+
+  /** Gives up for what it holds. */
+  shed(what: Problem): void {
+    this.#refuse(what, ENHANCE_YOUR_CALM)
+  }
+
   /** Gives up, unanswered, what no function has begun with. @returns the content so far */
   takeBack(): readonly Uint8Array[] {
     this.#over = true
@@ -91,8 +103,15 @@ export class Call implements ResponseSink {
   receive(data: Uint8Array): void {
     if (this.#over) return
     this.#bytes += data.length
-    this.#timers?.stop('request-body')
-    this.#timers?.prolong('handler', steadyNow())
+    const timers = this.#timers
+    if (timers !== undefined) {
+      const now = steadyNow()
+      timers.prolong('handler', now)
+      if (!timers.content(data.length, now)) {
+        this.#expire('request-rate')
+        return
+      }
+    }
     if (this.#bytes > this.#bodyBytes) {
       this.tooLarge()
       return
@@ -117,7 +136,7 @@ export class Call implements ResponseSink {
     if (exchange.started && !this.#begun) this.#await('handler')
   }
 
-  #await(timer: Timeout): void {
+  #await(timer: Awaited): void {
     this.#timers ??= new HttpTimers(this.#owner.settings)
     if (this.#timers.running(timer)) return
     const now = steadyNow()
@@ -149,10 +168,10 @@ export class Call implements ResponseSink {
   }
 
   /** The function has no say any more: the platform answers, or ends the stream if its response has begun. */
-  #refuse(what: Problem): void {
+  #refuse(what: Problem, code = INTERNAL_ERROR): void {
     this.#exchange.cancel(new Error(what.detail))
     if (this.#owner.http.answerable(this.#streamId)) this.reply(problem(what))
-    else this.abort()
+    else this.abort(code)
   }
 
   /** The client takes content again. */
@@ -215,9 +234,9 @@ export class Call implements ResponseSink {
     this.#end()
   }
 
-  abort(): void {
+  abort(code = INTERNAL_ERROR): void {
     if (this.#mute) return
-    this.#owner.http.reset(this.#streamId, INTERNAL_ERROR)
+    this.#owner.http.reset(this.#streamId, code)
     this.#end()
   }
 

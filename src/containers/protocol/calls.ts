@@ -1,4 +1,5 @@
 import type { H2Server } from '../../http/h2/index.ts'
+import type { Problem } from '../../http/problem.ts'
 import { Call } from './call.ts'
 import type { Loan } from './loan.ts'
 import { Tunnel } from './tunnel.ts'
@@ -27,6 +28,18 @@ export class Calls {
   get timed(): boolean {
     for (const call of this.#calls.values()) if (!(call instanceof Tunnel)) return true
     return false
+  }
+
+  /** Bytes that are kept for them. */
+  get held(): number {
+    let bytes = 0
+    for (const call of this.#calls.values()) bytes += call.held
+    return bytes
+  }
+
+  /** Gives up those that hold more than that for what they hold. */
+  shed(most: number, what: Problem): void {
+    for (const call of [...this.#calls.values()]) if (call.held > most) call.shed(what)
   }
 
   /** Bytes of content that go back when nothing here has been begun with; undefined if something has. */

@@ -76,6 +76,22 @@ export class Http1 implements Protocol, ResponderOwner {
     return this.#awaited === undefined && !this.#owner.out.full
   }
 
+  get held(): number {
+    return this.#http.buffered + (this.#exchange?.waiting ?? 0)
+  }
+
+  shed(what: Problem): void {
+    if (this.#begun) this.brokeOff()
+    else if (this.#exchange === undefined && this.#http.idle && this.#awaited === undefined) {
+      if (this.#http.buffered > 0) this.#responder.refuse(problem(closing(what)))
+      else this.#owner.goodbye()
+    } else if (this.#awaited !== undefined) this.#giveUp(closing(what))
+    else {
+      this.#exchange?.cancel(new Error(what.detail))
+      this.#responder.reply(problem(closing(what)))
+    }
+  }
+
   get buffered(): number {
     return this.#http.buffered
   }
@@ -183,7 +199,7 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'body':
         this.#owner.touch()
-        this.#owner.patience.stop('request-body')
+        this.#owner.patience.content(event.data.length)
         this.#owner.patience.prolong('handler')
         this.#exchange?.body(event.data)
         return

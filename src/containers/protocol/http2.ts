@@ -18,16 +18,9 @@ import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.
 import { Calls } from './calls.ts'
 import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { heldBy, type Streams, shed } from './shedding.ts'
 import { Tunnel } from './tunnel.ts'
-
-/** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
-interface Waiting {
-  readonly request: AnnouncedRequest
-  readonly head: RequestHead
-  readonly functionName: string
-  /** As {@link steadyNow}. */
-  readonly since: number
-}
+import { type Waiting, WaitingRequests } from './waiting.ts'
 
 /** Bytes of output beyond which a client that does not take it is not heard any more. */
 const OUTPUT = 262_144
@@ -44,7 +37,7 @@ export class Http2 implements Protocol, CallOwner {
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
   readonly #calls = new Calls()
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #waiting = new WaitingRequests()
   /** The functions whose containers did not take the connection: what waits for them is answered with that. */
   #refusal: Refusal | undefined
   #requestsServed: number
@@ -108,7 +101,7 @@ export class Http2 implements Protocol, CallOwner {
     const what = timeoutProblem(timer, this.settings)
     this.log.debug({ timer }, what.detail)
     if (timer === 'container') {
-      const reachable = new Map(this.#reachable())
+      const reachable = new Map(this.#waiting.reachable(this.#owner))
       for (const [streamId, { functionName }] of [...this.#waiting]) {
         if (reachable.has(streamId)) continue
         this.#waiting.delete(streamId)
@@ -136,6 +129,26 @@ export class Http2 implements Protocol, CallOwner {
   /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but answers are not bounded by windows alone. */
   get wantsInput(): boolean {
     return this.http.untaken <= OUTPUT
+  }
+
+  get held(): number {
+    return heldBy(this.#streams)
+  }
+
+  shed(what: Problem): void {
+    const refuse = (streamId: number): void => {
+      this.#waiting.delete(streamId)
+      this.#answer(streamId, what)
+    }
+    if (shed(this.#streams, what, refuse)) return
+    this.#failed = true
+    this.http.calm(what.name)
+    this.cancel(new Error(what.detail))
+    this.#owner.goodbye()
+  }
+
+  get #streams(): Streams {
+    return { http: this.http, calls: this.#calls, waiting: this.#waiting }
   }
 
   get buffered(): number {
@@ -364,7 +377,7 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
   #decide(): boolean {
-    const reachable = this.#reachable()
+    const reachable = this.#waiting.reachable(this.#owner)
     const first = reachable[0]?.[1]
     if (first === undefined) return false
     const busy = !this.quiet
@@ -387,21 +400,6 @@ export class Http2 implements Protocol, CallOwner {
       else this.#answer(streamId, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
-  }
-
-  /** The requests that wait, but for those whose function has no container: they wait for one, if not for ever. */
-  #reachable(): (readonly [number, Waiting])[] {
-    const { host, patience } = this.#owner
-    if (this.#waiting.size === 0) {
-      patience.stop('container')
-      return []
-    }
-    const reachable = [...this.#waiting].filter(
-      ([, { functionName }]) => functionName === host.functionName || host.reaches(functionName),
-    )
-    if (reachable.length < this.#waiting.size) patience.wait('container')
-    else patience.stop('container')
-    return reachable
   }
 
   #lend(one: Waiting): void {

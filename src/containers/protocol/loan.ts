@@ -54,6 +54,17 @@ export class Loan {
     this.#owner.kick()
   }
 
+  /** Bytes of content, until there is an answer. */
+  get held(): number {
+    return this.#over ? 0 : this.#bytes
+  }
+
+  /** Gives up for what it holds. */
+  shed(what: Problem): void {
+    this.#chunks = []
+    if (!this.#over) this.#answer(what)
+  }
+
   received(): void {
     this.whole = true
     const { tls, alpn, serverName, remoteAddress, hops, requestIndex } = this.#connection

@@ -23,6 +23,10 @@ export interface Protocol {
   flush(): void
   /** Whether more may be decrypted: what lies behind a request that cannot be served yet stays sealed. */
   readonly wantsInput: boolean
+  /** Bytes that are kept because of the client: received and not taken by a function, and output that waits in the protocol. */
+  readonly held: number
+  /** Gives up requests for what they hold: those whose responses have not begun are answered with `what`, the others break off. */
+  shed(what: Problem): void
   /** Bytes received and not yet taken. */
   readonly buffered: number
   /** Nothing is being served: {@link export} is possible. Requests that nobody has accepted may wait. */

@@ -1,3 +1,5 @@
+import { ErrorCode } from '../../http/h2/index.ts'
+import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
 import type { Callee } from '../exchange.ts'
@@ -39,6 +41,19 @@ export class Tunnel {
     this.#call.core.receive(data)
     this.#uncredited += data.length
     this.#go()
+  }
+
+  /** Bytes of messages in either direction. */
+  get held(): number {
+    return this.#call.core.held + this.#unsent.length
+  }
+
+  /** Gives up for what it holds: there is no answer within a WebSocket that its client would take. */
+  shed(what: Problem): void {
+    if (this.#over) return
+    this.cancel(new Error(what.detail))
+    this.#owner.http.reset(this.#streamId, ErrorCode.ENHANCE_YOUR_CALM)
+    this.#owner.ended(this.#streamId)
   }
 
   /** The client ends its side without a close frame. */

@@ -1,5 +1,6 @@
 import { parseTarget } from '../../http/h1/target.ts'
 import type { RequestHead } from '../../http/message.ts'
+import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Protocol, ProtocolOwner } from './protocol.ts'
@@ -59,6 +60,14 @@ export class WebSocket implements Protocol {
 
   get wantsInput(): boolean {
     return !this.#call.working && !this.#call.full && !this.#held
+  }
+
+  get held(): number {
+    return this.#call.core.held
+  }
+
+  shed(what: Problem): void {
+    this.#owner.destroy(new Error(what.detail))
   }
 
   get buffered(): number {

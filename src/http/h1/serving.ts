@@ -10,7 +10,7 @@ import {
   reasonOf,
   type ServingContext,
 } from '../serving.ts'
-import { HttpTimers, timerProblem } from '../timers.ts'
+import { expiryProblem, HttpTimers } from '../timers.ts'
 import { type Announced, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { type H1Event, H1Server } from './server.ts'
@@ -113,7 +113,7 @@ export class H1Serving implements HttpServing {
     const timer = this.timers.expired(this.context.now())
     if (timer === undefined) return
     this.timers.stop(timer)
-    const ordinary = timerProblem(timer, this.context.timers[timer])
+    const ordinary = expiryProblem(timer, this.context.timers)
     if (ordinary === undefined) {
       this.#end()
       this.context.wake()
@@ -129,8 +129,12 @@ export class H1Serving implements HttpServing {
   pump(): void {
     if (this.#pumping) return
     this.#pumping = true
+    const { goesOn } = this.context
+    let yields = false
     try {
       while (!this.#over) {
+        yields = goesOn?.() === false
+        if (yields) break
         const exchange = this.#exchange
         if (exchange === undefined ? this.#outBytes >= OUTPUT : !exchange.wantsContent) break
         const event = this.http.next()
@@ -142,7 +146,7 @@ export class H1Serving implements HttpServing {
     }
     if (!this.#over && this.#tunnel === undefined) {
       if (this.http.shouldClose) this.#end()
-      else if (this.#finished) this.#afterEnd()
+      else if (this.#finished && !yields) this.#afterEnd()
       else this.#watch()
     }
     // What was said meanwhile was said in silence.
@@ -231,7 +235,7 @@ export class H1Serving implements HttpServing {
   #answer(fault: HttpFault, view: ResponseView): void {
     const now = this.context.date()
     // A client that is waited for in vain must not be taken for one that goes on.
-    const closes = fault.timer === 'headers' || fault.timer === 'request-body'
+    const closes = fault.timer !== undefined && fault.timer !== 'handler'
     const answer = closes ? { ...view, headers: [...(view.headers ?? []), CLOSE] } : view
     const send = (one: ResponseView): void =>
       this.send(this.http.idle ? this.http.refuse(one, now) : this.http.reply(one, now))
@@ -254,6 +258,7 @@ export class H1Serving implements HttpServing {
         return
       case 'body': {
         const now = this.context.now()
+        this.timers.content(event.data.length, now)
         this.timers.start('request-body', now)
         this.timers.prolong('handler', now)
         this.#exchange?.data(event.data)

@@ -39,7 +39,7 @@ export abstract class H2Connection {
   protected lastStreamId: number
   protected goawaySent: number | undefined
   protected goawayReceived: number | undefined
-  readonly #decoder: HpackDecoder
+  protected readonly decoder: HpackDecoder
   readonly #receiver: Receiver
   readonly #resets: Set<number>
   #events: H2Event[] = []
@@ -62,7 +62,7 @@ export abstract class H2Connection {
       drained: ({ id }: Stream) => this.report({ type: 'drain', streamId: id }),
     }
     this.sender = new Sender(limits, duties, state)
-    this.#decoder = new HpackDecoder(INITIAL_SETTINGS.headerTableSize, state?.decoder)
+    this.decoder = new HpackDecoder(INITIAL_SETTINGS.headerTableSize, state?.decoder)
     this.spent = { ...(state?.spent ?? { resets: 0, control: 0, empty: 0 }) }
     this.lastStreamId = state?.lastStreamId ?? 0
     this.goawaySent = state?.goawaySent
@@ -174,7 +174,7 @@ export abstract class H2Connection {
       settingsWaited: Math.round(this.#settingsWaited),
       settings: { ...this.settings },
       peerSettings: { ...this.sender.peer },
-      decoder: this.#decoder.export(),
+      decoder: this.decoder.export(),
       encoder: this.sender.encoder.export(),
       sendWindow: this.sender.window,
       ...this.#receiver.window,
@@ -306,8 +306,8 @@ export abstract class H2Connection {
 
   #onBlock({ streamId, endStream, bytes, start, end }: FrameReader): void {
     // Whatever becomes of the stream, the tables of both sides have to stay the same.
-    const list = this.#decoder.decode(bytes, start, end, this.settings.maxHeaderListSize)
-    const { oversized } = this.#decoder
+    const list = this.decoder.decode(bytes, start, end, this.settings.maxHeaderListSize)
+    const { oversized } = this.decoder
     const known = this.streams.get(streamId)
     if (known === undefined && streamId <= this.lastStreamId && streamId & 1) {
       this.#onClosed(streamId, 'recv H')
@@ -355,7 +355,7 @@ export abstract class H2Connection {
     this.#acknowledged = true
     const change = this.settings.initialWindowSize - INITIAL_SETTINGS.initialWindowSize
     for (const stream of this.streams.values()) stream.receiveWindow += change
-    this.#decoder.setLimit(this.settings.headerTableSize)
+    this.decoder.setLimit(this.settings.headerTableSize)
   }
 
   #onPing(ack: boolean, payload: Uint8Array): void {

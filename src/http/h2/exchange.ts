@@ -12,7 +12,7 @@ import {
   NOBODY,
   reasonOf,
 } from '../serving.ts'
-import { HttpTimers, timerProblem } from '../timers.ts'
+import { expiryProblem, HttpTimers } from '../timers.ts'
 import { ErrorCode } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { H2Serving } from './serving.ts'
@@ -94,7 +94,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   data(bytes: Uint8Array, ends: boolean): void {
     if (bytes.length > 0) this.#held.push(bytes)
-    this.#timers.prolong('handler', this.#owner.context.now())
+    const now = this.#owner.context.now()
+    this.#timers.content(bytes.length, now)
+    this.#timers.prolong('handler', now)
     if (ends) this.#trailers = []
     this.#give()
   }
@@ -245,7 +247,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const timer = this.#timers.expired(now)
     if (timer === undefined) return
     const { context } = this.#owner
-    const ordinary = timerProblem(timer, context.timers[timer])
+    const ordinary = expiryProblem(timer, context.timers)
     const { status = 408, detail = '' } = ordinary ?? {}
     this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
   }

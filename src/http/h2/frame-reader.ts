@@ -68,6 +68,11 @@ export class FrameReader implements frames.FrameHeader {
     return this.#queue.length
   }
 
+  /** Bytes of a header block that has begun to come. */
+  get fragment(): number {
+    return this.#block?.fragment.length ?? 0
+  }
+
   /**
    * Reads one frame; a header block is one frame of type HEADERS however many it took.
    * @returns false if it takes more bytes

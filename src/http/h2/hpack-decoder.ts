@@ -67,6 +67,11 @@ export class HpackDecoder {
     return list
   }
 
+  /** Bytes that its table counts for (RFC 7541, Section 4.1). */
+  get size(): number {
+    return this.#table.size
+  }
+
   /** The decoder as a value. */
   export(): HpackState {
     const entries = this.#table.list().map(({ name, value }) => ({ name, value }))

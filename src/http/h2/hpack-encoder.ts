@@ -117,6 +117,11 @@ export class HpackEncoder {
     writeString(output, value)
   }
 
+  /** Bytes that its table counts for (RFC 7541, Section 4.1). */
+  get size(): number {
+    return this.#table.size
+  }
+
   /** The encoder as a value. */
   export(): HpackState {
     const entries = this.#table.list().map(({ name, value }) => ({ name, value }))

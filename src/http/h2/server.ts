@@ -124,6 +124,42 @@ export class H2Server extends H2Connection {
     } else this.onShutdownPong()
   }
 
+  /**
+   * Bytes that are kept because of the client: input that is not read, output that is not taken or waits for windows, and tables.
+   * What has come behind an unaccepted request is {@link withheld}.
+   */
+  get held(): number {
+    const { frame, decoder, sender } = this
+    return frame.buffered + frame.fragment + this.unsent + decoder.size + sender.encoder.size
+  }
+
+  /** Bytes of an unaccepted request, as HTTP/2 counts its fields, and of what has come behind it. */
+  withheld(streamId: number): number {
+    let bytes = 0
+    for (const event of this.streams.get(streamId)?.announced ?? []) {
+      if (event.type === 'data') bytes += event.data.length
+      else if (event.type === 'request')
+        for (const [name, value] of event.headers) bytes += name.length + value.length + 32
+    }
+    return bytes
+  }
+
+  /** Ends the streams that have more output than that waiting for windows. */
+  shed(most: number): void {
+    const streams = [...this.sender.sending].filter(({ queued }) => queued > most)
+    for (const { id } of streams) this.reset(id, ErrorCode.ENHANCE_YOUR_CALM)
+  }
+
+  /** Ends the connection for what it costs: GOAWAY with ENHANCE_YOUR_CALM. Then send what there is, and close. */
+  calm(reason: string): void {
+    this.goaway(
+      Math.min(this.lastStreamId, this.goawaySent ?? this.lastStreamId),
+      ErrorCode.ENHANCE_YOUR_CALM,
+      utf8(reason),
+    )
+    for (const { id } of [...this.streams.values()]) this.reset(id, ErrorCode.ENHANCE_YOUR_CALM)
+  }
+
   /** Bytes of output that nobody has taken yet, without what waits for windows. */
   get untaken(): number {
     return this.sender.output.length

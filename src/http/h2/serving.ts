@@ -1,3 +1,4 @@
+import { EMPTY } from '../../wire/index.ts'
 import { answerTo, type HttpServing, reasonOf, type ServingContext } from '../serving.ts'
 import { HttpTimers } from '../timers.ts'
 import type { H2Event } from './event.ts'
@@ -16,8 +17,9 @@ export class H2Serving implements HttpServing {
   readonly aborted = false
   readonly #timers: HttpTimers
   readonly #exchanges = new Map<number, H2Exchange>()
-  /** Bytes received before those at hand. */
+  /** Bytes received before those at hand, and those. */
   #received = 0
+  #atHand = 0
   #pulling = false
   #requests = 0
   #ticked: number
@@ -45,8 +47,8 @@ export class H2Serving implements HttpServing {
   receive(bytes: Uint8Array): void {
     if (this.#over) return
     this.http.receive(bytes)
+    this.#atHand += bytes.length
     this.pull()
-    this.#received += bytes.length
   }
 
   takeOutput(): readonly Uint8Array[] {
@@ -99,8 +101,20 @@ export class H2Serving implements HttpServing {
   pull(): void {
     if (this.#pulling) return
     this.#pulling = true
+    const { goesOn } = this.context
     try {
-      for (let event = this.http.next(); event !== undefined; event = this.http.next()) this.#on(event)
+      while (goesOn?.() !== false) {
+        const event = this.http.next()
+        if (event !== undefined) {
+          this.#on(event)
+          continue
+        }
+        this.#received += this.#atHand
+        this.#atHand = 0
+        return
+      }
+      // What is left lies in the caller's memory.
+      this.http.receive(EMPTY)
     } finally {
       this.#pulling = false
     }

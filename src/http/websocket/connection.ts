@@ -160,6 +160,11 @@ export class WebSocketServer {
     return this.#inbound.length
   }
 
+  /** Bytes that are kept: of messages that have not come whole, and of frames that have not been taken. */
+  get held(): number {
+    return this.#inbound.length + (this.#partial?.parts.length ?? 0) + this.#outbound.length
+  }
+
   /** Both sides have said that it is over, or one has broken a rule: send what is there, and close. */
   get over(): boolean {
     return this.#over

@@ -35,6 +35,8 @@ type Callback = (error?: Error | null) => void
 const HANDSHAKE_TIMEOUT = 10_000
 /** Bytes sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
 const WRITE_SIZE = 2 ** 16
+/** Records that are opened at a stretch: a peer may send thousands in one read, and others have their turns meanwhile. */
+const EVENTS = 256
 /** Milliseconds that a peer has to take our fatal alert. */
 const LINGER = 1000
 
@@ -64,6 +66,10 @@ export class TlsDuplex extends Duplex {
   /** Of the write in hand. */
   #callback: Callback | undefined
   #earlyBytes = 0
+  /** Something that was read waits for our next turn of the event loop. */
+  #resting: NodeJS.Immediate | undefined
+  /** Nobody reads on. */
+  #full = false
   /** A fatal alert of ours is on its way: the stream is not to be torn down over it. */
   #lingering = false
 
@@ -201,7 +207,13 @@ export class TlsDuplex extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#stream.destroyed && !this.#session.waiting) this.#stream.resume()
+    this.#full = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (this.#stream.destroyed || this.#session.waiting || this.#full || this.#resting !== undefined) return
+    this.#stream.resume()
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
@@ -230,6 +242,7 @@ export class TlsDuplex extends Duplex {
   override _destroy(error: Error | null, callback: Callback): void {
     clearTimeout(this.#handshakeTimer)
     clearTimeout(this.#idleTimer)
+    clearImmediate(this.#resting)
     this.#waiting = undefined
     this.#complete(error ?? new TlsStreamError('ERR_TLS_STREAM_CLOSED', 'destroyed in the middle of a write'))
     if (this.#lingering) linger(this.#stream)
@@ -296,13 +309,29 @@ export class TlsDuplex extends Duplex {
     this.#touch()
     this.#session.feed(view(chunk))
     // A listener may write, and a stream may answer at once: then the inner call takes the events that are left.
-    while (!this.destroyed) {
-      const event = this.#session.next()
-      if (event === undefined) break
-      this.#handle(event)
+    for (let events = 0; !this.destroyed && this.#resting === undefined; events++) {
+      if (events === EVENTS) this.#rest()
+      else {
+        const event = this.#session.next()
+        if (event === undefined) break
+        this.#handle(event)
+      }
     }
+    if (!this.destroyed && this.#resting !== undefined) this.#session.settle()
     // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays bounded.
     if (!this.destroyed && !(this.#secure && this.#stream.writableNeedDrain)) this.#flush()
+  }
+
+  #rest(): void {
+    this.#stream.pause()
+    this.#resting = setImmediate(() => {
+      this.#resting = undefined
+      this.#receive(new Uint8Array(0))
+      if (this.destroyed || this.#resting !== undefined) return
+      if (this.#stream.readableEnded) this.#streamEnded()
+      if (this.#stream.destroyed) this.#streamClosed()
+      else this.#readOn()
+    })
   }
 
   #handle(event: SessionEvent): void {
@@ -316,7 +345,10 @@ export class TlsDuplex extends Duplex {
       case 'application_data':
         if (event.early) this.#earlyBytes += event.data.length
         // Nobody may read before the handshake is over, which must come through; early data is bounded.
-        if (!this.push(event.data) && this.#secure) this.#stream.pause()
+        if (!this.push(event.data) && this.#secure) {
+          this.#full = true
+          this.#stream.pause()
+        }
         return
       case 'early_data':
         this.emit('earlyData', event.accepted)
@@ -360,10 +392,12 @@ export class TlsDuplex extends Duplex {
   }
 
   #streamEnded(): void {
-    if (!this.#readClosed) this.destroy(truncated(this.#secure))
+    if (!this.#readClosed && this.#resting === undefined) this.destroy(truncated(this.#secure))
   }
 
   #streamClosed(): void {
+    // What has come before is looked at first.
+    if (this.#resting !== undefined) return
     if (!this.#readClosed) this.destroy(truncated(this.#secure))
     else if (!this.#writeFinished) {
       this.destroy(

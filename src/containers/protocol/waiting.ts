@@ -1,0 +1,29 @@
+import type { RequestHead } from '../../http/message.ts'
+import type { AnnouncedRequest } from './call.ts'
+import type { ProtocolOwner } from './protocol.ts'
+
+/** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
+export interface Waiting {
+  readonly request: AnnouncedRequest
+  readonly head: RequestHead
+  readonly functionName: string
+  /** As {@link steadyNow}. */
+  readonly since: number
+}
+
+/** The requests of one connection that have not been accepted, by stream. */
+export class WaitingRequests extends Map<number, Waiting> {
+  /** Those that are not for a function without a container: such wait for one, if not for ever. */
+  reachable({ host, patience }: ProtocolOwner): (readonly [number, Waiting])[] {
+    if (this.size === 0) {
+      patience.stop('container')
+      return []
+    }
+    const reachable = [...this].filter(
+      ([, { functionName }]) => functionName === host.functionName || host.reaches(functionName),
+    )
+    if (reachable.length < this.size) patience.wait('container')
+    else patience.stop('container')
+    return reachable
+  }
+}
