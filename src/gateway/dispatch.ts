@@ -1,4 +1,6 @@
+import { steadyNow } from '../containers/clock.ts'
 import { Roster } from '../containers/roster.ts'
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
 
@@ -8,6 +10,8 @@ export const HERE = 'it lives there already'
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
+  /** Bytes of it that are kept for nothing else. */
+  readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
   send(target: Peer, settle: (release: Release) => void): void
   /** That container has it. */
@@ -20,12 +24,31 @@ export interface Consignment {
   unwanted(reason: string): void
 }
 
-/** One consignment on its way. */
-interface Delivery {
+/** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
+class Delivery implements Holder {
   readonly consignment: Consignment
-  /** Containers that have refused it. */
-  readonly refusedBy: Set<number>
   readonly until: number
+  /** Containers that have refused it. */
+  readonly refusedBy = new Set<number>()
+  readonly account: Account
+  readonly progress = 0
+  readonly shed: () => boolean
+
+  constructor(
+    consignment: Consignment,
+    until: number,
+    memory: MemoryBudget,
+    shed: (one: Delivery) => boolean,
+  ) {
+    this.consignment = consignment
+    this.until = until
+    this.shed = () => shed(this)
+    this.account = memory.open(this)
+  }
+
+  weigh(): number {
+    return this.consignment.bytes
+  }
 }
 
 /** Finds a container for what comes to the gateway: one after the other until one takes it, and waits a moment if there is none. */
@@ -34,9 +57,12 @@ export class Dispatch {
   readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
 
-  /** @param holdMilliseconds for a container to become ready */
-  constructor(holdMilliseconds: number) {
+  readonly #memory: MemoryBudget
+
+  /** @param holdMilliseconds for a container to become ready @param memory what connections hold together */
+  constructor(holdMilliseconds: number, memory: MemoryBudget) {
     this.#holdMilliseconds = holdMilliseconds
+    this.#memory = memory
   }
 
   /** Consignments that wait for a container. */
@@ -69,13 +95,27 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    this.#deliver({ consignment, refusedBy: new Set(), until: performance.now() + this.#holdMilliseconds })
+    const until = performance.now() + this.#holdMilliseconds
+    const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
+    delivery.account.weigh(steadyNow())
+    this.#deliver(delivery)
+  }
+
+  #shed(delivery: Delivery): boolean {
+    if (!this.#held.has(delivery)) return false
+    this.#unwanted(delivery, 'it has held most for longest of gateway.limits.memoryBytes')
+    return true
+  }
+
+  #unwanted(delivery: Delivery, reason: string): void {
+    this.#held.delete(delivery)
+    delivery.account.close()
+    delivery.consignment.unwanted(reason)
   }
 
   /** Gives up what waits. */
   close(): void {
-    for (const { consignment } of this.#held) consignment.unwanted('the gateway stops')
-    this.#held.clear()
+    for (const delivery of [...this.#held]) this.#unwanted(delivery, 'the gateway stops')
   }
 
   #deliver(delivery: Delivery): void {
@@ -86,7 +126,8 @@ export class Dispatch {
   }
 
   #settle(delivery: Delivery, target: Peer, release: Release): void {
-    const { consignment, refusedBy } = delivery
+    const { consignment, refusedBy, account } = delivery
+    if (release.state !== 'owned') account.close()
     switch (release.state) {
       case 'gone':
         consignment.accepted(target)
@@ -109,9 +150,7 @@ export class Dispatch {
   #hold(delivery: Delivery): void {
     const left = delivery.until - performance.now()
     if (left <= 0) {
-      delivery.consignment.unwanted(
-        `no container of the function ${delivery.consignment.functionName} is ready`,
-      )
+      this.#unwanted(delivery, `no container of the function ${delivery.consignment.functionName} is ready`)
       return
     }
     this.#held.add(delivery)

@@ -323,6 +323,7 @@ export class Duplicates {
     entry.from = found
     this.#dispatch.deliver({
       functionName,
+      bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         entry.generation++
         entry.holder = { id, generation: entry.generation }

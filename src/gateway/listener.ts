@@ -1,5 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { steadyNow } from '../containers/clock.ts'
 import { H1Server } from '../http/h1/index.ts'
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
@@ -30,6 +32,10 @@ export interface ListenerOptions<T> {
   readonly timeout: number
   /** Connections that may be opening at once. */
   readonly limit: number
+  /** What they hold together with others. */
+  readonly memory: MemoryBudget
+  /** The last words to one that is given up for what it holds. */
+  readonly crowded: () => Uint8Array
   readonly onOpening: (opening: Opening<T>) => void
   readonly onDropped: (reason: string) => void
 }
@@ -87,7 +93,7 @@ export class Listener<T> {
   #accept(socket: Socket): void {
     // Node reports errors of a socket that nobody reads yet, too.
     socket.on('error', () => {})
-    const { judge, timeout, limit, onDropped } = this.#options
+    const { judge, timeout, limit, memory, crowded, onDropped } = this.#options
     if (this.#opening.size >= limit) {
       socket.destroy()
       onDropped('too many connections are opening')
@@ -102,15 +108,40 @@ export class Listener<T> {
       return
     }
     this.#opening.add(stream)
-    const timer = setTimeout(() => this.#drop(stream, timer, 'the first bytes did not come in time'), timeout)
+    const timer = setTimeout(() => drop('the first bytes did not come in time'), timeout)
+    const drop = (reason: string): void => {
+      account?.close()
+      this.#drop(stream, timer, reason)
+    }
     const decide = judge()
     let inbound: Uint8Array = EMPTY
     let patience: NodeJS.Timeout | undefined
+    // Most say all in one piece, and need none.
+    let account: Account | undefined
+    const turnAway = (bytes: Uint8Array, reason: string): void => {
+      clearTimeout(timer)
+      clearTimeout(patience)
+      account?.close()
+      this.#opening.delete(stream)
+      onDropped(reason)
+      answer(stream, bytes)
+    }
+    const holder: Holder = {
+      weigh: () => (this.#opening.has(stream) ? inbound.length : 0),
+      get progress() {
+        return inbound.length
+      },
+      shed: () => {
+        if (this.#opening.has(stream)) turnAway(crowded(), 'its beginning has held most for longest')
+        return true
+      },
+    }
     const open = (to: T): void => {
       clearTimeout(timer)
       clearTimeout(patience)
       // It may have been dropped while we were patient.
       if (!this.#opening.delete(stream)) return
+      account?.close()
       stream.pause()
       this.#options.onOpening({ stream, inbound, to })
     }
@@ -122,20 +153,18 @@ export class Listener<T> {
           const { otherwise } = judgement
           if (otherwise !== undefined)
             patience ??= setTimeout(() => open(otherwise.to), otherwise.milliseconds)
+          account ??= memory.open(holder)
+          account.weigh(steadyNow())
           return
         }
         if (judgement.kind === 'route') {
           open(judgement.to)
           return
         }
-        clearTimeout(timer)
-        clearTimeout(patience)
-        this.#opening.delete(stream)
-        onDropped(judgement.reason)
-        answer(stream, judgement.bytes)
+        turnAway(judgement.bytes, judgement.reason)
       },
-      end: () => this.#drop(stream, timer, 'the client closed before it said where to'),
-      error: error => this.#drop(stream, timer, error.code),
+      end: () => drop('the client closed before it said where to'),
+      error: error => drop(error.code),
     })
   }
 

@@ -1,3 +1,4 @@
+import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import { clientExtension } from '../transfer/extensions.ts'
 import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
@@ -15,6 +16,8 @@ import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
+  /** What connections hold in this gateway together. */
+  readonly memory: MemoryBudget
   readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
   unclean(target: string, end: Unclean): void
@@ -176,6 +179,10 @@ export class Relays implements RelayedOwner {
     return this.#connections.size
   }
 
+  get memory(): MemoryBudget {
+    return this.#owner.memory
+  }
+
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void {
     const known = this.#connections.get(connection)
     if (known === undefined) return
@@ -191,7 +198,8 @@ export class Relays implements RelayedOwner {
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
     const session = { sessionId: known.sessionId, generation: known.generation }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    const bytes = sealed.length + retained.length
+    this.#give(connection, known, functionName, bytes, ([, theirs], target, settle) =>
       this.#courier.sendTakeOver(target, session, takeOver, theirs, settle),
     )
   }
@@ -211,7 +219,7 @@ export class Relays implements RelayedOwner {
     const envelope = tls
       ? { ...freshTls(fresh), generation: known.generation, extensions: [leg, ...client] }
       : { ...freshHttp(fresh), extensions: [...client] }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    this.#give(connection, known, functionName, inbound.length, ([, theirs], target, settle) =>
       this.#courier.send(target, envelope, theirs, settle),
     )
   }
@@ -220,6 +228,7 @@ export class Relays implements RelayedOwner {
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
     const noLeg = (error: unknown): void =>
@@ -233,14 +242,15 @@ export class Relays implements RelayedOwner {
       return
     }
     if (pair instanceof Promise)
-      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
-    else this.#giveOver(connection, known, functionName, pair, send)
+      pair.then(opened => this.#giveOver(connection, known, functionName, bytes, opened, send), noLeg)
+    else this.#giveOver(connection, known, functionName, bytes, pair, send)
   }
 
   #giveOver(
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     pair: Pair,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
@@ -248,6 +258,7 @@ export class Relays implements RelayedOwner {
     connection.newLeg(ours)
     this.#dispatch.deliver({
       functionName,
+      bytes,
       send: ({ id }, settle) => send(pair, id, settle),
       accepted: () => {
         theirs.close()
