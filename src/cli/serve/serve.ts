@@ -16,7 +16,7 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { serve as serveHttp } from '../../transport/serve.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { say } from '../output.ts'
+import { outlastOutput, say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { application } from './application.ts'
@@ -53,6 +53,7 @@ export async function serve(args: readonly string[]): Promise<void> {
     const why = code === 'EADDRINUSE' ? 'somebody listens there already' : String(code)
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
+  outlastOutput()
   const address = server.address() as AddressInfo
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
