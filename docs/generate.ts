@@ -80,7 +80,7 @@ follows, which the supervisor gives to each process that it starts: whose id a m
 between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
 seal, and a ticket that nobody else has seen.
 Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
-\`parcel\` (the client's connection), \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the gateway's file of slots), two with
+\`parcel\` (the client's connection), \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the receiver's file of slots), two with
 \`relayed\` (the client's connection and the gateway's end of the leg).
 
 ${code(describe(CONTROL))}
@@ -98,7 +98,8 @@ ${code(describe(RelayedState))}
 
 ## Slots
 
-With \`duplicate: true\` an envelope bears an extension of type 2, a \`SlotExtension\`. The gateway's file, which the message \`slots\` brings with a \`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for a \`SlotHeader\` of each slot; at the next multiple of 4096,
+With \`duplicate: true\` an envelope bears an extension of type 5, a \`SlotExtension\`. The file that the gateway shares with a container, which the message \`slots\` brings with a
+\`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for a \`SlotHeader\` of each slot; at the next multiple of 4096,
 two areas of ${AREA_LENGTH} bytes for a \`SlotCheckpoint\` of each slot, of which the one with an even sequence number is the first. Each is a frame: CRC-32 of all that follows (4 bytes), length of the content (4), sequence number (4), content. The file belongs to the processes of
 one machine that run now: it has no version.
 

@@ -39,6 +39,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
+  /** That in hexadecimal. */
+  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -66,6 +68,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.host = host
     this.#stream = stream
     this.sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -88,9 +91,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** The session id in hexadecimal. */
-  get id(): string {
-    return hex(this.sessionId)
+  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  get onLeg(): boolean {
+    return this.#survival?.shared === false && this.phase !== 'frozen'
   }
 
   /** Starts reading, and serves what came with the envelope. */
@@ -300,7 +303,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
+    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -335,8 +338,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
-    this.#survival?.claim()
     this.generation = envelope.generation
+    this.#survival?.claim()
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'

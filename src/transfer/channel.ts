@@ -42,6 +42,8 @@ export interface Channel {
 
   /** Makes a peer known by our end of the pair, which is taken over. */
   addPeer(id: number, ends: readonly Descriptor[]): void
+  /** Takes what has come from that peer by now; {@link onMessage} is called before this returns. */
+  poll(id: number): void
   /** Gives the pair up with a peer that breaks the rules; {@link onLost} is called. */
   cut(id: number, reason: string): void
   /**

@@ -3,9 +3,11 @@ import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
 import {
+  type Consignment,
   type ControlMessage,
   decodeControl,
   encodeControl,
+  isConsignment,
   maySay,
   PARCEL_TICKET_LENGTH,
   type Peer,
@@ -65,8 +67,6 @@ export interface CourierHandlers {
   /** Something that a peer said makes no sense; nothing has been done. Not told of each, of a peer that goes on. */
   nonsense(from: number, reason: string): void
 }
-
-type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
 
 /**
  * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
@@ -165,10 +165,24 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, performance.now(), settle)
+    this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
+  }
+
+  /**
+   * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need not be the one
+   * that was written first: what somebody else did before a message was sent may be said in another pair.
+   * @param except of that peer, whose message is being taken
+   */
+  catchUp(except: number): void {
+    for (const id of [...this.#channel.peers]) if (id !== except) this.#channel.poll(id)
+  }
+
+  /** A target offers a session back that we have in custody for it: see {@link Custody.concede}. */
+  concede(target: number, session: SealAssociated): boolean {
+    return this.#custody.concede(target, session)
   }
 
   /** Seals keys to a peer and sends them. @returns false if that peer is not there */
@@ -343,6 +357,8 @@ export class Courier {
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
     const wanted = message.kind === 'relayed' ? 2 : 1
     for (const other of descriptors.slice(wanted)) other.close()
+    // It follows a death: what the dead one has sent comes first, a session or the key of a checkpoint.
+    if (message.kind === 'takeOver') this.catchUp(from)
     const arrival = this.#open(from, message, descriptors)
     const { ticket } = message
     if (arrival === undefined) {
@@ -426,9 +442,4 @@ export class Courier {
 
 function notFrom({ kind }: Consignment, speaker: Speaker | undefined): NonNullable<Arrival> {
   return { reason: 'role', detail: `no ${kind} is taken from a ${speaker ?? 'stranger'}` }
-}
-
-/** Whether a message carries a connection, for which a verdict is due. */
-function isConsignment(message: ControlMessage): message is Consignment {
-  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
 }

@@ -140,11 +140,15 @@ export class Http2 implements Protocol, CallOwner {
       this.#waiting.delete(streamId)
       this.#answer(streamId, what)
     }
-    if (shed(this.#streams, what, refuse)) return
-    this.#failed = true
-    this.http.calm(what.name)
-    this.cancel(new Error(what.detail))
-    this.#owner.goodbye()
+    const before = this.held
+    if (!shed(this.#streams, what, refuse)) {
+      this.#failed = true
+      this.http.calm(what.name)
+      this.cancel(new Error(what.detail))
+    } else if (this.held < before) return
+    // What is left are tables, which only the end of the connection gives back.
+    if (this.#failed || (this.quiet && this.#waiting.size === 0)) this.#owner.goodbye()
+    else this.drain()
   }
 
   get #streams(): Streams {

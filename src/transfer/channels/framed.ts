@@ -86,6 +86,9 @@ export abstract class FramedChannel implements Channel {
     this.#exchanges.delete(id)
   }
 
+  /** Where all comes by one way, in its order, nothing is left behind. */
+  poll(_id: number): void {}
+
   cut(id: number, reason: string): void {
     this.lose(id, reason)
   }

@@ -121,6 +121,11 @@ export class NativeChannel extends FramedChannel {
     super.forget(id)
   }
 
+  override poll(id: number): void {
+    const link = this.#links.get(id)
+    if (link !== undefined) this.#takeRest(link, BATCH)
+  }
+
   override cut(id: number, reason: string): void {
     const link = this.#links.get(id)
     if (link !== undefined) this.#shut(link)
@@ -184,8 +189,8 @@ export class NativeChannel extends FramedChannel {
     }
   }
 
-  #takeRest(link: Link): void {
-    for (let i = 0; i < LAST && this.#receiveOne(link); i++);
+  #takeRest(link: Link, most = LAST): void {
+    for (let i = 0; i < most && this.#receiveOne(link); i++);
   }
 
   /** Whether there may be more. */
