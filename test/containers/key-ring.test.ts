@@ -17,6 +17,7 @@ const contents = {
   alpn: undefined,
   maxEarlyData: 1000,
   peerCertificate: undefined,
+  peerIntermediates: [],
 }
 const seal = (from: KeyRing) => from.tickets.seal(contents, node.random)
 

@@ -18,6 +18,7 @@ const contents: TicketContents = {
   alpn: 'http/1.1',
   maxEarlyData: 1000,
   peerCertificate: undefined,
+  peerIntermediates: [],
 }
 
 describe.each(providers)('$name: a sealed ticket', provider => {
