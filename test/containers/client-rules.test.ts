@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { demandOf } from '../../src/containers/client-rules.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
 import { hex } from '../../src/wire/index.ts'
 import { type Entity, makeEntity, TODAY } from '../tls13/io/certificates.ts'
 
@@ -18,7 +19,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 function digest(functionName: string, ...authorities: readonly Entity[]): string {
   const file = join(directory, 'authorities.crt')
   writeFileSync(file, `a comment\n${authorities.map(({ pem }) => pem).join('\n\n')}\n`)
-  return hex(demandOf(functionName, authorities.length === 0 ? undefined : file).digest)
+  return hex(demandOf(node, functionName, authorities.length === 0 ? undefined : file).digest)
 }
 
 it('the rules of a function are its name, whether it demands certificates, and whose', () => {
@@ -37,9 +38,9 @@ it('the rules of a function are its name, whether it demands certificates, and w
 })
 
 it('who demands nothing has no verifier; who does judges by what the file holds', () => {
-  expect(demandOf('echo', undefined).clientCertificates).toBeUndefined()
+  expect(demandOf(node, 'echo', undefined).clientCertificates).toBeUndefined()
   digest('echo', one)
-  const { clientCertificates } = demandOf('echo', join(directory, 'authorities.crt'))
+  const { clientCertificates } = demandOf(node, 'echo', join(directory, 'authorities.crt'))
   expect(clientCertificates?.required).toBe(true)
   const verify = clientCertificates!.verify as Exclude<typeof clientCertificates, undefined>['verify']
   if (verify === 'ask') throw new Error('it judges itself')
@@ -49,7 +50,7 @@ it('who demands nothing has no verifier; who does judges by what the file holds'
 
 it('a file that holds no certificate, or is none, is named', () => {
   const file = join(directory, 'none.crt')
-  expect(() => demandOf('echo', file)).toThrow(`clientAuthorities ${file}: ENOENT`)
+  expect(() => demandOf(node, 'echo', file)).toThrow(`clientAuthorities ${file}: ENOENT`)
   writeFileSync(file, 'nothing')
-  expect(() => demandOf('echo', file)).toThrow(`${file}: a text that holds no PEM certificate`)
+  expect(() => demandOf(node, 'echo', file)).toThrow(`${file}: a text that holds no PEM certificate`)
 })
