@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
+import { reasonOf } from '../../http/serving.ts'
 import {
   type Certificate,
   type CryptoProvider,
@@ -69,7 +70,8 @@ function accept(socket: Socket, config: ServerConfig): void {
   connection.on('error', error => say(`a connection ended: ${error.message}`))
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
-    serveHttp(connection, application(described), { limits: LIMITS })
+    const onFault = (error: unknown): void => say(`a connection failed: ${reasonOf(error)}`)
+    serveHttp(connection, application(described), { limits: LIMITS, onFault })
   })
 }
 
