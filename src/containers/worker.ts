@@ -82,7 +82,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing),
+      tls: tlsConfig(settings, provider, keyRing, text => log.warn(text)),
       routes: settings.routes,
       limits: {
         timers: settings.timers,
@@ -148,6 +148,7 @@ function tlsConfig(
   { certificate, tls, http2, clientAuthorities }: WorkerSettings,
   given: ServerConfig['provider'],
   keyRing: KeyRing,
+  warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
   const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
@@ -166,7 +167,7 @@ function tlsConfig(
             lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
           },
         }),
-    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
   }
 }
 

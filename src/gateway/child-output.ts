@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { Allowance } from './allowance.ts'
 import { Lines } from './lines.ts'
+import { Throttle } from './throttle.ts'
 
 /** Takes one line for the log, with its end. Must neither throw nor block. */
 export type LogSink = (line: string) => void
@@ -36,10 +36,10 @@ export async function readOutput(
   const { stdout, stderr } = child
   // There are none if it could not be started.
   if (!stdout || !stderr) return
-  const allowance = new Allowance(rate, BURST, performance.now())
+  const throttle = new Throttle(rate, BURST, performance.now())
   await Promise.all([
-    follow(stdout, 'stdout', child, source, allowance, sink),
-    follow(stderr, 'stderr', child, source, allowance, sink),
+    follow(stdout, 'stdout', child, source, throttle, sink),
+    follow(stderr, 'stderr', child, source, throttle, sink),
   ])
 }
 
@@ -48,7 +48,7 @@ function follow(
   stream: 'stdout' | 'stderr',
   child: ChildProcess,
   source: OutputSource,
-  allowance: Allowance,
+  throttle: Throttle,
   sink: LogSink,
 ): Promise<void> {
   const lines = new Lines(LINE_LIMIT)
@@ -59,7 +59,7 @@ function follow(
   }
   from.on('data', (bytes: Uint8Array) => {
     for (const line of lines.push(bytes)) take(line)
-    const pause = allowance.take(bytes.length, performance.now())
+    const pause = throttle.take(bytes.length, performance.now())
     if (pause === 0 || ended) return
     from.pause()
     clearTimeout(waiting)

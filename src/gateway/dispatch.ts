@@ -3,6 +3,7 @@ import { Roster } from '../containers/roster.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
+import { Guard } from '../transport/guard.ts'
 
 /** Why no other container is asked: a container says that what it is offered lives there. */
 export const HERE = 'it lives there already'
@@ -22,6 +23,8 @@ export interface Consignment {
   refused(target: Peer, release: Release & { readonly state: 'owned' }): void
   /** No container has taken it in time. Not called after {@link accepted} or {@link lost}. */
   unwanted(reason: string): void
+  /** One of these has thrown, which must end what it is about and nothing else. */
+  failed(error: unknown): void
 }
 
 /** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
@@ -110,7 +113,7 @@ export class Dispatch {
   #unwanted(delivery: Delivery, reason: string): void {
     this.#held.delete(delivery)
     delivery.account.close()
-    delivery.consignment.unwanted(reason)
+    this.#guardOf(delivery).run(() => delivery.consignment.unwanted(reason))
   }
 
   /** Gives up what waits. */
@@ -120,9 +123,25 @@ export class Dispatch {
 
   #deliver(delivery: Delivery): void {
     const { consignment, refusedBy } = delivery
-    const target = this.#containers.choose(consignment.functionName, refusedBy)
-    if (target === undefined) this.#hold(delivery)
-    else consignment.send(target, release => this.#settle(delivery, target, release))
+    const guard = this.#guardOf(delivery)
+    guard.run(() => {
+      const target = this.#containers.choose(consignment.functionName, refusedBy)
+      if (target === undefined) this.#hold(delivery)
+      else
+        consignment.send(
+          target,
+          guard.entrance((release: Release) => this.#settle(delivery, target, release)),
+        )
+    })
+  }
+
+  /** What is thrown over one of them ends that one. */
+  #guardOf(delivery: Delivery): Guard {
+    return new Guard(error => {
+      this.#held.delete(delivery)
+      delivery.account.close()
+      delivery.consignment.failed(error)
+    })
   }
 
   #settle(delivery: Delivery, target: Peer, release: Release): void {

@@ -114,6 +114,7 @@ export class Gateway {
       limit: options.openingLimit,
       memory: this.memory,
       onDropped: (reason: string) => this.#dropped(reason),
+      onFault: (error: unknown) => this.#fault(error),
     }
     this.#http = new Listener({
       ...common,
@@ -348,12 +349,23 @@ export class Gateway {
         stream.unlift()
         this.#giveUp(stream, tls, functionName, reason, fresh.inbound)
       },
+      failed: error => {
+        stream.shutdown()
+        duplicate?.drop()
+        this.#fault(error)
+      },
     })
   }
 
   #unclean(target: string, { kind, reason }: Unclean): void {
     countUnclean(this.counters, kind)
     this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
+  }
+
+  /** Something was thrown over a connection, and has ended it. */
+  #fault(error: unknown): void {
+    this.#log.error({ err: error }, 'a connection failed, and ends')
+    countUnclean(this.counters, 'failed')
   }
 
   #refused(target: string, verdict: unknown): void {

@@ -5,7 +5,8 @@ import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
-import { adopt, type ByteStream } from '../transfer/stream.ts'
+import { adopt, type ByteStream, type StreamError } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 
 /** What somebody found out about the first bytes of a connection. */
@@ -38,6 +39,8 @@ export interface ListenerOptions<T> {
   readonly crowded: () => Uint8Array
   readonly onOpening: (opening: Opening<T>) => void
   readonly onDropped: (reason: string) => void
+  /** Something was thrown over a connection, which has been closed: a fault of ours. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** Milliseconds that a client has to take a last answer. */
@@ -108,16 +111,23 @@ export class Listener<T> {
       return
     }
     this.#opening.add(stream)
-    const timer = setTimeout(() => drop('the first bytes did not come in time'), timeout)
+    let account: Account | undefined
+    const guard = new Guard(error => {
+      clearTimeout(timer)
+      account?.close()
+      this.#opening.delete(stream)
+      stream.destroy()
+      this.#options.onFault(error)
+    })
     const drop = (reason: string): void => {
       account?.close()
       this.#drop(stream, timer, reason)
     }
+    const late = guard.entrance(() => drop('the first bytes did not come in time'))
+    const timer = setTimeout(late, timeout)
     const decide = judge()
     let inbound: Uint8Array = EMPTY
     let patience: NodeJS.Timeout | undefined
-    // Most say all in one piece, and need none.
-    let account: Account | undefined
     const turnAway = (bytes: Uint8Array, reason: string): void => {
       clearTimeout(timer)
       clearTimeout(patience)
@@ -126,17 +136,20 @@ export class Listener<T> {
       onDropped(reason)
       answer(stream, bytes)
     }
+    const shed = guard.entrance((): void => {
+      if (this.#opening.has(stream)) turnAway(crowded(), 'its beginning has held most for longest')
+    })
     const holder: Holder = {
       weigh: () => (this.#opening.has(stream) ? inbound.length : 0),
       get progress() {
         return inbound.length
       },
       shed: () => {
-        if (this.#opening.has(stream)) turnAway(crowded(), 'its beginning has held most for longest')
+        shed()
         return true
       },
     }
-    const open = (to: T): void => {
+    const open = guard.entrance((to: T): void => {
       clearTimeout(timer)
       clearTimeout(patience)
       // It may have been dropped while we were patient.
@@ -144,9 +157,9 @@ export class Listener<T> {
       account?.close()
       stream.pause()
       this.#options.onOpening({ stream, inbound, to })
-    }
+    })
     stream.read({
-      bytes: view => {
+      bytes: guard.entrance((view: Uint8Array) => {
         inbound = concat(inbound, view)
         const judgement = decide(inbound)
         if (judgement.kind === 'more') {
@@ -162,9 +175,9 @@ export class Listener<T> {
           return
         }
         turnAway(judgement.bytes, judgement.reason)
-      },
-      end: () => drop('the client closed before it said where to'),
-      error: error => drop(error.code),
+      }),
+      end: guard.entrance(() => drop('the client closed before it said where to')),
+      error: guard.entrance((error: StreamError) => drop(error.code)),
     })
   }
 

@@ -1,8 +1,10 @@
 import { steadyNow } from '../containers/clock.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
+import { reasonOf } from '../http/serving.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { EMPTY } from '../wire/index.ts'
 import type { Unclean } from './unclean.ts'
 
@@ -40,6 +42,8 @@ export interface RelayedOwner {
  * record, or as it is where there is no TLS. Whoever cannot take more stops the other side's reading.
  */
 export class Relayed implements Holder {
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly guard = new Guard(error => this.close({ kind: 'failed', reason: reasonOf(error) }))
   readonly #owner: RelayedOwner
   readonly #client: ByteStream
   /** Undefined without TLS: there are no records then, and nobody can take over. */
@@ -76,9 +80,11 @@ export class Relayed implements Holder {
   /** First it loses its cover, as with more than can be retained; if its client does not take what waits for it, it ends. */
   shed(): boolean {
     if (this.#closed || this.#client.state !== 'open') return false
-    this.#relay?.forget()
-    if (this.weigh() > RESIDUE)
-      this.close({ kind: 'broken', reason: 'it has held most for longest of gateway.limits.memoryBytes' })
+    this.guard.run(() => {
+      this.#relay?.forget()
+      if (this.weigh() > RESIDUE)
+        this.close({ kind: 'broken', reason: 'it has held most for longest of gateway.limits.memoryBytes' })
+    })
     return true
   }
 
@@ -108,34 +114,37 @@ export class Relayed implements Holder {
   newLeg(end: Descriptor, unread: Uint8Array = EMPTY): void {
     const leg = openStream(end, { kind: 'raw', readsOn: true, unread })
     this.#leg = leg
-    leg.onDrain = () => {
+    const { guard } = this
+    leg.onDrain = guard.entrance(() => {
       this.#client.resume()
       this.#weigh()
-    }
-    this.#client.onDrain = () => {
+    })
+    this.#client.onDrain = guard.entrance(() => {
       if (this.#closing) this.#lastMoment()
       else this.#leg?.resume()
       this.#weigh()
-    }
+    })
     this.#client.read({
-      bytes: view => this.#fromClient(view),
-      end: () => this.#onClientEnd(),
-      error: () => this.#onClientError(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromClient(view)),
+      end: guard.entrance(() => this.#onClientEnd()),
+      error: guard.entrance(() => this.#onClientError()),
     })
     leg.read({
-      bytes: view => this.#fromLeg(view),
-      end: () => this.#onLegEnd(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromLeg(view)),
+      end: guard.entrance(() => this.#onLegEnd()),
       // The container went while bytes for it were on their way. What it had sent has been read by now.
-      error: () => this.#onLegEnd(),
+      error: guard.entrance(() => this.#onLegEnd()),
     })
     if (this.#clientEnded) leg.end()
   }
 
   /** Lets it finish: its container is told that the client sends no more. */
   drain(): void {
-    this.#clientEnded = true
-    this.#client.pause()
-    if (this.#leg?.state === 'open') this.#leg.end()
+    this.guard.run(() => {
+      this.#clientEnded = true
+      this.#client.pause()
+      if (this.#leg?.state === 'open') this.#leg.end()
+    })
   }
 
   /**
@@ -199,10 +208,13 @@ export class Relayed implements Holder {
     this.#closed = true
     this.#account.close()
     clearTimeout(this.#linger)
-    this.#leg?.destroy()
-    if (unclean === undefined) this.#client.destroy()
-    else this.#client.shutdown()
-    this.#owner.ended(this, unclean)
+    try {
+      this.#leg?.destroy()
+      if (unclean === undefined) this.#client.destroy()
+      else this.#client.shutdown()
+    } finally {
+      this.#owner.ended(this, unclean)
+    }
   }
 
   #fromClient(view: Uint8Array): void {
@@ -276,9 +288,10 @@ export class Relayed implements Holder {
       this.close(undefined)
       return
     }
-    this.#linger = setTimeout(() => {
+    const later = this.guard.entrance(() => {
       if (!queued || patience === 0) this.close(undefined)
       else this.#lastMoment(this.#client.unsent < unsent ? PATIENCE : patience - 1)
-    }, LINGER)
+    })
+    this.#linger = setTimeout(later, LINGER)
   }
 }

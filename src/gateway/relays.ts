@@ -1,5 +1,6 @@
 import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
+import type { Release } from '../transfer/custody.ts'
 import { clientExtension } from '../transfer/extensions.ts'
 import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
 import { openPair, type Pair } from '../transfer/pair.ts'
@@ -96,7 +97,7 @@ export class Relays implements RelayedOwner {
       begun: false,
     }
     this.#connections.set(connection, known)
-    this.#deliver(connection, known, inbound)
+    connection.guard.run(() => this.#deliver(connection, known, inbound))
   }
 
   /** Lets all of them finish: to their containers it looks as if their clients sent no more, and they say goodbye. */
@@ -113,7 +114,8 @@ export class Relays implements RelayedOwner {
     const target = successor()
     for (const [connection, known] of this.#connections) {
       if (target === undefined || this.#leaving.size >= WINDOW) break
-      if (known.settled && !this.#leaving.has(connection)) void this.#giveTo(target, connection, known)
+      if (known.settled && !this.#leaving.has(connection))
+        this.#giveTo(target, connection, known).catch(error => connection.guard.fail(error))
     }
     if (!this.#drained) setTimeout(() => this.handOver(successor), LOOK)
   }
@@ -130,7 +132,7 @@ export class Relays implements RelayedOwner {
     const generation = Math.max(known.generation, connection.generation)
     const { functionName, sessionId } = known
     const state = { ...given.state, functionName }
-    this.#courier.sendRelayed(target, { sessionId, generation }, state, given.descriptors, release => {
+    const settle = connection.guard.entrance((release: Release) => {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
@@ -140,6 +142,7 @@ export class Relays implements RelayedOwner {
         this.#leaving.delete(connection)
       }
     })
+    this.#courier.sendRelayed(target, { sessionId, generation }, state, given.descriptors, settle)
   }
 
   /** Goes on with a connection that another gateway has relayed. */
@@ -242,7 +245,9 @@ export class Relays implements RelayedOwner {
       return
     }
     if (pair instanceof Promise)
-      pair.then(opened => this.#giveOver(connection, known, functionName, bytes, opened, send), noLeg)
+      pair
+        .then(opened => this.#giveOver(connection, known, functionName, bytes, opened, send), noLeg)
+        .catch(error => connection.guard.fail(error))
     else this.#giveOver(connection, known, functionName, bytes, pair, send)
   }
 
@@ -277,6 +282,10 @@ export class Relays implements RelayedOwner {
       unwanted: reason => {
         this.#unwanted(connection, known, reason)
         theirs.close()
+      },
+      failed: error => {
+        theirs.close()
+        connection.guard.fail(error)
       },
     })
   }

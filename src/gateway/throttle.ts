@@ -1,5 +1,5 @@
 /** So many bytes a second, and a few seconds' worth at once. Time is an argument. */
-export class Allowance {
+export class Throttle {
   readonly #rate: number
   readonly #most: number
   #left: number
