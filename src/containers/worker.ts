@@ -83,7 +83,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing, demand),
+      tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
       routes: settings.routes,
       limits: {
         timers: settings.timers,
@@ -141,6 +141,7 @@ function tlsConfig(
   given: ServerConfig['provider'],
   keyRing: KeyRing,
   { clientCertificates }: Demand,
+  warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
   const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
@@ -159,7 +160,7 @@ function tlsConfig(
             lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
           },
         }),
-    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { reasonOf } from '../http/serving.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { type Envelope, LAST_GENERATION } from '../transfer/envelope.ts'
@@ -6,6 +7,7 @@ import { type SlotHeader, slotExtension } from '../transfer/slot.ts'
 import { type FoundCheckpoint, SlotFile } from '../transfer/slot-file.ts'
 import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
 import { follow, type Holder, type Whereabouts } from './trail.ts'
@@ -147,7 +149,7 @@ export class Duplicates {
     if (!this.#alive.delete(id)) return
     for (const entry of [...this.#entries.values()]) {
       // Whatever the gateway offers has been taken from the dead already, and the answer comes.
-      if (!entry.offering) this.#judge(entry, this.#find(entry), id)
+      if (!entry.offering) this.#guardOf(entry).run(() => this.#judge(entry, this.#find(entry), id))
     }
     // What it has said of connections that are in doubt is read once more.
     setTimeout(() => this.#forget(id), 2 * DOUBT).unref()
@@ -230,6 +232,14 @@ export class Duplicates {
     else setTimeout(() => this.#free.push(entry.slot), DOUBT).unref()
   }
 
+  /** What is thrown over one of them ends that one. */
+  #guardOf(entry: Entry): Guard {
+    return new Guard(error => {
+      entry.offering = false
+      this.#end(entry, 'the gateway', { kind: 'failed', reason: reasonOf(error) })
+    })
+  }
+
   /** Ends the connection for everybody. */
   #end(entry: Entry, target: string, end: Unclean): void {
     if (this.#entries.get(entry.slot) !== entry) return
@@ -244,10 +254,7 @@ export class Duplicates {
       const over = this.#files.get(id)?.file.done(this.#fresh, slot => this.#entries.get(slot)?.sessionId)
       for (const slot of over ?? []) {
         const entry = this.#entries.get(slot)
-        if (entry === undefined || entry.offering) continue
-        // It is over if it is for that container to say so.
-        const found = this.#find(entry)
-        if (found.kind === 'done') this.#drop(entry, found.settled)
+        if (entry !== undefined && !entry.offering) this.#guardOf(entry).run(() => this.#closeIfOver(entry))
       }
     }
   }
@@ -265,11 +272,18 @@ export class Duplicates {
     }
   }
 
+  /** It is over if it is for that container to say so. */
+  #closeIfOver(entry: Entry): void {
+    const found = this.#find(entry)
+    if (found.kind === 'done') this.#drop(entry, found.settled)
+  }
+
   #doubt(entry: Entry): void {
-    setTimeout(() => {
+    const decide = this.#guardOf(entry).entrance(() => {
       if (this.#entries.get(entry.slot) !== entry || entry.offering) return
       if (this.#find(entry).kind === 'offered') this.#end(entry, 'a container', IN_DOUBT)
-    }, DOUBT).unref()
+    })
+    setTimeout(decide, DOUBT).unref()
   }
 
   /** What can be gone on from, the newest first: what its holder has left, or nothing more than that has gone on from. */
@@ -323,6 +337,7 @@ export class Duplicates {
     entry.from = found
     this.#dispatch.deliver({
       functionName,
+      bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         entry.generation++
         entry.holder = { id, generation: entry.generation }
@@ -342,6 +357,7 @@ export class Duplicates {
         entry.offering = false
         this.#end(entry, functionName, { kind: 'orphaned', reason })
       },
+      failed: error => this.#guardOf(entry).fail(error),
     })
   }
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Dispatch } from '../../src/gateway/dispatch.ts'
 import { type Duplicate, Duplicates, slotsWithin } from '../../src/gateway/duplicates.ts'
 import type { Unclean } from '../../src/gateway/unclean.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
@@ -51,7 +52,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     ends = []
     shutdowns = 0
     counters = { takenOver: 0 }
-    dispatch = new Dispatch(1000)
+    dispatch = new Dispatch(1000, new MemoryBudget())
     const courier = {
       shareSlots(target: number, { fd }: Descriptor, slots: number) {
         files.set(target, SlotFile.open(Descriptor.fromFd(libc.duplicate(fd)), slots))

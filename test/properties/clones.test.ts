@@ -9,6 +9,7 @@ import { goesOn } from '../../src/containers/slot.ts'
 import { Dispatch } from '../../src/gateway/dispatch.ts'
 import { Duplicates } from '../../src/gateway/duplicates.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
 import type { Peer } from '../../src/transfer/control.ts'
@@ -83,7 +84,7 @@ class World {
   readonly #client = Session.client(clientConfig({ alpn: ['http/1.1'] }))
   readonly #http = new H1Client()
   readonly #counts = { read: 0, written: 0 }
-  readonly #dispatch = new Dispatch(1000)
+  readonly #dispatch = new Dispatch(1000, new MemoryBudget())
   readonly #duplicates: Duplicates
   readonly #libc: Libc
   /** All that has been sealed for successors. */
