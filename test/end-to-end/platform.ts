@@ -276,11 +276,14 @@ export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-/** Leaves a process no room for another descriptor, or for so many. @returns what takes that back */
-export function limitDescriptors(pid: number, spare = 0): () => void {
+/**
+ * Leaves a process no room for another descriptor, or for so many; with `none` not even in place of one that it closes.
+ * @returns what takes that back
+ */
+export function limitDescriptors(pid: number, spare: number | 'none' = 0): () => void {
   const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
-  let free = 0
-  for (let left = spare; taken.has(free) || left-- > 0; ) free++
+  let free = spare === 'none' ? 3 : 0
+  if (spare !== 'none') for (let left = spare; taken.has(free) || left-- > 0; ) free++
   const set = (soft: string): void => {
     const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
       encoding: 'utf8',
