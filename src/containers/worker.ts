@@ -28,9 +28,8 @@ async function main(): Promise<void> {
   let host: Host | undefined
   let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
-    parcel: parcel => host?.take(parcel) ?? (host === undefined ? NOT_READY : undefined),
-    takeOver: (takeOver, session, descriptor) =>
-      host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor),
+    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
+    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
     keys: (bytes, from) => host?.keys(bytes, from),
@@ -77,14 +76,13 @@ async function main(): Promise<void> {
   try {
     host = new Host({
       keyRing,
-      id: settings.id,
       container: settings.name,
       functionName: settings.functionName,
       module: await loadFunction(settings.handler),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing),
+      tls: tlsConfig(settings, provider, keyRing, text => log.warn(text)),
       routes: settings.routes,
       limits: {
         timers: settings.timers,
@@ -150,6 +148,7 @@ function tlsConfig(
   { certificate, tls, http2, clientAuthorities }: WorkerSettings,
   given: ServerConfig['provider'],
   keyRing: KeyRing,
+  warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
   const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
@@ -168,7 +167,7 @@ function tlsConfig(
             lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
           },
         }),
-    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
   }
 }
 

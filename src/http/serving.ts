@@ -143,6 +143,8 @@ export interface ServingContext {
   readonly date: () => number
   /** Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may have changed, outside of other calls. */
   readonly wake: () => void
+  /** Something was thrown where no caller is left to hear of it: the connection must end. Never throws. */
+  readonly fault: (error: unknown) => void
   /** Bytes at the front of the connection that came as early data. */
   readonly earlyBytes: () => number
   /** To be asked before each piece of work: false if others shall have their turn first. Unless given, there is no end. */

@@ -25,6 +25,8 @@ import {
 export const FORMAT_VERSION = 3
 /** The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket; nothing else differs. */
 export const OLDEST_VERSION = 2
+/** The highest generation that a container takes: no connection moves that often, and there is room to count on. */
+export const LAST_GENERATION = 2 ** 31
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16
 

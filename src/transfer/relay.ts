@@ -1,4 +1,5 @@
 import { concat, EMPTY } from '../wire/index.ts'
+import { LAST_GENERATION } from './envelope.ts'
 import {
   checkpointHead,
   decodeCheckpoint,
@@ -134,14 +135,25 @@ export class Relay {
     return this.#retainedLength
   }
 
+  /** Bytes that are kept because of the client or its container: also what is held back, and what has not come whole. */
+  get kept(): number {
+    const newest = this.#checkpointLength + this.#piecesLength
+    return this.#retainedLength + newest + this.#heldLength + this.#partialLength
+  }
+
+  /** Keeps nothing for a successor, until a checkpoint covers all that has come. */
+  forget(): void {
+    this.#complete = false
+    this.#retained = []
+    this.#retainedLength = 0
+  }
+
   /** Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are kept */
   fromClient(bytes: Uint8Array): void {
     this.#received += bytes.length
     if (!this.#complete) return
     if (this.#retainedLength + bytes.length > RETAINED) {
-      this.#complete = false
-      this.#retained = []
-      this.#retainedLength = 0
+      this.forget()
       return
     }
     this.#retained.push(bytes.slice())
@@ -297,6 +309,10 @@ export class Relay {
     }
     if (checkpoint.generation < this.generation) {
       this.#fail(`a checkpoint of generation ${checkpoint.generation} after one of ${this.generation}`)
+      return
+    }
+    if (checkpoint.generation > LAST_GENERATION) {
+      this.#fail(`a checkpoint of generation ${checkpoint.generation}, which no connection reaches`)
       return
     }
     const held = this.#held ?? []

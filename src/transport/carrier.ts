@@ -19,6 +19,8 @@ export interface Carrier {
   end(): void
   /** Closes both ways, at once; no handler is called any more. */
   destroy(): void
+  /** The same after a fatal alert, where there is TLS: the peer learns that something is missing, and that nobody has cut it off. */
+  abort?(): void
 }
 
 export interface CarrierHandlers {
@@ -36,6 +38,11 @@ export interface CarrierHandlers {
  */
 export function overDuplex(stream: Duplex): Carrier {
   return new DuplexCarrier(stream)
+}
+
+/** What TLS streams of ours know besides. */
+interface TlsStream {
+  abort(): void
 }
 
 class DuplexCarrier implements Carrier {
@@ -98,6 +105,14 @@ class DuplexCarrier implements Carrier {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#stream.destroy()
+  }
+
+  abort(): void {
+    this.#handlers = undefined
+    this.onDrain = undefined
+    const { abort } = this.#stream as Partial<TlsStream>
+    if (abort === undefined) this.#stream.destroy()
+    else abort.call(this.#stream)
   }
 
   #gone(error: Error): void {

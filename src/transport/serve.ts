@@ -5,6 +5,7 @@ import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
 import { EMPTY } from '../wire/index.ts'
 import { type Carrier, overDuplex } from './carrier.ts'
 import { everyTick } from './clock.ts'
+import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
 /** Bytes of output that are given to the stream at once. */
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly linger?: number
   /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
   readonly now?: () => number
+  /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
+  readonly onFault?: (error: unknown) => void
 }
 
 const wholeMilliseconds = (): number => Math.floor(performance.now())
@@ -62,6 +65,13 @@ interface TlsLike {
 /** Joins a served connection to what carries it. */
 class Driver implements Served {
   readonly closed: Promise<void>
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly #guard = new Guard(error => this.#fault(error))
+  readonly #soon = this.#guard.entrance(() => {
+    this.#scheduled = false
+    this.#flush()
+  })
+  readonly #onFault: ((error: unknown) => void) | undefined
   readonly #carrier: Carrier
   readonly #serving: HttpServing
   readonly #now: () => number
@@ -69,7 +79,7 @@ class Driver implements Served {
   readonly #linger: number
   readonly #stopTicking: () => void
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
-  readonly #turn = new Turn(() => this.#resume())
+  readonly #turn = new Turn(this.#guard.entrance(() => this.#resume()))
   #close: () => void = () => {}
   #receiving = false
   #scheduled = false
@@ -88,14 +98,17 @@ class Driver implements Served {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000 }: ServeOptions,
+    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000, onFault }: ServeOptions,
   ) {
+    this.#onFault = onFault
+    const guard = this.#guard
     const context = {
       handlers,
       timers: { ...DEFAULT_TIMERS, ...timers },
       now,
       date: Date.now,
       wake: () => this.#wake(),
+      fault: (error: unknown) => guard.fail(error),
       earlyBytes,
       goesOn: () => this.#turn.goesOn(),
     }
@@ -107,18 +120,18 @@ class Driver implements Served {
     this.closed = new Promise(resolve => {
       this.#close = resolve
     })
-    this.#stopTicking = everyTick(() => this.#tick())
-    carrier.onDrain = () => {
+    this.#stopTicking = everyTick(guard.entrance(() => this.#tick()))
+    carrier.onDrain = guard.entrance(() => {
       this.#stalled = undefined
       this.#flush()
-    }
+    })
     carrier.read({
-      bytes: view => this.#receive(view),
-      end: () => this.#ended(),
-      error: error => this.#gone(error),
+      bytes: guard.entrance((view: Uint8Array) => this.#receive(view)),
+      end: guard.entrance(() => this.#ended()),
+      error: guard.entrance((error: Error) => this.#gone(error)),
     })
     // HTTP/2 speaks first.
-    this.#flush()
+    guard.run(() => this.#flush())
   }
 
   get protocol(): 'http/1.1' | 'h2' | undefined {
@@ -126,12 +139,14 @@ class Driver implements Served {
   }
 
   drain(): void {
-    this.#serving.drain()
-    this.#flush()
+    this.#guard.run(() => {
+      this.#serving.drain()
+      this.#flush()
+    })
   }
 
   destroy(): void {
-    this.#gone(new Error('the server ends the connection'))
+    this.#guard.run(() => this.#gone(new Error('the server ends the connection')))
   }
 
   #receive(view: Uint8Array): void {
@@ -166,10 +181,7 @@ class Driver implements Served {
   #wake(): void {
     if (this.#receiving || this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    queueMicrotask(this.#soon)
   }
 
   #flush(): void {
@@ -199,19 +211,30 @@ class Driver implements Served {
     }
     this.#carrier.end()
     if (this.#paused) this.#carrier.resume()
-    this.#lastMoment = setTimeout(() => this.#gone(new Error('the client does not close')), this.#linger)
+    const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
+    this.#lastMoment = setTimeout(late, this.#linger)
   }
 
-  #gone(reason: Error): void {
+  #gone(reason: Error, abort = false): void {
     if (this.#over) return
     this.#over = true
     this.#ending = true
     this.#stopTicking()
     this.#turn.stop()
     clearTimeout(this.#lastMoment)
-    this.#serving.broken(reason)
-    this.#carrier.destroy()
-    this.#close()
+    try {
+      this.#serving.broken(reason)
+      if (abort) this.#carrier.abort?.()
+    } finally {
+      this.#carrier.destroy()
+      this.#close()
+    }
+  }
+
+  /** Something was thrown that must not be. */
+  #fault(error: unknown): void {
+    this.#onFault?.(error)
+    this.#gone(new Error('the connection failed'), true)
   }
 
   #tick(): void {

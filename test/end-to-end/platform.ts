@@ -31,6 +31,7 @@ export const CONFIG = `
 version: 1
 gateway:
   defaultFunction: echo
+  limits: { helloSeconds: 60 }
 connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }

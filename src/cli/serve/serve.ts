@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
+import { reasonOf } from '../../http/serving.ts'
 import {
   type Certificate,
   type CryptoProvider,
@@ -15,7 +16,7 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { serve as serveHttp } from '../../transport/serve.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { say } from '../output.ts'
+import { outlastOutput, say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { application } from './application.ts'
@@ -52,6 +53,7 @@ export async function serve(args: readonly string[]): Promise<void> {
     const why = code === 'EADDRINUSE' ? 'somebody listens there already' : String(code)
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
+  outlastOutput()
   const address = server.address() as AddressInfo
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
@@ -68,7 +70,8 @@ function accept(socket: Socket, config: ServerConfig): void {
   connection.on('error', error => say(`a connection ended: ${error.message}`))
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
-    serveHttp(connection, application(described), { limits: LIMITS })
+    const onFault = (error: unknown): void => say(`a connection failed: ${reasonOf(error)}`)
+    serveHttp(connection, application(described), { limits: LIMITS, onFault })
   })
 }
 

@@ -283,7 +283,7 @@ export class H1Serving implements HttpServing {
     this.http.accept()
     try {
       const underway = context.handlers.request(exchange, exchange)
-      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause)).catch(context.fault)
     } catch (cause) {
       exchange.failed(cause)
     }

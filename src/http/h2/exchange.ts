@@ -124,10 +124,12 @@ export class H2Exchange implements HttpRequest, HttpResponse {
       else {
         this.#blocked = true
         this.#timers.stop('request-body')
-        taken.then(
-          () => this.#taken(bytes.length),
-          cause => this.failed(cause),
-        )
+        taken
+          .then(
+            () => this.#taken(bytes.length),
+            cause => this.failed(cause),
+          )
+          .catch(context.fault)
       }
     }
     if (this.#blocked || this.#over || this.#told) return
@@ -169,7 +171,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#blocked = true
     this.content(sink)
     this.#timers.stop('request-body')
-    Promise.resolve().then(() => this.#taken(0))
+    Promise.resolve()
+      .then(() => this.#taken(0))
+      .catch(this.#owner.context.fault)
     return { write: data => this.write(data), end: () => this.end() }
   }
 

@@ -183,7 +183,7 @@ export class H2Serving implements HttpServing {
     this.http.accept(event.streamId)
     try {
       const underway = context.handlers.request(exchange, exchange)
-      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause))
+      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause)).catch(context.fault)
     } catch (cause) {
       exchange.failed(cause)
     }
