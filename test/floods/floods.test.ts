@@ -26,7 +26,8 @@ const GROUPS: readonly (readonly string[])[] = [
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 30s, holdSeconds: 20s } }
+liveness: { failureSeconds: ${LONG ? 10 : 30} }
 connection: { requests: 1000000, timers: { container: 20s } }
 functions:
   echo: { hosts: [echo.local, "*.echo.local"] }
