@@ -73,6 +73,9 @@ function nativeSwitchboard(): Switchboard {
         const child = start(id, spec, fds)
         channel.addPeer(id, ours)
         return member(id, role, spec, child)
+      } catch (error) {
+        for (const descriptor of ours) descriptor.close()
+        throw error
       } finally {
         for (const descriptor of theirs) descriptor.close()
       }

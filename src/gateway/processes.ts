@@ -27,8 +27,8 @@ export interface ProcessesOptions {
   readonly output: OutputOptions
   readonly log: Log
   readonly onMessage: (process: Process, message: ControlMessage) => void
-  /** It is forgotten already. @param how as `SIGKILL` or `exit code 1` */
-  readonly onEnded: (process: Process, how: string) => void
+  /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
+  readonly onEnded: (ended: Ended, how: string) => void
 }
 
 /** What is asked for by which message. */
@@ -52,6 +52,12 @@ export type FirstSettings = Pick<WorkerSettings, 'rehearsesFirst'>
 export interface Process {
   readonly replica: Replica
   readonly member: Member
+}
+
+/** A process that has ended, or that could not be started at all. */
+export interface Ended {
+  readonly replica: Replica
+  readonly member: Pick<Member, 'id' | 'failure'>
 }
 
 /** The processes that the supervisor has started and that have not ended, and what is said to them and between them. */
@@ -87,7 +93,14 @@ export class Processes {
     const { spec } = replica
     const told = { ...spec, settings: { ...spec.settings, ...more } }
     const role = replica.functionName === '' ? 'gateway' : 'container'
-    const member = this.#switchboard.start(id, role, told)
+    let member: Member
+    try {
+      member = this.#switchboard.start(id, role, told)
+    } catch (error) {
+      // No descriptor is free, or no memory: it is tried again.
+      this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
+      return
+    }
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)
@@ -96,7 +109,10 @@ export class Processes {
     const read = readOutput(child, replica, output.bytesPerSecond, output.sink)
     this.#reading.add(read)
     void read.then(() => this.#reading.delete(read))
-    child.on('error', error => log.error({ err: error }, `${replica.name} cannot be started`))
+    child.on('error', error => {
+      if (child.pid === undefined) this.#ended(process, unstarted(error))
+      else log.error({ err: error }, `${replica.name} cannot be reached`)
+    })
     child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
   }
 
@@ -126,7 +142,15 @@ export class Processes {
     for (const { replica, member: other } of this.#byId.values()) {
       if (other === member || other.peer === undefined) continue
       // The newcomer first: when the others hear of it, it knows them already.
-      const [one, two] = this.#switchboard.pair()
+      let pair: ReturnType<Switchboard['pair']>
+      try {
+        pair = this.#switchboard.pair()
+      } catch (error) {
+        // No descriptor is free: it is started again, and introduced then.
+        this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
+        return
+      }
+      const [one, two] = pair
       this.tell(member.id, { kind: 'introduce', peer: other.peer }, one)
       if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
       this.tell(other.id, { kind: 'introduce', peer }, two)
@@ -182,7 +206,7 @@ export class Processes {
   }
 
   #end({ replica, member }: Process, why: string): void {
-    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} has turned; it is killed`)
+    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} is killed`)
     member.child.kill('SIGKILL')
   }
 
@@ -203,4 +227,8 @@ function owes({ owed }: Member, kind: ControlMessage['kind']): boolean {
   const count = owed.get(kind) ?? 0
   if (count > 0) owed.set(kind, count - 1)
   return count > 0
+}
+
+function unstarted(error: unknown): string {
+  return `it cannot be started: ${(error as Error).message}`
 }

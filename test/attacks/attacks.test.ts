@@ -60,7 +60,7 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
   it('is named in the log for each of these', async () => {
     const { log } = neighbours.platform
     for (const what of [
-      'turned-1 has turned; it is killed',
+      'turned-1 is killed',
       'it sends more than it may',
       'it sent what is no frame',
       'a message was broken off',
@@ -72,7 +72,7 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
       'keys from a container of another function',
     ])
       expect(log).toContain(what)
-    expect(log).not.toMatch(/(echo|hello)-1 has turned|gateway has turned/)
+    expect(log).not.toMatch(/(echo-1|hello-1|gateway) is killed/)
   })
 })
 
