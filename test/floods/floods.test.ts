@@ -21,6 +21,7 @@ const MEMORY = 640
 const GROUPS: readonly (readonly string[])[] = [
   ['silence', 'slow uploads', 'rapid reset'],
   ['tiny records', 'unread moves'],
+  ['tiny chunks', 'empty pings', 'empty continuations'],
 ]
 
 const CONFIG = `

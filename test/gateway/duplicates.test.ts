@@ -43,7 +43,9 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   beforeEach(async () => {
     pair = await tcpPair()
-    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'Date', 'performance'] })
+    vi.useFakeTimers({
+      toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'Date', 'performance'],
+    })
     offers = []
     ends = []
     shutdowns = 0
