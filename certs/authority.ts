@@ -5,13 +5,12 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import {
   AUTHORITY_FILE,
@@ -22,6 +21,7 @@ import {
   hostsOf,
   isOurs,
 } from './check.ts'
+import { makeDirectory } from './directory.ts'
 import { CertificateError, loadCertificate, readChain } from './load.ts'
 
 export { type CertificateName, type CertificateProblem, checkCertificates } from './check.ts'
@@ -94,8 +94,12 @@ interface Authority {
 export async function makeCertificates(options: MakeOptions): Promise<MadeCertificates> {
   const { directory, certificates, algorithm = 'p256', renew = false, keepAuthority = false, now } = options
   for (const { name } of certificates) checkName(name)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  chmodSync(directory, 0o700)
+  try {
+    makeDirectory(resolve(directory))
+    chmodSync(directory, 0o700)
+  } catch (error) {
+    throw unwritable(directory, error)
+  }
   const there = existsSync(join(directory, `${AUTHORITY_FILE}.crt`))
   const keep = there && (!renew || keepAuthority)
   const authority = keep
@@ -231,7 +235,7 @@ function serialNumber(): string {
   return bytes.toString('hex')
 }
 
-/** Writes `NAME.key`, then `NAME.crt`, each whole or not at all. */
+/** Writes `NAME.key` and `NAME.crt`, both whole or neither. @throws CertificateError they cannot be written */
 async function writePair(
   directory: string,
   name: string,
@@ -239,20 +243,34 @@ async function writePair(
   privateKey: Key,
 ): Promise<void> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey)
-  writeWhole(join(directory, `${name}.key`), `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`, 0o600)
-  writeWhole(join(directory, `${name}.crt`), `${certificate.toString('pem')}\n`, 0o644)
+  const files = [
+    [`${name}.key`, `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`, 0o600],
+    [`${name}.crt`, `${certificate.toString('pem')}\n`, 0o644],
+  ] as const
+  const staged = files.map(([file]) => join(directory, `${file}.${process.pid}.tmp`))
+  try {
+    for (const [index, [, text, mode]] of files.entries()) stage(staged[index]!, text, mode)
+    for (const [index, [file]] of files.entries()) renameSync(staged[index]!, join(directory, file))
+  } catch (error) {
+    for (const one of staged) rmSync(one, { force: true })
+    throw unwritable(join(directory, `${name}.key`), error)
+  }
 }
 
-/** Writes to a neighbour and renames it: a reader sees the old file or the new one, and no key is ever readable by others. */
-function writeWhole(file: string, text: string, mode: number): void {
-  const temporary = `${file}.${process.pid}.tmp`
-  rmSync(temporary, { force: true })
-  const descriptor = openSync(temporary, 'wx', mode)
+/** A neighbour to be renamed: a reader sees the old file or the new one, and no key is ever readable by others. */
+function stage(file: string, text: string, mode: number): void {
+  rmSync(file, { force: true })
+  const descriptor = openSync(file, 'wx', mode)
   try {
-    writeSync(descriptor, text)
+    writeFileSync(descriptor, text)
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
   }
-  renameSync(temporary, file)
+}
+
+function unwritable(file: string, error: unknown): CertificateError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const said = `${file} cannot be written (${code ?? message}); choose another HOTPOTATO_CERTS_DIR`
+  return new CertificateError(file, 'unwritable', said)
 }

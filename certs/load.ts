@@ -13,6 +13,7 @@ export interface LoadedCertificate {
 /** What can be wrong with one file of a certificate directory. */
 export type CertificateProblemKind =
   | 'missing'
+  | 'unwritable'
   | 'unparsable'
   | 'not_yet_valid'
   | 'expired'

@@ -32,7 +32,10 @@ const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'recor
 
 /** Imports that leave src. The certificates of the developer's own authority live beside it. */
 const OUTSIDE: readonly string[] = [
+  'src/cli/main.ts -> certs/load.ts',
+  'src/cli/run-directory.ts -> certs/directory.ts',
   'src/cli/up.ts -> certs/authority.ts',
+  'src/cli/up.ts -> certs/directory.ts',
   'src/containers/worker.ts -> certs/load.ts',
 ]
 

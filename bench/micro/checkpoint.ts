@@ -70,13 +70,13 @@ function partsOf(file: SlotFile): MicroCase[] {
     {
       name: 'write a header',
       check: () =>
-        insist(file.writeHeader(7, { state: 'live', sessionId, owner: 1, from: 0 }), 'not written'),
-      run: () => file.writeHeader(7, { state: 'live', sessionId, owner: 1, from: 0 }),
+        insist(file.writeHeader(7, { state: 'live', sessionId, generation: 1, target: 0 }), 'not written'),
+      run: () => file.writeHeader(7, { state: 'live', sessionId, generation: 1, target: 0 }),
     },
     {
       name: `look which of ${SLOTS} connections are over`,
-      check: () => insist([...file.done(SLOTS)].length === 0, 'none is'),
-      run: () => [...file.done(SLOTS)],
+      check: () => insist([...file.done(SLOTS, () => sessionId)].length === 0, 'none is'),
+      run: () => [...file.done(SLOTS, () => sessionId)],
     },
   ]
 }
@@ -91,7 +91,7 @@ function wholeOf(
 ): MicroCase {
   const session = connected(provider, directory)
   const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
-  const slots = new SlotFiles(2)
+  const slots = new SlotFiles()
   slots.add(GATEWAY, Descriptor.fromFd(libc.duplicate(file.descriptor.fd)), SLOTS)
   const sessionId = provider.random(16)
   const owner: SurvivalOwner = {
@@ -105,7 +105,8 @@ function wholeOf(
       extensions: [slot.extension],
     }),
   }
-  const slot = new Slot(owner, { gateway: GATEWAY, slot: number, sequence: 0, received: 0, sent: 0 }, false)
+  const place = { gateway: GATEWAY, cookie: new Uint8Array(8), slot: number }
+  const slot = new Slot(owner, { ...place, sequence: 0, received: 0, sent: 0 }, false)
   const respond = (): void => {
     slot.received += 100
     slot.written(session, false)

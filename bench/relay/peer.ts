@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { Relayed } from '../../src/gateway/relayed.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { adopt, type ByteStream, Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
@@ -70,12 +71,15 @@ function listenAt(
   })
 }
 
+const MEMORY = new MemoryBudget()
+
 /** Our own relay: a Unix connection to the server for each client's. */
 function relay(client: Socket, path: string): void {
   const stream = adopt(client)
   const leg = connect({ path, allowHalfOpen: true }, () => {
     leg.pause()
     const owner = {
+      memory: MEMORY,
       successor: (one: Relayed) => one.close({ kind: 'lost', reason: 'its server has ended' }),
       ended: () => {},
     }

@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
 import { type Seat, takeSeat } from './seat.ts'
+import { shortPath } from './socket-path.ts'
 
 /** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
 export type Command =
@@ -65,10 +66,22 @@ export function serveControl(
   return takeSeat(dirname(path), basename(path), server)
 }
 
+/** What a connection to a socket says that nobody serves. */
+const NOBODY = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
+
 /** Sends a command. @returns the answer, or undefined if nobody listens there */
 export function sendCommand(path: string, command: Command): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path)
+    let short: ReturnType<typeof shortPath>
+    try {
+      short = shortPath(path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      resolve(undefined)
+      return
+    }
+    const socket = connect(short.path)
+    socket.on('close', short.close)
     let answer = ''
     socket.setEncoding('utf8')
     socket.on('connect', () => socket.write(`${command}\n`))
@@ -76,7 +89,7 @@ export function sendCommand(path: string, command: Command): Promise<unknown> {
       answer += text
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined)
+      if (NOBODY.has(error.code ?? '')) resolve(undefined)
       else reject(error)
     })
     socket.on('end', () => {

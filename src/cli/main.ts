@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import { CertificateError } from '../../certs/load.ts'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
 import type { RollOut } from '../gateway/roll-out.ts'
 import type { Moved } from '../gateway/sessions.ts'
@@ -44,7 +45,7 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
   const [first, ...others] = process.argv.slice(2)
-  guardOutput(first === 'up' || first === 'serve')
+  guardOutput()
   // Loaded when asked for: what they need would cost the other commands time.
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
@@ -173,6 +174,7 @@ main().catch((error: unknown) => {
   const expected =
     error instanceof UpError ||
     error instanceof ConfigError ||
+    error instanceof CertificateError ||
     error instanceof InspectError ||
     error instanceof CommandError ||
     error instanceof UsageError ||

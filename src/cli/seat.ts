@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { join } from 'node:path'
+import { shortDirectory } from './socket-path.ts'
 
 /*
  * At most one process may run a platform in a directory, and one that was killed must not be in the way. What a killed one leaves behind
@@ -10,8 +11,10 @@ import { join } from 'node:path'
  * removed by that name, which nobody else ever has; and a directory can be renamed to the seat only while the seat is empty.
  */
 
-/** The directory of the holder's entry. As short as this because the path of a socket has about 100 bytes. */
+/** The directory of the holder's entry. */
 const SEAT = 'up'
+/** Bytes of the longest name of a socket that is needed on the way there: `new.` and a mark, or a mark in the seat. */
+const LONGEST = 12
 
 /** A seat that is held. */
 export interface Seat {
@@ -26,10 +29,11 @@ export interface Seat {
  */
 export async function takeSeat(directory: string, name: string, server: Server): Promise<Seat | undefined> {
   const mark = randomBytes(4).toString('hex')
-  const path = join(directory, `new.${mark}`)
-  const mine = join(directory, `${SEAT}.${mark}`)
-  const seat = join(directory, SEAT)
-  const socket = join(directory, name)
+  const short = shortDirectory(directory, Math.max(name.length, LONGEST))
+  const path = join(short.path, `new.${mark}`)
+  const mine = join(short.path, `${SEAT}.${mark}`)
+  const seat = join(short.path, SEAT)
+  const socket = join(short.path, name)
   const entry = join(seat, mark)
   let held = false
   try {
@@ -45,6 +49,7 @@ export async function takeSeat(directory: string, name: string, server: Server):
       rmSync(mine, { recursive: true, force: true })
       rmSync(entry, { force: true })
       server.close()
+      short.close()
     }
   }
   return {
@@ -55,6 +60,7 @@ export async function takeSeat(directory: string, name: string, server: Server):
       rmSync(socket, { force: true })
       rmSync(entry, { force: true })
       server.close()
+      short.close()
     },
   }
 }

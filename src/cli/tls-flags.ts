@@ -9,6 +9,7 @@ import { brotli, zlib } from '../tls13/io/compression.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import { fromHex, utf8 } from '../wire/index.ts'
 import { type Flags, type FlagValues, wholeNumber } from './flags.ts'
+import { warn } from './output.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 /** What `serve` and `connect` have in common. */
@@ -55,7 +56,7 @@ export async function commonConfig(
     ...(limit === undefined
       ? {}
       : { recordSizeLimit: wholeNumber('record-size-limit', limit, 64, 16_385) - 1 }),
-    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog) }),
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
   }
 }
 

@@ -1,7 +1,7 @@
-import { mkdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../../certs/authority.ts'
+import { removeEmpty } from '../../certs/directory.ts'
 import { PROVIDERS, type ProviderName } from '../containers/membership.ts'
 import type { LogSink } from '../gateway/child-output.ts'
 import { type Config, loadConfig } from '../gateway/config.ts'
@@ -13,8 +13,8 @@ import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
 import { serveControl } from './control-socket.ts'
-import { say, warn } from './output.ts'
-import { controlSocket, LOG_FILE } from './run-directory.ts'
+import { isSystemError, outlastOutput, say, warn } from './output.ts'
+import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
 
 /** A reason not to start that the user can mend; it is printed as one line. */
@@ -32,9 +32,10 @@ export async function up(
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const { config, warnings } = loadConfig(configFile, variables)
+  outlastOutput()
   for (const warning of warnings) say(`note: ${warning}`)
   const { runDirectory } = config
-  makeRunDirectory(runDirectory)
+  const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let ports: Ports | undefined
   let stopping: Promise<void> | undefined
@@ -74,6 +75,9 @@ export async function up(
       default:
         throw new UpError(`no such command: ${command}`)
     }
+  }).catch((error: unknown) => {
+    removeEmpty(made)
+    throw isSystemError(error) ? unusable(runDirectory, error) : error
   })
   if (control === undefined) {
     throw new UpError(
@@ -153,16 +157,6 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
   return new Supervisor({ ...planned, liveness, channel: channel.kind, output, log })
 }
 
-function makeRunDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const { mode, uid } = statSync(directory)
-  if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) {
-    throw new UpError(
-      `the run directory ${directory} must belong to you alone: chmod 700 it, or choose another HOTPOTATO_RUN_DIR`,
-    )
-  }
-}
-
 /** Makes what is missing; what is broken is named, with the command that renews it. */
 async function prepareCertificates({ certificates: directory, functions }: Config): Promise<void> {
   const names = new Map<string, Set<string>>()
@@ -183,7 +177,7 @@ async function prepareCertificates({ certificates: directory, functions }: Confi
     broken = checkCertificates(directory, certificates, now)
   }
   if (broken.length > 0) {
-    throw new UpError(broken.map(({ message, command }) => `${message}: ${command}`).join('\n'))
+    throw new UpError(broken.map(({ message }) => message).join('\n'))
   }
 }
 

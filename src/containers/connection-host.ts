@@ -78,6 +78,6 @@ export interface Frozen {
   readonly envelope: Envelope
   /** Open until the verdict. */
   readonly descriptor: Descriptor
-  /** To be called before it is sent to that container. */
-  readonly offering: (target: number) => void
+  /** To be called before it is sent to that container, with the envelope's generation. */
+  readonly offering: (target: number, generation: number) => void
 }

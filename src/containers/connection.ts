@@ -3,7 +3,7 @@ import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
-import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
+import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { Turn } from '../transport/turn.ts'
@@ -39,6 +39,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
+  /** That in hexadecimal. */
+  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -66,6 +68,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.host = host
     this.#stream = stream
     this.sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -81,16 +84,16 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
-    this.patience = new Patience(timers, timersOf(envelope), onTime)
+    this.patience = new Patience(timers, waitsOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
     const onIdle = guard.entrance(() => this.#onIdle())
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** The session id in hexadecimal. */
-  get id(): string {
-    return hex(this.sessionId)
+  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  get onLeg(): boolean {
+    return this.#survival?.shared === false && this.phase !== 'frozen'
   }
 
   /** Starts reading, and serves what came with the envelope. */
@@ -300,7 +303,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#protocol.left?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor, offering: target => this.#survival?.offer(target) }
+    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -315,7 +318,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: [
         ...(this.#survival === undefined ? [] : [this.#survival.extension]),
-        ...(quiet ? timersExtension(this.patience.export()) : []),
+        ...(quiet ? waitsExtensions(this.patience.export()) : []),
         ...clientExtension(this.#toldAddress),
       ],
     }
@@ -335,8 +338,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
-    this.#survival?.claim()
     this.generation = envelope.generation
+    this.#survival?.claim()
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'

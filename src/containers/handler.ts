@@ -3,7 +3,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Field, RequestHead, RequestView, ResponseView } from '../http/message.ts'
 import { header } from '../http/message.ts'
-import { concat, utf8 } from '../wire/index.ts'
+import { concat, plain, utf8 } from '../wire/index.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 /** One level of a log, callable as pino's are: a message, or fields and a message. */
@@ -391,12 +391,6 @@ function bytesOf({ value }: Chunk): Uint8Array {
     throw new TypeError('the body of the Response holds something other than bytes')
   }
   return plain(value)
-}
-
-/** The same bytes as no Buffer, whose slice() shares memory. */
-function plain(bytes: Uint8Array): Uint8Array {
-  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function join(chunks: readonly Uint8Array[]): Uint8Array {

@@ -6,16 +6,17 @@ import type { CheckpointSealer } from '../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
-import type { Envelope } from '../transfer/envelope.ts'
+import { type Envelope, LAST_GENERATION } from '../transfer/envelope.ts'
 import type { TakeOver } from '../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import type { Parcel } from '../transfer/parcel.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
+import { slotOf } from '../transfer/slot.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { LOOP } from '../transport/turn.ts'
-import { DecodeError } from '../wire/index.ts'
-import { objection } from './admission.ts'
+import { DecodeError, hex } from '../wire/index.ts'
+import { forgetClient, type Origin, objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionEnd, ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
@@ -24,6 +25,7 @@ import type { Environment, FunctionModule, Log } from './handler.ts'
 import type { KeyRing } from './key-ring.ts'
 import { ownerOfPath, type PathOwner } from './path.ts'
 import { type Recovery, type Retries, recover } from './recovery.ts'
+import { Residents } from './residents.ts'
 import { Roster } from './roster.ts'
 import { type RouteEntry, Routes } from './routes.ts'
 import { goesOn } from './slot.ts'
@@ -31,7 +33,6 @@ import { SlotFiles } from './slot-files.ts'
 
 /** What a container is. */
 export interface HostOptions {
-  readonly id: number
   /** As `echo-1`. */
   readonly container: string
   readonly functionName: string
@@ -88,7 +89,7 @@ export class Host implements ConnectionHost {
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
-  readonly slots: SlotFiles
+  readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters: Counters = {
     accepted: 0,
@@ -102,7 +103,7 @@ export class Host implements ConnectionHost {
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Residents<Connection>()
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -124,7 +125,6 @@ export class Host implements ConnectionHost {
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
-    this.slots = new SlotFiles(options.id)
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
@@ -152,7 +152,7 @@ export class Host implements ConnectionHost {
 
   /** Keys from a peer. Those of other functions are none of ours. */
   keys(bytes: Uint8Array, from: number): void {
-    if (!this.#others.of(this.functionName).some(({ id }) => id === from)) {
+    if (!this.#others.isOf(from, this.functionName)) {
       this.log.warn({ from }, 'keys from a container of another function')
       return
     }
@@ -207,26 +207,40 @@ export class Host implements ConnectionHost {
    * @param sessionId in hexadecimal @param done called once, with what became of it
    */
   move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
-    const connection = [...this.#connections].find(({ id }) => id === sessionId)
+    const connection = this.#connections.find(sessionId)
     const errand = new Errand(target, done)
     if (connection === undefined) errand.report('unknown')
     else connection.moveTo(errand)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. */
-  take({ envelope, descriptor }: Parcel): Arrival {
-    return this.#take(envelope, descriptor)
+  /** Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from, for certain */
+  take({ envelope, descriptor }: Parcel, from: number): Arrival {
+    const resident = this.#connections.find(hex(envelope.sessionId))
+    // Who had it from us may give it back before it has said that it has it.
+    if (resident !== undefined && this.#courier?.concede(from, envelope) !== true)
+      return this.#refuse('stale', 'a connection that is here')
+    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
+    const kin = this.#others.isOf(from, this.functionName)
+    if (!kin) forgetClient(envelope)
+    return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
   }
 
-  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. */
+  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
+    const resident = this.#connections.find(hex(session.sessionId))
+    // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.
+    if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
+    else if (resident !== undefined) return this.#refuse('here', 'a connection that is here')
     try {
       const recovered = recover(this.checkpoints, takeOver, session)
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
-      if (!goesOn(recovered.envelope, descriptor))
-        return this.#refuse('stale', 'a checkpoint that is older than what has gone through the socket')
-      return this.#take(recovered.envelope, descriptor, recovered.recovery)
+      const { envelope } = recovered
+      if (slotOf(envelope) !== undefined && this.#connections.isOld(session))
+        return this.#refuse('stale', 'a connection that has gone on')
+      if (!goesOn(envelope, descriptor))
+        return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
+      return this.#take(envelope, 'kin', descriptor, recovered.recovery)
     } catch (error) {
       if (!(error instanceof DecodeError))
         this.log.error({ err: error }, 'a checkpoint that cannot be gone on from')
@@ -234,15 +248,17 @@ export class Host implements ConnectionHost {
     }
   }
 
-  #take(envelope: Envelope, descriptor: Descriptor, recovery?: Recovery): Arrival {
+  #take(envelope: Envelope, origin: Origin, descriptor: Descriptor, recovery?: Recovery): Arrival {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
-    const { tls } = envelope
+    const { tls, generation } = envelope
+    if (generation > LAST_GENERATION)
+      return this.#refuse('malformed', `the generation ${generation}, which no connection reaches`)
     if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
     const suites = this.tls.provider.cipherSuites
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const against = objection(envelope, this.tls, Date.now())
+    const against = objection(envelope, origin, this.tls, Date.now())
     if (against !== undefined) return this.#refuse('policy', against)
     let stream: ByteStream
     let connection: Connection
@@ -298,7 +314,7 @@ export class Host implements ConnectionHost {
       return
     }
     // What a session has shown of its client does not come with a request that is lent.
-    const against = objection({ tls: undefined }, this.tls, Date.now())
+    const against = objection({ tls: undefined }, 'stranger', this.tls, Date.now())
     if (against !== undefined) {
       settle({ outcome: 'refused', reason: 'policy', detail: against })
       return
@@ -335,7 +351,7 @@ export class Host implements ConnectionHost {
     if (first === undefined || courier === undefined) return false
     const refusedBy = new Set<number>()
     const send = ({ envelope, descriptor, offering }: Frozen, target = first): void => {
-      offering(target.id)
+      offering(target.id, envelope.generation)
       courier.send(target.id, envelope, descriptor, release => {
         refusedBy.add(target.id)
         const next =
@@ -370,7 +386,7 @@ export class Host implements ConnectionHost {
   }
 
   closed(connection: Connection, why: ConnectionEnd): void {
-    if (!this.#connections.delete(connection)) return
+    if (!this.#connections.remove(connection, why === 'moved')) return
     this.counters[why]++
     if (why === 'unclean')
       this.log.warn({ session: connection.id }, 'ended a connection that nobody could tell the owner of')

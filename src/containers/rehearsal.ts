@@ -18,6 +18,8 @@ import { KeyRing } from './key-ring.ts'
 /** The two ids, and the functions that the two hosts say they have: what is asked for next decides who must have the connection. */
 const SIDES = [1, 2] as const
 const NAMES = ['one', 'other'] as const
+/** From whom the connection comes at first: neither of these. */
+const CLIENT = 0
 /** Moves without a pause. */
 const BATCH = 20
 /** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
@@ -58,7 +60,7 @@ export class Rehearsal {
       const host = makeHost(options, NAMES[side]!)
       const sealer = new Sealer(provider, identities[side]!)
       const courier = new Courier(channels[side]!, sealer, {
-        parcel: parcel => host.take(parcel),
+        parcel: (...what) => host.take(...what),
         introduced() {},
         gone() {},
         control() {},
@@ -77,7 +79,7 @@ export class Rehearsal {
     this.#client = new Client({ provider, certificates }, mine)
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
     const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
-    this.#hosts[0]!.take({ envelope, descriptor: theirs })
+    this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
   }
 
   /** How often the connection has moved. */
@@ -127,7 +129,6 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
       : { kind, file: 'rehearsal', fetch: async request => new Response(await request.arrayBuffer()) }
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
-    id: 0,
     container: name,
     functionName: name,
     module,

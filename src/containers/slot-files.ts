@@ -1,15 +1,9 @@
 import { SlotFile } from '../transfer/slot-file.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 
-/** The files that gateways share with a container, while those gateways live. */
+/** The files that gateways have given this container, while those gateways live. */
 export class SlotFiles {
-  /** The container's id, which it signs slots with. */
-  readonly self: number
   readonly #files = new Map<number, SlotFile>()
-
-  constructor(self: number) {
-    this.self = self
-  }
 
   /** The file of that gateway; undefined before it has come, and once the gateway is gone. */
   of(gateway: number): SlotFile | undefined {

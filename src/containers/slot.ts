@@ -5,6 +5,7 @@ import { type SlotExtension, type SlotHeader, slotExtension, slotOf } from '../t
 import type { SlotFile } from '../transfer/slot-file.ts'
 import { countsOf } from '../transfer/socket-counts.ts'
 import type { Descriptor } from '../transfer/stream.ts'
+import { equal } from '../wire/index.ts'
 import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
 
 /**
@@ -17,6 +18,7 @@ import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
 export class Slot implements Survival {
   readonly #owner: SurvivalOwner
   readonly #gateway: number
+  readonly #cookie: Uint8Array
   readonly #slot: number
   #sequence: number
   received: number
@@ -27,28 +29,30 @@ export class Slot implements Survival {
   readonly shared = true
   /** The counts that the newest checkpoint knows. */
   #covered: { readonly received: number; readonly sent: number } | undefined
-  #header: Pick<SlotHeader, 'state' | 'owner' | 'from'>
+  #header: Omit<SlotHeader, 'sessionId'>
   /** Where it stands as {@link #header}. */
   #said: SlotFile | undefined
 
   constructor(
     owner: SurvivalOwner,
-    { gateway, slot, sequence, received, sent }: SlotExtension,
+    { gateway, cookie, slot, sequence, received, sent }: SlotExtension,
     renewing: boolean,
   ) {
     this.#owner = owner
     this.#gateway = gateway
+    this.#cookie = cookie
     this.#slot = slot
     this.#sequence = sequence
     this.received = received
     this.#sent = sent
     this.renewing = renewing
-    this.#header = { state: 'live', owner: owner.host.slots.self, from: 0 }
+    this.#header = { state: 'live', generation: owner.generation, target: 0 }
   }
 
   get extension(): Envelope['extensions'][number] {
     return slotExtension({
       gateway: this.#gateway,
+      cookie: this.#cookie,
       slot: this.#slot,
       sequence: this.#sequence,
       received: this.received,
@@ -97,19 +101,19 @@ export class Slot implements Survival {
   }
 
   claim(): void {
-    this.#say({ state: 'live', owner: this.#owner.host.slots.self, from: 0 })
+    this.#say({ state: 'live', generation: this.#owner.generation, target: 0 })
   }
 
-  offer(target: number): void {
-    this.#say({ state: 'live', owner: target, from: this.#owner.host.slots.self })
+  offer(target: number, generation: number): void {
+    this.#say({ state: 'offered', generation, target })
   }
 
-  /** If it was being offered, that stays written: whoever may have it writes into the slot, too. */
+  /** If it was being offered, to whom stays written: that container may have it, too. */
   done(): void {
     this.#say({ ...this.#header, state: 'done' })
   }
 
-  #say(header: Pick<SlotHeader, 'state' | 'owner' | 'from'>): void {
+  #say(header: Omit<SlotHeader, 'sessionId'>): void {
     const { host, sessionId } = this.#owner
     this.#header = header
     this.#said = host.slots.of(this.#gateway)
@@ -118,19 +122,19 @@ export class Slot implements Survival {
 }
 
 /**
- * Whether an envelope from a checkpoint is how the connection stands: what went through the socket is what the checkpoint knows of. The gateway has
- * looked already, but the counts that it saw could be written by any container, and these are sealed. True where there is no slot.
+ * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what went through that is what the checkpoint
+ * knows of. The gateway has looked already, but at what its container had written; this was sealed. True where there is no slot.
  */
-export function goesOn(envelope: Envelope, { fd }: Descriptor): boolean {
+export function goesOn(envelope: Envelope, { fd }: Pick<Descriptor, 'fd'>, native = probe()): boolean {
   const slot = slotOf(envelope)
   if (slot === undefined) return true
-  const native = probe()
   if (!native.available) return false
   try {
+    if (!equal(native.libc.socketCookie(fd), slot.cookie)) return false
     const counts = countsOf(native.libc, fd)
     return counts?.read === slot.received && counts.written === slot.sent
   } catch (error) {
-    // No TCP socket, for instance.
+    // No TCP socket, for instance, or a kernel that does not say.
     if (error instanceof ErrnoError) return false
     throw error
   }

@@ -42,8 +42,8 @@ export interface Survival {
   broken(): Uint8Array[]
   /** It is ours again, after it had been offered. */
   claim(): void
-  /** It is about to be offered to that container. */
-  offer(target: number): void
+  /** It is about to be offered to that container, at that generation. */
+  offer(target: number, generation: number): void
   /** It is over, here and everywhere. */
   done(): void
 }

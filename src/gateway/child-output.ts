@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { Allowance } from './allowance.ts'
 import { Lines } from './lines.ts'
+import { Throttle } from './throttle.ts'
 
 /** Takes one line for the log, with its end. Must neither throw nor block. */
 export type LogSink = (line: string) => void
@@ -22,8 +22,9 @@ export interface OutputSource {
 }
 
 /**
- * Reads what a process writes on standard output and error, line by line, and hands it to the log. A process that writes more than
- * it may is read more slowly: its pipe fills, and it drops what does not fit (see `own-output.ts`).
+ * Reads what a process writes on standard output and error, line by line, and hands it to the log. A process
+ * that writes more than it may is read more slowly: its pipe fills, and it drops what does not fit (see
+ * `own-output.ts`).
  * @param rate bytes a second
  * @returns when all has been read, soon after the process has ended
  */
@@ -36,10 +37,10 @@ export async function readOutput(
   const { stdout, stderr } = child
   // There are none if it could not be started.
   if (!stdout || !stderr) return
-  const allowance = new Allowance(rate, BURST, performance.now())
+  const throttle = new Throttle(rate, BURST, performance.now())
   await Promise.all([
-    follow(stdout, 'stdout', child, source, allowance, sink),
-    follow(stderr, 'stderr', child, source, allowance, sink),
+    follow(stdout, 'stdout', child, source, throttle, sink),
+    follow(stderr, 'stderr', child, source, throttle, sink),
   ])
 }
 
@@ -48,7 +49,7 @@ function follow(
   stream: 'stdout' | 'stderr',
   child: ChildProcess,
   source: OutputSource,
-  allowance: Allowance,
+  throttle: Throttle,
   sink: LogSink,
 ): Promise<void> {
   const lines = new Lines(LINE_LIMIT)
@@ -59,7 +60,7 @@ function follow(
   }
   from.on('data', (bytes: Uint8Array) => {
     for (const line of lines.push(bytes)) take(line)
-    const pause = allowance.take(bytes.length, performance.now())
+    const pause = throttle.take(bytes.length, performance.now())
     if (pause === 0 || ended) return
     from.pause()
     clearTimeout(waiting)
@@ -86,8 +87,8 @@ function follow(
 const LEVELS = { stdout: 30, stderr: 40 } as const
 
 /**
- * One line for the log. A line that is a log entry already keeps what it says, but not whose it is: a function cannot write in
- * another's name. All else is text, and becomes the message of an entry.
+ * One line for the log. A line that is a log entry already keeps what it says, but not whose it is: a
+ * function cannot write in another's name. All else is text, and becomes the message of an entry.
  * @param now milliseconds since 1970
  */
 export function logLine(

@@ -1,28 +1,57 @@
+import { steadyNow } from '../containers/clock.ts'
 import { Roster } from '../containers/roster.ts'
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
+import { Guard } from '../transport/guard.ts'
+
+/** Why no other container is asked: a container says that what it is offered lives there. */
+export const HERE = 'it lives there already'
 
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
+  /** Bytes of it that are kept for nothing else. */
+  readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
   send(target: Peer, settle: (release: Release) => void): void
   /** That container has it. */
   accepted(target: Peer): void
-  /** That container died with it, or says nothing: it may have it or not. */
+  /** That container died with it, or says nothing: it may have it or not. Or it says that it had it already ({@link HERE}). */
   lost(target: Peer, reason: string): void
   /** That container did not take it; the next one is asked. */
   refused(target: Peer, release: Release & { readonly state: 'owned' }): void
   /** No container has taken it in time. Not called after {@link accepted} or {@link lost}. */
   unwanted(reason: string): void
+  /** One of these has thrown, which must end what it is about and nothing else. */
+  failed(error: unknown): void
 }
 
-/** One consignment on its way. */
-interface Delivery {
+/** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
+class Delivery implements Holder {
   readonly consignment: Consignment
-  /** Containers that have refused it. */
-  readonly refusedBy: Set<number>
   readonly until: number
+  /** Containers that have refused it. */
+  readonly refusedBy = new Set<number>()
+  readonly account: Account
+  readonly progress = 0
+  readonly shed: () => boolean
+
+  constructor(
+    consignment: Consignment,
+    until: number,
+    memory: MemoryBudget,
+    shed: (one: Delivery) => boolean,
+  ) {
+    this.consignment = consignment
+    this.until = until
+    this.shed = () => shed(this)
+    this.account = memory.open(this)
+  }
+
+  weigh(): number {
+    return this.consignment.bytes
+  }
 }
 
 /** Finds a container for what comes to the gateway: one after the other until one takes it, and waits a moment if there is none. */
@@ -31,9 +60,12 @@ export class Dispatch {
   readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
 
-  /** @param holdMilliseconds for a container to become ready */
-  constructor(holdMilliseconds: number) {
+  readonly #memory: MemoryBudget
+
+  /** @param holdMilliseconds for a container to become ready @param memory what connections hold together */
+  constructor(holdMilliseconds: number, memory: MemoryBudget) {
     this.#holdMilliseconds = holdMilliseconds
+    this.#memory = memory
   }
 
   /** Consignments that wait for a container. */
@@ -66,24 +98,55 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    this.#deliver({ consignment, refusedBy: new Set(), until: performance.now() + this.#holdMilliseconds })
+    const until = performance.now() + this.#holdMilliseconds
+    const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
+    delivery.account.weigh(steadyNow())
+    this.#deliver(delivery)
+  }
+
+  #shed(delivery: Delivery): boolean {
+    if (!this.#held.has(delivery)) return false
+    this.#unwanted(delivery, 'it has held most for longest of gateway.limits.memoryBytes')
+    return true
+  }
+
+  #unwanted(delivery: Delivery, reason: string): void {
+    this.#held.delete(delivery)
+    delivery.account.close()
+    this.#guardOf(delivery).run(() => delivery.consignment.unwanted(reason))
   }
 
   /** Gives up what waits. */
   close(): void {
-    for (const { consignment } of this.#held) consignment.unwanted('the gateway stops')
-    this.#held.clear()
+    for (const delivery of [...this.#held]) this.#unwanted(delivery, 'the gateway stops')
   }
 
   #deliver(delivery: Delivery): void {
     const { consignment, refusedBy } = delivery
-    const target = this.#containers.choose(consignment.functionName, refusedBy)
-    if (target === undefined) this.#hold(delivery)
-    else consignment.send(target, release => this.#settle(delivery, target, release))
+    const guard = this.#guardOf(delivery)
+    guard.run(() => {
+      const target = this.#containers.choose(consignment.functionName, refusedBy)
+      if (target === undefined) this.#hold(delivery)
+      else
+        consignment.send(
+          target,
+          guard.entrance((release: Release) => this.#settle(delivery, target, release)),
+        )
+    })
+  }
+
+  /** What is thrown over one of them ends that one. */
+  #guardOf(delivery: Delivery): Guard {
+    return new Guard(error => {
+      this.#held.delete(delivery)
+      delivery.account.close()
+      delivery.consignment.failed(error)
+    })
   }
 
   #settle(delivery: Delivery, target: Peer, release: Release): void {
-    const { consignment, refusedBy } = delivery
+    const { consignment, refusedBy, account } = delivery
+    if (release.state !== 'owned') account.close()
     switch (release.state) {
       case 'gone':
         consignment.accepted(target)
@@ -92,6 +155,10 @@ export class Dispatch {
         consignment.lost(target, release.reason)
         return
       case 'owned':
+        if (release.verdict?.reason === 'here') {
+          consignment.lost(target, HERE)
+          return
+        }
         consignment.refused(target, release)
         refusedBy.add(target.id)
         this.#deliver(delivery)
@@ -102,9 +169,7 @@ export class Dispatch {
   #hold(delivery: Delivery): void {
     const left = delivery.until - performance.now()
     if (left <= 0) {
-      delivery.consignment.unwanted(
-        `no container of the function ${delivery.consignment.functionName} is ready`,
-      )
+      this.#unwanted(delivery, `no container of the function ${delivery.consignment.functionName} is ready`)
       return
     }
     this.#held.add(delivery)

@@ -1,13 +1,16 @@
+import { reasonOf } from '../http/serving.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
-import type { Envelope } from '../transfer/envelope.ts'
+import { type Envelope, LAST_GENERATION } from '../transfer/envelope.ts'
 import type { Libc } from '../transfer/native/libc.ts'
 import { type SlotHeader, slotExtension } from '../transfer/slot.ts'
 import { type FoundCheckpoint, SlotFile } from '../transfer/slot-file.ts'
 import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
+import { follow, type Holder, type Whereabouts } from './trail.ts'
 import type { Unclean } from './unclean.ts'
 
 /** Connections that can have a duplicate at a time, at most; each takes 8 KiB of memory, up to 16 with a large HTTP/2 state. */
@@ -57,40 +60,58 @@ export interface Duplicate {
   drop(): void
 }
 
+/** What a container is given and writes into, and for whom. */
+interface Given {
+  readonly file: SlotFile
+  readonly functionName: string
+}
+
+/** A checkpoint, and the function whose container has left it: it is nobody else's to go on from. */
+interface Left extends FoundCheckpoint {
+  readonly functionName: string
+}
+
 interface Entry {
   readonly slot: number
   readonly sessionId: Uint8Array
   readonly socket: Descriptor
+  readonly cookie: Uint8Array
   /** The gateway is offering it: whatever happens meanwhile, the answer comes. */
   offering: boolean
+  /** The last one who has it for certain, or had it and says who is next. */
+  holder: Holder
   /** Of the newest offer. */
   generation: number
+  /** What its last successor was to go on from. */
+  from: Left | undefined
   /** Takeovers so far from the checkpoint of that sequence number. */
   tried: { readonly sequence: number; count: number }
 }
 
 /**
  * Connections that were given away, and of whose sockets the gateway keeps a duplicate, in case that their containers die. It reads and writes
- * none of them. Who has a connection stands in its slot of a file that all containers share, and so do checkpoints.
+ * none of them. Each container has a file of its own, in which it leaves checkpoints of what it has, and says to whom it gave what it had; see
+ * {@link follow}.
  *
  * A process is dead for us when the supervisor says so: it has been waited for then. None of its threads runs any more, its descriptors are
  * closed, and its keys are gone with its memory: so it neither reads from the socket nor writes to it again, and the kernel's counts stand still.
  */
 export class Duplicates {
-  readonly #file: SlotFile
   readonly #libc: Libc
   readonly #self: number
+  readonly #slots: number
   readonly #courier: Courier
   readonly #dispatch: Dispatch
   readonly #owner: DuplicatesOwner
   readonly #entries = new Map<number, Entry>()
   readonly #alive = new Set<number>()
+  /** Of those that live, and for a while of those that are dead. */
+  readonly #files = new Map<number, Given>()
   #fresh = 0
   #free: number[] = []
   #refused = 0
   readonly #sweep: NodeJS.Timeout
 
-  /** @throws Error there is no memory for the file */
   constructor(
     { libc, self, slots }: DuplicatesOptions,
     courier: Courier,
@@ -99,10 +120,10 @@ export class Duplicates {
   ) {
     this.#libc = libc
     this.#self = self
+    this.#slots = slots
     this.#courier = courier
     this.#dispatch = dispatch
     this.#owner = owner
-    this.#file = SlotFile.create(libc, slots)
     this.#sweep = setInterval(() => this.#closeFinished(), SWEEP).unref()
   }
 
@@ -111,20 +132,32 @@ export class Duplicates {
     return { duplicated: this.#entries.size, notDuplicated: this.#refused }
   }
 
-  introduced({ id, role }: Peer): void {
+  introduced({ id, role, functionName }: Peer): void {
     if (role !== 'container') return
     this.#alive.add(id)
-    this.#courier.shareSlots(id, this.#file.descriptor, this.#file.slots)
+    try {
+      const file = SlotFile.create(this.#libc, this.#slots)
+      this.#files.set(id, { file, functionName })
+      this.#courier.shareSlots(id, file.descriptor, this.#slots)
+    } catch {
+      // No memory, or no descriptor: what it has does not outlive it.
+    }
   }
 
   /** Looks after the connections that a container had. */
   gone(id: number): void {
     if (!this.#alive.delete(id)) return
     for (const entry of [...this.#entries.values()]) {
-      if (entry.offering) continue
-      const header = this.#headerOf(entry)
-      if (header === undefined || header.owner === id || header.from === id) this.#judge(entry, header)
+      // Whatever the gateway offers has been taken from the dead already, and the answer comes.
+      if (!entry.offering) this.#guardOf(entry).run(() => this.#judge(entry, this.#find(entry), id))
     }
+    // What it has said of connections that are in doubt is read once more.
+    setTimeout(() => this.#forget(id), 2 * DOUBT).unref()
+  }
+
+  #forget(id: number): void {
+    this.#files.get(id)?.file.close()
+    this.#files.delete(id)
   }
 
   /**
@@ -138,11 +171,13 @@ export class Duplicates {
       this.#refused++
       return undefined
     }
-    const { slot } = entry
-    const extension = slotExtension({ gateway: this.#self, slot, sequence: 0, received, sent: 0 })
+    const { slot, cookie } = entry
+    const extension = slotExtension({ gateway: this.#self, cookie, slot, sequence: 0, received, sent: 0 })
     return {
       extension,
-      offer: target => this.#offer(entry, target),
+      offer: target => {
+        entry.holder = { id: target, generation: 0 }
+      },
       delivered: () => {
         entry.offering = false
       },
@@ -151,14 +186,17 @@ export class Duplicates {
   }
 
   #enter(fd: number, sessionId: Uint8Array, received: number): Entry | undefined {
-    const slot = this.#free.pop() ?? (this.#fresh < this.#file.slots ? this.#fresh++ : undefined)
+    const slot = this.#free.pop() ?? (this.#fresh < this.#slots ? this.#fresh++ : undefined)
     if (slot === undefined) return undefined
     try {
       const counts = countsOf(this.#libc, fd)
       if (counts?.read === received && counts.written === 0) {
+        const cookie = this.#libc.socketCookie(fd)
         const socket = Descriptor.fromFd(this.#libc.duplicate(fd))
+        const holder = { id: this.#self, generation: 0 }
         const tried = { sequence: 0, count: 0 }
-        const entry = { slot, sessionId, socket, offering: true, generation: 0, tried }
+        const known = { slot, sessionId, socket, cookie, holder, tried }
+        const entry = { ...known, offering: true, generation: 0, from: undefined }
         this.#entries.set(slot, entry)
         return entry
       }
@@ -174,8 +212,16 @@ export class Duplicates {
     clearInterval(this.#sweep)
   }
 
-  #offer({ slot, sessionId }: Entry, target: number): void {
-    this.#file.writeHeader(slot, { state: 'live', sessionId, owner: target, from: this.#self })
+  /** Where a connection is. What is certain of that is remembered. */
+  #find(entry: Entry): Whereabouts {
+    const found = follow(entry.holder, id => this.#said(id, entry))
+    entry.holder = found.by
+    return found
+  }
+
+  #said(id: number, { slot, sessionId }: Entry): SlotHeader | undefined {
+    const header = this.#files.get(id)?.file.header(slot)
+    return header !== undefined && equal(header.sessionId, sessionId) ? header : undefined
   }
 
   /** Closes the duplicate. @param reusable nobody else writes into the slot any more; otherwise it is left alone for a while */
@@ -184,6 +230,14 @@ export class Duplicates {
     entry.socket.close()
     if (reusable) this.#free.push(entry.slot)
     else setTimeout(() => this.#free.push(entry.slot), DOUBT).unref()
+  }
+
+  /** What is thrown over one of them ends that one. */
+  #guardOf(entry: Entry): Guard {
+    return new Guard(error => {
+      entry.offering = false
+      this.#end(entry, 'the gateway', { kind: 'failed', reason: reasonOf(error) })
+    })
   }
 
   /** Ends the connection for everybody. */
@@ -196,45 +250,51 @@ export class Duplicates {
 
   #closeFinished(): void {
     if (this.#entries.size === 0) return
-    for (const slot of this.#file.done(this.#fresh)) {
-      const entry = this.#entries.get(slot)
-      const header = entry && !entry.offering ? this.#headerOf(entry) : undefined
-      if (header?.state === 'done') this.#drop(entry!, header.from === 0)
+    for (const id of this.#alive) {
+      const over = this.#files.get(id)?.file.done(this.#fresh, slot => this.#entries.get(slot)?.sessionId)
+      for (const slot of over ?? []) {
+        const entry = this.#entries.get(slot)
+        if (entry !== undefined && !entry.offering) this.#guardOf(entry).run(() => this.#closeIfOver(entry))
+      }
     }
   }
 
-  /** @returns undefined if somebody is writing it, or has died over it */
-  #headerOf({ slot, sessionId }: Entry): SlotHeader | undefined {
-    const header = this.#file.header(slot)
-    return header !== undefined && equal(header.sessionId, sessionId) ? header : undefined
-  }
-
-  /** Somebody has died who had it, or offered it, or was offered it. */
-  #judge(entry: Entry, header: SlotHeader | undefined): void {
-    if (header?.state === 'done') {
-      this.#drop(entry, header.from === 0)
-    } else if (header === undefined || this.#alive.has(header.owner) || this.#alive.has(header.from)) {
+  /** Somebody has died: goes on with a connection that it had, and nobody else can have. */
+  #judge(entry: Entry, found: Whereabouts, dead: number): void {
+    const { by, kind } = found
+    if (kind === 'done') this.#drop(entry, found.settled)
+    else if (kind === 'held') {
+      if (by.id === dead) this.#succeed(entry, this.#left(entry))
+    } else if (by.id === dead || found.to === dead) {
       // Who is left either has it and says so in a moment, or ends it; or it never arrived.
-      this.#doubt(entry, header)
-    } else {
-      this.#succeed(entry)
+      if (this.#alive.has(by.id) || this.#alive.has(found.to)) this.#doubt(entry)
+      else this.#end(entry, 'a container', IN_DOUBT)
     }
   }
 
-  #doubt(entry: Entry, before: SlotHeader | undefined): void {
-    setTimeout(() => {
+  /** It is over if it is for that container to say so. */
+  #closeIfOver(entry: Entry): void {
+    const found = this.#find(entry)
+    if (found.kind === 'done') this.#drop(entry, found.settled)
+  }
+
+  #doubt(entry: Entry): void {
+    const decide = this.#guardOf(entry).entrance(() => {
       if (this.#entries.get(entry.slot) !== entry || entry.offering) return
-      const header = this.#headerOf(entry)
-      if (header?.owner === before?.owner && header?.from === before?.from)
-        this.#end(entry, 'a container', {
-          kind: 'undecided',
-          reason: 'its container died while it was on its way',
-        })
-    }, DOUBT).unref()
+      if (this.#find(entry).kind === 'offered') this.#end(entry, 'a container', IN_DOUBT)
+    })
+    setTimeout(decide, DOUBT).unref()
+  }
+
+  /** What can be gone on from, the newest first: what its holder has left, or nothing more than that has gone on from. */
+  #left({ slot, holder, from }: Entry): Left[] {
+    const { file, functionName } = this.#files.get(holder.id) ?? {}
+    const left = (file?.checkpoints(slot) ?? []).map(one => ({ ...one, functionName: functionName! }))
+    return from === undefined ? left : [...left, from]
   }
 
   /** Its owner is dead, and nobody else can have it: it goes on if nothing has happened since a checkpoint. */
-  #succeed(entry: Entry): void {
+  #succeed(entry: Entry, left: readonly Left[]): void {
     let counts: SocketCounts | undefined
     try {
       counts = countsOf(this.#libc, entry.socket.fd)
@@ -248,12 +308,10 @@ export class Duplicates {
       return
     }
     const { read, written } = counts
-    const found = this.#file
-      .checkpoints(entry.slot)
-      .find(
-        ({ checkpoint: { sessionId, received, sent } }) =>
-          equal(sessionId, entry.sessionId) && received === read && sent === written,
-      )
+    const found = left.find(
+      ({ checkpoint: { sessionId, received, sent } }) =>
+        equal(sessionId, entry.sessionId) && received === read && sent === written,
+    )
     if (found === undefined)
       this.#end(entry, 'its container', { kind: 'lost', reason: 'something was underway when it died' })
     else if (!this.#mayTry(entry, found))
@@ -266,16 +324,24 @@ export class Duplicates {
     return ++entry.tried.count <= ATTEMPTS
   }
 
-  #give(entry: Entry, { checkpoint }: FoundCheckpoint): void {
-    const { functionName, generation, received, sealed } = checkpoint
+  #give(entry: Entry, found: Left): void {
+    const { functionName } = found
+    const { generation, received, sealed } = found.checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records: 0, retained: new Uint8Array(0) }
+    entry.generation = Math.max(entry.generation, entry.holder.generation, generation)
+    if (entry.generation >= LAST_GENERATION) {
+      this.#end(entry, functionName, { kind: 'broken', reason: 'its container counts moves that were none' })
+      return
+    }
     entry.offering = true
-    entry.generation = Math.max(entry.generation, generation)
+    entry.from = found
     this.#dispatch.deliver({
       functionName,
+      bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
-        this.#offer(entry, id)
-        const session = { sessionId: entry.sessionId, generation: ++entry.generation }
+        entry.generation++
+        entry.holder = { id, generation: entry.generation }
+        const session = { sessionId: entry.sessionId, generation: entry.generation }
         this.#courier.sendTakeOver(id, session, takeOver, entry.socket, settle)
       },
       accepted: () => {
@@ -291,6 +357,9 @@ export class Duplicates {
         entry.offering = false
         this.#end(entry, functionName, { kind: 'orphaned', reason })
       },
+      failed: error => this.#guardOf(entry).fail(error),
     })
   }
 }
+
+const IN_DOUBT: Unclean = { kind: 'undecided', reason: 'its container died while it was on its way' }

@@ -3,6 +3,7 @@ import type { Log } from '../containers/handler.ts'
 import { ownerOfPath } from '../containers/path.ts'
 import { type RouteEntry, Routes } from '../containers/routes.ts'
 import type { H1Limits } from '../http/h1/index.ts'
+import { MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
@@ -64,6 +65,8 @@ const PREFACE_PATIENCE = 100
  */
 export class Gateway {
   readonly counters: GatewayCounters = { delivered: 0, dropped: 0, takenOver: 0, ...NONE_UNCLEAN }
+  /** What opening and relayed connections, and those that wait for a container, hold here together. */
+  readonly memory: MemoryBudget
   readonly #options: GatewayOptions
   readonly #routes: Routes
   readonly #courier: Courier
@@ -92,8 +95,10 @@ export class Gateway {
     this.#options = options
     this.#courier = courier
     this.#log = log
-    this.#dispatch = new Dispatch(options.holdMilliseconds)
+    this.memory = new MemoryBudget(options.memoryBytes)
+    this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory)
     const owner = {
+      memory: this.memory,
       counters: this.counters,
       unclean: (target: string, end: Unclean) => this.#unclean(target, end),
       refused: (target: string, verdict: unknown) => this.#refused(target, verdict),
@@ -107,17 +112,21 @@ export class Gateway {
     const common = {
       timeout: options.helloMilliseconds,
       limit: options.openingLimit,
+      memory: this.memory,
       onDropped: (reason: string) => this.#dropped(reason),
+      onFault: (error: unknown) => this.#fault(error),
     }
     this.#http = new Listener({
       ...common,
       descriptor: listening.http,
+      crowded: () => httpAnswer(memoryProblem('gateway.limits.memoryBytes', options.memoryBytes), Date.now()),
       judge: () => this.#judgeHttp(),
       onOpening: opening => this.#open(opening, false),
     })
     this.#https = new Listener({
       ...common,
       descriptor: listening.https,
+      crowded: () => alertAnswer('internal_error'),
       judge: () => this.#judgeTls(),
       onOpening: opening => this.#open(opening, true),
     })
@@ -318,6 +327,7 @@ export class Gateway {
     const envelope = { ...(tls ? freshTls(fresh) : freshHttp(fresh)), extensions }
     this.#dispatch.deliver({
       functionName,
+      bytes: fresh.inbound.length,
       send: ({ id }, settle) => {
         duplicate?.offer(id)
         this.#courier.send(id, envelope, descriptor, settle)
@@ -339,12 +349,23 @@ export class Gateway {
         stream.unlift()
         this.#giveUp(stream, tls, functionName, reason, fresh.inbound)
       },
+      failed: error => {
+        stream.shutdown()
+        duplicate?.drop()
+        this.#fault(error)
+      },
     })
   }
 
   #unclean(target: string, { kind, reason }: Unclean): void {
     countUnclean(this.counters, kind)
     this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
+  }
+
+  /** Something was thrown over a connection, and has ended it. */
+  #fault(error: unknown): void {
+    this.#log.error({ err: error }, 'a connection failed, and ends')
+    countUnclean(this.counters, 'failed')
   }
 
   #refused(target: string, verdict: unknown): void {

@@ -1,9 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { steadyNow } from '../containers/clock.ts'
 import { H1Server } from '../http/h1/index.ts'
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { type Problem, problem } from '../http/problem.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
-import { adopt, type ByteStream } from '../transfer/stream.ts'
+import { adopt, type ByteStream, type StreamError } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 
 /** What somebody found out about the first bytes of a connection. */
@@ -30,8 +33,14 @@ export interface ListenerOptions<T> {
   readonly timeout: number
   /** Connections that may be opening at once. */
   readonly limit: number
+  /** What they hold together with others. */
+  readonly memory: MemoryBudget
+  /** The last words to one that is given up for what it holds. */
+  readonly crowded: () => Uint8Array
   readonly onOpening: (opening: Opening<T>) => void
   readonly onDropped: (reason: string) => void
+  /** Something was thrown over a connection, which has been closed: a fault of ours. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** Milliseconds that a client has to take a last answer. */
@@ -87,7 +96,7 @@ export class Listener<T> {
   #accept(socket: Socket): void {
     // Node reports errors of a socket that nobody reads yet, too.
     socket.on('error', () => {})
-    const { judge, timeout, limit, onDropped } = this.#options
+    const { judge, timeout, limit, memory, crowded, onDropped } = this.#options
     if (this.#opening.size >= limit) {
       socket.destroy()
       onDropped('too many connections are opening')
@@ -102,40 +111,73 @@ export class Listener<T> {
       return
     }
     this.#opening.add(stream)
-    const timer = setTimeout(() => this.#drop(stream, timer, 'the first bytes did not come in time'), timeout)
+    let account: Account | undefined
+    const guard = new Guard(error => {
+      clearTimeout(timer)
+      account?.close()
+      this.#opening.delete(stream)
+      stream.destroy()
+      this.#options.onFault(error)
+    })
+    const drop = (reason: string): void => {
+      account?.close()
+      this.#drop(stream, timer, reason)
+    }
+    const late = guard.entrance(() => drop('the first bytes did not come in time'))
+    const timer = setTimeout(late, timeout)
     const decide = judge()
     let inbound: Uint8Array = EMPTY
     let patience: NodeJS.Timeout | undefined
-    const open = (to: T): void => {
+    const turnAway = (bytes: Uint8Array, reason: string): void => {
+      clearTimeout(timer)
+      clearTimeout(patience)
+      account?.close()
+      this.#opening.delete(stream)
+      onDropped(reason)
+      answer(stream, bytes)
+    }
+    const shed = guard.entrance((): void => {
+      if (this.#opening.has(stream)) turnAway(crowded(), 'its beginning has held most for longest')
+    })
+    const holder: Holder = {
+      weigh: () => (this.#opening.has(stream) ? inbound.length : 0),
+      get progress() {
+        return inbound.length
+      },
+      shed: () => {
+        shed()
+        return true
+      },
+    }
+    const open = guard.entrance((to: T): void => {
       clearTimeout(timer)
       clearTimeout(patience)
       // It may have been dropped while we were patient.
       if (!this.#opening.delete(stream)) return
+      account?.close()
       stream.pause()
       this.#options.onOpening({ stream, inbound, to })
-    }
+    })
     stream.read({
-      bytes: view => {
+      bytes: guard.entrance((view: Uint8Array) => {
         inbound = concat(inbound, view)
         const judgement = decide(inbound)
         if (judgement.kind === 'more') {
           const { otherwise } = judgement
           if (otherwise !== undefined)
             patience ??= setTimeout(() => open(otherwise.to), otherwise.milliseconds)
+          account ??= memory.open(holder)
+          account.weigh(steadyNow())
           return
         }
         if (judgement.kind === 'route') {
           open(judgement.to)
           return
         }
-        clearTimeout(timer)
-        clearTimeout(patience)
-        this.#opening.delete(stream)
-        onDropped(judgement.reason)
-        answer(stream, judgement.bytes)
-      },
-      end: () => this.#drop(stream, timer, 'the client closed before it said where to'),
-      error: error => this.#drop(stream, timer, error.code),
+        turnAway(judgement.bytes, judgement.reason)
+      }),
+      end: guard.entrance(() => drop('the client closed before it said where to')),
+      error: guard.entrance((error: StreamError) => drop(error.code)),
     })
   }
 

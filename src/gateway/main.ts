@@ -123,6 +123,8 @@ function status(gateway: Gateway, inCustody: number): ControlMessage {
     ...gateway.relayed,
     ...gateway.duplicated,
     inCustody,
+    heldBytes: gateway.memory.held,
+    shed: gateway.memory.shed,
     ...memoryCounters(),
   }
   return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }

@@ -1,9 +1,15 @@
+import { steadyNow } from '../containers/clock.ts'
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
+import { reasonOf } from '../http/serving.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'
+import { Guard } from '../transport/guard.ts'
 import { EMPTY } from '../wire/index.ts'
 import type { Unclean } from './unclean.ts'
 
+/** Bytes that may go on waiting for its client when a connection has given up what it could; with more it ends. */
+const RESIDUE = 65_536
 /** Milliseconds that a client has to close when it has taken everything. */
 const LINGER = 2000
 /** Times as long that it may take nothing of what waits for it. */
@@ -23,6 +29,8 @@ export interface Adopted {
 
 /** What a relayed connection needs of the gateway. */
 export interface RelayedOwner {
+  /** What connections hold in this gateway together. */
+  readonly memory: MemoryBudget
   /** A container is needed again: to begin anew, or to go on from a checkpoint. {@link Relayed.newLeg} comes before its answer. */
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void
   /** It is over. @param unclean the client was left without an orderly end */
@@ -33,13 +41,17 @@ export interface RelayedOwner {
  * One connection that the gateway relays: bytes from the client go to the leg as they are, and what comes from the leg goes to the client record by
  * record, or as it is where there is no TLS. Whoever cannot take more stops the other side's reading.
  */
-export class Relayed {
+export class Relayed implements Holder {
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly guard = new Guard(error => this.close({ kind: 'failed', reason: reasonOf(error) }))
   readonly #owner: RelayedOwner
   readonly #client: ByteStream
   /** Undefined without TLS: there are no records then, and nobody can take over. */
   readonly #relay: Relay | undefined
   #leg: ByteStream | undefined
   #clientEnded = false
+  readonly #account: Account
+  #moved = 0
   #closing = false
   #closed = false
   #linger: NodeJS.Timeout | undefined
@@ -53,6 +65,31 @@ export class Relayed {
     this.#client = client
     this.#relay = adopted === undefined && tls ? new Relay(inbound) : adopted?.relay
     this.#clientEnded = adopted?.clientEnded ?? false
+    this.#account = owner.memory.open(this)
+    this.#weigh()
+  }
+
+  get progress(): number {
+    return this.#moved - this.#client.unsent
+  }
+
+  weigh(): number {
+    return (this.#relay?.kept ?? 0) + this.#client.unsent + (this.#leg?.unsent ?? 0)
+  }
+
+  /** First it loses its cover, as with more than can be retained; if its client does not take what waits for it, it ends. */
+  shed(): boolean {
+    if (this.#closed || this.#client.state !== 'open') return false
+    this.guard.run(() => {
+      this.#relay?.forget()
+      if (this.weigh() > RESIDUE)
+        this.close({ kind: 'broken', reason: 'it has held most for longest of gateway.limits.memoryBytes' })
+    })
+    return true
+  }
+
+  #weigh(): void {
+    this.#account.weigh(steadyNow())
   }
 
   /** Whether it outlives its container now. */
@@ -77,27 +114,37 @@ export class Relayed {
   newLeg(end: Descriptor, unread: Uint8Array = EMPTY): void {
     const leg = openStream(end, { kind: 'raw', readsOn: true, unread })
     this.#leg = leg
-    leg.onDrain = () => this.#client.resume()
-    this.#client.onDrain = () => (this.#closing ? this.#lastMoment() : this.#leg?.resume())
+    const { guard } = this
+    leg.onDrain = guard.entrance(() => {
+      this.#client.resume()
+      this.#weigh()
+    })
+    this.#client.onDrain = guard.entrance(() => {
+      if (this.#closing) this.#lastMoment()
+      else this.#leg?.resume()
+      this.#weigh()
+    })
     this.#client.read({
-      bytes: view => this.#fromClient(view),
-      end: () => this.#onClientEnd(),
-      error: () => this.#onClientError(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromClient(view)),
+      end: guard.entrance(() => this.#onClientEnd()),
+      error: guard.entrance(() => this.#onClientError()),
     })
     leg.read({
-      bytes: view => this.#fromLeg(view),
-      end: () => this.#onLegEnd(),
+      bytes: guard.entrance((view: Uint8Array) => this.#fromLeg(view)),
+      end: guard.entrance(() => this.#onLegEnd()),
       // The container went while bytes for it were on their way. What it had sent has been read by now.
-      error: () => this.#onLegEnd(),
+      error: guard.entrance(() => this.#onLegEnd()),
     })
     if (this.#clientEnded) leg.end()
   }
 
   /** Lets it finish: its container is told that the client sends no more. */
   drain(): void {
-    this.#clientEnded = true
-    this.#client.pause()
-    if (this.#leg?.state === 'open') this.#leg.end()
+    this.guard.run(() => {
+      this.#clientEnded = true
+      this.#client.pause()
+      if (this.#leg?.state === 'open') this.#leg.end()
+    })
   }
 
   /**
@@ -124,6 +171,7 @@ export class Relayed {
   /** Another gateway has it. */
   given(): void {
     this.#closed = true
+    this.#account.close()
     this.#leg?.destroy()
     this.#client.destroy()
     this.#owner.ended(this, undefined)
@@ -149,6 +197,7 @@ export class Relayed {
   release(): ByteStream | undefined {
     if (this.#closed) return undefined
     this.#closed = true
+    this.#account.close()
     this.#leg?.destroy()
     return this.#client.state === 'open' ? this.#client : undefined
   }
@@ -157,17 +206,23 @@ export class Relayed {
   close(unclean: Unclean | undefined): void {
     if (this.#closed) return
     this.#closed = true
+    this.#account.close()
     clearTimeout(this.#linger)
-    this.#leg?.destroy()
-    if (unclean === undefined) this.#client.destroy()
-    else this.#client.shutdown()
-    this.#owner.ended(this, unclean)
+    try {
+      this.#leg?.destroy()
+      if (unclean === undefined) this.#client.destroy()
+      else this.#client.shutdown()
+    } finally {
+      this.#owner.ended(this, unclean)
+    }
   }
 
   #fromClient(view: Uint8Array): void {
     if (this.#closing) return
     this.#relay?.fromClient(view)
+    this.#moved += view.length
     if (this.#leg?.forward([view]) === 'queued') this.#client.pause()
+    this.#weigh()
   }
 
   #fromLeg(view: Uint8Array): void {
@@ -176,8 +231,11 @@ export class Relayed {
       this.close({ kind: 'broken', reason: this.#relay.failure })
       return
     }
-    if (pieces.length === 0) return
-    if (this.#client.forward(pieces) === 'queued') this.#leg?.pause()
+    if (pieces.length > 0) {
+      for (const { length } of pieces) this.#moved += length
+      if (this.#client.forward(pieces) === 'queued') this.#leg?.pause()
+    }
+    this.#weigh()
   }
 
   #onClientEnd(): void {
@@ -230,9 +288,10 @@ export class Relayed {
       this.close(undefined)
       return
     }
-    this.#linger = setTimeout(() => {
+    const later = this.guard.entrance(() => {
       if (!queued || patience === 0) this.close(undefined)
       else this.#lastMoment(this.#client.unsent < unsent ? PATIENCE : patience - 1)
-    }, LINGER)
+    })
+    this.#linger = setTimeout(later, LINGER)
   }
 }

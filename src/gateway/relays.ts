@@ -1,4 +1,6 @@
+import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
+import type { Release } from '../transfer/custody.ts'
 import { clientExtension } from '../transfer/extensions.ts'
 import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
 import { openPair, type Pair } from '../transfer/pair.ts'
@@ -8,13 +10,15 @@ import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type ByteStream, type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY, encode } from '../wire/index.ts'
-import type { Consignment, Dispatch } from './dispatch.ts'
+import { type Consignment, type Dispatch, HERE } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
 import type { Unclean } from './unclean.ts'
 
 /** What relays tell the gateway. */
 export interface RelaysOwner {
+  /** What connections hold in this gateway together. */
+  readonly memory: MemoryBudget
   readonly counters: { delivered: number; takenOver: number }
   /** A connection ended without an orderly end. */
   unclean(target: string, end: Unclean): void
@@ -93,7 +97,7 @@ export class Relays implements RelayedOwner {
       begun: false,
     }
     this.#connections.set(connection, known)
-    this.#deliver(connection, known, inbound)
+    connection.guard.run(() => this.#deliver(connection, known, inbound))
   }
 
   /** Lets all of them finish: to their containers it looks as if their clients sent no more, and they say goodbye. */
@@ -110,7 +114,8 @@ export class Relays implements RelayedOwner {
     const target = successor()
     for (const [connection, known] of this.#connections) {
       if (target === undefined || this.#leaving.size >= WINDOW) break
-      if (known.settled && !this.#leaving.has(connection)) void this.#giveTo(target, connection, known)
+      if (known.settled && !this.#leaving.has(connection))
+        this.#giveTo(target, connection, known).catch(error => connection.guard.fail(error))
     }
     if (!this.#drained) setTimeout(() => this.handOver(successor), LOOK)
   }
@@ -127,7 +132,7 @@ export class Relays implements RelayedOwner {
     const generation = Math.max(known.generation, connection.generation)
     const { functionName, sessionId } = known
     const state = { ...given.state, functionName }
-    this.#courier.sendRelayed(target, { sessionId, generation }, state, given.descriptors, release => {
+    const settle = connection.guard.entrance((release: Release) => {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
@@ -137,6 +142,7 @@ export class Relays implements RelayedOwner {
         this.#leaving.delete(connection)
       }
     })
+    this.#courier.sendRelayed(target, { sessionId, generation }, state, given.descriptors, settle)
   }
 
   /** Goes on with a connection that another gateway has relayed. */
@@ -176,6 +182,10 @@ export class Relays implements RelayedOwner {
     return this.#connections.size
   }
 
+  get memory(): MemoryBudget {
+    return this.#owner.memory
+  }
+
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void {
     const known = this.#connections.get(connection)
     if (known === undefined) return
@@ -191,7 +201,8 @@ export class Relays implements RelayedOwner {
     const { functionName, generation, received, sealed } = checkpoint
     const takeOver = { checkpoint: sealed, generation, received, records, retained }
     const session = { sessionId: known.sessionId, generation: known.generation }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    const bytes = sealed.length + retained.length
+    this.#give(connection, known, functionName, bytes, ([, theirs], target, settle) =>
       this.#courier.sendTakeOver(target, session, takeOver, theirs, settle),
     )
   }
@@ -211,7 +222,7 @@ export class Relays implements RelayedOwner {
     const envelope = tls
       ? { ...freshTls(fresh), generation: known.generation, extensions: [leg, ...client] }
       : { ...freshHttp(fresh), extensions: [...client] }
-    this.#give(connection, known, functionName, ([, theirs], target, settle) =>
+    this.#give(connection, known, functionName, inbound.length, ([, theirs], target, settle) =>
       this.#courier.send(target, envelope, theirs, settle),
     )
   }
@@ -220,6 +231,7 @@ export class Relays implements RelayedOwner {
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
     const noLeg = (error: unknown): void =>
@@ -233,14 +245,17 @@ export class Relays implements RelayedOwner {
       return
     }
     if (pair instanceof Promise)
-      pair.then(opened => this.#giveOver(connection, known, functionName, opened, send), noLeg)
-    else this.#giveOver(connection, known, functionName, pair, send)
+      pair
+        .then(opened => this.#giveOver(connection, known, functionName, bytes, opened, send), noLeg)
+        .catch(error => connection.guard.fail(error))
+    else this.#giveOver(connection, known, functionName, bytes, pair, send)
   }
 
   #giveOver(
     connection: Relayed,
     known: Known,
     functionName: string,
+    bytes: number,
     pair: Pair,
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
@@ -248,6 +263,7 @@ export class Relays implements RelayedOwner {
     connection.newLeg(ours)
     this.#dispatch.deliver({
       functionName,
+      bytes,
       send: ({ id }, settle) => send(pair, id, settle),
       accepted: () => {
         theirs.close()
@@ -258,11 +274,18 @@ export class Relays implements RelayedOwner {
         known.settled = true
       },
       // When the last copy of its end is closed, the leg is read to its end, and somebody else goes on.
-      lost: () => theirs.close(),
+      lost: (_target, reason) => {
+        if (reason === HERE) connection.close({ kind: 'undecided', reason })
+        theirs.close()
+      },
       refused: (target, { verdict }) => this.#owner.refused(target.name, verdict),
       unwanted: reason => {
         this.#unwanted(connection, known, reason)
         theirs.close()
+      },
+      failed: error => {
+        theirs.close()
+        connection.guard.fail(error)
       },
     })
   }

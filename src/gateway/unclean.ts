@@ -1,9 +1,10 @@
 /**
  * The ways in which a gateway sees a connection end without an orderly end; each is counted by itself.
  * `lost`: its container died with something underway that nobody can go on with. `orphaned`: its container died, and no other one took it over.
- * `undecided`: nobody could tell who has it. `broken`: its container broke it off or spoke nonsense, or the system failed.
+ * `undecided`: nobody could tell who has it. `broken`: its container broke it off or spoke nonsense, the system failed, or it held too much.
+ * `failed`: something was thrown over it in the gateway, a fault of ours.
  */
-export type UncleanKind = 'lost' | 'orphaned' | 'undecided' | 'broken'
+export type UncleanKind = 'lost' | 'orphaned' | 'undecided' | 'broken' | 'failed'
 
 /** One such end. */
 export interface Unclean {
@@ -18,6 +19,7 @@ export interface UncleanCounters {
   uncleanOrphaned: number
   uncleanUndecided: number
   uncleanBroken: number
+  uncleanFailed: number
 }
 
 const COUNTERS = {
@@ -25,6 +27,7 @@ const COUNTERS = {
   orphaned: 'uncleanOrphaned',
   undecided: 'uncleanUndecided',
   broken: 'uncleanBroken',
+  failed: 'uncleanFailed',
 } as const satisfies Record<UncleanKind, keyof UncleanCounters>
 
 export const NONE_UNCLEAN: Readonly<UncleanCounters> = {
@@ -33,6 +36,7 @@ export const NONE_UNCLEAN: Readonly<UncleanCounters> = {
   uncleanOrphaned: 0,
   uncleanUndecided: 0,
   uncleanBroken: 0,
+  uncleanFailed: 0,
 }
 
 export function countUnclean(counters: UncleanCounters, kind: UncleanKind): void {

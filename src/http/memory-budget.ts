@@ -18,6 +18,10 @@ export interface Holder {
 
 /** Milliseconds after which a new sample of a client's progress begins; its rate is that of the last two. */
 const SAMPLE = 5000
+/** The part of the limit that is free when somebody had to go. */
+const MARGIN = 16
+/** Milliseconds until it is tried again when all that is held is of those who cannot give it up now. */
+const PAUSE = 50
 /** Bytes a second that are added to every rate: below it, clients are equally slow. */
 const SLOW = 1024
 
@@ -32,6 +36,7 @@ export class MemoryBudget {
   #held = 0
   #shed = 0
   #making = false
+  #nextTry = Number.NEGATIVE_INFINITY
 
   /** @param limit bytes; 0: none */
   constructor(limit: number = DEFAULT_MEMORY) {
@@ -61,33 +66,27 @@ export class MemoryBudget {
   }
 
   #makeRoom(now: number): void {
+    if (now < this.#nextTry) return
     this.#making = true
+    const before = this.#held
     try {
       // Clients may have taken since what was held for them then.
       for (const account of [...this.#holding]) account.weigh(now)
-      const asked = new Set<Account>()
-      while (this.#held > this.limit) {
-        const account = this.#worst(now, asked)
-        if (account === undefined) return
-        asked.add(account)
+      if (this.#held <= this.limit) return
+      // A little more than it takes, so that not every byte that comes then looks for somebody again.
+      const target = this.limit - this.limit / MARGIN
+      const order = Array.from(this.#holding, account => ({ account, cost: account.cost(now) }))
+      for (const { account } of order.sort((a, b) => b.cost - a.cost)) {
+        if (this.#held <= target) return
+        const held = account.held
         if (!account.holder.shed()) continue
-        this.#shed++
         account.weigh(now)
+        if (account.held < held) this.#shed++
       }
     } finally {
       this.#making = false
+      if (this.#held >= before) this.#nextTry = now + PAUSE
     }
-  }
-
-  #worst(now: number, asked: ReadonlySet<Account>): Account | undefined {
-    let worst: Account | undefined
-    let most = -1
-    for (const account of this.#holding) {
-      if (asked.has(account)) continue
-      const cost = account.cost(now)
-      if (cost > most) [worst, most] = [account, cost]
-    }
-    return worst
   }
 }
 

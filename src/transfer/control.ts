@@ -61,6 +61,8 @@ export const RefusalReason = enumeration('RefusalReason', uint8, {
   descriptor: 8,
   /** The target's own rules do not hold for the session: a client certificate that it lacks, for instance. */
   policy: 9,
+  /** It lives there: nobody else may go on with it. */
+  here: 10,
 })
 export type RefusalReason = TypeOf<typeof RefusalReason>
 
@@ -201,6 +203,8 @@ export const ControlMessage = select(
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
+/** What carries a connection. */
+export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
@@ -254,3 +258,8 @@ export function decodeControl(bytes: Uint8Array, token: Uint8Array = EMPTY): Con
 
 /** What `docs/transfer-format.md` prints of the control protocol. */
 export const CONTROL: typeof Framed = Framed
+
+/** Whether a message carries a connection, for which a verdict is due. */
+export function isConsignment(message: ControlMessage): message is Consignment {
+  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
+}

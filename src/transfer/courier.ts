@@ -3,9 +3,11 @@ import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
 import type { Channel } from './channel.ts'
 import {
+  type Consignment,
   type ControlMessage,
   decodeControl,
   encodeControl,
+  isConsignment,
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
@@ -66,8 +68,6 @@ export interface CourierHandlers {
   /** Something that a peer said makes no sense; nothing has been done. */
   nonsense(from: number, reason: string): void
 }
-
-type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
 
 /**
  * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
@@ -162,10 +162,15 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
-    this.#custody.hold(ticket, target, performance.now(), settle)
+    this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
     else this.#watch()
+  }
+
+  /** A target offers a session back that we have in custody for it: see {@link Custody.concede}. */
+  concede(target: number, session: SealAssociated): boolean {
+    return this.#custody.concede(target, session)
   }
 
   /** Seals keys to a peer and sends them. @returns false if that peer is not there */
@@ -442,9 +447,4 @@ export class Courier {
     if (started) return
     if (isConsignment(message)) this.#custody.unsent(message.ticket)
   }
-}
-
-/** Whether a message carries a connection, for which a verdict is due. */
-function isConsignment(message: ControlMessage): message is Consignment {
-  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
 }

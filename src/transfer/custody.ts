@@ -1,5 +1,6 @@
-import { hex } from '../wire/index.ts'
+import { equal, hex } from '../wire/index.ts'
 import type { Verdict } from './control.ts'
+import type { SealAssociated } from './seal.ts'
 
 /** Where a session stands in its owner's hands. */
 export type CustodyState = 'owned' | 'frozen' | 'gone' | 'ended'
@@ -27,6 +28,7 @@ export type Release =
 /** A frozen session: to whom it was offered, until when an answer counts, and what to do then. */
 interface Frozen {
   readonly target: number
+  readonly session: SealAssociated
   readonly deadline: number
   readonly settle: (release: Release) => void
 }
@@ -37,6 +39,8 @@ export const VERDICT_TIMEOUT = 5000
 /** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
 export class Custody {
   readonly #frozen = new Map<string, Frozen>()
+  /** Of those whose verdicts are still to come. */
+  readonly #conceded = new Set<string>()
 
   /** Sessions that wait for a verdict. */
   get size(): number {
@@ -46,17 +50,42 @@ export class Custody {
   /**
    * Takes a frozen session into custody.
    * @param ticket unguessable: whoever knows it can speak for the target
+   * @param session as it is offered
    * @param settle called exactly once
    */
-  hold(ticket: Uint8Array, target: number, now: number, settle: (release: Release) => void): void {
-    this.#frozen.set(hex(ticket), { target, deadline: now + VERDICT_TIMEOUT, settle })
+  hold(
+    ticket: Uint8Array,
+    target: number,
+    session: SealAssociated,
+    now: number,
+    settle: (release: Release) => void,
+  ): void {
+    this.#frozen.set(hex(ticket), { target, session, deadline: now + VERDICT_TIMEOUT, settle })
+  }
+
+  /**
+   * A target offers a session back before it has said that it has it: it has begun to serve it, and another request came at once.
+   * @param session as it is offered now @returns whether that session was frozen for that target; then it is the target's
+   */
+  concede(target: number, { sessionId, generation }: SealAssociated): boolean {
+    for (const [key, frozen] of this.#frozen) {
+      if (frozen.target !== target || !equal(frozen.session.sessionId, sessionId)) continue
+      if (generation <= frozen.session.generation) return false
+      this.#frozen.delete(key)
+      this.#conceded.add(key)
+      frozen.settle({ state: 'gone' })
+      return true
+    }
+    return false
   }
 
   /** The target's verdict. @returns false if nobody waits for it (any more), or if it comes from somebody else */
   verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
     const key = hex(ticket)
     const frozen = this.#frozen.get(key)
-    if (frozen === undefined || frozen.target !== from) return false
+    // The word comes late, and changes nothing.
+    if (frozen === undefined) return this.#conceded.delete(key)
+    if (frozen.target !== from) return false
     this.#frozen.delete(key)
     frozen.settle(verdict.outcome === 'accepted' ? { state: 'gone' } : { state: 'owned', verdict })
     return true

@@ -1,5 +1,6 @@
 import { ByteQueue } from '../http/h1/byte-queue.ts'
 import { concat, EMPTY } from '../wire/index.ts'
+import { LAST_GENERATION } from './envelope.ts'
 import {
   checkpointHead,
   decodeCheckpoint,
@@ -137,13 +138,24 @@ export class Relay {
     return this.#retained.length
   }
 
+  /** Bytes that are kept because of the client or its container: also what is held back, and what has not come whole. */
+  get kept(): number {
+    const newest = this.#checkpointLength + this.#piecesLength
+    return this.#retained.length + newest + this.#heldLength + this.#partialLength
+  }
+
+  /** Keeps nothing for a successor, until a checkpoint covers all that has come. */
+  forget(): void {
+    this.#complete = false
+    this.#retained.clear()
+  }
+
   /** Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are kept */
   fromClient(bytes: Uint8Array): void {
     this.#received += bytes.length
     if (!this.#complete) return
     if (this.#retained.length + bytes.length > RETAINED) {
-      this.#complete = false
-      this.#retained.clear()
+      this.forget()
       return
     }
     this.#retained.push(bytes)
@@ -299,6 +311,10 @@ export class Relay {
     }
     if (checkpoint.generation < this.generation) {
       this.#fail(`a checkpoint of generation ${checkpoint.generation} after one of ${this.generation}`)
+      return
+    }
+    if (checkpoint.generation > LAST_GENERATION) {
+      this.#fail(`a checkpoint of generation ${checkpoint.generation}, which no connection reaches`)
       return
     }
     const held = this.#held ?? []

@@ -24,10 +24,10 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The memory that a gateway shares with containers: for each connection whose socket it has a duplicate of a slot, with a header that says who
- * has it, and room for two checkpoints, which are written in turn: one of them is whole at any moment.
+ * The memory that a gateway shares with one container: for each connection whose socket it has a duplicate of a slot, with a header in which the
+ * container says what it has done with the connection, and room for two checkpoints, written in turn: one of them is whole at any moment.
  *
- * It is read and written as a file, not mapped: so what somebody else does with the file makes a call fail, and ends nobody.
+ * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail, and ends nobody.
  */
 export class SlotFile {
   /** To be given to others; it stays this object's. */
@@ -41,9 +41,19 @@ export class SlotFile {
     this.slots = slots
   }
 
-  /** Makes a file. Memory is taken as slots are used, and kept. @throws Error the system does not have it */
+  /**
+   * Makes a file. Memory for headers is taken at once, so that no header fails for want of it; for checkpoints as slots are used, and kept.
+   * @throws Error the system does not have it
+   */
   static create(libc: Libc, slots: number): SlotFile {
-    return new SlotFile(Descriptor.fromFd(libc.memoryFile(sizeOf(slots))), slots)
+    const descriptor = Descriptor.fromFd(libc.memoryFile(sizeOf(slots)))
+    try {
+      writeSync(descriptor.fd, new Uint8Array(areasAt(slots)), 0, areasAt(slots), 0)
+    } catch (error) {
+      descriptor.close()
+      throw error
+    }
+    return new SlotFile(descriptor, slots)
   }
 
   /** Takes over the descriptor of somebody else's file. @throws Error it is another file than it should be; the descriptor is closed */
@@ -70,12 +80,17 @@ export class SlotFile {
     return bytes && decodeHeader(bytes)
   }
 
-  /** Those of the first `count` slots whose connections seem to be over: to be looked at more closely. */
-  *done(count: number): Iterable<number> {
+  /**
+   * Those of the first `count` slots whose connections seem to be over: to be looked at more closely.
+   * @param inSlot the session that a slot is for now, if any; what is said of others is old
+   */
+  *done(count: number, inSlot: (slot: number) => Uint8Array | undefined): Iterable<number> {
     const bytes = this.#read(0, Math.min(count, this.slots) * HEADER_LENGTH)
     if (bytes === undefined) return
-    for (let slot = 0; slot < count; slot++)
-      if (seemsDone(bytes.subarray(slot * HEADER_LENGTH, (slot + 1) * HEADER_LENGTH))) yield slot
+    for (let at = 0; at < bytes.length; at += HEADER_LENGTH) {
+      const slot = at / HEADER_LENGTH
+      if (seemsDone(bytes.subarray(at, at + HEADER_LENGTH), inSlot(slot))) yield slot
+    }
   }
 
   /**

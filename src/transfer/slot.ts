@@ -4,6 +4,7 @@ import {
   decode,
   encode,
   enumeration,
+  equal,
   fixed,
   rest,
   struct,
@@ -19,17 +20,20 @@ import { type Envelope, SESSION_ID_LENGTH } from './envelope.ts'
 export const HEADER_LENGTH = 64
 export const AREA_LENGTH = 8192
 
-/** `done`: the connection is over, and the slot is free. */
-export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2 })
+/** `offered`: it is on its way to `target`. `done`: it is over, and the slot is free. */
+export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2, offered: 3 })
 
-/** Who has the connection of a slot. Everything in it can be read by all who have the file. */
+/**
+ * What a container says of a connection that it has or had, in its own file: nobody else but the gateway can read or write that. So a container
+ * can speak of what it has been given, and of nothing else.
+ */
 export const SlotHeader = struct('SlotHeader', {
   state: SlotState,
   sessionId: fixed(SESSION_ID_LENGTH),
-  /** The id of the process that has it, or that it is offered to. */
-  owner: uint32,
-  /** While it is offered: the one that offers it, and may get it back. Otherwise 0. */
-  from: uint32,
+  /** At which the container has it; while it is offered, that of the offer. */
+  generation: uint32,
+  /** The id of the process that it is, or was last, offered to; otherwise 0. */
+  target: uint32,
 })
 export type SlotHeader = TypeOf<typeof SlotHeader>
 
@@ -46,10 +50,15 @@ export const SlotCheckpoint = struct('SlotCheckpoint', {
 })
 export type SlotCheckpoint = TypeOf<typeof SlotCheckpoint>
 
+/** Bytes of the kernel's number of a socket. */
+export const SOCKET_COOKIE_LENGTH = 8
+
 /** What an envelope says of a connection whose socket the gateway has a duplicate of, as an extension. */
 export const SlotExtension = struct('SlotExtension', {
-  /** The id of the gateway, whose file it is. */
+  /** The id of the gateway, which has given each container a file. */
   gateway: uint32,
+  /** The socket: `SO_COOKIE`, the same for every descriptor of one socket, and no other socket's until the system starts anew. */
+  cookie: fixed(SOCKET_COOKIE_LENGTH),
   slot: uint32,
   /** Of the newest checkpoint. */
   sequence: uint32,
@@ -58,8 +67,8 @@ export const SlotExtension = struct('SlotExtension', {
   sent: uint64,
 })
 export type SlotExtension = TypeOf<typeof SlotExtension>
-/** The number of that extension. */
-export const SLOT_EXTENSION = 2
+/** The number of that extension. 2 was the one that did not name its socket: such a connection goes on without cover. */
+export const SLOT_EXTENSION = 5
 
 /** What a gateway says of its file when it gives it to a container. */
 export const SlotFileOffer = struct('SlotFileOffer', { slots: uint32 })
@@ -78,8 +87,9 @@ export function slotExtension(extension: SlotExtension): Envelope['extensions'][
 /** Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows. */
 const FRAME_LENGTH = 12
 
-/** Where the state of a slot stands in its header, to look at without more ado; see {@link seemsDone}. */
+/** Where the state and the session of a slot stand in its header, to look at without more ado; see {@link seemsDone}. */
 const STATE_OFFSET = FRAME_LENGTH
+const SESSION_OFFSET = STATE_OFFSET + 1
 const DONE = 2
 
 /**
@@ -135,7 +145,8 @@ function decoded<T>(
   }
 }
 
-/** A quick look at a header: whether it seems to say `done`. */
-export function seemsDone(header: Uint8Array): boolean {
-  return header[STATE_OFFSET] === DONE
+/** A quick look at a header: whether it seems to say that this session is over. */
+export function seemsDone(header: Uint8Array, sessionId: Uint8Array | undefined): boolean {
+  if (header[STATE_OFFSET] !== DONE || sessionId === undefined) return false
+  return equal(header.subarray(SESSION_OFFSET, SESSION_OFFSET + SESSION_ID_LENGTH), sessionId)
 }

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { equal } from '../wire/index.ts'
 import { ErrnoError, type Libc, type TcpCounts } from './native/libc.ts'
+import { Descriptor } from './stream.ts'
 
 /** What has gone through a TCP socket, as its kernel has it, and not as somebody remembers it who may have died. */
 export interface SocketCounts {
@@ -49,6 +51,15 @@ function judge({
   return { read: received - fin - unread, written: acknowledged + unacknowledged }
 }
 
+/** Whether all descriptors of a socket show one number. */
+function numbersSockets(libc: Libc, fd: number): boolean {
+  const copy = Descriptor.fromFd(libc.duplicate(fd))
+  const number = libc.socketCookie(fd)
+  const same = equal(number, libc.socketCookie(copy.fd)) && number.some(byte => byte !== 0)
+  copy.close()
+  return same
+}
+
 /** Whether this kernel counts as it must, tried on a connection to ourselves. @returns why not */
 export async function checkCounts(libc: Libc): Promise<string | undefined> {
   const server = createServer({ pauseOnConnect: true })
@@ -66,6 +77,7 @@ export async function checkCounts(libc: Libc): Promise<string | undefined> {
       return counts?.read === read && counts.written === written
     }
     if (!same(0, 0)) return 'a fresh connection has counted bytes already'
+    if (!numbersSockets(libc, fd)) return 'this kernel does not number its sockets'
     client.write(new Uint8Array(5))
     accepted.resume()
     await once(accepted, 'data')

@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream'
 export interface Carrier {
   /** Whether something that was written still waits for the peer. */
   readonly queued: boolean
+  /** Bytes that wait, as far as that is known. */
+  readonly unsent: number
   /** Called when that has left. */
   onDrain: (() => void) | undefined
   read(handlers: CarrierHandlers): void
@@ -19,6 +21,8 @@ export interface Carrier {
   end(): void
   /** Closes both ways, at once; no handler is called any more. */
   destroy(): void
+  /** The same after a fatal alert, where there is TLS: the peer learns that something is missing, and that nobody has cut it off. */
+  abort?(): void
 }
 
 export interface CarrierHandlers {
@@ -38,6 +42,11 @@ export function overDuplex(stream: Duplex): Carrier {
   return new DuplexCarrier(stream)
 }
 
+/** What TLS streams of ours know besides. */
+interface TlsStream {
+  abort(): void
+}
+
 class DuplexCarrier implements Carrier {
   onDrain: (() => void) | undefined
   readonly #stream: Duplex
@@ -54,6 +63,10 @@ class DuplexCarrier implements Carrier {
 
   get queued(): boolean {
     return this.#stream.writableNeedDrain
+  }
+
+  get unsent(): number {
+    return this.#stream.writableLength
   }
 
   read(handlers: CarrierHandlers): void {
@@ -98,6 +111,14 @@ class DuplexCarrier implements Carrier {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#stream.destroy()
+  }
+
+  abort(): void {
+    this.#handlers = undefined
+    this.onDrain = undefined
+    const { abort } = this.#stream as Partial<TlsStream>
+    if (abort === undefined) this.#stream.destroy()
+    else abort.call(this.#stream)
   }
 
   #gone(error: Error): void {

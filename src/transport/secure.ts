@@ -1,6 +1,7 @@
 import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
 import { concat } from '../wire/index.ts'
 import type { Carrier, CarrierHandlers } from './carrier.ts'
+import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
 /** Bytes of plaintext that are sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
@@ -30,6 +31,7 @@ class ServerCarrier implements SecureCarrier {
   readonly session: Session
   onDrain: (() => void) | undefined
   earlyBytes = 0
+  readonly #guard = new Guard(error => this.#fault(error))
   readonly #below: Carrier
   readonly #secured: (carrier: SecureCarrier) => void
   readonly #failed: (error: Error) => void
@@ -39,7 +41,7 @@ class ServerCarrier implements SecureCarrier {
   #early: Uint8Array[] = []
   #paused = false
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
-  readonly #turn = new Turn(() => this.#resume())
+  readonly #turn = new Turn(this.#guard.entrance(() => this.#resume()))
   #reading = false
   /** The client's close_notify has come. */
   #ended = false
@@ -61,23 +63,31 @@ class ServerCarrier implements SecureCarrier {
     this.session = Session.server(config)
     this.#secured = secured
     this.#failed = failed
-    this.#handshakeTimer = setTimeout(() => this.#fail(new Error('no handshake in time')), patience)
-    below.onDrain = () => this.#drained()
+    const guard = this.#guard
+    const late = guard.entrance(() => this.#fail(new Error('no handshake in time')))
+    this.#handshakeTimer = setTimeout(late, patience)
+    below.onDrain = guard.entrance(() => this.#drained())
     below.read({
-      bytes: view => {
+      bytes: guard.entrance((view: Uint8Array) => {
         this.session.feed(view)
         this.#step()
-      },
-      end: () => {
+      }),
+      end: guard.entrance(() => {
         this.#belowEnded = true
         this.#step()
-      },
-      error: error => this.#fail(error),
+      }),
+      error: guard.entrance((error: Error) => this.#fail(error)),
     })
   }
 
   get alpnProtocol(): string | undefined {
     return this.session.alpn
+  }
+
+  get unsent(): number {
+    let bytes = this.#below.unsent
+    for (const { length } of this.#waiting) bytes += length
+    return bytes
   }
 
   get queued(): boolean {
@@ -87,7 +97,7 @@ class ServerCarrier implements SecureCarrier {
   read(handlers: CarrierHandlers): void {
     this.#handlers = handlers
     // No handler is called from within a call of its owner.
-    queueMicrotask(() => this.#step())
+    queueMicrotask(this.#guard.entrance(() => this.#step()))
   }
 
   pause(): void {
@@ -99,7 +109,7 @@ class ServerCarrier implements SecureCarrier {
     this.#paused = false
     if (this.#turn.over) return
     this.#below.resume()
-    queueMicrotask(() => this.#step())
+    queueMicrotask(this.#guard.entrance(() => this.#step()))
   }
 
   /** Goes on with what was left in the last turn. */
@@ -129,6 +139,30 @@ class ServerCarrier implements SecureCarrier {
     this.#handlers = undefined
     this.onDrain = undefined
     this.#below.destroy()
+  }
+
+  abort(): void {
+    if (this.#over) return
+    try {
+      this.session.abort('internal_error')
+      this.#flush()
+      this.#below.end()
+    } finally {
+      this.destroy()
+    }
+  }
+
+  /** Something was thrown that must not be. */
+  #fault(error: unknown): void {
+    if (this.#over) return
+    const handlers = this.#handlers
+    try {
+      this.abort()
+    } finally {
+      const reason = error instanceof Error ? error : new Error(String(error))
+      this.#failed(reason)
+      handlers?.error(reason)
+    }
   }
 
   /** Opens records as long as somebody wants what is in them. */

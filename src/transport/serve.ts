@@ -1,12 +1,16 @@
 import { Duplex } from 'node:stream'
 import { type ServingLimits, serving } from '../http/alpn.ts'
+import { type Account, type Holder, type MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
 import { EMPTY } from '../wire/index.ts'
 import { type Carrier, overDuplex } from './carrier.ts'
 import { everyTick } from './clock.ts'
+import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
+/** Bytes that may go on waiting for a client when its connection has given up what it could; with more it ends. */
+const RESIDUE = 65_536
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
 
@@ -22,8 +26,12 @@ export interface ServeOptions {
   readonly stall?: number
   /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
   readonly linger?: number
+  /** What connections may hold together, one for all of them; without it each holds what its own limits let it. */
+  readonly memory?: MemoryBudget
   /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
   readonly now?: () => number
+  /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
+  readonly onFault?: (error: unknown) => void
 }
 
 const wholeMilliseconds = (): number => Math.floor(performance.now())
@@ -60,8 +68,15 @@ interface TlsLike {
 }
 
 /** Joins a served connection to what carries it. */
-class Driver implements Served {
+class Driver implements Served, Holder {
   readonly closed: Promise<void>
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly #guard = new Guard(error => this.#fault(error))
+  readonly #soon = this.#guard.entrance(() => {
+    this.#scheduled = false
+    this.#flush()
+  })
+  readonly #onFault: ((error: unknown) => void) | undefined
   readonly #carrier: Carrier
   readonly #serving: HttpServing
   readonly #now: () => number
@@ -69,7 +84,7 @@ class Driver implements Served {
   readonly #linger: number
   readonly #stopTicking: () => void
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
-  readonly #turn = new Turn(() => this.#resume())
+  readonly #turn = new Turn(this.#guard.entrance(() => this.#resume()))
   #close: () => void = () => {}
   #receiving = false
   #scheduled = false
@@ -81,6 +96,10 @@ class Driver implements Served {
   /** Since when what was written waits for the client. */
   #stalled: number | undefined
   #lastMoment: NodeJS.Timeout | undefined
+  readonly #memory: MemoryBudget | undefined
+  readonly #account: Account | undefined
+  /** Bytes that have come and that were written. */
+  #moved = 0
 
   constructor(
     carrier: Carrier,
@@ -88,14 +107,17 @@ class Driver implements Served {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000 }: ServeOptions,
+    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000, memory, onFault }: ServeOptions,
   ) {
+    this.#onFault = onFault
+    const guard = this.#guard
     const context = {
       handlers,
       timers: { ...DEFAULT_TIMERS, ...timers },
       now,
       date: Date.now,
       wake: () => this.#wake(),
+      fault: (error: unknown) => guard.fail(error),
       earlyBytes,
       goesOn: () => this.#turn.goesOn(),
     }
@@ -104,21 +126,23 @@ class Driver implements Served {
     this.#now = now
     this.#stall = stall
     this.#linger = linger
+    this.#memory = memory
+    this.#account = memory?.open(this)
     this.closed = new Promise(resolve => {
       this.#close = resolve
     })
-    this.#stopTicking = everyTick(() => this.#tick())
-    carrier.onDrain = () => {
+    this.#stopTicking = everyTick(guard.entrance(() => this.#tick()))
+    carrier.onDrain = guard.entrance(() => {
       this.#stalled = undefined
       this.#flush()
-    }
+    })
     carrier.read({
-      bytes: view => this.#receive(view),
-      end: () => this.#ended(),
-      error: error => this.#gone(error),
+      bytes: guard.entrance((view: Uint8Array) => this.#receive(view)),
+      end: guard.entrance(() => this.#ended()),
+      error: guard.entrance((error: Error) => this.#gone(error)),
     })
     // HTTP/2 speaks first.
-    this.#flush()
+    guard.run(() => this.#flush())
   }
 
   get protocol(): 'http/1.1' | 'h2' | undefined {
@@ -126,16 +150,44 @@ class Driver implements Served {
   }
 
   drain(): void {
-    this.#serving.drain()
-    this.#flush()
+    this.#guard.run(() => {
+      this.#serving.drain()
+      this.#flush()
+    })
   }
 
   destroy(): void {
-    this.#gone(new Error('the server ends the connection'))
+    this.#guard.run(() => this.#gone(new Error('the server ends the connection')))
+  }
+
+  get progress(): number {
+    return this.#moved - this.#carrier.unsent
+  }
+
+  weigh(): number {
+    if (this.#over) return 0
+    try {
+      return this.#serving.held + this.#carrier.unsent
+    } catch (error) {
+      this.#guard.fail(error)
+      return 0
+    }
+  }
+
+  shed(): boolean {
+    const what = memoryProblem('memory', this.#memory?.limit ?? 0)
+    // Another connection may be at work just now, and has nothing to do with what goes wrong here.
+    this.#guard.run(() => {
+      if (!this.#ending) this.#serving.shed(what)
+      this.#flush()
+      if (this.weigh() > RESIDUE) this.#gone(new Error(what.name))
+    })
+    return true
   }
 
   #receive(view: Uint8Array): void {
     if (this.#ending) return
+    this.#moved += view.length
     this.#receiving = true
     try {
       this.#serving.receive(view)
@@ -166,18 +218,21 @@ class Driver implements Served {
   #wake(): void {
     if (this.#receiving || this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    queueMicrotask(this.#soon)
   }
 
   #flush(): void {
     if (this.#over) return
+    this.#send()
+    this.#account?.weigh(this.#now())
+  }
+
+  #send(): void {
     const carrier = this.#carrier
     while (!carrier.queued && !this.#over) {
       const out = this.#serving.takeOutput()
       if (out.length === 0) break
+      for (const { length } of out) this.#moved += length
       carrier.write(joined(out))
     }
     if (carrier.queued) this.#stalled ??= this.#now()
@@ -199,19 +254,31 @@ class Driver implements Served {
     }
     this.#carrier.end()
     if (this.#paused) this.#carrier.resume()
-    this.#lastMoment = setTimeout(() => this.#gone(new Error('the client does not close')), this.#linger)
+    const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
+    this.#lastMoment = setTimeout(late, this.#linger)
   }
 
-  #gone(reason: Error): void {
+  #gone(reason: Error, abort = false): void {
     if (this.#over) return
     this.#over = true
     this.#ending = true
+    this.#account?.close()
     this.#stopTicking()
     this.#turn.stop()
     clearTimeout(this.#lastMoment)
-    this.#serving.broken(reason)
-    this.#carrier.destroy()
-    this.#close()
+    try {
+      this.#serving.broken(reason)
+      if (abort) this.#carrier.abort?.()
+    } finally {
+      this.#carrier.destroy()
+      this.#close()
+    }
+  }
+
+  /** Something was thrown that must not be. */
+  #fault(error: unknown): void {
+    this.#onFault?.(error)
+    this.#gone(new Error('the connection failed'), true)
   }
 
   #tick(): void {

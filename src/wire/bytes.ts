@@ -28,3 +28,9 @@ const encoder = new TextEncoder()
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
+
+/** The same bytes as no Buffer, whose `slice()` shares memory. */
+export function plain(bytes: Uint8Array): Uint8Array {
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -235,7 +235,7 @@ export class FakeHost implements ConnectionHost {
   readonly checkpoints: ConnectionHost['checkpoints']
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
-  readonly slots = new SlotFiles(1)
+  readonly slots = new SlotFiles()
   loop: Loop = ENDLESS
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
@@ -290,7 +290,7 @@ export class FakeHost implements ConnectionHost {
     if (!this.available.has(functionName)) return false
     const result = freeze()
     const offered = ({ envelope, offering }: Frozen): Uint8Array => {
-      offering(TARGET)
+      offering(TARGET, envelope.generation)
       return encodeEnvelope(envelope)
     }
     const frozen = result instanceof Promise ? result.then(offered) : Promise.resolve(offered(result))

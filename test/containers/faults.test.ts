@@ -222,25 +222,29 @@ async function suffer(
 }
 
 describe('whatever throws', () => {
-  it.each(Object.entries(CONVERSATIONS))('ends its connection alone: %s', async (_, conversation) => {
-    const { calls } = await suffer(conversation, 0)
-    const neighbours = fetching()
-    const stride = Math.max(1, Math.floor(calls / PLACES))
-    let failed = 0
-    for (let at = 1; at <= calls; at += stride) {
-      const { host } = await suffer(conversation, at)
-      const where = `call ${at} of ${calls}`
-      expect(escaped, where).toEqual([])
-      // Once, whatever else happens.
-      expect(host.ends, where).toHaveLength(1)
-      const said = host.logged.filter(([, text]) => text === 'a connection failed, and ends')
-      expect(said, where).toHaveLength(host.ends[0] === 'failed' ? 1 : 0)
-      if (host.ends[0] === 'failed') failed++
-      host.module = neighbours.module
-      const { stream } = freshConnection(host, get('/echo'))
-      for (let i = 0; i < 3; i++) await turn()
-      expect(responses(stream.take(), 1)[0]!.status, where).toBe(200)
-    }
-    expect(failed).toBeGreaterThan(10)
-  })
+  it.each(Object.entries(CONVERSATIONS))(
+    'ends its connection alone: %s',
+    { timeout: 600_000 },
+    async (_, conversation) => {
+      const { calls } = await suffer(conversation, 0)
+      const neighbours = fetching()
+      const stride = Math.max(1, Math.floor(calls / PLACES))
+      let failed = 0
+      for (let at = 1; at <= calls; at += stride) {
+        const { host } = await suffer(conversation, at)
+        const where = `call ${at} of ${calls}`
+        expect(escaped, where).toEqual([])
+        // Once, whatever else happens.
+        expect(host.ends, where).toHaveLength(1)
+        const said = host.logged.filter(([, text]) => text === 'a connection failed, and ends')
+        expect(said, where).toHaveLength(host.ends[0] === 'failed' ? 1 : 0)
+        if (host.ends[0] === 'failed') failed++
+        host.module = neighbours.module
+        const { stream } = freshConnection(host, get('/echo'))
+        for (let i = 0; i < 3; i++) await turn()
+        expect(responses(stream.take(), 1)[0]!.status, where).toBe(200)
+      }
+      expect(failed).toBeGreaterThan(10)
+    },
+  )
 })

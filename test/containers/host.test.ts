@@ -11,13 +11,14 @@ import { DEFAULT_H2_LIMITS } from '../../src/http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../src/transfer/control.ts'
-import type { Courier } from '../../src/transfer/courier.ts'
+import type { Arrival, Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { type Envelope, freshEnvelope } from '../../src/transfer/envelope.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
-import { freshHttp } from '../../src/transfer/parcel.ts'
+import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
+import type { SealAssociated } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
-import { utf8 } from '../../src/wire/index.ts'
+import { equal, utf8 } from '../../src/wire/index.ts'
 import { connectedPair, serverConfig } from '../lib/pair.ts'
 
 const warnings: unknown[] = []
@@ -39,11 +40,14 @@ let shared: { target: number; keys: Uint8Array }[]
 let server: Server
 let clients: Socket[]
 let directory: string
+/** Made so far in one test. */
+let sessions: number
 
 const newRing = () =>
   new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => 1_700_000_000_000 })
 
 beforeEach(async () => {
+  sessions = 0
   warnings.length = 0
   sent = []
   inCustody = 0
@@ -52,7 +56,6 @@ beforeEach(async () => {
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await new Promise<void>(resolve => server.listen(join(directory, 's'), resolve))
   host = new Host({
-    id: 1,
     container: 'echo-1',
     functionName: 'echo',
     module: {
@@ -76,6 +79,13 @@ beforeEach(async () => {
   shared = []
   lent = []
   host.connect({
+    concede: (target: number, session: SealAssociated) => {
+      const offered = sent.find(
+        ({ target: to, envelope }) => to === target && equal(envelope.sessionId, session.sessionId),
+      )
+      offered?.settle({ state: 'gone' })
+      return offered !== undefined
+    },
     lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
     get inCustody() {
@@ -118,8 +128,15 @@ async function connection(): Promise<{
   return { client, descriptor: Descriptor.fromHandle(handle), text: () => closed.then(() => text) }
 }
 
+/** As they come from the gateway. */
+const take = (parcel: Parcel): Arrival => host.take(parcel, GATEWAY)
+const GATEWAY = 99
+
 function plain(inbound: string): Envelope {
-  return freshHttp({ sessionId: new Uint8Array(16), idleLeft: 30_000, inbound: utf8(inbound) })
+  // The first one is all zeros.
+  const sessionId = new Uint8Array(16)
+  new DataView(sessionId.buffer).setUint32(12, sessions++)
+  return freshHttp({ sessionId, idleLeft: 30_000, inbound: utf8(inbound) })
 }
 
 const sibling = (id: number): Peer => ({
@@ -135,7 +152,7 @@ describe('what arrives', () => {
   it('is taken and served', async () => {
     const { descriptor, text } = await connection()
     const envelope = plain('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
-    expect(host.take({ envelope, descriptor })).toBeUndefined()
+    expect(take({ envelope, descriptor })).toBeUndefined()
     expect(await text()).toMatch(/\r\n\r\n\/x$/)
     expect(host.counters).toMatchObject({ accepted: 1, refused: 0 })
   })
@@ -143,7 +160,7 @@ describe('what arrives', () => {
   it('is refused while the container drains', async () => {
     const { descriptor } = await connection()
     host.drain()
-    expect(host.take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'draining' })
+    expect(take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'draining' })
     expect(descriptor.open).toBe(true)
     descriptor.close()
     expect(host.counters).toMatchObject({ accepted: 0, refused: 1 })
@@ -159,7 +176,7 @@ describe('what arrives', () => {
     ] as const
     for (const [tls, reason] of cases) {
       const envelope = freshEnvelope(new Uint8Array(16), 1, tls)
-      expect(host.take({ envelope, descriptor })).toMatchObject({ reason })
+      expect(take({ envelope, descriptor })).toMatchObject({ reason })
       expect(descriptor.open).toBe(true)
     }
     descriptor.close()
@@ -168,7 +185,7 @@ describe('what arrives', () => {
 
   it('is refused if its descriptor is no stream', () => {
     const descriptor = Descriptor.fromFd(openSync('/dev/null', 'r'))
-    expect(host.take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'descriptor' })
+    expect(take({ envelope: plain(''), descriptor })).toMatchObject({ reason: 'descriptor' })
     expect(warnings).toHaveLength(1)
   })
 })
@@ -180,7 +197,7 @@ describe('what leaves', () => {
     host.gone(6)
     for (let i = 0; i < 4; i++) {
       const { descriptor } = await connection()
-      host.take({ envelope: plain(GET_HELLO), descriptor })
+      take({ envelope: plain(GET_HELLO), descriptor })
     }
     expect(sent.map(({ target }) => target)).toEqual([5, 7, 5, 7])
     for (const { settle, descriptor } of sent) {
@@ -196,7 +213,7 @@ describe('what leaves', () => {
     host.introduced(sibling(5))
     host.gone(5)
     const { descriptor, text } = await connection()
-    host.take({ envelope: plain(GET_HELLO.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), descriptor })
+    take({ envelope: plain(GET_HELLO.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), descriptor })
     expect(await text()).toMatch(/^HTTP\/1\.1 503 /)
     expect(sent).toEqual([])
   })
@@ -204,11 +221,11 @@ describe('what leaves', () => {
   it('is taken up again after a refusal; an end that nobody can tell is counted and heard by the client', async () => {
     host.introduced(sibling(5))
     const [kept, lost] = [await connection(), await connection()]
-    host.take({
+    take({
       envelope: plain(`${GET_HELLO}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`),
       descriptor: kept.descriptor,
     })
-    host.take({ envelope: plain(GET_HELLO), descriptor: lost.descriptor })
+    take({ envelope: plain(GET_HELLO), descriptor: lost.descriptor })
     sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'stale', detail: 'x' } })
     sent[1]!.settle({ state: 'ended', reason: 'expired' })
     expect((await kept.text()).match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 503', 'HTTP/1.1 200'])
@@ -227,7 +244,7 @@ describe('a container that is about to go', () => {
     for (const id of [5, 6, 7]) host.introduced(sibling(id))
     host.leaves(6)
     const { descriptor } = await connection()
-    host.take({ envelope: plain(GET_HELLO), descriptor })
+    take({ envelope: plain(GET_HELLO), descriptor })
     expect(sent.map(({ target }) => target)).toEqual([5])
     sent[0]!.settle(refused)
     expect(sent.map(({ target }) => target)).toEqual([5, 7])
@@ -241,7 +258,7 @@ describe('a container that is about to go', () => {
   it('has the request answered here if nobody else is there, with a later generation', async () => {
     for (const id of [5, 6]) host.introduced(sibling(id))
     const { descriptor, text } = await connection()
-    host.take({ envelope: plain(GET_HELLO), descriptor })
+    take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle({ state: 'owned', verdict: undefined })
     sent[1]!.settle(refused)
     expect(sent).toHaveLength(2)
@@ -256,9 +273,75 @@ describe('a container that is about to go', () => {
   ] as const)('another is not asked after %j', async release => {
     for (const id of [5, 6]) host.introduced(sibling(id))
     const { descriptor } = await connection()
-    host.take({ envelope: plain(GET_HELLO), descriptor })
+    take({ envelope: plain(GET_HELLO), descriptor })
     sent[0]!.settle(release)
     expect(sent).toHaveLength(1)
+  })
+})
+
+describe('a connection that is here', () => {
+  const session = (more: object = {}) => ({ sessionId: new Uint8Array(16), generation: 9, ...more })
+  /** What it would be taken over from: the host looks at that last. */
+  const checkpoint = {
+    ...{ checkpoint: new Uint8Array(9), generation: 0, received: 0, records: 0 },
+    retained: new Uint8Array(0),
+  }
+
+  it('is taken over by nobody, also while it is on its way', async () => {
+    host.introduced(sibling(5))
+    for (const inbound of ['', GET_HELLO]) {
+      const [{ descriptor }, other] = [await connection(), await connection()]
+      const envelope = plain(inbound)
+      take({ envelope, descriptor })
+      expect(host.takeOver(checkpoint, session(envelope), other.descriptor)).toMatchObject({
+        reason: 'here',
+      })
+      expect(host.size).toBe(sent.length + 1)
+      other.descriptor.close()
+    }
+  })
+
+  it('is not taken a second time, whoever sends it, and goes on', async () => {
+    const [{ client, descriptor, text }, other] = [await connection(), await connection()]
+    const envelope = plain('')
+    take({ envelope, descriptor })
+    const again = { ...envelope, generation: 100 }
+    expect(take({ envelope: again, descriptor: other.descriptor })).toMatchObject({ reason: 'stale' })
+    other.descriptor.close()
+    client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await text()).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  it('is not taken as it was when it has gone on; as it has become it is', async () => {
+    host.introduced(sibling(5))
+    const [{ descriptor }, other] = [await connection(), await connection()]
+    const envelope = { ...plain(GET_HELLO), generation: 3 }
+    take({ envelope, descriptor })
+    sent[0]!.settle({ state: 'gone' })
+    for (const generation of [0, 3]) {
+      const old = { ...envelope, generation }
+      expect(take({ envelope: old, descriptor: other.descriptor })).toMatchObject({ reason: 'stale' })
+    }
+    expect(take({ envelope: { ...envelope, generation: 5 }, descriptor: other.descriptor })).toBeUndefined()
+  })
+
+  it('comes back from the one that it was offered to before that has said a word', async () => {
+    host.introduced(sibling(5))
+    const [{ descriptor }, other] = [await connection(), await connection()]
+    const envelope = plain(GET_HELLO)
+    take({ envelope, descriptor })
+    const back = { envelope: { ...envelope, generation: 2 }, descriptor: other.descriptor }
+    expect(host.take(back, 6)).toMatchObject({ reason: 'stale' })
+    expect(host.take(back, 5)).toBeUndefined()
+    expect(host.counters).toMatchObject({ accepted: 2, moved: 1 })
+    expect(host.list()).toMatchObject([{ generation: 2 }])
+  })
+
+  it('has no generation that cannot be counted on from', async () => {
+    const { descriptor } = await connection()
+    const envelope = { ...plain(''), generation: 2 ** 32 - 1 }
+    expect(take({ envelope, descriptor })).toMatchObject({ reason: 'malformed' })
+    descriptor.close()
   })
 })
 
@@ -267,7 +350,7 @@ describe('a container that drains', () => {
     host.introduced({ ...sibling(5), functionName: 'echo' })
     for (let i = 0; i < 300; i++) {
       const { descriptor } = await connection()
-      host.take({ envelope: plain(''), descriptor })
+      take({ envelope: plain(''), descriptor })
     }
     host.drain()
     expect(sent).toHaveLength(256)
@@ -293,7 +376,7 @@ describe('the least loaded container', () => {
     ])
     for (let i = 0; i < 3; i++) {
       const { descriptor } = await connection()
-      host.take({ envelope: plain(GET_HELLO), descriptor })
+      take({ envelope: plain(GET_HELLO), descriptor })
     }
     expect(sent.map(({ target }) => target)).toEqual([6, 6, 5])
   })
@@ -312,7 +395,7 @@ describe('an order to move a connection', () => {
   it('is carried out, and reported with the generation of the new owner', async () => {
     host.introduced({ ...ECHO, id: 6 })
     const { descriptor } = await connection()
-    host.take({ envelope: plain(''), descriptor })
+    take({ envelope: plain(''), descriptor })
     move(ID, 6)
     expect(sent.map(({ target }) => target)).toEqual([6])
     expect(host.list()).toMatchObject([{ phase: 'frozen' }])
@@ -327,7 +410,7 @@ describe('an order to move a connection', () => {
 
   it('leaves the connection here, alive, if the target does not take it or is gone', async () => {
     const { client, descriptor, text } = await connection()
-    host.take({ envelope: plain(''), descriptor })
+    take({ envelope: plain(''), descriptor })
     move()
     sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } })
     move(ID, 99)
@@ -343,12 +426,12 @@ describe('an order to move a connection', () => {
   it('is reported when nobody can tell who has the connection, and when a request made it go elsewhere', async () => {
     host.introduced(sibling(7))
     const [lost, elsewhere] = [await connection(), await connection()]
-    host.take({ envelope: plain(''), descriptor: lost.descriptor })
+    take({ envelope: plain(''), descriptor: lost.descriptor })
     move()
     sent[0]!.settle({ state: 'ended', reason: 'expired' })
     expect(reports[0]).toMatchObject({ outcome: 'ended' })
-    host.take({ envelope: plain(GET_HELLO), descriptor: elsewhere.descriptor })
-    move()
+    take({ envelope: plain(GET_HELLO), descriptor: elsewhere.descriptor })
+    move('00000000000000000000000000000001')
     expect(reports).toHaveLength(1)
     sent[1]!.settle({ state: 'gone' })
     expect(reports[1]).toMatchObject({ outcome: 'unknown' })
@@ -360,7 +443,7 @@ describe('an order to move a connection', () => {
       respond = resolve
     })
     const { client, descriptor } = await connection()
-    host.take({ envelope: plain('GET /later HTTP/1.1\r\nHost: a\r\n\r\n'), descriptor })
+    take({ envelope: plain('GET /later HTTP/1.1\r\nHost: a\r\n\r\n'), descriptor })
     move()
     expect([sent.length, host.list()[0]?.phase]).toEqual([0, 'busy'])
     const answered = new Promise(resolve => client.once('data', resolve))

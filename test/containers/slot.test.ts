@@ -17,6 +17,7 @@ import { FakeHost, FakeStream, get, movedConnection, TARGET, turn } from './conn
 const GATEWAY = 50
 const SLOT = 3
 const SESSION = new Uint8Array(16).fill(6)
+const PLACE = { gateway: GATEWAY, cookie: new Uint8Array(8).fill(2), slot: SLOT }
 const native = probe()
 
 describe.runIf(native.available)('a connection whose socket the gateway has a duplicate of', () => {
@@ -38,9 +39,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     const inbound = concat(...client.takeOutput())
     const envelope = {
       ...freshTls({ sessionId: SESSION, idleLeft: 30_000, inbound }),
-      extensions: [
-        slotExtension({ gateway: GATEWAY, slot: SLOT, sequence: 0, received: inbound.length, sent: 0 }),
-      ],
+      extensions: [slotExtension({ ...PLACE, sequence: 0, received: inbound.length, sent: 0 })],
     }
     const connection = new Connection(host, envelope, stream)
     const counts = { received: inbound.length, sent: 0 }
@@ -124,39 +123,43 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     expect(newest()!.checkpoint).toMatchObject({ generation: 1, received: counts.received + bytes.length })
   })
 
-  it('says in the slot who has it: itself, whom it offers it to, and itself when that is refused', async () => {
+  it('says in its file what it does with it: has it, offers it, has it again when that is refused', async () => {
     const { host, client, settle } = connected()
     const live = { state: 'live', sessionId: SESSION }
-    expect(file.header(SLOT)).toEqual({ ...live, owner: 1, from: 0 })
+    expect(file.header(SLOT)).toEqual({ ...live, generation: 0, target: 0 })
     client.send(utf8(get('/hello')))
     settle()
     await turn()
-    expect(file.header(SLOT)).toEqual({ ...live, owner: TARGET, from: 1 })
+    expect(file.header(SLOT)).toEqual({ ...live, state: 'offered', generation: 1, target: TARGET })
     host.offers[0]!.settle({
       state: 'owned',
       verdict: { outcome: 'refused', reason: 'draining', detail: '' },
     })
-    expect(file.header(SLOT)).toEqual({ ...live, owner: 1, from: 0 })
+    expect(file.header(SLOT)).toEqual({ ...live, generation: 1, target: 0 })
     expect(new TextDecoder().decode(settle())).toContain('503')
   })
 
-  it('goes on counting where it has moved to, which signs the slot in its turn', async () => {
+  it('goes on counting where it has moved to, which says so in a file of its own', async () => {
     const { host, client, settle, counts, newest } = connected()
     client.send(utf8(get('/hello')))
     settle()
     const { sequence } = newest()!
     const target = new FakeHost()
-    Object.assign(target, { functionName: 'hello', slots: Object.assign(target.slots, { self: TARGET }) })
-    target.slots.add(GATEWAY, copy(), 5)
+    Object.assign(target, { functionName: 'hello' })
+    const theirs = SlotFile.create(libc, 5)
+    target.slots.add(GATEWAY, Descriptor.fromFd(libc.duplicate(theirs.descriptor.fd)), 5)
     const { stream } = movedConnection(target, await host.offers[0]!.frozen)
     host.offers[0]!.settle({ state: 'gone' } as never)
     expect(host.ends).toEqual(['moved'])
-    expect(file.header(SLOT)).toMatchObject({ state: 'live', owner: TARGET, from: 0 })
-    expect(newest()!.checkpoint).toMatchObject({
+    expect(file.header(SLOT)).toMatchObject({ state: 'offered', generation: 1, target: TARGET })
+    expect(theirs.header(SLOT)).toMatchObject({ state: 'live', generation: 1 })
+    const [left] = theirs.checkpoints(SLOT)
+    expect(left!.checkpoint).toMatchObject({
       ...{ functionName: 'hello', generation: 1, received: counts.received },
       sent: counts.sent + stream.take().length,
     })
-    expect(newest()!.sequence).toBe(sequence + 1)
+    expect(left!.sequence).toBe(sequence + 1)
+    theirs.close()
   })
 
   it('is ended for everybody, not only closed, and its slot is free then', () => {
@@ -166,8 +169,8 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     stream.fin()
     expect(stream.closedBy).toBe('shutdown')
     expect(host.ends).toEqual(['ended'])
-    expect(file.header(SLOT)).toMatchObject({ state: 'done', from: 0 })
-    expect([...file.done(5)]).toEqual([SLOT])
+    expect(file.header(SLOT)).toMatchObject({ state: 'done', target: 0 })
+    expect([...file.done(5, () => SESSION)]).toEqual([SLOT])
   })
 
   it('that nobody can tell the owner of is ended, and its slot tells that somebody may still write there', async () => {
@@ -177,7 +180,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     await turn()
     host.offers[0]!.settle({ state: 'ended', reason: 'lost' })
     expect([stream.closedBy, host.ends]).toEqual(['shutdown', ['unclean']])
-    expect(file.header(SLOT)).toEqual({ state: 'done', sessionId: SESSION, owner: TARGET, from: 1 })
+    expect(file.header(SLOT)).toEqual({ state: 'done', sessionId: SESSION, generation: 1, target: TARGET })
   })
 
   it('that came before the file of the gateway signs the slot as soon as it has that', () => {
@@ -186,7 +189,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     expect([file.header(SLOT), newest()]).toEqual([undefined, undefined])
     host.slots.add(GATEWAY, copy(), 5)
     connection.pump()
-    expect(file.header(SLOT)).toMatchObject({ owner: 1 })
+    expect(file.header(SLOT)).toMatchObject({ state: 'live' })
     expect(newest()!.checkpoint).toMatchObject(counts)
   })
 
@@ -202,9 +205,10 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     const pair = await tcpPair()
     try {
       const descriptor = Descriptor.fromFd(libc.duplicate(pair.fd))
-      const envelope = (received: number, sent: number) => ({
+      const cookie = libc.socketCookie(pair.fd)
+      const envelope = (received: number, sent: number, of = cookie) => ({
         ...freshTls({ sessionId: SESSION, idleLeft: 1, inbound: new Uint8Array(0) }),
-        extensions: [slotExtension({ gateway: GATEWAY, slot: SLOT, sequence: 1, received, sent })],
+        extensions: [slotExtension({ ...PLACE, cookie: of, sequence: 1, received, sent })],
       })
       expect(goesOn(envelope(0, 0), descriptor)).toBe(true)
       expect(goesOn(envelope(1, 0), descriptor)).toBe(false)
@@ -213,6 +217,8 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
       pair.accepted.write(new Uint8Array(3))
       expect([goesOn(envelope(0, 0), descriptor), goesOn(envelope(0, 3), descriptor)]).toEqual([false, true])
       expect(goesOn(envelope(0, 3), file.descriptor)).toBe(false)
+      // Another socket through which as much has gone.
+      expect(goesOn(envelope(0, 3, PLACE.cookie), descriptor)).toBe(false)
       descriptor.close()
     } finally {
       pair.close()

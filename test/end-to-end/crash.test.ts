@@ -12,7 +12,7 @@ const CONFIG = `
 version: 1
 carrier: relay
 gateway: { defaultFunction: echo }
-connection: { requests: 1000000, idleSeconds: 60 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 liveness: { periodSeconds: 0.3, failureSeconds: 2 }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }

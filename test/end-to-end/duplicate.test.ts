@@ -26,7 +26,7 @@ version: 1
 carrier: fd
 duplicate: true
 gateway: { defaultFunction: echo }
-connection: { requests: 1000000, idleSeconds: 60 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
 functions:
   echo: { handler: ./act.mjs, replicas: ${LONG ? 3 : 2} }

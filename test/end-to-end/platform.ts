@@ -33,7 +33,7 @@ gateway:
   defaultFunction: echo
 connection:
   requests: 1000000
-  timers: { container: 20s }
+  timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
 functions:
   echo:
     hosts: [echo.local, "*.echo.local"]

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const config = `
 version: 1
 gateway: { defaultFunction: echo }
-connection: { requests: 1000000, idleSeconds: 60 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 liveness: { periodSeconds: 0.2, failureSeconds: 10 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.4, healthySeconds: 1, crashLoop: 3 }
 functions:

@@ -9,7 +9,7 @@ let directory: string
 const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo }
-connection: { requests: 1000000, idleSeconds: 60 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 functions:
   echo: { replicas: 2 }
   hello: {}

@@ -12,7 +12,7 @@ let directory: string
 beforeAll(async () => {
   const config = `
 version: 1
-connection: { requests: 1000000, idleSeconds: 60 }
+connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 liveness: { periodSeconds: 0.5, failureSeconds: 3 }
 functions:
   echo: { replicas: 2 }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { Allowance } from '../../src/gateway/allowance.ts'
 import { logLine, readOutput } from '../../src/gateway/child-output.ts'
 import { Lines } from '../../src/gateway/lines.ts'
+import { Throttle } from '../../src/gateway/throttle.ts'
 import { eventually } from '../end-to-end/platform.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -27,14 +27,14 @@ describe('lines', () => {
   })
 })
 
-describe('an allowance', () => {
+describe('a throttle', () => {
   it('lets a burst through, and then so much a second', () => {
-    const allowance = new Allowance(1000, 2, 0)
-    expect(allowance.take(2000, 0)).toBe(0)
-    expect(allowance.take(500, 0)).toBe(500)
-    expect(allowance.take(0, 500)).toBe(0)
-    expect(allowance.take(1000, 1500)).toBe(0)
-    expect(allowance.take(2001, 100_000)).toBe(1)
+    const throttle = new Throttle(1000, 2, 0)
+    expect(throttle.take(2000, 0)).toBe(0)
+    expect(throttle.take(500, 0)).toBe(500)
+    expect(throttle.take(0, 500)).toBe(0)
+    expect(throttle.take(1000, 1500)).toBe(0)
+    expect(throttle.take(2001, 100_000)).toBe(1)
   })
 })
 

@@ -1,14 +1,15 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Dispatch } from '../../src/gateway/dispatch.ts'
 import { type Duplicate, Duplicates, slotsWithin } from '../../src/gateway/duplicates.ts'
 import type { Unclean } from '../../src/gateway/unclean.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import type { TakeOver } from '../../src/transfer/leg.ts'
 import { type Libc, probe } from '../../src/transfer/native/libc.ts'
-import { type SlotCheckpoint, type SlotHeader, slotOf } from '../../src/transfer/slot.ts'
+import { HEADER_LENGTH, type SlotCheckpoint, type SlotHeader, slotOf } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { type TcpPair, tcpPair } from '../lib/tcp-pair.ts'
@@ -38,22 +39,23 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   let counters: { takenOver: number }
   let duplicates: Duplicates
   let dispatch: Dispatch
-  /** What the containers have. */
-  let file: SlotFile
+  /** What the containers have, each its own. */
+  let files: Map<number, SlotFile>
 
   beforeEach(async () => {
     pair = await tcpPair()
     vi.useFakeTimers({
-      toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'Date', 'performance'],
+      toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'],
     })
+    files = new Map()
     offers = []
     ends = []
     shutdowns = 0
     counters = { takenOver: 0 }
-    dispatch = new Dispatch(1000)
+    dispatch = new Dispatch(1000, new MemoryBudget())
     const courier = {
-      shareSlots(_target: number, { fd }: Descriptor, slots: number) {
-        file ??= SlotFile.open(Descriptor.fromFd(libc.duplicate(fd)), slots)
+      shareSlots(target: number, { fd }: Descriptor, slots: number) {
+        files.set(target, SlotFile.open(Descriptor.fromFd(libc.duplicate(fd)), slots))
         return true
       },
       sendTakeOver(
@@ -82,8 +84,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   })
   afterEach(() => {
     duplicates.close()
-    file.close()
-    file = undefined as never
+    for (const file of files.values()) file.close()
     pair.close()
     vi.useRealTimers()
   })
@@ -98,19 +99,23 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     duplicates.gone(id)
   }
 
-  /** A connection that container 1 has been given. */
-  function delivered(): { duplicate: Duplicate; slot: number } {
+  /** A connection that a container has been given. */
+  function delivered(to = 1): { duplicate: Duplicate; slot: number } {
     const duplicate = duplicates.open(pair.fd, SESSION, 0)!
     const { slot } = slotOf({ extensions: [duplicate.extension] } as never)!
-    duplicate.offer(1)
+    duplicate.offer(to)
     duplicate.delivered()
-    say(slot, { owner: 1 })
+    say(to, slot)
     return { duplicate, slot }
   }
-  const say = (slot: number, more: Partial<SlotHeader>): boolean =>
-    file.writeHeader(slot, { state: 'live', sessionId: SESSION, owner: 1, from: 0, ...more })
-  const leave = (slot: number, sequence: number, more: Partial<SlotCheckpoint> = {}): boolean =>
-    file.writeCheckpoint(slot, sequence, {
+  /** A container writes into its file. */
+  const say = (by: number, slot: number, more: Partial<SlotHeader> = {}): boolean =>
+    files.get(by)!.writeHeader(slot, { state: 'live', sessionId: SESSION, generation: 0, target: 0, ...more })
+  /** The same with its offer to another one, and the answer of that. */
+  const offer = (by: number, slot: number, target: number, generation: number): boolean =>
+    say(by, slot, { state: 'offered', generation, target })
+  const leave = (slot: number, sequence: number, more: Partial<SlotCheckpoint> = {}, by = 1): boolean =>
+    files.get(by)!.writeCheckpoint(slot, sequence, {
       ...{ sessionId: SESSION, functionName: 'echo', generation: 4, received: 0, sent: 0 },
       sealed: Uint8Array.of(sequence),
       ...more,
@@ -120,7 +125,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   it('have a slot each, and their sockets are held as long as they last', () => {
     const { duplicate, slot } = delivered()
     expect(slotOf({ extensions: [duplicate.extension] } as never)).toEqual({
-      ...{ gateway: SELF, slot, sequence: 0, received: 0, sent: 0 },
+      ...{ gateway: SELF, cookie: libc.socketCookie(pair.fd), slot, sequence: 0, received: 0, sent: 0 },
     })
     expect(duplicates.counters).toEqual({ duplicated: 1, notDuplicated: 0 })
     duplicate.drop()
@@ -134,7 +139,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(duplicates.open(pair.fd, SESSION, 5)).toBeUndefined()
     write(1)
     expect(duplicates.open(pair.fd, SESSION, 0)).toBeUndefined()
-    expect(duplicates.open(file.descriptor.fd, SESSION, 0)).toBeUndefined()
+    expect(duplicates.open(files.get(1)!.descriptor.fd, SESSION, 0)).toBeUndefined()
     expect(duplicates.counters).toEqual({ duplicated: 0, notDuplicated: 3 })
   })
 
@@ -152,14 +157,13 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     write(7)
     leave(slot, 2, { sent: 17, generation: 5 })
     die(1)
-    const [offer] = offers as [Offer]
-    expect(offer.takeOver).toEqual({
+    const [one] = offers as [Offer]
+    expect(one.takeOver).toEqual({
       ...{ checkpoint: Uint8Array.of(2), generation: 5, received: 0, records: 0 },
       retained: new Uint8Array(0),
     })
-    expect(offer.generation).toBe(6)
-    expect(file.header(slot)).toMatchObject({ owner: offer.target, from: SELF })
-    offer.settle({ state: 'gone' })
+    expect(one.generation).toBe(6)
+    one.settle({ state: 'gone' })
     expect([counters.takenOver, ends]).toEqual([1, []])
   })
 
@@ -209,10 +213,11 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   it('that have moved are looked for when their new owner dies, not the old one', () => {
     const { slot } = delivered()
     leave(slot, 1)
-    say(slot, { owner: 2, from: 1 })
-    say(slot, { owner: 2 })
+    offer(1, slot, 2, 1)
+    say(2, slot, { generation: 1 })
     die(1)
     expect(offers).toEqual([])
+    leave(slot, 2, {}, 2)
     die(2)
     expect(offers.map(({ target }) => target)).toEqual([3])
   })
@@ -220,11 +225,11 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   it('on their way to a container that dies are left to whoever offers them', () => {
     const { slot } = delivered()
     leave(slot, 1)
-    say(slot, { owner: 2, from: 1 })
+    offer(1, slot, 2, 1)
     die(2)
     expect(offers).toEqual([])
     // It has them back.
-    say(slot, { owner: 1 })
+    say(1, slot, { generation: 1 })
     vi.advanceTimersByTime(DOUBT)
     expect([ends, duplicates.counters.duplicated]).toEqual([[], 1])
     die(1)
@@ -233,12 +238,12 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   it('whose sender dies are with the receiver, or end if that never says so', () => {
     for (const arrives of [true, false]) {
-      const { slot, duplicate } = delivered()
-      leave(slot, 1)
       const sender = arrives ? 1 : 3
-      say(slot, { owner: 2, from: sender })
+      const { slot, duplicate } = delivered(sender)
+      leave(slot, 1, {}, sender)
+      offer(sender, slot, 2, 1)
       die(sender)
-      if (arrives) say(slot, { owner: 2 })
+      if (arrives) say(2, slot, { generation: 1 })
       vi.advanceTimersByTime(DOUBT)
       expect(offers).toEqual([])
       expect(ends.map(({ kind }) => kind)).toEqual(arrives ? [] : ['undecided'])
@@ -246,23 +251,23 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     }
   })
 
-  it('that nobody alive can have go on, also when both died over a move', () => {
+  it('that both sides of a move have died over end: nobody can tell whether there is a third', () => {
     const { slot } = delivered()
     leave(slot, 1)
-    say(slot, { owner: 2, from: 1 })
+    offer(1, slot, 2, 1)
     die(1)
-    expect(offers).toEqual([])
+    expect([offers, ends]).toEqual([[], []])
     die(2)
-    expect(offers.map(({ target }) => target)).toEqual([3])
+    expect([offers, ends.map(({ kind }) => kind)]).toEqual([[], ['undecided']])
   })
 
-  it('whose header is not whole end, after a moment in which somebody alive may write it again', () => {
+  it('whose container died over its header are with it still: nothing has left it since', () => {
     const { slot } = delivered()
     leave(slot, 1)
-    file.writeHeader(slot, { state: 'live', sessionId: new Uint8Array(16), owner: 1, from: 0 })
+    const half = new Uint8Array(20).fill(1)
+    writeSync(files.get(1)!.descriptor.fd, half, 0, half.length, slot * HEADER_LENGTH)
     die(1)
-    vi.advanceTimersByTime(DOUBT)
-    expect([offers, ends.map(({ kind }) => kind)]).toEqual([[], ['undecided']])
+    expect(offers).toHaveLength(1)
   })
 
   it('are offered to the next one when a container refuses, and end when nobody is left', () => {
@@ -285,9 +290,9 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     let next = 10
     while (offers.length < 10 && ends.length === 0) {
       introduce(next++)
-      const { target, settle } = offers.at(-1)!
+      const { target, generation, settle } = offers.at(-1)!
       settle({ state: 'gone' })
-      say(slot, { owner: target })
+      say(target, slot, { generation })
       die(target)
     }
     expect(offers).toHaveLength(3)
@@ -305,9 +310,37 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(ends).toEqual([])
   })
 
+  it('are not offered to another one when the first says that it has them already', () => {
+    const { slot } = delivered()
+    leave(slot, 1)
+    die(1)
+    const [{ target, settle }] = offers as [Offer]
+    settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'here', detail: '' } })
+    expect([offers.length, ends, duplicates.counters.duplicated]).toEqual([1, [], 1])
+    die(target)
+    expect(offers).toHaveLength(2)
+  })
+
+  it('are not for another function to go on with than that of their last container, whatever that has written', () => {
+    const { slot } = delivered()
+    leave(slot, 1, { functionName: 'other' })
+    const peer = { id: 9, role: 'container', name: 'other-1', functionName: 'other' } as Peer
+    duplicates.introduced(peer)
+    dispatch.introduced(peer)
+    die(1)
+    expect(offers.map(({ target }) => target)).toEqual([2])
+  })
+
+  it('end if their last container has counted more moves than there can be', () => {
+    const { slot } = delivered()
+    leave(slot, 1, { generation: 2 ** 32 - 1 })
+    die(1)
+    expect([offers, ends.map(({ kind }) => kind)]).toEqual([[], ['broken']])
+  })
+
   it('that are over are let go soon, and their slots used again', () => {
     const { slot } = delivered()
-    say(slot, { state: 'done' })
+    say(1, slot, { state: 'done' })
     vi.advanceTimersByTime(SWEEP)
     expect([shutdowns, duplicates.counters.duplicated]).toEqual([0, 0])
     expect(delivered().slot).toBe(slot)
@@ -315,7 +348,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   it('that are over although somebody may still write into their slots leave those alone for a while', () => {
     const { slot } = delivered()
-    say(slot, { state: 'done', owner: 2, from: 1 })
+    say(1, slot, { state: 'done', generation: 1, target: 2 })
     vi.advanceTimersByTime(SWEEP)
     expect(duplicates.counters.duplicated).toBe(0)
     const { slot: other, duplicate } = delivered()
@@ -327,7 +360,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   it('that ended a moment before their owner died are let go', () => {
     const { slot } = delivered()
-    say(slot, { state: 'done' })
+    say(1, slot, { state: 'done' })
     die(1)
     expect([shutdowns, ends, duplicates.counters.duplicated]).toEqual([0, [], 0])
   })

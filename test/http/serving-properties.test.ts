@@ -220,6 +220,7 @@ describe.each([
             wish.output = true
           },
           earlyBytes: () => 0,
+          fault() {},
         })
         const client = clientOf(all)
         await converse(one, client, all.length, { cuts, takes, wish })

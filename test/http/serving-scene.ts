@@ -62,6 +62,9 @@ export class Scene {
       wake: () => {
         this.wakes++
       },
+      fault: error => {
+        throw error
+      },
       earlyBytes: () => this.earlyBytes,
     }
     this.serving = serving(version, false, context, limits)

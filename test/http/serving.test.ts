@@ -639,6 +639,7 @@ describe('the dispatcher', () => {
     date: () => 0,
     wake() {},
     earlyBytes: () => 0,
+    fault() {},
   })
 
   test.each([

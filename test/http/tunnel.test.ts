@@ -45,6 +45,7 @@ function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
     date: () => clock.now,
     wake: () => clock.wakes++,
     earlyBytes: () => 0,
+    fault() {},
   })
   return { one, clock, sent: () => text(concat(...one.takeOutput())) }
 }

@@ -26,7 +26,7 @@ const MOVES = LONG
   ? { sessions: 50_000, http1: 25_000, http2: 25_000 }
   : { sessions: 400, http1: 300, http2: 300 }
 const RUN = Number(process.env.HOTPOTATO_CHAINS_SEED ?? 1)
-const PATIENCE = LONG ? 1_800_000 : 120_000
+const PATIENCE = LONG ? 1_800_000 : 240_000
 
 describe(`chains of moves, seed ${RUN}`, () => {
   test('of TLS sessions, both roles', { timeout: PATIENCE }, () => {

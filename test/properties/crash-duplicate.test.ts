@@ -22,6 +22,7 @@ const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const LONG = process.env.HOTPOTATO_LONG === '1'
 const SESSION_ID = new Uint8Array(16).fill(5)
 const GATEWAY = 50
+const PLACE = { gateway: GATEWAY, cookie: new Uint8Array(8), slot: 0 }
 /** Bytes in front of a record's fragment (RFC 8446, Section 5.2). */
 const HEADER = 5
 /** `head` and `body`: a request as far as somewhere in these; its rest comes with the next step. */
@@ -71,7 +72,7 @@ class World {
   }
 
   run(): void {
-    const extension = slotExtension({ gateway: GATEWAY, slot: 0, sequence: 0, received: 0, sent: 0 })
+    const extension = slotExtension({ ...PLACE, sequence: 0, received: 0, sent: 0 })
     const fresh = freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound: EMPTY })
     this.#begin(stream => new Connection(this.#host(), { ...fresh, extensions: [extension] }, stream))
     this.#settle()

@@ -22,7 +22,7 @@ const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const STRIDE = { within: EVERY_BYTE ? 1 : 25, between: EVERY_BYTE ? 1 : 121 }
 
 /** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
-const PATIENCE = 180_000
+const PATIENCE = 240_000
 
 const DIRECTIONS: readonly {
   readonly from: CryptoProvider

@@ -14,13 +14,15 @@ const EVENTS: CustodyEvent[] = ['release', 'accepted', 'refused', 'unsent', 'los
 const ACCEPTED: Verdict = { outcome: 'accepted' }
 const REFUSED: Verdict = { outcome: 'refused', reason: 'suite', detail: '' }
 
+/** As it is offered. */
+const SESSION = { sessionId: new Uint8Array(16).fill(1), generation: 4 }
 const ticket = (value: number): Uint8Array => new Uint8Array(8).fill(value)
 
 /** A frozen session, 100 ms old, that was offered to process 5. */
 function frozen() {
   const custody = new Custody()
   const releases: Release[] = []
-  custody.hold(ticket(1), 5, 100, release => releases.push(release))
+  custody.hold(ticket(1), 5, SESSION, 100, release => releases.push(release))
   return { custody, releases }
 }
 
@@ -79,11 +81,26 @@ describe('a settlement', () => {
     expect(releases).toEqual([{ state: 'owned', verdict: REFUSED }])
   })
 
+  it('comes when the target offers the session back, which nobody does without having it; its verdict comes late then', () => {
+    const { custody, releases } = frozen()
+    const back = { ...SESSION, generation: SESSION.generation + 1 }
+    expect(custody.concede(6, back)).toBe(false)
+    expect(custody.concede(5, { ...back, sessionId: new Uint8Array(16) })).toBe(false)
+    // As it was offered, or older: a copy.
+    expect(custody.concede(5, SESSION)).toBe(false)
+    expect(releases).toEqual([])
+    expect(custody.concede(5, back)).toBe(true)
+    expect(releases).toEqual([{ state: 'gone' }])
+    expect(custody.verdict(5, ticket(1), REFUSED)).toBe(true)
+    expect(custody.verdict(5, ticket(1), REFUSED)).toBe(false)
+    expect([releases.length, custody.size]).toEqual([1, 0])
+  })
+
   it('comes in the order of the deadlines, not before them', () => {
     const custody = new Custody()
     const ended: string[] = []
     for (const [i, target] of [5, 6, 5].entries())
-      custody.hold(ticket(i), target, i * 10, ({ state }) => ended.push(`${i} ${state}`))
+      custody.hold(ticket(i), target, SESSION, i * 10, ({ state }) => ended.push(`${i} ${state}`))
     expect(custody.expire(VERDICT_TIMEOUT - 1)).toBe(1)
     expect(ended).toEqual([])
     expect(custody.expire(VERDICT_TIMEOUT + 10)).toBe(10)
@@ -96,9 +113,9 @@ describe('a settlement', () => {
   it('may offer the session again at once', () => {
     const custody = new Custody()
     const states: string[] = []
-    custody.hold(ticket(1), 5, 0, first => {
+    custody.hold(ticket(1), 5, SESSION, 0, first => {
       states.push(first.state)
-      custody.hold(ticket(2), 6, 0, second => states.push(second.state))
+      custody.hold(ticket(2), 6, SESSION, 0, second => states.push(second.state))
     })
     custody.lost(5)
     expect(states).toEqual(['ended'])

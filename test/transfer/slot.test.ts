@@ -22,8 +22,8 @@ const SESSION = new Uint8Array(16).fill(9)
 const header = (more: Partial<SlotHeader> = {}): SlotHeader => ({
   state: 'live',
   sessionId: SESSION,
-  owner: 7,
-  from: 0,
+  generation: 7,
+  target: 0,
   ...more,
 })
 const checkpoint = (sent: number, size = 300): SlotCheckpoint => ({
@@ -97,7 +97,14 @@ describe('a frame', () => {
 })
 
 describe('what an envelope says of a slot', () => {
-  const slot = { gateway: 5, slot: 6, sequence: 7, received: 2 ** 40, sent: 3 }
+  const slot = {
+    gateway: 5,
+    cookie: new Uint8Array(8).fill(4),
+    slot: 6,
+    sequence: 7,
+    received: 2 ** 40,
+    sent: 3,
+  }
   const fresh = freshTls({ sessionId: SESSION, idleLeft: 1, inbound: new Uint8Array(1) })
 
   it('is read again, or is not there', () => {
@@ -128,7 +135,7 @@ describe.runIf(native.available)('a file of slots', () => {
     const made = file()
     expect(made.header(0)).toBeUndefined()
     expect(made.checkpoints(3)).toEqual([])
-    expect([...made.done(4)]).toEqual([])
+    expect([...made.done(4, () => SESSION)]).toEqual([])
   })
 
   it('keeps a header for each slot, which others see who have its descriptor', () => {
@@ -136,10 +143,10 @@ describe.runIf(native.available)('a file of slots', () => {
     const copy = Descriptor.fromFd(libc.duplicate(made.descriptor.fd))
     const other = SlotFile.open(copy, 4)
     open.push(other)
-    expect(other.writeHeader(1, header({ owner: 1 }))).toBe(true)
-    expect(made.writeHeader(2, header({ owner: 2, from: 9 }))).toBe(true)
-    expect(made.header(1)).toEqual(header({ owner: 1 }))
-    expect(other.header(2)).toEqual(header({ owner: 2, from: 9 }))
+    expect(other.writeHeader(1, header({ generation: 1 }))).toBe(true)
+    expect(made.writeHeader(2, header({ state: 'offered', generation: 2, target: 9 }))).toBe(true)
+    expect(made.header(1)).toEqual(header({ generation: 1 }))
+    expect(other.header(2)).toEqual(header({ state: 'offered', generation: 2, target: 9 }))
     expect(made.header(0)).toBeUndefined()
   })
 
@@ -147,8 +154,12 @@ describe.runIf(native.available)('a file of slots', () => {
     const made = file()
     for (const slot of [0, 2, 3]) made.writeHeader(slot, header({ state: 'done' }))
     made.writeHeader(1, header())
-    expect([...made.done(3)]).toEqual([0, 2])
-    expect([...made.done(100)]).toEqual([0, 2, 3])
+    const inSlot = () => SESSION
+    expect([...made.done(3, inSlot)]).toEqual([0, 2])
+    expect([...made.done(100, inSlot)]).toEqual([0, 2, 3])
+    // What is said of others is old.
+    const other = new Uint8Array(16)
+    expect([...made.done(100, slot => (slot === 2 ? SESSION : slot === 3 ? other : undefined))]).toEqual([2])
   })
 
   it('writes checkpoints in turn, and gives the newest first', () => {
@@ -214,7 +225,7 @@ describe.runIf(native.available)('a file of slots', () => {
     expect(made.writeCheckpoint(0, 1, checkpoint(1))).toBe(false)
     expect(made.header(0)).toBeUndefined()
     expect(made.checkpoints(0)).toEqual([])
-    expect([...made.done(1)]).toEqual([])
+    expect([...made.done(1, () => SESSION)]).toEqual([])
   })
 })
 

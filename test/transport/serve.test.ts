@@ -211,13 +211,18 @@ describe('a connection', () => {
     const reason = new Promise<Error>(resolve => {
       gone = resolve
     })
+    let asked: () => void = () => {}
+    const asking = new Promise<void>(resolve => {
+      asked = resolve
+    })
     const { client, served } = await pair({
       request(_, response) {
         response.onGone = gone
+        asked()
       },
     })
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await asking
     client.resetAndDestroy()
     expect(await reason).toBeInstanceOf(Error)
     await served.closed

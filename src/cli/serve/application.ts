@@ -7,8 +7,9 @@ export function application(handshake: object): HttpHandlers {
     request(request, response) {
       const page = pageFor(request.method, request.path, request.early, handshake)
       if (page.kind === 'reply') response.reply(page.response)
-      else if (page.kind === 'bytes') sendBytes(response, page.size, request.method === 'HEAD')
+      else if (page.kind === 'bytes') return sendBytes(response, page.size, request.method === 'HEAD')
       else echo(request, response)
+      return undefined
     },
   }
 }

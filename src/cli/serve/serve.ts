@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
+import { DEFAULT_MEMORY, MemoryBudget } from '../../http/memory-budget.ts'
+import { reasonOf } from '../../http/serving.ts'
 import {
   type Certificate,
   type CryptoProvider,
@@ -15,7 +17,7 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { serve as serveHttp } from '../../transport/serve.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { say } from '../output.ts'
+import { outlastOutput, say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { application } from './application.ts'
@@ -41,8 +43,13 @@ export async function serve(args: readonly string[]): Promise<void> {
   if (positionals.length > 0)
     throw new UsageError(`serve takes no ${positionals[0]}; see hotpotato serve --help`)
   const port = wholeNumber('port', values.port ?? '4433', 0, 65_535)
+  const memory = new MemoryBudget(
+    wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),
+  )
   const config = await serverConfig(values)
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => accept(socket, config))
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
+    accept(socket, config, memory),
+  )
   const host = values.host ?? '127.0.0.1'
   server.listen(port, host)
   try {
@@ -52,13 +59,14 @@ export async function serve(args: readonly string[]): Promise<void> {
     const why = code === 'EADDRINUSE' ? 'somebody listens there already' : String(code)
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
+  outlastOutput()
   const address = server.address() as AddressInfo
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
   say(`listening on https://${shown}:${address.port}/ (provider ${config.provider.name})`)
 }
 
 /** One connection. Nothing that a client does ends the process. */
-function accept(socket: Socket, config: ServerConfig): void {
+function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): void {
   const handshake = new Handshake()
   const connection = TlsDuplex.server(
     socket,
@@ -68,7 +76,8 @@ function accept(socket: Socket, config: ServerConfig): void {
   connection.on('error', error => say(`a connection ended: ${error.message}`))
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
-    serveHttp(connection, application(described), { limits: LIMITS })
+    const onFault = (error: unknown): void => say(`a connection failed: ${reasonOf(error)}`)
+    serveHttp(connection, application(described), { limits: LIMITS, memory, onFault })
   })
 }
 

@@ -140,11 +140,15 @@ export class Http2 implements Protocol, CallOwner {
       this.#waiting.delete(streamId)
       this.#answer(streamId, what)
     }
-    if (shed(this.#streams, what, refuse)) return
-    this.#failed = true
-    this.http.calm(what.name)
-    this.cancel(new Error(what.detail))
-    this.#owner.goodbye()
+    const before = this.held
+    if (!shed(this.#streams, what, refuse)) {
+      this.#failed = true
+      this.http.calm(what.name)
+      this.cancel(new Error(what.detail))
+    } else if (this.held < before) return
+    // What is left are tables, which only the end of the connection gives back.
+    if (this.#failed || (this.quiet && this.#waiting.size === 0)) this.#owner.goodbye()
+    else this.drain()
   }
 
   get #streams(): Streams {
@@ -173,7 +177,7 @@ export class Http2 implements Protocol, CallOwner {
 
   withdraw(): void {
     this.#requestsServed -= this.#calls.size
-    this.#calls.withdraw(this.http)
+    this.#calls.withdraw(this.http, this.#owner.patience.rates, this.#waiting)
   }
 
   get calling(): boolean {
@@ -367,7 +371,7 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What came behind the head follows when the request has been accepted. */
   #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    this.#calls.add(streamId, call)
+    this.#calls.add(streamId, call, this.#owner.patience.rates)
     this.http.accept(streamId)
     if (endStream) call.received()
     else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()

@@ -96,10 +96,12 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     if (taken === undefined) return
     this.#blocked = true
     this.#owner.timers.stop('request-body')
-    taken.then(
-      () => this.#unblock(),
-      cause => this.failed(cause),
-    )
+    taken
+      .then(
+        () => this.#unblock(),
+        cause => this.failed(cause),
+      )
+      .catch(this.#owner.context.fault)
   }
 
   ended(trailers: readonly Field[]): void {

@@ -124,10 +124,12 @@ export class H2Exchange implements HttpRequest, HttpResponse {
       else {
         this.#blocked = true
         this.#timers.stop('request-body')
-        taken.then(
-          () => this.#taken(bytes.length),
-          cause => this.failed(cause),
-        )
+        taken
+          .then(
+            () => this.#taken(bytes.length),
+            cause => this.failed(cause),
+          )
+          .catch(context.fault)
       }
     }
     if (this.#blocked || this.#over || this.#told) return
@@ -169,7 +171,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#blocked = true
     this.content(sink)
     this.#timers.stop('request-body')
-    Promise.resolve().then(() => this.#taken(0))
+    Promise.resolve()
+      .then(() => this.#taken(0))
+      .catch(this.#owner.context.fault)
     return { write: data => this.write(data), end: () => this.end() }
   }
 
@@ -250,6 +254,20 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const ordinary = expiryProblem(timer, context.timers)
     const { status = 408, detail = '' } = ordinary ?? {}
     this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
+  }
+
+  /** Bytes of content that nobody has asked for, and of a response that wait for a window. */
+  get held(): number {
+    let bytes = 0
+    for (const { length } of this.#held) bytes += length
+    for (const { length } of this.#waiting) bytes += length
+    return bytes
+  }
+
+  /** Gives up for what it holds. */
+  shed(what: Problem): void {
+    const { status, detail = '' } = what
+    this.#fault({ kind: 'memory', status, reason: detail, request: this }, what)
   }
 
   /** The application threw. */

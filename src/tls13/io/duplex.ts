@@ -1,33 +1,18 @@
 import { Duplex } from 'node:stream'
-import { concat } from '../../wire/index.ts'
+import { concat, plain } from '../../wire/index.ts'
 import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
 import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
+import { TlsStreamError, truncated } from './stream-error.ts'
+
+export { type StreamErrorCode, TlsStreamError } from './stream-error.ts'
 
 export interface TlsDuplexOptions {
   /** Whether we may go on writing when the peer has stopped (RFC 8446, Section 6.1); default false. */
   readonly allowHalfOpen?: boolean
   /** Milliseconds until the handshake must be over; 0: no matter how long; default 10 000. */
   readonly handshakeTimeout?: number
-}
-
-/** What went wrong with the stream below, as opposed to TLS itself (that is a `TlsError`). */
-export type StreamErrorCode =
-  /** The stream ended, or the peer stopped in the handshake: what was read may be only a part (RFC 8446, Section 6.1). */
-  | 'ERR_TLS_TRUNCATED'
-  | 'ERR_TLS_HANDSHAKE_TIMEOUT'
-  /** The stream went away before everything was written. */
-  | 'ERR_TLS_STREAM_CLOSED'
-
-export class TlsStreamError extends Error {
-  override readonly name = 'TlsStreamError'
-  readonly code: StreamErrorCode
-
-  constructor(code: StreamErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 type Callback = (error?: Error | null) => void
@@ -45,7 +30,8 @@ const LINGER = 1000
  * end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
  *
  * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends without
- * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes.
+ * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes. What a
+ * listener throws while bytes come in ends the connection by {@link TlsDuplex.abort}, with that error.
  *
  * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the server took it);
  * `clientCertificate` (DER, or undefined: the answer to {@link TlsDuplex.requestCertificate}); `question` (id, Question: work for
@@ -85,15 +71,15 @@ export class TlsDuplex extends Duplex {
       this.#handshakeTimer = setTimeout(late, timeout).unref()
     }
     // These stay for ever: an error that nobody listens to would end the process.
-    stream.on('error', error => this.#streamFailed(error))
-    stream.on('close', () => this.#streamClosed())
-    stream.on('end', () => this.#streamEnded())
-    stream.on('drain', () => this.#drained())
-    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk))
+    stream.on('error', error => this.#guarded(() => this.#streamFailed(error)))
+    stream.on('close', () => this.#guarded(() => this.#streamClosed()))
+    stream.on('end', () => this.#guarded(() => this.#streamEnded()))
+    stream.on('drain', () => this.#guarded(() => this.#drained()))
+    stream.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#receive(chunk)))
     if (stream.destroyed) process.nextTick(() => this.#streamClosed())
     this.#flush()
     // A restored session may hold bytes that nobody has looked at yet; listeners come after the constructor.
-    if (session.buffered > 0) process.nextTick(() => this.#receive(new Uint8Array(0)))
+    if (session.buffered > 0) process.nextTick(() => this.#guarded(() => this.#receive(new Uint8Array(0))))
   }
 
   /** A client over a stream. @param options `keyLog`: emit `keylog` events */
@@ -161,7 +147,7 @@ export class TlsDuplex extends Duplex {
    * @returns bytes that went out
    */
   sendEarly(data: Uint8Array): number {
-    const sent = this.#session.sendEarly(view(data))
+    const sent = this.#session.sendEarly(plain(data))
     this.#flush()
     return sent
   }
@@ -201,7 +187,8 @@ export class TlsDuplex extends Duplex {
       else this.once('timeout', listener)
     }
     if (milliseconds > 0 && !this.destroyed) {
-      this.#idleTimer = setTimeout(() => this.emit('timeout'), milliseconds).unref()
+      const late = () => this.#guarded(() => void this.emit('timeout'))
+      this.#idleTimer = setTimeout(late, milliseconds).unref()
     }
     return this
   }
@@ -217,7 +204,7 @@ export class TlsDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#begin(callback, () => this.#send(view(chunk)))
+    this.#begin(callback, () => this.#send(plain(chunk)))
   }
 
   /** Small writes that have gathered share records. */
@@ -248,6 +235,31 @@ export class TlsDuplex extends Duplex {
     if (this.#lingering) linger(this.#stream)
     else this.#stream.destroy()
     callback(error)
+  }
+
+  /**
+   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2), if the peer can still get one: what it has got is not all.
+   * @param error for listeners of `error`; none unless told
+   */
+  abort(error?: Error): void {
+    if (this.destroyed) return
+    try {
+      this.#session.abort('internal_error')
+      this.#lingering = true
+      this.#flush()
+    } catch {
+      // Then without a word.
+    }
+    this.destroy(error)
+  }
+
+  /** What the stream below calls, and whatever is called from there: what is thrown ends this connection, and not the process. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.abort(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   #begin(callback: Callback, work: () => void): void {
@@ -307,7 +319,7 @@ export class TlsDuplex extends Duplex {
   #receive(chunk: Uint8Array): void {
     if (this.destroyed || this.#readClosed) return
     this.#touch()
-    this.#session.feed(view(chunk))
+    this.#session.feed(plain(chunk))
     // A listener may write, and a stream may answer at once: then the inner call takes the events that are left.
     for (let events = 0; !this.destroyed && this.#resting === undefined; events++) {
       if (events === EVENTS) this.#rest()
@@ -324,14 +336,16 @@ export class TlsDuplex extends Duplex {
 
   #rest(): void {
     this.#stream.pause()
-    this.#resting = setImmediate(() => {
-      this.#resting = undefined
-      this.#receive(new Uint8Array(0))
-      if (this.destroyed || this.#resting !== undefined) return
-      if (this.#stream.readableEnded) this.#streamEnded()
-      if (this.#stream.destroyed) this.#streamClosed()
-      else this.#readOn()
-    })
+    this.#resting = setImmediate(() => this.#guarded(() => this.#goOn()))
+  }
+
+  #goOn(): void {
+    this.#resting = undefined
+    this.#receive(new Uint8Array(0))
+    if (this.destroyed || this.#resting !== undefined) return
+    if (this.#stream.readableEnded) this.#streamEnded()
+    if (this.#stream.destroyed) this.#streamClosed()
+    else this.#readOn()
   }
 
   #handle(event: SessionEvent): void {
@@ -411,22 +425,12 @@ export class TlsDuplex extends Duplex {
   }
 }
 
-function truncated(secure: boolean): TlsStreamError {
-  const when = secure ? 'without close_notify' : 'during the handshake'
-  return new TlsStreamError('ERR_TLS_TRUNCATED', `the stream ended ${when}`)
-}
-
 /** Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert with it. */
 function linger(stream: Duplex): void {
   const timer = setTimeout(() => stream.destroy(), LINGER).unref()
   stream.once('close', () => clearTimeout(timer))
   stream.end()
   stream.resume()
-}
-
-/** The same bytes without the methods of `Buffer`. */
-function view(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The secrets of the first flight come before there is a duplex; events about them come after its constructor. */

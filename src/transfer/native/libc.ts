@@ -39,6 +39,8 @@ export interface Libc {
   setBuffers(fd: number, bytes: number): void
   /** What kind of stream a descriptor is. Throws an {@link ErrnoError}: `ENOTSOCK` for a file. */
   domainOf(fd: number): 'tcp' | 'unix' | 'other'
+  /** The kernel's number of a socket, 8 bytes: the same for each of its descriptors, and no other socket's. Throws an {@link ErrnoError}. */
+  socketCookie(fd: number): Uint8Array
   /** What the kernel has counted on a TCP socket. Throws an {@link ErrnoError}, also where it counts too little. */
   tcpCounts(fd: number): TcpCounts
   /**
@@ -127,6 +129,9 @@ const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
 const SO_DOMAIN = 39
+/** Since Linux 4.12. */
+const SO_COOKIE = 57
+const COOKIE_LENGTH = 8
 const SCM_RIGHTS = 1
 const MSG_CTRUNC = 0x8
 const MSG_TRUNC = 0x20
@@ -279,6 +284,14 @@ function load(): Libc {
       check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_DOMAIN, small, small + 4n))
       const domain = ints[0]
       return domain === AF_INET || domain === AF_INET6 ? 'tcp' : domain === AF_UNIX ? 'unix' : 'other'
+    },
+
+    socketCookie(fd) {
+      checkFd(fd)
+      ints[2] = COOKIE_LENGTH
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_COOKIE, small, small + 8n))
+      if (ints[2] !== COOKIE_LENGTH) throw new ErrnoError('getsockopt', 'ENODATA')
+      return new Uint8Array(ints.buffer.slice(ints.byteOffset, ints.byteOffset + COOKIE_LENGTH))
     },
 
     tcpCounts(fd) {

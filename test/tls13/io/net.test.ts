@@ -8,7 +8,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../../src/tls13/io/duplex.ts'
-import { keyLogFile } from '../../../src/tls13/io/key-log-file.ts'
 import { type ConnectOptions, connect, createServer, type ServerOptions } from '../../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../../src/tls13/io/pem.ts'
 import { type Entity, makeEntity, privateKeyPem, TODAY } from './certificates.ts'
@@ -174,9 +173,18 @@ test('no secrets are kept unless somebody asks', async () => {
   expect(one.session.inspect().clientRandom).toBeUndefined()
 })
 
-test('a key log file that cannot be written is an error at once', () => {
-  expect(() => keyLogFile(join(directory, 'no', 'such', 'folder'))).toThrow(/ENOENT/)
-})
+test.each(['/dev/full', '/nonexistent/keys', '/tmp'])(
+  'a key log file that cannot be written (%s) is warned of once, and costs no connection',
+  async path => {
+    const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const { port } = await echo({ keyLogFile: path })
+    vi.stubEnv('SSLKEYLOGFILE', path)
+    await says(client({ port }), 'potato')
+    await says(client({ port }), 'again')
+    expect(warning.mock.calls).toEqual([[expect.stringContaining(`the key log ${path} is not written: `)]])
+    warning.mockRestore()
+  },
+)
 
 describe('client certificates', () => {
   let authority: Entity

@@ -1,11 +1,15 @@
 /** So many bytes a second, and a few seconds' worth at once. Time is an argument. */
-export class Allowance {
+export class Throttle {
   readonly #rate: number
   readonly #most: number
   #left: number
   #since: number
 
-  /** @param rate bytes a second @param burst seconds' worth of them that are there at first @param now milliseconds */
+  /**
+   * @param rate bytes a second
+   * @param burst seconds' worth of them that are there at first
+   * @param now milliseconds
+   */
   constructor(rate: number, burst: number, now: number) {
     this.#rate = rate
     this.#most = rate * burst

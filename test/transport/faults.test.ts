@@ -1,0 +1,238 @@
+import { Duplex, PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { H1Exchange } from '../../src/http/h1/exchange.ts'
+import { H1Server } from '../../src/http/h1/index.ts'
+import { H1Serving } from '../../src/http/h1/serving.ts'
+import { H2Exchange } from '../../src/http/h2/exchange.ts'
+import { H2Client, H2Server } from '../../src/http/h2/index.ts'
+import { H2Serving } from '../../src/http/h2/serving.ts'
+import type { HttpHandlers } from '../../src/http/serving.ts'
+import { Session } from '../../src/tls13/index.ts'
+import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
+import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
+import { overDuplex } from '../../src/transport/carrier.ts'
+import { secure } from '../../src/transport/secure.ts'
+import { serve } from '../../src/transport/serve.ts'
+import { concat, utf8 } from '../../src/wire/index.ts'
+import { Faults, InjectedFault } from '../lib/faults.ts'
+import { clientConfig, serverConfig } from '../lib/pair.ts'
+
+/** Calls of each conversation that throw, one after the other; all of them in the long run. */
+const PLACES = process.env.HOTPOTATO_LONG ? Number.POSITIVE_INFINITY : 60
+
+const faults = new Faults()
+const escaped: unknown[] = []
+const onEscape = (error: unknown) => void escaped.push(error)
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+
+beforeEach(() => {
+  const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const
+  vi.useFakeTimers({ toFake: [...toFake] })
+  process.on('unhandledRejection', onEscape)
+  process.on('uncaughtException', onEscape)
+})
+afterEach(() => {
+  faults.stop()
+  vi.useRealTimers()
+  process.off('unhandledRejection', onEscape)
+  process.off('uncaughtException', onEscape)
+})
+
+/** Tries every place of a conversation. @param suffer has it, with what throws armed; gives what must be true afterwards */
+async function everywhere(suffer: () => Promise<boolean>): Promise<void> {
+  faults.arm(0)
+  expect(await suffer()).toBe(true)
+  expect(faults.calls).toBeGreaterThan(10)
+  const { calls } = faults
+  const stride = Math.max(1, Math.floor(calls / PLACES))
+  for (let at = 1; at <= calls; at += stride) {
+    escaped.length = 0
+    faults.arm(at)
+    const ended = await suffer()
+    const where = `call ${at} of ${calls}, ${faults.thrown}`
+    expect(escaped, where).toEqual([])
+    expect(ended, where).toBe(true)
+  }
+}
+
+/** A carrier in memory. */
+class FakeCarrier implements Carrier {
+  queued = false
+  readonly unsent = 0
+  onDrain: (() => void) | undefined
+  readonly sent: Uint8Array[] = []
+  handlers: CarrierHandlers | undefined
+  read(handlers: CarrierHandlers): void {
+    this.handlers = handlers
+  }
+  pause(): void {}
+  resume(): void {}
+  write(chunks: readonly Uint8Array[]): 'flushed' | 'queued' {
+    for (const chunk of chunks) this.sent.push(chunk.slice())
+    return this.queued ? 'queued' : 'flushed'
+  }
+  end(): void {}
+  destroy(): void {
+    this.handlers = undefined
+    this.onDrain = undefined
+  }
+}
+
+const app: HttpHandlers = {
+  async request(request, response) {
+    if (request.path === '/throws') throw new Error('on purpose')
+    if (request.path === '/never') return
+    if (request.path === '/small') {
+      response.reply({ status: 200, body: 'small' })
+      return
+    }
+    response.begin({ status: 200, headers: [], length: undefined })
+    await response.write(new Uint8Array(100_000))
+    request.content({
+      data: async bytes => void (await response.write(bytes)),
+      end: () => response.end(),
+      broken: () => response.abort(),
+    })
+  },
+}
+
+const PIECES: Readonly<Record<string, () => Uint8Array[]>> = {
+  'HTTP/1.1': () =>
+    [
+      'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n',
+      '5\r\n12345\r\n0\r\n\r\n',
+      'GET /small HTTP/1.1\r\nHost: a\r\n\r\n',
+      'GET /throws HTTP/1.1\r\nHost: a\r\n\r\n',
+      'GET /never HTTP/1.1\r\nHost: a\r\n\r\n',
+    ].map(utf8),
+  'HTTP/2'() {
+    const client = new H2Client()
+    const pieces = [client.takeOutput()]
+    for (const path of ['/echo', '/small', '/throws', '/never']) {
+      const id = client.request({ method: 'POST', scheme: 'http', authority: 'a', path }, false)
+      client.write(id, utf8('12345'))
+      pieces.push(client.takeOutput())
+      if (path !== '/never') client.end(id)
+      pieces.push(client.takeOutput())
+    }
+    return pieces
+  },
+}
+
+describe('whatever throws over a served connection', () => {
+  it.each(Object.entries(PIECES))('ends it alone: %s', { timeout: 600_000 }, async (_, pieces) => {
+    for (const Watched of [H1Serving, H2Serving, H1Exchange, H2Exchange, H1Server, H2Server])
+      faults.watch(Watched)
+    await everywhere(async () => {
+      const { at } = faults
+      const carrier = new FakeCarrier()
+      // What throws before belongs to whoever calls serve.
+      faults.arm(0)
+      const served = serve(faults.around(carrier, 'Carrier'), app, { encrypted: false })
+      faults.arm(at)
+      let closed = 0
+      void served.closed.then(() => closed++)
+      const step = async (work: () => void): Promise<void> => {
+        try {
+          work()
+        } catch (error) {
+          if (error instanceof InjectedFault) escaped.push(error)
+        }
+        await turn()
+      }
+      for (const piece of pieces()) await step(() => carrier.handlers?.bytes(piece))
+      await step(() => carrier.onDrain?.())
+      await step(() => void vi.advanceTimersByTime(70_000))
+      await step(() => served.drain())
+      await step(() => carrier.handlers?.end())
+      const { calls } = faults
+      faults.arm(0)
+      served.destroy()
+      await turn()
+      const neighbour = new FakeCarrier()
+      const other = serve(neighbour, app, { encrypted: false })
+      neighbour.handlers?.bytes(utf8('GET /small HTTP/1.1\r\nHost: a\r\n\r\n'))
+      await turn()
+      const answered = new TextDecoder().decode(concat(...neighbour.sent)).startsWith('HTTP/1.1 200')
+      other.destroy()
+      faults.calls = calls
+      return closed === 1 && answered
+    })
+  })
+})
+
+/** The two ends of a pipe. */
+function pipe(): [Duplex, Duplex] {
+  const [there, back] = [new PassThrough(), new PassThrough()]
+  return [Duplex.from({ readable: back, writable: there }), Duplex.from({ readable: there, writable: back })]
+}
+
+/** A client of ours says hello, and hears it again if nothing is wrong. */
+async function hello(stream: Duplex): Promise<string> {
+  const client = TlsDuplex.client(stream, clientConfig(), { handshakeTimeout: 0 })
+  let heard = ''
+  client.on('data', (bytes: Uint8Array) => {
+    heard += Buffer.from(bytes).toString()
+  })
+  client.on('error', error => {
+    heard = error.message
+  })
+  client.write('hello')
+  for (let i = 0; i < 40 && heard === ''; i++) await turn()
+  client.end()
+  for (let i = 0; i < 20; i++) await turn()
+  client.destroy()
+  return heard
+}
+
+const KINDS: Readonly<Record<string, (stream: Duplex) => void>> = {
+  TlsDuplex(stream) {
+    const { at } = faults
+    faults.arm(0)
+    const server = TlsDuplex.server(stream, serverConfig())
+    faults.arm(at)
+    server.on('error', () => {})
+    server.on('data', (bytes: Uint8Array) => server.write(bytes))
+    server.on('end', () => server.end())
+  },
+  secure(stream) {
+    const { at } = faults
+    faults.arm(0)
+    const secured = secure(overDuplex(stream), serverConfig())
+    faults.arm(at)
+    secured.then(
+      carrier =>
+        carrier.read({
+          bytes: view => void carrier.write([view.slice()]),
+          end: () => carrier.end(),
+          error() {},
+        }),
+      () => {},
+    )
+  },
+}
+
+describe('whatever throws out of a TLS session', () => {
+  it.each(Object.entries(KINDS))(
+    'ends its connection alone: %s',
+    { timeout: 600_000 },
+    async (_, serveOn) => {
+      faults.aroundMade(Session, 'server')
+      await everywhere(async () => {
+        const [near, far] = pipe()
+        for (const stream of [near, far]) stream.on('error', () => {})
+        serveOn(far)
+        const heard = await hello(near)
+        const { calls, at } = faults
+        faults.arm(0)
+        const [one, other] = pipe()
+        for (const stream of [one, other]) stream.on('error', () => {})
+        serveOn(other)
+        const neighbour = await hello(one)
+        faults.calls = calls
+        vi.advanceTimersByTime(20_000)
+        return (at > 0 || heard === 'hello') && neighbour === 'hello'
+      })
+    },
+  )
+})
