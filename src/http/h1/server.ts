@@ -147,7 +147,7 @@ export class H1Server {
     }
   }
 
-  /** Whether {@link withdraw} is possible: a request has been accepted, did not come whole at once, and still has not come whole. */
+  /** Whether {@link withdraw} is possible: a request was accepted before all of it had come, and more is missing. */
   get withdrawable(): boolean {
     const exchange = this.#exchange
     return (
