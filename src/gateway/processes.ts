@@ -20,8 +20,8 @@ export interface ProcessesOptions {
   readonly output: OutputOptions
   readonly log: Log
   readonly onMessage: (process: Process, message: ControlMessage) => void
-  /** It is forgotten already. @param how as `SIGKILL` or `exit code 1` */
-  readonly onEnded: (process: Process, how: string) => void
+  /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
+  readonly onEnded: (ended: Ended, how: string) => void
 }
 
 /** What only the first process of a replica is told. */
@@ -31,6 +31,12 @@ export type FirstSettings = Pick<WorkerSettings, 'rehearsesFirst'>
 export interface Process {
   readonly replica: Replica
   readonly member: Member
+}
+
+/** A process that has ended, or that could not be started at all. */
+export interface Ended {
+  readonly replica: Replica
+  readonly member: Pick<Member, 'id' | 'failure'>
 }
 
 /** The processes that the supervisor has started and that have not ended, and what is said to them and between them. */
@@ -64,7 +70,14 @@ export class Processes {
     const id = this.#nextId++
     const { spec } = replica
     const told = { ...spec, settings: { ...spec.settings, ...more } }
-    const member = this.#switchboard.start(id, told)
+    let member: Member
+    try {
+      member = this.#switchboard.start(id, told)
+    } catch (error) {
+      // No descriptor is free, or no memory: it is tried again.
+      this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
+      return
+    }
     const process = { replica, member }
     replica.member = member
     this.#byId.set(id, process)
@@ -73,7 +86,10 @@ export class Processes {
     const read = readOutput(child, replica, output.bytesPerSecond, output.sink)
     this.#reading.add(read)
     void read.then(() => this.#reading.delete(read))
-    child.on('error', error => log.error({ err: error }, `${replica.name} cannot be started`))
+    child.on('error', error => {
+      if (child.pid === undefined) this.#ended(process, unstarted(error))
+      else log.error({ err: error }, `${replica.name} cannot be reached`)
+    })
     child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
   }
 
@@ -145,4 +161,8 @@ export class Processes {
     if (member.peer !== undefined) this.tellAll({ kind: 'gone', id })
     this.#options.onEnded(process, how)
   }
+}
+
+function unstarted(error: unknown): string {
+  return `it cannot be started: ${(error as Error).message}`
 }

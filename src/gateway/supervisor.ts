@@ -8,7 +8,7 @@ import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPort, portError } from './ports.ts'
-import { type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
+import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
@@ -416,7 +416,7 @@ export class Supervisor {
     this.#started = undefined
   }
 
-  #ended({ replica, member }: Process, how: string): void {
+  #ended({ replica, member }: Ended, how: string): void {
     const { id, failure } = member
     const { name, life } = replica
     this.#liveness.forget(id)
