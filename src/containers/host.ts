@@ -28,7 +28,7 @@ import { type Recovery, type Retries, recover } from './recovery.ts'
 import { Residents } from './residents.ts'
 import { Roster } from './roster.ts'
 import { type RouteEntry, Routes } from './routes.ts'
-import { goesOn } from './slot.ts'
+import { goesOn, isOfSocket } from './slot.ts'
 import { SlotFiles } from './slot-files.ts'
 
 /** What a container is. */
@@ -220,6 +220,8 @@ export class Host implements ConnectionHost {
     if (resident !== undefined && this.#courier?.concede(from, envelope) !== true)
       return this.#refuse('stale', 'a connection that is here')
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
+    if (!isOfSocket(envelope, descriptor))
+      return this.#refuse('descriptor', 'another socket than the gateway has a duplicate of')
     const kin = this.#others.isOf(from, this.functionName)
     if (!kin) forgetClient(envelope)
     return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)

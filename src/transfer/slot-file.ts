@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from 'node:fs'
-import { encode } from '../wire/index.ts'
+import { encode, equal } from '../wire/index.ts'
 import type { Libc } from './native/libc.ts'
 import {
   AREA_LENGTH,
@@ -88,8 +88,10 @@ export class SlotFile {
     const bytes = this.#read(0, Math.min(count, this.slots) * HEADER_LENGTH)
     if (bytes === undefined) return
     for (let at = 0; at < bytes.length; at += HEADER_LENGTH) {
-      const slot = at / HEADER_LENGTH
-      if (seemsDone(bytes.subarray(at, at + HEADER_LENGTH), inSlot(slot))) yield slot
+      const over = seemsDone(bytes, at)
+      if (over === undefined) continue
+      const session = inSlot(at / HEADER_LENGTH)
+      if (session !== undefined && equal(over, session)) yield at / HEADER_LENGTH
     }
   }
 

@@ -4,7 +4,6 @@ import {
   decode,
   encode,
   enumeration,
-  equal,
   fixed,
   rest,
   struct,
@@ -145,8 +144,11 @@ function decoded<T>(
   }
 }
 
-/** A quick look at a header: whether it seems to say that this session is over. */
-export function seemsDone(header: Uint8Array, sessionId: Uint8Array | undefined): boolean {
-  if (header[STATE_OFFSET] !== DONE || sessionId === undefined) return false
-  return equal(header.subarray(SESSION_OFFSET, SESSION_OFFSET + SESSION_ID_LENGTH), sessionId)
+/**
+ * A quick look at many headers.
+ * @param at where one begins in `bytes` @returns the session that is over, as that one seems to say; undefined if none is
+ */
+export function seemsDone(bytes: Uint8Array, at: number): Uint8Array | undefined {
+  if (bytes[at + STATE_OFFSET] !== DONE) return undefined
+  return bytes.subarray(at + SESSION_OFFSET, at + SESSION_OFFSET + SESSION_ID_LENGTH)
 }
