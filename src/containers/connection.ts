@@ -91,7 +91,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  /**
+   * It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the
+   * client any more.
+   */
   get onLeg(): boolean {
     return this.#survival?.shared === false && this.phase !== 'frozen'
   }

@@ -213,7 +213,10 @@ export class Host implements ConnectionHost {
     else connection.moveTo(errand)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from, for certain */
+  /**
+   * Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from,
+   * for certain
+   */
   take({ envelope, descriptor }: Parcel, from: number): Arrival {
     const resident = this.#connections.find(hex(envelope.sessionId))
     // Who had it from us may give it back before it has said that it has it.
@@ -227,7 +230,10 @@ export class Host implements ConnectionHost {
     return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
   }
 
-  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
+  /**
+   * Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only
+   * gateways ask that.
+   */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
     const resident = this.#connections.find(hex(session.sessionId))
     // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.

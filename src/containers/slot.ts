@@ -131,8 +131,9 @@ export function isOfSocket(
 }
 
 /**
- * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what went through that is what the checkpoint
- * knows of. The gateway has looked already, but at what its container had written; this was sealed. True where there is no slot.
+ * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what
+ * went through that is what the checkpoint knows of. The gateway has looked already, but at what its
+ * container had written; this was sealed. True where there is no slot.
  */
 export function goesOn(envelope: Envelope, descriptor: Pick<Descriptor, 'fd'>, native = probe()): boolean {
   return compares(envelope, native, ({ cookie, received, sent }, libc) => {

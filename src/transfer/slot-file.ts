@@ -24,10 +24,12 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The memory that a gateway shares with one container: for each connection whose socket it has a duplicate of a slot, with a header in which the
- * container says what it has done with the connection, and room for two checkpoints, written in turn: one of them is whole at any moment.
+ * The memory that a gateway shares with one container: for each connection whose socket it has a duplicate of
+ * a slot, with a header in which the container says what it has done with the connection, and room for two
+ * checkpoints, written in turn: one of them is whole at any moment.
  *
- * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail, and ends nobody.
+ * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail,
+ * and ends nobody.
  */
 export class SlotFile {
   /** To be given to others; it stays this object's. */
@@ -42,7 +44,8 @@ export class SlotFile {
   }
 
   /**
-   * Makes a file. Memory for headers is taken at once, so that no header fails for want of it; for checkpoints as slots are used, and kept.
+   * Makes a file. Memory for headers is taken at once, so that no header fails for want of it; for
+   * checkpoints as slots are used, and kept.
    * @throws Error the system does not have it
    */
   static create(libc: Libc, slots: number): SlotFile {
