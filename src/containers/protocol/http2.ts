@@ -22,8 +22,8 @@ import { heldBy, type Streams, shed } from './shedding.ts'
 import { Tunnel } from './tunnel.ts'
 import { type Waiting, WaitingRequests } from './waiting.ts'
 
-/** Bytes of output beyond which a client that does not take it is not heard any more. */
-const OUTPUT = 262_144
+/** Bytes of output beyond which a client that does not take it is not heard any more: as much as may move. */
+const OUTPUT = CARRIED_BYTES
 
 /** How often the HTTP/2 connection is told the time while streams are open, in milliseconds. */
 const TICK = 1000

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { concat, plain } from '../../wire/index.ts'
+import { plain, takePortion } from '../../wire/index.ts'
 import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
 import type { Answer } from '../question.ts'
@@ -204,12 +204,12 @@ export class TlsDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#begin(callback, () => this.#send(plain(chunk)))
+    this.#begin(callback, () => this.#send([plain(chunk)]))
   }
 
   /** Small writes that have gathered share records. */
   override _writev(chunks: { chunk: Uint8Array }[], callback: Callback): void {
-    this.#begin(callback, () => this.#send(concat(...chunks.map(one => one.chunk))))
+    this.#begin(callback, () => this.#send(chunks.map(one => plain(one.chunk))))
   }
 
   override _final(callback: Callback): void {
@@ -282,12 +282,13 @@ export class TlsDuplex extends Duplex {
     }
   }
 
-  #send(data: Uint8Array): void {
-    for (let at = 0; at < data.length; at += WRITE_SIZE) {
-      this.#session.send(data.subarray(at, at + WRITE_SIZE))
+  #send(pieces: Uint8Array[]): void {
+    while (pieces.length > 0) {
+      const portion = takePortion(pieces, WRITE_SIZE)
+      if (portion.length > 0) this.#session.send(portion)
       this.#flush()
       if (this.#stream.writableNeedDrain) {
-        this.#waiting = () => this.#send(data.subarray(at + WRITE_SIZE))
+        this.#waiting = () => this.#send(pieces)
         return
       }
     }
