@@ -2,10 +2,11 @@ import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Makes a directory with those above it, mode 0700. Not with `recursive`: Node loops for ever where a directory can be looked for and
- * not be made, as in /proc.
+ * Makes a directory with those above it, mode 0700. Not with `recursive`: Node loops for ever where a
+ * directory can be looked for and not be made, as in /proc.
  * @param directory absolute
- * @returns those that were made, the deepest last @throws Error (of `node:fs`) it cannot be made; then none has been
+ * @returns those that were made, the deepest last
+ * @throws Error (of `node:fs`) it cannot be made; then none has been
  */
 export function makeDirectory(directory: string): readonly string[] {
   const missing: string[] = []

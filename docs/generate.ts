@@ -6,7 +6,13 @@ import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
-import { CLIENT_EXTENSION, ClientExtension, TIMERS_EXTENSION } from '../src/transfer/extensions.ts'
+import {
+  CLIENT_EXTENSION,
+  ClientExtension,
+  ContentRates,
+  RATES_EXTENSION,
+  TIMERS_EXTENSION,
+} from '../src/transfer/extensions.ts'
 import { LEG_EXTENSION, LegCheckpoint, LegExtension, TakeOver } from '../src/transfer/leg.ts'
 import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
 import { RelayedState } from '../src/transfer/relay-state.ts'
@@ -41,7 +47,8 @@ everything up to the end of what contains it. Text is UTF-8. Everything is big-e
 
 Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
 one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
-it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no more: it is refused
+it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 3 has no \`peer_intermediates\`,
+format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no more: it is refused
 with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
 **Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
@@ -51,13 +58,16 @@ read: such a request is answered with 503, and its connection stays whole and wh
 ${code(describe(Envelope))}
 
 Extensions of type ${LEG_EXTENSION}, \`LegExtension\`, say that the connection is relayed; of type ${TIMERS_EXTENSION}, \`TimersLeft\`, which timers run besides \`keep-alive\`, whose
-time is \`idle_left\`; of type ${CLIENT_EXTENSION}, \`ClientExtension\`, what the client's address is where the socket does not know it.
+time is \`idle_left\`; of type ${CLIENT_EXTENSION}, \`ClientExtension\`, what the client's address is where the socket does not know it;
+of type ${RATES_EXTENSION}, \`ContentRates\`, how slowly the content of requests has come so far that no function has begun with.
 
 ${code(describe(LegExtension))}
 
 ${code(describe(timersLeft))}
 
 ${code(describe(ClientExtension))}
+
+${code(describe(ContentRates))}
 
 ## Sealing
 

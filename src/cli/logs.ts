@@ -13,7 +13,10 @@ const CHUNK = 65_536
 /** Files that a log may consist of. */
 const MOST_FILES = 100
 
-/** Shows the end of the log and what comes to it, readable, until it is interrupted. It follows the log into a new file. */
+/**
+ * Shows the end of the log and what comes to it, readable, until it is interrupted. It follows the log into a
+ * new file.
+ */
 export async function followLogs(runDirectory: string): Promise<void> {
   const path = join(runDirectory, LOG_FILE)
   const found = statOf(path)

@@ -15,15 +15,19 @@ export async function write(text: string): Promise<void> {
 
 let stays = false
 
-/** From now on this process is a server: it goes on when standard output is gone, because what it prints is beside its work. */
+/**
+ * From now on this process is a server: it goes on when standard output is gone, because what it prints is
+ * beside its work.
+ */
 export function outlastOutput(): void {
   stays = true
 }
 
 /**
- * Says once for all commands what it means that standard output cannot be written. A reader that has closed it, as `head` does, has
- * what it wanted: the command ends quietly, with the status that it has anyway. What cannot be written for another reason, as on a
- * disk that is full, is said on standard error, and the status is 1. See {@link outlastOutput}, too.
+ * Says once for all commands what it means that standard output cannot be written. A reader that has closed
+ * it, as `head` does, has what it wanted: the command ends quietly, with the status that it has anyway. What
+ * cannot be written for another reason, as on a disk that is full, is said on standard error, and the status
+ * is 1. See {@link outlastOutput}, too.
  */
 export function guardOutput(): void {
   // There is nowhere left to say it.
@@ -39,7 +43,10 @@ export function guardOutput(): void {
   })
 }
 
-/** Whether it is the machine that refuses something: its message is one line that says what and where, as Node words it. */
+/**
+ * Whether it is the machine that refuses something: its message is one line that says what and where, as Node
+ * words it.
+ */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
   return error instanceof Error && syscall !== undefined && /^E[A-Z0-9]+$/.test(code ?? '')

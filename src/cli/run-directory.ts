@@ -13,7 +13,8 @@ export function controlSocket(runDirectory: string): string {
 }
 
 /**
- * Makes the run directory if it is not there, with the directories above it, and sees to it that it is this user's alone.
+ * Makes the run directory if it is not there, with the directories above it, and sees to it that it is this
+ * user's alone.
  * @param directory absolute
  * @returns the directories that were made
  * @throws CommandError in one line what is wrong; then nothing has been made

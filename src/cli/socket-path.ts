@@ -2,7 +2,9 @@ import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { CommandError } from './usage-error.ts'
 
-/** Bytes of the longest path of a Unix socket: what `sun_path` holds besides the zero at its end (unix(7)). */
+/**
+ * Bytes of the longest path of a Unix socket: what `sun_path` holds besides the zero at its end (unix(7)).
+ */
 const LONGEST = 107
 
 /** A directory that sockets are in, under a name that is short enough for them. */
@@ -13,9 +15,11 @@ export interface ShortDirectory {
 }
 
 /**
- * A name of a directory that is short enough for the sockets in it: its own, or that of an open descriptor of it.
+ * A name of a directory that is short enough for the sockets in it: its own, or that of an open descriptor of
+ * it.
  * @param longest bytes of the longest name of a socket in it
- * @throws CommandError it is too long, and there is no /proc @throws Error (of `node:fs`) it cannot be opened
+ * @throws CommandError it is too long, and there is no /proc
+ * @throws Error (of `node:fs`) it cannot be opened
  */
 export function shortDirectory(directory: string, longest: number): ShortDirectory {
   if (Buffer.byteLength(directory) + 1 + longest <= LONGEST) return { path: directory, close() {} }

@@ -3,7 +3,7 @@ import type { Problem } from '../http/problem.ts'
 import { Session, type SessionEvent } from '../tls13/index.ts'
 import type { ConnectionDescription } from '../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../transfer/envelope.ts'
-import { clientExtension, remoteAddressOf, timersExtension, timersOf } from '../transfer/extensions.ts'
+import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../transfer/extensions.ts'
 import type { ByteStream, Lifted, StreamError } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { Turn } from '../transport/turn.ts'
@@ -84,7 +84,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
-    this.patience = new Patience(timers, timersOf(envelope), onTime)
+    this.patience = new Patience(timers, waitsOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
     const onIdle = guard.entrance(() => this.#onIdle())
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
@@ -318,7 +318,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: [
         ...(this.#survival === undefined ? [] : [this.#survival.extension]),
-        ...(quiet ? timersExtension(this.patience.export()) : []),
+        ...(quiet ? waitsExtensions(this.patience.export()) : []),
         ...clientExtension(this.#toldAddress),
       ],
     }

@@ -16,7 +16,7 @@ import { type ByteStream, type Descriptor, openStream } from '../transfer/stream
 import { Guard } from '../transport/guard.ts'
 import { LOOP } from '../transport/turn.ts'
 import { DecodeError, hex } from '../wire/index.ts'
-import { objection } from './admission.ts'
+import { forgetClient, type Origin, objection } from './admission.ts'
 import { serveBorrowed } from './borrowed.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionEnd, ConnectionHost, ConnectionLimits, Frozen } from './connection-host.ts'
@@ -152,7 +152,7 @@ export class Host implements ConnectionHost {
 
   /** Keys from a peer. Those of other functions are none of ours. */
   keys(bytes: Uint8Array, from: number): void {
-    if (!this.#others.of(this.functionName).some(({ id }) => id === from)) {
+    if (!this.#others.isOf(from, this.functionName)) {
       this.log.warn({ from }, 'keys from a container of another function')
       return
     }
@@ -220,7 +220,9 @@ export class Host implements ConnectionHost {
     if (resident !== undefined && this.#courier?.concede(from, envelope) !== true)
       return this.#refuse('stale', 'a connection that is here')
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
-    return this.#take(envelope, descriptor)
+    const kin = this.#others.isOf(from, this.functionName)
+    if (!kin) forgetClient(envelope)
+    return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
   }
 
   /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
@@ -238,7 +240,7 @@ export class Host implements ConnectionHost {
         return this.#refuse('stale', 'a connection that has gone on')
       if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
-      return this.#take(envelope, descriptor, recovered.recovery)
+      return this.#take(envelope, 'kin', descriptor, recovered.recovery)
     } catch (error) {
       if (!(error instanceof DecodeError))
         this.log.error({ err: error }, 'a checkpoint that cannot be gone on from')
@@ -246,7 +248,7 @@ export class Host implements ConnectionHost {
     }
   }
 
-  #take(envelope: Envelope, descriptor: Descriptor, recovery?: Recovery): Arrival {
+  #take(envelope: Envelope, origin: Origin, descriptor: Descriptor, recovery?: Recovery): Arrival {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
     const { tls, generation } = envelope
     if (generation > LAST_GENERATION)
@@ -256,7 +258,7 @@ export class Host implements ConnectionHost {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const against = objection(envelope, this.tls, Date.now())
+    const against = objection(envelope, origin, this.tls, Date.now())
     if (against !== undefined) return this.#refuse('policy', against)
     let stream: ByteStream
     let connection: Connection
@@ -312,7 +314,7 @@ export class Host implements ConnectionHost {
       return
     }
     // What a session has shown of its client does not come with a request that is lent.
-    const against = objection({ tls: undefined }, this.tls, Date.now())
+    const against = objection({ tls: undefined }, 'stranger', this.tls, Date.now())
     if (against !== undefined) {
       settle({ outcome: 'refused', reason: 'policy', detail: against })
       return

@@ -50,6 +50,8 @@ export interface KeyRingOptions {
   readonly lifetimeSeconds: number
   /** Milliseconds of a clock that only goes forward and that all replicas have in common: `steadyNow`. */
   readonly now: () => number
+  /** Under what tickets are issued: one that was issued under other rules is none. Default: none. */
+  readonly rules?: Uint8Array
 }
 
 /**
@@ -245,7 +247,11 @@ export class KeyRing {
     const from = this.#at(one, epoch)
     const { keyLength } = this.#provider.cipherSuites[0]!.aead
     const key = this.#expand(from, 'ticket', keyLength)
-    const sealer = createTicketSealer(this.#provider, [{ name: concat(name, PADDING), key }])
+    const sealer = createTicketSealer(
+      this.#provider,
+      [{ name: concat(name, PADDING), key }],
+      this.#options.rules,
+    )
     this.#sealers.set(hex(name), sealer)
     return sealer
   }

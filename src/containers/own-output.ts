@@ -5,8 +5,8 @@ type Write = typeof process.stdout.write
 type Callback = (error?: Error | null) => void
 
 /**
- * Bounds what this process keeps of its own output while the supervisor does not read it: more is dropped, and counted. Writing never
- * waits, and never throws, also not for a function that prints.
+ * Bounds what this process keeps of its own output while the supervisor does not read it: more is dropped,
+ * and counted. Writing never waits, and never throws, also not for a function that prints.
  * @param onDropped called with how many pieces were dropped, once there is room again
  */
 export function boundOutput(onDropped: (count: number) => void): void {

@@ -1,10 +1,14 @@
-import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../http/timers.ts'
+import { HttpTimers, type TimerName, type TimerSettings } from '../http/timers.ts'
+import type { Waits } from '../transfer/extensions.ts'
 import { Alarm } from './alarm.ts'
 import { steadyNow } from './clock.ts'
+import { Rates } from './rates.ts'
 import type { Awaited, Timeout } from './timeout.ts'
 
 /** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
 export class Patience {
+  /** Of requests that were taken back. */
+  readonly rates: Rates
   readonly #timers: HttpTimers
   readonly #onTime: (now: number, timer: Timeout | undefined) => void
   readonly #alarm = new Alarm(() => this.#ring())
@@ -15,10 +19,11 @@ export class Patience {
    */
   constructor(
     settings: TimerSettings,
-    left: TimersLeft | undefined,
+    left: Waits,
     onTime: (now: number, timer: Timeout | undefined) => void,
   ) {
-    this.#timers = new HttpTimers(settings, left, steadyNow())
+    this.#timers = new HttpTimers(settings, left.timers, steadyNow())
+    this.rates = new Rates(left.rates)
     this.#onTime = onTime
   }
 
@@ -46,19 +51,20 @@ export class Patience {
     if (this.#timers.running(timer)) this.#timers.start(timer, steadyNow())
   }
 
-  /** So many bytes of a request's content have come. */
-  content(bytes: number): void {
-    if (!this.#timers.content(bytes, steadyNow())) this.start()
+  /** So many bytes of a request's content have come. @returns false if it comes too slowly */
+  content(bytes: number): boolean {
+    return this.#timers.content(bytes, steadyNow())
   }
 
-  /** Milliseconds that the content may still be waited for, however slowly it comes. */
-  get rate(): number {
-    return this.#timers.rate(steadyNow())
+  /** The one request that there is over HTTP/1.1 is taken back, with so many bytes of content. */
+  withdraw(counted: number): void {
+    this.rates.keep({ streamId: 0, left: this.#timers.rate(steadyNow()), counted })
   }
 
-  /** Goes on with a request that came from elsewhere: see {@link HttpTimers.resume}. */
-  resumeRate(left: number, again: number): void {
-    this.#timers.resume(left, again)
+  /** It is accepted, perhaps not for the first time. */
+  accept(): void {
+    const rate = this.rates.take(0)
+    if (rate !== undefined) this.#timers.resume(rate.left, rate.counted)
   }
 
   /** It has come, or is of no interest. */
@@ -76,8 +82,8 @@ export class Patience {
   }
 
   /** What is waited for, and how much longer. */
-  export(): TimersLeft {
-    return this.#timers.export(steadyNow())
+  export(): Waits {
+    return { timers: this.#timers.export(steadyNow()), rates: this.rates.export() }
   }
 
   #ring(): void {

@@ -48,6 +48,11 @@ export class Roster {
     return (this.#byFunction.get(functionName) ?? []).map(({ peer }) => peer)
   }
 
+  /** Whether that is a container of that function, be it draining. */
+  isOf(id: number, functionName: string): boolean {
+    return this.#byId.get(id)?.peer.functionName === functionName
+  }
+
   /** Whether somebody of that function could be chosen. */
   has(functionName: string): boolean {
     return this.#byFunction.get(functionName)?.some(({ draining }) => !draining) ?? false

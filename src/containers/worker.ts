@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { loadCertificate } from '../../certs/load.ts'
 import { type Exceeded, limitsFor } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
-import { verifier } from '../tls13/io/verify.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
+import { type Demand, demandOf } from './client-rules.ts'
 import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
@@ -72,8 +71,10 @@ async function main(): Promise<void> {
     }
   }
 
-  const keyRing = new KeyRing(provider, { ...settings.tls.tickets, now: steadyNow })
   try {
+    const demand = demandOf(provider, settings.functionName, settings.clientAuthorities)
+    const spans = settings.tls.tickets
+    const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: steadyNow })
     host = new Host({
       keyRing,
       container: settings.name,
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing, text => log.warn(text)),
+      tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
       routes: settings.routes,
       limits: {
         timers: settings.timers,
@@ -134,20 +135,12 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
 
-/** That clients show a certificate of one of the authorities in a file. @throws Error it cannot be read, or has none */
-function demand(file: string): NonNullable<ServerConfig['clientCertificates']> {
-  try {
-    return { required: true, verify: verifier({ ca: readFileSync(file, 'utf8'), purpose: 'client' }) }
-  } catch (error) {
-    throw new Error(`clientAuthorities ${file}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
 /** The TLS configuration of a container: its own certificate, and tickets under keys that its function's replicas share. */
 function tlsConfig(
-  { certificate, tls, http2, clientAuthorities }: WorkerSettings,
+  { certificate, tls, http2 }: WorkerSettings,
   given: ServerConfig['provider'],
   keyRing: KeyRing,
+  { clientCertificates }: Demand,
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
@@ -157,7 +150,7 @@ function tlsConfig(
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
-    ...(clientAuthorities === undefined ? {} : { clientCertificates: demand(clientAuthorities) }),
+    ...(clientCertificates === undefined ? {} : { clientCertificates }),
     ...(tls.tickets.count === 0
       ? {}
       : {

@@ -22,8 +22,9 @@ export interface OutputSource {
 }
 
 /**
- * Reads what a process writes on standard output and error, line by line, and hands it to the log. A process that writes more than
- * it may is read more slowly: its pipe fills, and it drops what does not fit (see `own-output.ts`).
+ * Reads what a process writes on standard output and error, line by line, and hands it to the log. A process
+ * that writes more than it may is read more slowly: its pipe fills, and it drops what does not fit (see
+ * `own-output.ts`).
  * @param rate bytes a second
  * @returns when all has been read, soon after the process has ended
  */
@@ -86,8 +87,8 @@ function follow(
 const LEVELS = { stdout: 30, stderr: 40 } as const
 
 /**
- * One line for the log. A line that is a log entry already keeps what it says, but not whose it is: a function cannot write in
- * another's name. All else is text, and becomes the message of an entry.
+ * One line for the log. A line that is a log entry already keeps what it says, but not whose it is: a
+ * function cannot write in another's name. All else is text, and becomes the message of an entry.
  * @param now milliseconds since 1970
  */
 export function logLine(

@@ -29,8 +29,9 @@ const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants
 const FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK
 
 /**
- * The log of the platform. Writing to it never throws and never waits: lines are queued, and written in the background. What cannot be
- * written is dropped and counted, and the next line that can be written says how much that was.
+ * The log of the platform. Writing to it never throws and never waits: lines are queued, and written in the
+ * background. What cannot be written is dropped and counted, and the next line that can be written says how
+ * much that was.
  */
 export class LogFile {
   readonly #options: LogFileOptions

@@ -5,7 +5,11 @@ export class Throttle {
   #left: number
   #since: number
 
-  /** @param rate bytes a second @param burst seconds' worth of them that are there at first @param now milliseconds */
+  /**
+   * @param rate bytes a second
+   * @param burst seconds' worth of them that are there at first
+   * @param now milliseconds
+   */
   constructor(rate: number, burst: number, now: number) {
     this.#rate = rate
     this.#most = rate * burst

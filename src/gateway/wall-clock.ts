@@ -13,7 +13,10 @@ export class WallClock {
     this.#ahead = wall - steady
   }
 
-  /** @returns milliseconds by which it was set forward since the last look, negative ones if back; undefined if it was not */
+  /**
+   * @returns milliseconds by which it was set forward since the last look, negative ones if back; undefined
+   * if it was not
+   */
   look(wall: number, steady: number): number | undefined {
     const jump = wall - steady - this.#ahead
     this.#ahead += jump

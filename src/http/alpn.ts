@@ -3,6 +3,7 @@ import type { H1Limits } from './h1/index.ts'
 import { H1Serving } from './h1/serving.ts'
 import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
 import { H2Serving } from './h2/serving.ts'
+import type { Problem } from './problem.ts'
 import type { HttpServing, ServingContext } from './serving.ts'
 
 /** What we speak by its names in ALPN (RFC 7301), in the order of preference. `curl --http1.0` offers the last one alone. */
@@ -76,6 +77,14 @@ class Undecided implements HttpServing {
     }
     if (same === PREFACE.length) this.#serving = new H2Serving(this.#context, this.#limits.http2)
     this.#decide(first)
+  }
+
+  get held(): number {
+    return this.#first.length + this.#serving.held
+  }
+
+  shed(what: Problem): void {
+    this.#serving.shed(what)
   }
 
   takeOutput(): readonly Uint8Array[] {

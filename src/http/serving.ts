@@ -16,6 +16,10 @@ export interface HttpServing {
   readonly shouldClose: boolean
   /** With `shouldClose`: a response was cut off, so end the stream in a way that shows that something is missing. */
   readonly aborted: boolean
+  /** Bytes that are kept because of the client: received and not asked for, and output that has not been taken. */
+  readonly held: number
+  /** Gives up requests for what they hold: those whose responses have not begun are answered with that, the others break off. */
+  shed(what: Problem): void
   /** Bytes from the client, in any pieces; the caller may use their memory again afterwards. */
   receive(bytes: Uint8Array): void
   /** What is to be sent, in order; asked for only when the stream has room, and again until there is nothing. */
@@ -43,8 +47,11 @@ export interface HttpHandlers {
 
 /** What went wrong. */
 export interface HttpFault {
-  /** The client broke a rule or exceeded a limit; a timer ran out; the application threw, or gave what cannot be sent. */
-  readonly kind: 'client' | 'timeout' | 'application'
+  /**
+   * The client broke a rule or exceeded a limit; a timer ran out; the application threw, or gave what cannot be sent; all connections
+   * hold too much together, and this one most.
+   */
+  readonly kind: 'client' | 'timeout' | 'application' | 'memory'
   /** What the answer says or would say. */
   readonly status: number
   readonly reason: string

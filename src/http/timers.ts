@@ -118,7 +118,7 @@ export class HttpTimers {
 
   /** Milliseconds that a request's content may still be waited for, to go on elsewhere with {@link resume}. */
   rate(now: number): number {
-    return Math.max(0, Math.round(this.#creditAt(now)))
+    return Math.min(LONGEST_TIMER, Math.max(0, Math.round(this.#creditAt(now))))
   }
 
   #creditAt(now: number): number {

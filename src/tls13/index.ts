@@ -46,5 +46,11 @@ export type { Answer, Question } from './question.ts'
 export { recycle } from './record-memory.ts'
 export { createReplayStore } from './replay.ts'
 export { Session } from './session.ts'
-export { freshServerState, ResumptionTicket, SessionState, TrafficState } from './state.ts'
+export {
+  freshServerState,
+  ResumptionTicket,
+  SessionState,
+  SessionStateWithoutChain,
+  TrafficState,
+} from './state.ts'
 export { createTicketKey, createTicketSealer, type TicketKey, type TicketSealer } from './ticket.ts'

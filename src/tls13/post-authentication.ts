@@ -13,7 +13,13 @@ import { readExtensions } from './extensions.ts'
 import type { MessageOf } from './messages.ts'
 import { refusal } from './question.ts'
 import { certificateRequest } from './server-flight.ts'
-import type { ClientState, PostHandshakeAuth, ServerState, SessionState } from './state.ts'
+import {
+  type ClientState,
+  intermediatesOf,
+  type PostHandshakeAuth,
+  type ServerState,
+  type SessionState,
+} from './state.ts'
 import {
   type AnswerTransition,
   type ClientTransition,
@@ -98,7 +104,10 @@ export const onPostCertificate: ServerTransition = (session, { message, raw }, {
     throw peerError('certificate_required', 'the client shows no certificate')
   }
   const stage: PostHandshakeAuth = { stage: 'WAIT_FINISHED', transcript: next }
-  return { next: { ...withStage(session, stage), peerCertificate: undefined }, effects: [] }
+  return {
+    next: { ...withStage(session, stage), peerCertificate: undefined, peerIntermediates: [] },
+    effects: [],
+  }
 }
 
 /** Server: somebody has looked at the chain. */
@@ -107,7 +116,8 @@ export const onPostVerdict: AnswerTransition<ServerState, ServerConfig> = (sessi
   if (answer.kind !== 'certificate_verdict') throw refusal(answer)
   const { publicKey } = answer
   const stage: PostHandshakeAuth = { stage: 'WAIT_CV', transcript, publicKey, certificate: chain[0]! }
-  return { next: withStage(session, stage), effects: [] }
+  const peerIntermediates = intermediatesOf(chain)
+  return { next: { ...withStage(session, stage), peerIntermediates }, effects: [] }
 }
 
 /** Server. */

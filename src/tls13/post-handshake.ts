@@ -34,7 +34,7 @@ export function issueTickets(
 ): Outcome<ServerState> {
   const { config, provider, random, now } = context
   const { handshake } = session
-  const { peerCertificate } = session
+  const { peerCertificate, peerIntermediates } = session
   const unfit = peerCertificate !== undefined && peerCertificate.length > MAXIMUM_CERTIFICATE
   if (config.tickets === undefined || unfit || handshake.state !== 'CONNECTED')
     return { next: {}, effects: [] }
@@ -62,6 +62,7 @@ export function issueTickets(
       alpn: session.alpn,
       maxEarlyData: config.earlyData?.maximum ?? 0,
       peerCertificate,
+      peerIntermediates,
     }
     const message = encodeWith(config, {
       type: 'new_session_ticket',

@@ -78,6 +78,7 @@ export function beginFlight(
     certificate: identity === undefined ? undefined : certificateId(hash, identity.certificate),
     recordSizeLimits: limits,
     peerCertificate: config.clientCertificates && psk?.ticket?.peerCertificate,
+    peerIntermediates: (config.clientCertificates && psk?.ticket?.peerIntermediates) ?? [],
     ...(config.onSecret === undefined ? {} : { clientRandom: hello.random }),
   }
   const effects: Effect[] = [

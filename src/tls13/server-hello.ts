@@ -1,5 +1,5 @@
 import { EMPTY, equal, utf8 } from '../wire/index.ts'
-import { configurationError, peerError } from './alert.ts'
+import { configurationError, peerError, TlsError } from './alert.ts'
 import { PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
 import type { CipherSuite, HashAlgorithm, KeyExchangeGroup } from './crypto/provider.ts'
@@ -174,8 +174,9 @@ function ticketPsk(
   const fresh = now >= ticket.issuedAt && now - ticket.issuedAt <= ticket.lifetime * 1000
   // A resumption asks for no certificate: who has not shown one yet must not get in this way.
   const { clientCertificates: wanted } = config
-  const identified = wanted === undefined || wanted.postHandshake === true || wanted.required === false
-  const good = fresh && (identified || ticket.peerCertificate !== undefined)
+  const needless = wanted === undefined || wanted.postHandshake === true || wanted.required === false
+  const known = ticket.peerCertificate === undefined ? needless : isStillTrusted(ticket, wanted, now)
+  const good = fresh && known
   // The ticket's own suite where the client still offers it: early data hangs on it (§4.2.10).
   const suite =
     suites.find(one => one.id === ticket.cipherSuite) ??
@@ -183,6 +184,27 @@ function ticketPsk(
   if (!good || suite === undefined) return undefined
   const usable: UsablePsk = { kind: 'resumption', identity, psk: ticket.psk }
   return { suite, usable, ticket }
+}
+
+/**
+ * Judges a ticket's certificate again: what was good when it was issued may have expired, or its authority may be trusted no more. Where somebody
+ * outside judges, there is a handshake to ask in.
+ */
+function isStillTrusted(
+  { peerCertificate, peerIntermediates }: TicketContents,
+  wanted: ServerConfig['clientCertificates'],
+  now: number,
+): boolean {
+  // Nobody looks at it.
+  if (wanted === undefined || peerCertificate === undefined) return true
+  if (wanted.verify === 'ask') return false
+  try {
+    wanted.verify([peerCertificate, ...peerIntermediates], { serverName: undefined, now })
+    return true
+  } catch (error) {
+    if (error instanceof TlsError) return false
+    throw error
+  }
 }
 
 function externalPsk(

@@ -16,7 +16,7 @@ import { issueTickets, onKeyUpdate } from './post-handshake.ts'
 import { refusal } from './question.ts'
 import { beginFlight, compatibility, earlyDataFits, finishFlight, skippable } from './server-flight.ts'
 import { type Offer, type Retry, readOffer } from './server-hello.ts'
-import type { ServerHandshake, ServerState } from './state.ts'
+import { intermediatesOf, type ServerHandshake, type ServerState } from './state.ts'
 import { extendTranscript, messageHash } from './transcript.ts'
 import {
   type AnswerTransition,
@@ -204,7 +204,10 @@ const onVerdict: AnswerTransition<ServerState, ServerConfig> = (session, answer)
   const { chain, ...flight } = session.handshake as Waiting<'WAIT_VERDICT'>
   const { publicKey } = answer
   return {
-    next: { handshake: { ...flight, state: 'WAIT_CV', publicKey, certificate: chain[0]! } },
+    next: {
+      peerIntermediates: intermediatesOf(chain),
+      handshake: { ...flight, state: 'WAIT_CV', publicKey, certificate: chain[0]! },
+    },
     effects: [],
   }
 }

@@ -289,7 +289,7 @@ export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshak
 })
 export type ClientHandshake = TypeOf<typeof ClientHandshake>
 
-const common = {
+const common3 = {
   /** 0 until it is chosen. */
   cipherSuite: uint16,
   /** Kept only while somebody logs keys: readers of a key log find a connection by it. */
@@ -319,6 +319,14 @@ const common = {
   /** Sealed, not yet taken by the stream. */
   outbound: opaque(0, 2 ** 24 - 1),
 }
+const common = {
+  ...common3,
+  /**
+   * What the peer showed above its end-entity certificate, DER, so that it can be judged again: nothing, if that and these are more than
+   * {@link CHAIN_BYTES} bytes. They say nothing without it.
+   */
+  peerIntermediates: vector(certificateBytes, 0, 2 ** 24 - 1),
+}
 
 export const Role = enumeration('Role', uint8, { client: 0, server: 1 })
 
@@ -327,6 +335,22 @@ export const SessionState = select('SessionState', 'role', Role, {
   server: struct('ServerSession', { handshake: ServerHandshake, ...common }),
 })
 export type SessionState = TypeOf<typeof SessionState>
+
+/** As it was before there were `peerIntermediates`. */
+export const SessionStateWithoutChain = select('SessionState', 'role', Role, {
+  client: struct('ClientSession', { handshake: ClientHandshake, ...common3 }),
+  server: struct('ServerSession', { handshake: ServerHandshake, ...common3 }),
+})
+
+/** Bytes of a peer's certificates, in all, up to which they are kept: in a ticket they have to fit into a ClientHello. */
+export const CHAIN_BYTES = 8192
+
+/** What is kept of a chain besides its end-entity certificate. */
+export function intermediatesOf(chain: readonly Uint8Array[]): Uint8Array[] {
+  const length = chain.reduce((sum, one) => sum + one.length, 0)
+  return length > CHAIN_BYTES ? [] : chain.slice(1)
+}
+
 export type ServerState = Extract<SessionState, { role: 'server' }>
 export type ClientState = Extract<SessionState, { role: 'client' }>
 
@@ -354,6 +378,7 @@ export function initialState() {
     inboundRecords: EMPTY,
     inboundHandshake: EMPTY,
     outbound: EMPTY,
+    peerIntermediates: [],
   }
 }
 

@@ -2,6 +2,7 @@ import {
   concat,
   DecodeError,
   decode,
+  EMPTY,
   encode,
   equal,
   opaque,
@@ -13,6 +14,7 @@ import {
   uint16,
   uint32,
   uint64,
+  vector,
 } from '../wire/index.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 
@@ -31,6 +33,8 @@ export const TicketContents = struct('TicketContents', {
   maxEarlyData: uint32,
   /** Who the client had proved to be, DER: a resumption asks for no certificate. */
   peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
+  /** What it showed above that, to be judged again. */
+  peerIntermediates: vector(opaque(1, 2 ** 24 - 1), 0, 2 ** 24 - 1),
 })
 export type TicketContents = TypeOf<typeof TicketContents>
 
@@ -60,8 +64,13 @@ export function createTicketKey(provider: CryptoProvider): TicketKey {
 /**
  * Self-encrypted tickets, as RFC 5077, Section 4 recommends: key name, nonce, sealed contents.
  * @param keys the first seals; all of them open, so a key can be retired gently
+ * @param rules under what a ticket is issued, in any form: one that was issued under others is none
  */
-export function createTicketSealer(provider: CryptoProvider, keys: readonly TicketKey[]): TicketSealer {
+export function createTicketSealer(
+  provider: CryptoProvider,
+  keys: readonly TicketKey[],
+  rules: Uint8Array = EMPTY,
+): TicketSealer {
   const { aead } = provider.cipherSuites[0]!
   const keyed = keys.map(({ name, key }) => ({ name, aead: aead.withKey(key) }))
   const [first] = keyed
@@ -69,7 +78,8 @@ export function createTicketSealer(provider: CryptoProvider, keys: readonly Tick
   return {
     seal(contents, random) {
       const nonce = random(aead.ivLength)
-      return concat(first.name, nonce, first.aead.seal(nonce, first.name, encode(TicketContents, contents)))
+      const bound = concat(first.name, rules)
+      return concat(first.name, nonce, first.aead.seal(nonce, bound, encode(TicketContents, contents)))
     },
     open(ticket) {
       const name = ticket.subarray(0, NAME_LENGTH)
@@ -77,7 +87,11 @@ export function createTicketSealer(provider: CryptoProvider, keys: readonly Tick
       if (key === undefined) return undefined
       const nonce = ticket.slice(NAME_LENGTH, NAME_LENGTH + aead.ivLength)
       if (nonce.length < aead.ivLength) return undefined
-      const contents = key.aead.open(nonce, key.name, ticket.subarray(NAME_LENGTH + aead.ivLength))
+      const contents = key.aead.open(
+        nonce,
+        concat(key.name, rules),
+        ticket.subarray(NAME_LENGTH + aead.ivLength),
+      )
       if (contents === undefined) return undefined
       try {
         return decode(TicketContents, contents)

@@ -1,5 +1,6 @@
 import {
   boolean,
+  DecodeError,
   decode,
   encode,
   fixed,
@@ -10,7 +11,7 @@ import {
   uint32,
   uint64,
 } from '../wire/index.ts'
-import { Envelope, SESSION_ID_LENGTH } from './envelope.ts'
+import { decodeEnvelope, Envelope, EnvelopeError, SESSION_ID_LENGTH } from './envelope.ts'
 
 /**
  * What a container leaves with the gateway, sealed under a key that only containers of its function have, so that one of them can go on
@@ -25,6 +26,9 @@ export const Checkpoint = struct('Checkpoint', {
   envelope: Envelope,
 })
 export type Checkpoint = TypeOf<typeof Checkpoint>
+
+/** The same, before it is known which format the envelope has. */
+const UnreadCheckpoint = struct('Checkpoint', { busy: boolean, attempts: uint8, envelope: rest })
 
 /** What a checkpoint is bound to by the tag of its seal, and the gateway knows. */
 export const CheckpointContext = struct('CheckpointContext', {
@@ -58,7 +62,13 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return encode(Checkpoint, checkpoint)
 }
 
-/** @throws DecodeError for what is no checkpoint, or one of another format */
+/** @throws DecodeError for what is no checkpoint, or one of a format that is not read */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
-  return decode(Checkpoint, bytes)
+  const { envelope, ...checkpoint } = decode(UnreadCheckpoint, bytes)
+  try {
+    return { ...checkpoint, envelope: decodeEnvelope(envelope) }
+  } catch (error) {
+    if (!(error instanceof EnvelopeError)) throw error
+    throw new DecodeError(error.message, bytes.length - envelope.length)
+  }
 }

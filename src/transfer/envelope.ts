@@ -1,8 +1,9 @@
 import { type H1State, h1State } from '../http/h1/index.ts'
 import { h2State } from '../http/h2/state.ts'
 import { webSocketState } from '../http/websocket/index.ts'
-import { SessionState } from '../tls13/index.ts'
+import { SessionState, SessionStateWithoutChain } from '../tls13/index.ts'
 import {
+  type Codec,
   DecodeError,
   decode,
   EMPTY,
@@ -22,8 +23,11 @@ import {
 } from '../wire/index.ts'
 
 /** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
-export const FORMAT_VERSION = 3
-/** The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket; nothing else differs. */
+export const FORMAT_VERSION = 4
+/**
+ * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, and what 4 added to 3 are the `peerIntermediates` of a
+ * session; nothing else differs.
+ */
 export const OLDEST_VERSION = 2
 /** The highest generation that a container takes: no connection moves that often, and there is room to count on. */
 export const LAST_GENERATION = 2 ** 31
@@ -71,22 +75,29 @@ export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, dat
  * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the HTTP state.
  * It holds live keys, so it never travels bare: see `seal.ts`.
  */
-export const Envelope = struct('Envelope', {
-  formatVersion: uint16,
-  /** Random, given by the gateway at accept. */
-  sessionId: fixed(SESSION_ID_LENGTH),
-  /** How often the session has changed its owner or has been offered to one; a higher one wins. */
-  generation: uint32,
-  /** Moves between containers so far. */
-  hops: uint16,
-  /** Milliseconds until the connection counts as idle for too long. */
-  idleLeft: uint32,
-  /** Absent on a connection without TLS. */
-  tls: optional(SessionState),
-  application: ApplicationState,
-  extensions: vector(EnvelopeExtension, 0, 2 ** 16 - 1),
-})
+export const Envelope = envelopeWith(SessionState)
 export type Envelope = TypeOf<typeof Envelope>
+
+/** Versions 2 and 3. */
+const EnvelopeWithoutChain = envelopeWith(SessionStateWithoutChain)
+
+function envelopeWith<T>(session: Codec<T>) {
+  return struct('Envelope', {
+    formatVersion: uint16,
+    /** Random, given by the gateway at accept. */
+    sessionId: fixed(SESSION_ID_LENGTH),
+    /** How often the session has changed its owner or has been offered to one; a higher one wins. */
+    generation: uint32,
+    /** Moves between containers so far. */
+    hops: uint16,
+    /** Milliseconds until the connection counts as idle for too long. */
+    idleLeft: uint32,
+    /** Absent on a connection without TLS. */
+    tls: optional(session),
+    application: ApplicationState,
+    extensions: vector(EnvelopeExtension, 0, 2 ** 16 - 1),
+  })
+}
 
 /** Why an envelope is refused. */
 export type EnvelopeFault = 'version' | 'malformed'
@@ -104,7 +115,7 @@ export class EnvelopeError extends Error {
 
 /** One envelope has one encoding, and `encodeEnvelope(decodeEnvelope(x))` is `x`. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return encode(Envelope, envelope)
+  return envelope.formatVersion < 4 ? encode(EnvelopeWithoutChain, envelope) : encode(Envelope, envelope)
 }
 
 /** @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long or out of range */
@@ -115,7 +126,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     throw new EnvelopeError('version', `format version ${version}; this program reads ${readable}`)
   }
   try {
-    const envelope = decode(Envelope, bytes)
+    const envelope = version! < 4 ? decodeOlder(bytes) : decode(Envelope, bytes)
     if (version === 2 && envelope.application.protocol !== 'http1')
       throw new DecodeError('version 2 has no such protocol', 0)
     return envelope
@@ -123,6 +134,13 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     if (!(error instanceof DecodeError)) throw error
     throw new EnvelopeError('malformed', `at byte ${error.offset}: ${error.message}`, { cause: error })
   }
+}
+
+/** What older versions say, in the form of today. */
+function decodeOlder(bytes: Uint8Array): Envelope {
+  const envelope = decode(EnvelopeWithoutChain, bytes)
+  const { tls } = envelope
+  return { ...envelope, tls: tls && ({ ...tls, peerIntermediates: [] } as SessionState) }
 }
 
 /** The envelope of a connection that has not spoken yet. */

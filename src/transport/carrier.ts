@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream'
 export interface Carrier {
   /** Whether something that was written still waits for the peer. */
   readonly queued: boolean
+  /** Bytes that wait, as far as that is known. */
+  readonly unsent: number
   /** Called when that has left. */
   onDrain: (() => void) | undefined
   read(handlers: CarrierHandlers): void
@@ -61,6 +63,10 @@ class DuplexCarrier implements Carrier {
 
   get queued(): boolean {
     return this.#stream.writableNeedDrain
+  }
+
+  get unsent(): number {
+    return this.#stream.writableLength
   }
 
   read(handlers: CarrierHandlers): void {

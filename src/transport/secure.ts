@@ -84,6 +84,12 @@ class ServerCarrier implements SecureCarrier {
     return this.session.alpn
   }
 
+  get unsent(): number {
+    let bytes = this.#below.unsent
+    for (const { length } of this.#waiting) bytes += length
+    return bytes
+  }
+
   get queued(): boolean {
     return this.#below.queued || this.#waiting.length > 0
   }

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import { type ServingLimits, serving } from '../http/alpn.ts'
+import { type Account, type Holder, type MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
 import { EMPTY } from '../wire/index.ts'
@@ -8,6 +9,8 @@ import { everyTick } from './clock.ts'
 import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
+/** Bytes that may go on waiting for a client when its connection has given up what it could; with more it ends. */
+const RESIDUE = 65_536
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
 
@@ -23,6 +26,8 @@ export interface ServeOptions {
   readonly stall?: number
   /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
   readonly linger?: number
+  /** What connections may hold together, one for all of them; without it each holds what its own limits let it. */
+  readonly memory?: MemoryBudget
   /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
   readonly now?: () => number
   /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
@@ -63,7 +68,7 @@ interface TlsLike {
 }
 
 /** Joins a served connection to what carries it. */
-class Driver implements Served {
+class Driver implements Served, Holder {
   readonly closed: Promise<void>
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
   readonly #guard = new Guard(error => this.#fault(error))
@@ -91,6 +96,10 @@ class Driver implements Served {
   /** Since when what was written waits for the client. */
   #stalled: number | undefined
   #lastMoment: NodeJS.Timeout | undefined
+  readonly #memory: MemoryBudget | undefined
+  readonly #account: Account | undefined
+  /** Bytes that have come and that were written. */
+  #moved = 0
 
   constructor(
     carrier: Carrier,
@@ -98,7 +107,7 @@ class Driver implements Served {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000, onFault }: ServeOptions,
+    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000, memory, onFault }: ServeOptions,
   ) {
     this.#onFault = onFault
     const guard = this.#guard
@@ -117,6 +126,8 @@ class Driver implements Served {
     this.#now = now
     this.#stall = stall
     this.#linger = linger
+    this.#memory = memory
+    this.#account = memory?.open(this)
     this.closed = new Promise(resolve => {
       this.#close = resolve
     })
@@ -149,8 +160,34 @@ class Driver implements Served {
     this.#guard.run(() => this.#gone(new Error('the server ends the connection')))
   }
 
+  get progress(): number {
+    return this.#moved - this.#carrier.unsent
+  }
+
+  weigh(): number {
+    if (this.#over) return 0
+    try {
+      return this.#serving.held + this.#carrier.unsent
+    } catch (error) {
+      this.#guard.fail(error)
+      return 0
+    }
+  }
+
+  shed(): boolean {
+    const what = memoryProblem('memory', this.#memory?.limit ?? 0)
+    // Another connection may be at work just now, and has nothing to do with what goes wrong here.
+    this.#guard.run(() => {
+      if (!this.#ending) this.#serving.shed(what)
+      this.#flush()
+      if (this.weigh() > RESIDUE) this.#gone(new Error(what.name))
+    })
+    return true
+  }
+
   #receive(view: Uint8Array): void {
     if (this.#ending) return
+    this.#moved += view.length
     this.#receiving = true
     try {
       this.#serving.receive(view)
@@ -186,10 +223,16 @@ class Driver implements Served {
 
   #flush(): void {
     if (this.#over) return
+    this.#send()
+    this.#account?.weigh(this.#now())
+  }
+
+  #send(): void {
     const carrier = this.#carrier
     while (!carrier.queued && !this.#over) {
       const out = this.#serving.takeOutput()
       if (out.length === 0) break
+      for (const { length } of out) this.#moved += length
       carrier.write(joined(out))
     }
     if (carrier.queued) this.#stalled ??= this.#now()
@@ -219,6 +262,7 @@ class Driver implements Served {
     if (this.#over) return
     this.#over = true
     this.#ending = true
+    this.#account?.close()
     this.#stopTicking()
     this.#turn.stop()
     clearTimeout(this.#lastMoment)

@@ -5,7 +5,10 @@ import { DecodeError, decode, encode, hex } from '../../src/wire/index.ts'
 
 const HOUR = 3_600_000
 let now = 1_700_000_000_000
-const ring = () => new KeyRing(node, { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => now })
+const ring = (rules?: Uint8Array) => {
+  const spans = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: () => now }
+  return new KeyRing(node, rules === undefined ? spans : { ...spans, rules })
+}
 
 const contents = {
   cipherSuite: 0x1301,
@@ -17,6 +20,7 @@ const contents = {
   alpn: undefined,
   maxEarlyData: 1000,
   peerCertificate: undefined,
+  peerIntermediates: [],
 }
 const seal = (from: KeyRing) => from.tickets.seal(contents, node.random)
 
@@ -29,6 +33,17 @@ describe('a key ring', () => {
     expect(one.tickets.open(ticket)).toEqual(contents)
     now += HOUR
     expect(one.tickets.open(ticket)).toBeUndefined()
+  })
+
+  it('opens no ticket that was issued under other rules, but every checkpoint', () => {
+    const [old, same, other] = [ring(Uint8Array.of(1)), ring(Uint8Array.of(1)), ring(Uint8Array.of(2))]
+    const ticket = seal(old)
+    const context = { sessionId: new Uint8Array(16), generation: 0, received: 0 }
+    const checkpoint = old.checkpoints.seal(context, Uint8Array.of(9))
+    for (const one of [same, other]) one.merge(old.share())
+    expect(same.tickets.open(ticket)).toBeDefined()
+    expect(other.tickets.open(ticket)).toBeUndefined()
+    expect(other.checkpoints.open(context, checkpoint)).toEqual(Uint8Array.of(9))
   })
 
   it('changes the key it seals with, every hour', () => {

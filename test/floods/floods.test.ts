@@ -11,7 +11,7 @@ import { type Watched, Watchers } from './watchers.ts'
  * behave themselves. Ten minutes of each in `npm run test:long`, HOTPOTATO_FLOOD_SECONDS otherwise; HOTPOTATO_FLOOD names one of them.
  */
 const LONG = process.env.HOTPOTATO_LONG !== undefined
-const SECONDS = Number(process.env.HOTPOTATO_FLOOD_SECONDS ?? (LONG ? 600 : 2))
+const SECONDS = Number(process.env.HOTPOTATO_FLOOD_SECONDS ?? (LONG ? 600 : 1))
 const ONLY = process.env.HOTPOTATO_FLOOD
 
 /** MiB that a process may have at any time: its budget, and what Node takes for itself and for what is garbage already. */
@@ -20,12 +20,14 @@ const MEMORY = 640
 /** Floods that are tried at once, on one platform. */
 const GROUPS: readonly (readonly string[])[] = [
   ['silence', 'slow uploads', 'rapid reset'],
-  ['tiny records', 'unread moves'],
+  ['tiny chunks', 'tiny records', 'empty pings', 'empty continuations'],
+  ['late refusal', 'zero windows', 'unread moves'],
 ]
 
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 30s, holdSeconds: 20s } }
+liveness: { failureSeconds: ${LONG ? 10 : 30} }
 connection: { requests: 1000000, timers: { container: 20s } }
 functions:
   echo: { hosts: [echo.local, "*.echo.local"] }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { TlsError } from '../../src/tls13/alert.ts'
+import type { CertificateVerifier } from '../../src/tls13/authentication.ts'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { type CertificateEntry as Entry, encodeHandshake } from '../../src/tls13/messages.ts'
-import type { ResumptionTicket } from '../../src/tls13/state.ts'
+import { CHAIN_BYTES, type ResumptionTicket } from '../../src/tls13/state.ts'
 import { concat, EMPTY, fromHex, type TypeOf, utf8 } from '../../src/wire/index.ts'
 import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
 import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../lib/pair.ts'
@@ -196,6 +198,67 @@ describe('a resumption', () => {
     )
     expect(serverEvents[0]).toMatchObject({ resumed: true })
     expect(server.peerCertificate).toEqual(known.publicKey)
+  })
+
+  test('judges the certificate again, with all that was above it, when a ticket is opened', () => {
+    const [own] = certificates()
+    const chain = [known.publicKey, utf8('above'), utf8('above that')]
+    const judged: { chain: readonly Uint8Array[]; now: number }[] = []
+    let trusted = true
+    const verify: CertificateVerifier = (shown, { now }) => {
+      judged.push({ chain: shown, now })
+      if (!trusted) throw new TlsError('certificate_expired', 'peer', 'it was good once')
+      return { publicKey: known.publicKey }
+    }
+    const server = { tickets, clientCertificates: { verify }, now: () => 1_000_000 }
+    const { now } = server
+    const first = connectedPair({ certificates: [{ ...own!, chain }], now }, server)
+    expect(first.server.inspect().peerIntermediates).toEqual(chain.slice(1))
+    const resume = ticketOf(first)
+    const again = connectedPair({ resume, now }, server)
+    expect(again.serverEvents[0]).toMatchObject({ resumed: true })
+    expect(again.server.inspect()).toMatchObject({
+      ...{ peerCertificate: chain[0], peerIntermediates: chain.slice(1) },
+    })
+    expect(judged).toEqual([0, 1].map(() => ({ chain, now: 1_000_000 })))
+    // And the ticket that came with the resumption is as good.
+    expect(ticketOf(again)).toBeDefined()
+    trusted = false
+    for (const required of [true, false]) {
+      const pair = createPair({ resume, now }, { ...server, clientCertificates: { verify, required } })
+      pair.settle()
+      // A handshake like any other: the client is asked, and shows nothing.
+      expect(lastOf(pair.serverEvents)).toMatchObject(
+        required ? { alert: 'certificate_required' } : { type: 'handshake_complete', resumed: false },
+      )
+      expect(pair.server.peerCertificate).toBeUndefined()
+    }
+  })
+
+  test('is a handshake where somebody outside judges: a ticket cannot ask', () => {
+    const first = connectedPair({ certificates: certificates() }, { tickets, clientCertificates })
+    const pair = createPair(
+      { resume: ticketOf(first), certificates: certificates() },
+      { tickets, clientCertificates: { verify: 'ask' } },
+    )
+    pair.settle()
+    expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'question' })
+  })
+
+  test('keeps what is above a certificate up to a bound of bytes in all', () => {
+    const [own] = certificates()
+    const verify = () => ({ publicKey: known.publicKey })
+    for (const [length, kept] of [
+      [CHAIN_BYTES - known.publicKey.length, 1],
+      [CHAIN_BYTES - known.publicKey.length + 1, 0],
+    ] as const) {
+      const chain = [known.publicKey, new Uint8Array(length)]
+      const { server } = connectedPair(
+        { certificates: [{ ...own!, chain }] },
+        { tickets, clientCertificates: { verify } },
+      )
+      expect(server.inspect().peerIntermediates).toHaveLength(kept)
+    }
   })
 
   test('is not offered to a client whose certificate no ticket has room for', () => {

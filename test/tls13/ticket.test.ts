@@ -18,6 +18,7 @@ const contents: TicketContents = {
   alpn: 'http/1.1',
   maxEarlyData: 1000,
   peerCertificate: undefined,
+  peerIntermediates: [],
 }
 
 describe.each(providers)('$name: a sealed ticket', provider => {
@@ -49,6 +50,9 @@ describe.each(providers)('$name: a sealed ticket', provider => {
   test('opens with a retired key that is still in the list', () => {
     const newer = createTicketKey(provider)
     const both = createTicketSealer(provider, [newer, key])
+    const bound = createTicketSealer(provider, [key], Uint8Array.of(1))
+    expect(bound.open(sealer.seal(contents, provider.random))).toBeUndefined()
+    expect(bound.open(bound.seal(contents, provider.random))).toEqual(contents)
     expect(both.open(ticket)).toEqual(contents)
     expect(createTicketSealer(provider, [newer]).open(both.seal(contents, provider.random))).toEqual(contents)
   })

@@ -58,6 +58,7 @@ async function everywhere(suffer: () => Promise<boolean>): Promise<void> {
 /** A carrier in memory. */
 class FakeCarrier implements Carrier {
   queued = false
+  readonly unsent = 0
   onDrain: (() => void) | undefined
   readonly sent: Uint8Array[] = []
   handlers: CarrierHandlers | undefined

@@ -12,6 +12,7 @@ import { clientConfig, serverConfig } from '../lib/pair.ts'
 /** A carrier without a socket. */
 class FakeCarrier implements Carrier {
   queued = false
+  readonly unsent = 0
   onDrain: (() => void) | undefined
   handlers: CarrierHandlers | undefined
   sent: Uint8Array[] = []

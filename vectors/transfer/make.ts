@@ -4,7 +4,7 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v3.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 3; whoever runs it
+ * Writes `envelope-v4.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 4; whoever runs it
  * again and gets other bytes has changed the format.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
@@ -31,6 +31,7 @@ const session = {
   inboundRecords: new Uint8Array(0),
   inboundHandshake: new Uint8Array(0),
   outbound: new Uint8Array(0),
+  peerIntermediates: [] as Uint8Array[],
 } as const
 
 const ENVELOPES: Record<string, Envelope> = {
@@ -65,6 +66,7 @@ const ENVELOPES: Record<string, Envelope> = {
       clientRandom: filled(32, 0xcc),
       resumed: true,
       peerCertificate: utf8('an earlier client'),
+      peerIntermediates: [utf8('who vouches for it'), utf8('and for that')],
       recordSizeLimits: { write: 16384, read: 1024 },
       keyUpdatePending: true,
       handshake: {
@@ -199,6 +201,6 @@ const vectors = Object.entries(ENVELOPES).map(([name, envelope]) => ({
   bytes: hex(encodeEnvelope(envelope)),
 }))
 writeFileSync(
-  new URL('./envelope-v3.json', import.meta.url),
+  new URL('./envelope-v4.json', import.meta.url),
   `${JSON.stringify({ formatVersion: FORMAT_VERSION, vectors }, undefined, 2)}\n`,
 )

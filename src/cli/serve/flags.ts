@@ -15,6 +15,11 @@ export const SERVE_FLAGS = {
     help: 'early data taken in one handshake; 0, none, unless told',
   },
   tickets: { kind: 'text', value: 'N', help: 'tickets after a handshake; 2 unless told, 0: no resumption' },
+  memory: {
+    kind: 'text',
+    value: 'BYTES',
+    help: 'that all connections may hold together; 134217728 unless told, 0: no limit',
+  },
   ...TLS_FLAGS,
   help: { kind: 'switch', help: 'this text' },
 } as const satisfies Flags

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ALPN_PROTOCOLS } from '../../http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../http/h1/index.ts'
+import { DEFAULT_MEMORY, MemoryBudget } from '../../http/memory-budget.ts'
 import { reasonOf } from '../../http/serving.ts'
 import {
   type Certificate,
@@ -42,8 +43,13 @@ export async function serve(args: readonly string[]): Promise<void> {
   if (positionals.length > 0)
     throw new UsageError(`serve takes no ${positionals[0]}; see hotpotato serve --help`)
   const port = wholeNumber('port', values.port ?? '4433', 0, 65_535)
+  const memory = new MemoryBudget(
+    wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),
+  )
   const config = await serverConfig(values)
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => accept(socket, config))
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
+    accept(socket, config, memory),
+  )
   const host = values.host ?? '127.0.0.1'
   server.listen(port, host)
   try {
@@ -60,7 +66,7 @@ export async function serve(args: readonly string[]): Promise<void> {
 }
 
 /** One connection. Nothing that a client does ends the process. */
-function accept(socket: Socket, config: ServerConfig): void {
+function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): void {
   const handshake = new Handshake()
   const connection = TlsDuplex.server(
     socket,
@@ -71,7 +77,7 @@ function accept(socket: Socket, config: ServerConfig): void {
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
     const onFault = (error: unknown): void => say(`a connection failed: ${reasonOf(error)}`)
-    serveHttp(connection, application(described), { limits: LIMITS, onFault })
+    serveHttp(connection, application(described), { limits: LIMITS, memory, onFault })
   })
 }
 

@@ -83,6 +83,18 @@ export class Call implements ResponseSink {
     return started || bodyEnded || this.#over ? undefined : held
   }
 
+  /** How slowly its content has come, for when it is taken back. */
+  get rate(): { readonly left: number; readonly counted: number } {
+    this.#timers ??= new HttpTimers(this.#owner.settings)
+    return { left: this.#timers.rate(steadyNow()), counted: this.#exchange.held }
+  }
+
+  /** It was taken back somewhere, and comes again from its beginning. */
+  resume({ left, counted }: { readonly left: number; readonly counted: number }): void {
+    this.#timers ??= new HttpTimers(this.#owner.settings)
+    this.#timers.resume(left, counted)
+  }
+
   /** Bytes of content that no function has. */
   get held(): number {
     return this.#exchange.waiting + (this.#unsent?.data.length ?? 0)

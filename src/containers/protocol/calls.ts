@@ -1,5 +1,6 @@
 import type { H2Server } from '../../http/h2/index.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { Rates } from '../rates.ts'
 import { Call } from './call.ts'
 import type { Loan } from './loan.ts'
 import { Tunnel } from './tunnel.ts'
@@ -53,7 +54,10 @@ export class Calls {
     return bytes
   }
 
-  add(streamId: number, call: Call | Loan | Tunnel): void {
+  /** @param rates of requests that were taken back before */
+  add(streamId: number, call: Call | Loan | Tunnel, rates?: Rates): void {
+    const rate = rates?.take(streamId)
+    if (rate !== undefined && call instanceof Call) call.resume(rate)
     this.#calls.set(streamId, call)
   }
 
@@ -67,9 +71,13 @@ export class Calls {
   }
 
   /** Gives all requests back to the connection as they were before they were accepted; see {@link portable}. */
-  withdraw(http: H2Server): void {
-    for (const call of this.#calls.values())
-      if (call instanceof Call) http.withdraw(call.request, call.takeBack())
+  withdraw(http: H2Server, rates: Rates, waiting: { has(streamId: number): boolean }): void {
+    rates.retain(waiting)
+    for (const [streamId, call] of this.#calls) {
+      if (!(call instanceof Call)) continue
+      rates.keep({ streamId, ...call.rate })
+      http.withdraw(call.request, call.takeBack())
+    }
     this.#calls.clear()
   }
 

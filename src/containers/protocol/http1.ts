@@ -111,6 +111,7 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   withdraw(): void {
+    this.#owner.patience.withdraw(this.#exchange!.held)
     this.#http.withdraw(this.#exchange!.takeBack())
     this.#exchange = undefined
   }
@@ -199,9 +200,9 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'body':
         this.#owner.touch()
-        this.#owner.patience.content(event.data.length)
         this.#owner.patience.prolong('handler')
-        this.#exchange?.body(event.data)
+        if (this.#owner.patience.content(event.data.length)) this.#exchange?.body(event.data)
+        else this.expired('request-rate')
         return
       case 'end':
         this.#exchange?.end()
@@ -247,6 +248,7 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#upgrade(head)
       return
     }
+    this.#owner.patience.accept()
     this.#exchange = new Exchange(
       head,
       host,

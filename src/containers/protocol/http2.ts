@@ -177,7 +177,7 @@ export class Http2 implements Protocol, CallOwner {
 
   withdraw(): void {
     this.#requestsServed -= this.#calls.size
-    this.#calls.withdraw(this.http)
+    this.#calls.withdraw(this.http, this.#owner.patience.rates, this.#waiting)
   }
 
   get calling(): boolean {
@@ -371,7 +371,7 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What came behind the head follows when the request has been accepted. */
   #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    this.#calls.add(streamId, call)
+    this.#calls.add(streamId, call, this.#owner.patience.rates)
     this.http.accept(streamId)
     if (endStream) call.received()
     else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()

@@ -89,6 +89,22 @@ export class H1Serving implements HttpServing {
     return out
   }
 
+  get held(): number {
+    return this.http.buffered + this.#outBytes + (this.#tunnel?.held ?? 0)
+  }
+
+  shed(what: Problem): void {
+    const { status, detail = '' } = what
+    const exchange = this.#exchange
+    if (this.#over) return
+    if (this.#tunnel !== undefined || (exchange === undefined && this.http.idle && this.http.buffered === 0))
+      this.cut()
+    else {
+      const request = exchange === undefined ? {} : { request: exchange }
+      this.fault({ kind: 'memory', status, reason: detail, ...request }, what)
+    }
+  }
+
   finish(): void {
     this.#finished = true
     if (this.#tunnel !== undefined) this.#tunnel.finish()
@@ -235,7 +251,7 @@ export class H1Serving implements HttpServing {
   #answer(fault: HttpFault, view: ResponseView): void {
     const now = this.context.date()
     // A client that is waited for in vain must not be taken for one that goes on.
-    const closes = fault.timer !== undefined && fault.timer !== 'handler'
+    const closes = fault.kind === 'memory' || (fault.timer !== undefined && fault.timer !== 'handler')
     const answer = closes ? { ...view, headers: [...(view.headers ?? []), CLOSE] } : view
     const send = (one: ResponseView): void =>
       this.send(this.http.idle ? this.http.refuse(one, now) : this.http.reply(one, now))

@@ -25,6 +25,13 @@ export class H1Tunnel implements HttpTunnel {
     return !this.#over && !this.#blocked
   }
 
+  /** Bytes that the application has not taken. */
+  get held(): number {
+    let bytes = 0
+    for (const { length } of this.#held) bytes += length
+    return bytes
+  }
+
   receive(bytes: Uint8Array): void {
     if (this.#over || bytes.length === 0) return
     this.#held.push(new Uint8Array(bytes))

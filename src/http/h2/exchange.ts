@@ -271,6 +271,20 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
   }
 
+  /** Bytes of content that nobody has asked for, and of a response that wait for a window. */
+  get held(): number {
+    let bytes = 0
+    for (const { length } of this.#held) bytes += length
+    for (const { length } of this.#waiting) bytes += length
+    return bytes
+  }
+
+  /** Gives up for what it holds. */
+  shed(what: Problem): void {
+    const { status, detail = '' } = what
+    this.#fault({ kind: 'memory', status, reason: detail, request: this }, what)
+  }
+
   /** The application threw. */
   failed(cause: unknown): void {
     const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const

@@ -145,10 +145,11 @@ export class H2Server extends H2Connection {
     return bytes
   }
 
-  /** Ends the streams that have more output than that waiting for windows. */
-  shed(most: number): void {
-    const streams = [...this.sender.sending].filter(({ queued }) => queued > most)
-    for (const { id } of streams) this.reset(id, ErrorCode.ENHANCE_YOUR_CALM)
+  /** Ends the streams that have more output than that waiting for windows. @returns which */
+  shed(most: number): number[] {
+    const streams = [...this.sender.sending].filter(({ queued }) => queued > most).map(({ id }) => id)
+    for (const id of streams) this.reset(id, ErrorCode.ENHANCE_YOUR_CALM)
+    return streams
   }
 
   /** Ends the connection for what it costs: GOAWAY with ENHANCE_YOUR_CALM. Then send what there is, and close. */

@@ -1,4 +1,5 @@
 import { EMPTY } from '../../wire/index.ts'
+import type { Problem } from '../problem.ts'
 import { answerTo, type HttpServing, reasonOf, type ServingContext } from '../serving.ts'
 import { HttpTimers } from '../timers.ts'
 import type { H2Event } from './event.ts'
@@ -8,6 +9,10 @@ import { H2Server } from './server.ts'
 
 /** Bytes of output beyond which the client has to take some before it is heard again. */
 const OUTPUT = 524_288
+
+/** Bytes that a stream may hold and be spared when others of its connection are given up, and the connection then. */
+const SPARED = 16_384
+const RESIDUE = 65_536
 
 /** Serves HTTP/2: as many requests at a time as the client likes, within the limits. */
 export class H2Serving implements HttpServing {
@@ -49,6 +54,26 @@ export class H2Serving implements HttpServing {
     this.http.receive(bytes)
     this.#atHand += bytes.length
     this.pull()
+  }
+
+  get held(): number {
+    let bytes = this.http.held
+    for (const exchange of this.#exchanges.values()) bytes += exchange.held
+    return bytes
+  }
+
+  /** The streams that hold much; when what is left is much as well, or was all that there is, the connection ends. */
+  shed(what: Problem): void {
+    if (this.#over) return
+    const before = this.held
+    for (const exchange of [...this.#exchanges.values()]) if (exchange.held > SPARED) exchange.shed(what)
+    for (const streamId of this.http.shed(SPARED)) {
+      this.#exchanges.get(streamId)?.gone(new Error(what.name))
+      this.forget(streamId)
+    }
+    if (this.held < before && this.held <= RESIDUE) return
+    this.http.calm(what.name)
+    this.broken(new Error(what.name))
   }
 
   takeOutput(): readonly Uint8Array[] {

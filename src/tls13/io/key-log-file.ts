@@ -9,11 +9,14 @@ const FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 const warned = new Set<string>()
 
 /**
- * Writes secrets to the end of a file, in the SSLKEYLOGFILE format, for tools such as Wireshark. Whoever can read it can read every
- * connection, so it has to be a regular file of this user's with mode 0600, and no link; one that is missing is made so.
+ * Writes secrets to the end of a file, in the SSLKEYLOGFILE format, for tools such as Wireshark. Whoever can
+ * read it can read every connection, so it has to be a regular file of this user's with mode 0600, and no
+ * link; one that is missing is made so.
  *
- * It is for debugging: a file that is not so, or cannot be written, is warned of once, and connections go on without it.
- * @param warn told in one line; unless given, `process.emitWarning` @returns the `onSecret` of a configuration
+ * It is for debugging: a file that is not so, or cannot be written, is warned of once, and connections go on
+ * without it.
+ * @param warn told in one line; unless given, `process.emitWarning`
+ * @returns the `onSecret` of a configuration
  */
 export function keyLogFile(
   path: string,
@@ -39,7 +42,10 @@ export function keyLogFile(
   }
 }
 
-/** One write a line: several processes may share the file. @throws Error it is not what it should be, or (of `node:fs`) the system refuses */
+/**
+ * One write a line: several processes may share the file.
+ * @throws Error it is not what it should be, or (of `node:fs`) the system refuses
+ */
 function append(path: string, text: string): void {
   const fd = openSync(path, FLAGS, 0o600)
   try {

@@ -153,6 +153,7 @@ function stateOf(session: TypeOf<typeof PicotlsSession>): SessionState {
     inboundRecords: EMPTY,
     inboundHandshake: EMPTY,
     outbound: EMPTY,
+    peerIntermediates: [],
   }
 }
 
