@@ -4,7 +4,7 @@ import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import type { ControlMessage } from '../transfer/control.ts'
-import type { CourierHandlers } from '../transfer/courier.ts'
+import type { Courier, CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { steadyNow } from './clock.ts'
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
+        courier.tell(from, status(host, courier, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -164,7 +164,7 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
+function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
     uncaught,
@@ -172,6 +172,7 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    carriedBytes,
     heldBytes: host.memory.held,
     shed: host.memory.shed,
     ...memoryCounters(),

@@ -100,6 +100,8 @@ export class Courier {
     channel.onUndeliverable = (_to, payload, started) => this.#undeliverable(payload, started)
   }
 
+  /** Bytes of connections that were sealed to be sent, so far. */
+  carriedBytes = 0
   /** Parcels that wait for a verdict. */
   get inCustody(): number {
     return this.#custody.size
@@ -162,6 +164,7 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
+    this.carriedBytes += sealed.length
     this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
@@ -325,11 +328,8 @@ export class Courier {
   #lent(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
     const settle = (answer: LoanAnswer): void => {
       try {
-        this.tell(from, {
-          kind: 'loaned',
-          ticket,
-          sealed: this.#sealer.seal(from, LOANED, encodeLoanAnswer(answer)),
-        })
+        const sealed = this.#sealer.seal(from, LOANED, encodeLoanAnswer(answer))
+        this.tell(from, { kind: 'loaned', ticket, sealed })
       } catch (error) {
         // Whoever lent it has gone meanwhile.
         if (error instanceof SealError) return

@@ -341,6 +341,19 @@ describe('a request for another function over HTTP/2', () => {
     expect(client.answer(id)).toMatchObject({ body: 'A'.repeat(320_000), ended: true })
   })
 
+  it('does not carry about, move by move, what is for a function without a container', () => {
+    const host = new FakeHost(undefined, PATIENT)
+    const client = new Talker(true).arrive(host)
+    const kept = client.request('/nobody', { open: true, body: new Uint8Array(70_000) })
+    client.flush()
+    client.request('/hello')
+    client.flush()
+    expect(host.offers).toEqual([])
+    client.http.reset(kept)
+    client.flush()
+    expect(host.offers.map(({ functionName }) => functionName)).toEqual(['hello'])
+  })
+
   it('waits as long as there is much of that', async () => {
     const host = new FakeHost(() => ({ status: 200, body: new Uint8Array(800_000).fill(65) }), PATIENT)
     const client = new Talker(true).arrive(host)

@@ -384,7 +384,7 @@ export class Http2 implements Protocol, CallOwner {
     const reachable = this.#waiting.reachable(this.#owner)
     const first = reachable[0]?.[1]
     if (first === undefined) return false
-    const busy = !this.quiet
+    const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
     const waited = steadyNow() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held

@@ -237,10 +237,7 @@ export class TlsDuplex extends Duplex {
     callback(error)
   }
 
-  /**
-   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2), if the peer can still get one: what it has got is not all.
-   * @param error for listeners of `error`; none unless told
-   */
+  /** Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2). @param error for listeners of `error` */
   abort(error?: Error): void {
     if (this.destroyed) return
     try {
