@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { guardOutput } from '../src/cli/output.ts'
 import { type Config, ConfigError, loadConfig } from '../src/gateway/config.ts'
 import {
   CertificateError,
@@ -93,6 +94,7 @@ function isExpected(error: unknown): error is Error {
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  guardOutput()
   try {
     process.stdout.write(await run(process.argv.slice(2), process.env))
   } catch (error) {

@@ -8,6 +8,26 @@ export function warn(text: string): void {
   process.stderr.write(`hotpotato: ${text}\n`)
 }
 
+/** Characters that may wait for a reader who is slow. */
+const WAITING = 262_144
+let dropped = 0
+
+/**
+ * What a server says of its work, line by line. It neither waits for a reader nor keeps more than a little for one:
+ * what does not fit, or cannot be written, is dropped, and the next line that can be written says how much that was.
+ */
+export function note(text: string): void {
+  if (process.stdout.writableLength > WAITING) {
+    dropped++
+    return
+  }
+  const said = dropped
+  process.stdout.write(`${said === 0 ? '' : `(${said} lines were dropped)\n`}${text}\n`, error => {
+    if (error) dropped++
+    else dropped -= said
+  })
+}
+
 /** Writes without a line end, and waits until whoever reads can take more. */
 export async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await new Promise(resolve => process.stdout.once('drain', resolve))

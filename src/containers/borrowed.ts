@@ -1,7 +1,9 @@
+import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import type { Field, ResponseView } from '../http/message.ts'
 import { problem } from '../http/problem.ts'
 import type { LoanAnswer, LoanRequest } from '../transfer/loan.ts'
 import { concat, EMPTY, utf8 } from '../wire/index.ts'
+import { steadyNow } from './clock.ts'
 import type { ConnectionLimits } from './connection-host.ts'
 import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
 import { infoOf } from './handler.ts'
@@ -11,7 +13,11 @@ import { timeoutProblem } from './timeout.ts'
 /** Serves a request that another container has lent to this one. @param settle called once, perhaps before this returns */
 export function serveBorrowed(
   request: LoanRequest,
-  callee: Callee & { readonly container: string; readonly limits: Pick<ConnectionLimits, 'timers'> },
+  callee: Callee & {
+    readonly container: string
+    readonly limits: Pick<ConnectionLimits, 'timers'>
+    readonly memory: MemoryBudget
+  },
   functionPath: string,
   settle: (answer: LoanAnswer) => void,
 ): void {
@@ -28,7 +34,7 @@ export function serveBorrowed(
     ['x-hotpotato-container', container],
     ['x-hotpotato-hops', String(hops)],
   ]
-  const gathered = new Gathered(fields, answer => {
+  const gathered = new Gathered(fields, callee.memory, answer => {
     clearTimeout(timer)
     settle(answer)
   })
@@ -52,22 +58,39 @@ export function serveBorrowed(
 }
 
 /** Gathers a response, which travels whole. */
-class Gathered implements ResponseSink {
+class Gathered implements ResponseSink, Holder {
   readonly #fields: readonly Field[]
   readonly #settle: (answer: LoanAnswer) => void
   #head: Parameters<ResponseSink['begin']>[0] | undefined
   #chunks: Uint8Array[] = []
   #bytes = 0
   #over = false
+  readonly #account: Account
 
-  constructor(fields: readonly Field[], settle: (answer: LoanAnswer) => void) {
+  constructor(fields: readonly Field[], memory: MemoryBudget, settle: (answer: LoanAnswer) => void) {
     this.#fields = fields
+    this.#account = memory.open(this)
     this.#settle = settle
   }
 
   /** There is a response, or its beginning. */
   get begun(): boolean {
     return this.#head !== undefined || this.#over
+  }
+
+  /** The function's bytes; of its client nothing is known here. */
+  get progress(): number {
+    return this.#bytes
+  }
+
+  weigh(): number {
+    return this.#over ? 0 : this.#bytes
+  }
+
+  shed(): boolean {
+    const detail = 'its container holds all that it may for connections, and this response most of it'
+    this.#finish({ outcome: 'refused', reason: 'busy', detail })
+    return true
   }
 
   reply({ status, headers = [], body = EMPTY }: ResponseView): void {
@@ -84,7 +107,10 @@ class Gathered implements ResponseSink {
     this.#bytes += data.length
     if (this.#bytes > LENT_BYTES) this.#refuse()
     // The function may use its memory again.
-    else if (!this.#over) this.#chunks.push(data.slice())
+    else if (!this.#over) {
+      this.#chunks.push(data.slice())
+      this.#account.weigh(steadyNow())
+    }
   }
 
   end(): void {
@@ -116,6 +142,7 @@ class Gathered implements ResponseSink {
     if (this.#over) return
     this.#over = true
     this.#chunks = []
+    this.#account.close()
     this.#settle(answer)
   }
 }

@@ -58,6 +58,8 @@ export class Burden implements Holder {
 
   /** Something has come, gone, or been given up. */
   update(): void {
+    // Most requests come and go in one piece, and need no clock.
+    if (this.#account.held === 0 && this.weigh() === 0) return
     this.#account.weigh(steadyNow())
   }
 

@@ -89,6 +89,7 @@ export class Relayed implements Holder {
   }
 
   #weigh(): void {
+    if (this.#account.held === 0 && this.weigh() === 0) return
     this.#account.weigh(steadyNow())
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { equal } from '../wire/index.ts'
+import { handleOf } from './lift.ts'
 import { ErrnoError, type Libc, type TcpCounts } from './native/libc.ts'
 import { Descriptor } from './stream.ts'
 
@@ -71,7 +72,8 @@ export async function checkCounts(libc: Libc): Promise<string | undefined> {
     sockets.push(client)
     const [accepted] = (await once(server, 'connection')) as [Socket]
     sockets.push(accepted)
-    const { fd } = (accepted as unknown as { _handle: { fd: number } })._handle
+    const fd = handleOf(accepted)?.fd
+    if (fd === undefined) return 'this Node does not show the descriptor of a socket'
     const same = (read: number, written: number): boolean => {
       const counts = countsOf(libc, fd)
       return counts?.read === read && counts.written === written

@@ -224,7 +224,8 @@ class Driver implements Served, Holder {
   #flush(): void {
     if (this.#over) return
     this.#send()
-    this.#account?.weigh(this.#now())
+    const account = this.#account
+    if (account !== undefined && (account.held > 0 || this.weigh() > 0)) account.weigh(this.#now())
   }
 
   #send(): void {

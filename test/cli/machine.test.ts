@@ -261,6 +261,32 @@ describe('a reader that closes standard output', () => {
     }
   })
 
+  it('or that only looks on costs a server no memory: lines are dropped, and counted', async () => {
+    const module = new URL('../../dist/src/cli/output.js', import.meta.url).href
+    const program = `
+      const { note } = await import(${JSON.stringify(module)})
+      for (let count = 0; count < 20_000; count++) note('x'.repeat(99))
+      process.on('message', () => { note('last'); process.disconnect() })
+      process.send(process.stdout.writableLength)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
+    const [waiting] = (await once(child, 'message')) as [number]
+    expect(waiting).toBeLessThan(300_000)
+    let said = ''
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    await eventually(() => (said.length >= waiting ? true : undefined), 'it does not come')
+    // Once all is read there is room again.
+    await new Promise(resolve => setTimeout(resolve, 200))
+    child.send('go on')
+    await once(child, 'close')
+    const dropped = Number(/\((\d+) lines were dropped\)\nlast\n$/.exec(said)?.[1])
+    expect(said.match(/^x+$/gm)!.length + dropped).toBe(20_000)
+    expect(dropped).toBeGreaterThan(10_000)
+  })
+
   it('does not end the platform', async () => {
     const child = spawn(process.execPath, [MAIN, 'up', '--config', join(directory, 'hotpotato.yml')], {
       env: environmentOf(directory),

@@ -11,7 +11,7 @@ import {
   type LoanAnswer,
 } from '../../src/transfer/loan.ts'
 import { EMPTY, utf8 } from '../../src/wire/index.ts'
-import { FakeHost } from './connection-scene.ts'
+import { FakeHost, turn } from './connection-scene.ts'
 
 const REQUEST = {
   method: 'POST',
@@ -43,6 +43,27 @@ const raw = (handle: (request: RequestView) => unknown): Partial<FunctionModule>
   ({ kind: 'raw', handle }) as Partial<FunctionModule>
 
 describe('a request that is lent', () => {
+  it('is refused when its response is gathered and there is no room for it', async () => {
+    const host = new FakeHost(undefined, { memoryBytes: 100_000 })
+    const streams: ReadableStreamDefaultController<Uint8Array>[] = []
+    const start = (controller: ReadableStreamDefaultController<Uint8Array>) => void streams.push(controller)
+    const fetch = () => new Response(new ReadableStream({ start }))
+    Object.assign(host, { module: { kind: 'fetch', file: 'test', fetch } })
+    const lend = (): Promise<LoanAnswer> =>
+      new Promise(resolve => serveBorrowed(decodeLoan(encodeLoan(REQUEST)), host, '/x', resolve))
+    const answers = [lend(), lend()]
+    while (streams.length < 2) await turn()
+    streams[0]!.enqueue(new Uint8Array(60_000))
+    while (host.memory.held < 60_000) await turn()
+    streams[1]!.enqueue(new Uint8Array(60_000))
+    const refused = await Promise.race(answers)
+    expect(refused).toMatchObject({ outcome: 'refused', reason: 'busy' })
+    for (const stream of streams) stream.close()
+    const outcomes = await Promise.all(answers)
+    expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['answered', 'refused'])
+    expect([host.memory.held, host.memory.shed]).toEqual([0, 1])
+  })
+
   it('is served as one on a connection of its own', async () => {
     let seen: unknown
     const answer = await borrow({

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Connection } from '../../src/containers/connection.ts'
+import { Errand } from '../../src/containers/errand.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import {
   FakeHost,
@@ -9,6 +10,7 @@ import {
   get,
   movedConnection,
   responses,
+  turn,
 } from './connection-scene.ts'
 import { Talker } from './http2-scene.ts'
 
@@ -174,7 +176,85 @@ describe('whatever becomes of connections', () => {
         for (const { offers } of hosts) for (const offer of offers) settle(offer)
         expect(hosts.filter(({ memory }) => memory.held !== 0)).toEqual([])
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
+    )
+  })
+
+  const talk = fc.record({
+    what: fc.constantFrom(
+      'open',
+      'write',
+      'end',
+      'reset',
+      'ask',
+      'block',
+      'drain',
+      'move',
+      'refuse',
+      'crowd',
+    ),
+    by: fc.nat(60_000),
+  })
+
+  it('over HTTP/2 as well', async () => {
+    vi.useRealTimers()
+    const serving = (): FakeHost => {
+      const at = host(({ body }) => ({ status: 200, body }))
+      at.available.add('echo')
+      return at
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(talk, { minLength: 5, maxLength: 60 }), async (tls, steps) => {
+        let at = serving()
+        const hosts = [at]
+        const client = new Talker(tls).arrive(at)
+        const open: number[] = []
+        const others: Connection[] = []
+        for (const { what, by } of steps) {
+          // It has been told to go.
+          if (client.stream.state === 'closed' || client.closed || !client.http.canRequest) break
+          const id = open[by % Math.max(1, open.length)]
+          if (what === 'open') open.push(client.request('/echo', { open: true }))
+          else if (what === 'ask')
+            client.request(by % 2 === 0 ? '/echo' : '/resize', { body: new Uint8Array(by) })
+          else if (what === 'block') client.stream.blocked = true
+          else if (what === 'drain') client.stream.drain()
+          else if (what === 'crowd') others.push(upload(at, by).connection)
+          else if (what === 'move' || what === 'refuse') {
+            const before = at.offers.length
+            client.connection.moveTo(new Errand(2, () => {}))
+            const offer = at.offers[before]
+            if (offer !== undefined && client.stream.state === 'lifted') {
+              const frozen = await offer.frozen
+              if (what === 'refuse') {
+                const verdict = { outcome: 'refused', reason: 'suite', detail: 'no' } as const
+                offer.settle({ state: 'owned', verdict })
+              } else {
+                at = serving()
+                hosts.push(at)
+                client.move(at, frozen)
+                offer.settle({ state: 'gone' })
+              }
+            }
+          } else if (id !== undefined) {
+            if (what === 'write') client.http.write(id, new Uint8Array(by))
+            else if (what === 'end') client.http.end(id)
+            else client.http.reset(id)
+            if (what !== 'write') open.splice(open.indexOf(id), 1)
+          }
+          if (client.stream.state === 'open') client.flush()
+          await turn()
+          if (at.memory.shed === 0) expect(at.memory.held).toBeLessThanOrEqual(LIMIT)
+        }
+        client.connection.destroy(new Error('the test is over'))
+        for (const one of hosts) {
+          for (const offer of one.offers) settle(offer)
+          for (const loan of one.loans) loan.settle(undefined)
+        }
+        for (const connection of others) connection.destroy(new Error('the test is over'))
+        expect(hosts.filter(({ memory }) => memory.held !== 0)).toEqual([])
+      }),
+      { numRuns: 40 },
     )
   })
 

@@ -11,7 +11,7 @@ import { eventually, makeDirectory, Platform } from './platform.ts'
 const CONFIG = `
 version: 1
 carrier: relay
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 liveness: { periodSeconds: 0.3, failureSeconds: 2 }
 functions:

@@ -25,7 +25,7 @@ const CONFIG = `
 version: 1
 carrier: fd
 duplicate: true
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
 functions:

@@ -29,7 +29,7 @@ export default {
 `
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, streams: 1 }
 functions:
   echo: { handler: ./who.mjs }

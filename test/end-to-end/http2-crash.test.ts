@@ -9,7 +9,7 @@ import { eventually, Platform } from './platform.ts'
 const CONFIG = `
 version: 1
 carrier: relay
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 functions:
   echo: { handler: ./act.mjs, replicas: 3 }
 `

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from './client.ts'
-import { CONFIG, eventually, isRunning, makeDirectory, Platform } from './platform.ts'
+import { CONFIG, eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
 import { run } from './programs.ts'
 
 /** A function that does to its output what it is told. */
@@ -27,7 +27,7 @@ export default {
 }`
 const TALKS = CONFIG.replace(/ {2}resize: \{\}\n {2}hello: \{\}\n {2}echo-raw: \{\}\n/, '').replace(
   'functions:',
-  'log: { maxBytes: 65536, files: 2, bytesPerSecond: 100000 }\nfunctions:\n  talker: { handler: ./talker.mjs, hosts: [talker.local] }',
+  'restart: { mostSeconds: 100ms }\nlog: { maxBytes: 65536, files: 2, bytesPerSecond: 100000 }\nfunctions:\n  talker: { handler: ./talker.mjs, hosts: [talker.local] }',
 )
 
 let platform: Platform | undefined
@@ -110,6 +110,36 @@ describe('a log that cannot be written', () => {
       }
     },
   )
+})
+
+describe('a supervisor without a free descriptor', () => {
+  afterEach(clear)
+
+  it('goes on, and starts again what has ended when there is one', async () => {
+    directory = await makeDirectory(TALKS)
+    writeFileSync(join(directory, 'talker.mjs'), TALKER)
+    platform = await Platform.start({ directory })
+    const descriptors = await platform.descriptors()
+    const before = await platform.member('echo-1')
+    const attempts = (): number => platform!.log.split('cannot be started').length
+    const { pid } = platform.child
+    const restore = limitDescriptors(pid!, 'none')
+    try {
+      process.kill(before.pid!, 'SIGKILL')
+      // Each number leaves off at another step of a start.
+      for (const spare of ['none', 2, 4, 6, 8] as const) {
+        limitDescriptors(pid!, spare)
+        const seen = attempts()
+        await eventually(() => (attempts() > seen + 1 ? true : undefined), `it says nothing with ${spare}`)
+      }
+    } finally {
+      restore()
+    }
+    await platform.until('echo-1', ({ ready, pid }) => ready && pid !== before.pid)
+    expect((await ask('/echo')).status).toBe(200)
+    expect((await platform.descriptors()).supervisor).toBe(descriptors.supervisor)
+    expect(await platform.end('SIGTERM')).toBe(0)
+  })
 })
 
 describe('what a function prints', () => {

@@ -31,6 +31,7 @@ export const CONFIG = `
 version: 1
 gateway:
   defaultFunction: echo
+  limits: { helloSeconds: 60 }
 connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
@@ -192,9 +193,13 @@ export class Platform {
     return [...names, ...(existsSync(file) ? [file] : [])].map(name => readFileSync(name, 'utf8')).join('')
   }
 
+  get #control(): string {
+    return join(this.directory, 'run', 'control.sock')
+  }
+
   /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */
   async order<T>(command: Command): Promise<T> {
-    const answer = await sendCommand(join(this.directory, 'run', 'control.sock'), command)
+    const answer = await sendCommand(this.#control, command)
     if (answer === undefined) throw new Error('nothing runs there')
     return answer as T
   }
@@ -247,6 +252,8 @@ export class Platform {
   /** Open descriptors of each process, the supervisor among them. */
   async descriptors(): Promise<Record<string, number>> {
     const members = await this.status()
+    // The supervisor may not have closed yet what it was asked by.
+    await eventually(() => (isConnected(this.#control) ? undefined : true), 'a command is still answered')
     const counts = members.map(({ name, pid }) => [name, countDescriptors(pid!)] as const)
     return { supervisor: countDescriptors(this.child.pid!), ...Object.fromEntries(counts) }
   }
@@ -271,16 +278,25 @@ export class Platform {
   }
 }
 
+/** Whether a Unix socket of that name has a connection; its sixth column is 03 then (`SS_CONNECTED`). */
+function isConnected(path: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n')
+  return lines.some(line => line.endsWith(` ${path}`) && line.split(/ +/)[5] === '03')
+}
+
 /** Sockets, pipes and files that a process has open. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-/** Leaves a process no room for another descriptor, or for so many. @returns what takes that back */
-export function limitDescriptors(pid: number, spare = 0): () => void {
+/**
+ * Leaves a process no room for another descriptor, or for so many; with `none` not even in place of one that it closes.
+ * @returns what takes that back
+ */
+export function limitDescriptors(pid: number, spare: number | 'none' = 0): () => void {
   const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
-  let free = 0
-  for (let left = spare; taken.has(free) || left-- > 0; ) free++
+  let free = spare === 'none' ? 3 : 0
+  if (spare !== 'none') for (let left = spare; taken.has(free) || left-- > 0; ) free++
   const set = (soft: string): void => {
     const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
       encoding: 'utf8',

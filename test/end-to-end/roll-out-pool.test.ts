@@ -26,7 +26,7 @@ let directory: string
 beforeAll(async () => {
   const config = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 liveness: { periodSeconds: 0.2, failureSeconds: 10 }
 restart: { firstSeconds: 0.02, mostSeconds: 0.4, healthySeconds: 1, crashLoop: 3 }

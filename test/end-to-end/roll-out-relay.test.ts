@@ -8,7 +8,7 @@ let platform: Platform
 let directory: string
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
 functions:
   echo: { replicas: 2 }

@@ -27,7 +27,7 @@ export function webSocket(socket, { connection }, state = { count: 0 }) {
 /** Under names for which there are certificates. */
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 liveness: { periodSeconds: 0.3, failureSeconds: 5 }
 functions:
   echo: { handler: ./freezes.mjs, replicas: 2, carrier: relay }

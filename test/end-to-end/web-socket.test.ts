@@ -40,7 +40,7 @@ export default request => {
 `
 const CONFIG = `
 version: 1
-gateway: { defaultFunction: echo }
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 functions:
   echo: { handler: ./chat.mjs, replicas: 2 }
   hello: {}

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -31,7 +31,9 @@ export async function findNode(major: number, cache: string): Promise<Found> {
     return { major, version: stdout.trim(), binary }
   } catch (error) {
     const { stderr, message } = error as { readonly stderr?: string; readonly message: string }
-    const why = (stderr || message).trim().split('\n')[0]!
+    // npm says a code before it says what the matter is.
+    const why = (stderr || message).split('\n').find(line => !/^(npm error code .*)?$/.test(line)) ?? message
+    rmSync(folder, { recursive: true, force: true })
     return { major, missing: `no package ${name}@${major} that runs here (${why})` }
   }
 }
@@ -40,7 +42,15 @@ async function fetchPackage(folder: string, what: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
   // Without it npm would install into a project further up.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
-  const words = ['install', '--no-save', '--no-package-lock', '--no-fund', '--no-audit', '--silent', what]
+  const words = [
+    'install',
+    '--no-save',
+    '--no-package-lock',
+    '--no-fund',
+    '--no-audit',
+    '--loglevel=error',
+    what,
+  ]
   await run('npm', words, { cwd: folder, timeout: 600_000 })
 }
 

@@ -17,7 +17,7 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { serve as serveHttp } from '../../transport/serve.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { outlastOutput, say } from '../output.ts'
+import { note, outlastOutput, say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
 import { application } from './application.ts'
@@ -73,10 +73,10 @@ function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): voi
     { ...config, shape: message => handshake.see(message) },
     { allowHalfOpen: true },
   )
-  connection.on('error', error => say(`a connection ended: ${error.message}`))
+  connection.on('error', error => note(`a connection ended: ${error.message}`))
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
-    const onFault = (error: unknown): void => say(`a connection failed: ${reasonOf(error)}`)
+    const onFault = (error: unknown): void => note(`a connection failed: ${reasonOf(error)}`)
     serveHttp(connection, application(described), { limits: LIMITS, memory, onFault })
   })
 }

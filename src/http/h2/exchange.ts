@@ -316,7 +316,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const fault = { ...what, answerable: http.answerable(streamId) }
     const answer = answerTo(fault, context.handlers, ordinary)
     this.gone(new Error(fault.reason))
-    if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
+    if (!fault.answerable)
+      http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
     else {
       try {
         http.reply(streamId, withLength(answer, this.method), context.date())
