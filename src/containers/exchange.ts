@@ -52,6 +52,9 @@ export interface CallRequest {
   readonly timeout: number
 }
 
+/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
+const PIECE = 65_536
+
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
 const BODY_BUFFER = 65_536
 
@@ -218,7 +221,7 @@ export class Exchange {
     if (this.#cancelled) return
     const { status, headers, body, length } = fromResponseView(view, this.#head.method)
     if (body !== undefined || length === 0)
-      this.#sink.reply({ status, headers, body: (body as Uint8Array) ?? EMPTY })
+      this.#give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
     else this.#withoutBody({ status, headers, body: undefined, length })
   }
 
@@ -242,7 +245,7 @@ export class Exchange {
       return
     }
     if (out.body instanceof Uint8Array)
-      this.#sink.reply({ status: out.status, headers: out.headers, body: out.body })
+      this.#give({ status: out.status, headers: out.headers, body: out.body })
     else if (out.body === undefined) this.#withoutBody(out)
     else await this.#pipe(out, out.body)
   }
@@ -251,6 +254,22 @@ export class Exchange {
     this.#sink.begin({ status, headers, length })
     this.#begun = true
     this.#sink.end()
+  }
+
+  /** What is there as a whole. A large one goes out in pieces of the function's own memory, as the client takes them. */
+  #give(whole: Whole): void {
+    if (whole.body.length <= PIECE || this.#head.method === 'HEAD') this.#sink.reply(whole)
+    else this.#pour(whole).catch(error => this.#fail(error))
+  }
+
+  async #pour({ status, headers, body }: Whole): Promise<void> {
+    this.#sink.begin({ status, headers, length: body.length })
+    this.#begun = true
+    for (let at = 0; at < body.length && !this.#cancelled; at += PIECE) {
+      const waiting = this.#sink.write(body.subarray(at, at + PIECE))
+      if (waiting !== undefined) await waiting
+    }
+    if (!this.#cancelled) this.#sink.end()
   }
 
   async #pipe(
@@ -299,6 +318,12 @@ export class Exchange {
     }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
+}
+
+interface Whole {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array
 }
 
 /** Written out, because a spread takes ten times as long. */

@@ -3,15 +3,16 @@ import { type Exceeded, limitsFor } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
+import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
-import type { CourierHandlers } from '../transfer/courier.ts'
+import type { Courier, CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
-import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { giveUp, join, type Membership, readSettings } from './membership.ts'
 import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { surviveStrays } from './strays.ts'
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
     takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
+    lost: id => host?.unreachable(id),
     keys: (bytes, from) => host?.keys(bytes, from),
     slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
     loan: (request, _from, settle) =>
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
+        courier.tell(from, status(host, courier, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -164,7 +166,7 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
+function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
     uncaught,
@@ -172,6 +174,7 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    carriedBytes,
     heldBytes: host.memory.held,
     shed: host.memory.shed,
     ...memoryCounters(),
