@@ -81,23 +81,27 @@ describe('uploads that no function has yet', () => {
     expect([at.memory.shed, at.memory.held, ends.length]).toEqual([1, 180_000, 1])
     const first = clients.find(({ stream }) => stream.finished)!
     expect(responses(first.stream.take(), 1)).toMatchObject([{ status: 503 }])
+    for (const { connection } of clients) connection.destroy(new Error('the test is over'))
   })
 
   it('not those that a function reads while it answers', async () => {
     vi.useRealTimers()
     const at = host()
     const fetch = (request: Request) => {
-      void request.body!.pipeTo(new WritableStream())
+      request.body!.pipeTo(new WritableStream()).catch(() => {})
       return new Response(new ReadableStream({ start: one => one.enqueue(utf8('begun')) }))
     }
     at.module = { kind: 'fetch', file: 'test', fetch }
+    const started: Connection[] = []
     for (let i = 0; i < 3; i++) {
-      const { stream } = upload(at, 90_000)
+      const { connection, stream } = upload(at, 90_000)
+      started.push(connection)
       while (stream.sent.length === 0) await turn()
       stream.receive(new Uint8Array(10))
       while (at.memory.held > 0) await turn()
     }
     expect(at.memory.shed).toBe(0)
+    for (const connection of started) connection.destroy(new Error('the test is over'))
   })
 
   it('over HTTP/2: the streams that hold much, not the connection', () => {
