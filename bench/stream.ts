@@ -4,7 +4,7 @@ import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Channel } from '../src/transfer/channel.ts'
 import { IpcBroker, IpcChannel } from '../src/transfer/channels/ipc.ts'
-import { createInbox, type Inbox, NativeChannel } from '../src/transfer/channels/native.ts'
+import { createPair, NativeChannel } from '../src/transfer/channels/native.ts'
 import { probe } from '../src/transfer/native/libc.ts'
 import { adopt, type ByteStream, Descriptor, openStream, type StreamKind } from '../src/transfer/stream.ts'
 
@@ -39,17 +39,14 @@ function percentile(sorted: readonly number[], share: number): number {
 
 /** One of the two between which the connection bounces. The state begins with the hop's number and when it began. */
 function child({ self, other, channel: kind, stream: streamKind, hops }: ChildOptions): void {
-  const channel =
-    kind === 'native'
-      ? NativeChannel.open({ self, receive: Descriptor.fromFd(3), wake: Descriptor.fromFd(4) })
-      : IpcChannel.open({ self })
+  const channel = kind === 'native' ? NativeChannel.open(self) : IpcChannel.open({ self })
+  channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3), Descriptor.fromFd(4)] : [])
   const frozen: ByteStream[] = []
   const times: number[] = []
   const introduced = new Set<number>()
   const handlers = { bytes() {}, end() {}, error() {} }
 
   channel.onMessage = (from, payload, descriptors) => {
-    if (from === 0 && !introduced.has(0)) return introduce(0, descriptors)
     if (from === 0 && !introduced.has(other)) return introduce(other, descriptors)
     const stream = openStream(descriptors[0]!, { kind: streamKind })
     stream.read(handlers)
@@ -69,7 +66,7 @@ function child({ self, other, channel: kind, stream: streamKind, hops }: ChildOp
   function introduce(id: number, ends: Descriptor[]): void {
     introduced.add(id)
     channel.addPeer(id, ends)
-    if (introduced.size === 2) channel.send(0, new Uint8Array([1]))
+    channel.send(0, new Uint8Array([1]))
   }
 
   async function send(stream: ByteStream, hop: number): Promise<void> {
@@ -86,12 +83,10 @@ function child({ self, other, channel: kind, stream: streamKind, hops }: ChildOp
 
 async function measureHops(road: (typeof ROADS)[number], hops: number): Promise<number[]> {
   const file = fileURLToPath(import.meta.url)
-  const inboxes: Inbox[] = []
   const children: ChildProcess[] = []
   let channel: Channel
   if (road.channel === 'native') {
-    inboxes.push(createInbox())
-    channel = NativeChannel.open({ self: 0, receive: inboxes[0]!.receive, wake: inboxes[0]!.wake })
+    channel = NativeChannel.open(0)
   } else channel = new IpcBroker()
   const arrived: Uint8Array[] = []
   let notify = (): void => {}
@@ -117,20 +112,14 @@ async function measureHops(road: (typeof ROADS)[number], hops: number): Promise<
       children.push(started)
       continue
     }
-    const inbox = createInbox()
-    const stdio = ['ignore', 'inherit', 'inherit', inbox.receive.fd, inbox.wake.fd] as const
+    const [ours, theirs] = createPair()
+    const stdio = ['ignore', 'inherit', 'inherit', ...theirs.map(({ fd }) => fd)] as const
     children.push(spawn(process.execPath, words, { stdio: [...stdio] }))
-    inbox.receive.close()
-    inbox.wake.close()
-    inboxes.push(inbox)
-    channel.addPeer(self, [inbox.send, inbox.wakeSend])
+    for (const descriptor of theirs) descriptor.close()
+    channel.addPeer(self, ours)
   }
-  const ends = (id: number): Descriptor[] =>
-    inboxes[id] === undefined ? [] : [inboxes[id].send, inboxes[id].wakeSend]
-  for (const self of [1, 2]) {
-    channel.send(self, new Uint8Array(1), ends(0))
-    channel.send(self, new Uint8Array(1), ends(3 - self))
-  }
+  const between = road.channel === 'native' ? createPair() : [[], []]
+  for (const self of [1, 2]) channel.send(self, new Uint8Array(1), between[self - 1])
   await message()
   await message()
 
@@ -142,10 +131,6 @@ async function measureHops(road: (typeof ROADS)[number], hops: number): Promise<
   client.destroy()
   for (const started of children) started.kill('SIGKILL')
   channel.close()
-  for (const { send, wakeSend } of inboxes) {
-    send.close()
-    wakeSend.close()
-  }
   // The first hops load code lazily; they are told apart, not averaged in.
   return [...new Float64Array(times.buffer.slice(times.byteOffset))]
 }

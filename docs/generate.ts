@@ -85,11 +85,10 @@ ${code(describe(SealedContext))}
 
 ## The control protocol
 
-What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version. A token
-follows, which the supervisor gives to each process that it starts: whose id a message bears is only its sender's word, so that what goes
-between the supervisor and a process counts with their token alone. Parcels and verdicts, which go between any two, have none: they have a
-seal, and a ticket that nobody else has seen.
-Descriptors travel beside the message: two with \`introduce\` where channels are native (the sending ends of the peer's inbox), one with
+What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version.
+It does not say who has sent it: each two processes have a pair of their own, which does. Who may say what is the end of
+\`src/transfer/control.ts\`: orders come from the supervisor alone, take-overs, relayed connections and slots from gateways.
+Descriptors travel beside the message: two with \`introduce\` where channels are native (an end of the pair of the two), one with
 \`parcel\` (the client's connection), \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the receiver's file of slots), two with
 \`relayed\` (the client's connection and the gateway's end of the leg).
 

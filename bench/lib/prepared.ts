@@ -1,15 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { join } from 'node:path'
-import { SETTINGS_VARIABLE } from '../../src/containers/membership.ts'
+import { type MemberSettings, readSettings } from '../../src/containers/membership.ts'
 import type { Prepared } from './prepare.ts'
 
 /** Runs a program of the platform, prepared as the settings say that the supervisor leaves. */
 async function main(): Promise<void> {
-  const { name, preparation } = JSON.parse(process.env[SETTINGS_VARIABLE] ?? '{}') as {
-    readonly name: string
-    readonly preparation: Prepared
-  }
+  const { name, preparation } = readSettings<MemberSettings & { readonly preparation: Prepared }>()
   const { program, unsealed, uncovered, profiles, marks } = preparation
   if (profiles !== undefined) profile(profiles, name)
   if (unsealed) (await import('./unsealed.ts')).leaveUnsealed()

@@ -3,9 +3,11 @@ import { Descriptor } from '../../src/transfer/stream.ts'
 
 /** The other end of the raw hand-off: takes a descriptor with its message, closes it, and sends one byte back. */
 function main(): void {
-  const [receive, wake, send, wakeSend] = [4, 5, 6, 7].map(fd => Descriptor.fromFd(fd))
-  const channel = NativeChannel.open({ self: 1, receive: receive!, wake: wake! })
-  channel.addPeer(0, [send!, wakeSend!])
+  const channel = NativeChannel.open(1)
+  channel.addPeer(
+    0,
+    [4, 5].map(fd => Descriptor.fromFd(fd)),
+  )
   const answer = new Uint8Array(1)
   channel.onMessage = (_from, _payload, descriptors) => {
     for (const descriptor of descriptors) descriptor.close()

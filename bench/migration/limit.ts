@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { createInbox, NativeChannel } from '../../src/transfer/channels/native.ts'
+import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 
@@ -32,14 +32,13 @@ export class Limit {
   private constructor(server: Server, descriptor: Descriptor) {
     this.#server = server
     this.#descriptor = descriptor
-    const [ours, theirs] = [createInbox(), createInbox()]
-    const inherited = [theirs.receive, theirs.wake, ours.send, ours.wakeSend]
+    const [ours, theirs] = createPair()
     this.#child = spawn(process.execPath, [fileURLToPath(new URL('./limit-peer.js', import.meta.url))], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited.map(({ fd }) => fd)],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...theirs.map(({ fd }) => fd)],
     })
-    for (const descriptor of inherited) descriptor.close()
-    this.#channel = NativeChannel.open({ self: 0, receive: ours.receive, wake: ours.wake })
-    this.#channel.addPeer(1, [theirs.send, theirs.wakeSend])
+    for (const descriptor of theirs) descriptor.close()
+    this.#channel = NativeChannel.open(0)
+    this.#channel.addPeer(1, ours)
     this.#channel.onMessage = () => this.#answered?.()
   }
 

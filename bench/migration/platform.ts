@@ -13,7 +13,7 @@ import type { SceneOptions } from './rows.ts'
 import { tourOf } from './wanderer.ts'
 
 /** Nobody is to be killed for being slow here. */
-const LIVENESS = { period: 3_600_000, failure: 36_000_000, busy: 60_000 }
+const LIVENESS = { period: 3_600_000, failure: 36_000_000, busy: 60_000, start: 36_000_000 }
 
 /** The kinds of handler; a container for each function, as `raw-a-1`. */
 export const KINDS = ['raw', 'fetch'] as const

@@ -151,8 +151,13 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
     say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
-  const { periodSeconds, failureSeconds, busySeconds } = config.liveness
-  const liveness = { period: periodSeconds * 1000, failure: failureSeconds * 1000, busy: busySeconds * 1000 }
+  const { periodSeconds, failureSeconds, busySeconds, startSeconds } = config.liveness
+  const liveness = {
+    period: periodSeconds * 1000,
+    failure: failureSeconds * 1000,
+    busy: busySeconds * 1000,
+    start: startSeconds * 1000,
+  }
   const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
   return new Supervisor({ ...planned, liveness, channel: channel.kind, output, log })
 }

@@ -7,8 +7,8 @@ const LARGE = 4096
 const GATHERED = 16_384
 
 /**
- * Writes a body that comes in pieces of any size. The first small piece goes out at once; those that follow in the same turn of the event loop
- * go out together at its end, because each write costs a record, a frame and a call of the kernel.
+ * Writes a body that comes in pieces of any size. The first small piece goes out at once; those that follow in the
+ * same turn of the event loop go out together at its end: each write costs a record, a frame and a call of the kernel.
  */
 export class BodyWriter {
   readonly #sink: Pick<ResponseSink, 'write'>
@@ -24,9 +24,14 @@ export class BodyWriter {
     this.#sink = sink
   }
 
-  /** @returns undefined, or a promise of the moment when more may be written @throws what the sink has thrown, perhaps earlier */
+  /**
+   * @returns undefined, or a promise of the moment when more may be written
+   * @throws TypeError for what is no bytes, and what the sink has thrown, perhaps earlier
+   */
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure
+    // Functions give what they like.
+    if (!(data instanceof Uint8Array)) throw new TypeError('a piece of the body that is no bytes')
     const small = data.length < LARGE
     if (this.#blocked === undefined && this.#immediate === undefined) {
       this.#give(data)

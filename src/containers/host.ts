@@ -186,6 +186,11 @@ export class Host implements ConnectionHost {
     this.slots.remove(id)
   }
 
+  /** That container cannot be spoken to: nothing is offered to it any more. It may live. */
+  unreachable(id: number): void {
+    this.#others.remove(id)
+  }
+
   /** That container is about to go: nothing is offered to it any more. */
   leaves(id: number): void {
     this.#others.draining(id)
@@ -215,14 +220,21 @@ export class Host implements ConnectionHost {
 
   /** Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from, for certain */
   take({ envelope, descriptor }: Parcel, from: number): Arrival {
-    const resident = this.#connections.find(hex(envelope.sessionId))
-    // Who had it from us may give it back before it has said that it has it.
-    if (resident !== undefined && this.#courier?.concede(from, envelope) !== true)
-      return this.#refuse('stale', 'a connection that is here')
+    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is here')
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
     const kin = this.#others.isOf(from, this.functionName)
     if (!kin) forgetClient(envelope)
     return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
+  }
+
+  #isHere(envelope: Envelope, from: number): boolean {
+    const id = hex(envelope.sessionId)
+    if (this.#connections.find(id) === undefined) return false
+    // Who had it from us may give it back before it has said that it has it.
+    if (this.#courier?.concede(from, envelope) === true) return false
+    // Or it has gone around: that the first one took it stands in another pair, and was written before.
+    this.#courier?.catchUp(from)
+    return this.#connections.find(id) !== undefined
   }
 
   /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */

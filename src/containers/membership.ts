@@ -1,19 +1,14 @@
+import { closeSync, readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 import type { CryptoProvider } from '../tls13/index.ts'
-import type { Channel } from '../transfer/channel.ts'
+import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { IpcChannel } from '../transfer/channels/ipc.ts'
 import { NativeChannel } from '../transfer/channels/native.ts'
 import { Courier, type CourierHandlers } from '../transfer/courier.ts'
+import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
-import { fromHex } from '../wire/index.ts'
 import { boundOutput } from './own-output.ts'
-
-/** The supervisor's id. */
-export const SUPERVISOR = 0
-
-/** The environment variable in which a process finds its settings, as JSON. */
-export const SETTINGS_VARIABLE = 'HOTPOTATO_SETTINGS'
 
 /** The providers that can be asked for by name. */
 export const PROVIDERS = ['node', 'noble', 'evp'] as const
@@ -23,8 +18,8 @@ export type ProviderName = (typeof PROVIDERS)[number]
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {
   readonly id: number
-  /** What the supervisor and this process share, in hexadecimal. */
-  readonly token: string
+  /** The process id of the supervisor, which it ends with. */
+  readonly supervisor: number
   /** As `echo-1`. */
   readonly name: string
   readonly channel: Channel['kind']
@@ -34,8 +29,11 @@ export interface MemberSettings {
   readonly descriptors: readonly number[]
 }
 
-/** The numbers under which a process that the supervisor starts finds its descriptors. With `ipc`, only the first. */
-export const DESCRIPTORS = { ipc: 3, receive: 4, wake: 5, supervisorSend: 6, supervisorWake: 7 } as const
+/**
+ * The numbers under which a process that the supervisor starts finds its descriptors: a pipe with its settings, and its
+ * end of its pair with the supervisor. On the ipc channel, Node's own stands in the place of that.
+ */
+export const DESCRIPTORS = { settings: 3, messages: 4, wake: 5 } as const
 
 /** A process's place among the others. */
 export interface Membership {
@@ -46,13 +44,31 @@ export interface Membership {
   readonly log: Logger
 }
 
-/** Reads the settings that the supervisor left, and takes them out of the environment that functions can see. */
+let settingsRead: string | undefined
+
+/**
+ * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment nor the
+ * command line shows them. From here on this process ends with the supervisor.
+ * @throws Error it was not started by the supervisor
+ */
 export function readSettings<S extends MemberSettings>(): S {
-  const text = process.env[SETTINGS_VARIABLE]
-  if (text === undefined)
-    throw new Error(`${SETTINGS_VARIABLE} is not set: this program is started by the supervisor`)
-  delete process.env[SETTINGS_VARIABLE]
-  return JSON.parse(text) as S
+  settingsRead ??= readPipe(DESCRIPTORS.settings)
+  const settings = JSON.parse(settingsRead) as S
+  const native = probe()
+  if (native.available) native.libc.endWithParent()
+  // It may have ended before that, and somebody else has taken us in.
+  if (process.ppid !== settings.supervisor) process.exit(1)
+  return settings
+}
+
+function readPipe(fd: number): string {
+  try {
+    return readFileSync(fd, 'utf8')
+  } catch (error) {
+    throw new Error('this program is started by the supervisor, which leaves it settings', { cause: error })
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** Loads a provider by name, and only that one. @throws Error if it does not work on this machine */
@@ -71,7 +87,7 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 }
 
 /**
- * Opens the channel that the supervisor made, and ends this process when the supervisor is gone.
+ * Opens the channel that the supervisor made, and ends this process when that is closed: the supervisor is gone.
  * @param onTerminate what SIGTERM means; unless told, what `stop` means
  */
 export async function join(
@@ -82,17 +98,17 @@ export async function join(
   const { id, name, logLevel } = settings
   const log = pino({ name, level: logLevel }, { write: line => process.stdout.write(line) })
   boundOutput(dropped => log.warn({ dropped }, 'output was dropped: it was read too slowly'))
-  const orphaned = (): never => {
-    log.warn('the supervisor is gone')
-    process.exit(1)
-  }
-  process.on('disconnect', orphaned)
-  // It may have been killed while we were loading.
-  if (process.connected === false) orphaned()
   const provider = await loadProvider(settings.provider)
-  const channel = openChannel(settings)
   const identity = createIdentity(provider, id)
-  const courier = new Courier(channel, new Sealer(provider, identity), handlers, fromHex(settings.token))
+  const lost = (peer: number, reason: string): void => {
+    if (peer === SUPERVISOR) {
+      log.warn('the supervisor is gone')
+      process.exit(1)
+    }
+    handlers.lost?.(peer, reason)
+  }
+  const sealer = new Sealer(provider, identity)
+  const courier = new Courier(openChannel(settings), sealer, { ...handlers, lost })
   // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', onTerminate)
@@ -105,13 +121,9 @@ function openChannel({ id, channel }: MemberSettings): Channel {
     opened.addPeer(SUPERVISOR)
     return opened
   }
-  const { receive, wake, supervisorSend, supervisorWake } = DESCRIPTORS
-  const opened = NativeChannel.open({
-    self: id,
-    receive: Descriptor.fromFd(receive),
-    wake: Descriptor.fromFd(wake),
-  })
-  opened.addPeer(SUPERVISOR, [Descriptor.fromFd(supervisorSend), Descriptor.fromFd(supervisorWake)])
+  const { messages, wake } = DESCRIPTORS
+  const opened = NativeChannel.open(id)
+  opened.addPeer(SUPERVISOR, [Descriptor.fromFd(messages), Descriptor.fromFd(wake)])
   return opened
 }
 

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { H1Client } from '../http/h1/index.ts'
 import { type ServerConfig, Session } from '../tls13/index.ts'
-import { createInbox, NativeChannel } from '../transfer/channels/native.ts'
+import { createPair, NativeChannel } from '../transfer/channels/native.ts'
 import type { Peer } from '../transfer/control.ts'
 import { Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
@@ -43,7 +43,7 @@ export class Rehearsal {
   /** Makes both hosts, and a connection at the first one. */
   constructor(options: RehearsalOptions) {
     const { provider, certificates } = options.tls
-    const inboxes = SIDES.map(() => createInbox())
+    const ends = createPair()
     const identities = SIDES.map(id => createIdentity(provider, id))
     const peer = (side: number): Peer => ({
       id: SIDES[side]!,
@@ -52,14 +52,11 @@ export class Rehearsal {
       functionName: NAMES[side]!,
       publicKey: identities[side]!.publicKey,
     })
-    const channels = SIDES.map((self, side) => {
-      const { receive, wake } = inboxes[side]!
-      return NativeChannel.open({ self, receive, wake })
-    })
     for (const side of [0, 1]) {
       const host = makeHost(options, NAMES[side]!)
       const sealer = new Sealer(provider, identities[side]!)
-      const courier = new Courier(channels[side]!, sealer, {
+      const channel = NativeChannel.open(SIDES[side]!)
+      const courier = new Courier(channel, sealer, {
         parcel: (...what) => host.take(...what),
         introduced() {},
         gone() {},
@@ -68,9 +65,7 @@ export class Rehearsal {
       })
       host.connect(courier)
       const other = peer(1 - side)
-      const { send, wakeSend } = inboxes[1 - side]!
-      sealer.addPeer(other.id, other.publicKey)
-      channels[side]!.addPeer(other.id, [send, wakeSend])
+      courier.introduce(other, ends[side]!)
       host.introduced(other)
       this.#hosts.push(host)
       this.#couriers.push(courier)

@@ -3,6 +3,7 @@ import { type Exceeded, limitsFor } from '../http/h2/index.ts'
 import { select } from '../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
+import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
@@ -11,7 +12,7 @@ import { steadyNow } from './clock.ts'
 import { type Log, loadFunction } from './handler.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
-import { giveUp, join, type Membership, readSettings, SUPERVISOR } from './membership.ts'
+import { giveUp, join, type Membership, readSettings } from './membership.ts'
 import { memoryCounters } from './memory.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { surviveStrays } from './strays.ts'
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
     takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
     introduced: peer => host?.introduced(peer),
     gone: id => host?.gone(id),
+    lost: id => host?.unreachable(id),
     keys: (bytes, from) => host?.keys(bytes, from),
     slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
     loan: (request, _from, settle) =>

@@ -324,6 +324,7 @@ const ROOT = section({
     periodSeconds: seconds(0.1, 3600, 2),
     failureSeconds: seconds(1, 3600, 10),
     busySeconds: seconds(1, 3600, 60),
+    startSeconds: seconds(1, 3600, 60),
   }),
   log: section({
     maxBytes: whole(4096, 1_073_741_824, 10_485_760),

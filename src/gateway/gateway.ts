@@ -178,6 +178,12 @@ export class Gateway {
     this.#duplicates?.gone(id)
   }
 
+  /** That process cannot be spoken to, and is offered nothing any more. It may live, with its connections. */
+  unreachable(id: number): void {
+    this.#gateways.delete(id)
+    this.#dispatch.gone(id)
+  }
+
   /** That container is about to go, and is offered nothing any more. */
   draining(id: number): void {
     this.#dispatch.draining(id)

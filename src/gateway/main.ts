@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { giveUp, join, type Membership, readSettings, SUPERVISOR } from '../containers/membership.ts'
+import { giveUp, join, type Membership, readSettings } from '../containers/membership.ts'
 import { memoryCounters } from '../containers/memory.ts'
+import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
 import { probe } from '../transfer/native/libc.ts'
@@ -19,6 +20,10 @@ async function main(): Promise<void> {
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),
+    lost: (id, reason) => {
+      gateway?.unreachable(id)
+      courier.tell(SUPERVISOR, { kind: 'unreachable', id, reason })
+    },
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
   }

@@ -6,7 +6,7 @@ import type { Channel } from '../transfer/channel.ts'
 import { type Config, isDuplicated } from './config.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
 import type { RestartPolicy } from './life-cycle.ts'
-import type { MemberSpec } from './member.ts'
+import type { MemberSpec, OfOneProcess } from './member.ts'
 import type { ScaleBounds } from './roll-out.ts'
 
 /** What is not in the configuration file. */
@@ -42,7 +42,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
     containers: [...config.functions.values()].flatMap(one =>
       Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
-        const settings: Omit<WorkerSettings, 'id' | 'token' | 'descriptors'> = {
+        const settings: Omit<WorkerSettings, OfOneProcess> = {
           ...options,
           name,
           functionName: one.name,
@@ -107,7 +107,7 @@ function gatewaySettings(
   functionNames: readonly string[],
   routes: readonly RouteEntry[],
   options: PlanOptions,
-): Omit<GatewaySettings, 'id' | 'token' | 'descriptors'> {
+): Omit<GatewaySettings, OfOneProcess> {
   const { gateway, functions } = config
   return {
     ...options,

@@ -41,6 +41,26 @@ export async function bindPort(host: string, port: number): Promise<BoundPort> {
   return { fd: handle.fd, port: out.port, close: () => handle.close() }
 }
 
+/**
+ * Binds several ports, or none. @param wanted each with where another one can be chosen
+ * @throws Error as {@link portError} says it
+ */
+export async function bindPorts(
+  host: string,
+  wanted: readonly { readonly port: number; readonly variable: string; readonly key: string }[],
+): Promise<BoundPort[]> {
+  const bound: BoundPort[] = []
+  for (const { port, variable, key } of wanted) {
+    try {
+      bound.push(await bindPort(host, port))
+    } catch (error) {
+      for (const one of bound) one.close()
+      throw portError(error, port, variable, key)
+    }
+  }
+  return bound
+}
+
 /** No document promises `net._createServerHandle`; what it is made of is as private, but another thing to be missing. */
 function createHandle(): CreateServerHandle {
   const { _createServerHandle: create } = net as unknown as { _createServerHandle?: CreateServerHandle }

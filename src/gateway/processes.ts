@@ -1,8 +1,15 @@
 import type { Log } from '../containers/handler.ts'
-import { SUPERVISOR } from '../containers/membership.ts'
 import type { WorkerSettings } from '../containers/worker-settings.ts'
-import type { Channel } from '../transfer/channel.ts'
-import { type ControlMessage, decodeControl, encodeControl, type Peer } from '../transfer/control.ts'
+import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
+import { CLOSED } from '../transfer/channels/framed.ts'
+import {
+  type ControlMessage,
+  decodeControl,
+  encodeControl,
+  mayReport,
+  type Peer,
+} from '../transfer/control.ts'
+import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
 import { type LogSink, readOutput } from './child-output.ts'
 import { type Member, openSwitchboard, type Switchboard } from './member.ts'
@@ -23,6 +30,20 @@ export interface ProcessesOptions {
   /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
   readonly onEnded: (ended: Ended, how: string) => void
 }
+
+/** What is asked for by which message. */
+const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> = {
+  statusRequest: 'status',
+  connectionsRequest: 'connections',
+  move: 'moved',
+}
+/** What a process says by itself. */
+const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set(['ready', 'failed', 'leaving', 'unreachable'])
+/** What a process may say that it may not, or was not asked; then it is ended. And of how much of that the log tells. */
+const OFFENCES = 64
+const TOLD = 8
+/** Milliseconds that a process may live without its channel: one that ends closes that first. */
+const FAREWELL = 1000
 
 /** What only the first process of a replica is told. */
 export type FirstSettings = Pick<WorkerSettings, 'rehearsesFirst'>
@@ -50,11 +71,12 @@ export class Processes {
 
   constructor(options: ProcessesOptions) {
     this.#options = options
-    this.#switchboard = openSwitchboard(SUPERVISOR, options.channel)
+    this.#switchboard = openSwitchboard(options.channel)
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
       for (const descriptor of descriptors) descriptor.close()
       this.#receive(from, payload)
     }
+    this.#switchboard.channel.onLost = (id, reason) => this.lost(id, reason)
   }
 
   get all(): readonly Process[] {
@@ -70,9 +92,10 @@ export class Processes {
     const id = this.#nextId++
     const { spec } = replica
     const told = { ...spec, settings: { ...spec.settings, ...more } }
+    const role = replica.functionName === '' ? 'gateway' : 'container'
     let member: Member
     try {
-      member = this.#switchboard.start(id, told)
+      member = this.#switchboard.start(id, role, told)
     } catch (error) {
       // No descriptor is free, or no memory: it is tried again.
       this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
@@ -93,10 +116,18 @@ export class Processes {
     child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
   }
 
-  /** @param introduced whose inbox goes along */
-  tell(to: number, message: ControlMessage, introduced?: Member): void {
-    const token = this.#byId.get(to)?.member.token
-    this.#switchboard.channel.send(to, encodeControl(message, token), introduced?.ends ?? [])
+  tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): void {
+    const answer = ANSWERS[message.kind]
+    const owed = this.#byId.get(to)?.member.owed
+    if (answer !== undefined) owed?.set(answer, (owed.get(answer) ?? 0) + 1)
+    this.#switchboard.channel.send(to, encodeControl(message), descriptors)
+  }
+
+  /** A process has done what it may not. One that goes on is ended. */
+  offends({ replica, member }: Process, what: string): void {
+    const { log } = this.#options
+    if (++member.offences <= TOLD) log.warn({ from: replica.name }, what)
+    if (member.offences === OFFENCES) this.#end({ replica, member }, what)
   }
 
   /** Tells everybody who can work. @param except an id */
@@ -111,9 +142,20 @@ export class Processes {
     for (const { replica, member: other } of this.#byId.values()) {
       if (other === member || other.peer === undefined) continue
       // The newcomer first: when the others hear of it, it knows them already.
-      this.tell(member.id, { kind: 'introduce', peer: other.peer }, other)
+      let pair: ReturnType<Switchboard['pair']>
+      try {
+        pair = this.#switchboard.pair()
+      } catch (error) {
+        // No descriptor is free: it is started again, and introduced then.
+        this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
+        return
+      }
+      const [one, two] = pair
+      this.tell(member.id, { kind: 'introduce', peer: other.peer }, one)
       if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
-      this.tell(other.id, { kind: 'introduce', peer }, member)
+      this.tell(other.id, { kind: 'introduce', peer }, two)
+      // From here on the two have them, and nobody else.
+      for (const descriptor of [...one, ...two]) descriptor.close()
     }
   }
 
@@ -142,25 +184,49 @@ export class Processes {
     if (process === undefined) return
     let message: ControlMessage
     try {
-      message = decodeControl(payload, process.member.token)
+      message = decodeControl(payload)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      const { name } = process.replica
-      this.#options.log.warn({ from: name, reason: error.message }, 'a message that makes no sense')
+      this.offends(process, `a message that makes no sense: ${error.message}`)
       return
     }
-    this.#options.onMessage(process, message)
+    const { role } = process.member
+    const { kind } = message
+    if (!mayReport(role, kind)) this.offends(process, `a message of kind ${kind} from a ${role}`)
+    else if (UNASKED.has(kind) || owes(process.member, kind)) this.#options.onMessage(process, message)
+    else this.offends(process, `a message of kind ${kind} that it was not asked for`)
+  }
+
+  /** Nothing can be said to it any more, or a gateway cannot speak to it. It may be ending. */
+  lost(id: number, reason: string): void {
+    const process = this.#byId.get(id)
+    if (process === undefined) return
+    if (reason !== CLOSED) this.#end(process, reason)
+    else setTimeout(() => this.#byId.get(id) === process && this.#end(process, reason), FAREWELL).unref()
+  }
+
+  #end({ replica, member }: Process, why: string): void {
+    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} is killed`)
+    member.child.kill('SIGKILL')
   }
 
   #ended(process: Process, how: string): void {
     const { replica, member } = process
     const { id } = member
+    // First what it said before its end.
+    this.#switchboard.channel.forget(id)
     this.#byId.delete(id)
     replica.member = undefined
-    this.#switchboard.channel.forget(id)
     if (member.peer !== undefined) this.tellAll({ kind: 'gone', id })
     this.#options.onEnded(process, how)
   }
+}
+
+/** Whether a process was asked for such an answer and has not given it; now it has. */
+function owes({ owed }: Member, kind: ControlMessage['kind']): boolean {
+  const count = owed.get(kind) ?? 0
+  if (count > 0) owed.set(kind, count - 1)
+  return count > 0
 }
 
 function unstarted(error: unknown): string {

@@ -9,6 +9,8 @@ export class Replica {
   readonly life: LifeCycle
   /** The process that fills it now. */
   member: Member | undefined
+  /** One of its processes did not become ready in time: nobody waits for it any more. */
+  overdue = false
   /** What will start the next one. */
   restart: NodeJS.Timeout | undefined
 
@@ -25,5 +27,14 @@ export class Replica {
   /** Its process can work. */
   get ready(): boolean {
     return this.member?.peer !== undefined
+  }
+}
+
+/** The first name of a replica of that function, as `echo-2`, that none of these has. */
+export function freeName(functionName: string, replicas: Iterable<Replica>): string {
+  const taken = new Set([...replicas].map(({ name }) => name))
+  for (let number = 1; ; number++) {
+    const name = `${functionName}-${number}`
+    if (!taken.has(name)) return name
   }
 }

@@ -7,9 +7,9 @@ import { Inquiries } from './inquiries.ts'
 import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
-import { type BoundPort, bindPort, portError } from './ports.ts'
+import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
-import { Replica } from './replica.ts'
+import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { workOf } from './work.ts'
@@ -19,7 +19,7 @@ const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that a new process has to become ready, and connections to leave an old one; and between two looks at that. */
+/** Milliseconds that a roll-out waits for a new process, and for connections to leave an old one; and between two looks. */
 const START_TIMEOUT = 20_000
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
@@ -30,8 +30,16 @@ export interface SupervisorOptions {
   readonly gateway: MemberSpec
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
-  /** Milliseconds between two questions whether a process lives, and of silence after which it is ended. */
-  readonly liveness: { readonly period: number; readonly failure: number; readonly busy: number }
+  /**
+   * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same for one that
+   * shows that it works; and that a new one has to become ready.
+   */
+  readonly liveness: {
+    readonly period: number
+    readonly failure: number
+    readonly busy: number
+    readonly start: number
+  }
   readonly restart: RestartPolicy
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
@@ -116,7 +124,12 @@ export class Supervisor {
   /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
   async start(): Promise<Ports> {
     const { containers, gateway, liveness } = this.#options
-    const ports = await this.#bind()
+    const { host, http, https } = (gateway.settings as GatewaySettings).gateway
+    const [bound, boundSecure] = await bindPorts(host, [
+      { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
+      { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
+    ])
+    this.#bound = [bound!, boundSecure!]
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
@@ -124,7 +137,7 @@ export class Supervisor {
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
-    return ports
+    return { http: bound!.port, https: boundSecure!.port }
   }
 
   /** Tells everybody to say goodbye, and ends who does not. */
@@ -213,23 +226,6 @@ export class Supervisor {
     return (await this.#counters.ask(id, '', send)) ?? {}
   }
 
-  async #bind(): Promise<Ports> {
-    const { host, http, https } = (this.#options.gateway.settings as GatewaySettings).gateway
-    const bind = async (port: number, variable: string, key: string): Promise<number> => {
-      try {
-        const bound = await bindPort(host, port)
-        this.#bound = [...this.#bound, bound]
-        return bound.port
-      } catch (error) {
-        throw portError(error, port, variable, key)
-      }
-    }
-    return {
-      http: await bind(http, 'HOTPOTATO_HTTP_PORT', 'gateway.http'),
-      https: await bind(https, 'HOTPOTATO_HTTPS_PORT', 'gateway.https'),
-    }
-  }
-
   get #containers(): Replica[] {
     return [...this.#replicas].filter(({ functionName }) => functionName !== '')
   }
@@ -241,7 +237,7 @@ export class Supervisor {
         return containers()
       },
       startLike: ({ spec, functionName }) => {
-        const name = this.#freeName(functionName)
+        const name = freeName(functionName, this.#replicas)
         // A roll-out has the time that a start has not.
         return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, { rehearsesFirst: true })
       },
@@ -249,14 +245,6 @@ export class Supervisor {
       abandon: replica => this.#abandon(replica),
       leaveOut: replica => this.#leaveOut(replica),
       retire: replica => this.#retire(replica),
-    }
-  }
-
-  #freeName(functionName: string): string {
-    const taken = new Set([...this.#replicas].map(({ name }) => name))
-    for (let number = 1; ; number++) {
-      const name = `${functionName}-${number}`
-      if (!taken.has(name)) return name
     }
   }
 
@@ -268,7 +256,8 @@ export class Supervisor {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const timer = setTimeout(() => settle(new Error(`${replica.name} is not ready in time`)), START_TIMEOUT)
+      const late = (): void => settle(new Error(`${replica.name} is not ready in time`))
+      const timer = setTimeout(late, START_TIMEOUT)
       this.#expected.set(replica, settle)
     })
   }
@@ -326,14 +315,20 @@ export class Supervisor {
     this.#replicas.delete(replica)
   }
 
-  #receive({ replica, member }: Process, message: ControlMessage): void {
+  #receive(process: Process, message: ControlMessage): void {
+    const { replica, member } = process
     const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
       case 'ready':
-        this.#ready(replica, member, message.publicKey)
+        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
+        else this.#processes.offends(process, 'it says again that it is ready; that counts once')
         return
       case 'failed':
+        if (member.failure !== undefined || member.peer !== undefined) {
+          this.#processes.offends(process, 'it says that it cannot start, when it has')
+          return
+        }
         member.failure = message.reason
         this.#failed(replica, message.reason)
         return
@@ -347,19 +342,18 @@ export class Supervisor {
         this.#moves.answered(from, hex(message.sessionId), message)
         return
       case 'leaving':
-        if (replica.functionName === '') this.#relieve(replica)
+        this.#relieve(replica)
+        return
+      case 'unreachable':
+        this.#processes.lost(message.id, message.reason)
     }
   }
 
-  /** Introduces a process to all others, and all others to it. */
+  /** Introduces a process to all others, and them to it. */
   #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
     const { name, functionName } = replica
-    if (member.peer !== undefined) {
-      this.#options.log.warn(`${name} says again that it is ready; that counts once`)
-      return
-    }
-    const role = functionName === '' ? 'gateway' : 'container'
-    this.#processes.introduce(member, { id: member.id, role, name, functionName, publicKey })
+    const { id, role } = member
+    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
     replica.life.ready(performance.now())
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
@@ -401,10 +395,25 @@ export class Supervisor {
       this.#options.log.error({ pid: member.child.pid }, `${replica.name} hangs; it is killed`)
       member.child.kill('SIGKILL')
     }
+    this.#checkStarting()
+  }
+
+  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
+  #checkStarting(): void {
+    const { start } = this.#options.liveness
+    for (const { replica, member } of this.#processes.all) {
+      if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
+      const { pid } = member.child
+      this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
+      replica.overdue = true
+      member.child.kill('SIGKILL')
+    }
+    this.#checkStarted()
   }
 
   #checkStarted(): void {
-    if (this.#started === undefined || [...this.#replicas].some(({ ready }) => !ready)) return
+    if (this.#started === undefined) return
+    if ([...this.#replicas].some(({ ready, overdue }) => !ready && !overdue)) return
     this.#started.resolve()
     this.#started = undefined
   }
@@ -431,7 +440,7 @@ export class Supervisor {
       return
     }
     this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
-    if (failure === undefined)
+    if (failure === undefined && !replica.overdue)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
     replica.restart = setTimeout(() => {
       life.started()

@@ -40,7 +40,7 @@ export interface CommonConfig {
   readonly pskModes?: readonly ('psk_dhe_ke' | 'psk_ke')[]
   /** KeyUpdates, and records without content, that may come in a row; default 32 each. */
   readonly emptyLimit?: number
-  /** Records with less than 64 bytes of content; those that are worth their work pay back. Default 100,000, and 10,000 in a second. */
+  /** Records with less than 64 bytes of content; larger ones pay back. Default 100,000, and 10,000 in a second. */
   readonly tinyRecords?: Budget
   /** Bytes that may wait while a question is unanswered; default 256 KiB. */
   readonly waitingLimit?: number

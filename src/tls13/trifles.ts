@@ -4,7 +4,7 @@ import type { CommonConfig } from './config.ts'
 
 /** KeyUpdates, and records without content, that may come in a row. */
 const EMPTY_LIMIT = 32
-/** Tiny records that a KeyUpdate costs as much as: four secrets are derived for it, and an answer is sealed. */
+/** Tiny records that cost as much as a KeyUpdate, for which secrets are derived and an answer is sealed. */
 const KEY_UPDATE_COST = 20
 
 /** What costs us work and says nothing: a peer may send it, but not without end. */
@@ -28,7 +28,7 @@ export class Trifles {
     else this.#spend(1 + (waiting >> 10), 'records with hardly any content')
   }
 
-  /** A KeyUpdate, or a record without content. @throws TlsError unexpected_message too many in a row, or in all */
+  /** A KeyUpdate, or a record of nothing. @throws TlsError unexpected_message too many in a row, or in all */
   empty(what: 'KeyUpdates' | 'records without content'): void {
     if (++this.#inARow > this.#limit) {
       throw peerError('unexpected_message', `more than ${this.#limit} ${what} in a row`)

@@ -1,43 +1,63 @@
 import { probe } from './native/libc.ts'
 import type { Descriptor } from './streams/descriptor.ts'
 
+/** The supervisor's id. */
+export const SUPERVISOR = 0
+
 /**
- * Messages and descriptors between processes. Every process has one inbox; whoever has been given its sending end (a capability) can
- * write to it. Messages from one sender arrive whole and in order. Nothing here blocks. What a message says about its sender is the
- * sender's word: whoever needs more than that must seal the payload.
+ * Messages and descriptors between processes. Each two processes that may talk have a pair of their own, made by the
+ * supervisor: the pair says who a message is from, and what a process does to its end concerns its peer alone. Messages
+ * from one peer arrive whole and in order; those of several in any order. Nothing here blocks.
  */
 export interface Channel {
   readonly kind: 'native' | 'ipc'
-  /** This process's id (uint32). The supervisor is 0; ids are never used again. */
+  /** This process's id (uint32). Ids are never used again. */
   readonly self: number
   /** The ids that can be sent to. */
   readonly peers: ReadonlySet<number>
 
   /**
-   * Sends at most {@link MAX_PAYLOAD} bytes and {@link MAX_DESCRIPTORS} descriptors. Payload and descriptors stay the caller's, who may change or
-   * close them when this returns. A `RangeError` if it is too much, a `TypeError` if a descriptor is closed.
+   * Sends at most {@link MAX_PAYLOAD} bytes and {@link MAX_DESCRIPTORS} descriptors. Payload and descriptors stay the
+   * caller's, who may change or close them when this returns. A `RangeError` if it is too much, a `TypeError` if a
+   * descriptor is closed.
    */
   send(to: number, payload: Uint8Array, descriptors?: readonly Descriptor[]): SendResult
-  /** A message: the payload is a copy and the receiver's own, and so are the descriptors. */
+  /** A message; from whom is certain. The payload is a copy and the receiver's own, and so are the descriptors. */
   onMessage: (from: number, payload: Uint8Array, descriptors: Descriptor[]) => void
-  /** A message that did not come whole: its descriptors were lost (a full descriptor table) and the rest has been closed. */
+  /** A message that did not come whole: descriptors were lost (a full table) and the rest has been closed. */
   onRefused: ((from: number, payload: Uint8Array, reason: string) => void) | undefined
-  /** A message taken by {@link send} whose peer was gone before it was all sent. `started`: its first fragment had left, its descriptors with it. */
+  /**
+   * A message taken by {@link send} whose peer was gone before it was all sent. `started`: its first fragment had left,
+   * its descriptors with it.
+   */
   onUndeliverable: ((to: number, payload: Uint8Array, started: boolean) => void) | undefined
   /** Everything queued for this peer has been sent. */
   onDrain: ((to: number) => void) | undefined
 
-  /** Makes a peer known: the sending ends of its inbox, which are taken over. Introductions go both ways, or credits cannot come back. */
+  /**
+   * That peer cannot be sent to any more, and says nothing that counts: it has ended, has closed its end, or has broken
+   * the rules. Called once, not for {@link forget}. It need not be dead.
+   */
+  onLost: ((peer: number, reason: string) => void) | undefined
+
+  /** Makes a peer known by our end of the pair, which is taken over. */
   addPeer(id: number, ends: readonly Descriptor[]): void
-  /** Closes what belongs to a peer and drops what was half received from it. Queued messages are reported undeliverable. */
+  /** Takes what has come from that peer by now; {@link onMessage} is called before this returns. */
+  poll(id: number): void
+  /** Gives the pair up with a peer that breaks the rules; {@link onLost} is called. */
+  cut(id: number, reason: string): void
+  /**
+   * That process has ended: takes what it had sent, closes the pair, drops what came in part. Queued messages are
+   * reported undeliverable.
+   */
   forget(id: number): void
-  /** Forgets everybody and closes the inbox. */
+  /** Forgets everybody. */
   close(): void
 }
 
 /**
- * `sent`: the whole message is on its way. `queued`: (part of) it waits, and will be sent in order. `gone`: no such peer, or its inbox is
- * closed; nothing arrives. `full`: {@link MAX_QUEUED} bytes wait for this peer already; nothing was taken.
+ * `sent`: the whole message is on its way. `queued`: (part of) it waits, and will be sent in order. `gone`: no such peer,
+ * or its end is closed; nothing arrives. `full`: {@link MAX_QUEUED} bytes wait for this peer; nothing was taken.
  */
 export type SendResult = 'sent' | 'queued' | 'gone' | 'full'
 

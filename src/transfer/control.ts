@@ -2,13 +2,10 @@ import {
   boolean,
   DecodeError,
   decode,
-  EMPTY,
   encode,
   enumeration,
-  equal,
   fixed,
   opaque,
-  secret,
   select,
   struct,
   type TypeOf,
@@ -24,9 +21,10 @@ import { SESSION_ID_LENGTH } from './envelope.ts'
  * The control protocol: everything that supervisor, gateway and containers say to each other over their channels, in
  * one `select`. Its version is the first byte of each message.
  */
-export const CONTROL_VERSION = 1
+export const CONTROL_VERSION = 2
 
 export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2 })
+export type PeerRole = TypeOf<typeof PeerRole>
 
 /** Who somebody is. Its public key is what envelopes for it are sealed to. */
 export const Peer = struct('Peer', {
@@ -143,11 +141,12 @@ export const ControlMessage = select(
     loaned: 22,
     relayed: 23,
     slots: 24,
+    unreachable: 25,
   }),
   {
     /** To the supervisor: I can take work, and this is my key (X25519). Who I am it knows itself. Counts once. */
     ready: struct('Ready', { publicKey: fixed(32) }),
-    /** From the supervisor, with the sending ends of the peer's inbox where channels are native. */
+    /** From the supervisor, with an end of the pair of the two where channels are native. */
     introduce: struct('Introduce', { peer: Peer }),
     /** From the supervisor: that process has ended. */
     gone: struct('Gone', { id: uint32 }),
@@ -200,6 +199,8 @@ export const ControlMessage = select(
     relayed: struct('RelayedMessage', consignment),
     /** From a gateway, with its file of slots: a SlotFileOffer, sealed by the sender to the receiver. */
     slots: struct('SlotsMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
+    /** To the supervisor, from a gateway: that container has given its pair with me up, or has broken the rules. */
+    unreachable: struct('Unreachable', { id: uint32, reason: text(0, 255) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -208,52 +209,55 @@ export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' 
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
-/** Bytes of the secret that the supervisor shares with each process that it starts. */
-export const TOKEN_LENGTH = 16
+const Framed = struct('Control', { version: uint8, message: ControlMessage })
 
-const Framed = struct('Control', {
-  version: uint8,
-  /** Between the supervisor and a process: what shows that it is them. Empty among peers, whose messages have a seal or a ticket. */
-  token: secret(opaque(0, TOKEN_LENGTH)),
-  message: ControlMessage,
-})
+/** Who has sent a message: what the supervisor's record says of whoever holds the other end of the pair. */
+export type Speaker = 'supervisor' | PeerRole
 
-/** Messages between any two processes; all others are between the supervisor and one of its children. */
-const AMONG_PEERS: ReadonlySet<ControlMessage['kind']> = new Set([
-  'parcel',
-  'takeOver',
-  'relayed',
-  'verdict',
-  'keys',
-  'loan',
-  'loaned',
-  'slots',
-])
+/** Messages of the supervisor to the processes that it has started. */
+const ORDERS = kinds(
+  'introduce',
+  'gone',
+  'drain',
+  'stop',
+  'statusRequest',
+  'draining',
+  'loads',
+  'connectionsRequest',
+  'move',
+)
+/** Messages of any such process to the supervisor, and those of a gateway alone. */
+const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
+const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
+/** Messages among such processes, and those that only a gateway sends. */
+const AMONG_PEERS = kinds('parcel', 'verdict', 'keys', 'loan', 'loaned')
+const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
 
-/** @param token what the supervisor and the process at the other end share */
-export function encodeControl(message: ControlMessage, token: Uint8Array = EMPTY): Uint8Array {
-  return encode(Framed, {
-    version: CONTROL_VERSION,
-    token: AMONG_PEERS.has(message.kind) ? EMPTY : token,
-    message,
-  })
+function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
+  return new Set(all)
 }
 
-/**
- * @param token what the supervisor and this process share: the sender's id in a channel is only its word
- * @throws DecodeError for another version, anything malformed, or the supervisor's words from somebody else
- */
-export function decodeControl(bytes: Uint8Array, token: Uint8Array = EMPTY): ControlMessage {
+/** Whether the supervisor takes a message of that kind from a process of that role. */
+export function mayReport(role: PeerRole, kind: ControlMessage['kind']): boolean {
+  return REPORTS.has(kind) || (role === 'gateway' && GATEWAY_REPORTS.has(kind))
+}
+
+/** Whether a gateway or a container takes a message of that kind from that speaker. */
+export function maySay(speaker: Speaker, kind: ControlMessage['kind']): boolean {
+  if (speaker === 'supervisor') return ORDERS.has(kind)
+  return AMONG_PEERS.has(kind) || (speaker === 'gateway' && FROM_GATEWAYS.has(kind))
+}
+
+export function encodeControl(message: ControlMessage): Uint8Array {
+  return encode(Framed, { version: CONTROL_VERSION, message })
+}
+
+/** @throws DecodeError for another version, or anything malformed */
+export function decodeControl(bytes: Uint8Array): ControlMessage {
   if (bytes.length > 0 && bytes[0] !== CONTROL_VERSION) {
     throw new DecodeError(`control version ${bytes[0]}; this program speaks ${CONTROL_VERSION}`, 0)
   }
-  const { message, token: shown } = decode(Framed, bytes)
-  if (AMONG_PEERS.has(message.kind)) {
-    if (shown.length > 0) throw new DecodeError(`a message of kind ${message.kind} has no token`, 1)
-  } else if (!equal(shown, token)) {
-    throw new DecodeError(`a message of kind ${message.kind} without the supervisor's token`, 1)
-  }
-  return message
+  return decode(Framed, bytes).message
 }
 
 /** What `docs/transfer-format.md` prints of the control protocol. */

@@ -1,28 +1,24 @@
 import { randomFillSync } from 'node:crypto'
 import { reasonOf } from '../http/serving.ts'
-import { DecodeError, decode, EMPTY, encode, hex, utf8 } from '../wire/index.ts'
-import type { Channel } from './channel.ts'
+import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
+import { type Channel, SUPERVISOR } from './channel.ts'
 import {
   type Consignment,
   type ControlMessage,
   decodeControl,
   encodeControl,
   isConsignment,
+  maySay,
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
+  type Speaker,
 } from './control.ts'
 import { Custody, type Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
 import { TakeOver } from './leg.ts'
-import {
-  decodeLoan,
-  decodeLoanAnswer,
-  encodeLoan,
-  encodeLoanAnswer,
-  type LoanAnswer,
-  type LoanRequest,
-} from './loan.ts'
+import { Lending } from './lending.ts'
+import type { LoanAnswer, LoanRequest } from './loan.ts'
 import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
 import { RelayedState } from './relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
@@ -31,10 +27,11 @@ import type { Descriptor } from './stream.ts'
 
 /** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
 const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
-/** The same for a request that is lent, and for what comes back. */
-const LOAN = { sessionId: utf8('hotpotato loan/1'), generation: 0 } as const
-const LOANED = { sessionId: utf8('hotpotato lent/1'), generation: 0 } as const
 const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
+
+/** Messages of one peer that make no sense: those that are told of, and those that it may send. */
+const TOLD = 64
+const NONSENSE = 1024
 
 /** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
@@ -59,13 +56,15 @@ export interface CourierHandlers {
   slots?(file: Descriptor, slots: number, from: number): void
   introduced(peer: Peer): void
   gone(id: number): void
+  /** Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned. */
+  lost?(id: number, reason: string): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
   keys?(bytes: Uint8Array, from: number): void
   /** A request that a peer lends; who it is is certain. The answer may be given later, once. */
   loan?(request: LoanRequest, from: number, settle: (answer: LoanAnswer) => void): void
   /** Any other message. */
   control(message: ControlMessage, from: number): void
-  /** Something that a peer said makes no sense; nothing has been done. */
+  /** Something that a peer said makes no sense; nothing has been done. Not told of each, of a peer that goes on. */
   nonsense(from: number, reason: string): void
 }
 
@@ -77,27 +76,31 @@ export class Courier {
   readonly #channel: Channel
   readonly #sealer: Sealer
   readonly #handlers: CourierHandlers
-  readonly #token: Uint8Array
   readonly #custody = new Custody()
-  /** Peers of which the supervisor says that they are gateways. */
-  readonly #gateways = new Set<number>()
-  /** Requests that were lent, by their tickets in hexadecimal. */
-  readonly #loans = new Map<string, { target: number; settle: (answer: LoanAnswer | undefined) => void }>()
+  /** What the supervisor says that each peer is. */
+  readonly #speakers = new Map<number, Speaker>([[SUPERVISOR, 'supervisor']])
+  /** How much of what each peer said made no sense. */
+  readonly #nonsense = new Map<number, number>()
+  readonly #loans: Lending
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param token what the supervisor and this process share */
-  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, token: Uint8Array = EMPTY) {
+  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers) {
     this.#channel = channel
-    this.#token = token
     this.#sealer = sealer
     this.#handlers = handlers
+    this.#loans = new Lending(sealer, {
+      tell: (to, message) => this.tell(to, message),
+      lent: (...loan) => handlers.loan?.(...loan),
+      senseless: (from, reason) => this.#senseless(from, reason),
+    })
     this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
     channel.onMessage = (from, payload, descriptors) => this.#receive(from, payload, descriptors)
     channel.onRefused = (from, payload, reason) => this.#refused(from, payload, reason)
     channel.onUndeliverable = (_to, payload, started) => this.#undeliverable(payload, started)
+    channel.onLost = (id, reason) => this.#lost(id, reason)
   }
 
   /** Parcels that wait for a verdict. */
@@ -107,7 +110,7 @@ export class Courier {
 
   /** Sends a message without a connection. @returns false if that peer is not there */
   tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): boolean {
-    const result = this.#channel.send(to, encodeControl(message, this.#token), descriptors)
+    const result = this.#channel.send(to, encodeControl(message), descriptors)
     return result === 'sent' || result === 'queued'
   }
 
@@ -168,6 +171,15 @@ export class Courier {
     else this.#watch()
   }
 
+  /**
+   * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need not be the one
+   * that was written first: what somebody else did before a message was sent may be said in another pair.
+   * @param except of that peer, whose message is being taken
+   */
+  catchUp(except: number): void {
+    for (const id of [...this.#channel.peers]) if (id !== except) this.#channel.poll(id)
+  }
+
   /** A target offers a session back that we have in custody for it: see {@link Custody.concede}. */
   concede(target: number, session: SealAssociated): boolean {
     return this.#custody.concede(target, session)
@@ -200,29 +212,27 @@ export class Courier {
    * about how far it has come
    */
   lend(target: number, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
-    const ticket = this.#nextTicket()
-    try {
-      const sealed = this.#sealer.seal(target, LOAN, encodeLoan(request))
-      if (this.tell(target, { kind: 'loan', ticket, sealed }))
-        this.#loans.set(hex(ticket), { target, settle })
-      else settle(undefined)
-    } catch (error) {
-      if (!(error instanceof SealError)) throw error
-      settle(undefined)
-    }
+    this.#loans.lend(target, request, this.#nextTicket(), settle)
   }
 
   /** A process has ended: what it had not answered for is lost, and nothing more is sent to it. */
   forget(id: number): void {
+    // First what it said before its end: that may be a verdict.
     this.#channel.forget(id)
     this.#sealer.forget(id)
-    this.#gateways.delete(id)
+    this.#speakers.delete(id)
+    this.#nonsense.delete(id)
     this.#custody.lost(id)
-    for (const [ticket, { target, settle }] of this.#loans) {
-      if (target !== id) continue
-      this.#loans.delete(ticket)
-      settle(undefined)
-    }
+    this.#loans.lost(id)
+  }
+
+  /**
+   * A peer cannot be spoken to any more. It may live and have what it was sent, so that what waits for its verdict waits
+   * on, for its end or for the time to run out.
+   */
+  #lost(id: number, reason: string): void {
+    this.#loans.lost(id)
+    this.#handlers.lost?.(id, reason)
   }
 
   /** Stops listening. Sessions in custody are ended by their timeout or not at all. */
@@ -250,11 +260,18 @@ export class Courier {
   #receive(from: number, payload: Uint8Array, descriptors: Descriptor[]): void {
     let message: ControlMessage
     try {
-      message = decodeControl(payload, this.#token)
+      message = decodeControl(payload)
     } catch (error) {
       for (const descriptor of descriptors) descriptor.close()
       if (!(error instanceof DecodeError)) throw error
-      this.#handlers.nonsense(from, error.message)
+      this.#senseless(from, error.message)
+      return
+    }
+    const speaker = this.#speakers.get(from)
+    if (speaker === undefined || !maySay(speaker, message.kind)) {
+      if (isConsignment(message)) this.#refuse(from, message.ticket, notFrom(message, speaker))
+      for (const descriptor of descriptors) descriptor.close()
+      this.#senseless(from, `a message of kind ${message.kind} from a ${speaker ?? 'stranger'}`)
       return
     }
     switch (message.kind) {
@@ -265,23 +282,23 @@ export class Courier {
         return
       case 'verdict':
         if (!this.#custody.verdict(from, message.ticket, message.verdict)) {
-          this.#handlers.nonsense(from, 'a verdict that nobody waits for')
+          this.#senseless(from, 'a verdict that nobody waits for', true)
         }
         break
       case 'keys':
         this.#keys(from, message.sealed)
         break
       case 'loan':
-        this.#lent(from, message.ticket, message.sealed)
+        this.#loans.lent(from, message.ticket, message.sealed)
         break
       case 'loaned':
-        this.#loaned(from, message.ticket, message.sealed)
+        this.#loans.answered(from, message.ticket, message.sealed)
         break
       case 'slots':
         this.#slots(from, message.sealed, descriptors)
         return
       case 'introduce':
-        this.#introduce(from, message.peer, descriptors)
+        this.#introduced(from, message.peer, descriptors)
         return
       case 'gone':
         this.forget(message.id)
@@ -297,20 +314,15 @@ export class Courier {
     try {
       this.#handlers.keys?.(this.#sealer.open(from, KEYS, sealed), from)
     } catch (error) {
-      if (error instanceof DecodeError) this.#handlers.nonsense(from, error.message)
+      if (error instanceof DecodeError) this.#senseless(from, error.message)
       else if (!(error instanceof SealError)) throw error
       // Of two that are being introduced one may not know the other yet: it will ask by sending its own.
-      else if (error.reason !== 'unknown_peer') this.#handlers.nonsense(from, error.message)
+      else if (error.reason !== 'unknown_peer') this.#senseless(from, error.message)
     }
   }
 
   #slots(from: number, sealed: Uint8Array, [file, ...others]: readonly Descriptor[]): void {
     for (const other of others) other.close()
-    if (!this.#gateways.has(from)) {
-      file?.close()
-      this.#handlers.nonsense(from, 'slots from a peer that is no gateway')
-      return
-    }
     try {
       const { slots } = decode(SlotFileOffer, this.#sealer.open(from, SLOTS, sealed))
       if (file === undefined || this.#handlers.slots === undefined) file?.close()
@@ -318,68 +330,35 @@ export class Courier {
     } catch (error) {
       file?.close()
       if (!(error instanceof SealError || error instanceof DecodeError)) throw error
-      this.#handlers.nonsense(from, error.message)
+      this.#senseless(from, error.message)
     }
   }
 
-  #lent(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
-    const settle = (answer: LoanAnswer): void => {
-      try {
-        this.tell(from, {
-          kind: 'loaned',
-          ticket,
-          sealed: this.#sealer.seal(from, LOANED, encodeLoanAnswer(answer)),
-        })
-      } catch (error) {
-        // Whoever lent it has gone meanwhile.
-        if (error instanceof SealError) return
-        // What a function has answered may be nothing that can be written down.
-        if (answer.outcome === 'refused') throw error
-        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
-      }
-    }
-    try {
-      this.#handlers.loan?.(decodeLoan(this.#sealer.open(from, LOAN, sealed)), from, settle)
-    } catch (error) {
-      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
-      this.#handlers.nonsense(from, error.message)
-    }
+  /** Makes a peer known. @param ends of our pair with it @throws RangeError it is known, or its key is none */
+  introduce(peer: Peer, ends: readonly Descriptor[]): void {
+    this.#sealer.addPeer(peer.id, peer.publicKey)
+    this.#channel.addPeer(peer.id, ends)
+    this.#speakers.set(peer.id, peer.role)
   }
 
-  #loaned(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
-    const loan = this.#loans.get(hex(ticket))
-    if (loan?.target !== from) {
-      this.#handlers.nonsense(from, 'the answer to a request that was not lent to it')
-      return
-    }
+  #introduced(from: number, peer: Peer, ends: readonly Descriptor[]): void {
     try {
-      const answer = decodeLoanAnswer(this.#sealer.open(from, LOANED, sealed))
-      this.#loans.delete(hex(ticket))
-      loan.settle(answer)
-    } catch (error) {
-      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
-      this.#handlers.nonsense(from, error.message)
-    }
-  }
-
-  #introduce(from: number, peer: Peer, ends: readonly Descriptor[]): void {
-    try {
-      this.#sealer.addPeer(peer.id, peer.publicKey)
-      this.#channel.addPeer(peer.id, ends)
+      this.introduce(peer, ends)
     } catch (error) {
       for (const end of ends) end.close()
       if (!(error instanceof RangeError)) throw error
       // One peer with a key that is none must not end all others.
-      this.#handlers.nonsense(from, error.message)
+      this.#senseless(from, error.message)
       return
     }
-    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     this.#handlers.introduced(peer)
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
     const wanted = message.kind === 'relayed' ? 2 : 1
     for (const other of descriptors.slice(wanted)) other.close()
+    // It follows a death: what the dead one has sent comes first, a session or the key of a checkpoint.
+    if (message.kind === 'takeOver') this.catchUp(from)
     const arrival = this.#open(from, message, descriptors)
     const { ticket } = message
     if (arrival === undefined) {
@@ -387,15 +366,28 @@ export class Courier {
       return
     }
     for (const descriptor of descriptors.slice(0, wanted)) descriptor.close()
+    this.#refuse(from, ticket, arrival)
+  }
+
+  #refuse(from: number, ticket: Uint8Array, arrival: NonNullable<Arrival>): void {
     this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'refused', ...arrival } })
+  }
+
+  /**
+   * Something that a peer said makes no sense. One that goes on is given up.
+   * @param honest it may be no fault of that peer: a verdict that comes too late, what a client has sent
+   */
+  #senseless(from: number, reason: string, honest = false): void {
+    const count = (this.#nonsense.get(from) ?? 0) + 1
+    if (count <= TOLD) this.#handlers.nonsense(from, reason)
+    if (count <= NONSENSE) this.#nonsense.set(from, count)
+    else if (!honest) this.#channel.cut(from, 'it goes on to make no sense')
   }
 
   #open(from: number, message: Consignment, descriptors: readonly Descriptor[]): Arrival {
     const [descriptor, second] = descriptors
     if (descriptor === undefined || (message.kind === 'relayed' && second === undefined))
       return { reason: 'descriptor', detail: 'the parcel came without its connection' }
-    if (message.kind !== 'parcel' && !this.#gateways.has(from))
-      return { reason: 'role', detail: `only a gateway may send a message of kind ${message.kind}` }
     try {
       if (message.kind === 'takeOver') {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
@@ -417,7 +409,7 @@ export class Courier {
       }
       // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
       if (!(error instanceof EnvelopeError || error instanceof DecodeError))
-        this.#handlers.nonsense(from, `a connection that cannot be taken: ${reasonOf(error)}`)
+        this.#senseless(from, `a connection that cannot be taken: ${reasonOf(error)}`, true)
       return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
@@ -425,10 +417,9 @@ export class Courier {
   /** A message lost its descriptors on the way: if it was a parcel, its source takes it back. */
   #refused(from: number, payload: Uint8Array, reason: string): void {
     try {
-      const message = decodeControl(payload, this.#token)
+      const message = decodeControl(payload)
       if (!isConsignment(message)) return
-      const refused = { outcome: 'refused', reason: 'descriptor', detail: reason.slice(0, 255) } as const
-      this.tell(from, { kind: 'verdict', ticket: message.ticket, verdict: refused })
+      this.#refuse(from, message.ticket, { reason: 'descriptor', detail: reason.slice(0, 255) })
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
     }
@@ -439,7 +430,7 @@ export class Courier {
     try {
       message = decodeControl(payload)
     } catch (error) {
-      // A channel that had no room for what came back gives it without its bytes.
+      // What came back of it is not whole.
       if (error instanceof DecodeError) return
       throw error
     }
@@ -447,4 +438,8 @@ export class Courier {
     if (started) return
     if (isConsignment(message)) this.#custody.unsent(message.ticket)
   }
+}
+
+function notFrom({ kind }: Consignment, speaker: Speaker | undefined): NonNullable<Arrival> {
+  return { reason: 'role', detail: `no ${kind} is taken from a ${speaker ?? 'stranger'}` }
 }

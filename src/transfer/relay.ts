@@ -1,3 +1,4 @@
+import { ByteQueue } from '../http/h1/byte-queue.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 import { LAST_GENERATION } from './envelope.ts'
 import {
@@ -17,6 +18,9 @@ export const RETAINED = 2 ** 20
 /** Bytes that may be held back until a checkpoint comes, and bytes of a checkpoint in pieces. */
 const HELD = 2 ** 18
 const CHECKPOINT = 2 ** 23
+/** Bytes that small ones of either count as: a container that means well sends no thousands of them. */
+const HELD_COST = 64
+const PIECE_COST = 1024
 const APPLICATION_DATA = 23
 /** Bytes of memory for the start of a record: of any TLS record. */
 const ROOM = HEADER_LENGTH + LARGEST_TLS_FRAGMENT
@@ -49,8 +53,7 @@ export interface Resumption {
 export class Relay {
   /** Bytes from the client since the connection began. */
   #received: number
-  #retained: Uint8Array[]
-  #retainedLength: number
+  readonly #retained = new ByteQueue()
   /** False once more has come than is retained, until the next checkpoint covers it. */
   #complete = true
   /** The newest {@link LegCheckpoint} as it came, at the start of memory that is used for each in turn; empty before the first. */
@@ -73,8 +76,8 @@ export class Relay {
   /** @param inbound what the client had sent when the connection was delivered */
   constructor(inbound: Uint8Array) {
     this.#received = inbound.length
-    this.#retained = [inbound]
-    this.#retainedLength = inbound.length
+    this.#retained.push(inbound)
+    this.#retained.settle()
   }
 
   /** Goes on where another gateway has stopped. @throws DecodeError a checkpoint that is none */
@@ -98,7 +101,7 @@ export class Relay {
   export(): RelayState {
     return {
       received: this.#received,
-      retained: concat(...this.#retained),
+      retained: this.#retained.copy(),
       complete: this.#complete,
       checkpoint: this.#checkpoint.slice(0, this.#checkpointLength),
       records: this.#records,
@@ -132,32 +135,31 @@ export class Relay {
 
   /** Bytes kept for a successor. */
   get retained(): number {
-    return this.#retainedLength
+    return this.#retained.length
   }
 
   /** Bytes that are kept because of the client or its container: also what is held back, and what has not come whole. */
   get kept(): number {
     const newest = this.#checkpointLength + this.#piecesLength
-    return this.#retainedLength + newest + this.#heldLength + this.#partialLength
+    return this.#retained.length + newest + this.#heldLength + this.#partialLength
   }
 
   /** Keeps nothing for a successor, until a checkpoint covers all that has come. */
   forget(): void {
     this.#complete = false
-    this.#retained = []
-    this.#retainedLength = 0
+    this.#retained.clear()
   }
 
   /** Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are kept */
   fromClient(bytes: Uint8Array): void {
     this.#received += bytes.length
     if (!this.#complete) return
-    if (this.#retainedLength + bytes.length > RETAINED) {
+    if (this.#retained.length + bytes.length > RETAINED) {
       this.forget()
       return
     }
-    this.#retained.push(bytes.slice())
-    this.#retainedLength += bytes.length
+    this.#retained.push(bytes)
+    this.#retained.settle()
   }
 
   /**
@@ -217,11 +219,11 @@ export class Relay {
     const checkpoint = this.#newest
     if (checkpoint === undefined) {
       if (this.#sent) return { kind: 'lost', reason: 'the handshake was underway' }
-      return { kind: 'anew', inbound: concat(...this.#retained) }
+      return { kind: 'anew', inbound: this.#retained.copy() }
     }
     return {
       kind: 'takeOver',
-      from: { checkpoint, records: this.#records, retained: concat(...this.#retained) },
+      from: { checkpoint, records: this.#records, retained: this.#retained.copy() },
     }
   }
 
@@ -232,7 +234,7 @@ export class Relay {
       return
     }
     this.#held.push(records)
-    this.#heldLength += records.length
+    this.#heldLength += Math.max(records.length, HELD_COST)
     if (this.#heldLength > HELD) this.#fail('too much is held back')
   }
 
@@ -290,7 +292,7 @@ export class Relay {
 
   #piece(fragment: Uint8Array): void {
     this.#pieces.push(fragment)
-    this.#piecesLength += fragment.length
+    this.#piecesLength += Math.max(fragment.length, PIECE_COST)
     if (this.#piecesLength > CHECKPOINT) this.#fail('a checkpoint that is too large')
   }
 
@@ -338,20 +340,13 @@ export class Relay {
 
   /** Forgets what a checkpoint covers. */
   #release(covered: number): void {
-    let left = this.#received - covered
+    const left = this.#received - covered
     if (!this.#complete) {
       // What was not retained is covered only by a checkpoint of everything.
       this.#complete = left === 0
       return
     }
-    const kept: Uint8Array[] = []
-    for (let index = this.#retained.length - 1; index >= 0 && left > 0; index--) {
-      const chunk = this.#retained[index]!
-      const part = chunk.length <= left ? chunk : chunk.slice(chunk.length - left)
-      kept.unshift(part)
-      left -= part.length
-    }
-    this.#retained = kept
-    this.#retainedLength = this.#received - covered
+    this.#retained.skip(Math.max(0, this.#retained.length - left))
+    this.#retained.settle()
   }
 }

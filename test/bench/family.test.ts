@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   relay: [],
   failover: [],
   handover: [],
+  pieces: [],
 }
 const MICRO = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http']
 

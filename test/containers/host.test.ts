@@ -34,6 +34,8 @@ let sent: {
 /** What the function answers to /later. */
 let answerLater: Promise<{ status: number; body: string }>
 let lent: number[]
+/** What peers have said that has not been read. */
+let caughtUp: () => void
 /** Offers without an answer, as the courier counts them. */
 let inCustody: number
 let shared: { target: number; keys: Uint8Array }[]
@@ -51,6 +53,7 @@ beforeEach(async () => {
   warnings.length = 0
   sent = []
   inCustody = 0
+  caughtUp = () => {}
   clients = []
   directory = mkdtempSync(join(tmpdir(), 'hotpotato-host-'))
   server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
@@ -86,6 +89,7 @@ beforeEach(async () => {
       offered?.settle({ state: 'gone' })
       return offered !== undefined
     },
+    catchUp: () => caughtUp(),
     lend: (target: number) => lent.push(target),
     share: (target: number, keys: Uint8Array) => shared.push({ target, keys }),
     get inCustody() {
@@ -335,6 +339,17 @@ describe('a connection that is here', () => {
     expect(host.take(back, 5)).toBeUndefined()
     expect(host.counters).toMatchObject({ accepted: 2, moved: 1 })
     expect(host.list()).toMatchObject([{ generation: 2 }])
+  })
+
+  it('comes back from a third one, when the first one’s word is there and has not been read', async () => {
+    host.introduced(sibling(5))
+    const [{ descriptor }, other] = [await connection(), await connection()]
+    const envelope = plain(GET_HELLO)
+    take({ envelope, descriptor })
+    caughtUp = () => sent[0]!.settle({ state: 'gone' })
+    const back = { envelope: { ...envelope, generation: 3 }, descriptor: other.descriptor }
+    expect(host.take(back, 6)).toBeUndefined()
+    expect(host.counters).toMatchObject({ accepted: 2, moved: 1 })
   })
 
   it('has no generation that cannot be counted on from', async () => {

@@ -81,7 +81,8 @@ function memory(members: readonly { readonly name: string; readonly pid: number 
 
 function report(kinds: readonly string[], done: readonly unknown[], seen: Watched, most: object): void {
   const floods = kinds.map((kind, index) => `  ${kind}: ${JSON.stringify(done[index])}`)
-  const watchers = `  watchers: ${seen.answered} answered, the slowest in ${seen.slowest} ms`
+  const { answered, again, slowest } = seen
+  const watchers = `  watchers: ${answered} answered, ${again} of them at the second try, the slowest in ${slowest} ms`
   const text = [`${SECONDS} s of`, ...floods, watchers, `  MiB at most: ${JSON.stringify(most)}`]
   process.stdout.write(`${text.join('\n')}\n`)
 }
@@ -100,6 +101,8 @@ describe.each(groups.map(kinds => ({ kinds })))('while $kinds go on', ({ kinds }
     expect(after).toEqual(before)
     expect(seen.failures).toEqual([])
     expect(seen.answered).toBeGreaterThan(0)
+    // On a machine that has no time, a container may not say soon enough that it has taken a connection.
+    expect(seen.again).toBeLessThanOrEqual(Math.ceil(seen.answered / 100))
     for (const [name, mebibytes] of most) expect(mebibytes, name).toBeLessThan(MEMORY)
     await platform.idle()
   })

@@ -10,6 +10,8 @@ const PAUSE = 25
 /** What the clients have seen that behave themselves while others do not. */
 export interface Watched {
   readonly answered: number
+  /** Requests that were asked a second time, because their connection ended before there was an answer, as any client would. */
+  readonly again: number
   /** What went wrong, each kind once. */
   readonly failures: readonly string[]
   /** Milliseconds. */
@@ -27,6 +29,7 @@ export class Watchers {
   readonly #place: Place
   readonly #failures = new Set<string>()
   #answered = 0
+  #again = 0
   #slowest = 0
   #stopped = false
   readonly #work: Promise<unknown>
@@ -53,14 +56,18 @@ export class Watchers {
   async stop(): Promise<Watched> {
     this.#stopped = true
     await this.#work
-    return { answered: this.#answered, failures: [...this.#failures], slowest: Math.round(this.#slowest) }
+    const [answered, again, slowest] = [this.#answered, this.#again, Math.round(this.#slowest)]
+    return { answered, again, failures: [...this.#failures], slowest }
   }
 
   async #watch(name: string, ask: (turn: number) => Promise<number>): Promise<void> {
     for (let turn = 0; !this.#stopped; turn++) {
       const begun = performance.now()
       try {
-        const status = await ask(turn)
+        const status = await ask(turn).catch(() => {
+          this.#again++
+          return ask(turn)
+        })
         if (status === 200) this.#answered++
         else this.#failures.add(`${name}: ${status}`)
       } catch (error) {

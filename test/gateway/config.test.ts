@@ -19,7 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
-      liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60 },
+      liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 3000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Channel } from '../../src/transfer/channel.ts'
 import { IpcBroker } from '../../src/transfer/channels/ipc.ts'
-import { createInbox, type Inbox, NativeChannel } from '../../src/transfer/channels/native.ts'
+import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
 import type { Descriptor, StreamKind } from '../../src/transfer/stream.ts'
 
 export type Told = Record<string, unknown> & { from: number; rest: Uint8Array; descriptors: Descriptor[] }
@@ -20,7 +20,6 @@ export class Cluster {
   /** Told in this order and not yet waited for. */
   readonly #told: Told[] = []
   #waiting: { matches(told: Told): boolean; resolve(told: Told): void; reject(error: Error): void }[] = []
-  readonly #inboxes = new Map<number, Inbox>()
   readonly #stream: StreamKind
   readonly #command: readonly string[]
 
@@ -35,7 +34,7 @@ export class Cluster {
     const cluster = new Cluster(kind, stream, limit)
     for (let id = 1; id <= children; id++) cluster.#spawn(id)
     for (let id = 1; id <= children; id++) {
-      for (let other = 0; other <= children; other++) if (other !== id) await cluster.introduce(id, other)
+      for (let other = 1; other < id; other++) await cluster.introduce(id, other)
     }
     return cluster
   }
@@ -45,11 +44,7 @@ export class Cluster {
     this.#command = limit === undefined ? node : ['sh', '-c', `ulimit -n ${limit}; exec "$0" "$@"`, ...node]
     this.#stream = stream
     if (kind === 'ipc') this.channel = new IpcBroker()
-    else {
-      const inbox = createInbox()
-      this.#inboxes.set(0, inbox)
-      this.channel = NativeChannel.open({ self: 0, receive: inbox.receive, wake: inbox.wake })
-    }
+    else this.channel = NativeChannel.open(0)
     this.channel.onMessage = (from, payload, descriptors) => {
       const end = payload.indexOf(0)
       const message = JSON.parse(new TextDecoder().decode(payload.subarray(0, end))) as object
@@ -70,13 +65,11 @@ export class Cluster {
       this.children.set(id, child)
       this.channel.attach(id, child)
     } else {
-      const inbox = createInbox()
-      const stdio = ['ignore', 'inherit', 'inherit', inbox.receive.fd, inbox.wake.fd] as const
+      const [ours, theirs] = createPair()
+      const stdio = ['ignore', 'inherit', 'inherit', ...theirs.map(({ fd }) => fd)] as const
       this.children.set(id, spawn(program!, [...words, options], { stdio: [...stdio] }))
-      inbox.receive.close()
-      inbox.wake.close()
-      this.#inboxes.set(id, inbox)
-      this.channel.addPeer(id, [inbox.send, inbox.wakeSend])
+      for (const descriptor of theirs) descriptor.close()
+      this.channel.addPeer(id, ours)
     }
     this.children.get(id)!.on('exit', code => {
       if (code)
@@ -84,10 +77,17 @@ export class Cluster {
     })
   }
 
-  async introduce(id: number, other: number): Promise<void> {
-    const inbox = this.#inboxes.get(other)
-    this.send(id, { do: 'introduce', id: other }, inbox ? [inbox.send, inbox.wakeSend] : [])
-    await this.told(told => told.introduced === other && told.from === id)
+  /** Makes a pair for two children, and waits until both know each other. */
+  async introduce(one: number, other: number): Promise<void> {
+    const ends = this.channel.kind === 'native' ? createPair() : [[], []]
+    for (const [at, [id, peer]] of [
+      [one, other],
+      [other, one],
+    ].entries()) {
+      this.send(id!, { do: 'introduce', id: peer }, [...ends[at]!])
+      for (const end of ends[at]!) end.close()
+      await this.told(told => told.introduced === peer && told.from === id)
+    }
   }
 
   send(to: number, message: object, descriptors: Descriptor[] = [], rest = new Uint8Array(0)): string {
@@ -147,10 +147,6 @@ export class Cluster {
   async stop(): Promise<void> {
     for (const id of [...this.children.keys()]) await this.kill(id)
     this.channel.close()
-    for (const inbox of this.#inboxes.values()) {
-      inbox.send.close()
-      inbox.wakeSend.close()
-    }
   }
 }
 

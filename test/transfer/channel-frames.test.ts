@@ -29,30 +29,39 @@ class Loose extends FramedChannel {
     })
   }
 
-  take(bytes: Uint8Array, descriptors: Descriptor[] = []): void {
-    this.receive(bytes, descriptors, undefined)
+  take(bytes: Uint8Array, descriptors: Descriptor[] = [], from = 2): void {
+    this.receive(from, bytes, descriptors)
   }
 }
 
 describe('frames', () => {
   it('have headers of the length that is reckoned with', () => {
     const content = { kind: 'fragment', ...fragment(1, 2, 3, 0) } as const
-    expect(encode(Header, { version: VERSION, from: 5, content }).length).toBe(HEADER)
+    expect(encode(Header, { version: VERSION, content }).length).toBe(HEADER)
     expect(BODY + HEADER).toBe(FRAME)
   })
 
-  it('that are no frames are counted and dropped, whatever they are', () => {
+  it('that are no frames cost their sender its pair, whatever they are, and nobody else anything', () => {
     const channel = new Loose(1)
     let messages = 0
+    let lost = 0
     channel.onMessage = () => messages++
+    channel.onLost = (id, reason) => {
+      expect([id, reason]).toEqual([2, 'it sent what is no frame'])
+      lost++
+    }
+    channel.addPeer(3)
     const bytes = fc.uint8Array({ maxLength: 40 }).filter(bytes => bytes[0] !== VERSION)
     fc.assert(
       fc.property(bytes, bytes => {
-        const before = channel.malformed
+        const before = lost
+        channel.addPeer(2)
         const descriptor = someDescriptor()
         channel.take(bytes, [descriptor])
-        expect(channel.malformed).toBe(before + 1)
+        expect(lost).toBe(before + 1)
         expect(descriptor.open).toBe(false)
+        expect([...channel.peers]).toEqual([3])
+        channel.forget(2)
       }),
     )
     expect(messages).toBe(0)
@@ -60,6 +69,7 @@ describe('frames', () => {
 
   it('with a right header and anything else never throw, and leave no descriptor open', () => {
     const channel = new Loose(1)
+    for (let id = 2; id <= 5; id++) channel.addPeer(id)
     const small = fc.nat({ max: 5 })
     const frames = fc.record({ from: small, number: small, offset: small, total: small, descriptors: small })
     fc.assert(
@@ -69,9 +79,10 @@ describe('frames', () => {
           const content = { kind: 'fragment', ...rest } as const
           const own = carries ? [someDescriptor()] : []
           descriptors.push(...own)
-          channel.take(concat(encode(Header, { version: VERSION, from, content }), body), own)
+          channel.take(concat(encode(Header, { version: VERSION, content }), body), own, from)
         }
-        for (let from = 0; from <= 5; from++) channel.forget(from)
+        for (let id = 0; id <= 5; id++) channel.forget(id)
+        for (let id = 2; id <= 5; id++) channel.addPeer(id)
         expect(descriptors.filter(({ open }) => open)).toEqual([])
       }),
     )
@@ -83,13 +94,9 @@ describe('assembly', () => {
     const assembly = new Assembly()
     const descriptor = someDescriptor()
     expect(
-      assembly.accept(1, fragment(0, 0, 3, 1), new Uint8Array([1]), [descriptor], undefined),
+      assembly.accept(fragment(0, 0, 3, 1), new Uint8Array([1]), [descriptor], undefined),
     ).toBeUndefined()
-    // Another sender's message does not mind.
-    expect(assembly.accept(2, fragment(0, 0, 1), new Uint8Array([9]), [], undefined)).toMatchObject({
-      payload: new Uint8Array([9]),
-    })
-    expect(assembly.accept(1, fragment(0, 1, 3), new Uint8Array([2, 3]), [], undefined)).toEqual({
+    expect(assembly.accept(fragment(0, 1, 3), new Uint8Array([2, 3]), [], undefined)).toEqual({
       payload: new Uint8Array([1, 2, 3]),
       descriptors: [descriptor],
       refused: undefined,
@@ -104,21 +111,21 @@ describe('assembly', () => {
   ])('drops a message with a fragment %s, and its descriptors', (_, second) => {
     const assembly = new Assembly()
     const descriptor = someDescriptor()
-    assembly.accept(1, fragment(0, 0, 3, 1), new Uint8Array([1]), [descriptor], undefined)
-    expect(assembly.accept(1, second, new Uint8Array([2]), [], undefined)).toBe('a fragment out of order')
+    assembly.accept(fragment(0, 0, 3, 1), new Uint8Array([1]), [descriptor], undefined)
+    expect(assembly.accept(second, new Uint8Array([2]), [], undefined)).toBe('a fragment out of order')
     expect(descriptor.open).toBe(false)
   })
 
-  it('does not give more memory than 64 MiB to messages that only say that they are large', () => {
+  it('takes one message at a time, of 16 MiB at most', () => {
     const assembly = new Assembly()
-    for (let from = 0; from < 6; from++) {
-      assembly.accept(from, fragment(0, 0, MAX_PAYLOAD), new Uint8Array([1]), [], undefined)
-    }
-    const finish = (from: number): unknown =>
-      assembly.accept(from, fragment(0, 1, MAX_PAYLOAD), new Uint8Array(MAX_PAYLOAD - 1), [], undefined)
-    expect(finish(5)).toMatchObject({ refused: 'too many large messages at once', payload: EMPTY })
-    expect(finish(3)).toMatchObject({ refused: undefined })
-    expect(assembly.accept(9, fragment(0, 0, MAX_PAYLOAD + 1), EMPTY, [], undefined)).toBe(
+    const first = fragment(0, 0, MAX_PAYLOAD)
+    expect(assembly.accept(first, new Uint8Array([1]), [], undefined)).toBeUndefined()
+    const descriptor = someDescriptor()
+    expect(assembly.accept(fragment(1, 0, 5, 1), new Uint8Array([1]), [descriptor], undefined)).toBe(
+      'a message was broken off',
+    )
+    expect(descriptor.open).toBe(false)
+    expect(assembly.accept(fragment(2, 0, MAX_PAYLOAD + 1), EMPTY, [], undefined)).toBe(
       'an impossible fragment',
     )
   })
@@ -127,7 +134,7 @@ describe('assembly', () => {
 describe('an outbox', () => {
   it('sends no more than a window ahead of the credit that it gets', () => {
     let bytes = 0
-    const outbox = new Outbox(1, (header, body) => {
+    const outbox = new Outbox((header, body) => {
       bytes += header.length + body.length
       return 'sent'
     })
@@ -148,7 +155,7 @@ describe('an outbox', () => {
   it('keeps the order behind a kernel that is busy', () => {
     const left: number[] = []
     let state: 'sent' | 'busy' = 'busy'
-    const outbox = new Outbox(1, (_, body) => {
+    const outbox = new Outbox((_, body) => {
       if (state === 'sent') left.push(body[0]!)
       return state
     })
@@ -162,17 +169,46 @@ describe('an outbox', () => {
   })
 })
 
-describe('credit', () => {
-  it('is owed to a sender until it has been introduced', () => {
+describe('a peer', () => {
+  const content = { kind: 'fragment', ...fragment(0, 0, 60_000) } as const
+  const frame = concat(encode(Header, { version: VERSION, content }), new Uint8Array(60_000))
+
+  it('is given credit for what was taken from it', () => {
     const channel = new Loose(1)
-    const content = { kind: 'fragment', ...fragment(0, 0, 60_000) } as const
-    const frame = concat(encode(Header, { version: VERSION, from: 2, content }), new Uint8Array(60_000))
-    channel.take(frame)
+    channel.addPeer(2)
     channel.take(frame)
     expect(channel.sent).toEqual([])
-    channel.addPeer(2)
+    channel.take(frame)
     const credit = { kind: 'credit', bytes: 2 * frame.length } as const
-    expect(channel.sent).toEqual([encode(Header, { version: VERSION, from: 1, content: credit })])
+    expect(channel.sent).toEqual([encode(Header, { version: VERSION, content: credit })])
+    channel.close()
+  })
+
+  it('that has not been introduced is not heard', () => {
+    const channel = new Loose(1)
+    const messages: number[] = []
+    channel.onMessage = from => messages.push(from)
+    const descriptor = someDescriptor()
+    channel.take(frame, [descriptor])
+    channel.addPeer(2)
+    channel.take(frame)
+    expect([messages, descriptor.open]).toEqual([[2], false])
+    channel.close()
+  })
+
+  it('that sends more than it may loses its pair', () => {
+    const channel = new Loose(1, { perSecond: 1, burst: 10 })
+    const lost: unknown[] = []
+    let messages = 0
+    channel.onLost = (...what) => lost.push(what)
+    channel.onMessage = () => messages++
+    channel.addPeer(2)
+    channel.addPeer(3)
+    const none = { kind: 'fragment', ...fragment(0, 0, 0) } as const
+    for (let i = 0; i < 20; i++) channel.take(encode(Header, { version: VERSION, content: none }))
+    expect([messages >= 10, messages < 20, lost]).toEqual([true, true, [[2, 'it sends more than it may']]])
+    channel.take(encode(Header, { version: VERSION, content: none }), [], 3)
+    expect(lost).toHaveLength(1)
     channel.close()
   })
 })

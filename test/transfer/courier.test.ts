@@ -33,9 +33,13 @@ class Post {
     return channel
   }
 
-  /** Delivers everything, also what comes of it. */
-  deliver(): void {
-    for (let message = this.underway.shift(); message !== undefined; message = this.underway.shift())
+  /** Delivers everything, also what comes of it; or what is underway between two. */
+  deliver(only?: { readonly from: number; readonly to: number }): void {
+    const next = (): Underway | undefined => {
+      const at = this.underway.findIndex(({ from, to }) => !only || (from === only.from && to === only.to))
+      return at < 0 ? undefined : this.underway.splice(at, 1)[0]
+    }
+    for (let message = next(); message !== undefined; message = next())
       this.channels.get(message.to)!.onMessage(message.from, message.payload, message.descriptors)
   }
 }
@@ -48,6 +52,7 @@ class MemoryChannel implements Channel {
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
   onDrain: Channel['onDrain']
+  onLost: Channel['onLost']
   /** What `send` says, instead of sending. */
   result: SendResult | undefined
   readonly #post: Post
@@ -76,6 +81,15 @@ class MemoryChannel implements Channel {
 
   forget(id: number): void {
     this.peers.delete(id)
+  }
+
+  poll(id: number): void {
+    this.#post.deliver({ from: id, to: this.self })
+  }
+
+  cut(id: number, reason: string): void {
+    this.peers.delete(id)
+    this.onLost?.(id, reason)
   }
 
   close(): void {}
@@ -211,7 +225,7 @@ describe('a file of slots', () => {
     target.courier.shareSlots(1, descriptor, 77)
     post.deliver()
     expect(source.files).toEqual([])
-    expect(source.told).toEqual(['nonsense from 2: slots from a peer that is no gateway'])
+    expect(source.told).toEqual(['nonsense from 2: a message of kind slots from a container'])
     expect(openNulls()).toBe(before)
     done()
   })
@@ -276,6 +290,20 @@ describe('a connection that is relayed', () => {
     expect(releases).toMatchObject([{ verdict: { reason: 'role' } }, { verdict: { reason: 'role' } }])
     expect(source.relayed).toEqual([])
     expect(openNulls()).toBe(before)
+    done()
+  })
+
+  it('that is taken over comes behind what others had sent before', () => {
+    const { post, source, target, other, descriptor, done } = scene()
+    const session = { sessionId: new Uint8Array(16).fill(7), generation: 3 }
+    const checkpoint = new Uint8Array(9)
+    const takeOver = { checkpoint, generation: 3, received: 0, records: 0, retained: new Uint8Array(0) }
+    target.courier.send(3, connection(), descriptor, () => {})
+    source.courier.sendTakeOver(3, session, takeOver, descriptor, () => {})
+    // The gateway's pair is read first.
+    post.deliver({ from: 1, to: 3 })
+    expect(other.parcels).toHaveLength(1)
+    post.deliver()
     done()
   })
 

@@ -106,7 +106,7 @@ export class Http1 implements Protocol, ResponderOwner {
 
   get portable(): boolean {
     const exchange = this.#exchange
-    if (exchange === undefined || exchange.started || exchange.bodyEnded) return false
+    if (exchange === undefined || exchange.started || !this.#http.withdrawable) return false
     return exchange.held + this.#http.buffered <= CARRIED_REQUEST_BYTES
   }
 

@@ -147,6 +147,18 @@ export class H1Server {
     }
   }
 
+  /** Whether {@link withdraw} is possible: a request was accepted before all of it had come, and more is missing. */
+  get withdrawable(): boolean {
+    const exchange = this.#exchange
+    return (
+      exchange !== undefined &&
+      exchange.head.length > 0 &&
+      !exchange.body.done &&
+      !this.#responded &&
+      !this.#failed
+    )
+  }
+
   /**
    * Takes {@link accept} back: the request is bytes again, which another connection may {@link export}, or which are announced here anew.
    * @param content all that was reported of it, which is not kept here
@@ -154,14 +166,7 @@ export class H1Server {
    */
   withdraw(content: readonly Uint8Array[]): void {
     const exchange = this.#exchange
-    if (
-      exchange === undefined ||
-      exchange.head.length === 0 ||
-      exchange.body.done ||
-      this.#responded ||
-      this.#failed
-    )
-      throw new Error('no request can be withdrawn')
+    if (exchange === undefined || !this.withdrawable) throw new Error('no request can be withdrawn')
     const { before, behind } = exchange.body.reframe(content.reduce((sum, { length }) => sum + length, 0))
     const bytes = concat(exchange.head, utf8(before), ...content, utf8(behind), this.#queue.copy())
     this.#queue.clear()

@@ -1,4 +1,4 @@
-import { DecodeError, Reader } from '../../wire/index.ts'
+import { Allowance, type Budget, DecodeError, Reader } from '../../wire/index.ts'
 import { type Channel, MAX_DESCRIPTORS, MAX_PAYLOAD, type SendResult } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
 import { Assembly, closeAll } from './assembly.ts'
@@ -11,10 +11,20 @@ const PORTION = WINDOW / 4
 const BUSY = { first: 1, last: 16 }
 /** Milliseconds between questions whether a peer that owes us credit is still there. */
 const ASK = 20
-/** Senders that have not been introduced but may be owed credit. */
-const STRANGERS = 1024
 
-/** What both channels have in common: messages in frames, credits, retries. Subclasses only move frames. */
+/** What goes to and comes from one peer. */
+interface Exchange {
+  readonly outbox: Outbox
+  readonly assembly: Assembly
+  readonly allowance: Allowance | undefined
+  /** Bytes that we have taken, and not told it of. */
+  owed: number
+}
+
+/**
+ * What both channels have in common: messages in frames, credits, retries. Subclasses only move frames, and know from
+ * the way that a frame came who has sent it. A peer that breaks the rules loses its pair, and nothing else happens.
+ */
 export abstract class FramedChannel implements Channel {
   abstract readonly kind: 'native' | 'ipc'
   readonly self: number
@@ -22,19 +32,19 @@ export abstract class FramedChannel implements Channel {
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
   onDrain: Channel['onDrain']
-  /** Frames that were dropped because they broke the rules. */
-  malformed = 0
+  onLost: Channel['onLost']
   protected closed = false
-  readonly #outboxes = new Map<number, Outbox>()
+  readonly #exchanges = new Map<number, Exchange>()
   readonly #peers = new Set<number>()
-  readonly #owed = new Map<number, number>()
-  readonly #assembly = new Assembly()
+  readonly #budget: Budget | undefined
   #timer: NodeJS.Timeout | undefined
   #delay = BUSY.first
 
-  constructor(self: number) {
+  /** @param budget how many frames each peer may send; as many as it likes unless told */
+  constructor(self: number, budget?: Budget) {
     checkId(self)
     this.self = self
+    this.#budget = budget
   }
 
   get peers(): ReadonlySet<number> {
@@ -47,11 +57,11 @@ export abstract class FramedChannel implements Channel {
     for (const descriptor of descriptors) {
       if (!descriptor.open) throw new TypeError('a descriptor is closed')
     }
-    const outbox = this.#outboxes.get(to)
-    if (outbox === undefined || !this.#peers.has(to)) return 'gone'
-    const result = outbox.send(payload, descriptors)
+    const exchange = this.#exchanges.get(to)
+    if (exchange === undefined || !this.#peers.has(to)) return 'gone'
+    const result = exchange.outbox.send(payload, descriptors)
     if (result === 'queued') this.#retryIn(this.#delay)
-    else if (result === 'gone') this.#lose(to)
+    else if (result === 'gone') this.lose(to, CLOSED)
     return result
   }
 
@@ -62,19 +72,25 @@ export abstract class FramedChannel implements Channel {
   /** Makes a peer known; a `RangeError` if it is already. */
   protected register(id: number, transmit: Transmit): void {
     checkId(id)
-    if (this.#outboxes.has(id)) throw new RangeError(`process ${id} is known already`)
-    this.#outboxes.set(id, new Outbox(this.self, transmit))
+    if (this.#exchanges.has(id)) throw new RangeError(`process ${id} is known already`)
+    const allowance = this.#budget && new Allowance(this.#budget, () => performance.now())
+    this.#exchanges.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
     this.#peers.add(id)
-    this.#giveCredit(id)
   }
 
   abstract addPeer(id: number, ends: readonly Descriptor[]): void
 
   forget(id: number): void {
-    this.#lose(id)
-    this.#outboxes.delete(id)
-    this.#owed.delete(id)
-    this.#assembly.drop(id)
+    this.#abandon(id)
+    this.#exchanges.get(id)?.assembly.drop()
+    this.#exchanges.delete(id)
+  }
+
+  /** Where all comes by one way, in its order, nothing is left behind. */
+  poll(_id: number): void {}
+
+  cut(id: number, reason: string): void {
+    this.lose(id, reason)
   }
 
   close(): void {
@@ -82,71 +98,81 @@ export abstract class FramedChannel implements Channel {
     this.closed = true
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const id of [...this.#outboxes.keys()]) this.forget(id)
-    this.#assembly.clear()
-    this.#owed.clear()
+    for (const id of [...this.#exchanges.keys()]) this.forget(id)
   }
 
-  /** The peer's inbox is closed: tells what it will not get. */
-  protected lose(id: number): void {
-    this.#lose(id)
+  /** Nothing can be sent to that peer any more: tells what it will not get, and, once, that it is lost. */
+  protected lose(id: number, reason: string): void {
+    if (!this.#peers.has(id)) return
+    this.#abandon(id)
+    this.onLost?.(id, reason)
   }
 
-  #lose(id: number): void {
+  #abandon(id: number): void {
     this.#peers.delete(id)
-    const abandoned = this.#outboxes.get(id)?.abandon() ?? []
+    const abandoned = this.#exchanges.get(id)?.outbox.abandon() ?? []
     for (const { payload, started } of abandoned) this.onUndeliverable?.(id, payload, started)
   }
 
-  /** One frame from the inbox. `bytes` is a view that is copied; the descriptors are taken over; `lost`: why some are missing. */
-  protected receive(bytes: Uint8Array, descriptors: Descriptor[], lost: string | undefined): void {
+  /**
+   * One frame of that peer's. `bytes` is a view that is copied; the descriptors are taken over; `lost`: why some are
+   * missing. Whoever is not known is not heard.
+   */
+  protected receive(from: number, bytes: Uint8Array, descriptors: Descriptor[], lost?: string): void {
+    const exchange = this.#exchanges.get(from)
+    const broken = exchange === undefined ? 'unknown' : this.#accept(from, exchange, bytes, descriptors, lost)
+    if (broken === undefined) return
+    closeAll(descriptors)
+    if (exchange !== undefined) this.cut(from, broken)
+  }
+
+  /** @returns how the peer broke the rules; then the descriptors are still to be closed */
+  #accept(
+    from: number,
+    exchange: Exchange,
+    bytes: Uint8Array,
+    descriptors: Descriptor[],
+    lost: string | undefined,
+  ): string | undefined {
+    if (this.floods(from)) return FLOODS
     const reader = new Reader(bytes)
     const header = readHeader(reader)
-    const surplus = descriptors.length > 0 || reader.remaining > 0
-    if (header === undefined || (header.content.kind === 'credit' && surplus)) {
-      closeAll(descriptors)
-      this.malformed++
-      return
-    }
-    const { from, content } = header
+    if (header === undefined) return 'it sent what is no frame'
+    const { content } = header
     if (content.kind === 'credit') {
-      this.#outboxes.get(from)?.credit(content.bytes)
+      if (descriptors.length > 0 || reader.remaining > 0) return 'it sent what is no frame'
+      exchange.outbox.credit(content.bytes)
       this.#flush(from)
-      return
+      return undefined
     }
-    if (!this.#owe(from, bytes.length)) {
-      closeAll(descriptors)
-      this.malformed++
-      return
-    }
-    const message = this.#assembly.accept(from, content, reader.bytes(reader.remaining), descriptors, lost)
-    if (typeof message === 'string') this.malformed++
-    else if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
+    exchange.owed += bytes.length
+    this.#giveCredit(from, exchange)
+    const message = exchange.assembly.accept(content, reader.bytes(reader.remaining), descriptors, lost)
+    if (typeof message === 'string') return message
+    if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
     else if (message !== undefined) this.onMessage(from, message.payload, message.descriptors)
+    return undefined
   }
 
-  #owe(from: number, bytes: number): boolean {
-    const owed = this.#owed.get(from)
-    if (owed === undefined && !this.#outboxes.has(from) && this.#owed.size >= STRANGERS) return false
-    this.#owed.set(from, (owed ?? 0) + bytes)
-    this.#giveCredit(from)
-    return true
+  /** Counts one thing more that a peer has us do. Whether that is more than it may. */
+  protected floods(id: number): boolean {
+    const allowance = this.#exchanges.get(id)?.allowance
+    return allowance !== undefined && !allowance.spend()
   }
 
-  #giveCredit(to: number): void {
-    const owed = this.#owed.get(to) ?? 0
-    if (owed < PORTION || !this.#peers.has(to)) return
-    const result = this.#outboxes.get(to)?.giveCredit(owed)
-    if (result === 'sent') this.#owed.set(to, 0)
+  #giveCredit(to: number, exchange: Exchange): void {
+    if (exchange.owed < PORTION || !this.#peers.has(to)) return
+    const result = exchange.outbox.giveCredit(exchange.owed)
+    if (result === 'sent') exchange.owed = 0
     else if (result === 'busy') this.#retryIn(this.#delay)
-    else if (result === 'gone') this.#lose(to)
+    else this.lose(to, CLOSED)
   }
 
   #flush(to: number): Progress {
-    const outbox = this.#outboxes.get(to)
+    const outbox = this.#exchanges.get(to)?.outbox
     if (outbox === undefined || outbox.empty) return 'sent'
     const progress = outbox.flush()
-    if (progress === 'gone') this.#lose(to)
+    if (progress === 'gone') this.lose(to, CLOSED)
     else if (progress === 'sent') this.onDrain?.(to)
     else this.#retryIn(progress === 'busy' ? this.#delay : ASK)
     return progress
@@ -160,16 +186,20 @@ export abstract class FramedChannel implements Channel {
   #retry(): void {
     this.#timer = undefined
     let busy = false
-    for (const [id, outbox] of [...this.#outboxes]) {
-      this.#giveCredit(id)
+    for (const [id, exchange] of [...this.#exchanges]) {
+      this.#giveCredit(id, exchange)
       const progress = this.#flush(id)
       busy ||= progress === 'busy'
       // A peer that died owing us credit says nothing: only sending tells.
-      if (progress === 'credit' && outbox.giveCredit(0) === 'gone') this.#lose(id)
+      if (progress === 'credit' && exchange.outbox.giveCredit(0) === 'gone') this.lose(id, CLOSED)
     }
     this.#delay = busy ? Math.min(this.#delay * 2, BUSY.last) : BUSY.first
   }
 }
+
+/** Why a peer is lost: it does not read any more, or sends more than it may. */
+export const CLOSED = 'its end is closed'
+export const FLOODS = 'it sends more than it may'
 
 /** The header of a frame, or `undefined` if it is none that this version understands. */
 export function readHeader(reader: Reader): Header | undefined {

@@ -1,23 +1,28 @@
 import type { ChildProcess, Serializable } from 'node:child_process'
-import { Reader } from '../../wire/index.ts'
-import type { Channel } from '../channel.ts'
+import { type Budget, Reader } from '../../wire/index.ts'
+import { SUPERVISOR } from '../channel.ts'
 import { Descriptor } from '../streams/descriptor.ts'
 import type { StreamHandle } from '../streams/handle.ts'
 import { Assembly, closeAll } from './assembly.ts'
-import { FramedChannel, readHeader } from './framed.ts'
+import { CLOSED, FLOODS, FramedChannel, readHeader } from './framed.ts'
+import { guardIpc } from './ipc-guard.ts'
 
 /**
- * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON message, which is
- * faster than `advanced` serialization for small ones. One descriptor per message, because Node sends one handle at a time and waits for an
- * acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the way begins to read.
+ * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON
+ * message, which is faster than `advanced` serialization for small ones. One descriptor per message, because Node sends
+ * one handle at a time and waits for an acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the
+ * way begins to read.
  */
 interface Packet {
   /** Marks our messages among whatever else the processes send to each other. */
   readonly hotpotato: 'frame' | 'returned'
-  /** Whom the frame is for; in `returned`, who is gone. */
-  readonly to: number
+  /** On the way to the broker: whom it is for. From the broker: who has sent it; in `returned`, who is gone. */
+  readonly peer: number
   readonly frame: string
 }
+
+/** Bytes that wait here of one child's frames to others: far more than credits allow. */
+const PASSING = 0x4000000
 
 /** The end of an IPC channel, as `process` and a `ChildProcess` both are. */
 class Port {
@@ -26,17 +31,19 @@ class Port {
   readonly #listener: (message: unknown, handle: unknown) => void
   readonly #onDisconnect: () => void
   open: boolean
+  /** Bytes of its frames that wait for others here. */
+  passing = 0
 
   constructor(
     end: NodeJS.Process | ChildProcess,
-    onPacket: (packet: Packet, descriptors: Descriptor[]) => void,
+    onPacket: (packet: Packet | undefined, descriptors: Descriptor[]) => void,
     onClose: () => void,
   ) {
     this.#process = end
     this.open = end.connected === true
     this.#listener = (message, handle) => {
       const descriptors = isHandle(handle) ? [Descriptor.fromHandle(handle)] : []
-      if (isPacket(message)) onPacket(message, descriptors)
+      onPacket(isPacket(message) ? message : undefined, descriptors)
     }
     this.#onDisconnect = () => {
       if (!this.open) return
@@ -49,26 +56,36 @@ class Port {
 
   /**
    * Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process.
-   * @returns false if the other end is known to be gone; `failed` is called if that turns out later
+   * @param done called when it has left, or has not: never if false is returned
+   * @returns false if the other end is known to be gone
    */
-  post(packet: Packet, descriptor: Descriptor | undefined, failed?: () => void): boolean {
+  post(packet: Packet, descriptor: Descriptor | undefined, done?: (left: boolean) => void): boolean {
     if (!this.open || this.#process.connected !== true) return false
     const letGo = descriptor?.hold()
     if (letGo !== undefined) this.#holds.add(letGo)
-    const done = (error?: Error | null): void => {
+    const release = (): void => {
       if (letGo !== undefined) this.#holds.delete(letGo)
       letGo?.()
-      if (error) failed?.()
+    }
+    const settled = (error?: Error | null): void => {
+      release()
+      done?.(!error)
     }
     // The types know net.Socket and net.Server; a bare handle passes as well, and as it is.
     const send = this.#process.send as unknown as (...args: unknown[]) => boolean
     try {
-      send.call(this.#process, packet satisfies Serializable, descriptor?.handle, {}, done)
+      send.call(this.#process, packet satisfies Serializable, descriptor?.handle, {}, settled)
       return true
     } catch {
-      done()
+      release()
       return false
     }
+  }
+
+  /** Hears and says nothing more, and has Node do the same. */
+  cut(): void {
+    this.close()
+    if (this.#process.connected === true) this.#process.disconnect?.()
   }
 
   close(): void {
@@ -84,7 +101,8 @@ class Port {
 export class IpcChannel extends FramedChannel {
   readonly kind = 'ipc'
   readonly #port: Port
-  readonly #returned = new Assembly()
+  /** What the broker could not pass on, by whom it was for. */
+  readonly #returned = new Map<number, Assembly>()
 
   /** Opens this process's IPC channel. An `Error` if it was started without one. */
   static open(options: { readonly self: number }): IpcChannel {
@@ -116,32 +134,58 @@ export class IpcChannel extends FramedChannel {
   override close(): void {
     if (this.closed) return
     super.close()
-    this.#returned.clear()
     this.#port.close()
   }
 
-  #onPacket(packet: Packet, descriptors: Descriptor[]): void {
+  #onPacket(packet: Packet | undefined, descriptors: Descriptor[]): void {
+    if (packet === undefined) {
+      closeAll(descriptors)
+      return
+    }
     const frame = unpack(packet.frame)
-    if (packet.hotpotato === 'frame') this.receive(frame, descriptors, undefined)
+    if (packet.hotpotato === 'frame') this.receive(packet.peer, frame, descriptors)
     else {
       closeAll(descriptors)
-      reportReturned(this, this.#returned, packet.to, frame)
-      this.lose(packet.to)
+      this.#reportReturned(packet.peer, frame)
+      this.lose(packet.peer, CLOSED)
     }
   }
 
+  #reportReturned(to: number, frame: Uint8Array): void {
+    const reader = new Reader(frame)
+    const content = readHeader(reader)?.content
+    if (content?.kind !== 'fragment') return
+    const returned = this.#returned.get(to) ?? new Assembly()
+    this.#returned.set(to, returned)
+    const message = returned.accept(
+      { ...content, descriptors: 0 },
+      reader.bytes(reader.remaining),
+      [],
+      undefined,
+    )
+    if (typeof message === 'object') this.onUndeliverable?.(to, message.payload, false)
+  }
+
+  override forget(id: number): void {
+    super.forget(id)
+    this.#returned.delete(id)
+  }
+
   #onClose(): void {
-    for (const id of [...this.peers]) this.lose(id)
+    for (const id of [...this.peers]) this.lose(id, CLOSED)
   }
 }
 
-/** The supervisor's end, and the broker between its children. It never looks into what it passes on. */
+/**
+ * The supervisor's end, and the broker between its children. It never looks into what it passes on, and says itself who
+ * has sent it.
+ */
 export class IpcBroker extends FramedChannel {
   readonly kind = 'ipc'
   readonly #ports = new Map<number, Port>()
 
-  constructor(self = 0) {
-    super(self)
+  constructor(self = SUPERVISOR, budget?: Budget) {
+    super(self, budget)
   }
 
   protected override get maxDescriptors(): number {
@@ -150,14 +194,15 @@ export class IpcBroker extends FramedChannel {
 
   /** Connects a child that was started with an `ipc` entry in its `stdio`, and makes it a peer. */
   attach(id: number, child: ChildProcess): void {
+    guardIpc(child, reason => this.cut(id, reason))
     const port = new Port(
       child,
-      (packet, descriptors) => this.#onPacket(port, packet, descriptors),
+      (packet, descriptors) => this.#onPacket(id, port, packet, descriptors),
       () => this.#detach(id),
     )
     try {
       this.register(id, (header, body, descriptors) =>
-        port.post(pack(id, header, body), descriptors[0]) ? 'sent' : 'gone',
+        port.post(pack(this.self, header, body), descriptors[0]) ? 'sent' : 'gone',
       )
     } catch (error) {
       port.close()
@@ -178,39 +223,48 @@ export class IpcBroker extends FramedChannel {
     this.#ports.delete(id)
   }
 
+  override cut(id: number, reason: string): void {
+    this.#ports.get(id)?.cut()
+    this.#ports.delete(id)
+    super.cut(id, reason)
+  }
+
   #detach(id: number): void {
     this.#ports.delete(id)
-    this.lose(id)
+    this.lose(id, CLOSED)
   }
 
-  #onPacket(source: Port, packet: Packet, descriptors: Descriptor[]): void {
-    if (packet.hotpotato === 'frame' && packet.to === this.self) {
-      this.receive(unpack(packet.frame), descriptors, undefined)
+  #onPacket(from: number, source: Port, packet: Packet | undefined, descriptors: Descriptor[]): void {
+    if (packet?.hotpotato === 'frame' && packet.peer === this.self) {
+      this.receive(from, unpack(packet.frame), descriptors)
       return
     }
-    if (packet.hotpotato === 'frame') {
-      const back = (): void => void source.post({ ...packet, hotpotato: 'returned' }, undefined)
-      const passed = this.#ports.get(packet.to)?.post(packet, descriptors[0], back) ?? false
-      if (!passed) back()
-    }
+    if (packet?.hotpotato === 'frame') this.#pass(from, source, packet, descriptors)
     closeAll(descriptors)
+    if (packet?.hotpotato !== 'frame') this.cut(from, 'it sent what is no message')
+  }
+
+  #pass(from: number, source: Port, { peer: to, frame }: Packet, descriptors: readonly Descriptor[]): void {
+    if (source.passing > PASSING) {
+      this.cut(from, FLOODS)
+      return
+    }
+    const back = (): void => void source.post({ hotpotato: 'returned', peer: to, frame }, undefined)
+    source.passing += frame.length
+    const done = (left: boolean): void => {
+      source.passing -= frame.length
+      if (!left) back()
+    }
+    const packet: Packet = { hotpotato: 'frame', peer: from, frame }
+    if (this.#ports.get(to)?.post(packet, descriptors[0], done) !== true) done(false)
   }
 }
 
-function reportReturned(channel: Channel, returned: Assembly, to: number, frame: Uint8Array): void {
-  const reader = new Reader(frame)
-  const content = readHeader(reader)?.content
-  if (content?.kind !== 'fragment') return
-  const body = reader.bytes(reader.remaining)
-  const message = returned.accept(to, { ...content, descriptors: 0 }, body, [], undefined)
-  if (typeof message === 'object') channel.onUndeliverable?.(to, message.payload, false)
-}
-
-function pack(to: number, header: Uint8Array, body: Uint8Array): Packet {
+function pack(peer: number, header: Uint8Array, body: Uint8Array): Packet {
   const frame = Buffer.allocUnsafe(header.length + body.length)
   frame.set(header, 0)
   frame.set(body, header.length)
-  return { hotpotato: 'frame', to, frame: frame.toString('base64') }
+  return { hotpotato: 'frame', peer, frame: frame.toString('base64') }
 }
 
 function unpack(frame: string): Uint8Array {
@@ -220,9 +274,9 @@ function unpack(frame: string): Uint8Array {
 
 function isPacket(message: unknown): message is Packet {
   if (typeof message !== 'object' || message === null) return false
-  const { hotpotato, to, frame } = message as Record<string, unknown>
+  const { hotpotato, peer, frame } = message as Record<string, unknown>
   if (hotpotato !== 'frame' && hotpotato !== 'returned') return false
-  return typeof frame === 'string' && Number.isInteger(to)
+  return typeof frame === 'string' && Number.isInteger(peer)
 }
 
 function isHandle(value: unknown): value is StreamHandle {

@@ -1,174 +1,210 @@
-import { ErrnoError, type Libc, probe } from '../native/libc.ts'
+import type { Budget } from '../../wire/index.ts'
+import { type Libc, probe } from '../native/libc.ts'
 import { type ByteStream, Descriptor, openStream } from '../stream.ts'
 import { closeAll } from './assembly.ts'
-import { FramedChannel } from './framed.ts'
+import { CLOSED, FLOODS, FramedChannel } from './framed.ts'
 
-/** An inbox, both ends: the receiving ones go to one process, the sending ones to whoever may write to it. */
-export interface Inbox {
-  /** SEQPACKET: the messages come out here. */
-  readonly receive: Descriptor
+/** One end of a pair: what a process has for one of its peers, and shares with nobody else. */
+export type PairEnd = readonly [
+  /** SEQPACKET: messages go in and come out here. */
+  messages: Descriptor,
   /** Stream: a byte comes out here when there are messages, because Node cannot wait for the other. */
-  readonly wake: Descriptor
-  readonly send: Descriptor
-  readonly wakeSend: Descriptor
-}
+  wake: Descriptor,
+]
 
-/** What {@link NativeChannel.open} needs. The descriptors are taken over. */
-export interface NativeOptions {
-  readonly self: number
-  readonly receive: Descriptor
-  readonly wake: Descriptor
-}
-
-/** The sending ends of a peer's inbox. */
-interface PeerInbox {
-  readonly send: Descriptor
-  readonly wake: Descriptor
-  /** Messages that it has not been woken for in this turn of ours; undefined before the first one. */
+/** One peer's pair, our end of it. */
+interface Link {
+  readonly id: number
+  readonly messages: Descriptor
+  readonly wake: ByteStream
+  readonly wakeFd: number
+  open: boolean
+  /** Messages that the peer has not been woken for in this turn of ours; undefined before the first one. */
   quiet: number | undefined
+  again: NodeJS.Immediate | undefined
 }
 
 /** Messages that a peer is not woken for. */
 const QUIET = 8
-/** Frames taken out of the inbox before other events have their turn. */
+/** Frames taken from one peer before other events have their turn. */
 const BATCH = 64
-/** Bytes asked for the kernel's buffer of an inbox. */
+/** Frames taken at most from a peer that has ended: more than the kernel holds of it. */
+const LAST = 8192
+/** Bytes asked for the kernel's buffer of each end. */
 const BUFFER = 0x100000
 /** Errors that pass: no room for the message, or too many descriptors on the way. */
 const BUSY = new Set(['EAGAIN', 'ENOBUFS', 'ENOMEM', 'ETOOMANYREFS', 'EINTR'])
-/** Errors that say that nobody will ever read it. */
-const GONE = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ENOTCONN'])
 
-/** Makes an inbox. An `Error` where foreign calls are missing. Close the receiving ends once a child has inherited them. */
-export function createInbox(): Inbox {
+/** Makes a pair for two processes. An `Error` where foreign calls are missing. */
+export function createPair(): readonly [PairEnd, PairEnd] {
   const libc = need()
-  const [receive, send] = libc.socketPair('seqpacket').map(Descriptor.fromFd) as [Descriptor, Descriptor]
+  const made: Descriptor[] = []
   try {
-    libc.setBuffers(send.fd, BUFFER)
-    const [wake, wakeSend] = libc.socketPair('stream').map(Descriptor.fromFd) as [Descriptor, Descriptor]
-    return { receive, wake, send, wakeSend }
+    const messages = libc.socketPair('seqpacket').map(Descriptor.fromFd)
+    made.push(...messages)
+    for (const { fd } of messages) libc.setBuffers(fd, BUFFER)
+    const wakes = libc.socketPair('stream').map(Descriptor.fromFd)
+    return [
+      [messages[0]!, wakes[0]!],
+      [messages[1]!, wakes[1]!],
+    ]
   } catch (error) {
-    closeAll([receive, send])
+    closeAll(made)
     throw error
   }
 }
 
-/** Messages by `sendmsg` straight into the other process's inbox, descriptors by `SCM_RIGHTS`. */
+/**
+ * Messages by `sendmsg` straight into the other process, descriptors by `SCM_RIGHTS`. Each two processes have a pair of
+ * their own: what one does to its end, nobody but the two notices. Who has sent a message is who has the other end.
+ */
 export class NativeChannel extends FramedChannel {
   readonly kind = 'native'
   readonly #libc: Libc
-  readonly #receive: Descriptor
-  readonly #wake: ByteStream
-  readonly #inboxes = new Map<number, PeerInbox>()
-  #again: NodeJS.Immediate | undefined
+  readonly #links = new Map<number, Link>()
 
-  /** Opens this process's inbox. An `Error` where foreign calls are missing. */
-  static open(options: NativeOptions): NativeChannel {
-    return new NativeChannel(need(), options)
+  /** An `Error` where foreign calls are missing. @param budget how many frames each peer may send */
+  static open(self: number, budget?: Budget): NativeChannel {
+    return new NativeChannel(need(), self, budget)
   }
 
-  private constructor(libc: Libc, { self, receive, wake }: NativeOptions) {
-    super(self)
+  private constructor(libc: Libc, self: number, budget: Budget | undefined) {
+    super(self, budget)
     this.#libc = libc
-    this.#receive = receive
-    this.#wake = openStream(wake)
-    // Its end or an error mean that nobody is left who could write to us: then nothing comes any more, that is all.
-    this.#wake.read({ bytes: () => this.#drain(), end() {}, error() {} })
   }
 
-  /** `ends`: the sending ends of the peer's {@link Inbox}, `[send, wakeSend]`. */
+  /** `ends`: our end of the pair, a {@link PairEnd}. */
   addPeer(id: number, ends: readonly Descriptor[]): void {
-    const [send, wake] = ends
-    if (ends.length !== 2 || send === undefined || wake === undefined) {
+    const [messages, wake] = ends
+    if (ends.length !== 2 || messages === undefined || wake === undefined) {
       closeAll(ends)
-      throw new RangeError(`an inbox has 2 sending ends, not ${ends.length}`)
+      throw new RangeError(`the end of a pair is 2 descriptors, not ${ends.length}`)
     }
-    const inbox: PeerInbox = { send, wake, quiet: undefined }
+    const link = this.#open(id, messages, wake)
     try {
-      this.register(id, (header, body, descriptors) => this.#transmit(inbox, header, body, descriptors))
+      this.register(id, (header, body, descriptors) => this.#transmit(link, header, body, descriptors))
     } catch (error) {
-      closeAll(ends)
+      this.#shut(link)
       throw error
     }
-    this.#inboxes.set(id, inbox)
+    this.#links.set(id, link)
+    const woken = (): void => {
+      if (this.floods(id)) this.cut(id, FLOODS)
+      else this.#drain(link)
+    }
+    const finish = (): void => {
+      this.#takeRest(link)
+      this.cut(id, CLOSED)
+    }
+    link.wake.read({ bytes: woken, end: finish, error: finish })
   }
 
+  #open(id: number, messages: Descriptor, wake: Descriptor): Link {
+    try {
+      const wakeFd = wake.fd
+      const stream = openStream(wake)
+      return { id, messages, wake: stream, wakeFd, open: true, quiet: undefined, again: undefined }
+    } catch (error) {
+      closeAll([messages, wake])
+      throw error
+    }
+  }
+
+  /** What a peer that has ended had sent is taken first: it may be a verdict. */
   override forget(id: number): void {
+    const link = this.#links.get(id)
+    if (link !== undefined) {
+      this.#takeRest(link)
+      this.#links.delete(id)
+      this.#shut(link)
+    }
     super.forget(id)
-    const inbox = this.#inboxes.get(id)
-    if (inbox !== undefined) closeAll([inbox.send, inbox.wake])
-    this.#inboxes.delete(id)
   }
 
-  override close(): void {
-    if (this.closed) return
-    super.close()
-    clearImmediate(this.#again)
-    this.#wake.destroy()
-    this.#receive.close()
+  override poll(id: number): void {
+    const link = this.#links.get(id)
+    if (link !== undefined) this.#takeRest(link, BATCH)
+  }
+
+  override cut(id: number, reason: string): void {
+    const link = this.#links.get(id)
+    if (link !== undefined) this.#shut(link)
+    super.cut(id, reason)
+  }
+
+  #shut(link: Link): void {
+    if (!link.open) return
+    link.open = false
+    clearImmediate(link.again)
+    link.wake.destroy()
+    link.messages.close()
   }
 
   #transmit(
-    inbox: PeerInbox,
+    link: Link,
     header: Uint8Array,
     body: Uint8Array,
     descriptors: readonly Descriptor[],
   ): 'sent' | 'busy' | 'gone' {
+    if (!link.open) return 'gone'
     const fds = descriptors.map(descriptor => descriptor.fd)
-    const failed = this.#libc.sendMessage(inbox.send.fd, header, body, fds)
+    const failed = this.#libc.sendMessage(link.messages.fd, header, body, fds)
     if (failed === undefined) {
-      this.#announce(inbox)
+      this.#announce(link)
       return 'sent'
     }
-    if (BUSY.has(failed)) return 'busy'
-    if (GONE.has(failed)) return 'gone'
-    throw new ErrnoError('sendmsg', failed)
+    // EPIPE and its like: nobody will ever read it. Anything else: somebody has meddled with our end, which is as good.
+    return BUSY.has(failed) ? 'busy' : 'gone'
   }
 
   /**
-   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do, then for every few, and for what
-   * is left when our turn is over. A peer that is awake takes all there is.
+   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do, then for
+   * every few, and for what is left when our turn is over. A peer that is awake takes all there is.
    */
-  #announce(inbox: PeerInbox): void {
-    if (inbox.quiet === undefined) {
+  #announce(link: Link): void {
+    if (link.quiet === undefined) {
       queueMicrotask(() => {
-        if (inbox.quiet !== 0) this.#wakeUp(inbox)
-        inbox.quiet = undefined
+        if (link.quiet !== 0) this.#wakeUp(link)
+        link.quiet = undefined
       })
-      this.#wakeUp(inbox)
-    } else if (++inbox.quiet >= QUIET) this.#wakeUp(inbox)
+      this.#wakeUp(link)
+    } else if (++link.quiet >= QUIET) this.#wakeUp(link)
   }
 
-  #wakeUp(inbox: PeerInbox): void {
-    inbox.quiet = 0
+  #wakeUp(link: Link): void {
+    link.quiet = 0
     // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is ending.
-    if (inbox.wake.open) this.#libc.wake(inbox.wake.fd)
+    if (link.open && link.wake.state === 'open') this.#libc.wake(link.wakeFd)
   }
 
-  #drain(): void {
-    clearImmediate(this.#again)
-    this.#again = undefined
+  #drain(link: Link): void {
+    clearImmediate(link.again)
+    link.again = undefined
     let more = true
     try {
-      for (let i = 0; i < BATCH && more; i++) more = this.#receiveOne()
+      for (let i = 0; i < BATCH && more; i++) more = this.#receiveOne(link)
     } finally {
       // Also when a handler has thrown: no other byte may come to wake us for what is still there.
-      if (more && !this.closed) this.#again = setImmediate(() => this.#drain())
+      if (more && link.open) link.again = setImmediate(() => this.#drain(link))
     }
+  }
+
+  #takeRest(link: Link, most = LAST): void {
+    for (let i = 0; i < most && this.#receiveOne(link); i++);
   }
 
   /** Whether there may be more. */
-  #receiveOne(): boolean {
-    if (this.closed) return false
-    const received = this.#libc.receiveMessage(this.#receive.fd)
-    if (received === 'EAGAIN' || received === 'EOF') return false
-    if (typeof received === 'string') {
-      if (received === 'EINTR' || received === 'ECONNRESET') return true
-      this.close()
-      throw new ErrnoError('recvmsg', received)
+  #receiveOne(link: Link): boolean {
+    if (!link.open) return false
+    const received = this.#libc.receiveMessage(link.messages.fd)
+    if (typeof received !== 'string') {
+      this.receive(link.id, received.bytes, received.descriptors.map(Descriptor.fromFd), received.refused)
+      return true
     }
-    this.receive(received.bytes, received.descriptors.map(Descriptor.fromFd), received.refused)
-    return true
+    // ECONNRESET: the peer ended before it read all; what it had sent is still here.
+    if (received === 'EINTR' || received === 'ECONNRESET') return true
+    if (received !== 'EAGAIN') this.cut(link.id, CLOSED)
+    return false
   }
 }
 

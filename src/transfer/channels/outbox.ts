@@ -33,15 +33,13 @@ const EMPTY = new Uint8Array(0)
 
 /** What one peer is still to be sent: in order, in fragments, within a window of credit. */
 export class Outbox {
-  readonly #self: number
   readonly #transmit: Transmit
   #queue: Outgoing[] = []
   #queued = 0
   #outstanding = 0
   #next = 0
 
-  constructor(self: number, transmit: Transmit) {
-    this.#self = self
+  constructor(transmit: Transmit) {
     this.#transmit = transmit
   }
 
@@ -101,7 +99,7 @@ export class Outbox {
         total: payload.length,
         descriptors: descriptors.length,
       } as const
-      const header = encode(Header, { version: VERSION, from: this.#self, content })
+      const header = encode(Header, { version: VERSION, content })
       const result = this.#transmit(header, body, descriptors)
       if (result !== 'sent') return result
       this.#outstanding += size
@@ -122,7 +120,7 @@ export class Outbox {
   /** Tells the peer that so many of its bytes were taken; past the queue and past the window, for it is small and frees the peer. */
   giveCredit(bytes: number): 'sent' | 'busy' | 'gone' {
     const content = { kind: 'credit', bytes } as const
-    return this.#transmit(encode(Header, { version: VERSION, from: this.#self, content }), EMPTY, [])
+    return this.#transmit(encode(Header, { version: VERSION, content }), EMPTY, [])
   }
 
   /** Takes everything out that waits. */

@@ -49,6 +49,8 @@ export interface Libc {
    * @param bytes of its size, at most 2^40
    */
   memoryFile(bytes: number): number
+  /** `PR_SET_PDEATHSIG`: the kernel kills this process when its parent ends. Throws an {@link ErrnoError}. */
+  endWithParent(): void
 }
 
 /** What the kernel has counted on a TCP socket, in bytes; taken one after the other, not at one moment. */
@@ -145,6 +147,8 @@ const F_ADD_SEALS = 1033
 const SEAL_SIZE = 0x1 | 0x2 | 0x4
 const MFD_CLOEXEC = 0x1
 const MFD_ALLOW_SEALING = 0x2
+const PR_SET_PDEATHSIG = 1
+const SIGKILL = 9
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
 const SIOCINQ = 0x541b
@@ -189,6 +193,7 @@ function load(): Libc {
   const outgoing = new Block(koffi)
   const incoming = new Block(koffi)
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
+  const prctl = library.func('int prctl(int, ...)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
   // Not in every libc: whoever needs it finds out.
   const memfdCreate = optional(() => library.func('int memfd_create(const char *, unsigned int)'))
@@ -322,6 +327,10 @@ function load(): Libc {
         throw error
       }
       return fd
+    },
+
+    endWithParent() {
+      check('prctl', (prctl as Variadic)(PR_SET_PDEATHSIG, 'unsigned long', SIGKILL))
     },
   }
 }

@@ -420,3 +420,26 @@ describe('the connection as a value', () => {
     expect(text(state.inbound)).toBe('GET')
   })
 })
+
+describe('content in tiny chunks', () => {
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+  const content = (events: readonly H1Event[]): Uint8Array =>
+    concat(...events.map(event => (event.type === 'body' ? event.data : new Uint8Array(0))))
+
+  test('is told in few pieces, whatever pieces it came in', () => {
+    const chunks = '1\r\na\r\n'.repeat(50_000)
+    const events = all(accepted(`${head}${chunks}0\r\n\r\n`))
+    expect(events.length).toBeLessThan(30)
+    expect(content(events).length).toBe(50_000)
+    expect(events.at(-1)).toEqual({ type: 'end', trailers: [] })
+  })
+
+  test('is told before what is wrong behind it', () => {
+    const events = all(accepted(`${head}1\r\na\r\n2\r\nbc\r\nx\r\n${'y'.repeat(20)}`))
+    expect(text(content(events))).toBe('abc')
+    expect(events.at(-1)).toMatchObject({ type: 'error', status: 400 })
+    const tooMuch = all(accepted(`${head}${'1\r\na\r\n'.repeat(20)}`, { bodyBytes: 10 }))
+    expect(content(tooMuch).length).toBe(10)
+    expect(tooMuch.at(-1)).toMatchObject({ type: 'error', status: 413 })
+  })
+})

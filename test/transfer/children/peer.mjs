@@ -1,15 +1,13 @@
-// A process with an inbox that does what the test tells it: node peer.mjs '{"self":1,"channel":"native","stream":"raw"}'
-// With the native channel, descriptor 3 is the receiving end of its inbox and 4 its wake-ups.
+// A process with a channel that does what the test tells it: node peer.mjs '{"self":1,"channel":"native","stream":"raw"}'
+// With the native channel, descriptors 3 and 4 are its end of its pair with the test.
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { IpcChannel } from '../../../dist/src/transfer/channels/ipc.js'
 import { NativeChannel } from '../../../dist/src/transfer/channels/native.js'
 import { Descriptor, openStream } from '../../../dist/src/transfer/stream.js'
 
 const { self, channel: kind, stream: streamKind } = JSON.parse(process.argv[2])
-const channel =
-  kind === 'native'
-    ? NativeChannel.open({ self, receive: Descriptor.fromFd(3), wake: Descriptor.fromFd(4) })
-    : IpcChannel.open({ self })
+const channel = kind === 'native' ? NativeChannel.open(self) : IpcChannel.open({ self })
+channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3), Descriptor.fromFd(4)] : [])
 
 // A message is a line of JSON, a zero byte, and what else there is.
 const encoder = new TextEncoder()

@@ -1,0 +1,13 @@
+import type { FetchHandler } from '../../src/containers/handler.ts'
+import type { WebSocketFunction } from '../../src/containers/web-socket.ts'
+
+/** Gives back what it gets while that still comes, and what it is told on a WebSocket. */
+const echo: FetchHandler = {
+  fetch: request => new Response(request.body, { headers: { 'content-type': 'application/octet-stream' } }),
+}
+
+export default echo
+
+export const webSocket: WebSocketFunction = socket => ({
+  message: data => void socket.send(data),
+})
