@@ -82,6 +82,9 @@ export class H1Server implements Pick<Real, keyof Real> {
   get idle(): boolean {
     return this.#do(real => real.idle)
   }
+  get withdrawable(): boolean {
+    return this.#do(real => real.withdrawable)
+  }
   get answerable(): boolean {
     return this.#do(real => real.answerable)
   }
