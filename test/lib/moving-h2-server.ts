@@ -1,3 +1,4 @@
+import { CARRIED_BYTES } from '../../src/containers/policy.ts'
 import type { Exceeded } from '../../src/http/h2/error.ts'
 import type { H2Event } from '../../src/http/h2/event.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/limits.ts'
@@ -25,6 +26,8 @@ export class H2Server implements Pick<Real, keyof Real> {
   }
 
   #move(): void {
+    // As in a container: with more than that the client has to take some first.
+    if (this.#real.unsent > CARRIED_BYTES) return
     let state: H2State
     try {
       state = this.#real.export()
