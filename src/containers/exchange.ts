@@ -70,6 +70,8 @@ export class Exchange {
   readonly #onPull: () => void
   /** What has come of the body, and nobody has yet. */
   readonly #pieces = new Pieces()
+  /** Bytes of it that the function's stream was given. */
+  #given = 0
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
@@ -123,8 +125,13 @@ export class Exchange {
     return this.#pieces.length
   }
 
-  /** The same, and those that wait in the function's stream. */
+  /**
+   * The same, and those that wait in the function's stream; as long as the request is not whole and its response has not begun, also those
+   * that the function has read: as a rule it gathers them.
+   */
   get waiting(): number {
+    if (this.#cancelled) return 0
+    if (!this.#bodyEnded && !this.#begun) return this.held + this.#given
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
     return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
@@ -180,7 +187,10 @@ export class Exchange {
     if (this.#handing) return
     this.#handing = true
     try {
-      while (this.#pieces.length > 0) for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      while (this.#pieces.length > 0) {
+        this.#given += this.#pieces.length
+        for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      }
       if (this.#bodyEnded) this.#stream?.close()
     } catch {
       // The function has cancelled the stream: it does not want the rest.

@@ -67,6 +67,43 @@ describe('uploads that no function has yet', () => {
     expect(at.memory.held).toBeLessThanOrEqual(LIMIT)
   })
 
+  it('that a function gathers', async () => {
+    vi.useRealTimers()
+    const at = host()
+    const ends: string[] = []
+    const fetch = async (request: Request) => {
+      await request.arrayBuffer().catch(() => ends.push('the content broke off'))
+      return new Response('whole')
+    }
+    at.module = { kind: 'fetch', file: 'test', fetch }
+    const clients = [upload(at, 90_000), upload(at, 90_000), upload(at, 90_000)]
+    while (ends.length === 0) await turn()
+    expect([at.memory.shed, at.memory.held, ends.length]).toEqual([1, 180_000, 1])
+    const first = clients.find(({ stream }) => stream.finished)!
+    expect(responses(first.stream.take(), 1)).toMatchObject([{ status: 503 }])
+    for (const { connection } of clients) connection.destroy(new Error('the test is over'))
+  })
+
+  it('not those that a function reads while it answers', async () => {
+    vi.useRealTimers()
+    const at = host()
+    const fetch = (request: Request) => {
+      request.body!.pipeTo(new WritableStream()).catch(() => {})
+      return new Response(new ReadableStream({ start: one => one.enqueue(utf8('begun')) }))
+    }
+    at.module = { kind: 'fetch', file: 'test', fetch }
+    const started: Connection[] = []
+    for (let i = 0; i < 3; i++) {
+      const { connection, stream } = upload(at, 90_000)
+      started.push(connection)
+      while (stream.sent.length === 0) await turn()
+      stream.receive(new Uint8Array(10))
+      while (at.memory.held > 0) await turn()
+    }
+    expect(at.memory.shed).toBe(0)
+    for (const connection of started) connection.destroy(new Error('the test is over'))
+  })
+
   it('over HTTP/2: the streams that hold much, not the connection', () => {
     const at = host(({ path, body }) => ({ status: 200, body: `${path} ${body.length}` }))
     const client = new Talker(false).arrive(at)
