@@ -2,14 +2,18 @@ import type { ServerConfig } from '../tls13/index.ts'
 import { TlsError } from '../tls13/index.ts'
 import type { Envelope } from '../transfer/envelope.ts'
 
-/** Where a connection comes from: a container of our own function (or its checkpoint), the gateway, or another function. */
+/**
+ * Where a connection comes from: a container of our own function (or its checkpoint), the gateway, or another
+ * function.
+ */
 export type Origin = 'kin' | 'stranger'
 
 /**
  * Whether a container's own rules hold for a connection whose handshake was made, or begun, elsewhere.
  *
- * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth something only if it has never left the
- * function whose handshake it was: from anybody else a function that demands certificates takes nothing but what has not begun.
+ * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth
+ * something only if it has never left the function whose handshake it was: from anybody else a function that
+ * demands certificates takes nothing but what has not begun.
  * @returns why not: its requests belong on a connection of their own (RFC 9110, Section 15.5.20)
  */
 export function objection(

@@ -5,7 +5,10 @@ import { parseCertificates } from '../tls13/io/pem.ts'
 import { verifier } from '../tls13/io/verify.ts'
 import { boolean, encode, opaque, struct, text, vector } from '../wire/index.ts'
 
-/** What a function demands of clients: tickets are bound to the hash of it, so that no other rules can be had by resuming. */
+/**
+ * What a function demands of clients: tickets are bound to the hash of it, so that no other rules can be had
+ * by resuming.
+ */
 const ClientRules = struct('ClientRules', {
   functionName: text(1, 63),
   demanded: boolean,

@@ -91,7 +91,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** It is served here over a leg. When a gateway says that the leg has ended, nothing of ours can reach the client any more. */
+  /** Served here over a leg: once a gateway says that the leg has ended, nothing of ours reaches the client. */
   get onLeg(): boolean {
     return this.#survival?.shared === false && this.phase !== 'frozen'
   }

@@ -52,6 +52,9 @@ export interface CallRequest {
   readonly timeout: number
 }
 
+/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
+const PIECE = 65_536
+
 /** Bytes of a request's body that wait for a function that reads it as a stream. */
 const BODY_BUFFER = 65_536
 
@@ -67,6 +70,8 @@ export class Exchange {
   readonly #onPull: () => void
   /** What has come of the body, and nobody has yet. */
   readonly #pieces = new Pieces()
+  /** Bytes of it that the function's stream was given. */
+  #given = 0
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   readonly #timeout: number
   #started = false
@@ -120,8 +125,13 @@ export class Exchange {
     return this.#pieces.length
   }
 
-  /** The same, and those that wait in the function's stream. */
+  /**
+   * The same, and those that wait in the function's stream; as long as the request is not whole and its response has not begun, also those
+   * that the function has read: as a rule it gathers them.
+   */
   get waiting(): number {
+    if (this.#cancelled) return 0
+    if (!this.#bodyEnded && !this.#begun) return this.held + this.#given
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
     return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
@@ -177,7 +187,10 @@ export class Exchange {
     if (this.#handing) return
     this.#handing = true
     try {
-      while (this.#pieces.length > 0) for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      while (this.#pieces.length > 0) {
+        this.#given += this.#pieces.length
+        for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      }
       if (this.#bodyEnded) this.#stream?.close()
     } catch {
       // The function has cancelled the stream: it does not want the rest.
@@ -208,7 +221,7 @@ export class Exchange {
     if (this.#cancelled) return
     const { status, headers, body, length } = fromResponseView(view, this.#head.method)
     if (body !== undefined || length === 0)
-      this.#sink.reply({ status, headers, body: (body as Uint8Array) ?? EMPTY })
+      this.#give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
     else this.#withoutBody({ status, headers, body: undefined, length })
   }
 
@@ -232,7 +245,7 @@ export class Exchange {
       return
     }
     if (out.body instanceof Uint8Array)
-      this.#sink.reply({ status: out.status, headers: out.headers, body: out.body })
+      this.#give({ status: out.status, headers: out.headers, body: out.body })
     else if (out.body === undefined) this.#withoutBody(out)
     else await this.#pipe(out, out.body)
   }
@@ -241,6 +254,22 @@ export class Exchange {
     this.#sink.begin({ status, headers, length })
     this.#begun = true
     this.#sink.end()
+  }
+
+  /** What is there as a whole. A large one goes out in pieces of the function's own memory, as the client takes them. */
+  #give(whole: Whole): void {
+    if (whole.body.length <= PIECE || this.#head.method === 'HEAD') this.#sink.reply(whole)
+    else this.#pour(whole).catch(error => this.#fail(error))
+  }
+
+  async #pour({ status, headers, body }: Whole): Promise<void> {
+    this.#sink.begin({ status, headers, length: body.length })
+    this.#begun = true
+    for (let at = 0; at < body.length && !this.#cancelled; at += PIECE) {
+      const waiting = this.#sink.write(body.subarray(at, at + PIECE))
+      if (waiting !== undefined) await waiting
+    }
+    if (!this.#cancelled) this.#sink.end()
   }
 
   async #pipe(
@@ -289,6 +318,12 @@ export class Exchange {
     }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
   }
+}
+
+interface Whole {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array
 }
 
 /** Written out, because a spread takes ten times as long. */

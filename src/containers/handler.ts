@@ -3,7 +3,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Field, RequestHead, RequestView, ResponseView } from '../http/message.ts'
 import { header } from '../http/message.ts'
-import { concat, plain, utf8 } from '../wire/index.ts'
+import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 /** One level of a log, callable as pino's are: a message, or fields and a message. */
@@ -310,7 +310,7 @@ export function fromResponseView(response: ResponseView, method: string): Functi
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new TypeError('the function gave a body that is neither bytes nor text')
   }
-  const bytes = typeof body === 'string' ? utf8(body) : body && plain(body)
+  const bytes = typeof body === 'string' ? sharedUtf8(body) : body && plain(body)
   return {
     status,
     headers: withoutFraming(headers),
@@ -367,12 +367,15 @@ async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | 
     immediate = setImmediate(() => settle(LATER))
   })
   try {
-    for (;;) {
+    for (let bytes = 0; ; ) {
       const pending = reader.read()
       const chunk: Chunk | typeof LATER = await Promise.race([pending, later])
       if (chunk === LATER) return rejoin(chunks, pending, reader)
       if (chunk.done) return join(chunks)
+      // What is large and in one piece is there already; of everything else no more is asked for than a client takes at once.
+      if (chunks.length > 0 && bytes > AT_ONCE) return rejoin(chunks, pending, reader)
       chunks.push(bytesOf(chunk))
+      bytes += chunks.at(-1)!.length
       // A source that never ends must not hold the response back.
       if (chunks.length === MAX_CHUNKS) return rejoin(chunks, reader.read(), reader)
     }
@@ -385,6 +388,8 @@ async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | 
 }
 
 const MAX_CHUNKS = 16
+/** Bytes of a stream that are taken before its response begins. */
+const AT_ONCE = 65_536
 
 function bytesOf({ value }: Chunk): Uint8Array {
   if (!(value instanceof Uint8Array)) {

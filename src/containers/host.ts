@@ -28,7 +28,7 @@ import { type Recovery, type Retries, recover } from './recovery.ts'
 import { Residents } from './residents.ts'
 import { Roster } from './roster.ts'
 import { type RouteEntry, Routes } from './routes.ts'
-import { goesOn } from './slot.ts'
+import { goesOn, isOfSocket } from './slot.ts'
 import { SlotFiles } from './slot-files.ts'
 
 /** What a container is. */
@@ -218,10 +218,12 @@ export class Host implements ConnectionHost {
     else connection.moveTo(errand)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. @param from whom it comes from, for certain */
+  /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
   take({ envelope, descriptor }: Parcel, from: number): Arrival {
     if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is here')
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
+    if (!isOfSocket(envelope, descriptor))
+      return this.#refuse('descriptor', 'another socket than the gateway has a duplicate of')
     const kin = this.#others.isOf(from, this.functionName)
     if (!kin) forgetClient(envelope)
     return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
@@ -237,7 +239,7 @@ export class Host implements ConnectionHost {
     return this.#connections.find(id) !== undefined
   }
 
-  /** Takes a connection over whose container has died, from the newest checkpoint; otherwise the same. Only gateways ask that. */
+  /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
     const resident = this.#connections.find(hex(session.sessionId))
     // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.

@@ -24,8 +24,11 @@ export const LOAN_BYTES = 1_048_576
 /** Bytes of content that the response to a lent request may have. */
 export const LENT_BYTES = 8_388_608
 
-/** Bytes that a connection may have for its client, not let out by windows yet, when it moves; a busy one has more. */
-export const CARRIED_BYTES = 262_144
+/**
+ * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it moves. With more it counts as busy: what
+ * waits is copied and sealed at every move, and a client that does not read must not make moves dear.
+ */
+export const CARRIED_BYTES = 65_536
 
 /** Bytes of a request that no function has begun with which go along when its connection moves; with more it is served first. */
 export const CARRIED_REQUEST_BYTES = 4_194_304

@@ -39,7 +39,10 @@ export class Residents<C extends Resident> {
     this.#here.set(connection.id, connection)
   }
 
-  /** @param moved to somebody else: what is older than it was here is not taken any more @returns whether it was here */
+  /**
+   * @param moved to somebody else: what is older than it was here is not taken any more @returns whether it
+   * was here
+   */
   remove(connection: C, moved: boolean): boolean {
     const { id, generation } = connection
     if (this.#here.get(id) !== connection) return false

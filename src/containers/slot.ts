@@ -1,6 +1,6 @@
 import type { Session } from '../tls13/index.ts'
 import type { Envelope } from '../transfer/envelope.ts'
-import { ErrnoError, probe } from '../transfer/native/libc.ts'
+import { ErrnoError, type Libc, type Probe, probe } from '../transfer/native/libc.ts'
 import { type SlotExtension, type SlotHeader, slotExtension, slotOf } from '../transfer/slot.ts'
 import type { SlotFile } from '../transfer/slot-file.ts'
 import { countsOf } from '../transfer/socket-counts.ts'
@@ -121,20 +121,40 @@ export class Slot implements Survival {
   }
 }
 
+/** Whether what an envelope says of a slot is said of this socket. True where there is no slot. */
+export function isOfSocket(
+  envelope: Envelope,
+  descriptor: Pick<Descriptor, 'fd'>,
+  native = probe(),
+): boolean {
+  return compares(envelope, native, ({ cookie }, libc) => equal(libc.socketCookie(descriptor.fd), cookie))
+}
+
 /**
- * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what went through that is what the checkpoint
- * knows of. The gateway has looked already, but at what its container had written; this was sealed. True where there is no slot.
+ * Whether an envelope from a checkpoint is how the connection stands: it is of this very socket, and what
+ * went through that is what the checkpoint knows of. The gateway has looked already, but at what its
+ * container had written; this was sealed. True where there is no slot.
  */
-export function goesOn(envelope: Envelope, { fd }: Pick<Descriptor, 'fd'>, native = probe()): boolean {
+export function goesOn(envelope: Envelope, descriptor: Pick<Descriptor, 'fd'>, native = probe()): boolean {
+  return compares(envelope, native, ({ cookie, received, sent }, libc) => {
+    if (!equal(libc.socketCookie(descriptor.fd), cookie)) return false
+    const counts = countsOf(libc, descriptor.fd)
+    return counts?.read === received && counts.written === sent
+  })
+}
+
+/** @returns false where the kernel cannot be asked, or does not say */
+function compares(
+  envelope: Envelope,
+  native: Probe,
+  compare: (slot: SlotExtension, libc: Libc) => boolean,
+): boolean {
   const slot = slotOf(envelope)
   if (slot === undefined) return true
-  if (!native.available) return false
   try {
-    if (!equal(native.libc.socketCookie(fd), slot.cookie)) return false
-    const counts = countsOf(native.libc, fd)
-    return counts?.read === slot.received && counts.written === slot.sent
+    return native.available && compare(slot, native.libc)
   } catch (error) {
-    // No TCP socket, for instance, or a kernel that does not say.
+    // No TCP socket, for instance.
     if (error instanceof ErrnoError) return false
     throw error
   }

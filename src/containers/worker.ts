@@ -5,7 +5,7 @@ import { certificateWithKey, type ServerConfig } from '../tls13/index.ts'
 import { keyLogFile } from '../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
-import type { CourierHandlers } from '../transfer/courier.ts'
+import type { Courier, CourierHandlers } from '../transfer/courier.ts'
 import { hex } from '../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { steadyNow } from './clock.ts'
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier.inCustody, strays.uncaught))
+        courier.tell(from, status(host, courier, strays.uncaught))
         return
       case 'drain':
         host.drain()
@@ -166,7 +166,7 @@ function tlsConfig(
   }
 }
 
-function status(host: Host, inCustody: number, uncaught: number): ControlMessage {
+function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {
   const counters = {
     ...host.counters,
     uncaught,
@@ -174,6 +174,7 @@ function status(host: Host, inCustody: number, uncaught: number): ControlMessage
     connections: host.size,
     keyRing: host.keyRing.size,
     inCustody,
+    carriedBytes,
     heldBytes: host.memory.held,
     shed: host.memory.shed,
     ...memoryCounters(),

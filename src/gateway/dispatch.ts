@@ -17,7 +17,10 @@ export interface Consignment {
   send(target: Peer, settle: (release: Release) => void): void
   /** That container has it. */
   accepted(target: Peer): void
-  /** That container died with it, or says nothing: it may have it or not. Or it says that it had it already ({@link HERE}). */
+  /**
+   * That container died with it, or says nothing: it may have it or not. Or it says that it had it already
+   * ({@link HERE}).
+   */
   lost(target: Peer, reason: string): void
   /** That container did not take it; the next one is asked. */
   refused(target: Peer, release: Release & { readonly state: 'owned' }): void

@@ -90,8 +90,8 @@ interface Entry {
 
 /**
  * Connections that were given away, and of whose sockets the gateway keeps a duplicate, in case that their containers die. It reads and writes
- * none of them. Each container has a file of its own, in which it leaves checkpoints of what it has, and says to whom it gave what it had; see
- * {@link follow}.
+ * none of them. Each container has a file of its own, in which it leaves checkpoints of what it has, and says
+ * to whom it gave what it had; see {@link follow}.
  *
  * A process is dead for us when the supervisor says so: it has been waited for then. None of its threads runs any more, its descriptors are
  * closed, and its keys are gone with its memory: so it neither reads from the socket nor writes to it again, and the kernel's counts stand still.
@@ -286,7 +286,10 @@ export class Duplicates {
     setTimeout(decide, DOUBT).unref()
   }
 
-  /** What can be gone on from, the newest first: what its holder has left, or nothing more than that has gone on from. */
+  /**
+   * What can be gone on from, the newest first: what its holder has left, or nothing more than that has gone
+   * on from.
+   */
   #left({ slot, holder, from }: Entry): Left[] {
     const { file, functionName } = this.#files.get(holder.id) ?? {}
     const left = (file?.checkpoints(slot) ?? []).map(one => ({ ...one, functionName: functionName! }))

@@ -21,11 +21,12 @@ export type Whereabouts =
 const HOPS = 65_536
 
 /**
- * Follows a connection from container to container. Each says in its own file, where no other can write, to whom it gave the connection, and is
- * believed only if the one before has given it to it: so who was never given a connection cannot speak of it, and a lie of one who was is about what it
- * had itself.
+ * Follows a connection from container to container. Each says in its own file, where no other can write, to
+ * whom it gave the connection, and is believed only if the one before has given it to it: so who was never
+ * given a connection cannot speak of it, and a lie of one who was is about what it had itself.
  *
- * @param from the first one, which is certain: the gateway gave the connection to it, or somebody who had it did
+ * @param from the first one, which is certain: the gateway gave the connection to it, or somebody who had it
+ * did
  * @param said what a container says of the connection last; undefined if nothing, or nothing that can be read
  */
 export function follow(from: Holder, said: (id: number) => SlotHeader | undefined): Whereabouts {

@@ -187,8 +187,8 @@ function ticketPsk(
 }
 
 /**
- * Judges a ticket's certificate again: what was good when it was issued may have expired, or its authority may be trusted no more. Where somebody
- * outside judges, there is a handshake to ask in.
+ * Judges a ticket's certificate again: what was good when it was issued may have expired, or its authority
+ * may be trusted no more. Where somebody outside judges, there is a handshake to ask in.
  */
 function isStillTrusted(
   { peerCertificate, peerIntermediates }: TicketContents,

@@ -322,8 +322,8 @@ const common3 = {
 const common = {
   ...common3,
   /**
-   * What the peer showed above its end-entity certificate, DER, so that it can be judged again: nothing, if that and these are more than
-   * {@link CHAIN_BYTES} bytes. They say nothing without it.
+   * What the peer showed above its end-entity certificate, DER, so that it can be judged again: nothing, if
+   * that and these are more than {@link CHAIN_BYTES} bytes. They say nothing without it.
    */
   peerIntermediates: vector(certificateBytes, 0, 2 ** 24 - 1),
 }
@@ -342,7 +342,10 @@ export const SessionStateWithoutChain = select('SessionState', 'role', Role, {
   server: struct('ServerSession', { handshake: ServerHandshake, ...common3 }),
 })
 
-/** Bytes of a peer's certificates, in all, up to which they are kept: in a ticket they have to fit into a ClientHello. */
+/**
+ * Bytes of a peer's certificates, in all, up to which they are kept: in a ticket they have to fit into a
+ * ClientHello.
+ */
 export const CHAIN_BYTES = 8192
 
 /** What is kept of a chain besides its end-entity certificate. */

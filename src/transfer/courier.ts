@@ -103,6 +103,8 @@ export class Courier {
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
 
+  /** Bytes of connections that were sealed to be sent, so far. */
+  carriedBytes = 0
   /** Parcels that wait for a verdict. */
   get inCustody(): number {
     return this.#custody.size
@@ -165,6 +167,7 @@ export class Courier {
       return
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
+    this.carriedBytes += sealed.length
     this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
     const result = this.#channel.send(target, message, descriptors)
     if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)

@@ -64,8 +64,10 @@ export class Custody {
   }
 
   /**
-   * A target offers a session back before it has said that it has it: it has begun to serve it, and another request came at once.
-   * @param session as it is offered now @returns whether that session was frozen for that target; then it is the target's
+   * A target offers a session back before it has said that it has it: it has begun to serve it, and another
+   * request came at once.
+   * @param session as it is offered now @returns whether that session was frozen for that target; then it is
+   * the target's
    */
   concede(target: number, { sessionId, generation }: SealAssociated): boolean {
     for (const [key, frozen] of this.#frozen) {

@@ -25,11 +25,14 @@ import {
 /** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
 export const FORMAT_VERSION = 4
 /**
- * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, and what 4 added to 3 are the `peerIntermediates` of a
- * session; nothing else differs.
+ * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, and what 4 added
+ * to 3 are the `peerIntermediates` of a session; nothing else differs.
  */
 export const OLDEST_VERSION = 2
-/** The highest generation that a container takes: no connection moves that often, and there is room to count on. */
+/**
+ * The highest generation that a container takes: no connection moves that often, and there is room to count
+ * on.
+ */
 export const LAST_GENERATION = 2 ** 31
 /** Bytes of a session id. */
 export const SESSION_ID_LENGTH = 16

@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from 'node:fs'
-import { encode } from '../wire/index.ts'
+import { encode, equal } from '../wire/index.ts'
 import type { Libc } from './native/libc.ts'
 import {
   AREA_LENGTH,
@@ -24,10 +24,12 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The memory that a gateway shares with one container: for each connection whose socket it has a duplicate of a slot, with a header in which the
- * container says what it has done with the connection, and room for two checkpoints, written in turn: one of them is whole at any moment.
+ * The memory that a gateway shares with one container: for each connection whose socket it has a duplicate of
+ * a slot, with a header in which the container says what it has done with the connection, and room for two
+ * checkpoints, written in turn: one of them is whole at any moment.
  *
- * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail, and ends nobody.
+ * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail,
+ * and ends nobody.
  */
 export class SlotFile {
   /** To be given to others; it stays this object's. */
@@ -42,7 +44,8 @@ export class SlotFile {
   }
 
   /**
-   * Makes a file. Memory for headers is taken at once, so that no header fails for want of it; for checkpoints as slots are used, and kept.
+   * Makes a file. Memory for headers is taken at once, so that no header fails for want of it; for
+   * checkpoints as slots are used, and kept.
    * @throws Error the system does not have it
    */
   static create(libc: Libc, slots: number): SlotFile {
@@ -88,8 +91,10 @@ export class SlotFile {
     const bytes = this.#read(0, Math.min(count, this.slots) * HEADER_LENGTH)
     if (bytes === undefined) return
     for (let at = 0; at < bytes.length; at += HEADER_LENGTH) {
-      const slot = at / HEADER_LENGTH
-      if (seemsDone(bytes.subarray(at, at + HEADER_LENGTH), inSlot(slot))) yield slot
+      const over = seemsDone(bytes, at)
+      if (over === undefined) continue
+      const session = inSlot(at / HEADER_LENGTH)
+      if (session !== undefined && equal(over, session)) yield at / HEADER_LENGTH
     }
   }
 

@@ -4,7 +4,6 @@ import {
   decode,
   encode,
   enumeration,
-  equal,
   fixed,
   rest,
   struct,
@@ -24,8 +23,8 @@ export const AREA_LENGTH = 8192
 export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2, offered: 3 })
 
 /**
- * What a container says of a connection that it has or had, in its own file: nobody else but the gateway can read or write that. So a container
- * can speak of what it has been given, and of nothing else.
+ * What a container says of a connection that it has or had, in its own file: nobody else but the gateway can
+ * read or write that. So a container can speak of what it has been given, and of nothing else.
  */
 export const SlotHeader = struct('SlotHeader', {
   state: SlotState,
@@ -57,7 +56,10 @@ export const SOCKET_COOKIE_LENGTH = 8
 export const SlotExtension = struct('SlotExtension', {
   /** The id of the gateway, which has given each container a file. */
   gateway: uint32,
-  /** The socket: `SO_COOKIE`, the same for every descriptor of one socket, and no other socket's until the system starts anew. */
+  /**
+   * The socket: `SO_COOKIE`, the same for every descriptor of one socket, and no other socket's until the
+   * system starts anew.
+   */
   cookie: fixed(SOCKET_COOKIE_LENGTH),
   slot: uint32,
   /** Of the newest checkpoint. */
@@ -67,7 +69,10 @@ export const SlotExtension = struct('SlotExtension', {
   sent: uint64,
 })
 export type SlotExtension = TypeOf<typeof SlotExtension>
-/** The number of that extension. 2 was the one that did not name its socket: such a connection goes on without cover. */
+/**
+ * The number of that extension. 2 was the one that did not name its socket: such a connection goes on without
+ * cover.
+ */
 export const SLOT_EXTENSION = 5
 
 /** What a gateway says of its file when it gives it to a container. */
@@ -87,7 +92,10 @@ export function slotExtension(extension: SlotExtension): Envelope['extensions'][
 /** Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows. */
 const FRAME_LENGTH = 12
 
-/** Where the state and the session of a slot stand in its header, to look at without more ado; see {@link seemsDone}. */
+/**
+ * Where the state and the session of a slot stand in its header, to look at without more ado; see {@link
+ * seemsDone}.
+ */
 const STATE_OFFSET = FRAME_LENGTH
 const SESSION_OFFSET = STATE_OFFSET + 1
 const DONE = 2
@@ -145,8 +153,12 @@ function decoded<T>(
   }
 }
 
-/** A quick look at a header: whether it seems to say that this session is over. */
-export function seemsDone(header: Uint8Array, sessionId: Uint8Array | undefined): boolean {
-  if (header[STATE_OFFSET] !== DONE || sessionId === undefined) return false
-  return equal(header.subarray(SESSION_OFFSET, SESSION_OFFSET + SESSION_ID_LENGTH), sessionId)
+/**
+ * A quick look at many headers.
+ * @param at where one begins in `bytes` @returns the session that is over, as that one seems to say;
+ * undefined if none is
+ */
+export function seemsDone(bytes: Uint8Array, at: number): Uint8Array | undefined {
+  if (bytes[at + STATE_OFFSET] !== DONE) return undefined
+  return bytes.subarray(at + SESSION_OFFSET, at + SESSION_OFFSET + SESSION_ID_LENGTH)
 }

@@ -1,5 +1,5 @@
 import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
-import { concat } from '../wire/index.ts'
+import { takePortion } from '../wire/index.ts'
 import type { Carrier, CarrierHandlers } from './carrier.ts'
 import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
@@ -228,26 +228,11 @@ class ServerCarrier implements SecureCarrier {
   /** Seals what waits, a portion at a time, as the client takes it. */
   #send(): void {
     while (this.#waiting.length > 0 && !this.#below.queued && !this.#over) {
-      this.session.send(this.#portion())
+      // Small pieces together, because each record costs.
+      this.session.send(takePortion(this.#waiting, PORTION))
       this.#flush()
     }
     if (this.#finished && this.#waiting.length === 0) this.#goodbye()
-  }
-
-  /** The next bytes to seal: small pieces together, because each record costs. */
-  #portion(): Uint8Array {
-    const waiting = this.#waiting
-    let count = 0
-    let length = 0
-    while (count < waiting.length && length + waiting[count]!.length <= PORTION)
-      length += waiting[count++]!.length
-    if (count === 0) {
-      const first = waiting[0]!
-      waiting[0] = first.subarray(PORTION)
-      return first.subarray(0, PORTION)
-    }
-    if (count === 1) return waiting.shift()!
-    return concat(...waiting.splice(0, count))
   }
 
   #flush(): void {

@@ -29,6 +29,41 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
+/**
+ * The first of several pieces that are to be handled at once, small ones together; they are gone from the list afterwards.
+ * @param waiting not empty @param most bytes
+ */
+export function takePortion(waiting: Uint8Array[], most: number): Uint8Array {
+  let count = 0
+  let length = 0
+  while (count < waiting.length && length + waiting[count]!.length <= most) length += waiting[count++]!.length
+  if (count === 0) {
+    const first = waiting[0]!
+    waiting[0] = first.subarray(most)
+    return first.subarray(0, most)
+  }
+  if (count === 1) return waiting.shift()!
+  return concat(...waiting.splice(0, count))
+}
+
+/** Characters from which on a text is worth sharing its bytes. */
+const LARGE = 16_384
+const encoded = new Map<string, WeakRef<Uint8Array>>()
+const forgotten = new FinalizationRegistry<string>(text => {
+  if (encoded.get(text)?.deref() === undefined) encoded.delete(text)
+})
+
+/** The bytes of a text in UTF-8: those of a large one are the same for all who need them at the same time, and nobody's to change. */
+export function sharedUtf8(text: string): Uint8Array {
+  if (text.length < LARGE) return utf8(text)
+  const known = encoded.get(text)?.deref()
+  if (known !== undefined) return known
+  const bytes = utf8(text)
+  encoded.set(text, new WeakRef(bytes))
+  forgotten.register(bytes, text)
+  return bytes
+}
+
 /** The same bytes as no Buffer, whose `slice()` shares memory. */
 export function plain(bytes: Uint8Array): Uint8Array {
   if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes

@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, textOf } from '../end-to-end/client.ts'
 import { hotpotato, makeDirectory, Platform } from '../end-to-end/platform.ts'
 
-/** A function that turns against its platform: it wants a second container to have a connection that lives in another one. */
+/**
+ * A function that turns against its platform: it wants a second container to have a connection that lives in
+ * another one.
+ */
 const CONFIG = (road: string) => `
 version: 1
 ${road}
@@ -57,7 +60,10 @@ async function takeOver(sessionId) {
   return JSON.stringify(await Promise.all(answers))
 }
 
-/** Says in every slot that it can write that the connection is its own, is with somebody dead, or is over; then it dies. */
+/**
+ * Says in every slot that it can write that the connection is its own, is with somebody dead, or is over;
+ * then it dies.
+ */
 function lie(sessionId, state) {
   let written = 0
   for (const file of files)

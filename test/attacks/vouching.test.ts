@@ -7,7 +7,10 @@ import { Client, textOf } from '../end-to-end/client.ts'
 import { makeDirectory, Platform } from '../end-to-end/platform.ts'
 import { makeEntity } from '../tls13/io/certificates.ts'
 
-/** A function that turns against its platform: it wants its own clients to pass for those of a function that knows its clients. */
+/**
+ * A function that turns against its platform: it wants its own clients to pass for those of a function that
+ * knows its clients.
+ */
 const CONFIG = `
 version: 1
 functions:

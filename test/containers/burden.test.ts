@@ -67,6 +67,43 @@ describe('uploads that no function has yet', () => {
     expect(at.memory.held).toBeLessThanOrEqual(LIMIT)
   })
 
+  it('that a function gathers', async () => {
+    vi.useRealTimers()
+    const at = host()
+    const ends: string[] = []
+    const fetch = async (request: Request) => {
+      await request.arrayBuffer().catch(() => ends.push('the content broke off'))
+      return new Response('whole')
+    }
+    at.module = { kind: 'fetch', file: 'test', fetch }
+    const clients = [upload(at, 90_000), upload(at, 90_000), upload(at, 90_000)]
+    while (ends.length === 0) await turn()
+    expect([at.memory.shed, at.memory.held, ends.length]).toEqual([1, 180_000, 1])
+    const first = clients.find(({ stream }) => stream.finished)!
+    expect(responses(first.stream.take(), 1)).toMatchObject([{ status: 503 }])
+    for (const { connection } of clients) connection.destroy(new Error('the test is over'))
+  })
+
+  it('not those that a function reads while it answers', async () => {
+    vi.useRealTimers()
+    const at = host()
+    const fetch = (request: Request) => {
+      request.body!.pipeTo(new WritableStream()).catch(() => {})
+      return new Response(new ReadableStream({ start: one => one.enqueue(utf8('begun')) }))
+    }
+    at.module = { kind: 'fetch', file: 'test', fetch }
+    const started: Connection[] = []
+    for (let i = 0; i < 3; i++) {
+      const { connection, stream } = upload(at, 90_000)
+      started.push(connection)
+      while (stream.sent.length === 0) await turn()
+      stream.receive(new Uint8Array(10))
+      while (at.memory.held > 0) await turn()
+    }
+    expect(at.memory.shed).toBe(0)
+    for (const connection of started) connection.destroy(new Error('the test is over'))
+  })
+
   it('over HTTP/2: the streams that hold much, not the connection', () => {
     const at = host(({ path, body }) => ({ status: 200, body: `${path} ${body.length}` }))
     const client = new Talker(false).arrive(at)
@@ -89,11 +126,11 @@ describe('uploads that no function has yet', () => {
 
 describe('output that the client does not take', () => {
   it('ends its connection, for another one', () => {
-    const at = host(() => ({ status: 200, body: new Uint8Array(150_000) }))
+    const at = host(() => ({ status: 200, body: new Uint8Array(65_000) }))
     const reader = freshConnection(at)
     reader.stream.blocked = true
-    reader.stream.receive(utf8(get('/echo')))
-    expect(at.memory.held).toBeGreaterThan(150_000)
+    reader.stream.receive(utf8(get('/echo') + get('/echo')))
+    expect(at.memory.held).toBeGreaterThan(130_000)
     vi.advanceTimersByTime(1000)
     upload(at, 90_000)
     expect(reader.stream.state).toBe('closed')
@@ -102,21 +139,21 @@ describe('output that the client does not take', () => {
   })
 
   it('is not counted any more when it has been taken', () => {
-    const at = host(() => ({ status: 200, body: new Uint8Array(150_000) }))
+    const at = host(() => ({ status: 200, body: new Uint8Array(65_000) }))
     const { stream } = freshConnection(at)
     stream.blocked = true
-    stream.receive(utf8(get('/echo')))
+    stream.receive(utf8(get('/echo') + get('/echo')))
     stream.drain()
     expect(at.memory.held).toBe(0)
   })
 
   it('is still counted when its connection says goodbye', () => {
-    const at = host(() => ({ status: 200, body: new Uint8Array(150_000) }))
+    const at = host(() => ({ status: 200, body: new Uint8Array(65_000) }))
     const { stream } = freshConnection(at)
     stream.blocked = true
-    stream.receive(utf8('GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))
+    stream.receive(utf8(get('/echo') + get('/echo', 'Connection: close\r\n')))
     expect(stream.finished).toBe(true)
-    expect(at.memory.held).toBeGreaterThan(150_000)
+    expect(at.memory.held).toBeGreaterThan(130_000)
     vi.advanceTimersByTime(1000)
     upload(at, 90_000)
     expect(stream.state).toBe('closed')

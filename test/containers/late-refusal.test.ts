@@ -52,13 +52,17 @@ const KINDS: Readonly<Record<string, { readonly fetch: Fetch; readonly body: num
     body: 5,
   },
 }
-const LIMITS = { timers: { 'request-body': 60 }, http: { bodyBytes: 20 } }
+/** Whose client says nothing more must not wait long, and the others not be in a hurry. */
+const limitsOf = (kind: string) => ({
+  timers: { 'request-body': kind === 'content that stops' ? 500 : 60_000 },
+  http: { bodyBytes: 20 },
+})
 
 describe('a refusal after the response has begun ends', () => {
-  it.each(Object.entries(KINDS))('its stream alone: %s', async (_, { fetch, body }) => {
+  it.each(Object.entries(KINDS))('its stream alone: %s', async (kind, { fetch, body }) => {
     const host = hostOf(
       (request, ...rest) => (request.method === 'POST' ? fetch(request, ...rest) : new Response('fine')),
-      LIMITS,
+      limitsOf(kind),
     )
     const client = new Talker(true).arrive(host)
     const id = client.request('/', { open: true })
@@ -84,8 +88,8 @@ describe('a refusal after the response has begun ends', () => {
     expect(host.ends).toEqual([])
   })
 
-  it.each(Object.entries(KINDS))('its HTTP/1.1 connection alone: %s', async (_, { fetch, body }) => {
-    const host = hostOf(fetch, LIMITS)
+  it.each(Object.entries(KINDS))('its HTTP/1.1 connection alone: %s', async (kind, { fetch, body }) => {
+    const host = hostOf(fetch, limitsOf(kind))
     const head = 'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n'
     const { stream } = freshConnection(host, head)
     while (!Buffer.concat(stream.sent).includes('begun')) await turn()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Connection } from '../../src/containers/connection.ts'
 import { recover } from '../../src/containers/recovery.ts'
-import { goesOn } from '../../src/containers/slot.ts'
+import { goesOn, isOfSocket } from '../../src/containers/slot.ts'
 import type { ResponseView } from '../../src/http/message.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
@@ -214,6 +214,12 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
       expect(goesOn(envelope(1, 0), descriptor)).toBe(false)
       expect(goesOn(envelope(0, 1), descriptor)).toBe(false)
       expect(goesOn({ ...envelope(1, 1), extensions: [] }, descriptor)).toBe(true)
+      expect(isOfSocket(envelope(9, 9), descriptor)).toBe(true)
+      for (const other of [
+        file.descriptor,
+        { fd: (pair.client as unknown as { _handle: { fd: number } })._handle.fd },
+      ])
+        expect(isOfSocket(envelope(9, 9), other)).toBe(false)
       pair.accepted.write(new Uint8Array(3))
       expect([goesOn(envelope(0, 0), descriptor), goesOn(envelope(0, 3), descriptor)]).toEqual([false, true])
       expect(goesOn(envelope(0, 3), file.descriptor)).toBe(false)

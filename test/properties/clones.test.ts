@@ -64,8 +64,9 @@ interface Owner {
 }
 
 /**
- * A client, a kernel that counts, the gateway's part as it is, honest containers of one function that move their connection among themselves and die, and
- * containers of another function that never had it and lie: about it, and with everything that honest ones have ever sealed or left.
+ * A client, a kernel that counts, the gateway's part as it is, honest containers of one function that move
+ * their connection among themselves and die, and containers of another function that never had it and lie:
+ * about it, and with everything that honest ones have ever sealed or left.
  */
 class World {
   readonly ledger = new NonceLedger(node)
@@ -272,7 +273,10 @@ class World {
     this.settle()
   }
 
-  /** A liar says something about the connection, knowing all there is to know but keys, and perhaps dies over it. */
+  /**
+   * A liar says something about the connection, knowing all there is to know but keys, and perhaps dies over
+   * it.
+   */
   lie(random: Random): void {
     const liars = [...this.#liars]
     const liar = liars[below(random, liars.length)]!
@@ -296,7 +300,10 @@ class World {
     if (below(random, 4) === 0) vi.advanceTimersByTime(below(random, DOUBT))
   }
 
-  /** Carries bytes to and fro until nobody has any. All that have the connection write to the client, the first reads from it. */
+  /**
+   * Carries bytes to and fro until nobody has any. All that have the connection write to the client, the
+   * first reads from it.
+   */
   settle(): void {
     for (let quiet = false; !quiet; ) {
       quiet = true
@@ -326,7 +333,9 @@ class World {
     }
   }
 
-  /** Nobody has it twice, and nothing has been sealed twice under one nonce, of records and checkpoints alike. */
+  /**
+   * Nobody has it twice, and nothing has been sealed twice under one nonce, of records and checkpoints alike.
+   */
   check(): void {
     expect(this.owners.size).toBeLessThanOrEqual(1)
     const seen = new Set<string>()

@@ -4,7 +4,8 @@ import { FORMAT_VERSION, type Envelope, encodeEnvelope } from '../../src/transfe
 import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * Writes `envelope-v4.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version 4; whoever runs it
+ * Writes `envelope-v4.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
+ * 4; whoever runs it
  * again and gets other bytes has changed the format.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)

@@ -22,8 +22,8 @@ import { heldBy, type Streams, shed } from './shedding.ts'
 import { Tunnel } from './tunnel.ts'
 import { type Waiting, WaitingRequests } from './waiting.ts'
 
-/** Bytes of output beyond which a client that does not take it is not heard any more. */
-const OUTPUT = 262_144
+/** Bytes of output beyond which a client that does not take it is not heard any more: as much as may move. */
+const OUTPUT = CARRIED_BYTES
 
 /** How often the HTTP/2 connection is told the time while streams are open, in milliseconds. */
 const TICK = 1000
@@ -384,7 +384,7 @@ export class Http2 implements Protocol, CallOwner {
     const reachable = this.#waiting.reachable(this.#owner)
     const first = reachable[0]?.[1]
     if (first === undefined) return false
-    const busy = !this.quiet
+    const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
     const waited = steadyNow() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held

@@ -1,3 +1,4 @@
+import type { H2Server } from '../../http/h2/index.ts'
 import type { RequestHead } from '../../http/message.ts'
 import type { AnnouncedRequest } from './call.ts'
 import type { ProtocolOwner } from './protocol.ts'
@@ -13,6 +14,14 @@ export interface Waiting {
 
 /** The requests of one connection that have not been accepted, by stream. */
 export class WaitingRequests extends Map<number, Waiting> {
+  /** Bytes that a move to that function carries to no purpose there, and the next move once more. */
+  ballast(http: Pick<H2Server, 'unsent' | 'withheld'>, functionName: string): number {
+    let bytes = http.unsent
+    for (const [streamId, one] of this)
+      if (one.functionName !== functionName) bytes += http.withheld(streamId)
+    return bytes
+  }
+
   /** Those that are not for a function without a container: such wait for one, if not for ever. */
   reachable({ host, patience }: ProtocolOwner): (readonly [number, Waiting])[] {
     if (this.size === 0) {

@@ -1,3 +1,4 @@
+import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from '../message.ts'
 import {
   answerTo,
@@ -10,6 +11,9 @@ import {
 } from '../serving.ts'
 import type { H1Event } from './server.ts'
 import type { H1Serving } from './serving.ts'
+
+/** Bytes of content that are copied rather than kept until the client takes them. */
+const LARGE = 65_536
 
 export type Announced = Extract<H1Event, { type: 'request' }>
 
@@ -136,7 +140,16 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const owner = this.#owner
-    owner.send(owner.http.reply(response, owner.context.date()))
+    const { status, headers = [], body = EMPTY } = response
+    const content = typeof body === 'string' ? sharedUtf8(body) : body
+    if (content.length <= LARGE) owner.send(owner.http.reply(response, owner.context.date()))
+    else {
+      // The application's own memory, and no copy for each client.
+      const { http } = owner
+      owner.send(http.respond({ status, headers, length: content.length }, owner.context.date()))
+      for (const bytes of http.write(content)) owner.send(bytes)
+      owner.send(http.end())
+    }
     this.#finished()
     owner.responded()
   }

@@ -4,7 +4,7 @@ import { ErrorCode, H2Error, LimitError } from './error.ts'
 import { Malformed, readResponse, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
 import type { Entry } from './hpack-table.ts'
-import { DEFAULT_H2_LIMITS, type H2Limits } from './limits.ts'
+import { CLIENT_H2_LIMITS, type H2Limits } from './limits.ts'
 import { prepare } from './outgoing.ts'
 import { INITIAL_SETTINGS } from './settings.ts'
 import type { H2State } from './state.ts'
@@ -26,7 +26,7 @@ export interface H2RequestHead {
 /** The client's side of an HTTP/2 connection (RFC 9113), without socket or clock. Nothing is ever pushed to it. */
 export class H2Client extends H2Connection {
   /** @param state from another connection's `export`; without it, a new connection */
-  constructor(limits: H2Limits = DEFAULT_H2_LIMITS, state?: H2State) {
+  constructor(limits: H2Limits = CLIENT_H2_LIMITS, state?: H2State) {
     const settings = {
       ...INITIAL_SETTINGS,
       enablePush: false,

@@ -1,4 +1,4 @@
-import { EMPTY, utf8 } from '../../wire/index.ts'
+import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
 import { parseHost, splitPath } from '../h1/target.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
@@ -16,6 +16,9 @@ import { expiryProblem, HttpTimers } from '../timers.ts'
 import { ErrorCode } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { H2Serving } from './serving.ts'
+
+/** Bytes of content that are copied rather than kept until the client takes them. */
+const LARGE = 65_536
 
 export type Announced = Extract<H2Event, { type: 'request' }>
 
@@ -180,8 +183,20 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   reply(response: ResponseView): void {
     if (this.#over) return
     const { http, context } = this.#owner
-    http.reply(this.#announced.streamId, withLength(response, this.method), context.date())
-    this.#finish()
+    const { streamId } = this.#announced
+    const whole = withLength(response, this.method)
+    const { body } = whole
+    if (!(body instanceof Uint8Array) || body.length <= LARGE || this.method === 'HEAD') {
+      http.reply(streamId, whole, context.date())
+      this.#finish()
+      return
+    }
+    // In pieces of the application's own memory, as the client's windows open.
+    http.respond(streamId, whole, context.date(), body.length)
+    this.#timers.stop('handler')
+    this.#waiting.push(body)
+    this.#ending = { trailers: undefined }
+    this.#go()
   }
 
   begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
@@ -301,7 +316,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     const fault = { ...what, answerable: http.answerable(streamId) }
     const answer = answerTo(fault, context.handlers, ordinary)
     this.gone(new Error(fault.reason))
-    if (!fault.answerable) http.reset(streamId, ErrorCode.INTERNAL_ERROR)
+    if (!fault.answerable)
+      http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
     else {
       try {
         http.reply(streamId, withLength(answer, this.method), context.date())
@@ -338,7 +354,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 function withLength(response: ResponseView, method: string): ResponseView {
   const { status, headers = [], body } = response
   if (status === 204 || status === 304) return response
-  const content = typeof body === 'string' ? utf8(body) : (body ?? EMPTY)
+  const content = typeof body === 'string' ? sharedUtf8(body) : (body ?? EMPTY)
   // To HEAD an absent body says nothing: the application may not know.
   if (body === undefined && method === 'HEAD') return response
   return { status, headers: lengthFirst(headers, content.length), body: content }

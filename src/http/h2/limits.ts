@@ -47,8 +47,8 @@ export const DEFAULT_H2_LIMITS: H2Limits = {
   headerListSize: 32_768,
   headerBlockBytes: 32_768,
   continuations: 8,
-  queuedBytes: 1_048_576,
-  outputBytes: 262_144,
+  queuedBytes: 65_536,
+  outputBytes: 65_536,
   settingsTimeout: 10_000,
   stallTimeout: 60_000,
   budgets: {
@@ -57,6 +57,9 @@ export const DEFAULT_H2_LIMITS: H2Limits = {
     empty: { burst: 10_000, perSecond: 1000 },
   },
 }
+
+/** The same for a client, whose own content it is that waits. */
+export const CLIENT_H2_LIMITS: H2Limits = { ...DEFAULT_H2_LIMITS, queuedBytes: 1_048_576 }
 
 /**
  * The limits where a request's head may have so many bytes over HTTP/1: twice as many as it is counted here, with 32 more for each field.

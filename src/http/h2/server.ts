@@ -79,11 +79,12 @@ export class H2Server extends H2Connection {
    * Sends a response's head: any number of 1xx, then the final one. After that, {@link write} and {@link end}.
    * A stream that the client has reset swallows all of it.
    * @param now milliseconds since 1970, for Date; without it no Date is added
+   * @param whole bytes of content that will follow, if they are known: a Content-Length has to say the same
    * @throws TypeError for a head that must not be sent; then another one may be tried
    */
-  respond(streamId: number, head: H2ResponseHead, now?: number): void {
+  respond(streamId: number, head: H2ResponseHead, now?: number, whole?: number): void {
     const stream = this.streams.get(streamId)
-    if (stream !== undefined) this.#respond(stream, head, now, undefined)
+    if (stream !== undefined) this.#respond(stream, head, now, whole)
   }
 
   /**

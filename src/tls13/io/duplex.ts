@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { concat, plain } from '../../wire/index.ts'
+import { plain, takePortion } from '../../wire/index.ts'
 import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
 import { keyLogLine } from '../key-log.ts'
 import type { Answer } from '../question.ts'
@@ -204,12 +204,12 @@ export class TlsDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#begin(callback, () => this.#send(plain(chunk)))
+    this.#begin(callback, () => this.#send([plain(chunk)]))
   }
 
   /** Small writes that have gathered share records. */
   override _writev(chunks: { chunk: Uint8Array }[], callback: Callback): void {
-    this.#begin(callback, () => this.#send(concat(...chunks.map(one => one.chunk))))
+    this.#begin(callback, () => this.#send(chunks.map(one => plain(one.chunk))))
   }
 
   override _final(callback: Callback): void {
@@ -237,10 +237,7 @@ export class TlsDuplex extends Duplex {
     callback(error)
   }
 
-  /**
-   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2), if the peer can still get one: what it has got is not all.
-   * @param error for listeners of `error`; none unless told
-   */
+  /** Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2). @param error for listeners of `error` */
   abort(error?: Error): void {
     if (this.destroyed) return
     try {
@@ -282,12 +279,13 @@ export class TlsDuplex extends Duplex {
     }
   }
 
-  #send(data: Uint8Array): void {
-    for (let at = 0; at < data.length; at += WRITE_SIZE) {
-      this.#session.send(data.subarray(at, at + WRITE_SIZE))
+  #send(pieces: Uint8Array[]): void {
+    while (pieces.length > 0) {
+      const portion = takePortion(pieces, WRITE_SIZE)
+      if (portion.length > 0) this.#session.send(portion)
       this.#flush()
       if (this.#stream.writableNeedDrain) {
-        this.#waiting = () => this.#send(data.subarray(at + WRITE_SIZE))
+        this.#waiting = () => this.#send(pieces)
         return
       }
     }

@@ -39,7 +39,10 @@ export interface Libc {
   setBuffers(fd: number, bytes: number): void
   /** What kind of stream a descriptor is. Throws an {@link ErrnoError}: `ENOTSOCK` for a file. */
   domainOf(fd: number): 'tcp' | 'unix' | 'other'
-  /** The kernel's number of a socket, 8 bytes: the same for each of its descriptors, and no other socket's. Throws an {@link ErrnoError}. */
+  /**
+   * The kernel's number of a socket, 8 bytes: the same for each of its descriptors, and no other socket's.
+   * Throws an {@link ErrnoError}.
+   */
   socketCookie(fd: number): Uint8Array
   /** What the kernel has counted on a TCP socket. Throws an {@link ErrnoError}, also where it counts too little. */
   tcpCounts(fd: number): TcpCounts

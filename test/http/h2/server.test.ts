@@ -207,7 +207,7 @@ describe('responses', () => {
 
 describe('flow control', () => {
   test('queues, asks to wait, and goes on', () => {
-    const server = greeted({ queuedBytes: 1000 })
+    const server = greeted({ queuedBytes: 1000, outputBytes: 262_144 })
     feed(server, headers(1, GET))
     server.respond(1, { status: 200 })
     const content = new Uint8Array(70_000).map((_, i) => i)
