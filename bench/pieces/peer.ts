@@ -48,7 +48,7 @@ async function send({ port, serverName, authority }: Destination, { kind, bytes 
   const closed = new Promise(resolve => socket.once('close', resolve))
   socket.write(concat(...session.takeOutput()))
   await connected
-  const content = concat(...Array.from({ length: Math.min(pieces, 100_000) }, () => load.piece))
+  const content = Buffer.concat(Array.from({ length: Math.min(pieces, 100_000) }, () => load.piece))
   session.send(load.head)
   for (let left = pieces; left > 0; ) {
     const some = Math.min(left, 100_000)
@@ -60,7 +60,7 @@ async function send({ port, serverName, authority }: Destination, { kind, bytes 
   session.send(load.tail(pieces))
   // The server may close before it has read everything.
   socket.on('error', () => {})
-  socket.write(concat(...session.takeOutput()))
+  socket.write(Buffer.concat(session.takeOutput()))
   await closed
   return { say: 'sent', answered }
 }

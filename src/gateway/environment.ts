@@ -13,6 +13,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'TZ',
   'TMPDIR',
   'LD_LIBRARY_PATH',
+  'LD_PRELOAD',
   'NODE_OPTIONS',
   'NODE_EXTRA_CA_CERTS',
   'NODE_V8_COVERAGE',
@@ -28,6 +29,6 @@ const NAMES: ReadonlySet<string> = new Set([
 /** The part of an environment that a gateway or a container is started with. */
 export function inherited(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => NAMES.has(name) || name.startsWith('LC_')),
+    Object.entries(environment).filter(([name]) => NAMES.has(name) || /^(LC|FAKETIME)_/.test(name)),
   )
 }

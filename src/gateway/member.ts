@@ -110,7 +110,8 @@ function start(
     stdio: [...stdio, ...descriptors],
     serialization: 'json',
   })
-  const pipe = child.stdio[DESCRIPTORS.settings] as Writable | null | undefined
+  // There are no pipes if no process could be started.
+  const pipe = child.stdio?.[DESCRIPTORS.settings] as Writable | null | undefined
   // One that has ended before it read them is started again like any other.
   pipe?.on('error', () => {})
   pipe?.end(JSON.stringify(told), () => pipe.destroy())

@@ -9,8 +9,8 @@ export class Replica {
   readonly life: LifeCycle
   /** The process that fills it now. */
   member: Member | undefined
-  /** One of its processes did not become ready in time: nobody waits for it any more. */
-  overdue = false
+  /** One of its processes was ready, or had its time to become so: the start does not wait for it any more. */
+  settled = false
   /** What will start the next one. */
   restart: NodeJS.Timeout | undefined
 

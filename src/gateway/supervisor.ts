@@ -256,8 +256,7 @@ export class Supervisor {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const late = (): void => settle(new Error(`${replica.name} is not ready in time`))
-      const timer = setTimeout(late, START_TIMEOUT)
+      const timer = setTimeout(() => settle(new Error(`${replica.name} is not ready in time`)), START_TIMEOUT)
       this.#expected.set(replica, settle)
     })
   }
@@ -356,6 +355,7 @@ export class Supervisor {
     this.#processes.introduce(member, { id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
     replica.life.ready(performance.now())
+    replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
     this.#expected.get(replica)?.()
     this.#checkStarted()
@@ -405,15 +405,14 @@ export class Supervisor {
       if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
       const { pid } = member.child
       this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
-      replica.overdue = true
+      replica.settled = true
       member.child.kill('SIGKILL')
     }
     this.#checkStarted()
   }
 
   #checkStarted(): void {
-    if (this.#started === undefined) return
-    if ([...this.#replicas].some(({ ready, overdue }) => !ready && !overdue)) return
+    if (this.#started === undefined || [...this.#replicas].some(({ settled }) => !settled)) return
     this.#started.resolve()
     this.#started = undefined
   }
@@ -421,6 +420,7 @@ export class Supervisor {
   #failed(replica: Replica, reason: string): void {
     this.#options.log.error(`${replica.name} cannot start: ${reason}`)
     this.#expected.get(replica)?.(new Error(reason))
+    if (replica.settled) return
     this.#started?.reject(new Error(reason))
     this.#started = undefined
   }
@@ -440,7 +440,7 @@ export class Supervisor {
       return
     }
     this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
-    if (failure === undefined && !replica.overdue)
+    if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
     replica.restart = setTimeout(() => {
       life.started()

@@ -8,17 +8,30 @@ liveness: { periodSeconds: 0.5, failureSeconds: 20, startSeconds: 12 }
 functions:
   echo: {}
   stuck: { handler: ./stuck.mjs }
+  brief: { handler: ./brief.mjs }
 `
 const STUCK = `
 setInterval(() => {}, 1000)
 await new Promise(() => {})
 export default () => new Response('never')
 `
+/** Ends as soon as it has said that it is ready. */
+const BRIEF = `
+import { pathToFileURL } from 'node:url'
+const { Courier } = await import(new URL('../transfer/courier.js', pathToFileURL(process.argv[1])).href)
+const { tell } = Courier.prototype
+Courier.prototype.tell = function (to, message, ...more) {
+  if (message.kind === 'ready') setTimeout(() => process.exit(1), 100)
+  return tell.call(this, to, message, ...more)
+}
+export default () => new Response('brief')
+`
 let platform: Platform
 
 beforeAll(async () => {
-  const certificates = ['echo', 'stuck'].map(name => ({ name, hosts: [`${name}.local`] }))
-  platform = await Platform.start({ config: CONFIG, files: { 'stuck.mjs': STUCK }, certificates })
+  const certificates = ['echo', 'stuck', 'brief'].map(name => ({ name, hosts: [`${name}.local`] }))
+  const files = { 'stuck.mjs': STUCK, 'brief.mjs': BRIEF }
+  platform = await Platform.start({ config: CONFIG, files, certificates })
 })
 afterAll(() => platform?.stop())
 
@@ -29,4 +42,9 @@ it('a container that does not become ready is ended and counted, and the others 
   expect(status).toBe(200)
   expect((await platform.member('stuck-1')).ready).toBe(false)
   await platform.until('stuck-1', ({ restarts }) => restarts > 0)
+})
+
+it('a container that ends again and again while the others start does not keep them from it', async () => {
+  expect((await platform.member('brief-1')).restarts).toBeGreaterThan(0)
+  expect(platform.log).toContain('brief-1 ended; it is started again')
 })

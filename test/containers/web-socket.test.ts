@@ -381,6 +381,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     client.flush()
     expect(host.offers).toEqual([])
     tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
+    await vi.waitFor(() => expect(host.offers).toHaveLength(1))
     client.move(new FakeHost(), await host.offers[0]!.frozen)
     expect(client.answer(held).status).toBe(200)
     client.http.end(id)

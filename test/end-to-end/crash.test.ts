@@ -29,6 +29,7 @@ export default async request => {
   const query = new URL(request.url).searchParams
   const body = await request.text()
   if (query.has('id')) appendFileSync(ledger, query.get('id') + '\\n')
+  if (query.has('loop')) for (;;);
   if (query.has('crash')) process.kill(process.pid, 'SIGKILL')
   if (query.has('wait')) await forever
   if (query.has('sleep')) await new Promise(resolve => setTimeout(resolve, Number(query.get('sleep'))))
@@ -239,6 +240,13 @@ describe('a container hangs', () => {
     const { client, first } = await settled()
     const { pid } = await platform.member(first.container!)
     process.kill(pid!, 'SIGSTOP')
+    await goesOn(client, first)
+  })
+
+  it('in a loop of its function without an end: it is found as well, and told apart from a busy one', async () => {
+    const { client, first } = await settled()
+    const answer = await client.request('/echo?loop', { body: utf8('not begun again') })
+    expect(answer.status).toBe(503)
     await goesOn(client, first)
   })
 })

@@ -6,7 +6,7 @@ import type { Field, ResponseView } from '../../src/http/message.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
 /** In the place of `H1Server` where the suite runs through moves, as `moving-session.ts` is in that of `Session`. */
-export class H1Server {
+export class H1Server implements Pick<Real, keyof Real> {
   #real: Real
   readonly #limits: H1Limits
   /** A request has been announced to the owner, who does not expect to hear of it again. */
@@ -81,6 +81,9 @@ export class H1Server {
   }
   get idle(): boolean {
     return this.#do(real => real.idle)
+  }
+  get withdrawable(): boolean {
+    return this.#do(real => real.withdrawable)
   }
   get answerable(): boolean {
     return this.#do(real => real.answerable)

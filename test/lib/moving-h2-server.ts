@@ -4,11 +4,11 @@ import type { H2Event } from '../../src/http/h2/event.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../../src/http/h2/limits.ts'
 import { type H2ResponseHead, H2Server as Real } from '../../src/http/h2/server.ts'
 import { type H2State, h2State } from '../../src/http/h2/state.ts'
-import type { Field, ResponseView } from '../../src/http/message.ts'
+import type { Field } from '../../src/http/message.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
 /** In the place of `H2Server` where the suite runs through moves, as `moving-session.ts` is in that of `Session`. */
-export class H2Server {
+export class H2Server implements Pick<Real, keyof Real> {
   /** How often any of them has moved. */
   static moves = 0
   #real: Real
@@ -96,6 +96,18 @@ export class H2Server {
   get untaken(): number {
     return this.#do(real => real.untaken)
   }
+  get held(): number {
+    return this.#do(real => real.held)
+  }
+  withheld(streamId: number): number {
+    return this.#do(real => real.withheld(streamId))
+  }
+  shed(most: number): number[] {
+    return this.#do(real => real.shed(most))
+  }
+  calm(reason: string): void {
+    this.#do(real => real.calm(reason))
+  }
   answerable(streamId: number): boolean {
     return this.#do(real => real.answerable(streamId))
   }
@@ -115,8 +127,8 @@ export class H2Server {
     if (event !== undefined) this.#events.push(event)
     return this.#real.input
   }
-  respond(streamId: number, head: H2ResponseHead, now?: number): void {
-    this.#do(real => real.respond(streamId, head, now))
+  respond(...response: Parameters<Real['respond']>): void {
+    this.#do(real => real.respond(...response))
   }
   write(streamId: number, data: Uint8Array): number {
     return this.#do(real => real.write(streamId, data))
@@ -124,8 +136,8 @@ export class H2Server {
   end(streamId: number, trailers?: readonly Field[]): void {
     this.#do(real => real.end(streamId, trailers))
   }
-  reply(streamId: number, response: ResponseView, now?: number): void {
-    this.#do(real => real.reply(streamId, response, now))
+  reply(...response: Parameters<Real['reply']>): void {
+    this.#do(real => real.reply(...response))
   }
   shutdown(): void {
     this.#do(real => real.shutdown())

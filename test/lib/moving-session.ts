@@ -11,7 +11,7 @@ import { decode, encode } from '../../src/wire/index.ts'
  * bytes and goes on as another object. A test that passes with the one and not with the other has found state that does
  * not travel.
  */
-export class Session {
+export class Session implements Pick<Real, keyof Real> {
   /** Moves so far, in this process. */
   static moves = 0
   #real: Real
