@@ -57,7 +57,7 @@ describe('a platform starts and moves a connection', () => {
     ['what process.binding gives', ['refusal'], 'process.binding refused: No such binding: stream_wrap'],
     ['the state of its streams', ['state'], 'raw handles do not work: what was read came out different'],
   ])('by public sockets without %s', async (_, what, reason) => {
-    expect(await moved(without(...what))).toContain(
+    expect(await moved({ ...without(...what), HOTPOTATO_CARRIER: 'fd' })).toContain(
       `note: connections are carried by public sockets, which is slower (${reason})\n`,
     )
   })
@@ -83,6 +83,13 @@ describe('a platform says in one line why it cannot run', () => {
     expect(await refusal(without('handle', 'binding'))).toEqual([
       `Node ${process.version} cannot move connections: net.Socket takes no handle`,
     ])
+  })
+
+  it('when connections are to be relayed, which public sockets cannot do', async () => {
+    const said = await refusal({ ...without('binding'), HOTPOTATO_CARRIER: 'relay' })
+    expect(said.at(-1)).toContain(
+      'carrier: relay needs raw streams, which do not work here: raw streams: no process.binding',
+    )
   })
 
   it('when no port can be bound for another process', async () => {
