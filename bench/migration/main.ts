@@ -1,17 +1,11 @@
-import { pinnable } from './lib/environment.ts'
-import type { Skipped } from './lib/measurement.ts'
-import { type Plan, type Run, runBench } from './lib/run.ts'
-import { Cast } from './migration/cast.ts'
-import { type Asked, ask, OPTIONS, openScene } from './migration/parameters.ts'
-import { format } from './migration/print.ts'
-import {
-  goalsOf,
-  type MigrationDetails,
-  measurementsOf,
-  PUBLISHED_TABLE,
-  sceneResult,
-} from './migration/result.ts'
-import type { RoundSize, RowName, Task } from './migration/rows.ts'
+import { pinnable } from '../harness/environment.ts'
+import type { Skipped } from '../harness/measurement.ts'
+import { type Plan, type Run, runBench } from '../harness/run.ts'
+import { Cast } from './cast.ts'
+import { type Asked, ask, OPTIONS, openScene } from './parameters.ts'
+import { format } from './print.ts'
+import { goalsOf, type MigrationDetails, measurementsOf, PUBLISHED_TABLE, sceneResult } from './result.ts'
+import type { RoundSize, RowName, Task } from './rows.ts'
 
 /** What a run consists of. */
 interface MigrationPlan extends Plan {
