@@ -82,7 +82,8 @@ export class Relayed implements Holder {
     if (this.#closed || this.#client.state !== 'open') return false
     this.guard.run(() => {
       this.#relay?.forget()
-      if (this.weigh() > RESIDUE)
+      // What waits for the container is one read at most, and no fault of the client.
+      if (this.#client.unsent > RESIDUE)
         this.close({ kind: 'broken', reason: 'it has held most for longest of gateway.limits.memoryBytes' })
     })
     return true
