@@ -1,8 +1,8 @@
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { obey, report, roleOf } from '../lib/child.ts'
-import { FIRST } from '../lib/pool.ts'
 import { Client } from '../migration/client.ts'
 import { call } from '../migration/wanderer.ts'
+import { obey, report, roleOf } from '../rig/child.ts'
+import { FIRST } from '../rig/pool.ts'
 import type { AskerOrder, AskerReport, Role } from './rows.ts'
 
 /** Asks one request after the other on one connection, as bench:migration does. A process of its own. */

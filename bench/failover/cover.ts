@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '../lib/child.ts'
-import { cpuTime } from '../lib/cpu.ts'
-import { Pool } from '../lib/pool.ts'
-import type { Preparation } from '../lib/prepare.ts'
-import { BenchError } from '../lib/run.ts'
-import { Series } from '../lib/stats.ts'
+import { BenchError } from '../harness/run.ts'
+import { Series } from '../harness/stats.ts'
+import { Child } from '../rig/child.ts'
+import { cpuTime } from '../rig/cpu.ts'
+import { Pool } from '../rig/pool.ts'
+import type { Preparation } from '../tamper/prepare.ts'
 import { type AskerOrder, type AskerReport, ROADS, type RoadName, type Role } from './rows.ts'
 
 const ASKER = fileURLToPath(new URL('./asker.js', import.meta.url))
-const HANDLER = fileURLToPath(new URL('../functions/twice-raw.js', import.meta.url))
+const HANDLER = fileURLToPath(new URL('../rig/functions/twice-raw.js', import.meta.url))
 
 /** How a connection can be covered against the death of its container, or not. */
 export const COVERS = {

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { obey, report, roleOf } from '../lib/child.ts'
-import { type Answer, type Destination, KeepAlive, Lost } from '../lib/keep-alive.ts'
+import { obey, report, roleOf } from '../rig/child.ts'
+import { type Answer, type Destination, KeepAlive, Lost } from '../rig/keep-alive.ts'
 import type { Order, Report, Role } from './rows.ts'
 
 /** Milliseconds after which a connection that was not answered anew ends the bench. */

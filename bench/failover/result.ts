@@ -1,7 +1,7 @@
-import { type GoalResult, goal } from '../lib/goal.ts'
-import { figuresOf, type Measurement, timesOf } from '../lib/measurement.ts'
-import { acrossRounds, Series } from '../lib/stats.ts'
-import { figure, table } from '../lib/table.ts'
+import { type GoalResult, goal } from '../harness/goal.ts'
+import { figuresOf, type Measurement, timesOf } from '../harness/measurement.ts'
+import { acrossRounds, Series } from '../harness/stats.ts'
+import { figure, table } from '../harness/table.ts'
 import { COVERS, type Cover, type CoverName } from './cover.ts'
 import { type Moment, ROADS, type RoadName } from './rows.ts'
 

@@ -1,4 +1,4 @@
-import type { Destination } from '../lib/keep-alive.ts'
+import type { Destination } from '../rig/keep-alive.ts'
 
 /** When a container is killed: while its connections are idle, or by the function that has been asked and has not answered. */
 export type Moment = 'idle' | 'unanswered'

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '../lib/child.ts'
-import { Pool } from '../lib/pool.ts'
-import { BenchError } from '../lib/run.ts'
+import { BenchError } from '../harness/run.ts'
+import { Child } from '../rig/child.ts'
+import { Pool } from '../rig/pool.ts'
 import { type Moment, type Order, type Report, ROADS, type Road, type RoadName, type Role } from './rows.ts'
 
 const CLIENT = fileURLToPath(new URL('./peer.js', import.meta.url))
-const HANDLER = fileURLToPath(new URL('../functions/crashing-raw.js', import.meta.url))
+const HANDLER = fileURLToPath(new URL('../rig/functions/crashing-raw.js', import.meta.url))
 /** Containers that die leave their keys behind for a while; this bench makes many of them. */
 const TICKETS = { lifetimeSeconds: 60, rotationSeconds: 30 }
 

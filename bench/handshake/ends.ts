@@ -16,7 +16,7 @@ import {
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
-import { said } from '../lib/lie.ts'
+import { said } from '../tamper/lie.ts'
 import { ANSWER, GROUP, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
 
 /** What resumes a connection: a ticket of ours, or a session of Node's. */

@@ -1,4 +1,4 @@
-import { obey, report, roleOf } from '../lib/child.ts'
+import { obey, report, roleOf } from '../rig/child.ts'
 import { listen, type Ticket, type Visitor, visitor } from './ends.ts'
 import { CONCURRENCY, type Order, type Report, type Role } from './rows.ts'
 

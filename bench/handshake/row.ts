@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '../lib/child.ts'
-import type { Identity } from '../lib/identity.ts'
-import type { Placement } from '../lib/placement.ts'
+import { Child } from '../rig/child.ts'
+import type { Identity } from '../rig/identity.ts'
+import type { Placement } from '../rig/placement.ts'
 import { KINDS, type Kind, type Order, type Report, type Role, type Side, type Stack } from './rows.ts'
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))

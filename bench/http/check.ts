@@ -1,7 +1,7 @@
 import { get } from 'node:http'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { get as getSecurely } from 'node:https'
-import { BenchError } from '../lib/run.ts'
+import { BenchError } from '../harness/run.ts'
 import { CONTENT, isHttp2, isSecure, type Protocol, SERVER_NAME } from './rows.ts'
 
 /** Milliseconds for an answer. */

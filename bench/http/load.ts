@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { BenchError } from '../lib/run.ts'
+import { BenchError } from '../harness/run.ts'
 import { originOf } from './check.ts'
 import { isHttp2, type Protocol, type Tool } from './rows.ts'
 

@@ -1,8 +1,8 @@
-import { type GoalResult, goal, goalLines } from '../lib/goal.ts'
-import { figuresOf, type Measurement } from '../lib/measurement.ts'
-import type { BenchResult } from '../lib/run.ts'
-import { acrossRounds, median, round } from '../lib/stats.ts'
-import { figure, ratioText, table } from '../lib/table.ts'
+import { type GoalResult, goal, goalLines } from '../harness/goal.ts'
+import { figuresOf, type Measurement } from '../harness/measurement.ts'
+import type { BenchResult } from '../harness/run.ts'
+import { acrossRounds, median, round } from '../harness/stats.ts'
+import { figure, ratioText, table } from '../harness/table.ts'
 import { isHttp2, type Protocol, type ServerKind } from './rows.ts'
 
 /** What was measured of one server, round by round. */

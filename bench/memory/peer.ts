@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
-import { obey, report, roleOf } from '../lib/child.ts'
+import { obey, report, roleOf } from '../rig/child.ts'
 import { MESSAGE, type Memory, type Order, type Report, type Role, SERVER_NAME } from './rows.ts'
 import { listen } from './servers.ts'
 

@@ -13,7 +13,7 @@ import {
 import { createServer } from '../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
-import { said } from '../lib/lie.ts'
+import { said } from '../tamper/lie.ts'
 import type { Stack } from './rows.ts'
 
 interface Pem {

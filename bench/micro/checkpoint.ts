@@ -16,7 +16,7 @@ import { type Libc, probe } from '../../src/transfer/native/libc.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { EMPTY } from '../../src/wire/index.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
 
 const HOST = 'echo.local'
 const SLOTS = 16_384

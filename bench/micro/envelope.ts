@@ -5,8 +5,8 @@ import { makeCertificates } from '../../certs/authority.ts'
 import { loadCertificate } from '../../certs/load.ts'
 import type { CryptoProvider } from '../../src/tls13/index.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
-import { Mover } from '../lib/mover.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
+import { Mover } from '../rig/mover.ts'
 import { PROVIDERS } from './providers.ts'
 
 /** What do the parts of a move cost, each alone: encode, decode, seal, open, and a session out of and into its objects? */

@@ -1,6 +1,6 @@
 import { H1Server } from '../../src/http/h1/index.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
 
 /** What does it cost to read the head of a request, and to answer it? */
 const REQUESTS = {

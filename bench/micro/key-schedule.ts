@@ -8,7 +8,7 @@ import {
   walk,
 } from '../../src/tls13/key-schedule.ts'
 import { EMPTY, fromHex, hex } from '../../src/wire/index.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
 import { PROVIDERS, suiteNamed } from './providers.ts'
 
 /** What does the key schedule of RFC 8446, Section 7.1, cost: one HKDF-Expand-Label, one direction's keys, a whole handshake? */

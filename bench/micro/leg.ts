@@ -11,8 +11,8 @@ import { verifier } from '../../src/tls13/io/verify.ts'
 import { encodeCheckpoint } from '../../src/transfer/checkpoint.ts'
 import { checkpointRecords } from '../../src/transfer/leg.ts'
 import { equal } from '../../src/wire/index.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
-import { Mover } from '../lib/mover.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
+import { Mover } from '../rig/mover.ts'
 
 const SPANS = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
 const CONTEXT = { sessionId: new Uint8Array(16), generation: 1, received: 1000 }

@@ -1,7 +1,7 @@
 import { ContentType } from '../../src/tls13/index.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { equal } from '../../src/wire/index.ts'
-import { insist, type MicroCase, micro } from '../lib/micro.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
 import { PROVIDERS, suiteNamed } from './providers.ts'
 
 /** What does it cost to seal and to open one record, by size, cipher suite and provider? */

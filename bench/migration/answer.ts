@@ -1,7 +1,7 @@
 import { H1Client, type H1ClientEvent } from '../../src/http/h1/index.ts'
 import { header } from '../../src/http/message.ts'
 import { concat, equal } from '../../src/wire/index.ts'
-import { BenchError } from '../lib/run.ts'
+import { BenchError } from '../harness/run.ts'
 
 /** Bytes of a request's body unless told. */
 export const BODY = 100

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { identityOf, type Labels, type Unit } from '../lib/measurement.ts'
-import { BenchError } from '../lib/run.ts'
-import { Series } from '../lib/stats.ts'
+import { identityOf, type Labels, type Unit } from '../harness/measurement.ts'
+import { BenchError } from '../harness/run.ts'
+import { Series } from '../harness/stats.ts'
 import type { Circumstances, Order, Report, RowName, SceneFacts, SceneOptions, Task } from './rows.ts'
 
 /** One thing that a scene has measured, round by round. */

@@ -1,4 +1,3 @@
-import { connect } from 'node:net'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import {
@@ -7,14 +6,12 @@ import {
   type ResumptionTicket,
   Session,
 } from '../../src/tls13/index.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/stream.ts'
 import { concat } from '../../src/wire/index.ts'
 import { bodyOf, checkAnswer, type Expectation, isWhole, lengthOf, WrongAnswer } from './answer.ts'
+import { Line } from './line.ts'
 import { RecordMeter } from './record-meter.ts'
 import type { Suite } from './rows.ts'
-
-/** Milliseconds after which an answer counts as lost. */
-const PATIENCE = 10_000
 
 /** Where a client connects to, and as whom. */
 export interface ClientOptions {
@@ -45,43 +42,22 @@ export interface Call {
  * the first, to know how long it is, and counts the others by their headers.
  */
 export class Client {
-  readonly #stream: ByteStream
-  readonly #session: Session
+  readonly #line: Line
   readonly #serverName: string
   readonly #meter = new RecordMeter()
-  #wake: (() => void) | undefined
-  #failure: Error | undefined
-  #arrivedAt = 0
   #plaintext: Uint8Array[] = []
   #resumed: boolean | undefined
   #earlyTaken: boolean | undefined
-  /** Answers that have come and are not opened yet: see {@link request}. */
-  #waiting: ((arrivedAt: number) => void) | undefined
   /** The newest ticket that the server has sent. */
   ticket: ResumptionTicket | undefined
 
   private constructor(stream: ByteStream, session: Session, serverName: string) {
-    this.#stream = stream
-    this.#session = session
+    this.#line = new Line(stream, session, bytes => this.#meter.push(bytes))
     this.#serverName = serverName
-    const failed = (error: Error): void => {
-      this.#failure ??= error
-      this.#wake?.()
-    }
-    stream.read({
-      bytes: view => {
-        this.#arrivedAt = performance.now()
-        this.#meter.push(view.slice())
-        const waiting = this.#waiting
-        if (waiting !== undefined && this.#meter.records > 0) {
-          this.#waiting = undefined
-          waiting(this.#arrivedAt)
-        }
-        this.#wake?.()
-      },
-      end: () => failed(new WrongAnswer('the server closed the connection')),
-      error: failed,
-    })
+  }
+
+  get #session(): Session {
+    return this.#line.session
   }
 
   /**
@@ -93,8 +69,7 @@ export class Client {
     const { port, serverName, verify, suite, resume, early = false } = options
     const provider = offering(suite)
     const began = performance.now()
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+    const stream = await Line.dial(port)
     const session = Session.client({
       provider,
       serverName,
@@ -102,19 +77,19 @@ export class Client {
       verify,
       ...(resume === undefined ? {} : { resume, earlyData: early }),
     })
-    const client = new Client(adopt(socket), session, serverName)
+    const client = new Client(stream, session, serverName)
     if (early) {
       const request = client.#request(call)
       if (session.sendEarly(request) !== request.length)
         throw new WrongAnswer('the ticket allows no early data')
     }
-    client.#flush()
+    client.#line.flush()
     await client.#until(() => session.connected)
     if (!early) session.send(client.#request(call))
-    client.#flush()
+    client.#line.flush()
     await client.#until(() => client.#plaintext.length > 0 && isWhole(concat(...client.#plaintext)))
     client.#check(call)
-    const time = (client.#arrivedAt - began) * 1000
+    const time = (client.#line.arrivedAt - began) * 1000
     if (client.#resumed !== (resume !== undefined))
       throw new WrongAnswer(resume === undefined ? 'a full handshake was resumed' : 'a ticket was not taken')
     if (early && client.#earlyTaken !== true) throw new WrongAnswer('early data was not taken')
@@ -135,9 +110,9 @@ export class Client {
     const times: number[] = []
     for (const [index, call] of calls.entries()) {
       const began = performance.now()
-      this.#stream.write(sealed[index]!)
+      this.#line.write(sealed[index]!)
       await this.#answer()
-      const arrivedAt = this.#arrivedAt
+      const { arrivedAt } = this.#line
       this.#check(call)
       times.push((arrivedAt - began) * 1000)
       noted?.(began, arrivedAt)
@@ -154,26 +129,15 @@ export class Client {
    * Sends what {@link prepare} has sealed; one at a time. Its answer is one record, and is not opened yet: {@link settle} does that.
    * @returns ms of `performance.now()` when it came
    */
-  request(sealed: readonly Uint8Array[]): Promise<number> {
+  async request(sealed: readonly Uint8Array[]): Promise<number> {
     this.#meter.skip()
-    this.#stream.write(sealed)
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(this.#failure ?? lost()), PATIENCE)
-      this.#waiting = arrivedAt => {
-        clearTimeout(late)
-        resolve(arrivedAt)
-      }
-      this.#wake = () => {
-        if (this.#failure === undefined) return
-        clearTimeout(late)
-        reject(this.#failure)
-      }
-    })
+    this.#line.write(sealed)
+    await this.#line.until(() => this.#meter.records > 0)
+    return this.#line.arrivedAt
   }
 
   /** Opens all answers that {@link request} has left, and judges each. @throws WrongAnswer */
   settle(calls: readonly Call[]): void {
-    this.#wake = undefined
     const answers: Uint8Array[] = []
     for (const bytes of this.#meter.takeAll()) {
       this.#receive(bytes)
@@ -193,11 +157,7 @@ export class Client {
 
   /** Says goodbye and closes. */
   close(): void {
-    if (this.#stream.state !== 'open') return
-    this.#session.close()
-    this.#flush()
-    this.#stream.end()
-    this.#stream.destroy()
+    this.#line.close()
   }
 
   #sealed(call: Call): Uint8Array[] {
@@ -228,28 +188,15 @@ export class Client {
   }
 
   /** Waits for more until `done`. @param opening what to open of what has come, before it asks */
-  async #until(
+  #until(
     done: () => boolean,
     opening: 'everything' | 'one record' | 'nothing' = 'everything',
   ): Promise<void> {
-    for (;;) {
+    return this.#line.until(() => {
       if (opening === 'everything') for (const bytes of this.#meter.takeAll()) this.#receive(bytes)
       while (opening === 'one record' && this.#meter.records > 0 && !done())
         this.#receive(this.#meter.takeRecord()!)
-      if (done()) return
-      if (this.#failure !== undefined) throw this.#failure
-      await this.#arrival()
-    }
-  }
-
-  #arrival(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(lost()), PATIENCE)
-      this.#wake = () => {
-        this.#wake = undefined
-        clearTimeout(timer)
-        resolve()
-      }
+      return done()
     })
   }
 
@@ -263,15 +210,6 @@ export class Client {
       else if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
     }
   }
-
-  #flush(): void {
-    const output = this.#session.takeOutput()
-    if (output.length > 0) this.#stream.write(output)
-  }
-}
-
-function lost(): WrongAnswer {
-  return new WrongAnswer(`no answer in ${PATIENCE} ms`)
 }
 
 const offers = new Map<Suite, CryptoProvider>()

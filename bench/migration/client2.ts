@@ -1,70 +1,47 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { H2Client, type H2Event } from '../../src/http/h2/index.ts'
 import { header } from '../../src/http/message.ts'
 import { Session } from '../../src/tls13/index.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/stream.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
 import { bodyOf, type Expectation, WrongAnswer } from './answer.ts'
 import { type Call, type ClientOptions, offering } from './client.ts'
-
-/** Milliseconds after which an answer counts as lost. */
-const PATIENCE = 10_000
+import { Line } from './line.ts'
 
 /**
  * The client that measures over HTTP/2: one stream after the other. A request is sealed before its clock starts; what comes is opened when its
  * time has been taken, and acknowledgements and window updates leave after the answer.
  */
 export class Client2 {
-  readonly #stream: ByteStream
-  readonly #session: Session
+  readonly #line: Line
   readonly #http = new H2Client()
   readonly #authority: string
   readonly #events: H2Event[] = []
   #received: Uint8Array[] = []
-  #failure: Error | undefined
-  #wake: (() => void) | undefined
-  #arrivedAt = 0
 
   private constructor(stream: ByteStream, session: Session, authority: string) {
-    this.#stream = stream
-    this.#session = session
+    this.#line = new Line(stream, session, bytes => this.#received.push(bytes))
     this.#authority = authority
-    const failed = (error: Error): void => {
-      this.#failure ??= error
-      this.#wake?.()
-    }
-    stream.read({
-      bytes: view => {
-        this.#arrivedAt = performance.now()
-        this.#received.push(view.slice())
-        this.#wake?.()
-      },
-      end: () => failed(new WrongAnswer('the server closed the connection')),
-      error: failed,
-    })
   }
 
   /** Connects and shakes hands. @returns undefined if the server does not speak HTTP/2 */
   static async open({ port, serverName, verify, suite }: ClientOptions): Promise<Client2 | undefined> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    await once(socket, 'connect')
+    const stream = await Line.dial(port)
     const alpn = ['h2', 'http/1.1']
     const session = Session.client({ provider: offering(suite), serverName, alpn, verify })
-    const client = new Client2(adopt(socket), session, serverName)
-    client.#flush()
+    const client = new Client2(stream, session, serverName)
+    client.#line.flush()
     await client.#until(() => session.connected)
     if (session.alpn !== 'h2') {
       client.close()
       return undefined
     }
     client.#say()
-    client.#flush()
+    client.#line.flush()
     return client
   }
 
   get cipherSuite(): string | undefined {
-    return this.#session.cipherSuite
+    return this.#line.session.cipherSuite
   }
 
   /** Makes requests one after the other. @returns µs from each one's write to the last byte of its answer @throws WrongAnswer */
@@ -72,24 +49,20 @@ export class Client2 {
     const times: number[] = []
     for (const call of calls) {
       const id = this.#request(call)
-      const sealed = this.#session.takeOutput()
+      const sealed = this.#line.session.takeOutput()
       const began = performance.now()
-      this.#stream.write(sealed)
+      this.#line.write(sealed)
       await this.#until(() => this.#events.some(event => ends(event, id)))
-      times.push((this.#arrivedAt - began) * 1000)
+      times.push((this.#line.arrivedAt - began) * 1000)
       this.#check(id, call.expected)
       this.#say()
-      this.#flush()
+      this.#line.flush()
     }
     return times
   }
 
   close(): void {
-    if (this.#stream.state !== 'open') return
-    this.#session.close()
-    this.#flush()
-    this.#stream.end()
-    this.#stream.destroy()
+    this.#line.close()
   }
 
   #request({ path, number, length }: Call): number {
@@ -119,25 +92,16 @@ export class Client2 {
       throw new WrongAnswer('the content is not what it should be')
   }
 
-  async #until(done: () => boolean): Promise<void> {
-    for (;;) {
+  #until(done: () => boolean): Promise<void> {
+    return this.#line.until(() => {
       this.#open()
-      if (done()) return
-      if (this.#failure !== undefined) throw this.#failure
-      await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(() => reject(new WrongAnswer(`no answer in ${PATIENCE} ms`)), PATIENCE)
-        this.#wake = () => {
-          this.#wake = undefined
-          clearTimeout(late)
-          resolve()
-        }
-      })
-    }
+      return done()
+    })
   }
 
   #open(): void {
     for (const bytes of this.#received.splice(0)) {
-      for (const event of this.#session.receive(bytes)) {
+      for (const event of this.#line.session.receive(bytes)) {
         if (event.type === 'alert') throw new WrongAnswer(event.error.message)
         if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
         if (event.type === 'application_data') this.#hear(event.data)
@@ -158,12 +122,7 @@ export class Client2 {
   /** Seals what HTTP/2 has to say. */
   #say(): void {
     const output = this.#http.takeOutput()
-    if (output.length > 0) this.#session.send(output)
-  }
-
-  #flush(): void {
-    const output = this.#session.takeOutput()
-    if (output.length > 0) this.#stream.write(output)
+    if (output.length > 0) this.#line.session.send(output)
   }
 }
 

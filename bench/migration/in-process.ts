@@ -1,6 +1,6 @@
 import { H1Client } from '../../src/http/h1/index.ts'
 import { equal } from '../../src/wire/index.ts'
-import type { Mover } from '../lib/mover.ts'
+import type { Mover } from '../rig/mover.ts'
 import { bodyOf } from './answer.ts'
 import type { SceneFacts } from './rows.ts'
 

@@ -8,7 +8,7 @@ import { loadCertificate } from '../../certs/load.ts'
 import { parseConfig } from '../../src/gateway/config.ts'
 import { plan } from '../../src/gateway/plan.ts'
 import { type MemberStatus, type Ports, Supervisor } from '../../src/gateway/supervisor.ts'
-import { prepare } from '../lib/prepare.ts'
+import { prepare } from '../tamper/prepare.ts'
 import type { SceneOptions } from './rows.ts'
 import { tourOf } from './wanderer.ts'
 
@@ -124,8 +124,8 @@ function configuration(
   { containers, rawFunction, carrier, rehearsals }: PlatformOptions,
 ): string {
   const modules: Record<Kind, string> = {
-    raw: rawFunction ?? compiled('../functions/twice-raw.js'),
-    fetch: compiled('../functions/twice-fetch.js'),
+    raw: rawFunction ?? compiled('../rig/functions/twice-raw.js'),
+    fetch: compiled('../rig/functions/twice-fetch.js'),
   }
   const functions = functionsOf(containers).map(
     name => [name, { handler: modules[name.split('-')[0] as Kind], certificate: 'bench' }] as const,

@@ -1,5 +1,5 @@
-import type { Labels, Unit } from '../lib/measurement.ts'
-import type { Statistic } from '../lib/stats.ts'
+import type { Labels, Unit } from '../harness/measurement.ts'
+import type { Statistic } from '../harness/stats.ts'
 
 /** What every scene measures in every round, in the order of the table. Times are µs. */
 export const ROWS = {

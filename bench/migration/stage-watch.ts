@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { ASK, type Moment, readMarks } from '../lib/marks.ts'
+import { ASK, type Moment, readMarks } from '../tamper/marks.ts'
 import type { Platform } from './platform.ts'
 import type { Sampled } from './rows.ts'
 import { cut, type Seen, STAGES, type Stage } from './stages.ts'

@@ -1,4 +1,4 @@
-import type { Mark, Moment } from '../lib/marks.ts'
+import type { Mark, Moment } from '../tamper/marks.ts'
 
 /** What a request goes through, in order. Those of a move are only in a migrated one. */
 export const STAGES = {

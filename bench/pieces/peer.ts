@@ -4,8 +4,8 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { concat } from '../../src/wire/index.ts'
-import { obey, report, roleOf } from '../lib/child.ts'
-import type { Destination } from '../lib/keep-alive.ts'
+import { obey, report, roleOf } from '../rig/child.ts'
+import type { Destination } from '../rig/keep-alive.ts'
 import { countOf, type Kind, loadOf } from './kinds.ts'
 
 export interface Order {

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '../lib/child.ts'
-import type { Identity } from '../lib/identity.ts'
-import type { Placement } from '../lib/placement.ts'
-import { Series } from '../lib/stats.ts'
+import { Series } from '../harness/stats.ts'
+import { Child } from '../rig/child.ts'
+import type { Identity } from '../rig/identity.ts'
+import type { Placement } from '../rig/placement.ts'
 import { type Order, PIECE, type Report, type Role, type Stack } from './rows.ts'
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))

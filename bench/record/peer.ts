@@ -1,4 +1,4 @@
-import { said } from '../lib/lie.ts'
+import { said } from '../tamper/lie.ts'
 import { dial, type Line, listen } from './line.ts'
 import { BULK, ECHO, type Order, PIECE, piece, type Report, type Role, SMALL } from './rows.ts'
 

@@ -1,5 +1,5 @@
-import { goalLines } from '../lib/goal.ts'
-import { figure, ratioText, table } from '../lib/table.ts'
+import { goalLines } from '../harness/goal.ts'
+import { figure, ratioText, table } from '../harness/table.ts'
 import type { RecordResult } from './result.ts'
 import { SIZES } from './rows.ts'
 

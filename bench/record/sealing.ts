@@ -3,7 +3,7 @@ import type { CipherSuite, CryptoProvider } from '../../src/tls13/index.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
 import { equal } from '../../src/wire/index.ts'
-import { Series } from '../lib/stats.ts'
+import { Series } from '../harness/stats.ts'
 import { OPERATIONS, type Operation, piece, SIZES, type Size } from './rows.ts'
 
 /** Records sealed or opened in a row for one sample: a few milliseconds with OpenSSL. */

@@ -4,8 +4,8 @@ import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { adopt, type ByteStream, Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
-import { type CommonReport, obey, report, roleOf } from '../lib/child.ts'
-import { said } from '../lib/lie.ts'
+import { type CommonReport, obey, report, roleOf } from '../rig/child.ts'
+import { said } from '../tamper/lie.ts'
 
 /** What a process of this bench is. */
 export type Role =

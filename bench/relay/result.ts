@@ -1,8 +1,8 @@
-import { type GoalResult, goal } from '../lib/goal.ts'
-import { figuresOf, type Measurement, timesOf } from '../lib/measurement.ts'
-import type { Placement } from '../lib/placement.ts'
-import { acrossRounds, median, type Series } from '../lib/stats.ts'
-import { figure, table } from '../lib/table.ts'
+import { type GoalResult, goal } from '../harness/goal.ts'
+import { figuresOf, type Measurement, timesOf } from '../harness/measurement.ts'
+import { acrossRounds, median, type Series } from '../harness/stats.ts'
+import { figure, table } from '../harness/table.ts'
+import type { Placement } from '../rig/placement.ts'
 import type { Way } from './stage.ts'
 
 /** One way in one placement. */

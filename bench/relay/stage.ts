@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Child } from '../lib/child.ts'
+import { Child } from '../rig/child.ts'
 import type { Order, Report, Role } from './peer.ts'
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))

@@ -1,5 +1,5 @@
-import type { Measurement } from '../lib/measurement.ts'
-import { figure } from '../lib/table.ts'
+import type { Measurement } from '../harness/measurement.ts'
+import { figure } from '../harness/table.ts'
 import { scaleOf } from './axis.ts'
 import { escaped } from './html.ts'
 

@@ -1,5 +1,5 @@
-import type { Measurement } from '../lib/measurement.ts'
-import { figure } from '../lib/table.ts'
+import type { Measurement } from '../harness/measurement.ts'
+import { figure } from '../harness/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import { ROWS, type RowName, type SweepName } from '../migration/rows.ts'
 import { STAGES, type Stage } from '../migration/stages.ts'

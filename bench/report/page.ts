@@ -1,5 +1,5 @@
-import type { BenchResult } from '../lib/run.ts'
-import { figure } from '../lib/table.ts'
+import type { BenchResult } from '../harness/run.ts'
+import { figure } from '../harness/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import { escaped, section, tableOf } from './html.ts'
 import { measurementsSection } from './measurements.ts'

@@ -1,5 +1,5 @@
-import type { Measurement } from '../lib/measurement.ts'
-import { BenchError } from '../lib/run.ts'
+import type { Measurement } from '../harness/measurement.ts'
+import { BenchError } from '../harness/run.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import type { Kind } from './queue.ts'
 

@@ -1,4 +1,4 @@
-import type { Bin } from '../lib/histogram.ts'
+import type { Bin } from '../harness/histogram.ts'
 
 /** A kind of request as it was measured. */
 export interface Kind {

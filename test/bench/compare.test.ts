@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
-import { compare, mannWhitney } from '../../bench/lib/compare.ts'
-import { figuresOf, type Measurement } from '../../bench/lib/measurement.ts'
+import { compare, mannWhitney } from '../../bench/harness/compare.ts'
+import { figuresOf, type Measurement } from '../../bench/harness/measurement.ts'
 
 function measured(name: string, rounds: readonly number[], unit: Measurement['unit'] = 'µs'): Measurement {
   return figuresOf({ name, title: name, labels: { placement: 'one core' }, unit }, rounds)
@@ -87,7 +87,7 @@ describe('a comparison', () => {
 describe('npm run bench:compare', () => {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-compare-'))
   afterAll(() => rmSync(directory, { recursive: true }))
-  const script = fileURLToPath(new URL('../../dist/bench/compare.js', import.meta.url))
+  const script = fileURLToPath(new URL('../../dist/bench/compare/main.js', import.meta.url))
 
   function kept(name: string, center: number): string {
     const file = join(directory, name)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BenchResult } from '../../bench/lib/run.ts'
+import type { BenchResult } from '../../bench/harness/run.ts'
 import { faultsOf } from './schema.ts'
 
 const run = promisify(execFile)
@@ -35,7 +35,7 @@ function resultOf(name: string): BenchResult {
 }
 
 const script = (name: string): string =>
-  fileURLToPath(new URL(`../../dist/bench/${name}.js`, import.meta.url))
+  fileURLToPath(new URL(`../../dist/bench/${name}/main.js`, import.meta.url))
 
 const bench = (name: string, words: readonly string[] = [], environment = {}) =>
   run(process.execPath, [script(name), '--quick', '--output', directory, ...words], {
@@ -98,12 +98,12 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
   )
 
   it('the micro-benchmarks', async () => {
-    await bench('micro/all')
+    await bench('micro')
     for (const name of MICRO) {
       expect(faultsOf(resultOf(`micro-${name}`)), name).toEqual([])
       expect(resultOf(`micro-${name}`).mode, name).toBe('quick')
     }
-    await expect(bench('micro/all', ['nonsense'])).rejects.toMatchObject({ code: 2 })
+    await expect(bench('micro', ['nonsense'])).rejects.toMatchObject({ code: 2 })
   }, 400_000)
 
   it('Ctrl-C, which comes to every process of a terminal: what was measured is kept', async () => {

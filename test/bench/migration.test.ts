@@ -12,7 +12,7 @@ import { probe } from '../../src/transfer/native/libc.ts'
 import { faultsOf } from './schema.ts'
 
 // The built bench, as `npm run bench:migration` runs it: `npm test` builds before it tests.
-const BENCH = fileURLToPath(new URL('../../dist/bench/migration.js', import.meta.url))
+const BENCH = fileURLToPath(new URL('../../dist/bench/migration/main.js', import.meta.url))
 const output = mkdtempSync(join(tmpdir(), 'hotpotato-bench-test-'))
 afterAll(() => rmSync(output, { recursive: true, force: true }))
 
@@ -174,7 +174,7 @@ describe.sequential('bench:migration', () => {
     )
     expect(result.measurements.filter(({ name }) => name === 'open.migrated').length).toBeGreaterThan(0)
     // What bench:simulation needs is all there.
-    const simulation = fileURLToPath(new URL('../../dist/bench/simulation.js', import.meta.url))
+    const simulation = fileURLToPath(new URL('../../dist/bench/simulation/main.js', import.meta.url))
     const file = join(output, readdirSync(output).sort().at(-1)!)
     const { stdout } = await promisify(execFile)(process.execPath, [simulation, '--json', file])
     expect(JSON.parse(stdout)).toMatchObject({

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { toCsv } from '../../bench/lib/csv.ts'
-import type { Moment } from '../../bench/lib/marks.ts'
-import { figuresOf, timesOf } from '../../bench/lib/measurement.ts'
-import { OptionError, readArguments } from '../../bench/lib/options.ts'
-import { Series } from '../../bench/lib/stats.ts'
+import { toCsv } from '../../bench/harness/csv.ts'
+import { figuresOf, timesOf } from '../../bench/harness/measurement.ts'
+import { OptionError, readArguments } from '../../bench/harness/options.ts'
+import { Series } from '../../bench/harness/stats.ts'
 import { RecordMeter } from '../../bench/migration/record-meter.ts'
 import { cut, type Stage } from '../../bench/migration/stages.ts'
+import type { Moment } from '../../bench/tamper/marks.ts'
 import { concat } from '../../src/wire/index.ts'
 
 describe('the meter of records', () => {

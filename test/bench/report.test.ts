@@ -10,7 +10,7 @@ import { plot } from '../../bench/report/plot.ts'
 import { migrationResult, otherResult } from './sample.ts'
 import { faultsOf } from './schema.ts'
 
-const REPORT = fileURLToPath(new URL('../../dist/bench/report.js', import.meta.url))
+const REPORT = fileURLToPath(new URL('../../dist/bench/report/main.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-report-'))
 const page = join(directory, 'report.html')
 const result = migrationResult()

@@ -82,7 +82,7 @@ describe('many hosts', () => {
 describe('npm run bench:simulation', () => {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-simulation-'))
   afterAll(() => rmSync(directory, { recursive: true }))
-  const script = fileURLToPath(new URL('../../dist/bench/simulation.js', import.meta.url))
+  const script = fileURLToPath(new URL('../../dist/bench/simulation/main.js', import.meta.url))
   const ran = (...words: string[]) => promisify(execFile)(process.execPath, [script, ...words])
 
   test('checks itself against measured points, then predicts', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { acrossRounds, imprecision, intervalOfMedian, median, Series } from '../../bench/lib/stats.ts'
-import { figure, table } from '../../bench/lib/table.ts'
+import { acrossRounds, imprecision, intervalOfMedian, median, Series } from '../../bench/harness/stats.ts'
+import { figure, table } from '../../bench/harness/table.ts'
 
 describe('statistics', () => {
   test('the median of odd and even counts', () => {

@@ -24,7 +24,8 @@ functions:
 let platform: Platform
 
 beforeAll(async () => {
-  platform = await Platform.start({ config: CONFIG })
+  // Each function has its own road here, whatever the others take.
+  platform = await Platform.start({ config: CONFIG, environment: { HOTPOTATO_CARRIER: 'fd' } })
 })
 afterAll(() => platform?.stop())
 

@@ -23,7 +23,7 @@ export const CORE: readonly Suite[] = [
   { name: 'end to end, by every road', tests: ['test/end-to-end/core.test.ts'] },
   {
     name: 'bench:migration --quick',
-    program: ['dist/bench/migration.js', '--quick', '--output', '.nodes/results'],
+    program: ['dist/bench/migration/main.js', '--quick', '--output', '.nodes/results'],
   },
 ]
 

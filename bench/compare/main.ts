@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { ALPHA, type Change, compare } from './lib/compare.ts'
-import { type BenchResult, FORMAT } from './lib/run.ts'
-import { figure, table } from './lib/table.ts'
+import { ALPHA, type Change, compare } from '../harness/compare.ts'
+import { type BenchResult, FORMAT } from '../harness/run.ts'
+import { figure, table } from '../harness/table.ts'
 
 const USAGE = `usage: npm run bench:compare -- BEFORE.json AFTER.json
 

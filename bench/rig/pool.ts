@@ -10,8 +10,8 @@ import { plan } from '../../src/gateway/plan.ts'
 import { type MemberStatus, Supervisor } from '../../src/gateway/supervisor.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { chooseChannel } from '../../src/transfer/channel.ts'
+import { type Preparation, prepare } from '../tamper/prepare.ts'
 import type { Destination } from './keep-alive.ts'
-import { type Preparation, prepare } from './prepare.ts'
 
 /** The one function of a {@link Pool}, and its first container. */
 export const FUNCTION = 'potato'

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import { probeEvp } from '../src/tls13/crypto/evp.ts'
-import { check } from './http/check.ts'
-import { load, versionOf } from './http/load.ts'
-import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './http/result.ts'
-import { ROWS, type Role, SERVER_NAME, TOOLS, toolOf } from './http/rows.ts'
-import { Child } from './lib/child.ts'
-import { makeIdentity } from './lib/identity.ts'
-import type { Skipped } from './lib/measurement.ts'
-import { usableCpus } from './lib/placement.ts'
-import { BenchError, type Plan, type Run, runBench } from './lib/run.ts'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
+import type { Skipped } from '../harness/measurement.ts'
+import { BenchError, type Plan, type Run, runBench } from '../harness/run.ts'
+import { Child } from '../rig/child.ts'
+import { makeIdentity } from '../rig/identity.ts'
+import { usableCpus } from '../rig/placement.ts'
+import { check } from './check.ts'
+import { load, versionOf } from './load.ts'
+import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
+import { ROWS, type Role, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
 
 /** What a run consists of. */
 interface HttpPlan extends Plan {
@@ -18,7 +18,7 @@ interface HttpPlan extends Plan {
 
 type HttpRun = Run<HttpPlan, Record<string, never>>
 
-const SCRIPT = fileURLToPath(new URL('./http/peer.js', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
 const COMMON = { warmUp: 1, least: 6, precision: 0.01, load: 1 }
 
 /** `npm run bench:http`: how many requests a second does one core answer, beside node:http and node:http2? */

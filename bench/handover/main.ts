@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { goal, goalLines } from './lib/goal.ts'
-import { type Destination, KeepAlive } from './lib/keep-alive.ts'
-import { figuresOf } from './lib/measurement.ts'
-import { whole } from './lib/options.ts'
-import { Pool } from './lib/pool.ts'
-import { BenchError, runBench } from './lib/run.ts'
-import { figure } from './lib/table.ts'
+import { goal, goalLines } from '../harness/goal.ts'
+import { figuresOf } from '../harness/measurement.ts'
+import { whole } from '../harness/options.ts'
+import { BenchError, runBench } from '../harness/run.ts'
+import { figure } from '../harness/table.ts'
+import { type Destination, KeepAlive } from '../rig/keep-alive.ts'
+import { Pool } from '../rig/pool.ts'
 
 /** Milliseconds between two looks at how many have arrived: that much a round may be too long. */
 const LOOK = 5

@@ -21,6 +21,8 @@ export interface Plan {
   readonly seconds: number
   /** It is enough when the medians' intervals are so narrow: half the width as a share of the median. */
   readonly precision: number
+  /** Seconds after the start from which on nothing new is begun, where the bench asks {@link Run.late}; undefined: never. */
+  readonly total?: number
 }
 
 /** One question, and how much effort its answer is worth. */
@@ -79,6 +81,8 @@ export interface Run<P extends Plan, O extends Options> {
   readonly progress: Progress
   /** Whether somebody wants it to come to an end. */
   readonly interrupted: boolean
+  /** Whether the plan's total time is up: what is not measured by now is left out, and named. */
+  readonly late: boolean
   /**
    * Rounds until the figures are precise enough, the time is up, or somebody breaks it off.
    * @param step one round of everything that is compared; it may return early when {@link interrupted}
@@ -110,7 +114,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     const preset = plans[mode]
     const plan: P = {
       ...preset,
-      ...(rounds === undefined ? {} : { rounds, least: rounds }),
+      ...(rounds === undefined ? {} : { rounds, least: rounds, total: Number.POSITIVE_INFINITY }),
       ...(seconds === undefined ? {} : { seconds }),
     }
     // Whoever reads the table may stop reading; the processes are ended all the same.
@@ -179,6 +183,7 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
   readonly values: Values<O>
   readonly progress: Progress
   readonly #state: { readonly interrupted: boolean }
+  readonly #began = Date.now()
 
   constructor(
     mode: Mode,
@@ -198,6 +203,10 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
     return this.#state.interrupted
   }
 
+  get late(): boolean {
+    return (Date.now() - this.#began) / 1000 > (this.plan.total ?? Number.POSITIVE_INFINITY)
+  }
+
   async rounds(
     step: (counts: boolean, round: number) => Promise<void>,
     watched: () => readonly (readonly number[])[] = () => [],
@@ -207,7 +216,7 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
     for (let round = -warmUp; round < 0; round++) {
       if (this.interrupted) return
       // On a busy machine, half the time must do.
-      if (round > -warmUp && (Date.now() - started) / 1000 > seconds / 2) break
+      if (round > -warmUp && (this.late || (Date.now() - started) / 1000 > seconds / 2)) break
       this.progress.say('warming up')
       await step(false, round)
       await moment()
@@ -215,7 +224,7 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
     const began = Date.now()
     for (let round = 0; round < rounds; round++) {
       const passed = (Date.now() - began) / 1000
-      if (this.interrupted || (round > 0 && passed > seconds)) return
+      if (this.interrupted || (round > 0 && (this.late || passed > seconds))) return
       const figures = watched()
       if (round >= least && figures.length > 0 && figures.every(one => imprecision(one) <= precision)) return
       const share = Math.max(round / rounds, passed / seconds)

@@ -1,10 +1,10 @@
-import { probeEvp } from '../src/tls13/crypto/evp.ts'
-import { format, goalsOf, type HandshakeDetails, handshakeRows, measurementsOf } from './handshake/result.ts'
-import { Row } from './handshake/row.ts'
-import { KINDS, SERVER_NAME, SIDES, STACKS } from './handshake/rows.ts'
-import { makeIdentity } from './lib/identity.ts'
-import { type Placement, usableCpus } from './lib/placement.ts'
-import { type Plan, type Run, runBench } from './lib/run.ts'
+import { probeEvp } from '../../src/tls13/crypto/evp.ts'
+import { type Plan, type Run, runBench } from '../harness/run.ts'
+import { makeIdentity } from '../rig/identity.ts'
+import { type Placement, usableCpus } from '../rig/placement.ts'
+import { format, goalsOf, type HandshakeDetails, handshakeRows, measurementsOf } from './result.ts'
+import { Row } from './row.ts'
+import { KINDS, SERVER_NAME, SIDES, STACKS } from './rows.ts'
 
 /** Some thousand handshakes go by until the engine has compiled what they run. */
 const COMMON = { warmUp: 7, least: 7, precision: 0.02, count: 500 }

@@ -7,7 +7,7 @@ import { Courier } from '../../src/transfer/courier.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { Sealer } from '../../src/transfer/seal.ts'
 import { RawStream } from '../../src/transfer/streams/raw.ts'
-import twice from '../functions/twice-raw.ts'
+import twice from '../rig/functions/twice-raw.ts'
 
 /** The moments that are noted, in a container. Their numbers are what is kept. */
 export const MARKS = [

@@ -2,10 +2,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { RESULTS } from './lib/results.ts'
-import { type BenchResult, FORMAT } from './lib/run.ts'
-import { makeImages } from './report/images.ts'
-import { page } from './report/page.ts'
+import { RESULTS } from '../harness/results.ts'
+import { type BenchResult, FORMAT } from '../harness/run.ts'
+import { makeImages } from './images.ts'
+import { page } from './page.ts'
 
 const USAGE = `usage: npm run bench:report -- [--output FILE] [--images DIR] [RESULT.json…]
 

@@ -1,17 +1,11 @@
-import { pinnable } from './lib/environment.ts'
-import type { Skipped } from './lib/measurement.ts'
-import { type Plan, type Run, runBench } from './lib/run.ts'
-import { Cast } from './migration/cast.ts'
-import { type Asked, ask, OPTIONS, openScene } from './migration/parameters.ts'
-import { format } from './migration/print.ts'
-import {
-  goalsOf,
-  type MigrationDetails,
-  measurementsOf,
-  PUBLISHED_TABLE,
-  sceneResult,
-} from './migration/result.ts'
-import type { RoundSize, RowName, Task } from './migration/rows.ts'
+import { pinnable } from '../harness/environment.ts'
+import type { Skipped } from '../harness/measurement.ts'
+import { type Plan, type Run, runBench } from '../harness/run.ts'
+import { Cast } from './cast.ts'
+import { type Asked, ask, OPTIONS, openScene } from './parameters.ts'
+import { format } from './print.ts'
+import { goalsOf, type MigrationDetails, measurementsOf, PUBLISHED_TABLE, sceneResult } from './result.ts'
+import type { RoundSize, RowName, Task } from './rows.ts'
 
 /** What a run consists of. */
 interface MigrationPlan extends Plan {
@@ -55,6 +49,7 @@ const QUICK: MigrationPlan = {
   least: 3,
   rounds: 4,
   seconds: 5,
+  total: 18,
   warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300 },
   size: { requests: 50, fetches: 25, reconnects: 2, parts: 100 },
   slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },
@@ -98,10 +93,11 @@ await runBench(
     const casts = asked.scenes.map(
       options => new Cast(options, options.placement === 'free' ? undefined : pinnable()),
     )
+    const leftOut: Skipped[] = []
     try {
       run.progress.say(`starting ${casts.length} platforms`)
       await Promise.all(casts.map(cast => cast.ready()))
-      await measure(run, asked, casts)
+      leftOut.push(...(await measure(run, asked, casts)))
     } finally {
       await Promise.all(casts.map(cast => cast.stop()))
     }
@@ -115,7 +111,7 @@ await runBench(
     return {
       parameters: { ...base!.circumstances, alpha, payload, connections, chain, rate },
       measurements: casts.flatMap(measurementsOf),
-      skipped: [...asked.skipped, ...withoutHttp2(casts), ...withoutStages(casts)],
+      skipped: [...asked.skipped, ...leftOut, ...withoutHttp2(casts), ...withoutStages(casts)],
       goals: goalsOf(base!),
       details,
       print: format,
@@ -124,15 +120,29 @@ await runBench(
   },
 )
 
-/** All scenes in turn, round by round; then more and more connections. */
-async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cast[]): Promise<void> {
+/** All scenes in turn, round by round; then more and more connections. @returns what there was no time for */
+async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cast[]): Promise<Skipped[]> {
   const [base] = casts
   const open = openScene(casts.map(cast => ({ ...cast.options, cast })))?.cast
   const { plan } = run
+  const measured = new Set<string>()
+  const wanted = new Map<string, Skipped>()
+  /** Does it if there is time, or if it is what the bench is about. */
+  const attempt = async (cast: Cast, task: Task, counts: boolean): Promise<void> => {
+    const labels = task.task === 'connections' ? { connections: task.value } : { scene: cast.name }
+    const key = `${task.task} ${Object.values(labels)}`
+    const essential = cast === base && task.task === 'rows'
+    if (run.interrupted) return
+    if (run.late && !essential) {
+      wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
+      return
+    }
+    await cast.measure([task], counts)
+    if (counts) measured.add(key)
+  }
   await run.rounds(
     async (counts, round) => {
       for (const cast of casts) {
-        if (run.interrupted) return
         const slow = cast.options.provider === 'noble'
         if (counts && slow && round % plan.slowEvery !== 0) continue
         const size = slow ? plan.slowSize : counts ? plan.size : plan.warmUpSize
@@ -148,7 +158,7 @@ async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cas
           }
         }
         run.progress.say(`${counts ? `round ${round + 1}` : 'warming up'}: ${cast.name}`, true)
-        await cast.measure(tasks, counts)
+        for (const task of tasks) await attempt(cast, task, counts)
       }
     },
     () => (['raw.stays', 'raw.migrated'] as const).map((row: RowName) => base!.row(row)?.medians ?? []),
@@ -157,12 +167,13 @@ async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cas
     const began = Date.now()
     for (let round = -1; round < plan.crowdRounds && !run.interrupted; round++) {
       // A round of each number, and more while there is time.
-      if (round > 0 && (Date.now() - began) / 1000 > plan.seconds / 8) break
+      if (round > 0 && (run.late || (Date.now() - began) / 1000 > plan.seconds / 8)) break
       run.progress.say(`${value} connections`, round >= 0)
       const requests = Math.max(plan.requests, Math.min(value, 1000) / 2)
-      await base!.measure([{ task: 'connections', value, requests }], round >= 0)
+      await attempt(base!, { task: 'connections', value, requests }, round >= 0)
     }
   }
+  return [...wanted].filter(([key]) => !measured.has(key)).map(([, skipped]) => skipped)
 }
 
 /** What could not be measured because containers speak HTTP/1.1 alone. */

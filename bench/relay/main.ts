@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { goalLines } from './lib/goal.ts'
-import type { Skipped } from './lib/measurement.ts'
-import { type Placement, usableCpus } from './lib/placement.ts'
-import { runBench } from './lib/run.ts'
-import { Series } from './lib/stats.ts'
-import { type Cell, goalsOf, measurementsOf, rowsOf } from './relay/result.ts'
-import { compile, Stage, WAYS } from './relay/stage.ts'
+import { goalLines } from '../harness/goal.ts'
+import type { Skipped } from '../harness/measurement.ts'
+import { runBench } from '../harness/run.ts'
+import { Series } from '../harness/stats.ts'
+import { type Placement, usableCpus } from '../rig/placement.ts'
+import { type Cell, goalsOf, measurementsOf, rowsOf } from './result.ts'
+import { compile, Stage, WAYS } from './stage.ts'
 
 /** `npm run bench:relay`: what does it cost to relay a connection, beside a relay in C? */
 await runBench(

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { BenchError } from './run.ts'
+import { BenchError } from '../harness/run.ts'
 
 /** What every child of a bench can be asked, besides its own orders. */
 export type CpuOrder = { readonly do: 'cpu' }

@@ -1,28 +1,13 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from './lib/child.ts'
-import { type Identity, makeIdentity } from './lib/identity.ts'
-import { whole } from './lib/options.ts'
-import { usableCpus } from './lib/placement.ts'
-import { runBench } from './lib/run.ts'
-import {
-  format,
-  goalsOf,
-  type MemoryDetails,
-  measurementsOf,
-  memoryRows,
-  type Sample,
-} from './memory/result.ts'
-import {
-  type Memory,
-  type Order,
-  type Report,
-  type Role,
-  SERVER_NAME,
-  STACKS,
-  type Stack,
-} from './memory/rows.ts'
+import { whole } from '../harness/options.ts'
+import { runBench } from '../harness/run.ts'
+import { Child } from '../rig/child.ts'
+import { type Identity, makeIdentity } from '../rig/identity.ts'
+import { usableCpus } from '../rig/placement.ts'
+import { format, goalsOf, type MemoryDetails, measurementsOf, memoryRows, type Sample } from './result.ts'
+import { type Memory, type Order, type Report, type Role, SERVER_NAME, STACKS, type Stack } from './rows.ts'
 
-const SCRIPT = fileURLToPath(new URL('./memory/peer.js', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
 /**
  * Connections before the first look: what handshakes leave behind until it is collected takes some megabytes, once, however many
  * connections there are. What is counted is what the connections after them add.

@@ -1,6 +1,6 @@
-import type { RawHandler } from '../../src/containers/handler.ts'
-import type { Field } from '../../src/http/message.ts'
-import { concat } from '../../src/wire/index.ts'
+import type { RawHandler } from '../../../src/containers/handler.ts'
+import type { Field } from '../../../src/http/message.ts'
+import { concat } from '../../../src/wire/index.ts'
 
 /** Gives the body back twice: 200 bytes for 100, and different ones for each request. Without Request and Response objects. */
 const twice: RawHandler = {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { pinnable } from './environment.ts'
+import { pinnable } from '../harness/environment.ts'
 
 /** Where the two ends of a connection run: on one CPU, or on one each. */
 export type Placement = 'one core' | 'two cores'

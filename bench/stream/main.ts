@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { Channel } from '../src/transfer/channel.ts'
-import { IpcBroker, IpcChannel } from '../src/transfer/channels/ipc.ts'
-import { createPair, NativeChannel } from '../src/transfer/channels/native.ts'
-import { probe } from '../src/transfer/native/libc.ts'
-import { adopt, type ByteStream, Descriptor, openStream, type StreamKind } from '../src/transfer/stream.ts'
+import type { Channel } from '../../src/transfer/channel.ts'
+import { IpcBroker, IpcChannel } from '../../src/transfer/channels/ipc.ts'
+import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
+import { probe } from '../../src/transfer/native/libc.ts'
+import { adopt, type ByteStream, Descriptor, openStream, type StreamKind } from '../../src/transfer/stream.ts'
 
 /**
- * What does it cost to move a connection, and to read and write it? Run what is built: `node dist/bench/stream.js [hops]`. Figures of two
+ * What does it cost to move a connection, and to read and write it? Run what is built: `node dist/bench/stream/main.js [hops]`. Figures of two
  * processes depend on where they run: `taskset -c 0` puts them on one core; compare within one run.
  *
  * A hop goes from before `lift()` in one process to after `openStream()` and `read()` in the other, with 520 bytes of state.

@@ -1,5 +1,5 @@
-import type { RawHandler } from '../../src/containers/handler.ts'
-import { PID_FIELD } from '../lib/keep-alive.ts'
+import type { RawHandler } from '../../../src/containers/handler.ts'
+import { PID_FIELD } from '../keep-alive.ts'
 
 /** Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: who comes after it answers. */
 const crashing: RawHandler = {

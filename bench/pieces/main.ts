@@ -1,19 +1,19 @@
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Child } from './lib/child.ts'
-import { cpuTime } from './lib/cpu.ts'
-import { goal, goalLines } from './lib/goal.ts'
-import { KeepAlive } from './lib/keep-alive.ts'
-import { figuresOf } from './lib/measurement.ts'
-import { FIRST, Pool } from './lib/pool.ts'
-import { BenchError, runBench } from './lib/run.ts'
-import { median } from './lib/stats.ts'
-import { figure, table } from './lib/table.ts'
-import { KINDS, type Kind } from './pieces/kinds.ts'
-import type { Order, Report } from './pieces/peer.ts'
+import { goal, goalLines } from '../harness/goal.ts'
+import { figuresOf } from '../harness/measurement.ts'
+import { BenchError, runBench } from '../harness/run.ts'
+import { median } from '../harness/stats.ts'
+import { figure, table } from '../harness/table.ts'
+import { Child } from '../rig/child.ts'
+import { cpuTime } from '../rig/cpu.ts'
+import { KeepAlive } from '../rig/keep-alive.ts'
+import { FIRST, Pool } from '../rig/pool.ts'
+import { KINDS, type Kind } from './kinds.ts'
+import type { Order, Report } from './peer.ts'
 
-const PEER = fileURLToPath(new URL('./pieces/peer.js', import.meta.url))
-const HANDLER = fileURLToPath(new URL('./functions/echo-socket.js', import.meta.url))
+const PEER = fileURLToPath(new URL('./peer.js', import.meta.url))
+const HANDLER = fileURLToPath(new URL('../rig/functions/echo-socket.js', import.meta.url))
 const MEGABYTE = 1_000_000
 /** Milliseconds in which nobody sends anything else: how long answers take here anyway. */
 const QUIET = 1000

@@ -1,5 +1,5 @@
-import type { FetchHandler } from '../../src/containers/handler.ts'
-import { concat } from '../../src/wire/index.ts'
+import type { FetchHandler } from '../../../src/containers/handler.ts'
+import { concat } from '../../../src/wire/index.ts'
 
 /** Gives the body back twice, as functions are usually written. */
 const twice: FetchHandler = {
