@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { prettyFactory } from 'pino-pretty'
-import { say, write } from './output.ts'
+import { printable, say, write } from './output.ts'
 import { LOG_FILE } from './run-directory.ts'
 
 /** Milliseconds between two looks at the file. */
@@ -26,12 +26,47 @@ export async function followLogs(runDirectory: string): Promise<void> {
     process.exitCode = 1
     return
   }
-  const pretty = prettyFactory({ colorize: process.stdout.isTTY, ignore: 'pid,hostname' })
+  const pretty = prettyLog(process.stdout.isTTY)
   const follower = new Follower(path, TAIL)
   for (;;) {
     for (const line of follower.look()) if (line !== '') await write(pretty(line))
     await new Promise(resolve => setTimeout(resolve, INTERVAL))
   }
+}
+
+/** Values that are shown as they are; a line of theirs must not look like an entry of its own. */
+const SHOWN = new Set(['time', 'name', 'caller', 'msg'])
+
+/**
+ * Makes what shows one line of the log. Functions have their say in it: nothing in it moves the cursor, looks
+ * like another entry or ends the command.
+ */
+export function prettyLog(colorize: boolean): (line: string) => string {
+  const pretty = prettyFactory({ colorize, ignore: 'pid,hostname' })
+  return line => {
+    try {
+      const safe: unknown = JSON.parse(line, function (this: unknown, key, value: unknown) {
+        if (typeof value === 'string') return SHOWN.has(key) ? indented(printable(value)) : printable(value)
+        return isMap(value) ? Object.fromEntries(Object.entries(value).map(named)) : value
+      })
+      if (isMap(safe)) return pretty(safe)
+    } catch {
+      // It is shown as it stands.
+    }
+    return `${printable(line)}\n`
+  }
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function named([name, value]: [string, unknown]): [string, unknown] {
+  return [printable(name).replaceAll('\n', '\\n'), value]
+}
+
+function indented(text: string): string {
+  return text.replaceAll('\n', '\n    ')
 }
 
 /** Reads what comes to a log that is rotated or truncated meanwhile. */

@@ -7,7 +7,7 @@ import type { Moved } from '../gateway/sessions.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
-import { guardOutput, isSystemError, say } from './output.ts'
+import { guardOutput, isSystemError, printable, say } from './output.ts'
 import { controlSocket } from './run-directory.ts'
 import { type PlatformStatus, statusText } from './status.ts'
 import { UpError, up } from './up.ts'
@@ -180,6 +180,6 @@ main().catch((error: unknown) => {
     error instanceof UsageError ||
     isSystemError(error) ||
     (error as NodeJS.ErrnoException)?.code?.startsWith('ERR_PARSE_ARGS')
-  console.error(expected ? (error as Error).message : error)
+  console.error(expected ? printable((error as Error).message) : error)
   process.exitCode = error instanceof UsageError ? 2 : 1
 })

@@ -1,11 +1,23 @@
+/** What a terminal acts on: controls but tab and line feed, and what turns the direction of writing. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const ACTS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** A text that a terminal shows and does not obey, whoever wrote it: as `\x1b` where it would act. */
+export function printable(text: string): string {
+  return text.replace(ACTS, one => {
+    const code = one.charCodeAt(0).toString(16)
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`
+  })
+}
+
 /** Writes for the person at the terminal. */
 export function say(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${printable(text)}\n`)
 }
 
 /** Says what goes wrong beside the work, for the person at the terminal. */
 export function warn(text: string): void {
-  process.stderr.write(`hotpotato: ${text}\n`)
+  process.stderr.write(`hotpotato: ${printable(text)}\n`)
 }
 
 /** Characters that may wait for a reader who is slow. */
@@ -22,7 +34,8 @@ export function note(text: string): void {
     return
   }
   const said = dropped
-  process.stdout.write(`${said === 0 ? '' : `(${said} lines were dropped)\n`}${text}\n`, error => {
+  const before = said === 0 ? '' : `(${said} lines were dropped)\n`
+  process.stdout.write(`${before}${printable(text)}\n`, error => {
     if (error) dropped++
     else dropped -= said
   })

@@ -10,8 +10,14 @@ export type LogSink = (line: string) => void
 const LINE_LIMIT = 16_384
 /** Seconds' worth of what a process may write that it may write at once. */
 const BURST = 16
-/** Milliseconds for the last words of a process that has ended; a child of its own may hold its pipe open. */
+/**
+ * Milliseconds for the last words of a process that has ended, and bytes of each stream: more than its pipe holds. A
+ * child of its own may hold the pipe open, and write on.
+ */
 const LAST_WORDS = 1000
+const LAST_BYTES = 524_288
+/** Levels of nesting that an entry of the log may have; what is deeper is text, and costs no stack. */
+const DEEPEST = 32
 
 /** Whose output it is. */
 export interface OutputSource {
@@ -55,11 +61,14 @@ function follow(
   const lines = new Lines(LINE_LIMIT)
   let waiting: NodeJS.Timeout | undefined
   let ended = false
+  let last = LAST_BYTES
   const take = (text: string | undefined): void => {
     if (text !== undefined && text !== '') sink(logLine(text, stream, source, child.pid ?? 0, Date.now()))
   }
   from.on('data', (bytes: Uint8Array) => {
     for (const line of lines.push(bytes)) take(line)
+    if (ended) last -= bytes.length
+    if (last < 0) from.destroy()
     const pause = throttle.take(bytes.length, performance.now())
     if (pause === 0 || ended) return
     from.pause()
@@ -68,7 +77,7 @@ function follow(
   })
   from.on('error', () => {})
   child.once('exit', () => {
-    // What is in the pipe is bounded by the pipe, and says why the process has ended.
+    // What is in the pipe says why the process has ended.
     ended = true
     clearTimeout(waiting)
     from.resume()
@@ -99,16 +108,23 @@ export function logLine(
   now: number,
 ): string {
   const entry = text.startsWith('{"level":') ? parsed(text) : undefined
-  if (entry !== undefined) return `${JSON.stringify({ ...entry, pid, name })}\n`
   const whose = functionName === '' ? { name } : { name, function: functionName }
+  if (entry !== undefined)
+    return `${JSON.stringify({ ...entry, pid, ...('function' in entry ? whose : { name }) })}\n`
   return `${JSON.stringify({ level: LEVELS[stream], time: now, pid, ...whose, stream, msg: text })}\n`
 }
 
 function parsed(text: string): object | undefined {
   try {
     const entry = JSON.parse(text) as { readonly level?: unknown }
-    return typeof entry.level === 'number' ? entry : undefined
+    return typeof entry.level === 'number' && isShallow(entry, DEEPEST) ? entry : undefined
   } catch {
     return undefined
   }
+}
+
+/** Whether a value of JSON has at most so many levels. */
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every(one => isShallow(one, levels - 1))
 }

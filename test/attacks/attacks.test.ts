@@ -51,6 +51,7 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
     ['reports what it was not asked, and what is for gateways to say', 'reports'],
     ['gives the supervisor’s orders to everybody', 'orders'],
     ['speaks as a gateway, and of keys of another function', 'peers'],
+    ['logs what nests without end', 'log'],
   ])('that %s is not heard', async (_, name) => {
     expect(await neighbours.attack(name)).not.toBe('')
     await neighbours.areServed()

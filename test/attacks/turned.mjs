@@ -108,6 +108,12 @@ const ATTACKS = {
     }
     libc.wake(SUPERVISOR.wake)
   },
+  /** What looks like entries of the log, and nests so deeply that writing it down would need all the stack. */
+  log() {
+    const nested = ['['.repeat(8100) + ']'.repeat(8100), `${'{"":'.repeat(3200)}1${'}'.repeat(3200)}`]
+    for (const one of nested) writeSync(1, `{"level":30,"a":${one}}\n`)
+    return 'said'
+  },
   /** Words of the supervisor, on everything that leads to somebody. */
   orders() {
     const peer = {

@@ -63,6 +63,34 @@ describe('what a process writes', () => {
     expect(logLine('a\nb', 'stdout', SOURCE, 7, 0).match(/\n/g)).toHaveLength(1)
   })
 
+  it.each([
+    ['lists', '['.repeat(8100) + ']'.repeat(8100)],
+    ['maps', `${'{"":'.repeat(3200)}1${'}'.repeat(3200)}`],
+    ['more levels than an entry has', `${'['.repeat(33)}1${']'.repeat(33)}`],
+  ])('is text where it nests deeply: %s', (_, nested) => {
+    const text = `{"level":30,"a":${nested}}`
+    expect(line(text)).toMatchObject({ name: 'echo-1', stream: 'stdout', msg: text })
+  })
+
+  it('cannot be said in the name of another function', () => {
+    expect(line('{"level":30,"function":"hello","msg":"x"}')).toMatchObject({ function: 'echo' })
+  })
+
+  it('is read no faster by what it leaves behind: a child that writes on after it has ended', async () => {
+    const program = `
+      const { spawn } = require('child_process')
+      const left = spawn('yes', ['x'.repeat(200)], { stdio: 'inherit', detached: true })
+      left.unref()
+      setTimeout(() => process.exit(0), 100)`
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let length = 0
+    await readOutput(child, SOURCE, 1000, one => {
+      length += JSON.parse(one).msg.length
+    })
+    expect(length).toBeGreaterThan(10_000)
+    expect(length).toBeLessThan(2_000_000)
+  })
+
   it('is read to its end, whoever holds the pipe after it', async () => {
     const program = `
       require('child_process').spawn('sleep', ['30'], { stdio: 'inherit', detached: true }).unref()
