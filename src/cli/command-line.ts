@@ -50,7 +50,7 @@ export interface CommandLine {
 type Options = ReturnType<typeof parse>['values']
 
 /**
- * Reads a command line. It refuses what the command would not look at, since a word too many is a mistake, too.
+ * Reads a command line. It refuses what the command would not look at: a word too many is a mistake, too.
  * @param args what follows the program's name
  * @throws UsageError there is no such command or option, or the command does not take what follows it
  */
