@@ -101,12 +101,10 @@ export class Http2 implements Protocol, CallOwner {
     const what = timeoutProblem(timer, this.settings)
     this.log.debug({ timer }, what.detail)
     if (timer === 'container') {
-      const reachable = new Map(this.#waiting.reachable(this.#owner))
-      for (const [streamId, { functionName }] of [...this.#waiting]) {
-        if (reachable.has(streamId)) continue
-        this.#waiting.delete(streamId)
-        this.#answer(streamId, timeoutProblem(timer, this.settings, functionName))
-      }
+      const reachable = new Set(this.#waiting.reachable(this.#owner))
+      const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
+      for (const { functionName, request } of this.#waiting.take(lost, this.#owner))
+        this.#answer(request.streamId, timeoutProblem(timer, this.settings, functionName))
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
@@ -221,11 +219,9 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What was held back is served here after all. */
   #acceptOwn(): void {
-    for (const [streamId, one] of [...this.#waiting]) {
-      if (one.functionName !== this.#owner.host.functionName) continue
-      this.#waiting.delete(streamId)
-      this.#accept(one)
-    }
+    const { host } = this.#owner
+    const own = [...this.#waiting.values()].filter(one => one.functionName === host.functionName)
+    for (const one of this.#waiting.take(own, this.#owner)) this.#accept(one)
   }
 
   /** Requests that nobody has looked at may be sent again elsewhere, and the client is told so. */
@@ -381,8 +377,9 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
   #decide(): boolean {
+    if (!this.#owner.open) return true
     const reachable = this.#waiting.reachable(this.#owner)
-    const first = reachable[0]?.[1]
+    const first = reachable[0]
     if (first === undefined) return false
     const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
     const waited = steadyNow() - first.since
@@ -397,11 +394,10 @@ export class Http2 implements Protocol, CallOwner {
       return false
     }
     if (decision === 'move' && this.#owner.move(first.functionName)) return true
-    for (const [streamId, one] of reachable) {
-      if (decision === 'move' && one.functionName !== first.functionName) continue
-      this.#waiting.delete(streamId)
+    const some = reachable.filter(one => decision === 'lend' || one.functionName === first.functionName)
+    for (const one of this.#waiting.take(some, this.#owner)) {
       if (decision === 'lend') this.#lend(one)
-      else this.#answer(streamId, unavailable(one.functionName, 'none ready'))
+      else this.#answer(one.request.streamId, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
   }

@@ -80,6 +80,8 @@ export interface ProtocolOwner {
   readonly fields: readonly Field[]
   /** Nobody is answered any more. */
   readonly gone: boolean
+  /** It is served here: neither on its way to another container nor ending. */
+  readonly open: boolean
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void

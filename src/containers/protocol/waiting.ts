@@ -22,14 +22,22 @@ export class WaitingRequests extends Map<number, Waiting> {
     return bytes
   }
 
+  /**
+   * Takes some of them out, one by one, each to be dealt with before the next. An answer that is there at once brings us here again
+   * from within: that may have dealt with others of them, or moved the connection with all that wait.
+   */
+  *take(some: readonly Waiting[], owner: Pick<ProtocolOwner, 'open'>): Generator<Waiting> {
+    for (const one of some) if (owner.open && this.delete(one.request.streamId)) yield one
+  }
+
   /** Those that are not for a function without a container: such wait for one, if not for ever. */
-  reachable({ host, patience }: ProtocolOwner): (readonly [number, Waiting])[] {
+  reachable({ host, patience }: ProtocolOwner): Waiting[] {
     if (this.size === 0) {
       patience.stop('container')
       return []
     }
-    const reachable = [...this].filter(
-      ([, { functionName }]) => functionName === host.functionName || host.reaches(functionName),
+    const reachable = [...this.values()].filter(
+      ({ functionName }) => functionName === host.functionName || host.reaches(functionName),
     )
     if (reachable.length < this.size) patience.wait('container')
     else patience.stop('container')
