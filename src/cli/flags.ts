@@ -49,9 +49,19 @@ export function readFlags<const F extends Flags>(
     const found = Object.entries(flags).map(([name, flag]) => [name, read(name, flag)])
     return { values: Object.fromEntries(found) as FlagValues<F>, positionals }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') !== true) throw error
-    throw new UsageError(`${(error as Error).message.split('. ')[0]}; see hotpotato ${command} --help`)
+    throw usageError(error, `hotpotato ${command} --help`)
   }
+}
+
+/**
+ * What `parseArgs` threw, in one line; anything else as it was.
+ * @param help the command that prints the usage
+ */
+export function usageError(error: unknown, help: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code?.startsWith('ERR_PARSE_ARGS') !== true) return error
+  // What follows the first sentence is advice for options and names that begin with a dash, which no command has.
+  return new UsageError(`${message.split(/\.\s|\n/)[0]}; see ${help}`)
 }
 
 function variableOf(command: string, flag: string): string {

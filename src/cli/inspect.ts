@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { noble } from '../tls13/crypto/noble.ts'
 import { SessionState } from '../tls13/index.ts'
 import { CONTROL } from '../transfer/control.ts'
-import { Envelope } from '../transfer/envelope.ts'
+import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../transfer/envelope.ts'
 import { examineEnvelope, examineSession, type Fault } from '../transfer/examination.ts'
 import { PicotlsExport, PicotlsSession } from '../transfer/foreign/picotls.ts'
 import { FOREIGN_CODECS, ForeignError } from '../transfer/foreign.ts'
@@ -39,7 +39,7 @@ export function inspect(
   secrets: boolean,
 ): { readonly text: string; readonly whole: boolean } {
   const bytes = contentOf(read(file), format)
-  const annotation = annotate(formatOf(format), bytes, secrets ? 'shown' : 'masked')
+  const annotation = annotate(layout(format, bytes), bytes, secrets ? 'shown' : 'masked')
   const head = `${bytes.length} bytes, read as ${format}\n\noffset bytes`
   return { text: `${head}\n${formatAnnotation(annotation)}`, whole: annotation.error === undefined }
 }
@@ -66,6 +66,11 @@ export function verify(file: string, format: string): readonly Fault[] {
       return [{ where: format, what: `malformed: at byte ${error.offset}: ${error.message}` }]
     throw error
   }
+}
+
+/** Envelopes of older versions have an older layout. */
+function layout(name: string, bytes: Uint8Array): AnyCodec {
+  return name === 'envelope' ? layoutOf(versionOf(bytes) ?? FORMAT_VERSION) : formatOf(name)
 }
 
 function formatOf(name: string): AnyCodec {

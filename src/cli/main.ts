@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util'
 import { CertificateError } from '../../certs/load.ts'
 import { ConfigError, loadConfig } from '../gateway/config.ts'
 import type { RollOut } from '../gateway/roll-out.ts'
 import type { Moved } from '../gateway/sessions.ts'
+import { readCommandLine } from './command-line.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
 import { followLogs } from './logs.ts'
@@ -50,37 +50,26 @@ async function main(): Promise<void> {
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
   if (first === 'stress') return (await import('./stress/stress.ts')).stress(others)
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', default: 'hotpotato.yml' },
-      json: { type: 'boolean', default: false },
-      connections: { type: 'boolean', default: false },
-      as: { type: 'string', default: 'envelope' },
-      secrets: { type: 'boolean', default: false },
-      carrier: { type: 'string' },
-      duplicate: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  const [command, ...names] = positionals
-  if (values.help || command === 'help') {
+  const { command, names, help, options } = readCommandLine(process.argv.slice(2))
+  if (command === undefined) {
     say(USAGE)
+    if (!help) process.exitCode = 2
     return
   }
   const [file, count] = names
-  const runDirectory = (): string => loadConfig(values.config, process.env).config.runDirectory
+  const { config = 'hotpotato.yml', as = 'envelope', secrets = false } = options
+  const runDirectory = (): string => loadConfig(config, process.env).config.runDirectory
   switch (command) {
     case 'up':
-      return up(values.config, {
+      return up(config, {
         ...process.env,
-        ...(values.carrier === undefined ? {} : { HOTPOTATO_CARRIER: values.carrier }),
-        ...(values.duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
+        ...(options.carrier === undefined ? {} : { HOTPOTATO_CARRIER: options.carrier }),
+        ...(options.duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
       })
     case 'stop':
       return stop(runDirectory())
     case 'status':
-      return status(runDirectory(), values)
+      return status(runDirectory(), options)
     case 'logs':
       return followLogs(runDirectory())
     case 'drain':
@@ -106,11 +95,8 @@ async function main(): Promise<void> {
     case 'inspect':
     case 'verify':
       if (file === undefined) throw new InspectError(`${command} needs a FILE`)
-      look(command, file, values)
+      look(command, file, { as, secrets })
       return
-    default:
-      say(USAGE)
-      process.exitCode = 2
   }
 }
 
@@ -158,7 +144,10 @@ async function move(runDirectory: string, connection: string, container: string)
 
 async function status(
   runDirectory: string,
-  { json, connections }: { readonly json: boolean; readonly connections: boolean },
+  {
+    json = false,
+    connections = false,
+  }: { readonly json?: boolean | undefined; readonly connections?: boolean | undefined },
 ): Promise<void> {
   const command = connections ? 'status connections' : 'status'
   const answer = (await sendCommand(controlSocket(runDirectory), command)) as PlatformStatus | undefined
@@ -178,8 +167,7 @@ main().catch((error: unknown) => {
     error instanceof InspectError ||
     error instanceof CommandError ||
     error instanceof UsageError ||
-    isSystemError(error) ||
-    (error as NodeJS.ErrnoException)?.code?.startsWith('ERR_PARSE_ARGS')
+    isSystemError(error)
   console.error(expected ? printable((error as Error).message) : error)
   process.exitCode = error instanceof UsageError ? 2 : 1
 })

@@ -18,7 +18,7 @@ const LONGEST = 12
 
 /** A seat that is held. */
 export interface Seat {
-  /** Gives it up; the socket is gone. */
+  /** Gives it up; the socket is gone, if it can be removed. Does not throw. */
   leave(): void
 }
 
@@ -57,11 +57,19 @@ export async function takeSeat(directory: string, name: string, server: Server):
       // The socket may be another one's by then.
       if (!held) return
       held = false
-      rmSync(socket, { force: true })
-      rmSync(entry, { force: true })
+      for (const path of [socket, entry]) remove(path)
       server.close()
       short.close()
     },
+  }
+}
+
+/** Removes a file, if it can be removed: a socket that is left behind is in nobody's way. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // The directory is not what it was. It must not keep its holder from ending.
   }
 }
 

@@ -17,6 +17,14 @@ import { isSystemError, outlastOutput, say, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
 
+/** What variables that are no part of the configuration may say; empty is as good as not there. */
+const VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  HOTPOTATO_PROVIDER: PROVIDERS,
+  HOTPOTATO_CHANNEL: ['native', 'ipc'],
+  HOTPOTATO_STREAM: ['raw', 'socket'],
+  HOTPOTATO_LOG_LEVEL: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+}
+
 /** A reason not to start that the user can mend; it is printed as one line. */
 export class UpError extends Error {
   override readonly name = 'UpError'
@@ -127,6 +135,7 @@ async function status(
 
 /** Chooses by which roads connections will move. @param sink the log */
 async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
+  checkVariables()
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   watchWallClock(log)
@@ -186,8 +195,17 @@ async function prepareCertificates({ certificates: directory, functions }: Confi
   }
 }
 
+/** Refuses what would otherwise be taken for the default, or end in a stack trace. */
+function checkVariables(): void {
+  for (const [name, values] of Object.entries(VARIABLES)) {
+    const value = process.env[name]
+    if (value !== undefined && value !== '' && !values.includes(value))
+      throw new UpError(`${name} must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}, not ${value}`)
+  }
+}
+
 function logLevel(): string {
-  return process.env.HOTPOTATO_LOG_LEVEL ?? 'info'
+  return process.env.HOTPOTATO_LOG_LEVEL || 'info'
 }
 
 /**
@@ -195,10 +213,7 @@ function logLevel(): string {
  * container would fail by itself.
  */
 function chooseProvider(): { readonly name: ProviderName; readonly reason: string } {
-  const asked = process.env.HOTPOTATO_PROVIDER
-  const name = asked === undefined || asked === '' ? undefined : PROVIDERS.find(one => one === asked)
-  if (asked && name === undefined)
-    throw new UpError(`HOTPOTATO_PROVIDER must be node, noble or evp, not ${asked}`)
+  const name = PROVIDERS.find(one => one === process.env.HOTPOTATO_PROVIDER)
   if (name !== undefined && name !== 'evp') return { name, reason: `HOTPOTATO_PROVIDER=${name}` }
   const probed = probeEvp()
   if (probed.available) return { name: 'evp', reason: 'foreign calls to OpenSSL work' }
@@ -222,7 +237,7 @@ hotpotato runs
 
 one connection, moved twice:
   curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
-the same by hand; type the requests, or paste them:
+the same by another client:
   printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet
 without TLS:
   printf 'GET /hello HTTP/1.1\\r\\nHost: hello.local\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 ${http}

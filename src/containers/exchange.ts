@@ -15,6 +15,7 @@ import {
   RequestError,
   toWebRequest,
 } from './handler.ts'
+import { isOne } from './thrown.ts'
 
 /** Where an exchange writes its response. All of it is refused silently once the connection is gone. */
 export interface ResponseSink {
@@ -307,7 +308,7 @@ export class Exchange {
   /** The function has thrown, or what it gave cannot be sent. */
   #refuse(error: unknown): void {
     if (this.#cancelled) return
-    if (error instanceof RequestError && !this.#begun) {
+    if (!this.#begun && isOne(error, RequestError)) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
     }

@@ -9,6 +9,7 @@ import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { boundOutput } from './own-output.ts'
+import { thrown } from './thrown.ts'
 
 /** The providers that can be asked for by name. */
 export const PROVIDERS = ['node', 'noble', 'evp'] as const
@@ -96,7 +97,8 @@ export async function join(
   onTerminate = (): void => handlers.control({ kind: 'stop' }, SUPERVISOR),
 ): Promise<Membership> {
   const { id, name, logLevel } = settings
-  const log = pino({ name, level: logLevel }, { write: line => process.stdout.write(line) })
+  const options = { name, level: logLevel, serializers: { err: thrown } }
+  const log = pino(options, { write: line => process.stdout.write(line) })
   boundOutput(dropped => log.warn({ dropped }, 'output was dropped: it was read too slowly'))
   const provider = await loadProvider(settings.provider)
   const identity = createIdentity(provider, id)

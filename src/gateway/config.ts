@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parseDocument } from 'yaml'
+import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml'
 import { isFunctionName } from '../containers/handler.ts'
 import { RETRIES, type Retries } from '../containers/recovery.ts'
 import { normalisePattern } from '../containers/routes.ts'
@@ -108,15 +108,45 @@ export function loadConfig(file: string, variables: Variables = {}): LoadedConfi
  * @throws ConfigError the text is no YAML, or a value is not one of those allowed
  */
 export function parseConfig(text: string, directory: string, variables: Variables = {}): LoadedConfig {
-  const document = parseDocument(text)
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
   const [error] = document.errors
-  if (error !== undefined) throw new ConfigError(`not YAML: ${error.message.split('\n')[0]}`)
+  if (error !== undefined)
+    throw new ConfigError(`not YAML: ${error.message.split('\n')[0]?.replace(/:$/, '')}`)
+  checkAliases(document, lines)
   const warnings: string[] = []
   // Maps instead of objects: a key such as __proto__ is a key like any other.
-  const tree: unknown = document.toJS({ mapAsMap: true })
+  const tree = treeOf(document)
   const config = ROOT(tree, { path: '', directory, warnings, variables: variablesByPath(variables) })
   checkTogether(config)
   return { config, warnings }
+}
+
+/** An unquoted `*` before a value makes it an alias in YAML: a likely slip, as hosts may begin with one. */
+function checkAliases(document: Document, lines: LineCounter): void {
+  const anchors = new Set<string>()
+  visit(document, {
+    // Called in the order of the text: an alias comes after its anchor.
+    Node: (_key, node) => {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.add(node.anchor)
+        return
+      }
+      if (anchors.has(node.source)) return
+      const { line, col } = lines.linePos(node.range?.[0] ?? 0)
+      const what = `*${node.source} refers to no anchor at line ${line}, column ${col}`
+      throw new ConfigError(`not YAML: ${what}; text that begins with * needs quotes: "*${node.source}"`)
+    },
+  })
+}
+
+/** @throws ConfigError for aliases of aliases without end, or beyond what the parser bears */
+function treeOf(document: Document): unknown {
+  try {
+    return document.toJS({ mapAsMap: true })
+  } catch (error) {
+    throw new ConfigError(`not YAML: ${(error as Error).message.split('\n')[0]}`)
+  }
 }
 
 /** Whether the gateway keeps a duplicate of the sockets of a function's connections. */

@@ -86,6 +86,10 @@ export function portError(error: unknown, port: number, variable: string, key: s
   const { code, message } = error as NodeJS.ErrnoException
   // It is not the port: no other one would do.
   if (code === undefined) return new Error(`Node ${process.version} cannot open port ${port}: ${message}`)
+  if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
+    return new Error(
+      `gateway.host is no address of this machine (${code}): choose another one with HOTPOTATO_HOST=ADDRESS`,
+    )
   const why =
     code === 'EADDRINUSE'
       ? 'is in use'

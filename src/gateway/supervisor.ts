@@ -19,8 +19,7 @@ const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that a roll-out waits for a new process, and for connections to leave an old one; and between two looks. */
-const START_TIMEOUT = 20_000
+/** Milliseconds that a roll-out waits for connections to leave an old process, and between two looks. */
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
 /** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
@@ -256,7 +255,8 @@ export class Supervisor {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const timer = setTimeout(() => settle(new Error(`${replica.name} is not ready in time`)), START_TIMEOUT)
+      const late = new Error(`${replica.name} is not ready in time`)
+      const timer = setTimeout(settle, this.#options.liveness.start, late)
       this.#expected.set(replica, settle)
     })
   }

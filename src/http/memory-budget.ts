@@ -22,6 +22,8 @@ const SAMPLE = 5000
 const MARGIN = 16
 /** Milliseconds until it is tried again when all that is held is of those who cannot give it up now. */
 const PAUSE = 50
+/** Who holds less than this part of the mean makes no room, and goes last. */
+const NEGLIGIBLE = 1 / 64
 /** Bytes a second that are added to every rate: below it, clients are equally slow. */
 const SLOW = 1024
 
@@ -75,8 +77,13 @@ export class MemoryBudget {
       if (this.#held <= this.limit) return
       // A little more than it takes, so that not every byte that comes then looks for somebody again.
       const target = this.limit - this.limit / MARGIN
-      const order = Array.from(this.#holding, account => ({ account, cost: account.cost(now) }))
-      for (const { account } of order.sort((a, b) => b.cost - a.cost)) {
+      const least = (this.#held / this.#holding.size) * NEGLIGIBLE
+      const order = Array.from(this.#holding, account => ({
+        account,
+        cost: account.held < least ? 0 : account.cost(now),
+      }))
+      // Of equal costs the one that holds most: what has come just now has cost nothing yet.
+      for (const { account } of order.sort((a, b) => b.cost - a.cost || b.account.held - a.account.held)) {
         if (this.#held <= target) return
         const held = account.held
         if (!account.holder.shed()) continue

@@ -31,6 +31,8 @@ export interface Channel {
    * its descriptors with it.
    */
   onUndeliverable: ((to: number, payload: Uint8Array, started: boolean) => void) | undefined
+  /** A message that was `queued` has been sent whole. */
+  onLeft: ((to: number, payload: Uint8Array) => void) | undefined
   /** Everything queued for this peer has been sent. */
   onDrain: ((to: number) => void) | undefined
 

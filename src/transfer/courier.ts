@@ -14,8 +14,9 @@ import {
   type RefusalReason,
   type Speaker,
 } from './control.ts'
-import { Custody, type Release } from './custody.ts'
+import type { Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
+import { Keeper } from './keeper.ts'
 import { TakeOver } from './leg.ts'
 import { Lending } from './lending.ts'
 import type { LoanAnswer, LoanRequest } from './loan.ts'
@@ -76,7 +77,7 @@ export class Courier {
   readonly #channel: Channel
   readonly #sealer: Sealer
   readonly #handlers: CourierHandlers
-  readonly #custody = new Custody()
+  readonly #keeper = new Keeper()
   /** What the supervisor says that each peer is. */
   readonly #speakers = new Map<number, Speaker>([[SUPERVISOR, 'supervisor']])
   /** How much of what each peer said made no sense. */
@@ -85,7 +86,6 @@ export class Courier {
   /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
-  #timer: NodeJS.Timeout | undefined
 
   constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers) {
     this.#channel = channel
@@ -99,7 +99,8 @@ export class Courier {
     this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
     channel.onMessage = (from, payload, descriptors) => this.#receive(from, payload, descriptors)
     channel.onRefused = (from, payload, reason) => this.#refused(from, payload, reason)
-    channel.onUndeliverable = (_to, payload, started) => this.#undeliverable(payload, started)
+    channel.onLeft = (_to, payload) => this.#keeper.left(payload)
+    channel.onUndeliverable = (_to, payload, started) => this.#keeper.undeliverable(payload, started)
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
 
@@ -107,7 +108,7 @@ export class Courier {
   carriedBytes = 0
   /** Parcels that wait for a verdict. */
   get inCustody(): number {
-    return this.#custody.size
+    return this.#keeper.custody.size
   }
 
   /** Sends a message without a connection. @returns false if that peer is not there */
@@ -168,10 +169,8 @@ export class Courier {
     }
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
-    this.#custody.hold(ticket, target, { sessionId, generation }, performance.now(), settle)
-    const result = this.#channel.send(target, message, descriptors)
-    if (result === 'gone' || result === 'full') this.#custody.unsent(ticket)
-    else this.#watch()
+    this.#keeper.hold(ticket, target, { sessionId, generation }, settle)
+    this.#keeper.sent(ticket, this.#channel.send(target, message, descriptors))
   }
 
   /**
@@ -185,7 +184,7 @@ export class Courier {
 
   /** A target offers a session back that we have in custody for it: see {@link Custody.concede}. */
   concede(target: number, session: SealAssociated): boolean {
-    return this.#custody.concede(target, session)
+    return this.#keeper.custody.concede(target, session)
   }
 
   /** Seals keys to a peer and sends them. @returns false if that peer is not there */
@@ -225,7 +224,7 @@ export class Courier {
     this.#sealer.forget(id)
     this.#speakers.delete(id)
     this.#nonsense.delete(id)
-    this.#custody.lost(id)
+    this.#keeper.custody.lost(id)
     this.#loans.lost(id)
   }
 
@@ -240,7 +239,7 @@ export class Courier {
 
   /** Stops listening. Sessions in custody are ended by their timeout or not at all. */
   close(): void {
-    clearTimeout(this.#timer)
+    this.#keeper.close()
     this.#channel.close()
   }
 
@@ -251,13 +250,6 @@ export class Courier {
     }
     const end = this.#ticketsLeft-- * PARCEL_TICKET_LENGTH
     return this.#tickets.slice(end - PARCEL_TICKET_LENGTH, end)
-  }
-
-  #watch(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      if (this.#custody.expire(performance.now()) !== undefined) this.#watch()
-    }, 1000).unref()
   }
 
   #receive(from: number, payload: Uint8Array, descriptors: Descriptor[]): void {
@@ -284,7 +276,7 @@ export class Courier {
         this.#arrive(from, message, descriptors)
         return
       case 'verdict':
-        if (!this.#custody.verdict(from, message.ticket, message.verdict)) {
+        if (!this.#keeper.custody.verdict(from, message.ticket, message.verdict)) {
           this.#senseless(from, 'a verdict that nobody waits for', true)
         }
         break
@@ -426,20 +418,6 @@ export class Courier {
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
     }
-  }
-
-  #undeliverable(payload: Uint8Array, started: boolean): void {
-    let message: ControlMessage
-    try {
-      message = decodeControl(payload)
-    } catch (error) {
-      // What came back of it is not whole.
-      if (error instanceof DecodeError) return
-      throw error
-    }
-    // Once a part of it has left, the target may have it whole: only its verdict or its death tells.
-    if (started) return
-    if (isConsignment(message)) this.#custody.unsent(message.ticket)
   }
 }
 

@@ -29,12 +29,14 @@ export type Release =
 interface Frozen {
   readonly target: number
   readonly session: SealAssociated
-  readonly deadline: number
+  deadline: number
   readonly settle: (release: Release) => void
 }
 
-/** Milliseconds that a target has for its verdict. */
+/** Milliseconds that a target has for its verdict, once the parcel has left. */
 export const VERDICT_TIMEOUT = 5000
+/** Milliseconds that a parcel may wait behind others before it leaves: its target takes one after the other. */
+export const LEAVING_TIMEOUT = 30_000
 
 /** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
 export class Custody {
@@ -93,6 +95,21 @@ export class Custody {
     return true
   }
 
+  /** The parcel waits behind others: its target cannot know of it yet. */
+  waits(ticket: Uint8Array, now: number): void {
+    this.#give(ticket, now + LEAVING_TIMEOUT)
+  }
+
+  /** The parcel has left after all: the time for the verdict begins. */
+  left(ticket: Uint8Array, now: number): void {
+    this.#give(ticket, now + VERDICT_TIMEOUT)
+  }
+
+  #give(ticket: Uint8Array, deadline: number): void {
+    const frozen = this.#frozen.get(hex(ticket))
+    if (frozen !== undefined) frozen.deadline = deadline
+  }
+
   /** The parcel never left this process. */
   unsent(ticket: Uint8Array): void {
     const key = hex(ticket)
@@ -115,12 +132,11 @@ export class Custody {
    * @returns milliseconds until the next one will have, undefined if none waits
    */
   expire(now: number): number | undefined {
-    // All wait equally long, so the map is in the order of the deadlines.
-    for (const [key, frozen] of this.#frozen) {
-      if (frozen.deadline > now) return frozen.deadline - now
-      this.#frozen.delete(key)
-      frozen.settle({ state: 'ended', reason: 'expired' })
+    let next: number | undefined
+    for (const [key, frozen] of [...this.#frozen]) {
+      if (frozen.deadline > now) next = Math.min(next ?? Infinity, frozen.deadline - now)
+      else if (this.#frozen.delete(key)) frozen.settle({ state: 'ended', reason: 'expired' })
     }
-    return undefined
+    return next
   }
 }

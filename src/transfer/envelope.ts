@@ -116,14 +116,19 @@ export class EnvelopeError extends Error {
   }
 }
 
+/** The layout that an envelope of that version has. */
+export function layoutOf(version: number): typeof Envelope | typeof EnvelopeWithoutChain {
+  return version < 4 ? EnvelopeWithoutChain : Envelope
+}
+
 /** One envelope has one encoding, and `encodeEnvelope(decodeEnvelope(x))` is `x`. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return envelope.formatVersion < 4 ? encode(EnvelopeWithoutChain, envelope) : encode(Envelope, envelope)
+  return encode(layoutOf(envelope.formatVersion) as typeof Envelope, envelope)
 }
 
 /** @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long or out of range */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  const version = bytes.length < 2 ? undefined : (bytes[0]! << 8) | bytes[1]!
+  const version = versionOf(bytes)
   if (version !== undefined && (version < OLDEST_VERSION || version > FORMAT_VERSION)) {
     const readable = `${OLDEST_VERSION} to ${FORMAT_VERSION}`
     throw new EnvelopeError('version', `format version ${version}; this program reads ${readable}`)
@@ -137,6 +142,11 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
     if (!(error instanceof DecodeError)) throw error
     throw new EnvelopeError('malformed', `at byte ${error.offset}: ${error.message}`, { cause: error })
   }
+}
+
+/** The format version that an envelope begins with; undefined if it is too short for one. */
+export function versionOf(bytes: Uint8Array): number | undefined {
+  return bytes.length < 2 ? undefined : (bytes[0]! << 8) | bytes[1]!
 }
 
 /** What older versions say, in the form of today. */

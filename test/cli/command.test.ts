@@ -236,6 +236,18 @@ describe('up, when something is wrong', () => {
       code: 1,
       stderr: 'HOTPOTATO_PROVIDER must be node, noble or evp, not magic\n',
     })
+    const chatty = await hotpotato(directory, ['up'], { HOTPOTATO_LOG_LEVEL: 'chatty' })
+    expect(chatty).toMatchObject({
+      code: 1,
+      stderr: 'HOTPOTATO_LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent, not chatty\n',
+    })
+    const channel = await hotpotato(directory, ['up'], { HOTPOTATO_CHANNEL: 'pigeon' })
+    expect(channel).toMatchObject({
+      code: 1,
+      stderr: 'HOTPOTATO_CHANNEL must be native or ipc, not pigeon\n',
+    })
+    const stream = await hotpotato(directory, ['up'], { HOTPOTATO_STREAM: 'cooked' })
+    expect(stream).toMatchObject({ code: 1, stderr: 'HOTPOTATO_STREAM must be raw or socket, not cooked\n' })
   })
 
   it('prints how it is used', async () => {
@@ -243,6 +255,19 @@ describe('up, when something is wrong', () => {
     const asked = await hotpotato(directory, ['--help'])
     expect(asked).toMatchObject({ code: 0, stderr: '' })
     expect(asked.stdout).toMatch(/^usage: hotpotato up/)
-    expect((await hotpotato(directory, ['--nonsense'])).code).toBe(1)
+  })
+
+  it.each([
+    ['--nonsense', "Unknown option '--nonsense'; see hotpotato --help"],
+    ['up --carrier --duplicate', "Option '--carrier' argument is ambiguous; see hotpotato --help"],
+    ['start', 'there is no command start; hotpotato --help lists all commands'],
+    ['constructor', 'there is no command constructor; hotpotato --help lists all commands'],
+    ['status --secrets', 'status takes no --secrets; hotpotato --help says what it takes'],
+    ['stop echo', 'stop takes no names, and echo is one too many'],
+    ['deploy hello echo', 'deploy takes one name, and echo is one too many'],
+    ['scale echo 2 3', 'scale takes 2 names, and 3 is one too many'],
+  ])('refuses %j in one line', async (line, message) => {
+    const { code, stdout, stderr } = await hotpotato(directory, line.split(' '))
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: `${message}\n` })
   })
 })

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
+import { FORMAT_VERSION } from '../../src/transfer/envelope.ts'
 import { fromHex } from '../../src/wire/index.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
-const { vectors } = JSON.parse(
-  readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
-) as { vectors: { name: string; bytes: string }[] }
-const envelope = vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes
+function vectorOf(version: number): string {
+  const file = new URL(`../../vectors/transfer/envelope-v${version}.json`, import.meta.url)
+  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: { name: string; bytes: string }[] }
+  return vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes
+}
+const envelope = vectorOf(FORMAT_VERSION)
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-inspect-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -20,12 +23,12 @@ function run(args: readonly string[], input: string | Uint8Array = '') {
   return { status, stdout, stderr }
 }
 
-it('dumps an envelope with every field, and masks what is secret', () => {
+it.each([2, 3, 4])('dumps an envelope of version %i with every field, and masks what is secret', version => {
   const file = join(directory, 'envelope.bin')
-  writeFileSync(file, fromHex(envelope))
+  writeFileSync(file, fromHex(vectorOf(version)))
   const { status, stdout } = run(['inspect', file])
   expect(status).toBe(0)
-  expect(stdout).toContain('    0     2  uint16 format_version = 3')
+  expect(stdout).toContain(`    0     2  uint16 format_version = ${version}`)
   expect(stdout).toContain('opaque traffic_secret<32..48> = (secret)')
   expect(stdout).not.toContain('a1a1')
 })

@@ -181,6 +181,8 @@ describe('a run directory', () => {
     platform = await Platform.start({ directory })
     const before = await platform.member('echo-1')
     rmSync(join(directory, 'run'), { recursive: true })
+    // The log is looked at once a second at most, when there is a line to write.
+    await new Promise(resolve => setTimeout(resolve, 1100))
     process.kill(before.pid!, 'SIGKILL')
     await eventually(
       () => (platform!.welcome.includes('cannot be written (ENOENT)') ? true : undefined),
@@ -190,6 +192,34 @@ describe('a run directory', () => {
     expect(await platform.end('SIGTERM')).toBe(0)
     platform = undefined
   })
+
+  it('may become a file while it is used: what runs ends in order', async () => {
+    const run = join(directory, 'replaced')
+    const platform = await Platform.start({ directory, environment: { HOTPOTATO_RUN_DIR: run } })
+    rmSync(run, { recursive: true })
+    writeFileSync(run, '')
+    try {
+      expect(await platform.end('SIGTERM')).toBe(0)
+    } finally {
+      await platform.end('SIGKILL')
+    }
+  })
+
+  it.skipIf(!ROOT)('may become read-only while it is used (needs root, for a tmpfs)', () =>
+    withDisk('size=1m', async disk => {
+      // An open log would keep it writable.
+      symlinkSync('/dev/null', join(disk, 'hotpotato.log'))
+      const platform = await Platform.start({ directory, environment: { HOTPOTATO_RUN_DIR: disk } })
+      expect(spawnSync('mount', ['-o', 'remount,ro', disk]).status).toBe(0)
+      try {
+        const { code, stdout } = await hotpotato(directory, ['stop'], { HOTPOTATO_RUN_DIR: disk })
+        expect([code, stdout]).toEqual([0, 'stopped\n'])
+        expect(await platform.end('SIGTERM')).toBe(0)
+      } finally {
+        await platform.end('SIGKILL')
+      }
+    }),
+  )
 })
 
 describe('a reader that closes standard output', () => {

@@ -29,8 +29,13 @@ const counting: WebSocketFunction = (socket, _context, state = { count: 0 }) => 
   }
 }
 
-function hostWith(webSocket: WebSocketFunction, protocols: readonly string[] = []): FakeHost {
-  const host = new FakeHost()
+/** @param quietMilliseconds that requests wait for the connection to leave; then they are lent */
+function hostWith(
+  webSocket: WebSocketFunction,
+  protocols: readonly string[] = [],
+  quietMilliseconds = 600_000,
+): FakeHost {
+  const host = new FakeHost(undefined, { quietMilliseconds })
   host.module = { ...host.module, webSocket, webSocketProtocols: protocols }
   return host
 }
@@ -381,9 +386,30 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     client.flush()
     expect(host.offers).toEqual([])
     tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
-    await vi.waitFor(() => expect(host.offers).toHaveLength(1))
+    expect(host.offers).toHaveLength(1)
     client.move(new FakeHost(), await host.offers[0]!.frozen)
     expect(client.answer(held).status).toBe(200)
+    client.http.end(id)
+    client.flush()
+    expect([client.answer(id).ended, client.closed]).toEqual([true, false])
+  })
+
+  it('is not waited for too long by what else is on a connection that leaves: that is lent', async () => {
+    const host = hostWith(counting, [], 0)
+    host.available.add('echo')
+    const client = new Talker(true).arrive(host)
+    const id = ask(client)
+    client.connection.drain(true)
+    const held = client.request('/echo')
+    client.flush()
+    tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
+    expect([host.loans.length, host.offers]).toEqual([1, []])
+    const answer = { status: 200, headers: [], length: undefined, body: utf8('lent') }
+    host.loans[0]!.settle({ outcome: 'answered', ...answer })
+    client.hear()
+    expect(client.answer(held).body).toBe('lent')
+    expect(host.offers).toHaveLength(1)
+    client.move(new FakeHost(), await host.offers[0]!.frozen)
     client.http.end(id)
     client.flush()
     expect([client.answer(id).ended, client.closed]).toEqual([true, false])

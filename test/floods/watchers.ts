@@ -12,6 +12,8 @@ export interface Watched {
   readonly answered: number
   /** Requests that were asked a second time, because their connection ended before there was an answer, as any client would. */
   readonly again: number
+  /** Why, and how often. */
+  readonly reasons: Readonly<Record<string, number>>
   /** What went wrong, each kind once. */
   readonly failures: readonly string[]
   /** Milliseconds. */
@@ -30,6 +32,7 @@ export class Watchers {
   readonly #failures = new Set<string>()
   #answered = 0
   #again = 0
+  readonly #reasons: Record<string, number> = {}
   #slowest = 0
   #stopped = false
   readonly #work: Promise<unknown>
@@ -57,15 +60,18 @@ export class Watchers {
     this.#stopped = true
     await this.#work
     const [answered, again, slowest] = [this.#answered, this.#again, Math.round(this.#slowest)]
-    return { answered, again, failures: [...this.#failures], slowest }
+    return { answered, again, reasons: this.#reasons, failures: [...this.#failures], slowest }
   }
 
   async #watch(name: string, ask: (turn: number) => Promise<number>): Promise<void> {
     for (let turn = 0; !this.#stopped; turn++) {
       const begun = performance.now()
       try {
-        const status = await ask(turn).catch(() => {
+        const status = await ask(turn).catch((error: Error) => {
           this.#again++
+          const after = Math.round(performance.now() - begun)
+          const reason = `${name}: ${error.message}, after ${after > 4000 ? 'more' : 'less'} than 4 s`
+          this.#reasons[reason] = (this.#reasons[reason] ?? 0) + 1
           return ask(turn)
         })
         if (status === 200) this.#answered++

@@ -197,7 +197,15 @@ describe('parseConfig', () => {
     ['version: 2', 'version must be 1, not 2'],
     ['runDirectory: 5', 'runDirectory must be the path of a directory, not 5'],
     ['- a', 'not YAML'],
-    ['version: 1\nversion: 1', 'not YAML'],
+    ['version: 1\nversion: 1', /not YAML: .* at line 2, column 1$/],
+    [
+      'log:\n  files: *.echo.local',
+      /\*\.echo\.local refers to no anchor at line 2, column 10; .* "\*\.echo\.local"$/,
+    ],
+    [
+      `a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [${'*a,'.repeat(20)}]\nc: [${'*b,'.repeat(20)}]`,
+      'not YAML: Excessive alias',
+    ],
   ])('says what is wrong with %j', (text, message) => {
     expect(() => parse(`${text}\n${MINIMUM}`)).toThrow(ConfigError)
     expect(() => parse(`${text}\n${MINIMUM}`)).toThrow(message)

@@ -43,6 +43,10 @@ describe('a bound port', () => {
   it('takes the name of a host, and refuses an address that is not ours', async () => {
     const bound = await bindPort('localhost', 0)
     bound.close()
-    await expect(bindPort('192.0.2.1', 0)).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
+    const error = await bindPort('192.0.2.1', 0).catch((one: unknown) => one)
+    expect(error).toMatchObject({ code: 'EADDRNOTAVAIL' })
+    expect(portError(error, 0, 'VARIABLE', 'some.key').message).toMatch(
+      /^gateway\.host is no address .* HOTPOTATO_HOST=ADDRESS$/,
+    )
   })
 })

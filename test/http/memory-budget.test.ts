@@ -65,6 +65,15 @@ describe('who goes when it is too much', () => {
     expect([large.sheds, small.sheds, newcomer.sheds]).toEqual([1, 0, 0])
   })
 
+  test('the one that has brought it all at once, not those who had a little before', () => {
+    const budget = new MemoryBudget(1_000_000)
+    const small = Array.from({ length: 20 }, () => new Client(budget))
+    for (const client of small) client.take(500, 0)
+    const flood = new Client(budget)
+    flood.take(9_000_000, 1000)
+    expect([flood.sheds, ...small.map(({ sheds }) => sheds)]).toEqual([1, ...small.map(() => 0)])
+  })
+
   test('the slow one, if both have held as much for as long', () => {
     const budget = new MemoryBudget(1_000_000)
     const [slow, fast, newcomer] = [new Client(budget), new Client(budget), new Client(budget)]

@@ -142,13 +142,13 @@ describe('an outbox', () => {
     expect(bytes).toBeLessThanOrEqual(WINDOW)
     expect(bytes).toBeGreaterThan(WINDOW - FRAME)
     const first = bytes
-    expect(outbox.flush()).toBe('credit')
+    expect(outbox.flush(() => {})).toBe('credit')
     expect(bytes).toBe(first)
     outbox.credit(FRAME)
-    expect(outbox.flush()).toBe('credit')
+    expect(outbox.flush(() => {})).toBe('credit')
     expect(bytes).toBe(first + FRAME)
     outbox.credit(2 ** 32 - 1)
-    while (outbox.flush() === 'credit') outbox.credit(bytes)
+    while (outbox.flush(() => {}) === 'credit') outbox.credit(bytes)
     expect(outbox.empty).toBe(true)
   })
 
@@ -163,9 +163,12 @@ describe('an outbox', () => {
     state = 'sent'
     expect(outbox.send(new Uint8Array([2]), [])).toBe('queued')
     expect(left).toEqual([])
-    expect(outbox.flush()).toBe('sent')
+    const told: number[] = []
+    expect(outbox.flush(payload => told.push(payload[0]!))).toBe('sent')
     expect(outbox.send(new Uint8Array([3]), [])).toBe('sent')
     expect(left).toEqual([1, 2, 3])
+    // Of what did not wait its sender knows already.
+    expect(told).toEqual([1, 2])
   })
 })
 

@@ -4,7 +4,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { Channel, SendResult } from '../../src/transfer/channel.ts'
 import { decodeControl, encodeControl, type Peer } from '../../src/transfer/control.ts'
 import { type Arrival, Courier } from '../../src/transfer/courier.ts'
-import { type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
+import { LEAVING_TIMEOUT, type Release, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
 import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
@@ -51,6 +51,7 @@ class MemoryChannel implements Channel {
   onMessage: Channel['onMessage'] = () => {}
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
+  onLeft: Channel['onLeft']
   onDrain: Channel['onDrain']
   onLost: Channel['onLost']
   /** What `send` says, instead of sending. */
@@ -460,6 +461,33 @@ describe('a parcel', () => {
     }
   })
 
+  it('that waits in the channel gives its target the time for a verdict once it has left', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { source, releases, send, done } = scene()
+    const sent = vi.spyOn(source.channel, 'send').mockReturnValue('queued')
+    send()
+    vi.advanceTimersByTime(2 * VERDICT_TIMEOUT)
+    expect(releases).toEqual([])
+    source.channel.onLeft?.(2, sent.mock.calls[0]![1])
+    vi.advanceTimersByTime(VERDICT_TIMEOUT - 1)
+    expect(releases).toEqual([])
+    vi.advanceTimersByTime(1001)
+    expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
+    done()
+  })
+
+  it('that never leaves is ended, too', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { source, releases, send, done } = scene()
+    source.channel.result = 'queued'
+    send()
+    vi.advanceTimersByTime(LEAVING_TIMEOUT - 1)
+    expect(releases).toEqual([])
+    vi.advanceTimersByTime(1001)
+    expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
+    done()
+  })
+
   it('whose target dies or says nothing is ended', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { post, source, releases, send, done } = scene()
@@ -476,6 +504,42 @@ describe('a parcel', () => {
     source.channel.onMessage(0, encodeControl({ kind: 'gone', id: 2 }), [])
     expect(releases.at(-1)).toEqual({ state: 'ended', reason: 'lost' })
     expect(source.told.at(-1)).toBe('gone 2')
+    for (const { descriptors } of post.underway) for (const one of descriptors) one.close()
+    done()
+  })
+})
+
+describe('a source that was not let run', () => {
+  /** It goes on after so many milliseconds: timers that were due meanwhile come first, and late. */
+  function sleep(milliseconds: number): void {
+    const woken = performance.now() + milliseconds
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => woken)
+    vi.advanceTimersToNextTimer()
+    clock.mockRestore()
+    vi.advanceTimersByTime(milliseconds - 1000)
+  }
+
+  it('hears the verdict that has come meanwhile', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { post, target, releases, send, done } = scene()
+    send()
+    post.deliver({ from: 1, to: 2 })
+    sleep(2 * VERDICT_TIMEOUT)
+    expect([target.parcels.length, releases]).toEqual([1, []])
+    post.deliver()
+    expect(releases).toEqual([{ state: 'gone' }])
+    done()
+  })
+
+  it('gives a target that was not let run either the rest of its time, and no more', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { post, releases, send, done } = scene()
+    send()
+    vi.advanceTimersByTime(1000)
+    sleep(2 * VERDICT_TIMEOUT)
+    expect(releases).toEqual([])
+    vi.advanceTimersByTime(VERDICT_TIMEOUT)
+    expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
     for (const { descriptors } of post.underway) for (const one of descriptors) one.close()
     done()
   })

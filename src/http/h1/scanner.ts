@@ -192,7 +192,7 @@ export class HeadScanner {
     if (!whole && !hasLineFeed(bytes, at, stop)) return -1
     // One error for every line that is not of this form: which one must not hang on how much of the next line is there.
     if (!whole || bytes[at + 9] !== CR || bytes[at + 10] !== LF || !isVersion(bytes, at + 1)) {
-      throw new H1Error(400, 'the request line does not end in a version such as HTTP/1.1')
+      throw new H1Error(400, 'the request line does not end in a version such as HTTP/1.1, and CR LF')
     }
     checkVersion(bytes, at + 1)
     this.#first = line - start

@@ -31,6 +31,7 @@ export abstract class FramedChannel implements Channel {
   onMessage: Channel['onMessage'] = (_from, _payload, descriptors) => closeAll(descriptors)
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
+  onLeft: Channel['onLeft']
   onDrain: Channel['onDrain']
   onLost: Channel['onLost']
   protected closed = false
@@ -171,7 +172,7 @@ export abstract class FramedChannel implements Channel {
   #flush(to: number): Progress {
     const outbox = this.#exchanges.get(to)?.outbox
     if (outbox === undefined || outbox.empty) return 'sent'
-    const progress = outbox.flush()
+    const progress = outbox.flush(payload => this.onLeft?.(to, payload))
     if (progress === 'gone') this.lose(to, CLOSED)
     else if (progress === 'sent') this.onDrain?.(to)
     else this.#retryIn(progress === 'busy' ? this.#delay : ASK)

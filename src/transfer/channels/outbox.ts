@@ -72,14 +72,15 @@ export class Outbox {
     return 'queued'
   }
 
-  /** Sends what can be sent now. */
-  flush(): Progress {
+  /** Sends what can be sent now. @param left told of each message that was sent whole */
+  flush(left: (payload: Uint8Array) => void): Progress {
     while (this.#queue.length > 0) {
       const message = this.#queue[0]!
       const progress = this.#push(message)
       if (progress !== 'sent') return progress
       this.#queue.shift()
       this.#queued -= message.payload.length
+      left(message.payload)
     }
     return 'sent'
   }

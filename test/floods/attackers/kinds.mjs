@@ -19,7 +19,7 @@ async function lateRefusal(world) {
     const request = session.request({ ':method': 'POST', ':authority': 'echo.local', ':path': '/' })
     request.on('error', () => {})
     request.resume()
-    world.count('connections')
+    session.once('connect', () => world.count('connections'))
     for (let sent = 0; sent < 12_000_000 && Date.now() < world.until; sent += 65_536)
       if (!(await pour(world, request, Buffer.alloc(65_536)))) break
     session.destroy()
@@ -75,7 +75,7 @@ async function zeroWindows(world) {
     const socket = await secure(world, 'resize.local', 'h2')
     socket.resume()
     const requests = Array.from({ length: 90 }, (_, i) => get(2 * i + 1, 'resize.local', '/?bytes=10000000'))
-    socket.write(Buffer.concat([beginning(0), ...requests]))
+    await pour(world, socket, Buffer.concat([beginning(0), ...requests]))
     await linger(world, socket, 5000)
   })
 }

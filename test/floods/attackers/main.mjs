@@ -8,13 +8,18 @@ const counters = {}
 const world = {
   ports: { http: Number(http), https: Number(https) },
   ca: readFileSync(caFile, 'utf8'),
-  until: Date.now() + Number(seconds) * 1000,
+  until: 0,
   count(name, by = 1) {
     counters[name] = (counters[name] ?? 0) + by
   },
 }
 // Whatever the platform does to its connections, a flood goes on until its time is over.
 process.on('uncaughtException', () => world.count('uncaught'))
-setTimeout(() => process.exit(3), Number(seconds) * 1000 + 10_000).unref()
-await KINDS[kind](world)
+// On a machine that has no time, a short flood may be over before it has begun.
+for (let tries = 5; tries > 0 && !(counters.connections > 0); tries--) {
+  world.until = Date.now() + Number(seconds) * 1000
+  const late = setTimeout(() => process.exit(3), Number(seconds) * 1000 + 10_000)
+  await KINDS[kind](world)
+  clearTimeout(late)
+}
 process.stdout.write(`${JSON.stringify(counters)}\n`, () => process.exit(0))
