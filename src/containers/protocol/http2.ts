@@ -339,6 +339,7 @@ export class Http2 implements Protocol, CallOwner {
     const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
     if (protocol !== undefined) {
       this.#tunnel(streamId, head, functionPath)
+      if (endStream) this.#calls.get(streamId)?.received()
       return
     }
     const connection = this.#owner.info(this.#requestsServed++)
@@ -432,7 +433,9 @@ export class Http2 implements Protocol, CallOwner {
     if (out.blocked || this.gone) return false
     const bytes = this.http.takeOutput()
     if (bytes.length === 0) return false
-    if (this.http.openStreams > 0) this.#owner.touch()
+    const { http } = this
+    // Not for what WebSockets are asked: their clients answer, or are not there. But who opens windows takes what waits for them.
+    if (this.#calls.timed || http.openStreams > this.#calls.size || http.unsent > 0) this.#owner.touch()
     out.send([bytes])
     return true
   }
