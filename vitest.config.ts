@@ -7,10 +7,12 @@ export default defineConfig({
     maxWorkers: 4,
     // Files share their worker's modules: to load them anew for each takes longer than many of the tests.
     isolate: false,
-    // For "stuck", and for nothing else: whole platforms of six processes are started, on machines that do other things, too.
+    // For "stuck", and for nothing else: whole platforms of six processes are started, on machines that do
+    // other things, too.
     testTimeout: 240_000,
     hookTimeout: 240_000,
-    // Every container that is started would work for a second to be quick later; here that would only be time.
+    // Every container that is started would work for a second to be quick later; here that would only be
+    // time.
     env: { HOTPOTATO_REHEARSALS: '20' },
   },
 })

@@ -10,7 +10,10 @@ const MOVING = new Map([
   [path('src/http/h2/server.ts'), path('test/lib/moving-h2-server.ts')],
 ])
 
-/** The ordinary suites once more, through moves: every session leaves as bytes between any two things that are asked of it. */
+/**
+ * The ordinary suites once more, through moves: every session leaves as bytes between any two things that are
+ * asked of it.
+ */
 export default defineConfig({
   test: {
     ...ordinary.test,

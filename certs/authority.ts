@@ -64,7 +64,8 @@ type Key = webcrypto.CryptoKey
 type KeyPair = webcrypto.CryptoKeyPair
 type Algorithm = webcrypto.RsaHashedKeyGenParams | webcrypto.EcKeyGenParams | webcrypto.Algorithm
 
-// PKCS#1 v1.5 is for the certificates alone; a key of type rsaEncryption signs handshakes with RSASSA-PSS (RFC 8446, Section 4.2.3).
+// PKCS#1 v1.5 is for the certificates alone; a key of type rsaEncryption signs handshakes with RSASSA-PSS
+// (RFC 8446, Section 4.2.3).
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048 } as const
 const ALGORITHMS: Readonly<Record<KeyAlgorithm, Algorithm>> = {
   p256: { name: 'ECDSA', namedCurve: 'P-256' },
@@ -87,8 +88,9 @@ interface Authority {
 }
 
 /**
- * Makes the certificates that are missing, and replaces those of ours that are of no use any more; with `renew`, makes all
- * of them and the authority anew. The authority's key is kept (0600), so that a function can be added without changing it.
+ * Makes the certificates that are missing, and replaces those of ours that are of no use any more; with
+ * `renew`, makes all of them and the authority anew. The authority's key is kept (0600), so that a function
+ * can be added without changing it.
  * @throws CertificateError the authority is of no use, or a faulty certificate is not ours to replace
  */
 export async function makeCertificates(options: MakeOptions): Promise<MadeCertificates> {
@@ -235,7 +237,9 @@ function serialNumber(): string {
   return bytes.toString('hex')
 }
 
-/** Writes `NAME.key` and `NAME.crt`, both whole or neither. @throws CertificateError they cannot be written */
+/**
+ * Writes `NAME.key` and `NAME.crt`, both whole or neither. @throws CertificateError they cannot be written
+ */
 async function writePair(
   directory: string,
   name: string,
@@ -257,7 +261,10 @@ async function writePair(
   }
 }
 
-/** A neighbour to be renamed: a reader sees the old file or the new one, and no key is ever readable by others. */
+/**
+ * A neighbour to be renamed: a reader sees the old file or the new one, and no key is ever readable by
+ * others.
+ */
 function stage(file: string, text: string, mode: number): void {
   rmSync(file, { force: true })
   const descriptor = openSync(file, 'wx', mode)

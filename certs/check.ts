@@ -32,8 +32,9 @@ export function hostsOf(certificate: CertificateName): readonly string[] {
 }
 
 /**
- * Everything that is wrong with the certificates of these names; empty if all is well. Certificates of other authorities are
- * judged by their dates, keys and names alone; the throw-away authority is judged if anything depends on it.
+ * Everything that is wrong with the certificates of these names; empty if all is well. Certificates of other
+ * authorities are judged by their dates, keys and names alone; the throw-away authority is judged if anything
+ * depends on it.
  * @param now milliseconds since 1970
  */
 export function checkCertificates(

@@ -35,8 +35,8 @@ export class CertificateError extends Error {
 }
 
 /**
- * Reads `NAME.crt` (PEM, one certificate or a chain with the leaf first) and `NAME.key` (an unencrypted PEM key).
- * Whether the dates and the names are right is the business of `checkCertificates`.
+ * Reads `NAME.crt` (PEM, one certificate or a chain with the leaf first) and `NAME.key` (an unencrypted PEM
+ * key). Whether the dates and the names are right is the business of `checkCertificates`.
  * @throws CertificateError a file is missing or unparsable, or the key is not the leaf's
  */
 export function loadCertificate(directory: string, name: string): LoadedCertificate {

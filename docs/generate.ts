@@ -27,7 +27,10 @@ import {
 } from '../src/transfer/slot.ts'
 import { describe } from '../src/wire/index.ts'
 
-/** The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is committed. */
+/**
+ * The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is
+ * committed.
+ */
 export function generatedPages(): Readonly<Record<string, string>> {
   return { 'transfer-format.md': transferFormat(), 'states.md': states() }
 }

@@ -19,7 +19,10 @@ const OPTIONS = {
   },
 } as const
 
-/** `npm run bench:failover`: a container is killed; how long does it take until its connections are answered again? */
+/**
+ * `npm run bench:failover`: a container is killed; how long does it take until its connections are answered
+ * again?
+ */
 await runBench(
   {
     name: 'failover',

@@ -8,7 +8,10 @@ const PATIENCE = 30_000
 /** Handshakes at once: they are not what is measured. */
 const AT_ONCE = 16
 
-/** The client: many connections that stay open, and what is found when their container is killed. A process of its own. */
+/**
+ * The client: many connections that stay open, and what is found when their container is killed. A process of
+ * its own.
+ */
 class Client {
   readonly #destination: Destination
   readonly #connections: KeepAlive[] = []

@@ -1,6 +1,9 @@
 import type { Destination } from '../rig/keep-alive.ts'
 
-/** When a container is killed: while its connections are idle, or by the function that has been asked and has not answered. */
+/**
+ * When a container is killed: while its connections are idle, or by the function that has been asked and has
+ * not answered.
+ */
 export type Moment = 'idle' | 'unanswered'
 
 /** What becomes of connections whose container dies. */
@@ -49,7 +52,10 @@ export type Order =
 export type Report =
   /** `pids`: of the containers that they are with. */
   | { readonly say: 'opened'; readonly pids: readonly number[] }
-  /** `times`: ms from the kill to the first byte of the answer on each connection. `lost`: how many of them had to be opened again. */
+  /**
+   * `times`: ms from the kill to the first byte of the answer on each connection. `lost`: how many of them
+   * had to be opened again.
+   */
   | { readonly say: 'crashed'; readonly times: readonly number[]; readonly lost: number }
 
 /** Who asks one request after the other: so many, of which it tells the µs. */

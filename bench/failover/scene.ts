@@ -26,7 +26,10 @@ export class Scene {
     return Pool.refuses(ROADS[road].settings)
   }
 
-  /** @param rehearsals moves that a container rehearses before it counts as ready; undefined: as many as it does by default */
+  /**
+   * @param rehearsals moves that a container rehearses before it counts as ready; undefined: as many as it
+   * does by default
+   */
   static async open(name: RoadName, handler = HANDLER, rehearsals?: number): Promise<Scene> {
     const road: Road = ROADS[name]
     const settings = {
@@ -48,7 +51,8 @@ export class Scene {
   }
 
   /**
-   * Kills the container that has so many connections, while another one is there that has rehearsed and has none.
+   * Kills the container that has so many connections, while another one is there that has rehearsed and has
+   * none.
    * @returns ms from the kill to the first byte of the answer on each connection
    * @throws BenchError a connection was lost that should go on, or an answer was wrong
    */

@@ -14,8 +14,9 @@ const QUESTION = { path: '/', content: POTATO, expected: POTATO }
 const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000, rehearsals: 3000 }
 
 /**
- * `npm run bench:handover`: how long does it take to hand all idle TLS connections of a container to a new one? Every round
- * starts a container, drains the old one, and then asks for an answer on every connection: none may be lost.
+ * `npm run bench:handover`: how long does it take to hand all idle TLS connections of a container to a new
+ * one? Every round starts a container, drains the old one, and then asks for an answer on every connection:
+ * none may be lost.
  */
 async function main(): Promise<void> {
   await runBench(

@@ -28,7 +28,10 @@ export interface Visit {
   readonly ticket: Ticket | undefined
 }
 
-/** Connects, sends one byte, waits for one, and goes. @param wantsTicket wait for one, too @throws Error anything is not as it should be */
+/**
+ * Connects, sends one byte, waits for one, and goes. @param wantsTicket wait for one, too @throws Error
+ * anything is not as it should be
+ */
 export type Visitor = (ticket: Ticket | undefined, wantsTicket: boolean) => Promise<Visit>
 
 /** What servers answer. */

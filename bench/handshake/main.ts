@@ -9,7 +9,10 @@ import { KINDS, SERVER_NAME, SIDES, STACKS } from './rows.ts'
 /** Some thousand handshakes go by until the engine has compiled what they run. */
 const COMMON = { warmUp: 7, least: 7, precision: 0.02, count: 500 }
 
-/** `npm run bench:handshake`: how many handshakes a second, full and resumed, as a server and as a client, beside node:tls? */
+/**
+ * `npm run bench:handshake`: how many handshakes a second, full and resumed, as a server and as a client,
+ * beside node:tls?
+ */
 await runBench(
   {
     name: 'handshake',

@@ -2,7 +2,10 @@ import { obey, report, roleOf } from '../rig/child.ts'
 import { listen, type Ticket, type Visitor, visitor } from './ends.ts'
 import { CONCURRENCY, type Order, type Report, type Role } from './rows.ts'
 
-/** One end of the connections of one stack: a process of its own. A server answers; a client does what its parent orders. */
+/**
+ * One end of the connections of one stack: a process of its own. A server answers; a client does what its
+ * parent orders.
+ */
 async function main(): Promise<void> {
   const role = roleOf<Role>()
   if (role.role === 'server') {

@@ -7,7 +7,10 @@ import type { Placement } from '../rig/placement.ts'
 import type { Row } from './row.ts'
 import { KINDS, type Kind, type Side, type Stack } from './rows.ts'
 
-/** One stack, side and kind. Ratios are medians over the rounds of what was measured in the same round, to `node:tls`. */
+/**
+ * One stack, side and kind. Ratios are medians over the rounds of what was measured in the same round, to
+ * `node:tls`.
+ */
 export interface HandshakeRow {
   readonly placement: Placement
   readonly side: Side

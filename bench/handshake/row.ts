@@ -42,7 +42,9 @@ export class Row {
     this.#client = child({ role: 'client', stack: client, port, authority }, cpus[1])
   }
 
-  /** @param counts whether it counts, or was to warm up @throws Error a handshake was not what it should be */
+  /**
+   * @param counts whether it counts, or was to warm up @throws Error a handshake was not what it should be
+   */
   async round(count: number, counts: boolean): Promise<void> {
     const watched = (this.side === 'server' ? this.#server : this.#client)!
     for (const kind of KINDS) {

@@ -13,13 +13,16 @@ export interface Change {
   /** Two-sided, of the Mann–Whitney test on the rounds. */
   readonly p: number
   /**
-   * `noise`: it may well be chance. `too few`: so few rounds could not tell whatever they said. Otherwise it is real (Holm's correction for many
-   * rows).
+   * `noise`: it may well be chance. `too few`: so few rounds could not tell whatever they said. Otherwise it
+   * is real (Holm's correction for many rows).
    */
   readonly verdict: 'better' | 'worse' | 'noise' | 'too few'
 }
 
-/** What two results have in common, and whether it changed. Measurements in other units are not comparable and left out. */
+/**
+ * What two results have in common, and whether it changed. Measurements in other units are not comparable and
+ * left out.
+ */
 export function compare(before: readonly Measurement[], after: readonly Measurement[]): Change[] {
   const others = new Map(after.map(one => [identityOf(one), one]))
   const pairs = before.flatMap(one => {
@@ -44,7 +47,10 @@ export function compare(before: readonly Measurement[], after: readonly Measurem
   })
 }
 
-/** For each p the limit that it has to keep, so that over all of them together one error in `ALPHA` happens (Holm's step-down method). */
+/**
+ * For each p the limit that it has to keep, so that over all of them together one error in `ALPHA` happens
+ * (Holm's step-down method).
+ */
 function holm(ps: readonly number[]): number[] {
   const order = ps.map((_, index) => index).sort((one, other) => ps[one]! - ps[other]!)
   const limits = new Array<number>(ps.length).fill(0)
@@ -58,8 +64,9 @@ function holm(ps: readonly number[]): number[] {
 }
 
 /**
- * The chance that two samples of one distribution differ in rank as much as these: two-sided Mann–Whitney test; exact for up to 400
- * pairs without ties, else by the normal approximation with corrections for ties and continuity.
+ * The chance that two samples of one distribution differ in rank as much as these: two-sided Mann–Whitney
+ * test; exact for up to 400 pairs without ties, else by the normal approximation with corrections for ties
+ * and continuity.
  */
 export function mannWhitney(one: readonly number[], other: readonly number[]): number {
   const [n, m] = [one.length, other.length]
@@ -95,7 +102,9 @@ function counts(values: readonly number[]): Map<number, number> {
   return found
 }
 
-/** P(U ≤ u) where all orders of n and m values are as likely: counted by the recurrence of Mann and Whitney. */
+/**
+ * P(U ≤ u) where all orders of n and m values are as likely: counted by the recurrence of Mann and Whitney.
+ */
 function exactTail(n: number, m: number, u: number): number {
   // ways[i][k]: orders of i of the one and the j of the other at hand with U = k; j grows from step to step.
   let ways: number[][] = Array.from({ length: n + 1 }, () => [1])

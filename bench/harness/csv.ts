@@ -4,8 +4,8 @@ import type { Measurement } from './measurement.ts'
 const FIGURES = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'] as const
 
 /**
- * Measurements as CSV (RFC 4180) for gnuplot, pandas and spreadsheets: one line for each, a column for every label that one of
- * them has. What a measurement does not have is empty.
+ * Measurements as CSV (RFC 4180) for gnuplot, pandas and spreadsheets: one line for each, a column for every
+ * label that one of them has. What a measurement does not have is empty.
  */
 export function toCsv(bench: string, measurements: readonly Measurement[]): string {
   const labels = [...new Set(measurements.flatMap(one => Object.keys(one.labels)))].sort()

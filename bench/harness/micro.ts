@@ -64,7 +64,8 @@ export async function micro(name: string, cases: readonly MicroCase[]): Promise<
     skipped: [],
     goals: [],
   }
-  // benny's own table compares every case with the fastest, which says nothing where they are different things.
+  // benny's own table compares every case with the fastest, which says nothing where they are different
+  // things.
   const rows = results.map(one => [
     one.name,
     Math.round(one.ops).toLocaleString('en'),

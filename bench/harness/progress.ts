@@ -1,7 +1,9 @@
 /** Characters of a bar. */
 const BAR = 24
 
-/** What is going on, on standard error: one line that changes on a terminal, a line for each news elsewhere. */
+/**
+ * What is going on, on standard error: one line that changes on a terminal, a line for each news elsewhere.
+ */
 export class Progress {
   readonly #out: NodeJS.WriteStream
   #last = ''

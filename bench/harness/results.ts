@@ -2,7 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The directory in which results are kept: `bench/results` of the checkout, whether this file runs as source or compiled. */
+/**
+ * The directory in which results are kept: `bench/results` of the checkout, whether this file runs as source
+ * or compiled.
+ */
 export const RESULTS: string = fileURLToPath(
   new URL(
     import.meta.url.includes('/dist/bench/') ? '../../../bench/results' : '../results',

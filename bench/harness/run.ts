@@ -12,7 +12,9 @@ export const FORMAT = 2
 
 /** How long a bench goes on. */
 export interface Plan {
-  /** Rounds that do not count; at least one, if there are any, and no more than half of {@link seconds} allow. */
+  /**
+   * Rounds that do not count; at least one, if there are any, and no more than half of {@link seconds} allow.
+   */
   readonly warmUp: number
   /** At least so many rounds, at most so many. */
   readonly least: number
@@ -21,7 +23,10 @@ export interface Plan {
   readonly seconds: number
   /** It is enough when the medians' intervals are so narrow: half the width as a share of the median. */
   readonly precision: number
-  /** Seconds after the start from which on nothing new is begun, where the bench asks {@link Run.late}; undefined: never. */
+  /**
+   * Seconds after the start from which on nothing new is begun, where the bench asks {@link Run.late};
+   * undefined: never.
+   */
   readonly total?: number
 }
 
@@ -95,8 +100,9 @@ export interface Run<P extends Plan, O extends Options> {
 }
 
 /**
- * The common runner: reads the command line, measures, watches what else the machine does, prints, and keeps JSON and CSV. Exit code 1 when what
- * is measured is wrong, 2 when the command line makes no sense, 130 when it was broken off before there was anything.
+ * The common runner: reads the command line, measures, watches what else the machine does, prints, and keeps
+ * JSON and CSV. Exit code 1 when what is measured is wrong, 2 when the command line makes no sense, 130 when
+ * it was broken off before there was anything.
  * @param measure what the bench does; it ends its processes itself
  */
 export async function runBench<P extends Plan, O extends Options, D extends object>(

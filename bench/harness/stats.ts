@@ -24,7 +24,9 @@ export type Interval = readonly [low: number, high: number]
 /** What stands for a round: its median, or its mean where two kinds of sample are mixed on purpose. */
 export type Statistic = 'median' | 'mean'
 
-/** Samples of one row, round by round. Times are µs; inside they are nanoseconds, which a histogram can count. */
+/**
+ * Samples of one row, round by round. Times are µs; inside they are nanoseconds, which a histogram can count.
+ */
 export class Series {
   readonly statistic: Statistic
   readonly #all: RecordableHistogram = createHistogram()
@@ -77,7 +79,10 @@ export class Series {
   }
 }
 
-/** The middle of the values; of an even number of them, the mean of the two in the middle. @throws RangeError of none */
+/**
+ * The middle of the values; of an even number of them, the mean of the two in the middle. @throws RangeError
+ * of none
+ */
 export function median(values: ArrayLike<number>): number {
   if (values.length === 0) throw new RangeError('the median of nothing')
   const sorted = Float64Array.from(values).sort()
@@ -90,8 +95,9 @@ export function mean(values: ArrayLike<number>): number {
 }
 
 /**
- * Between which two of the values the median of what they were drawn from lies, with at least 95 % certainty: from order statistics,
- * so that nothing is supposed about their distribution. @returns undefined for fewer than six values: they cannot tell
+ * Between which two of the values the median of what they were drawn from lies, with at least 95 % certainty:
+ * from order statistics, so that nothing is supposed about their distribution. @returns undefined for fewer
+ * than six values: they cannot tell
  */
 export function intervalOfMedian(values: readonly number[]): Interval | undefined {
   const n = values.length
@@ -114,7 +120,10 @@ export function imprecision(rounds: readonly number[]): number {
   return interval === undefined ? Number.POSITIVE_INFINITY : (interval[1] - interval[0]) / 2 / median(rounds)
 }
 
-/** The median of `change` applied to what two series measured in the same round: drift of the machine cancels out. */
+/**
+ * The median of `change` applied to what two series measured in the same round: drift of the machine cancels
+ * out.
+ */
 export function acrossRounds(
   one: readonly number[],
   other: readonly number[],

@@ -14,7 +14,8 @@ export interface Load {
 }
 
 /**
- * Loads a server for a while: by `wrk` over HTTP/1.1, by `h2load` over HTTP/2, each with one thread, pinned to one CPU.
+ * Loads a server for a while: by `wrk` over HTTP/1.1, by `h2load` over HTTP/2, each with one thread, pinned
+ * to one CPU.
  * @throws BenchError if anything was answered otherwise than with 200, or not at all
  */
 export async function load(protocol: Protocol, port: number, seconds: number, cpu: number): Promise<Load> {

@@ -9,8 +9,8 @@ import { type Memory, type Order, type Report, type Role, SERVER_NAME, STACKS, t
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
 /**
- * Connections before the first look: what handshakes leave behind until it is collected takes some megabytes, once, however many
- * connections there are. What is counted is what the connections after them add.
+ * Connections before the first look: what handshakes leave behind until it is collected takes some megabytes,
+ * once, however many connections there are. What is counted is what the connections after them add.
  */
 const BEFORE = 1500
 const COMMON = { warmUp: 0, least: 5, precision: 0.02, connections: 4000, stacks: STACKS as readonly Stack[] }

@@ -21,7 +21,10 @@ export interface MemoryRow {
   /** By memory that is this process's alone; absent where the system does not tell. */
   readonly anonymous?: number
   readonly anonymousRatio?: number | undefined
-  /** By what JavaScript knows of: heap and external. `node:tls` keeps most of its own where JavaScript does not see it. */
+  /**
+   * By what JavaScript knows of: heap and external. `node:tls` keeps most of its own where JavaScript does
+   * not see it.
+   */
   readonly javascript: number
 }
 

@@ -9,7 +9,10 @@ import { insist, type MicroCase, micro } from '../harness/micro.ts'
 import { Mover } from '../rig/mover.ts'
 import { PROVIDERS } from './providers.ts'
 
-/** What do the parts of a move cost, each alone: encode, decode, seal, open, and a session out of and into its objects? */
+/**
+ * What do the parts of a move cost, each alone: encode, decode, seal, open, and a session out of and into its
+ * objects?
+ */
 async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
   try {

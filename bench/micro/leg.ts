@@ -17,7 +17,10 @@ import { Mover } from '../rig/mover.ts'
 const SPANS = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
 const CONTEXT = { sessionId: new Uint8Array(16), generation: 1, received: 1000 }
 
-/** What do the parts of a checkpoint cost that a relayed connection leaves with every response, before it is written? */
+/**
+ * What do the parts of a checkpoint cost that a relayed connection leaves with every response, before it is
+ * written?
+ */
 async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
   try {

@@ -21,7 +21,9 @@ export interface Expectation {
   readonly hops: number
 }
 
-/** The body of request `number`: no two are alike within 2^32 requests, and every byte depends on the number. */
+/**
+ * The body of request `number`: no two are alike within 2^32 requests, and every byte depends on the number.
+ */
 export function bodyOf(number: number, length = BODY): Uint8Array {
   const body = new Uint8Array(length)
   new DataView(body.buffer).setUint32(0, number)

@@ -23,7 +23,10 @@ export class Cast {
   #facts: SceneFacts | undefined
   #settle: { resolve(report: Report): void; reject(error: Error): void } | undefined
 
-  /** @param cpu where the servers run; undefined: wherever the scheduler puts everything, because there is no `taskset` */
+  /**
+   * @param cpu where the servers run; undefined: wherever the scheduler puts everything, because there is no
+   * `taskset`
+   */
   constructor(options: SceneOptions, cpu: number | undefined) {
     this.options = options
     const script = fileURLToPath(new URL('./scene.js', import.meta.url))

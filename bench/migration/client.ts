@@ -37,9 +37,10 @@ export interface Call {
 }
 
 /**
- * The client that measures: a TLS session over a raw stream. It seals its requests before the clock starts and opens the answers
- * when it has stopped, so that of its own work only a write and a read are in what it measures. Of an answer of many records it opens
- * the first, to know how long it is, and counts the others by their headers.
+ * The client that measures: a TLS session over a raw stream. It seals its requests before the clock starts
+ * and opens the answers when it has stopped, so that of its own work only a write and a read are in what it
+ * measures. Of an answer of many records it opens the first, to know how long it is, and counts the others by
+ * their headers.
  */
 export class Client {
   readonly #line: Line
@@ -63,7 +64,8 @@ export class Client {
   /**
    * Connects, shakes hands and makes one request, which leaves with our Finished, or before it as early data.
    * @returns the client, and the µs from before the connect to the last byte of the answer
-   * @throws WrongAnswer the answer is wrong, or the session was not resumed where it should be, or was where it should not
+   * @throws WrongAnswer the answer is wrong, or the session was not resumed where it should be, or was where
+   * it should not
    */
   static async open(options: ClientOptions, call: Call): Promise<{ client: Client; time: number }> {
     const { port, serverName, verify, suite, resume, early = false } = options
@@ -126,7 +128,8 @@ export class Client {
   }
 
   /**
-   * Sends what {@link prepare} has sealed; one at a time. Its answer is one record, and is not opened yet: {@link settle} does that.
+   * Sends what {@link prepare} has sealed; one at a time. Its answer is one record, and is not opened yet:
+   * {@link settle} does that.
    * @returns ms of `performance.now()` when it came
    */
   async request(sealed: readonly Uint8Array[]): Promise<number> {

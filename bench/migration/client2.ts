@@ -8,8 +8,9 @@ import { type Call, type ClientOptions, offering } from './client.ts'
 import { Line } from './line.ts'
 
 /**
- * The client that measures over HTTP/2: one stream after the other. A request is sealed before its clock starts; what comes is opened when its
- * time has been taken, and acknowledgements and window updates leave after the answer.
+ * The client that measures over HTTP/2: one stream after the other. A request is sealed before its clock
+ * starts; what comes is opened when its time has been taken, and acknowledgements and window updates leave
+ * after the answer.
  */
 export class Client2 {
   readonly #line: Line
@@ -44,7 +45,10 @@ export class Client2 {
     return this.#line.session.cipherSuite
   }
 
-  /** Makes requests one after the other. @returns µs from each one's write to the last byte of its answer @throws WrongAnswer */
+  /**
+   * Makes requests one after the other. @returns µs from each one's write to the last byte of its answer
+   * @throws WrongAnswer
+   */
   async measure(calls: readonly Call[]): Promise<number[]> {
     const times: number[] = []
     for (const call of calls) {

@@ -1,7 +1,9 @@
 import { NativeChannel } from '../../src/transfer/channels/native.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 
-/** The other end of the raw hand-off: takes a descriptor with its message, closes it, and sends one byte back. */
+/**
+ * The other end of the raw hand-off: takes a descriptor with its message, closes it, and sends one byte back.
+ */
 function main(): void {
   const channel = NativeChannel.open(1)
   channel.addPeer(

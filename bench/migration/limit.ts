@@ -9,7 +9,10 @@ import { Descriptor } from '../../src/transfer/stream.ts'
 /** Bytes beside the descriptor: about what an envelope has. */
 const STATE = 300
 
-/** The floor under every move: a TCP descriptor and 300 bytes over the native channel, without TLS, HTTP or sealing. */
+/**
+ * The floor under every move: a TCP descriptor and 300 bytes over the native channel, without TLS, HTTP or
+ * sealing.
+ */
 export class Limit {
   readonly #child: ChildProcess
   readonly #channel: NativeChannel

@@ -7,7 +7,10 @@ import { WrongAnswer } from './answer.ts'
 /** Milliseconds after which an answer counts as lost. */
 const PATIENCE = 10_000
 
-/** A measuring client's TLS session over a raw stream: it notes when bytes came, and waits for them with a limit. */
+/**
+ * A measuring client's TLS session over a raw stream: it notes when bytes came, and waits for them with a
+ * limit.
+ */
 export class Line {
   readonly session: Session
   readonly #stream: ByteStream
@@ -53,7 +56,9 @@ export class Line {
     if (output.length > 0) this.#stream.write(output)
   }
 
-  /** Waits for bytes until `done`, which is asked after each arrival. @throws WrongAnswer nothing came in time */
+  /**
+   * Waits for bytes until `done`, which is asked after each arrival. @throws WrongAnswer nothing came in time
+   */
   async until(done: () => boolean): Promise<void> {
     while (!done()) {
       if (this.#failure !== undefined) throw this.#failure

@@ -8,9 +8,10 @@ interface Ready {
 }
 
 /**
- * Open loop: requests come at moments of their own (a Poisson process, the same every time), whoever waits for what. Each goes to the next
- * connection in turn, and waits there for the one before it. The time of each is counted from the moment at which it was due, so that a
- * stall counts for all that come during it. This process spins, to be in time: it needs a core of its own.
+ * Open loop: requests come at moments of their own (a Poisson process, the same every time), whoever waits
+ * for what. Each goes to the next connection in turn, and waits there for the one before it. The time of each
+ * is counted from the moment at which it was due, so that a stall counts for all that come during it. This
+ * process spins, to be in time: it needs a core of its own.
  * @param rate requests a second @returns µs of each @throws WrongAnswer
  */
 export async function openLoop(
@@ -57,7 +58,8 @@ export async function openLoop(
 }
 
 /**
- * Closed loop on all connections at once: on each the next request follows its answer. @returns requests a second
+ * Closed loop on all connections at once: on each the next request follows its answer. @returns requests a
+ * second
  * @throws WrongAnswer
  */
 export async function sustained(
@@ -98,7 +100,10 @@ function prepare(
   return { ready, settle }
 }
 
-/** Milliseconds after the beginning at which requests are due: gaps are exponential, from a generator with a fixed seed. */
+/**
+ * Milliseconds after the beginning at which requests are due: gaps are exponential, from a generator with a
+ * fixed seed.
+ */
 function arrivals(count: number, rate: number): Float64Array {
   const due = new Float64Array(count)
   let [seed, at] = [0x2545f491, 0]

@@ -79,7 +79,10 @@ const AT_ONCE = 32
 
 type MigrationRun = Run<MigrationPlan, typeof OPTIONS>
 
-/** `npm run bench:migration`: what does it cost to move a live connection, and what does reconnecting or a proxy cost instead? */
+/**
+ * `npm run bench:migration`: what does it cost to move a live connection, and what does reconnecting or a
+ * proxy cost instead?
+ */
 await runBench(
   {
     name: 'migration',
@@ -187,7 +190,10 @@ function withoutHttp2(casts: readonly Cast[]): Skipped[] {
     }))
 }
 
-/** The marks may have been looked for in vain: the way through the platform has changed, or the machine was too busy. */
+/**
+ * The marks may have been looked for in vain: the way through the platform has changed, or the machine was
+ * too busy.
+ */
 function withoutStages(casts: readonly Cast[]): Skipped[] {
   return casts
     .filter(({ options, strands }) => options.marks && strands.size === 0)

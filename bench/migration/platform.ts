@@ -32,7 +32,10 @@ export type PlatformOptions = Pick<
   | 'profiles'
 >
 
-/** A whole hotpotato, started for the bench: real processes, free ports, certificates and logs in a directory of its own. */
+/**
+ * A whole hotpotato, started for the bench: real processes, free ports, certificates and logs in a directory
+ * of its own.
+ */
 export class Platform {
   readonly ports: Ports
   readonly directory: string

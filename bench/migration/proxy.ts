@@ -10,9 +10,10 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /**
- * What people do today instead of moving connections: a proxy that ends TLS, answers for one function itself and forwards what is for another
- * one over kept-alive HTTP on loopback. Node's own https and http at both ends. A process of its own:
- * `node proxy.js proxy CERTIFICATE KEY SUITE PORT` or `node proxy.js function`; it tells its parent the port and ends with it.
+ * What people do today instead of moving connections: a proxy that ends TLS, answers for one function itself
+ * and forwards what is for another one over kept-alive HTTP on loopback. Node's own https and http at both
+ * ends. A process of its own: `node proxy.js proxy CERTIFICATE KEY SUITE PORT` or `node proxy.js function`;
+ * it tells its parent the port and ends with it.
  */
 function main(role: string, others: readonly string[]): void {
   const server =

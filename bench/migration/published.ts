@@ -1,6 +1,6 @@
 /**
- * Figures that were not measured here and now: other programs, on another day. They stand in a table of their own and are never
- * compared with what a run has measured.
+ * Figures that were not measured here and now: other programs, on another day. They stand in a table of their
+ * own and are never compared with what a run has measured.
  */
 export interface Published {
   readonly what: string

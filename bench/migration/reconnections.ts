@@ -12,7 +12,10 @@ const SERVERS: Readonly<Record<Server, { readonly path: string; readonly contain
   node: { path: '/', container: 'node-tls' },
 }
 
-/** Connections that are made for one request: full, resumed, and with the request as early data where a server takes it. */
+/**
+ * Connections that are made for one request: full, resumed, and with the request as early data where a server
+ * takes it.
+ */
 export class Reconnections {
   readonly #place: Place
   readonly #ports: Readonly<Record<Server, number>>
@@ -23,7 +26,10 @@ export class Reconnections {
     this.#ports = ports
   }
 
-  /** So many of each kind, in turns. @returns µs of each, from before the connect to the answer's last byte @throws WrongAnswer */
+  /**
+   * So many of each kind, in turns. @returns µs of each, from before the connect to the answer's last byte
+   * @throws WrongAnswer
+   */
   async round(count: number): Promise<Map<RowName, number[]>> {
     const times = new Map<RowName, number[]>()
     const add = (name: RowName, time: number): void => {

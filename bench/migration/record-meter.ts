@@ -1,13 +1,21 @@
 import { concat } from '../../src/wire/index.ts'
 
-/** Bytes of a record's header; and of what a sealed record has besides its content: type and tag (RFC 8446, Section 5.2). */
+/**
+ * Bytes of a record's header; and of what a sealed record has besides its content: type and tag (RFC 8446,
+ * Section 5.2).
+ */
 const HEADER = 5
 const OVERHEAD = 17
 
-/** Received bytes cut into records by their headers alone: how many there are, and how much content, without opening one. */
+/**
+ * Received bytes cut into records by their headers alone: how many there are, and how much content, without
+ * opening one.
+ */
 export class RecordMeter {
   #chunks: Uint8Array[] = []
-  /** Bytes of the record at hand that are still to come, and the beginning of a header that came in pieces. */
+  /**
+   * Bytes of the record at hand that are still to come, and the beginning of a header that came in pieces.
+   */
   #left = 0
   #header: Uint8Array = new Uint8Array(0)
   #whole = 0

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 
 /**
- * What a Node user has today: a bare `node:tls` server, without even `node:http`, that gives the body back twice. A process of its
- * own: `node reference.js CERTIFICATE KEY SUITE`; it tells its parent the port and ends with it.
+ * What a Node user has today: a bare `node:tls` server, without even `node:http`, that gives the body back
+ * twice. A process of its own: `node reference.js CERTIFICATE KEY SUITE`; it tells its parent the port and
+ * ends with it.
  */
 function main(certificate: string, key: string, suite: string): void {
   const server = createServer(
@@ -30,7 +31,9 @@ const HEAD = Buffer.from(
     'X-Hotpotato-Container: node-tls\r\nX-Hotpotato-Hops: 0\r\n\r\n',
 )
 
-/** Just enough of HTTP for the one client that comes here: requests with 100 bytes of content, one at a time. */
+/**
+ * Just enough of HTTP for the one client that comes here: requests with 100 bytes of content, one at a time.
+ */
 function serve(socket: TLSSocket): void {
   socket.setNoDelay(true)
   socket.on('error', () => {})

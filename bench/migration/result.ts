@@ -11,7 +11,10 @@ export interface Relations {
   /** µs that a move adds to a request. */
   readonly added?: number
   readonly addedFetch?: number
-  /** What else can be done, as a multiple of a migrated request: reconnecting to our stack and to node:tls, a proxy. */
+  /**
+   * What else can be done, as a multiple of a migrated request: reconnecting to our stack and to node:tls, a
+   * proxy.
+   */
   readonly fullToMigrated?: number
   readonly resumedToMigrated?: number
   readonly earlyToMigrated?: number

@@ -9,7 +9,10 @@ import { call, type Place } from './wanderer.ts'
 /** Requests on a new connection before the clock starts. */
 const WARM_REQUESTS = 4
 
-/** What there is instead of moving a connection, each in processes of its own: `node:tls`, our stack alone, and a proxy. */
+/**
+ * What there is instead of moving a connection, each in processes of its own: `node:tls`, our stack alone,
+ * and a proxy.
+ */
 export class Rivals {
   /** Ports. */
   readonly reference: number

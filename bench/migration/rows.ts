@@ -54,7 +54,8 @@ export interface RoundSize {
 }
 
 /**
- * Where processes run: all on one core; servers on one and who measures on another; wherever the scheduler puts them.
+ * Where processes run: all on one core; servers on one and who measures on another; wherever the scheduler
+ * puts them.
  */
 export const PLACEMENTS = ['one core', 'two cores', 'free'] as const
 export type Placement = (typeof PLACEMENTS)[number]
@@ -83,7 +84,9 @@ export interface SceneOptions extends Circumstances {
   readonly containers: number
   /** Whether its processes note the moments that stages lie between. */
   readonly marks: boolean
-  /** Moves that each container rehearses when it has nothing to do; undefined: as many as it does for anybody. */
+  /**
+   * Moves that each container rehearses when it has nothing to do; undefined: as many as it does for anybody.
+   */
   readonly rehearsals?: number
   readonly rawFunction?: string
   readonly profiles?: string

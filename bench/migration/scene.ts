@@ -31,8 +31,8 @@ const WARM_REQUESTS = 4
 const BATCH = 25
 
 /**
- * One combination of circumstances: a platform, its rivals, and the client that measures. A process of its own, so that it can be pinned
- * with all its children; it does one thing at a time, when its parent says so.
+ * One combination of circumstances: a platform, its rivals, and the client that measures. A process of its
+ * own, so that it can be pinned with all its children; it does one thing at a time, when its parent says so.
  */
 class Scene {
   readonly #options: SceneOptions
@@ -134,7 +134,9 @@ class Scene {
     return [...times].map(([name, values]) => rowOf(name, values))
   }
 
-  /** On two connections, a batch of each in turn: one stays where it is, the other moves with every request. */
+  /**
+   * On two connections, a batch of each in turn: one stays where it is, the other moves with every request.
+   */
   async #requests(kind: 'raw' | 'fetch', count: number): Promise<{ stays: number[]; migrated: number[] }> {
     const [staying, moving] = [await this.#connect(kind), await this.#connect(kind)]
     const [stays, migrated]: [number[], number[]] = [[], []]

@@ -16,8 +16,9 @@ import { concat } from '../../src/wire/index.ts'
 const LIMITS = { headBytes: 16_384, headerFields: 100, bodyBytes: 1 << 22, requests: 1_000_000_000 }
 
 /**
- * Our stack without the platform, as a container has it but alone: raw stream, session, HTTP. It takes early data, which the platform does
- * not. A process of its own: `node stack.js CERTIFICATE KEY PROVIDER`; it tells its parent the port and ends with it.
+ * Our stack without the platform, as a container has it but alone: raw stream, session, HTTP. It takes early
+ * data, which the platform does not. A process of its own: `node stack.js CERTIFICATE KEY PROVIDER`; it tells
+ * its parent the port and ends with it.
  */
 async function main(certificate: string, key: string, name: ProviderName): Promise<void> {
   const provider = await loadProvider(name)

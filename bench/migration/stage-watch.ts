@@ -23,9 +23,10 @@ export class StageWatch {
   }
 
   /**
-   * @param make makes requests, one after the other, and tells of each when it began and ended, in ms of `performance.now()`
-   * @returns µs of each stage of the typical requests, the fifth in the middle, so that means add up to a median; `whole` among them;
-   * nothing if the marks do not fit the requests
+   * @param make makes requests, one after the other, and tells of each when it began and ended, in ms of
+   * `performance.now()`
+   * @returns µs of each stage of the typical requests, the fifth in the middle, so that means add up to a
+   * median; `whole` among them; nothing if the marks do not fit the requests
    */
   async watch(
     kind: 'stays' | 'migrated',
@@ -97,7 +98,10 @@ function middle<T>(values: readonly T[], of: (value: T) => number): T[] {
   return sorted.slice(Math.floor(sorted.length * 0.4), Math.max(1, Math.ceil(sorted.length * 0.6)))
 }
 
-/** Nanoseconds from the zero of `performance.now()` back to that of `process.hrtime`: the closest of several looks at both. */
+/**
+ * Nanoseconds from the zero of `performance.now()` back to that of `process.hrtime`: the closest of several
+ * looks at both.
+ */
 function clockOffset(): number {
   let best = { gap: Number.POSITIVE_INFINITY, offset: 0 }
   for (let i = 0; i < 50; i++) {

@@ -32,7 +32,10 @@ export interface Seen {
 /** µs of each stage of one request. */
 export type Stages = Readonly<Partial<Record<Stage, number>>>
 
-/** The end of a stage: a mark, and in which process; `last`: the last such mark before the next one of the list. */
+/**
+ * The end of a stage: a mark, and in which process; `last`: the last such mark before the next one of the
+ * list.
+ */
 interface Step {
   readonly stage: Stage
   readonly until: Mark
@@ -68,9 +71,10 @@ const ANSWER = [
 ] as const
 
 /**
- * Cuts requests into stages. They came one after the other, so that what was noted between a request's beginning and its end
- * belongs to it.
- * @param processes the moments of each process, in order; which of them is the source is found out by who reads the request
+ * Cuts requests into stages. They came one after the other, so that what was noted between a request's
+ * beginning and its end belongs to it.
+ * @param processes the moments of each process, in order; which of them is the source is found out by who
+ * reads the request
  * @returns for each request its stages; undefined where a moment is missing
  */
 export function cut(
@@ -96,7 +100,10 @@ export function cut(
   })
 }
 
-/** Nanoseconds after the answer's arrival in which the last mark may still be made, because the client is sometimes faster. */
+/**
+ * Nanoseconds after the answer's arrival in which the last mark may still be made, because the client is
+ * sometimes faster.
+ */
 const SLACK = 200_000
 
 /** Whose mark was the first: the next request may have begun already, elsewhere. */

@@ -120,7 +120,10 @@ export class Wanderer {
   }
 }
 
-/** A request of our own making. @param container who has to answer @param hops how often the connection has moved by then */
+/**
+ * A request of our own making. @param container who has to answer @param hops how often the connection has
+ * moved by then
+ */
 export function call(path: string, number: number, container: string, hops: number, length = BODY): Call {
   return { path, number, length, expected: { body: answerOf(number, length), container, hops } }
 }

@@ -31,7 +31,10 @@ interface Row {
   readonly delay: number[]
 }
 
-/** `npm run bench:pieces`: what does a client cost that sends in tiny pieces, and how long do others wait meanwhile? */
+/**
+ * `npm run bench:pieces`: what does a client cost that sends in tiny pieces, and how long do others wait
+ * meanwhile?
+ */
 await runBench(
   {
     name: 'pieces',

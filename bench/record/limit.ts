@@ -19,7 +19,8 @@ export function opensslVersion(): string | undefined {
 }
 
 /**
- * One second of `openssl speed -evp`, which enciphers into the same memory again and again with one nonce: the limit.
+ * One second of `openssl speed -evp`, which enciphers into the same memory again and again with one nonce:
+ * the limit.
  * @returns µs for each `size` bytes
  */
 export async function opensslSpeed(suite: string, size: number, cpu: number): Promise<number> {

@@ -23,7 +23,10 @@ export interface Line {
 /** What is offered and taken, so that all do the same work. */
 const SUITE = 'TLS_AES_128_GCM_SHA256'
 
-/** Listens on a port of its own. @param accepted called with each line once its handshake is over @returns the port */
+/**
+ * Listens on a port of its own. @param accepted called with each line once its handshake is over @returns the
+ * port
+ */
 export async function listen(
   stack: Stack,
   pem: { readonly certificate: string; readonly key: string },

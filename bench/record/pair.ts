@@ -14,7 +14,10 @@ export class Pair {
   readonly roundTrips = new Series()
   /** MB/s of each round. */
   readonly bulk: number[] = []
-  /** CPU time of each end in bulk, µs for a megabyte (10^6 bytes) of content, of each round: it does not matter who else works. */
+  /**
+   * CPU time of each end in bulk, µs for a megabyte (10^6 bytes) of content, of each round: it does not
+   * matter who else works.
+   */
   readonly senderCpu: number[] = []
   readonly receiverCpu: number[] = []
   #server: Child<Order, Report> | undefined
@@ -25,7 +28,10 @@ export class Pair {
     this.placement = placement
   }
 
-  /** @param cpus of the server and the client @returns the cipher suite @throws Error what they exchange is wrong */
+  /**
+   * @param cpus of the server and the client @returns the cipher suite @throws Error what they exchange is
+   * wrong
+   */
   async start(identity: Identity, cpus: readonly [number, number]): Promise<string> {
     const { stack } = this
     const child = (role: Role, cpu: number) => new Child<Order, Report>(SCRIPT, role, cpu)

@@ -2,7 +2,10 @@ import { said } from '../tamper/lie.ts'
 import { dial, type Line, listen } from './line.ts'
 import { BULK, ECHO, type Order, PIECE, piece, type Report, type Role, SMALL } from './rows.ts'
 
-/** One end of the connections of one stack: a process of its own. A server answers; a client does what its parent orders. */
+/**
+ * One end of the connections of one stack: a process of its own. A server answers; a client does what its
+ * parent orders.
+ */
 async function main(): Promise<void> {
   process.on('disconnect', () => process.exit())
   process.on('message', (order: Order) => {
@@ -68,7 +71,10 @@ class Client {
     this.#dial = dial
   }
 
-  /** Before anything is timed: what comes back, and what comes in bulk, must be what it should be. @returns the cipher suite */
+  /**
+   * Before anything is timed: what comes back, and what comes in bulk, must be what it should be. @returns
+   * the cipher suite
+   */
   async check(): Promise<string> {
     const line = await this.#dial()
     const { cipherSuite } = line

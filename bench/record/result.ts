@@ -17,7 +17,10 @@ export interface SealingResult {
   readonly toOpenssl?: number
 }
 
-/** One stack in one placement. Ratios are medians over the rounds of what was measured in the same round, to `node:tls`. */
+/**
+ * One stack in one placement. Ratios are medians over the rounds of what was measured in the same round, to
+ * `node:tls`.
+ */
 export interface ConnectionResult {
   readonly placement: Placement
   readonly stack: Stack
@@ -28,7 +31,9 @@ export interface ConnectionResult {
   readonly bulk: number
   readonly bulkRounds: readonly number[]
   readonly bulkRatio: number | undefined
-  /** CPU time in bulk, µs for a megabyte, of the server, which sends, and of the client; and to `node:tls`. */
+  /**
+   * CPU time in bulk, µs for a megabyte, of the server, which sends, and of the client; and to `node:tls`.
+   */
   readonly senderCpu: number
   readonly senderCpuRatio: number | undefined
   readonly receiverCpu: number

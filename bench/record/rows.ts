@@ -6,7 +6,9 @@ export type Stack = (typeof STACKS)[number]
 export const SIZES = [64, 1024, 16_384] as const
 export type Size = (typeof SIZES)[number]
 
-/** Protection.seal, into memory of its own; Protection.sealInto, into memory that is there; Protection.open. */
+/**
+ * Protection.seal, into memory of its own; Protection.sealInto, into memory that is there; Protection.open.
+ */
 export const OPERATIONS = ['seal', 'sealInto', 'open'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
@@ -41,7 +43,10 @@ export const ECHO = 0
 /** Followed by the number of pieces, four bytes. */
 export const BULK = 1
 
-/** The content of every piece; at no two places near each other the same, so that a swapped or lost record shows. */
+/**
+ * The content of every piece; at no two places near each other the same, so that a swapped or lost record
+ * shows.
+ */
 export function piece(): Uint8Array {
   const bytes = new Uint8Array(PIECE)
   for (let i = 0, state = 1; i < PIECE; i++) {

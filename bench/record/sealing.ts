@@ -61,7 +61,10 @@ export class Sealing {
     }
   }
 
-  /** @returns µs of CPU time for one record, a sample for each batch; `openssl speed` counts the same, others may work meanwhile */
+  /**
+   * @returns µs of CPU time for one record, a sample for each batch; `openssl speed` counts the same, others
+   * may work meanwhile
+   */
   #time(operation: Operation, size: Size): number[] {
     const content = piece().subarray(0, size)
     const record = this.#at0().seal(ContentType.application_data, content)

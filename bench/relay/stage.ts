@@ -12,7 +12,9 @@ const SOURCE = fileURLToPath(
 /** Bytes of one record in bulk. */
 const RECORD = 16_384 + 22
 
-/** Without a relay; a relay in C that looks at nothing; ours, record by record; `pipe()` of Node's streams. */
+/**
+ * Without a relay; a relay in C that looks at nothing; ours, record by record; `pipe()` of Node's streams.
+ */
 export const WAYS = ['direct', 'c', 'ours', 'pipe'] as const
 export type Way = (typeof WAYS)[number]
 

@@ -17,7 +17,10 @@ export interface Scale {
 /** Ticks that are wanted on a linear axis, about. */
 const TICKS = 6
 
-/** @param values all that will be drawn; on a logarithmic axis, those that are not above 0 are drawn at its beginning */
+/**
+ * @param values all that will be drawn; on a logarithmic axis, those that are not above 0 are drawn at its
+ * beginning
+ */
 export function scaleOf({ log = false, from, to }: Axis, values: readonly number[], length: number): Scale {
   const usable = log ? values.filter(value => value > 0) : values
   const low = from ?? Math.min(...usable)

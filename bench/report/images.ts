@@ -45,7 +45,8 @@ const IMAGES: readonly Image[] = [
 
 /**
  * Takes pictures of parts of a page by headless Chromium, in light colours.
- * @param page an HTML file of ours @param directory where the PNG files go @returns their paths @throws Error there is no Chromium
+ * @param page an HTML file of ours @param directory where the PNG files go @returns their paths @throws Error
+ * there is no Chromium
  */
 export function makeImages(page: string, directory: string): string[] {
   mkdirSync(directory, { recursive: true })

@@ -28,7 +28,9 @@ const MARGIN = { left: 64, right: 16, top: 12, bottom: 46 } as const
 /** Colours and dashes that the style knows. */
 const STYLES = 8
 
-/** Lines in a frame, as SVG without a script; its colours come from the page's style. Empty without a point. */
+/**
+ * Lines in a frame, as SVG without a script; its colours come from the page's style. Empty without a point.
+ */
 export function plot({ x, y, lines }: Plot): string {
   const drawn = lines.filter(({ points }) => points.length > 0)
   if (drawn.length === 0) return ''

@@ -2,7 +2,10 @@
 const ON_WHITE =
   '--c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;'
 
-/** The page's style: light and dark as the reader's system is, black on white on paper. Lines differ in dashes, too. */
+/**
+ * The page's style: light and dark as the reader's system is, black on white on paper. Lines differ in
+ * dashes, too.
+ */
 export const STYLE = `
 :root {
   color-scheme: light dark;

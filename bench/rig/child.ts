@@ -22,7 +22,8 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
     if (cpu !== undefined) words.unshift('taskset', '-c', String(cpu))
     this.#process = spawn(words[0]!, words.slice(1), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // In a terminal Ctrl-C comes to a whole process group; the parent alone decides what it means. They end with it all the same.
+      // In a terminal Ctrl-C comes to a whole process group; the parent alone decides what it means. They end
+      // with it all the same.
       detached: true,
     })
   }
@@ -67,7 +68,8 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
 }
 
 /**
- * A child's side: answers `cpu`, gives all other orders to `work`, and says what that found. It ends with its parent.
+ * A child's side: answers `cpu`, gives all other orders to `work`, and says what that found. It ends with its
+ * parent.
  * @param work a report, or an error that is reported as failure
  */
 export function obey<Order extends { readonly do: string }, Report extends { readonly say: string }>(

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * The CPU time that a process has used with all its threads, from the scheduler's own books, which are exact where `/proc/PID/stat` counts
- * hundredths of a second. @returns µs; undefined where the kernel does not tell
+ * The CPU time that a process has used with all its threads, from the scheduler's own books, which are exact
+ * where `/proc/PID/stat` counts hundredths of a second. @returns µs; undefined where the kernel does not tell
  */
 export function cpuTime(pid: number): number | undefined {
   try {

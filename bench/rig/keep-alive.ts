@@ -36,7 +36,9 @@ export class Lost extends Error {
 export const PID_FIELD = 'x-pid'
 const END_OF_HEAD = /\r\n\r\n/
 
-/** A client as there are many: TLS of Node, HTTP/1.1, one connection that stays open, one request at a time. */
+/**
+ * A client as there are many: TLS of Node, HTTP/1.1, one connection that stays open, one request at a time.
+ */
 export class KeepAlive {
   readonly #socket: TLSSocket
   readonly #serverName: string

@@ -13,7 +13,10 @@ import { EMPTY, equal } from '../../src/wire/index.ts'
 const LIMITS = { headBytes: 16_384, headerFields: 100, bodyBytes: 1 << 20, requests: 1_000_000_000 }
 const [SOURCE, TARGET] = [1, 2]
 
-/** A server's session that goes through the parts of a move in one process, with the client that it belongs to. */
+/**
+ * A server's session that goes through the parts of a move in one process, with the client that it belongs
+ * to.
+ */
 export class Mover {
   readonly #client: Session
   readonly #config: ServerConfig

@@ -31,7 +31,10 @@ export interface PoolOptions {
   readonly preparation?: Preparation
 }
 
-/** A whole hotpotato with one function, started for a bench: real processes, free ports, certificates and log in a directory of its own. */
+/**
+ * A whole hotpotato with one function, started for a bench: real processes, free ports, certificates and log
+ * in a directory of its own.
+ */
 export class Pool {
   readonly destination: Destination
   readonly #directory: string

@@ -25,7 +25,10 @@ export interface Prediction extends Latency {
   readonly capacity: { readonly cores: number; readonly memory: number }
   /** Hosts that so many connections need, one of them spare. */
   readonly needed: number
-  /** Seconds that the others need until all connections of a failed host have made a new handshake; infinite if they have no time for it. */
+  /**
+   * Seconds that the others need until all connections of a failed host have made a new handshake; infinite
+   * if they have no time for it.
+   */
   readonly recovery: number
   /** Connections that lose their host, a day. */
   readonly lost: number

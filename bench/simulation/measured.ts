@@ -20,8 +20,8 @@ export interface Measured {
 }
 
 /**
- * Takes from a result of `bench:migration` what the model needs, all of it from the scene in which open loop was measured: there, the servers
- * have one core for themselves.
+ * Takes from a result of `bench:migration` what the model needs, all of it from the scene in which open loop
+ * was measured: there, the servers have one core for themselves.
  * @throws BenchError something is not there
  */
 export function measuredIn({ measurements }: Pick<MigrationResult, 'measurements'>): Measured {

@@ -32,8 +32,9 @@ export function meanService(mixture: Mixture): number {
 }
 
 /**
- * One core that serves requests in the order in which they come (M/G/1), by discrete-event simulation: waiting times follow from each
- * other (Lindley's recursion). A request that takes longer than others when it is alone keeps the core busy for as much longer, too.
+ * One core that serves requests in the order in which they come (M/G/1), by discrete-event simulation:
+ * waiting times follow from each other (Lindley's recursion). A request that takes longer than others when it
+ * is alone keeps the core busy for as much longer, too.
  * @param rate requests a second @param count how many are simulated; the first tenth does not count
  */
 export function simulateCore(mixture: Mixture, rate: number, count = 200_000): Latency {

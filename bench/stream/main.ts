@@ -9,10 +9,12 @@ import { probe } from '../../src/transfer/native/libc.ts'
 import { adopt, type ByteStream, Descriptor, openStream, type StreamKind } from '../../src/transfer/stream.ts'
 
 /**
- * What does it cost to move a connection, and to read and write it? Run what is built: `node dist/bench/stream/main.js [hops]`. Figures of two
- * processes depend on where they run: `taskset -c 0` puts them on one core; compare within one run.
+ * What does it cost to move a connection, and to read and write it? Run what is built: `node
+ * dist/bench/stream/main.js [hops]`. Figures of two processes depend on where they run: `taskset -c 0` puts
+ * them on one core; compare within one run.
  *
- * A hop goes from before `lift()` in one process to after `openStream()` and `read()` in the other, with 520 bytes of state.
+ * A hop goes from before `lift()` in one process to after `openStream()` and `read()` in the other, with 520
+ * bytes of state.
  */
 const STATE = 520
 const ROADS: { channel: Channel['kind']; stream: StreamKind }[] = [
@@ -37,7 +39,10 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** One of the two between which the connection bounces. The state begins with the hop's number and when it began. */
+/**
+ * One of the two between which the connection bounces. The state begins with the hop's number and when it
+ * began.
+ */
 function child({ self, other, channel: kind, stream: streamKind, hops }: ChildOptions): void {
   const channel = kind === 'native' ? NativeChannel.open(self) : IpcChannel.open({ self })
   channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3), Descriptor.fromFd(4)] : [])
@@ -163,7 +168,9 @@ async function measureOpen(kind: StreamKind): Promise<number> {
   return time
 }
 
-/** ns for a round trip of 64 bytes between two streams in this process, and MB/s one way in writes of 64 KiB. */
+/**
+ * ns for a round trip of 64 bytes between two streams in this process, and MB/s one way in writes of 64 KiB.
+ */
 async function measureTraffic(kind: StreamKind): Promise<{ roundTrip: number; rate: number }> {
   const probed = probe()
   if (!probed.available) throw new Error(probed.reason)

@@ -51,8 +51,8 @@ export const ASK = 'SIGUSR2'
 const NUMBER = new Map(MARKS.map((mark, index) => [mark, index]))
 
 /**
- * Notes from now on when this process passes the points between the stages of a request and of a move, by wrapping public methods. Asked by
- * {@link ASK}, it writes them to `marks-NAME` and begins anew.
+ * Notes from now on when this process passes the points between the stages of a request and of a move, by
+ * wrapping public methods. Asked by {@link ASK}, it writes them to `marks-NAME` and begins anew.
  */
 export function noteMarks(directory: string, name: string): void {
   const which = new Uint8Array(ROOM)

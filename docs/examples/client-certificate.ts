@@ -1,6 +1,6 @@
 /**
- * A server that wants to know its clients: it asks for a certificate in the handshake and judges it by an authority. The
- * identity is part of the session's state, so it moves with it.
+ * A server that wants to know its clients: it asks for a certificate in the handshake and judges it by an
+ * authority. The identity is part of the session's state, so it moves with it.
  * @module
  */
 import { X509Certificate } from 'node:crypto'

@@ -1,6 +1,6 @@
 /**
- * A crypto provider is a plain record, so providers mix: here hashes and AEADs come from Node, the groups from pure
- * TypeScript with the post-quantum hybrid in front, and one cipher suite is left of three.
+ * A crypto provider is a plain record, so providers mix: here hashes and AEADs come from Node, the groups
+ * from pure TypeScript with the post-quantum hybrid in front, and one cipher suite is left of three.
  * @module
  */
 import { hybridGroups } from '../../src/tls13/crypto/hybrid.ts'

@@ -1,6 +1,6 @@
 /**
- * Two sides that were given a key before they met, and no certificate anywhere. The key is imported (RFC 9258), which binds it to
- * TLS 1.3 and to a hash; `psk_dhe_ke` keeps forward secrecy.
+ * Two sides that were given a key before they met, and no certificate anywhere. The key is imported (RFC
+ * 9258), which binds it to TLS 1.3 and to a hash; `psk_dhe_ke` keeps forward secrecy.
  * @module
  */
 import { randomBytes } from 'node:crypto'

@@ -1,6 +1,7 @@
 /**
- * A live session moves: its state becomes bytes, and another object, with another crypto provider, goes on where the first
- * stopped. The client notices nothing. Between processes the bytes travel sealed (`src/transfer/seal.ts`).
+ * A live session moves: its state becomes bytes, and another object, with another crypto provider, goes on
+ * where the first stopped. The client notices nothing. Between processes the bytes travel sealed
+ * (`src/transfer/seal.ts`).
  * @module
  */
 import { noble } from '../../src/tls13/crypto/noble.ts'

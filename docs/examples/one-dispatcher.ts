@@ -1,6 +1,6 @@
 /**
- * One pair of handlers for all versions of HTTP and all kinds of streams: our own TLS, Node's, and none. What ALPN chose decides; without
- * TLS the first bytes do.
+ * One pair of handlers for all versions of HTTP and all kinds of streams: our own TLS, Node's, and none. What
+ * ALPN chose decides; without TLS the first bytes do.
  * @module
  */
 import { connect as connectHttp2 } from 'node:http2'

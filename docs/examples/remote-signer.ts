@@ -1,6 +1,7 @@
 /**
- * The certificate's private key lives elsewhere: the session asks for a signature and waits. It can be moved while it waits; the
- * question is asked again where it goes on. Certificate verdicts and replay checks work the same way.
+ * The certificate's private key lives elsewhere: the session asks for a signature and waits. It can be moved
+ * while it waits; the question is asked again where it goes on. Certificate verdicts and replay checks work
+ * the same way.
  * @module
  */
 import { node } from '../../src/tls13/crypto/node.ts'

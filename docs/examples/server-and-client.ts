@@ -1,6 +1,6 @@
 /**
- * A TLS 1.3 server and a client over TCP. Both sides are Duplex streams of application data, so whatever works with a socket
- * works with them.
+ * A TLS 1.3 server and a client over TCP. Both sides are Duplex streams of application data, so whatever
+ * works with a socket works with them.
  * @module
  */
 import type { AddressInfo } from 'node:net'

@@ -1,6 +1,6 @@
 /**
- * The state machine without sockets, clock or streams: bytes in, events and bytes out. Randomness is an argument, so with a
- * seeded one (never outside of a test) two runs give the same bytes.
+ * The state machine without sockets, clock or streams: bytes in, events and bytes out. Randomness is an
+ * argument, so with a seeded one (never outside of a test) two runs give the same bytes.
  * @module
  */
 import { node } from '../../src/tls13/crypto/node.ts'

@@ -3,7 +3,10 @@ import { basename, dirname } from 'node:path'
 import { type Seat, takeSeat } from './seat.ts'
 import { shortPath } from './socket-path.ts'
 
-/** Commands that the running platform takes over its control socket, one line each; the answer is one line of JSON. */
+/**
+ * Commands that the running platform takes over its control socket, one line each; the answer is one line of
+ * JSON.
+ */
 export type Command =
   | 'stop'
   | 'status'
@@ -14,7 +17,10 @@ export type Command =
   | `scale ${string} ${number}`
   | `move ${string} ${string}`
 
-/** What each looks like: names of functions have at most 63 characters, those of containers a number more, ids of connections 32. */
+/**
+ * What each looks like: names of functions have at most 63 characters, those of containers a number more, ids
+ * of connections 32.
+ */
 const COMMAND = new RegExp(
   `^(${[
     'stop',
@@ -38,7 +44,8 @@ function isCommand(text: string): text is Command {
 }
 
 /**
- * Listens on a Unix socket that only this user can open, for as long as it has the seat of the socket's directory.
+ * Listens on a Unix socket that only this user can open, for as long as it has the seat of the socket's
+ * directory.
  * @param onCommand its result is the answer
  * @returns undefined if another process has that seat
  */

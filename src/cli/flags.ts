@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
 import { UsageError } from './usage-error.ts'
 
-/** One flag: `switch` is there or not; `text` takes a value; `list` takes several, separated by commas or given several times. */
+/**
+ * One flag: `switch` is there or not; `text` takes a value; `list` takes several, separated by commas or
+ * given several times.
+ */
 export interface Flag {
   readonly kind: 'switch' | 'text' | 'list'
   /** What stands for its value in the usage, as `PORT`. */
@@ -60,7 +63,8 @@ export function readFlags<const F extends Flags>(
 export function usageError(error: unknown, help: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code?.startsWith('ERR_PARSE_ARGS') !== true) return error
-  // What follows the first sentence is advice for options and names that begin with a dash, which no command has.
+  // What follows the first sentence is advice for options and names that begin with a dash, which no command
+  // has.
   return new UsageError(`${message.split(/\.\s|\n/)[0]}; see ${help}`)
 }
 

@@ -25,8 +25,9 @@ const WAITING = 262_144
 let dropped = 0
 
 /**
- * What a server says of its work, line by line. It neither waits for a reader nor keeps more than a little for one:
- * what does not fit, or cannot be written, is dropped, and the next line that can be written says how much that was.
+ * What a server says of its work, line by line. It neither waits for a reader nor keeps more than a little
+ * for one: what does not fit, or cannot be written, is dropped, and the next line that can be written says
+ * how much that was.
  */
 export function note(text: string): void {
   if (process.stdout.writableLength > WAITING) {

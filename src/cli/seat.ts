@@ -13,7 +13,10 @@ import { shortDirectory } from './socket-path.ts'
 
 /** The directory of the holder's entry. */
 const SEAT = 'up'
-/** Bytes of the longest name of a socket that is needed on the way there: `new.` and a mark, or a mark in the seat. */
+/**
+ * Bytes of the longest name of a socket that is needed on the way there: `new.` and a mark, or a mark in the
+ * seat.
+ */
 const LONGEST = 12
 
 /** A seat that is held. */

@@ -209,8 +209,8 @@ function logLevel(): string {
 }
 
 /**
- * What HOTPOTATO_PROVIDER asks for, or else the fastest that works here. evp is tried in this process, because otherwise every
- * container would fail by itself.
+ * What HOTPOTATO_PROVIDER asks for, or else the fastest that works here. evp is tried in this process,
+ * because otherwise every container would fail by itself.
  */
 function chooseProvider(): { readonly name: ProviderName; readonly reason: string } {
   const name = PROVIDERS.find(one => one === process.env.HOTPOTATO_PROVIDER)

@@ -3,7 +3,10 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** Something that the user asked for and that cannot be had; the message is one line. Ends the process with status 1. */
+/**
+ * Something that the user asked for and that cannot be had; the message is one line. Ends the process with
+ * status 1.
+ */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
 }

@@ -1,8 +1,9 @@
 import { steadyNow } from './clock.ts'
 
 /**
- * Rings when a moment has come that is named anew all the time. One timer of Node's serves: it is replaced only by an earlier one, so an alarm may
- * ring for nothing, and whoever is called looks what has come due and names the next moment.
+ * Rings when a moment has come that is named anew all the time. One timer of Node's serves: it is replaced
+ * only by an earlier one, so an alarm may ring for nothing, and whoever is called looks what has come due and
+ * names the next moment.
  */
 export class Alarm {
   readonly #ring: () => void

@@ -7,8 +7,9 @@ const LARGE = 4096
 const GATHERED = 16_384
 
 /**
- * Writes a body that comes in pieces of any size. The first small piece goes out at once; those that follow in the
- * same turn of the event loop go out together at its end: each write costs a record, a frame and a call of the kernel.
+ * Writes a body that comes in pieces of any size. The first small piece goes out at once; those that follow
+ * in the same turn of the event loop go out together at its end: each write costs a record, a frame and a
+ * call of the kernel.
  */
 export class BodyWriter {
   readonly #sink: Pick<ResponseSink, 'write'>

@@ -10,7 +10,10 @@ import { infoOf } from './handler.ts'
 import { LENT_BYTES } from './policy.ts'
 import { timeoutProblem } from './timeout.ts'
 
-/** Serves a request that another container has lent to this one. @param settle called once, perhaps before this returns */
+/**
+ * Serves a request that another container has lent to this one. @param settle called once, perhaps before
+ * this returns
+ */
 export function serveBorrowed(
   request: LoanRequest,
   callee: Callee & {

@@ -73,7 +73,10 @@ export class Burden implements Holder {
     })
   }
 
-  /** The connection is about to be taken apart, to travel: its parcel is held until it is {@link close | gone} or open again. */
+  /**
+   * The connection is about to be taken apart, to travel: its parcel is held until it is {@link close | gone}
+   * or open again.
+   */
   freeze(): void {
     this.#frozen = this.#owner.out.held + this.#owner.protocol.held
   }

@@ -44,8 +44,8 @@ export interface ConnectionHost extends Callee {
   /** What clients overdo over HTTP/2 is counted here. */
   readonly exceeded: Exceeded
   /**
-   * The function that a path names, and the path without that name, or else the function that a host names; undefined if neither
-   * names one.
+   * The function that a path names, and the path without that name, or else the function that a host names;
+   * undefined if neither names one.
    */
   ownerOf(
     path: string,
@@ -64,13 +64,19 @@ export interface ConnectionHost extends Callee {
   ): boolean
   /** Whether there is a container of that function to lend requests to. */
   reaches(functionName: string): boolean
-  /** Lends a request to a container of that function. `settle` is called once; with undefined if the container is gone. */
+  /**
+   * Lends a request to a container of that function. `settle` is called once; with undefined if the container
+   * is gone.
+   */
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
   /** The connection has ended or has gone to somebody else. */
   closed(connection: Connection, why: ConnectionEnd): void
 }
 
-/** How a connection left: in order or by its client; to another container; nobody could tell who has it; something was thrown over it. */
+/**
+ * How a connection left: in order or by its client; to another container; nobody could tell who has it;
+ * something was thrown over it.
+ */
 export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'
 
 /** A connection that reads, writes and decrypts nothing any more, ready to be sent. */

@@ -25,7 +25,10 @@ export interface Departing {
   freeze(): Frozen | Promise<Frozen>
   /** Another container did not take it: it is served here again, from what was frozen. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void
-  /** It is over for this container: somebody else has it, nobody can tell who has it, or its client was gone before anything could be sent. */
+  /**
+   * It is over for this container: somebody else has it, nobody can tell who has it, or its client was gone
+   * before anything could be sent.
+   */
   left(how: 'moved' | 'unknown' | 'broken'): void
 }
 
@@ -55,7 +58,10 @@ export class Departure {
     return this.#draining && !this.#leaving
   }
 
-  /** The container stops. @param moves to another container of this function, if one takes it; otherwise it ends */
+  /**
+   * The container stops. @param moves to another container of this function, if one takes it; otherwise it
+   * ends
+   */
   drain(moves: boolean): void {
     this.#draining = true
     this.#leaving = moves
@@ -93,7 +99,10 @@ export class Departure {
     }
   }
 
-  /** Offers it, with the request that waits in it, to a container of that function. @returns false if there is none */
+  /**
+   * Offers it, with the request that waits in it, to a container of that function. @returns false if there is
+   * none
+   */
   follow(functionName: string): boolean {
     this.#unbegun = false
     return this.#offer(functionName, true)

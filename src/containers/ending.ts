@@ -24,7 +24,10 @@ export interface Ends {
   close(why: ConnectionEnd): void
 }
 
-/** How one connection ends: with a moment for the client to take everything, at once, or because something was thrown over it. */
+/**
+ * How one connection ends: with a moment for the client to take everything, at once, or because something was
+ * thrown over it.
+ */
 export class Ending {
   readonly #owner: Ends
   readonly #stream: ByteStream
@@ -41,7 +44,10 @@ export class Ending {
     this.#idle = idle
   }
 
-  /** Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset overtakes our bytes. */
+  /**
+   * Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset
+   * overtakes our bytes.
+   */
   hangUp(): void {
     const owner = this.#owner
     if (owner.phase !== 'open') return
@@ -77,7 +83,10 @@ export class Ending {
     clearTimeout(this.#linger)
   }
 
-  /** Something was thrown that must not be: the client is told if there is TLS, and no other connection notices. */
+  /**
+   * Something was thrown that must not be: the client is told if there is TLS, and no other connection
+   * notices.
+   */
   fault(error: unknown): void {
     const owner = this.#owner
     if (owner.phase === 'closed') return

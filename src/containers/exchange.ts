@@ -31,7 +31,9 @@ export interface ResponseSink {
   end(): void
   /** The response was begun and cannot be finished: the client must see that. */
   abort(): void
-  /** One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws. */
+  /**
+   * One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws.
+   */
   fail(error: unknown): void
 }
 
@@ -49,7 +51,10 @@ export interface Callee {
 export interface CallRequest {
   readonly functionPath: string
   readonly connection: ConnectionInfo
-  /** Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to it. */
+  /**
+   * Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to
+   * it.
+   */
   readonly timeout: number
 }
 
@@ -60,8 +65,8 @@ const PIECE = 65_536
 const BODY_BUFFER = 65_536
 
 /**
- * One accepted request on its way through a function. The body is given whole if it is there at once, otherwise as a
- * stream that pulls; a raw handler gets it whole in any case.
+ * One accepted request on its way through a function. The body is given whole if it is there at once,
+ * otherwise as a stream that pulls; a raw handler gets it whole in any case.
  */
 export class Exchange {
   readonly #head: RequestHead
@@ -115,7 +120,10 @@ export class Exchange {
     return this.#started
   }
 
-  /** The body as far as it has come and no function has it; to be asked for only when the request is given up here, unanswered. */
+  /**
+   * The body as far as it has come and no function has it; to be asked for only when the request is given up
+   * here, unanswered.
+   */
   takeBack(): readonly Uint8Array[] {
     this.#cancelled = true
     return this.#pieces.take()
@@ -127,8 +135,8 @@ export class Exchange {
   }
 
   /**
-   * The same, and those that wait in the function's stream; as long as the request is not whole and its response has not begun, also those
-   * that the function has read: as a rule it gathers them.
+   * The same, and those that wait in the function's stream; as long as the request is not whole and its
+   * response has not begun, also those that the function has read: as a rule it gathers them.
    */
   get waiting(): number {
     if (this.#cancelled) return 0
@@ -138,7 +146,10 @@ export class Exchange {
     return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
   }
 
-  /** A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link wait}. */
+  /**
+   * A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link
+   * wait}.
+   */
   body(data: Uint8Array): void {
     if (!this.#cancelled) this.#pieces.add(data)
   }
@@ -154,7 +165,9 @@ export class Exchange {
     }
   }
 
-  /** There is no more of the body for now: a function that can read a stream begins, or gets what has come. */
+  /**
+   * There is no more of the body for now: a function that can read a stream begins, or gets what has come.
+   */
   wait(): void {
     if (this.#stream !== undefined) this.#handOut()
     if (this.#started || this.#bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
@@ -183,7 +196,10 @@ export class Exchange {
     }
   }
 
-  /** Gives the stream what has come. It may ask for more at once, which brings us here again: then that follows behind. */
+  /**
+   * Gives the stream what has come. It may ask for more at once, which brings us here again: then that
+   * follows behind.
+   */
   #handOut(): void {
     if (this.#handing) return
     this.#handing = true
@@ -257,7 +273,10 @@ export class Exchange {
     this.#sink.end()
   }
 
-  /** What is there as a whole. A large one goes out in pieces of the function's own memory, as the client takes them. */
+  /**
+   * What is there as a whole. A large one goes out in pieces of the function's own memory, as the client
+   * takes them.
+   */
   #give(whole: Whole): void {
     if (whole.body.length <= PIECE || this.#head.method === 'HEAD') this.#sink.reply(whole)
     else this.#pour(whole).catch(error => this.#fail(error))

@@ -60,7 +60,10 @@ export interface Context {
   readonly functionName: string
   /** The path without the `/NAME` or `/function/NAME` that chose the function; always begins with a slash. */
   readonly functionPath: string
-  /** When the platform gives up on the answer, in milliseconds since 1970; later if content of the request still comes. */
+  /**
+   * When the platform gives up on the answer, in milliseconds since 1970; later if content of the request
+   * still comes.
+   */
   readonly deadline?: number
   /** Aborted when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal
@@ -81,7 +84,10 @@ export interface FetchHandler {
 /** `export default (request, ctx) => response`, for short. */
 export type BareHandler = (request: Request, context: Context) => Response | Promise<Response>
 
-/** The quick kind: `export default { handle(request, ctx) }`, with neither Request nor Response objects and whole bodies. */
+/**
+ * The quick kind: `export default { handle(request, ctx) }`, with neither Request nor Response objects and
+ * whole bodies.
+ */
 export interface RawHandler {
   handle(request: RequestView, context: Context): ResponseView | Promise<ResponseView>
 }
@@ -106,8 +112,9 @@ export interface FunctionResponse {
   readonly headers: readonly Field[]
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined
   /**
-   * Bytes of the body; undefined if nobody knows yet. Of a stream it is what the function declares, which the sender must hold
-   * it to; of an absent body to HEAD or with 304, what the function says that GET would give.
+   * Bytes of the body; undefined if nobody knows yet. Of a stream it is what the function declares, which the
+   * sender must hold it to; of an absent body to HEAD or with 304, what the function says that GET would
+   * give.
    */
   readonly length: number | undefined
 }
@@ -140,7 +147,8 @@ export function isFunctionName(name: string): boolean {
 }
 
 /**
- * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an ending).
+ * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an
+ * ending).
  * @param base the directory that relative paths start from
  * @throws FunctionError
  */
@@ -204,7 +212,8 @@ function recognise(exported: unknown, file: string): FunctionModule {
   const object = (typeof exported === 'object' && exported !== null ? exported : {}) as Partial<
     FetchHandler & RawHandler
   >
-  // Called as methods, because some applications are instances of a class. `fetch` wins: some have a `handle` besides.
+  // Called as methods, because some applications are instances of a class. `fetch` wins: some have a `handle`
+  // besides.
   if (typeof object.fetch === 'function') {
     return { kind: 'fetch', file, fetch: (request, env, context) => object.fetch!(request, env, context) }
   }
@@ -230,8 +239,10 @@ export interface RequestOrigin {
 }
 
 /**
- * The Request object of a request. A body that comes with GET or HEAD is left out, because the object cannot have one.
- * @throws RequestError 400: the target or the host cannot stand in a URL; 501: the method is one that fetch forbids
+ * The Request object of a request. A body that comes with GET or HEAD is left out, because the object cannot
+ * have one.
+ * @throws RequestError 400: the target or the host cannot stand in a URL; 501: the method is one that fetch
+ * forbids
  */
 export function toWebRequest(
   head: RequestHead,
@@ -254,7 +265,8 @@ export function toWebRequest(
     throw new RequestError(400, `the request cannot be understood: ${messageOf(error)}`)
   }
   const { signal } = origin
-  // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the request.
+  // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the
+  // request.
   if (signal !== undefined)
     Object.defineProperty(request, 'signal', { get: () => signal, configurable: true })
   return request
@@ -264,11 +276,15 @@ function urlOf(head: RequestHead, origin: RequestOrigin): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(head.target)) return head.target
   const authority = header(head.headers, 'host') || origin.authority
   const query = head.query === '' ? '' : `?${head.query}`
-  // The asterisk-form asks about the server as a whole (RFC 9112, Section 3.2.4), which a URL says with an empty path.
+  // The asterisk-form asks about the server as a whole (RFC 9112, Section 3.2.4), which a URL says with an
+  // empty path.
   return `${origin.scheme}://${authority}${head.path.startsWith('/') ? head.path : '/'}${query}`
 }
 
-/** Fields that are about one connection (RFC 9110, Section 7.6.1) or about framing, which is the sender's business. */
+/**
+ * Fields that are about one connection (RFC 9110, Section 7.6.1) or about framing, which is the sender's
+ * business.
+ */
 const DROPPED = new Set([
   'connection',
   'content-length',
@@ -281,10 +297,11 @@ const DROPPED = new Set([
 ])
 
 /**
- * Takes a Response object apart. A body that is there at once is given whole, so that its length is known; otherwise it
- * stays a stream, and nothing waits for it.
+ * Takes a Response object apart. A body that is there at once is given whole, so that its length is known;
+ * otherwise it stays a stream, and nothing waits for it.
  * @param method of the request
- * @throws TypeError it is not a Response, its body is used already, or its body holds something other than bytes
+ * @throws TypeError it is not a Response, its body is used already, or its body holds something other than
+ * bytes
  */
 export async function fromWebResponse(response: Response, method: string): Promise<FunctionResponse> {
   if (!isResponse(response)) throw new TypeError('the function did not give a Response')
@@ -372,7 +389,8 @@ async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | 
       const chunk: Chunk | typeof LATER = await Promise.race([pending, later])
       if (chunk === LATER) return rejoin(chunks, pending, reader)
       if (chunk.done) return join(chunks)
-      // What is large and in one piece is there already; of everything else no more is asked for than a client takes at once.
+      // What is large and in one piece is there already; of everything else no more is asked for than a
+      // client takes at once.
       if (chunks.length > 0 && bytes > AT_ONCE) return rejoin(chunks, pending, reader)
       chunks.push(bytesOf(chunk))
       bytes += chunks.at(-1)!.length

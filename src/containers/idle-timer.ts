@@ -1,8 +1,8 @@
 import { steadyNow } from './clock.ts'
 
 /**
- * The time that a connection has before it counts as idle for too long. It travels as time left, because clocks of processes need
- * not agree.
+ * The time that a connection has before it counts as idle for too long. It travels as time left, because
+ * clocks of processes need not agree.
  */
 export class IdleTimer {
   readonly #limit: number
@@ -22,7 +22,10 @@ export class IdleTimer {
     return Math.max(0, this.#deadline - steadyNow())
   }
 
-  /** Something has happened: the time begins anew. The timer itself is left alone, and looks again when it fires. */
+  /**
+   * Something has happened: the time begins anew. The timer itself is left alone, and looks again when it
+   * fires.
+   */
   touch(): void {
     this.#deadline = steadyNow() + this.#limit
   }

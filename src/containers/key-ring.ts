@@ -21,9 +21,14 @@ import {
 /** Bytes of the name of who made a secret. */
 const ORIGIN_LENGTH = 8
 const SECRET_LENGTH = 32
-/** Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. 1365 fit into one {@link SharedRing}. */
+/**
+ * Secrets kept: those of all replicas of a function, and of their predecessors that have died lately. 1365
+ * fit into one {@link SharedRing}.
+ */
 const MOST_ORIGINS = 1024
-/** Epochs by which a secret from elsewhere may lag: its maker may have told it just before the turn of one. */
+/**
+ * Epochs by which a secret from elsewhere may lag: its maker may have told it just before the turn of one.
+ */
 const SLACK = 2
 /** Epochs that are caught up with at once, about 13 µs each. */
 const CATCH_UP = 64
@@ -55,12 +60,14 @@ export interface KeyRingOptions {
 }
 
 /**
- * The keys that the replicas of one function share. Every replica makes a secret at its start and seals with keys that follow from
- * it; everybody's secrets are told to every sibling, so that each opens what any of them has sealed, also what one that is dead now has. There is
- * no leader and nothing to agree on: rings are merged like sets.
+ * The keys that the replicas of one function share. Every replica makes a secret at its start and seals with
+ * keys that follow from it; everybody's secrets are told to every sibling, so that each opens what any of
+ * them has sealed, also what one that is dead now has. There is no leader and nothing to agree on: rings are
+ * merged like sets.
  *
- * Time is cut into epochs of `rotationSeconds`. A secret becomes the next epoch's by HKDF-Expand, and those that nothing can be open
- * under any more are wiped: who takes a container tomorrow cannot open what was sealed yesterday.
+ * Time is cut into epochs of `rotationSeconds`. A secret becomes the next epoch's by HKDF-Expand, and those
+ * that nothing can be open under any more are wiped: who takes a container tomorrow cannot open what was
+ * sealed yesterday.
  */
 export class KeyRing {
   readonly #provider: CryptoProvider
@@ -257,7 +264,10 @@ export class KeyRing {
   }
 }
 
-/** Bytes of a key's name: who made it, and for which epoch. In a ticket, zeros follow up to the 16 bytes of RFC 5077. */
+/**
+ * Bytes of a key's name: who made it, and for which epoch. In a ticket, zeros follow up to the 16 bytes of
+ * RFC 5077.
+ */
 const NAME_LENGTH = ORIGIN_LENGTH + 4
 const PADDING = new Uint8Array(16 - NAME_LENGTH)
 

@@ -4,12 +4,15 @@ import { checkpointRecords, LEG_EXTENSION, LegExtension, markRecord } from '../t
 import { decode, encode } from '../wire/index.ts'
 import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
 
-/** Bytes from the client beyond which a checkpoint is written although nothing was sent, so that the gateway need not keep them. */
+/**
+ * Bytes from the client beyond which a checkpoint is written although nothing was sent, so that the gateway
+ * need not keep them.
+ */
 const COVER = 65_536
 
 /**
- * The container's side of a relayed connection: it counts the client's bytes, and writes checkpoints between the records, so that the
- * gateway and another container of the function can go on when this one dies.
+ * The container's side of a relayed connection: it counts the client's bytes, and writes checkpoints between
+ * the records, so that the gateway and another container of the function can go on when this one dies.
  */
 export class Leg implements Survival {
   readonly #owner: SurvivalOwner
@@ -46,8 +49,8 @@ export class Leg implements Survival {
   }
 
   /**
-   * What the session has sealed, with the marks and checkpoints that belong between: a KeyUpdate goes out together with a checkpoint that
-   * knows of it, and whatever is safe to go on from is said.
+   * What the session has sealed, with the marks and checkpoints that belong between: a KeyUpdate goes out
+   * together with a checkpoint that knows of it, and whatever is safe to go on from is said.
    */
   take(session: Session): Uint8Array[] {
     const output = session.takeSealed()
@@ -58,7 +61,8 @@ export class Leg implements Survival {
       output.push(...session.takeSealed(), ...this.#checkpoint())
       this.renewing = false
     } else if (session.writable && this.#owner.quiet && this.#due) {
-      // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has not got may be tried again.
+      // The end of a response and the checkpoint behind it: the client gets both or neither, and what it has
+      // not got may be tried again.
       if (output.length > 0) output.splice(-1, 0, HOLD)
       output.push(...this.#checkpoint())
     }

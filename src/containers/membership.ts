@@ -31,8 +31,9 @@ export interface MemberSettings {
 }
 
 /**
- * The numbers under which a process that the supervisor starts finds its descriptors: a pipe with its settings, and its
- * end of its pair with the supervisor. On the ipc channel, Node's own stands in the place of that.
+ * The numbers under which a process that the supervisor starts finds its descriptors: a pipe with its
+ * settings, and its end of its pair with the supervisor. On the ipc channel, Node's own stands in the place
+ * of that.
  */
 export const DESCRIPTORS = { settings: 3, messages: 4, wake: 5 } as const
 
@@ -48,8 +49,8 @@ export interface Membership {
 let settingsRead: string | undefined
 
 /**
- * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment nor the
- * command line shows them. From here on this process ends with the supervisor.
+ * Reads the settings that the supervisor has written into a pipe, and closes that: neither the environment
+ * nor the command line shows them. From here on this process ends with the supervisor.
  * @throws Error it was not started by the supervisor
  */
 export function readSettings<S extends MemberSettings>(): S {
@@ -88,7 +89,8 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 }
 
 /**
- * Opens the channel that the supervisor made, and ends this process when that is closed: the supervisor is gone.
+ * Opens the channel that the supervisor made, and ends this process when that is closed: the supervisor is
+ * gone.
  * @param onTerminate what SIGTERM means; unless told, what `stop` means
  */
 export async function join(
@@ -111,7 +113,8 @@ export async function join(
   }
   const sealer = new Sealer(provider, identity)
   const courier = new Courier(openChannel(settings), sealer, { ...handlers, lost })
-  // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to do.
+  // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to
+  // do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', onTerminate)
   return { courier, publicKey: identity.publicKey, provider, log }

@@ -20,7 +20,8 @@ export class Outlet {
   /**
    * @param survival if the connection outlives this container
    * @param onQueued called when the client did not take everything at once
-   * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among other things
+   * @param onDrained called when the client has taken everything, after it had not; to {@link release}, among
+   * other things
    */
   constructor(
     stream: ByteStream,
@@ -38,7 +39,8 @@ export class Outlet {
 
   /**
    * Sends parts of one message; together they share as few records as possible.
-   * @param last a {@link flush} follows at once: the end of a response shares a write with the checkpoint after it
+   * @param last a {@link flush} follows at once: the end of a response shares a write with the checkpoint
+   * after it
    */
   send(parts: readonly Uint8Array[], last = false): void {
     const filled = parts.filter(part => part.length > 0)
@@ -53,7 +55,10 @@ export class Outlet {
     if (this.#survival === undefined || !last) this.flush()
   }
 
-  /** A key never changes between two records of one write without a flush in between, where a checkpoint can be put. */
+  /**
+   * A key never changes between two records of one write without a flush in between, where a checkpoint can
+   * be put.
+   */
   #sendSurviving(session: Session, survival: Survival, content: Uint8Array): void {
     for (let at = 0; at < content.length; ) {
       if (session.sealable === 0 || survival.renewing) {
@@ -75,7 +80,10 @@ export class Outlet {
     survival?.written(session, this.#stream.queued)
   }
 
-  /** The fatal alert `internal_error`: something is missing, and nobody but us can have said so. Nothing can be sent any more. */
+  /**
+   * The fatal alert `internal_error`: something is missing, and nobody but us can have said so. Nothing can
+   * be sent any more.
+   */
   abort(): void {
     this.flush()
     this.session?.abort('internal_error')

@@ -6,7 +6,8 @@ export interface PathOwner {
 }
 
 /**
- * The function that a path names by `/NAME`, `/NAME/…`, `/function/NAME` or `/function/NAME/…`; undefined if it names none.
+ * The function that a path names by `/NAME`, `/NAME/…`, `/function/NAME` or `/function/NAME/…`; undefined if
+ * it names none.
  * @param path without query, as the client sent it: nothing in it is decoded
  * @param known the names of the functions there are
  */

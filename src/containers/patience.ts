@@ -5,7 +5,10 @@ import { steadyNow } from './clock.ts'
 import { Rates } from './rates.ts'
 import type { Awaited, Timeout } from './timeout.ts'
 
-/** How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see `idle-timer.ts`. */
+/**
+ * How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see
+ * `idle-timer.ts`.
+ */
 export class Patience {
   /** Of requests that were taken back. */
   readonly rates: Rates
@@ -15,7 +18,8 @@ export class Patience {
 
   /**
    * @param left what {@link export} gave elsewhere
-   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds, as {@link steadyNow}
+   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds, as
+   * {@link steadyNow}
    */
   constructor(
     settings: TimerSettings,

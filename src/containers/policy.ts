@@ -25,17 +25,24 @@ export const LOAN_BYTES = 1_048_576
 export const LENT_BYTES = 8_388_608
 
 /**
- * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it moves. With more it counts as busy: what
- * waits is copied and sealed at every move, and a client that does not read must not make moves dear.
+ * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it moves.
+ * With more it counts as busy: what waits is copied and sealed at every move, and a client that does not read
+ * must not make moves dear.
  */
 export const CARRIED_BYTES = 65_536
 
-/** Bytes of a request that no function has begun with which go along when its connection moves; with more it is served first. */
+/**
+ * Bytes of a request that no function has begun with which go along when its connection moves; with more it
+ * is served first.
+ */
 export const CARRIED_REQUEST_BYTES = 4_194_304
 
 export type Decision = 'move' | 'wait' | 'lend'
 
-/** How one connection is used, and what follows for requests that belong elsewhere. It forgets all of that when it moves. */
+/**
+ * How one connection is used, and what follows for requests that belong elsewhere. It forgets all of that
+ * when it moves.
+ */
 export class MovePolicy {
   readonly #bound: number
   #shared = false

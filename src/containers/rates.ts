@@ -3,7 +3,10 @@ import type { ContentRate } from '../transfer/extensions.ts'
 /** Requests that one envelope says this of: more are forgotten, and begin anew. */
 const MOST = 4096
 
-/** How slowly the content of requests has come so far that were taken back when their connection moved, until they are accepted again. */
+/**
+ * How slowly the content of requests has come so far that were taken back when their connection moved, until
+ * they are accepted again.
+ */
 export class Rates {
   readonly #rates = new Map<number, ContentRate>()
 

@@ -5,7 +5,10 @@ import { LEG_EXTENSION, type TakeOver } from '../transfer/leg.ts'
 import { concat, DecodeError } from '../wire/index.ts'
 import { Leg } from './leg.ts'
 
-/** Which requests may be begun a second time: those whose methods are idempotent (RFC 9110, Section 9.2.2), all, or none. */
+/**
+ * Which requests may be begun a second time: those whose methods are idempotent (RFC 9110, Section 9.2.2),
+ * all, or none.
+ */
 export const RETRIES = ['idempotent', 'any', 'none'] as const
 export type Retries = (typeof RETRIES)[number]
 
@@ -23,7 +26,10 @@ export class Recovery {
     this.attempts = attempts
   }
 
-  /** Whether a request that the dead one may have begun is begun again: once at most. @returns the answer, if it is not */
+  /**
+   * Whether a request that the dead one may have begun is begun again: once at most. @returns the answer, if
+   * it is not
+   */
   judge(method: string, functionName: string, retries: Retries): Problem | undefined {
     const again = retries === 'any' || (retries === 'idempotent' && IDEMPOTENT.has(method))
     if (again && this.attempts === 0) return undefined
@@ -48,7 +54,8 @@ export interface Recovered {
 /**
  * Makes of a checkpoint, and of what the gateway counted and kept since, the connection as it stands now.
  * @param generation of the successor
- * @returns undefined if no container that we know of has sealed it @throws DecodeError for what is no checkpoint of this format
+ * @returns undefined if no container that we know of has sealed it @throws DecodeError for what is no
+ * checkpoint of this format
  */
 export function recover(
   sealer: CheckpointSealer,
@@ -64,7 +71,8 @@ export function recover(
   // The checkpoint's number and the records since: a KeyUpdate, which begins anew, never lies between them.
   tls.write.sequenceNumber += records
   tls.inboundRecords = concat(tls.inboundRecords, retained)
-  // Not so a slot, which counts what went through the socket: there is nothing that somebody else has read or counted since.
+  // Not so a slot, which counts what went through the socket: there is nothing that somebody else has read or
+  // counted since.
   const extensions = envelope.extensions.map(one =>
     one.type === LEG_EXTENSION ? Leg.extension(received + retained.length) : one,
   )

@@ -15,7 +15,10 @@ import type { FunctionModule, Log } from './handler.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 
-/** The two ids, and the functions that the two hosts say they have: what is asked for next decides who must have the connection. */
+/**
+ * The two ids, and the functions that the two hosts say they have: what is asked for next decides who must
+ * have the connection.
+ */
 const SIDES = [1, 2] as const
 const NAMES = ['one', 'other'] as const
 /** From whom the connection comes at first: neither of these. */
@@ -30,9 +33,10 @@ const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits'> & { readonly kind: FunctionModule['kind'] }
 
 /**
- * A connection that two hosts in this process hand to and fro, by the code and the kernel calls that real ones take: sealing, messages,
- * descriptors, raw streams, TLS, HTTP and a function. After some hundred moves the engine has compiled all of it, and the first connection
- * that a container is given is taken as fast as its thousandth. It needs the native channel.
+ * A connection that two hosts in this process hand to and fro, by the code and the kernel calls that real
+ * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
+ * the engine has compiled all of it, and the first connection that a container is given is taken as fast as
+ * its thousandth. It needs the native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []

@@ -19,7 +19,10 @@ export interface ResponderOwner {
   brokeOff(): void
 }
 
-/** Writes responses: the function's or the platform's, framed by HTTP, with the platform's own fields, into the way out. */
+/**
+ * Writes responses: the function's or the platform's, framed by HTTP, with the platform's own fields, into
+ * the way out.
+ */
 export class Responder implements ResponseSink {
   readonly #http: H1Server
   readonly #out: Outlet

@@ -8,8 +8,9 @@ interface Entry {
 }
 
 /**
- * The containers that a process knows, by function, and how much each has to do. What is chosen is the least loaded one; of equals, each in
- * its turn. How many connections a container has is heard from the supervisor now and then; what was offered to it since is counted here.
+ * The containers that a process knows, by function, and how much each has to do. What is chosen is the least
+ * loaded one; of equals, each in its turn. How many connections a container has is heard from the supervisor
+ * now and then; what was offered to it since is counted here.
  */
 export class Roster {
   readonly #byFunction = new Map<string, Entry[]>()
@@ -64,7 +65,10 @@ export class Roster {
     return entry?.draining === false ? entry.peer : undefined
   }
 
-  /** @returns the least loaded container of a function, which is going to be offered a connection; undefined if there is none */
+  /**
+   * @returns the least loaded container of a function, which is going to be offered a connection; undefined
+   * if there is none
+   */
   choose(functionName: string, except?: ReadonlySet<number>): Peer | undefined {
     const entries = this.#byFunction.get(functionName)
     if (entries === undefined) return undefined

@@ -12,8 +12,8 @@ export interface RouteEntry {
 }
 
 /**
- * The table from names to functions. A name is only ever looked up here, never dialled. An exact entry goes before a wildcard,
- * and of the wildcards the longest wins.
+ * The table from names to functions. A name is only ever looked up here, never dialled. An exact entry goes
+ * before a wildcard, and of the wildcards the longest wins.
  */
 export class Routes {
   readonly #exact = new Map<string, string>()
@@ -41,7 +41,8 @@ export class Routes {
 
   /**
    * Where a server name or a Host (without its port) leads; undefined if nowhere.
-   * @param name as the client gave it; undefined or empty if it gave none. A malformed one leads nowhere, not to the default.
+   * @param name as the client gave it; undefined or empty if it gave none. A malformed one leads nowhere, not
+   * to the default.
    */
   find(name: string | undefined): Route | undefined {
     if (!name || isAddress(name)) return this.#fallback()
@@ -62,8 +63,9 @@ export class Routes {
 }
 
 /**
- * A host name as the table spells it: in lower case, without one trailing dot. Undefined if it is none: empty labels or labels
- * of more than 63 bytes, more than 253 bytes, characters other than letters, digits, `-` and `_`, or an IP address.
+ * A host name as the table spells it: in lower case, without one trailing dot. Undefined if it is none: empty
+ * labels or labels of more than 63 bytes, more than 253 bytes, characters other than letters, digits, `-` and
+ * `_`, or an IP address.
  */
 export function normaliseHost(name: string): string | undefined {
   const bare = name.endsWith('.') ? name.slice(0, -1) : name
@@ -80,7 +82,10 @@ export function normalisePattern(pattern: string): string | undefined {
   return host === undefined ? undefined : `*.${host}`
 }
 
-/** Whether a host is an address in one of the spellings that URLs take: `[…]`, or a last label that is a number. */
+/**
+ * Whether a host is an address in one of the spellings that URLs take: `[…]`, or a last label that is a
+ * number.
+ */
 export function isAddress(host: string): boolean {
   return /^\[.*\]$/.test(host) || /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host)
 }

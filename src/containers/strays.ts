@@ -4,9 +4,10 @@ import type { Log } from './handler.ts'
 const PAUSE = 1000
 
 /**
- * From here on, what is thrown outside of everything ends nothing. All that belongs to a connection is behind its guard, so it comes from a
- * function: out of a timer or an event of its own, or out of a promise that it has left alone. Its container goes on, because the others who are
- * served there have nothing to do with it; it is logged and counted.
+ * From here on, what is thrown outside of everything ends nothing. All that belongs to a connection is behind
+ * its guard, so it comes from a function: out of a timer or an event of its own, or out of a promise that it
+ * has left alone. Its container goes on, because the others who are served there have nothing to do with it;
+ * it is logged and counted.
  * @returns how many there were so far
  */
 export function surviveStrays(log: Pick<Log, 'error'>): { readonly uncaught: number } {

@@ -1,8 +1,8 @@
 import { stdSerializers } from 'pino'
 
 /**
- * What the log says of a value that was thrown. Functions throw what they like, and some of it throws again when it
- * is looked at.
+ * What the log says of a value that was thrown. Functions throw what they like, and some of it throws again
+ * when it is looked at.
  */
 export function thrown(value: unknown): unknown {
   try {

@@ -18,7 +18,8 @@ export type Awaited = Exclude<TimerName, 'keep-alive'>
 export type Timeout = Exclude<Expiry, 'keep-alive'>
 
 /**
- * The answer that says which timer ran out, after how long, and how it is set: 408, 503 with Retry-After, or 504.
+ * The answer that says which timer ran out, after how long, and how it is set: 408, 503 with Retry-After, or
+ * 504.
  * @param functionName with `container`: what the request is for
  */
 export function timeoutProblem(timer: Timeout, settings: TimerSettings, functionName?: string): Problem {

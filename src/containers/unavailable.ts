@@ -1,7 +1,9 @@
 import type { Problem } from '../http/problem.ts'
 import type { RefusalReason } from '../transfer/control.ts'
 
-/** No container of a function could take a connection: why, for the client whose session stays where it is. */
+/**
+ * No container of a function could take a connection: why, for the client whose session stays where it is.
+ */
 export function unavailable(
   functionName: string,
   why: 'none ready' | 'gone' | { readonly reason: RefusalReason; readonly detail: string },

@@ -6,8 +6,9 @@ import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../transfer/envel
 const ROUNDS = 20
 
 /**
- * Runs the path of a connection in memory, from the handshake to a move and an answer, so that the first client does not pay
- * for lazy loading (2–28 ms where that was measured). Tickets and key log are left out: nothing of it is real.
+ * Runs the path of a connection in memory, from the handshake to a move and an answer, so that the first
+ * client does not pay for lazy loading (2–28 ms where that was measured). Tickets and key log are left out:
+ * nothing of it is real.
  */
 export function warmUp(config: ServerConfig, limits: H1Limits): void {
   const { provider, certificates } = config

@@ -38,7 +38,9 @@ export interface WorkerSettings extends MemberSettings {
 
 /** What of TLS can be configured. */
 export interface TlsSettings {
-  /** Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are. */
+  /**
+   * Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are.
+   */
   readonly groups: readonly string[] | undefined
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */

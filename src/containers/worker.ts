@@ -20,8 +20,8 @@ import { warmUp } from './warm-up.ts'
 import type { WorkerSettings } from './worker-settings.ts'
 
 /**
- * Entry point of a container's process: it joins the others, loads its one function and its one certificate, and serves the
- * connections that arrive as parcels.
+ * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
+ * and serves the connections that arrive as parcels.
  */
 async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
@@ -137,7 +137,10 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
 
-/** The TLS configuration of a container: its own certificate, and tickets under keys that its function's replicas share. */
+/**
+ * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
+ * replicas share.
+ */
 function tlsConfig(
   { certificate, tls, http2 }: WorkerSettings,
   given: ServerConfig['provider'],

@@ -11,8 +11,8 @@ const LINE_LIMIT = 16_384
 /** Seconds' worth of what a process may write that it may write at once. */
 const BURST = 16
 /**
- * Milliseconds for the last words of a process that has ended, and bytes of each stream: more than its pipe holds. A
- * child of its own may hold the pipe open, and write on.
+ * Milliseconds for the last words of a process that has ended, and bytes of each stream: more than its pipe
+ * holds. A child of its own may hold the pipe open, and write on.
  */
 const LAST_WORDS = 1000
 const LAST_BYTES = 524_288

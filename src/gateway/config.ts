@@ -26,7 +26,9 @@ import {
 
 export { ConfigError, parseDuration } from './readers.ts'
 
-/** What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute. */
+/**
+ * What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute.
+ */
 export interface Config extends ReadonlyShape<typeof ROOT> {}
 
 /** What is configured of one function. */
@@ -43,11 +45,17 @@ export interface FunctionConfig {
   readonly environment: Readonly<Record<string, string>>
   /** How its connections reach it; undefined: as all do. */
   readonly carrier: Carrier | undefined
-  /** Whether the gateway keeps a duplicate of each of its sockets, if they are given away; undefined: as with all. */
+  /**
+   * Whether the gateway keeps a duplicate of each of its sockets, if they are given away; undefined: as with
+   * all.
+   */
   readonly duplicate: boolean | undefined
   /** Which of its requests may be begun a second time after a container died over them. */
   readonly retries: Retries
-  /** The path of a file with authorities (PEM): its clients must show a certificate of theirs; undefined: they need none. */
+  /**
+   * The path of a file with authorities (PEM): its clients must show a certificate of theirs; undefined: they
+   * need none.
+   */
   readonly clientAuthorities: string | undefined
 }
 
@@ -84,7 +92,10 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_DUPLICATE: 'duplicate',
 }
 
-/** Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig} refuses it */
+/**
+ * Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig}
+ * refuses it
+ */
 export function loadConfig(file: string, variables: Variables = {}): LoadedConfig {
   let text: string
   try {

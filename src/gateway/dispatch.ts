@@ -57,7 +57,10 @@ class Delivery implements Holder {
   }
 }
 
-/** Finds a container for what comes to the gateway: one after the other until one takes it, and waits a moment if there is none. */
+/**
+ * Finds a container for what comes to the gateway: one after the other until one takes it, and waits a moment
+ * if there is none.
+ */
 export class Dispatch {
   readonly #holdMilliseconds: number
   readonly #containers = new Roster()

@@ -13,11 +13,17 @@ import type { Dispatch } from './dispatch.ts'
 import { follow, type Holder, type Whereabouts } from './trail.ts'
 import type { Unclean } from './unclean.ts'
 
-/** Connections that can have a duplicate at a time, at most; each takes 8 KiB of memory, up to 16 with a large HTTP/2 state. */
+/**
+ * Connections that can have a duplicate at a time, at most; each takes 8 KiB of memory, up to 16 with a large
+ * HTTP/2 state.
+ */
 const SLOTS = 16_384
 /** Milliseconds between two looks for connections that are over. */
 const SWEEP = 250
-/** Milliseconds after which a connection that only a dead process may have had is ended: more than a verdict can take. */
+/**
+ * Milliseconds after which a connection that only a dead process may have had is ended: more than a verdict
+ * can take.
+ */
 const DOUBT = 6000
 /** How often a connection is taken over from one checkpoint: containers may die of it. */
 const ATTEMPTS = 3
@@ -32,7 +38,8 @@ export interface DuplicatesOptions {
 }
 
 /**
- * How many connections can have a duplicate at a time: half of the descriptors that a process may open are left for connections that come.
+ * How many connections can have a duplicate at a time: half of the descriptors that a process may open are
+ * left for connections that come.
  * @param limits as in `/proc/self/limits`
  */
 export function slotsWithin(limits: string): number {
@@ -89,12 +96,13 @@ interface Entry {
 }
 
 /**
- * Connections that were given away, and of whose sockets the gateway keeps a duplicate, in case that their containers die. It reads and writes
- * none of them. Each container has a file of its own, in which it leaves checkpoints of what it has, and says
- * to whom it gave what it had; see {@link follow}.
+ * Connections that were given away, and of whose sockets the gateway keeps a duplicate, in case that their
+ * containers die. It reads and writes none of them. Each container has a file of its own, in which it leaves
+ * checkpoints of what it has, and says to whom it gave what it had; see {@link follow}.
  *
- * A process is dead for us when the supervisor says so: it has been waited for then. None of its threads runs any more, its descriptors are
- * closed, and its keys are gone with its memory: so it neither reads from the socket nor writes to it again, and the kernel's counts stand still.
+ * A process is dead for us when the supervisor says so: it has been waited for then. None of its threads runs
+ * any more, its descriptors are closed, and its keys are gone with its memory: so it neither reads from the
+ * socket nor writes to it again, and the kernel's counts stand still.
  */
 export class Duplicates {
   readonly #libc: Libc
@@ -127,7 +135,10 @@ export class Duplicates {
     this.#sweep = setInterval(() => this.#closeFinished(), SWEEP).unref()
   }
 
-  /** Counters for `status`: connections with a duplicate, and those for which there was no slot or descriptor, so far. */
+  /**
+   * Counters for `status`: connections with a duplicate, and those for which there was no slot or descriptor,
+   * so far.
+   */
   get counters(): { readonly duplicated: number; readonly notDuplicated: number } {
     return { duplicated: this.#entries.size, notDuplicated: this.#refused }
   }
@@ -224,7 +235,10 @@ export class Duplicates {
     return header !== undefined && equal(header.sessionId, sessionId) ? header : undefined
   }
 
-  /** Closes the duplicate. @param reusable nobody else writes into the slot any more; otherwise it is left alone for a while */
+  /**
+   * Closes the duplicate. @param reusable nobody else writes into the slot any more; otherwise it is left
+   * alone for a while
+   */
   #drop(entry: Entry, reusable: boolean): void {
     if (!this.#entries.delete(entry.slot)) return
     entry.socket.close()
@@ -296,7 +310,9 @@ export class Duplicates {
     return from === undefined ? left : [...left, from]
   }
 
-  /** Its owner is dead, and nobody else can have it: it goes on if nothing has happened since a checkpoint. */
+  /**
+   * Its owner is dead, and nobody else can have it: it goes on if nothing has happened since a checkpoint.
+   */
   #succeed(entry: Entry, left: readonly Left[]): void {
     let counts: SocketCounts | undefined
     try {

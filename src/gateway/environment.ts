@@ -1,7 +1,7 @@
 /**
- * What a process inherits of the supervisor's environment, by name: what Node, OpenSSL and the libc need to find their
- * way, and what this program reads. A function gets the rest by `environment` in the configuration or not at all: the
- * supervisor's environment may hold secrets of others.
+ * What a process inherits of the supervisor's environment, by name: what Node, OpenSSL and the libc need to
+ * find their way, and what this program reads. A function gets the rest by `environment` in the configuration
+ * or not at all: the supervisor's environment may hold secrets of others.
  */
 const NAMES: ReadonlySet<string> = new Set([
   'PATH',

@@ -55,13 +55,16 @@ export interface GatewayCounters extends UncleanCounters {
   takenOver: number
 }
 
-/** Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends none. */
+/**
+ * Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends
+ * none.
+ */
 const PREFACE_PATIENCE = 100
 
 /**
- * The front door: it finds the function that a fresh connection is for by server name, or by path or Host, and hands the
- * connection over to a container of that function. It holds no key of a certificate and no traffic key, and after the
- * hand-over it knows nothing of the connection, unless it relays it.
+ * The front door: it finds the function that a fresh connection is for by server name, or by path or Host,
+ * and hands the connection over to a container of that function. It holds no key of a certificate and no
+ * traffic key, and after the hand-over it knows nothing of the connection, unless it relays it.
  */
 export class Gateway {
   readonly counters: GatewayCounters = { delivered: 0, dropped: 0, takenOver: 0, ...NONE_UNCLEAN }
@@ -195,8 +198,8 @@ export class Gateway {
   }
 
   /**
-   * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and gives it what is relayed. When {@link size} is
-   * 0 and nothing is relayed any more, nothing is left to do.
+   * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and
+   * gives it what is relayed. When {@link size} is 0 and nothing is relayed any more, nothing is left to do.
    * @param relays give these away, too; otherwise they go on here
    */
   makeWay(relays: boolean): void {
@@ -216,7 +219,10 @@ export class Gateway {
     return this.#relays.adopt(state, session, client, leg, this.#options.idleMilliseconds)
   }
 
-  /** Stops accepting. Connections that were handed over live on; those that are relayed finish, which {@link finished} waits for. */
+  /**
+   * Stops accepting. Connections that were handed over live on; those that are relayed finish, which {@link
+   * finished} waits for.
+   */
   close(): void {
     this.#http.close()
     this.#https.close()

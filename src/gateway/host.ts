@@ -12,7 +12,10 @@ import { utf8 } from '../wire/index.ts'
 export type FirstBytes =
   /** The beginning of a request; it takes more bytes to say whose. */
   | { readonly kind: 'more' }
-  /** HTTP/2 with prior knowledge; its first request has not come yet. The client may be waiting for our SETTINGS. */
+  /**
+   * HTTP/2 with prior knowledge; its first request has not come yet. The client may be waiting for our
+   * SETTINGS.
+   */
   | { readonly kind: 'preface' }
   /** A whole request head, of either version. `host` is undefined if an HTTP/1.0 client named none. */
   | { readonly kind: 'request'; readonly host: string | undefined; readonly head: RequestHead }
@@ -27,13 +30,15 @@ const HANDSHAKE_RECORD = 0x16
 const PREFACE = utf8(CLIENT_PREFACE)
 
 /**
- * Finds out which host the first request of a connection is for, without consuming a byte. It reads with the parser that the
- * container will read with, so that the two cannot disagree about the host.
+ * Finds out which host the first request of a connection is for, without consuming a byte. It reads with the
+ * parser that the container will read with, so that the two cannot disagree about the host.
  */
 export class HostRecogniser {
   readonly #scanner: HeadScanner
   readonly #limits: H2Limits
-  /** Reads what a client of HTTP/2 says; nothing of it is kept when the connection goes on to its container. */
+  /**
+   * Reads what a client of HTTP/2 says; nothing of it is kept when the connection goes on to its container.
+   */
   #http2: H2Server | undefined
   #read = 0
 
@@ -82,7 +87,10 @@ export class HostRecogniser {
   }
 }
 
-/** Whether bytes are the beginning of the preface of HTTP/2, or begin with it. `P` alone may as well become POST. */
+/**
+ * Whether bytes are the beginning of the preface of HTTP/2, or begin with it. `P` alone may as well become
+ * POST.
+ */
 function begins(bytes: Uint8Array): boolean {
   const count = Math.min(bytes.length, PREFACE.length)
   for (let i = 0; i < count; i++) if (bytes[i] !== PREFACE[i]) return false
@@ -90,8 +98,9 @@ function begins(bytes: Uint8Array): boolean {
 }
 
 /**
- * A problem as the answer to the first request of a connection that speaks HTTP/2 with prior knowledge, and the end of the connection;
- * undefined if it does not speak that. What else the client has asked for already it may ask again elsewhere.
+ * A problem as the answer to the first request of a connection that speaks HTTP/2 with prior knowledge, and
+ * the end of the connection; undefined if it does not speak that. What else the client has asked for already
+ * it may ask again elsewhere.
  * @param inbound what the client has sent
  */
 export function http2Answer(inbound: Uint8Array, what: Problem, now: number): Uint8Array | undefined {

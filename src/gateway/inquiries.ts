@@ -3,7 +3,9 @@ interface Asked<T> {
   readonly settle: (answer: T | undefined) => void
 }
 
-/** Questions to processes that may never answer. Whoever asks the same while it is asked gets the same answer. */
+/**
+ * Questions to processes that may never answer. Whoever asks the same while it is asked gets the same answer.
+ */
 export class Inquiries<T> {
   readonly #timeout: number
   readonly #asked = new Map<string, Asked<T>>()

@@ -1,10 +1,13 @@
-/** Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried, at the slowest pace. */
+/**
+ * Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried,
+ * at the slowest pace.
+ */
 export type ReplicaState = 'starting' | 'ready' | 'draining' | 'backing-off' | 'crash-looping' | 'ended'
 export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
 
 /**
- * The life of a replica: a place that one process after the other fills. `end`: its process has ended. `loop`: that was once too often.
- * What is not in the table changes nothing.
+ * The life of a replica: a place that one process after the other fills. `end`: its process has ended.
+ * `loop`: that was once too often. What is not in the table changes nothing.
  */
 export const LIFE_CYCLE: Readonly<
   Record<ReplicaState, Readonly<Partial<Record<ReplicaEvent, ReplicaState>>>>

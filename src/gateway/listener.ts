@@ -47,8 +47,8 @@ export interface ListenerOptions<T> {
 const LINGER = 1000
 
 /**
- * Accepts connections on one port and reads until their first bytes tell where they belong. Reading stops there; everything
- * read is handed on.
+ * Accepts connections on one port and reads until their first bytes tell where they belong. Reading stops
+ * there; everything read is handed on.
  */
 export class Listener<T> {
   readonly #options: ListenerOptions<T>
@@ -196,7 +196,8 @@ export function answer(stream: ByteStream, bytes: Uint8Array): void {
     clearTimeout(timer)
     stream.destroy()
   }
-  // What the client still sends is read and dropped: closing over unread bytes would reset the connection and lose the answer.
+  // What the client still sends is read and dropped: closing over unread bytes would reset the connection and
+  // lose the answer.
   stream.read({ bytes: () => {}, end: done, error: done })
   stream.resume()
   stream.write([bytes])

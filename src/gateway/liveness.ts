@@ -35,9 +35,10 @@ interface Watched {
 }
 
 /**
- * Watches processes that answer when they are asked. One whose event loop does not turn any more keeps its sockets,
- * and its clients wait: that is worse than its end. But who is busy is not hung: a process that the machine has hardly
- * let run, or that goes on reading and writing, has more time; not for ever: an endless loop may write, too.
+ * Watches processes that answer when they are asked. One whose event loop does not turn any more keeps its
+ * sockets, and its clients wait: that is worse than its end. But who is busy is not hung: a process that the
+ * machine has hardly let run, or that goes on reading and writing, has more time; not for ever: an endless
+ * loop may write, too.
  */
 export class Liveness {
   readonly #options: LivenessOptions

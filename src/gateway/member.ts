@@ -51,8 +51,8 @@ export interface Switchboard {
 }
 
 /**
- * Frames that a process may send to the supervisor, where honest ones send a few a second: the longest list of connections
- * is 256 of them.
+ * Frames that a process may send to the supervisor, where honest ones send a few a second: the longest list
+ * of connections is 256 of them.
  */
 const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
 

@@ -23,9 +23,10 @@ interface ServerHandle {
 type CreateServerHandle = (host: string, port: number, family: 4 | 6, fd: -1) => ServerHandle | number
 
 /**
- * Binds a port without listening. Whoever inherits the descriptor listens; as long as it is open here, the port stays open when that process ends, and
- * connections wait in the kernel for the next one.
- * @throws Error of Node's kind, with `code` EADDRINUSE, EACCES, ENOTFOUND, …; without `code` where this Node has no way to do it
+ * Binds a port without listening. Whoever inherits the descriptor listens; as long as it is open here, the
+ * port stays open when that process ends, and connections wait in the kernel for the next one.
+ * @throws Error of Node's kind, with `code` EADDRINUSE, EACCES, ENOTFOUND, …; without `code` where this Node
+ * has no way to do it
  */
 export async function bindPort(host: string, port: number): Promise<BoundPort> {
   const { address, family } = await lookup(host)
@@ -61,7 +62,10 @@ export async function bindPorts(
   return bound
 }
 
-/** No document promises `net._createServerHandle`; what it is made of is as private, but another thing to be missing. */
+/**
+ * No document promises `net._createServerHandle`; what it is made of is as private, but another thing to be
+ * missing.
+ */
 function createHandle(): CreateServerHandle {
   const { _createServerHandle: create } = net as unknown as { _createServerHandle?: CreateServerHandle }
   if (typeof create === 'function') return create
@@ -81,7 +85,9 @@ function failure(result: number): NodeJS.ErrnoException {
   return Object.assign(new Error(`bind: ${code}`), { code })
 }
 
-/** What to tell the user about a port that cannot be had. @param variable, key where another one can be chosen */
+/**
+ * What to tell the user about a port that cannot be had. @param variable, key where another one can be chosen
+ */
 export function portError(error: unknown, port: number, variable: string, key: string): Error {
   const { code, message } = error as NodeJS.ErrnoException
   // It is not the port: no other one would do.

@@ -39,7 +39,10 @@ const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> =
 }
 /** What a process says by itself. */
 const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set(['ready', 'failed', 'leaving', 'unreachable'])
-/** What a process may say that it may not, or was not asked; then it is ended. And of how much of that the log tells. */
+/**
+ * What a process may say that it may not, or was not asked; then it is ended. And of how much of that the log
+ * tells.
+ */
 const OFFENCES = 64
 const TOLD = 8
 /** Milliseconds that a process may live without its channel: one that ends closes that first. */
@@ -60,7 +63,10 @@ export interface Ended {
   readonly member: Pick<Member, 'id' | 'failure'>
 }
 
-/** The processes that the supervisor has started and that have not ended, and what is said to them and between them. */
+/**
+ * The processes that the supervisor has started and that have not ended, and what is said to them and between
+ * them.
+ */
 export class Processes {
   readonly #options: ProcessesOptions
   readonly #switchboard: Switchboard

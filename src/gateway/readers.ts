@@ -98,7 +98,10 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && !value.includes('\0')
 }
 
-/** A map with known keys; what else it holds is warned of, because newer files and files of other tools have more. */
+/**
+ * A map with known keys; what else it holds is warned of, because newer files and files of other tools have
+ * more.
+ */
 export function section<const F extends Readonly<Record<string, Reader<unknown>>>>(
   fields: F,
 ): Reader<{ readonly [K in keyof F]: ReadonlyShape<F[K]> }> {

@@ -8,14 +8,19 @@ import { Guard } from '../transport/guard.ts'
 import { EMPTY } from '../wire/index.ts'
 import type { Unclean } from './unclean.ts'
 
-/** Bytes that may go on waiting for its client when a connection has given up what it could; with more it ends. */
+/**
+ * Bytes that may go on waiting for its client when a connection has given up what it could; with more it
+ * ends.
+ */
 const RESIDUE = 65_536
 /** Milliseconds that a client has to close when it has taken everything. */
 const LINGER = 2000
 /** Times as long that it may take nothing of what waits for it. */
 const PATIENCE = 15
 
-/** What another gateway needs to go on: the client's socket and the end of the leg, and what is known besides. */
+/**
+ * What another gateway needs to go on: the client's socket and the end of the leg, and what is known besides.
+ */
 export interface Given {
   readonly descriptors: readonly [client: Descriptor, leg: Descriptor]
   readonly state: Omit<RelayedState, 'functionName'>
@@ -31,15 +36,19 @@ export interface Adopted {
 export interface RelayedOwner {
   /** What connections hold in this gateway together. */
   readonly memory: MemoryBudget
-  /** A container is needed again: to begin anew, or to go on from a checkpoint. {@link Relayed.newLeg} comes before its answer. */
+  /**
+   * A container is needed again: to begin anew, or to go on from a checkpoint. {@link Relayed.newLeg} comes
+   * before its answer.
+   */
   successor(connection: Relayed, end: Extract<LegEnd, { kind: 'anew' | 'takeOver' }>): void
   /** It is over. @param unclean the client was left without an orderly end */
   ended(connection: Relayed, unclean: Unclean | undefined): void
 }
 
 /**
- * One connection that the gateway relays: bytes from the client go to the leg as they are, and what comes from the leg goes to the client record by
- * record, or as it is where there is no TLS. Whoever cannot take more stops the other side's reading.
+ * One connection that the gateway relays: bytes from the client go to the leg as they are, and what comes
+ * from the leg goes to the client record by record, or as it is where there is no TLS. Whoever cannot take
+ * more stops the other side's reading.
  */
 export class Relayed implements Holder {
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
@@ -77,7 +86,10 @@ export class Relayed implements Holder {
     return (this.#relay?.kept ?? 0) + this.#client.unsent + (this.#leg?.unsent ?? 0)
   }
 
-  /** First it loses its cover, as with more than can be retained; if its client does not take what waits for it, it ends. */
+  /**
+   * First it loses its cover, as with more than can be retained; if its client does not take what waits for
+   * it, it ends.
+   */
   shed(): boolean {
     if (this.#closed || this.#client.state !== 'open') return false
     this.guard.run(() => {
@@ -151,8 +163,8 @@ export class Relayed implements Holder {
 
   /**
    * Stops at this byte, for another gateway to go on with the same two sockets.
-   * @returns undefined if it cannot be given away now: it ends, or waits for a container; rejects if it breaks meanwhile. Afterwards either {@link given}
-   * or {@link keep} has to be called.
+   * @returns undefined if it cannot be given away now: it ends, or waits for a container; rejects if it
+   * breaks meanwhile. Afterwards either {@link given} or {@link keep} has to be called.
    */
   async give(): Promise<Given | undefined> {
     const [client, leg] = [this.#client, this.#leg]

@@ -50,7 +50,10 @@ const WINDOW = 256
 /** Milliseconds between two looks whether more can go. */
 const LOOK = 20
 
-/** The connections whose sockets stay with the gateway, and how they get a container, and another one when theirs dies. */
+/**
+ * The connections whose sockets stay with the gateway, and how they get a container, and another one when
+ * theirs dies.
+ */
 export class Relays implements RelayedOwner {
   readonly #courier: Courier
   readonly #dispatch: Dispatch
@@ -66,7 +69,10 @@ export class Relays implements RelayedOwner {
     this.#owner = owner
   }
 
-  /** Counters for `status`: connections, those that would not outlive their containers now, and KiB kept for successors. */
+  /**
+   * Counters for `status`: connections, those that would not outlive their containers now, and KiB kept for
+   * successors.
+   */
   get counters(): { readonly relayed: number; readonly notSurvivable: number; readonly retainedKiB: number } {
     let notSurvivable = 0
     let retained = 0
@@ -100,14 +106,18 @@ export class Relays implements RelayedOwner {
     connection.guard.run(() => this.#deliver(connection, known, inbound))
   }
 
-  /** Lets all of them finish: to their containers it looks as if their clients sent no more, and they say goodbye. */
+  /**
+   * Lets all of them finish: to their containers it looks as if their clients sent no more, and they say
+   * goodbye.
+   */
   drain(): void {
     this.#drained = true
     for (const connection of this.#connections.keys()) connection.drain()
   }
 
   /**
-   * Gives all of them to another gateway: those that wait for a container when they have one, and those that still come when they are there.
+   * Gives all of them to another gateway: those that wait for a container when they have one, and those that
+   * still come when they are there.
    * @param successor its id, as long as there is one
    */
   handOver(successor: () => number | undefined): void {

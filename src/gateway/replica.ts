@@ -9,7 +9,9 @@ export class Replica {
   readonly life: LifeCycle
   /** The process that fills it now. */
   member: Member | undefined
-  /** One of its processes was ready, or had its time to become so: the start does not wait for it any more. */
+  /**
+   * One of its processes was ready, or had its time to become so: the start does not wait for it any more.
+   */
   settled = false
   /** What will start the next one. */
   restart: NodeJS.Timeout | undefined

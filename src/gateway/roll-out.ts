@@ -33,8 +33,8 @@ export interface Crew {
 }
 
 /**
- * Changes of the containers of a function under which no connection is lost. Everybody that is to go is left out of every choice before
- * anybody drains, so a connection moves once, to somebody who stays.
+ * Changes of the containers of a function under which no connection is lost. Everybody that is to go is left
+ * out of every choice before anybody drains, so a connection moves once, to somebody who stays.
  */
 export class RollOuts {
   readonly #crew: Crew
@@ -49,7 +49,8 @@ export class RollOuts {
 
   /**
    * Moves all connections of some containers to others of their functions that stay, then ends them for good.
-   * @throws Error there is no such container, or no other one of its function that is ready; then nothing has happened
+   * @throws Error there is no such container, or no other one of its function that is ready; then nothing has
+   * happened
    */
   async drain(names: readonly string[]): Promise<RollOut> {
     const { containers } = this.#crew
@@ -75,7 +76,8 @@ export class RollOuts {
   }
 
   /**
-   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old ones.
+   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old
+   * ones.
    * @throws Error there is no such function, or the new ones do not start: then the old ones go on
    */
   deploy(functionName: string): Promise<RollOut> {

@@ -58,8 +58,9 @@ interface Found extends ConnectionStatus {
 const ATTEMPTS = 3
 
 /**
- * What is known of connections outside of the containers that have them: nothing, until somebody asks. Answers of containers that were asked
- * while a connection was on its way contradict each other; the directory knows which one to believe.
+ * What is known of connections outside of the containers that have them: nothing, until somebody asks.
+ * Answers of containers that were asked while a connection was on its way contradict each other; the
+ * directory knows which one to believe.
  */
 export class Sessions {
   readonly #options: SessionsOptions
@@ -81,7 +82,8 @@ export class Sessions {
   /**
    * Moves a connection to another container of the function that serves it.
    * @param prefix of its id, in hexadecimal: as much as tells it from others
-   * @throws Error there is no such connection, or container, or it cannot take it; the connection is where it was, unless it says otherwise
+   * @throws Error there is no such connection, or container, or it cannot take it; the connection is where it
+   * was, unless it says otherwise
    */
   async move(prefix: string, container: string): Promise<Moved> {
     for (let attempt = 1; ; attempt++) {

@@ -6,7 +6,10 @@ import { H2Serving } from './h2/serving.ts'
 import type { Problem } from './problem.ts'
 import type { HttpServing, ServingContext } from './serving.ts'
 
-/** What we speak by its names in ALPN (RFC 7301), in the order of preference. `curl --http1.0` offers the last one alone. */
+/**
+ * What we speak by its names in ALPN (RFC 7301), in the order of preference. `curl --http1.0` offers the last
+ * one alone.
+ */
 export const ALPN_PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'] as const
 
 /** How much one client may ask of one connection, by version. */
@@ -16,9 +19,12 @@ export interface ServingLimits {
 }
 
 /**
- * One dispatcher: what ALPN chose → the connection that speaks it. It knows no TLS library: `alpn` is what any of them says.
- * @param alpn the protocol's name; `undefined`, `null`, `false` or empty: the client asked for none, or there is no TLS
- * @param plain no TLS: then the first bytes may be those of HTTP/2 with prior knowledge (RFC 9113, Section 3.3); over TLS they may not
+ * One dispatcher: what ALPN chose → the connection that speaks it. It knows no TLS library: `alpn` is what
+ * any of them says.
+ * @param alpn the protocol's name; `undefined`, `null`, `false` or empty: the client asked for none, or there
+ * is no TLS
+ * @param plain no TLS: then the first bytes may be those of HTTP/2 with prior knowledge (RFC 9113, Section
+ * 3.3); over TLS they may not
  * @throws TypeError for a protocol that is not HTTP
  */
 export function serving(
@@ -36,7 +42,9 @@ export function serving(
 /** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is nobody's method. */
 const PREFACE: Uint8Array = Uint8Array.from(CLIENT_PREFACE, character => character.charCodeAt(0))
 
-/** A plain connection of which nobody knows yet what it speaks: its first bytes tell, mostly the very first. */
+/**
+ * A plain connection of which nobody knows yet what it speaks: its first bytes tell, mostly the very first.
+ */
 class Undecided implements HttpServing {
   readonly #context: ServingContext
   readonly #limits: ServingLimits

@@ -28,8 +28,9 @@ const NEGLIGIBLE = 1 / 64
 const SLOW = 1024
 
 /**
- * What all connections of one process hold together, and who goes when that is too much: the one that has held most for longest and has the
- * lowest rate. It has no clock: every `now` is milliseconds of one that does not go back.
+ * What all connections of one process hold together, and who goes when that is too much: the one that has
+ * held most for longest and has the lowest rate. It has no clock: every `now` is milliseconds of one that
+ * does not go back.
  */
 export class MemoryBudget {
   readonly limit: number
@@ -122,7 +123,10 @@ export class Account {
     return this.#held
   }
 
-  /** Finds out what is held now. If it is too much for all together, somebody has to {@link Holder.shed}, perhaps this one, before it returns. */
+  /**
+   * Finds out what is held now. If it is too much for all together, somebody has to {@link Holder.shed},
+   * perhaps this one, before it returns.
+   */
   weigh(now: number): void {
     if (this.#closed) return
     this.#sample(now)
@@ -169,7 +173,8 @@ export class Account {
 }
 
 /**
- * The answer to a request that was given up for the memory that it held: 503 with Retry-After (RFC 9110, Section 15.6.4).
+ * The answer to a request that was given up for the memory that it held: 503 with Retry-After (RFC 9110,
+ * Section 15.6.4).
  * @param setting the limit's key in the configuration
  */
 export function memoryProblem(setting: string, limit: number): Problem {

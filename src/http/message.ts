@@ -1,14 +1,23 @@
-/** A header or trailer field as it came: the name in the sender's spelling, the value without surrounding spaces. */
+/**
+ * A header or trailer field as it came: the name in the sender's spelling, the value without surrounding
+ * spaces.
+ */
 export type Field = readonly [name: string, value: string]
 
-/** What a request line and its header fields say (RFC 9112, Sections 3 and 5), or those of HTTP/2 with :authority as Host. */
+/**
+ * What a request line and its header fields say (RFC 9112, Sections 3 and 5), or those of HTTP/2 with
+ * :authority as Host.
+ */
 export interface RequestHead {
   readonly method: string
   /** The request target as the client sent it. */
   readonly target: string
   readonly version: '1.0' | '1.1' | '2'
   readonly headers: readonly Field[]
-  /** The host part of the absolute-form target or of the Host field, lower-cased, without port; undefined if there is none. */
+  /**
+   * The host part of the absolute-form target or of the Host field, lower-cased, without port; undefined if
+   * there is none.
+   */
   readonly host: string | undefined
   /** The path of the target, with neither query nor fragment: `/echo/a`. */
   readonly path: string

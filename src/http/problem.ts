@@ -2,7 +2,10 @@ import { utf8 } from '../wire/index.ts'
 import type { Field, ResponseView } from './message.ts'
 import { reasonPhrase } from './status.ts'
 
-/** The field by which an error of the platform is told from one of a function; its value is the error's short name. */
+/**
+ * The field by which an error of the platform is told from one of a function; its value is the error's short
+ * name.
+ */
 export const ERROR_FIELD = 'x-hotpotato-error'
 
 /** What went wrong, for programs and for people (RFC 9457). */

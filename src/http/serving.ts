@@ -4,8 +4,8 @@ import { type Problem, problem } from './problem.ts'
 import type { Expiry, TimerSettings } from './timers.ts'
 
 /**
- * A connection that is being served, whatever version of HTTP it speaks and whatever carries its bytes: the one face of HTTP/1 and HTTP/2
- * towards applications and towards streams. Neither has a socket or a clock.
+ * A connection that is being served, whatever version of HTTP it speaks and whatever carries its bytes: the
+ * one face of HTTP/1 and HTTP/2 towards applications and towards streams. Neither has a socket or a clock.
  */
 export interface HttpServing {
   /** undefined as long as nobody knows. */
@@ -14,15 +14,26 @@ export interface HttpServing {
   readonly wantsInput: boolean
   /** Send what {@link takeOutput} still gives, then end the stream. */
   readonly shouldClose: boolean
-  /** With `shouldClose`: a response was cut off, so end the stream in a way that shows that something is missing. */
+  /**
+   * With `shouldClose`: a response was cut off, so end the stream in a way that shows that something is
+   * missing.
+   */
   readonly aborted: boolean
-  /** Bytes that are kept because of the client: received and not asked for, and output that has not been taken. */
+  /**
+   * Bytes that are kept because of the client: received and not asked for, and output that has not been
+   * taken.
+   */
   readonly held: number
-  /** Gives up requests for what they hold: those whose responses have not begun are answered with that, the others break off. */
+  /**
+   * Gives up requests for what they hold: those whose responses have not begun are answered with that, the
+   * others break off.
+   */
   shed(what: Problem): void
   /** Bytes from the client, in any pieces; the caller may use their memory again afterwards. */
   receive(bytes: Uint8Array): void
-  /** What is to be sent, in order; asked for only when the stream has room, and again until there is nothing. */
+  /**
+   * What is to be sent, in order; asked for only when the stream has room, and again until there is nothing.
+   */
   takeOutput(): readonly Uint8Array[]
   /** The client sends no more. Requests that have come whole are answered all the same. */
   finish(): void
@@ -36,7 +47,9 @@ export interface HttpServing {
 
 /** An application: one pair of functions, for all versions of HTTP. */
 export interface HttpHandlers {
-  /** A request's head has come. What it throws, or what its promise is rejected with, goes to {@link error}. */
+  /**
+   * A request's head has come. What it throws, or what its promise is rejected with, goes to {@link error}.
+   */
   request(request: HttpRequest, response: HttpResponse): Promise<void> | void
   /**
    * Something is wrong with a client, its request or our answer.
@@ -48,8 +61,8 @@ export interface HttpHandlers {
 /** What went wrong. */
 export interface HttpFault {
   /**
-   * The client broke a rule or exceeded a limit; a timer ran out; the application threw, or gave what cannot be sent; all connections
-   * hold too much together, and this one most.
+   * The client broke a rule or exceeded a limit; a timer ran out; the application threw, or gave what cannot
+   * be sent; all connections hold too much together, and this one most.
    */
   readonly kind: 'client' | 'timeout' | 'application' | 'memory'
   /** What the answer says or would say. */
@@ -75,20 +88,24 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
   /** Requests on this connection before this one. */
   readonly index: number
   /**
-   * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110, Section 7.8), or `:protocol` of a CONNECT
-   * request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it; any other response refuses.
+   * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110, Section
+   * 7.8), or `:protocol` of a CONNECT request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it;
+   * any other response refuses.
    */
   readonly protocol: string | undefined
   /**
-   * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been asked for when the response
-   * ends is thrown away. A client that waits for 100 (Continue) is told to go on.
+   * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been
+   * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on.
    */
   content(sink: ContentSink): void
 }
 
 /** Where a request's content goes. */
 export interface ContentSink {
-  /** A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown here ends the exchange. */
+  /**
+   * A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown
+   * here ends the exchange.
+   */
   data(bytes: Uint8Array): Promise<void> | void
   end(trailers: readonly Field[]): void
   /** There will be no end: the client is gone, or what it sends is malformed. */
@@ -100,7 +117,8 @@ export interface HttpResponse {
   /** An interim response such as 103. */
   inform(status: number, headers: readonly Field[]): void
   /**
-   * Grants what the request asks for: from here on its stream, or over HTTP/1.1 the connection, belongs to another protocol.
+   * Grants what the request asks for: from here on its stream, or over HTTP/1.1 the connection, belongs to
+   * another protocol.
    * @param headers over HTTP/1.1 with an Upgrade field, which HTTP/2 leaves out
    * @param sink where the client's bytes go
    * @throws Error if nothing was asked for; TypeError for fields that must not be sent
@@ -108,7 +126,10 @@ export interface HttpResponse {
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel
   /** A whole response. */
   reply(response: ResponseView): void
-  /** The head of a response whose content follows. @throws TypeError for one that must not be sent; then try another */
+  /**
+   * The head of a response whose content follows. @throws TypeError for one that must not be sent; then try
+   * another
+   */
   begin(head: {
     readonly status: number
     readonly headers: readonly Field[]
@@ -148,13 +169,19 @@ export interface ServingContext {
   readonly now: () => number
   /** Milliseconds since 1970, for Date. */
   readonly date: () => number
-  /** Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may have changed, outside of other calls. */
+  /**
+   * Called when there is output, or {@link HttpServing.wantsInput} or {@link HttpServing.shouldClose} may
+   * have changed, outside of other calls.
+   */
   readonly wake: () => void
   /** Something was thrown where no caller is left to hear of it: the connection must end. Never throws. */
   readonly fault: (error: unknown) => void
   /** Bytes at the front of the connection that came as early data. */
   readonly earlyBytes: () => number
-  /** To be asked before each piece of work: false if others shall have their turn first. Unless given, there is no end. */
+  /**
+   * To be asked before each piece of work: false if others shall have their turn first. Unless given, there
+   * is no end.
+   */
   readonly goesOn?: () => boolean
 }
 
@@ -178,7 +205,10 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** All of a request's content. The promise is rejected if it does not come whole, or (RangeError) has more than `most` bytes. */
+/**
+ * All of a request's content. The promise is rejected if it does not come whole, or (RangeError) has more
+ * than `most` bytes.
+ */
 export function wholeContent(request: HttpRequest, most = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const pieces: Uint8Array[] = []

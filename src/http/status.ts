@@ -52,7 +52,9 @@ const PHRASES: Readonly<Record<number, string>> = {
   511: 'Network Authentication Required',
 }
 
-/** The reason phrase of a status code; empty if it has none, which the syntax allows (RFC 9112, Section 4). */
+/**
+ * The reason phrase of a status code; empty if it has none, which the syntax allows (RFC 9112, Section 4).
+ */
 export function reasonPhrase(status: number): string {
   return PHRASES[status] ?? ''
 }

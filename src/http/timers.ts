@@ -13,16 +13,22 @@ import type { Problem } from './problem.ts'
 export const TIMER_NAMES = ['headers', 'request-body', 'keep-alive', 'handler', 'container'] as const
 export type TimerName = (typeof TIMER_NAMES)[number]
 
-/** What runs out: a timer, or the time that a client has because of the {@link MinimumRate} of a request's content. */
+/**
+ * What runs out: a timer, or the time that a client has because of the {@link MinimumRate} of a request's
+ * content.
+ */
 export type Expiry = TimerName | 'request-rate'
 
 /**
- * How fast a request's content has to come, on average: a byte now and then satisfies the timer `request-body`, and not this. Only the time
- * counts in which the client is waited for; it is judged when a piece comes.
+ * How fast a request's content has to come, on average: a byte now and then satisfies the timer
+ * `request-body`, and not this. Only the time counts in which the client is waited for; it is judged when a
+ * piece comes.
  */
 export interface MinimumRate {
   readonly bytesPerSecond: number
-  /** Milliseconds that may be waited before the rate counts, and that a client which was faster may save up. */
+  /**
+   * Milliseconds that may be waited before the rate counts, and that a client which was faster may save up.
+   */
   readonly grace: number
 }
 
@@ -45,7 +51,10 @@ export const DEFAULT_TIMERS: TimerSettings = {
 /** The longest setting: what {@link timersLeft} can carry. */
 export const LONGEST_TIMER = 2 ** 32 - 1
 
-/** The timers of a connection, or of one of its streams, as a value: those that run, and the time they have left. */
+/**
+ * The timers of a connection, or of one of its streams, as a value: those that run, and the time they have
+ * left.
+ */
 export const timersLeft: Struct<TimersLeft> = struct('TimersLeft', {
   running: vector(
     struct('TimerLeft', {
@@ -68,9 +77,9 @@ export interface TimersLeft {
 }
 
 /**
- * The timers of one connection, or of one request. It neither knows what time it is nor wakes anybody: every `now` is milliseconds of one
- * clock that does not go back, and whoever owns it asks {@link expired}. Another process's clock may be another one, so timers travel as
- * time left.
+ * The timers of one connection, or of one request. It neither knows what time it is nor wakes anybody: every
+ * `now` is milliseconds of one clock that does not go back, and whoever owns it asks {@link expired}. Another
+ * process's clock may be another one, so timers travel as time left.
  */
 export class HttpTimers {
   readonly #settings: TimerSettings
@@ -103,7 +112,10 @@ export class HttpTimers {
     if (name === 'request-body' && this.#waited === Infinity) this.#waited = now
   }
 
-  /** A piece of a request's content has come: `request-body` stops, and so many bytes are paid for. @returns false if it comes too slowly */
+  /**
+   * A piece of a request's content has come: `request-body` stops, and so many bytes are paid for. @returns
+   * false if it comes too slowly
+   */
   content(bytes: number, now: number): boolean {
     this.#deadlines['request-body'] = Infinity
     const { rate } = this.#settings
@@ -116,7 +128,9 @@ export class HttpTimers {
     return left >= 0
   }
 
-  /** Milliseconds that a request's content may still be waited for, to go on elsewhere with {@link resume}. */
+  /**
+   * Milliseconds that a request's content may still be waited for, to go on elsewhere with {@link resume}.
+   */
   rate(now: number): number {
     return Math.min(LONGEST_TIMER, Math.max(0, Math.round(this.#creditAt(now))))
   }
@@ -125,7 +139,10 @@ export class HttpTimers {
     return this.#waited === Infinity ? this.#credit : this.#credit - Math.max(0, now - this.#waited)
   }
 
-  /** Goes on with a request from elsewhere. @param again bytes of its content that have been counted there and come once more */
+  /**
+   * Goes on with a request from elsewhere. @param again bytes of its content that have been counted there and
+   * come once more
+   */
   resume(left: number, again: number): void {
     this.#credit = Math.min(this.#credit, left)
     this.#again = again
@@ -159,7 +176,10 @@ export class HttpTimers {
     return this.#deadlines[name] !== Infinity
   }
 
-  /** The timer that ran out first, by `now`; undefined if none has. It goes on counting as expired until it is stopped or started. */
+  /**
+   * The timer that ran out first, by `now`; undefined if none has. It goes on counting as expired until it is
+   * stopped or started.
+   */
   expired(now: number): Expiry | undefined {
     const name = this.#first()
     return name !== undefined && this.#deadline(name) <= now ? name : undefined
@@ -203,8 +223,9 @@ const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
 }
 
 /**
- * The answer that says which timer ran out (RFC 9110, Sections 15.5.9, 15.6.4 and 15.6.5): 408 where the client was waited for, 504 for the
- * function, 503 with Retry-After where trying again may help. Its name is `headers-timeout` and so on.
+ * The answer that says which timer ran out (RFC 9110, Sections 15.5.9, 15.6.4 and 15.6.5): 408 where the
+ * client was waited for, 504 for the function, 503 with Retry-After where trying again may help. Its name is
+ * `headers-timeout` and so on.
  * @param milliseconds the timer's setting
  * @returns undefined for `keep-alive`: nobody asked for anything, so the connection is closed without a word
  */

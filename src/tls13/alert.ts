@@ -82,7 +82,9 @@ export function configurationError(alert: AlertName, message: string): TlsError 
   return new TlsError(alert, 'configuration', message)
 }
 
-/** Any error as one that knows its alert: malformed bytes are the peer's fault, everything unforeseen is ours. */
+/**
+ * Any error as one that knows its alert: malformed bytes are the peer's fault, everything unforeseen is ours.
+ */
 export function asTlsError(error: unknown): TlsError {
   if (error instanceof TlsError) return error
   if (error instanceof DecodeError)

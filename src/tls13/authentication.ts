@@ -10,7 +10,10 @@ export interface Certificate {
   readonly chain: readonly Uint8Array[]
   /** The key, once per scheme that it can sign with, in order of preference. */
   readonly signers: readonly (Signer | RemoteSigner)[]
-  /** Server names that this certificate is for, exact (`echo.local`) or wildcard (`*.echo.local`); none: for any name. */
+  /**
+   * Server names that this certificate is for, exact (`echo.local`) or wildcard (`*.echo.local`); none: for
+   * any name.
+   */
   readonly names?: readonly string[]
   /** An OCSPResponse in DER, stapled if the client asks (RFC 8446, Section 4.4.2.1). */
   readonly ocspResponse?: Uint8Array
@@ -32,7 +35,10 @@ export interface DelegatedKey {
   /** The scheme of the credential's own signature, which the client must take, too. */
   readonly algorithm: number
   readonly signer: Signer | RemoteSigner
-  /** Milliseconds since 1970, from when on it is not used any more; default: never, and clients refuse it when its time is over. */
+  /**
+   * Milliseconds since 1970, from when on it is not used any more; default: never, and clients refuse it when
+   * its time is over.
+   */
   readonly notAfter?: number
 }
 
@@ -74,15 +80,16 @@ export interface Trusted {
   /** The end-entity's SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array
   /**
-   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when to when it is valid, in milliseconds since
+   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when to when it is valid, in
+   * milliseconds since
    * 1970. A credential's time counts from the one and ends before the other.
    */
   readonly delegation?: { readonly notBefore: number; readonly notAfter: number }
 }
 
 /**
- * Judges the peer's certificate chain (RFC 8446, Section 4.4.2.4) and gives the end-entity's public key. Parsing and
- * trusting certificates is the business of a platform or a library, never of this stack.
+ * Judges the peer's certificate chain (RFC 8446, Section 4.4.2.4) and gives the end-entity's public key.
+ * Parsing and trusting certificates is the business of a platform or a library, never of this stack.
  * @param chain DER, the end-entity certificate first, never empty
  * @throws TlsError bad_certificate, certificate_expired, unknown_ca, certificate_unknown, …
  */
@@ -150,7 +157,8 @@ export function certificateVerifyContent(
 /**
  * Checks a CertificateVerify.
  * @param publicKey SubjectPublicKeyInfo, DER
- * @throws TlsError illegal_parameter for a scheme that was not offered, decrypt_error for a signature that does not fit
+ * @throws TlsError illegal_parameter for a scheme that was not offered, decrypt_error for a signature that
+ * does not fit
  */
 export function checkCertificateVerify(
   provider: CryptoProvider,

@@ -173,7 +173,8 @@ function withoutBindersYet(psks: readonly OfferedPsk[], provider: CryptoProvider
 }
 
 /**
- * Encodes a ClientHello and fills in the PSK binders (RFC 8446, Section 4.2.11.2), which cover the hello itself.
+ * Encodes a ClientHello and fills in the PSK binders (RFC 8446, Section 4.2.11.2), which cover the hello
+ * itself.
  * @param before the transcript before this hello
  */
 function encodeHello(
@@ -202,8 +203,8 @@ function encodeHello(
 }
 
 /**
- * The hello that answers a HelloRetryRequest: the first one with the asked key share, the cookie, and new binders; without early
- * data (RFC 8446, Section 4.1.2).
+ * The hello that answers a HelloRetryRequest: the first one with the asked key share, the cookie, and new
+ * binders; without early data (RFC 8446, Section 4.1.2).
  * @param before message_hash and HelloRetryRequest
  */
 export function secondHello(
@@ -227,7 +228,10 @@ export function secondHello(
   return encodeHello({ ...first, extensions }, config, before, psks, provider)
 }
 
-/** Reserved values where a list is long enough to be tested (RFC 8701, Section 3.1). They are ours alone to know. */
+/**
+ * Reserved values where a list is long enough to be tested (RFC 8701, Section 3.1). They are ours alone to
+ * know.
+ */
 function greased(hello: MessageOf<'client_hello'>, random: Random): MessageOf<'client_hello'> {
   const [suite, group, extension, version] = random(4)
   const value = (byte: number | undefined): number => ((byte! & 0xf0) | 0x0a) * 0x0101

@@ -46,8 +46,8 @@ const DOWNGRADE = [
 ]
 
 /**
- * A ServerHello without supported_versions chooses TLS 1.2 or older. This is checked before the other extensions
- * (§4.2.1): those of an older version are not ours to judge.
+ * A ServerHello without supported_versions chooses TLS 1.2 or older. This is checked before the other
+ * extensions (§4.2.1): those of an older version are not ours to judge.
  */
 function checkVersion({ extensions, random }: ServerHello): void {
   if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return

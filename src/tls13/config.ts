@@ -19,11 +19,14 @@ export interface CommonConfig {
   readonly random?: Random
   /** Milliseconds since 1970; default: the system's clock. */
   readonly now?: () => number
-  /** Shown every secret as the key schedule makes it. Off unless given: whoever gets these can read everything. */
+  /**
+   * Shown every secret as the key schedule makes it. Off unless given: whoever gets these can read
+   * everything.
+   */
   readonly onSecret?: (exposed: ExposedSecret, clientRandom: Uint8Array) => void
   /**
-   * A last look at each handshake message of ours before it is encoded; what it returns is sent. For experiments and
-   * for replaying published traces.
+   * A last look at each handshake message of ours before it is encoded; what it returns is sent. For
+   * experiments and for replaying published traces.
    */
   readonly shape?: (message: HandshakeMessage) => HandshakeMessage
   /** Zeros to put behind the content of a record (RFC 8446, Section 5.4); default: none. */
@@ -32,15 +35,24 @@ export interface CommonConfig {
   readonly handshakeMessageLimit?: number
   /** Ways to shorten certificates that we take and, in this order, use (RFC 8879); default: none. */
   readonly certificateCompression?: readonly CertificateCompression[]
-  /** Bytes of content that the peer may put into a record (RFC 8449), 63 to 16384; default: 16384, and a client does not ask. */
+  /**
+   * Bytes of content that the peer may put into a record (RFC 8449), 63 to 16384; default: 16384, and a
+   * client does not ask.
+   */
   readonly recordSizeLimit?: number
   /** Keys that both sides were given before; in order of preference. */
   readonly psks?: readonly ExternalPsk[]
-  /** How PSKs may be used (RFC 8446, Section 4.2.9); default psk_dhe_ke alone, because psk_ke gives up forward secrecy. */
+  /**
+   * How PSKs may be used (RFC 8446, Section 4.2.9); default psk_dhe_ke alone, because psk_ke gives up forward
+   * secrecy.
+   */
   readonly pskModes?: readonly ('psk_dhe_ke' | 'psk_ke')[]
   /** KeyUpdates, and records without content, that may come in a row; default 32 each. */
   readonly emptyLimit?: number
-  /** Records with less than 64 bytes of content; larger ones pay back. Default 100,000, and 10,000 in a second. */
+  /**
+   * Records with less than 64 bytes of content; larger ones pay back. Default 100,000, and 10,000 in a
+   * second.
+   */
   readonly tinyRecords?: Budget
   /** Bytes that may wait while a question is unanswered; default 256 KiB. */
   readonly waitingLimit?: number
@@ -51,7 +63,9 @@ export interface CertificateCompression {
   /** As in `CertificateCompressionAlgorithm`. */
   readonly algorithm: number
   compress(message: Uint8Array): Uint8Array
-  /** @returns exactly `length` bytes, or undefined for anything else; it must not expand further to find out */
+  /**
+   * @returns exactly `length` bytes, or undefined for anything else; it must not expand further to find out
+   */
   decompress(compressed: Uint8Array, length: number): Uint8Array | undefined
 }
 
@@ -59,7 +73,8 @@ export interface CertificateCompression {
 export interface ReplayStore {
   /**
    * @param clientHelloHash names the hello
-   * @param expiresAt milliseconds since 1970, when it may be forgotten: hellos that come later are refused for their age
+   * @param expiresAt milliseconds since 1970, when it may be forgotten: hellos that come later are refused
+   * for their age
    * @param now milliseconds since 1970
    * @returns true if it is the first time
    */
@@ -69,8 +84,8 @@ export interface ReplayStore {
 export interface ServerConfig extends CommonConfig {
   readonly certificates: readonly Certificate[]
   /**
-   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066, Section 3). Default: every
-   * name is.
+   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066, Section 3).
+   * Default: every name is.
    */
   readonly recognizes?: (serverName: string) => boolean
   /** Issue tickets and accept them; off unless given. */
@@ -81,7 +96,10 @@ export interface ServerConfig extends CommonConfig {
     /** Default 7200; at most 604800 (RFC 8446, Section 4.6.1). */
     readonly lifetimeSeconds?: number
   }
-  /** Ask clients for a certificate; off unless given. Who is known by one of `psks` is not asked in the handshake (Section 4.3.2). */
+  /**
+   * Ask clients for a certificate; off unless given. Who is known by one of `psks` is not asked in the
+   * handshake (Section 4.3.2).
+   */
   readonly clientCertificates?: {
     /** Whether a client without one is let in; default true. */
     readonly required?: boolean
@@ -89,26 +107,36 @@ export interface ServerConfig extends CommonConfig {
     readonly verify: CertificateVerifier | 'ask'
     /** Distinguished names (DER) of the authorities that we trust, as a hint. */
     readonly authorities?: readonly Uint8Array[]
-    /** Do not ask in the handshake, but when `Session.requestCertificate` is called (Section 4.6.2); default false. */
+    /**
+     * Do not ask in the handshake, but when `Session.requestCertificate` is called (Section 4.6.2); default
+     * false.
+     */
     readonly postHandshake?: boolean
   }
   /**
-   * Take early data (Section 2.3) with tickets that we issue; off unless given. What comes early may come again at another
-   * server: only who knows what a request does can tell whether that matters (RFC 8470).
+   * Take early data (Section 2.3) with tickets that we issue; off unless given. What comes early may come
+   * again at another server: only who knows what a request does can tell whether that matters (RFC 8470).
    */
   readonly earlyData?: {
     /** Bytes at most in one handshake. */
     readonly maximum: number
     /** `ask`: the verdict comes by `Session.answer`. */
     readonly replay: ReplayStore | 'ask'
-    /** Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (Section 8.3). */
+    /**
+     * Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (Section
+     * 8.3).
+     */
     readonly window?: number
   }
-  /** Bytes of refused early data that are passed over (Section 4.2.10), records' overhead included; default 64 KiB more than `earlyData`. */
+  /**
+   * Bytes of refused early data that are passed over (Section 4.2.10), records' overhead included; default 64
+   * KiB more than `earlyData`.
+   */
   readonly skipEarlyData?: number
   /**
-   * Send every client back once with a cookie, and keep nothing of what it said until it returns (Section 4.2.2): that is in the
-   * cookie, sealed. A session that has not spoken yet takes a hello with the cookie of another one. Off unless given.
+   * Send every client back once with a cookie, and keep nothing of what it said until it returns (Section
+   * 4.2.2): that is in the cookie, sealed. A session that has not spoken yet takes a hello with the cookie of
+   * another one. Off unless given.
    */
   readonly cookies?: CookieSealer
 }
@@ -124,13 +152,19 @@ export interface ClientConfig extends CommonConfig {
   readonly postHandshakeAuth?: boolean
   /** A ticket from an earlier session with this server. */
   readonly resume?: ResumptionTicket
-  /** Offer early data if the ticket allows it; `Session.sendEarly` gives it. Default false: it can be replayed. */
+  /**
+   * Offer early data if the ticket allows it; `Session.sendEarly` gives it. Default false: it can be
+   * replayed.
+   */
   readonly earlyData?: boolean
   /** Sprinkle reserved values over the hello, so that servers stay tolerant (RFC 8701); default true. */
   readonly grease?: boolean
   /** Groups to send a key share for; default: the provider's first. */
   readonly keyShares?: readonly number[]
-  /** Ask for an OCSP response and for certificate timestamps; what comes is given to the verifier. Default false. */
+  /**
+   * Ask for an OCSP response and for certificate timestamps; what comes is given to the verifier. Default
+   * false.
+   */
   readonly requestStatus?: boolean
   /** Schemes for which we take a delegated credential (RFC 9345); default: none. */
   readonly delegatedCredentials?: readonly number[]

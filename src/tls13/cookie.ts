@@ -12,7 +12,10 @@ import {
 } from '../wire/index.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 
-/** What a server wants to remember of a client that it sent back, without remembering anything (RFC 8446, Section 4.2.2). */
+/**
+ * What a server wants to remember of a client that it sent back, without remembering anything (RFC 8446,
+ * Section 4.2.2).
+ */
 export const CookieContents = struct('CookieContents', {
   /** Of the first ClientHello. */
   clientHelloHash: opaque(32, 48),

@@ -56,9 +56,11 @@ function signedContent(
 
 /**
  * Delegates: the owner of a certificate signs a short-lived key for somebody else.
- * @param certificate DER; it must allow delegation, which is not looked at here @param owner the certificate's key
+ * @param certificate DER; it must allow delegation, which is not looked at here @param owner the
+ * certificate's key
  * @param delegated its key (SubjectPublicKeyInfo, DER), and the one scheme that it will sign with
- * @param notBefore of the certificate, milliseconds since 1970 @param validTime seconds from there; at most seven days from now
+ * @param notBefore of the certificate, milliseconds since 1970 @param validTime seconds from there; at most
+ * seven days from now
  * @throws TypeError for a scheme that cannot be delegated to
  */
 export function delegate(
@@ -118,7 +120,10 @@ export function checkDelegated(
   return { publicKey: subjectPublicKeyInfo, scheme }
 }
 
-/** §4: an RSA key of the general kind is no delegate; who has only such a certificate must not gain one by delegating. */
+/**
+ * §4: an RSA key of the general kind is no delegate; who has only such a certificate must not gain one by
+ * delegating.
+ */
 export function mayBeDelegated(scheme: number): boolean {
   const { rsa_pss_rsae_sha256, rsa_pss_rsae_sha384, rsa_pss_rsae_sha512 } = SignatureScheme
   const forbidden: readonly number[] = [rsa_pss_rsae_sha256, rsa_pss_rsae_sha384, rsa_pss_rsae_sha512]

@@ -54,9 +54,10 @@ const uint16List = vector(uint16, 2, 2 ** 16 - 2)
 export type ExtensionCarrier = 'CH' | 'SH' | 'EE' | 'CT' | 'CR' | 'NST' | 'HRR'
 
 /**
- * One row per extension of the table in RFC 8446, Section 4.2: its number, and the messages it may appear in with the
- * form it has there. Those that we only check the place of have the form `rest`. The order is the one in which a
- * message of ours lists them; pre_shared_key stands last because a ClientHello must end with it (Section 4.2.11).
+ * One row per extension of the table in RFC 8446, Section 4.2: its number, and the messages it may appear in
+ * with the form it has there. Those that we only check the place of have the form `rest`. The order is the
+ * one in which a message of ours lists them; pre_shared_key stands last because a ClientHello must end with
+ * it (Section 4.2.11).
  */
 export const EXTENSIONS = {
   server_name: { type: 0, in: { CH: vector(ServerName, 1, 2 ** 16 - 1), EE: empty } },
@@ -117,8 +118,8 @@ const BY_TYPE = new Map(ROWS.map(row => [row.type, row]))
 /**
  * Opens the extensions of a message and holds them against the table (RFC 8446, Section 4.2).
  * @param offered in a response, the numbers of the extensions that the request had; undefined in a request
- * @throws TlsError illegal_parameter for a repeated or misplaced one, unsupported_extension for a response to nothing,
- *   decode_error for a malformed one
+ * @throws TlsError illegal_parameter for a repeated or misplaced one, unsupported_extension for a response to
+ * nothing, decode_error for a malformed one
  */
 export function readExtensions<M extends ExtensionCarrier>(
   carrier: M,
@@ -198,7 +199,8 @@ export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined)
   if (name === undefined) return undefined
   let text = ''
   for (const byte of name.hostName) {
-    // Letters, digits, hyphen, underscore and dot; anything else cannot name a host (and NUL has cut names short elsewhere).
+    // Letters, digits, hyphen, underscore and dot; anything else cannot name a host (and NUL has cut names
+    // short elsewhere).
     if (!/[a-zA-Z0-9._-]/.test(String.fromCharCode(byte)))
       throw peerError('illegal_parameter', 'server_name is not a host name')
     text += String.fromCharCode(byte)

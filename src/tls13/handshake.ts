@@ -13,10 +13,11 @@ import { suiteOf } from './transition.ts'
 export type Step = Outcome<ServerState> | Outcome<ClientState>
 
 /**
- * The whole state machine in one pure step: a session's state and a handshake message that came → what changes and what should
- * happen.
+ * The whole state machine in one pure step: a session's state and a handshake message that came → what
+ * changes and what should happen.
  * @param raw the message with its header
- * @throws TlsError unexpected_message for what the tables do not have, and whatever the transition finds wrong
+ * @throws TlsError unexpected_message for what the tables do not have, and whatever the transition finds
+ * wrong
  */
 export function handshakeStep(
   session: SessionState,
@@ -62,10 +63,11 @@ const KEYLESS: ReadonlySet<SessionState['handshake']['state']> = new Set([
 ])
 
 /**
- * Whether a state fits the configuration and makes sense by itself: whoever wrote it may have been another implementation.
- * @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other, a suite that the provider
- * lacks, keys that are missing or of the wrong length, or a record size limit
- * out of range
+ * Whether a state fits the configuration and makes sense by itself: whoever wrote it may have been another
+ * implementation.
+ * @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other, a
+ * suite that the provider lacks, keys that are missing or of the wrong length, or a record size limit out of
+ * range
  */
 export function checkState(session: SessionState, config: ServerConfig | ClientConfig): void {
   const role = 'verify' in config ? 'client' : 'server'

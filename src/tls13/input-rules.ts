@@ -6,11 +6,14 @@ import { wholeHandshake } from './messages.ts'
 import type { Content } from './record.ts'
 import type { SessionState } from './state.ts'
 
-/** What a session's state says about the records and contents that come (RFC 8446, Section 5), message by message aside. */
+/**
+ * What a session's state says about the records and contents that come (RFC 8446, Section 5), message by
+ * message aside.
+ */
 
 /**
- * Whether a record that does not open may be refused early data, which is passed over (Section 4.2.10). It counts against
- * what is passed over in all.
+ * Whether a record that does not open may be refused early data, which is passed over (Section 4.2.10). It
+ * counts against what is passed over in all.
  * @param length bytes of the record's fragment
  */
 export function passesOver({ handshake }: SessionState, length: number): boolean {
@@ -32,8 +35,10 @@ export function stopPassingOver({ handshake }: SessionState): void {
 }
 
 /**
- * Between the first ClientHello and the peer's Finished a ChangeCipherSpec may come, and means nothing (Section 5).
- * @param stateless whether the first ClientHello may have been forgotten, and be in a cookie @throws TlsError unexpected_message
+ * Between the first ClientHello and the peer's Finished a ChangeCipherSpec may come, and means nothing
+ * (Section 5).
+ * @param stateless whether the first ClientHello may have been forgotten, and be in a cookie @throws TlsError
+ * unexpected_message
  */
 export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array, stateless: boolean): void {
   const { state: name } = state.handshake
@@ -43,14 +48,20 @@ export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array,
   assertNoPartialMessage(state)
 }
 
-/** Nothing may stand between the records of one handshake message (Section 5.1). @throws TlsError unexpected_message */
+/**
+ * Nothing may stand between the records of one handshake message (Section 5.1). @throws TlsError
+ * unexpected_message
+ */
 export function assertNoPartialMessage({ inboundHandshake }: SessionState): void {
   if (inboundHandshake.length > 0) {
     throw peerError('unexpected_message', 'another record inside a handshake message')
   }
 }
 
-/** The client's messages of one authentication follow each other (Section 4.6.2). @throws TlsError unexpected_message */
+/**
+ * The client's messages of one authentication follow each other (Section 4.6.2). @throws TlsError
+ * unexpected_message
+ */
 export function assertNoAuthentication({ handshake }: SessionState, what: string): void {
   if (handshake.state !== 'CONNECTED') return
   const stage = handshake.authentication?.stage
@@ -60,7 +71,8 @@ export function assertNoAuthentication({ handshake }: SessionState, what: string
 }
 
 /**
- * Takes the content of a record into the state: bytes of handshake messages are kept for later, everything else is told.
+ * Takes the content of a record into the state: bytes of handshake messages are kept for later, everything
+ * else is told.
  * @returns `nothing` for a record of no application data; undefined if there is nothing to tell
  * @throws TlsError for what does not belong here
  */
@@ -118,7 +130,10 @@ function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | und
   return { type: 'alert', from: 'peer', alert: error.alert, error }
 }
 
-/** Takes the next whole handshake message out of what has been decrypted, if there is one. @param limit bytes of its body */
+/**
+ * Takes the next whole handshake message out of what has been decrypted, if there is one. @param limit bytes
+ * of its body
+ */
 export function takeHandshakeMessage(state: SessionState, limit?: number): Uint8Array | undefined {
   const buffered = state.inboundHandshake
   const length = wholeHandshake(buffered, limit)

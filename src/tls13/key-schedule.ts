@@ -2,12 +2,12 @@ import { concat, EMPTY, encode, opaque, struct, uint16, utf8 } from '../wire/ind
 import type { AeadAlgorithm, HashAlgorithm } from './crypto/provider.ts'
 
 /**
- * The key schedule of RFC 8446, Section 7.1, as a table and the functions that walk it. "main" secrets of newer texts
- * are RFC 8446's "master" secrets.
+ * The key schedule of RFC 8446, Section 7.1, as a table and the functions that walk it. "main" secrets of
+ * newer texts are RFC 8446's "master" secrets.
  *
  *              0                              (EC)DHE                       0
  *              |                                 |                          |
- *   PSK ─▶ Extract = early_secret ─derived─▶ Extract = handshake_secret ─▶ Extract = master_secret
+ * PSK ─▶ Extract = early_secret ─derived─▶ Extract = handshake_secret ─▶ Extract = master_secret
  *              │                                 │                          │
  *              ├ ext binder / res binder         ├ c hs traffic             ├ c ap traffic
  *              ├ c e traffic                     └ s hs traffic             ├ s ap traffic
@@ -76,7 +76,10 @@ export type DerivedSecretName = keyof typeof KEY_SCHEDULE
 /** Every secret of a session: the three extracted ones, and the rows of {@link KEY_SCHEDULE}. */
 export type SecretName = DerivedSecretName | DerivedSecret['from']
 
-/** A secret as the schedule made it, told to whoever asked to see the key schedule. Those that follow from a KeyUpdate are in `trafficKeys()`. */
+/**
+ * A secret as the schedule made it, told to whoever asked to see the key schedule. Those that follow from a
+ * KeyUpdate are in `trafficKeys()`.
+ */
 export interface ExposedSecret {
   readonly name: SecretName
   readonly secret: Uint8Array

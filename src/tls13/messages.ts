@@ -109,12 +109,14 @@ export const NewSessionTicket = struct('NewSessionTicket', {
 export const KeyUpdate = struct('KeyUpdate', { requestUpdate: uint8 })
 export const KeyUpdateRequest = { update_not_requested: 0, update_requested: 1 } as const
 
-/** The random of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446, Section 4.1.3). */
+/**
+ * The random of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446, Section 4.1.3).
+ */
 export const HELLO_RETRY_REQUEST = 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
 
 /**
- * A handshake message, told apart by `type`. A HelloRetryRequest is a ServerHello on the wire and a type of its own
- * here, because no state expects both in the same way.
+ * A handshake message, told apart by `type`. A HelloRetryRequest is a ServerHello on the wire and a type of
+ * its own here, because no state expects both in the same way.
  */
 export type HandshakeMessage =
   | ({ type: 'client_hello' } & TypeOf<typeof ClientHello>)
@@ -172,7 +174,9 @@ export function encodeHandshake(message: HandshakeMessage): Uint8Array {
   return frameHandshake(wireType(message.type), encode(BODIES[message.type] as Codec<unknown>, message))
 }
 
-/** Bytes of the message at the front of `bytes`, header included; undefined if its length is not yet known. */
+/**
+ * Bytes of the message at the front of `bytes`, header included; undefined if its length is not yet known.
+ */
 export function handshakeLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < HANDSHAKE_HEADER_LENGTH) return undefined
   return HANDSHAKE_HEADER_LENGTH + (bytes[1]! << 16) + (bytes[2]! << 8) + bytes[3]!
@@ -180,7 +184,8 @@ export function handshakeLength(bytes: Uint8Array): number | undefined {
 
 /**
  * Bytes of the message at the front of `bytes` if all of it is there.
- * @param limit bytes of the largest message taken; 64 KiB unless told @throws TlsError decode_error for a larger one, as soon as its length is known
+ * @param limit bytes of the largest message taken; 64 KiB unless told @throws TlsError decode_error for a
+ * larger one, as soon as its length is known
  */
 export function wholeHandshake(bytes: Uint8Array, limit = 2 ** 16): number | undefined {
   const length = handshakeLength(bytes)

@@ -29,8 +29,8 @@ const typeAlone = new Uint8Array(1)
 const LARGE = 8192
 
 /**
- * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the traffic
- * state, and only the state's sequence number changes: throw it away and build it again at any time.
+ * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the
+ * traffic state, and only the state's sequence number changes: throw it away and build it again at any time.
  */
 export class Protection {
   readonly state: TrafficState
@@ -62,7 +62,9 @@ export class Protection {
     return this.#aead
   }
 
-  /** All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446, Section 7.3). */
+  /**
+   * All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446, Section 7.3).
+   */
   view(): TrafficView {
     const { trafficSecret, sequenceNumber } = this.state
     const keys = trafficKeys(this.#suite.hash, this.#suite.aead, trafficSecret)
@@ -74,7 +76,9 @@ export class Protection {
     return this.#suite.aead.confidentialityLimit - this.state.sequenceNumber
   }
 
-  /** The per-record nonce (RFC 8446, Section 5.3): the sequence number, padded on the left, XORed into the iv. */
+  /**
+   * The per-record nonce (RFC 8446, Section 5.3): the sequence number, padded on the left, XORed into the iv.
+   */
   #nextNonce(): Uint8Array {
     const nonce = this.#nonce
     nonce.set(this.#iv)
@@ -134,7 +138,8 @@ export class Protection {
 
   /**
    * What a protected record held, its padding taken off.
-   * @throws TlsError bad_record_mac, record_overflow, or unexpected_message for a record of padding alone (Section 5.4)
+   * @throws TlsError bad_record_mac, record_overflow, or unexpected_message for a record of padding alone
+   * (Section 5.4)
    */
   open(header: Uint8Array, fragment: Uint8Array): Opened {
     const { tagLength } = this.#suite.aead

@@ -15,8 +15,8 @@ export interface ExternalPsk {
   /** The hash that it may be used with; default sha256. An imported PSK is used with either. */
   readonly hash?: HashAlgorithm['name']
   /**
-   * Use it by way of the importer of RFC 9258, which derives a key for each hash and binds it to TLS 1.3; the context is 0 to
-   * 65535 bytes that both sides agree on.
+   * Use it by way of the importer of RFC 9258, which derives a key for each hash and binds it to TLS 1.3; the
+   * context is 0 to 65535 bytes that both sides agree on.
    */
   readonly imported?: { readonly context: Uint8Array }
 }
@@ -41,7 +41,8 @@ export interface UsablePsk {
 
 /**
  * What an external PSK is for a hash; undefined if it is not for that one.
- * @param importHash the hash of the import itself, which RFC 9258, Section 4.1 lets be SHA-256 unless agreed otherwise
+ * @param importHash the hash of the import itself, which RFC 9258, Section 4.1 lets be SHA-256 unless agreed
+ * otherwise
  */
 export function usablePsk(
   external: ExternalPsk,
@@ -105,8 +106,8 @@ export function sameHash(suites: readonly CipherSuite[], a: number, b: number): 
 }
 
 /**
- * The part of a ClientHello that its PSK binders cover: all but the list of binders, which ends it (RFC 8446, Section
- * 4.2.11.2).
+ * The part of a ClientHello that its PSK binders cover: all but the list of binders, which ends it (RFC 8446,
+ * Section 4.2.11.2).
  */
 export function withoutBinders(
   before: Uint8Array,

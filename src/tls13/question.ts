@@ -14,8 +14,8 @@ import type { SessionState } from './state.ts'
 import { type Context, suiteOf } from './transition.ts'
 
 /**
- * What a session may have to ask somebody outside: work that a configuration cannot do at once. A question follows from
- * the state alone, so a session can be exported while it waits, and asks again where it goes on.
+ * What a session may have to ask somebody outside: work that a configuration cannot do at once. A question
+ * follows from the state alone, so a session can be exported while it waits, and asks again where it goes on.
  */
 export type Question =
   /** To the holder of a private key: sign this (RFC 8446, Section 4.4.3). */
@@ -42,7 +42,9 @@ export type Question =
       readonly expiresAt: number
     }
 
-/** What somebody says to a question. `refused` ends the session with that alert; to `replay` it is "rejected". */
+/**
+ * What somebody says to a question. `refused` ends the session with that alert; to `replay` it is "rejected".
+ */
 export type Answer =
   | { readonly kind: 'signature'; readonly signature: Uint8Array }
   | ({ readonly kind: 'certificate_verdict' } & Trusted)

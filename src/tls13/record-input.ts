@@ -2,12 +2,16 @@ import { concat, EMPTY } from '../wire/index.ts'
 import { type RawRecord, RECORD_HEADER_LENGTH, readRecord } from './record.ts'
 import { inputMemory } from './record-memory.ts'
 
-/** Bytes of an unfinished record from which on it gets room to grow; whoever begins one and waits holds no more memory than it has sent. */
+/**
+ * Bytes of an unfinished record from which on it gets room to grow; whoever begins one and waits holds no
+ * more memory than it has sent.
+ */
 const GROWING = 4096
 
 /**
- * Received bytes that are no whole record yet, or have not been asked for. Fed bytes are borrowed until {@link settle}:
- * a record that is whole is opened where it lies. Only one that came in parts is put together, and what is left over is copied.
+ * Received bytes that are no whole record yet, or have not been asked for. Fed bytes are borrowed until
+ * {@link settle}: a record that is whole is opened where it lies. Only one that came in parts is put
+ * together, and what is left over is copied.
  */
 export class RecordInput {
   #bytes: Uint8Array
@@ -38,7 +42,10 @@ export class RecordInput {
     this.#join(left, bytes.subarray(0, missing), bytes.subarray(missing))
   }
 
-  /** Takes the next record, a view until the next call here; undefined if it is not whole. Errors as {@link readRecord}. */
+  /**
+   * Takes the next record, a view until the next call here; undefined if it is not whole. Errors as {@link
+   * readRecord}.
+   */
   take(protectedRecords: boolean): RawRecord | undefined {
     if (this.#offset === this.#bytes.length && this.#rest.length > 0) this.#set(this.#rest, EMPTY, true)
     const record = readRecord(this.#bytes, this.#offset, protectedRecords)
@@ -87,7 +94,10 @@ export class RecordInput {
   }
 }
 
-/** How many of `bytes` complete the record that `left` is the beginning of; undefined if it is whole already, or stays incomplete. */
+/**
+ * How many of `bytes` complete the record that `left` is the beginning of; undefined if it is whole already,
+ * or stays incomplete.
+ */
 function missingBytes(left: Uint8Array, bytes: Uint8Array): number | undefined {
   const at = (index: number): number | undefined =>
     index < left.length ? left[index] : bytes[index - left.length]

@@ -12,12 +12,15 @@ import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
 
 const FIRST_RECORD_VERSION = 0x0301
-/** Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section 5.5). */
+/**
+ * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section
+ * 5.5).
+ */
 const KEY_UPDATE_MARGIN = 16
 
 /**
- * The record layer of a session (RFC 8446, Section 5): it holds the session's state, and the keyed objects and buffers that
- * follow from it. What the contents mean is the session's business.
+ * The record layer of a session (RFC 8446, Section 5): it holds the session's state, and the keyed objects
+ * and buffers that follow from it. What the contents mean is the session's business.
  */
 export class RecordLayer {
   state: SessionState
@@ -46,7 +49,10 @@ export class RecordLayer {
     return suiteOf(this.#config.provider, this.state.cipherSuite)
   }
 
-  /** The next content; undefined if no whole record is there. @throws TlsError for what is no record or does not open */
+  /**
+   * The next content; undefined if no whole record is there. @throws TlsError for what is no record or does
+   * not open
+   */
   next(): Content | undefined {
     for (;;) {
       const record = this.input.take(this.#reader !== undefined || mayPassOver(this.state))
@@ -132,7 +138,10 @@ export class RecordLayer {
     this.output.limit = this.state.recordSizeLimits?.write ?? MAXIMUM_PLAINTEXT
   }
 
-  /** Whether a KeyUpdate is due before records of ours: the peer asked for one, or the key may seal no more (§4.6.3, §5.5). */
+  /**
+   * Whether a KeyUpdate is due before records of ours: the peer asked for one, or the key may seal no more
+   * (§4.6.3, §5.5).
+   */
   get wantsKeyUpdate(): boolean {
     return this.state.keyUpdatePending || this.recordsLeft <= 0
   }
@@ -188,7 +197,10 @@ export class RecordLayer {
     return { ...this.state, inboundRecords: this.input.copy(), outbound: this.output.copy() }
   }
 
-  /** Ends the session: no key is left, and of the state what there is to tell afterwards. What is sealed may still be taken. */
+  /**
+   * Ends the session: no key is left, and of the state what there is to tell afterwards. What is sealed may
+   * still be taken.
+   */
   end(): void {
     this.forget()
     const { serverName, alpn, cipherSuite, certificate, clientRandom, resumed, role } = this.state

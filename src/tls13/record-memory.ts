@@ -1,8 +1,8 @@
 import { MAXIMUM_CIPHERTEXT, MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
 
 /**
- * Pieces of memory of one size that are used again, by any session: fresh memory for a record costs a quarter of what sealing it does.
- * What goes over the wire and what came by it is never in the same ones.
+ * Pieces of memory of one size that are used again, by any session: fresh memory for a record costs a quarter
+ * of what sealing it does. What goes over the wire and what came by it is never in the same ones.
  */
 export class MemoryPool {
   readonly size: number
@@ -17,7 +17,10 @@ export class MemoryPool {
     this.#count = count
   }
 
-  /** The first `length` bytes of a piece, which may hold anything; of memory of its own if a piece is too small. */
+  /**
+   * The first `length` bytes of a piece, which may hold anything; of memory of its own if a piece is too
+   * small.
+   */
   take(length: number): Uint8Array {
     if (length > this.size) return new Uint8Array(length)
     const buffer = this.#kept.pop() ?? new ArrayBuffer(this.size)
@@ -25,7 +28,10 @@ export class MemoryPool {
     return new Uint8Array(buffer, 0, length)
   }
 
-  /** Takes a piece back at which nobody looks any more. What is none of ours, or came back already, is left alone. */
+  /**
+   * Takes a piece back at which nobody looks any more. What is none of ours, or came back already, is left
+   * alone.
+   */
   give({ buffer }: Uint8Array): void {
     if (this.#lent.delete(buffer) && this.#kept.length < this.#count) this.#kept.push(buffer as ArrayBuffer)
   }
@@ -44,8 +50,9 @@ export const inputMemory = new MemoryPool(RECORD_HEADER_LENGTH + MAXIMUM_CIPHERT
 export const openedMemory = new MemoryPool(MAXIMUM_CIPHERTEXT, 16)
 
 /**
- * Gives memory back for later records: that of `Session.takeOutput`, once the stream has taken every byte of it, and that of `application_data`,
- * once nobody needs it any more. Nobody has to, but large transfers are faster where it is done.
+ * Gives memory back for later records: that of `Session.takeOutput`, once the stream has taken every byte of
+ * it, and that of `application_data`, once nobody needs it any more. Nobody has to, but large transfers are
+ * faster where it is done.
  * @param pieces must not be looked at afterwards
  */
 export function recycle(pieces: readonly Uint8Array[]): void {

@@ -6,8 +6,8 @@ import { CHANGE_CIPHER_SPEC, MAXIMUM_PLAINTEXT, plaintextRecord } from './record
 import { outputMemory } from './record-memory.ts'
 
 /**
- * What goes out: messages of a flight are packed into as few records as their key allows, and records wait, sealed, until
- * the stream takes them.
+ * What goes out: messages of a flight are packed into as few records as their key allows, and records wait,
+ * sealed, until the stream takes them.
  */
 export class RecordOutput {
   /** Seals; without it, records are unprotected. */
@@ -18,7 +18,10 @@ export class RecordOutput {
   #records: Uint8Array[] = []
   #flight: Uint8Array[] = []
 
-  /** @param records sealed by somebody before us and not taken yet @param padding zeros to add to a content of that length */
+  /**
+   * @param records sealed by somebody before us and not taken yet @param padding zeros to add to a content of
+   * that length
+   */
   constructor(records: Uint8Array, padding?: (contentLength: number) => number) {
     if (records.length > 0) this.#records.push(records)
     this.#padding = padding
@@ -29,7 +32,10 @@ export class RecordOutput {
     this.#flight.push(message)
   }
 
-  /** Packs the messages of the flight into records (RFC 8446, Section 5.1). @param version of unprotected records */
+  /**
+   * Packs the messages of the flight into records (RFC 8446, Section 5.1). @param version of unprotected
+   * records
+   */
   flush(version: number): void {
     if (this.#flight.length === 0) return
     const bytes = concat(...this.#flight)
@@ -38,7 +44,8 @@ export class RecordOutput {
   }
 
   /**
-   * Any content, in records of at most 2^14 bytes, or of what the peer takes; protected ones lie in one piece of memory.
+   * Any content, in records of at most 2^14 bytes, or of what the peer takes; protected ones lie in one piece
+   * of memory.
    * @param version of unprotected records; only an initial ClientHello has another
    */
   content(type: number, content: Uint8Array, version: number = LEGACY_VERSION): void {

@@ -7,7 +7,10 @@ import { ContentType } from './codepoints.ts'
 export const RECORD_HEADER_LENGTH = 5
 /** Bytes of content that a record may carry (Section 5.1). */
 export const MAXIMUM_PLAINTEXT = 2 ** 14
-/** Bytes of content that a peer must be allowed to put into a record; RFC 8449, Section 4 counts the content type too. */
+/**
+ * Bytes of content that a peer must be allowed to put into a record; RFC 8449, Section 4 counts the content
+ * type too.
+ */
 export const MINIMUM_LIMIT = 63
 /** Bytes that a protected record's fragment may have (Section 5.2). */
 export const MAXIMUM_CIPHERTEXT = MAXIMUM_PLAINTEXT + 256
@@ -30,8 +33,10 @@ export interface Content {
 
 /**
  * The record that starts at `offset`; undefined if it is not whole yet. Views, not copies.
- * @param protectedRecords whether read keys are in place, so that the fragment may be as long as a protected one
- * @throws TlsError record_overflow for a fragment that is too long, unexpected_message for a type that does not exist
+ * @param protectedRecords whether read keys are in place, so that the fragment may be as long as a protected
+ * one
+ * @throws TlsError record_overflow for a fragment that is too long, unexpected_message for a type that does
+ * not exist
  */
 export function readRecord(
   bytes: Uint8Array,
@@ -62,7 +67,9 @@ export function readRecord(
   }
 }
 
-/** An unprotected record. @param version legacy_record_version: 0x0301 for a first ClientHello, else 0x0303 */
+/**
+ * An unprotected record. @param version legacy_record_version: 0x0301 for a first ClientHello, else 0x0303
+ */
 export function plaintextRecord(type: number, fragment: Uint8Array, version = 0x0303): Uint8Array {
   const record = new Uint8Array(RECORD_HEADER_LENGTH + fragment.length)
   record.set([type, version >> 8, version & 0xff, fragment.length >> 8, fragment.length & 0xff])

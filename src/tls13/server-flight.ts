@@ -13,7 +13,9 @@ import type { ServerHandshake, ServerState } from './state.ts'
 import { extendTranscript } from './transcript.ts'
 import { type Context, derive, type Effect, encodeWith, expose, type Outcome, suiteOf } from './transition.ts'
 
-/** Bytes of refused early data that are passed over beyond what could have been allowed, unless configured. */
+/**
+ * Bytes of refused early data that are passed over beyond what could have been allowed, unless configured.
+ */
 const SKIP_EARLY_DATA = 65_536
 
 /** Appendix D.4: a client that sends a session id wants to see a ChangeCipherSpec. */
@@ -28,8 +30,8 @@ export function skippable(extensions: ExtensionValues<'CH'>, config: ServerConfi
 }
 
 /**
- * ServerHello up to Certificate. What is signed there may have to wait for somebody; without a certificate the flight is
- * finished at once.
+ * ServerHello up to Certificate. What is signed there may have to wait for somebody; without a certificate
+ * the flight is finished at once.
  * @param early whether early data is accepted
  */
 export function beginFlight(
@@ -130,7 +132,8 @@ export function beginFlight(
 /**
  * CertificateVerify, if there is one, and Finished.
  * @param writeSecret server_handshake_traffic_secret
- * @param early given if early data comes first: client_handshake_traffic_secret for later, and the bytes that are allowed
+ * @param early given if early data comes first: client_handshake_traffic_secret for later, and the bytes that
+ * are allowed
  */
 export function finishFlight(
   session: ServerState,
@@ -260,8 +263,8 @@ export function certificateRequest(config: ServerConfig, certificateRequestConte
 }
 
 /**
- * RFC 8449: what both sides may put into a record, if the extension is negotiated and one of them wants less than the most.
- * Limits on the wire count the content type, ours do not.
+ * RFC 8449: what both sides may put into a record, if the extension is negotiated and one of them wants less
+ * than the most. Limits on the wire count the content type, ours do not.
  */
 export function recordLimits(
   { record_size_limit: peer }: { readonly record_size_limit?: number | undefined },

@@ -20,7 +20,9 @@ export interface ChosenPsk extends UsablePsk {
   readonly clientAge: number
 }
 
-/** What a ClientHello says, once every rule that needs no decision has been checked, and what we choose of it. */
+/**
+ * What a ClientHello says, once every rule that needs no decision has been checked, and what we choose of it.
+ */
 export interface Offer {
   readonly hello: MessageOf<'client_hello'>
   readonly raw: Uint8Array
@@ -133,7 +135,10 @@ function checkRecordSizeLimit({ record_size_limit: limit }: ExtensionValues<'CH'
 /** Identities looked at in one hello: opening a ticket is work that a stranger can ask for. */
 const PSK_IDENTITY_LIMIT = 8
 
-/** The first PSK that we know, with the first suite that goes with it (§4.2.11). Its binder must fit, or the handshake ends. */
+/**
+ * The first PSK that we know, with the first suite that goes with it (§4.2.11). Its binder must fit, or the
+ * handshake ends.
+ */
 function choosePsk(
   raw: Uint8Array,
   extensions: ExtensionValues<'CH'>,
@@ -261,7 +266,10 @@ function checkKeyShares(
   return shares
 }
 
-/** The first group of ours that the client has a share for, else the first that it supports; none if a PSK shall do alone. */
+/**
+ * The first group of ours that the client has a share for, else the first that it supports; none if a PSK
+ * shall do alone.
+ */
 function chooseGroup(
   extensions: ExtensionValues<'CH'>,
   shares: readonly KeyShareEntry[],

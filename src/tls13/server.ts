@@ -127,7 +127,10 @@ function cookieOf(raw: Uint8Array): Uint8Array | undefined {
   return readExtensions('HRR', message.extensions).cookie
 }
 
-/** What we knew before we forgot it: our HelloRetryRequest can be written again from the cookie and the second hello (§4.2.2). */
+/**
+ * What we knew before we forgot it: our HelloRetryRequest can be written again from the cookie and the second
+ * hello (§4.2.2).
+ */
 function fromCookie(
   hello: MessageOf<'client_hello'>,
   { config, provider, now }: Context<ServerConfig>,

@@ -18,8 +18,8 @@ import {
 } from '../wire/index.ts'
 
 /**
- * Everything that a TLS 1.3 session is. These structs are the definition: whatever is not in here is derived from it
- * (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies).
+ * Everything that a TLS 1.3 session is. These structs are the definition: whatever is not in here is derived
+ * from it (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies).
  */
 
 const hashSized = secret(opaque(32, 48))
@@ -27,7 +27,10 @@ const hashSized = secret(opaque(32, 48))
 const hashSizedIfKnown = secret(opaque(0, 48))
 const transcript = opaque(0, 2 ** 24 - 1)
 
-/** One direction's traffic secret, from which key, iv and every later secret follow (RFC 8446, Section 7.2, 7.3). */
+/**
+ * One direction's traffic secret, from which key, iv and every later secret follow (RFC 8446, Section 7.2,
+ * 7.3).
+ */
 export const TrafficState = struct('TrafficState', {
   trafficSecret: hashSized,
   /** Of the next record; the record layer counts it (Section 5.3). */
@@ -57,7 +60,10 @@ export const PostHandshakeAuth = select(
     WAIT_VERDICT: struct('PostWaitVerdict', { transcript, chain: certificateChain }),
     WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey, certificate: certificateBytes }),
     WAIT_FINISHED: struct('PostWaitFinished', { transcript }),
-    /** The client's side: its Certificate is ready, and goes out with the signature that is asked for (Section 4.6.2: in one piece). */
+    /**
+     * The client's side: its Certificate is ready, and goes out with the signature that is asked for (Section
+     * 4.6.2: in one piece).
+     */
     WAIT_SIGNATURE: struct('PostWaitSignature', {
       transcript,
       certificate: opaque(1, 2 ** 24 - 1),
@@ -75,7 +81,10 @@ const Connected = struct('Connected', {
   resumptionMasterSecret: hashSizedIfKnown,
   /** Tickets issued so far: the next one's nonce (Section 4.6.1). */
   ticketsIssued: uint16,
-  /** ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean it. */
+  /**
+   * ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean
+   * it.
+   */
   transcript: optional(transcript),
   authentication: optional(PostHandshakeAuth),
 })
@@ -224,7 +233,9 @@ const EarlyDataOffer = struct('EarlyDataOffer', {
 const clientFlight = {
   transcript,
   masterSecret: hashSized,
-  /** The write secret of the handshake, while early data is still written under its own; otherwise undefined. */
+  /**
+   * The write secret of the handshake, while early data is still written under its own; otherwise undefined.
+   */
   clientHandshakeTrafficSecret: optional(hashSized),
   /** A ChangeCipherSpec is still to be sent (Appendix D.4). */
   compatibilityPending: boolean,
@@ -261,7 +272,10 @@ export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshak
   WAIT_CV: struct('ClientWaitCertificateVerify', {
     ...clientFlight,
     ...certificateRequested,
-    /** SubjectPublicKeyInfo that the CertificateVerify must fit: the certificate's, or its delegated credential's. */
+    /**
+     * SubjectPublicKeyInfo that the CertificateVerify must fit: the certificate's, or its delegated
+     * credential's.
+     */
     publicKey,
     /** The end-entity certificate, DER: the peer's, once it has signed. */
     certificate: certificateBytes,
@@ -300,7 +314,9 @@ const common3 = {
   certificate: optional(fixed(4)),
   /** The peer's end-entity certificate, DER, once its signature has been checked. */
   peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
-  /** Bytes of content that we may put into a record, and that the peer may (RFC 8449); absent: 2^14 both ways. */
+  /**
+   * Bytes of content that we may put into a record, and that the peer may (RFC 8449); absent: 2^14 both ways.
+   */
   recordSizeLimits: optional(struct('RecordSizeLimits', { write: uint16, read: uint16 })),
   /** The handshake was a resumption, or used another PSK (Section 2.2). */
   resumed: boolean,
@@ -385,7 +401,9 @@ export function initialState() {
   }
 }
 
-/** The state of a server that has not spoken yet: `inboundRecords` are bytes that somebody has read for it. */
+/**
+ * The state of a server that has not spoken yet: `inboundRecords` are bytes that somebody has read for it.
+ */
 export function freshServerState(inboundRecords: Uint8Array): ServerState {
   return { role: 'server', handshake: { state: 'START' }, ...initialState(), inboundRecords }
 }

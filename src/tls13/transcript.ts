@@ -3,8 +3,9 @@ import type { HashAlgorithm } from './crypto/provider.ts'
 import { frameHandshake } from './messages.ts'
 
 /**
- * The transcript is the handshake messages themselves, one after the other (RFC 8446, Section 4.4.1). Bytes can be
- * exported; a running hash cannot, and a few kilobytes hashed a few times cost less than explaining one.
+ * The transcript is the handshake messages themselves, one after the other (RFC 8446, Section 4.4.1). Bytes
+ * can be exported; a running hash cannot, and a few kilobytes hashed a few times cost less than explaining
+ * one.
  */
 export function extendTranscript(transcript: Uint8Array, ...messages: readonly Uint8Array[]): Uint8Array {
   return transcript === EMPTY && messages.length === 1 ? messages[0]! : concat(transcript, ...messages)

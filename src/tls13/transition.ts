@@ -26,7 +26,10 @@ export type Effect =
   /** Send the ChangeCipherSpec that middleboxes want to see (RFC 8446, Appendix D.4). */
   | { readonly do: 'writeChangeCipherSpec' }
   | { readonly do: 'readWith' | 'writeWith'; readonly secret: Uint8Array }
-  /** Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446, Section 4.2.10). */
+  /**
+   * Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446, Section
+   * 4.2.10).
+   */
   | { readonly do: 'writeInClear' }
   | { readonly do: 'expose'; readonly exposed: ExposedSecret }
   | { readonly do: 'report'; readonly event: SessionEvent }

@@ -5,9 +5,10 @@ import type { Descriptor } from './streams/descriptor.ts'
 export const SUPERVISOR = 0
 
 /**
- * Messages and descriptors between processes. Each two processes that may talk have a pair of their own, made by the
- * supervisor: the pair says who a message is from, and what a process does to its end concerns its peer alone. Messages
- * from one peer arrive whole and in order; those of several in any order. Nothing here blocks.
+ * Messages and descriptors between processes. Each two processes that may talk have a pair of their own, made
+ * by the supervisor: the pair says who a message is from, and what a process does to its end concerns its
+ * peer alone. Messages from one peer arrive whole and in order; those of several in any order. Nothing here
+ * blocks.
  */
 export interface Channel {
   readonly kind: 'native' | 'ipc'
@@ -17,18 +18,21 @@ export interface Channel {
   readonly peers: ReadonlySet<number>
 
   /**
-   * Sends at most {@link MAX_PAYLOAD} bytes and {@link MAX_DESCRIPTORS} descriptors. Payload and descriptors stay the
-   * caller's, who may change or close them when this returns. A `RangeError` if it is too much, a `TypeError` if a
-   * descriptor is closed.
+   * Sends at most {@link MAX_PAYLOAD} bytes and {@link MAX_DESCRIPTORS} descriptors. Payload and descriptors
+   * stay the caller's, who may change or close them when this returns. A `RangeError` if it is too much, a
+   * `TypeError` if a descriptor is closed.
    */
   send(to: number, payload: Uint8Array, descriptors?: readonly Descriptor[]): SendResult
-  /** A message; from whom is certain. The payload is a copy and the receiver's own, and so are the descriptors. */
+  /**
+   * A message; from whom is certain. The payload is a copy and the receiver's own, and so are the
+   * descriptors.
+   */
   onMessage: (from: number, payload: Uint8Array, descriptors: Descriptor[]) => void
   /** A message that did not come whole: descriptors were lost (a full table) and the rest has been closed. */
   onRefused: ((from: number, payload: Uint8Array, reason: string) => void) | undefined
   /**
-   * A message taken by {@link send} whose peer was gone before it was all sent. `started`: its first fragment had left,
-   * its descriptors with it.
+   * A message taken by {@link send} whose peer was gone before it was all sent. `started`: its first fragment
+   * had left, its descriptors with it.
    */
   onUndeliverable: ((to: number, payload: Uint8Array, started: boolean) => void) | undefined
   /** A message that was `queued` has been sent whole. */
@@ -37,8 +41,8 @@ export interface Channel {
   onDrain: ((to: number) => void) | undefined
 
   /**
-   * That peer cannot be sent to any more, and says nothing that counts: it has ended, has closed its end, or has broken
-   * the rules. Called once, not for {@link forget}. It need not be dead.
+   * That peer cannot be sent to any more, and says nothing that counts: it has ended, has closed its end, or
+   * has broken the rules. Called once, not for {@link forget}. It need not be dead.
    */
   onLost: ((peer: number, reason: string) => void) | undefined
 
@@ -49,8 +53,8 @@ export interface Channel {
   /** Gives the pair up with a peer that breaks the rules; {@link onLost} is called. */
   cut(id: number, reason: string): void
   /**
-   * That process has ended: takes what it had sent, closes the pair, drops what came in part. Queued messages are
-   * reported undeliverable.
+   * That process has ended: takes what it had sent, closes the pair, drops what came in part. Queued messages
+   * are reported undeliverable.
    */
   forget(id: number): void
   /** Forgets everybody. */
@@ -58,8 +62,9 @@ export interface Channel {
 }
 
 /**
- * `sent`: the whole message is on its way. `queued`: (part of) it waits, and will be sent in order. `gone`: no such peer,
- * or its end is closed; nothing arrives. `full`: {@link MAX_QUEUED} bytes wait for this peer; nothing was taken.
+ * `sent`: the whole message is on its way. `queued`: (part of) it waits, and will be sent in order. `gone`:
+ * no such peer, or its end is closed; nothing arrives. `full`: {@link MAX_QUEUED} bytes wait for this peer;
+ * nothing was taken.
  */
 export type SendResult = 'sent' | 'queued' | 'gone' | 'full'
 

@@ -14,11 +14,14 @@ import {
 import { decodeEnvelope, Envelope, EnvelopeError, SESSION_ID_LENGTH } from './envelope.ts'
 
 /**
- * What a container leaves with the gateway, sealed under a key that only containers of its function have, so that one of them can go on
- * when it dies.
+ * What a container leaves with the gateway, sealed under a key that only containers of its function have, so
+ * that one of them can go on when it dies.
  */
 export const Checkpoint = struct('Checkpoint', {
-  /** A request was with a function, or its response underway: what has come of the response is all that the client will get. */
+  /**
+   * A request was with a function, or its response underway: what has come of the response is all that the
+   * client will get.
+   */
   busy: boolean,
   /** How often the request that comes next has been given to a function whose container died. */
   attempts: uint8,
@@ -53,7 +56,9 @@ export const SealedCheckpoint = struct('SealedCheckpoint', {
 export interface CheckpointSealer {
   /** @returns a {@link SealedCheckpoint} */
   seal(context: CheckpointContext, plaintext: Uint8Array): Uint8Array
-  /** @returns undefined for what no container of this function has sealed for that context, or lately enough */
+  /**
+   * @returns undefined for what no container of this function has sealed for that context, or lately enough
+   */
   open(context: CheckpointContext, sealed: Uint8Array): Uint8Array | undefined
 }
 

@@ -18,8 +18,8 @@ import {
 import { SESSION_ID_LENGTH } from './envelope.ts'
 
 /**
- * The control protocol: everything that supervisor, gateway and containers say to each other over their channels, in
- * one `select`. Its version is the first byte of each message.
+ * The control protocol: everything that supervisor, gateway and containers say to each other over their
+ * channels, in one `select`. Its version is the first byte of each message.
  */
 export const CONTROL_VERSION = 2
 
@@ -144,7 +144,9 @@ export const ControlMessage = select(
     unreachable: 25,
   }),
   {
-    /** To the supervisor: I can take work, and this is my key (X25519). Who I am it knows itself. Counts once. */
+    /**
+     * To the supervisor: I can take work, and this is my key (X25519). Who I am it knows itself. Counts once.
+     */
     ready: struct('Ready', { publicKey: fixed(32) }),
     /** From the supervisor, with an end of the pair of the two where channels are native. */
     introduce: struct('Introduce', { peer: Peer }),
@@ -170,9 +172,15 @@ export const ControlMessage = select(
     status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
     /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
-    /** From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is answered like a parcel. */
+    /**
+     * From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is
+     * answered like a parcel.
+     */
     takeOver: struct('TakeOverMessage', consignment),
-    /** From the supervisor: that container is about to go. What comes from it is taken; nothing is offered to it. */
+    /**
+     * From the supervisor: that container is about to go. What comes from it is taken; nothing is offered to
+     * it.
+     */
     draining: struct('Draining', { id: uint32 }),
     /** From the supervisor: how many connections containers have, as they said last. */
     loads: struct('Loads', { loads: vector(Load, 0, 2 ** 16 - 1) }),
@@ -195,11 +203,17 @@ export const ControlMessage = select(
     loan: struct('LoanMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
     /** To the sender of a loan: a LoanAnswer, sealed likewise. */
     loaned: struct('LoanedMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
-    /** From a gateway to the one that takes its place: a relayed connection, with both its sockets. Sealed is a RelayedState. It is answered like a parcel. */
+    /**
+     * From a gateway to the one that takes its place: a relayed connection, with both its sockets. Sealed is
+     * a RelayedState. It is answered like a parcel.
+     */
     relayed: struct('RelayedMessage', consignment),
     /** From a gateway, with its file of slots: a SlotFileOffer, sealed by the sender to the receiver. */
     slots: struct('SlotsMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
-    /** To the supervisor, from a gateway: that container has given its pair with me up, or has broken the rules. */
+    /**
+     * To the supervisor, from a gateway: that container has given its pair with me up, or has broken the
+     * rules.
+     */
     unreachable: struct('Unreachable', { id: uint32, reason: text(0, 255) }),
   },
 )

@@ -40,8 +40,9 @@ export type Arrival = { readonly reason: RefusalReason; readonly detail: string 
 /** What a process does with what its peers say. */
 export interface CourierHandlers {
   /**
-   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the courier closes it. It may
-   * have answered the client already when it returns: the source is frozen until the verdict, which is sent then.
+   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the
+   * courier closes it. It may have answered the client already when it returns: the source is frozen until
+   * the verdict, which is sent then.
    */
   parcel(parcel: Parcel, from: number): Arrival
   /** The same for a connection whose owner has died. Without it, they are refused. */
@@ -53,11 +54,15 @@ export interface CourierHandlers {
     descriptors: readonly [client: Descriptor, leg: Descriptor],
     from: number,
   ): Arrival
-  /** A gateway's file of slots, as its descriptor, which is the handler's from now on; whose it is is certain. */
+  /**
+   * A gateway's file of slots, as its descriptor, which is the handler's from now on; whose it is is certain.
+   */
   slots?(file: Descriptor, slots: number, from: number): void
   introduced(peer: Peer): void
   gone(id: number): void
-  /** Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned. */
+  /**
+   * Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned.
+   */
   lost?(id: number, reason: string): void
   /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
   keys?(bytes: Uint8Array, from: number): void
@@ -65,13 +70,16 @@ export interface CourierHandlers {
   loan?(request: LoanRequest, from: number, settle: (answer: LoanAnswer) => void): void
   /** Any other message. */
   control(message: ControlMessage, from: number): void
-  /** Something that a peer said makes no sense; nothing has been done. Not told of each, of a peer that goes on. */
+  /**
+   * Something that a peer said makes no sense; nothing has been done. Not told of each, of a peer that goes
+   * on.
+   */
   nonsense(from: number, reason: string): void
 }
 
 /**
- * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until the
- * verdict; it opens what arrives and answers for it. Descriptors of what goes wrong are closed here.
+ * One process's dealings with its peers: it seals and sends parcels and keeps what was sent in custody until
+ * the verdict; it opens what arrives and answers for it. Descriptors of what goes wrong are closed here.
  */
 export class Courier {
   readonly #channel: Channel
@@ -83,7 +91,9 @@ export class Courier {
   /** How much of what each peer said made no sense. */
   readonly #nonsense = new Map<number, number>()
   readonly #loans: Lending
-  /** The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent. */
+  /**
+   * The tickets of messages that wait in the channel, by their bytes: to know a parcel that was never sent.
+   */
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
 
@@ -118,8 +128,8 @@ export class Courier {
   }
 
   /**
-   * Offers a frozen connection to a target. The descriptor stays the caller's, open until `settle` is called, which happens
-   * exactly once, perhaps before this returns.
+   * Offers a frozen connection to a target. The descriptor stays the caller's, open until `settle` is called,
+   * which happens exactly once, perhaps before this returns.
    */
   send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
     const seal = (): Uint8Array => sealEnvelope(this.#sealer, target, envelope)
@@ -138,7 +148,10 @@ export class Courier {
     this.#send('takeOver', target, session, seal, [descriptor], settle)
   }
 
-  /** Offers a connection that we relay to another gateway, in the same way. Its descriptors are the client's socket and our end of the leg. */
+  /**
+   * Offers a connection that we relay to another gateway, in the same way. Its descriptors are the client's
+   * socket and our end of the leg.
+   */
   sendRelayed(
     target: number,
     session: SealAssociated,
@@ -174,8 +187,9 @@ export class Courier {
   }
 
   /**
-   * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need not be the one
-   * that was written first: what somebody else did before a message was sent may be said in another pair.
+   * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need
+   * not be the one that was written first: what somebody else did before a message was sent may be said in
+   * another pair.
    * @param except of that peer, whose message is being taken
    */
   catchUp(except: number): void {
@@ -210,8 +224,8 @@ export class Courier {
 
   /**
    * Lends a request to a peer.
-   * @param settle called once, perhaps before this returns; with undefined if the peer is not there any more, which says nothing
-   * about how far it has come
+   * @param settle called once, perhaps before this returns; with undefined if the peer is not there any more,
+   * which says nothing about how far it has come
    */
   lend(target: number, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
     this.#loans.lend(target, request, this.#nextTicket(), settle)
@@ -229,8 +243,8 @@ export class Courier {
   }
 
   /**
-   * A peer cannot be spoken to any more. It may live and have what it was sent, so that what waits for its verdict waits
-   * on, for its end or for the time to run out.
+   * A peer cannot be spoken to any more. It may live and have what it was sent, so that what waits for its
+   * verdict waits on, for its end or for the time to run out.
    */
   #lost(id: number, reason: string): void {
     this.#loans.lost(id)
@@ -329,7 +343,9 @@ export class Courier {
     }
   }
 
-  /** Makes a peer known. @param ends of our pair with it @throws RangeError it is known, or its key is none */
+  /**
+   * Makes a peer known. @param ends of our pair with it @throws RangeError it is known, or its key is none
+   */
   introduce(peer: Peer, ends: readonly Descriptor[]): void {
     this.#sealer.addPeer(peer.id, peer.publicKey)
     this.#channel.addPeer(peer.id, ends)
@@ -402,7 +418,8 @@ export class Courier {
       if (error instanceof SealError) {
         return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
       }
-      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others are none the wiser.
+      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others
+      // are none the wiser.
       if (!(error instanceof EnvelopeError || error instanceof DecodeError))
         this.#senseless(from, `a connection that cannot be taken: ${reasonOf(error)}`, true)
       return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }

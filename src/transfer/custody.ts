@@ -7,8 +7,9 @@ export type CustodyState = 'owned' | 'frozen' | 'gone' | 'ended'
 export type CustodyEvent = 'release' | 'accepted' | 'refused' | 'unsent' | 'lost' | 'expired'
 
 /**
- * Who owns a session during a planned move. A session whose fate nobody can tell is ended: it is never served twice.
- * `unsent`: the parcel never left, so the target cannot have it. `lost`: the target died, or the channel to it.
+ * Who owns a session during a planned move. A session whose fate nobody can tell is ended: it is never served
+ * twice. `unsent`: the parcel never left, so the target cannot have it. `lost`: the target died, or the
+ * channel to it.
  */
 export const CUSTODY: Readonly<Record<CustodyState, Readonly<Partial<Record<CustodyEvent, CustodyState>>>>> =
   {
@@ -35,7 +36,9 @@ interface Frozen {
 
 /** Milliseconds that a target has for its verdict, once the parcel has left. */
 export const VERDICT_TIMEOUT = 5000
-/** Milliseconds that a parcel may wait behind others before it leaves: its target takes one after the other. */
+/**
+ * Milliseconds that a parcel may wait behind others before it leaves: its target takes one after the other.
+ */
 export const LEAVING_TIMEOUT = 30_000
 
 /** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
@@ -83,7 +86,9 @@ export class Custody {
     return false
   }
 
-  /** The target's verdict. @returns false if nobody waits for it (any more), or if it comes from somebody else */
+  /**
+   * The target's verdict. @returns false if nobody waits for it (any more), or if it comes from somebody else
+   */
   verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
     const key = hex(ticket)
     const frozen = this.#frozen.get(key)

@@ -6,8 +6,8 @@ export interface Ownership {
 }
 
 /**
- * What a directory says to somebody who wants to change it. `stale`: it knows of a later generation. `owned`: somebody else has that very
- * generation. `unknown`: it has never heard of the session, or has forgotten it.
+ * What a directory says to somebody who wants to change it. `stale`: it knows of a later generation. `owned`:
+ * somebody else has that very generation. `unknown`: it has never heard of the session, or has forgotten it.
  */
 export type Entry =
   | { readonly granted: true }
@@ -19,20 +19,30 @@ export type Entry =
     }
 
 /**
- * Who owns which session. Generations only grow, so of two that claim a session the one with the higher generation has it, in whatever order
- * they are heard, and whoever comes too late is told so. It says who may act; that a former owner has stopped is for custody, seals
- * and, after a crash, for its death to guarantee.
+ * Who owns which session. Generations only grow, so of two that claim a session the one with the higher
+ * generation has it, in whatever order they are heard, and whoever comes too late is told so. It says who may
+ * act; that a former owner has stopped is for custody, seals and, after a crash, for its death to guarantee.
  *
- * The methods are asynchronous and each is one compare-and-set on (owner, generation), so that a store that several hosts share can implement
- * them: there a claim or transfer also takes out a lease, a claim of the same generation by the same owner renews it, and a lease that
- * ends is a release that {@link watch} tells of.
+ * The methods are asynchronous and each is one compare-and-set on (owner, generation), so that a store that
+ * several hosts share can implement them: there a claim or transfer also takes out a lease, a claim of the
+ * same generation by the same owner renews it, and a lease that ends is a release that {@link watch} tells
+ * of.
  */
 export interface SessionDirectory {
-  /** `owner` has the session. Granted if nobody is known to have it at this generation or a later one, and again to whoever was granted it. */
+  /**
+   * `owner` has the session. Granted if nobody is known to have it at this generation or a later one, and
+   * again to whoever was granted it.
+   */
   claim(sessionId: string, ownership: Ownership): Promise<Entry>
-  /** The session goes from one owner to another, whose generation is higher. Granted only if `from` is what is known. */
+  /**
+   * The session goes from one owner to another, whose generation is higher. Granted only if `from` is what is
+   * known.
+   */
   transfer(sessionId: string, from: Ownership, to: Ownership): Promise<Entry>
-  /** The session has ended in the hands of its owner. Its generation is remembered, so that nobody claims it late. */
+  /**
+   * The session has ended in the hands of its owner. Its generation is remembered, so that nobody claims it
+   * late.
+   */
   release(sessionId: string, ownership: Ownership): Promise<Entry>
   find(sessionId: string): Promise<Ownership | undefined>
   /** Calls back on every change, with undefined after a release. @returns what ends that */

@@ -22,7 +22,10 @@ import {
   vector,
 } from '../wire/index.ts'
 
-/** The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes it. */
+/**
+ * The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes
+ * it.
+ */
 export const FORMAT_VERSION = 4
 /**
  * The oldest version that is read. What 3 added to 2 are the protocols http2 and websocket, and what 4 added
@@ -71,12 +74,14 @@ export const ApplicationState = select(
 )
 export type ApplicationState = TypeOf<typeof ApplicationState>
 
-/** Room for what later versions add without a new format: a reader passes over types that it does not know. */
+/**
+ * Room for what later versions add without a new format: a reader passes over types that it does not know.
+ */
 export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, data: opaque(0, 2 ** 16 - 1) })
 
 /**
- * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the HTTP state.
- * It holds live keys, so it never travels bare: see `seal.ts`.
+ * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the
+ * HTTP state. It holds live keys, so it never travels bare: see `seal.ts`.
  */
 export const Envelope = envelopeWith(SessionState)
 export type Envelope = TypeOf<typeof Envelope>
@@ -126,7 +131,10 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
   return encode(layoutOf(envelope.formatVersion) as typeof Envelope, envelope)
 }
 
-/** @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long or out of range */
+/**
+ * @throws EnvelopeError `version` for a format we do not read, `malformed` for anything truncated, too long
+ * or out of range
+ */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const version = versionOf(bytes)
   if (version !== undefined && (version < OLDEST_VERSION || version > FORMAT_VERSION)) {

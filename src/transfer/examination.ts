@@ -21,7 +21,8 @@ const HEADER = 5
 const LARGEST_RECORD = HEADER + 2 ** 14 + 256
 
 /**
- * What is wrong with the bytes of an envelope: with their encoding, or with what they say. It changes nothing.
+ * What is wrong with the bytes of an envelope: with their encoding, or with what they say. It changes
+ * nothing.
  * @param provider whose cipher suites are known
  */
 export function examineEnvelope(bytes: Uint8Array, provider: CryptoProvider): readonly Fault[] {

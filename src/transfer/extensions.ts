@@ -4,10 +4,16 @@ import type { Envelope } from './envelope.ts'
 
 type Extension = Envelope['extensions'][number]
 
-/** The number of the extension that says which timers run, and the time they have left; `idleLeft` says it of `keep-alive`. */
+/**
+ * The number of the extension that says which timers run, and the time they have left; `idleLeft` says it of
+ * `keep-alive`.
+ */
 export const TIMERS_EXTENSION = 3
 
-/** How slowly the content of requests has come so far that no function has begun with: moving forgives nothing. */
+/**
+ * How slowly the content of requests has come so far that no function has begun with: moving forgives
+ * nothing.
+ */
 export const ContentRates = struct('ContentRates', {
   requests: vector(
     struct('ContentRate', {
@@ -51,7 +57,10 @@ export function waitsExtensions({ timers, rates }: Waits): readonly Extension[] 
   return found
 }
 
-/** What an envelope says of the client, where the socket that travels with it does not know: the gateway has relayed it. */
+/**
+ * What an envelope says of the client, where the socket that travels with it does not know: the gateway has
+ * relayed it.
+ */
 export const ClientExtension = struct('ClientExtension', {
   /** An IP address. */
   remoteAddress: text(1, 255),

@@ -57,7 +57,9 @@ export class Keeper {
     return performance.now() - this.#absent
   }
 
-  /** A process that wakes up late finds its timers first, and only then the verdicts that have come meanwhile. */
+  /**
+   * A process that wakes up late finds its timers first, and only then the verdicts that have come meanwhile.
+   */
   #watch(): void {
     if (this.#timer !== undefined) return
     const due = performance.now() + LOOK

@@ -12,8 +12,9 @@ import {
 } from '../wire/index.ts'
 
 /**
- * The content type of what a container says to the gateway between its TLS records on a leg. No TLS record has it: 64 to 255 are
- * unassigned (RFC 8446, Section 11, and the TLS ContentType registry), and the gateway strips it.
+ * The content type of what a container says to the gateway between its TLS records on a leg. No TLS record
+ * has it: 64 to 255 are unassigned (RFC 8446, Section 11, and the TLS ContentType registry), and the gateway
+ * strips it.
  */
 export const LEG_CONTENT_TYPE = 0xf5
 
@@ -26,11 +27,12 @@ const LARGEST_MARK_FRAGMENT = 0xffff
 /**
  * What a record of {@link LEG_CONTENT_TYPE} is, in the place of its version.
  *
- * `hold`: the records up to the next checkpoint and that checkpoint belong together; none of them is forwarded before all are there. A KeyUpdate
- * needs that: whoever counts records cannot see it, so it must not be forwarded without the checkpoint that knows of it. The end of a response is
- * sent so, too: without its checkpoint nobody could tell that it was the end.
- * `more`: a piece of a checkpoint that does not fit into one record. `checkpoint`: the last or only piece.
- * `goodbye`: the end of the stream that follows is meant, and is passed on. `broken`: so is this one, and nothing must look orderly.
+ * `hold`: the records up to the next checkpoint and that checkpoint belong together; none of them is
+ * forwarded before all are there. A KeyUpdate needs that: whoever counts records cannot see it, so it must
+ * not be forwarded without the checkpoint that knows of it. The end of a response is sent so, too: without
+ * its checkpoint nobody could tell that it was the end. `more`: a piece of a checkpoint that does not fit
+ * into one record. `checkpoint`: the last or only piece. `goodbye`: the end of the stream that follows is
+ * meant, and is passed on. `broken`: so is this one, and nothing must look orderly.
  */
 export const MARKS = { hold: 1, more: 2, checkpoint: 3, goodbye: 4, broken: 5 } as const
 export type Mark = keyof typeof MARKS
@@ -53,7 +55,10 @@ export const LegCheckpoint = struct('LegCheckpoint', {
 })
 export type LegCheckpoint = TypeOf<typeof LegCheckpoint>
 
-/** What a container is told when it takes a connection over whose owner has died. It travels sealed by the gateway to that container. */
+/**
+ * What a container is told when it takes a connection over whose owner has died. It travels sealed by the
+ * gateway to that container.
+ */
 export const TakeOver = struct('TakeOver', {
   /** The newest checkpoint's `sealed`. */
   checkpoint: opaque(1, 2 ** 24 - 1),
@@ -68,7 +73,10 @@ export const TakeOver = struct('TakeOver', {
 })
 export type TakeOver = TypeOf<typeof TakeOver>
 
-/** What an envelope says of a connection on a leg, as an extension: bytes from the client so far, since the connection began. */
+/**
+ * What an envelope says of a connection on a leg, as an extension: bytes from the client so far, since the
+ * connection began.
+ */
 export const LegExtension = struct('LegExtension', { received: uint64 })
 /** The number of that extension. */
 export const LEG_EXTENSION = 1

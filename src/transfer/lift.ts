@@ -13,10 +13,11 @@ export interface TakenHandle {
 }
 
 /**
- * Takes the connection out of a `net.Socket` without losing a byte, and leaves an empty, destroyed shell. Reading is stopped in the handle
- * itself, because `pause()` alone lets what is under way be read and lost.
+ * Takes the connection out of a `net.Socket` without losing a byte, and leaves an empty, destroyed shell.
+ * Reading is stopped in the handle itself, because `pause()` alone lets what is under way be read and lost.
  *
- * An `Error` if the socket has no connection, or if something that was written on it has not left yet: that would be lost in silence.
+ * An `Error` if the socket has no connection, or if something that was written on it has not left yet: that
+ * would be lost in silence.
  */
 export function takeHandle(socket: Socket): TakenHandle {
   const shell = socket as unknown as Shell

@@ -22,7 +22,10 @@ const CEILING = 2 ** 24 - 1
 const LoanField = struct('LoanField', { name: text(1, CEILING), value: text(0, CEILING) })
 const fields = vector(LoanField, 0, CEILING)
 
-/** A whole request, lent to a container of its function, and what that has to know of the connection, which stays where it is. */
+/**
+ * A whole request, lent to a container of its function, and what that has to know of the connection, which
+ * stays where it is.
+ */
 export const LoanRequest = struct('LoanRequest', {
   method: text(1, 2 ** 16 - 1),
   target: text(1, CEILING),
@@ -54,8 +57,8 @@ export const LoanAnswer = select(
       body: opaque(0, CEILING),
     }),
     /**
-     * `busy`: nothing was done, another container may be asked. `broken`: there is no whole response, but the function has run. `policy`: nothing
-     * was done, and the request belongs on a connection of its own.
+     * `busy`: nothing was done, another container may be asked. `broken`: there is no whole response, but the
+     * function has run. `policy`: nothing was done, and the request belongs on a connection of its own.
      */
     refused: struct('LoanRefused', {
       reason: enumeration('LoanRefusal', uint8, { busy: 1, broken: 2, policy: 3 }),

@@ -21,8 +21,8 @@ export interface FreshConnection {
 }
 
 /**
- * The envelope of a TLS connection that has not spoken: a session in state START whose inbound records are the bytes
- * that somebody read to find the server name. A new connection is a move like any other.
+ * The envelope of a TLS connection that has not spoken: a session in state START whose inbound records are
+ * the bytes that somebody read to find the server name. A new connection is a move like any other.
  */
 export function freshTls({ sessionId, idleLeft, inbound }: FreshConnection): Envelope {
   return freshEnvelope(sessionId, idleLeft, freshServerState(inbound))
@@ -45,7 +45,8 @@ export function sealEnvelope(sealer: Sealer, target: number, envelope: Envelope)
 
 /**
  * Opens what {@link sealEnvelope} made.
- * @throws SealError if it was not sealed for us by `source`, or was imported before; EnvelopeError if it is no envelope
+ * @throws SealError if it was not sealed for us by `source`, or was imported before; EnvelopeError if it is
+ * no envelope
  */
 export function openEnvelope(
   sealer: Sealer,

@@ -12,7 +12,10 @@ import {
 
 const bytes = opaque(0, 2 ** 24 - 1)
 
-/** What one gateway's `Relay` tells another's, which goes on with the same two sockets. The gateway can open none of it. */
+/**
+ * What one gateway's `Relay` tells another's, which goes on with the same two sockets. The gateway can open
+ * none of it.
+ */
 export const RelayState = struct('RelayState', {
   /** Bytes from the client since the connection began. */
   received: uint64,
@@ -37,7 +40,10 @@ export const RelayState = struct('RelayState', {
 })
 export type RelayState = TypeOf<typeof RelayState>
 
-/** A relayed connection on its way from one gateway to the next. It travels sealed, with the client's socket and the gateway's end of the leg. */
+/**
+ * A relayed connection on its way from one gateway to the next. It travels sealed, with the client's socket
+ * and the gateway's end of the leg.
+ */
 export const RelayedState = struct('RelayedState', {
   /** The function that it was delivered to. */
   functionName: text(1, 63),

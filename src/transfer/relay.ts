@@ -29,7 +29,10 @@ const ROOM = HEADER_LENGTH + LARGEST_TLS_FRAGMENT
 export type LegEnd =
   /** The container has finished: the client gets a FIN. */
   | { readonly kind: 'goodbye' }
-  /** The container broke the connection off, or died and nobody can go on: the client must not take it for an orderly end. */
+  /**
+   * The container broke the connection off, or died and nobody can go on: the client must not take it for an
+   * orderly end.
+   */
   | { readonly kind: 'broken' | 'lost'; readonly reason: string }
   /** Nothing has been sent to the client: the connection can be delivered anew, with all that it has sent. */
   | { readonly kind: 'anew'; readonly inbound: Uint8Array }
@@ -46,9 +49,9 @@ export interface Resumption {
 }
 
 /**
- * What the gateway knows of one TLS connection that it relays, without sockets: it walks the headers of the container's records and opens
- * none. It forwards whole records alone, keeps the newest checkpoint, counts the protected records after it, and retains what the
- * client has sent that the checkpoint does not cover.
+ * What the gateway knows of one TLS connection that it relays, without sockets: it walks the headers of the
+ * container's records and opens none. It forwards whole records alone, keeps the newest checkpoint, counts
+ * the protected records after it, and retains what the client has sent that the checkpoint does not cover.
  */
 export class Relay {
   /** Bytes from the client since the connection began. */
@@ -56,7 +59,10 @@ export class Relay {
   readonly #retained = new ByteQueue()
   /** False once more has come than is retained, until the next checkpoint covers it. */
   #complete = true
-  /** The newest {@link LegCheckpoint} as it came, at the start of memory that is used for each in turn; empty before the first. */
+  /**
+   * The newest {@link LegCheckpoint} as it came, at the start of memory that is used for each in turn; empty
+   * before the first.
+   */
   #checkpoint: Uint8Array = EMPTY
   #checkpointLength = 0
   #generation = 0
@@ -138,7 +144,10 @@ export class Relay {
     return this.#retained.length
   }
 
-  /** Bytes that are kept because of the client or its container: also what is held back, and what has not come whole. */
+  /**
+   * Bytes that are kept because of the client or its container: also what is held back, and what has not come
+   * whole.
+   */
   get kept(): number {
     const newest = this.#checkpointLength + this.#piecesLength
     return this.#retained.length + newest + this.#heldLength + this.#partialLength
@@ -150,7 +159,10 @@ export class Relay {
     this.#retained.clear()
   }
 
-  /** Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are kept */
+  /**
+   * Counts and keeps what the client has sent; it is passed on as it is. @param bytes copied, if they are
+   * kept
+   */
   fromClient(bytes: Uint8Array): void {
     this.#received += bytes.length
     if (!this.#complete) return
@@ -197,7 +209,8 @@ export class Relay {
     }
     forward(at)
     this.#keep(this.#failure === undefined ? all.subarray(at) : EMPTY)
-    // Most of what is held back goes on within the same read; the rest must outlive the memory that it was read into.
+    // Most of what is held back goes on within the same read; the rest must outlive the memory that it was
+    // read into.
     if (this.#held !== undefined) this.#held = this.#held.map(records => this.#owned(records, all))
     return out
   }
@@ -259,7 +272,9 @@ export class Relay {
     this.#failure ??= `the container does not speak as on a leg: ${reason}`
   }
 
-  /** Keeps the start of a record, whose rest has not come; the memory is used again while there is always one. */
+  /**
+   * Keeps the start of a record, whose rest has not come; the memory is used again while there is always one.
+   */
   #keep(bytes: Uint8Array): void {
     if (bytes.length === 0) this.#partial = EMPTY
     else if (bytes.length > this.#partial.length) this.#partial = new Uint8Array(Math.max(bytes.length, ROOM))

@@ -21,7 +21,10 @@ import {
 /** The version of the sealing itself; what is sealed has its own. */
 export const SEAL_VERSION = 1
 
-/** What a sealed message looks like: the counter is the nonce, and says that the message is newer than all before it. */
+/**
+ * What a sealed message looks like: the counter is the nonce, and says that the message is newer than all
+ * before it.
+ */
 export const SealedMessage = struct('SealedMessage', {
   version: uint8,
   /** The AEAD and hash, under the number of their TLS cipher suite. */
@@ -63,8 +66,8 @@ const HEADER_LENGTH = encode(SealedMessage, {
 }).length
 
 /**
- * Messages under one key. After them the next key is derived, so that even messages of 16 MiB stay within what an AES-GCM
- * key may protect (2^34.5 blocks; RFC 8446, Section 5.5).
+ * Messages under one key. After them the next key is derived, so that even messages of 16 MiB stay within
+ * what an AES-GCM key may protect (2^34.5 blocks; RFC 8446, Section 5.5).
  */
 const EPOCH_MESSAGES = 2 ** 14
 
@@ -113,9 +116,10 @@ export interface SealAssociated {
 }
 
 /**
- * Seals messages to other processes and opens theirs, each at most once. Every pair of processes has a key for either
- * direction; within one, counters only grow, and whoever opens accepts only a greater one than before. So a message can
- * be lost but neither repeated nor put behind a later one, and the memory for that is one number.
+ * Seals messages to other processes and opens theirs, each at most once. Every pair of processes has a key
+ * for either direction; within one, counters only grow, and whoever opens accepts only a greater one than
+ * before. So a message can be lost but neither repeated nor put behind a later one, and the memory for that
+ * is one number.
  */
 export class Sealer {
   readonly #suite: CipherSuite
@@ -131,7 +135,8 @@ export class Sealer {
   }
 
   /**
-   * Introduces a process. Doing so again changes nothing, and brings back one that was forgotten with its counters.
+   * Introduces a process. Doing so again changes nothing, and brings back one that was forgotten with its
+   * counters.
    * @throws RangeError the key is no X25519 key, or not the one that this id had; or the id is our own
    */
   addPeer(id: number, publicKey: Uint8Array): void {
@@ -277,7 +282,9 @@ class Direction {
     return epoch === this.#current.epoch ? this.#current : this.#derive(epoch)
   }
 
-  /** Keeps a key for the messages that follow: once a message is sealed with it, or is known not to be forged. */
+  /**
+   * Keeps a key for the messages that follow: once a message is sealed with it, or is known not to be forged.
+   */
   keep(key: EpochKey): void {
     this.#current = key
   }
@@ -301,7 +308,9 @@ class Direction {
   }
 }
 
-/** The counter, padded on the left, XORed with the iv, as RFC 8446, Section 5.3, does with sequence numbers. */
+/**
+ * The counter, padded on the left, XORed with the iv, as RFC 8446, Section 5.3, does with sequence numbers.
+ */
 function nonceOf({ iv }: EpochKey, counter: number): Uint8Array {
   const nonce = iv.slice()
   for (let at = nonce.length - 1, left = counter; left > 0; at--, left = Math.floor(left / 256)) {

@@ -59,7 +59,10 @@ export class SlotFile {
     return new SlotFile(descriptor, slots)
   }
 
-  /** Takes over the descriptor of somebody else's file. @throws Error it is another file than it should be; the descriptor is closed */
+  /**
+   * Takes over the descriptor of somebody else's file. @throws Error it is another file than it should be;
+   * the descriptor is closed
+   */
   static open(descriptor: Descriptor, slots: number): SlotFile {
     const { size } = fstatSync(descriptor.fd)
     if (size === sizeOf(slots)) return new SlotFile(descriptor, slots)

@@ -36,7 +36,9 @@ export const SlotHeader = struct('SlotHeader', {
 })
 export type SlotHeader = TypeOf<typeof SlotHeader>
 
-/** What a connection's owner leaves for a successor; what is sealed only containers of the function can read. */
+/**
+ * What a connection's owner leaves for a successor; what is sealed only containers of the function can read.
+ */
 export const SlotCheckpoint = struct('SlotCheckpoint', {
   sessionId: fixed(SESSION_ID_LENGTH),
   functionName: text(1, 63),
@@ -89,7 +91,9 @@ export function slotExtension(extension: SlotExtension): Envelope['extensions'][
   return { type: SLOT_EXTENSION, data: encode(SlotExtension, extension) }
 }
 
-/** Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows. */
+/**
+ * Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows.
+ */
 const FRAME_LENGTH = 12
 
 /**
@@ -101,7 +105,8 @@ const SESSION_OFFSET = STATE_OFFSET + 1
 const DONE = 2
 
 /**
- * Puts something into a frame that shows whether all of it is there: whoever is killed while writing leaves the half of it.
+ * Puts something into a frame that shows whether all of it is there: whoever is killed while writing leaves
+ * the half of it.
  * @param into at least as long as the frame
  * @returns how many bytes that are; undefined if there is no room
  */

@@ -5,7 +5,10 @@ import { handleOf } from './lift.ts'
 import { ErrnoError, type Libc, type TcpCounts } from './native/libc.ts'
 import { Descriptor } from './stream.ts'
 
-/** What has gone through a TCP socket, as its kernel has it, and not as somebody remembers it who may have died. */
+/**
+ * What has gone through a TCP socket, as its kernel has it, and not as somebody remembers it who may have
+ * died.
+ */
 export interface SocketCounts {
   /** Bytes that were read from it. */
   readonly read: number
@@ -28,7 +31,8 @@ export function countsOf(libc: Libc, fd: number): SocketCounts | undefined {
   let last = libc.tcpCounts(fd)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const next = libc.tcpCounts(fd)
-    // What lies between the calls of one round is exact only if nothing has come or been acknowledged around it.
+    // What lies between the calls of one round is exact only if nothing has come or been acknowledged around
+    // it.
     if (
       next.state === last.state &&
       next.received === last.received &&

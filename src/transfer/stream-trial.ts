@@ -4,15 +4,17 @@ import { concat } from '../wire/index.ts'
 import { adopt, type ByteStream, chooseStream, openStream, type StreamKind } from './stream.ts'
 
 /**
- * Streams stand on insides of Node that no document promises (see `streams/handle.ts` and `lift.ts`). That they are there can be seen; whether
- * they still do what they did can only be tried, on a connection to ourselves.
+ * Streams stand on insides of Node that no document promises (see `streams/handle.ts` and `lift.ts`). That
+ * they are there can be seen; whether they still do what they did can only be tried, on a connection to
+ * ourselves.
  */
 
 /** Milliseconds that a trial may take: far more than it needs on a busy machine. */
 const PATIENCE = 10_000
 
 /**
- * Tries what a move needs of a stream: it reads, writes, stops, is taken out of its owner and goes on in the next.
+ * Tries what a move needs of a stream: it reads, writes, stops, is taken out of its owner and goes on in the
+ * next.
  * @returns what does not work, or undefined if all does, or if nothing can be tried here
  */
 export async function tryStream(kind: StreamKind): Promise<string | undefined> {
@@ -40,7 +42,9 @@ export async function tryStream(kind: StreamKind): Promise<string | undefined> {
   }
 }
 
-/** Moves a connection once, with bytes on both sides of the move. @throws Error something comes out different */
+/**
+ * Moves a connection once, with bytes on both sides of the move. @throws Error something comes out different
+ */
 async function carry(client: Socket, accepted: Socket, kind: StreamKind): Promise<void> {
   let stream = adopt(accepted, { kind })
   try {
@@ -89,8 +93,8 @@ function expect(what: string, bytes: Uint8Array, expected: readonly number[]): v
 }
 
 /**
- * Which streams this process and those that it starts will use: those that {@link chooseStream} picks, if they work. Otherwise it is
- * `socket`, and `HOTPOTATO_STREAM` says so to the others.
+ * Which streams this process and those that it starts will use: those that {@link chooseStream} picks, if
+ * they work. Otherwise it is `socket`, and `HOTPOTATO_STREAM` says so to the others.
  * @returns `missing` what does not work, if that is why they are slower than they could be
  * @throws Error with one line to show, if this Node can move no connection at all
  */

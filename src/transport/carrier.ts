@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 
 /**
- * What carries the bytes of a connection, no matter over what: as much of a stream as serving it takes. The streams of `transfer` are
- * carriers as they are; {@link overDuplex} makes one of any `Duplex`.
+ * What carries the bytes of a connection, no matter over what: as much of a stream as serving it takes. The
+ * streams of `transfer` are carriers as they are; {@link overDuplex} makes one of any `Duplex`.
  */
 export interface Carrier {
   /** Whether something that was written still waits for the peer. */
@@ -21,7 +21,10 @@ export interface Carrier {
   end(): void
   /** Closes both ways, at once; no handler is called any more. */
   destroy(): void
-  /** The same after a fatal alert, where there is TLS: the peer learns that something is missing, and that nobody has cut it off. */
+  /**
+   * The same after a fatal alert, where there is TLS: the peer learns that something is missing, and that
+   * nobody has cut it off.
+   */
   abort?(): void
 }
 
@@ -35,8 +38,8 @@ export interface CarrierHandlers {
 }
 
 /**
- * A carrier over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the stream. A socket should have
- * `allowHalfOpen: true`, or it ends our half when the peer ends its own.
+ * A carrier over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the
+ * stream. A socket should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
  */
 export function overDuplex(stream: Duplex): Carrier {
   return new DuplexCarrier(stream)

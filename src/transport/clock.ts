@@ -5,8 +5,9 @@ const ticking = new Set<() => void>()
 let timer: NodeJS.Timeout | undefined
 
 /**
- * Calls `tick` about twice a second until the returned function is called. One timer serves all: a connection that starts and stops a timer of
- * its own with each request spends more on that than on the request. It keeps no process alive.
+ * Calls `tick` about twice a second until the returned function is called. One timer serves all: a connection
+ * that starts and stops a timer of its own with each request spends more on that than on the request. It
+ * keeps no process alive.
  */
 export function everyTick(tick: () => void): () => void {
   ticking.add(tick)

@@ -1,6 +1,7 @@
 /**
- * The door of one connection for all who call it: streams, timers, promises of functions, channels. What is thrown behind it is a
- * fault of ours that this connection has brought to light: it ends this connection, and neither the caller nor any other one.
+ * The door of one connection for all who call it: streams, timers, promises of functions, channels. What is
+ * thrown behind it is a fault of ours that this connection has brought to light: it ends this connection, and
+ * neither the caller nor any other one.
  */
 export class Guard {
   readonly #failed: (error: unknown) => void

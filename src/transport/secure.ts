@@ -4,7 +4,10 @@ import type { Carrier, CarrierHandlers } from './carrier.ts'
 import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
-/** Bytes of plaintext that are sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
+/**
+ * Bytes of plaintext that are sealed at once: a large write must not be in memory as plaintext and as
+ * ciphertext both.
+ */
 const PORTION = 65_536
 
 /** What {@link secure} gives: a carrier of plaintext, which says of itself what `serve` wants to know. */
@@ -17,10 +20,12 @@ export interface SecureCarrier extends Carrier {
 }
 
 /**
- * A TLS server over a carrier, as a carrier: our session with nothing of Node's streams above or below, which is what containers do and what costs
- * least. Questions that a session cannot answer at once (remote signers and the like) are not for it; `TlsDuplex` knows them.
+ * A TLS server over a carrier, as a carrier: our session with nothing of Node's streams above or below, which
+ * is what containers do and what costs least. Questions that a session cannot answer at once (remote signers
+ * and the like) are not for it; `TlsDuplex` knows them.
  * @param patience milliseconds until the handshake must be over
- * @returns when the handshake is over @throws (as rejection) the error that ended it; the carrier is closed then
+ * @returns when the handshake is over @throws (as rejection) the error that ended it; the carrier is closed
+ * then
  */
 export function secure(carrier: Carrier, config: ServerConfig, patience = 10_000): Promise<SecureCarrier> {
   return new Promise((resolve, reject) => new ServerCarrier(carrier, config, patience, resolve, reject))
@@ -191,7 +196,10 @@ class ServerCarrier implements SecureCarrier {
     this.#afterEnd()
   }
 
-  /** Nothing more comes from below: in order after close_notify, and otherwise as soon as all has been read (RFC 8446, Section 6.1). */
+  /**
+   * Nothing more comes from below: in order after close_notify, and otherwise as soon as all has been read
+   * (RFC 8446, Section 6.1).
+   */
   #afterEnd(): void {
     if (!this.#belowEnded || this.#over) return
     if (this.#ended) {

@@ -9,7 +9,10 @@ import { everyTick } from './clock.ts'
 import { Guard } from './guard.ts'
 import { Turn } from './turn.ts'
 
-/** Bytes that may go on waiting for a client when its connection has given up what it could; with more it ends. */
+/**
+ * Bytes that may go on waiting for a client when its connection has given up what it could; with more it
+ * ends.
+ */
 const RESIDUE = 65_536
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
@@ -26,7 +29,10 @@ export interface ServeOptions {
   readonly stall?: number
   /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
   readonly linger?: number
-  /** What connections may hold together, one for all of them; without it each holds what its own limits let it. */
+  /**
+   * What connections may hold together, one for all of them; without it each holds what its own limits let
+   * it.
+   */
   readonly memory?: MemoryBudget
   /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
   readonly now?: () => number
@@ -48,8 +54,9 @@ export interface Served {
 }
 
 /**
- * Serves HTTP on a stream: ours (`TlsDuplex`), Node's (`tls.TLSSocket`, `net.Socket`) or any other, or a carrier. The stream is owned from here
- * on. A TLS stream has done its handshake, because before it nobody knows what ALPN chose.
+ * Serves HTTP on a stream: ours (`TlsDuplex`), Node's (`tls.TLSSocket`, `net.Socket`) or any other, or a
+ * carrier. The stream is owned from here on. A TLS stream has done its handshake, because before it nobody
+ * knows what ALPN chose.
  * @throws TypeError if ALPN chose something that is not HTTP
  */
 export function serve(stream: Duplex | Carrier, handlers: HttpHandlers, options: ServeOptions = {}): Served {
@@ -60,7 +67,10 @@ export function serve(stream: Duplex | Carrier, handlers: HttpHandlers, options:
   return new Driver(carrier, handlers, options.alpn ?? alpnProtocol, secure, early, options)
 }
 
-/** What TLS streams say of themselves: `tls.TLSSocket` and `TlsDuplex` alike, the latter alone knows early data. */
+/**
+ * What TLS streams say of themselves: `tls.TLSSocket` and `TlsDuplex` alike, the latter alone knows early
+ * data.
+ */
 interface TlsLike {
   readonly alpnProtocol: string | undefined | null | false
   readonly encrypted: boolean
@@ -245,7 +255,9 @@ class Driver implements Served, Holder {
     else carrier.resume()
   }
 
-  /** Says goodbye, and reads and drops what the client still sends, so that no reset overtakes our last bytes. */
+  /**
+   * Says goodbye, and reads and drops what the client still sends, so that no reset overtakes our last bytes.
+   */
   #end(): void {
     if (this.#ending) return
     this.#ending = true

@@ -24,9 +24,9 @@ export const LOOP: Loop = {
 export const ENDLESS: Loop = { now: () => 0, later: () => () => {} }
 
 /**
- * One connection's turn of the event loop. A peer can send work for seconds in a single read, in pieces as small as
- * it likes; whoever works it off asks {@link goesOn} before each piece, and stops when the turn is over. What is left
- * stays where it is until the next turn.
+ * One connection's turn of the event loop. A peer can send work for seconds in a single read, in pieces as
+ * small as it likes; whoever works it off asks {@link goesOn} before each piece, and stops when the turn is
+ * over. What is left stays where it is until the next turn.
  */
 export class Turn {
   readonly #loop: Loop

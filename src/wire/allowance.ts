@@ -7,7 +7,10 @@ export interface Budget {
 /** Bytes of content below which a record or a frame costs more than it brings. */
 export const TINY = 64
 
-/** How many of those a peer may send, each a few microseconds of work: half a second at once, then a twentieth of our time. */
+/**
+ * How many of those a peer may send, each a few microseconds of work: half a second at once, then a twentieth
+ * of our time.
+ */
 export const TINY_PIECES: Budget = { burst: 100_000, perSecond: 10_000 }
 
 /** What a peer has spent of a {@link Budget}. Time pays it back, and so does whatever is worth the work. */

@@ -30,7 +30,8 @@ export function utf8(text: string): Uint8Array {
 }
 
 /**
- * The first of several pieces that are to be handled at once, small ones together; they are gone from the list afterwards.
+ * The first of several pieces that are to be handled at once, small ones together; they are gone from the
+ * list afterwards.
  * @param waiting not empty @param most bytes
  */
 export function takePortion(waiting: Uint8Array[], most: number): Uint8Array {
@@ -53,7 +54,10 @@ const forgotten = new FinalizationRegistry<string>(text => {
   if (encoded.get(text)?.deref() === undefined) encoded.delete(text)
 })
 
-/** The bytes of a text in UTF-8: those of a large one are the same for all who need them at the same time, and nobody's to change. */
+/**
+ * The bytes of a text in UTF-8: those of a large one are the same for all who need them at the same time, and
+ * nobody's to change.
+ */
 export function sharedUtf8(text: string): Uint8Array {
   if (text.length < LARGE) return utf8(text)
   const known = encoded.get(text)?.deref()

@@ -8,7 +8,10 @@ const TINY = 16
 const FIRST = 256
 const MOST = 16_384
 
-/** Bytes that come in pieces of any size, kept in few: a million of one byte take one megabyte, and not a hundred. */
+/**
+ * Bytes that come in pieces of any size, kept in few: a million of one byte take one megabyte, and not a
+ * hundred.
+ */
 export class Pieces {
   #whole: Uint8Array[] = []
   /** Memory for small pieces, used up to `#used`. */

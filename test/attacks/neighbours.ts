@@ -46,7 +46,10 @@ export class Neighbours {
     return body
   }
 
-  /** A connection that was open before goes on, a new one is served, and nobody but the function's process has ended. */
+  /**
+   * A connection that was open before goes on, a new one is served, and nobody but the function's process has
+   * ended.
+   */
   async areServed(): Promise<void> {
     expect(await this.#ask('/echo', this.#agent)).toMatchObject({ status: 200, reused: true })
     expect(await this.#ask('/hello')).toMatchObject({ status: 200 })

@@ -16,7 +16,10 @@ beforeEach(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** What each bench leaves besides what all of them do. `bench:migration` has a test of its own, and `bench:simulation` measures nothing. */
+/**
+ * What each bench leaves besides what all of them do. `bench:migration` has a test of its own, and
+ * `bench:simulation` measures nothing.
+ */
 const BENCHES: Readonly<Record<string, readonly string[]>> = {
   record: ['sealing', 'connections'],
   handshake: ['handshakes'],

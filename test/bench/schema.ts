@@ -6,7 +6,10 @@ interface Validator {
   errors?: readonly { readonly instancePath: string; readonly message?: string }[] | null
 }
 
-/** Whether something is a result as `bench/results/schema.json` describes it. @returns what is wrong; empty: nothing */
+/**
+ * Whether something is a result as `bench/results/schema.json` describes it. @returns what is wrong; empty:
+ * nothing
+ */
 export function faultsOf(result: unknown): string[] {
   validate(result)
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)

@@ -33,7 +33,8 @@ describe('statistics', () => {
   test('the interval of the median: as many values may lie outside as 95 % allow', () => {
     const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => n - i)
     expect(intervalOfMedian(upTo(5))).toBeUndefined()
-    // From tables of the sign test: n = 6, 8: the extremes; 9: all but one at either end; 20: the 6th and the 15th.
+    // From tables of the sign test: n = 6, 8: the extremes; 9: all but one at either end; 20: the 6th and the
+    // 15th.
     expect(intervalOfMedian(upTo(6))).toEqual([1, 6])
     expect(intervalOfMedian(upTo(8))).toEqual([1, 8])
     expect(intervalOfMedian(upTo(9))).toEqual([2, 8])

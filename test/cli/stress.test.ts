@@ -260,7 +260,8 @@ describe('the load', () => {
     await makeLoad([client], { requests: 15, milliseconds: 1e9, rate: 100 }, open, never)
     requests = 0
     await makeLoad([client], { requests: 15, milliseconds: 1e9, rate: undefined }, closed, never)
-    // In closed loop one request of fifteen is slow; in open loop those behind it were due long before they could begin.
+    // In closed loop one request of fifteen is slow; in open loop those behind it were due long before they
+    // could begin.
     expect(closed.times!.percentiles['75']).toBeLessThan(100)
     expect(open.times!.percentiles['75']).toBeGreaterThan(100)
   })

@@ -97,7 +97,10 @@ export class Server {
   }
 }
 
-/** Files of certificates: `ca`, `localhost` and `localhost-rsa` for servers, `alice` for a client of another authority. */
+/**
+ * Files of certificates: `ca`, `localhost` and `localhost-rsa` for servers, `alice` for a client of another
+ * authority.
+ */
 export class Certificates {
   readonly directory: string
 

@@ -107,7 +107,10 @@ describe('a client that asks and never reads', () => {
   })
 })
 
-/** HEADERS of a GET request, all of it (RFC 7541, Appendix A: 2, 6 and 4 are its pseudo-fields, 1 is `:authority`). */
+/**
+ * HEADERS of a GET request, all of it (RFC 7541, Appendix A: 2, 6 and 4 are its pseudo-fields, 1 is
+ * `:authority`).
+ */
 function getFrame(streamId: number): Uint8Array {
   // And a field `x` of 60 characters, which is not indexed: so many requests are more than is read ahead.
   const block = [0x82, 0x86, 0x84, 0x01, 0x01, 0x61, 0, 1, 0x78, 60, ...Array(60).fill(0x61)]

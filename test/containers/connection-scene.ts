@@ -25,7 +25,9 @@ import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from '../lib/pair.ts'
 
-/** As in the real streams, one buffer for all: what is kept without a copy is overwritten by the next read. */
+/**
+ * As in the real streams, one buffer for all: what is kept without a copy is overwritten by the next read.
+ */
 const SHARED = new Uint8Array(65_536)
 
 /** A stream without a socket, whose peer and kernel do what the test says. */

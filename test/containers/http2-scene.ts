@@ -31,7 +31,10 @@ export class Talker {
 
   readonly #watched: (stream: FakeStream) => FakeStream
 
-  /** @param tls whether over TLS, where ALPN chooses @param watched what connections get in the place of their streams */
+  /**
+   * @param tls whether over TLS, where ALPN chooses @param watched what connections get in the place of their
+   * streams
+   */
   constructor(tls: boolean, watched = (stream: FakeStream) => stream) {
     this.#watched = watched
     if (tls) this.#session = Session.client(clientConfig({ alpn: ['h2', 'http/1.1'] }))
@@ -55,7 +58,8 @@ export class Talker {
 
   /**
    * The connection arrives in its first container.
-   * @param flush whether the client says at once what it has to say then @param began told of the connection before it starts
+   * @param flush whether the client says at once what it has to say then @param began told of the connection
+   * before it starts
    */
   arrive(host: FakeHost, flush = true, began = (_: Connection): void => {}): this {
     const first = this.#session === undefined ? this.http.takeOutput() : concat(...this.#session.takeOutput())

@@ -19,7 +19,9 @@ describe('npm run test:long', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  /** Runs the line of the script, with programs that only note that they were run. @param failing ends with 1 */
+  /**
+   * Runs the line of the script, with programs that only note that they were run. @param failing ends with 1
+   */
   function run(failing: string): { readonly code: number | null; readonly ran: string[] } {
     const notes = join(directory, 'ran')
     const program = `#!/bin/sh\necho "$@" >> '${notes}'\ncase "$*" in *${failing}*) exit 1; esac\n`

@@ -38,7 +38,10 @@ export interface RequestOptions {
   readonly method?: string
   readonly headers?: readonly Field[]
   readonly body?: Uint8Array
-  /** Sizes of the chunks to send the body in; together they may be less than the body, the last chunk has the rest. */
+  /**
+   * Sizes of the chunks to send the body in; together they may be less than the body, the last chunk has the
+   * rest.
+   */
   readonly chunks?: readonly number[]
 }
 
@@ -48,8 +51,8 @@ interface Waiting {
 }
 
 /**
- * A client of one TCP connection: our own `Session` and HTTP parser over a plain socket, so that it can do at any byte what
- * usual clients never do. Requests may be pipelined.
+ * A client of one TCP connection: our own `Session` and HTTP parser over a plain socket, so that it can do at
+ * any byte what usual clients never do. Requests may be pipelined.
  */
 export class Client {
   readonly socket: Socket

@@ -99,7 +99,8 @@ describe('two names, one certificate, one connection', () => {
     const dom = await dump(`https://one.shared.local:${platform.https}/page`, [pem('ca'), pem('shared')])
     const said = [...dom.matchAll(/\{"functionName".*?\}/g)].map(([json]) => JSON.parse(json) as Who)
     expect(said.map(({ container }) => container)).toEqual(['one-1', 'two-1', 'one-1'])
-    // It was one connection: each request knows its place on it. (Another one may be opened in advance, and stay without requests.)
+    // It was one connection: each request knows its place on it. (Another one may be opened in advance, and
+    // stay without requests.)
     expect(said.map(({ requestIndex }) => requestIndex).toSorted()).toEqual([0, 1, 2])
     // The browser has used the connection that it had: otherwise the second would be two.shared.local.
     expect(said.map(({ serverName }) => serverName)).toEqual(Array(3).fill('one.shared.local'))

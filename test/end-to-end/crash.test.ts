@@ -52,7 +52,10 @@ beforeAll(async () => {
 })
 afterAll(() => platform?.stop())
 const REPLICAS = ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2']
-/** All replicas are there, and know the keys of all others of their function: nobody can go on from a checkpoint before. */
+/**
+ * All replicas are there, and know the keys of all others of their function: nobody can go on from a
+ * checkpoint before.
+ */
 async function whole(): Promise<void> {
   for (const name of REPLICAS) {
     const peers = REPLICAS.filter(one => one.startsWith(name.slice(0, -1))).length

@@ -29,8 +29,9 @@ functions:
 `
 const dist = (path: string): string => fileURLToPath(new URL(`../../dist/src/${path}`, import.meta.url).href)
 /**
- * Notes that it was begun, and does what its query says: \`crash\`, once for each id, before anything has left; \`twice\`: the next parcel that
- * leaves this container is sent two times, byte for byte, with its descriptor.
+ * Notes that it was begun, and does what its query says: \`crash\`, once for each id, before anything has
+ * left; \`twice\`: the next parcel that leaves this container is sent two times, byte for byte, with its
+ * descriptor.
  */
 const ACT = `
 import { appendFileSync, readFileSync } from 'node:fs'
@@ -137,8 +138,8 @@ class Scene {
   }
 
   /**
-   * Orders all connections that there are, all of them in one container, to move to another one, which is stopped: the first one has them
-   * frozen, and waits for verdicts.
+   * Orders all connections that there are, all of them in one container, to move to another one, which is
+   * stopped: the first one has them frozen, and waits for verdicts.
    */
   async freeze(): Promise<{ source: string; sourcePid: number; target: string; targetPid: number }> {
     const { connections = [] } = await this.command<PlatformStatus>('status connections')
@@ -227,7 +228,9 @@ function askThree(clients: Three['clients'], name: string): Three {
   return { clients, answers, ids }
 }
 
-/** They end without a word over `fd`, and without TLS; relayed ones go on, but for what may have had effects. */
+/**
+ * They end without a word over `fd`, and without TLS; relayed ones go on, but for what may have had effects.
+ */
 async function expectCrash({ carrier }: Scene, { clients, answers }: Three): Promise<void> {
   const [get, post, plain] = clients
   await endedShort(plain)

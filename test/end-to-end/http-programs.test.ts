@@ -97,7 +97,8 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
       ])
       expect(code, stderr).toBe(0)
       const said = stdout.toString()
-      // It takes 100 streams for granted until our SETTINGS have come; all but one of those are refused, and it does not ask again.
+      // It takes 100 streams for granted until our SETTINGS have come; all but one of those are refused, and
+      // it does not ask again.
       const answers = [...said.matchAll(/^GET (\/\w+\?(\d+)) 2 0 (\w+)-1 (\d+)$/gm)]
       expect(answers.length).toBeGreaterThanOrEqual(1010)
       expect(said.match(/error_code=(?!NO_ERROR|REFUSED_STREAM)/)).toBeNull()

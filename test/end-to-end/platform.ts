@@ -8,7 +8,10 @@ import { type CertificateName, makeCertificates } from '../../certs/authority.ts
 import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
 import type { MemberStatus } from '../../src/gateway/supervisor.ts'
 
-/** The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests over the other one. */
+/**
+ * The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests
+ * over the other one.
+ */
 export const CARRIER: 'fd' | 'relay' = process.env.HOTPOTATO_TEST_CARRIER === 'relay' ? 'relay' : 'fd'
 
 /** The compiled `hotpotato` command. */
@@ -290,7 +293,8 @@ export function countDescriptors(pid: number): number {
 }
 
 /**
- * Leaves a process no room for another descriptor, or for so many; with `none` not even in place of one that it closes.
+ * Leaves a process no room for another descriptor, or for so many; with `none` not even in place of one that
+ * it closes.
  * @returns what takes that back
  */
 export function limitDescriptors(pid: number, spare: number | 'none' = 0): () => void {

@@ -88,7 +88,10 @@ function talk(
   }
 }
 
-/** Opens one connection after the other, asks once on each, until it is told to stop. @returns how many were answered */
+/**
+ * Opens one connection after the other, asks once on each, until it is told to stop. @returns how many were
+ * answered
+ */
 function knock(): () => Promise<number> {
   let over = false
   const run = (async () => {

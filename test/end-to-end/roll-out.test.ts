@@ -27,7 +27,10 @@ afterAll(() => platform?.stop())
 const open = (serverName = 'echo.local') =>
   Client.open({ port: platform.https, tls: { ca: platform.ca, serverName } })
 
-/** Asks again and again on one connection until it is told to stop. @returns how often, and by whom it was answered */
+/**
+ * Asks again and again on one connection until it is told to stop. @returns how often, and by whom it was
+ * answered
+ */
 function talk(client: Client, path: string): () => Promise<{ answered: number; containers: string[] }> {
   let over = false
   const containers = new Set<string>()

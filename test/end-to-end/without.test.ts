@@ -13,7 +13,10 @@ const SMALL = 'version: 1\nfunctions:\n  echo: {}\n  hello: {}\n'
 const options = (words: string): Record<string, string> => ({ NODE_OPTIONS: words })
 const without = (...what: string[]) => options(`--import=${PRELOAD}?${what.join('&')}`)
 
-/** Starts it, moves a connection from one process to the other and back, and gives what it has said and logged. */
+/**
+ * Starts it, moves a connection from one process to the other and back, and gives what it has said and
+ * logged.
+ */
 async function moved(environment: Record<string, string>, config?: string): Promise<string> {
   const platform = await Platform.start({ environment, ...(config === undefined ? {} : { config }) })
   try {

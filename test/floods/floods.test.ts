@@ -18,7 +18,10 @@ const LONG = process.env.HOTPOTATO_LONG !== undefined
 const SECONDS = Number(process.env.HOTPOTATO_FLOOD_SECONDS ?? (LONG ? 600 : 1))
 const ONLY = process.env.HOTPOTATO_FLOOD
 
-/** MiB that a process may have at any time: its budget, and what Node takes for itself and for what is garbage already. */
+/**
+ * MiB that a process may have at any time: its budget, and what Node takes for itself and for what is garbage
+ * already.
+ */
 const MEMORY = 640
 
 /** Floods that are tried at once, on one platform. */

@@ -10,7 +10,10 @@ const PAUSE = 25
 /** What the clients have seen that behave themselves while others do not. */
 export interface Watched {
   readonly answered: number
-  /** Requests that were asked a second time, because their connection ended before there was an answer, as any client would. */
+  /**
+   * Requests that were asked a second time, because their connection ended before there was an answer, as any
+   * client would.
+   */
   readonly again: number
   /** Why, and how often. */
   readonly reasons: Readonly<Record<string, number>>
@@ -26,7 +29,10 @@ interface Place {
   readonly ca: string
 }
 
-/** Clients that go on as ever until they are told to stop: over both versions of HTTP, on old and new connections, with moves and without. */
+/**
+ * Clients that go on as ever until they are told to stop: over both versions of HTTP, on old and new
+ * connections, with moves and without.
+ */
 export class Watchers {
   readonly #place: Place
   readonly #failures = new Set<string>()

@@ -4,7 +4,10 @@ import { below, type Seeded } from '../lib/random.ts'
 /** Numbers that break things: lengths, counts and types at their limits. */
 const INTERESTING = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff]
 
-/** One to four changes to a byte string: bits, bytes, lengths, pieces taken out, doubled, moved, cut off, or taken from another one. */
+/**
+ * One to four changes to a byte string: bits, bytes, lengths, pieces taken out, doubled, moved, cut off, or
+ * taken from another one.
+ */
 export function mutate(bytes: Uint8Array, other: Uint8Array, random: Seeded): Uint8Array {
   let changed = bytes
   for (let left = 1 + below(random, 4); left > 0; left--) changed = change(changed, other, random)

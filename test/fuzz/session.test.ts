@@ -8,8 +8,9 @@ import { mutate } from './mutation.ts'
 import { realHellos, type Target, targets } from './target.ts'
 
 /**
- * Whatever a peer sends, also one that holds the keys: it is answered with an alert or with events, nothing is thrown, memory stays bounded,
- * and it does not matter how the bytes were cut. `HOTPOTATO_LONG=1` tries fifty times as much.
+ * Whatever a peer sends, also one that holds the keys: it is answered with an alert or with events, nothing
+ * is thrown, memory stays bounded, and it does not matter how the bytes were cut. `HOTPOTATO_LONG=1` tries
+ * fifty times as much.
  */
 const RUNS = process.env.HOTPOTATO_LONG === '1' ? 6700 : 130
 const SEED = Number(process.env.HOTPOTATO_SEED ?? 20_261_121)

@@ -18,7 +18,10 @@ export interface Target {
   session(seed: number): Session
   /** Contents of records that fit the state, each with its type. */
   readonly contents: readonly { readonly type: number; readonly content: Uint8Array }[]
-  /** Seals records as the peer would; plain where there is no key. Each call begins where the session's reading stands. */
+  /**
+   * Seals records as the peer would; plain where there is no key. Each call begins where the session's
+   * reading stands.
+   */
   writer(): (type: number, content: Uint8Array) => Uint8Array
 }
 

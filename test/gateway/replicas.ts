@@ -3,7 +3,10 @@ import { Replica } from '../../src/gateway/replica.ts'
 
 const POLICY = { first: 100, most: 1000, healthyAfter: 5000, crashLoop: 3 }
 
-/** A replica as the supervisor has it, without a process. @param id of the process that it is said to have; undefined: none */
+/**
+ * A replica as the supervisor has it, without a process. @param id of the process that it is said to have;
+ * undefined: none
+ */
 export function replica(name: string, id: number | undefined, ready = id !== undefined): Replica {
   const functionName = name.replace(/-\d+$/, '')
   const settings = { name, functionName, channel: 'native', provider: 'node', logLevel: 'info' } as const

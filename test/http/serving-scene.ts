@@ -33,7 +33,10 @@ export interface Ask {
   readonly ends?: boolean
 }
 
-/** A connection served in memory, and a client of ours at its other end. The clock stands until somebody moves it. */
+/**
+ * A connection served in memory, and a client of ours at its other end. The clock stands until somebody moves
+ * it.
+ */
 export class Scene {
   readonly serving: HttpServing
   readonly faults: HttpFault[] = []

@@ -30,7 +30,9 @@ import {
 /** One reading: the requests, and what became of the others. */
 interface Reading {
   readonly requests: { head: RequestHead; body: string; whole: boolean }[]
-  /** The status for a head that is no head of ours, or the code of a stream that was reset, in their order. */
+  /**
+   * The status for a head that is no head of ours, or the code of a stream that was reset, in their order.
+   */
   readonly refused: (number | string)[]
   /** The code of the connection's end; undefined if it goes on. */
   ended: string | undefined

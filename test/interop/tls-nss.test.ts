@@ -97,7 +97,8 @@ describe.skipIf(TSTCLNT === undefined)(`the client of ${NOTE} and our server`, (
       ...['-I', row.path === 'HelloRetryRequest' ? `${other},${group}` : group],
       ...(row.path === 'client certificate' ? ['-n', 'person'] : []),
       ...['-J', SCHEMES],
-      // The verifier of these programs (not that of Firefox) wants keyEncipherment of RSA keys, which TLS 1.3 has no use for.
+      // The verifier of these programs (not that of Firefox) wants keyEncipherment of RSA keys, which TLS 1.3
+      // has no use for.
       ...(row.certificate.startsWith('rsa') ? ['-o'] : []),
     ]
     const client = new Program('tstclnt', args)

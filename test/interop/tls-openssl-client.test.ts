@@ -85,7 +85,10 @@ function client(port: number, name: KeyAlgorithm, ...args: string[]): OpenSsl {
   return one
 }
 
-/** Tickets stand before the echo, so when that is there they are written to the `-sess_out` file; then it quits. */
+/**
+ * Tickets stand before the echo, so when that is there they are written to the `-sess_out` file; then it
+ * quits.
+ */
 async function takeTickets(s: OpenSsl): Promise<void> {
   s.type('hello\n')
   await s.says(/^hello$/m)

@@ -29,7 +29,9 @@ const paths = {
 }
 const common = { suites: sameNames(SUITES), certificates: sameNames(KINDS) }
 
-/** OpenSSL's names for what `set_ecdh_curve` takes; its default list begins with x25519 and has all of ours. */
+/**
+ * OpenSSL's names for what `set_ecdh_curve` takes; its default list begins with x25519 and has all of ours.
+ */
 const CURVES: Readonly<Record<string, string>> = {
   secp256r1: 'prime256v1',
   secp384r1: 'secp384r1',

@@ -12,7 +12,10 @@ const PUBLIC_KEY = fromHex(
   '302a300506032b6570032100ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c',
 )
 
-/** A whole connection between two sessions. @returns what the server heard, and what the exporters of both sides say */
+/**
+ * A whole connection between two sessions. @returns what the server heard, and what the exporters of both
+ * sides say
+ */
 export function bareHandshake(): { readonly heard: string; readonly exported: readonly [string, string] } {
   const server = Session.server({
     provider: noble,

@@ -7,7 +7,8 @@ export class InjectedFault extends Error {}
 type Class = abstract new (...given: any[]) => object
 
 /**
- * Counts the calls of whatever it was told to watch, and lets one of them throw: so a test can throw from everywhere, one place after the other.
+ * Counts the calls of whatever it was told to watch, and lets one of them throw: so a test can throw from
+ * everywhere, one place after the other.
  */
 export class Faults {
   /** Calls so far. */
@@ -25,7 +26,10 @@ export class Faults {
     this.thrown = undefined
   }
 
-  /** Every method and getter of instances of that class, its own and those that it inherits from classes of ours. */
+  /**
+   * Every method and getter of instances of that class, its own and those that it inherits from classes of
+   * ours.
+   */
   watch(Watched: Class): void {
     const faults = this
     for (let proto = Watched.prototype; proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {

@@ -9,8 +9,8 @@ import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { concat, equal, fromHex } from '../../src/wire/index.ts'
 
 /**
- * A throw-away identity. The stack never parses a certificate, so the "certificate" is the bare SubjectPublicKeyInfo, and
- * the verifier of {@link trusting} knows it by heart.
+ * A throw-away identity. The stack never parses a certificate, so the "certificate" is the bare
+ * SubjectPublicKeyInfo, and the verifier of {@link trusting} knows it by heart.
  */
 export interface Identity {
   /** PKCS#8, DER. */

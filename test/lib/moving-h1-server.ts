@@ -5,7 +5,10 @@ import { type H1State, h1State } from '../../src/http/h1/state.ts'
 import type { Field, ResponseView } from '../../src/http/message.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
-/** In the place of `H1Server` where the suite runs through moves, as `moving-session.ts` is in that of `Session`. */
+/**
+ * In the place of `H1Server` where the suite runs through moves, as `moving-session.ts` is in that of
+ * `Session`.
+ */
 export class H1Server implements Pick<Real, keyof Real> {
   #real: Real
   readonly #limits: H1Limits

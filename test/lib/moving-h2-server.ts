@@ -7,7 +7,10 @@ import { type H2State, h2State } from '../../src/http/h2/state.ts'
 import type { Field } from '../../src/http/message.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
-/** In the place of `H2Server` where the suite runs through moves, as `moving-session.ts` is in that of `Session`. */
+/**
+ * In the place of `H2Server` where the suite runs through moves, as `moving-session.ts` is in that of
+ * `Session`.
+ */
 export class H2Server implements Pick<Real, keyof Real> {
   /** How often any of them has moved. */
   static moves = 0

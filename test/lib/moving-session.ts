@@ -7,9 +7,9 @@ import { SessionState } from '../../src/tls13/state.ts'
 import { decode, encode } from '../../src/wire/index.ts'
 
 /**
- * In the place of `Session` where the suite runs through moves: before and after whatever is asked of it, the session leaves as
- * bytes and goes on as another object. A test that passes with the one and not with the other has found state that does
- * not travel.
+ * In the place of `Session` where the suite runs through moves: before and after whatever is asked of it, the
+ * session leaves as bytes and goes on as another object. A test that passes with the one and not with the
+ * other has found state that does not travel.
  */
 export class Session implements Pick<Real, keyof Real> {
   /** Moves so far, in this process. */
@@ -35,7 +35,10 @@ export class Session implements Pick<Real, keyof Real> {
     return new Session(Real.restore(state, config), config)
   }
 
-  /** Not while a question is open, which would be asked again, nor while events wait, which are no part of the state. */
+  /**
+   * Not while a question is open, which would be asked again, nor while events wait, which are no part of the
+   * state.
+   */
   #move(): void {
     if (this.#released || this.#real.waiting) return
     let state: SessionState

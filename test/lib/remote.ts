@@ -11,7 +11,10 @@ export function remoteCertificate(identity: Identity): Certificate {
   return { chain, signers: signers.map(({ scheme }) => ({ scheme })) }
 }
 
-/** What the holder of the key, who trusts whatever certificate comes first, and a store that has seen nothing say. */
+/**
+ * What the holder of the key, who trusts whatever certificate comes first, and a store that has seen nothing
+ * say.
+ */
 export function answerTo(question: Question, identity: Identity): Answer {
   switch (question.kind) {
     case 'signature': {

@@ -31,7 +31,10 @@ export class Scene {
     return this.subject.inspect().handshake.state
   }
 
-  /** Seals records as the peer would, from the place where the subject's reading stands; plain where there is no key. */
+  /**
+   * Seals records as the peer would, from the place where the subject's reading stands; plain where there is
+   * no key.
+   */
   writer(): (type: number, content: Uint8Array, padding?: number) => Uint8Array {
     const { read } = this.subject.trafficKeys()
     if (read === undefined) return (type, content) => plaintextRecord(type, content)
@@ -184,7 +187,10 @@ const CERTIFICATE_REQUEST = encodeHandshake({
   extensions: [{ extensionType: 13, extensionData: Uint8Array.of(0, 2, 8, 7) } satisfies Extension],
 })
 
-/** A client in a state. `genuine` is what the server would send next, message by message where the state needs it. */
+/**
+ * A client in a state. `genuine` is what the server would send next, message by message where the state needs
+ * it.
+ */
 export function clientIn(state: StateName, client: Partial<ClientConfig> = {}): Scene {
   const { scene, peer } = clientScene(client)
   if (state === 'WAIT_SH') return expectState(scene, state)

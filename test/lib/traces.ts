@@ -30,7 +30,10 @@ export function trace(name: string): Trace {
   return found
 }
 
-/** The bytes of a field. @throws Error if the step has none of that label, or if its length is not the stated one */
+/**
+ * The bytes of a field. @throws Error if the step has none of that label, or if its length is not the stated
+ * one
+ */
 export function field(step: Step, label: string): Uint8Array {
   const found = step.fields.find(one => one.label === label)
   if (found === undefined) throw new Error(`${step.action}: no field ${label}`)
@@ -49,7 +52,10 @@ export function steps({ steps }: Trace, actor: Actor | undefined, action: string
   )
 }
 
-/** The handshake messages of a trace that have this name, in their order: a HelloRetryRequest is a ServerHello here. */
+/**
+ * The handshake messages of a trace that have this name, in their order: a HelloRetryRequest is a ServerHello
+ * here.
+ */
 export function messages(of: Trace, name: string): Uint8Array[] {
   return steps(of, undefined, 'construct a')
     .filter(

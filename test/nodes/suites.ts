@@ -14,7 +14,10 @@ export interface Suite {
 
 export const EVERYTHING: readonly Suite[] = [{ name: 'all tests', tests: [] }]
 
-/** What shows within minutes whether a version will do: what is computed, what is carried, and a platform as a whole. */
+/**
+ * What shows within minutes whether a version will do: what is computed, what is carried, and a platform as a
+ * whole.
+ */
 export const CORE: readonly Suite[] = [
   { name: 'the platform starts, moves, warns of nothing', tests: ['test/end-to-end/without.test.ts'] },
   { name: 'vectors', tests: ['test/tls13/crypto', 'test/tls13/rfc8448', 'test/http/h2/hpack'] },
@@ -38,7 +41,10 @@ export interface Outcome {
   readonly faults: readonly string[]
 }
 
-/** Runs a suite under a Node, from the root of the repository. @param log where everything that it says goes, and stays */
+/**
+ * Runs a suite under a Node, from the root of the repository. @param log where everything that it says goes,
+ * and stays
+ */
 export async function runSuite(suite: Suite, binary: string, log: string): Promise<Outcome> {
   const began = performance.now()
   const report = `${log}.json`
@@ -84,7 +90,9 @@ function readReport(file: string): typeof NO_TESTS {
   }
 }
 
-/** Counts, and the names of what failed: of a file's own failure, where none of its tests failed, the file's. */
+/**
+ * Counts, and the names of what failed: of a file's own failure, where none of its tests failed, the file's.
+ */
 export function summary(report: Report): typeof NO_TESTS {
   const faults = report.testResults.flatMap(({ name, status, assertionResults }) => {
     const failed = assertionResults

@@ -3,7 +3,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** The major versions of Node that are supported, oldest first. `engines` in package.json, README and CONTRIBUTING say the same. */
+/**
+ * The major versions of Node that are supported, oldest first. `engines` in package.json, README and
+ * CONTRIBUTING say the same.
+ */
 export const NODES: readonly number[] = [20, 22, 24, 26]
 
 /** A version that is here, or why it is not. */
@@ -14,8 +17,8 @@ export type Found =
 const run = promisify(execFile)
 
 /**
- * Finds a version of Node: the one that runs this, or else one from the npm registry, where every binary is a package named after
- * its platform. What was fetched once is used again.
+ * Finds a version of Node: the one that runs this, or else one from the npm registry, where every binary is a
+ * package named after its platform. What was fetched once is used again.
  * @param cache the folder for what is fetched, some 200 MB each
  */
 export async function findNode(major: number, cache: string): Promise<Found> {

@@ -71,7 +71,10 @@ const tickets = (provider: CryptoProvider): Partial<ServerConfig> => ({
   alpn: ['h2', 'http/1.1'],
 })
 
-/** The conversations that are tried. Every one goes on with data, KeyUpdates both ways, a ticket and a half-close. */
+/**
+ * The conversations that are tried. Every one goes on with data, KeyUpdates both ways, a ticket and a
+ * half-close.
+ */
 export const KINDS: readonly Kind[] = [
   { name: 'a full handshake', server: tickets, client: () => ({ alpn: ['http/1.1'] }) },
   { name: 'a HelloRetryRequest', server: tickets, client: () => ({ alpn: ['http/1.1'], keyShares: [] }) },
@@ -251,7 +254,8 @@ function side(role: Role, kind: Kind) {
 
 /**
  * Lets a session live through a step.
- * @returns the events, but for questions: where a session goes on it asks again, and that is no part of the conversation
+ * @returns the events, but for questions: where a session goes on it asks again, and that is no part of the
+ * conversation
  */
 export function perform(session: Session, step: Step): SessionEvent[] {
   if (step.bytes !== undefined) return hear(session, session.receive(step.bytes))

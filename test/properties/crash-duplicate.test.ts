@@ -33,8 +33,8 @@ const native = probe()
 const libc = native.available ? native.libc : (undefined as never)
 
 /**
- * A client, a kernel that counts, a file of slots, and containers that die: over a write, after so many bytes, or between two steps. Everything is real but
- * sockets and processes.
+ * A client, a kernel that counts, a file of slots, and containers that die: over a write, after so many
+ * bytes, or between two steps. Everything is real but sockets and processes.
  */
 class World {
   readonly ledger = new NonceLedger(node)
@@ -225,7 +225,9 @@ class World {
     }
   }
 
-  /** No two records that have left any process share a nonce, not even in part: here there is no exception. */
+  /**
+   * No two records that have left any process share a nonce, not even in part: here there is no exception.
+   */
   checkNonces(): void {
     this.#writeDown()
     const byNonce = new Map<string, Sealed>()

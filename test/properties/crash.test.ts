@@ -18,7 +18,10 @@ import { below, seeded } from '../lib/random.ts'
 
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const LONG = process.env.HOTPOTATO_LONG === '1'
-/** A KeyUpdate that asks for nothing, as the plaintext of a record: the message and the content type (RFC 8446, Sections 4.6.3, 5.2). */
+/**
+ * A KeyUpdate that asks for nothing, as the plaintext of a record: the message and the content type (RFC
+ * 8446, Sections 4.6.3, 5.2).
+ */
 const KEY_UPDATE = Uint8Array.of(24, 0, 0, 1, 0, 22)
 const SESSION_ID = new Uint8Array(16).fill(5)
 
@@ -29,8 +32,8 @@ const STEPS = ['get', 'keys', 'post', 'pipeline', 'keys and get', 'half', 'rest'
 type Fate = 'answered' | 'interrupted' | 'cut'
 
 /**
- * A client, a gateway's relay, and containers that die after so many bytes have left them: everything is real but sockets and
- * processes.
+ * A client, a gateway's relay, and containers that die after so many bytes have left them: everything is real
+ * but sockets and processes.
  */
 class World {
   readonly ledger = new NonceLedger(node)
@@ -257,7 +260,8 @@ class World {
   #toClient(pieces: readonly Uint8Array[]): void {
     for (const event of this.#client.receive(concat(...pieces))) {
       if (event.type === 'alert') {
-        // Genuine: it opened under the right key and number, and it is what a successor says of a response that was cut.
+        // Genuine: it opened under the right key and number, and it is what a successor says of a response
+        // that was cut.
         expect([event.from, event.alert]).toEqual(['peer', 'internal_error'])
         this.fates.push('cut')
         this.end = 'alert'
@@ -273,7 +277,10 @@ class World {
     }
   }
 
-  /** At most one record of a dead container shares its nonce with one that follows, which is a KeyUpdate; the client has seen only that. */
+  /**
+   * At most one record of a dead container shares its nonce with one that follows, which is a KeyUpdate; the
+   * client has seen only that.
+   */
   checkNonces(): void {
     this.#writeDown()
     const byNonce = new Map<string, { readonly sealed: Sealed; readonly whole: boolean }[]>()

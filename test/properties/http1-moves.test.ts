@@ -39,7 +39,10 @@ function host(more: Partial<FakeHost> = {}): FakeHost {
   return Object.assign(made, more)
 }
 
-/** Talks, and has the connection leave when so many bytes have been sent. @returns the answers, how it ended, and the bytes it sent */
+/**
+ * Talks, and has the connection leave when so many bytes have been sent. @returns the answers, how it ended,
+ * and the bytes it sent
+ */
 async function talk(tls: boolean, at: number, target: () => FakeHost) {
   const source = host()
   const session = tls ? Session.client(clientConfig({ alpn: ['http/1.1'] })) : undefined

@@ -49,7 +49,10 @@ function* conversation(client: Talker): Generator<void> {
   yield
 }
 
-/** Talks, and has the connection leave when so many bytes have been sent. @returns what the client has heard, and the bytes it sent */
+/**
+ * Talks, and has the connection leave when so many bytes have been sent. @returns what the client has heard,
+ * and the bytes it sent
+ */
 async function talk(
   tls: boolean,
   at: number,

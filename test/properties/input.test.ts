@@ -128,7 +128,8 @@ describe.each(STATES)('a %s in %s', (role, state) => {
         const scene = bring()
         const header = Uint8Array.of(type, 0, body.length >> 8, body.length & 0xff)
         const events = scene.subject.receive(scene.handshake(header, body))
-        // a random body of a type that fits is never right but for a KeyUpdate, and a whole wrong one is an alert
+        // a random body of a type that fits is never right but for a KeyUpdate, and a whole wrong one is an
+        // alert
         if (events.length > 0)
           expect(['alert', 'key_update', 'new_session_ticket']).toContain(events[0]!.type)
         expectSound(scene.subject)
@@ -222,7 +223,10 @@ function liveThrough(session: Session, step: Step) {
   return events
 }
 
-/** Whatever has happened: the state can be written down and comes back the same, and secrets stay out of the other copy. */
+/**
+ * Whatever has happened: the state can be written down and comes back the same, and secrets stay out of the
+ * other copy.
+ */
 function expectSound(session: Session): void {
   const state = session.inspect('with secrets')
   const bytes = encode(SessionState, state)

@@ -207,8 +207,9 @@ export class Http2Speaker implements Speaker {
 }
 
 /**
- * A connection whose client and whose server change their owners again and again: everything is real but sockets and processes. At random
- * bytes are on their way for longer or shorter, are cut, and wait in the kernel; functions take their time; moves are accepted or refused.
+ * A connection whose client and whose server change their owners again and again: everything is real but
+ * sockets and processes. At random bytes are on their way for longer or shorter, are cut, and wait in the
+ * kernel; functions take their time; moves are accepted or refused.
  */
 export class Journey {
   /** Moves of the server's side; the client's come on top. */
@@ -254,7 +255,10 @@ export class Journey {
     this.#connection.start()
   }
 
-  /** Asks for so many things, some of them at once, and closes. @throws Error if something that has to come does not come */
+  /**
+   * Asks for so many things, some of them at once, and closes. @throws Error if something that has to come
+   * does not come
+   */
   async travel(requests: number): Promise<void> {
     const random = this.#random
     const { asked } = this.#speaker

@@ -15,8 +15,8 @@ import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step 
  */
 
 /**
- * One byte index in so many is tried, within a provider and between two, and within one all around the records' ends; 1 tries every one. The test
- * that moves to and fro stops at every byte in any case.
+ * One byte index in so many is tried, within a provider and between two, and within one all around the
+ * records' ends; 1 tries every one. The test that moves to and fro stops at every byte in any case.
  */
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const STRIDE = { within: EVERY_BYTE ? 1 : 25, between: EVERY_BYTE ? 1 : 121 }
@@ -80,7 +80,8 @@ function moved(session: Session): SessionState {
 }
 
 /**
- * Walks through a conversation byte by byte. At each place that is tried, a copy goes on in the other provider, to the end.
+ * Walks through a conversation byte by byte. At each place that is tried, a copy goes on in the other
+ * provider, to the end.
  * @returns how many copies were tried
  */
 function moveEverywhere(

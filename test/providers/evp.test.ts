@@ -8,7 +8,8 @@ import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { concat } from '../../src/wire/index.ts'
 import { evp, scripted } from './providers.ts'
 
-// What every provider must do is in the other files here; this is what only `evp` has: contexts, and memory that is not its own.
+// What every provider must do is in the other files here; this is what only `evp` has: contexts, and memory
+// that is not its own.
 const probed = evp
 if (probed.available) describe('evp', () => cases(probed.provider))
 else test.skip(`evp: ${probed.reason}`)

@@ -113,7 +113,8 @@ describe.each(providers)('$name', provider => {
       fc.assert(
         fc.property(share, bytes => {
           const secret = group.complete(own.privateKey, bytes)
-          // a random point is on no NIST curve, and every string of bytes is an x-coordinate for X25519 and X448
+          // a random point is on no NIST curve, and every string of bytes is an x-coordinate for X25519 and
+          // X448
           if (!group.name.startsWith('x')) expect(secret).toBeUndefined()
           expect(a.complete(own.privateKey, bytes)).toEqual(b.complete(own.privateKey, bytes))
         }),

@@ -24,7 +24,10 @@ export interface KeyPair {
   readonly publicKey: Uint8Array
 }
 
-/** Makes a key pair. RSA by its modulus in bits: `rsa2048`; `rsaPss2048sha256` is for one scheme, `rsaPss2048` for any. */
+/**
+ * Makes a key pair. RSA by its modulus in bits: `rsa2048`; `rsaPss2048sha256` is for one scheme, `rsaPss2048`
+ * for any.
+ */
 export function keyPair(
   kind:
     | 'p256'

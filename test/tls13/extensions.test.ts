@@ -10,7 +10,10 @@ import {
 } from '../../src/tls13/extensions.ts'
 import { EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
 
-/** The table of RFC 8446, Section 4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA has them. */
+/**
+ * The table of RFC 8446, Section 4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA
+ * has them.
+ */
 const TABLE: Readonly<Record<string, readonly [number, string]>> = {
   server_name: [0, 'CH, EE'],
   max_fragment_length: [1, 'CH, EE'],

@@ -14,7 +14,10 @@ import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
 import { seeded } from '../lib/random.ts'
 import { providers } from '../providers/providers.ts'
 
-/** The arrows of RFC 8446, Section 7.1, and the one of RFC 9258, Section 5.2: label → secret it comes from, and the last message that goes in. */
+/**
+ * The arrows of RFC 8446, Section 7.1, and the one of RFC 9258, Section 5.2: label → secret it comes from,
+ * and the last message that goes in.
+ */
 const ARROWS: Readonly<Record<string, readonly [string, string]>> = {
   'ext binder': ['early_secret', 'nothing'],
   'res binder': ['early_secret', 'nothing'],

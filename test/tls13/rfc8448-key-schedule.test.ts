@@ -30,7 +30,8 @@ const ROWS = Object.entries(KEY_SCHEDULE) as [DerivedSecretName, DerivedSecret][
 describe.each(providers)('$name', provider => {
   test.each(traces)('RFC 8448, Section $section: $title', one => {
     const checked = checkTrace(one, provider)
-    // each of these traces derives at least the ladder of Section 7.1 and the keys of both sides for both epochs
+    // each of these traces derives at least the ladder of Section 7.1 and the keys of both sides for both
+    // epochs
     expect(EVERY_HANDSHAKE.filter(name => !checked.rows.includes(name))).toEqual([])
     expect(checked.steps).toBe(one.steps.filter(step => step.fields.length > 0 && isDerivation(step)).length)
   })
@@ -87,7 +88,10 @@ function isDerivation({ action }: Step): boolean {
   return /^(extract|derive|calculate|generate)/.test(action)
 }
 
-/** Recomputes each derivation of a trace from the trace's messages and private inputs, and compares with what it prints. */
+/**
+ * Recomputes each derivation of a trace from the trace's messages and private inputs, and compares with what
+ * it prints.
+ */
 function checkTrace(one: Trace, provider: CryptoProvider): { rows: DerivedSecretName[]; steps: number } {
   const suite = suiteOf(provider, chosenSuite(one))
   const { hash } = suite

@@ -48,7 +48,10 @@ interface ProtectedRecord {
 
 const TYPES: Readonly<Record<string, number>> = { alert: 21, handshake: 22, application_data: 23 }
 
-/** The protected records of an actor. The first handshake record is the flight; before it stands early data, if any. */
+/**
+ * The protected records of an actor. The first handshake record is the flight; before it stands early data,
+ * if any.
+ */
 function protectedRecords(one: Trace, actor: Actor): ProtectedRecord[] {
   const early = steps(one, actor, 'construct an EndOfEarlyData').length > 0
   let epoch: Epoch = early ? 'e' : 'hs'

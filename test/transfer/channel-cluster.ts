@@ -98,7 +98,10 @@ export class Cluster {
     return this.channel.send(to, bytes, descriptors)
   }
 
-  /** The first message, of those that came and those to come, that matches. What a child found wrong is thrown. */
+  /**
+   * The first message, of those that came and those to come, that matches. What a child found wrong is
+   * thrown.
+   */
   told(matches: (told: Told) => boolean): Promise<Told> {
     const at = this.#told.findIndex(told => 'wrong' in told || matches(told))
     if (at >= 0) {

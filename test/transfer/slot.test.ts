@@ -179,7 +179,8 @@ describe.runIf(native.available)('a file of slots', () => {
     const made = file()
     made.writeCheckpoint(0, 1, checkpoint(1))
     made.writeCheckpoint(0, 2, checkpoint(2))
-    // The half of a third one, over the first: the areas lie behind one page of headers, that of odd numbers second.
+    // The half of a third one, over the first: the areas lie behind one page of headers, that of odd numbers
+    // second.
     const into = new Uint8Array(AREA_LENGTH)
     const length = frame(3, encode(SlotCheckpoint, checkpoint(3)), into)!
     for (const written of [1, 12, 100, length - 1]) {

@@ -38,7 +38,10 @@ afterEach(() => {
   process.off('uncaughtException', onEscape)
 })
 
-/** Tries every place of a conversation. @param suffer has it, with what throws armed; gives what must be true afterwards */
+/**
+ * Tries every place of a conversation. @param suffer has it, with what throws armed; gives what must be true
+ * afterwards
+ */
 async function everywhere(suffer: () => Promise<boolean>): Promise<void> {
   faults.arm(0)
   expect(await suffer()).toBe(true)

@@ -1,7 +1,10 @@
 import type { RawHandler } from '../../../src/containers/handler.ts'
 import { PID_FIELD } from '../keep-alive.ts'
 
-/** Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: who comes after it answers. */
+/**
+ * Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: who comes after
+ * it answers.
+ */
 const crashing: RawHandler = {
   handle({ target }) {
     if (target === `/crash/${process.pid}`) process.kill(process.pid, 'SIGKILL')

@@ -6,7 +6,9 @@ export interface Heard {
   readonly server: SessionEvent[]
 }
 
-/** Carries the output of each session to the other until neither has anything to say: the network, in memory. */
+/**
+ * Carries the output of each session to the other until neither has anything to say: the network, in memory.
+ */
 export function exchange(client: Session, server: Session): Heard {
   const heard: Heard = { client: [], server: [] }
   for (;;) {

@@ -4,7 +4,10 @@ import { decodeHandshake, wholeHandshake } from '../../tls13/messages.ts'
 import { readRecord } from '../../tls13/record.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
 
-/** Reads along in what a server says in clear, for what a session does not keep: the group. Never throws: the session judges. */
+/**
+ * Reads along in what a server says in clear, for what a session does not keep: the group. Never throws: the
+ * session judges.
+ */
 export class HelloReader {
   /** Undefined until it is known, and for a handshake that exchanges no key. */
   group: string | undefined

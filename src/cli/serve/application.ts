@@ -1,7 +1,10 @@
 import type { HttpHandlers, HttpRequest, HttpResponse } from '../../http/serving.ts'
 import { BYTES, PATTERN, PIECE, pageFor } from './pages.ts'
 
-/** What `hotpotato serve` answers, whichever version of HTTP it is asked by. @param handshake what `GET /tls` tells */
+/**
+ * What `hotpotato serve` answers, whichever version of HTTP it is asked by. @param handshake what `GET /tls`
+ * tells
+ */
 export function application(handshake: object): HttpHandlers {
   return {
     request(request, response) {

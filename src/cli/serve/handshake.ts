@@ -4,7 +4,10 @@ import { extensionTypes, readExtensions } from '../../tls13/extensions.ts'
 import type { TlsDuplex } from '../../tls13/io/duplex.ts'
 import type { HandshakeMessage } from '../../tls13/messages.ts'
 
-/** What a server says in its handshake, noted as it goes out: a session forgets what it does not need any more. */
+/**
+ * What a server says in its handshake, noted as it goes out: a session forgets what it does not need any
+ * more.
+ */
 export class Handshake {
   #group: string | undefined
   #scheme: string | undefined

@@ -11,7 +11,9 @@ export type Page =
 
 /** The most that `/bytes/N` gives: a terabyte. */
 const MOST = 2 ** 40
-/** Methods that do nothing that a second time would change (RFC 9110, Section 9.2.1): those may come early. */
+/**
+ * Methods that do nothing that a second time would change (RFC 9110, Section 9.2.1): those may come early.
+ */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** Bytes of {@link PATTERN}. */
@@ -22,7 +24,8 @@ export const PATTERN: Uint8Array = Uint8Array.from({ length: PIECE }, (_, index)
 export const BYTES: Field = ['content-type', 'application/octet-stream']
 
 /**
- * @param path without a query @param early whether it came as early data: what is not safe is refused then (RFC 8470)
+ * @param path without a query @param early whether it came as early data: what is not safe is refused then
+ * (RFC 8470)
  * @param handshake what `GET /tls` tells
  */
 export function pageFor(method: string, path: string, early: boolean, handshake: object): Page {

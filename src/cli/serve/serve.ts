@@ -36,7 +36,10 @@ const LIMITS = {
   http1: { ...DEFAULT_LIMITS, bodyBytes: Number.MAX_SAFE_INTEGER, requests: Number.MAX_SAFE_INTEGER },
 }
 
-/** `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError, CommandError */
+/**
+ * `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError,
+ * CommandError
+ */
 export async function serve(args: readonly string[]): Promise<void> {
   const { values, positionals } = readFlags('serve', SERVE_FLAGS, args, process.env)
   if (values.help) return say(USAGE + flagLines(SERVE_FLAGS))

@@ -32,7 +32,10 @@ export interface Client {
   close(): void
 }
 
-/** A client over Node's own `http`, `https` or `http2`: none of our code, so that our servers are tried by somebody else. */
+/**
+ * A client over Node's own `http`, `https` or `http2`: none of our code, so that our servers are tried by
+ * somebody else.
+ */
 export function openClient(order: Order): Client {
   return order.http === '2' ? new Http2Client(order) : new Http1Client(order)
 }
@@ -42,7 +45,10 @@ class TimeoutError extends Error {
   readonly code = 'timeout'
 }
 
-/** What kind of error it is: a code of Node's or OpenSSL's, of what lies beneath if there is such, or `timeout`. */
+/**
+ * What kind of error it is: a code of Node's or OpenSSL's, of what lies beneath if there is such, or
+ * `timeout`.
+ */
 export function kindOf(error: unknown): string {
   const { code, message, cause } = error as {
     readonly code?: unknown

@@ -7,9 +7,10 @@ export interface FetchApplication {
 }
 
 /**
- * Runs an application that has `fetch` at the root of its function. Such an application is a function as it is (`export default app`) as long
- * as a host name chooses it. Where a path does (`/NAME/…`), its routes would have to begin with that; with `export default fromFetch(app)`
- * it sees the rest of the path, as `ctx.functionPath` says it.
+ * Runs an application that has `fetch` at the root of its function. Such an application is a function as it
+ * is (`export default app`) as long as a host name chooses it. Where a path does (`/NAME/…`), its routes
+ * would have to begin with that; with `export default fromFetch(app)` it sees the rest of the path, as
+ * `ctx.functionPath` says it.
  */
 export function fromFetch(app: FetchApplication): FetchHandler {
   if (typeof app?.fetch !== 'function')

@@ -7,7 +7,10 @@ const BUFFER = 65_536
 
 type Head = Extract<H1ClientEvent, { type: 'response' }>
 
-/** Makes a Response of the bytes that an application writes: whole if it writes all of them at once, otherwise as a stream. */
+/**
+ * Makes a Response of the bytes that an application writes: whole if it writes all of them at once, otherwise
+ * as a stream.
+ */
 export class NodeAnswer implements WireReader {
   readonly response: Promise<Response>
   readonly #wire: Wire

@@ -6,7 +6,10 @@ import type { Context, FetchHandler } from '../handler.ts'
 import { NodeAnswer } from './node-answer.ts'
 import { Wire } from './wire.ts'
 
-/** An application written for `node:http`: Express's `app`, a Fastify instance, an `http.Server`, or any `(req, res) => …`. */
+/**
+ * An application written for `node:http`: Express's `app`, a Fastify instance, an `http.Server`, or any
+ * `(req, res) => …`.
+ */
 export type NodeApplication = NodeListener | Server | FastifyLike
 
 /** What the listener of a `node:http` server looks like. */
@@ -21,22 +24,26 @@ export interface FastifyLike {
 
 export interface NodeOptions {
   /**
-   * What the application sees as `req.url` where a path named the function: the rest of it (`strip`, unless told) or all of it (`keep`).
-   * `req.originalUrl` is all of it in any case.
+   * What the application sees as `req.url` where a path named the function: the rest of it (`strip`, unless
+   * told) or all of it (`keep`). `req.originalUrl` is all of it in any case.
    */
   readonly mount?: 'strip' | 'keep'
 }
 
 /**
- * Runs an application that people have as a function: `export default fromNode(app)`. Each request goes over a wire of its own, in memory, into a
- * `node:http` server that listens nowhere. Four things that such a server does not do by itself (or does otherwise) are set right:
+ * Runs an application that people have as a function: `export default fromNode(app)`. Each request goes over
+ * a wire of its own, in memory, into a `node:http` server that listens nowhere. Four things that such a
+ * server does not do by itself (or does otherwise) are set right:
  *
- * - it would check the timeouts of heads and requests only if it listened: heads come whole here, and a wire ends with its call's `signal`;
- * - it would know idle timeouts only if the stream had `setTimeout`: a {@link Wire} has it, so `req.setTimeout` and `res.setTimeout` work;
+ * - it would check the timeouts of heads and requests only if it listened: heads come whole here, and a wire
+ *   ends with its call's `signal`;
+ * - it would know idle timeouts only if the stream had `setTimeout`: a {@link Wire} has it, so
+ *   `req.setTimeout` and `res.setTimeout` work;
  * - it would keep a connection a second longer than it was told: a wire is used once;
  * - `remoteAddress`, `encrypted` and the like would be undefined: a wire says what is known of the client.
  *
- * Content streams in both directions with backpressure. Upgrades, and so WebSockets, are not for functions of this kind.
+ * Content streams in both directions with backpressure. Upgrades, and so WebSockets, are not for functions of
+ * this kind.
  */
 export function fromNode(app: NodeApplication, options: NodeOptions = {}): FetchHandler {
   let listener: Promise<NodeListener> | undefined

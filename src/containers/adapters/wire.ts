@@ -11,8 +11,8 @@ export interface WireReader {
 }
 
 /**
- * The application's end of a connection that exists in memory, as much like a `net.Socket` as applications ask: addresses, timeouts, and
- * the methods that tune a socket and have nothing to do here.
+ * The application's end of a connection that exists in memory, as much like a `net.Socket` as applications
+ * ask: addresses, timeouts, and the methods that tune a socket and have nothing to do here.
  */
 export class Wire extends Duplex {
   readonly listener: NodeListener

@@ -1,7 +1,9 @@
 import type { Context, FetchHandler } from '../handler.ts'
 import { methodNotAllowed, text } from './lib/answers.ts'
 
-/** Gives back what it gets: a body as it is, while it is still coming in; without one, the request as text. */
+/**
+ * Gives back what it gets: a body as it is, while it is still coming in; without one, the request as text.
+ */
 const echo: FetchHandler = {
   fetch(request, _env, context) {
     switch (request.method) {

@@ -37,7 +37,10 @@ export interface CallOwner {
   ended(streamId: number): void
 }
 
-/** A request on one stream that was accepted: content goes in as the function takes it, the response goes out as windows allow. */
+/**
+ * A request on one stream that was accepted: content goes in as the function takes it, the response goes out
+ * as windows allow.
+ */
 export class Call implements ResponseSink {
   readonly #owner: CallOwner
   readonly #streamId: number
@@ -77,7 +80,10 @@ export class Call implements ResponseSink {
     return this.#exchange.bodyEnded
   }
 
-  /** Bytes of content that go back when the function has not begun; undefined if it has, or if nobody waits for it. */
+  /**
+   * Bytes of content that go back when the function has not begun; undefined if it has, or if nobody waits
+   * for it.
+   */
   get portable(): number | undefined {
     const { started, bodyEnded, held } = this.#exchange
     return started || bodyEnded || this.#over ? undefined : held
@@ -278,7 +284,9 @@ export class Call implements ResponseSink {
   }
 }
 
-/** Content-Length as HTTP/1.1 would have it: not with 204, which never has content (RFC 9110, Section 8.6). */
+/**
+ * Content-Length as HTTP/1.1 would have it: not with 204, which never has content (RFC 9110, Section 8.6).
+ */
 export function lengthField(status: number, length: number | undefined): readonly Field[] {
   return length === undefined || status === 204 ? [] : [['content-length', String(length)]]
 }

@@ -70,7 +70,9 @@ export class Calls {
     this.#calls.delete(streamId)
   }
 
-  /** Gives all requests back to the connection as they were before they were accepted; see {@link portable}. */
+  /**
+   * Gives all requests back to the connection as they were before they were accepted; see {@link portable}.
+   */
   withdraw(http: H2Server, rates: Rates, waiting: { has(streamId: number): boolean }): void {
     rates.retain(waiting)
     for (const [streamId, call] of this.#calls) {

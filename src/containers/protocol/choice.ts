@@ -10,8 +10,8 @@ import { WebSocket } from './web-socket.ts'
 export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
 
 /**
- * The protocol as an envelope brought it. What has not spoken yet is HTTP/1.1 until ALPN has chosen, see {@link chosen}; without TLS the
- * client's first bytes choose.
+ * The protocol as an envelope brought it. What has not spoken yet is HTTP/1.1 until ALPN has chosen, see
+ * {@link chosen}; without TLS the client's first bytes choose.
  * @param secured whether there is TLS below
  * @param refusal the request that waits is answered with it
  */
@@ -37,7 +37,9 @@ export function chosen(owner: ProtocolOwner, current: Protocol, alpn: string | u
 
 const PREFACE = utf8(CLIENT_PREFACE)
 
-/** Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3). */
+/**
+ * Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3).
+ */
 function isPreface(bytes: Uint8Array): boolean {
   return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)
 }

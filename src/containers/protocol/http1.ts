@@ -13,7 +13,10 @@ import { unavailable } from '../unavailable.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { WebSocket } from './web-socket.ts'
 
-/** HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is looked at. */
+/**
+ * HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is
+ * looked at.
+ */
 export class Http1 implements Protocol, ResponderOwner {
   readonly #owner: ProtocolOwner
   readonly #http: H1Server
@@ -134,7 +137,10 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#owner.destroy(new Error('the client closed in the middle of its request'))
   }
 
-  /** There is nothing to hold back: the next request is looked at only when the connection has had its chance to leave. */
+  /**
+   * There is nothing to hold back: the next request is looked at only when the connection has had its chance
+   * to leave.
+   */
   hold(): undefined {}
 
   unhold(): void {}
@@ -158,7 +164,8 @@ export class Http1 implements Protocol, ResponderOwner {
     else if (timer === 'headers') this.#responder.refuse(problem(closing(what)))
     else {
       this.#exchange?.cancel(new Error(what.detail))
-      // A function that is at work still, or a client that may go on after all, has nothing to do with what comes next.
+      // A function that is at work still, or a client that may go on after all, has nothing to do with what
+      // comes next.
       if (this.#http.answerable) this.#responder.reply(problem(closing(what)))
       else this.brokeOff()
     }
@@ -263,7 +270,10 @@ export class Http1 implements Protocol, ResponderOwner {
     if (expectsContinue) out.send([this.#http.continue()])
   }
 
-  /** Follows the request that waits for a container of another function, if there is one now. @returns whether more can be done here */
+  /**
+   * Follows the request that waits for a container of another function, if there is one now. @returns whether
+   * more can be done here
+   */
   #goesAfterAll(functionName: string): boolean {
     if (!this.#owner.move(functionName)) this.#owner.patience.wait('container')
     return this.#keep()

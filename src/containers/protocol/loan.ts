@@ -10,7 +10,10 @@ import { timeoutProblem } from '../timeout.ts'
 import { misdirected, unavailable } from '../unavailable.ts'
 import { type CallOwner, lengthField, withLength } from './call.ts'
 
-/** A request on one stream that is lent: it is gathered here, served by a container of its function, and answered here. */
+/**
+ * A request on one stream that is lent: it is gathered here, served by a container of its function, and
+ * answered here.
+ */
 export class Loan {
   readonly #owner: CallOwner
   readonly #host: ConnectionHost

@@ -9,23 +9,39 @@ import type { Patience } from '../patience.ts'
 import type { Timeout } from '../timeout.ts'
 
 /**
- * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its responses become
- * plaintext again. A request for another function is left as it came, so that whoever gets the connection finds it.
+ * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its
+ * responses become plaintext again. A request for another function is left as it came, so that whoever gets
+ * the connection finds it.
  */
 export interface Protocol {
-  /** Plaintext from the client, in any pieces. It is borrowed until {@link step} has said false or this is called again. */
+  /**
+   * Plaintext from the client, in any pieces. It is borrowed until {@link step} has said false or this is
+   * called again.
+   */
   receive(bytes: Uint8Array): void
-  /** Does one thing with what was received. @returns false if the next takes more bytes, a function, or another container */
+  /**
+   * Does one thing with what was received. @returns false if the next takes more bytes, a function, or
+   * another container
+   */
   step(): boolean
-  /** Nothing more can be done for now, and the connection stays: functions begin on what is there, and all output goes out. */
+  /**
+   * Nothing more can be done for now, and the connection stays: functions begin on what is there, and all
+   * output goes out.
+   */
   settle(): void
   /** Gives the way out what waits for it; also before a move. */
   flush(): void
   /** Whether more may be decrypted: what lies behind a request that cannot be served yet stays sealed. */
   readonly wantsInput: boolean
-  /** Bytes that are kept because of the client: received and not taken by a function, and output that waits in the protocol. */
+  /**
+   * Bytes that are kept because of the client: received and not taken by a function, and output that waits in
+   * the protocol.
+   */
   readonly held: number
-  /** Gives up requests for what they hold: those whose responses have not begun are answered with `what`, the others break off. */
+  /**
+   * Gives up requests for what they hold: those whose responses have not begun are answered with `what`, the
+   * others break off.
+   */
   shed(what: Problem): void
   /** Bytes received and not yet taken. */
   readonly buffered: number
@@ -33,15 +49,24 @@ export interface Protocol {
   readonly quiet: boolean
   /** A whole request is with a function, which takes the time that it takes. */
   readonly calling: boolean
-  /** Nothing is being served but requests that no function has begun with: {@link withdraw} makes it {@link quiet}. */
+  /**
+   * Nothing is being served but requests that no function has begun with: {@link withdraw} makes it {@link
+   * quiet}.
+   */
   readonly portable: boolean
   /** Takes back what was accepted and no function has begun with; to be followed by {@link export}. */
   withdraw(): void
-  /** Somebody else than an idle client is waited for, or a client that has begun to say something: other timers than `keep-alive` see to that. */
+  /**
+   * Somebody else than an idle client is waited for, or a client that has begun to say something: other
+   * timers than `keep-alive` see to that.
+   */
   readonly watched: boolean
   /** Requests that have been accepted on this connection, wherever it was. */
   readonly requests: number
-  /** The client sends no more, and all that it sent has been looked at. Called again after each {@link settle}. */
+  /**
+   * The client sends no more, and all that it sent has been looked at. Called again after each {@link
+   * settle}.
+   */
   inputEnded(): void
   /**
    * Accepts no more requests: those that come are for whoever gets the connection next.
@@ -59,7 +84,10 @@ export interface Protocol {
   cancel(reason: Error): void
   /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
   expired(timer: Timeout): void
-  /** A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as `steadyNow()` */
+  /**
+   * A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as
+   * `steadyNow()`
+   */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
   left?(): void
@@ -85,7 +113,10 @@ export interface ProtocolOwner {
   info(requestIndex: number): ConnectionInfo
   /** Something that {@link Protocol.step} waited for may have come. */
   pump(): void
-  /** To be asked before each {@link Protocol.step}: whether the connection may do more in this turn of the event loop. */
+  /**
+   * To be asked before each {@link Protocol.step}: whether the connection may do more in this turn of the
+   * event loop.
+   */
   goesOn(): boolean
   /** What is waited for on the connection goes along when it moves. */
   readonly patience: Patience
@@ -94,14 +125,17 @@ export interface ProtocolOwner {
   /** A response has been given out whole. */
   responded(): void
   /**
-   * Why a request of that method for that function is not begun, although it could be: the container that had it before may have begun it.
-   * To be asked before the request is accepted.
+   * Why a request of that method for that function is not begun, although it could be: the container that had
+   * it before may have begun it. To be asked before the request is accepted.
    * @param alone no other request that waits can have been begun
    */
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined
   /** Another protocol is spoken from here on. */
   become(protocol: Protocol): void
-  /** Offers the connection to a container of that function. @returns false if there is none: nothing has happened */
+  /**
+   * Offers the connection to a container of that function. @returns false if there is none: nothing has
+   * happened
+   */
   move(functionName: string): boolean
   /** Ends the connection in order, with close_notify. */
   goodbye(): void

@@ -7,7 +7,9 @@ const SPARED = 16_384
 /** Bytes that the connection may go on holding then; with more it ends. */
 const RESIDUE = 65_536
 
-/** The streams of a connection: those that are served, and those whose requests no function has been given. */
+/**
+ * The streams of a connection: those that are served, and those whose requests no function has been given.
+ */
 export interface Streams {
   readonly http: H2Server
   readonly calls: Calls

@@ -31,7 +31,10 @@ export interface SocketOpening {
   readonly state?: Uint8Array | undefined
 }
 
-/** One WebSocket and the function that it is with: bytes in, messages to the function one after the other, its messages out. */
+/**
+ * One WebSocket and the function that it is with: bytes in, messages to the function one after the other, its
+ * messages out.
+ */
 export class SocketCall {
   readonly core: WebSocketServer
   readonly #owner: SocketOwner
@@ -74,7 +77,10 @@ export class SocketCall {
     return !this.#working && !this.#told && !this.core.closing && this.freezes
   }
 
-  /** Gives the function what comes next. @returns false if that takes more bytes, the function, or a client that reads */
+  /**
+   * Gives the function what comes next. @returns false if that takes more bytes, the function, or a client
+   * that reads
+   */
   step(): boolean {
     this.#begin()
     if (this.#working || this.full) return false
@@ -84,7 +90,10 @@ export class SocketCall {
     return event !== undefined
   }
 
-  /** What the function freezes, as JSON; undefined if it has nothing to say. @throws TypeError, RangeError if that cannot be carried */
+  /**
+   * What the function freezes, as JSON; undefined if it has nothing to say. @throws TypeError, RangeError if
+   * that cannot be carried
+   */
   freeze(): Uint8Array | undefined {
     if (this.#handlers === undefined) return this.#opening.state
     const text: string | undefined = JSON.stringify(this.#handlers.freeze?.())

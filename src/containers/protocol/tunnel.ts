@@ -9,7 +9,10 @@ import { SocketCall, type SocketOpening } from './socket-call.ts'
 /** Bytes that wait for the function, beyond which the client gets no more window. */
 const HIGH_WATER = 65_536
 
-/** A WebSocket on one stream of HTTP/2 (RFC 8441). It does not move: as long as it is open, the connection counts as busy. */
+/**
+ * A WebSocket on one stream of HTTP/2 (RFC 8441). It does not move: as long as it is open, the connection
+ * counts as busy.
+ */
 export class Tunnel {
   readonly #owner: CallOwner
   readonly #streamId: number

@@ -3,7 +3,10 @@ import type { RequestHead } from '../../http/message.ts'
 import type { AnnouncedRequest } from './call.ts'
 import type { ProtocolOwner } from './protocol.ts'
 
-/** A request that has not been accepted: for another function, or held back because the connection is about to leave. */
+/**
+ * A request that has not been accepted: for another function, or held back because the connection is about to
+ * leave.
+ */
 export interface Waiting {
   readonly request: AnnouncedRequest
   readonly head: RequestHead
@@ -23,8 +26,9 @@ export class WaitingRequests extends Map<number, Waiting> {
   }
 
   /**
-   * Takes some of them out, one by one, each to be dealt with before the next. An answer that is there at once brings us here again
-   * from within: that may have dealt with others of them, or moved the connection with all that wait.
+   * Takes some of them out, one by one, each to be dealt with before the next. An answer that is there at
+   * once brings us here again from within: that may have dealt with others of them, or moved the connection
+   * with all that wait.
    */
   *take(some: readonly Waiting[], owner: Pick<ProtocolOwner, 'open'>): Generator<Waiting> {
     for (const one of some) if (owner.open && this.delete(one.request.streamId)) yield one

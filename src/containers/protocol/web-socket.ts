@@ -8,7 +8,10 @@ import { SocketCall } from './socket-call.ts'
 
 type State = Extract<ApplicationState, { protocol: 'websocket' }>
 
-/** A WebSocket on a connection of its own, which HTTP/1.1 has given up (RFC 6455). It moves between messages, if its function freezes. */
+/**
+ * A WebSocket on a connection of its own, which HTTP/1.1 has given up (RFC 6455). It moves between messages,
+ * if its function freezes.
+ */
 export class WebSocket implements Protocol {
   readonly requests: number
   readonly #owner: ProtocolOwner

@@ -21,8 +21,8 @@ const EXTENSION =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/
 
 /**
- * Finds the content in a message's bytes (RFC 9112, Sections 6.2 and 7.1). It takes the framing off the front of the
- * queue and says how much content comes next; the caller takes that, or throws it away.
+ * Finds the content in a message's bytes (RFC 9112, Sections 6.2 and 7.1). It takes the framing off the front
+ * of the queue and says how much content comes next; the caller takes that, or throws it away.
  */
 export class BodyReader {
   readonly #limits: H1Limits
@@ -67,7 +67,8 @@ export class BodyReader {
   }
 
   /**
-   * Takes framing off the front of the queue. The caller must take or skip what it returns before it calls again.
+   * Takes framing off the front of the queue. The caller must take or skip what it returns before it calls
+   * again.
    * @returns how many bytes of content are at the front; 0 if more bytes are needed, or it is done
    * @throws H1Error 400 for bad framing, 413 for too much content, 431 for too many trailers
    */
@@ -86,7 +87,8 @@ export class BodyReader {
   }
 
   /**
-   * Takes what {@link advance} has found, and of small chunks those that follow: whoever gets them pays for each piece.
+   * Takes what {@link advance} has found, and of small chunks those that follow: whoever gets them pays for
+   * each piece.
    * @param count bytes at the front of the queue
    */
   take(queue: ByteQueue, count: number): Uint8Array {

@@ -1,8 +1,9 @@
 import { EMPTY } from '../../wire/index.ts'
 
 /**
- * Bytes that were received and not yet read. It borrows the last piece it was given instead of copying it, until
- * {@link ByteQueue.settle} copies what is left: most messages are read whole out of the piece they came in.
+ * Bytes that were received and not yet read. It borrows the last piece it was given instead of copying it,
+ * until {@link ByteQueue.settle} copies what is left: most messages are read whole out of the piece they came
+ * in.
  */
 export class ByteQueue {
   /** The memory; what is queued lies from `start` to before `end`. */

@@ -14,9 +14,10 @@ export interface OutgoingRequest {
   readonly method: string
   readonly target: string
   /**
-   * Host must be among them, but for HTTP/1.0. Content-Length is added where there is content, or where its absence would be odd;
-   * with `Transfer-Encoding: chunked`, and with a Content-Length and no content here, the content follows by {@link H1Client.chunk} or as
-   * it is. Connection and Upgrade together ask for another protocol.
+   * Host must be among them, but for HTTP/1.0. Content-Length is added where there is content, or where its
+   * absence would be odd; with `Transfer-Encoding: chunked`, and with a Content-Length and no content here,
+   * the content follows by {@link H1Client.chunk} or as it is. Connection and Upgrade together ask for
+   * another protocol.
    */
   readonly headers: readonly Field[]
   /** HTTP/1.1 unless told otherwise. */
@@ -41,8 +42,8 @@ export type H1ClientEvent =
   /** The response has been read whole. */
   | { readonly type: 'end'; readonly trailers: readonly Field[] }
   /**
-   * The connection is HTTP no more: 101 granted what a request asked for, or CONNECT has been answered with 2xx. `rest` is what has
-   * come behind the head.
+   * The connection is HTTP no more: 101 granted what a request asked for, or CONNECT has been answered with
+   * 2xx. `rest` is what has come behind the head.
    */
   | {
       readonly type: 'upgrade'
@@ -66,7 +67,10 @@ interface Pending {
 /** Methods whose requests say that they have no content, rather than nothing (RFC 9110, Section 8.6). */
 const WITH_CONTENT = new Set(['POST', 'PUT', 'PATCH'])
 
-/** The client's side of an HTTP/1.0 or 1.1 connection (RFC 9112): writes requests, also pipelined, and reads their responses. */
+/**
+ * The client's side of an HTTP/1.0 or 1.1 connection (RFC 9112): writes requests, also pipelined, and reads
+ * their responses.
+ */
 export class H1Client {
   readonly #limits: H1Limits
   readonly #queue = new ByteQueue()
@@ -112,7 +116,8 @@ export class H1Client {
   }
 
   /**
-   * A chunk of a request's content that was announced as `Transfer-Encoding: chunked`; no bytes: the last chunk.
+   * A chunk of a request's content that was announced as `Transfer-Encoding: chunked`; no bytes: the last
+   * chunk.
    * @param trailers behind the last chunk. @throws TypeError for trailers that must not be sent
    */
   static chunk(data: Uint8Array, trailers: readonly Field[] = []): Uint8Array {
@@ -187,7 +192,8 @@ export class H1Client {
       events.push({ type: 'interim', status, headers })
       return true
     }
-    // RFC 9112, Section 6.3: what follows the head of a 2xx response to CONNECT is a tunnel, whatever its fields say.
+    // RFC 9112, Section 6.3: what follows the head of a 2xx response to CONNECT is a tunnel, whatever its
+    // fields say.
     const { method } = pending
     if (method === 'CONNECT' && status < 300) return this.#upgrade(status, headers, events)
     const framing = readFraming(version, headers)
@@ -226,7 +232,10 @@ export class H1Client {
   }
 }
 
-/** What the fields of a request say about its framing. @throws TypeError if they contradict each other or the content */
+/**
+ * What the fields of a request say about its framing. @throws TypeError if they contradict each other or the
+ * content
+ */
 function outgoingFraming(version: '1.0' | '1.1', headers: readonly Field[], length: number): Framing {
   try {
     const framing = readFraming(version, headers)

@@ -19,9 +19,10 @@ export interface Framing {
 }
 
 /**
- * Reads the fields that decide where a message ends. Two readings of one message would be a smuggling hole, so what is
- * in doubt is refused.
- * @throws H1Error 400 for contradictions and bad values, 413 for a length beyond 2^53 - 1, 501 for a transfer coding other than chunked
+ * Reads the fields that decide where a message ends. Two readings of one message would be a smuggling hole,
+ * so what is in doubt is refused.
+ * @throws H1Error 400 for contradictions and bad values, 413 for a length beyond 2^53 - 1, 501 for a transfer
+ * coding other than chunked
  */
 export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): Framing {
   const framing: Framing = {

@@ -1,6 +1,9 @@
 /** How much one peer may ask of one connection. */
 export interface H1Limits {
-  /** Bytes of a head from the first of its start line to its empty line; also of trailers, and of chunk extensions in one message. */
+  /**
+   * Bytes of a head from the first of its start line to its empty line; also of trailers, and of chunk
+   * extensions in one message.
+   */
   readonly headBytes: number
   /** Field lines in a head; also in trailers. */
   readonly headerFields: number

@@ -13,7 +13,10 @@ export interface IncomingRequest {
   readonly bodyLength: number | undefined
   /** The client waits for 100 (Continue) before it sends its content (RFC 9110, Section 10.1.1). */
   readonly expectsContinue: boolean
-  /** What the client would rather speak on this connection (RFC 9110, Section 7.8), as `websocket`; undefined if nothing. */
+  /**
+   * What the client would rather speak on this connection (RFC 9110, Section 7.8), as `websocket`; undefined
+   * if nothing.
+   */
   readonly upgrade: string | undefined
   /** The client lets the connection be used again (RFC 9112, Section 9.3). */
   readonly persistent: boolean

@@ -32,9 +32,10 @@ export interface SerialisedHead {
 }
 
 /**
- * Writes a response's head (RFC 9112, Sections 4, 6 and 9). Date, Content-Length, Transfer-Encoding and Connection are
- * ours; Keep-Alive, Proxy-Connection and Upgrade of the function are left out (but Upgrade stays with 426), Trailer stays where there
- * are chunks, its `Connection: close` is followed, its Date is kept, and its Content-Length is used where the length is not known.
+ * Writes a response's head (RFC 9112, Sections 4, 6 and 9). Date, Content-Length, Transfer-Encoding and
+ * Connection are ours; Keep-Alive, Proxy-Connection and Upgrade of the function are left out (but Upgrade
+ * stays with 426), Trailer stays where there are chunks, its `Connection: close` is followed, its Date is
+ * kept, and its Content-Length is used where the length is not known.
  * @throws TypeError for a status, field or length that must not be sent
  */
 export function serialiseHead(head: ResponseHead, context: ResponseContext): SerialisedHead {
@@ -115,8 +116,8 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
 }
 
 /**
- * The head of an interim response (RFC 9110, Section 15.2): 101 with the fields given and `Connection: upgrade`, any other 1xx
- * with the fields alone.
+ * The head of an interim response (RFC 9110, Section 15.2): 101 with the fields given and `Connection:
+ * upgrade`, any other 1xx with the fields alone.
  * @throws TypeError for another status, or a field that must not be sent; 101 without an Upgrade field
  */
 export function serialiseInterim(status: number, headers: readonly Field[]): string {
@@ -137,8 +138,8 @@ export function serialiseInterim(status: number, headers: readonly Field[]): str
 }
 
 /**
- * The last chunk and what follows it (RFC 9112, Section 7.1.2). @throws TypeError for a field that must not be sent, or not behind the
- * content
+ * The last chunk and what follows it (RFC 9112, Section 7.1.2). @throws TypeError for a field that must not
+ * be sent, or not behind the content
  */
 export function serialiseTrailers(trailers: readonly Field[]): string {
   let text = '0\r\n'
@@ -162,7 +163,9 @@ function declaredLength(value: string, before: number | undefined): number {
 let dateSecond = Number.NaN
 let dateText = ''
 
-/** IMF-fixdate (RFC 9110, Section 5.6.7): `Tue, 15 Nov 1994 08:12:31 GMT`. @param now milliseconds since 1970 */
+/**
+ * IMF-fixdate (RFC 9110, Section 5.6.7): `Tue, 15 Nov 1994 08:12:31 GMT`. @param now milliseconds since 1970
+ */
 export function httpDate(now: number): string {
   const second = Math.floor(now / 1000)
   if (second !== dateSecond) {

@@ -14,7 +14,9 @@ const EMPTY_LINES = 2
 
 /** A start line and its fields, or trailer fields alone, as text. */
 export interface ScannedHead {
-  /** The parts of the start line: method, target, version; or version, status, reason; nothing for trailers. */
+  /**
+   * The parts of the start line: method, target, version; or version, status, reason; nothing for trailers.
+   */
   readonly start: readonly [string, string, string] | undefined
   readonly fields: readonly Field[]
   /** Bytes of the head, with the empty line and what was skipped before it. */
@@ -24,13 +26,16 @@ export interface ScannedHead {
 /** What stands before the field lines. */
 export type StartLine = 'request-line' | 'status-line' | 'none'
 
-/** Where the fields of the head being scanned lie: name from, name to, value from, value to. Shared: a scan is synchronous. */
+/**
+ * Where the fields of the head being scanned lie: name from, name to, value from, value to. Shared: a scan is
+ * synchronous.
+ */
 let offsets = new Int32Array(4 * 128)
 
 /**
- * Reads heads and trailers (RFC 9112, Sections 2 to 5 and 7.1.2) out of bytes that come in any pieces, in one pass and
- * in linear time. Which error it finds does not depend on the pieces: a line is judged when its LF is there,
- * or when no more bytes are allowed.
+ * Reads heads and trailers (RFC 9112, Sections 2 to 5 and 7.1.2) out of bytes that come in any pieces, in one
+ * pass and in linear time. Which error it finds does not depend on the pieces: a line is judged when its LF
+ * is there, or when no more bytes are allowed.
  */
 export class HeadScanner {
   readonly #limits: H1Limits
@@ -57,7 +62,8 @@ export class HeadScanner {
   }
 
   /**
-   * Goes on with the head that begins at `start`; the bytes before `end` that an earlier call has seen must be the same.
+   * Goes on with the head that begins at `start`; the bytes before `end` that an earlier call has seen must
+   * be the same.
    * @returns the head, or undefined if it is not complete
    * @throws H1Error 400 for bad syntax, 414 and 431 for what is too long, 505 for a version that is not ours
    */
@@ -84,7 +90,9 @@ export class HeadScanner {
     return undefined
   }
 
-  /** Turns away what cannot be HTTP at its first byte, such as a TLS record, instead of waiting for a line. */
+  /**
+   * Turns away what cannot be HTTP at its first byte, such as a TLS record, instead of waiting for a line.
+   */
   #mayBegin(bytes: Uint8Array, start: number, stop: number): boolean {
     const at = start + this.#line
     if (this.#started || at >= stop) return true
@@ -190,7 +198,8 @@ export class HeadScanner {
     const targetEnd = at
     const whole = at + 11 <= stop
     if (!whole && !hasLineFeed(bytes, at, stop)) return -1
-    // One error for every line that is not of this form: which one must not hang on how much of the next line is there.
+    // One error for every line that is not of this form: which one must not hang on how much of the next line
+    // is there.
     if (!whole || bytes[at + 9] !== CR || bytes[at + 10] !== LF || !isVersion(bytes, at + 1)) {
       throw new H1Error(400, 'the request line does not end in a version such as HTTP/1.1, and CR LF')
     }

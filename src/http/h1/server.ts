@@ -32,7 +32,10 @@ export type H1Event =
       readonly expectsContinue: boolean
       /** Bytes of content; undefined if it is chunked. */
       readonly bodyLength: number | undefined
-      /** What the client would rather speak on this connection, as `websocket`; {@link H1Server.upgrade} grants it. */
+      /**
+       * What the client would rather speak on this connection, as `websocket`; {@link H1Server.upgrade}
+       * grants it.
+       */
       readonly upgrade: string | undefined
     }
   /** A piece of content, in memory of its own. */
@@ -40,8 +43,8 @@ export type H1Event =
   /** The request has been read whole. */
   | { readonly type: 'end'; readonly trailers: readonly Field[] }
   /**
-   * The client broke a rule or exceeded a limit. If `answerable`, one response may still be sent, and it should have
-   * this status; the connection closes in any case.
+   * The client broke a rule or exceeded a limit. If `answerable`, one response may still be sent, and it
+   * should have this status; the connection closes in any case.
    */
   | {
       readonly type: 'error'
@@ -66,12 +69,12 @@ interface Exchange {
 
 /**
  * The server's side of an HTTP/1.0 or 1.1 connection (RFC 9112), without socket or clock. Bytes go in by
- * {@link receive}; {@link next} is asked for one event after the other until it has none; {@link accept} takes a request,
- * and {@link respond}, {@link write} and {@link end} give the bytes to send. When the response has ended, nothing
- * more is reported of its request, and the next one is announced.
+ * {@link receive}; {@link next} is asked for one event after the other until it has none; {@link accept}
+ * takes a request, and {@link respond}, {@link write} and {@link end} give the bytes to send. When the
+ * response has ended, nothing more is reported of its request, and the next one is announced.
  *
- * Between an announcement and `accept()` the request is still nothing but bytes, so a container at which a request arrives that
- * belongs to another one can {@link export} the connection and hand it over.
+ * Between an announcement and `accept()` the request is still nothing but bytes, so a container at which a
+ * request arrives that belongs to another one can {@link export} the connection and hand it over.
  */
 export class H1Server {
   readonly #limits: H1Limits
@@ -102,8 +105,9 @@ export class H1Server {
   }
 
   /**
-   * Bytes from the client, in any pieces. They are borrowed: the caller leaves them alone until {@link next} has returned
-   * undefined or this is called again. Nothing bounds what is kept here: stop reading while {@link buffered} is large.
+   * Bytes from the client, in any pieces. They are borrowed: the caller leaves them alone until {@link next}
+   * has returned undefined or this is called again. Nothing bounds what is kept here: stop reading while
+   * {@link buffered} is large.
    */
   receive(bytes: Uint8Array): void {
     if (this.#closed || this.#failed || this.#upgraded) return
@@ -127,7 +131,9 @@ export class H1Server {
     }
   }
 
-  /** Takes the request that was announced. A request that another container shall serve is left alone instead. */
+  /**
+   * Takes the request that was announced. A request that another container shall serve is left alone instead.
+   */
   accept(): void {
     const request = this.#announced
     if (request === undefined) throw new Error('no request has been announced')
@@ -147,7 +153,10 @@ export class H1Server {
     }
   }
 
-  /** Whether {@link withdraw} is possible: a request was accepted before all of it had come, and more is missing. */
+  /**
+   * Whether {@link withdraw} is possible: a request was accepted before all of it had come, and more is
+   * missing.
+   */
   get withdrawable(): boolean {
     const exchange = this.#exchange
     return (
@@ -160,7 +169,8 @@ export class H1Server {
   }
 
   /**
-   * Takes {@link accept} back: the request is bytes again, which another connection may {@link export}, or which are announced here anew.
+   * Takes {@link accept} back: the request is bytes again, which another connection may {@link export}, or
+   * which are announced here anew.
    * @param content all that was reported of it, which is not kept here
    * @throws Error if it has been read whole, or answered
    */
@@ -188,9 +198,11 @@ export class H1Server {
   }
 
   /**
-   * An interim response (RFC 9110, Section 15.2) such as 103 (Early Hints), any number of them before the final one.
+   * An interim response (RFC 9110, Section 15.2) such as 103 (Early Hints), any number of them before the
+   * final one.
    * @returns its bytes; none for an HTTP/1.0 client, which must not get any
-   * @throws TypeError for 100, which is {@link continue}, for 101, which is {@link upgrade}, and for what must not be sent
+   * @throws TypeError for 100, which is {@link continue}, for 101, which is {@link upgrade}, and for what
+   * must not be sent
    */
   inform(status: number, headers: readonly Field[]): Uint8Array {
     if (status === 100 || status === 101) throw new TypeError(`${status} is not sent this way`)
@@ -202,11 +214,13 @@ export class H1Server {
   }
 
   /**
-   * Grants the upgrade that the accepted request asks for (RFC 9110, Section 7.8) when it has been read whole: 101 (Switching
-   * Protocols) is HTTP's last word here, and the connection belongs to the other protocol.
+   * Grants the upgrade that the accepted request asks for (RFC 9110, Section 7.8) when it has been read
+   * whole: 101 (Switching Protocols) is HTTP's last word here, and the connection belongs to the other
+   * protocol.
    * @param headers Upgrade, which must name one of what was asked for, and others; Connection is ours
    * @returns the bytes to send, and what has been received behind the request
-   * @throws Error if nothing was asked for or the request has not ended; TypeError for fields that must not be sent
+   * @throws Error if nothing was asked for or the request has not ended; TypeError for fields that must not
+   * be sent
    */
   upgrade(headers: readonly Field[]): { readonly head: Uint8Array; readonly rest: Uint8Array } {
     const exchange = this.#exchange
@@ -248,9 +262,11 @@ export class H1Server {
 
   /**
    * Ends the response.
-   * @param trailers go out where the content is in chunks; anywhere else there is no place for them, and they are dropped
+   * @param trailers go out where the content is in chunks; anywhere else there is no place for them, and they
+   * are dropped
    * @returns what ends its framing
-   * @throws RangeError if content is missing; then the connection can only be closed; TypeError for trailers that must not be sent
+   * @throws RangeError if content is missing; then the connection can only be closed; TypeError for trailers
+   * that must not be sent
    */
   end(trailers: readonly Field[] = []): Uint8Array {
     const { framing } = this.#open()
@@ -274,7 +290,8 @@ export class H1Server {
   }
 
   /**
-   * Gives the connection up between two requests, with one last response such as 408: what has begun to arrive is not read any more.
+   * Gives the connection up between two requests, with one last response such as 408: what has begun to
+   * arrive is not read any more.
    * @throws Error unless idle; TypeError for a response that must not be sent
    */
   refuse(response: ResponseView, now: number): Uint8Array {
@@ -315,7 +332,10 @@ export class H1Server {
     return this.#requestsServed
   }
 
-  /** The connection as a value. This object can go on; whoever gives the value away must not let it. @throws Error unless idle */
+  /**
+   * The connection as a value. This object can go on; whoever gives the value away must not let it. @throws
+   * Error unless idle
+   */
   export(): H1State {
     if (!this.idle) throw new Error('an HTTP/1 connection is exported between messages')
     if (this.#queue.length > INBOUND_CEILING) throw new Error('too many bytes received to be exported')

@@ -195,7 +195,10 @@ export class H1Serving implements HttpServing {
     } else if (!this.#pumping) this.pump()
   }
 
-  /** The connection has become another protocol's. @param head of the response that says so @param rest what has come behind the request */
+  /**
+   * The connection has become another protocol's. @param head of the response that says so @param rest what
+   * has come behind the request
+   */
   tunnel(head: Uint8Array, rest: Uint8Array, sink: ContentSink): HttpTunnel {
     this.#exchange = undefined
     this.timers.stopAll()

@@ -1,8 +1,9 @@
 import { opaque, type Struct, struct, uint32 } from '../../wire/index.ts'
 
 /**
- * All that an HTTP/1 server connection is between two messages. There is nothing else: how a message is being read
- * is not state, because a connection moves only before a request is accepted, and an unaccepted request is still bytes.
+ * All that an HTTP/1 server connection is between two messages. There is nothing else: how a message is being
+ * read is not state, because a connection moves only before a request is accepted, and an unaccepted request
+ * is still bytes.
  */
 export interface H1State {
   /** Requests answered so far. */

@@ -1,4 +1,6 @@
-/** The character classes of RFC 9110, Section 5.6, and RFC 9112, as tables of 256 bytes, and text as bytes. */
+/**
+ * The character classes of RFC 9110, Section 5.6, and RFC 9112, as tables of 256 bytes, and text as bytes.
+ */
 
 function table(allowed: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (allowed(byte) ? 1 : 0))
@@ -14,7 +16,10 @@ const isAlphanumeric = (byte: number): boolean =>
 /** `tchar`: what methods and field names are made of (RFC 9110, Section 5.6.2). */
 export const TOKEN: Uint8Array = table(byte => isAlphanumeric(byte) || isTokenMark(byte))
 
-/** What we take in a request target: visible ASCII but for `"`, `#`, `<` and `>`. Browsers send the rest as it is. */
+/**
+ * What we take in a request target: visible ASCII but for `"`, `#`, `<` and `>`. Browsers send the rest as it
+ * is.
+ */
 export const TARGET: Uint8Array = table(byte => byte > 0x20 && byte < 0x7f && !isNoTarget(byte))
 
 /** What a field value may hold: HTAB, SP, VCHAR and obs-text (RFC 9110, Section 5.5). */
@@ -33,7 +38,10 @@ export function isFieldValue(text: string): boolean {
   return VALUE_TEXT.test(text)
 }
 
-/** Fields that mean something only before the content, and so have no place behind it (RFC 9110, Section 6.5.1). */
+/**
+ * Fields that mean something only before the content, and so have no place behind it (RFC 9110, Section
+ * 6.5.1).
+ */
 export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
@@ -55,7 +63,10 @@ export function fieldLine(name: string, value: string): string {
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-/** The bytes from `start` to before `end` as characters, one each (ISO 8859-1). @param ascii all are below 0x80 */
+/**
+ * The bytes from `start` to before `end` as characters, one each (ISO 8859-1). @param ascii all are below
+ * 0x80
+ */
 export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boolean): string {
   if (ascii) return decoder.decode(bytes.subarray(start, end))
   let text = ''
@@ -64,8 +75,8 @@ export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boo
 }
 
 /**
- * Writes characters below U+0100 as one byte each (ISO 8859-1) to the start of `target`, which must have room for
- * `text.length` bytes.
+ * Writes characters below U+0100 as one byte each (ISO 8859-1) to the start of `target`, which must have room
+ * for `text.length` bytes.
  */
 export function writeLatin1(text: string, target: Uint8Array): void {
   const { read, written } = encoder.encodeInto(text, target)
@@ -73,19 +84,26 @@ export function writeLatin1(text: string, target: Uint8Array): void {
   for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
 }
 
-/** Bytes that are cut into messages: fresh memory for each small one costs three times what writing it does. */
+/**
+ * Bytes that are cut into messages: fresh memory for each small one costs three times what writing it does.
+ */
 const SLAB = 16_384
 let slab = new Uint8Array(SLAB)
 let used = 0
 
-/** Characters below U+0100 as one byte each (ISO 8859-1), and room for `more` bytes behind them, which are zero. */
+/**
+ * Characters below U+0100 as one byte each (ISO 8859-1), and room for `more` bytes behind them, which are
+ * zero.
+ */
 export function latin1Bytes(text: string, more = 0): Uint8Array {
   const bytes = memory(text.length + more)
   writeLatin1(text, bytes)
   return bytes
 }
 
-/** Memory that nobody has used before; of a large block if it is small, which lives as long as anything of it. */
+/**
+ * Memory that nobody has used before; of a large block if it is small, which lives as long as anything of it.
+ */
 function memory(length: number): Uint8Array {
   if (length > SLAB / 8) return new Uint8Array(length)
   if (used + length > SLAB) {

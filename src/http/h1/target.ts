@@ -11,8 +11,8 @@ export interface Target {
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
 
 /**
- * Reads a request target (RFC 9112, Section 3.2): origin-form, absolute-form with the scheme `http` or `https`, or `*`
- * for OPTIONS.
+ * Reads a request target (RFC 9112, Section 3.2): origin-form, absolute-form with the scheme `http` or
+ * `https`, or `*` for OPTIONS.
  * @param target characters of the target class of `syntax.ts` alone
  * @throws H1Error 400 for anything else, 501 for CONNECT
  */
@@ -33,7 +33,8 @@ export function parseTarget(method: string, target: string): Target {
 }
 
 /**
- * A path with or without a query, in its two parts. @throws H1Error 400 for a path that not everybody reads in the same way
+ * A path with or without a query, in its two parts. @throws H1Error 400 for a path that not everybody reads
+ * in the same way
  */
 export function splitPath(target: string): Pick<Target, 'path' | 'query'> {
   const mark = target.indexOf('?')

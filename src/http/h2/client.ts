@@ -23,7 +23,10 @@ export interface H2RequestHead {
   readonly headers?: readonly Field[]
 }
 
-/** The client's side of an HTTP/2 connection (RFC 9113), without socket or clock. Nothing is ever pushed to it. */
+/**
+ * The client's side of an HTTP/2 connection (RFC 9113), without socket or clock. Nothing is ever pushed to
+ * it.
+ */
 export class H2Client extends H2Connection {
   /** @param state from another connection's `export`; without it, a new connection */
   constructor(limits: H2Limits = CLIENT_H2_LIMITS, state?: H2State) {
@@ -51,7 +54,8 @@ export class H2Client extends H2Connection {
   }
 
   /**
-   * Sends a request's head. @param endStream it has no content; otherwise {@link write} and {@link end} follow
+   * Sends a request's head. @param endStream it has no content; otherwise {@link write} and {@link end}
+   * follow
    * @returns the stream's id
    * @throws Error unless {@link canRequest}; TypeError for a head that must not be sent
    */
@@ -79,7 +83,10 @@ export class H2Client extends H2Connection {
     return id
   }
 
-  /** A part of the content. @returns bytes accepted; less than all means that a `drain` event says when to go on */
+  /**
+   * A part of the content. @returns bytes accepted; less than all means that a `drain` event says when to go
+   * on
+   */
   write(streamId: number, data: Uint8Array): number {
     const stream = this.streams.get(streamId)
     return stream === undefined ? data.length : this.sender.write(stream, data)

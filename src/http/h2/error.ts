@@ -18,7 +18,10 @@ export const ErrorCode = {
 
 export type ErrorName = keyof typeof ErrorCode
 
-/** A rule of HTTP/2 that was broken, or a limit that was exceeded. It ends one stream or the connection (RFC 9113, Section 5.4). */
+/**
+ * A rule of HTTP/2 that was broken, or a limit that was exceeded. It ends one stream or the connection (RFC
+ * 9113, Section 5.4).
+ */
 export class H2Error extends Error {
   override readonly name = 'H2Error'
   readonly code: number
@@ -41,9 +44,10 @@ export class H2Error extends Error {
 }
 
 /**
- * What a peer may overdo, and the error that it is: each is counted, see {@link Exceeded}. The first three are budgets (`limits.ts`).
- * `headerBlock`: HEADERS with CONTINUATION, in bytes or in frames; `headerList`: what they unpack to, which a request is answered with 431
- * for; `streams`: more at once than we have said; `settings`: ours are not acknowledged in time; `stall`: a window that never opens.
+ * What a peer may overdo, and the error that it is: each is counted, see {@link Exceeded}. The first three
+ * are budgets (`limits.ts`). `headerBlock`: HEADERS with CONTINUATION, in bytes or in frames; `headerList`:
+ * what they unpack to, which a request is answered with 431 for; `streams`: more at once than we have said;
+ * `settings`: ours are not acknowledged in time; `stall`: a window that never opens.
  */
 export const LIMIT_ERRORS = {
   resets: 'ENHANCE_YOUR_CALM',
@@ -69,7 +73,10 @@ export class LimitError extends H2Error {
   }
 }
 
-/** How often each limit was exceeded, and how many connections ended in an error of any kind. Many connections may share one. */
+/**
+ * How often each limit was exceeded, and how many connections ended in an error of any kind. Many connections
+ * may share one.
+ */
 export type Exceeded = Record<LimitName | 'failed', number>
 
 /** Nothing so far. */

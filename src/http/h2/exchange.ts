@@ -228,7 +228,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     this.#finish()
   }
 
-  /** The client takes more. What is wrong with what waits shows only now, and the application is not there to hear it. */
+  /**
+   * The client takes more. What is wrong with what waits shows only now, and the application is not there to
+   * hear it.
+   */
   drained(): void {
     try {
       this.#go()

@@ -46,7 +46,10 @@ const PATH = /^[\x21\x24-\x3b\x3d\x3f-\x7e]+$/
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/
 const AUTHORITY = /^[A-Za-z0-9._~!$&'()*+,;=:%[\]-]+$/
 
-/** A message that breaks RFC 9113, Section 8, says why in words; a stream error PROTOCOL_ERROR (Section 8.1.1). */
+/**
+ * A message that breaks RFC 9113, Section 8, says why in words; a stream error PROTOCOL_ERROR (Section
+ * 8.1.1).
+ */
 export class Malformed extends Error {}
 
 /** A request as {@link H2Request}, and what the connection itself needs of it. */

@@ -17,15 +17,18 @@ interface Block {
 }
 
 /**
- * Bytes to frames: the preface, whole frames in the order that they may have, padding off, and header blocks put together.
- * After {@link FrameReader.read} its fields are the frame.
+ * Bytes to frames: the preface, whole frames in the order that they may have, padding off, and header blocks
+ * put together. After {@link FrameReader.read} its fields are the frame.
  */
 export class FrameReader implements frames.FrameHeader {
   length = 0
   type = 0
   flags = 0
   streamId = 0
-  /** The payload lies here from {@link start} to before {@link end}, without padding or priority, until the next call. */
+  /**
+   * The payload lies here from {@link start} to before {@link end}, without padding or priority, until the
+   * next call.
+   */
   bytes: Uint8Array = EMPTY
   start = 0
   end = 0
@@ -136,7 +139,9 @@ export class FrameReader implements frames.FrameHeader {
     return true
   }
 
-  /** SETTINGS come first (Section 3.4), and nothing comes between the parts of a header block (Section 4.3). */
+  /**
+   * SETTINGS come first (Section 3.4), and nothing comes between the parts of a header block (Section 4.3).
+   */
   #checkOrder(): void {
     if (!this.#settingsRead) {
       if (this.type !== FrameType.SETTINGS || this.flags & Flag.ACK) {

@@ -87,7 +87,10 @@ export const FRAME_RULES: Readonly<Record<number, FrameRule>> = {
   [FrameType.PRIORITY_UPDATE]: { on: 'connection', fits: length => length >= 4, scope: 'connection' },
 }
 
-/** @throws H2Error for a frame on the wrong kind of stream or of an impossible length. Types that we do not know pass. */
+/**
+ * @throws H2Error for a frame on the wrong kind of stream or of an impossible length. Types that we do not
+ * know pass.
+ */
 export function checkFrameHeader({ length, type, flags, streamId }: FrameHeader): void {
   const rule = FRAME_RULES[type]
   if (rule === undefined) return

@@ -30,7 +30,10 @@ export class HpackDecoder {
     for (const { name, value } of state?.entries ?? []) this.#table.insert(new Entry(name, value))
   }
 
-  /** The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE. A smaller one obliges it to say so first (Section 4.2). */
+  /**
+   * The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE. A smaller one obliges it to say so first
+   * (Section 4.2).
+   */
   setLimit(limit: number): void {
     this.#limit = limit
   }
@@ -98,7 +101,10 @@ export class HpackDecoder {
     return entry
   }
 
-  /** Section 5.1. @param mask the bits of the first byte that count; all ones of them mean that more bytes follow */
+  /**
+   * Section 5.1. @param mask the bits of the first byte that count; all ones of them mean that more bytes
+   * follow
+   */
   #integer(mask: number): number {
     let value = this.#byte() & mask
     if (value < mask) return value

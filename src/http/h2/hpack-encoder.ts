@@ -4,7 +4,9 @@ import { huffmanEncode, huffmanLength } from './huffman.ts'
 import type { Output } from './output.ts'
 import type { HpackState } from './state.ts'
 
-/** Values that nobody may guess by watching the sizes of blocks: never in a table (RFC 7541, Section 7.1.3). */
+/**
+ * Values that nobody may guess by watching the sizes of blocks: never in a table (RFC 7541, Section 7.1.3).
+ */
 const SECRET_NAMES: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'set-cookie'])
 
 /** Values that hardly ever come again: they would only drive others out of the table. */
@@ -77,7 +79,10 @@ export class HpackEncoder {
     this.#resize(Math.min(limit, this.#most))
   }
 
-  /** Appends the block of these fields to `output`. Names are in lower case and, like values, of characters below U+0100. */
+  /**
+   * Appends the block of these fields to `output`. Names are in lower case and, like values, of characters
+   * below U+0100.
+   */
   encode(output: Output, fields: readonly Field[]): void {
     this.begin(output)
     for (const field of fields) this.field(output, field[0], field[1])

@@ -65,7 +65,10 @@ const STATIC = [
   'www-authenticate',
 ]
 
-/** A field of a table, or one that was read. Tables share it with the lists read from them, so it is made and judged once. */
+/**
+ * A field of a table, or one that was read. Tables share it with the lists read from them, so it is made and
+ * judged once.
+ */
 export class Entry {
   readonly name: string
   readonly value: string
@@ -97,9 +100,14 @@ export const STATIC_TABLE: readonly Entry[] = [
 /** Entries of the static table. */
 export const STATIC_LENGTH = STATIC.length
 
-/** The dynamic table (RFC 7541, Section 2.3.2). Entries are numbered from 0 in the order in which they came; numbers stay. */
+/**
+ * The dynamic table (RFC 7541, Section 2.3.2). Entries are numbered from 0 in the order in which they came;
+ * numbers stay.
+ */
 export class DynamicTable {
-  /** Entries still there start at `#first`; those before it have been evicted and wait to be dropped together. */
+  /**
+   * Entries still there start at `#first`; those before it have been evicted and wait to be dropped together.
+   */
   #entries: Entry[] = []
   #first = 0
   /** The number of the entry at `#entries[0]`. */
@@ -140,7 +148,10 @@ export class DynamicTable {
     return index < this.#first ? undefined : this.#entries[index]
   }
 
-  /** Adds an entry and evicts the oldest ones; one that is larger than the table empties it (Section 4.4). @returns whether it is there now */
+  /**
+   * Adds an entry and evicts the oldest ones; one that is larger than the table empties it (Section 4.4).
+   * @returns whether it is there now
+   */
   insert(entry: Entry): boolean {
     const { size } = entry
     this.#evict(this.#capacity - size)

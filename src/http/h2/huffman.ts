@@ -36,7 +36,9 @@ function canonicalCodes(): Uint32Array {
  */
 const EMITS = 1 << 16
 const FAILS = 1 << 17
-/** In the table of states: where a string may end, because what is left is at most seven ones (Section 5.2). */
+/**
+ * In the table of states: where a string may end, because what is left is at most seven ones (Section 5.2).
+ */
 const ENDS = 1
 
 const { steps: STEPS, ends: STATE_ENDS } = buildSteps()
@@ -109,7 +111,10 @@ export function huffmanLength(text: string): number {
   return (bits + 7) >>> 3
 }
 
-/** Encodes the text to `target` at `at`, where there is room for {@link huffmanLength}. @returns the offset after it */
+/**
+ * Encodes the text to `target` at `at`, where there is room for {@link huffmanLength}. @returns the offset
+ * after it
+ */
 export function huffmanEncode(text: string, target: Uint8Array, at: number): number {
   let held = 0
   let bits = 0

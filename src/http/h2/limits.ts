@@ -32,8 +32,9 @@ export interface H2Limits {
 }
 
 /**
- * `resets`: requests that end in RST_STREAM, by the peer (CVE-2023-44487) or by its fault (CVE-2025-8671). `control`: PING, SETTINGS,
- * PRIORITY, frames on closed streams and unknown ones. `empty`: DATA frames with hardly any content, and WINDOW_UPDATEs.
+ * `resets`: requests that end in RST_STREAM, by the peer (CVE-2023-44487) or by its fault (CVE-2025-8671).
+ * `control`: PING, SETTINGS, PRIORITY, frames on closed streams and unknown ones. `empty`: DATA frames with
+ * hardly any content, and WINDOW_UPDATEs.
  */
 export type BudgetName = 'resets' | 'control' | 'empty'
 
@@ -62,7 +63,8 @@ export const DEFAULT_H2_LIMITS: H2Limits = {
 export const CLIENT_H2_LIMITS: H2Limits = { ...DEFAULT_H2_LIMITS, queuedBytes: 1_048_576 }
 
 /**
- * The limits where a request's head may have so many bytes over HTTP/1: twice as many as it is counted here, with 32 more for each field.
+ * The limits where a request's head may have so many bytes over HTTP/1: twice as many as it is counted here,
+ * with 32 more for each field.
  * @param streams that a client may have open at once
  */
 export function limitsFor(
@@ -80,7 +82,10 @@ export function limitsFor(
   }
 }
 
-/** What has been spent of each budget, fractions and all: part of a connection, so that moving it forgives nothing. */
+/**
+ * What has been spent of each budget, fractions and all: part of a connection, so that moving it forgives
+ * nothing.
+ */
 export interface Spent {
   resets: number
   control: number

@@ -9,7 +9,8 @@ const NAMES_KEPT = 512
 const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*$/
 
 /**
- * Fields of an application as they may be sent: names in lower case, without the fields of HTTP/1 connections.
+ * Fields of an application as they may be sent: names in lower case, without the fields of HTTP/1
+ * connections.
  * @throws TypeError for a name or value that must not be sent
  */
 export function prepare(fields: readonly Field[]): readonly Field[] {

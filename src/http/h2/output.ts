@@ -3,7 +3,9 @@ import { FRAME_HEADER_LENGTH, FrameType, writeFrameHeader, writeUint32 } from '.
 
 /** Frames that wait to be taken, one after the other in one piece of memory. */
 export class Output {
-  /** The memory; {@link Output.length} bytes of it are used. Another one after every {@link Output.reserve}. */
+  /**
+   * The memory; {@link Output.length} bytes of it are used. Another one after every {@link Output.reserve}.
+   */
   bytes: Uint8Array = new Uint8Array(4096)
   length = 0
 

@@ -49,13 +49,18 @@ export class Receiver {
     this.#update(stream.id, giveBack(stream, bytes, this.#settings.initialWindowSize))
   }
 
-  /** Takes a DATA frame out of the connection's window. @param length bytes of its payload, padding and all */
+  /**
+   * Takes a DATA frame out of the connection's window. @param length bytes of its payload, padding and all
+   */
   takeIn(length: number): void {
     if (!takeIn(this.window, length))
       throw new H2Error('FLOW_CONTROL_ERROR', 'more than the connection may take')
   }
 
-  /** Takes a DATA frame out of its stream's window. @param size bytes of content. @throws H2Error for the stream */
+  /**
+   * Takes a DATA frame out of its stream's window. @param size bytes of content. @throws H2Error for the
+   * stream
+   */
   content(stream: Stream, length: number, size: number, endStream: boolean, spent: Spent): void {
     const { id } = stream
     if (!takeIn(stream, length)) throw new H2Error('FLOW_CONTROL_ERROR', 'more than the stream may take', id)

@@ -14,7 +14,10 @@ import { grown } from './window.ts'
 /** Longest payload of a DATA frame, whatever the peer allows: streams take turns frame by frame. */
 const DATA_BYTES = 16_384
 
-/** A wait for the peer's window is over when so many bytes went out at once: a byte now and then is still a stall. */
+/**
+ * A wait for the peer's window is over when so many bytes went out at once: a byte now and then is still a
+ * stall.
+ */
 const PROGRESS = 256
 
 /** What the connection does when content has gone out. */
@@ -154,7 +157,10 @@ export class Sender {
     if (this.#sending.length > 0) this.#sending = this.#sending.filter(other => other !== stream)
   }
 
-  /** Sends of what is queued as much as windows and output allow, the most urgent first (RFC 9218, Section 10). */
+  /**
+   * Sends of what is queued as much as windows and output allow, the most urgent first (RFC 9218, Section
+   * 10).
+   */
   flush(): void {
     while (this.#sending.length > 0 && this.output.length < this.#limits.outputBytes) {
       const stream = this.#pick()
@@ -163,7 +169,10 @@ export class Sender {
     }
   }
 
-  /** The streams whose content has waited too long for the peer's windows. @param elapsed milliseconds since this was asked last */
+  /**
+   * The streams whose content has waited too long for the peer's windows. @param elapsed milliseconds since
+   * this was asked last
+   */
   overdue(elapsed: number): Stream[] {
     const stalled = this.#sending.filter(stream => stream.queued > 0 && this.#allowance(stream) <= 0)
     for (const stream of stalled) stream.stalled += elapsed

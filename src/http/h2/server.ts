@@ -22,9 +22,10 @@ export interface H2ResponseHead {
 }
 
 /**
- * The server's side of an HTTP/2 connection (RFC 9113), without socket or clock. Bytes go in by {@link receive}; {@link next} is
- * asked for events until it has none; {@link takeOutput} gives the bytes to send. A request that is announced and not yet accepted is
- * part of the exported state, so whoever restores it is told of it again.
+ * The server's side of an HTTP/2 connection (RFC 9113), without socket or clock. Bytes go in by {@link
+ * receive}; {@link next} is asked for events until it has none; {@link takeOutput} gives the bytes to send. A
+ * request that is announced and not yet accepted is part of the exported state, so whoever restores it is
+ * told of it again.
  */
 export class H2Server extends H2Connection {
   /**
@@ -50,20 +51,26 @@ export class H2Server extends H2Connection {
     return this.sender.sending.reduce((sum, { queued }) => sum + queued, this.sender.output.length)
   }
 
-  /** Whether a response can be begun on that stream: its request has come, and no final head has been sent. */
+  /**
+   * Whether a response can be begun on that stream: its request has come, and no final head has been sent.
+   */
   answerable(streamId: number): boolean {
     const stream = this.streams.get(streamId)
     return stream?.headReceived === true && !stream.headSent
   }
 
-  /** Takes the request that was announced; what has come after its head is reported now. To respond is to accept. */
+  /**
+   * Takes the request that was announced; what has come after its head is reported now. To respond is to
+   * accept.
+   */
   accept(streamId: number): void {
     const stream = this.streams.get(streamId)
     if (stream !== undefined) this.#accept(stream)
   }
 
   /**
-   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever restores it is told of the request anew.
+   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever
+   * restores it is told of the request anew.
    * @param request as it was announced @param content all that has been reported of it since
    * @throws Error for a stream that is over, or answered
    */
@@ -76,8 +83,8 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * Sends a response's head: any number of 1xx, then the final one. After that, {@link write} and {@link end}.
-   * A stream that the client has reset swallows all of it.
+   * Sends a response's head: any number of 1xx, then the final one. After that, {@link write} and {@link
+   * end}. A stream that the client has reset swallows all of it.
    * @param now milliseconds since 1970, for Date; without it no Date is added
    * @param whole bytes of content that will follow, if they are known: a Content-Length has to say the same
    * @throws TypeError for a head that must not be sent; then another one may be tried
@@ -88,7 +95,8 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * A part of the content. @returns bytes accepted; less than all means that a `drain` event says when to go on
+   * A part of the content. @returns bytes accepted; less than all means that a `drain` event says when to go
+   * on
    * @throws RangeError for more content than Content-Length says
    */
   write(streamId: number, data: Uint8Array): number {
@@ -103,8 +111,10 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * A whole response: {@link respond}, {@link write} and {@link end}. What the windows do not let through is queued, however much it is.
-   * @throws TypeError for a head that must not be sent, or a Content-Length that its content does not have; then another one may be tried
+   * A whole response: {@link respond}, {@link write} and {@link end}. What the windows do not let through is
+   * queued, however much it is.
+   * @throws TypeError for a head that must not be sent, or a Content-Length that its content does not have;
+   * then another one may be tried
    */
   reply(streamId: number, { status, headers, body }: ResponseView, now?: number): void {
     const stream = this.streams.get(streamId)
@@ -115,8 +125,9 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * Begins to close gracefully (Section 6.8): first a GOAWAY that refuses nothing and a PING; when that is answered, or
-   * this is called again, one that names the last request served. Then look at {@link shouldClose}.
+   * Begins to close gracefully (Section 6.8): first a GOAWAY that refuses nothing and a PING; when that is
+   * answered, or this is called again, one that names the last request served. Then look at {@link
+   * shouldClose}.
    */
   shutdown(): void {
     if (this.goawaySent === undefined) {
@@ -126,8 +137,8 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * Bytes that are kept because of the client: input that is not read, output that is not taken or waits for windows, and tables.
-   * What has come behind an unaccepted request is {@link withheld}.
+   * Bytes that are kept because of the client: input that is not read, output that is not taken or waits for
+   * windows, and tables. What has come behind an unaccepted request is {@link withheld}.
    */
   get held(): number {
     const { frame, decoder, sender } = this
@@ -152,7 +163,9 @@ export class H2Server extends H2Connection {
     return streams
   }
 
-  /** Ends the connection for what it costs: GOAWAY with ENHANCE_YOUR_CALM. Then send what there is, and close. */
+  /**
+   * Ends the connection for what it costs: GOAWAY with ENHANCE_YOUR_CALM. Then send what there is, and close.
+   */
   calm(reason: string): void {
     this.goaway(
       Math.min(this.lastStreamId, this.goawaySent ?? this.lastStreamId),
@@ -207,7 +220,10 @@ export class H2Server extends H2Connection {
     }
   }
 
-  /** The response is complete: the rest of the request is of no use (Section 8.1). In a tunnel either side ends alone. */
+  /**
+   * The response is complete: the rest of the request is of no use (Section 8.1). In a tunnel either side
+   * ends alone.
+   */
   protected override onHalfClosed(stream: Stream): void {
     if (!stream.tunnel) this.reset(stream.id, ErrorCode.NO_ERROR)
   }

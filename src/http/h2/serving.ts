@@ -10,7 +10,10 @@ import { H2Server } from './server.ts'
 /** Bytes of output beyond which the client has to take some before it is heard again. */
 const OUTPUT = 524_288
 
-/** Bytes that a stream may hold and be spared when others of its connection are given up, and the connection then. */
+/**
+ * Bytes that a stream may hold and be spared when others of its connection are given up, and the connection
+ * then.
+ */
 const SPARED = 16_384
 const RESIDUE = 65_536
 
@@ -62,7 +65,10 @@ export class H2Serving implements HttpServing {
     return bytes
   }
 
-  /** The streams that hold much; when what is left is much as well, or was all that there is, the connection ends. */
+  /**
+   * The streams that hold much; when what is left is much as well, or was all that there is, the connection
+   * ends.
+   */
   shed(what: Problem): void {
     if (this.#over) return
     const before = this.held

@@ -76,7 +76,8 @@ export function writeSettingsAck(output: Output): void {
 }
 
 /**
- * Reads the payload of a SETTINGS frame into `settings`, value by value in the order in which they came. Unknown ones are ignored.
+ * Reads the payload of a SETTINGS frame into `settings`, value by value in the order in which they came.
+ * Unknown ones are ignored.
  * @param from whose settings they are: a server must not allow itself to be pushed to
  * @throws H2Error for a value that must not be
  */

@@ -1,4 +1,7 @@
-/** Flow control (RFC 9113, Section 5.2). A window is a number of bytes; one for sending may be below zero (Section 6.9.2). */
+/**
+ * Flow control (RFC 9113, Section 5.2). A window is a number of bytes; one for sending may be below zero
+ * (Section 6.9.2).
+ */
 
 /** The largest window. */
 export const MAX_WINDOW: number = 2 ** 31 - 1
@@ -16,7 +19,10 @@ export function grown(window: number, increment: number): number | undefined {
   return window + increment > MAX_WINDOW ? undefined : window + increment
 }
 
-/** Takes a DATA frame out of the window. @param bytes of its whole payload, padding and all. @returns false if they do not fit */
+/**
+ * Takes a DATA frame out of the window. @param bytes of its whole payload, padding and all. @returns false if
+ * they do not fit
+ */
 export function takeIn(window: ReceiveWindow, bytes: number): boolean {
   if (bytes > window.receiveWindow) return false
   window.receiveWindow -= bytes

@@ -31,7 +31,10 @@ export type WebSocketEvent =
   | { readonly type: 'message'; readonly data: string | Uint8Array }
   /** The other side has answered a ping of ours, or said that it is there. */
   | { readonly type: 'pong' }
-  /** It is over: by the other side, with its code (1005: it said none), or because it broke a rule, with the code that it was sent. */
+  /**
+   * It is over: by the other side, with its code (1005: it said none), or because it broke a rule, with the
+   * code that it was sent.
+   */
   | { readonly type: 'close'; readonly code: number; readonly reason: string }
 
 const CEILING = 2 ** 24 - 1
@@ -104,7 +107,9 @@ export class WebSocketServer {
     this.#inbound.settle()
   }
 
-  /** The next event; undefined if it takes more bytes. Then take the output. After `close` nothing more comes. */
+  /**
+   * The next event; undefined if it takes more bytes. Then take the output. After `close` nothing more comes.
+   */
   next(): WebSocketEvent | undefined {
     try {
       while (!this.#over) {

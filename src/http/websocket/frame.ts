@@ -14,7 +14,9 @@ export const CloseCode = {
   INTERNAL_ERROR: 1011,
 } as const
 
-/** A rule of RFC 6455 that the peer broke, or a limit that it exceeded; the connection ends with this code. */
+/**
+ * A rule of RFC 6455 that the peer broke, or a limit that it exceeded; the connection ends with this code.
+ */
 export class WebSocketError extends Error {
   override readonly name = 'WebSocketError'
   readonly code: number
@@ -104,7 +106,9 @@ export function closePayload(code: number, reason: string): Uint8Array {
   return concat(Uint8Array.of(code >> 8, code & 0xff), text)
 }
 
-/** Reads one. @throws WebSocketError for a code that must not be sent (Section 7.4), or text that is not UTF-8 */
+/**
+ * Reads one. @throws WebSocketError for a code that must not be sent (Section 7.4), or text that is not UTF-8
+ */
 export function readClose(payload: Uint8Array): { readonly code: number; readonly reason: string } {
   // 1005 stands for no code at all.
   if (payload.length === 0) return { code: 1005, reason: '' }

@@ -63,7 +63,9 @@ export function checkKey(aead: AeadParameters, key: Uint8Array): void {
   }
 }
 
-/** Refuses, with a `RangeError`, a nonce of another length than the 12 bytes that all AEADs of TLS 1.3 take. */
+/**
+ * Refuses, with a `RangeError`, a nonce of another length than the 12 bytes that all AEADs of TLS 1.3 take.
+ */
 export function checkNonce(nonce: Uint8Array): void {
   if (nonce.length !== 12) throw new RangeError(`a nonce has 12 bytes, not ${nonce.length}`)
 }
@@ -72,7 +74,10 @@ export function checkNonce(nonce: Uint8Array): void {
 export interface DiffieHellmanKey {
   /** The public key as it goes on the wire (RFC 8446, Section 4.2.8). */
   publicKey(): Uint8Array
-  /** @param peer of the group's length and, on a NIST curve, in uncompressed form; undefined if it is no good key. */
+  /**
+   * @param peer of the group's length and, on a NIST curve, in uncompressed form; undefined if it is no good
+   * key.
+   */
   sharedSecret(peer: Uint8Array): Uint8Array | undefined
 }
 
@@ -132,13 +137,16 @@ export const SECP521R1: GroupParameters = {
   firstByteMask: 0x01,
 }
 
-/** A random scalar misses a NIST curve's order once in 2^32 draws or less, so a source that fails this often is broken. */
+/**
+ * A random scalar misses a NIST curve's order once in 2^32 draws or less, so a source that fails this often
+ * is broken.
+ */
 const DRAWS = 16
 
 /**
- * A key exchange group over Diffie-Hellman. Private keys come from `random` as they are (a NIST scalar is big-endian), but
- * for the bits above the order of P-521, which are cleared. They are drawn again when out of range; a `random` that never
- * yields a good one is an `Error`.
+ * A key exchange group over Diffie-Hellman. Private keys come from `random` as they are (a NIST scalar is
+ * big-endian), but for the bits above the order of P-521, which are cleared. They are drawn again when out of
+ * range; a `random` that never yields a good one is an `Error`.
  *
  * @param open reads a private key of `privateKeyLength` bytes; undefined if it is out of range
  */
@@ -180,7 +188,9 @@ export function diffieHellmanGroup(
   }
 }
 
-/** Random bytes as a private key takes them. A `random` that gives another number of bytes is a `RangeError`. */
+/**
+ * Random bytes as a private key takes them. A `random` that gives another number of bytes is a `RangeError`.
+ */
 export function drawBytes(random: Random, length: number): Uint8Array {
   const bytes = random(length)
   if (bytes.length !== length) throw new RangeError(`asked for ${length} random bytes, got ${bytes.length}`)
@@ -239,8 +249,9 @@ export const RSA_PSS: readonly RsaPssScheme[] = [
 ]
 
 /**
- * Whether an RSA key may be used with a scheme: a modulus of 1024 to 8192 bits that holds hash and salt (RFC 8017,
- * Section 9.1.1), and an odd public exponent below 2^64. The upper bounds keep a peer's key from costing seconds.
+ * Whether an RSA key may be used with a scheme: a modulus of 1024 to 8192 bits that holds hash and salt (RFC
+ * 8017, Section 9.1.1), and an odd public exponent below 2^64. The upper bounds keep a peer's key from
+ * costing seconds.
  */
 export function acceptableRsaKey(scheme: RsaPssScheme, modulusBits: number, publicExponent: bigint): boolean {
   return (
@@ -253,7 +264,9 @@ export function acceptableRsaKey(scheme: RsaPssScheme, modulusBits: number, publ
   )
 }
 
-/** What a key under id-RSASSA-PSS may be used for, if it says so (RSASSA-PSS-params of RFC 4055, Section 3.1). */
+/**
+ * What a key under id-RSASSA-PSS may be used for, if it says so (RSASSA-PSS-params of RFC 4055, Section 3.1).
+ */
 export interface PssParameters {
   /** Names like those of `RsaPssScheme`, or anything else for a hash that no scheme has. */
   readonly hash: string

@@ -13,9 +13,10 @@ export type EvpProbe =
 let probed: EvpProbe | undefined
 
 /**
- * The provider `evp`: AEADs, hashes, HMAC and X25519 of the OpenSSL inside of Node through long-lived contexts, called directly; the other groups
- * and the signatures are those of `node`. It is loaded and compared with `node` at the first call; what does not agree, or is not there, is a
- * reason to do without. Never throws.
+ * The provider `evp`: AEADs, hashes, HMAC and X25519 of the OpenSSL inside of Node through long-lived
+ * contexts, called directly; the other groups and the signatures are those of `node`. It is loaded and
+ * compared with `node` at the first call; what does not agree, or is not there, is a reason to do without.
+ * Never throws.
  */
 export function probeEvp(): EvpProbe {
   probed ??= attempt()
@@ -57,7 +58,10 @@ function assemble(libcrypto: Libcrypto): CryptoProvider {
   }
 }
 
-/** One private key serves for both halves of a response; `node` reads it into an object each time, and the peer's too. */
+/**
+ * One private key serves for both halves of a response; `node` reads it into an object each time, and the
+ * peer's too.
+ */
 function x25519(libcrypto: Libcrypto): KeyExchangeGroup {
   const { id, name, privateKeyLength, keyExchangeLength } = X25519
   return {
@@ -104,7 +108,10 @@ function hash(libcrypto: Libcrypto, name: HashAlgorithm['name'], length: number)
   }
 }
 
-/** The answers are known from `node`: both directions, two keys in turn, a tag that does not fit, a hash and an HMAC. */
+/**
+ * The answers are known from `node`: both directions, two keys in turn, a tag that does not fit, a hash and
+ * an HMAC.
+ */
 function selfTest(suite: CipherSuite, known: CipherSuite): void {
   const nonce = pattern(suite.aead.ivLength, 1)
   const additionalData = pattern(5, 2)

@@ -11,24 +11,28 @@ import type { CryptoProvider, KeyExchangeGroup } from './provider.ts'
  */
 
 /**
- * A provider that also has the hybrid groups, each after the classic group that it strengthens: classic groups cost a
- * tenth, and a server takes the first of its own list that a client brought a key share for. To prefer hybrids, compose
- * the list otherwise.
+ * A provider that also has the hybrid groups, each after the classic group that it strengthens: classic
+ * groups cost a tenth, and a server takes the first of its own list that a client brought a key share for. To
+ * prefer hybrids, compose the list otherwise.
  */
 export function withHybridGroups(provider: CryptoProvider): CryptoProvider {
   return { ...provider, groups: provider.groups.flatMap(group => [group, ...hybridGroups([group])]) }
 }
 
-/** The hybrids over classic groups: X25519MLKEM768 over x25519, SecP256r1MLKEM768 over secp256r1, none over others. */
+/**
+ * The hybrids over classic groups: X25519MLKEM768 over x25519, SecP256r1MLKEM768 over secp256r1, none over
+ * others.
+ */
 export function hybridGroups(classic: readonly KeyExchangeGroup[]): readonly KeyExchangeGroup[] {
   return classic.flatMap(group => HYBRIDS[group.id]?.(group) ?? [])
 }
 
 /**
- * ML-KEM-768 alone (draft-ietf-tls-mlkem). The private key is the seed of 64 bytes, `d ‖ z`; key shares are the encapsulation
- * key of 1184 bytes and the ciphertext of 1088. `respond` refuses a key whose coefficients are not below the modulus
- * (FIPS 203, Section 7.2). `complete` refuses only other lengths: of a wrong ciphertext it makes a secret that nobody else
- * has (Section 7.3), and the first protected record does not open.
+ * ML-KEM-768 alone (draft-ietf-tls-mlkem). The private key is the seed of 64 bytes, `d ‖ z`; key shares are
+ * the encapsulation key of 1184 bytes and the ciphertext of 1088. `respond` refuses a key whose coefficients
+ * are not below the modulus (FIPS 203, Section 7.2). `complete` refuses only other lengths: of a wrong
+ * ciphertext it makes a secret that nobody else has (Section 7.3), and the first protected record does not
+ * open.
  */
 export const mlKem768: KeyExchangeGroup = {
   id: 0x0201,
@@ -64,7 +68,10 @@ const MESSAGE_LENGTH = 32
 const ENCAPSULATION_KEY_LENGTH = 1184
 const CIPHERTEXT_LENGTH = 1088
 
-/** The first half of a hybrid group, and where it ends: in bytes of the private key, the client's share and the server's. */
+/**
+ * The first half of a hybrid group, and where it ends: in bytes of the private key, the client's share and
+ * the server's.
+ */
 interface FirstHalf {
   readonly group: KeyExchangeGroup
   readonly privateKey: number
@@ -79,7 +86,9 @@ const ML_KEM_768: FirstHalf = {
   answer: CIPHERTEXT_LENGTH,
 }
 
-/** Which hybrid there is over a classic group, by the latter's number (draft-ietf-tls-ecdhe-mlkem, Section 4). */
+/**
+ * Which hybrid there is over a classic group, by the latter's number (draft-ietf-tls-ecdhe-mlkem, Section 4).
+ */
 const HYBRIDS: { readonly [id: number]: (group: KeyExchangeGroup) => KeyExchangeGroup } = {
   // ML-KEM comes first here, although the name says otherwise
   29: group => hybrid(0x11ec, 'X25519MLKEM768', ML_KEM_768, group),
@@ -88,8 +97,8 @@ const HYBRIDS: { readonly [id: number]: (group: KeyExchangeGroup) => KeyExchange
 }
 
 /**
- * Two groups side by side: key shares, secrets and private keys of the one are followed by those of the other. The halves
- * look at their lengths themselves, so that a whole of another length is refused.
+ * Two groups side by side: key shares, secrets and private keys of the one are followed by those of the
+ * other. The halves look at their lengths themselves, so that a whole of another length is refused.
  */
 function hybrid(id: number, name: string, first: FirstHalf, second: KeyExchangeGroup): KeyExchangeGroup {
   return {

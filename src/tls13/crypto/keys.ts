@@ -20,26 +20,34 @@ import { type RsaPrivateKey, type RsaPublicKey, toInteger } from './rsa.ts'
 /** The name of an Edwards curve. */
 export type EdwardsCurve = EddsaScheme['name']
 
-/** A public key out of a certificate. Points are as in the DER: uncompressed on a NIST curve, 32 or 57 bytes for EdDSA. */
+/**
+ * A public key out of a certificate. Points are as in the DER: uncompressed on a NIST curve, 32 or 57 bytes
+ * for EdDSA.
+ */
 export type PublicKey =
   | { readonly kind: 'ec'; readonly curve: NistCurve; readonly point: Uint8Array }
   | { readonly kind: EdwardsCurve; readonly point: Uint8Array }
   | (RsaKind & RsaPublicKey)
 
-/** A private key. Scalars are big-endian, of the curve's length; a seed has 32 bytes for Ed25519 and 57 for Ed448. */
+/**
+ * A private key. Scalars are big-endian, of the curve's length; a seed has 32 bytes for Ed25519 and 57 for
+ * Ed448.
+ */
 export type PrivateKey =
   | { readonly kind: 'ec'; readonly curve: NistCurve; readonly scalar: Uint8Array }
   | { readonly kind: EdwardsCurve; readonly seed: Uint8Array }
   | (RsaKind & RsaPrivateKey)
 
-/** Under which identifier an RSA key came: rsaEncryption, or id-RSASSA-PSS and what it restricts the key to. */
+/**
+ * Under which identifier an RSA key came: rsaEncryption, or id-RSASSA-PSS and what it restricts the key to.
+ */
 type RsaKind =
   | { readonly kind: 'rsa' }
   | { readonly kind: 'rsa-pss'; readonly parameters: PssParameters | undefined }
 
 /**
- * Reads a SubjectPublicKeyInfo (RFC 5280, Section 4.1.2.7). Undefined if it is not DER, has more or fewer bytes, or holds a
- * key of a kind that we have no use for.
+ * Reads a SubjectPublicKeyInfo (RFC 5280, Section 4.1.2.7). Undefined if it is not DER, has more or fewer
+ * bytes, or holds a key of a kind that we have no use for.
  */
 export function parsePublicKey(der: Uint8Array): PublicKey | undefined {
   try {
@@ -66,8 +74,8 @@ export function parsePublicKey(der: Uint8Array): PublicKey | undefined {
 }
 
 /**
- * Reads a PrivateKeyInfo (RFC 5208) of RSA (RFC 8017, Appendix A.1.2), of a NIST curve (RFC 5915) or of EdDSA (RFC 8410).
- * Undefined if it is not DER, is not consistent in itself, or is of another kind.
+ * Reads a PrivateKeyInfo (RFC 5208) of RSA (RFC 8017, Appendix A.1.2), of a NIST curve (RFC 5915) or of EdDSA
+ * (RFC 8410). Undefined if it is not DER, is not consistent in itself, or is of another kind.
  */
 export function parsePrivateKey(der: Uint8Array): PrivateKey | undefined {
   try {
@@ -117,8 +125,8 @@ const HASHES: { readonly [oid: string]: string | undefined } = {
 type Kind = RsaKind | { readonly kind: EdwardsCurve } | { readonly kind: 'ec'; readonly curve: NistCurve }
 
 /**
- * Which key follows. The parameters are NULL for rsaEncryption, absent for EdDSA and a named curve for EC (RFC 3279, 8410,
- * 5480); for id-RSASSA-PSS they may be absent (RFC 4055, Section 3.1).
+ * Which key follows. The parameters are NULL for rsaEncryption, absent for EdDSA and a named curve for EC
+ * (RFC 3279, 8410, 5480); for id-RSASSA-PSS they may be absent (RFC 4055, Section 3.1).
  */
 function kindOf({ algorithm, parameters }: AlgorithmIdentifier): Kind | undefined {
   switch (algorithm) {
@@ -153,13 +161,19 @@ function pssParameters(der: ArrayBuffer): PssParameters {
   }
 }
 
-/** The name of a hash. RFC 4055 lets its NULL be left out; nobody does, and OpenSSL gives us no DER to compare with if so. */
+/**
+ * The name of a hash. RFC 4055 lets its NULL be left out; nobody does, and OpenSSL gives us no DER to compare
+ * with if so.
+ */
 function hashOf({ algorithm, parameters }: AlgorithmIdentifier): string {
   if (parameters !== null) throw new Error('a hash without its NULL')
   return HASHES[algorithm] ?? algorithm
 }
 
-/** The library reads BER and overlooks what follows; bytes are accepted only if they are the one DER of what was read. */
+/**
+ * The library reads BER and overlooks what follows; bytes are accepted only if they are the one DER of what
+ * was read.
+ */
 function parse<T>(der: Uint8Array, type: new () => T): T {
   const value = AsnConvert.parse(der, type)
   if (!equal(new Uint8Array(AsnConvert.serialize(value)), der)) throw new Error('not DER')

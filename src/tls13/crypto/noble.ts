@@ -35,8 +35,9 @@ import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm }
 import { bitLength, signPss, verifyPss } from './rsa.ts'
 
 /**
- * The provider in pure TypeScript, over `@noble/*`: it loads wherever there is a `globalThis.crypto` for random bytes,
- * browsers included. JavaScript gives no promise of constant time; where that matters, take another provider.
+ * The provider in pure TypeScript, over `@noble/*`: it loads wherever there is a `globalThis.crypto` for
+ * random bytes, browsers included. JavaScript gives no promise of constant time; where that matters, take
+ * another provider.
  */
 export const noble: CryptoProvider = {
   name: 'noble',
@@ -108,7 +109,10 @@ function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellman
       : undefined
 }
 
-/** Signatures are deterministic (RFC 6979); both halves of s are accepted, as everywhere outside of block chains. */
+/**
+ * Signatures are deterministic (RFC 6979); both halves of s are accepted, as everywhere outside of block
+ * chains.
+ */
 function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgorithm {
   // each brings the hash that the scheme wants
   const curve = { secp256r1: p256, secp384r1: p384, secp521r1: p521 }[curveName]

@@ -46,8 +46,8 @@ import {
 import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
 
 /**
- * The provider over `node:crypto`, that is over OpenSSL. The only file that imports it. No `Buffer` gets out of here, and
- * nothing that gets out shares memory with anything else.
+ * The provider over `node:crypto`, that is over OpenSSL. The only file that imports it. No `Buffer` gets out
+ * of here, and nothing that gets out shares memory with anything else.
  */
 export const node: CryptoProvider = {
   name: 'node',
@@ -93,12 +93,18 @@ function random(length: number): Uint8Array {
   return bytes
 }
 
-/** A result of `node:crypto` without the methods of `Buffer`; copied if it is a part of larger, perhaps shared memory. */
+/**
+ * A result of `node:crypto` without the methods of `Buffer`; copied if it is a part of larger, perhaps shared
+ * memory.
+ */
 function plain(buffer: Buffer): Uint8Array {
   return buffer.length === buffer.buffer.byteLength ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
 }
 
-/** OpenSSL keys an EVP context anew on every call, which bounds small records; nothing is kept but the key itself. */
+/**
+ * OpenSSL keys an EVP context anew on every call, which bounds small records; nothing is kept but the key
+ * itself.
+ */
 function aead(parameters: AeadParameters, cipher: CipherGCMTypes): AeadAlgorithm {
   const { tagLength } = parameters
   const options = { authTagLength: tagLength }
@@ -155,8 +161,9 @@ const MONTGOMERY_PKCS8 = {
 } as const
 
 /**
- * `node:crypto` takes no bare keys of these curves. A private key comes as PKCS#8, because a JWK must name the public key, too, and Node
- * 24 refuses one that does not; a public key comes as a JWK, which is read faster than a DER.
+ * `node:crypto` takes no bare keys of these curves. A private key comes as PKCS#8, because a JWK must name
+ * the public key, too, and Node 24 refuses one that does not; a public key comes as a JWK, which is read
+ * faster than a DER.
  */
 function openMontgomery(crv: keyof typeof MONTGOMERY_PKCS8): (privateKey: Uint8Array) => DiffieHellmanKey {
   const readPeer = (peer: Uint8Array): KeyObject =>
@@ -249,15 +256,19 @@ function signatureAlgorithm(
   }
 }
 
-/** RFC 8017, Section 8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading zeros, too. */
+/**
+ * RFC 8017, Section 8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading
+ * zeros, too.
+ */
 function isWhole(key: KeyObject, signature: Uint8Array): boolean {
   const { modulusLength } = key.asymmetricKeyDetails ?? {}
   return modulusLength === undefined || signature.length === Math.ceil(modulusLength / 8)
 }
 
 /**
- * What stands before the coordinates in the DER of such keys (RFC 5480, RFC 8410). There is no other DER of them, so a
- * compressed point, a curve that is spelled out and BER are refused; and a JWK is read faster than a DER.
+ * What stands before the coordinates in the DER of such keys (RFC 5480, RFC 8410). There is no other DER of
+ * them, so a compressed point, a curve that is spelled out and BER are refused; and a JWK is read faster than
+ * a DER.
  */
 const POINTS = [
   {
@@ -289,8 +300,8 @@ function readPublicKey(spki: Uint8Array): KeyObject | undefined {
   return attempt(() => {
     const key = createPublicKey({ key: asBuffer(spki), format: 'der', type: 'spki' })
     if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'rsa-pss') return undefined
-    // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes that came;
-    // and of some parameters that it has read it throws when it is to write them
+    // OpenSSL reads BER and overlooks what follows: an RSA key is accepted only if its DER is the very bytes
+    // that came; and of some parameters that it has read it throws when it is to write them
     return key.export({ format: 'der', type: 'spki' }).equals(spki) ? key : undefined
   })
 }

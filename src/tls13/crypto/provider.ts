@@ -29,7 +29,10 @@ export interface AeadAlgorithm {
   readonly tagLength: number
   /** Records that may be sealed under one key (RFC 8446, Section 5.5). */
   readonly confidentialityLimit: number
-  /** Binds a key. The result depends on the key alone: equal nonces give equal bytes, in any order, in any process. */
+  /**
+   * Binds a key. The result depends on the key alone: equal nonces give equal bytes, in any order, in any
+   * process.
+   */
   withKey(key: Uint8Array): Aead
 }
 
@@ -48,9 +51,9 @@ export interface Aead {
     memory?: Uint8Array,
   ): Uint8Array | undefined
   /**
-   * Like {@link seal} for `plaintext` with `tail` behind it, but into memory that is there: `plaintext.length + tail.length +
-   * tagLength` bytes of `output` from `at`, which must not overlap the others. A `RangeError` if they do not fit. Optional: where it
-   * is missing, `seal` is called and its result copied.
+   * Like {@link seal} for `plaintext` with `tail` behind it, but into memory that is there: `plaintext.length
+   * + tail.length + tagLength` bytes of `output` from `at`, which must not overlap the others. A `RangeError`
+   * if they do not fit. Optional: where it is missing, `seal` is called and its result copied.
    */
   sealInto?(
     nonce: Uint8Array,
@@ -60,7 +63,10 @@ export interface Aead {
     output: Uint8Array,
     at: number,
   ): void
-  /** Forgets the key, for good: `seal` and `open` throw afterwards. Optional: elsewhere the garbage collector does it in its time. */
+  /**
+   * Forgets the key, for good: `seal` and `open` throw afterwards. Optional: elsewhere the garbage collector
+   * does it in its time.
+   */
   wipe?(): void
 }
 
@@ -74,15 +80,18 @@ export interface HashAlgorithm {
 }
 
 /**
- * A key exchange group (RFC 8446, Section 4.2.7), shaped so that Diffie-Hellman and a KEM both fit. Private keys are
- * bytes, so a session can leave in the middle of its handshake.
+ * A key exchange group (RFC 8446, Section 4.2.7), shaped so that Diffie-Hellman and a KEM both fit. Private
+ * keys are bytes, so a session can leave in the middle of its handshake.
  */
 export interface KeyExchangeGroup {
   readonly id: number
   readonly name: string
   /** What a client offers. `keyExchange` goes on the wire (RFC 8446, Section 4.2.8). */
   generate(random: Random): { readonly privateKey: Uint8Array; readonly keyExchange: Uint8Array }
-  /** What a server answers; undefined if the peer's share is no valid one (wrong length, not on the curve, all-zero result). */
+  /**
+   * What a server answers; undefined if the peer's share is no valid one (wrong length, not on the curve,
+   * all-zero result).
+   */
   respond(
     random: Random,
     peerKeyExchange: Uint8Array,
@@ -97,7 +106,9 @@ export interface SignatureAlgorithm {
   readonly name: string
   /** Parses a PKCS#8 DER private key once; undefined if it is not a key for this scheme. */
   signer(privateKey: Uint8Array): Signer | undefined
-  /** @param publicKey SubjectPublicKeyInfo in DER. A key of another kind, or malformed input, is just false. */
+  /**
+   * @param publicKey SubjectPublicKeyInfo in DER. A key of another kind, or malformed input, is just false.
+   */
   verify(publicKey: Uint8Array, content: Uint8Array, signature: Uint8Array): boolean
 }
 

@@ -32,8 +32,9 @@ export interface Digest {
 }
 
 /**
- * Signs `content`; the signature is as long as the modulus. The modulus must hold hash and salt (`RangeError`). A key whose
- * parts do not fit together is an `Error`: a wrong signature over the Chinese remainders would give a prime away.
+ * Signs `content`; the signature is as long as the modulus. The modulus must hold hash and salt
+ * (`RangeError`). A key whose parts do not fit together is an `Error`: a wrong signature over the Chinese
+ * remainders would give a prime away.
  */
 export function signPss(key: RsaPrivateKey, hash: Digest, random: Random, content: Uint8Array): Uint8Array {
   const { modulus, publicExponent } = key
@@ -59,7 +60,8 @@ export function verifyPss(
   const representative = toInteger(signature)
   if (representative >= modulus) return false
   const message = pow(representative, publicExponent, modulus)
-  // the bits beyond the encoded message are zero: step 6 of EMSA-PSS-VERIFY, and step 2c of the signature's own procedure
+  // the bits beyond the encoded message are zero: step 6 of EMSA-PSS-VERIFY, and step 2c of the signature's
+  // own procedure
   if (bitLength(message) > encodedBits) return false
   return hasHash(numberToBytesBE(message, Math.ceil(encodedBits / 8)), hash(content), hash, encodedBits)
 }
@@ -86,7 +88,9 @@ function privateOperation(key: RsaPrivateKey, message: bigint): bigint {
   return s2 + prime2 * mod((s1 - s2) * coefficient, prime1)
 }
 
-/** A random number that has an inverse: nearly all have, and who finds one without has factored the modulus. */
+/**
+ * A random number that has an inverse: nearly all have, and who finds one without has factored the modulus.
+ */
 function drawUnit(random: Random, modulus: bigint): bigint {
   // 8 bytes more than the modulus has make the bias of the reduction negligible
   return 1n + (toInteger(random(byteLength(modulus) + 8)) % (modulus - 1n))
@@ -104,7 +108,10 @@ function encode(digest: Uint8Array, salt: Uint8Array, hash: Digest, bits: number
   return concat(db, h, Uint8Array.of(0xbc))
 }
 
-/** EMSA-PSS-VERIFY (RFC 8017, Section 9.1.2): masks off, compares the padding, and makes the hash again from the salt. */
+/**
+ * EMSA-PSS-VERIFY (RFC 8017, Section 9.1.2): masks off, compares the padding, and makes the hash again from
+ * the salt.
+ */
 function hasHash(encoded: Uint8Array, digest: Uint8Array, hash: Digest, bits: number): boolean {
   const length = encoded.length
   const saltAt = length - 2 * digest.length - 1

@@ -10,8 +10,8 @@ export interface Selection {
 }
 
 /**
- * A provider with the hybrid groups in front, as browsers prefer them, and of the rest what is wanted. A server takes the first
- * group of this list that a client has sent a key share for.
+ * A provider with the hybrid groups in front, as browsers prefer them, and of the rest what is wanted. A
+ * server takes the first group of this list that a client has sent a key share for.
  * @throws RangeError for a name that nobody knows; it lists those that there are
  */
 export function select(provider: CryptoProvider, { groups, cipherSuites }: Selection = {}): CryptoProvider {

@@ -23,7 +23,10 @@ export interface CertificateRules {
   readonly maySign: boolean
   /** Whether the key may let another sign for it (RFC 9345, Section 4.2). */
   readonly mayDelegate: boolean
-  /** Whether it is itself signed with an algorithm that is good enough; no matter for one that is trusted anyway. */
+  /**
+   * Whether it is itself signed with an algorithm that is good enough; no matter for one that is trusted
+   * anyway.
+   */
   readonly stronglySigned: boolean
 }
 
@@ -33,7 +36,10 @@ const EXTENSION = {
   delegationUsage: '1.3.6.1.4.1.44363.44',
 } as const
 
-/** Extensions that are understood here, by the platform, or (policies) that ask nothing of who wants no policy. */
+/**
+ * Extensions that are understood here, by the platform, or (policies) that ask nothing of who wants no
+ * policy.
+ */
 const UNDERSTOOD = new Set<string>([
   EXTENSION.keyUsage,
   EXTENSION.basicConstraints,

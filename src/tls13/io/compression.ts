@@ -24,7 +24,10 @@ export const brotli: CertificateCompression = compression(
   brotliDecompressSync,
 )
 
-/** With `info`, Node also gives the engine, which knows how much of the input it has taken; its types do not say so. */
+/**
+ * With `info`, Node also gives the engine, which knows how much of the input it has taken; its types do not
+ * say so.
+ */
 type Decompress = (input: InputType, options: { maxOutputLength: number; info: true }) => unknown
 
 function compression(
@@ -36,7 +39,8 @@ function compression(
   return {
     algorithm,
     compress(message) {
-      // A server shows the same certificate again and again, and compressing costs more than everything else about it.
+      // A server shows the same certificate again and again, and compressing costs more than everything else
+      // about it.
       if (last === undefined || !equal(last.message, message)) {
         last = { message: message.slice(), compressed: Uint8Array.from(compress(message)) }
       }

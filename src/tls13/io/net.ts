@@ -16,8 +16,8 @@ export interface CommonOptions extends TlsDuplexOptions {
   /** Default: `node`. */
   readonly provider?: CryptoProvider
   /**
-   * Where to append all secrets in the SSLKEYLOGFILE format. Default: the environment variable of that name; off if there is
-   * none.
+   * Where to append all secrets in the SSLKEYLOGFILE format. Default: the environment variable of that name;
+   * off if there is none.
    */
   readonly keyLogFile?: string
   /** Emit `keylog` events on the connection; default false. */
@@ -37,7 +37,10 @@ export interface ConnectOptions
   readonly stream?: Duplex
   /** Instead of the platform's verifier with `ca` and `checkName`. */
   readonly verify?: ClientConfig['verify']
-  /** A certificate of our own, for servers that ask for one: a chain, the end-entity certificate first; PEM or DER. */
+  /**
+   * A certificate of our own, for servers that ask for one: a chain, the end-entity certificate first; PEM or
+   * DER.
+   */
   readonly cert?: CertificateSource
   /** Its private key, PEM. */
   readonly key?: string
@@ -56,9 +59,10 @@ function certificatesOf(
 }
 
 /**
- * Connects, as a client. The name asked for is `serverName`, or else `host` unless that is an IP address, which is no server
- * name (RFC 6066, Section 3) but is what the certificate is held against.
- * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make no sense
+ * Connects, as a client. The name asked for is `serverName`, or else `host` unless that is an IP address,
+ * which is no server name (RFC 6066, Section 3) but is what the certificate is held against.
+ * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make
+ * no sense
  */
 export function connect(options: ConnectOptions): TlsDuplex {
   const { host = 'localhost', port, path, stream, ca, checkName, verify, cert, key, ...others } = options
@@ -100,7 +104,10 @@ export interface ServerOptions
   readonly clientCertificates?: Omit<NonNullable<ServerConfig['clientCertificates']>, 'verify'> &
     Partial<Pick<NonNullable<ServerConfig['clientCertificates']>, 'verify'>> &
     Pick<VerifierOptions, 'ca'>
-  /** Take early data. Without `replay`, this server remembers by itself, which needs tickets that nobody else can open. */
+  /**
+   * Take early data. Without `replay`, this server remembers by itself, which needs tickets that nobody else
+   * can open.
+   */
   readonly earlyData?: Omit<NonNullable<ServerConfig['earlyData']>, 'replay'> &
     Partial<Pick<NonNullable<ServerConfig['earlyData']>, 'replay'>>
   /** Default: tickets under a key that lives as long as the server; false: none. */
@@ -108,9 +115,10 @@ export interface ServerOptions
 }
 
 /**
- * A server; `listen()` is still to be called. A connection whose handshake begins is emitted as `tlsConnection`: whoever answers its
- * questions listens there. Errors of a connection are emitted on the server as `tlsClientError` (error,
- * connection), so that no client can end the process; listeners of the connection's own `error` get them too.
+ * A server; `listen()` is still to be called. A connection whose handshake begins is emitted as
+ * `tlsConnection`: whoever answers its questions listens there. Errors of a connection are emitted on the
+ * server as `tlsClientError` (error, connection), so that no client can end the process; listeners of the
+ * connection's own `error` get them too.
  * @param onConnection called when a handshake is over @throws TypeError for options that make no sense
  */
 export function createServer(options: ServerOptions, onConnection: (connection: TlsDuplex) => void): Server {

@@ -28,16 +28,16 @@ const CHAIN_LIMIT = 16
 const SIGNATURE_LIMIT = 32
 
 /**
- * A verifier over the platform's X.509: a path of signatures from the end-entity certificate to an authority that is
- * trusted, each certificate valid now and each issuer an authority, as far as its path length goes; the end-entity's
- * purpose (serverAuth or clientAuth), its key usage, and a server's name (RFC 9525: the subjectAltName alone).
+ * A verifier over the platform's X.509: a path of signatures from the end-entity certificate to an authority
+ * that is trusted, each certificate valid now and each issuer an authority, as far as its path length goes;
+ * the end-entity's purpose (serverAuth or clientAuth), its key usage, and a server's name (RFC 9525: the
+ * subjectAltName alone).
  *
  * Revocation is not looked at. Certificates with name constraints, critical as they must be, are refused.
- * @throws TypeError if `ca` holds no certificate. The verifier throws TlsError:
- * bad_certificate — malformed, a signature that does not fit, a weak hash, or another name;
- * certificate_expired — not valid now; unknown_ca — no path to an authority that is trusted;
- * unsupported_certificate — not for servers (or clients), or a critical extension that is not understood;
- * internal_error — there is no name to check
+ * @throws TypeError if `ca` holds no certificate. The verifier throws TlsError: bad_certificate — malformed,
+ * a signature that does not fit, a weak hash, or another name; certificate_expired — not valid now;
+ * unknown_ca — no path to an authority that is trusted; unsupported_certificate — not for servers (or
+ * clients), or a critical extension that is not understood; internal_error — there is no name to check
  */
 export function verifier(options: VerifierOptions = {}): CertificateVerifier {
   const anchors = options.ca === undefined ? undefined : parseCertificates(options.ca)
@@ -178,7 +178,8 @@ class PathSearch {
       )
     }
     const { pathLength } = rulesOf(issuer)
-    // RFC 5280, Section 4.2.1.9: the end-entity certificate does not count, nor do those that issued themselves.
+    // RFC 5280, Section 4.2.1.9: the end-entity certificate does not count, nor do those that issued
+    // themselves.
     const between = path.slice(1).filter(one => one.subject !== one.issuer).length
     if (pathLength !== undefined && between > pathLength) {
       throw peerError('unknown_ca', `${nameOf(issuer)} allows a path length of ${pathLength}`)

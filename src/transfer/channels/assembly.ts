@@ -28,8 +28,8 @@ export class Assembly {
 
   /**
    * Takes one fragment in. `body` and `descriptors` are taken over; `lost` says why descriptors are missing.
-   * @returns the message that it completes, `undefined` if more is to come, or a `string` that says how the sender
-   * broke the rules
+   * @returns the message that it completes, `undefined` if more is to come, or a `string` that says how the
+   * sender broke the rules
    */
   accept(
     fragment: Fragment,

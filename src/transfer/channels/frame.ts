@@ -17,8 +17,8 @@ const Fragment = struct('Fragment', {
 const Credit = struct('Credit', { bytes: uint32 })
 
 /**
- * What stands at the beginning of everything that is sent from process to process. It does not say who has sent it: that
- * follows from which pair it came through.
+ * What stands at the beginning of everything that is sent from process to process. It does not say who has
+ * sent it: that follows from which pair it came through.
  */
 export const Header = struct('Header', {
   version: uint8,

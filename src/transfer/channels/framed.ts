@@ -22,8 +22,9 @@ interface Exchange {
 }
 
 /**
- * What both channels have in common: messages in frames, credits, retries. Subclasses only move frames, and know from
- * the way that a frame came who has sent it. A peer that breaks the rules loses its pair, and nothing else happens.
+ * What both channels have in common: messages in frames, credits, retries. Subclasses only move frames, and
+ * know from the way that a frame came who has sent it. A peer that breaks the rules loses its pair, and
+ * nothing else happens.
  */
 export abstract class FramedChannel implements Channel {
   abstract readonly kind: 'native' | 'ipc'
@@ -116,8 +117,8 @@ export abstract class FramedChannel implements Channel {
   }
 
   /**
-   * One frame of that peer's. `bytes` is a view that is copied; the descriptors are taken over; `lost`: why some are
-   * missing. Whoever is not known is not heard.
+   * One frame of that peer's. `bytes` is a view that is copied; the descriptors are taken over; `lost`: why
+   * some are missing. Whoever is not known is not heard.
    */
   protected receive(from: number, bytes: Uint8Array, descriptors: Descriptor[], lost?: string): void {
     const exchange = this.#exchanges.get(from)

@@ -8,15 +8,17 @@ import { CLOSED, FLOODS, FramedChannel, readHeader } from './framed.ts'
 import { guardIpc } from './ipc-guard.ts'
 
 /**
- * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64 in a JSON
- * message, which is faster than `advanced` serialization for small ones. One descriptor per message, because Node sends
- * one handle at a time and waits for an acknowledgement. Handles travel bare (never as `net.Socket`), so nobody on the
- * way begins to read.
+ * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64
+ * in a JSON message, which is faster than `advanced` serialization for small ones. One descriptor per
+ * message, because Node sends one handle at a time and waits for an acknowledgement. Handles travel bare
+ * (never as `net.Socket`), so nobody on the way begins to read.
  */
 interface Packet {
   /** Marks our messages among whatever else the processes send to each other. */
   readonly hotpotato: 'frame' | 'returned'
-  /** On the way to the broker: whom it is for. From the broker: who has sent it; in `returned`, who is gone. */
+  /**
+   * On the way to the broker: whom it is for. From the broker: who has sent it; in `returned`, who is gone.
+   */
   readonly peer: number
   readonly frame: string
 }
@@ -55,7 +57,8 @@ class Port {
   }
 
   /**
-   * Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this process.
+   * Sends, and keeps the descriptor open until it has left: a handle closed on the way would end this
+   * process.
    * @param done called when it has left, or has not: never if false is returned
    * @returns false if the other end is known to be gone
    */
@@ -177,8 +180,8 @@ export class IpcChannel extends FramedChannel {
 }
 
 /**
- * The supervisor's end, and the broker between its children. It never looks into what it passes on, and says itself who
- * has sent it.
+ * The supervisor's end, and the broker between its children. It never looks into what it passes on, and says
+ * itself who has sent it.
  */
 export class IpcBroker extends FramedChannel {
   readonly kind = 'ipc'

@@ -55,8 +55,9 @@ export function createPair(): readonly [PairEnd, PairEnd] {
 }
 
 /**
- * Messages by `sendmsg` straight into the other process, descriptors by `SCM_RIGHTS`. Each two processes have a pair of
- * their own: what one does to its end, nobody but the two notices. Who has sent a message is who has the other end.
+ * Messages by `sendmsg` straight into the other process, descriptors by `SCM_RIGHTS`. Each two processes have
+ * a pair of their own: what one does to its end, nobody but the two notices. Who has sent a message is who
+ * has the other end.
  */
 export class NativeChannel extends FramedChannel {
   readonly kind = 'native'
@@ -153,13 +154,14 @@ export class NativeChannel extends FramedChannel {
       this.#announce(link)
       return 'sent'
     }
-    // EPIPE and its like: nobody will ever read it. Anything else: somebody has meddled with our end, which is as good.
+    // EPIPE and its like: nobody will ever read it. Anything else: somebody has meddled with our end, which
+    // is as good.
     return BUSY.has(failed) ? 'busy' : 'gone'
   }
 
   /**
-   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do, then for
-   * every few, and for what is left when our turn is over. A peer that is awake takes all there is.
+   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do,
+   * then for every few, and for what is left when our turn is over. A peer that is awake takes all there is.
    */
   #announce(link: Link): void {
     if (link.quiet === undefined) {
@@ -173,7 +175,8 @@ export class NativeChannel extends FramedChannel {
 
   #wakeUp(link: Link): void {
     link.quiet = 0
-    // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is ending.
+    // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is
+    // ending.
     if (link.open && link.wake.state === 'open') this.#libc.wake(link.wakeFd)
   }
 

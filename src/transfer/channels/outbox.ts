@@ -118,7 +118,10 @@ export class Outbox {
     this.#outstanding = Math.max(0, this.#outstanding - bytes)
   }
 
-  /** Tells the peer that so many of its bytes were taken; past the queue and past the window, for it is small and frees the peer. */
+  /**
+   * Tells the peer that so many of its bytes were taken; past the queue and past the window, for it is small
+   * and frees the peer.
+   */
   giveCredit(bytes: number): 'sent' | 'busy' | 'gone' {
     const content = { kind: 'credit', bytes } as const
     return this.#transmit(encode(Header, { version: VERSION, content }), EMPTY, [])

@@ -97,7 +97,10 @@ export const picotls: ForeignCodec = {
   },
 }
 
-/** The two directions of a session with nothing in flight. @throws ForeignError for one that would lose bytes or duties */
+/**
+ * The two directions of a session with nothing in flight. @throws ForeignError for one that would lose bytes
+ * or duties
+ */
 function carried(state: SessionState): { readonly read: TrafficState; readonly write: TrafficState } {
   const { handshake, read, write } = state
   if (handshake.state !== 'CONNECTED' || read === undefined || write === undefined) {

@@ -3,17 +3,20 @@ import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
 
 /**
- * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file outside the provider `evp` that imports koffi, and the one
- * place where lengths are checked: a wrong one here is overwritten memory. All memory that the kernel sees is allocated once and never moves.
+ * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file outside
+ * the provider `evp` that imports koffi, and the one place where lengths are checked: a wrong one here is
+ * overwritten memory. All memory that the kernel sees is allocated once and never moves.
  *
- * The layouts are those of 64-bit little-endian Linux (x86-64 and arm64). glibc and musl agree on them: where musl has an `int` and
- * padding, glibc has a `size_t` whose upper half is 0. {@link probe} sends itself a message before it believes so.
+ * The layouts are those of 64-bit little-endian Linux (x86-64 and arm64). glibc and musl agree on them: where
+ * musl has an `int` and padding, glibc has a `size_t` whose upper half is 0. {@link probe} sends itself a
+ * message before it believes so.
  */
 export interface Libc {
   /** Two connected Unix sockets, non-blocking and close-on-exec. Throws an {@link ErrnoError}. */
   socketPair(type: SocketType): readonly [number, number]
   /**
-   * Sends `header` and `body` as one message with up to {@link DESCRIPTORS} descriptors, without waiting and without SIGPIPE.
+   * Sends `header` and `body` as one message with up to {@link DESCRIPTORS} descriptors, without waiting and
+   * without SIGPIPE.
    * @returns the name of the error, `EAGAIN` for instance, or `undefined` when it was sent
    */
   sendMessage(
@@ -22,20 +25,30 @@ export interface Libc {
     body: Uint8Array,
     descriptors: readonly number[],
   ): string | undefined
-  /** Receives one message without waiting, or gives the name of the error; `EOF` when nobody can send any more. */
+  /**
+   * Receives one message without waiting, or gives the name of the error; `EOF` when nobody can send any
+   * more.
+   */
   receiveMessage(fd: number): Received | string
   /**
-   * Writes to a stream what the kernel takes at once, without SIGPIPE; the memory is the caller's again when this returns.
+   * Writes to a stream what the kernel takes at once, without SIGPIPE; the memory is the caller's again when
+   * this returns.
    * @returns how many bytes, or the name of the error
    */
   sendBytes(fd: number, bytes: Uint8Array): number | string
   /** Writes one byte without SIGPIPE. @returns the name of the error, or `undefined` */
   wake(fd: number): string | undefined
-  /** `shutdown(fd, SHUT_RDWR)`: ends the connection for everybody who holds it. @returns the name of the error, or `undefined` */
+  /**
+   * `shutdown(fd, SHUT_RDWR)`: ends the connection for everybody who holds it. @returns the name of the
+   * error, or `undefined`
+   */
   shutdown(fd: number): string | undefined
   /** A second descriptor for the same thing, close-on-exec. Throws an {@link ErrnoError}. */
   duplicate(fd: number): number
-  /** Asks for buffers of so many bytes (the kernel doubles them, up to its own limit). Throws an {@link ErrnoError}. */
+  /**
+   * Asks for buffers of so many bytes (the kernel doubles them, up to its own limit). Throws an {@link
+   * ErrnoError}.
+   */
   setBuffers(fd: number, bytes: number): void
   /** What kind of stream a descriptor is. Throws an {@link ErrnoError}: `ENOTSOCK` for a file. */
   domainOf(fd: number): 'tcp' | 'unix' | 'other'
@@ -44,11 +57,15 @@ export interface Libc {
    * Throws an {@link ErrnoError}.
    */
   socketCookie(fd: number): Uint8Array
-  /** What the kernel has counted on a TCP socket. Throws an {@link ErrnoError}, also where it counts too little. */
+  /**
+   * What the kernel has counted on a TCP socket. Throws an {@link ErrnoError}, also where it counts too
+   * little.
+   */
   tcpCounts(fd: number): TcpCounts
   /**
-   * A file in memory that has no name, so that only those whom we give its descriptor can open it; its size is fixed for good. It is empty
-   * of memory until it is written. Close-on-exec. Throws an {@link ErrnoError}, or an Error where the libc has no such call.
+   * A file in memory that has no name, so that only those whom we give its descriptor can open it; its size
+   * is fixed for good. It is empty of memory until it is written. Close-on-exec. Throws an {@link
+   * ErrnoError}, or an Error where the libc has no such call.
    * @param bytes of its size, at most 2^40
    */
   memoryFile(bytes: number): number
@@ -105,7 +122,10 @@ export class ErrnoError extends Error {
 
 let probed: Probe | undefined
 
-/** Whether the foreign calls work here. Tries them once, on a message to itself with a descriptor; never throws. */
+/**
+ * Whether the foreign calls work here. Tries them once, on a message to itself with a descriptor; never
+ * throws.
+ */
 export function probe(): Probe {
   probed ??= attempt()
   return probed

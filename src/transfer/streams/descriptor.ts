@@ -8,8 +8,9 @@ export type Owned =
   | { readonly kind: 'handle'; readonly handle: StreamHandle }
 
 /**
- * Owns one file descriptor and closes it exactly once: a number closed twice closes somebody else's. Closing is
- * silent for whoever else holds the same connection; nothing is sent to the peer while another copy is open.
+ * Owns one file descriptor and closes it exactly once: a number closed twice closes somebody else's. Closing
+ * is silent for whoever else holds the same connection; nothing is sent to the peer while another copy is
+ * open.
  */
 export class Descriptor {
   #owned: Owned | undefined
@@ -57,7 +58,10 @@ export class Descriptor {
     return handle
   }
 
-  /** Gives the ownership to the caller; {@link close} does nothing from now on. A `TypeError` while it is held. */
+  /**
+   * Gives the ownership to the caller; {@link close} does nothing from now on. A `TypeError` while it is
+   * held.
+   */
   take(): Owned {
     const owned = this.#get()
     if (this.#holds > 0) throw new TypeError('this descriptor waits to be sent')
@@ -66,8 +70,8 @@ export class Descriptor {
   }
 
   /**
-   * Keeps it open until the returned function is called, whatever {@link close} says meanwhile: what waits to be sent must not become
-   * somebody else's number.
+   * Keeps it open until the returned function is called, whatever {@link close} says meanwhile: what waits to
+   * be sent must not become somebody else's number.
    */
   hold(): () => void {
     this.#get()
@@ -101,7 +105,10 @@ export class Descriptor {
   }
 }
 
-/** Puts a descriptor into a handle by way of a socket that never reads: Node finds out whether it is TCP or Unix. */
+/**
+ * Puts a descriptor into a handle by way of a socket that never reads: Node finds out whether it is TCP or
+ * Unix.
+ */
 function wrap(fd: number): StreamHandle {
   const shell = new Socket({ fd, pauseOnCreate: true } as { fd: number }) as unknown as {
     _handle: StreamHandle | null

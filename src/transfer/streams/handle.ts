@@ -1,15 +1,21 @@
 /**
  * What Node's own stream handles look like from here. They are internal to Node (`tcp_wrap`, `pipe_wrap`,
- * `stream_wrap`), so everything is looked at before it is used, and what does not look as expected is not used.
+ * `stream_wrap`), so everything is looked at before it is used, and what does not look as expected is not
+ * used.
  */
 
-/** A connected stream as libuv holds it: `TCP` or `Pipe`. Numbers that are results are 0 or a negative errno. */
+/**
+ * A connected stream as libuv holds it: `TCP` or `Pipe`. Numbers that are results are 0 or a negative errno.
+ */
 export interface StreamHandle {
   /** The file descriptor, or -1 once closed. */
   readonly fd: number
   /** Bytes that were written and that the kernel has not taken. */
   readonly writeQueueSize?: number
-  /** Always a function. Called with the buffer, or `undefined` when reading into the one given to {@link useUserBuffer}. */
+  /**
+   * Always a function. Called with the buffer, or `undefined` when reading into the one given to {@link
+   * useUserBuffer}.
+   */
   onread: (buffer: ArrayBuffer | undefined) => void
   open(fd: number): number
   readStart(): number

@@ -7,15 +7,20 @@ import { type Bindings, type Request, SOCKET, type StreamHandle } from './handle
 
 /** Bytes of free memory in front of what was read, see {@link prepend}. */
 const ROOM = 65_536 + 16
-/** Bytes of the largest read: what a Unix socket can hold. With a third of it, relaying was slower by a sixth. */
+/**
+ * Bytes of the largest read: what a Unix socket can hold. With a third of it, relaying was slower by a sixth.
+ */
 const LARGEST_READ = 196_608
 const MEMORY = new Uint8Array(ROOM + LARGEST_READ)
-/** The kernel fills this one buffer for every stream in turn: it is read from within the callback, or not at all. */
+/**
+ * The kernel fills this one buffer for every stream in turn: it is read from within the callback, or not at
+ * all.
+ */
 const READ_BUFFER = MEMORY.subarray(ROOM)
 
 /**
- * Both in one piece. If the second is what a raw stream has just read, it stays where it is, and the first is copied in front of it: the
- * result is valid as long as the second.
+ * Both in one piece. If the second is what a raw stream has just read, it stays where it is, and the first is
+ * copied in front of it: the result is valid as long as the second.
  */
 export function prepend(prefix: Uint8Array, bytes: Uint8Array): Uint8Array {
   const start = bytes.byteOffset - prefix.length

@@ -1,8 +1,8 @@
 import { utf8 } from '../../../src/wire/index.ts'
 
 /**
- * How a connection reaches its first container: relayed, as the socket itself with a duplicate at the gateway or without one, or without TLS
- * (any of these, and nobody can go on after a crash).
+ * How a connection reaches its first container: relayed, as the socket itself with a duplicate at the gateway
+ * or without one, or without TLS (any of these, and nobody can go on after a crash).
  */
 export const MODES = ['relay', 'kept', 'fd', 'plain'] as const
 export type Mode = (typeof MODES)[number]
@@ -10,8 +10,9 @@ export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client'] as const
 export type ClientKind = (typeof KINDS)[number]
 
 /**
- * What became of a request. `interrupted`: a 503 in the same connection, because nobody could tell whether it had had effects. `unavailable`: another
- * refusal in the same connection. `lost`: its connection ended, or its stream was reset, before it was answered.
+ * What became of a request. `interrupted`: a 503 in the same connection, because nobody could tell whether it
+ * had had effects. `unavailable`: another refusal in the same connection. `lost`: its connection ended, or
+ * its stream was reset, before it was answered.
  */
 export type Outcome = 'answered' | 'interrupted' | 'unavailable' | 'lost'
 
@@ -41,7 +42,10 @@ export interface Asked {
   /** What must come back. */
   readonly expected: Uint8Array
   outcome: Outcome | undefined
-  /** Times that the client itself may have sent it again: curl does, after a connection that ended without a word. */
+  /**
+   * Times that the client itself may have sent it again: curl does, after a connection that ended without a
+   * word.
+   */
   sent: number
 }
 
@@ -64,7 +68,10 @@ interface Blow {
   readonly met: readonly { readonly connection: Connection; readonly answers: number }[]
 }
 
-/** Milliseconds before its end, and after it, in which a death explains the end of a connection: a verdict alone may take five seconds. */
+/**
+ * Milliseconds before its end, and after it, in which a death explains the end of a connection: a verdict
+ * alone may take five seconds.
+ */
 const BEFORE = 15_000
 const AFTER = 3_000
 
@@ -204,7 +211,10 @@ export class Ledger {
     return found
   }
 
-  /** A request of a connection has one place in it, wherever and however often it is begun, and shares it with none. */
+  /**
+   * A request of a connection has one place in it, wherever and however often it is begun, and shares it with
+   * none.
+   */
   #indexes(beginnings: readonly Beginning[]): string[] {
     const places = new Map<string, string>()
     return beginnings.flatMap(({ id, index }) => {
@@ -216,7 +226,10 @@ export class Ledger {
     })
   }
 
-  /** Connections that something was done to, by what it was and by mode: how many were met, and how many were answered afterwards. */
+  /**
+   * Connections that something was done to, by what it was and by mode: how many were met, and how many were
+   * answered afterwards.
+   */
   survivors(): Map<string, { met: number; survived: number }> {
     const table = new Map<string, { met: number; survived: number }>()
     for (const { kind, met } of this.#blows) {
@@ -270,7 +283,10 @@ export class Ledger {
   }
 }
 
-/** Whether a container of a function that the connection had to do with has died at about that time, or the gateway if that had it. */
+/**
+ * Whether a container of a function that the connection had to do with has died at about that time, or the
+ * gateway if that had it.
+ */
 function isExplained(
   { home, mode, container, answers, ending }: Connection,
   asked: readonly Asked[],
@@ -303,7 +319,10 @@ export function pattern(id: string, size: number): Uint8Array {
   return bytes
 }
 
-/** The functions of a run, and their WebSockets, which count: they write down that they begin, take their time, and give back what they got, or {@link pattern}. */
+/**
+ * The functions of a run, and their WebSockets, which count: they write down that they begin, take their
+ * time, and give back what they got, or {@link pattern}.
+ */
 export const FUNCTION = `
 import { appendFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'

@@ -85,7 +85,8 @@ export const curl: Slot = async (world, random) => {
     ...['--silent', '--verbose', version, '--cacert', platform.caFile, '--max-time', String(BOUND / 1000)],
     ...['--resolve', `${home}.local:${options.port}:127.0.0.1`],
   ]
-  // What cannot be repeated is asked alone: curl itself asks again when a connection that it used before ends.
+  // What cannot be repeated is asked alone: curl itself asks again when a connection that it used before
+  // ends.
   const alone = below(random, 3) === 0
   const methods = alone ? ['POST'] : ['GET', 'GET', 'PUT']
   const asked = Array.from({ length: alone ? 1 : 1 + below(random, 8) }, () =>

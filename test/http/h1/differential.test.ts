@@ -282,7 +282,8 @@ describe('what is damaged', () => {
     server.emit('connection', theirs)
     ours.on('error', () => {}).resume()
     ours.end(bytes(input))
-    // All of it happens in memory, so it is over after a few turns of the loop; a message that waits for more would wait for ever.
+    // All of it happens in memory, so it is over after a few turns of the loop; a message that waits for more
+    // would wait for ever.
     for (let turn = 0; turn < 30; turn++) await new Promise(resolve => setImmediate(resolve))
     theirs.destroy()
     ours.destroy()

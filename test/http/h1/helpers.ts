@@ -44,7 +44,10 @@ export function conversation(input: Uint8Array, changed?: Partial<H1Limits>) {
   return { server, events: joined(events), sent: text(concat(...sent)) }
 }
 
-/** The events with adjacent pieces of content put together: how content is cut is the one thing that chunking may show. */
+/**
+ * The events with adjacent pieces of content put together: how content is cut is the one thing that chunking
+ * may show.
+ */
 export function joined(events: readonly H1Event[]): H1Event[] {
   const out: H1Event[] = []
   for (const event of events) {
@@ -56,7 +59,10 @@ export function joined(events: readonly H1Event[]): H1Event[] {
   return out
 }
 
-/** What became of the first request: its status if it was refused, otherwise 'accepted' or, if more is needed, 'waits'. */
+/**
+ * What became of the first request: its status if it was refused, otherwise 'accepted' or, if more is needed,
+ * 'waits'.
+ */
 export function verdict(input: string, changed?: Partial<H1Limits>): number | 'accepted' | 'waits' {
   const { events } = conversation(bytes(input), changed)
   const error = events.find(event => event.type === 'error')

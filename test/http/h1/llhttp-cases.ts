@@ -9,7 +9,10 @@ export interface LlhttpCase {
   readonly error: string | undefined
 }
 
-/** The "error" of a message with which the connection becomes another protocol's: there is nothing wrong in it. */
+/**
+ * The "error" of a message with which the connection becomes another protocol's: there is nothing wrong in
+ * it.
+ */
 const UPGRADE = '22'
 
 const FOLDER = new URL('../../../vectors/http/llhttp/', import.meta.url)

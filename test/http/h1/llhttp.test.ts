@@ -25,7 +25,9 @@ function listed(heading: string): Difference[] {
   })
 }
 
-/** llhttp does not ask for Host; the cases that lack it get one, so that everything else in them is judged. */
+/**
+ * llhttp does not ask for Host; the cases that lack it get one, so that everything else in them is judged.
+ */
 function withHost(input: string): string {
   const head = /^([A-Z-]+ \S+ HTTP\/1\.1\r\n)((?:[^\r\n]+\r\n)*)/gm
   return input.replace(head, (whole, line: string, fields: string) =>

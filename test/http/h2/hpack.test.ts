@@ -46,7 +46,10 @@ const RESPONSES: Field[][] = [
   ],
 ]
 
-/** RFC 7541, Appendix C: the limit of the table, the blocks, what they say, and the size of the table after each. */
+/**
+ * RFC 7541, Appendix C: the limit of the table, the blocks, what they say, and the size of the table after
+ * each.
+ */
 const EXAMPLES: readonly [
   section: string,
   limit: number,

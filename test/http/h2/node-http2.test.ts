@@ -26,7 +26,10 @@ const has = (tool: string) => spawnSync(tool, ['--version']).status === 0
 /** Larger than every initial window. */
 const LARGE = Uint8Array.from({ length: 700_000 }, (_, i) => (i * 31) >>> 3)
 
-/** An echo over one socket: it answers with the request's method, path and content, and with its trailers as trailers. */
+/**
+ * An echo over one socket: it answers with the request's method, path and content, and with its trailers as
+ * trailers.
+ */
 function serveSocket(socket: Socket): void {
   const server = { now: new H2Server(limits({ queuedBytes: 65_536 })) }
   const contents = new Map<number, Uint8Array[]>()

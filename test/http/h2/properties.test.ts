@@ -30,7 +30,10 @@ const LIMITS = limits({
   headerTableSize: 256,
 })
 
-/** What a client sends in one conversation: tables filled, blocks in parts, windows that shut and open, trailers, a reset. */
+/**
+ * What a client sends in one conversation: tables filled, blocks in parts, windows that shut and open,
+ * trailers, a reset.
+ */
 const CLIENT_BYTES = concat(
   PREFACE,
   frame(FrameType.SETTINGS, 0, 0, concat(setting(4, 300), setting(1, 100))),

@@ -423,7 +423,8 @@ describe('floods', () => {
     const server = greet()
     feed(server, open, headers(3, GET))
     count({ streams: 1 })
-    // A bomb: one entry of the table, named again and again, takes one byte each time. It is answered with 431, and the table lives on.
+    // A bomb: one entry of the table, named again and again, takes one byte each time. It is answered with
+    // 431, and the table lives on.
     const bomb = new Output()
     const fields: Field[] = [...GET, ...Array.from({ length: 40 }, () => ['x', 'y'.repeat(2000)] as const)]
     new HpackEncoder(4096).encode(bomb, fields)

@@ -28,8 +28,8 @@ const OTHERS = {
 } as const
 
 /**
- * Certificates in a directory of their own, `p256.local` to `rsa-pss.local`, and `person` for clients, all of one
- * development authority. Those that `openssl` has to make are there only if it is.
+ * Certificates in a directory of their own, `p256.local` to `rsa-pss.local`, and `person` for clients, all of
+ * one development authority. Those that `openssl` has to make are there only if it is.
  */
 export interface Identities {
   readonly directory: string

@@ -63,8 +63,8 @@ export function sameNames<Key extends string>(keys: readonly Key[]): Record<Key,
 export const LONG = process.env.HOTPOTATO_LONG === '1'
 
 /**
- * The rows to try with a peer: all that it can do in a long run, otherwise few, in which every path is met with
- * every suite and every group, and every suite with every group and every certificate, too.
+ * The rows to try with a peer: all that it can do in a long run, otherwise few, in which every path is met
+ * with every suite and every group, and every suite with every group and every certificate, too.
  */
 export function rowsFor(abilities: Abilities): readonly Row[] {
   const { except = () => undefined } = abilities

@@ -2,7 +2,8 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { once } from 'node:events'
 
 /**
- * The first line that a program says of its version, for the name of a suite; undefined if it is not on the path or does not run.
+ * The first line that a program says of its version, for the name of a suite; undefined if it is not on the
+ * path or does not run.
  * @param args as it wants to be asked; default `--version`
  */
 export function versionOf(command: string, args: readonly string[] = ['--version']): string | undefined {

@@ -1,7 +1,10 @@
 import { test } from 'vitest'
 import { type Abilities, inabilities, type Row, rowsFor } from './matrix.ts'
 
-/** A test for every row to try with a peer, and a skipped one with the reason for everything that it cannot do. */
+/**
+ * A test for every row to try with a peer, and a skipped one with the reason for everything that it cannot
+ * do.
+ */
 export function testRows(abilities: Abilities, go: (row: Row) => Promise<void>): void {
   for (const row of rowsFor(abilities)) {
     test(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () => go(row))

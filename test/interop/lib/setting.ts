@@ -22,7 +22,9 @@ export const MATRIX = SUITES.flatMap(suite =>
   ),
 )
 
-/** Certificates of every kind in a directory of their own, `p256.local` to `rsa.local`, from one authority. */
+/**
+ * Certificates of every kind in a directory of their own, `p256.local` to `rsa.local`, from one authority.
+ */
 export interface Setting {
   readonly directory: string
   /** The authority's certificate: file and PEM. */

@@ -6,7 +6,10 @@ import { expect, test } from 'vitest'
 const crypto = new URL('../../../src/tls13/crypto/', import.meta.url)
 const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url))
 
-/** What a module says after `from`, `import`, `import(` or `require(`. Types alone are erased and so leave no import. */
+/**
+ * What a module says after `from`, `import`, `import(` or `require(`. Types alone are erased and so leave no
+ * import.
+ */
 const IMPORTS =
   /(?<!\.)\b(?:(?:import|export)\b(?!\s+type\b)[^'"();]*?\bfrom\s*|import\s*\(?\s*|require\s*\(\s*)['"]([^'"]+)['"]/g
 
@@ -47,7 +50,10 @@ const NODE_MODULES = new Set([
   'util',
 ])
 
-/** Every file that can be reached from `entry`, and every name that is neither a file nor an installed package. */
+/**
+ * Every file that can be reached from `entry`, and every name that is neither a file nor an installed
+ * package.
+ */
 function walk(entry: string): { files: readonly string[]; bare: readonly string[] } {
   const files = new Set<string>()
   const bare = new Set<string>()

@@ -23,7 +23,10 @@ interface VectorFile {
   readonly testGroups: readonly { readonly tests: readonly Case[] }[]
 }
 
-/** ML-KEM as a group shows it, bytes in hex; undefined if refused. The expanded private key (`dk`) never shows. */
+/**
+ * ML-KEM as a group shows it, bytes in hex; undefined if refused. The expanded private key (`dk`) never
+ * shows.
+ */
 interface Kem {
   encapsulationKey(seed: string): string
   encapsulate(message: string, encapsulationKey: string): { c: string; K: string } | undefined
@@ -33,7 +36,9 @@ interface Kem {
 /** The classic group in a hybrid. */
 const CLASSIC: Readonly<Record<number, number>> = { 4588: 0x001d, 4587: 0x0017 }
 
-/** ML-KEM alone, and ML-KEM as one half of each hybrid over each provider: the same cases through all of them. */
+/**
+ * ML-KEM alone, and ML-KEM as one half of each hybrid over each provider: the same cases through all of them.
+ */
 const subjects: readonly { readonly title: string; readonly kem: Kem }[] = [
   { title: mlKem768.name, kem: half(mlKem768) },
   ...[node, noble].flatMap(provider =>
@@ -85,7 +90,10 @@ function each(name: string, run: (one: Case) => void): { valid: number; invalid:
   return tried
 }
 
-/** ML-KEM in a group. In a hybrid the classic half is always the same, and is taken off everything that comes out. */
+/**
+ * ML-KEM in a group. In a hybrid the classic half is always the same, and is taken off everything that comes
+ * out.
+ */
 function half(group: KeyExchangeGroup, classic?: KeyExchangeGroup): Kem {
   const mlKemFirst = group.name !== 'SecP256r1MLKEM768'
   const join = (mlKem: Uint8Array, other: Uint8Array): Uint8Array =>

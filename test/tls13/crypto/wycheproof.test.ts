@@ -140,7 +140,10 @@ function hkdf(suiteId: number): Runner {
   }
 }
 
-/** Of what Wycheproof calls acceptable, TLS 1.3 refuses compressed points and an all-zero secret, and takes the rest. */
+/**
+ * Of what Wycheproof calls acceptable, TLS 1.3 refuses compressed points and an all-zero secret, and takes
+ * the rest.
+ */
 function diffieHellman(groupId: number): Runner {
   return (provider, one) => {
     const group = find(provider.groups, candidate => candidate.id === groupId)
@@ -167,7 +170,10 @@ function signature(scheme: number): Runner {
   }
 }
 
-/** Good signatures over every mix of hash, MGF1 hash and salt: each scheme must take its own mix and refuse all others. */
+/**
+ * Good signatures over every mix of hash, MGF1 hash and salt: each scheme must take its own mix and refuse
+ * all others.
+ */
 function otherPssParameters(provider: CryptoProvider, one: Case, group: Group): Outcome {
   const schemes = [
     [0x0804, 'SHA-256', 32],

@@ -21,7 +21,10 @@ export interface EntityOptions {
   readonly names?: readonly { readonly type: 'dns' | 'ip'; readonly value: string }[]
   readonly from?: number
   readonly to?: number
-  /** basicConstraints: an authority, with or without a path length; false: says that it is none; undefined: no word. */
+  /**
+   * basicConstraints: an authority, with or without a path length; false: says that it is none; undefined: no
+   * word.
+   */
   readonly authority?: boolean | number
   readonly keyUsage?: x509.KeyUsageFlags
   readonly purposes?: readonly string[]

@@ -2,7 +2,10 @@ import { type AeadParameters, checkKey, checkNonce } from '../algorithms.ts'
 import type { Aead, AeadAlgorithm } from '../provider.ts'
 import type { Address, Libcrypto } from './libcrypto.ts'
 
-/** Contexts that exist at most for one cipher, about 1 KiB each: so many keys can be in use without setting one anew. */
+/**
+ * Contexts that exist at most for one cipher, about 1 KiB each: so many keys can be in use without setting
+ * one anew.
+ */
 export const CONTEXTS = 256
 
 /** An AEAD over long-lived contexts. @param cipher OpenSSL's name */
@@ -25,8 +28,9 @@ interface Context {
 }
 
 /**
- * The contexts of one cipher, shared by all keys: a key that is used takes one and keeps it until others need it more. To set a key
- * anew costs 0.25 µs, so they are few, and none needs to be freed when an {@link Aead} is forgotten.
+ * The contexts of one cipher, shared by all keys: a key that is used takes one and keeps it until others need
+ * it more. To set a key anew costs 0.25 µs, so they are few, and none needs to be freed when an {@link Aead}
+ * is forgotten.
  */
 class Contexts {
   readonly #libcrypto: Libcrypto
@@ -40,7 +44,10 @@ class Contexts {
     this.#cipher = cipher
   }
 
-  /** A context that nobody uses, or else the one that was taken longest ago; it is the caller's once it has the caller's key. */
+  /**
+   * A context that nobody uses, or else the one that was taken longest ago; it is the caller's once it has
+   * the caller's key.
+   */
   take(): Context {
     const context = this.#free.pop() ?? this.#more() ?? this.#all[this.#turn++ % this.#all.length]!
     context.owner = 0

@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 
 /**
- * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. The only file under `tls13` that imports koffi, and the one place
- * where lengths are checked: a wrong one here is overwritten memory. Nothing is loaded before {@link loadLibcrypto}.
+ * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. The only file under `tls13` that
+ * imports koffi, and the one place where lengths are checked: a wrong one here is overwritten memory. Nothing
+ * is loaded before {@link loadLibcrypto}.
  *
- * Small arguments (keys, nonces, tags) go through one block of memory that never moves; large ones are passed where they lie, which a
- * synchronous call may do. Contexts and algorithms are addresses. No layout of any struct is known here.
+ * Small arguments (keys, nonces, tags) go through one block of memory that never moves; large ones are passed
+ * where they lie, which a synchronous call may do. Contexts and algorithms are addresses. No layout of any
+ * struct is known here.
  */
 export interface Libcrypto {
   /** The algorithm by OpenSSL's name, `AES-128-GCM` for instance. @throws Error if there is none */
@@ -15,19 +17,22 @@ export interface Libcrypto {
 
   /** A context for one cipher, without a key. @throws Error out of memory */
   newCipherContext(cipher: Address): Address
-  /** Begins a message. @param key given only to change it; as long as the cipher's are @param nonce 12 bytes */
+  /**
+   * Begins a message. @param key given only to change it; as long as the cipher's are @param nonce 12 bytes
+   */
   begin(context: Address, key: Uint8Array | undefined, nonce: Uint8Array, sealing: boolean): void
   /** Adds additional data. */
   authenticate(context: Address, data: Uint8Array): void
   /**
-   * Ends a message that was begun for sealing: ciphertext and tag, `plaintext.length + tail.length + 16` bytes, go to `output` at `at`,
-   * which overlaps neither.
+   * Ends a message that was begun for sealing: ciphertext and tag, `plaintext.length + tail.length + 16`
+   * bytes, go to `output` at `at`, which overlaps neither.
    */
   seal(context: Address, plaintext: Uint8Array, tail: Uint8Array, output: Uint8Array, at: number): void
   /**
    * Ends a message that was begun for opening. @param sealed ciphertext and tag
    * @param memory for the plaintext, of just its length; used if that is more than a little
-   * @returns the plaintext in memory of its own, or undefined if the tag is wrong: all that was deciphered is overwritten then
+   * @returns the plaintext in memory of its own, or undefined if the tag is wrong: all that was deciphered is
+   * overwritten then
    */
   open(context: Address, sealed: Uint8Array, memory?: Uint8Array): Uint8Array | undefined
 
@@ -41,7 +46,8 @@ export interface Libcrypto {
   hash(context: Address, digest: Address, data: Uint8Array, length: number): Uint8Array
 
   /**
-   * X25519 (RFC 7748) with a private key of 32 bytes: its public key, and what it shares with a peer's, 32 bytes each.
+   * X25519 (RFC 7748) with a private key of 32 bytes: its public key, and what it shares with a peer's, 32
+   * bytes each.
    * @returns `sharedSecret` undefined without a peer, and for a peer whose key gives zeros
    */
   x25519(
@@ -172,7 +178,9 @@ export function loadLibcrypto(): Libcrypto {
     size[1] = 0
     return status() === 1 && size[0] === X25519_LENGTH
   }
-  /** The secret that a private key shares with the peer's key in the block; undefined if that is no good one. */
+  /**
+   * The secret that a private key shares with the peer's key in the block; undefined if that is no good one.
+   */
   const shared = (own: Address): Uint8Array | undefined => {
     const peer = Number(newPublicKey(X25519, 0, small, X25519_LENGTH))
     const context = Number(keyContextNew(own, 0))
