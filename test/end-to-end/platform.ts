@@ -1,8 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CertificateName, makeCertificates } from '../../certs/authority.ts'
 import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
@@ -256,9 +264,14 @@ export class Platform {
   async descriptors(): Promise<Record<string, number>> {
     const members = await this.status()
     // The supervisor may not have closed yet what it was asked by.
-    await eventually(() => (isConnected(this.#control) ? undefined : true), 'a command is still answered')
+    await eventually(
+      () => (isConnected(dirname(this.#control)) ? undefined : true),
+      'a command is still answered',
+    )
     const counts = members.map(({ name, pid }) => [name, countDescriptors(pid!)] as const)
-    return { supervisor: countDescriptors(this.child.pid!), ...Object.fromEntries(counts) }
+    // The supervisor opens and closes its log as it needs it.
+    const log = openFilesOf(this.child.pid!).filter(file => file.endsWith('.log')).length
+    return { supervisor: countDescriptors(this.child.pid!) - log, ...Object.fromEntries(counts) }
   }
 
   /** Ends it, and removes its directory. */
@@ -281,10 +294,25 @@ export class Platform {
   }
 }
 
-/** Whether a Unix socket of that name has a connection; its sixth column is 03 then (`SS_CONNECTED`). */
-function isConnected(path: string): boolean {
+/**
+ * Whether a Unix socket in that folder has a connection; its sixth column is 03 then (`SS_CONNECTED`). The
+ * control socket is listed by the name that it was bound to before it took its place.
+ */
+function isConnected(folder: string): boolean {
   const lines = readFileSync('/proc/net/unix', 'latin1').split('\n')
-  return lines.some(line => line.endsWith(` ${path}`) && line.split(/ +/)[5] === '03')
+  return lines.some(line => line.includes(` ${folder}/`) && line.split(/ +/)[5] === '03')
+}
+
+/** What the descriptors of a process stand for: paths of files, and names such as `socket:[123]`. */
+function openFilesOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      // It was the one that the folder was read with, or has been closed since.
+      return []
+    }
+  })
 }
 
 /** Sockets, pipes and files that a process has open. */

@@ -32,6 +32,8 @@ export function guardIpc(child: ChildProcess, broken: (reason: string) => void):
       return undefined
     }
   }
+  // Node keeps a message that nobody listens for on a channel that may be gone by then, and throws.
+  child.on('message', () => {})
   const emit = child.emit.bind(child) as (...words: unknown[]) => boolean
   child.emit = (event: unknown, ...words: unknown[]): boolean => {
     if (event !== 'internalMessage') return emit(event, ...words)
