@@ -222,7 +222,7 @@ describe('a container is killed', () => {
     await goesOn(client, moved, '/resize')
   })
 
-  it('again and again', async () => {
+  it.runIf(process.env.HOTPOTATO_LONG === '1')('again and again', async () => {
     const { client, first } = await settled()
     let { container } = first
     for (let round = 0; round < 3; round++) {

@@ -11,7 +11,7 @@ import { clientIn, type StateName, serverIn } from '../lib/scene.ts'
 import { describeEvent, hear, KINDS, perform, record, SEED, type Step } from './conversation.ts'
 
 /** Changed bytes that are tried in each conversation. */
-const RUNS = process.env.HOTPOTATO_LONG === '1' ? 500 : 50
+const RUNS = process.env.HOTPOTATO_LONG === '1' ? 500 : 30
 
 const recordings = KINDS.flatMap(kind => {
   const { client, server } = record(kind)

@@ -19,7 +19,7 @@ import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step 
  * records' ends; 1 tries every one. The test that moves to and fro stops at every byte in any case.
  */
 const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
-const STRIDE = { within: EVERY_BYTE ? 1 : 25, between: EVERY_BYTE ? 1 : 121 }
+const STRIDE = { within: EVERY_BYTE ? 1 : 40, between: EVERY_BYTE ? 1 : 200 }
 
 /** Milliseconds: thousands of conversations, on a machine that may be busy with others. */
 const PATIENCE = 240_000
