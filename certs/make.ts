@@ -2,15 +2,15 @@ import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { guardOutput } from '../src/cli/output.ts'
-import { type Config, ConfigError, loadConfig } from '../src/gateway/config.ts'
 import {
   CertificateError,
   type CertificateName,
   KEY_ALGORITHMS,
   type KeyAlgorithm,
   makeCertificates,
-} from './authority.ts'
+} from '../src/certificates/authority.ts'
+import { guardOutput } from '../src/cli/output.ts'
+import { type Config, ConfigError, loadConfig } from '../src/supervisor/config.ts'
 
 const USAGE = `Usage: npm run certs -- [NAME ...] [options]
 

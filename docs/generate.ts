@@ -125,7 +125,7 @@ ${code(describe(SlotFileOffer))}
 
 ## Requests that are lent
 
-While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that function (\`src/containers/policy.ts\`).
+While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that function (\`src/containers/move/policy.ts\`).
 The messages \`loan\` and \`loaned\` carry these, sealed like envelopes; what stands for the session id there is a label of its own for each.
 
 ${code(describe(LoanRequest))}

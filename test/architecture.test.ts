@@ -32,11 +32,11 @@ const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'recor
 
 /** Imports that leave src. The certificates of the developer's own authority live beside it. */
 const OUTSIDE: readonly string[] = [
-  'src/cli/main.ts -> certs/load.ts',
-  'src/cli/run-directory.ts -> certs/directory.ts',
-  'src/cli/up.ts -> certs/authority.ts',
-  'src/cli/up.ts -> certs/directory.ts',
-  'src/containers/worker.ts -> certs/load.ts',
+  'src/cli/main.ts -> src/certificates/load.ts',
+  'src/cli/run-directory.ts -> src/certificates/directory.ts',
+  'src/cli/up.ts -> src/certificates/authority.ts',
+  'src/cli/up.ts -> src/certificates/directory.ts',
+  'src/containers/process/worker.ts -> src/certificates/load.ts',
 ]
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
@@ -44,7 +44,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts']],
-  [/^sharp$/, ['src/containers/functions/resize.ts']],
+  [/^sharp$/, ['src/functions/shipped/resize.ts']],
   [/^node:tls$/, ['src/tls13/io/verify.ts']],
 ]
 
@@ -183,7 +183,7 @@ describe('files', () => {
 describe('without Node', () => {
   test('the public face and the noble provider complete a handshake in a context that has nothing of Node', async () => {
     const bundle = await rolldown({
-      input: join(ROOT, 'test/lib/bare-handshake.ts'),
+      input: join(ROOT, 'test/support/bare-handshake.ts'),
       platform: 'browser',
       logLevel: 'silent',
     })

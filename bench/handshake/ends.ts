@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import { loadProvider, type ProviderName } from '../../src/containers/membership.ts'
+import { loadProvider, type ProviderName } from '../../src/platform/membership.ts'
 import { select } from '../../src/tls13/crypto/selection.ts'
 import {
   type ClientConfig,

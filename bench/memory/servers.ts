@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { loadProvider } from '../../src/containers/membership.ts'
+import { loadProvider } from '../../src/platform/membership.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import {
   createTicketKey,

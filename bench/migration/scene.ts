@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { loadProvider } from '../../src/containers/membership.ts'
+import { loadProvider } from '../../src/platform/membership.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
 import { Mover } from '../rig/mover.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { loadProvider, type ProviderName } from '../../src/containers/membership.ts'
 import { H1Server } from '../../src/http/h1/index.ts'
+import { loadProvider, type ProviderName } from '../../src/platform/membership.ts'
 import {
   createReplayStore,
   createTicketKey,

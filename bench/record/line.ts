@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { loadProvider, type ProviderName } from '../../src/containers/membership.ts'
+import { loadProvider, type ProviderName } from '../../src/platform/membership.ts'
 import { recycle, Session } from '../../src/tls13/index.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'

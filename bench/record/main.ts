@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { loadProvider, PROVIDERS } from '../../src/containers/membership.ts'
+import { loadProvider, PROVIDERS } from '../../src/platform/membership.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../../src/tls13/index.ts'
 import { type Plan, type Run, runBench } from '../harness/run.ts'

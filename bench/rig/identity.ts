@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeCertificates } from '../../certs/authority.ts'
+import { makeCertificates } from '../../src/certificates/authority.ts'
 
 /** A certificate for a server, its key, and who has signed it: all in PEM. */
 export interface Identity {

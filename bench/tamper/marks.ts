@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Host } from '../../src/containers/host.ts'
+import { Host } from '../../src/containers/process/host.ts'
 import { H1Server } from '../../src/http/h1/index.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { Courier } from '../../src/transfer/courier.ts'

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { join } from 'node:path'
-import { type MemberSettings, readSettings } from '../../src/containers/membership.ts'
+import { type MemberSettings, readSettings } from '../../src/platform/membership.ts'
 import type { Prepared } from './prepare.ts'
 
 /** Runs a program of the platform, prepared as the settings say that the supervisor leaves. */

@@ -1,4 +1,4 @@
-import { Leg } from '../../src/containers/leg.ts'
+import { Leg } from '../../src/containers/survival/leg.ts'
 
 /**
  * From now on containers of this process leave no checkpoints with the gateway: nobody could go on when they

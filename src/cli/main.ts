@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { CertificateError } from '../../certs/load.ts'
-import { ConfigError, loadConfig } from '../gateway/config.ts'
-import type { RollOut } from '../gateway/roll-out.ts'
-import type { Moved } from '../gateway/sessions.ts'
+import { CertificateError } from '../certificates/load.ts'
+import { ConfigError, loadConfig } from '../supervisor/config.ts'
+import type { RollOut } from '../supervisor/roll-out.ts'
+import type { Moved } from '../supervisor/sessions.ts'
 import { readCommandLine } from './command-line.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'

@@ -1,6 +1,6 @@
 import { accessSync, constants, lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { makeDirectory, removeEmpty } from '../../certs/directory.ts'
+import { makeDirectory, removeEmpty } from '../certificates/directory.ts'
 import { warn } from './output.ts'
 import { CommandError } from './usage-error.ts'
 

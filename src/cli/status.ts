@@ -1,7 +1,7 @@
-import type { ReplicaState } from '../gateway/life-cycle.ts'
-import type { ScaleBounds } from '../gateway/roll-out.ts'
-import type { ConnectionStatus } from '../gateway/sessions.ts'
-import type { MemberStatus, Ports } from '../gateway/supervisor.ts'
+import type { ReplicaState } from '../supervisor/life-cycle.ts'
+import type { ScaleBounds } from '../supervisor/roll-out.ts'
+import type { ConnectionStatus } from '../supervisor/sessions.ts'
+import type { MemberStatus, Ports } from '../supervisor/supervisor.ts'
 
 /** One function, as `status` shows it. */
 export interface FunctionStatus {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { loadProvider, PROVIDERS, type ProviderName } from '../containers/membership.ts'
+import { loadProvider, PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import type { CertificateCompression, CommonConfig } from '../tls13/config.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../tls13/crypto/provider.ts'

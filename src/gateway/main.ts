@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { giveUp, join, type Membership, readSettings } from '../containers/membership.ts'
-import { memoryCounters } from '../containers/memory.ts'
+import type { GatewaySettings } from '../platform/gateway-settings.ts'
+import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
+import { memoryCounters } from '../platform/memory.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
@@ -9,7 +10,6 @@ import { checkCounts } from '../transfer/socket-counts.ts'
 import { tryStream } from '../transfer/stream-trial.ts'
 import { type DuplicatesOptions, slotsWithin } from './duplicates.ts'
 import { Gateway } from './gateway.ts'
-import type { GatewaySettings } from './gateway-settings.ts'
 
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {

@@ -1,6 +1,6 @@
-import { steadyNow } from '../containers/clock.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
+import { steadyNow } from '../platform/clock.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type ByteStream, type Descriptor, openStream, prepend } from '../transfer/stream.ts'

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Client, textOf } from '../end-to-end/client.ts'
-import { hotpotato, makeDirectory, Platform } from '../end-to-end/platform.ts'
+import { Client, textOf } from '../support/client.ts'
+import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 /**
  * A function that turns against its platform: it wants a second container to have a connection that lives in

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import { Platform } from '../end-to-end/platform.ts'
+import { Platform } from '../support/platform.ts'
 
 /** The module of a function that turns against its platform. */
 const TURNED = readFileSync(fileURLToPath(new URL('./turned.mjs', import.meta.url)), 'utf8')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { eventually, Platform } from '../end-to-end/platform.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 const CONFIG = `
 version: 1

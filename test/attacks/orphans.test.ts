@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { childrenOf, eventually, isRunning } from '../end-to-end/platform.ts'
+import { childrenOf, eventually, isRunning } from '../support/platform.ts'
 import { Neighbours } from './neighbours.ts'
 
 it('the supervisor’s end is everybody’s, also of who is stopped, or busy for ever', async () => {

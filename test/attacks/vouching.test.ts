@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Client, textOf } from '../end-to-end/client.ts'
-import { makeDirectory, Platform } from '../end-to-end/platform.ts'
-import { makeEntity } from '../tls13/io/certificates.ts'
+import { makeEntity } from '../support/certificates.ts'
+import { Client, textOf } from '../support/client.ts'
+import { makeDirectory, Platform } from '../support/platform.ts'
 
 /**
  * A function that turns against its platform: it wants its own clients to pass for those of a function that

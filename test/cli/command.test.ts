@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Client } from '../end-to-end/client.ts'
+import { Client } from '../support/client.ts'
 import {
   childrenOf,
   environmentOf,
@@ -14,8 +14,8 @@ import {
   MAIN,
   makeDirectory,
   Platform,
-} from '../end-to-end/platform.ts'
-import { run } from '../end-to-end/programs.ts'
+} from '../support/platform.ts'
+import { run } from '../support/programs.ts'
 
 let directory: string
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Certificates, has, hotpotato, Server } from './tls-programs.ts'
+import { Certificates, has, hotpotato, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
 let server: Server

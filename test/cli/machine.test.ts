@@ -15,16 +15,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { makeCertificates } from '../../certs/authority.ts'
+import { makeCertificates } from '../../src/certificates/authority.ts'
 import { makeRunDirectory } from '../../src/cli/run-directory.ts'
-import {
-  environmentOf,
-  eventually,
-  hotpotato,
-  MAIN,
-  makeDirectory,
-  Platform,
-} from '../end-to-end/platform.ts'
+import { environmentOf, eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 
 const ROOT = process.getuid?.() === 0
 const CONFIG = 'functions: { echo: {} }\n'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Certificates, has, hotpotato, type Ran, run, Server } from './tls-programs.ts'
+import { Certificates, has, hotpotato, type Ran, run, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
 let server: Server

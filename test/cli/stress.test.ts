@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeLoad } from '../../src/cli/stress/load.ts'
 import { Tally } from '../../src/cli/stress/tally.ts'
-import { Certificates, hotpotato, Server } from './tls-programs.ts'
+import { Certificates, hotpotato, Server } from '../support/tls-programs.ts'
 
 interface Result {
   readonly answers: number

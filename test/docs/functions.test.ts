@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadFunction } from '../../src/containers/handler.ts'
+import { loadFunction } from '../../src/functions/contract.ts'
 import { LIMIT_ERRORS, noneExceeded } from '../../src/http/h2/index.ts'
 import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { FakeHost, freshConnection, get, movedConnection, responses } from '../containers/connection-scene.ts'
-import { eventually } from '../end-to-end/platform.ts'
+import { FakeHost, freshConnection, get, movedConnection, responses } from '../support/connection-scene.ts'
+import { eventually } from '../support/platform.ts'
 
 const path = (url: string): string => fileURLToPath(new URL(`../../${url}`, import.meta.url))
 const PAGE = readFileSync(path('docs/functions.md'), 'utf8')

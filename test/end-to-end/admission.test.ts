@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeCertificates } from '../../certs/authority.ts'
-import { type Entity, makeEntity, privateKeyPem } from '../tls13/io/certificates.ts'
-import { CARRIER, CONFIG, hotpotato, makeDirectory, Platform } from './platform.ts'
-import { isInstalled, run } from './programs.ts'
+import { makeCertificates } from '../../src/certificates/authority.ts'
+import { type Entity, makeEntity, privateKeyPem } from '../support/certificates.ts'
+import { CARRIER, CONFIG, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
+import { isInstalled, run } from '../support/programs.ts'
 
 const CURL = isInstalled('curl', ['--version'])
 const people = mkdtempSync(join(tmpdir(), 'hotpotato-people-'))

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { Client, field, textOf } from './client.ts'
-import { Platform } from './platform.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { Platform } from '../support/platform.ts'
 
 const module = (name: string) => fileURLToPath(new URL(`./applications/${name}.mjs`, import.meta.url))
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ResumptionTicket } from '../../src/tls13/index.ts'
 import { connect } from '../../src/tls13/io/net.ts'
-import { Client } from './client.ts'
-import { eventually, Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 const LIBRARY = ['/usr/lib', '/usr/lib64', '/usr/local/lib']
   .filter(existsSync)

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHROMIUM, CHROMIUM_NOTE, dump } from '../lib/chromium.ts'
-import { textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { Platform } from './platform.ts'
+import { CHROMIUM, CHROMIUM_NOTE, dump } from '../support/chromium.ts'
+import { textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { Platform } from '../support/platform.ts'
 
 /*
  * Clients of HTTP/2 use one connection for all names that its certificate is good for (RFC 9113, Section 9.1.1). The

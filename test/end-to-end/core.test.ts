@@ -2,9 +2,9 @@ import { connect as connectTls } from 'node:tls'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { Client, field, textOf } from './client.ts'
-import { Platform } from './platform.ts'
-import { isInstalled, run } from './programs.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { Platform } from '../support/platform.ts'
+import { isInstalled, run } from '../support/programs.ts'
 
 const NC = isInstalled('nc', ['-h'])
 /** One case file: whatever carries a connection, its client sees the same. */

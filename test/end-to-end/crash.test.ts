@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { PlatformStatus } from '../../src/cli/status.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { type Answer, Client, type ClientOptions, field, textOf } from './client.ts'
-import { eventually, makeDirectory, Platform } from './platform.ts'
+import { type Answer, Client, type ClientOptions, field, textOf } from '../support/client.ts'
+import { eventually, makeDirectory, Platform } from '../support/platform.ts'
 
 const CONFIG = `
 version: 1

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
 import type { PlatformStatus } from '../../src/cli/status.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../interop/lib/openssl.ts'
-import { type Answer, Client, type Ending, textOf } from './client.ts'
-import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
+import { type Answer, Client, type Ending, textOf } from '../support/client.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
 
 /*
  * Somebody dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection goes on, or ends in a way that is

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { type Answer, Client, type ClientOptions, textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { eventually, hotpotato, makeDirectory, Platform } from './platform.ts'
+import { type Answer, Client, type ClientOptions, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 /** Most of this restarts processes, which takes its time: `HOTPOTATO_LONG=1` runs all of it. */
 const LONG = process.env.HOTPOTATO_LONG === '1'

@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { below, seeded } from '../lib/random.ts'
-import { Client } from './client.ts'
-import { Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { Platform } from '../support/platform.ts'
+import { below, seeded } from '../support/random.ts'
 
 /** What a container may keep of hostile clients when they are gone, in KiB. */
 const HEAP_GROWTH = 32_768

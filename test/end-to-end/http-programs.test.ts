@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Http2Client } from './http2-client.ts'
-import { Platform } from './platform.ts'
-import { isInstalled, run } from './programs.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { Platform } from '../support/platform.ts'
+import { isInstalled, run } from '../support/programs.ts'
 
 /*
  * What people point at an HTTP server, pointed at the platform: curl in each version of HTTP, nghttp through 1,000 moves of its one

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { field, textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { eventually, Platform } from './platform.ts'
+import { field, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 const CONFIG = `
 version: 1

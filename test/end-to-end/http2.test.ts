@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { below, seeded } from '../lib/random.ts'
-import { Client, field, textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { Platform } from './platform.ts'
-import { isInstalled, run } from './programs.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { Platform } from '../support/platform.ts'
+import { isInstalled, run } from '../support/programs.ts'
+import { below, seeded } from '../support/random.ts'
 
 const NGHTTP = isInstalled('nghttp', ['--version'])
 const H2LOAD = isInstalled('h2load', ['--version'])

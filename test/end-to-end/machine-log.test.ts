@@ -2,9 +2,16 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Client } from './client.ts'
-import { CONFIG, eventually, isRunning, limitDescriptors, makeDirectory, Platform } from './platform.ts'
-import { run } from './programs.ts'
+import { Client } from '../support/client.ts'
+import {
+  CONFIG,
+  eventually,
+  isRunning,
+  limitDescriptors,
+  makeDirectory,
+  Platform,
+} from '../support/platform.ts'
+import { run } from '../support/programs.ts'
 
 /** A function that does to its output what it is told. */
 const TALKER = `

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Client } from './client.ts'
-import { eventually, Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 /** Bytes that the connections of a container may hold together, and those of the gateway. */
 const CONTAINER = 4_000_000

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { below, seeded } from '../lib/random.ts'
-import { Client } from './client.ts'
-import { Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { Platform } from '../support/platform.ts'
+import { below, seeded } from '../support/random.ts'
 
 /** What each platform does, and how often. */
 const CASES = [

@@ -6,8 +6,8 @@ import { select } from '../../src/tls13/crypto/selection.ts'
 import { type ResumptionTicket, Session } from '../../src/tls13/index.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { connect } from '../../src/tls13/io/net.ts'
-import { Platform } from './platform.ts'
-import { isInstalled, run } from './programs.ts'
+import { Platform } from '../support/platform.ts'
+import { isInstalled, run } from '../support/programs.ts'
 
 let platform: Platform
 beforeAll(async () => {

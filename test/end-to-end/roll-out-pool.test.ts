@@ -4,9 +4,9 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Command } from '../../src/cli/control-socket.ts'
 import type { PlatformStatus } from '../../src/cli/status.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../interop/lib/openssl.ts'
-import { Client, textOf } from './client.ts'
-import { CARRIER, eventually, hotpotato, makeDirectory, Platform } from './platform.ts'
+import { Client, textOf } from '../support/client.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import { CARRIER, eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 const HANDLER = (text: string) => `export default { fetch: () => new Response(${JSON.stringify(text)}) }\n`
 /** Answers when it may, so that a connection can be caught busy. */

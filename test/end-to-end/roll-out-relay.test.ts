@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Client } from './client.ts'
-import { hotpotato, makeDirectory, Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 let platform: Platform
 let directory: string

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Client } from './client.ts'
-import { hotpotato, makeDirectory, Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 const HANDLER = (text: string) => `export default { fetch: () => new Response(${JSON.stringify(text)}) }\n`
 let platform: Platform

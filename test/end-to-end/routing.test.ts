@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { Client, field, textOf } from './client.ts'
-import { Platform } from './platform.ts'
-import { run } from './programs.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { Platform } from '../support/platform.ts'
+import { run } from '../support/programs.ts'
 
 let platform: Platform
 

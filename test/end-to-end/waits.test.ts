@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
-import { Client, field, textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { eventually, Platform } from './platform.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 const CONFIG = `
 version: 1

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
 import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
-import { textOf } from './client.ts'
-import { type ClientTunnel, Http2Client } from './http2-client.ts'
-import { eventually, Platform } from './platform.ts'
+import { textOf } from '../support/client.ts'
+import { type ClientTunnel, Http2Client } from '../support/http2-client.ts'
+import { eventually, Platform } from '../support/platform.ts'
 
 /*
  * What becomes of an open WebSocket when its container has to go, or is killed: over both carriers, on a connection of its own and on a

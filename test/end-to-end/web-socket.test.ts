@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
 import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
-import { Client, textOf } from './client.ts'
-import { Http2Client } from './http2-client.ts'
-import { Platform } from './platform.ts'
+import { Client, textOf } from '../support/client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { Platform } from '../support/platform.ts'
 
 /** Counts its messages, wherever the socket is. */
 const CHAT = `

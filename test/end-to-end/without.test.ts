@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { Client } from './client.ts'
-import { hotpotato, makeDirectory, Platform } from './platform.ts'
+import { Client } from '../support/client.ts'
+import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 
 /** Each case starts a platform: `HOTPOTATO_LONG=1` tries all of them. */
 const LONG = process.env.HOTPOTATO_LONG === '1'

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { MemberStatus } from '../../src/gateway/supervisor.ts'
-import { Platform } from '../end-to-end/platform.ts'
+import type { MemberStatus } from '../../src/supervisor/supervisor.ts'
+import { Platform } from '../support/platform.ts'
 import { Watchers } from './watchers.ts'
 
 /*

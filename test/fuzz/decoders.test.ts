@@ -7,8 +7,8 @@ import { decodeEnvelope, EnvelopeError, encodeEnvelope } from '../../src/transfe
 import { examineEnvelope } from '../../src/transfer/examination.ts'
 import { FOREIGN_CODECS, ForeignError } from '../../src/transfer/foreign.ts'
 import { DecodeError, fromHex, hex } from '../../src/wire/index.ts'
-import { clientConfig, connectedPair, serverConfig } from '../lib/pair.ts'
-import { below, seeded } from '../lib/random.ts'
+import { clientConfig, connectedPair, serverConfig } from '../support/pair.ts'
+import { below, seeded } from '../support/random.ts'
 import { mutate } from './mutation.ts'
 
 const RUNS = process.env.HOTPOTATO_LONG === '1' ? 50_000 : 2000

@@ -1,5 +1,5 @@
 import { concat } from '../../src/wire/index.ts'
-import { below, type Seeded } from '../lib/random.ts'
+import { below, type Seeded } from '../support/random.ts'
 
 /** Numbers that break things: lengths, counts and types at their limits. */
 const INTERESTING = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff]

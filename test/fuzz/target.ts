@@ -6,10 +6,10 @@ import { Session } from '../../src/tls13/index.ts'
 import { encodeHandshake } from '../../src/tls13/messages.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { concat, decode, EMPTY, encode, fromHex, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, ed25519Identity, trusting } from '../lib/identity.ts'
-import { clientConfig, serverConfig, ticketSealer } from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
-import { clientIn, type Scene, type StateName, serverIn } from '../lib/scene.ts'
+import { certificateOf, ed25519Identity, trusting } from '../support/identity.ts'
+import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
+import { seeded } from '../support/random.ts'
+import { clientIn, type Scene, type StateName, serverIn } from '../support/scene.ts'
 
 /** A session in some state, as often as wanted, and what its peer could send. */
 export interface Target {

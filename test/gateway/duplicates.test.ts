@@ -12,7 +12,7 @@ import { type Libc, probe } from '../../src/transfer/native/libc.ts'
 import { HEADER_LENGTH, type SlotCheckpoint, type SlotHeader, slotOf } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
-import { type TcpPair, tcpPair } from '../lib/tcp-pair.ts'
+import { type TcpPair, tcpPair } from '../support/tcp-pair.ts'
 
 const SELF = 100
 const SLOTS = 5

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HttpHandlers } from '../../src/http/serving.ts'
-import { Scene, VERSIONS } from './serving-scene.ts'
+import { Scene, VERSIONS } from '../support/serving-scene.ts'
 
 const LENGTH = 3_000_000
 const PIECE = new Uint8Array(65_536).fill(0x61)

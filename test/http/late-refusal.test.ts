@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { Scene, VERSIONS } from './serving-scene.ts'
+import { Scene, VERSIONS } from '../support/serving-scene.ts'
 
 const begins: HttpHandlers['request'] = (request, response) => {
   request.content({ data: () => {}, end: () => {}, broken: () => {} })

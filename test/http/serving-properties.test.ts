@@ -7,7 +7,7 @@ import type { HttpHandlers, HttpRequest, HttpResponse, HttpServing } from '../..
 import { wholeContent } from '../../src/http/serving.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
-import { text } from './h1/helpers.ts'
+import { text } from '../support/h1-messages.ts'
 
 /*
  * Applications take their time, and clients send and take as they like. None of that may be seen in what arrives.

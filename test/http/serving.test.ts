@@ -10,9 +10,9 @@ import {
 } from '../../src/http/serving.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { bytes, text } from './h1/helpers.ts'
-import { FrameType, frame, GET, headers, PREFACE, SETTINGS, uint32 } from './h2/helpers.ts'
-import { Scene, VERSIONS } from './serving-scene.ts'
+import { bytes, text } from '../support/h1-messages.ts'
+import { FrameType, frame, GET, headers, PREFACE, SETTINGS, uint32 } from '../support/h2-frames.ts'
+import { Scene, VERSIONS } from '../support/serving-scene.ts'
 
 const windowUpdate = (streamId: number, by: number): Uint8Array =>
   frame(FrameType.WINDOW_UPDATE, 0, streamId, uint32(by))

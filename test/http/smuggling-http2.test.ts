@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { HostRecogniser } from '../../src/gateway/host.ts'
+import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { H1Error } from '../../src/http/h1/error.ts'
 import { ErrorCode, H2Server } from '../../src/http/h2/index.ts'
 import { requestHead } from '../../src/http/h2/request-head.ts'
@@ -18,7 +18,7 @@ import {
   PREFACE,
   SETTINGS,
   SETTINGS_ACK,
-} from './h2/helpers.ts'
+} from '../support/h2-frames.ts'
 
 /*
  * The same as `smuggling.test.ts`, over HTTP/2 with prior knowledge. A frame says where it ends, so what can be read in two ways is what a

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { HostRecogniser } from '../../src/gateway/host.ts'
+import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { DEFAULT_LIMITS, H1Server, h1State } from '../../src/http/h1/index.ts'
 import type { RequestHead } from '../../src/http/message.ts'
 import { concat, decode, EMPTY, encode } from '../../src/wire/index.ts'
-import { bytes, NOW, text } from './h1/helpers.ts'
+import { bytes, NOW, text } from '../support/h1-messages.ts'
 
 /*
  * Request smuggling is two readings of one byte stream. There are several readers here: the gateway, which looks at the beginning and chooses a

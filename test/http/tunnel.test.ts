@@ -11,7 +11,7 @@ import type { HttpHandlers, HttpRequest, HttpResponse, HttpTunnel } from '../../
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { serve } from '../../src/transport/serve.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { bytes, text } from './h1/helpers.ts'
+import { bytes, text } from '../support/h1-messages.ts'
 
 const UPGRADE: Field[] = [['Upgrade', 'x']]
 const ASK = 'GET /t HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'

@@ -13,9 +13,9 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { type ConnectOptions, connect, createServer, type ServerOptions } from '../../src/tls13/io/net.ts'
 import { fromHex, utf8 } from '../../src/wire/index.ts'
-import { DAY, makeEntity, privateKeyPem } from '../tls13/io/certificates.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from './lib/openssl.ts'
-import { makeSetting, type Setting } from './lib/setting.ts'
+import { DAY, makeEntity, privateKeyPem } from '../support/certificates.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import { makeSetting, type Setting } from '../support/interop/setting.ts'
 
 /* Client certificates, external PSKs, early data and cookies, with peers that others have written. */
 

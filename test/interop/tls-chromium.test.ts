@@ -1,10 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hybridGroups } from '../../src/tls13/crypto/hybrid.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
-import { CHROMIUM, CHROMIUM_NOTE, dump as dumpPage } from '../lib/chromium.ts'
-import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, cannot, KINDS, PATHS, type Row, rowsFor, SUITES, sameNames } from './lib/matrix.ts'
-import { checkServer, type OurServer, ourServer, serverFor } from './lib/our-side.ts'
+import { CHROMIUM, CHROMIUM_NOTE, dump as dumpPage } from '../support/chromium.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
+import {
+  type Abilities,
+  cannot,
+  KINDS,
+  PATHS,
+  type Row,
+  rowsFor,
+  SUITES,
+  sameNames,
+} from '../support/interop/matrix.ts'
+import { checkServer, type OurServer, ourServer, serverFor } from '../support/interop/our-side.ts'
 
 /* Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row. */
 

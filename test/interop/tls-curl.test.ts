@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, cannot, KINDS, nameIn, PATHS, SUITES, sameNames } from './lib/matrix.ts'
-import { checkServer, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
-import { testRows } from './lib/rows.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
+import { type Abilities, cannot, KINDS, nameIn, PATHS, SUITES, sameNames } from '../support/interop/matrix.ts'
+import { checkServer, serverFor } from '../support/interop/our-side.ts'
+import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 const CURL = versionOf('curl')
 /** Its options for suites and groups are those of its OpenSSL. */

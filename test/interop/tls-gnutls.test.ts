@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from './lib/fenced.ts'
-import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, KINDS, nameIn, PATHS, type Row, sameNames } from './lib/matrix.ts'
-import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
-import { testRows } from './lib/rows.ts'
+import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from '../support/interop/fenced.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
+import { type Abilities, KINDS, nameIn, PATHS, type Row, sameNames } from '../support/interop/matrix.ts'
+import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
+import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 const GNUTLS = versionOf('gnutls-cli')
 const NOTE = noteOf(GNUTLS, 'gnutls-cli', 'gnutls-bin')

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/tls13/io/net.ts'
-import { type Identities, makeIdentities } from './lib/identities.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
 import {
   type Abilities,
   ALL_GROUPS,
@@ -12,10 +12,10 @@ import {
   type Row,
   SUITES,
   sameNames,
-} from './lib/matrix.ts'
-import { checkServer, exactly, hears, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
-import { testRows } from './lib/rows.ts'
+} from '../support/interop/matrix.ts'
+import { checkServer, exactly, hears, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
+import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 /* JSSE, the TLS of Java; a program of one file, which needs a JDK to run from source. */
 

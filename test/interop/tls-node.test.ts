@@ -9,7 +9,15 @@ import type { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { type ConnectOptions, connect, createServer, type ServerOptions } from '../../src/tls13/io/net.ts'
 import { keyLogLine } from '../../src/tls13/key-log.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
-import { GROUPS, type GroupName, MATRIX, makeSetting, only, type Setting, SUITES } from './lib/setting.ts'
+import {
+  GROUPS,
+  type GroupName,
+  MATRIX,
+  makeSetting,
+  only,
+  type Setting,
+  SUITES,
+} from '../support/interop/setting.ts'
 
 /* `node:tls` has no call for a KeyUpdate, in either role; that part is tried with OpenSSL's own tools. */
 

@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from './lib/fenced.ts'
-import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, cannot, nameIn, PATHS, type Row, sameNames } from './lib/matrix.ts'
-import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
-import { testRows } from './lib/rows.ts'
+import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from '../support/interop/fenced.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
+import { type Abilities, cannot, nameIn, PATHS, type Row, sameNames } from '../support/interop/matrix.ts'
+import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
+import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 /* NSS, which is the TLS of Firefox, by the programs that its own tests use. */
 

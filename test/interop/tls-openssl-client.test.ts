@@ -3,15 +3,22 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { KeyAlgorithm } from '../../certs/authority.ts'
+import type { KeyAlgorithm } from '../../src/certificates/authority.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import type { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { createServer, type ServerOptions } from '../../src/tls13/io/net.ts'
 import { hex } from '../../src/wire/index.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from './lib/openssl.ts'
-import { GROUPS, type GroupName, MATRIX, makeSetting, only, type Setting } from './lib/setting.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import {
+  GROUPS,
+  type GroupName,
+  MATRIX,
+  makeSetting,
+  only,
+  type Setting,
+} from '../support/interop/setting.ts'
 
 const PROVIDERS = [node, noble] as const
 /** What `s_client` calls the group that was used, and what it calls the signature. */

@@ -1,11 +1,19 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
-import { type Identities, makeIdentities } from './lib/identities.ts'
-import { type Abilities, KINDS, nameIn, PATHS, type Row, SUITES, sameNames } from './lib/matrix.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from './lib/openssl.ts'
-import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
-import { testRows } from './lib/rows.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
+import {
+  type Abilities,
+  KINDS,
+  nameIn,
+  PATHS,
+  type Row,
+  SUITES,
+  sameNames,
+} from '../support/interop/matrix.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 /* What the other tests with OpenSSL do not meet: P-521, X448, Ed448 and RSASSA-PSS keys, and every path with each of them. */
 

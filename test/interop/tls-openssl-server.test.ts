@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { KEY_ALGORITHMS, type KeyAlgorithm } from '../../certs/authority.ts'
+import { KEY_ALGORITHMS, type KeyAlgorithm } from '../../src/certificates/authority.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../src/tls13/io/duplex.ts'
@@ -8,8 +8,16 @@ import { type ConnectOptions, connect } from '../../src/tls13/io/net.ts'
 import type { HandshakeMessage } from '../../src/tls13/messages.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
 import { hex } from '../../src/wire/index.ts'
-import { OPENSSL, OPENSSL_NOTE, OpenSsl } from './lib/openssl.ts'
-import { GROUPS, type GroupName, MATRIX, makeSetting, only, type Setting, SUITES } from './lib/setting.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
+import {
+  GROUPS,
+  type GroupName,
+  MATRIX,
+  makeSetting,
+  only,
+  type Setting,
+  SUITES,
+} from '../support/interop/setting.ts'
 
 const PROVIDERS = [node, noble] as const
 const HOUR = 3_600_000

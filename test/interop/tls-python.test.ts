@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { type Identities, makeIdentities } from './lib/identities.ts'
+import { type Identities, makeIdentities } from '../support/interop/identities.ts'
 import {
   type Abilities,
   ALL_GROUPS,
@@ -9,10 +9,10 @@ import {
   PATHS,
   SUITES,
   sameNames,
-} from './lib/matrix.ts'
-import { checkServer, ourClientGoesThrough, serverFor } from './lib/our-side.ts'
-import { noteOf, Program, versionOf } from './lib/program.ts'
-import { testRows } from './lib/rows.ts'
+} from '../support/interop/matrix.ts'
+import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
+import { noteOf, Program, versionOf } from '../support/interop/program.ts'
+import { testRows } from '../support/interop/rows.ts'
 
 /* Python's ssl, which is OpenSSL behind another interface, with other habits. */
 

@@ -10,10 +10,10 @@ import type { ExposedSecret } from '../../src/tls13/key-schedule.ts'
 import { createReplayStore } from '../../src/tls13/replay.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { clientConfig, serverConfig, ticketSealer } from '../lib/pair.ts'
-import { SUITES } from './lib/matrix.ts'
-import { type Packet, pcapOf } from './lib/pcap.ts'
-import { noteOf, versionOf } from './lib/program.ts'
+import { SUITES } from '../support/interop/matrix.ts'
+import { type Packet, pcapOf } from '../support/interop/pcap.ts'
+import { noteOf, versionOf } from '../support/interop/program.ts'
+import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
 
 /*
  * Wireshark's dissector reads conversations of ours, both sides, with nothing but our key log. The capture file is written

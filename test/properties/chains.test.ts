@@ -1,9 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { SessionState } from '../../src/tls13/state.ts'
 import { concat, decode, EMPTY, encode, hex } from '../../src/wire/index.ts'
-import { outputOf } from '../lib/pair.ts'
-import { below, type Seeded, seeded } from '../lib/random.ts'
-import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step } from './conversation.ts'
+import {
+  describeEvent,
+  KINDS,
+  perform,
+  type Recording,
+  record,
+  SEED,
+  type Step,
+} from '../support/conversation.ts'
+import { outputOf } from '../support/pair.ts'
+import { below, type Seeded, seeded } from '../support/random.ts'
 import {
   anyProvider,
   expected,

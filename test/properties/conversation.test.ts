@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { fromHex, hex } from '../../src/wire/index.ts'
-import { outputOf, recordsOf } from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
-import { describeEvent, KINDS, perform, record, SEED } from './conversation.ts'
+import { describeEvent, KINDS, perform, record, SEED } from '../support/conversation.ts'
+import { outputOf, recordsOf } from '../support/pair.ts'
+import { seeded } from '../support/random.ts'
 
 /** What the properties are tried on must be what it says it is. */
 describe.each(KINDS)('$name', kind => {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { Connection } from '../../src/containers/connection.ts'
+import { Connection } from '../../src/containers/connection/connection.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { decodeEnvelope } from '../../src/transfer/envelope.ts'
 import { freshHttp, freshTls } from '../../src/transfer/parcel.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { FakeHost, FakeStream } from '../containers/connection-scene.ts'
-import { clientConfig } from '../lib/pair.ts'
+import { FakeHost, FakeStream } from '../support/connection-scene.ts'
+import { clientConfig } from '../support/pair.ts'
 
 /*
  * A whole HTTP/1.1 connection, from its handshake to its last response, moves between containers at any byte that its client sends: in a head,

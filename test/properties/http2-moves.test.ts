@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { FakeHost } from '../containers/connection-scene.ts'
-import { Talker } from '../containers/http2-scene.ts'
+import { FakeHost } from '../support/connection-scene.ts'
+import { Talker } from '../support/http2-scene.ts'
 
 /*
  * A whole HTTP/2 connection, from its handshake to its last response, moves between containers at any byte that its client sends. The

@@ -4,11 +4,11 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { Session } from '../../src/tls13/session.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { DecodeError, decode, encode, hex } from '../../src/wire/index.ts'
-import { outputOf, recordsOf } from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
-import { eventsOf } from '../lib/remote.ts'
-import { clientIn, type StateName, serverIn } from '../lib/scene.ts'
-import { describeEvent, hear, KINDS, perform, record, SEED, type Step } from './conversation.ts'
+import { describeEvent, hear, KINDS, perform, record, SEED, type Step } from '../support/conversation.ts'
+import { outputOf, recordsOf } from '../support/pair.ts'
+import { seeded } from '../support/random.ts'
+import { eventsOf } from '../support/remote.ts'
+import { clientIn, type StateName, serverIn } from '../support/scene.ts'
 
 /** Changed bytes that are tried in each conversation. */
 const RUNS = process.env.HOTPOTATO_LONG === '1' ? 500 : 30

@@ -1,5 +1,5 @@
-import { Connection } from '../../src/containers/connection.ts'
-import { Errand } from '../../src/containers/errand.ts'
+import { Connection } from '../../src/containers/connection/connection.ts'
+import { Errand } from '../../src/containers/move/move-order.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 
 import { CLIENT_PREFACE, DEFAULT_H2_LIMITS, H2Client, h2State } from '../../src/http/h2/index.ts'
@@ -9,10 +9,10 @@ import { type ClientConfig, Session } from '../../src/tls13/index.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { freshHttp, freshTls } from '../../src/transfer/parcel.ts'
 import { concat, decode, EMPTY, encode, utf8 } from '../../src/wire/index.ts'
-import { FakeHost, FakeStream, movedConnection, turn } from '../containers/connection-scene.ts'
-import { clientConfig, serverConfig, ticketSealer } from '../lib/pair.ts'
-import { below, type Seeded } from '../lib/random.ts'
-import { providers } from '../providers/providers.ts'
+import { FakeHost, FakeStream, movedConnection, turn } from '../support/connection-scene.ts'
+import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { below, type Seeded } from '../support/random.ts'
 
 const NAMES = ['echo', 'resize', 'hello'] as const
 const REFUSED = {

@@ -5,9 +5,17 @@ import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import type { Session } from '../../src/tls13/session.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { concat, decode, encode, hex } from '../../src/wire/index.ts'
-import { outputOf, recordsOf } from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
-import { describeEvent, KINDS, perform, type Recording, record, SEED, type Step } from './conversation.ts'
+import {
+  describeEvent,
+  KINDS,
+  perform,
+  type Recording,
+  record,
+  SEED,
+  type Step,
+} from '../support/conversation.ts'
+import { outputOf, recordsOf } from '../support/pair.ts'
+import { seeded } from '../support/random.ts'
 
 /*
  * The master property: wherever a conversation is interrupted by release → encode → decode → restore, into whichever

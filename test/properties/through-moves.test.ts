@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { H2Client } from '../../src/http/h2/client.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { limits, serve } from '../http/h1/helpers.ts'
-import { H1Server } from '../lib/moving-h1-server.ts'
-import { H2Server } from '../lib/moving-h2-server.ts'
-import { Session as MovingSession } from '../lib/moving-session.ts'
-import { clientConfig, dataOf, joined, serverConfig } from '../lib/pair.ts'
-import { THROUGH_MOVES } from '../lib/through-moves.ts'
+import { limits, serve } from '../support/h1-messages.ts'
+import { H1Server } from '../support/moving-h1-server.ts'
+import { H2Server } from '../support/moving-h2-server.ts'
+import { Session as MovingSession } from '../support/moving-session.ts'
+import { clientConfig, dataOf, joined, serverConfig } from '../support/pair.ts'
+import { THROUGH_MOVES } from '../support/through-moves.ts'
 
 /*
  * `npm run test:moves` runs the ordinary suites with these three in the place of `Session`, `H1Server` and `H2Server`. Here it is made certain

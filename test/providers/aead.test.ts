@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Aead, CryptoProvider } from '../../src/tls13/crypto/provider.ts'
-import { pairs, providers, scripted } from './providers.ts'
+import { pairs, providers, scripted } from '../support/providers.ts'
 
 const SIZES = [0, 1, 15, 16, 17, 1000, 2 ** 14 + 1]
 const suites = [0x1301, 0x1302, 0x1303]

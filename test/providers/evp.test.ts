@@ -6,7 +6,7 @@ import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { concat } from '../../src/wire/index.ts'
-import { evp, scripted } from './providers.ts'
+import { evp, scripted } from '../support/providers.ts'
 
 // What every provider must do is in the other files here; this is what only `evp` has: contexts, and memory
 // that is not its own.

@@ -4,7 +4,7 @@ import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { KeyExchangeGroup, Random } from '../../src/tls13/crypto/provider.ts'
 import { fromHex, hex } from '../../src/wire/index.ts'
-import { pairs, providers, scripted } from './providers.ts'
+import { pairs, providers, scripted } from '../support/providers.ts'
 
 /** The order of each NIST group: the first scalar that is too large. */
 const ORDERS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
-import { providers } from './providers.ts'
+import { providers } from '../support/providers.ts'
 
 const ABC = {
   sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',

@@ -6,9 +6,9 @@ import type { CryptoProvider, KeyExchangeGroup, Random } from '../../src/tls13/c
 import { Session } from '../../src/tls13/session.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { concat, decode, encode, utf8 } from '../../src/wire/index.ts'
-import { clientConfig, createPair, dataOf, joined, outputOf, serverConfig } from '../lib/pair.ts'
-import { script } from '../lib/random.ts'
-import { pairs, providers, scripted } from './providers.ts'
+import { clientConfig, createPair, dataOf, joined, outputOf, serverConfig } from '../support/pair.ts'
+import { pairs, providers, scripted } from '../support/providers.ts'
+import { script } from '../support/random.ts'
 
 const { X25519MLKEM768, SecP256r1MLKEM768, x25519, secp256r1 } = NamedGroup
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
-import { keyPair, providers, scripted } from './providers.ts'
+import { keyPair, providers, scripted } from '../support/providers.ts'
 
 test('a provider made of parts of two others works like each of them', () => {
   const mixed: CryptoProvider = { ...node, name: 'mixed', cipherSuites: noble.cipherSuites }

@@ -7,7 +7,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
 import { signPss } from '../../src/tls13/crypto/rsa.ts'
 import { concat, fromHex, hex, utf8 } from '../../src/wire/index.ts'
-import { type KeyPair, keyPair, pairs, providers } from './providers.ts'
+import { type KeyPair, keyPair, pairs, providers } from '../support/providers.ts'
 
 const keys = {
   p256: keyPair('p256'),

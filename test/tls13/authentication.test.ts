@@ -16,7 +16,7 @@ import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, newIdentity } from '../lib/identity.ts'
+import { certificateOf, newIdentity } from '../support/identity.ts'
 import {
   clientConfig,
   connectedPair,
@@ -25,8 +25,8 @@ import {
   outputOf,
   recordsOf,
   serverConfig,
-} from '../lib/pair.ts'
-import { splitHandshake } from '../lib/scene.ts'
+} from '../support/pair.ts'
+import { splitHandshake } from '../support/scene.ts'
 
 const { hash } = node.cipherSuites[0]!
 

@@ -5,11 +5,11 @@ import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { type CertificateEntry as Entry, encodeHandshake } from '../../src/tls13/messages.ts'
 import { CHAIN_BYTES, type ResumptionTicket } from '../../src/tls13/state.ts'
 import { concat, EMPTY, fromHex, type TypeOf, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
-import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../lib/pair.ts'
-import { type Reshape, reshape, twice, withBytes, without, withValue } from '../lib/reshape.ts'
-import { Scene, splitHandshake } from '../lib/scene.ts'
-import { providers } from '../providers/providers.ts'
+import { certificateOf, ed25519Identity, newIdentity, trusting } from '../support/identity.ts'
+import { connectedPair, createPair, dataOf, outputOf, type Pair, ticketSealer } from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { type Reshape, reshape, twice, withBytes, without, withValue } from '../support/reshape.ts'
+import { Scene, splitHandshake } from '../support/scene.ts'
 
 type CertificateEntry = TypeOf<typeof Entry>
 

@@ -20,10 +20,10 @@ import {
   recordsOf,
   serverConfig,
   ticketSealer,
-} from '../lib/pair.ts'
-import { reshape, withValue } from '../lib/reshape.ts'
-import { Scene } from '../lib/scene.ts'
-import { providers } from '../providers/providers.ts'
+} from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { reshape, withValue } from '../support/reshape.ts'
+import { Scene } from '../support/scene.ts'
 
 const anything: ReplayStore = { register: () => true }
 const tickets = { sealer: ticketSealer() }

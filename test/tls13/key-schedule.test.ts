@@ -11,8 +11,8 @@ import {
   nextTrafficSecret,
 } from '../../src/tls13/key-schedule.ts'
 import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
-import { seeded } from '../lib/random.ts'
-import { providers } from '../providers/providers.ts'
+import { providers } from '../support/providers.ts'
+import { seeded } from '../support/random.ts'
 
 /**
  * The arrows of RFC 8446, Section 7.1, and the one of RFC 9258, Section 5.2: label → secret it comes from,

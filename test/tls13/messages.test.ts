@@ -20,8 +20,8 @@ import {
 } from '../../src/tls13/messages.ts'
 import { extendTranscript, messageHash } from '../../src/tls13/transcript.ts'
 import { concat, DecodeError, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
-import { createPair } from '../lib/pair.ts'
-import { messages, traces } from '../lib/traces.ts'
+import { createPair } from '../support/pair.ts'
+import { messages, traces } from '../support/traces.ts'
 
 const NAMES = [
   'ClientHello',

@@ -13,10 +13,10 @@ import {
 } from '../../src/tls13/messages.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
 import { concat, EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, ed25519Identity } from '../lib/identity.ts'
-import { connectedPair, identity, outputOf, ticketSealer } from '../lib/pair.ts'
-import { type Reshape, type Row, reshape, twice, withBytes, without, withValue } from '../lib/reshape.ts'
-import { clientIn, clientScene, type Scene, type StateName, serverIn, serverScene } from '../lib/scene.ts'
+import { certificateOf, ed25519Identity } from '../support/identity.ts'
+import { connectedPair, identity, outputOf, ticketSealer } from '../support/pair.ts'
+import { type Reshape, type Row, reshape, twice, withBytes, without, withValue } from '../support/reshape.ts'
+import { clientIn, clientScene, type Scene, type StateName, serverIn, serverScene } from '../support/scene.ts'
 
 /*
  * What RFC 8446 forbids, a row each, for what is spoken here: no client certificates, no 0-RTT. What each state may

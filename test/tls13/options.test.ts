@@ -10,7 +10,7 @@ import { brotli, zlib } from '../../src/tls13/io/compression.ts'
 import { decodeHandshake, type HandshakeMessage, type MessageOf } from '../../src/tls13/messages.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, ed25519Identity, newIdentity, trusting } from '../lib/identity.ts'
+import { certificateOf, ed25519Identity, newIdentity, trusting } from '../support/identity.ts'
 import {
   clientConfig,
   connectedPair,
@@ -22,10 +22,10 @@ import {
   outputOf,
   recordsOf,
   serverConfig,
-} from '../lib/pair.ts'
-import { type Reshape, reshape, withBytes, withValue } from '../lib/reshape.ts'
-import { Scene } from '../lib/scene.ts'
-import { providers } from '../providers/providers.ts'
+} from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { type Reshape, reshape, withBytes, withValue } from '../support/reshape.ts'
+import { Scene } from '../support/scene.ts'
 
 const lastAlert = (events: readonly SessionEvent[]) => events.findLast(({ type }) => type === 'alert')
 

@@ -4,7 +4,7 @@ import { trafficKeys } from '../../src/tls13/key-schedule.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { plaintextRecord, readRecord } from '../../src/tls13/record.ts'
 import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
-import { providers } from '../providers/providers.ts'
+import { providers } from '../support/providers.ts'
 
 const suites = providers.flatMap(({ name, cipherSuites }) =>
   cipherSuites.map(suite => ({ title: `${name} ${suite.name}`, suite })),

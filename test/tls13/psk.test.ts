@@ -3,9 +3,9 @@ import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { type ExternalPsk, ImportedIdentity, usablePsk } from '../../src/tls13/psk.ts'
 import { decode, hex, utf8 } from '../../src/wire/index.ts'
-import { connectedPair, createPair, type Pair, ticketSealer } from '../lib/pair.ts'
-import { reshape, without, withValue } from '../lib/reshape.ts'
-import { providers } from '../providers/providers.ts'
+import { connectedPair, createPair, type Pair, ticketSealer } from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { reshape, without, withValue } from '../support/reshape.ts'
 
 const key = new Uint8Array(32).fill(9)
 const psk: ExternalPsk = { identity: utf8('a potato'), key }

@@ -6,7 +6,7 @@ import type { Question } from '../../src/tls13/question.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { SessionState } from '../../src/tls13/state.ts'
 import { decode, EMPTY, encode, equal } from '../../src/wire/index.ts'
-import { certificateOf, ed25519Identity, trusting } from '../lib/identity.ts'
+import { certificateOf, ed25519Identity, trusting } from '../support/identity.ts'
 import {
   clientConfig,
   createPair,
@@ -17,8 +17,8 @@ import {
   type Pair,
   serverConfig,
   ticketSealer,
-} from '../lib/pair.ts'
-import { answerTo, eventsOf, questionIn, remoteCertificate } from '../lib/remote.ts'
+} from '../support/pair.ts'
+import { answerTo, eventsOf, questionIn, remoteCertificate } from '../support/remote.ts'
 
 const clientIdentity = ed25519Identity(8)
 

@@ -4,7 +4,7 @@ import type { CipherSuite } from '../../src/tls13/crypto/provider.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
-import { providers, scripted } from '../providers/providers.ts'
+import { providers, scripted } from '../support/providers.ts'
 
 const { application_data, handshake } = ContentType
 const PLAINTEXT = 2 ** 14

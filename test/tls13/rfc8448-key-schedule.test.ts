@@ -21,9 +21,9 @@ import { withoutBinders } from '../../src/tls13/psk.ts'
 import { messageHash } from '../../src/tls13/transcript.ts'
 import { suiteOf } from '../../src/tls13/transition.ts'
 import { concat, decode, EMPTY, encode, hex, utf8 } from '../../src/wire/index.ts'
-import { script } from '../lib/random.ts'
-import { field, messages, records, type Step, steps, type Trace, trace, traces } from '../lib/traces.ts'
-import { providers } from '../providers/providers.ts'
+import { providers } from '../support/providers.ts'
+import { script } from '../support/random.ts'
+import { field, messages, records, type Step, steps, type Trace, trace, traces } from '../support/traces.ts'
 
 const ROWS = Object.entries(KEY_SCHEDULE) as [DerivedSecretName, DerivedSecret][]
 

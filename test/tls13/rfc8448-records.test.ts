@@ -5,8 +5,8 @@ import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
 import { suiteOf } from '../../src/tls13/transition.ts'
 import { hex } from '../../src/wire/index.ts'
-import { type Actor, field, messages, steps, type Trace, traces } from '../lib/traces.ts'
-import { providers } from '../providers/providers.ts'
+import { providers } from '../support/providers.ts'
+import { type Actor, field, messages, steps, type Trace, traces } from '../support/traces.ts'
 
 const ACTORS: readonly Actor[] = ['client', 'server']
 

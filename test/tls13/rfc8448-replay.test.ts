@@ -13,9 +13,9 @@ import type { ResumptionTicket } from '../../src/tls13/state.ts'
 import { messageHash } from '../../src/tls13/transcript.ts'
 import { suiteOf } from '../../src/tls13/transition.ts'
 import { concat, equal, fromHex, hex } from '../../src/wire/index.ts'
-import { script } from '../lib/random.ts'
-import { type Actor, field, messages, records, steps, type Trace, trace, traces } from '../lib/traces.ts'
-import { providers } from '../providers/providers.ts'
+import { providers } from '../support/providers.ts'
+import { script } from '../support/random.ts'
+import { type Actor, field, messages, records, steps, type Trace, trace, traces } from '../support/traces.ts'
 
 const ROLES: readonly Actor[] = ['client', 'server']
 const NOW = 1_700_000_000_000

@@ -6,7 +6,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { freshServerState, SessionState } from '../../src/tls13/state.ts'
 import { decode, EMPTY, encode, hex, utf8 } from '../../src/wire/index.ts'
-import { certificateOf, newIdentity, trusting } from '../lib/identity.ts'
+import { certificateOf, newIdentity, trusting } from '../support/identity.ts'
 import {
   clientConfig,
   connectedPair,
@@ -18,8 +18,8 @@ import {
   recordsOf,
   serverConfig,
   ticketSealer,
-} from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
+} from '../support/pair.ts'
+import { seeded } from '../support/random.ts'
 
 /** Every method that does something with the session. */
 const METHODS: readonly [string, (session: Session) => unknown][] = [

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { encodeHandshake, type HandshakeMessage, type MessageType } from '../../src/tls13/messages.ts'
 import { concat, EMPTY, fromHex } from '../../src/wire/index.ts'
-import { clientConfig, createPair, outputOf, recordsOf } from '../lib/pair.ts'
-import { clientIn, type Scene, type StateName, serverIn } from '../lib/scene.ts'
+import { clientConfig, createPair, outputOf, recordsOf } from '../support/pair.ts'
+import { clientIn, type Scene, type StateName, serverIn } from '../support/scene.ts'
 
 /** RFC 8446, Appendix A: what each state may receive. Everything else is unexpected_message. */
 const SERVER: Readonly<Record<string, readonly MessageType[]>> = {

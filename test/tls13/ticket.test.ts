@@ -4,9 +4,9 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
 import { createTicketKey, createTicketSealer, type TicketContents } from '../../src/tls13/ticket.ts'
 import { concat, EMPTY, hex } from '../../src/wire/index.ts'
-import { connectedPair, dataOf, NOW, outputOf, ticketSealer } from '../lib/pair.ts'
-import { seeded } from '../lib/random.ts'
-import { providers } from '../providers/providers.ts'
+import { connectedPair, dataOf, NOW, outputOf, ticketSealer } from '../support/pair.ts'
+import { providers } from '../support/providers.ts'
+import { seeded } from '../support/random.ts'
 
 const contents: TicketContents = {
   cipherSuite: 0x1301,

@@ -12,7 +12,7 @@ import type { RelayedState } from '../../src/transfer/relay-state.ts'
 import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { connectedPair } from '../lib/pair.ts'
+import { connectedPair } from '../support/pair.ts'
 
 /** A message on its way between two processes of one test. */
 interface Underway {

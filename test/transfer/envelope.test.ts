@@ -15,7 +15,7 @@ import {
 } from '../../src/transfer/envelope.ts'
 import { freshHttp, freshTls, wipeEnvelope } from '../../src/transfer/parcel.ts'
 import { concat, fromHex, hex } from '../../src/wire/index.ts'
-import { clientConfig, connectedPair, createPair, serverConfig, ticketSealer } from '../lib/pair.ts'
+import { clientConfig, connectedPair, createPair, serverConfig, ticketSealer } from '../support/pair.ts'
 
 const bytes = (minLength: number, maxLength: number) => fc.uint8Array({ minLength, maxLength })
 const secret = bytes(32, 48)

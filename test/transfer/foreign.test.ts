@@ -12,7 +12,7 @@ import {
   joined,
   serverConfig,
   ticketSealer,
-} from '../lib/pair.ts'
+} from '../support/pair.ts'
 
 const picotls = FOREIGN_CODECS.get('picotls')!
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ErrnoError, type Libc, probe, type TcpCounts } from '../../src/transfer/native/libc.ts'
 import { checkCounts, countsOf } from '../../src/transfer/socket-counts.ts'
-import { type TcpPair, tcpPair } from '../lib/tcp-pair.ts'
+import { type TcpPair, tcpPair } from '../support/tcp-pair.ts'
 
 const native = probe()
 const pairs: TcpPair[] = []

@@ -14,8 +14,8 @@ import { overDuplex } from '../../src/transport/carrier.ts'
 import { secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { Faults, InjectedFault } from '../lib/faults.ts'
-import { clientConfig, serverConfig } from '../lib/pair.ts'
+import { Faults, InjectedFault } from '../support/faults.ts'
+import { clientConfig, serverConfig } from '../support/pair.ts'
 
 /** Calls of each conversation that throw, one after the other; all of them in the long run. */
 const PLACES = process.env.HOTPOTATO_LONG ? Number.POSITIVE_INFINITY : 60

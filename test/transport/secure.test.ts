@@ -6,8 +6,8 @@ import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
 import { type SecureCarrier, secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { text } from '../http/h1/helpers.ts'
-import { clientConfig, serverConfig } from '../lib/pair.ts'
+import { text } from '../support/h1-messages.ts'
+import { clientConfig, serverConfig } from '../support/pair.ts'
 
 /** A carrier without a socket. */
 class FakeCarrier implements Carrier {

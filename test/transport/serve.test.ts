@@ -19,7 +19,7 @@ import { adopt } from '../../src/transfer/stream.ts'
 import { secure } from '../../src/transport/secure.ts'
 import { type Served, type ServeOptions, serve } from '../../src/transport/serve.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { Certificates, has, run } from '../cli/tls-programs.ts'
+import { Certificates, has, run } from '../support/tls-programs.ts'
 
 const PIECES = 20
 const PIECE = new Uint8Array(65_536).fill(0x70)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Turn } from '../../src/transport/turn.ts'
-import { StepLoop } from '../lib/step-loop.ts'
+import { StepLoop } from '../support/step-loop.ts'
 
 /** Steps until the turn is over. */
 function steps(turn: Turn): number {

@@ -1,4 +1,4 @@
-import type { RawHandler } from '../../../src/containers/handler.ts'
+import type { RawHandler } from '../../../src/functions/contract.ts'
 import { PID_FIELD } from '../keep-alive.ts'
 
 /**

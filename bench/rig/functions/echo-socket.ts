@@ -1,5 +1,5 @@
-import type { FetchHandler } from '../../../src/containers/handler.ts'
-import type { WebSocketFunction } from '../../../src/containers/web-socket.ts'
+import type { FetchHandler } from '../../../src/functions/contract.ts'
+import type { WebSocketFunction } from '../../../src/functions/web-socket.ts'
 
 /** Gives back what it gets while that still comes, and what it is told on a WebSocket. */
 const echo: FetchHandler = {

@@ -1,4 +1,4 @@
-import type { FetchHandler } from '../../../src/containers/handler.ts'
+import type { FetchHandler } from '../../../src/functions/contract.ts'
 import { concat } from '../../../src/wire/index.ts'
 
 /** Gives the body back twice, as functions are usually written. */

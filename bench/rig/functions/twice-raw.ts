@@ -1,4 +1,4 @@
-import type { RawHandler } from '../../../src/containers/handler.ts'
+import type { RawHandler } from '../../../src/functions/contract.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { concat } from '../../../src/wire/index.ts'
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeCertificates } from '../../../certs/authority.ts'
+import { makeCertificates } from '../../../src/certificates/authority.ts'
 
 /** PEM texts of an authority and of a certificate that it has issued for `localhost` and for `name`. */
 export interface Credentials {

@@ -1,13 +1,13 @@
+import type { ConnectionInfo, Log } from '../../functions/contract.ts'
 import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
+import { steadyNow } from '../../platform/clock.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
-import { steadyNow } from '../clock.ts'
-import { type Callee, Exchange, type ResponseSink } from '../exchange.ts'
-import type { ConnectionInfo, Log } from '../handler.ts'
-import { type Awaited, type Timeout, timeoutProblem } from '../timeout.ts'
+import { type Awaited, type Timeout, timeoutProblem } from '../connection/timeout.ts'
+import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2

@@ -1,6 +1,6 @@
 import type { H2Server } from '../../http/h2/index.ts'
 import type { Problem } from '../../http/problem.ts'
-import type { Rates } from '../rates.ts'
+import type { Rates } from '../connection/rates.ts'
 import { Call } from './call.ts'
 import type { Loan } from './loan.ts'
 import { Tunnel } from './tunnel.ts'

@@ -1,12 +1,12 @@
+import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
-import type { ConnectionHost } from '../connection-host.ts'
-import type { ConnectionInfo } from '../handler.ts'
-import type { Outlet } from '../outlet.ts'
-import type { Patience } from '../patience.ts'
-import type { Timeout } from '../timeout.ts'
+import type { ConnectionHost } from '../connection/connection-host.ts'
+import type { Outlet } from '../connection/outlet.ts'
+import type { Timeout } from '../connection/timeout.ts'
+import type { Patience } from '../connection/timers.ts'
 
 /**
  * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its

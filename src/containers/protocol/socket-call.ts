@@ -1,10 +1,10 @@
+import type { ConnectionInfo } from '../../functions/contract.ts'
+import type { Socket, SocketContext, SocketHandlers } from '../../functions/web-socket.ts'
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
-import { CallContext, type Callee } from '../exchange.ts'
-import type { ConnectionInfo } from '../handler.ts'
-import type { Socket, SocketContext, SocketHandlers } from '../web-socket.ts'
+import { CallContext, type Callee } from './exchange.ts'
 
 /** Most bytes of what a function freezes. */
 const STATE_BYTES = 1_048_576

@@ -2,8 +2,8 @@ import { ErrorCode } from '../../http/h2/index.ts'
 import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
-import type { Callee } from '../exchange.ts'
 import type { CallOwner } from './call.ts'
+import type { Callee } from './exchange.ts'
 import { SocketCall, type SocketOpening } from './socket-call.ts'
 
 /** Bytes that wait for the function, beyond which the client gets no more window. */

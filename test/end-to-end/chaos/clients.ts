@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { below, type Seeded } from '../../lib/random.ts'
-import { type Answer, Client, type ClientOptions, field } from '../client.ts'
-import { Http2Client } from '../http2-client.ts'
-import type { Platform } from '../platform.ts'
+import { type Answer, Client, type ClientOptions, field } from '../../support/client.ts'
+import { Http2Client } from '../../support/http2-client.ts'
+import type { Platform } from '../../support/platform.ts'
+import { below, type Seeded } from '../../support/random.ts'
 import { type Asked, type ClientKind, type Connection, type Ledger, MODES, type Mode } from './ledger.ts'
 
 /** Milliseconds in which every request is settled, and every connection that ends is at its end. */

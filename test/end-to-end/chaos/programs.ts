@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { H1Client } from '../../../src/http/h1/index.ts'
 import { header } from '../../../src/http/message.ts'
 import { concat } from '../../../src/wire/index.ts'
-import { below } from '../../lib/random.ts'
+import { below } from '../../support/random.ts'
 import { BOUND, begin, inTime, pause, question, type Slot } from './clients.ts'
 import type { Asked } from './ledger.ts'
 

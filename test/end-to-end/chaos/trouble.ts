@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, sendCommand } from '../../../src/cli/control-socket.ts'
 import type { PlatformStatus } from '../../../src/cli/status.ts'
-import type { MemberStatus } from '../../../src/gateway/supervisor.ts'
-import { below, type Seeded } from '../../lib/random.ts'
-import { isRunning } from '../platform.ts'
+import type { MemberStatus } from '../../../src/supervisor/supervisor.ts'
+import { isRunning } from '../../support/platform.ts'
+import { below, type Seeded } from '../../support/random.ts'
 import { pick, type World } from './clients.ts'
 
 /** How many containers a function has when nobody changes that, and at most. */

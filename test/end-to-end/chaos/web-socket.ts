@@ -1,6 +1,6 @@
 import { type ClientOptions, WebSocket } from 'ws'
 import { utf8 } from '../../../src/wire/index.ts'
-import { below } from '../../lib/random.ts'
+import { below } from '../../support/random.ts'
 import { begin, inTime, letters, messageOf, pause, type Slot } from './clients.ts'
 import type { Asked } from './ledger.ts'
 

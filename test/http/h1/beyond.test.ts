@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { H1Client, type H1ClientEvent, type H1Event, H1Server } from '../../../src/http/h1/index.ts'
-import { bytes, DATE, NOW, text } from './helpers.ts'
+import { bytes, DATE, NOW, text } from '../../support/h1-messages.ts'
 
 /*
  * What goes beyond one request and one response: interim responses, trailers, other protocols.

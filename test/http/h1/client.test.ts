@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { H1Client, type H1ClientEvent } from '../../../src/http/h1/index.ts'
-import { bytes, limits, text } from './helpers.ts'
+import { bytes, limits, text } from '../../support/h1-messages.ts'
 
 const HOST = ['Host', 'a'] as const
 

@@ -8,7 +8,7 @@ import type { HttpHandlers } from '../../../src/http/serving.ts'
 import { wholeContent } from '../../../src/http/serving.ts'
 import { serve } from '../../../src/transport/serve.ts'
 import { concat, EMPTY } from '../../../src/wire/index.ts'
-import { bytes, NOW, text } from './helpers.ts'
+import { bytes, NOW, text } from '../../support/h1-messages.ts'
 
 /*
  * What fast-check makes up goes through our parser and through Node's (llhttp): as messages in order, and as messages that were damaged.

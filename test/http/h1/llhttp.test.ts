@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { H1Client } from '../../../src/http/h1/index.ts'
-import { bytes, conversation } from './helpers.ts'
+import { bytes, conversation } from '../../support/h1-messages.ts'
 import { type LlhttpCase, llhttpCases } from './llhttp-cases.ts'
 
 type Verdict = 'accepts' | 'refuses'

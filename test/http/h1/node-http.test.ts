@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { H1Client, type H1ClientEvent, type H1Event, H1Server } from '../../../src/http/h1/index.ts'
 import type { RequestHead } from '../../../src/http/message.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
-import { bytes, conversation, joined, text } from './helpers.ts'
+import { bytes, conversation, joined, text } from '../../support/h1-messages.ts'
 
 /** What both parsers must make of a request. */
 interface Seen {

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { H1Client, type H1Event, H1Server, h1State } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
-import { THROUGH_MOVES } from '../../lib/through-moves.ts'
-import { bytes, conversation, joined, limits, serve, text } from './helpers.ts'
+import { bytes, conversation, joined, limits, serve, text } from '../../support/h1-messages.ts'
+import { THROUGH_MOVES } from '../../support/through-moves.ts'
 
 const LIMITS = { headBytes: 300, headerFields: 8, bodyBytes: 200, requests: 5 }
 

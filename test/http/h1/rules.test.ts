@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { header } from '../../../src/http/message.ts'
-import { bytes, conversation, verdict } from './helpers.ts'
+import { bytes, conversation, verdict } from '../../support/h1-messages.ts'
 
 const get = (line: string, ...fields: string[]): string =>
   `${[line, 'Host: a.example', ...fields].join('\r\n')}\r\n\r\n`

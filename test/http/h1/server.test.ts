@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type H1Event, H1Server, h1State, type ResponseHead } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
-import { bytes, conversation, DATE, limits, NOW, text } from './helpers.ts'
+import { bytes, conversation, DATE, limits, NOW, text } from '../../support/h1-messages.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type H1Event, H1Server, h1State } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
-import { bytes, limits, NOW, text } from './helpers.ts'
+import { bytes, limits, NOW, text } from '../../support/h1-messages.ts'
 
 const HEAD = 'POST /up HTTP/1.1\r\nHost: a\r\n'
 const BODIES: readonly (readonly [string, string, string])[] = [

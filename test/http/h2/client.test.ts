@@ -15,7 +15,7 @@ import {
   split,
   taken,
   uint32,
-} from './helpers.ts'
+} from '../../support/h2-frames.ts'
 
 const HEAD = { method: 'GET', scheme: 'https', authority: 'a.example', path: '/' }
 

@@ -20,7 +20,7 @@ import type { Field } from '../../../src/http/message.ts'
 import { type HttpHandlers, wholeContent } from '../../../src/http/serving.ts'
 import { serve } from '../../../src/transport/serve.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
-import { moved } from './helpers.ts'
+import { moved } from '../../support/h2-frames.ts'
 
 /*
  * Requests and responses that nobody has thought of, several at once on one connection whose tables fill up: what one side says by our code, the other

@@ -19,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { H2Client, type H2Event, H2Server } from '../../../src/http/h2/index.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
-import { limits, moved } from './helpers.ts'
+import { limits, moved } from '../../support/h2-frames.ts'
 
 const run = promisify(execFile)
 const has = (tool: string) => spawnSync(tool, ['--version']).status === 0

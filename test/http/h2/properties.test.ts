@@ -20,7 +20,7 @@ import {
   setting,
   taken,
   uint32,
-} from './helpers.ts'
+} from '../../support/h2-frames.ts'
 
 /** Limits so small that every mechanism comes into play. */
 const LIMITS = limits({

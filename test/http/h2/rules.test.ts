@@ -13,7 +13,6 @@ import { Output } from '../../../src/http/h2/output.ts'
 import { STREAM_STATES, type StreamEvent, TRANSITIONS } from '../../../src/http/h2/stream.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { concat, fromHex } from '../../../src/wire/index.ts'
-import { THROUGH_MOVES } from '../../lib/through-moves.ts'
 import {
   block,
   data,
@@ -35,7 +34,8 @@ import {
   split,
   taken,
   uint32,
-} from './helpers.ts'
+} from '../../support/h2-frames.ts'
+import { THROUGH_MOVES } from '../../support/through-moves.ts'
 
 const { DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION } =
   FrameType

@@ -20,7 +20,7 @@ import {
   split,
   taken,
   uint32,
-} from './helpers.ts'
+} from '../../support/h2-frames.ts'
 
 const fieldsOf = (payload: Uint8Array) => new HpackDecoder().decode(payload).map(entry => entry.field)
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CryptoProvider, HashAlgorithm } from '../../../src/tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../../../src/tls13/key-schedule.ts'
 import { fromHex, hex } from '../../../src/wire/index.ts'
-import { evp, providers } from '../../providers/providers.ts'
+import { evp, providers } from '../../support/providers.ts'
 
 /** What all cases have; the other fields depend on the file and are hex, numbers or names. */
 interface Case {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CertificateCompression } from '../../../src/tls13/config.ts'
 import { brotli, zlib } from '../../../src/tls13/io/compression.ts'
 import { concat } from '../../../src/wire/index.ts'
-import { seeded } from '../../lib/random.ts'
+import { seeded } from '../../support/random.ts'
 
 const ALGORITHMS: readonly [string, CertificateCompression][] = [
   ['zlib', zlib],

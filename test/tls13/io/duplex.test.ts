@@ -18,7 +18,7 @@ import { certificateFromPem } from '../../../src/tls13/io/pem.ts'
 import { verifier } from '../../../src/tls13/io/verify.ts'
 import { Session } from '../../../src/tls13/session.ts'
 import { createTicketKey, createTicketSealer } from '../../../src/tls13/ticket.ts'
-import { makeEntity, privateKeyPem, TODAY } from './certificates.ts'
+import { makeEntity, privateKeyPem, TODAY } from '../../support/certificates.ts'
 
 type Options = TlsDuplexOptions & { readonly keyLog?: boolean }
 

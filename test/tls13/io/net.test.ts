@@ -10,7 +10,7 @@ import { node } from '../../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../../src/tls13/io/duplex.ts'
 import { type ConnectOptions, connect, createServer, type ServerOptions } from '../../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../../src/tls13/io/pem.ts'
-import { type Entity, makeEntity, privateKeyPem, TODAY } from './certificates.ts'
+import { type Entity, makeEntity, privateKeyPem, TODAY } from '../../support/certificates.ts'
 
 let entity: Entity
 let key: string

@@ -3,7 +3,7 @@ import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { TlsError } from '../../../src/tls13/alert.ts'
 import { type VerifierOptions, verifier } from '../../../src/tls13/io/verify.ts'
-import { DAY, type Entity, type EntityOptions, makeEntity, TODAY } from './certificates.ts'
+import { DAY, type Entity, type EntityOptions, makeEntity, TODAY } from '../../support/certificates.ts'
 
 const NAMES = [
   { type: 'dns', value: 'echo.local' },

@@ -1,0 +1,89 @@
+import type { H1Limits } from '../../http/h1/index.ts'
+import type { Exceeded, H2Limits } from '../../http/h2/index.ts'
+import type { MemoryBudget } from '../../http/memory-budget.ts'
+import type { TimerSettings } from '../../http/timers.ts'
+import type { ServerConfig } from '../../tls13/index.ts'
+import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
+import type { Release } from '../../transfer/custody.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
+import type { Descriptor } from '../../transfer/stream.ts'
+import type { Loop } from '../../transport/turn.ts'
+import type { Callee } from '../protocol/exchange.ts'
+import type { Retries } from '../survival/recovery.ts'
+import type { SlotFiles } from '../survival/slot-files.ts'
+import type { Connection } from './connection.ts'
+
+/** What one connection may ask of a container. */
+export interface ConnectionLimits {
+  /** How long it waits, and for what. */
+  readonly timers: TimerSettings
+  /** That a request for another function waits for an HTTP/2 connection to become quiet: see `policy.ts`. */
+  readonly quietMilliseconds: number
+  /** For HTTP/1; its `bodyBytes` count for HTTP/2 as well. */
+  readonly http: H1Limits
+  readonly http2: H2Limits
+}
+
+/** What a connection asks of the container that it lives in. */
+export interface ConnectionHost extends Callee {
+  /** The container's name, as `echo-1`. */
+  readonly container: string
+  readonly tls: ServerConfig
+  /** Seals what another container of the function goes on from. */
+  readonly checkpoints: CheckpointSealer
+  /** Where it leaves them, if it is not a leg that carries the connection. */
+  readonly slots: SlotFiles
+  /** Which requests for that function may be begun a second time, after a container has died over them. */
+  retries(functionName: string): Retries
+  readonly limits: ConnectionLimits
+  /** What connections hold here together. */
+  readonly memory: MemoryBudget
+  /** In whose turns connections work. */
+  readonly loop: Loop
+  /** What clients overdo over HTTP/2 is counted here. */
+  readonly exceeded: Exceeded
+  /**
+   * The function that a path names, and the path without that name, or else the function that a host names;
+   * undefined if neither names one.
+   */
+  ownerOf(
+    path: string,
+    host: string | undefined,
+  ): { readonly functionName: string; readonly functionPath: string } | undefined
+  /**
+   * Offers a frozen connection to a container of that function. `settle` is called exactly once.
+   * @param only that container, and no other
+   * @returns false if there is no such container: nothing has happened
+   */
+  offer(
+    functionName: string,
+    freeze: () => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+    only?: number,
+  ): boolean
+  /** Whether there is a container of that function to lend requests to. */
+  reaches(functionName: string): boolean
+  /**
+   * Lends a request to a container of that function. `settle` is called once; with undefined if the container
+   * is gone.
+   */
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
+  /** The connection has ended or has gone to somebody else. */
+  closed(connection: Connection, why: ConnectionEnd): void
+}
+
+/**
+ * How a connection left: in order or by its client; to another container; nobody could tell who has it;
+ * something was thrown over it.
+ */
+export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'
+
+/** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
+export interface Frozen {
+  readonly envelope: Envelope
+  /** Open until the verdict. */
+  readonly descriptor: Descriptor
+  /** To be called before it is sent to that container, with the envelope's generation. */
+  readonly offering: (target: number, generation: number) => void
+}

@@ -1,0 +1,449 @@
+import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
+import type { Field } from '../../http/message.ts'
+import type { Problem } from '../../http/problem.ts'
+import { Session, type SessionEvent } from '../../tls13/index.ts'
+import type { ConnectionDescription } from '../../transfer/control.ts'
+import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
+import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../../transfer/extensions.ts'
+import type { ByteStream, Lifted, StreamError } from '../../transfer/stream.ts'
+import { Guard } from '../../transport/guard.ts'
+import { Turn } from '../../transport/turn.ts'
+import { EMPTY, hex } from '../../wire/index.ts'
+import { type Departing, Departure } from '../move/departure.ts'
+import type { Errand } from '../move/move-order.ts'
+import { chosen, NO_APPLICATION, speak } from '../protocol/choice.ts'
+import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
+import type { Recovery } from '../survival/recovery.ts'
+import type { Survival, SurvivalOwner } from '../survival/survival.ts'
+import { survivalOf } from '../survival/survivals.ts'
+import { Burden } from './burden.ts'
+import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
+import { describeConnection, logSession, platformFields } from './description.ts'
+import { Ending, type Ends, type Phase } from './ending.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { Inlet } from './inlet.ts'
+import { Outlet } from './outlet.ts'
+import type { Timeout } from './timeout.ts'
+import { Patience } from './timers.ts'
+
+/**
+ * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
+ * request head that belongs to another function; then it freezes and offers itself to a container of that function.
+ */
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends {
+  readonly host: ConnectionHost
+  readonly out: Outlet
+  /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
+  readonly guard = new Guard(error => this.#ending.fault(error))
+  readonly #in: Inlet
+  readonly fields: readonly Field[]
+  readonly #stream: ByteStream
+  readonly sessionId: Uint8Array
+  /** That in hexadecimal. */
+  readonly id: string
+  generation: number
+  readonly #hops: number
+  /** If it outlives this container. */
+  readonly #survival: Survival | undefined
+  /** What is known of the owner who died, until the requests that it had have been looked at. */
+  #recovery: Recovery | undefined
+  #protocol: Protocol
+  phase: Phase = 'open'
+  #pumping = false
+  readonly #departure = new Departure(this)
+  /** Told by the gateway, which relays the connection, and told on. */
+  readonly #toldAddress: string | undefined
+  #remoteAddress: string | undefined
+  readonly #arrived = performance.now()
+  readonly #idle: IdleTimer
+  readonly patience: Patience
+  readonly burden: Burden
+  readonly #ending: Ending
+
+  /**
+   * @param recovery if the owner before us has died
+   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then
+   */
+  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
+    this.host = host
+    this.#stream = stream
+    this.sessionId = envelope.sessionId
+    this.id = hex(envelope.sessionId)
+    this.generation = envelope.generation
+    this.#hops = envelope.hops
+    this.fields = platformFields(host.container, envelope.hops)
+    this.#toldAddress = remoteAddressOf(envelope)
+    this.#remoteAddress = this.#toldAddress
+    const session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    this.#survival = survivalOf(this, envelope, recovery !== undefined)
+    this.#recovery = recovery
+    const { guard } = this
+    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    const onDrained = guard.entrance(() => this.#onDrained())
+    this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
+    this.burden = new Burden(this, this.#in)
+    const { timers } = host.limits
+    const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
+    this.patience = new Patience(timers, waitsOf(envelope), onTime)
+    this.#protocol = speak(this, envelope.application, session !== undefined)
+    const onIdle = guard.entrance(() => this.#onIdle())
+    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
+    this.#ending = new Ending(this, stream, this.#in, this.#idle)
+  }
+
+  /** Served here over a leg: once a gateway says that the leg has ended, nothing of ours reaches the client. */
+  get onLeg(): boolean {
+    return this.#survival?.shared === false && this.phase !== 'frozen'
+  }
+
+  /** Starts reading, and serves what came with the envelope. */
+  start(): void {
+    this.#idle.start()
+    this.patience.start()
+    this.guard.run(() => {
+      this.#in.read(this.guard, {
+        bytes: view => {
+          if (this.phase !== 'open') return
+          this.#in.take(view, this.#session, this.#protocol)
+          this.#work()
+        },
+        end: () => this.#onEnd(),
+        error: error => this.#onError(error),
+      })
+      if (this.#recovery?.cut === true) this.#breakOff()
+      else this.#work()
+      this.#recovery = undefined
+    })
+  }
+
+  /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
+  #breakOff(): void {
+    if (this.#survival !== undefined) this.#survival.cut = true
+    this.out.abort()
+    this.hangUp()
+  }
+
+  get quiet(): boolean {
+    return this.#protocol.quiet
+  }
+
+  snapshot(): Envelope {
+    return this.#envelope(this.generation, this.#session?.snapshot())
+  }
+
+  refuse(method: string, functionName: string, alone: boolean): Problem | undefined {
+    const recovery = this.#recovery
+    if (recovery === undefined || this.#survival === undefined) return undefined
+    if (alone) this.#recovery = undefined
+    // Before anything is begun: should we die, too, the next one knows how often it was tried.
+    this.#survival.attempts = recovery.attempts + 1
+    this.out.flush()
+    return recovery.judge(method, functionName, this.host.retries(functionName))
+  }
+
+  /**
+   * Lets go of the connection at the next moment that loses nothing: now if it is idle, else after the response.
+   * @param moves to another container of this function, if one takes it; otherwise it ends
+   */
+  drain(moves = false): void {
+    this.guard.run(() => this.#departure.drain(moves))
+  }
+
+  /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
+  moveTo(errand: Errand): void {
+    this.guard.run(() => this.#departure.moveTo(errand))
+  }
+
+  /** What `status` shows. @param now as `performance.now()` */
+  describe(now: number): ConnectionDescription {
+    const age = now - this.#arrived
+    return describeConnection(this, this.#hops, age, this.phase, this.#session, this.#protocol)
+  }
+
+  /** Ends the connection now, with close_notify. */
+  stop(): void {
+    this.guard.run(() => {
+      if (this.phase === 'open') {
+        this.#protocol.cancel(new Error('the container stops'))
+        this.goodbye()
+      }
+      if (this.phase === 'closing') this.#ending.now()
+    })
+  }
+
+  /** The client sends no more, be it by FIN or by close_notify. */
+  #onEnd(): void {
+    this.#in.ended = true
+    if (this.phase === 'closing' && !this.#stream.queued) this.#ending.now()
+    else this.pump()
+  }
+
+  #onError(error: StreamError): void {
+    if (this.phase === 'closed') return
+    this.#protocol.cancel(error)
+    if (this.phase !== 'frozen') this.#ending.now()
+  }
+
+  pump(): void {
+    try {
+      this.#work()
+    } catch (error) {
+      this.guard.fail(error)
+    }
+  }
+
+  /** Does what can be done, and counts what is held then. */
+  #work(): void {
+    if (this.#pumping) return
+    if (this.#in.turn.over) {
+      // What has come stays, in memory of ours.
+      this.#protocol.receive(EMPTY)
+      this.#session?.settle()
+    } else this.#serve()
+    this.burden.update()
+  }
+
+  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  #serve(): void {
+    this.#pumping = true
+    try {
+      // A stream that broke under a write says so only when we are done here.
+      while (this.phase === 'open' && this.#stream.state === 'open' && this.goesOn() && this.#step());
+    } finally {
+      this.#pumping = false
+    }
+    if (this.#in.ended && this.phase === 'open' && !this.#in.turn.over) this.#protocol.inputEnded()
+    if (this.phase === 'open') this.#protocol.settle()
+    if (this.phase !== 'open') return
+    if (this.#in.turn.over) this.#protocol.receive(EMPTY)
+    this.#session?.settle()
+    this.out.flush()
+    if (this.phase !== 'open') return
+    this.#in.applyBackpressure(this.#session, this.#protocol)
+    // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
+    if (this.#departure.wanted) this.#departure.depart()
+  }
+
+  goesOn(): boolean {
+    return this.#in.turn.goesOn()
+  }
+
+  #step(): boolean {
+    if (this.#protocol.step()) return true
+    // What lies behind the request at hand stays sealed: it may belong to another container.
+    if (this.phase !== 'open' || this.#session === undefined || !this.#protocol.wantsInput) return false
+    const secured = this.#session.next()
+    if (secured !== undefined) this.#onTls(secured)
+    return secured !== undefined
+  }
+
+  get #session(): Session | undefined {
+    return this.out.session
+  }
+
+  /** What a function is told of this connection. */
+  info(requestIndex: number): ConnectionInfo {
+    const { container } = this.host
+    // The other end of a leg is the gateway; of a socket that is gone nothing is known.
+    this.#remoteAddress ??= this.#stream.remoteAddress
+    return infoOf(this.#session, this.#remoteAddress, { hops: this.#hops, requestIndex, container })
+  }
+
+  #onTls(event: SessionEvent): void {
+    logSession(this.host.log, this.id, event)
+    if (event.type === 'application_data') this.#protocol.receive(event.data)
+    else if (event.type === 'close_notify') this.#onEnd()
+    else if (event.type === 'alert') {
+      this.#protocol.cancel(event.error)
+      this.hangUp()
+    } else if (event.type === 'handshake_complete') {
+      this.#protocol = chosen(this, this.#protocol, event.alpn)
+      // From here on somebody else can go on, also if the first request came at once.
+      if (this.#survival !== undefined) this.out.flush()
+    }
+  }
+
+  /** Offers the connection, with the request that waits in it, to another container. @returns false if there is none */
+  move(functionName: string): boolean {
+    return this.#departure.follow(functionName)
+  }
+
+  get open(): boolean {
+    return this.phase === 'open'
+  }
+
+  get protocol(): Protocol {
+    return this.#protocol
+  }
+
+  utter(): boolean {
+    this.out.flush()
+    return this.#stream.state === 'open'
+  }
+
+  freeze(): Frozen | Promise<Frozen> {
+    this.burden.freeze()
+    this.phase = 'frozen'
+    this.#in.turn.stop()
+    const lifted = this.#stream.lift()
+    if (!(lifted instanceof Promise)) return this.#pack(lifted)
+    // What came in last lies in the stream's memory, which others read into meanwhile.
+    this.#session?.settle()
+    this.#protocol.receive(EMPTY)
+    return lifted.then(one => this.#pack(one))
+  }
+
+  #pack({ descriptor, unread }: Lifted): Frozen {
+    this.#idle.stop()
+    this.patience.rest()
+    if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
+    this.burden.freeze()
+    this.burden.update()
+    const envelope = this.#envelope(this.generation + 1, this.#session?.release())
+    this.#protocol.left?.()
+    envelope.hops = Math.min(this.#hops + 1, 0xffff)
+    this.out.session = undefined
+    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
+  }
+
+  #envelope(generation: number, tls: Envelope['tls']): Envelope {
+    const { quiet } = this.#protocol
+    return {
+      formatVersion: FORMAT_VERSION,
+      sessionId: this.sessionId,
+      generation,
+      hops: this.#hops,
+      idleLeft: this.#idle.left,
+      tls,
+      application: quiet ? this.#protocol.export() : NO_APPLICATION,
+      extensions: [
+        ...(this.#survival === undefined ? [] : [this.#survival.extension]),
+        ...(quiet ? waitsExtensions(this.patience.export()) : []),
+        ...clientExtension(this.#toldAddress),
+      ],
+    }
+  }
+
+  left(how: 'moved' | 'unknown' | 'broken'): void {
+    if (how === 'broken') {
+      this.#ending.now()
+      return
+    }
+    // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its leg, and another container goes on.
+    if (how === 'moved') this.#stream.destroy()
+    else this.#stream.shutdown()
+    this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
+  }
+
+  /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
+  resume(envelope: Envelope, refusal: Refusal | undefined): void {
+    if (this.phase !== 'frozen') return
+    this.generation = envelope.generation
+    this.#survival?.claim()
+    this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
+    this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
+    this.phase = 'open'
+    this.#idle.start()
+    this.patience.start()
+    this.#stream.unlift()
+    // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
+    this.pump()
+    if (refusal === undefined && this.#departure.ending && this.open) this.#protocol.drain()
+  }
+
+  /** A container has come that a request may have waited for. */
+  available(): void {
+    if (this.phase === 'open') this.pump()
+  }
+
+  #onTime(now: number, timer: Timeout | undefined): void {
+    if (!this.open) return
+    if (timer !== undefined) this.#protocol.expired(timer)
+    if (this.open) this.#protocol.tick?.(now)
+    this.pump()
+  }
+
+  get gone(): boolean {
+    return this.phase === 'closing' || this.phase === 'closed'
+  }
+
+  touch(): void {
+    this.#idle.touch()
+  }
+
+  become(protocol: Protocol): void {
+    this.#protocol = protocol
+  }
+
+  /** The response has gone to the stream whole; the pump comes by the next safe point. */
+  responded(): void {
+    this.touch()
+    if (this.#survival !== undefined) {
+      this.#survival.attempts = 0
+      // Before the next request is looked at, which may be in the pipe already.
+      this.out.flush()
+    }
+    if (this.#departure.ending) this.#protocol.drain()
+    else this.pump()
+  }
+
+  /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
+  goodbye(): void {
+    if (this.phase !== 'open') return
+    this.#protocol.farewell()
+    this.#session?.close()
+    this.hangUp()
+  }
+
+  hangUp(): void {
+    this.#ending.hangUp()
+  }
+
+  #onDrained(): void {
+    this.out.release()
+    this.#idle.touch()
+    if (this.phase === 'closing') this.#ending.lastMoment()
+    else this.pump()
+    this.burden.update()
+  }
+
+  /** The client must see that something is missing: no close_notify, no last chunk. */
+  destroy(reason: Error): void {
+    if (this.phase === 'closed') return
+    this.#protocol.cancel(reason)
+    this.#ending.now()
+  }
+
+  close(why: ConnectionEnd): void {
+    if (this.phase === 'closed') return
+    this.phase = 'closed'
+    this.burden.close()
+    try {
+      this.#idle.stop()
+      this.patience.rest()
+      this.#in.turn.stop()
+      this.#ending.stop()
+      if (why !== 'moved') this.#survival?.done()
+      this.#departure.ended()
+      this.out.release()
+      this.out.session = undefined
+    } finally {
+      this.host.closed(this, why)
+    }
+  }
+
+  #onIdle(): void {
+    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
+    if (this.#stream.queued ? this.out.progressed() : this.#protocol.watched) {
+      this.#idle.touch()
+      this.#idle.start()
+      return
+    }
+    // A promise of the lift that never comes is taken back by this, too.
+    if (this.#stream.queued) this.out.close()
+    if (this.phase === 'frozen') return
+    this.#protocol.cancel(new Error('the client was idle for too long'))
+    if (this.#stream.state === 'open') this.goodbye()
+    else this.#ending.now()
+  }
+}

@@ -1,0 +1,48 @@
+import type { Log } from '../../functions/contract.ts'
+import type { Field } from '../../http/message.ts'
+import type { Session, SessionEvent } from '../../tls13/index.ts'
+import type { ConnectionDescription } from '../../transfer/control.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+
+/** A connection in the words of `status`. */
+export function describeConnection(
+  { sessionId, generation }: Pick<ConnectionDescription, 'sessionId' | 'generation'>,
+  hops: number,
+  age: number,
+  phase: 'open' | 'frozen' | 'closing' | 'closed',
+  session: Session | undefined,
+  { requests, calling, quiet }: Protocol,
+): ConnectionDescription {
+  const open = session?.connected === false ? 'handshake' : quiet && !calling ? 'idle' : 'busy'
+  return {
+    sessionId,
+    generation,
+    hops,
+    age: Math.round(age),
+    requests,
+    phase: phase === 'open' ? open : phase === 'closed' ? 'closing' : phase,
+    protocol: session?.alpn ?? 'http/1.1',
+    tls: session !== undefined,
+    cipherSuite: session?.cipherSuite ?? '',
+    serverName: session?.serverName ?? '',
+  }
+}
+
+/** The platform's own fields, sent with every response. */
+export function platformFields(container: string, hops: number): readonly Field[] {
+  return [
+    ['x-hotpotato-container', container],
+    ['x-hotpotato-hops', String(hops)],
+  ]
+}
+
+/** Logs what is worth knowing of a TLS session. @param id of the connection */
+export function logSession(log: Log, id: string, event: SessionEvent): void {
+  if (event.type === 'alert') {
+    const { alert, from, error } = event
+    log.debug({ session: id, alert, from, reason: error.message }, 'the TLS session failed')
+  } else if (event.type === 'handshake_complete') {
+    const { cipherSuite, serverName, resumed } = event
+    log.debug({ session: id, cipherSuite, serverName, resumed }, 'handshake complete')
+  }
+}

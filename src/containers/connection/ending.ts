@@ -1,0 +1,115 @@
+import type { ByteStream } from '../../transfer/stream.ts'
+import type { Guard } from '../../transport/guard.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+import type { ConnectionEnd, ConnectionHost } from './connection-host.ts'
+import type { IdleTimer } from './idle-timer.ts'
+import type { Inlet } from './inlet.ts'
+import type { Outlet } from './outlet.ts'
+
+/** Milliseconds that a client has to take the last bytes and close. */
+const LINGER = 2000
+
+/** `frozen`: on its way to another container. `closing`: the client has its last bytes, or will have. */
+export type Phase = 'open' | 'frozen' | 'closing' | 'closed'
+
+/** What an ending asks of the connection that ends. */
+export interface Ends {
+  readonly host: Pick<ConnectionHost, 'log'>
+  readonly id: string
+  readonly guard: Guard
+  readonly out: Outlet
+  readonly protocol: Protocol
+  phase: Phase
+  /** It is over: everything that belongs to it is let go. */
+  close(why: ConnectionEnd): void
+}
+
+/**
+ * How one connection ends: with a moment for the client to take everything, at once, or because something was
+ * thrown over it.
+ */
+export class Ending {
+  readonly #owner: Ends
+  readonly #stream: ByteStream
+  readonly #in: Inlet
+  readonly #idle: IdleTimer
+  #linger: NodeJS.Timeout | undefined
+  /** Something was thrown. */
+  #failed = false
+
+  constructor(owner: Ends, stream: ByteStream, inlet: Inlet, idle: IdleTimer) {
+    this.#owner = owner
+    this.#stream = stream
+    this.#in = inlet
+    this.#idle = idle
+  }
+
+  /**
+   * Sends what there is, then FIN. What the client still sends is read and dropped, so that no reset
+   * overtakes our bytes.
+   */
+  hangUp(): void {
+    const owner = this.#owner
+    if (owner.phase !== 'open') return
+    owner.out.flush()
+    owner.out.mark('goodbye')
+    owner.phase = 'closing'
+    this.#stream.end()
+    this.#in.drop()
+    if (this.#stream.queued) this.#idle.touch()
+    else this.lastMoment()
+  }
+
+  /** The client has everything, and closes, or does not. */
+  lastMoment(): void {
+    this.#idle.stop()
+    if (this.#in.ended) this.now()
+    else
+      this.#linger = setTimeout(
+        this.#owner.guard.entrance(() => this.now()),
+        LINGER,
+      )
+  }
+
+  /** At once, whatever is missing. */
+  now(): void {
+    this.#owner.out.mark('broken')
+    this.#owner.out.close()
+    this.#owner.close(this.#failed ? 'failed' : 'ended')
+  }
+
+  /** Nothing is waited for any more. */
+  stop(): void {
+    clearTimeout(this.#linger)
+  }
+
+  /**
+   * Something was thrown that must not be: the client is told if there is TLS, and no other connection
+   * notices.
+   */
+  fault(error: unknown): void {
+    const owner = this.#owner
+    if (owner.phase === 'closed') return
+    const again = this.#failed
+    this.#failed = true
+    if (!again) owner.host.log.error({ err: error, session: owner.id }, 'a connection failed, and ends')
+    try {
+      owner.protocol.cancel(new Error('the connection failed'))
+      // Without TLS a FIN in order could pass for the end of a response.
+      if (!again && owner.phase === 'open' && owner.out.session !== undefined) {
+        owner.out.abort()
+        this.hangUp()
+        return
+      }
+    } catch {
+      // Then without a word.
+    }
+    try {
+      // While it is on its way, another container may have it: then it is not ours to shut down.
+      if (owner.phase === 'frozen') this.#stream.destroy()
+      else owner.out.close()
+    } finally {
+      owner.close('failed')
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { ServerConfig } from '../../tls13/index.ts'
+import { TlsError } from '../../tls13/index.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+
+/**
+ * Where a connection comes from: a container of our own function (or its checkpoint), the gateway, or another
+ * function.
+ */
+export type Origin = 'kin' | 'stranger'
+
+/**
+ * Whether a container's own rules hold for a connection whose handshake was made, or begun, elsewhere.
+ *
+ * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth
+ * something only if it has never left the function whose handshake it was: from anybody else a function that
+ * demands certificates takes nothing but what has not begun.
+ * @returns why not: its requests belong on a connection of their own (RFC 9110, Section 15.5.20)
+ */
+export function objection(
+  { tls }: Pick<Envelope, 'tls'>,
+  origin: Origin,
+  { clientCertificates, earlyData }: ServerConfig,
+  now: number,
+): string | undefined {
+  const demanding = clientCertificates?.required === true && clientCertificates.postHandshake !== true
+  if (tls === undefined) return demanding ? NO_CERTIFICATE : undefined
+  const { handshake, peerCertificate, peerIntermediates } = tls
+  if (handshake.state === 'WAIT_EOED' && earlyData === undefined) return 'early data is not taken here'
+  // A handshake that has not begun goes on under our own rules.
+  if (!demanding || handshake.state === 'START') return undefined
+  if (origin === 'stranger') return ELSEWHERE
+  if (YET_TO_SHOW.has(handshake.state)) return undefined
+  const shown = handshake.state === 'WAIT_CV' ? handshake.certificate : peerCertificate
+  if (shown === undefined) return NO_CERTIFICATE
+  const { verify } = clientCertificates
+  if (verify === 'ask') return 'who decides about certificates is asked in handshakes alone'
+  try {
+    verify([shown, ...peerIntermediates], { serverName: tls.serverName, now })
+    return undefined
+  } catch (error) {
+    if (error instanceof TlsError) return `the client's certificate is not taken here: ${error.message}`
+    throw error
+  }
+}
+
+/** In which the client's certificate has not come, or nobody has judged it. */
+const YET_TO_SHOW: ReadonlySet<string> = new Set([
+  'WAIT_SECOND_CLIENT_HELLO',
+  'WAIT_COOKIE',
+  'WAIT_REPLAY_CHECK',
+  'WAIT_SIGNATURE',
+  'WAIT_CERT',
+  'WAIT_VERDICT',
+])
+
+/** Makes a session forget what another function says of its client. */
+export function forgetClient({ tls }: Pick<Envelope, 'tls'>): void {
+  if (tls === undefined) return
+  tls.peerCertificate = undefined
+  tls.peerIntermediates = []
+}
+
+/** For what comes without a session, too. */
+export const NO_CERTIFICATE = 'the client has shown no certificate'
+const ELSEWHERE = 'the client has shown no certificate here: the connection was with another function'

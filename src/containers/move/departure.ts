@@ -1,0 +1,163 @@
+import type { Release } from '../../transfer/custody.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import { wipeEnvelope } from '../../transfer/parcel.ts'
+import type { Guard } from '../../transport/guard.ts'
+import type { ConnectionHost, Frozen } from '../connection/connection-host.ts'
+import type { Protocol, Refusal } from '../protocol/protocol.ts'
+import type { Errand } from './move-order.ts'
+import { unavailable } from './unavailable.ts'
+
+/** What a departure asks of the connection that departs. */
+export interface Departing {
+  readonly guard: Guard
+  readonly host: Pick<ConnectionHost, 'functionName' | 'offer'>
+  /** What is spoken now. */
+  readonly protocol: Protocol
+  /** It is served here: neither on its way nor ending. */
+  readonly open: boolean
+  /** It is ending. */
+  readonly gone: boolean
+  /** Does what can be done, and departs behind that if nothing is underway. */
+  pump(): void
+  /** Gives the stream all that there is to say. @returns false if there is no client any more */
+  utter(): boolean
+  /** Stops reading and writing, and gives everything up that another container needs. */
+  freeze(): Frozen | Promise<Frozen>
+  /** Another container did not take it: it is served here again, from what was frozen. */
+  resume(envelope: Envelope, refusal: Refusal | undefined): void
+  /**
+   * It is over for this container: somebody else has it, nobody can tell who has it, or its client was gone
+   * before anything could be sent.
+   */
+  left(how: 'moved' | 'unknown' | 'broken'): void
+}
+
+/** How one connection leaves its container: when it may, to whom, and what becomes of the offer. */
+export class Departure {
+  readonly #owner: Departing
+  #draining = false
+  #leaving = false
+  /** An order to move that has not been carried out. */
+  #errand: Errand | undefined
+  /** What it serves has not been begun with, and goes along. */
+  #unbegun = false
+  /** What is on its way to another container. */
+  #offered: Envelope | undefined
+
+  constructor(owner: Departing) {
+    this.#owner = owner
+  }
+
+  /** Whether it is to go at the next moment that loses nothing. */
+  get wanted(): boolean {
+    return this.#leaving || this.#errand?.open === true
+  }
+
+  /** Whether it is to end here, because the container stops and nobody takes it. */
+  get ending(): boolean {
+    return this.#draining && !this.#leaving
+  }
+
+  /**
+   * The container stops. @param moves to another container of this function, if one takes it; otherwise it
+   * ends
+   */
+  drain(moves: boolean): void {
+    this.#draining = true
+    this.#leaving = moves
+    if (!this.#owner.open) return
+    if (moves) this.#leave()
+    else this.#owner.protocol.drain()
+  }
+
+  /** Somebody wants it in a certain container; if that does not take it, it stays. */
+  moveTo(errand: Errand): void {
+    if (this.#owner.gone) errand.report('ended', 'it is ending already')
+    else if (!this.#errand?.open) this.#errand = errand
+    else errand.report('kept', 'it is leaving already')
+    this.#leave()
+  }
+
+  /** Goes, unless something is underway. */
+  depart(): void {
+    const { protocol, host } = this.#owner
+    const { quiet, portable } = protocol
+    const why = protocol.hold(this.#leaving)
+    if (why !== undefined) {
+      this.#errand?.report('kept', why)
+      protocol.unhold()
+    }
+    if (!this.#owner.open || !(quiet || portable)) return
+    this.#unbegun = !quiet
+    if (this.#leaving) {
+      this.#leaving = false
+      this.#errand?.report('unknown')
+      if (!this.#offer(host.functionName, false)) protocol.drain()
+    } else if (!this.#offer(host.functionName, false, this.#errand?.target)) {
+      this.#errand?.report('kept', 'there is no such container any more')
+      protocol.unhold()
+    }
+  }
+
+  /**
+   * Offers it, with the request that waits in it, to a container of that function. @returns false if there is
+   * none
+   */
+  follow(functionName: string): boolean {
+    this.#unbegun = false
+    return this.#offer(functionName, true)
+  }
+
+  /** The connection has ended. */
+  ended(): void {
+    this.#errand?.report('ended', 'its client has gone')
+  }
+
+  #leave(): void {
+    this.#owner.protocol.hold(this.#leaving)
+    this.#owner.pump()
+  }
+
+  #offer(functionName: string, requested: boolean, only?: number): boolean {
+    this.#owner.protocol.flush()
+    // Nothing moves without a client.
+    if (!this.#owner.utter()) return true
+    const { guard, host } = this.#owner
+    const wanted = requested ? functionName : undefined
+    const settle = guard.entrance((release: Release) => this.#settle(release, wanted))
+    return host.offer(functionName, () => this.#freeze(), settle, only)
+  }
+
+  #freeze(): Frozen | Promise<Frozen> {
+    if (this.#unbegun) this.#owner.protocol.withdraw()
+    this.#unbegun = false
+    const frozen = this.#owner.freeze()
+    return frozen instanceof Promise ? frozen.then(one => this.#note(one)) : this.#note(frozen)
+  }
+
+  #note(frozen: Frozen): Frozen {
+    this.#offered = frozen.envelope
+    return frozen
+  }
+
+  /** What became of the offer. */
+  #settle(release: Release, wanted: string | undefined): void {
+    const envelope = this.#offered
+    this.#offered = undefined
+    if (release.state === 'gone') {
+      // To somebody else, if a request was what made it move.
+      this.#errand?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
+      if (envelope !== undefined) wipeEnvelope(envelope)
+      this.#owner.left('moved')
+    } else if (envelope === undefined) {
+      this.#owner.left('broken')
+    } else if (release.state === 'ended') {
+      wipeEnvelope(envelope)
+      this.#owner.left('unknown')
+    } else {
+      const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
+      if (wanted === undefined) this.#errand?.report('kept', release.verdict?.detail ?? 'it is gone')
+      this.#owner.resume(envelope, answer && { functionName: wanted!, answer })
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { MoveOutcome } from '../../transfer/control.ts'
+
+/** What became of an order to move a connection. */
+export interface MoveReport {
+  readonly outcome: MoveOutcome
+  /** Of the new owner; 0 unless moved. */
+  readonly generation: number
+  /** At most 255 characters. */
+  readonly detail: string
+}
+
+/** An order to give a connection to a certain container. */
+export class Errand {
+  readonly target: number
+  #done: ((report: MoveReport) => void) | undefined
+
+  /** @param target the container's id @param done called once */
+  constructor(target: number, done: (report: MoveReport) => void) {
+    this.target = target
+    this.#done = done
+  }
+
+  /** It has not been carried out, nor given up. */
+  get open(): boolean {
+    return this.#done !== undefined
+  }
+
+  /** Says what became of it; only the first word counts. */
+  report(outcome: MoveOutcome, detail = '', generation = 0): void {
+    const done = this.#done
+    this.#done = undefined
+    done?.({ outcome, generation, detail: detail.slice(0, 255) })
+  }
+}

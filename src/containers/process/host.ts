@@ -1,0 +1,451 @@
+import type { Environment, FunctionModule, Log } from '../../functions/contract.ts'
+import { noneExceeded } from '../../http/h2/index.ts'
+import { MemoryBudget } from '../../http/memory-budget.ts'
+import { reasonOf } from '../../http/serving.ts'
+import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
+import { Roster } from '../../platform/roster.ts'
+import { type RouteEntry, Routes } from '../../platform/routes.ts'
+import { type ServerConfig, TlsError } from '../../tls13/index.ts'
+import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
+import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../transfer/control.ts'
+import type { Arrival, Courier } from '../../transfer/courier.ts'
+import type { Release } from '../../transfer/custody.ts'
+import { type Envelope, LAST_GENERATION } from '../../transfer/envelope.ts'
+import type { TakeOver } from '../../transfer/leg.ts'
+import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
+import type { Parcel } from '../../transfer/parcel.ts'
+import type { SealAssociated } from '../../transfer/seal.ts'
+import { slotOf } from '../../transfer/slot.ts'
+import { type ByteStream, type Descriptor, openStream } from '../../transfer/stream.ts'
+import { Guard } from '../../transport/guard.ts'
+import { LOOP } from '../../transport/turn.ts'
+import { DecodeError, hex } from '../../wire/index.ts'
+import { Connection } from '../connection/connection.ts'
+import type {
+  ConnectionEnd,
+  ConnectionHost,
+  ConnectionLimits,
+  Frozen,
+} from '../connection/connection-host.ts'
+import { forgetClient, type Origin, objection } from '../move/admission.ts'
+import { Errand, type MoveReport } from '../move/move-order.ts'
+import { serveBorrowed } from '../protocol/borrowed.ts'
+import { type Recovery, type Retries, recover } from '../survival/recovery.ts'
+import { goesOn, isOfSocket } from '../survival/slot.ts'
+import { SlotFiles } from '../survival/slot-files.ts'
+import type { KeyRing } from './key-ring.ts'
+import { Residents } from './residents.ts'
+
+/** What a container is. */
+export interface HostOptions {
+  /** As `echo-1`. */
+  readonly container: string
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  /** The names of all functions that paths can name. */
+  readonly functionNames: ReadonlySet<string>
+  /** By function; `idempotent` for those that are not there. */
+  readonly retries?: ReadonlyMap<string, Retries>
+  /** The functions that hosts name. */
+  readonly routes?: readonly RouteEntry[]
+  readonly tls: ServerConfig
+  readonly limits: ConnectionLimits
+  readonly log: Log
+  readonly keyRing: KeyRing
+  /** Bytes that connections may hold together; 0: no limit. */
+  readonly memoryBytes?: number
+}
+
+/** Connections that are listed at most: they have to fit into one message. */
+const LISTED = 50_000
+
+/** Connections that are on their way at once while a container drains. */
+const DRAIN_WINDOW = 256
+
+/** What a container has done so far, for `status`. */
+export interface Counters {
+  /** Parcels taken. */
+  accepted: number
+  /** Connections taken over from containers that died. */
+  takenOver: number
+  /** Parcels refused. */
+  refused: number
+  /** Connections that went on to another container. */
+  moved: number
+  /** Connections that were closed here. */
+  ended: number
+  /** Connections that had to be ended because nobody could tell who owned them. */
+  unclean: number
+  /** Connections that ended because something was thrown over them: a fault of the platform, which its log tells. */
+  failed: number
+}
+
+/** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
+export class Host implements ConnectionHost {
+  readonly container: string
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  readonly tls: ServerConfig
+  readonly limits: ConnectionLimits
+  readonly log: Log
+  readonly keyRing: KeyRing
+  readonly checkpoints: CheckpointSealer
+  readonly exceeded = noneExceeded()
+  readonly memory: MemoryBudget
+  readonly slots = new SlotFiles()
+  readonly loop = LOOP
+  readonly counters: Counters = {
+    accepted: 0,
+    takenOver: 0,
+    refused: 0,
+    moved: 0,
+    ended: 0,
+    unclean: 0,
+    failed: 0,
+  }
+  readonly #functionNames: ReadonlySet<string>
+  readonly #retries: ReadonlyMap<string, Retries>
+  readonly #routes: Routes
+  readonly #connections = new Residents<Connection>()
+  readonly #work = new Set<Promise<unknown>>()
+  /** The other containers, of all functions. */
+  readonly #others = new Roster()
+  /** Containers of this function that have our keys for certain. */
+  readonly #greeted = new Set<number>()
+  #draining = false
+  /** Connections that have not been told that the container drains, the next one last. */
+  #leaving: Connection[] = []
+  #courier: Courier | undefined
+
+  constructor(options: HostOptions) {
+    this.container = options.container
+    this.functionName = options.functionName
+    this.module = options.module
+    this.environment = options.environment
+    this.tls = options.tls
+    this.limits = options.limits
+    this.log = options.log
+    this.keyRing = options.keyRing
+    this.memory = new MemoryBudget(options.memoryBytes)
+    this.checkpoints = options.keyRing.checkpoints
+    this.#retries = options.retries ?? new Map()
+    this.#functionNames = options.functionNames
+    this.#routes = new Routes(options.routes ?? [])
+  }
+
+  /** Connections that live here now. */
+  get size(): number {
+    return this.#connections.size
+  }
+
+  /** It takes nothing new. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** Gives the means to send parcels. */
+  connect(courier: Courier): void {
+    this.#courier = courier
+  }
+
+  /** Tells all containers of this function the keys that they share; those that hear of new ones tell them on. */
+  shareKeys(): void {
+    for (const { id } of this.#others.of(this.functionName)) this.#courier?.share(id, this.keyRing.share())
+  }
+
+  /** Keys from a peer. Those of other functions are none of ours. */
+  keys(bytes: Uint8Array, from: number): void {
+    if (!this.#others.isOf(from, this.functionName)) {
+      this.log.warn({ from }, 'keys from a container of another function')
+      return
+    }
+    this.keyRing.merge(bytes)
+    // Who was introduced to us only now has not understood what we sent before.
+    if (this.#greeted.has(from)) return
+    this.#greeted.add(from)
+    this.#courier?.share(from, this.keyRing.share())
+  }
+
+  /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
+  slotFile(gateway: number, file: Descriptor, slots: number): void {
+    try {
+      this.slots.add(gateway, file, slots)
+      for (const connection of this.#connections) connection.pump()
+    } catch (error) {
+      this.log.warn({ err: error, gateway }, 'connections of this gateway will not outlive this container')
+    }
+  }
+
+  introduced(peer: Peer): void {
+    if (peer.role !== 'container') return
+    this.#others.add(peer)
+    if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
+    else for (const connection of [...this.#connections]) connection.available()
+  }
+
+  gone(id: number): void {
+    this.#greeted.delete(id)
+    this.#others.remove(id)
+    this.slots.remove(id)
+  }
+
+  /** That container cannot be spoken to: nothing is offered to it any more. It may live. */
+  unreachable(id: number): void {
+    this.#others.remove(id)
+  }
+
+  /** That container is about to go: nothing is offered to it any more. */
+  leaves(id: number): void {
+    this.#others.draining(id)
+  }
+
+  /** How many connections containers have. */
+  loads(loads: Loads): void {
+    for (const { id, connections } of loads) this.#others.report(id, connections)
+  }
+
+  /** The connections that live here, at most {@link LISTED} of them. */
+  list(): ConnectionDescription[] {
+    const now = performance.now()
+    return [...this.#connections].slice(0, LISTED).map(connection => connection.describe(now))
+  }
+
+  /**
+   * Gives one connection to a certain container, at the next moment that loses nothing.
+   * @param sessionId in hexadecimal @param done called once, with what became of it
+   */
+  move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
+    const connection = this.#connections.find(sessionId)
+    const errand = new Errand(target, done)
+    if (connection === undefined) errand.report('unknown')
+    else connection.moveTo(errand)
+  }
+
+  /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
+  take({ envelope, descriptor }: Parcel, from: number): Arrival {
+    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is here')
+    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
+    if (!isOfSocket(envelope, descriptor))
+      return this.#refuse('descriptor', 'another socket than the gateway has a duplicate of')
+    const kin = this.#others.isOf(from, this.functionName)
+    if (!kin) forgetClient(envelope)
+    return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
+  }
+
+  #isHere(envelope: Envelope, from: number): boolean {
+    const id = hex(envelope.sessionId)
+    if (this.#connections.find(id) === undefined) return false
+    // Who had it from us may give it back before it has said that it has it.
+    if (this.#courier?.concede(from, envelope) === true) return false
+    // Or it has gone around: that the first one took it stands in another pair, and was written before.
+    this.#courier?.catchUp(from)
+    return this.#connections.find(id) !== undefined
+  }
+
+  /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
+  takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
+    const resident = this.#connections.find(hex(session.sessionId))
+    // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.
+    if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
+    else if (resident !== undefined) return this.#refuse('here', 'a connection that is here')
+    try {
+      const recovered = recover(this.checkpoints, takeOver, session)
+      if (recovered === undefined)
+        return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
+      const { envelope } = recovered
+      if (slotOf(envelope) !== undefined && this.#connections.isOld(session))
+        return this.#refuse('stale', 'a connection that has gone on')
+      if (!goesOn(envelope, descriptor))
+        return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
+      return this.#take(envelope, 'kin', descriptor, recovered.recovery)
+    } catch (error) {
+      if (!(error instanceof DecodeError))
+        this.log.error({ err: error }, 'a checkpoint that cannot be gone on from')
+      return this.#refuse('malformed', reasonOf(error))
+    }
+  }
+
+  #take(envelope: Envelope, origin: Origin, descriptor: Descriptor, recovery?: Recovery): Arrival {
+    if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
+    const { tls, generation } = envelope
+    if (generation > LAST_GENERATION)
+      return this.#refuse('malformed', `the generation ${generation}, which no connection reaches`)
+    if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
+    const suites = this.tls.provider.cipherSuites
+    if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
+      return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
+    }
+    const against = objection(envelope, origin, this.tls, Date.now())
+    if (against !== undefined) return this.#refuse('policy', against)
+    let stream: ByteStream
+    let connection: Connection
+    try {
+      stream = openStream(descriptor)
+    } catch (error) {
+      return this.#refuse('descriptor', reasonOf(error))
+    }
+    try {
+      connection = new Connection(this, envelope, stream, recovery)
+    } catch (error) {
+      stream.destroy()
+      // Whatever it is, this one connection brought it along.
+      if (!(error instanceof TlsError || error instanceof DecodeError))
+        this.log.error({ err: error }, 'a connection that cannot be gone on with')
+      return this.#refuse('malformed', reasonOf(error))
+    }
+    if (recovery === undefined) this.counters.accepted++
+    else this.counters.takenOver++
+    this.#connections.add(connection)
+    connection.start()
+    return undefined
+  }
+
+  #refuse(reason: RefusalReason, detail: string): Arrival {
+    this.counters.refused++
+    this.log.warn({ reason, detail }, 'refused a connection')
+    return { reason, detail: detail.slice(0, 255) }
+  }
+
+  /** The path beats the host when both name a function, as in the gateway. */
+  ownerOf(path: string, host: string | undefined): PathOwner | undefined {
+    const byPath = ownerOfPath(path, this.#functionNames)
+    if (byPath !== undefined) return byPath
+    const byHost = this.#routes.find(host)
+    return byHost && { functionName: byHost.function, functionPath: path }
+  }
+
+  reaches(functionName: string): boolean {
+    return this.#courier !== undefined && this.#others.has(functionName)
+  }
+
+  lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
+    const target = this.#others.choose(functionName)
+    if (target === undefined) settle(undefined)
+    else this.#courier?.lend(target.id, request, settle)
+  }
+
+  /** Serves a request whose connection stays with another container, or says why not; then nothing has been done with it. */
+  borrow(request: LoanRequest, settle: (answer: LoanAnswer) => void): void {
+    if (this.#draining) {
+      settle({ outcome: 'refused', reason: 'busy', detail: `${this.container} is about to stop` })
+      return
+    }
+    // What a session has shown of its client does not come with a request that is lent.
+    const against = objection({ tls: undefined }, 'stranger', this.tls, Date.now())
+    if (against !== undefined) {
+      settle({ outcome: 'refused', reason: 'policy', detail: against })
+      return
+    }
+    const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
+    const served = new Promise<void>(resolve => {
+      const guard = new Guard(error => {
+        this.log.error({ err: error }, 'a request that was lent failed')
+        resolve()
+        settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
+      })
+      guard.run(() =>
+        serveBorrowed(request, this, functionPath, answer => {
+          resolve()
+          settle(answer)
+        }),
+      )
+    })
+    this.waitUntil(served)
+  }
+
+  retries(functionName: string): Retries {
+    return this.#retries.get(functionName) ?? 'idempotent'
+  }
+
+  offer(
+    functionName: string,
+    freeze: () => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+    only?: number,
+  ): boolean {
+    const courier = this.#courier
+    const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
+    if (first === undefined || courier === undefined) return false
+    const refusedBy = new Set<number>()
+    const send = ({ envelope, descriptor, offering }: Frozen, target = first): void => {
+      offering(target.id, envelope.generation)
+      courier.send(target.id, envelope, descriptor, release => {
+        refusedBy.add(target.id)
+        const next =
+          only === undefined && isPassing(release) ? this.#others.choose(functionName, refusedBy) : undefined
+        if (next === undefined) {
+          settle(release)
+          this.#drainMore()
+        } else {
+          envelope.generation++
+          try {
+            send({ envelope, descriptor, offering }, next)
+          } catch (error) {
+            this.log.error({ err: error }, 'a connection could not be offered again')
+            settle({ state: 'ended', reason: 'lost' })
+          }
+        }
+      })
+    }
+    const frozen = freeze()
+    if (frozen instanceof Promise) {
+      frozen
+        .then(one => send(one))
+        .catch((error: unknown) => {
+          // The client went away while its last response was being sent.
+          this.log.debug({ err: error }, 'a connection ended before it could move')
+          settle({ state: 'ended', reason: 'lost' })
+        })
+    } else {
+      send(frozen)
+    }
+    return true
+  }
+
+  closed(connection: Connection, why: ConnectionEnd): void {
+    if (!this.#connections.remove(connection, why === 'moved')) return
+    this.counters[why]++
+    if (why === 'unclean')
+      this.log.warn({ session: connection.id }, 'ended a connection that nobody could tell the owner of')
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#work.add(work)
+    work
+      .catch((error: unknown) => this.log.error({ err: error }, 'work after a response failed'))
+      .finally(() => this.#work.delete(work))
+  }
+
+  /**
+   * Takes nothing new. What is idle moves now to other containers of this function, the rest after its response; without such a
+   * container it ends there.
+   */
+  drain(): void {
+    this.#draining = true
+    this.#leaving = [...this.#connections].reverse()
+    this.#drainMore()
+  }
+
+  /** Not all at once: each has to have its verdict in time, and those that still talk want to be served meanwhile. */
+  #drainMore(): void {
+    if (this.#leaving.length === 0) return
+    const moves = this.#others.has(this.functionName)
+    while (this.#leaving.length > 0 && (this.#courier?.inCustody ?? 0) < DRAIN_WINDOW)
+      this.#leaving.pop()!.drain(moves)
+  }
+
+  /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */
+  async stop(): Promise<void> {
+    this.#draining = true
+    for (const connection of this.#connections) connection.stop()
+    await Promise.allSettled(this.#work)
+  }
+}
+
+/** It was refused for a reason that another container need not have: that one is about to stop, or is no more. */
+function isPassing(release: Release): boolean {
+  if (release.state !== 'owned') return false
+  return release.verdict === undefined || release.verdict.reason === 'draining'
+}

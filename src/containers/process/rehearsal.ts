@@ -1,0 +1,204 @@
+import { randomFillSync } from 'node:crypto'
+import type { FunctionModule, Log } from '../../functions/contract.ts'
+import { H1Client } from '../../http/h1/index.ts'
+import { steadyNow } from '../../platform/clock.ts'
+import { type ServerConfig, Session } from '../../tls13/index.ts'
+import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
+import type { Peer } from '../../transfer/control.ts'
+import { Courier } from '../../transfer/courier.ts'
+import { SESSION_ID_LENGTH } from '../../transfer/envelope.ts'
+import { openPair } from '../../transfer/pair.ts'
+import { freshTls } from '../../transfer/parcel.ts'
+import { createIdentity, Sealer } from '../../transfer/seal.ts'
+import { type ByteStream, type Descriptor, openStream } from '../../transfer/stream.ts'
+import { EMPTY } from '../../wire/index.ts'
+import { Host, type HostOptions } from './host.ts'
+import { KeyRing } from './key-ring.ts'
+
+/**
+ * The two ids, and the functions that the two hosts say they have: what is asked for next decides who must
+ * have the connection.
+ */
+const SIDES = [1, 2] as const
+const NAMES = ['one', 'other'] as const
+/** From whom the connection comes at first: neither of these. */
+const CLIENT = 0
+/** Moves without a pause. */
+const BATCH = 20
+/** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
+const PATIENCE = 2000
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** What a rehearsal takes from the container that it is for. */
+export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits'> & { readonly kind: FunctionModule['kind'] }
+
+/**
+ * A connection that two hosts in this process hand to and fro, by the code and the kernel calls that real
+ * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
+ * the engine has compiled all of it, and the first connection that a container is given is taken as fast as
+ * its thousandth. It needs the native channel.
+ */
+export class Rehearsal {
+  readonly #couriers: Courier[] = []
+  readonly #hosts: Host[] = []
+  readonly #client: Client
+  #moves = 0
+
+  /** Makes both hosts, and a connection at the first one. */
+  constructor(options: RehearsalOptions) {
+    const { provider, certificates } = options.tls
+    const ends = createPair()
+    const identities = SIDES.map(id => createIdentity(provider, id))
+    const peer = (side: number): Peer => ({
+      id: SIDES[side]!,
+      role: 'container',
+      name: NAMES[side]!,
+      functionName: NAMES[side]!,
+      publicKey: identities[side]!.publicKey,
+    })
+    for (const side of [0, 1]) {
+      const host = makeHost(options, NAMES[side]!)
+      const sealer = new Sealer(provider, identities[side]!)
+      const channel = NativeChannel.open(SIDES[side]!)
+      const courier = new Courier(channel, sealer, {
+        parcel: (...what) => host.take(...what),
+        introduced() {},
+        gone() {},
+        control() {},
+        nonsense() {},
+      })
+      host.connect(courier)
+      const other = peer(1 - side)
+      courier.introduce(other, ends[side]!)
+      host.introduced(other)
+      this.#hosts.push(host)
+      this.#couriers.push(courier)
+    }
+    const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
+    this.#client = new Client({ provider, certificates }, mine)
+    const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
+    const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
+    this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
+  }
+
+  /** How often the connection has moved. */
+  get moves(): number {
+    return this.#moves
+  }
+
+  /**
+   * Has the connection move until there is enough of it, then closes everything.
+   * @param pause milliseconds after every {@link BATCH} moves
+   * @throws Error it does not move
+   */
+  async run(pause: number, enough: () => boolean): Promise<void> {
+    try {
+      while (!enough()) {
+        // The first one asks who has it already, and finishes the handshake.
+        await this.#client.ask(`/${NAMES[this.#moves % 2]}`)
+        this.#moves++
+        if (pause > 0 && this.#moves % BATCH === 0) await new Promise(resolve => setTimeout(resolve, pause))
+      }
+    } finally {
+      // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
+      const end = performance.now() + PATIENCE
+      while (this.#couriers.some(({ inCustody }) => inCustody > 0) && performance.now() < end)
+        await new Promise(resolve => setTimeout(resolve, 1))
+      this.#client.close()
+      for (const host of this.#hosts) await host.stop()
+      for (const courier of this.#couriers) courier.close()
+    }
+  }
+}
+
+function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
+  const { provider, certificates } = tls
+  const lifetimeSeconds = 60
+  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: steadyNow })
+  // Nothing of this is written down, and no ticket is good for anything.
+  const config: ServerConfig = {
+    provider,
+    certificates,
+    alpn: ['http/1.1'],
+    tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds },
+  }
+  const module: FunctionModule =
+    kind === 'raw'
+      ? { kind, file: 'rehearsal', handle: ({ path }) => ({ status: 200, body: path }) }
+      : { kind, file: 'rehearsal', fetch: async request => new Response(await request.arrayBuffer()) }
+  const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
+  return new Host({
+    container: name,
+    functionName: name,
+    module,
+    environment: {},
+    functionNames: new Set(NAMES),
+    tls: config,
+    limits: { ...limits, http },
+    log: SILENT,
+    keyRing,
+  })
+}
+
+/** The client, which trusts whoever answers. */
+class Client {
+  readonly #session: Session
+  readonly #http = new H1Client()
+  readonly #stream: ByteStream
+  #waiting: { resolve(): void; reject(error: Error): void } | undefined
+  /** Asked before the handshake is over. */
+  #early: Uint8Array | undefined
+
+  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, end: Descriptor) {
+    const trusting = {
+      ...provider,
+      signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
+    }
+    this.#session = Session.client({
+      provider: trusting,
+      alpn: ['http/1.1'],
+      serverName: 'rehearsal.invalid',
+      verify: () => ({ publicKey: Uint8Array.of(0) }),
+    })
+    this.#stream = openStream(end)
+    const failed = (): void => this.#waiting?.reject(new Error('the rehearsal broke off'))
+    this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
+  }
+
+  ask(target: string): Promise<void> {
+    const answered = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the rehearsal stands still')), PATIENCE)
+      const settle = (then: () => void) => () => {
+        clearTimeout(timer)
+        then()
+      }
+      this.#waiting = { resolve: settle(resolve), reject: error => settle(() => reject(error))() }
+    })
+    const request = this.#http.request({ method: 'POST', target, headers: [['host', 'a']] }, BODY)
+    if (this.#session.connected) this.#session.send(request)
+    else this.#early = request
+    this.#flush()
+    return answered
+  }
+
+  close(): void {
+    this.#stream.destroy()
+  }
+
+  #receive(view: Uint8Array): void {
+    for (const event of this.#session.receive(view)) {
+      if (event.type === 'alert') this.#waiting?.reject(event.error)
+      if (event.type === 'handshake_complete' && this.#early !== undefined) this.#session.send(this.#early)
+      if (event.type !== 'application_data') continue
+      for (const { type } of this.#http.receive(event.data)) if (type === 'end') this.#waiting?.resolve()
+    }
+    this.#flush()
+  }
+
+  #flush(): void {
+    const records = this.#session.takeOutput()
+    if (records.length > 0) this.#stream.write(records)
+  }
+}
+
+const BODY = new Uint8Array(100)

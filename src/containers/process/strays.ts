@@ -1,0 +1,28 @@
+import type { Log } from '../../functions/contract.ts'
+
+/** Milliseconds between two lines of log: a timer that throws each time must not fill the disk. */
+const PAUSE = 1000
+
+/**
+ * From here on, what is thrown outside of everything ends nothing. All that belongs to a connection is behind
+ * its guard, so it comes from a function: out of a timer or an event of its own, or out of a promise that it
+ * has left alone. Its container goes on, because the others who are served there have nothing to do with it;
+ * it is logged and counted.
+ * @returns how many there were so far
+ */
+export function surviveStrays(log: Pick<Log, 'error'>): { readonly uncaught: number } {
+  const counters = { uncaught: 0 }
+  let said = -Infinity
+  const note = (error: unknown, what: string): void => {
+    counters.uncaught++
+    const now = performance.now()
+    if (now - said < PAUSE) return
+    said = now
+    log.error({ err: error, uncaught: counters.uncaught }, what)
+  }
+  process.on('uncaughtException', error => note(error, 'the function threw outside of any request'))
+  process.on('unhandledRejection', error =>
+    note(error, 'the function left a promise alone that was rejected'),
+  )
+  return counters
+}

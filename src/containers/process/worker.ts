@@ -1,0 +1,210 @@
+import { loadCertificate } from '../../certificates/load.ts'
+import { type Log, loadFunction } from '../../functions/contract.ts'
+import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { steadyNow } from '../../platform/clock.ts'
+import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
+import { memoryCounters } from '../../platform/memory.ts'
+import type { WorkerSettings } from '../../platform/worker-settings.ts'
+import { select } from '../../tls13/crypto/selection.ts'
+import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
+import { keyLogFile } from '../../tls13/io/key-log-file.ts'
+import { SUPERVISOR } from '../../transfer/channel.ts'
+import type { ControlMessage } from '../../transfer/control.ts'
+import type { Courier, CourierHandlers } from '../../transfer/courier.ts'
+import { hex } from '../../wire/index.ts'
+import { type Demand, demandOf } from './client-rules.ts'
+import { Host } from './host.ts'
+import { KeyRing } from './key-ring.ts'
+import { Rehearsal } from './rehearsal.ts'
+import { surviveStrays } from './strays.ts'
+import { warmUp } from './warm-up.ts'
+
+/**
+ * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
+ * and serves the connections that arrive as parcels.
+ */
+async function main(): Promise<void> {
+  const settings = readSettings<WorkerSettings>()
+  let host: Host | undefined
+  let strays = { uncaught: 0 }
+  const handlers: CourierHandlers = {
+    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
+    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
+    introduced: peer => host?.introduced(peer),
+    gone: id => host?.gone(id),
+    lost: id => host?.unreachable(id),
+    keys: (bytes, from) => host?.keys(bytes, from),
+    slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
+    loan: (request, _from, settle) =>
+      host === undefined
+        ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
+        : host.borrow(request, settle),
+    control: (message, from) => control(message, from),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+  }
+  const membership = await join(settings, handlers)
+  const { courier, log, provider, publicKey } = membership
+
+  const control = (message: ControlMessage, from: number): void => {
+    if (message.kind === 'stop') void stop(host, membership)
+    if (host === undefined) return
+    switch (message.kind) {
+      case 'statusRequest':
+        courier.tell(from, status(host, courier, strays.uncaught))
+        return
+      case 'drain':
+        host.drain()
+        return
+      case 'draining':
+        host.leaves(message.id)
+        return
+      case 'loads':
+        host.loads(message.loads)
+        return
+      case 'connectionsRequest':
+        courier.tell(from, { kind: 'connections', connections: host.list() })
+        return
+      case 'move': {
+        const { sessionId, target } = message
+        host.move(hex(sessionId), target, report =>
+          courier.tell(from, { kind: 'moved', sessionId, ...report }),
+        )
+      }
+    }
+  }
+
+  try {
+    const demand = demandOf(provider, settings.functionName, settings.clientAuthorities)
+    const spans = settings.tls.tickets
+    const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: steadyNow })
+    host = new Host({
+      keyRing,
+      container: settings.name,
+      functionName: settings.functionName,
+      module: await loadFunction(settings.handler),
+      environment: settings.environment,
+      functionNames: new Set(settings.functionNames),
+      retries: new Map(Object.entries(settings.retries)),
+      tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
+      routes: settings.routes,
+      limits: {
+        timers: settings.timers,
+        quietMilliseconds: settings.quietMilliseconds,
+        http: settings.http,
+        http2: limitsFor(settings.http.headBytes, settings.streams),
+      },
+      log,
+      memoryBytes: settings.memoryBytes,
+    })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    log.fatal({ err: error }, 'cannot start')
+    courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
+    giveUp()
+    return
+  }
+  strays = surviveStrays(log)
+  host.connect(courier)
+  setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
+  warmUp(host.tls, host.limits.http)
+  const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
+  if (settings.rehearsesFirst === true) await rehearsing(0)
+  courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
+  log.info(
+    { functionName: settings.functionName, provider: provider.name, channel: settings.channel },
+    'ready',
+  )
+  if (settings.rehearsesFirst !== true) await rehearsing(PAUSE)
+}
+
+/** Milliseconds between a few moves that are rehearsed in idle time. */
+const PAUSE = 50
+
+async function rehearsed(host: Host, settings: WorkerSettings, pause: number, log: Log): Promise<void> {
+  const { channel, rehearsals } = settings
+  if (channel !== 'native' || rehearsals === 0) return
+  const { tls, limits, module } = host
+  try {
+    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind })
+    // Real moves are as good.
+    const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
+    await rehearsal.run(pause, enough)
+    log.debug({ moves: rehearsal.moves }, 'rehearsed')
+  } catch (error) {
+    log.warn({ err: error }, 'the rehearsal of moves broke off; the first ones will be slower')
+  }
+}
+
+const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
+
+/**
+ * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
+ * replicas share.
+ */
+function tlsConfig(
+  { certificate, tls, http2 }: WorkerSettings,
+  given: ServerConfig['provider'],
+  keyRing: KeyRing,
+  { clientCertificates }: Demand,
+  warn: (text: string) => void,
+): ServerConfig {
+  const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
+  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const keyLog = process.env.SSLKEYLOGFILE
+  return {
+    provider,
+    certificates: [certificateWithKey(provider, chain, privateKey)],
+    alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
+    ...(clientCertificates === undefined ? {} : { clientCertificates }),
+    ...(tls.tickets.count === 0
+      ? {}
+      : {
+          tickets: {
+            sealer: keyRing.tickets,
+            count: tls.tickets.count,
+            lifetimeSeconds: Math.floor(tls.tickets.lifetimeSeconds),
+          },
+        }),
+    ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
+  }
+}
+
+function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {
+  const counters = {
+    ...host.counters,
+    uncaught,
+    ...named(host.exceeded),
+    connections: host.size,
+    keyRing: host.keyRing.size,
+    inCustody,
+    carriedBytes,
+    heldBytes: host.memory.held,
+    shed: host.memory.shed,
+    ...memoryCounters(),
+  }
+  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+}
+
+/** As `http2Resets`: beside the other counters. */
+function named(exceeded: Exceeded): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(exceeded).map(([name, count]) => [
+      `http2${name[0]!.toUpperCase()}${name.slice(1)}`,
+      count,
+    ]),
+  )
+}
+
+/** Milliseconds that clients have to take their goodbye. */
+const FAREWELL = 250
+
+async function stop(host: Host | undefined, { courier, log }: Membership): Promise<void> {
+  await host?.stop()
+  log.info('stopped')
+  setTimeout(() => {
+    courier.close()
+    process.exit(0)
+  }, FAREWELL)
+}
+
+await main()

@@ -1,0 +1,151 @@
+import { infoOf } from '../../functions/contract.ts'
+import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
+import type { Field, ResponseView } from '../../http/message.ts'
+import { problem } from '../../http/problem.ts'
+import { steadyNow } from '../../platform/clock.ts'
+import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import type { ConnectionLimits } from '../connection/connection-host.ts'
+import { timeoutProblem } from '../connection/timeout.ts'
+import { LENT_BYTES } from '../move/policy.ts'
+import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+
+/**
+ * Serves a request that another container has lent to this one. @param settle called once, perhaps before
+ * this returns
+ */
+export function serveBorrowed(
+  request: LoanRequest,
+  callee: Callee & {
+    readonly container: string
+    readonly limits: Pick<ConnectionLimits, 'timers'>
+    readonly memory: MemoryBudget
+  },
+  functionPath: string,
+  settle: (answer: LoanAnswer) => void,
+): void {
+  const { method, target, host, path, query, body, tls, hops, requestIndex } = request
+  const { container } = callee
+  const { timers } = callee.limits
+  const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
+    hops,
+    requestIndex,
+    container,
+  })
+  const headers = request.headers.map(({ name, value }) => [name, value] as const)
+  const fields: readonly Field[] = [
+    ['x-hotpotato-container', container],
+    ['x-hotpotato-hops', String(hops)],
+  ]
+  const gathered = new Gathered(fields, callee.memory, answer => {
+    clearTimeout(timer)
+    settle(answer)
+  })
+  const exchange = new Exchange(
+    { method, target, version: '2', headers, host, path, query },
+    callee,
+    { functionPath, connection, timeout: timers.handler },
+    gathered,
+    () => {},
+  )
+  let timer: NodeJS.Timeout | undefined
+  exchange.body(body)
+  exchange.end()
+  if (timers.handler === 0 || gathered.begun) return
+  timer = setTimeout(() => {
+    if (gathered.begun) return
+    const what = timeoutProblem('handler', timers)
+    exchange.cancel(new Error(what.detail))
+    gathered.reply(problem(what))
+  }, timers.handler)
+}
+
+/** Gathers a response, which travels whole. */
+class Gathered implements ResponseSink, Holder {
+  readonly #fields: readonly Field[]
+  readonly #settle: (answer: LoanAnswer) => void
+  #head: Parameters<ResponseSink['begin']>[0] | undefined
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #over = false
+  readonly #account: Account
+
+  constructor(fields: readonly Field[], memory: MemoryBudget, settle: (answer: LoanAnswer) => void) {
+    this.#fields = fields
+    this.#account = memory.open(this)
+    this.#settle = settle
+  }
+
+  /** There is a response, or its beginning. */
+  get begun(): boolean {
+    return this.#head !== undefined || this.#over
+  }
+
+  /** The function's bytes; of its client nothing is known here. */
+  get progress(): number {
+    return this.#bytes
+  }
+
+  weigh(): number {
+    return this.#over ? 0 : this.#bytes
+  }
+
+  shed(): boolean {
+    const detail = 'its container holds all that it may for connections, and this response most of it'
+    this.#finish({ outcome: 'refused', reason: 'busy', detail })
+    return true
+  }
+
+  reply({ status, headers = [], body = EMPTY }: ResponseView): void {
+    const bytes = typeof body === 'string' ? utf8(body) : body
+    if (bytes.length > LENT_BYTES) this.#refuse()
+    else this.#answer(status, headers, undefined, bytes)
+  }
+
+  begin(head: Parameters<ResponseSink['begin']>[0]): void {
+    this.#head = head
+  }
+
+  write(data: Uint8Array): undefined {
+    this.#bytes += data.length
+    if (this.#bytes > LENT_BYTES) this.#refuse()
+    // The function may use its memory again.
+    else if (!this.#over) {
+      this.#chunks.push(data.slice())
+      this.#account.weigh(steadyNow())
+    }
+  }
+
+  end(): void {
+    const { status, headers, length } = this.#head!
+    const body = concat(...this.#chunks)
+    this.#answer(status, headers, body.length === 0 ? length : undefined, body)
+  }
+
+  abort(): void {
+    this.#finish({ outcome: 'refused', reason: 'broken', detail: 'the response broke off' })
+  }
+
+  fail(error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error)
+    this.#finish({ outcome: 'refused', reason: 'broken', detail: detail.slice(0, 255) })
+  }
+
+  #refuse(): void {
+    const detail = `the response to a request on this connection may have at most ${LENT_BYTES} bytes of content`
+    this.#finish({ outcome: 'refused', reason: 'broken', detail })
+  }
+
+  #answer(status: number, headers: readonly Field[], length: number | undefined, body: Uint8Array): void {
+    const fields = [...headers, ...this.#fields].map(([name, value]) => ({ name, value }))
+    this.#finish({ outcome: 'answered', status, headers: fields, length, body })
+  }
+
+  #finish(answer: LoanAnswer): void {
+    if (this.#over) return
+    this.#over = true
+    this.#chunks = []
+    this.#account.close()
+    this.#settle(answer)
+  }
+}

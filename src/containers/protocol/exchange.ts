@@ -1,0 +1,411 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type ConnectionInfo,
+  type Context,
+  type Environment,
+  type FunctionModule,
+  type FunctionResponse,
+  fromResponseView,
+  fromWebResponse,
+  type Log,
+  RequestError,
+  toWebRequest,
+} from '../../functions/contract.ts'
+import {
+  type Field,
+  header,
+  type RequestHead,
+  type RequestView,
+  type ResponseView,
+} from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
+import { isOne } from '../../platform/thrown.ts'
+import { EMPTY, Pieces } from '../../wire/index.ts'
+import { BodyWriter } from './body-writer.ts'
+
+/** Where an exchange writes its response. All of it is refused silently once the connection is gone. */
+export interface ResponseSink {
+  /** A whole response. */
+  reply(response: ResponseView): void
+  begin(head: {
+    readonly status: number
+    readonly headers: readonly Field[]
+    readonly length: number | undefined
+  }): void
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  write(data: Uint8Array): Promise<void> | undefined
+  end(): void
+  /** The response was begun and cannot be finished: the client must see that. */
+  abort(): void
+  /**
+   * One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws.
+   */
+  fail(error: unknown): void
+}
+
+/** A function, and what it is told besides the request. */
+export interface Callee {
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  readonly log: Log
+  /** Keeps the container from stopping before the work is done. */
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** What a call knows besides the request's head. */
+export interface CallRequest {
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  /**
+   * Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to
+   * it.
+   */
+  readonly timeout: number
+}
+
+/** Bytes of a response that are given out at once; the next ones when the client has taken these. */
+const PIECE = 65_536
+
+/** Bytes of a request's body that wait for a function that reads it as a stream. */
+const BODY_BUFFER = 65_536
+
+/**
+ * One accepted request on its way through a function. The body is given whole if it is there at once,
+ * otherwise as a stream that pulls; a raw handler gets it whole in any case.
+ */
+export class Exchange {
+  readonly #head: RequestHead
+  readonly #context: CallContext
+  readonly #callee: Callee
+  readonly #sink: ResponseSink
+  readonly #onPull: () => void
+  /** What has come of the body, and nobody has yet. */
+  readonly #pieces = new Pieces()
+  /** Bytes of it that the function's stream was given. */
+  #given = 0
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly #timeout: number
+  #started = false
+  /** The head of its response has been given out. */
+  #begun = false
+  #bodyEnded = false
+  #handing = false
+  /** Nobody waits for a response any more. */
+  #cancelled = false
+
+  /** @param onPull called when {@link wantsBody} has become true again */
+  constructor(
+    head: RequestHead,
+    callee: Callee,
+    request: CallRequest,
+    sink: ResponseSink,
+    onPull: () => void,
+  ) {
+    this.#head = head
+    this.#callee = callee
+    this.#sink = sink
+    this.#onPull = onPull
+    this.#timeout = request.timeout
+    this.#context = new CallContext(head, callee, request.functionPath, request.connection)
+  }
+
+  /** Whether more of the body may be read from the client now. */
+  get wantsBody(): boolean {
+    if (this.#bodyEnded) return false
+    return this.#stream === undefined || (this.#stream.desiredSize ?? 0) > this.#pieces.length
+  }
+
+  /** Whether the request has come whole. */
+  get bodyEnded(): boolean {
+    return this.#bodyEnded
+  }
+
+  /** Whether the function has been called. */
+  get started(): boolean {
+    return this.#started
+  }
+
+  /**
+   * The body as far as it has come and no function has it; to be asked for only when the request is given up
+   * here, unanswered.
+   */
+  takeBack(): readonly Uint8Array[] {
+    this.#cancelled = true
+    return this.#pieces.take()
+  }
+
+  /** Bytes of it. */
+  get held(): number {
+    return this.#pieces.length
+  }
+
+  /**
+   * The same, and those that wait in the function's stream; as long as the request is not whole and its
+   * response has not begun, also those that the function has read: as a rule it gathers them.
+   */
+  get waiting(): number {
+    if (this.#cancelled) return 0
+    if (!this.#bodyEnded && !this.#begun) return this.held + this.#given
+    const room = this.#stream?.desiredSize ?? BODY_BUFFER
+    // Of a stream that is closed and empty there is no room, either.
+    return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
+  }
+
+  /**
+   * A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link
+   * wait}.
+   */
+  body(data: Uint8Array): void {
+    if (!this.#cancelled) this.#pieces.add(data)
+  }
+
+  /** The body has come whole. */
+  end(): void {
+    this.#bodyEnded = true
+    if (this.#cancelled) return
+    if (this.#stream !== undefined) {
+      this.#handOut()
+    } else if (!this.#started) {
+      this.#run(this.#pieces.takeWhole())
+    }
+  }
+
+  /**
+   * There is no more of the body for now: a function that can read a stream begins, or gets what has come.
+   */
+  wait(): void {
+    if (this.#stream !== undefined) this.#handOut()
+    if (this.#started || this.#bodyEnded || this.#cancelled || this.#callee.module.kind !== 'fetch') return
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        start: controller => {
+          this.#stream = controller
+        },
+        pull: () => this.#onPull(),
+      },
+      { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
+    )
+    this.#handOut()
+    this.#run(stream)
+  }
+
+  /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
+  cancel(reason: Error): void {
+    this.#cancelled = true
+    this.#pieces.take()
+    this.#context.abort(reason)
+    try {
+      this.#stream?.error(reason)
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  /**
+   * Gives the stream what has come. It may ask for more at once, which brings us here again: then that
+   * follows behind.
+   */
+  #handOut(): void {
+    if (this.#handing) return
+    this.#handing = true
+    try {
+      while (this.#pieces.length > 0) {
+        this.#given += this.#pieces.length
+        for (const piece of this.#pieces.take()) this.#stream?.enqueue(piece)
+      }
+      if (this.#bodyEnded) this.#stream?.close()
+    } catch {
+      // The function has cancelled the stream: it does not want the rest.
+    } finally {
+      this.#handing = false
+    }
+  }
+
+  #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
+    this.#started = true
+    if (this.#timeout > 0) this.#context.deadline = Date.now() + this.#timeout
+    const { module } = this.#callee
+    try {
+      if (module.kind === 'raw') {
+        const response = module.handle(viewOf(this.#head, body as Uint8Array), this.#context)
+        if (response instanceof Promise)
+          response.then(view => this.#answer(view)).catch(error => this.#fail(error))
+        else this.#answer(response)
+        return
+      }
+      this.#fetch(body).catch(error => this.#fail(error))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #answer(view: ResponseView): void {
+    if (this.#cancelled) return
+    const { status, headers, body, length } = fromResponseView(view, this.#head.method)
+    if (body !== undefined || length === 0)
+      this.#give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
+    else this.#withoutBody({ status, headers, body: undefined, length })
+  }
+
+  async #fetch(body: Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
+    const { module, environment } = this.#callee
+    if (module.kind !== 'fetch') return
+    const { tls, serverName } = this.#context.connection
+    const request = toWebRequest(
+      this.#head,
+      body instanceof Uint8Array && body.length === 0 ? undefined : body,
+      {
+        scheme: tls ? 'https' : 'http',
+        authority: serverName ?? 'localhost',
+        signal: this.#context.signal,
+      },
+    )
+    const response = await module.fetch(request, environment, this.#context)
+    const out = await fromWebResponse(response, this.#head.method)
+    if (this.#cancelled) {
+      if (out.body instanceof ReadableStream) await out.body.cancel()
+      return
+    }
+    if (out.body instanceof Uint8Array)
+      this.#give({ status: out.status, headers: out.headers, body: out.body })
+    else if (out.body === undefined) this.#withoutBody(out)
+    else await this.#pipe(out, out.body)
+  }
+
+  #withoutBody({ status, headers, length }: FunctionResponse): void {
+    this.#sink.begin({ status, headers, length })
+    this.#begun = true
+    this.#sink.end()
+  }
+
+  /**
+   * What is there as a whole. A large one goes out in pieces of the function's own memory, as the client
+   * takes them.
+   */
+  #give(whole: Whole): void {
+    if (whole.body.length <= PIECE || this.#head.method === 'HEAD') this.#sink.reply(whole)
+    else this.#pour(whole).catch(error => this.#fail(error))
+  }
+
+  async #pour({ status, headers, body }: Whole): Promise<void> {
+    this.#sink.begin({ status, headers, length: body.length })
+    this.#begun = true
+    for (let at = 0; at < body.length && !this.#cancelled; at += PIECE) {
+      const waiting = this.#sink.write(body.subarray(at, at + PIECE))
+      if (waiting !== undefined) await waiting
+    }
+    if (!this.#cancelled) this.#sink.end()
+  }
+
+  async #pipe(
+    { status, headers, length }: FunctionResponse,
+    body: ReadableStream<Uint8Array>,
+  ): Promise<void> {
+    this.#sink.begin({ status, headers, length })
+    this.#begun = true
+    const writer = new BodyWriter(this.#sink)
+    try {
+      for await (const chunk of body) {
+        if (this.#cancelled) return
+        const waiting = writer.write(chunk)
+        if (waiting !== undefined) await waiting
+      }
+      if (!this.#cancelled) await writer.end()
+      if (!this.#cancelled) this.#sink.end()
+    } catch (error) {
+      if (this.#cancelled) return
+      this.#callee.log.error({ err: error }, 'the body of a response broke off')
+      this.#sink.abort()
+    } finally {
+      writer.stop()
+    }
+  }
+
+  #fail(error: unknown): void {
+    try {
+      this.#refuse(error)
+    } catch (fault) {
+      this.#sink.fail(fault)
+    }
+  }
+
+  /** The function has thrown, or what it gave cannot be sent. */
+  #refuse(error: unknown): void {
+    if (this.#cancelled) return
+    if (!this.#begun && isOne(error, RequestError)) {
+      this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
+      return
+    }
+    this.#callee.log.error({ err: error, callId: this.#context.callId }, 'the function failed')
+    if (this.#begun) {
+      this.#sink.abort()
+      return
+    }
+    this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
+  }
+}
+
+interface Whole {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array
+}
+
+/** Written out, because a spread takes ten times as long. */
+function viewOf(
+  { method, target, version, headers, host, path, query }: RequestHead,
+  body: Uint8Array,
+): RequestView {
+  return { method, target, version, headers, host, path, query, body }
+}
+
+function functionFailed(name: string): Problem {
+  return {
+    name: 'function-failed',
+    status: 500,
+    detail: `the function ${name} failed; the log of its container says why`,
+  }
+}
+
+/** What a function is told; the dear parts are made when they are asked for. */
+export class CallContext implements Context {
+  readonly functionName: string
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  readonly log: Log
+  deadline?: number
+  readonly #callee: Callee
+  #callId: string | undefined
+  #controller: AbortController | undefined
+  #aborted: Error | undefined
+
+  constructor(head: RequestHead, callee: Callee, functionPath: string, connection: ConnectionInfo) {
+    this.#callee = callee
+    this.functionName = callee.functionName
+    this.functionPath = functionPath
+    this.connection = connection
+    this.log = callee.log
+    this.#callId = header(head.headers, 'x-call-id')
+  }
+
+  get callId(): string {
+    this.#callId ??= randomUUID()
+    return this.#callId
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason
+    this.#controller?.abort(reason)
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#callee.waitUntil(work)
+  }
+}

@@ -1,0 +1,61 @@
+import type { Session } from '../../tls13/index.ts'
+import { type CheckpointSealer, encodeCheckpoint } from '../../transfer/checkpoint.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import type { SlotFiles } from './slot-files.ts'
+
+/** What a connection gives, so that it can outlive its container. */
+export interface SurvivalOwner {
+  readonly host: {
+    readonly functionName: string
+    readonly checkpoints: CheckpointSealer
+    readonly slots: SlotFiles
+  }
+  readonly sessionId: Uint8Array
+  readonly generation: number
+  /** Whether nothing is underway. */
+  readonly quiet: boolean
+  /** The connection as it is now, to be encoded at once. */
+  snapshot(): Envelope
+}
+
+/** The container's side of what makes a connection outlive it: a {@link Leg}, or a {@link Slot}. */
+export interface Survival {
+  /** Bytes from the client since its connection began. */
+  received: number
+  /** How often the request that comes next has been begun by containers that died. */
+  attempts: number
+  /** The owner before us died: our first record must be a KeyUpdate. */
+  renewing: boolean
+  /** A response was cut by the death of its container: whoever comes after us must know that, too. */
+  cut: boolean
+  /** Whether somebody holds the client's socket besides us: then closing our descriptor ends nothing. */
+  readonly shared: boolean
+  /** What an envelope says of it. */
+  readonly extension: Envelope['extensions'][number]
+  /** What the session has sealed, with what belongs between. All of it is to be written to the stream. */
+  take(session: Session): Uint8Array[]
+  /** What was taken has been written. @param queued some of it waits for the kernel */
+  written(session: Session, queued: boolean): void
+  /** The end of the stream that follows is meant. @returns what is to be written first */
+  goodbye(): Uint8Array[]
+  /** The stream is broken off, and nobody shall go on. @returns as {@link goodbye} */
+  broken(): Uint8Array[]
+  /** It is ours again, after it had been offered. */
+  claim(): void
+  /** It is about to be offered to that container, at that generation. */
+  offer(target: number, generation: number): void
+  /** It is over, here and everywhere. */
+  done(): void
+}
+
+/** Seals a connection as it is now, for whoever goes on when we die. */
+export function sealSnapshot(
+  owner: SurvivalOwner,
+  { received, attempts, cut }: Pick<Survival, 'received' | 'attempts' | 'cut'>,
+): Uint8Array {
+  const { host, sessionId, generation, quiet } = owner
+  const plaintext = encodeCheckpoint({ busy: cut || !quiet, attempts, envelope: owner.snapshot() })
+  const sealed = host.checkpoints.seal({ sessionId, generation, received }, plaintext)
+  plaintext.fill(0)
+  return sealed
+}

@@ -1,0 +1,40 @@
+import type { Context, FetchHandler } from '../contract.ts'
+import { methodNotAllowed, text } from './lib/answers.ts'
+
+/**
+ * Gives back what it gets: a body as it is, while it is still coming in; without one, the request as text.
+ */
+const echo: FetchHandler = {
+  fetch(request, _env, context) {
+    switch (request.method) {
+      case 'POST':
+      case 'PUT':
+        return new Response(request.body, { headers: bodyHeaders(request) })
+      case 'GET':
+      case 'HEAD':
+        return text(asText(request, context), request.method)
+      default:
+        return methodNotAllowed(request.method, 'GET, HEAD, POST, PUT')
+    }
+  },
+}
+
+export default echo
+
+function bodyHeaders(request: Request): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': request.headers.get('content-type') ?? 'application/octet-stream',
+    'x-content-type-options': 'nosniff',
+  }
+  const length = request.headers.get('content-length')
+  if (length !== null) headers['content-length'] = length
+  return headers
+}
+
+function asText(request: Request, { connection }: Context): string {
+  const { pathname, search } = new URL(request.url)
+  const fields = [...request.headers].map(([name, value]) => `${name}: ${value}`)
+  const { container, hops, requestIndex } = connection
+  const who = `served by ${container}, request ${requestIndex + 1} of this connection, which has moved ${hops} times`
+  return [`${request.method} ${pathname}${search}`, ...fields, '', who, ''].join('\n')
+}

@@ -1,0 +1,52 @@
+import type { Retries } from '../containers/survival/recovery.ts'
+import type { H1Limits } from '../http/h1/index.ts'
+import type { TimerSettings } from '../http/timers.ts'
+import type { MemberSettings } from './membership.ts'
+import type { RouteEntry } from './routes.ts'
+
+/** What a container is told at its start. */
+export interface WorkerSettings extends MemberSettings {
+  readonly functionName: string
+  /** The name of a shipped function, or the path of a module. */
+  readonly handler: string
+  readonly environment: Readonly<Record<string, string>>
+  /** All functions there are. */
+  readonly functionNames: readonly string[]
+  /** By function. */
+  readonly retries: Readonly<Record<string, Retries>>
+  /** The hosts that name them. */
+  readonly routes: readonly RouteEntry[]
+  readonly certificate: { readonly directory: string; readonly name: string }
+  readonly tls: TlsSettings
+  /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
+  readonly clientAuthorities: string | undefined
+  readonly timers: TimerSettings
+  /** That a request for another function waits for an HTTP/2 connection to become quiet. */
+  readonly quietMilliseconds: number
+  /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
+  readonly rehearsals: number
+  /** Before it says that it is ready; otherwise after that, in idle time. */
+  readonly rehearsesFirst?: boolean
+  readonly http: H1Limits
+  /** That its connections may hold together; 0: as much as there is. */
+  readonly memoryBytes: number
+  /** Whether HTTP/2 is offered in ALPN. */
+  readonly http2: boolean
+  /** Requests that a client may have open at once on one connection of HTTP/2. */
+  readonly streams: number
+}
+
+/** What of TLS can be configured. */
+export interface TlsSettings {
+  /**
+   * Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are.
+   */
+  readonly groups: readonly string[] | undefined
+  readonly tickets: {
+    /** Sent after each handshake; 0: no resumption. */
+    readonly count: number
+    readonly lifetimeSeconds: number
+    /** How long one key seals tickets before the next one does. */
+    readonly rotationSeconds: number
+  }
+}

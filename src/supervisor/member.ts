@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { DESCRIPTORS, type MemberSettings } from '../platform/membership.ts'
+import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
+import { IpcBroker } from '../transfer/channels/ipc.ts'
+import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/native.ts'
+import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
+import type { Budget } from '../wire/index.ts'
+import { inherited } from './environment.ts'
+
+/** A process to be kept running. */
+export interface MemberSpec {
+  /** As `echo-1`. */
+  readonly name: string
+  /** The compiled module that it runs. */
+  readonly entry: URL
+  /** What it is told, besides what only the process that is started has. */
+  readonly settings: Omit<MemberSettings, OfOneProcess>
+  /** Open descriptors that it inherits. */
+  readonly descriptors?: readonly number[]
+}
+
+/** What is different each time that a process is started. */
+export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
+
+/** A process that the supervisor has started. */
+export interface Member {
+  readonly id: number
+  readonly role: PeerRole
+  readonly spec: MemberSpec
+  readonly child: ChildProcess
+  /** As `performance.now()`. */
+  readonly startedAt: number
+  /** Who it is, once it can work. */
+  peer: Peer | undefined
+  /** Why it says that it cannot start. */
+  failure: string | undefined
+  /** How many answers it was asked for, by their kind, and has not given. */
+  readonly owed: Map<ControlMessage['kind'], number>
+  /** How often it has said what it may not. */
+  offences: number
+}
+
+/** The supervisor's channel, and the way to connect processes to it and to each other. */
+export interface Switchboard {
+  readonly channel: Channel
+  start(id: number, role: PeerRole, spec: MemberSpec): Member
+  /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
+  pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
+}
+
+/**
+ * Frames that a process may send to the supervisor, where honest ones send a few a second: the longest list
+ * of connections is 256 of them.
+ */
+const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
+
+/** Opens the supervisor's end of the channels. */
+export function openSwitchboard(kind: Channel['kind']): Switchboard {
+  return kind === 'native' ? nativeSwitchboard() : ipcSwitchboard()
+}
+
+function nativeSwitchboard(): Switchboard {
+  const channel = NativeChannel.open(SUPERVISOR, BUDGET)
+  return {
+    channel,
+    pair: createPair,
+    start(id, role, spec) {
+      const [ours, theirs] = createPair()
+      try {
+        const fds = theirs.map(descriptor => descriptor.fd)
+        const child = start(id, spec, fds)
+        channel.addPeer(id, ours)
+        return member(id, role, spec, child)
+      } catch (error) {
+        for (const descriptor of ours) descriptor.close()
+        throw error
+      } finally {
+        for (const descriptor of theirs) descriptor.close()
+      }
+    },
+  }
+}
+
+function ipcSwitchboard(): Switchboard {
+  const channel = new IpcBroker(SUPERVISOR, BUDGET)
+  return {
+    channel,
+    pair: () => [[], []],
+    start(id, role, spec) {
+      const child = start(id, spec, ['ipc'])
+      channel.attach(id, child)
+      return member(id, role, spec, child)
+    },
+  }
+}
+
+function start(
+  id: number,
+  { entry, settings, descriptors = [] }: MemberSpec,
+  channel: readonly ('ipc' | number)[],
+): ChildProcess {
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel] as const
+  // A descriptor's number there is its place here.
+  const given = descriptors.map((_, index) => stdio.length + index)
+  const told: MemberSettings = { ...settings, id, supervisor: process.pid, descriptors: given }
+  const child = spawn(process.execPath, [fileURLToPath(entry)], {
+    env: inherited(process.env),
+    stdio: [...stdio, ...descriptors],
+    serialization: 'json',
+  })
+  // There are no pipes if no process could be started.
+  const pipe = child.stdio?.[DESCRIPTORS.settings] as Writable | null | undefined
+  // One that has ended before it read them is started again like any other.
+  pipe?.on('error', () => {})
+  pipe?.end(JSON.stringify(told), () => pipe.destroy())
+  return child
+}
+
+function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProcess): Member {
+  return {
+    id,
+    role,
+    spec,
+    child,
+    startedAt: performance.now(),
+    peer: undefined,
+    failure: undefined,
+    owed: new Map(),
+    offences: 0,
+  }
+}

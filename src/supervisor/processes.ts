@@ -1,0 +1,240 @@
+import type { Log } from '../functions/contract.ts'
+import type { WorkerSettings } from '../platform/worker-settings.ts'
+import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
+import { CLOSED } from '../transfer/channels/framed.ts'
+import {
+  type ControlMessage,
+  decodeControl,
+  encodeControl,
+  mayReport,
+  type Peer,
+} from '../transfer/control.ts'
+import type { Descriptor } from '../transfer/stream.ts'
+import { DecodeError } from '../wire/index.ts'
+import { type LogSink, readOutput } from './child-output.ts'
+import { type Member, openSwitchboard, type Switchboard } from './member.ts'
+import type { Replica } from './replica.ts'
+
+/** What becomes of what the processes write on standard output and error, their logs and crashes among it. */
+export interface OutputOptions {
+  readonly sink: LogSink
+  /** Of one process, in the long run; one that writes more is slowed, and drops what does not fit. */
+  readonly bytesPerSecond: number
+}
+
+export interface ProcessesOptions {
+  readonly channel: Channel['kind']
+  readonly output: OutputOptions
+  readonly log: Log
+  readonly onMessage: (process: Process, message: ControlMessage) => void
+  /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
+  readonly onEnded: (ended: Ended, how: string) => void
+}
+
+/** What is asked for by which message. */
+const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> = {
+  statusRequest: 'status',
+  connectionsRequest: 'connections',
+  move: 'moved',
+}
+/** What a process says by itself. */
+const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set(['ready', 'failed', 'leaving', 'unreachable'])
+/**
+ * What a process may say that it may not, or was not asked; then it is ended. And of how much of that the log
+ * tells.
+ */
+const OFFENCES = 64
+const TOLD = 8
+/** Milliseconds that a process may live without its channel: one that ends closes that first. */
+const FAREWELL = 1000
+
+/** What only the first process of a replica is told. */
+export type FirstSettings = Pick<WorkerSettings, 'rehearsesFirst'>
+
+/** A process, and the replica that it fills. */
+export interface Process {
+  readonly replica: Replica
+  readonly member: Member
+}
+
+/** A process that has ended, or that could not be started at all. */
+export interface Ended {
+  readonly replica: Replica
+  readonly member: Pick<Member, 'id' | 'failure'>
+}
+
+/**
+ * The processes that the supervisor has started and that have not ended, and what is said to them and between
+ * them.
+ */
+export class Processes {
+  readonly #options: ProcessesOptions
+  readonly #switchboard: Switchboard
+  readonly #byId = new Map<number, Process>()
+  /** What is still read of the output of processes, also of those that have ended. */
+  readonly #reading = new Set<Promise<void>>()
+  #nextId = SUPERVISOR + 1
+
+  constructor(options: ProcessesOptions) {
+    this.#options = options
+    this.#switchboard = openSwitchboard(options.channel)
+    this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
+      for (const descriptor of descriptors) descriptor.close()
+      this.#receive(from, payload)
+    }
+    this.#switchboard.channel.onLost = (id, reason) => this.lost(id, reason)
+  }
+
+  get all(): readonly Process[] {
+    return [...this.#byId.values()]
+  }
+
+  get(id: number): Process | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** Starts one for a replica. @param more settings for this process alone */
+  start(replica: Replica, more: FirstSettings = {}): void {
+    const id = this.#nextId++
+    const { spec } = replica
+    const told = { ...spec, settings: { ...spec.settings, ...more } }
+    const role = replica.functionName === '' ? 'gateway' : 'container'
+    let member: Member
+    try {
+      member = this.#switchboard.start(id, role, told)
+    } catch (error) {
+      // No descriptor is free, or no memory: it is tried again.
+      this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
+      return
+    }
+    const process = { replica, member }
+    replica.member = member
+    this.#byId.set(id, process)
+    const { child } = member
+    const { log, output } = this.#options
+    const read = readOutput(child, replica, output.bytesPerSecond, output.sink)
+    this.#reading.add(read)
+    void read.then(() => this.#reading.delete(read))
+    child.on('error', error => {
+      if (child.pid === undefined) this.#ended(process, unstarted(error))
+      else log.error({ err: error }, `${replica.name} cannot be reached`)
+    })
+    child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
+  }
+
+  tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): void {
+    const answer = ANSWERS[message.kind]
+    const owed = this.#byId.get(to)?.member.owed
+    if (answer !== undefined) owed?.set(answer, (owed.get(answer) ?? 0) + 1)
+    this.#switchboard.channel.send(to, encodeControl(message), descriptors)
+  }
+
+  /** A process has done what it may not. One that goes on is ended. */
+  offends({ replica, member }: Process, what: string): void {
+    const { log } = this.#options
+    if (++member.offences <= TOLD) log.warn({ from: replica.name }, what)
+    if (member.offences === OFFENCES) this.#end({ replica, member }, what)
+  }
+
+  /** Tells everybody who can work. @param except an id */
+  tellAll(message: ControlMessage, except?: number): void {
+    for (const [id, { member }] of this.#byId)
+      if (id !== except && member.peer !== undefined) this.tell(id, message)
+  }
+
+  /** Introduces a process to all others that can work, and them to it. */
+  introduce(member: Member, peer: Peer): void {
+    member.peer = peer
+    for (const { replica, member: other } of this.#byId.values()) {
+      if (other === member || other.peer === undefined) continue
+      // The newcomer first: when the others hear of it, it knows them already.
+      let pair: ReturnType<Switchboard['pair']>
+      try {
+        pair = this.#switchboard.pair()
+      } catch (error) {
+        // No descriptor is free: it is started again, and introduced then.
+        this.#end({ replica: this.#byId.get(member.id)!.replica, member }, unstarted(error))
+        return
+      }
+      const [one, two] = pair
+      this.tell(member.id, { kind: 'introduce', peer: other.peer }, one)
+      if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
+      this.tell(other.id, { kind: 'introduce', peer }, two)
+      // From here on the two have them, and nobody else.
+      for (const descriptor of [...one, ...two]) descriptor.close()
+    }
+  }
+
+  /** Tells everybody to say goodbye, and kills who has not ended in time. @param timeout milliseconds */
+  async stop(timeout: number): Promise<void> {
+    const ended = this.all.map(({ member: { child } }) =>
+      child.exitCode !== null || child.signalCode !== null
+        ? undefined
+        : new Promise(resolve => child.once('exit', resolve)),
+    )
+    for (const id of this.#byId.keys()) this.tell(id, { kind: 'stop' })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise(resolve => {
+      timer = setTimeout(resolve, timeout)
+    })
+    await Promise.race([Promise.all(ended), late])
+    clearTimeout(timer)
+    for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
+    await Promise.all(ended)
+    await Promise.all(this.#reading)
+    this.#switchboard.channel.close()
+  }
+
+  #receive(from: number, payload: Uint8Array): void {
+    const process = this.#byId.get(from)
+    if (process === undefined) return
+    let message: ControlMessage
+    try {
+      message = decodeControl(payload)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.offends(process, `a message that makes no sense: ${error.message}`)
+      return
+    }
+    const { role } = process.member
+    const { kind } = message
+    if (!mayReport(role, kind)) this.offends(process, `a message of kind ${kind} from a ${role}`)
+    else if (UNASKED.has(kind) || owes(process.member, kind)) this.#options.onMessage(process, message)
+    else this.offends(process, `a message of kind ${kind} that it was not asked for`)
+  }
+
+  /** Nothing can be said to it any more, or a gateway cannot speak to it. It may be ending. */
+  lost(id: number, reason: string): void {
+    const process = this.#byId.get(id)
+    if (process === undefined) return
+    if (reason !== CLOSED) this.#end(process, reason)
+    else setTimeout(() => this.#byId.get(id) === process && this.#end(process, reason), FAREWELL).unref()
+  }
+
+  #end({ replica, member }: Process, why: string): void {
+    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} is killed`)
+    member.child.kill('SIGKILL')
+  }
+
+  #ended(process: Process, how: string): void {
+    const { replica, member } = process
+    const { id } = member
+    // First what it said before its end.
+    this.#switchboard.channel.forget(id)
+    this.#byId.delete(id)
+    replica.member = undefined
+    if (member.peer !== undefined) this.tellAll({ kind: 'gone', id })
+    this.#options.onEnded(process, how)
+  }
+}
+
+/** Whether a process was asked for such an answer and has not given it; now it has. */
+function owes({ owed }: Member, kind: ControlMessage['kind']): boolean {
+  const count = owed.get(kind) ?? 0
+  if (count > 0) owed.set(kind, count - 1)
+  return count > 0
+}
+
+function unstarted(error: unknown): string {
+  return `it cannot be started: ${(error as Error).message}`
+}

@@ -1,0 +1,450 @@
+import type { Log } from '../functions/contract.ts'
+import type { GatewaySettings } from '../platform/gateway-settings.ts'
+import type { Channel } from '../transfer/channel.ts'
+import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
+import { hex } from '../wire/index.ts'
+import { Inquiries } from './inquiries.ts'
+import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
+import { Liveness } from './liveness.ts'
+import type { Member, MemberSpec } from './member.ts'
+import { type BoundPort, bindPorts } from './ports.ts'
+import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
+import { freeName, Replica } from './replica.ts'
+import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
+import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { workOf } from './work.ts'
+
+/** Milliseconds for a process to end by itself. */
+const STOP_TIMEOUT = 3000
+/** Milliseconds for an answer to a status request, and to an order to move a connection. */
+const STATUS_TIMEOUT = 1000
+const MOVE_TIMEOUT = 30_000
+/** Milliseconds that a roll-out waits for connections to leave an old process, and between two looks. */
+const DRAIN_TIMEOUT = 30_000
+const DRAIN_POLL = 20
+/** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
+const LOAD_DELAY = 50
+
+export interface SupervisorOptions {
+  readonly gateway: MemberSpec
+  readonly containers: readonly MemberSpec[]
+  readonly channel: Channel['kind']
+  /**
+   * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same for one that
+   * shows that it works; and that a new one has to become ready.
+   */
+  readonly liveness: {
+    readonly period: number
+    readonly failure: number
+    readonly busy: number
+    readonly start: number
+  }
+  readonly restart: RestartPolicy
+  /** By function. */
+  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly output: OutputOptions
+  readonly log: Log
+}
+
+/** The ports that the gateway listens on. */
+export interface Ports {
+  readonly http: number
+  readonly https: number
+}
+
+/** One replica, as `status` shows it. */
+export interface MemberStatus {
+  readonly name: string
+  readonly role: 'gateway' | 'container'
+  /** The function that it serves; empty for the gateway. */
+  readonly functionName: string
+  readonly state: ReplicaState
+  readonly ready: boolean
+  /** Of its process; undefined while there is none. */
+  readonly id: number | undefined
+  readonly pid: number | undefined
+  /** Milliseconds since its process was started. */
+  readonly age: number | undefined
+  readonly restarts: number
+  readonly counters: Readonly<Record<string, number>>
+}
+
+type Counters = Readonly<Record<string, number>>
+
+/**
+ * The parent of the gateway and of every container. It makes their channels, introduces them to each other, tells everybody
+ * when one has ended, and starts it again. It holds the ports open, and sees neither clients nor sessions.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #processes: Processes
+  readonly #replicas = new Set<Replica>()
+  readonly #counters = new Inquiries<Counters>(STATUS_TIMEOUT)
+  readonly #lists = new Inquiries<readonly ConnectionDescription[]>(STATUS_TIMEOUT)
+  readonly #moves = new Inquiries<MoveReport>(MOVE_TIMEOUT)
+  readonly #rollOuts: RollOuts
+  readonly #sessions: Sessions
+  readonly #liveness: Liveness
+  /** Replicas that somebody waits for to be ready. */
+  readonly #expected = new Map<Replica, (error?: Error) => void>()
+  /** What containers have said of their load since everybody was told. */
+  readonly #loads = new Map<number, number>()
+  #heartbeat: NodeJS.Timeout | undefined
+  #telling: NodeJS.Timeout | undefined
+  #bound: readonly BoundPort[] = []
+  #stopping = false
+  /** A new gateway is taking over from the old one. */
+  #relieving = false
+  #started: { resolve: () => void; reject: (error: Error) => void } | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#liveness = new Liveness({
+      ...options.liveness,
+      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      now: () => performance.now(),
+    })
+    this.#processes = new Processes({
+      ...options,
+      onMessage: (process, message) => this.#receive(process, message),
+      onEnded: (process, how) => this.#ended(process, how),
+    })
+    this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.#sessions = new Sessions({
+      replicas: () => this.#containers,
+      list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
+      move: (id, sessionId, target) =>
+        this.#moves.ask(id, hex(sessionId), () =>
+          this.#processes.tell(id, { kind: 'move', sessionId, target }),
+        ),
+    })
+  }
+
+  /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
+  async start(): Promise<Ports> {
+    const { containers, gateway, liveness } = this.#options
+    const { host, http, https } = (gateway.settings as GatewaySettings).gateway
+    const [bound, boundSecure] = await bindPorts(host, [
+      { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
+      { port: https, variable: 'HOTPOTATO_HTTPS_PORT', key: 'gateway.https' },
+    ])
+    this.#bound = [bound!, boundSecure!]
+    const started = new Promise<void>((resolve, reject) => {
+      this.#started = { resolve, reject }
+    })
+    this.#heartbeat = setInterval(() => this.#checkLiveness(), liveness.period)
+    for (const spec of containers) this.#add(spec)
+    this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
+    await started
+    return { http: bound!.port, https: boundSecure!.port }
+  }
+
+  /** Tells everybody to say goodbye, and ends who does not. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    clearInterval(this.#heartbeat)
+    clearTimeout(this.#telling)
+    for (const { restart } of this.#replicas) clearTimeout(restart)
+    for (const port of this.#bound) port.close()
+    await this.#processes.stop(STOP_TIMEOUT)
+  }
+
+  /** @throws Error as {@link RollOuts.drain} */
+  drain(...names: string[]): Promise<RollOut> {
+    return this.#rollOuts.drain(names)
+  }
+
+  /** @throws Error as {@link RollOuts.deploy} */
+  deploy(functionName: string): Promise<RollOut> {
+    return this.#rollOuts.deploy(functionName)
+  }
+
+  /** @throws Error as {@link RollOuts.scale} */
+  scale(functionName: string, count: number): Promise<RollOut> {
+    return this.#rollOuts.scale(functionName, count)
+  }
+
+  /**
+   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when everything that was opening
+   * there has been handed over.
+   * @throws Error the new one does not start: then the old one goes on
+   */
+  async relieveGateway(): Promise<RollOut> {
+    if (this.#relieving) throw new Error('a new gateway is being started already')
+    const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
+    const spec = old[0]!.spec
+    this.#relieving = true
+    const next = this.#add(spec)
+    try {
+      await this.#untilReady(next)
+    } catch (error) {
+      this.#abandon(next)
+      throw new Error(`the new gateway does not start, the old one goes on: ${(error as Error).message}`)
+    } finally {
+      this.#relieving = false
+    }
+    await Promise.all(old.map(one => this.#retire(one)))
+    return { started: [spec.name], ended: old.map(({ name }) => name), moved: 0 }
+  }
+
+  /** Moves one connection. @throws Error as {@link Sessions.move} */
+  move(connection: string, container: string): Promise<Moved> {
+    return this.#sessions.move(connection, container)
+  }
+
+  /** The connections of all containers. */
+  connections(): Promise<ConnectionStatus[]> {
+    return this.#sessions.list()
+  }
+
+  /** What runs, and what it has done. */
+  async status(): Promise<MemberStatus[]> {
+    return Promise.all([...this.#replicas].map(replica => this.#statusOf(replica)))
+  }
+
+  async #statusOf({ name, functionName, life, member }: Replica): Promise<MemberStatus> {
+    // Who is still starting has nothing to tell, and may take its time to say so.
+    const asked = member !== undefined && member.peer !== undefined
+    const counters = asked ? await this.#ask(member.id) : {}
+    return {
+      name,
+      role: functionName === '' ? 'gateway' : 'container',
+      functionName,
+      state: life.state,
+      ready: member?.peer !== undefined,
+      id: member?.id,
+      pid: member?.child.pid,
+      age: member && Math.round(performance.now() - member.startedAt),
+      restarts: life.restarts,
+      counters,
+    }
+  }
+
+  async #ask(id: number): Promise<Counters> {
+    const send = (): void => this.#processes.tell(id, { kind: 'statusRequest' })
+    return (await this.#counters.ask(id, '', send)) ?? {}
+  }
+
+  get #containers(): Replica[] {
+    return [...this.#replicas].filter(({ functionName }) => functionName !== '')
+  }
+
+  #crew(): Crew {
+    const containers = (): Replica[] => this.#containers
+    return {
+      get containers() {
+        return containers()
+      },
+      startLike: ({ spec, functionName }) => {
+        const name = freeName(functionName, this.#replicas)
+        // A roll-out has the time that a start has not.
+        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, { rehearsesFirst: true })
+      },
+      untilReady: replica => this.#untilReady(replica),
+      abandon: replica => this.#abandon(replica),
+      leaveOut: replica => this.#leaveOut(replica),
+      retire: replica => this.#retire(replica),
+    }
+  }
+
+  #untilReady(replica: Replica): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error): void => {
+        clearTimeout(timer)
+        this.#expected.delete(replica)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const late = new Error(`${replica.name} is not ready in time`)
+      const timer = setTimeout(settle, this.#options.liveness.start, late)
+      this.#expected.set(replica, settle)
+    })
+  }
+
+  #abandon(replica: Replica): void {
+    replica.life.drain()
+    if (replica.member === undefined) this.#remove(replica)
+    else replica.member.child.kill('SIGKILL')
+  }
+
+  #leaveOut({ life, member }: Replica): void {
+    life.drain()
+    if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
+  }
+
+  async #retire(replica: Replica): Promise<number> {
+    replica.life.drain()
+    const { member } = replica
+    if (member?.peer === undefined) {
+      this.#abandon(replica)
+      return 0
+    }
+    const { id, child } = member
+    const before = (await this.#ask(id)).moved ?? 0
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    this.#processes.tell(id, { kind: 'drain' })
+    let counters = await this.#ask(id)
+    const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
+      connections !== 0 || inCustody !== 0 || relayed !== 0
+    const end = performance.now() + DRAIN_TIMEOUT
+    while (this.#processes.get(id) !== undefined && busy(counters) && performance.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
+      counters = { ...counters, ...(await this.#ask(id)) }
+    }
+    this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
+    if (this.#processes.get(id) !== undefined) {
+      this.#processes.tell(id, { kind: 'stop' })
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
+      await ended
+      clearTimeout(timer)
+    }
+    return (counters.moved ?? 0) - before
+  }
+
+  /** @param first what its first process is told besides */
+  #add(spec: MemberSpec, first?: FirstSettings): Replica {
+    const replica = new Replica(spec, this.#options.restart)
+    this.#replicas.add(replica)
+    this.#processes.start(replica, first)
+    return replica
+  }
+
+  #remove(replica: Replica): void {
+    clearTimeout(replica.restart)
+    this.#replicas.delete(replica)
+  }
+
+  #receive(process: Process, message: ControlMessage): void {
+    const { replica, member } = process
+    const from = member.id
+    if (member.peer !== undefined) this.#liveness.heard(from)
+    switch (message.kind) {
+      case 'ready':
+        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
+        else this.#processes.offends(process, 'it says again that it is ready; that counts once')
+        return
+      case 'failed':
+        if (member.failure !== undefined || member.peer !== undefined) {
+          this.#processes.offends(process, 'it says that it cannot start, when it has')
+          return
+        }
+        member.failure = message.reason
+        this.#failed(replica, message.reason)
+        return
+      case 'status':
+        this.#heard(from, Object.fromEntries(message.counters.map(({ name, value }) => [name, value])))
+        return
+      case 'connections':
+        this.#lists.answered(from, '', message.connections)
+        return
+      case 'moved':
+        this.#moves.answered(from, hex(message.sessionId), message)
+        return
+      case 'leaving':
+        this.#relieve(replica)
+        return
+      case 'unreachable':
+        this.#processes.lost(message.id, message.reason)
+    }
+  }
+
+  /** Introduces a process to all others, and them to it. */
+  #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
+    const { name, functionName } = replica
+    const { id, role } = member
+    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
+    this.#liveness.heard(member.id)
+    replica.life.ready(performance.now())
+    replica.settled = true
+    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#expected.get(replica)?.()
+    this.#checkStarted()
+  }
+
+  #heard(from: number, counters: Counters): void {
+    this.#counters.answered(from, '', counters)
+    const { connections } = counters
+    if (connections === undefined || this.#processes.get(from)?.replica.functionName === '') return
+    this.#loads.set(from, connections)
+    this.#telling ??= setTimeout(() => this.#tellLoads(), LOAD_DELAY)
+  }
+
+  #tellLoads(): void {
+    this.#telling = undefined
+    const loads = [...this.#loads].map(([id, connections]) => ({ id, connections }))
+    this.#loads.clear()
+    this.#processes.tellAll({ kind: 'loads', loads })
+  }
+
+  /** Somebody else has told the gateway to end. */
+  #relieve(replica: Replica): void {
+    if (this.#stopping || this.#relieving || !replica.life.stays) return
+    this.#options.log.info('the gateway was told to end; another takes its place')
+    this.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
+  }
+
+  /** A process whose event loop stands still is killed, and started again like one that has crashed. */
+  #checkLiveness(): void {
+    const { ask, hung } = this.#liveness.look()
+    for (const id of ask) this.#processes.tell(id, { kind: 'statusRequest' })
+    for (const id of hung) {
+      this.#liveness.forget(id)
+      const found = this.#processes.get(id)
+      if (found === undefined) continue
+      const { replica, member } = found
+      this.#options.log.error({ pid: member.child.pid }, `${replica.name} hangs; it is killed`)
+      member.child.kill('SIGKILL')
+    }
+    this.#checkStarting()
+  }
+
+  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
+  #checkStarting(): void {
+    const { start } = this.#options.liveness
+    for (const { replica, member } of this.#processes.all) {
+      if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
+      const { pid } = member.child
+      this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
+      replica.settled = true
+      member.child.kill('SIGKILL')
+    }
+    this.#checkStarted()
+  }
+
+  #checkStarted(): void {
+    if (this.#started === undefined || [...this.#replicas].some(({ settled }) => !settled)) return
+    this.#started.resolve()
+    this.#started = undefined
+  }
+
+  #failed(replica: Replica, reason: string): void {
+    this.#options.log.error(`${replica.name} cannot start: ${reason}`)
+    this.#expected.get(replica)?.(new Error(reason))
+    if (replica.settled) return
+    this.#started?.reject(new Error(reason))
+    this.#started = undefined
+  }
+
+  #ended({ replica, member }: Ended, how: string): void {
+    const { id, failure } = member
+    const { name, life } = replica
+    this.#liveness.forget(id)
+    this.#loads.delete(id)
+    for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
+    if (this.#stopping) return
+    this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
+    const delay = life.ended(performance.now(), Math.random())
+    if (delay === undefined) {
+      this.#remove(replica)
+      this.#options.log.info({ how }, `${name} ended for good`)
+      return
+    }
+    this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
+    if (failure === undefined && !replica.settled)
+      this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
+    replica.restart = setTimeout(() => {
+      life.started()
+      this.#processes.start(replica)
+    }, delay)
+  }
+}

@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Inquiries } from '../../src/supervisor/inquiries.ts'
+
+let sent: number
+let inquiries: Inquiries<string>
+const ask = (id: number, what = 'a') => inquiries.ask(id, what, () => void sent++)
+beforeEach(() => {
+  vi.useFakeTimers()
+  sent = 0
+  inquiries = new Inquiries(1000)
+})
+afterEach(() => void vi.useRealTimers())
+
+it('an answer goes to all who ask the same, and is asked for once', async () => {
+  const answers = Promise.all([ask(1), ask(1), ask(2), ask(1, 'b')])
+  expect(sent).toBe(3)
+  inquiries.answered(1, 'a', 'one')
+  inquiries.answered(2, 'a', 'two')
+  inquiries.answered(1, 'b', 'three')
+  inquiries.answered(7, 'a', 'nobody asked')
+  expect(await answers).toEqual(['one', 'one', 'two', 'three'])
+  const again = ask(1)
+  expect(sent).toBe(4)
+  inquiries.answered(1, 'a', 'four')
+  expect(await again).toBe('four')
+})
+
+it('there is none after the timeout, or when the process has ended', async () => {
+  const late = ask(1)
+  vi.advanceTimersByTime(1000)
+  expect(await late).toBeUndefined()
+  inquiries.answered(1, 'a', 'too late')
+  const [dead, other] = [ask(1), ask(11)]
+  inquiries.forget(1)
+  expect(await dead).toBeUndefined()
+  inquiries.answered(11, 'a', 'alive')
+  expect(await other).toBe('alive')
+})

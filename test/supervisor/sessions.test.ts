@@ -1,0 +1,178 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Replica } from '../../src/supervisor/replica.ts'
+import { type MoveReport, Sessions } from '../../src/supervisor/sessions.ts'
+import type { ConnectionDescription } from '../../src/transfer/control.ts'
+import { MemoryDirectory } from '../../src/transfer/directory.ts'
+import { fromHex } from '../../src/wire/index.ts'
+import { replica } from '../support/replicas.ts'
+
+let replicas: Replica[]
+/** What each process says it has; undefined: it does not answer. */
+let lists: Map<number, ConnectionDescription[] | undefined>
+/** What a process answers to an order, and the orders that it got. */
+let report: (id: number, target: number) => MoveReport | undefined
+let orders: [id: number, target: number][]
+let directory: MemoryDirectory
+let sessions: Sessions
+
+const ID = (first: string): string => first.padEnd(32, '0')
+function connection(id: string, generation = 0): ConnectionDescription {
+  return {
+    sessionId: fromHex(ID(id)),
+    generation,
+    hops: generation,
+    requests: 1,
+    age: 1000,
+    phase: 'idle',
+    protocol: 'http/1.1',
+    tls: true,
+    cipherSuite: 'TLS_AES_128_GCM_SHA256',
+    serverName: 'echo.local',
+  }
+}
+const moved = (generation: number): MoveReport => ({ outcome: 'moved', generation, detail: '' })
+
+beforeEach(() => {
+  replicas = [replica('echo-1', 1), replica('echo-2', 2), replica('hello-1', 3), replica('echo-4', undefined)]
+  lists = new Map([
+    [1, [connection('aa'), connection('ab')]],
+    [2, []],
+    [3, [connection('c')]],
+  ])
+  orders = []
+  report = () => moved(1)
+  directory = new MemoryDirectory()
+  sessions = new Sessions({
+    directory,
+    replicas: () => replicas,
+    list: async id => lists.get(id),
+    move: async (id, _sessionId, target) => {
+      orders.push([id, target])
+      return report(id, target)
+    },
+  })
+})
+
+describe('the list of connections', () => {
+  it('has those of all containers that answer', async () => {
+    lists.set(3, undefined)
+    const list = await sessions.list()
+    expect(list.map(({ id, container }) => [id, container])).toEqual([
+      [ID('aa'), 'echo-1'],
+      [ID('ab'), 'echo-1'],
+    ])
+    expect(list[0]).toEqual({
+      id: ID('aa'),
+      container: 'echo-1',
+      functionName: 'echo',
+      generation: 0,
+      state: 'idle',
+      protocol: 'http/1.1',
+      cipherSuite: 'TLS_AES_128_GCM_SHA256',
+      tls: true,
+      serverName: 'echo.local',
+      requests: 1,
+      hops: 0,
+      age: 1000,
+    })
+  })
+
+  it.each([
+    [[connection('aa', 4)], [connection('aa', 5)], 'echo-2', 5],
+    [[connection('aa', 5)], [connection('aa', 4)], 'echo-1', 5],
+  ])(
+    'has a connection that two speak of once, with the one who got it last',
+    async (one, two, owner, generation) => {
+      lists = new Map([
+        [1, one],
+        [2, two],
+      ])
+      const list = await sessions.list()
+      expect(list).toHaveLength(1)
+      expect(list[0]).toMatchObject({ container: owner, generation })
+    },
+  )
+
+  it('believes no answer that comes from before', async () => {
+    lists = new Map([[2, [connection('aa', 5)]]])
+    await sessions.list()
+    lists = new Map([[1, [connection('aa', 4)]]])
+    expect(await sessions.list()).toEqual([])
+    expect(await directory.find(ID('aa'))).toEqual({ owner: '2', generation: 5 })
+  })
+
+  it('is forgotten of connections that are named no more, and of containers that are no more', async () => {
+    await sessions.list()
+    expect(directory.size).toBe(3)
+    lists.set(1, [connection('ab')])
+    lists.set(3, undefined)
+    await sessions.list()
+    expect(await directory.find(ID('aa'))).toBeUndefined()
+    expect(await directory.find(ID('c'))).toBeDefined()
+    replicas = replicas.slice(0, 2)
+    await sessions.list()
+    expect(directory.size).toBe(1)
+  })
+})
+
+describe('a move', () => {
+  it('is ordered of the owner, found by the beginning of the id', async () => {
+    expect(await sessions.move('ab', 'echo-2')).toEqual({
+      connection: ID('ab'),
+      from: 'echo-1',
+      to: 'echo-2',
+      generation: 1,
+    })
+    expect(orders).toEqual([[1, 2]])
+    expect(await directory.find(ID('ab'))).toEqual({ owner: '2', generation: 1 })
+  })
+
+  it('follows a connection that has gone on by itself', async () => {
+    report = id => {
+      if (id === 2) return moved(2)
+      lists.set(1, [])
+      lists.set(2, [connection('ab', 1)])
+      return { outcome: 'unknown', generation: 0, detail: '' }
+    }
+    replicas.push(replica('echo-5', 5))
+    expect(await sessions.move('ab', 'echo-5')).toMatchObject({ from: 'echo-2', generation: 2 })
+    expect(orders).toEqual([
+      [1, 5],
+      [2, 5],
+    ])
+    report = () => ({ outcome: 'unknown', generation: 0, detail: '' })
+    await expect(sessions.move('c', 'hello-1')).rejects.toThrow('in hello-1 already')
+    lists.set(5, [connection('ab', 2)])
+    lists.set(2, [])
+    await expect(sessions.move('ab', 'echo-2')).rejects.toThrow('moves faster than it can be found')
+    expect(orders).toHaveLength(5)
+  })
+
+  it.each([
+    [
+      { outcome: 'kept', generation: 0, detail: 'draining' } as const,
+      'echo-2 does not take it, and it goes on in echo-1: draining',
+    ],
+    [
+      { outcome: 'ended', generation: 0, detail: 'x' } as const,
+      'the connection ended before it could move: x',
+    ],
+    [undefined, 'echo-1 is busy with it; it moves when that is over'],
+  ])('says what became of it: %j', async (answer, message) => {
+    report = () => answer
+    await expect(sessions.move('ab', 'echo-2')).rejects.toThrow(message)
+    expect(orders).toHaveLength(1)
+  })
+
+  it.each([
+    ['d', 'echo-2', 'there is no connection d'],
+    ['a', 'echo-2', `a is the beginning of 2 connections: ${ID('aa')}, ${ID('ab')}`],
+    ['ab', 'echo-9', 'there is no container echo-9; of echo there are echo-1, echo-2, echo-4'],
+    ['ab', 'echo-1', 'the connection is in echo-1 already'],
+    ['ab', 'hello-1', 'the connection is being served by echo: it can move to echo-1, echo-2, echo-4'],
+    ['ab', 'echo-4', 'echo-4 takes no connections: it is starting'],
+  ])('of %s to %s is not ordered', async (prefix, container, message) => {
+    await expect(sessions.move(prefix, container)).rejects.toThrow(message)
+    expect(orders).toEqual([])
+  })
+})

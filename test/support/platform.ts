@@ -1,0 +1,369 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type CertificateName, makeCertificates } from '../../src/certificates/authority.ts'
+import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
+import type { MemberStatus } from '../../src/supervisor/supervisor.ts'
+
+/**
+ * The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests
+ * over the other one.
+ */
+export const CARRIER: 'fd' | 'relay' = process.env.HOTPOTATO_TEST_CARRIER === 'relay' ? 'relay' : 'fd'
+
+/** The compiled `hotpotato` command. */
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+
+export interface PlatformOptions {
+  /** Instead of {@link CONFIG}; ports, run directory and certificates come from the environment. */
+  readonly config?: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** Files beside the configuration, by name: modules of functions. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Made for it, instead of one for each of the four functions. */
+  readonly certificates?: readonly CertificateName[]
+  /** A directory of an earlier platform, with its certificates; made, and removed by `stop`, unless told. */
+  readonly directory?: string
+}
+
+/** Four functions, and limits that no test reaches by accident. */
+export const CONFIG = `
+version: 1
+gateway:
+  defaultFunction: echo
+  limits: { helloSeconds: 60 }
+connection:
+  requests: 1000000
+  timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
+functions:
+  echo:
+    hosts: [echo.local, "*.echo.local"]
+  resize: {}
+  hello: {}
+  echo-raw: {}
+`
+
+const CERTIFICATES: readonly CertificateName[] = ['echo', 'resize', 'hello', 'echo-raw'].map(name => ({
+  name,
+  hosts: [`${name}.local`, ...(name === 'echo' ? ['*.echo.local'] : [])],
+}))
+/** Milliseconds for things that a machine under load takes its time for. */
+const PATIENCE = 60_000
+/** And for six processes that start at once. */
+const START = 120_000
+
+/** A directory for one platform, 0700, with certificates in it and a configuration. */
+export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-e2e-'))
+  writeFileSync(join(directory, 'hotpotato.yml'), config)
+  await makeCertificates({ directory: join(directory, 'certs'), certificates, now: Date.now() })
+  return directory
+}
+
+/** How a command ended, and what it said. */
+export interface CommandResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The environment of a command that concerns the platform in that directory. */
+export function environmentOf(
+  directory: string,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(HOTPOTATO_|SSLKEYLOGFILE$|NODE_OPTIONS$)/.test(name),
+  )
+  return {
+    ...(Object.fromEntries(own) as Record<string, string>),
+    HOTPOTATO_RUN_DIR: join(directory, 'run'),
+    HOTPOTATO_CERTS_DIR: join(directory, 'certs'),
+    HOTPOTATO_HTTP_PORT: '0',
+    HOTPOTATO_HTTPS_PORT: '0',
+    HOTPOTATO_LOG_LEVEL: 'debug',
+    HOTPOTATO_CARRIER: CARRIER,
+    // They make moves fast, and starts and roll-outs slow.
+    HOTPOTATO_REHEARSALS: '0',
+    ...more,
+  }
+}
+
+/** Runs `hotpotato` to its end. */
+export async function hotpotato(
+  directory: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const child = spawnMain(directory, args, environment)
+  let stdout = ''
+  let stderr = ''
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  await once(child, 'close')
+  return { code: child.exitCode, stdout, stderr }
+}
+
+function spawnMain(
+  directory: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): ChildProcess {
+  if (!existsSync(MAIN)) throw new Error('these tests run what is built: npm run build first')
+  return spawn(process.execPath, [MAIN, ...args, '--config', join(directory, 'hotpotato.yml')], {
+    env: environmentOf(directory, environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** A platform as a user starts it: real processes, ports of its own. */
+export class Platform {
+  readonly directory: string
+  readonly http: number
+  readonly https: number
+  /** The supervisor. */
+  readonly child: ChildProcess
+  readonly #welcome: () => string
+  readonly #remove: boolean
+
+  /** @throws Error with what it said, if it does not come up */
+  static async start(options: PlatformOptions = {}): Promise<Platform> {
+    const directory = options.directory ?? (await makeDirectory(options.config, options.certificates))
+    if (options.directory !== undefined && options.config !== undefined)
+      writeFileSync(join(directory, 'hotpotato.yml'), options.config)
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
+    const child = spawnMain(directory, ['up'], options.environment ?? {})
+    let said = ''
+    const up = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), START)
+      const take = (text: string): void => {
+        said += text
+        if (said.includes('Ctrl-C')) {
+          clearTimeout(timer)
+          resolve()
+        }
+      }
+      child.stdout!.setEncoding('utf8').on('data', take)
+      child.stderr!.setEncoding('utf8').on('data', take)
+      child.once('exit', code => {
+        clearTimeout(timer)
+        reject(new Error(`it ended with ${code}:\n${said}`))
+      })
+    })
+    try {
+      await up
+    } catch (error) {
+      child.kill('SIGKILL')
+      throw error
+    }
+    return new Platform(directory, child, () => said, options.directory === undefined)
+  }
+
+  private constructor(directory: string, child: ChildProcess, welcome: () => string, remove: boolean) {
+    this.directory = directory
+    this.child = child
+    this.#welcome = welcome
+    this.#remove = remove
+    this.http = Number(welcome().match(/^ {2}http +\S+:(\d+)$/m)?.[1])
+    this.https = Number(welcome().match(/^ {2}https +\S+:(\d+)$/m)?.[1])
+  }
+
+  /** What `up` has printed. */
+  get welcome(): string {
+    return this.#welcome()
+  }
+
+  get caFile(): string {
+    return join(this.directory, 'certs', 'ca.crt')
+  }
+
+  get ca(): string {
+    return readFileSync(this.caFile, 'utf8')
+  }
+
+  /** Everything that was logged and is still kept. */
+  get log(): string {
+    const file = join(this.directory, 'run', 'hotpotato.log')
+    const names = [4, 3, 2, 1].map(number => `${file}.${number}`).filter(name => existsSync(name))
+    // It is not there for a moment while it is rotated.
+    return [...names, ...(existsSync(file) ? [file] : [])].map(name => readFileSync(name, 'utf8')).join('')
+  }
+
+  get #control(): string {
+    return join(this.directory, 'run', 'control.sock')
+  }
+
+  /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */
+  async order<T>(command: Command): Promise<T> {
+    const answer = await sendCommand(this.#control, command)
+    if (answer === undefined) throw new Error('nothing runs there')
+    return answer as T
+  }
+
+  async status(): Promise<MemberStatus[]> {
+    return (await this.order<{ members: MemberStatus[] }>('status')).members
+  }
+
+  async member(name: string): Promise<MemberStatus> {
+    const found = (await this.status()).find(one => one.name === name)
+    if (found === undefined) throw new Error(`there is no ${name} now`)
+    return found
+  }
+
+  /** Waits until a member matches. @throws Error if that takes too long */
+  async until(name: string, matches: (member: MemberStatus) => boolean): Promise<MemberStatus> {
+    return eventually(async () => {
+      const found = (await this.status()).find(one => one.name === name)
+      return found !== undefined && matches(found) ? found : undefined
+    }, `${name} is not as it should be`)
+  }
+
+  /** Kills a member, and waits until the supervisor has noticed. */
+  async kill(name: string): Promise<void> {
+    const { pid } = await this.member(name)
+    const noticed = (): number => this.log.split(`${name} ended`).length
+    const before = noticed()
+    process.kill(pid!, 'SIGKILL')
+    await eventually(() => (noticed() > before ? true : undefined), `nobody noticed that ${name} has ended`)
+  }
+
+  /** Counters of all members, summed up. */
+  async total(counter: string): Promise<number> {
+    return (await this.status()).reduce((sum, { counters }) => sum + (counters[counter] ?? 0), 0)
+  }
+
+  /** Waits until no process has a connection, and nothing is underway. */
+  async idle(): Promise<void> {
+    await eventually(
+      async () =>
+        (await this.status()).every(
+          ({ ready, counters }) => ready && counters.connections === 0 && counters.inCustody === 0,
+        )
+          ? true
+          : undefined,
+      'some process still has a connection',
+    )
+  }
+
+  /** Open descriptors of each process, the supervisor among them. */
+  async descriptors(): Promise<Record<string, number>> {
+    const members = await this.status()
+    // The supervisor may not have closed yet what it was asked by.
+    await eventually(
+      () => (isConnected(dirname(this.#control)) ? undefined : true),
+      'a command is still answered',
+    )
+    const counts = members.map(({ name, pid }) => [name, countDescriptors(pid!)] as const)
+    // The supervisor opens and closes its log as it needs it.
+    const log = openFilesOf(this.child.pid!).filter(file => file.endsWith('.log')).length
+    return { supervisor: countDescriptors(this.child.pid!) - log, ...Object.fromEntries(counts) }
+  }
+
+  /** Ends it, and removes its directory. */
+  async stop(): Promise<void> {
+    await this.end('SIGTERM')
+    if (this.#remove) rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** Sends a signal to the supervisor and waits until it has ended. @returns its exit code */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const { child } = this
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+      await ended
+      clearTimeout(timer)
+    }
+    return child.exitCode
+  }
+}
+
+/**
+ * Whether a Unix socket in that folder has a connection; its sixth column is 03 then (`SS_CONNECTED`). The
+ * control socket is listed by the name that it was bound to before it took its place.
+ */
+function isConnected(folder: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n')
+  return lines.some(line => line.includes(` ${folder}/`) && line.split(/ +/)[5] === '03')
+}
+
+/** What the descriptors of a process stand for: paths of files, and names such as `socket:[123]`. */
+function openFilesOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      // It was the one that the folder was read with, or has been closed since.
+      return []
+    }
+  })
+}
+
+/** Sockets, pipes and files that a process has open. */
+export function countDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+/**
+ * Leaves a process no room for another descriptor, or for so many; with `none` not even in place of one that
+ * it closes.
+ * @returns what takes that back
+ */
+export function limitDescriptors(pid: number, spare: number | 'none' = 0): () => void {
+  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+  let free = spare === 'none' ? 3 : 0
+  if (spare !== 'none') for (let left = spare; taken.has(free) || left-- > 0; ) free++
+  const set = (soft: string): void => {
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], {
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`prlimit: ${stderr}`)
+  }
+  const before = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!
+  set(String(free))
+  return () => set(before)
+}
+
+/** Whether a process of that id is there; a dead one that nobody has waited for does not count. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** The processes that a process has started and that still run. */
+export function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.trim() === '' ? [] : text.trim().split(' ').map(Number)
+}
+
+/** Asks again and again until there is an answer. @throws Error with `otherwise` if that takes too long */
+export async function eventually<T>(
+  ask: () => T | undefined | Promise<T | undefined>,
+  otherwise: string,
+): Promise<T> {
+  for (const end = Date.now() + PATIENCE; ; ) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (Date.now() > end) throw new Error(otherwise)
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+}
