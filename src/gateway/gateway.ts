@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { Log } from '../functions/contract.ts'
-import type { H1Limits } from '../http/h1/index.ts'
 import { MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { Problem } from '../http/problem.ts'
+import type { GatewayOptions } from '../platform/gateway-settings.ts'
+import type { Log } from '../platform/log.ts'
 import { ownerOfPath } from '../platform/path.ts'
-import { type RouteEntry, Routes } from '../platform/routes.ts'
-import type { Carrier } from '../supervisor/config.ts'
-import { portError } from '../supervisor/ports.ts'
+import { portError } from '../platform/port-error.ts'
+import { Routes } from '../platform/routes.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
@@ -22,29 +21,6 @@ import { HostRecogniser, http2Answer } from './host-recogniser.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
 import { Relays } from './relays.ts'
 import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
-
-/** What a gateway is told; durations in milliseconds. */
-export interface GatewayOptions {
-  readonly host: string
-  /** 0: any free port. */
-  readonly http: number
-  readonly https: number
-  readonly routes: readonly RouteEntry[]
-  readonly defaultFunction: string | undefined
-  readonly functionNames: ReadonlySet<string>
-  readonly openingLimit: number
-  readonly helloBytes: number
-  readonly helloMilliseconds: number
-  readonly holdMilliseconds: number
-  /** Bytes that connections may hold here together; 0: as much as there is. */
-  readonly memoryBytes: number
-  readonly idleMilliseconds: number
-  readonly http1: H1Limits
-  /** How connections reach a function, by its name. */
-  readonly carriers: ReadonlyMap<string, Carrier>
-  /** Functions of whose connections, if they are given away, the gateway keeps a duplicate. */
-  readonly duplicated: ReadonlySet<string>
-}
 
 export interface GatewayCounters extends UncleanCounters {
   /** Connections handed to a container. */

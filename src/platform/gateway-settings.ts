@@ -1,6 +1,30 @@
-import type { GatewayOptions } from '../gateway/gateway.ts'
-import type { Carrier } from '../supervisor/config.ts'
+import type { H1Limits } from '../http/h1/index.ts'
+import type { Carrier } from './carrier.ts'
 import type { MemberSettings } from './membership.ts'
+import type { RouteEntry } from './routes.ts'
+
+/** What a gateway is told; durations in milliseconds. */
+export interface GatewayOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly http: number
+  readonly https: number
+  readonly routes: readonly RouteEntry[]
+  readonly defaultFunction: string | undefined
+  readonly functionNames: ReadonlySet<string>
+  readonly openingLimit: number
+  readonly helloBytes: number
+  readonly helloMilliseconds: number
+  readonly holdMilliseconds: number
+  /** Bytes that connections may hold here together; 0: as much as there is. */
+  readonly memoryBytes: number
+  readonly idleMilliseconds: number
+  readonly http1: H1Limits
+  /** How connections reach a function, by its name. */
+  readonly carriers: ReadonlyMap<string, Carrier>
+  /** Functions of whose connections, if they are given away, the gateway keeps a duplicate. */
+  readonly duplicated: ReadonlySet<string>
+}
 
 /** What a gateway's process is told at its start. */
 export interface GatewaySettings extends MemberSettings {

@@ -1,7 +1,7 @@
-import type { Retries } from '../containers/survival/recovery.ts'
 import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { MemberSettings } from './membership.ts'
+import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
 
 /** What a container is told at its start. */

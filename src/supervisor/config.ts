@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml'
-import { RETRIES, type Retries } from '../containers/survival/recovery.ts'
-import { isFunctionName } from '../functions/contract.ts'
+import { CARRIERS, type Carrier } from '../platform/carrier.ts'
+import { isFunctionName } from '../platform/function-name.ts'
+import { RETRIES, type Retries } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import {
   asMap,
@@ -58,10 +59,6 @@ export interface FunctionConfig {
    */
   readonly clientAuthorities: string | undefined
 }
-
-/** How a connection reaches its container: as the client's socket itself, or relayed by the gateway. */
-export const CARRIERS = ['fd', 'relay'] as const
-export type Carrier = (typeof CARRIERS)[number]
 
 /** How many containers a function starts with, and how few and how many `scale` may ask for. */
 export interface Replicas {

@@ -1,4 +1,4 @@
-import type { Log } from '../functions/contract.ts'
+import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'

@@ -1,5 +1,5 @@
-import type { Log } from '../functions/contract.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
+import type { Log } from '../platform/log.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'

@@ -1,4 +1,4 @@
-import type { Log } from '../functions/contract.ts'
+import type { Log } from '../platform/log.ts'
 
 /** Milliseconds between two looks, and of a difference that is no drift any more. */
 const PERIOD = 1000

@@ -51,7 +51,7 @@ const empty = struct('Empty', {})
 const uint16List = vector(uint16, 2, 2 ** 16 - 2)
 
 /** The messages that carry extensions, by the abbreviations of RFC 8446, Section 4.2. */
-export type ExtensionCarrier = 'CH' | 'SH' | 'EE' | 'CT' | 'CR' | 'NST' | 'HRR'
+export type ExtensionMessage = 'CH' | 'SH' | 'EE' | 'CT' | 'CR' | 'NST' | 'HRR'
 
 /**
  * One row per extension of the table in RFC 8446, Section 4.2: its number, and the messages it may appear in
@@ -94,12 +94,12 @@ export const EXTENSIONS = {
   signature_algorithms_cert: { type: 50, in: { CH: uint16List, CR: uint16List } },
   key_share: { type: 51, in: { CH: vector(KeyShareEntry, 0, 2 ** 16 - 1), SH: KeyShareEntry, HRR: uint16 } },
   pre_shared_key: { type: 41, in: { CH: OfferedPsks, SH: uint16 } },
-} as const satisfies Record<string, { type: number; in: Partial<Record<ExtensionCarrier, AnyCodec>> }>
+} as const satisfies Record<string, { type: number; in: Partial<Record<ExtensionMessage, AnyCodec>> }>
 
 type Table = typeof EXTENSIONS
 export type ExtensionName = keyof Table
 /** What the extensions of one kind of message say, by name. */
-export type ExtensionValues<M extends ExtensionCarrier> = {
+export type ExtensionValues<M extends ExtensionMessage> = {
   [N in ExtensionName as M extends keyof Table[N]['in'] ? N : never]?: M extends keyof Table[N]['in']
     ? TypeOf<Table[N]['in'][M]>
     : never
@@ -108,7 +108,7 @@ export type ExtensionValues<M extends ExtensionCarrier> = {
 interface Row {
   readonly name: ExtensionName
   readonly type: number
-  readonly in: Partial<Record<ExtensionCarrier, Codec<unknown>>>
+  readonly in: Partial<Record<ExtensionMessage, Codec<unknown>>>
 }
 const ROWS = (Object.entries(EXTENSIONS) as [ExtensionName, Omit<Row, 'name'>][]).map(
   ([name, row]): Row => ({ name, ...row }),
@@ -121,7 +121,7 @@ const BY_TYPE = new Map(ROWS.map(row => [row.type, row]))
  * @throws TlsError illegal_parameter for a repeated or misplaced one, unsupported_extension for a response to
  * nothing, decode_error for a malformed one
  */
-export function readExtensions<M extends ExtensionCarrier>(
+export function readExtensions<M extends ExtensionMessage>(
   carrier: M,
   extensions: readonly Extension[],
   offered?: ReadonlySet<number>,
@@ -166,7 +166,7 @@ function open(name: string, codec: Codec<unknown>, data: Uint8Array): unknown {
 }
 
 /** Lists extensions for a message of ours, in the order of the table. */
-export function writeExtensions<M extends ExtensionCarrier>(
+export function writeExtensions<M extends ExtensionMessage>(
   carrier: M,
   values: ExtensionValues<M>,
 ): Extension[] {

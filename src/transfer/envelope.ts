@@ -1,7 +1,7 @@
 import { type H1State, h1State } from '../http/h1/index.ts'
 import { h2State } from '../http/h2/state.ts'
 import { webSocketState } from '../http/websocket/index.ts'
-import { SessionState, SessionStateWithoutChain } from '../tls13/index.ts'
+import { SessionState, SessionStateWithoutChain } from '../tls13/state.ts'
 import {
   type Codec,
   DecodeError,

@@ -1,4 +1,4 @@
-import type { SessionState } from '../tls13/index.ts'
+import type { SessionState } from '../tls13/state.ts'
 import { picotls } from './foreign/picotls.ts'
 
 /**

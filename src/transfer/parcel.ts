@@ -1,4 +1,4 @@
-import { freshServerState } from '../tls13/index.ts'
+import { freshServerState } from '../tls13/state.ts'
 import { EMPTY, wipe } from '../wire/index.ts'
 import { decodeEnvelope, Envelope, encodeEnvelope, freshEnvelope } from './envelope.ts'
 import type { Sealer } from './seal.ts'

@@ -1,7 +1,7 @@
 import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
 import { takePortion } from '../wire/index.ts'
-import type { Carrier, CarrierHandlers } from './carrier.ts'
 import { Guard } from './guard.ts'
+import type { Transport, TransportHandlers } from './transport.ts'
 import { Turn } from './turn.ts'
 
 /**
@@ -10,8 +10,8 @@ import { Turn } from './turn.ts'
  */
 const PORTION = 65_536
 
-/** What {@link secure} gives: a carrier of plaintext, which says of itself what `serve` wants to know. */
-export interface SecureCarrier extends Carrier {
+/** What {@link secure} gives: a transport of plaintext, which says of itself what `serve` wants to know. */
+export interface SecureTransport extends Transport {
   readonly encrypted: true
   readonly session: Session
   readonly alpnProtocol: string | undefined
@@ -20,28 +20,32 @@ export interface SecureCarrier extends Carrier {
 }
 
 /**
- * A TLS server over a carrier, as a carrier: our session with nothing of Node's streams above or below, which
+ * A TLS server over a transport, as a transport: our session with nothing of Node's streams above or below, which
  * is what containers do and what costs least. Questions that a session cannot answer at once (remote signers
  * and the like) are not for it; `TlsDuplex` knows them.
  * @param patience milliseconds until the handshake must be over
- * @returns when the handshake is over @throws (as rejection) the error that ended it; the carrier is closed
+ * @returns when the handshake is over @throws (as rejection) the error that ended it; the transport is closed
  * then
  */
-export function secure(carrier: Carrier, config: ServerConfig, patience = 10_000): Promise<SecureCarrier> {
-  return new Promise((resolve, reject) => new ServerCarrier(carrier, config, patience, resolve, reject))
+export function secure(
+  transport: Transport,
+  config: ServerConfig,
+  patience = 10_000,
+): Promise<SecureTransport> {
+  return new Promise((resolve, reject) => new ServerTransport(transport, config, patience, resolve, reject))
 }
 
-class ServerCarrier implements SecureCarrier {
+class ServerTransport implements SecureTransport {
   readonly encrypted = true
   readonly session: Session
   onDrain: (() => void) | undefined
   earlyBytes = 0
   readonly #guard = new Guard(error => this.#fault(error))
-  readonly #below: Carrier
-  readonly #secured: (carrier: SecureCarrier) => void
+  readonly #below: Transport
+  readonly #secured: (transport: SecureTransport) => void
   readonly #failed: (error: Error) => void
   readonly #handshakeTimer: NodeJS.Timeout
-  #handlers: CarrierHandlers | undefined
+  #handlers: TransportHandlers | undefined
   /** What came as early data, until somebody reads. */
   #early: Uint8Array[] = []
   #paused = false
@@ -58,10 +62,10 @@ class ServerCarrier implements SecureCarrier {
   #waiting: Uint8Array[] = []
 
   constructor(
-    below: Carrier,
+    below: Transport,
     config: ServerConfig,
     patience: number,
-    secured: (carrier: SecureCarrier) => void,
+    secured: (transport: SecureTransport) => void,
     failed: (error: Error) => void,
   ) {
     this.#below = below
@@ -99,7 +103,7 @@ class ServerCarrier implements SecureCarrier {
     return this.#below.queued || this.#waiting.length > 0
   }
 
-  read(handlers: CarrierHandlers): void {
+  read(handlers: TransportHandlers): void {
     this.#handlers = handlers
     // No handler is called from within a call of its owner.
     queueMicrotask(this.#guard.entrance(() => this.#step()))

@@ -4,9 +4,9 @@ import { type Account, type Holder, type MemoryBudget, memoryProblem } from '../
 import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
 import { EMPTY } from '../wire/index.ts'
-import { type Carrier, overDuplex } from './carrier.ts'
 import { everyTick } from './clock.ts'
 import { Guard } from './guard.ts'
+import { overDuplex, type Transport } from './transport.ts'
 import { Turn } from './turn.ts'
 
 /**
@@ -55,16 +55,20 @@ export interface Served {
 
 /**
  * Serves HTTP on a stream: ours (`TlsDuplex`), Node's (`tls.TLSSocket`, `net.Socket`) or any other, or a
- * carrier. The stream is owned from here on. A TLS stream has done its handshake, because before it nobody
+ * transport. The stream is owned from here on. A TLS stream has done its handshake, because before it nobody
  * knows what ALPN chose.
  * @throws TypeError if ALPN chose something that is not HTTP
  */
-export function serve(stream: Duplex | Carrier, handlers: HttpHandlers, options: ServeOptions = {}): Served {
+export function serve(
+  stream: Duplex | Transport,
+  handlers: HttpHandlers,
+  options: ServeOptions = {},
+): Served {
   const { alpnProtocol, encrypted } = stream as Partial<TlsLike>
   const secure = options.encrypted ?? encrypted === true
-  const carrier = stream instanceof Duplex ? overDuplex(stream) : stream
+  const transport = stream instanceof Duplex ? overDuplex(stream) : stream
   const early = (): number => (stream as Partial<TlsLike>).earlyBytes ?? 0
-  return new Driver(carrier, handlers, options.alpn ?? alpnProtocol, secure, early, options)
+  return new Driver(transport, handlers, options.alpn ?? alpnProtocol, secure, early, options)
 }
 
 /**
@@ -87,7 +91,7 @@ class Driver implements Served, Holder {
     this.#flush()
   })
   readonly #onFault: ((error: unknown) => void) | undefined
-  readonly #carrier: Carrier
+  readonly #transport: Transport
   readonly #serving: HttpServing
   readonly #now: () => number
   readonly #stall: number
@@ -112,7 +116,7 @@ class Driver implements Served, Holder {
   #moved = 0
 
   constructor(
-    carrier: Carrier,
+    transport: Transport,
     handlers: HttpHandlers,
     alpn: string | undefined | null | false,
     secure: boolean,
@@ -132,7 +136,7 @@ class Driver implements Served, Holder {
       goesOn: () => this.#turn.goesOn(),
     }
     this.#serving = serving(alpn, !secure, context, limits)
-    this.#carrier = carrier
+    this.#transport = transport
     this.#now = now
     this.#stall = stall
     this.#linger = linger
@@ -142,11 +146,11 @@ class Driver implements Served, Holder {
       this.#close = resolve
     })
     this.#stopTicking = everyTick(guard.entrance(() => this.#tick()))
-    carrier.onDrain = guard.entrance(() => {
+    transport.onDrain = guard.entrance(() => {
       this.#stalled = undefined
       this.#flush()
     })
-    carrier.read({
+    transport.read({
       bytes: guard.entrance((view: Uint8Array) => this.#receive(view)),
       end: guard.entrance(() => this.#ended()),
       error: guard.entrance((error: Error) => this.#gone(error)),
@@ -171,13 +175,13 @@ class Driver implements Served, Holder {
   }
 
   get progress(): number {
-    return this.#moved - this.#carrier.unsent
+    return this.#moved - this.#transport.unsent
   }
 
   weigh(): number {
     if (this.#over) return 0
     try {
-      return this.#serving.held + this.#carrier.unsent
+      return this.#serving.held + this.#transport.unsent
     } catch (error) {
       this.#guard.fail(error)
       return 0
@@ -209,7 +213,7 @@ class Driver implements Served, Holder {
 
   #ended(): void {
     if (this.#ending) {
-      if (!this.#carrier.queued) this.#gone(new Error('the stream has ended'))
+      if (!this.#transport.queued) this.#gone(new Error('the stream has ended'))
       return
     }
     this.#inputEnded = true
@@ -239,20 +243,20 @@ class Driver implements Served, Holder {
   }
 
   #send(): void {
-    const carrier = this.#carrier
-    while (!carrier.queued && !this.#over) {
+    const transport = this.#transport
+    while (!transport.queued && !this.#over) {
       const out = this.#serving.takeOutput()
       if (out.length === 0) break
       for (const { length } of out) this.#moved += length
-      carrier.write(joined(out))
+      transport.write(joined(out))
     }
-    if (carrier.queued) this.#stalled ??= this.#now()
+    if (transport.queued) this.#stalled ??= this.#now()
     else if (this.#serving.shouldClose) this.#end()
     const wantsInput = this.#serving.wantsInput && !this.#turn.over
     if (this.#paused !== wantsInput || this.#ending) return
     this.#paused = !this.#paused
-    if (this.#paused) carrier.pause()
-    else carrier.resume()
+    if (this.#paused) transport.pause()
+    else transport.resume()
   }
 
   /**
@@ -265,8 +269,8 @@ class Driver implements Served, Holder {
       this.#gone(new Error('a response broke off'))
       return
     }
-    this.#carrier.end()
-    if (this.#paused) this.#carrier.resume()
+    this.#transport.end()
+    if (this.#paused) this.#transport.resume()
     const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
     this.#lastMoment = setTimeout(late, this.#linger)
   }
@@ -281,9 +285,9 @@ class Driver implements Served, Holder {
     clearTimeout(this.#lastMoment)
     try {
       this.#serving.broken(reason)
-      if (abort) this.#carrier.abort?.()
+      if (abort) this.#transport.abort?.()
     } finally {
-      this.#carrier.destroy()
+      this.#transport.destroy()
       this.#close()
     }
   }

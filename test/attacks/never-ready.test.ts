@@ -18,7 +18,7 @@ export default () => new Response('never')
 /** Ends as soon as it has said that it is ready. */
 const BRIEF = `
 import { pathToFileURL } from 'node:url'
-const { Courier } = await import(new URL('../transfer/courier.js', pathToFileURL(process.argv[1])).href)
+const { Courier } = await import(new URL('../../transfer/courier.js', pathToFileURL(process.argv[1])).href)
 const { tell } = Courier.prototype
 Courier.prototype.tell = function (to, message, ...more) {
   if (message.kind === 'ready') setTimeout(() => process.exit(1), 100)

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 /** The container's own modules: it was started with the worker's path. */
 const worker = pathToFileURL(process.argv[1])
-const own = path => import(new URL(`../${path}`, worker).href)
+const own = path => import(new URL(`../../${path}`, worker).href)
 const { Header, VERSION } = await own('transfer/channels/frame.js')
 const { encodeControl } = await own('transfer/control.js')
 const { Courier } = await own('transfer/courier.js')

@@ -2,17 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type Context,
-  FunctionError,
-  fromResponseView,
-  fromWebResponse,
-  isFunctionName,
-  loadFunction,
-  RequestError,
-  toWebRequest,
-} from '../../src/functions/contract.ts'
+import type { Context } from '../../src/functions/contract.ts'
+import { FunctionError, loadFunction } from '../../src/functions/load.ts'
+import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../src/functions/web.ts'
 import type { Field, RequestHead } from '../../src/http/message.ts'
+import { isFunctionName } from '../../src/platform/function-name.ts'
 
 const ORIGIN = { scheme: 'https', authority: 'fallback.local:8443' } as const
 const text = (bytes: unknown) => new TextDecoder().decode(bytes as Uint8Array)

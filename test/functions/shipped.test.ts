@@ -1,7 +1,8 @@
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import type { Context } from '../../src/functions/contract.ts'
-import { fromWebResponse, loadFunction } from '../../src/functions/contract.ts'
+import { loadFunction } from '../../src/functions/load.ts'
+import { fromWebResponse } from '../../src/functions/web.ts'
 import type { Field } from '../../src/http/message.ts'
 
 const context = {

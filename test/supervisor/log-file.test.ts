@@ -118,7 +118,7 @@ describe('a log file', () => {
 
   it('keeps what was logged in the last moment of a process', () => {
     open()
-    const module = new URL('../../dist/src/gateway/log-file.js', import.meta.url).href
+    const module = new URL('../../dist/src/supervisor/log-file.js', import.meta.url).href
     const program = `
       const { LogFile } = await import(${JSON.stringify(module)})
       const log = new LogFile({ path: ${JSON.stringify(path)}, maxBytes: 1e6, files: 1, onTrouble() {} })

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { bindPort, portError } from '../../src/supervisor/ports.ts'
+import { portError } from '../../src/platform/port-error.ts'
+import { bindPort } from '../../src/supervisor/ports.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 
 const native = probe()

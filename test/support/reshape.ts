@@ -1,5 +1,5 @@
 import type { AlertName } from '../../src/tls13/alert.ts'
-import { EXTENSIONS, type ExtensionCarrier, type ExtensionName } from '../../src/tls13/extensions.ts'
+import { EXTENSIONS, type ExtensionMessage, type ExtensionName } from '../../src/tls13/extensions.ts'
 import type { Extension, HandshakeMessage, MessageOf, MessageType } from '../../src/tls13/messages.ts'
 import { type AnyCodec, encode } from '../../src/wire/index.ts'
 
@@ -43,11 +43,11 @@ export function withBytes(
 /** A list of extensions in which one has another value, in the form that it has in such a message. */
 export function withValue(
   message: Carrying,
-  carrier: ExtensionCarrier,
+  carrier: ExtensionMessage,
   name: ExtensionName,
   value: unknown,
 ): { extensions: Extension[] } {
-  const codec = (EXTENSIONS[name].in as Partial<Record<ExtensionCarrier, AnyCodec>>)[carrier]
+  const codec = (EXTENSIONS[name].in as Partial<Record<ExtensionMessage, AnyCodec>>)[carrier]
   if (codec === undefined) throw new Error(`${name} has no form in ${carrier}`)
   return withBytes(message, name, encode(codec, value))
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import {
   EXTENSIONS,
-  type ExtensionCarrier,
+  type ExtensionMessage,
   extensionTypes,
   hostName,
   readExtensions,
@@ -41,10 +41,10 @@ const TABLE: Readonly<Record<string, readonly [number, string]>> = {
   signature_algorithms_cert: [50, 'CH, CR'],
   key_share: [51, 'CH, SH, HRR'],
 }
-const CARRIERS: readonly ExtensionCarrier[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
+const CARRIERS: readonly ExtensionMessage[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
 
 /** A well-formed value of each extension that has a form of its own, by where it stands. */
-const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionCarrier, string>>>> = {
+const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, string>>>> = {
   server_name: { CH: '0006000003612e62', EE: '' },
   status_request: { CT: '01000001aa' },
   supported_groups: { CH: '0002001d', EE: '0002001d' },
@@ -90,7 +90,7 @@ describe('each extension in each message', () => {
 })
 
 const readable = Object.entries(WELL_FORMED).flatMap(([name, forms]) =>
-  Object.entries(forms).map(([carrier, wire]) => ({ name, carrier: carrier as ExtensionCarrier, wire })),
+  Object.entries(forms).map(([carrier, wire]) => ({ name, carrier: carrier as ExtensionMessage, wire })),
 )
 
 test.each(readable)(

@@ -4,7 +4,7 @@ import { type Certificate, certificateVerifyContent } from '../../src/tls13/auth
 import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
-import { type ExtensionCarrier, readExtensions } from '../../src/tls13/extensions.ts'
+import { type ExtensionMessage, readExtensions } from '../../src/tls13/extensions.ts'
 import type { ExposedSecret } from '../../src/tls13/key-schedule.ts'
 import { decodeHandshake, type HandshakeMessage, type MessageOf } from '../../src/tls13/messages.ts'
 import { createReplayStore } from '../../src/tls13/replay.ts'
@@ -285,7 +285,7 @@ function expectSame<T extends HandshakeMessage>(ours: T, theirs: T, keys: readon
 type Carrying = Extract<HandshakeMessage, { extensions: unknown }>
 
 function expectSameExtensions(
-  carrier: ExtensionCarrier,
+  carrier: ExtensionMessage,
   ours: Carrying,
   theirs: Carrying,
   names: readonly string[],

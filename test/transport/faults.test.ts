@@ -9,10 +9,10 @@ import { H2Serving } from '../../src/http/h2/serving.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
-import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
-import { overDuplex } from '../../src/transport/carrier.ts'
 import { secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
+import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
+import { overDuplex } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { Faults, InjectedFault } from '../support/faults.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
@@ -58,14 +58,14 @@ async function everywhere(suffer: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** A carrier in memory. */
-class FakeCarrier implements Carrier {
+/** A transport in memory. */
+class FakeCarrier implements Transport {
   queued = false
   readonly unsent = 0
   onDrain: (() => void) | undefined
   readonly sent: Uint8Array[] = []
-  handlers: CarrierHandlers | undefined
-  read(handlers: CarrierHandlers): void {
+  handlers: TransportHandlers | undefined
+  read(handlers: TransportHandlers): void {
     this.handlers = handlers
   }
   pause(): void {}
@@ -128,10 +128,10 @@ describe('whatever throws over a served connection', () => {
       faults.watch(Watched)
     await everywhere(async () => {
       const { at } = faults
-      const carrier = new FakeCarrier()
+      const transport = new FakeCarrier()
       // What throws before belongs to whoever calls serve.
       faults.arm(0)
-      const served = serve(faults.around(carrier, 'Carrier'), app, { encrypted: false })
+      const served = serve(faults.around(transport, 'Transport'), app, { encrypted: false })
       faults.arm(at)
       let closed = 0
       void served.closed.then(() => closed++)
@@ -143,11 +143,11 @@ describe('whatever throws over a served connection', () => {
         }
         await turn()
       }
-      for (const piece of pieces()) await step(() => carrier.handlers?.bytes(piece))
-      await step(() => carrier.onDrain?.())
+      for (const piece of pieces()) await step(() => transport.handlers?.bytes(piece))
+      await step(() => transport.onDrain?.())
       await step(() => void vi.advanceTimersByTime(70_000))
       await step(() => served.drain())
-      await step(() => carrier.handlers?.end())
+      await step(() => transport.handlers?.end())
       const { calls } = faults
       faults.arm(0)
       served.destroy()
@@ -204,10 +204,10 @@ const KINDS: Readonly<Record<string, (stream: Duplex) => void>> = {
     const secured = secure(overDuplex(stream), serverConfig())
     faults.arm(at)
     secured.then(
-      carrier =>
-        carrier.read({
-          bytes: view => void carrier.write([view.slice()]),
-          end: () => carrier.end(),
+      transport =>
+        transport.read({
+          bytes: view => void transport.write([view.slice()]),
+          end: () => transport.end(),
           error() {},
         }),
       () => {},

@@ -2,23 +2,23 @@ import { describe, expect, test } from 'vitest'
 import { ErrorCode, H2Client, type H2Event } from '../../src/http/h2/index.ts'
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
-import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
 import { type ServeOptions, serve } from '../../src/transport/serve.ts'
+import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 
 /** A client in memory, which takes what it is sent unless told not to. */
-class Peer implements Carrier {
+class Peer implements Transport {
   unsent = 0
   blocked = false
   closed = false
   onDrain: (() => void) | undefined
-  #handlers: CarrierHandlers | undefined
+  #handlers: TransportHandlers | undefined
   #sent: Uint8Array[] = []
 
   get queued(): boolean {
     return this.unsent > 0
   }
-  read(handlers: CarrierHandlers): void {
+  read(handlers: TransportHandlers): void {
     this.#handlers = handlers
   }
   pause(): void {}

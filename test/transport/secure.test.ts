@@ -2,19 +2,19 @@ import { describe, expect, it } from 'vitest'
 import { H1Client } from '../../src/http/h1/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { Session } from '../../src/tls13/session.ts'
-import type { Carrier, CarrierHandlers } from '../../src/transport/carrier.ts'
-import { type SecureCarrier, secure } from '../../src/transport/secure.ts'
+import { type SecureTransport, secure } from '../../src/transport/secure.ts'
 import { serve } from '../../src/transport/serve.ts'
+import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { text } from '../support/h1-messages.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
 
-/** A carrier without a socket. */
-class FakeCarrier implements Carrier {
+/** A transport without a socket. */
+class FakeCarrier implements Transport {
   queued = false
   readonly unsent = 0
   onDrain: (() => void) | undefined
-  handlers: CarrierHandlers | undefined
+  handlers: TransportHandlers | undefined
   sent: Uint8Array[] = []
   /** The client takes nothing. */
   blocked = false
@@ -22,7 +22,7 @@ class FakeCarrier implements Carrier {
   destroyed = false
   paused = false
 
-  read(handlers: CarrierHandlers): void {
+  read(handlers: TransportHandlers): void {
     this.handlers = handlers
   }
   pause(): void {
@@ -48,12 +48,12 @@ class FakeCarrier implements Carrier {
   }
 }
 
-/** Our session at both ends of a carrier. */
+/** Our session at both ends of a transport. */
 async function scene() {
   const below = new FakeCarrier()
   const client = Session.client(clientConfig())
-  const carrier = secure(below, serverConfig())
-  carrier.catch(() => {})
+  const transport = secure(below, serverConfig())
+  transport.catch(() => {})
   const give = (): void => {
     const bytes = concat(...client.takeOutput())
     if (bytes.length > 0) below.handlers?.bytes(bytes)
@@ -67,7 +67,7 @@ async function scene() {
   give()
   take()
   give()
-  return { below, client, carrier, give, take }
+  return { below, client, transport, give, take }
 }
 
 const app: HttpHandlers = {
@@ -77,10 +77,10 @@ const request = (path: string) =>
   new H1Client().request({ method: 'GET', target: path, headers: [['Host', 'a']] })
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
-describe('TLS over a carrier', () => {
-  it('is a carrier of plaintext', async () => {
-    const { client, carrier, give, take } = await scene()
-    const one: SecureCarrier = await carrier
+describe('TLS over a transport', () => {
+  it('is a transport of plaintext', async () => {
+    const { client, transport, give, take } = await scene()
+    const one: SecureTransport = await transport
     expect([one.encrypted, one.session.connected, one.earlyBytes]).toEqual([true, true, 0])
     serve(one, app)
     client.send(request('/hello'))
@@ -95,9 +95,9 @@ describe('TLS over a carrier', () => {
   })
 
   it('answers what came before close_notify, and then ends in order', async () => {
-    const { below, client, carrier, give, take } = await scene()
+    const { below, client, transport, give, take } = await scene()
     let answer = (): void => {}
-    const { closed } = serve(await carrier, {
+    const { closed } = serve(await transport, {
       request(_, response) {
         answer = () => response.reply({ status: 200, body: 'late' })
       },
@@ -116,8 +116,8 @@ describe('TLS over a carrier', () => {
   })
 
   it('a client that goes without a word is gone', async () => {
-    const { below, carrier } = await scene()
-    const { closed } = serve(await carrier, app)
+    const { below, transport } = await scene()
+    const { closed } = serve(await transport, app)
     await turn()
     below.handlers?.end()
     await closed
@@ -125,8 +125,8 @@ describe('TLS over a carrier', () => {
   })
 
   it('seals as fast as the client takes it', async () => {
-    const { below, client, carrier, take } = await scene()
-    const one = await carrier
+    const { below, client, transport, take } = await scene()
+    const one = await transport
     let drained = 0
     one.onDrain = () => drained++
     below.blocked = true
@@ -143,8 +143,8 @@ describe('TLS over a carrier', () => {
   })
 
   it('reads no further while it is paused', async () => {
-    const { below, client, carrier, give } = await scene()
-    const one = await carrier
+    const { below, client, transport, give } = await scene()
+    const one = await transport
     const got: string[] = []
     one.read({
       bytes(view) {

@@ -1,5 +1,5 @@
-import type { Log } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
+import type { Log } from '../../platform/log.ts'
 import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import type { Protocol } from '../protocol/protocol.ts'

@@ -1,4 +1,4 @@
-import type { Log } from '../../functions/contract.ts'
+import type { Log } from '../../platform/log.ts'
 
 /** Milliseconds between two lines of log: a timer that throws each time must not fill the disk. */
 const PAUSE = 1000

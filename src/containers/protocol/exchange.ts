@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type ConnectionInfo,
-  type Context,
-  type Environment,
-  type FunctionModule,
-  type FunctionResponse,
-  fromResponseView,
-  fromWebResponse,
-  type Log,
-  RequestError,
-  toWebRequest,
+import type {
+  ConnectionInfo,
+  Context,
+  Environment,
+  FunctionModule,
+  FunctionResponse,
 } from '../../functions/contract.ts'
+import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../functions/web.ts'
 import {
   type Field,
   header,
@@ -19,6 +15,7 @@ import {
   type ResponseView,
 } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import type { Log } from '../../platform/log.ts'
 import { isOne } from '../../platform/thrown.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'

@@ -1,7 +1,7 @@
-import type { Log } from '../../functions/contract.ts'
 import type { H1Server } from '../../http/h1/index.ts'
 import type { Field, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
+import type { Log } from '../../platform/log.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Outlet } from '../connection/outlet.ts'
 import type { ResponseSink } from './exchange.ts'

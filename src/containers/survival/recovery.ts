@@ -1,16 +1,10 @@
 import type { Problem } from '../../http/problem.ts'
+import type { Retries } from '../../platform/retries.ts'
 import { type CheckpointContext, type CheckpointSealer, decodeCheckpoint } from '../../transfer/checkpoint.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
 import { LEG_EXTENSION, type TakeOver } from '../../transfer/leg.ts'
 import { concat, DecodeError } from '../../wire/index.ts'
 import { Leg } from './leg.ts'
-
-/**
- * Which requests may be begun a second time: those whose methods are idempotent (RFC 9110, Section 9.2.2),
- * all, or none.
- */
-export const RETRIES = ['idempotent', 'any', 'none'] as const
-export type Retries = (typeof RETRIES)[number]
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 

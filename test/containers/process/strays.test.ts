@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
-const BUILT = fileURLToPath(new URL('../../dist/src/containers/strays.js', import.meta.url))
+const BUILT = fileURLToPath(new URL('../../../../dist/src/containers/process/strays.js', import.meta.url))
 
 /** A process in which a function throws all over the place, and that says what was noted. */
 const PROGRAM = `

@@ -1,5 +1,5 @@
 import express from 'express'
-import { fromNode } from '../../../dist/src/containers/adapters/node-http.js'
+import { fromNode } from '../../../dist/src/functions/adapters/node-http.js'
 
 /** An Express application as a function. */
 const app = express()

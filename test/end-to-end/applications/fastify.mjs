@@ -1,5 +1,5 @@
 import fastify from 'fastify'
-import { fromNode } from '../../../dist/src/containers/adapters/node-http.js'
+import { fromNode } from '../../../dist/src/functions/adapters/node-http.js'
 
 /** A Fastify application as a function. */
 const app = fastify()

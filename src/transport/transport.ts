@@ -2,16 +2,16 @@ import type { Duplex } from 'node:stream'
 
 /**
  * What carries the bytes of a connection, no matter over what: as much of a stream as serving it takes. The
- * streams of `transfer` are carriers as they are; {@link overDuplex} makes one of any `Duplex`.
+ * streams of `transfer` are transports as they are; {@link overDuplex} makes one of any `Duplex`.
  */
-export interface Carrier {
+export interface Transport {
   /** Whether something that was written still waits for the peer. */
   readonly queued: boolean
   /** Bytes that wait, as far as that is known. */
   readonly unsent: number
   /** Called when that has left. */
   onDrain: (() => void) | undefined
-  read(handlers: CarrierHandlers): void
+  read(handlers: TransportHandlers): void
   /** No `bytes` and no `end` until {@link resume}. */
   pause(): void
   resume(): void
@@ -28,7 +28,7 @@ export interface Carrier {
   abort?(): void
 }
 
-export interface CarrierHandlers {
+export interface TransportHandlers {
   /** Bytes from the peer, valid until the handler returns. */
   bytes(view: Uint8Array): void
   /** The peer sends no more. */
@@ -38,11 +38,11 @@ export interface CarrierHandlers {
 }
 
 /**
- * A carrier over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the
+ * A transport over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the
  * stream. A socket should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
  */
-export function overDuplex(stream: Duplex): Carrier {
-  return new DuplexCarrier(stream)
+export function overDuplex(stream: Duplex): Transport {
+  return new DuplexTransport(stream)
 }
 
 /** What TLS streams of ours know besides. */
@@ -50,10 +50,10 @@ interface TlsStream {
   abort(): void
 }
 
-class DuplexCarrier implements Carrier {
+class DuplexTransport implements Transport {
   onDrain: (() => void) | undefined
   readonly #stream: Duplex
-  #handlers: CarrierHandlers | undefined
+  #handlers: TransportHandlers | undefined
   #ended = false
 
   constructor(stream: Duplex) {
@@ -72,7 +72,7 @@ class DuplexCarrier implements Carrier {
     return this.#stream.writableLength
   }
 
-  read(handlers: CarrierHandlers): void {
+  read(handlers: TransportHandlers): void {
     this.#handlers = handlers
     const stream = this.#stream
     if (stream.destroyed) {

@@ -1,0 +1,232 @@
+import type { Field, RequestHead, ResponseView } from '../http/message.ts'
+import { header } from '../http/message.ts'
+import { concat, plain, sharedUtf8 } from '../wire/index.ts'
+import type { FunctionResponse } from './contract.ts'
+
+/** A request that a Request object cannot say. Answer it with `status`. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  readonly status: 400 | 501
+
+  constructor(status: 400 | 501, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** What a Request object has to know that the request head does not say. */
+export interface RequestOrigin {
+  readonly scheme: 'http' | 'https'
+  /** Stands in for a missing Host field (HTTP/1.0): a host, perhaps with a port. */
+  readonly authority: string
+  /** Becomes `request.signal`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The Request object of a request. A body that comes with GET or HEAD is left out, because the object cannot
+ * have one.
+ * @throws RequestError 400: the target or the host cannot stand in a URL; 501: the method is one that fetch
+ * forbids
+ */
+export function toWebRequest(
+  head: RequestHead,
+  body: Uint8Array | ReadableStream<Uint8Array> | undefined,
+  origin: RequestOrigin,
+): Request {
+  const url = urlOf(head, origin)
+  const init: RequestInit & { duplex: 'half' } = {
+    method: head.method,
+    headers: head.headers as [string, string][],
+    duplex: 'half',
+  }
+  if (body !== undefined && head.method !== 'GET' && head.method !== 'HEAD') init.body = body
+  let request: Request
+  try {
+    request = new Request(url, init)
+  } catch (error) {
+    if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
+      throw new RequestError(501, `${head.method} is not served here`)
+    throw new RequestError(400, `the request cannot be understood: ${messageOf(error)}`)
+  }
+  const { signal } = origin
+  // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the
+  // request.
+  if (signal !== undefined)
+    Object.defineProperty(request, 'signal', { get: () => signal, configurable: true })
+  return request
+}
+
+function urlOf(head: RequestHead, origin: RequestOrigin): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(head.target)) return head.target
+  const authority = header(head.headers, 'host') || origin.authority
+  const query = head.query === '' ? '' : `?${head.query}`
+  // The asterisk-form asks about the server as a whole (RFC 9112, Section 3.2.4), which a URL says with an
+  // empty path.
+  return `${origin.scheme}://${authority}${head.path.startsWith('/') ? head.path : '/'}${query}`
+}
+
+/**
+ * Fields that are about one connection (RFC 9110, Section 7.6.1) or about framing, which is the sender's
+ * business.
+ */
+const DROPPED = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Takes a Response object apart. A body that is there at once is given whole, so that its length is known;
+ * otherwise it stays a stream, and nothing waits for it.
+ * @param method of the request
+ * @throws TypeError it is not a Response, its body is used already, or its body holds something other than
+ * bytes
+ */
+export async function fromWebResponse(response: Response, method: string): Promise<FunctionResponse> {
+  if (!isResponse(response)) throw new TypeError('the function did not give a Response')
+  const { status } = response
+  const headers: Field[] = []
+  // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265, Section 3).
+  for (const field of response.headers) headers.push(field)
+  const kept = withoutFraming(headers)
+  if (response.body === null) {
+    return { status, headers: kept, body: undefined, length: lengthOfNothing(status, method, headers) }
+  }
+  if (response.bodyUsed || response.body.locked)
+    throw new TypeError('the body of the Response is used already')
+  const body = await atOnce(response.body)
+  const length = body instanceof Uint8Array ? body.length : declaredLength(headers)
+  return { status, headers: kept, body, length }
+}
+
+/** The same for what a raw handler gave. @throws TypeError it is no such thing */
+export function fromResponseView(response: ResponseView, method: string): FunctionResponse {
+  const { status, headers = [], body } = response
+  if (!isStatus(status)) throw new TypeError(`the function gave the status ${String(status)}`)
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new TypeError('the function gave a body that is neither bytes nor text')
+  }
+  const bytes = typeof body === 'string' ? sharedUtf8(body) : body && plain(body)
+  return {
+    status,
+    headers: withoutFraming(headers),
+    body: bytes,
+    length: bytes?.length ?? lengthOfNothing(status, method, headers),
+  }
+}
+
+function isResponse(value: unknown): value is Response {
+  if (value instanceof Response) return isStatus(value.status)
+  // Another copy of undici has another class.
+  const other = value as Partial<Response> | null
+  return (
+    typeof other === 'object' &&
+    other !== null &&
+    isStatus(other.status) &&
+    typeof other.headers?.get === 'function'
+  )
+}
+
+function isStatus(status: unknown): boolean {
+  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+}
+
+function withoutFraming(headers: readonly Field[]): readonly Field[] {
+  const connection = header(headers, 'connection')
+  const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !DROPPED.has(lower) && !named.includes(lower)
+  })
+}
+
+function declaredLength(headers: readonly Field[]): number | undefined {
+  const value = header(headers, 'content-length')
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined
+  return Number(value)
+}
+
+/** An absent body is empty, unless the method or the status leaves it out (RFC 9110, Section 8.6). */
+function lengthOfNothing(status: number, method: string, headers: readonly Field[]): number | undefined {
+  return method === 'HEAD' || status === 304 ? declaredLength(headers) : 0
+}
+
+const LATER = Symbol('later')
+type Chunk = { readonly done: boolean; readonly value?: unknown }
+
+/** All of a stream if it is there without waiting, otherwise a stream of the same bytes. */
+async function atOnce(stream: ReadableStream<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+  const reader = stream.getReader()
+  const chunks: Uint8Array[] = []
+  let immediate: NodeJS.Immediate | undefined
+  const later = new Promise<typeof LATER>(settle => {
+    immediate = setImmediate(() => settle(LATER))
+  })
+  try {
+    for (let bytes = 0; ; ) {
+      const pending = reader.read()
+      const chunk: Chunk | typeof LATER = await Promise.race([pending, later])
+      if (chunk === LATER) return rejoin(chunks, pending, reader)
+      if (chunk.done) return join(chunks)
+      // What is large and in one piece is there already; of everything else no more is asked for than a
+      // client takes at once.
+      if (chunks.length > 0 && bytes > AT_ONCE) return rejoin(chunks, pending, reader)
+      chunks.push(bytesOf(chunk))
+      bytes += chunks.at(-1)!.length
+      // A source that never ends must not hold the response back.
+      if (chunks.length === MAX_CHUNKS) return rejoin(chunks, reader.read(), reader)
+    }
+  } catch (error) {
+    reader.cancel(error).catch(() => {})
+    throw error
+  } finally {
+    clearImmediate(immediate)
+  }
+}
+
+const MAX_CHUNKS = 16
+/** Bytes of a stream that are taken before its response begins. */
+const AT_ONCE = 65_536
+
+function bytesOf({ value }: Chunk): Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError('the body of the Response holds something other than bytes')
+  }
+  return plain(value)
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? chunks[0]! : concat(...chunks)
+}
+
+function rejoin(
+  chunks: readonly Uint8Array[],
+  pending: Promise<Chunk>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  let next: Promise<Chunk> | undefined = pending
+  // Whoever pulls gets to see it; until then it must not count as unhandled.
+  pending.catch(() => {})
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk)
+    },
+    async pull(controller) {
+      const chunk = await (next ?? reader.read())
+      next = undefined
+      if (chunk.done) controller.close()
+      else controller.enqueue(bytesOf(chunk))
+    },
+    cancel: reason => reader.cancel(reason),
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
