@@ -2,7 +2,7 @@ import { openSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../src/containers/connection/connection.ts'
 import type { Frozen } from '../../src/containers/connection/connection-host.ts'
-import { Errand } from '../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../src/containers/move/move-order.ts'
 import { KeyRing } from '../../src/containers/process/key-ring.ts'
 import { recover } from '../../src/containers/survival/recovery.ts'
 import { goesOn } from '../../src/containers/survival/slot.ts'
@@ -244,7 +244,7 @@ class World {
     if (this.over || owner === undefined) return
     const others = [...this.#hosts.keys()].filter(id => id !== owner[0])
     this.fate = fate
-    owner[1].connection.moveTo(new Errand(others[below(random, others.length)]!, () => {}))
+    owner[1].connection.moveTo(new MoveOrder(others[below(random, others.length)]!, () => {}))
     meanwhile()
     this.#late?.()
     this.#late = undefined

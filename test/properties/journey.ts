@@ -1,5 +1,5 @@
 import { Connection } from '../../src/containers/connection/connection.ts'
-import { Errand } from '../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../src/containers/move/move-order.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 
 import { CLIENT_PREFACE, DEFAULT_H2_LIMITS, H2Client, h2State } from '../../src/http/h2/index.ts'
@@ -364,7 +364,7 @@ export class Journey {
   /** Somebody wants the connection to leave its container. */
   #order(): void {
     if (this.#host.offers.length > 0) return
-    this.#connection.moveTo(new Errand(1, () => {}))
+    this.#connection.moveTo(new MoveOrder(1, () => {}))
   }
 
   /** Settles an offer, if there is one. */

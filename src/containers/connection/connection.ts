@@ -10,7 +10,7 @@ import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
 import { type Departing, Departure } from '../move/departure.ts'
-import type { Errand } from '../move/move-order.ts'
+import type { MoveOrder } from '../move/move-order.ts'
 import { chosen, NO_APPLICATION, speak } from '../protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
 import type { Recovery } from '../survival/recovery.ts'
@@ -24,7 +24,7 @@ import { IdleTimer } from './idle-timer.ts'
 import { Inlet } from './inlet.ts'
 import { Outlet } from './outlet.ts'
 import type { Timeout } from './timeout.ts'
-import { Patience } from './timers.ts'
+import { ConnectionTimers } from './timers.ts'
 
 /**
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
@@ -56,7 +56,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #remoteAddress: string | undefined
   readonly #arrived = performance.now()
   readonly #idle: IdleTimer
-  readonly patience: Patience
+  readonly timers: ConnectionTimers
   readonly burden: Burden
   readonly #ending: Ending
 
@@ -84,7 +84,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
-    this.patience = new Patience(timers, waitsOf(envelope), onTime)
+    this.timers = new ConnectionTimers(timers, waitsOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
     const onIdle = guard.entrance(() => this.#onIdle())
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
@@ -99,7 +99,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
     this.#idle.start()
-    this.patience.start()
+    this.timers.start()
     this.guard.run(() => {
       this.#in.read(this.guard, {
         bytes: view => {
@@ -150,8 +150,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   /** Moves to a certain container at the next such moment; if that does not take it, it stays. */
-  moveTo(errand: Errand): void {
-    this.guard.run(() => this.#departure.moveTo(errand))
+  moveTo(order: MoveOrder): void {
+    this.guard.run(() => this.#departure.moveTo(order))
   }
 
   /** What `status` shows. @param now as `performance.now()` */
@@ -276,7 +276,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     return this.#protocol
   }
 
-  utter(): boolean {
+  flushOutput(): boolean {
     this.out.flush()
     return this.#stream.state === 'open'
   }
@@ -295,12 +295,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #pack({ descriptor, unread }: Lifted): Frozen {
     this.#idle.stop()
-    this.patience.rest()
+    this.timers.suspend()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     this.burden.freeze()
     this.burden.update()
     const envelope = this.#envelope(this.generation + 1, this.#session?.release())
-    this.#protocol.left?.()
+    this.#protocol.onMoved?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
     return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
@@ -318,13 +318,13 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: [
         ...(this.#survival === undefined ? [] : [this.#survival.extension]),
-        ...(quiet ? waitsExtensions(this.patience.export()) : []),
+        ...(quiet ? waitsExtensions(this.timers.export()) : []),
         ...clientExtension(this.#toldAddress),
       ],
     }
   }
 
-  left(how: 'moved' | 'unknown' | 'broken'): void {
+  onMoved(how: 'moved' | 'unknown' | 'broken'): void {
     if (how === 'broken') {
       this.#ending.now()
       return
@@ -344,7 +344,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.#idle.start()
-    this.patience.start()
+    this.timers.start()
     this.#stream.unlift()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     this.pump()
@@ -371,7 +371,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#idle.touch()
   }
 
-  become(protocol: Protocol): void {
+  switchProtocol(protocol: Protocol): void {
     this.#protocol = protocol
   }
 
@@ -420,7 +420,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden.close()
     try {
       this.#idle.stop()
-      this.patience.rest()
+      this.timers.suspend()
       this.#in.turn.stop()
       this.#ending.stop()
       if (why !== 'moved') this.#survival?.done()

@@ -9,7 +9,7 @@ import type { Awaited, Timeout } from './timeout.ts'
  * How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see
  * `idle-timer.ts`.
  */
-export class Patience {
+export class ConnectionTimers {
   /** Of requests that were taken back. */
   readonly rates: Rates
   readonly #timers: HttpTimers
@@ -39,7 +39,7 @@ export class Patience {
   }
 
   /** Rings no more; what was waited for is still known. */
-  rest(): void {
+  suspend(): void {
     this.#alarm.stop()
   }
 

@@ -4,7 +4,7 @@ import { wipeEnvelope } from '../../transfer/parcel.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost, Frozen } from '../connection/connection-host.ts'
 import type { Protocol, Refusal } from '../protocol/protocol.ts'
-import type { Errand } from './move-order.ts'
+import type { MoveOrder } from './move-order.ts'
 import { unavailable } from './unavailable.ts'
 
 /** What a departure asks of the connection that departs. */
@@ -20,7 +20,7 @@ export interface Departing {
   /** Does what can be done, and departs behind that if nothing is underway. */
   pump(): void
   /** Gives the stream all that there is to say. @returns false if there is no client any more */
-  utter(): boolean
+  flushOutput(): boolean
   /** Stops reading and writing, and gives everything up that another container needs. */
   freeze(): Frozen | Promise<Frozen>
   /** Another container did not take it: it is served here again, from what was frozen. */
@@ -29,7 +29,7 @@ export interface Departing {
    * It is over for this container: somebody else has it, nobody can tell who has it, or its client was gone
    * before anything could be sent.
    */
-  left(how: 'moved' | 'unknown' | 'broken'): void
+  onMoved(how: 'moved' | 'unknown' | 'broken'): void
 }
 
 /** How one connection leaves its container: when it may, to whom, and what becomes of the offer. */
@@ -38,7 +38,7 @@ export class Departure {
   #draining = false
   #leaving = false
   /** An order to move that has not been carried out. */
-  #errand: Errand | undefined
+  #order: MoveOrder | undefined
   /** What it serves has not been begun with, and goes along. */
   #unbegun = false
   /** What is on its way to another container. */
@@ -50,7 +50,7 @@ export class Departure {
 
   /** Whether it is to go at the next moment that loses nothing. */
   get wanted(): boolean {
-    return this.#leaving || this.#errand?.open === true
+    return this.#leaving || this.#order?.open === true
   }
 
   /** Whether it is to end here, because the container stops and nobody takes it. */
@@ -71,10 +71,10 @@ export class Departure {
   }
 
   /** Somebody wants it in a certain container; if that does not take it, it stays. */
-  moveTo(errand: Errand): void {
-    if (this.#owner.gone) errand.report('ended', 'it is ending already')
-    else if (!this.#errand?.open) this.#errand = errand
-    else errand.report('kept', 'it is leaving already')
+  moveTo(order: MoveOrder): void {
+    if (this.#owner.gone) order.report('ended', 'it is ending already')
+    else if (!this.#order?.open) this.#order = order
+    else order.report('kept', 'it is leaving already')
     this.#leave()
   }
 
@@ -84,17 +84,17 @@ export class Departure {
     const { quiet, portable } = protocol
     const why = protocol.hold(this.#leaving)
     if (why !== undefined) {
-      this.#errand?.report('kept', why)
+      this.#order?.report('kept', why)
       protocol.unhold()
     }
     if (!this.#owner.open || !(quiet || portable)) return
     this.#unbegun = !quiet
     if (this.#leaving) {
       this.#leaving = false
-      this.#errand?.report('unknown')
+      this.#order?.report('unknown')
       if (!this.#offer(host.functionName, false)) protocol.drain()
-    } else if (!this.#offer(host.functionName, false, this.#errand?.target)) {
-      this.#errand?.report('kept', 'there is no such container any more')
+    } else if (!this.#offer(host.functionName, false, this.#order?.target)) {
+      this.#order?.report('kept', 'there is no such container any more')
       protocol.unhold()
     }
   }
@@ -110,7 +110,7 @@ export class Departure {
 
   /** The connection has ended. */
   ended(): void {
-    this.#errand?.report('ended', 'its client has gone')
+    this.#order?.report('ended', 'its client has gone')
   }
 
   #leave(): void {
@@ -121,7 +121,7 @@ export class Departure {
   #offer(functionName: string, requested: boolean, only?: number): boolean {
     this.#owner.protocol.flush()
     // Nothing moves without a client.
-    if (!this.#owner.utter()) return true
+    if (!this.#owner.flushOutput()) return true
     const { guard, host } = this.#owner
     const wanted = requested ? functionName : undefined
     const settle = guard.entrance((release: Release) => this.#settle(release, wanted))
@@ -146,17 +146,17 @@ export class Departure {
     this.#offered = undefined
     if (release.state === 'gone') {
       // To somebody else, if a request was what made it move.
-      this.#errand?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
+      this.#order?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
       if (envelope !== undefined) wipeEnvelope(envelope)
-      this.#owner.left('moved')
+      this.#owner.onMoved('moved')
     } else if (envelope === undefined) {
-      this.#owner.left('broken')
+      this.#owner.onMoved('broken')
     } else if (release.state === 'ended') {
       wipeEnvelope(envelope)
-      this.#owner.left('unknown')
+      this.#owner.onMoved('unknown')
     } else {
       const answer = wanted === undefined ? undefined : unavailable(wanted, release.verdict ?? 'gone')
-      if (wanted === undefined) this.#errand?.report('kept', release.verdict?.detail ?? 'it is gone')
+      if (wanted === undefined) this.#order?.report('kept', release.verdict?.detail ?? 'it is gone')
       this.#owner.resume(envelope, answer && { functionName: wanted!, answer })
     }
   }

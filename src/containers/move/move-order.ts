@@ -10,7 +10,7 @@ export interface MoveReport {
 }
 
 /** An order to give a connection to a certain container. */
-export class Errand {
+export class MoveOrder {
   readonly target: number
   #done: ((report: MoveReport) => void) | undefined
 

@@ -30,7 +30,7 @@ import type {
   Frozen,
 } from '../connection/connection-host.ts'
 import { forgetClient, type Origin, objection } from '../move/admission.ts'
-import { Errand, type MoveReport } from '../move/move-order.ts'
+import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
 import { type Recovery, recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
@@ -220,9 +220,9 @@ export class Host implements ConnectionHost {
    */
   move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
     const connection = this.#connections.find(sessionId)
-    const errand = new Errand(target, done)
-    if (connection === undefined) errand.report('unknown')
-    else connection.moveTo(errand)
+    const order = new MoveOrder(target, done)
+    if (connection === undefined) order.report('unknown')
+    else connection.moveTo(order)
   }
 
   /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */

@@ -61,14 +61,14 @@ export class Http1 implements Protocol, ResponderOwner {
     const owner = this.#owner
     if (exchange === undefined && this.#http.idle) {
       if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full)
-        owner.patience.wait('headers')
-      else owner.patience.stop('headers')
+        owner.timers.wait('headers')
+      else owner.timers.stop('headers')
       return
     }
     const wanting = exchange === undefined ? this.#interrupted !== undefined : exchange.wantsBody
-    if (wanting) owner.patience.wait('request-body')
-    else owner.patience.stop('request-body')
-    if (exchange?.started && !this.#begun) owner.patience.wait('handler')
+    if (wanting) owner.timers.wait('request-body')
+    else owner.timers.stop('request-body')
+    if (exchange?.started && !this.#begun) owner.timers.wait('handler')
   }
 
   /** What is said here is said at once. */
@@ -114,7 +114,7 @@ export class Http1 implements Protocol, ResponderOwner {
   }
 
   withdraw(): void {
-    this.#owner.patience.withdraw(this.#exchange!.held)
+    this.#owner.timers.withdraw(this.#exchange!.held)
     this.#http.withdraw(this.#exchange!.takeBack())
     this.#exchange = undefined
   }
@@ -185,13 +185,13 @@ export class Http1 implements Protocol, ResponderOwner {
 
   began(): void {
     this.#begun = true
-    this.#owner.patience.stop('handler')
+    this.#owner.timers.stop('handler')
   }
 
   responded(): void {
     this.#exchange = undefined
     this.#begun = false
-    this.#owner.patience.stopAll()
+    this.#owner.timers.stopAll()
     this.#interrupted = undefined
     this.#owner.responded()
   }
@@ -207,8 +207,8 @@ export class Http1 implements Protocol, ResponderOwner {
         return
       case 'body':
         this.#owner.touch()
-        this.#owner.patience.prolong('handler')
-        if (this.#owner.patience.content(event.data.length)) this.#exchange?.body(event.data)
+        this.#owner.timers.prolong('handler')
+        if (this.#owner.timers.content(event.data.length)) this.#exchange?.body(event.data)
         else this.expired('request-rate')
         return
       case 'end':
@@ -228,7 +228,7 @@ export class Http1 implements Protocol, ResponderOwner {
   #onRequest({ head, expectsContinue, upgrade }: Extract<H1Event, { type: 'request' }>): void {
     const { host, out } = this.#owner
     const owner = host.ownerOf(head.path, head.host)
-    this.#owner.patience.stop('headers')
+    this.#owner.timers.stop('headers')
     const elsewhere = owner !== undefined && owner.functionName !== host.functionName
     const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
     if (interrupted !== undefined) {
@@ -244,7 +244,7 @@ export class Http1 implements Protocol, ResponderOwner {
       return
     }
     this.#http.accept()
-    this.#owner.patience.stop('container')
+    this.#owner.timers.stop('container')
     const refused = this.#refusal?.answer
     this.#refusal = undefined
     if (elsewhere) {
@@ -255,7 +255,7 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#upgrade(head)
       return
     }
-    this.#owner.patience.accept()
+    this.#owner.timers.accept()
     this.#exchange = new Exchange(
       head,
       host,
@@ -275,7 +275,7 @@ export class Http1 implements Protocol, ResponderOwner {
    * more can be done here
    */
   #goesAfterAll(functionName: string): boolean {
-    if (!this.#owner.move(functionName)) this.#owner.patience.wait('container')
+    if (!this.#owner.move(functionName)) this.#owner.timers.wait('container')
     return this.#keep()
   }
 
@@ -300,11 +300,11 @@ export class Http1 implements Protocol, ResponderOwner {
       this.#responder.reply(problem(handshake.problem))
       return
     }
-    owner.patience.stopAll()
+    owner.timers.stopAll()
     const { head: answer, rest } = this.#http.upgrade([...handshake.fields, ...owner.fields])
     owner.out.send([answer])
     const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
-    owner.become(
+    owner.switchProtocol(
       new WebSocket(owner, {
         protocol: 'websocket',
         requestsServed: this.#http.requestsServed,

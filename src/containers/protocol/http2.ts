@@ -89,8 +89,8 @@ export class Http2 implements Protocol, CallOwner {
     do while (this.goesOn() && this.step());
     while (this.#give())
     if (this.http.openStreams > 0) this.wakeBy(this.#told + TICK)
-    if (this.http.input.inHeaders) this.#owner.patience.wait('headers')
-    else this.#owner.patience.stop('headers')
+    if (this.http.input.inHeaders) this.#owner.timers.wait('headers')
+    else this.#owner.timers.stop('headers')
   }
 
   tick(now: number): void {
@@ -117,7 +117,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   wakeBy(at: number): void {
-    this.#owner.patience.wakeBy(at)
+    this.#owner.timers.wakeBy(at)
   }
 
   flush(): void {
@@ -175,7 +175,7 @@ export class Http2 implements Protocol, CallOwner {
 
   withdraw(): void {
     this.#requestsServed -= this.#calls.size
-    this.#calls.withdraw(this.http, this.#owner.patience.rates, this.#waiting)
+    this.#calls.withdraw(this.http, this.#owner.timers.rates, this.#waiting)
   }
 
   get calling(): boolean {
@@ -304,7 +304,7 @@ export class Http2 implements Protocol, CallOwner {
 
   #onRequest(request: AnnouncedRequest): void {
     const { streamId } = request
-    this.#owner.patience.stop('headers')
+    this.#owner.timers.stop('headers')
     let head: RequestHead
     try {
       head = requestHead(request)
@@ -368,7 +368,7 @@ export class Http2 implements Protocol, CallOwner {
 
   /** What came behind the head follows when the request has been accepted. */
   #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    this.#calls.add(streamId, call, this.#owner.patience.rates)
+    this.#calls.add(streamId, call, this.#owner.timers.rates)
     this.http.accept(streamId)
     if (endStream) call.received()
     else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()

@@ -6,7 +6,7 @@ import type { Guard } from '../../transport/guard.ts'
 import type { ConnectionHost } from '../connection/connection-host.ts'
 import type { Outlet } from '../connection/outlet.ts'
 import type { Timeout } from '../connection/timeout.ts'
-import type { Patience } from '../connection/timers.ts'
+import type { ConnectionTimers } from '../connection/timers.ts'
 
 /**
  * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its
@@ -82,15 +82,15 @@ export interface Protocol {
   farewell(): void
   /** Tells the functions that are at work that the client is gone. */
   cancel(reason: Error): void
-  /** A timer of the connection has run out, see {@link ProtocolOwner.patience}. */
+  /** A timer of the connection has run out, see {@link ProtocolOwner.timers}. */
   expired(timer: Timeout): void
   /**
-   * A moment has come that was asked for by {@link ProtocolOwner.patience}, or another one. @param now as
+   * A moment has come that was asked for by {@link ProtocolOwner.timers}, or another one. @param now as
    * `steadyNow()`
    */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
-  left?(): void
+  onMoved?(): void
   /** All that the protocol is. @throws Error unless {@link quiet} */
   export(): ApplicationState
 }
@@ -119,7 +119,7 @@ export interface ProtocolOwner {
    */
   goesOn(): boolean
   /** What is waited for on the connection goes along when it moves. */
-  readonly patience: Patience
+  readonly timers: ConnectionTimers
   /** The client is at work: it does not count as idle. */
   touch(): void
   /** A response has been given out whole. */
@@ -131,7 +131,7 @@ export interface ProtocolOwner {
    */
   refuse(method: string, functionName: string, alone: boolean): Problem | undefined
   /** Another protocol is spoken from here on. */
-  become(protocol: Protocol): void
+  switchProtocol(protocol: Protocol): void
   /**
    * Offers the connection to a container of that function. @returns false if there is none: nothing has
    * happened

@@ -35,16 +35,16 @@ export class WaitingRequests extends Map<number, Waiting> {
   }
 
   /** Those that are not for a function without a container: such wait for one, if not for ever. */
-  reachable({ host, patience }: ProtocolOwner): Waiting[] {
+  reachable({ host, timers }: ProtocolOwner): Waiting[] {
     if (this.size === 0) {
-      patience.stop('container')
+      timers.stop('container')
       return []
     }
     const reachable = [...this.values()].filter(
       ({ functionName }) => functionName === host.functionName || host.reaches(functionName),
     )
-    if (reachable.length < this.size) patience.wait('container')
-    else patience.stop('container')
+    if (reachable.length < this.size) timers.wait('container')
+    else timers.stop('container')
     return reachable
   }
 }

@@ -149,7 +149,7 @@ export class WebSocket implements Protocol {
     this.#call.end(1006, 'the connection broke')
   }
 
-  left(): void {
+  onMoved(): void {
     this.#call.leave(new Error('the WebSocket has moved to another container'))
   }
 

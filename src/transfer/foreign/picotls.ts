@@ -1,4 +1,5 @@
-import { CipherSuiteId, type SessionState, type TrafficState } from '../../tls13/index.ts'
+import { CipherSuiteId } from '../../tls13/codepoints.ts'
+import type { SessionState, TrafficState } from '../../tls13/state.ts'
 import {
   boolean,
   DecodeError,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Connection } from '../../../src/containers/connection/connection.ts'
-import { Errand } from '../../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import {
   FakeHost,
@@ -259,7 +259,7 @@ describe('whatever becomes of connections', () => {
           else if (what === 'crowd') others.push(upload(at, by).connection)
           else if (what === 'move' || what === 'refuse') {
             const before = at.offers.length
-            client.connection.moveTo(new Errand(2, () => {}))
+            client.connection.moveTo(new MoveOrder(2, () => {}))
             const offer = at.offers[before]
             if (offer !== undefined && client.stream.state === 'lifted') {
               const frozen = await offer.frozen

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../../src/containers/connection/connection.ts'
 import { Outlet } from '../../../src/containers/connection/outlet.ts'
 import { Departure } from '../../../src/containers/move/departure.ts'
-import { Errand } from '../../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { Call } from '../../../src/containers/protocol/call.ts'
 import { Calls } from '../../../src/containers/protocol/calls.ts'
 import { Exchange } from '../../../src/containers/protocol/exchange.ts'
@@ -116,7 +116,7 @@ const CONVERSATIONS: Readonly<Record<string, (victim: Victim) => Promise<void>>>
     await victim.step(() => stream.drain())
     await victim.step(() => stream.receive(utf8(get('/resize'))))
     await settle(victim, REFUSED)
-    await victim.step(() => connection.moveTo(new Errand(2, () => {})))
+    await victim.step(() => connection.moveTo(new MoveOrder(2, () => {})))
     await settle(victim, REFUSED)
     await victim.step(() => stream.receive(utf8(get('/echo/never'))))
     await victim.step(() => void vi.advanceTimersByTime(70_000))
@@ -140,7 +140,7 @@ const CONVERSATIONS: Readonly<Record<string, (victim: Victim) => Promise<void>>>
     await victim.step(() => stream.receive(utf8(get('/echo', ASK))))
     await victim.step(() => stream.receive(message))
     await victim.step(() => void vi.advanceTimersByTime(16_000))
-    await victim.step(() => connection.moveTo(new Errand(2, () => {})))
+    await victim.step(() => connection.moveTo(new MoveOrder(2, () => {})))
     await settle(victim, REFUSED)
     await victim.step(() => stream.receive(message))
     await victim.step(() => connection.drain(false))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Connection } from '../../../src/containers/connection/connection.ts'
-import { Errand } from '../../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { Opcode, writeFrame } from '../../../src/http/websocket/index.ts'
 import { Session } from '../../../src/tls13/index.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
@@ -92,7 +92,7 @@ describe('a connection that has much to do', () => {
     host.available.add('echo')
     const { connection, stream } = freshConnection(host)
     stream.receive(utf8(pipe))
-    connection.moveTo(new Errand(TARGET, () => {}))
+    connection.moveTo(new MoveOrder(TARGET, () => {}))
     for (let turns = 0; turns < 1000 && host.offers.length === 0; turns++) loop.turn()
     await host.offers[0]!.frozen
     host.offers[0]!.settle({ state: 'owned', verdict: undefined })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Errand } from '../../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { CARRIED_REQUEST_BYTES } from '../../../src/containers/move/policy.ts'
 import type { RequestView } from '../../../src/http/message.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
@@ -37,7 +37,7 @@ describe('a request whose content still comes', () => {
     expect(responses(stream.take(), 1)).toHaveLength(1)
     const reports: string[] = []
     if (how === 'drain') connection.drain(true)
-    else connection.moveTo(new Errand(2, ({ outcome }) => reports.push(outcome)))
+    else connection.moveTo(new MoveOrder(2, ({ outcome }) => reports.push(outcome)))
     const frozen = await host.offers[0]!.frozen
     const { application } = decodeEnvelope(frozen)
     expect(application.requestsServed).toBe(1)
@@ -57,7 +57,7 @@ describe('a request whose content still comes', () => {
     const host = pairedHost()
     const { connection, stream } = freshConnection(host, `${CHUNKED}5\r\nHel`)
     if (how === 'drain') connection.drain(true)
-    else connection.moveTo(new Errand(2, () => {}))
+    else connection.moveTo(new MoveOrder(2, () => {}))
     await host.offers[0]!.frozen
     host.offers[0]!.settle(REFUSED)
     stream.receive(utf8('lo\r\n0\r\n\r\n'))

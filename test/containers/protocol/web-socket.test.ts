@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Errand } from '../../../src/containers/move/move-order.ts'
+import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import type { SocketContext, SocketHandlers, WebSocketFunction } from '../../../src/functions/web-socket.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { Opcode, readFrame, writeFrame } from '../../../src/http/websocket/index.ts'
@@ -220,7 +220,7 @@ describe('a WebSocket that moves', () => {
     const { host, connection, stream } = leaving(counting)
     stream.receive(say('a'))
     stream.take()
-    connection.moveTo(new Errand(7, () => {}))
+    connection.moveTo(new MoveOrder(7, () => {}))
     await host.offers[0]!.frozen
     host.offers[0]!.settle({
       state: 'owned',
@@ -257,7 +257,7 @@ describe('a WebSocket that moves', () => {
   it('stays, and goes on, when it is to move to a certain container and its function does not freeze', () => {
     const { host, connection, stream } = leaving(socket => ({ message: data => void socket.send(data) }))
     const reports: string[] = []
-    connection.moveTo(new Errand(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
+    connection.moveTo(new MoveOrder(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
     expect(reports).toEqual(['kept: the function of its WebSocket does not freeze'])
     stream.receive(say('on'))
     expect(said(stream.take())).toEqual(['on'])
@@ -277,7 +277,7 @@ describe('a WebSocket that moves', () => {
     }))
     const reports: string[] = []
     stream.receive(say('one'))
-    connection.moveTo(new Errand(7, ({ outcome }) => reports.push(outcome)))
+    connection.moveTo(new MoveOrder(7, ({ outcome }) => reports.push(outcome)))
     stream.receive(say('two'))
     expect(reports).toEqual([])
     done()
@@ -367,7 +367,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     tell(client, id, say('x'))
     expect(heard(client, id)).toEqual(['1 x'])
     const reports: string[] = []
-    client.connection.moveTo(new Errand(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
+    client.connection.moveTo(new MoveOrder(7, ({ outcome, detail }) => reports.push(`${outcome}: ${detail}`)))
     expect(reports).toEqual(['kept: a WebSocket on one of its streams cannot move'])
     tell(client, id, say('y'))
     expect(heard(client, id)).toEqual(['1 x', '2 y'])
