@@ -52,13 +52,23 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
-  [/^@peculiar\//, ['src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts']],
+  [
+    /^@peculiar\//,
+    ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts'],
+  ],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
   [/^node:tls$/, ['src/tls13/io/verify.ts']],
 ]
 
 /** In the cores: what joins them to sockets, and the two providers that are made of Node. */
 const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
+
+/** Files that are one thing in two places, and may know each other's types. */
+const TRUE_PAIRS: readonly (readonly [string, string])[] = [
+  ['src/http/h1/exchange.ts', 'src/http/h1/serving.ts'],
+  ['src/http/h1/serving.ts', 'src/http/h1/tunnel.ts'],
+  ['src/http/h2/exchange.ts', 'src/http/h2/serving.ts'],
+]
 
 interface Import {
   /** The file that imports, relative to the repository. */
@@ -120,8 +130,39 @@ describe('imports', () => {
     expect(wrong.map(show)).toEqual([])
   })
 
-  test('make no circle among files', () => {
+  test('make no circle among files, those of types neither, but for true pairs', () => {
     expect(circles(imports.filter(inSource).filter(({ clause }) => !clause.startsWith('type ')))).toEqual([])
+    const pairs = new Set(TRUE_PAIRS.map(pair => pair.join(' ')))
+    const apart = ({ from, to }: Import): boolean => !pairs.has([from, to].sort().join(' '))
+    expect(circles(imports.filter(inSource).filter(apart))).toEqual([])
+    const both = (one: string, other: string) => imports.some(({ from, to }) => from === one && to === other)
+    const idle = TRUE_PAIRS.filter(([one, other]) => !both(one, other) || !both(other, one))
+    expect(idle).toEqual([])
+  })
+
+  test.each(NEVER_LOADED)('%s never leads to %s, over however many files', (from, never) => {
+    const loaded = imports.filter(inSource).filter(({ clause }) => !clause.startsWith('type '))
+    const starts = sources.filter(file => from.test(file))
+    expect(starts.length).toBeGreaterThan(0)
+    expect(starts.flatMap(start => chains(start, loaded).filter(chain => never.test(chain.at(-1)!)))).toEqual(
+      [],
+    )
+  })
+
+  test('of test/support are of no test: it stands on none', () => {
+    const wrong = files('test/support')
+      .flatMap(importsOf)
+      .filter(({ to }) => to.startsWith('test/') && !to.startsWith('test/support/'))
+    expect(wrong.map(show)).toEqual([])
+  })
+
+  test('of tests are of test/support, or of their own folder', () => {
+    const wrong = files('test')
+      .filter(file => !file.startsWith('test/support/'))
+      .flatMap(importsOf)
+      .filter(({ to }) => to.startsWith('test/') && !to.startsWith('test/support/'))
+      .filter(({ from, to }) => !to.startsWith(`${from.split('/').slice(0, 2).join('/')}/`))
+    expect(wrong.map(show)).toEqual([])
   })
 })
 
@@ -148,11 +189,11 @@ describe('packages and modules of Node', () => {
     expect(importers.filter(file => !owners.includes(file))).toEqual([])
   })
 
-  test('node:crypto is a back end of crypto/node.ts; beyond tls13 it gives random numbers and reads certificates', () => {
+  test('node:crypto is a back end of crypto/node.ts; beyond tls13 and certificates it gives random numbers and reads certificates', () => {
     const users = imports.filter(({ to }) => to === 'node:crypto')
     const inCore = users.filter(({ from }) => /^src\/tls13\/(?!io\/)/.test(from))
     expect(inCore.map(({ from }) => from)).toEqual(['src/tls13/crypto/node.ts'])
-    const elsewhere = users.filter(({ from }) => !from.startsWith('src/tls13/'))
+    const elsewhere = users.filter(({ from }) => !/^src\/(tls13|certificates)\//.test(from))
     for (const { from, clause } of elsewhere) {
       const names = clause.replace(/[{}\s]/g, '').split(',')
       expect([from, names.filter(name => !name.startsWith('random') && name !== 'X509Certificate')]).toEqual([
@@ -165,13 +206,27 @@ describe('packages and modules of Node', () => {
   test('a provider is imported by name only where a process is put together', () => {
     const users = imports.filter(({ to }) => /^src\/tls13\/crypto\/(node|noble|evp)\.ts$/.test(to))
     const outside = users.filter(
-      ({ from }) => !/^src\/(containers|gateway|cli|tls13\/io|tls13\/crypto)\//.test(from),
+      ({ from }) => !/^src\/(platform|containers|cli|tls13\/io|tls13\/crypto)\//.test(from),
     )
     expect(outside.map(show)).toEqual([])
   })
 })
 
 describe('files', () => {
+  test('have no line of more than 110 columns, but for tables of Markdown', () => {
+    const texts = ['src', 'bench', 'test', 'docs', 'certs'].flatMap(folder => [
+      ...files(folder, '.ts'),
+      ...files(folder, '.md'),
+    ])
+    const pages = readdirSync(ROOT).filter(name => name.endsWith('.md') && name !== 'CHANGELOG.md')
+    const long = [...texts, ...pages].flatMap(file =>
+      readFileSync(join(ROOT, file), 'utf8')
+        .split('\n')
+        .flatMap((line, i) => (line.length > 110 && !line.startsWith('|') ? [`${file}:${i + 1}`] : [])),
+    )
+    expect(long).toEqual([])
+  })
+
   test('have at most 450 lines', () => {
     const long = sources
       .map(file => [file, readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length] as const)
@@ -216,9 +271,9 @@ describe('without Node', () => {
 })
 
 /** All TypeScript files under a folder, relative to the repository. */
-function files(folder: string): string[] {
+function files(folder: string, ending = '.ts'): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter(entry => entry.isFile() && entry.name.endsWith(ending))
     .map(entry => relative(ROOT, join(entry.parentPath, entry.name)))
     .sort()
 }
@@ -244,6 +299,15 @@ function importsOf(from: string): Import[] {
 
 function target(from: string, name: string): string {
   return name.startsWith('.') ? relative(ROOT, join(ROOT, dirname(from), name)) : name
+}
+
+/** For each file that is loaded with `start`, a shortest way to it. */
+function chains(start: string, edges: readonly Import[]): string[][] {
+  const ways = new Map([[start, [start]]])
+  for (const [file, way] of ways) {
+    for (const { from, to } of edges) if (from === file && !ways.has(to)) ways.set(to, [...way, to])
+  }
+  return [...ways.values()]
 }
 
 /** Circles among the files, each as the path that comes back to its start. */

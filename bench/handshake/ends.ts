@@ -15,7 +15,8 @@ import {
 } from '../../src/tls13/index.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
+import { adopt } from '../../src/transfer/stream.ts'
 import { said } from '../tamper/lie.ts'
 import { ANSWER, GROUP, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
 

@@ -12,7 +12,8 @@ import {
 } from '../../src/tls13/index.ts'
 import { createServer } from '../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
+import { adopt } from '../../src/transfer/stream.ts'
 import { said } from '../tamper/lie.ts'
 import type { Stack } from './rows.ts'
 

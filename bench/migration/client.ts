@@ -6,7 +6,7 @@ import {
   type ResumptionTicket,
   Session,
 } from '../../src/tls13/index.ts'
-import type { ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { concat } from '../../src/wire/index.ts'
 import { bodyOf, checkAnswer, type Expectation, isWhole, lengthOf, WrongAnswer } from './answer.ts'
 import { Line } from './line.ts'

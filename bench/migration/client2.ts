@@ -1,7 +1,7 @@
 import { H2Client, type H2Event } from '../../src/http/h2/index.ts'
 import { header } from '../../src/http/message.ts'
 import { Session } from '../../src/tls13/index.ts'
-import type { ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
 import { bodyOf, type Expectation, WrongAnswer } from './answer.ts'
 import { type Call, type ClientOptions, offering } from './client.ts'

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Session } from '../../src/tls13/index.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
+import { adopt } from '../../src/transfer/stream.ts'
 import { WrongAnswer } from './answer.ts'
 
 /** Milliseconds after which an answer counts as lost. */

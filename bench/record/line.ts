@@ -5,7 +5,8 @@ import { loadProvider, type ProviderName } from '../../src/platform/membership.t
 import { recycle, Session } from '../../src/tls13/index.ts'
 import { certificateFromPem } from '../../src/tls13/io/pem.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { adopt, type ByteStream } from '../../src/transfer/stream.ts'
+import type { ByteStream } from '../../src/transfer/byte-stream.ts'
+import { adopt } from '../../src/transfer/stream.ts'
 import { SERVER_NAME, type Stack } from './rows.ts'
 
 /** One TLS connection of any stack, as simple as the fastest use of each allows. */

@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
+import type { ByteStream, StreamKind } from '../../src/transfer/byte-stream.ts'
 import type { Channel } from '../../src/transfer/channel.ts'
 import { IpcBroker, IpcChannel } from '../../src/transfer/channels/ipc.ts'
 import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
-import { adopt, type ByteStream, Descriptor, openStream, type StreamKind } from '../../src/transfer/stream.ts'
+import { adopt, Descriptor, openStream } from '../../src/transfer/stream.ts'
 
 /**
  * What does it cost to move a connection, and to read and write it? Run what is built: `node

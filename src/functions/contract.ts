@@ -1,6 +1,5 @@
 import type { Field, RequestView, ResponseView } from '../http/message.ts'
 import type { Log } from '../platform/log.ts'
-import type { WebSocketFunction } from './web-socket.ts'
 
 /** What a function is told of the connection that its request came on. */
 export interface ConnectionInfo {
@@ -72,19 +71,6 @@ export type BareHandler = (request: Request, context: Context) => Response | Pro
  */
 export interface RawHandler {
   handle(request: RequestView, context: Context): ResponseView | Promise<ResponseView>
-}
-
-/** A function that is loaded: one of two shapes, told apart by `kind`. */
-export type FunctionModule = (
-  | ({ readonly kind: 'fetch' } & FetchHandler)
-  | ({ readonly kind: 'raw' } & RawHandler)
-) & {
-  /** The module's file. */
-  readonly file: string
-  /** What it does with WebSockets; undefined if nothing. */
-  readonly webSocket?: WebSocketFunction
-  /** The subprotocols of WebSockets that it speaks, in order of preference. */
-  readonly webSocketProtocols?: readonly string[]
 }
 
 /** A response as both kinds of function end up giving it, ready for whatever HTTP version sends it. */

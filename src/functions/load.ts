@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isFunctionName } from '../platform/function-name.ts'
-import type { BareHandler, FetchHandler, FunctionModule, RawHandler } from './contract.ts'
+import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
+import type { FunctionModule } from './module.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 /** A function that cannot be loaded; the message says why. */

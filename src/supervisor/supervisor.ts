@@ -30,8 +30,8 @@ export interface SupervisorOptions {
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
   /**
-   * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same for one that
-   * shows that it works; and that a new one has to become ready.
+   * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same
+   * for one that shows that it works; and that a new one has to become ready.
    */
   readonly liveness: {
     readonly period: number
@@ -72,8 +72,9 @@ export interface MemberStatus {
 type Counters = Readonly<Record<string, number>>
 
 /**
- * The parent of the gateway and of every container. It makes their channels, introduces them to each other, tells everybody
- * when one has ended, and starts it again. It holds the ports open, and sees neither clients nor sessions.
+ * The parent of the gateway and of every container. It makes their channels, introduces them to each other,
+ * tells everybody when one has ended, and starts it again. It holds the ports open, and sees neither clients
+ * nor sessions.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -120,7 +121,10 @@ export class Supervisor {
     })
   }
 
-  /** Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws Error what failed */
+  /**
+   * Starts everything. @returns the gateway's ports, once it listens and all containers are ready @throws
+   * Error what failed
+   */
   async start(): Promise<Ports> {
     const { containers, gateway, liveness } = this.#options
     const { host, http, https } = (gateway.settings as GatewaySettings).gateway
@@ -165,8 +169,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when everything that was opening
-   * there has been handed over.
+   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when
+   * everything that was opening there has been handed over.
    * @throws Error the new one does not start: then the old one goes on
    */
   async relieveGateway(): Promise<RollOut> {

@@ -41,10 +41,10 @@ export type {
   Signer,
 } from './crypto/provider.ts'
 export { delegate } from './delegated.ts'
+export type { ExternalPsk } from './external-psk.ts'
 export { keyLogLine } from './key-log.ts'
 export { type ExposedSecret, KEY_SCHEDULE } from './key-schedule.ts'
 export type { TrafficView } from './protection.ts'
-export type { ExternalPsk } from './psk.ts'
 export type { Answer, Question } from './question.ts'
 export { recycle } from './record-memory.ts'
 export { createReplayStore } from './replay.ts'

@@ -2,24 +2,10 @@ import { concat, EMPTY, encode, equal, opaque, struct, uint16 } from '../wire/in
 import { finishedVerifyData } from './authentication.ts'
 import { TLS13 } from './codepoints.ts'
 import type { CipherSuite, HashAlgorithm } from './crypto/provider.ts'
+import type { ExternalPsk } from './external-psk.ts'
 import { earlySecret, hkdfExpandLabel, hkdfExtract } from './key-schedule.ts'
 import type { OfferedPsk } from './state.ts'
 import { derive } from './transition.ts'
-
-/** A key that both sides were given before they met (RFC 8446, Section 2.2). */
-export interface ExternalPsk {
-  /** 1 to 65535 bytes. */
-  readonly identity: Uint8Array
-  /** As random as a key must be: a password is not one. */
-  readonly key: Uint8Array
-  /** The hash that it may be used with; default sha256. An imported PSK is used with either. */
-  readonly hash?: HashAlgorithm['name']
-  /**
-   * Use it by way of the importer of RFC 9258, which derives a key for each hash and binds it to TLS 1.3; the
-   * context is 0 to 65535 bytes that both sides agree on.
-   */
-  readonly imported?: { readonly context: Uint8Array }
-}
 
 /** RFC 9258, Section 4.1: what goes over the wire as the identity of an imported PSK. */
 export const ImportedIdentity = struct('ImportedIdentity', {

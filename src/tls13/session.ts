@@ -12,10 +12,11 @@ import {
 } from './input-rules.ts'
 import { nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, HandshakeType, KeyUpdateRequest } from './messages.ts'
+import { answerAtOnce, pendingQuestion } from './pending.ts'
 import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
-import { type Answer, answerAtOnce, isWaiting, pendingQuestion } from './question.ts'
+import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
@@ -26,10 +27,12 @@ import { Trifles } from './trifles.ts'
 const WAITING_LIMIT = 2 ** 18
 
 /**
- * One TLS 1.3 session, of either role, with no sockets and no clock of its own: bytes in; events and bytes out.
+ * One TLS 1.3 session, of either role, with no sockets and no clock of its own: bytes in; events and bytes
+ * out.
  *
- * It owns one {@link SessionState}, applies the effects that transitions return, and derives the keyed objects it works
- * with. `feed` and `next` take records one at a time, so that an owner may stop between any two; `receive` is both.
+ * It owns one {@link SessionState}, applies the effects that transitions return, and derives the keyed
+ * objects it works with. `feed` and `next` take records one at a time, so that an owner may stop between any
+ * two; `receive` is both.
  */
 export class Session {
   readonly #records: RecordLayer
@@ -47,7 +50,10 @@ export class Session {
     this.#trifles = new Trifles(config)
   }
 
-  /** A client that has its ClientHello ready in the output. @throws TypeError for a configuration that makes no sense */
+  /**
+   * A client that has its ClientHello ready in the output. @throws TypeError for a configuration that makes
+   * no sense
+   */
   static client(config: ClientConfig): Session {
     const session = new Session({ role: 'client', handshake: { state: 'CLOSED' }, ...initialState() }, config)
     session.#apply(firstHello(session.#context() as Context<ClientConfig>))
@@ -61,7 +67,8 @@ export class Session {
 
   /**
    * A session that goes on where `state` left off, in the role of its state.
-   * @throws TlsError internal_error (configuration) if the role does not fit, the provider lacks the cipher suite, or the state contradicts itself
+   * @throws TlsError internal_error (configuration) if the role does not fit, the provider lacks the cipher
+   * suite, or the state contradicts itself
    */
   static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
     checkState(state, config)
@@ -110,7 +117,9 @@ export class Session {
     return this.#state.peerCertificate
   }
 
-  /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile. */
+  /**
+   * Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile.
+   */
   get waiting(): boolean {
     return isWaiting(this.#state)
   }
@@ -128,7 +137,10 @@ export class Session {
     return events
   }
 
-  /** Gives bytes from the peer. They must not change until {@link next} has returned undefined; the rest is copied then. */
+  /**
+   * Gives bytes from the peer. They must not change until {@link next} has returned undefined; the rest is
+   * copied then.
+   */
   feed(bytes: Uint8Array): void {
     this.#assertOwned()
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
@@ -139,8 +151,9 @@ export class Session {
   }
 
   /**
-   * The next event; undefined when more bytes are needed. It opens no record beyond the one that the event came from.
-   * The one place where errors of the protocol are caught: they become an alert in the output and an `alert` event.
+   * The next event; undefined when more bytes are needed. It opens no record beyond the one that the event
+   * came from. The one place where errors of the protocol are caught: they become an alert in the output and
+   * an `alert` event.
    */
   next(): SessionEvent | undefined {
     this.#assertOwned()
@@ -162,13 +175,19 @@ export class Session {
     }
   }
 
-  /** Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's again. */
+  /**
+   * Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's
+   * again.
+   */
   settle(): void {
     this.#assertOwned()
     this.#records.input.settle()
   }
 
-  /** Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or after close */
+  /**
+   * Seals application data into records of at most 2^14 bytes. @throws Error before the handshake is over or
+   * after close
+   */
   send(data: Uint8Array): void {
     this.#assertWritable()
     this.#trifles.sent(data.length)
@@ -191,8 +210,8 @@ export class Session {
   }
 
   /**
-   * The answer to a `question` event; take the events and the output that follow from it by {@link next} and {@link takeOutput}.
-   * An answer to another question than the open one is ignored: it is stale.
+   * The answer to a `question` event; take the events and the output that follow from it by {@link next} and
+   * {@link takeOutput}. An answer to another question than the open one is ignored: it is stale.
    * @throws TypeError for an answer of another kind than the question's
    */
   answer(id: number, answer: Answer): void {
@@ -211,14 +230,19 @@ export class Session {
     }
   }
 
-  /** Server: asks the client for a certificate now (RFC 8446, Section 4.6.2). @throws Error as {@link send}, and if the client did not offer it */
+  /**
+   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2). @throws Error as {@link send},
+   * and if the client did not offer it
+   */
   requestCertificate(): void {
     this.#assertWritable()
     if (this.#state.role !== 'server') throw new Error('only a server asks for certificates')
     this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
   }
 
-  /** Changes the write key (RFC 8446, Section 4.6.3). @param requestPeer ask the peer to change its own, too */
+  /**
+   * Changes the write key (RFC 8446, Section 4.6.3). @param requestPeer ask the peer to change its own, too
+   */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
     const requestUpdate = requestPeer
@@ -230,7 +254,10 @@ export class Session {
     this.#records.writeWith(nextTrafficSecret(this.#records.suite.hash, this.#state.write!.trafficSecret))
   }
 
-  /** Server: sends `count` more tickets; their nonces go on. @throws Error as {@link send}, RangeError beyond 65535 in all */
+  /**
+   * Server: sends `count` more tickets; their nonces go on. @throws Error as {@link send}, RangeError beyond
+   * 65535 in all
+   */
   sendTickets(count: number): void {
     this.#assertWritable()
     if (this.#state.role !== 'server') throw new Error('only a server sends tickets')
@@ -238,7 +265,10 @@ export class Session {
     this.#apply(issueTickets(this.#state, count, this.#context() as Context<ServerConfig>))
   }
 
-  /** Sends close_notify: nothing more from us, while the peer may go on (RFC 8446, Section 6.1). Safe to call twice. */
+  /**
+   * Sends close_notify: nothing more from us, while the peer may go on (RFC 8446, Section 6.1). Safe to call
+   * twice.
+   */
   close(): void {
     this.#assertOwned()
     if (this.#state.writeClosed || this.#state.handshake.state === 'CLOSED') return
@@ -253,8 +283,8 @@ export class Session {
   }
 
   /**
-   * As {@link takeOutput}, but without the KeyUpdate that may be due: for owners who have something to do first. Such an owner asks
-   * {@link keyUpdateDue}, and sends no more than {@link sealable} at once.
+   * As {@link takeOutput}, but without the KeyUpdate that may be due: for owners who have something to do
+   * first. Such an owner asks {@link keyUpdateDue}, and sends no more than {@link sealable} at once.
    */
   takeSealed(): Uint8Array[] {
     this.#assertOwned()
@@ -266,7 +296,10 @@ export class Session {
     return this.#state.keyUpdatePending && !this.#state.writeClosed
   }
 
-  /** Bytes of application data that {@link send} seals before it changes the write key; 0 if it changes it first. */
+  /**
+   * Bytes of application data that {@link send} seals before it changes the write key; 0 if it changes it
+   * first.
+   */
   get sealable(): number {
     return this.writable ? this.#records.sealable : 0
   }
@@ -274,7 +307,8 @@ export class Session {
   /**
    * Keying material for an application (RFC 8446, Section 7.5).
    * @param context may be empty @param length bytes
-   * @throws Error before the handshake is over, or for a session that was imported without its exporter secret
+   * @throws Error before the handshake is over, or for a session that was imported without its exporter
+   * secret
    */
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     this.#assertOwned()
@@ -298,22 +332,26 @@ export class Session {
   }
 
   /**
-   * The state as it is now, with its secrets and in the session's own memory: to be encoded at once, as what a successor goes on from if
-   * this process dies. Whoever does must know for certain that it has died, and how many records it has sealed since.
+   * The state as it is now, with its secrets and in the session's own memory: to be encoded at once, as what
+   * a successor goes on from if this process dies. Whoever does must know for certain that it has died, and
+   * how many records it has sealed since.
    */
   snapshot(): SessionState {
     this.#assertOwned()
     return this.#records.snapshot()
   }
 
-  /** Ends the session with an alert that says that something is missing (RFC 8446, Section 6.2). Safe to call twice. */
+  /**
+   * Ends the session with an alert that says that something is missing (RFC 8446, Section 6.2). Safe to call
+   * twice.
+   */
   abort(alert: AlertName): void {
     if (!this.closed) this.#fail(new TlsError(alert, 'local', 'the session was given up'))
   }
 
   /**
-   * Gives the state away. This object keeps no key, sends nothing, and refuses everything afterwards: two owners of one
-   * session would use nonces twice.
+   * Gives the state away. This object keeps no key, sends nothing, and refuses everything afterwards: two
+   * owners of one session would use nonces twice.
    * @throws Error while events wait to be taken by {@link next}: they are no part of the state
    */
   release(): SessionState {
@@ -338,7 +376,10 @@ export class Session {
     return { config: this.#config, provider, random, now: now() }
   }
 
-  /** Puts the open question, if there is one, to the configuration or, once, to the owner. @returns whether it is still open */
+  /**
+   * Puts the open question, if there is one, to the configuration or, once, to the owner. @returns whether it
+   * is still open
+   */
   #ask(): boolean {
     while (isWaiting(this.#state)) {
       const context = this.#context()
@@ -425,7 +466,10 @@ export class Session {
     }
   }
 
-  /** Before records of ours: the peer may have asked for another key, and a key may seal only so many (§4.6.3, §5.5). */
+  /**
+   * Before records of ours: the peer may have asked for another key, and a key may seal only so many (§4.6.3,
+   * §5.5).
+   */
   #renewKey(): void {
     if (this.#records.wantsKeyUpdate) this.updateKeys(false)
   }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { concat } from '../wire/index.ts'
-import { adopt, type ByteStream, chooseStream, openStream, type StreamKind } from './stream.ts'
+import type { ByteStream, StreamKind } from './byte-stream.ts'
+import { adopt, chooseStream, openStream } from './stream.ts'
 
 /**
  * Streams stand on insides of Node that no document promises (see `streams/handle.ts` and `lift.ts`). That

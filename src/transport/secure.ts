@@ -20,9 +20,9 @@ export interface SecureTransport extends Transport {
 }
 
 /**
- * A TLS server over a transport, as a transport: our session with nothing of Node's streams above or below, which
- * is what containers do and what costs least. Questions that a session cannot answer at once (remote signers
- * and the like) are not for it; `TlsDuplex` knows them.
+ * A TLS server over a transport, as a transport: our session with nothing of Node's streams above or below,
+ * which is what containers do and what costs least. Questions that a session cannot answer at once (remote
+ * signers and the like) are not for it; `TlsDuplex` knows them.
  * @param patience milliseconds until the handshake must be over
  * @returns when the handshake is over @throws (as rejection) the error that ended it; the transport is closed
  * then

@@ -6,7 +6,7 @@ import type {
 } from '../../src/containers/connection/connection-host.ts'
 import { KeyRing } from '../../src/containers/process/key-ring.ts'
 import { SlotFiles } from '../../src/containers/survival/slot-files.ts'
-import type { FunctionModule } from '../../src/functions/contract.ts'
+import type { FunctionModule } from '../../src/functions/module.ts'
 import { H1Client, type H1ClientEvent, type H1Limits } from '../../src/http/h1/index.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h2/index.ts'
@@ -14,17 +14,17 @@ import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
 import { ownerOfPath } from '../../src/platform/path.ts'
-import type { Release } from '../../src/transfer/custody.ts'
-import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
-import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
-import { freshHttp } from '../../src/transfer/parcel.ts'
 import type {
   ByteStream,
   Lifted,
   StreamError,
   StreamHandlers,
   StreamState,
-} from '../../src/transfer/stream.ts'
+} from '../../src/transfer/byte-stream.ts'
+import type { Release } from '../../src/transfer/custody.ts'
+import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
+import { freshHttp } from '../../src/transfer/parcel.ts'
 import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { serverConfig } from './pair.ts'

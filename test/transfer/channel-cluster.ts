@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
+import type { StreamKind } from '../../src/transfer/byte-stream.ts'
 import type { Channel } from '../../src/transfer/channel.ts'
 import { IpcBroker } from '../../src/transfer/channels/ipc.ts'
 import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
-import type { Descriptor, StreamKind } from '../../src/transfer/stream.ts'
+import type { Descriptor } from '../../src/transfer/stream.ts'
 
 export type Told = Record<string, unknown> & { from: number; rest: Uint8Array; descriptors: Descriptor[] }
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { ByteStream, StreamKind } from '../../src/transfer/byte-stream.ts'
 import type { Channel } from '../../src/transfer/channel.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
-import { adopt, type ByteStream, type StreamKind } from '../../src/transfer/stream.ts'
+import { adopt } from '../../src/transfer/stream.ts'
 import { byteAt, Cluster, connect, sequence } from './channel-cluster.ts'
 
 const CASES: { channel: Channel['kind']; stream: StreamKind }[] = [

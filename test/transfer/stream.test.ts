@@ -4,16 +4,9 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { ByteStream, StreamError, StreamKind } from '../../src/transfer/byte-stream.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
-import {
-  adopt,
-  type ByteStream,
-  chooseStream,
-  Descriptor,
-  openStream,
-  type StreamError,
-  type StreamKind,
-} from '../../src/transfer/stream.ts'
+import { adopt, chooseStream, Descriptor, openStream } from '../../src/transfer/stream.ts'
 import { probeBindings } from '../../src/transfer/streams/handle.ts'
 import { connect, countSockets, sequence } from './channel-cluster.ts'
 

@@ -12,7 +12,6 @@ import type { Descriptor } from '../../transfer/stream.ts'
 import type { Loop } from '../../transport/turn.ts'
 import type { Callee } from '../protocol/exchange.ts'
 import type { SlotFiles } from '../survival/slot-files.ts'
-import type { Connection } from './connection.ts'
 
 /** What one connection may ask of a container. */
 export interface ConnectionLimits {
@@ -26,7 +25,7 @@ export interface ConnectionLimits {
 }
 
 /** What a connection asks of the container that it lives in. */
-export interface ConnectionHost extends Callee {
+export interface ConnectionHost<Hosted = unknown> extends Callee {
   /** The container's name, as `echo-1`. */
   readonly container: string
   readonly tls: ServerConfig
@@ -70,7 +69,7 @@ export interface ConnectionHost extends Callee {
    */
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
   /** The connection has ended or has gone to somebody else. */
-  closed(connection: Connection, why: ConnectionEnd): void
+  closed(connection: Hosted, why: ConnectionEnd): void
 }
 
 /**

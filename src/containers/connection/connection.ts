@@ -2,10 +2,10 @@ import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import { Session, type SessionEvent } from '../../tls13/index.ts'
+import type { ByteStream, Lifted, StreamError } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
 import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../../transfer/extensions.ts'
-import type { ByteStream, Lifted, StreamError } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
@@ -27,8 +27,9 @@ import type { Timeout } from './timeout.ts'
 import { ConnectionTimers } from './timers.ts'
 
 /**
- * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at the first
- * request head that belongs to another function; then it freezes and offers itself to a container of that function.
+ * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at
+ * the first request head that belongs to another function; then it freezes and offers itself to a container
+ * of that function.
  */
 export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends {
   readonly host: ConnectionHost
@@ -62,7 +63,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /**
    * @param recovery if the owner before us has died
-   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream then
+   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream
+   * then
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
@@ -91,7 +93,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
-  /** Served here over a leg: once a gateway says that the leg has ended, nothing of ours reaches the client. */
+  /**
+   * Served here over a leg: once a gateway says that the leg has ended, nothing of ours reaches the client.
+   */
   get onLeg(): boolean {
     return this.#survival?.shared === false && this.phase !== 'frozen'
   }
@@ -116,7 +120,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     })
   }
 
-  /** Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust. */
+  /**
+   * Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust.
+   */
   #breakOff(): void {
     if (this.#survival !== undefined) this.#survival.cut = true
     this.out.abort()
@@ -142,7 +148,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   /**
-   * Lets go of the connection at the next moment that loses nothing: now if it is idle, else after the response.
+   * Lets go of the connection at the next moment that loses nothing: now if it is idle, else after the
+   * response.
    * @param moves to another container of this function, if one takes it; otherwise it ends
    */
   drain(moves = false): void {
@@ -203,7 +210,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden.update()
   }
 
-  /** Takes events one by one, outer layer last, until more bytes, a function, or another container is needed. */
+  /**
+   * Takes events one by one, outer layer last, until more bytes, a function, or another container is needed.
+   */
   #serve(): void {
     this.#pumping = true
     try {
@@ -220,7 +229,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.out.flush()
     if (this.phase !== 'open') return
     this.#in.applyBackpressure(this.#session, this.#protocol)
-    // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the stream.
+    // A safe point if the protocol is quiet: nothing is underway, and all output has been given to the
+    // stream.
     if (this.#departure.wanted) this.#departure.depart()
   }
 
@@ -263,7 +273,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     }
   }
 
-  /** Offers the connection, with the request that waits in it, to another container. @returns false if there is none */
+  /**
+   * Offers the connection, with the request that waits in it, to another container. @returns false if there
+   * is none
+   */
   move(functionName: string): boolean {
     return this.#departure.follow(functionName)
   }
@@ -329,13 +342,17 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#ending.now()
       return
     }
-    // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its leg, and another container goes on.
+    // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its
+    // leg, and another container goes on.
     if (how === 'moved') this.#stream.destroy()
     else this.#stream.shutdown()
     this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
   }
 
-  /** Takes the session up again after a refusal; the request is answered here. Without one a container that drains lets it end. */
+  /**
+   * Takes the session up again after a refusal; the request is answered here. Without one a container that
+   * drains lets it end.
+   */
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
     this.generation = envelope.generation

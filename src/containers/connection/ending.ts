@@ -1,4 +1,4 @@
-import type { ByteStream } from '../../transfer/stream.ts'
+import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection-host.ts'

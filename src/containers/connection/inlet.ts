@@ -1,5 +1,5 @@
 import type { Session } from '../../tls13/index.ts'
-import type { ByteStream, StreamHandlers } from '../../transfer/stream.ts'
+import type { ByteStream, StreamHandlers } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Turn } from '../../transport/turn.ts'
 import type { Protocol } from '../protocol/protocol.ts'

@@ -1,5 +1,5 @@
 import { recycle, type Session } from '../../tls13/index.ts'
-import type { ByteStream, WriteResult } from '../../transfer/stream.ts'
+import type { ByteStream, WriteResult } from '../../transfer/byte-stream.ts'
 import { concat } from '../../wire/index.ts'
 import type { Survival } from '../survival/survival.ts'
 

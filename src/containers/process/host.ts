@@ -1,4 +1,5 @@
-import type { Environment, FunctionModule } from '../../functions/contract.ts'
+import type { Environment } from '../../functions/contract.ts'
+import type { FunctionModule } from '../../functions/module.ts'
 import { noneExceeded } from '../../http/h2/index.ts'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { reasonOf } from '../../http/serving.ts'
@@ -8,6 +9,7 @@ import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
 import { type ServerConfig, TlsError } from '../../tls13/index.ts'
+import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../transfer/control.ts'
 import type { Arrival, Courier } from '../../transfer/courier.ts'
@@ -18,7 +20,7 @@ import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import { slotOf } from '../../transfer/slot.ts'
-import { type ByteStream, type Descriptor, openStream } from '../../transfer/stream.ts'
+import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
 import { DecodeError, hex } from '../../wire/index.ts'
@@ -79,12 +81,15 @@ export interface Counters {
   ended: number
   /** Connections that had to be ended because nobody could tell who owned them. */
   unclean: number
-  /** Connections that ended because something was thrown over them: a fault of the platform, which its log tells. */
+  /**
+   * Connections that ended because something was thrown over them: a fault of the platform, which its log
+   * tells.
+   */
   failed: number
 }
 
 /** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
-export class Host implements ConnectionHost {
+export class Host implements ConnectionHost<Connection> {
   readonly container: string
   readonly functionName: string
   readonly module: FunctionModule
@@ -152,7 +157,9 @@ export class Host implements ConnectionHost {
     this.#courier = courier
   }
 
-  /** Tells all containers of this function the keys that they share; those that hear of new ones tell them on. */
+  /**
+   * Tells all containers of this function the keys that they share; those that hear of new ones tell them on.
+   */
   shareKeys(): void {
     for (const { id } of this.#others.of(this.functionName)) this.#courier?.share(id, this.keyRing.share())
   }
@@ -328,7 +335,10 @@ export class Host implements ConnectionHost {
     else this.#courier?.lend(target.id, request, settle)
   }
 
-  /** Serves a request whose connection stays with another container, or says why not; then nothing has been done with it. */
+  /**
+   * Serves a request whose connection stays with another container, or says why not; then nothing has been
+   * done with it.
+   */
   borrow(request: LoanRequest, settle: (answer: LoanAnswer) => void): void {
     if (this.#draining) {
       settle({ outcome: 'refused', reason: 'busy', detail: `${this.container} is about to stop` })
@@ -421,8 +431,8 @@ export class Host implements ConnectionHost {
   }
 
   /**
-   * Takes nothing new. What is idle moves now to other containers of this function, the rest after its response; without such a
-   * container it ends there.
+   * Takes nothing new. What is idle moves now to other containers of this function, the rest after its
+   * response; without such a container it ends there.
    */
   drain(): void {
     this.#draining = true
@@ -430,7 +440,10 @@ export class Host implements ConnectionHost {
     this.#drainMore()
   }
 
-  /** Not all at once: each has to have its verdict in time, and those that still talk want to be served meanwhile. */
+  /**
+   * Not all at once: each has to have its verdict in time, and those that still talk want to be served
+   * meanwhile.
+   */
   #drainMore(): void {
     if (this.#leaving.length === 0) return
     const moves = this.#others.has(this.functionName)
@@ -446,7 +459,9 @@ export class Host implements ConnectionHost {
   }
 }
 
-/** It was refused for a reason that another container need not have: that one is about to stop, or is no more. */
+/**
+ * It was refused for a reason that another container need not have: that one is about to stop, or is no more.
+ */
 function isPassing(release: Release): boolean {
   if (release.state !== 'owned') return false
   return release.verdict === undefined || release.verdict.reason === 'draining'

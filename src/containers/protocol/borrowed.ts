@@ -8,7 +8,8 @@ import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
 import { timeoutProblem } from '../connection/timeout.ts'
 import { LENT_BYTES } from '../move/policy.ts'
-import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+import { type Callee, Exchange } from './exchange.ts'
+import type { ResponseSink } from './response-sink.ts'
 
 /**
  * Serves a request that another container has lent to this one. @param settle called once, perhaps before

@@ -8,7 +8,8 @@ import type { Log } from '../../platform/log.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Awaited, type Timeout, timeoutProblem } from '../connection/timeout.ts'
-import { type Callee, Exchange, type ResponseSink } from './exchange.ts'
+import { type Callee, Exchange } from './exchange.ts'
+import type { ResponseSink } from './response-sink.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2

@@ -1,11 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type {
-  ConnectionInfo,
-  Context,
-  Environment,
-  FunctionModule,
-  FunctionResponse,
-} from '../../functions/contract.ts'
+import type { ConnectionInfo, Context, Environment, FunctionResponse } from '../../functions/contract.ts'
+import type { FunctionModule } from '../../functions/module.ts'
 import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../functions/web.ts'
 import {
   type Field,
@@ -19,26 +14,7 @@ import type { Log } from '../../platform/log.ts'
 import { isOne } from '../../platform/thrown.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
-
-/** Where an exchange writes its response. All of it is refused silently once the connection is gone. */
-export interface ResponseSink {
-  /** A whole response. */
-  reply(response: ResponseView): void
-  begin(head: {
-    readonly status: number
-    readonly headers: readonly Field[]
-    readonly length: number | undefined
-  }): void
-  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
-  write(data: Uint8Array): Promise<void> | undefined
-  end(): void
-  /** The response was begun and cannot be finished: the client must see that. */
-  abort(): void
-  /**
-   * One of these has thrown what is no function's fault: whatever the response goes to ends. Never throws.
-   */
-  fail(error: unknown): void
-}
+import type { ResponseSink } from './response-sink.ts'
 
 /** A function, and what it is told besides the request. */
 export interface Callee {

@@ -29,8 +29,9 @@ const OUTPUT = CARRIED_BYTES
 const TICK = 1000
 
 /**
- * HTTP/2 on one connection: every stream is a call of its own. Requests for other functions wait unaccepted, and so are part of the
- * exported state, until `policy.ts` says that the connection moves or that they are lent.
+ * HTTP/2 on one connection: every stream is a call of its own. Requests for other functions wait unaccepted,
+ * and so are part of the exported state, until `policy.ts` says that the connection moves or that they are
+ * lent.
  */
 export class Http2 implements Protocol, CallOwner {
   readonly http: H2Server
@@ -38,7 +39,9 @@ export class Http2 implements Protocol, CallOwner {
   readonly #policy: MovePolicy
   readonly #calls = new Calls()
   readonly #waiting = new WaitingRequests()
-  /** The functions whose containers did not take the connection: what waits for them is answered with that. */
+  /**
+   * The functions whose containers did not take the connection: what waits for them is answered with that.
+   */
   #refusal: Refusal | undefined
   #requestsServed: number
   #held = false
@@ -124,7 +127,10 @@ export class Http2 implements Protocol, CallOwner {
     while (this.#give());
   }
 
-  /** What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but answers are not bounded by windows alone. */
+  /**
+   * What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but
+   * answers are not bounded by windows alone.
+   */
   get wantsInput(): boolean {
     return this.http.untaken <= OUTPUT
   }
@@ -376,7 +382,10 @@ export class Http2 implements Protocol, CallOwner {
       this.http.respond(streamId, { status: 100 })
   }
 
-  /** What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any more */
+  /**
+   * What becomes of the requests that wait: see `policy.ts`. @returns whether the connection is not ours any
+   * more
+   */
   #decide(): boolean {
     if (!this.#owner.open) return true
     const reachable = this.#waiting.reachable(this.#owner)
@@ -427,14 +436,18 @@ export class Http2 implements Protocol, CallOwner {
     this.#requestsServed++
   }
 
-  /** Gives the way out some of the output, unless the client has not taken what it got. @returns whether there was any */
+  /**
+   * Gives the way out some of the output, unless the client has not taken what it got. @returns whether there
+   * was any
+   */
   #give(): boolean {
     const { out } = this.#owner
     if (out.blocked || this.gone) return false
     const bytes = this.http.takeOutput()
     if (bytes.length === 0) return false
     const { http } = this
-    // Not for what WebSockets are asked: their clients answer, or are not there. But who opens windows takes what waits for them.
+    // Not for what WebSockets are asked: their clients answer, or are not there. But who opens windows takes
+    // what waits for them.
     if (this.#calls.timed || http.openStreams > this.#calls.size || http.unsent > 0) this.#owner.touch()
     out.send([bytes])
     return true

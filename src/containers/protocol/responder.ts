@@ -4,7 +4,7 @@ import { problem } from '../../http/problem.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Outlet } from '../connection/outlet.ts'
-import type { ResponseSink } from './exchange.ts'
+import type { ResponseSink } from './response-sink.ts'
 
 /** What a responder tells the connection that it writes for. */
 export interface ResponderOwner {

@@ -4,6 +4,7 @@ import type { Field } from '../../http/message.ts'
 import { EMPTY } from '../../wire/index.ts'
 import type { Context, FetchHandler } from '../contract.ts'
 import { NodeAnswer } from './node-answer.ts'
+import type { NodeListener } from './node-listener.ts'
 import { Wire } from './wire.ts'
 
 /**
@@ -11,10 +12,6 @@ import { Wire } from './wire.ts'
  * `(req, res) => …`.
  */
 export type NodeApplication = NodeListener | Server | FastifyLike
-
-/** What the listener of a `node:http` server looks like. */
-// biome-ignore lint/suspicious/noExplicitAny: frameworks have request and response types of their own
-export type NodeListener = (request: any, response: any) => unknown
 
 /** What tells a Fastify instance: it must be ready before it takes requests. */
 export interface FastifyLike {

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import type { Context } from '../contract.ts'
-import type { NodeListener } from './node-http.ts'
+import type { NodeListener } from './node-listener.ts'
 
 /** What takes the bytes that the application writes. */
 export interface WireReader {

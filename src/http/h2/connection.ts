@@ -23,7 +23,10 @@ const RESETS_REMEMBERED = 256
 
 type Role = 'server' | 'client'
 
-/** What both ends of an HTTP/2 connection do (RFC 9113): frames in, events and frames out. Neither socket nor clock. */
+/**
+ * What both ends of an HTTP/2 connection do (RFC 9113): frames in, events and frames out. Neither socket nor
+ * clock.
+ */
 export abstract class H2Connection {
   protected readonly role: Role
   protected readonly limits: H2Limits
@@ -76,7 +79,10 @@ export abstract class H2Connection {
     else this.#resume(state)
   }
 
-  /** Bytes from the peer, in any pieces, borrowed until {@link next} has returned undefined or this is called again. */
+  /**
+   * Bytes from the peer, in any pieces, borrowed until {@link next} has returned undefined or this is called
+   * again.
+   */
   receive(bytes: Uint8Array): void {
     if (!this.#over) this.frame.push(bytes)
   }
@@ -104,8 +110,8 @@ export abstract class H2Connection {
   }
 
   /**
-   * Frames to send, in memory of its own. Ask again until there is nothing: more may have become possible. What waited for room may give
-   * `drain` events, so ask {@link next} as well.
+   * Frames to send, in memory of its own. Ask again until there is nothing: more may have become possible.
+   * What waited for room may give `drain` events, so ask {@link next} as well.
    */
   takeOutput(): Uint8Array {
     const taken = this.sender.output.take()
@@ -220,7 +226,10 @@ export abstract class H2Connection {
     if (next === 'closed') this.#close(stream)
   }
 
-  /** The initial window of a stream that is opened now: before the acknowledgement the peer knows only the default. */
+  /**
+   * The initial window of a stream that is opened now: before the acknowledgement the peer knows only the
+   * default.
+   */
   protected get initialReceiveWindow(): number {
     return (this.#acknowledged ? this.settings : INITIAL_SETTINGS).initialWindowSize
   }
@@ -320,7 +329,9 @@ export abstract class H2Connection {
     if (endStream && this.streams.has(streamId)) this.advance(stream, 'recv ES')
   }
 
-  /** A frame on a stream that is not there. Streams that we have reset, or will not serve, are passed over. */
+  /**
+   * A frame on a stream that is not there. Streams that we have reset, or will not serve, are passed over.
+   */
   #onClosed(streamId: number, event: StreamEvent): void {
     if (this.goawaySent !== undefined && streamId > this.goawaySent) return
     const idle = streamId > this.lastStreamId || (streamId & 1) === 0
@@ -384,7 +395,10 @@ export abstract class H2Connection {
     }
   }
 
-  /** RFC 9218, Section 7.1. What is said before its stream is there is not kept: the request's own field says it as well. */
+  /**
+   * RFC 9218, Section 7.1. What is said before its stream is there is not kept: the request's own field says
+   * it as well.
+   */
   #onPriorityUpdate(bytes: Uint8Array, start: number, end: number): void {
     const streamId = frames.readUint31(bytes, start)
     if (this.role === 'client' || streamId === 0) throw new H2Error('PROTOCOL_ERROR', 'PRIORITY_UPDATE')

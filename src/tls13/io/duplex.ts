@@ -20,22 +20,29 @@ type Callback = (error?: Error | null) => void
 const HANDSHAKE_TIMEOUT = 10_000
 /** Bytes sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
 const WRITE_SIZE = 2 ** 16
-/** Records that are opened at a stretch: a peer may send thousands in one read, and others have their turns meanwhile. */
+/**
+ * Records that are opened at a stretch: a peer may send thousands in one read, and others have their turns
+ * meanwhile.
+ */
 const EVENTS = 256
 /** Milliseconds that a peer has to take our fatal alert. */
 const LINGER = 1000
 
 /**
- * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may read, write or
- * end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
+ * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may
+ * read, write or end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half
+ * when the peer ends its own.
  *
- * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends without
- * close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the stream below escapes. What a
- * listener throws while bytes come in ends the connection by {@link TlsDuplex.abort}, with that error.
+ * Writes wait for the handshake. `end()` sends close_notify, then ends the stream below. A stream that ends
+ * without close_notify is an error (`ERR_TLS_TRUNCATED`); alerts are errors, as `TlsError`. No error of the
+ * stream below escapes. What a listener throws while bytes come in ends the connection by {@link
+ * TlsDuplex.abort}, with that error.
  *
- * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the server took it);
- * `clientCertificate` (DER, or undefined: the answer to {@link TlsDuplex.requestCertificate}); `question` (id, Question: work for
- * somebody else, who gives it to {@link TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
+ * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the
+ * server took it); `clientCertificate` (DER, or undefined: the answer to {@link
+ * TlsDuplex.requestCertificate}); `question` (id, Question: work for somebody else, who gives it to {@link
+ * TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made by {@link
+ * TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
  */
 export class TlsDuplex extends Duplex {
   readonly #stream: Duplex
@@ -134,16 +141,16 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Server: how many bytes, in front of all others, came as early data. Who reads them before `secureConnect` reads what may
-   * be a replay (RFC 8446, Section 8).
+   * Server: how many bytes, in front of all others, came as early data. Who reads them before `secureConnect`
+   * reads what may be a replay (RFC 8446, Section 8).
    */
   get earlyBytes(): number {
     return this.#earlyBytes
   }
 
   /**
-   * Client: sends early data (RFC 8446, Section 4.2.10) at once, if `earlyData` is configured and the ticket allows it. The event
-   * `earlyData` tells whether the server has taken it; what it has not taken is lost.
+   * Client: sends early data (RFC 8446, Section 4.2.10) at once, if `earlyData` is configured and the ticket
+   * allows it. The event `earlyData` tells whether the server has taken it; what it has not taken is lost.
    * @returns bytes that went out
    */
   sendEarly(data: Uint8Array): number {
@@ -161,7 +168,8 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2); `clientCertificate` tells what it shows.
+   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2); `clientCertificate` tells what
+   * it shows.
    * @throws Error if the client cannot be asked
    */
   requestCertificate(): void {
@@ -169,14 +177,18 @@ export class TlsDuplex extends Duplex {
     this.#flush()
   }
 
-  /** Changes our write key (RFC 8446, Section 4.6.3). @throws Error before the handshake is over or after the end */
+  /**
+   * Changes our write key (RFC 8446, Section 4.6.3). @throws Error before the handshake is over or after the
+   * end
+   */
   updateKeys(requestPeer: boolean): void {
     this.#session.updateKeys(requestPeer)
     this.#flush()
   }
 
   /**
-   * Emits `timeout` after `milliseconds` in which nothing came and nothing was written; 0: never. The connection goes on.
+   * Emits `timeout` after `milliseconds` in which nothing came and nothing was written; 0: never. The
+   * connection goes on.
    * @param listener for the next `timeout`
    */
   setTimeout(milliseconds: number, listener?: () => void): this {
@@ -237,7 +249,10 @@ export class TlsDuplex extends Duplex {
     callback(error)
   }
 
-  /** Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2). @param error for listeners of `error` */
+  /**
+   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2). @param error for
+   * listeners of `error`
+   */
   abort(error?: Error): void {
     if (this.destroyed) return
     try {
@@ -250,7 +265,10 @@ export class TlsDuplex extends Duplex {
     this.destroy(error)
   }
 
-  /** What the stream below calls, and whatever is called from there: what is thrown ends this connection, and not the process. */
+  /**
+   * What the stream below calls, and whatever is called from there: what is thrown ends this connection, and
+   * not the process.
+   */
   #guarded(work: () => void): void {
     try {
       work()
@@ -318,7 +336,8 @@ export class TlsDuplex extends Duplex {
     if (this.destroyed || this.#readClosed) return
     this.#touch()
     this.#session.feed(plain(chunk))
-    // A listener may write, and a stream may answer at once: then the inner call takes the events that are left.
+    // A listener may write, and a stream may answer at once: then the inner call takes the events that are
+    // left.
     for (let events = 0; !this.destroyed && this.#resting === undefined; events++) {
       if (events === EVENTS) this.#rest()
       else {
@@ -328,7 +347,8 @@ export class TlsDuplex extends Duplex {
       }
     }
     if (!this.destroyed && this.#resting !== undefined) this.#session.settle()
-    // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays bounded.
+    // A peer that asks for KeyUpdates and takes none gets one when it has taken what is there: memory stays
+    // bounded.
     if (!this.destroyed && !(this.#secure && this.#stream.writableNeedDrain)) this.#flush()
   }
 
@@ -423,7 +443,10 @@ export class TlsDuplex extends Duplex {
   }
 }
 
-/** Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert with it. */
+/**
+ * Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert
+ * with it.
+ */
 function linger(stream: Duplex): void {
   const timer = setTimeout(() => stream.destroy(), LINGER).unref()
   stream.once('close', () => clearTimeout(timer))
@@ -431,7 +454,10 @@ function linger(stream: Duplex): void {
   stream.resume()
 }
 
-/** The secrets of the first flight come before there is a duplex; events about them come after its constructor. */
+/**
+ * The secrets of the first flight come before there is a duplex; events about them come after its
+ * constructor.
+ */
 function withKeyLog<C extends CommonConfig>(
   config: C,
   keyLog: boolean | undefined,

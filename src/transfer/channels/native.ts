@@ -1,6 +1,7 @@
 import type { Budget } from '../../wire/index.ts'
+import type { ByteStream } from '../byte-stream.ts'
 import { type Libc, probe } from '../native/libc.ts'
-import { type ByteStream, Descriptor, openStream } from '../stream.ts'
+import { Descriptor, openStream } from '../stream.ts'
 import { closeAll } from './assembly.ts'
 import { CLOSED, FLOODS, FramedChannel } from './framed.ts'
 

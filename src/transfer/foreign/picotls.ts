@@ -15,7 +15,7 @@ import {
   uint16,
   uint64,
 } from '../../wire/index.ts'
-import type { ForeignCodec } from '../foreign.ts'
+import type { ForeignCodec } from './codec.ts'
 import { ForeignError } from './error.ts'
 
 /*

@@ -1,7 +1,14 @@
 import { getSystemErrorName } from 'node:util'
 import { concat } from '../../wire/index.ts'
+import type {
+  ByteStream,
+  Lifted,
+  StreamError,
+  StreamHandlers,
+  StreamState,
+  WriteResult,
+} from '../byte-stream.ts'
 import { ErrnoError, probe } from '../native/libc.ts'
-import type { ByteStream, Lifted, StreamError, StreamHandlers, StreamState, WriteResult } from '../stream.ts'
 import { Descriptor } from './descriptor.ts'
 import { type Bindings, type Request, SOCKET, type StreamHandle } from './handle.ts'
 

@@ -1,8 +1,15 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import { concat } from '../../wire/index.ts'
+import type {
+  ByteStream,
+  Lifted,
+  StreamError,
+  StreamHandlers,
+  StreamState,
+  WriteResult,
+} from '../byte-stream.ts'
 import { handleOf, takeHandle } from '../lift.ts'
 import { ErrnoError, probe } from '../native/libc.ts'
-import type { ByteStream, Lifted, StreamError, StreamHandlers, StreamState, WriteResult } from '../stream.ts'
 import { Descriptor } from './descriptor.ts'
 import type { StreamHandle } from './handle.ts'
 

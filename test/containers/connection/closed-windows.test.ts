@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Http2 } from '../../../src/containers/protocol/http2.ts'
-import type { FunctionModule } from '../../../src/functions/contract.ts'
+import type { FunctionModule } from '../../../src/functions/module.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, freshConnection, get, responses, turn } from '../../support/connection-scene.ts'
 import { Talker } from '../../support/http2-scene.ts'

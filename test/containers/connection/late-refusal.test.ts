@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FunctionModule } from '../../../src/functions/contract.ts'
+import type { FunctionModule } from '../../../src/functions/module.ts'
 import { ErrorCode } from '../../../src/http/h2/index.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, freshConnection, get, responses, turn } from '../../support/connection-scene.ts'

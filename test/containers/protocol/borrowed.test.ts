@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LENT_BYTES } from '../../../src/containers/move/policy.ts'
 import { serveBorrowed } from '../../../src/containers/protocol/borrowed.ts'
-import type { FunctionModule } from '../../../src/functions/contract.ts'
+import type { FunctionModule } from '../../../src/functions/module.ts'
 import type { RequestView } from '../../../src/http/message.ts'
 import {
   decodeLoan,
