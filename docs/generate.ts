@@ -42,8 +42,8 @@ function code(text: string): string {
 function transferFormat(): string {
   return `# The transfer format
 
-Generated from the codecs by \`npm run docs\`; a test fails when this page is not current. The notation is that of RFC 8446,
-Section 3, with two additions: \`optional<T>\` is one byte, 0 or 1, and then T if it is 1; \`opaque name[the rest]\` is
+Generated from the codecs by \`npm run docs\`; a test fails when this page is not current. The notation is that of RFC 8446
+§3, with two additions: \`optional<T>\` is one byte, 0 or 1, and then T if it is 1; \`opaque name[the rest]\` is
 everything up to the end of what contains it. Text is UTF-8. Everything is big-endian.
 
 ## The envelope
@@ -142,13 +142,13 @@ function states(): string {
 Generated from the transition tables by \`npm run docs\`; a test fails when this page is not current. A message that is not in the
 row of the state is answered with \`unexpected_message\`. Where a message leads is for its transition to say, in the file named.
 
-## Server (RFC 8446, Appendix A.2): \`src/tls13/server.ts\`
+## Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
 
 ${rows(SERVER_TRANSITIONS)}
 
 ${waiting(SERVER_ANSWERS)}
 
-## Client (RFC 8446, Appendix A.1): \`src/tls13/client.ts\`
+## Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
 
 ${rows(CLIENT_TRANSITIONS)}
 

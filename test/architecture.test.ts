@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createContext, runInContext } from 'node:vm'
 import { rolldown } from 'rolldown'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 /*
  * Imports go one way: wire <- tls13, http <- transport <- transfer <- platform <- functions <- containers,
@@ -92,7 +92,7 @@ const inSource = ({ to }: Import): boolean => to.startsWith('src/')
 const show = ({ from, to }: Import): string => `${from} -> ${to}`
 
 describe('imports', () => {
-  test('are found at all', () => {
+  it('are found at all', () => {
     expect(sources.length).toBeGreaterThan(60)
     expect(imports.length).toBeGreaterThan(200)
     for (const expected of [
@@ -105,7 +105,7 @@ describe('imports', () => {
     }
   })
 
-  test('go from right to left', () => {
+  it('go from right to left', () => {
     const wrong = imports.filter(inSource).filter(({ from, to }) => {
       const [here, there] = [layerOf(from), layerOf(to)]
       return here !== there && !LAYERS[here]?.includes(there)
@@ -113,24 +113,24 @@ describe('imports', () => {
     expect(wrong.map(show)).toEqual([])
   })
 
-  test('are of layers that have a place', () => {
+  it('are of layers that have a place', () => {
     const layers = new Set(sources.map(layerOf))
     expect([...layers].filter(layer => LAYERS[layer] === undefined)).toEqual([])
   })
 
-  test('stay in src', () => {
+  it('stay in src', () => {
     const leaving = imports.filter(({ to }) => to.endsWith('.ts') && !to.startsWith('src/'))
     expect(leaving.map(show)).toEqual([])
   })
 
-  test('of the gateway into TLS are those of somebody who reads a ClientHello', () => {
+  it('of the gateway into TLS are those of somebody who reads a ClientHello', () => {
     const wrong = imports
       .filter(({ from, to }) => layerOf(from) === 'gateway' && to.startsWith('src/tls13/'))
       .filter(({ to }) => !GATEWAY_MAY_SEE.includes(to))
     expect(wrong.map(show)).toEqual([])
   })
 
-  test('make no circle among files, those of types neither, but for true pairs', () => {
+  it('make no circle among files, those of types neither, but for true pairs', () => {
     expect(circles(imports.filter(inSource).filter(({ clause }) => !clause.startsWith('type ')))).toEqual([])
     const pairs = new Set(TRUE_PAIRS.map(pair => pair.join(' ')))
     const apart = ({ from, to }: Import): boolean => !pairs.has([from, to].sort().join(' '))
@@ -140,7 +140,7 @@ describe('imports', () => {
     expect(idle).toEqual([])
   })
 
-  test.each(NEVER_LOADED)('%s never leads to %s, over however many files', (from, never) => {
+  it.each(NEVER_LOADED)('%s never leads to %s, over however many files', (from, never) => {
     const loaded = imports.filter(inSource).filter(({ clause }) => !clause.startsWith('type '))
     const starts = sources.filter(file => from.test(file))
     expect(starts.length).toBeGreaterThan(0)
@@ -149,14 +149,14 @@ describe('imports', () => {
     )
   })
 
-  test('of test/support are of no test: it stands on none', () => {
+  it('of test/support are of no test: it stands on none', () => {
     const wrong = files('test/support')
       .flatMap(importsOf)
       .filter(({ to }) => to.startsWith('test/') && !to.startsWith('test/support/'))
     expect(wrong.map(show)).toEqual([])
   })
 
-  test('of tests are of test/support, or of their own folder', () => {
+  it('of tests are of test/support, or of their own folder', () => {
     const wrong = files('test')
       .filter(file => !file.startsWith('test/support/'))
       .flatMap(importsOf)
@@ -167,7 +167,7 @@ describe('imports', () => {
 })
 
 describe('packages and modules of Node', () => {
-  test('the cores of wire, tls13 and http know none of Node', () => {
+  it('the cores of wire, tls13 and http know none of Node', () => {
     const core = imports.filter(({ from }) => /^src\/(wire|tls13|http)\//.test(from))
     const wrong = core
       .filter(({ from }) => !MAY_KNOW_NODE.test(from))
@@ -175,7 +175,7 @@ describe('packages and modules of Node', () => {
     expect(wrong.map(show)).toEqual([])
   })
 
-  test('the cores touch no global of Node either', () => {
+  it('the cores touch no global of Node either', () => {
     const wrong = sources
       .filter(file => /^src\/(wire|tls13|http)\//.test(file))
       .filter(file => !MAY_KNOW_NODE.test(file))
@@ -183,13 +183,13 @@ describe('packages and modules of Node', () => {
     expect(wrong).toEqual([])
   })
 
-  test.each(OWNERS)('%s is imported by its owner alone', (name, owners) => {
+  it.each(OWNERS)('%s is imported by its owner alone', (name, owners) => {
     const importers = imports.filter(({ to }) => name.test(to)).map(({ from }) => from)
     expect(importers.length).toBeGreaterThan(0)
     expect(importers.filter(file => !owners.includes(file))).toEqual([])
   })
 
-  test('node:crypto is a back end of crypto/node.ts; beyond tls13 and certificates it gives random numbers and reads certificates', () => {
+  it('node:crypto is a back end of crypto/node.ts; beyond tls13 and certificates it gives random numbers and reads certificates', () => {
     const users = imports.filter(({ to }) => to === 'node:crypto')
     const inCore = users.filter(({ from }) => /^src\/tls13\/(?!io\/)/.test(from))
     expect(inCore.map(({ from }) => from)).toEqual(['src/tls13/crypto/node.ts'])
@@ -203,7 +203,7 @@ describe('packages and modules of Node', () => {
     }
   })
 
-  test('a provider is imported by name only where a process is put together', () => {
+  it('a provider is imported by name only where a process is put together', () => {
     const users = imports.filter(({ to }) => /^src\/tls13\/crypto\/(node|noble|evp)\.ts$/.test(to))
     const outside = users.filter(
       ({ from }) => !/^src\/(platform|containers|cli|tls13\/io|tls13\/crypto)\//.test(from),
@@ -213,7 +213,7 @@ describe('packages and modules of Node', () => {
 })
 
 describe('files', () => {
-  test('have no line of more than 110 columns, but for tables of Markdown', () => {
+  it('have no line of more than 110 columns, but for tables of Markdown', () => {
     const texts = ['src', 'bench', 'test', 'docs', 'certs'].flatMap(folder => [
       ...files(folder, '.ts'),
       ...files(folder, '.md'),
@@ -227,14 +227,14 @@ describe('files', () => {
     expect(long).toEqual([])
   })
 
-  test('have at most 450 lines', () => {
+  it('have at most 450 lines', () => {
     const long = sources
       .map(file => [file, readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length] as const)
       .filter(([, lines]) => lines > 450)
     expect(long).toEqual([])
   })
 
-  test('of the cores ask neither for the time nor for chance but as defaults', () => {
+  it('of the cores ask neither for the time nor for chance but as defaults', () => {
     const wrong = sources
       .filter(file => /^src\/(wire|tls13|http)\//.test(file) && !file.startsWith('src/tls13/io/'))
       .filter(file =>
@@ -245,7 +245,7 @@ describe('files', () => {
 })
 
 describe('without Node', () => {
-  test('the public face and the noble provider complete a handshake in a context that has nothing of Node', async () => {
+  it('the public face and the noble provider complete a handshake in a context that has nothing of Node', async () => {
     const bundle = await rolldown({
       input: join(ROOT, 'test/support/bare-handshake.ts'),
       platform: 'browser',

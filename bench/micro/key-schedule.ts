@@ -12,12 +12,12 @@ import { insist, type MicroCase, micro } from '../harness/micro.ts'
 import { PROVIDERS, suiteNamed } from './providers.ts'
 
 /**
- * What does the key schedule of RFC 8446, Section 7.1, cost: one HKDF-Expand-Label, one direction's keys, a
+ * What does the key schedule of RFC 8446 §7.1, cost: one HKDF-Expand-Label, one direction's keys, a
  * whole handshake?
  */
 
 /**
- * RFC 8448, Section 3: the early secret without a PSK, and what is derived from it for the handshake secret.
+ * RFC 8448 §3: the early secret without a PSK, and what is derived from it for the handshake secret.
  */
 const EARLY = '33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a'
 const DERIVED = '6f2615a108c702c5678f54fc9dbab69716c076189c48250cebeac3576c3611ba'

@@ -1,8 +1,8 @@
 import { concat } from '../../src/wire/index.ts'
 
 /**
- * Bytes of a record's header; and of what a sealed record has besides its content: type and tag (RFC 8446,
- * Section 5.2).
+ * Bytes of a record's header; and of what a sealed record has besides its content: type and tag (RFC 8446
+ * §5.2).
  */
 const HEADER = 5
 const OVERHEAD = 17

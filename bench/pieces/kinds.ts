@@ -27,7 +27,7 @@ const UPGRADE =
   'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 const MASK = new Uint8Array(4)
 const EMPTY = new Uint8Array(0)
-/** Bytes of a record of one byte: header, content, its type, and the tag (RFC 8446, Section 5.2). */
+/** Bytes of a record of one byte: header, content, its type, and the tag (RFC 8446 §5.2). */
 const TINY_RECORD = 5 + 1 + 1 + 16
 
 /** @param pieces how many will be sent */

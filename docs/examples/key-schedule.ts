@@ -1,5 +1,5 @@
 /**
- * Every secret of RFC 8446, Section 7.1, as the handshake makes it: by name, with what it was derived from.
+ * Every secret of RFC 8446 §7.1, as the handshake makes it: by name, with what it was derived from.
  * Whoever sees these can read everything, so nobody does unless the configuration says `onSecret`.
  * @module
  */
@@ -28,7 +28,7 @@ const client = Session.client({
 exchange(client, server)
 say(Object.keys(KEY_SCHEDULE).length, 'arrows in the table,', lines.length, 'lines for Wireshark')
 
-// The same bytes on both sides, for a protocol of one's own (Section 7.5).
+// The same bytes on both sides, for a protocol of one's own (§7.5).
 const context = new TextEncoder().encode('example')
 const ours = client.exportKeyingMaterial('EXPERIMENTAL hotpotato', context, 32)
 const theirs = server.exportKeyingMaterial('EXPERIMENTAL hotpotato', context, 32)

@@ -1,7 +1,7 @@
 /**
  * A second connection that resumes the first, with a request in its first flight. Early data can be replayed:
  * the server says how much it takes, remembers each hello, and the application is told what came early (RFC
- * 8446, Section 8; RFC 8470).
+ * 8446 §8; RFC 8470).
  * @module
  */
 import { node } from '../../src/tls13/crypto/node.ts'

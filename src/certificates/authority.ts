@@ -65,7 +65,7 @@ type KeyPair = webcrypto.CryptoKeyPair
 type Algorithm = webcrypto.RsaHashedKeyGenParams | webcrypto.EcKeyGenParams | webcrypto.Algorithm
 
 // PKCS#1 v1.5 is for the certificates alone; a key of type rsaEncryption signs handshakes with RSASSA-PSS
-// (RFC 8446, Section 4.2.3).
+// (RFC 8446 §4.2.3).
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048 } as const
 const ALGORITHMS: Readonly<Record<KeyAlgorithm, Algorithm>> = {
   p256: { name: 'ECDSA', namedCurve: 'P-256' },
@@ -230,7 +230,7 @@ function validity(now: number, end: number): { notBefore: Date; notAfter: Date }
   return { notBefore: second(now - HOUR), notAfter: second(end) }
 }
 
-/** 16 random bytes as a positive integer that needs all of them (RFC 5280, Section 4.1.2.2). */
+/** 16 random bytes as a positive integer that needs all of them (RFC 5280 §4.1.2.2). */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x3f) | 0x40

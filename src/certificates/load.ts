@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 /** A certificate chain with its private key, as a server's configuration wants them. */
 export interface LoadedCertificate {
-  /** DER, the leaf first, each certified by the next (RFC 8446, Section 4.4.2). */
+  /** DER, the leaf first, each certified by the next (RFC 8446 §4.4.2). */
   readonly chain: readonly Uint8Array[]
   /** PKCS#8 in DER. */
   readonly privateKey: Uint8Array

@@ -27,7 +27,7 @@ export class InspectError extends Error {
 }
 
 /**
- * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446, Section 3) and
+ * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446 §3) and
  * its value. What cannot be read ends the dump with the reason.
  * @param file binary or hexadecimal, `-` for standard input @param format one of {@link FORMAT_NAMES}
  * @param secrets whether the bytes of secrets are shown

@@ -52,7 +52,7 @@ export async function commonConfig(
     ...(flags.alpn === undefined ? {} : { alpn: flags.alpn }),
     ...(psk === undefined ? {} : { psks: [psk] }),
     ...(compression === undefined ? {} : { certificateCompression: compression }),
-    // On the wire the limit counts the content type, too (RFC 8449, Section 4).
+    // On the wire the limit counts the content type, too (RFC 8449 §4).
     ...(limit === undefined
       ? {}
       : { recordSizeLimit: wholeNumber('record-size-limit', limit, 64, 16_385) - 1 }),

@@ -10,7 +10,7 @@ export interface Socket {
    */
   send(data: string | Uint8Array): Promise<void> | undefined
   /**
-   * Says that it is over. @param code 1000, or 3000 to 4999 (RFC 6455, Section 7.4.2) @throws RangeError for
+   * Says that it is over. @param code 1000, or 3000 to 4999 (RFC 6455 §7.4.2) @throws RangeError for
    * another one
    */
   close(code?: number, reason?: string): void

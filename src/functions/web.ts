@@ -61,13 +61,13 @@ function urlOf(head: RequestHead, origin: RequestOrigin): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(head.target)) return head.target
   const authority = header(head.headers, 'host') || origin.authority
   const query = head.query === '' ? '' : `?${head.query}`
-  // The asterisk-form asks about the server as a whole (RFC 9112, Section 3.2.4), which a URL says with an
+  // The asterisk-form asks about the server as a whole (RFC 9112 §3.2.4), which a URL says with an
   // empty path.
   return `${origin.scheme}://${authority}${head.path.startsWith('/') ? head.path : '/'}${query}`
 }
 
 /**
- * Fields that are about one connection (RFC 9110, Section 7.6.1) or about framing, which is the sender's
+ * Fields that are about one connection (RFC 9110 §7.6.1) or about framing, which is the sender's
  * business.
  */
 const DROPPED = new Set([
@@ -92,7 +92,7 @@ export async function fromWebResponse(response: Response, method: string): Promi
   if (!isResponse(response)) throw new TypeError('the function did not give a Response')
   const { status } = response
   const headers: Field[] = []
-  // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265, Section 3).
+  // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265 §3).
   for (const field of response.headers) headers.push(field)
   const kept = withoutFraming(headers)
   if (response.body === null) {
@@ -152,7 +152,7 @@ function declaredLength(headers: readonly Field[]): number | undefined {
   return Number(value)
 }
 
-/** An absent body is empty, unless the method or the status leaves it out (RFC 9110, Section 8.6). */
+/** An absent body is empty, unless the method or the status leaves it out (RFC 9110 §8.6). */
 function lengthOfNothing(status: number, method: string, headers: readonly Field[]): number | undefined {
   return method === 'HEAD' || status === 304 ? declaredLength(headers) : 0
 }

@@ -32,8 +32,8 @@ export const FIRST_FLIGHT_LIMITS: FirstFlightLimits = { helloBytes: 16_384, reco
 const CLIENT_HELLO = 1
 
 /**
- * Finds the server name in a ClientHello that may come in any number of segments and records (RFC 8446,
- * Section 5.1), without consuming a byte. It reads with the stack's own codecs, so the container cannot see
+ * Finds the server name in a ClientHello that may come in any number of segments and records (RFC 8446
+ * §5.1), without consuming a byte. It reads with the stack's own codecs, so the container cannot see
  * another name than the gateway did.
  */
 export class ClientHelloRecogniser {

@@ -205,7 +205,7 @@ export function answer(stream: ByteStream, bytes: Uint8Array): void {
   stream.end()
 }
 
-/** A fatal alert for a client that has no session yet (RFC 8446, Section 6). */
+/** A fatal alert for a client that has no session yet (RFC 8446 §6). */
 export function alertAnswer(alert: AlertName): Uint8Array {
   return alertRecord(alert)
 }

@@ -173,8 +173,8 @@ export class Account {
 }
 
 /**
- * The answer to a request that was given up for the memory that it held: 503 with Retry-After (RFC 9110,
- * Section 15.6.4).
+ * The answer to a request that was given up for the memory that it held: 503 with Retry-After (RFC 9110
+ * §15.6.4).
  * @param setting the limit's key in the configuration
  */
 export function memoryProblem(setting: string, limit: number): Problem {

@@ -5,7 +5,7 @@
 export type Field = readonly [name: string, value: string]
 
 /**
- * What a request line and its header fields say (RFC 9112, Sections 3 and 5), or those of HTTP/2 with
+ * What a request line and its header fields say (RFC 9112 §3 and §5), or those of HTTP/2 with
  * :authority as Host.
  */
 export interface RequestHead {

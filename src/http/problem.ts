@@ -17,7 +17,7 @@ export interface Problem {
   readonly title?: string
   /** What happened this time. Never holds a secret or a stack trace. */
   readonly detail?: string
-  /** Members of its own kind (Section 3.2). They cannot replace the standard ones. */
+  /** Members of its own kind (§3.2). They cannot replace the standard ones. */
   readonly extensions?: Readonly<Record<string, unknown>>
   /** Fields that the response needs besides, such as Retry-After. */
   readonly headers?: readonly Field[]

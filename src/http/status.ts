@@ -1,4 +1,4 @@
-/** Reason phrases of RFC 9110, Section 15, and of the few later codes that servers use. */
+/** Reason phrases of RFC 9110 §15, and of the few later codes that servers use. */
 const PHRASES: Readonly<Record<number, string>> = {
   100: 'Continue',
   101: 'Switching Protocols',
@@ -53,7 +53,7 @@ const PHRASES: Readonly<Record<number, string>> = {
 }
 
 /**
- * The reason phrase of a status code; empty if it has none, which the syntax allows (RFC 9112, Section 4).
+ * The reason phrase of a status code; empty if it has none, which the syntax allows (RFC 9112 §4).
  */
 export function reasonPhrase(status: number): string {
   return PHRASES[status] ?? ''

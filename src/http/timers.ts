@@ -223,7 +223,7 @@ const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
 }
 
 /**
- * The answer that says which timer ran out (RFC 9110, Sections 15.5.9, 15.6.4 and 15.6.5): 408 where the
+ * The answer that says which timer ran out (RFC 9110 §15.5.9, 15.6.4 and 15.6.5): 408 where the
  * client was waited for, 504 for the function, 503 with Retry-After where trying again may help. Its name is
  * `headers-timeout` and so on.
  * @param milliseconds the timer's setting

@@ -1,5 +1,5 @@
 /**
- * Which requests may be begun a second time: those whose methods are idempotent (RFC 9110, Section 9.2.2),
+ * Which requests may be begun a second time: those whose methods are idempotent (RFC 9110 §9.2.2),
  * all, or none.
  */
 export const RETRIES = ['idempotent', 'any', 'none'] as const

@@ -1,7 +1,7 @@
 import { DecodeError } from '../wire/index.ts'
 import { ContentType } from './codepoints.ts'
 
-/** RFC 8446, Section 6, with the alert of RFC 7301. */
+/** RFC 8446 §6, with the alert of RFC 7301. */
 export const AlertDescription = {
   close_notify: 0,
   unexpected_message: 10,
@@ -44,7 +44,7 @@ export function alertName(number: number): AlertName | undefined {
 }
 
 /**
- * The two bytes of an alert. TLS 1.3 ignores the level; we write the ones that RFC 8446, Section 6 asks for.
+ * The two bytes of an alert. TLS 1.3 ignores the level; we write the ones that RFC 8446 §6 asks for.
  */
 export function encodeAlert(name: AlertName): Uint8Array {
   const level = name === 'close_notify' || name === 'user_canceled' ? 1 : 2

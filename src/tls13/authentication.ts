@@ -15,9 +15,9 @@ export interface Certificate {
    * any name.
    */
   readonly names?: readonly string[]
-  /** An OCSPResponse in DER, stapled if the client asks (RFC 8446, Section 4.4.2.1). */
+  /** An OCSPResponse in DER, stapled if the client asks (RFC 8446 §4.4.2.1). */
   readonly ocspResponse?: Uint8Array
-  /** A SignedCertificateTimestampList (RFC 6962, Section 3.3), sent if the client asks. */
+  /** A SignedCertificateTimestampList (RFC 6962 §3.3), sent if the client asks. */
   readonly signedCertificateTimestamps?: Uint8Array
   /** A short-lived key in place of the certificate's, for clients that offer to take one (RFC 9345). */
   readonly delegated?: DelegatedKey
@@ -29,7 +29,7 @@ export interface RemoteSigner {
   readonly sign?: undefined
 }
 
-/** A DelegatedCredential (RFC 9345, Section 4) as it goes over the wire, and the key that it is for. */
+/** A DelegatedCredential (RFC 9345 §4) as it goes over the wire, and the key that it is for. */
 export interface DelegatedKey {
   readonly credential: Uint8Array
   /** The scheme of the credential's own signature, which the client must take, too. */
@@ -71,7 +71,7 @@ export interface VerifierContext {
   readonly now: number
   /** What was stapled to the end-entity certificate: an OCSPResponse, DER. */
   readonly ocspResponse?: Uint8Array
-  /** A SignedCertificateTimestampList (RFC 6962, Section 3.3). */
+  /** A SignedCertificateTimestampList (RFC 6962 §3.3). */
   readonly signedCertificateTimestamps?: Uint8Array
 }
 
@@ -80,7 +80,7 @@ export interface Trusted {
   /** The end-entity's SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array
   /**
-   * Only for a certificate that allows delegation (RFC 9345, Section 4.2): from when to when it is valid, in
+   * Only for a certificate that allows delegation (RFC 9345 §4.2): from when to when it is valid, in
    * milliseconds since
    * 1970. A credential's time counts from the one and ends before the other.
    */
@@ -88,7 +88,7 @@ export interface Trusted {
 }
 
 /**
- * Judges the peer's certificate chain (RFC 8446, Section 4.4.2.4) and gives the end-entity's public key.
+ * Judges the peer's certificate chain (RFC 8446 §4.4.2.4) and gives the end-entity's public key.
  * Parsing and trusting certificates is the business of a platform or a library, never of this stack.
  * @param chain DER, the end-entity certificate first, never empty
  * @throws TlsError bad_certificate, certificate_expired, unknown_ca, certificate_unknown, …
@@ -109,13 +109,13 @@ export function certificatesFor(
 
 function matches(pattern: string, name: string): boolean {
   if (!pattern.startsWith('*.')) return pattern.toLowerCase() === name
-  // A wildcard stands for exactly one label (RFC 9525, Section 6.3).
+  // A wildcard stands for exactly one label (RFC 9525 §6.3).
   const dot = name.indexOf('.')
   return dot > 0 && name.slice(dot) === pattern.slice(1).toLowerCase()
 }
 
 /**
- * The first certificate and signer whose scheme the client takes (RFC 8446, Section 4.4.2.2).
+ * The first certificate and signer whose scheme the client takes (RFC 8446 §4.4.2.2).
  * @throws TlsError handshake_failure if there is none
  */
 export function chooseCertificate(
@@ -146,7 +146,7 @@ export function certificateId(hash: HashAlgorithm, certificate: Certificate): Ui
 
 const SPACES = new Uint8Array(64).fill(0x20)
 
-/** What a CertificateVerify signs (RFC 8446, Section 4.4.3). */
+/** What a CertificateVerify signs (RFC 8446 §4.4.3). */
 export function certificateVerifyContent(
   signedBy: 'client' | 'server',
   transcriptHash: Uint8Array,
@@ -178,7 +178,7 @@ export function checkCertificateVerify(
   }
 }
 
-/** verify_data of a Finished, and of a PSK binder (RFC 8446, Section 4.4.4 and 4.2.11.2). */
+/** verify_data of a Finished, and of a PSK binder (RFC 8446 §4.4.4 and §4.2.11.2). */
 export function finishedVerifyData(
   hash: HashAlgorithm,
   baseKey: Uint8Array,

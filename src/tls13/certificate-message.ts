@@ -25,7 +25,7 @@ export interface ChosenIdentity {
 }
 
 /**
- * The certificate that suits the peer; a delegated key goes first where it is wanted (RFC 9345, Section 4.1).
+ * The certificate that suits the peer; a delegated key goes first where it is wanted (RFC 9345 §4.1).
  * @param now milliseconds since 1970 @throws TlsError handshake_failure
  */
 export function chooseIdentity(
@@ -47,7 +47,7 @@ export function chooseIdentity(
   return { ...chooseCertificate(certificates, schemes), delegated: false }
 }
 
-/** Our Certificate message, shortened if both sides know how (RFC 8446, Section 4.4.2; RFC 8879). */
+/** Our Certificate message, shortened if both sides know how (RFC 8446 §4.4.2; RFC 8879). */
 export function certificateMessage(
   config: CommonConfig,
   { certificate, delegated }: ChosenIdentity,
@@ -123,7 +123,7 @@ export function openCertificates(
   }
 }
 
-/** RFC 9345, Section 4.1.1: this one extension that nobody asked for has an alert of its own. */
+/** RFC 9345 §4.1.1: this one extension that nobody asked for has an alert of its own. */
 function checkDelegation(extensions: readonly Extension[], offered: ReadonlySet<number>): void {
   const { type } = EXTENSIONS.delegated_credential
   if (!offered.has(type) && extensions.some(({ extensionType }) => extensionType === type)) {
@@ -133,7 +133,7 @@ function checkDelegation(extensions: readonly Extension[], offered: ReadonlySet<
 
 const MESSAGE_LIMIT = 2 ** 16
 
-/** RFC 8879, Section 4: whatever is wrong with it, the alert is bad_certificate. */
+/** RFC 8879 §4: whatever is wrong with it, the alert is bad_certificate. */
 function decompress(config: CommonConfig, message: MessageOf<'compressed_certificate'>) {
   const { algorithm, uncompressedLength, compressedCertificateMessage } = message
   const compression = config.certificateCompression?.find(one => one.algorithm === algorithm)

@@ -10,7 +10,7 @@ import type { ClientHandshake, ClientState } from './state.ts'
 import { extendTranscript } from './transcript.ts'
 import { type AnswerTransition, type ClientTransition, helloOf, suiteOf } from './transition.ts'
 
-/** The client's transitions in which the server shows who it is (RFC 8446, Section 4.3.2 and 4.4). */
+/** The client's transitions in which the server shows who it is (RFC 8446 §4.3.2 and §4.4). */
 
 type Waiting<S extends ClientHandshake['state']> = Extract<ClientHandshake, { state: S }>
 

@@ -17,7 +17,7 @@ import {
   suiteOf,
 } from './transition.ts'
 
-/** The client's transitions from the server's Finished to its own (RFC 8446, Section 4.4). */
+/** The client's transitions from the server's Finished to its own (RFC 8446 §4.4). */
 
 type Waiting<S extends ClientHandshake['state']> = Extract<ClientHandshake, { state: S }>
 

@@ -12,7 +12,7 @@ import { type Context, derive, type Effect, expose, suiteOf } from './transition
 
 type WaitServerHello = Extract<ClientHandshake, { state: 'WAIT_SH' }>
 
-/** The first flight of a client, and the state that waits for the answer (RFC 8446, Section 4.1.2). */
+/** The first flight of a client, and the state that waits for the answer (RFC 8446 §4.1.2). */
 export function firstHello(context: Context<ClientConfig>): {
   next: Partial<ClientState>
   effects: Effect[]
@@ -112,7 +112,7 @@ function ordinaryExtensions(config: ClientConfig): ExtensionValues<'CH'> {
     ...(serverName === undefined ? {} : { server_name: [{ nameType: 0, hostName: utf8(serverName) }] }),
     ...(config.requestStatus === true
       ? {
-          // RFC 6066, Section 8: no responders preferred, no extensions.
+          // RFC 6066 §8: no responders preferred, no extensions.
           status_request: { statusType: OCSP, request: new Uint8Array(4) },
           signed_certificate_timestamp: EMPTY,
         }
@@ -173,7 +173,7 @@ function withoutBindersYet(psks: readonly OfferedPsk[], provider: CryptoProvider
 }
 
 /**
- * Encodes a ClientHello and fills in the PSK binders (RFC 8446, Section 4.2.11.2), which cover the hello
+ * Encodes a ClientHello and fills in the PSK binders (RFC 8446 §4.2.11.2), which cover the hello
  * itself.
  * @param before the transcript before this hello
  */
@@ -204,7 +204,7 @@ function encodeHello(
 
 /**
  * The hello that answers a HelloRetryRequest: the first one with the asked key share, the cookie, and new
- * binders; without early data (RFC 8446, Section 4.1.2).
+ * binders; without early data (RFC 8446 §4.1.2).
  * @param before message_hash and HelloRetryRequest
  */
 export function secondHello(
@@ -229,7 +229,7 @@ export function secondHello(
 }
 
 /**
- * Reserved values where a list is long enough to be tested (RFC 8701, Section 3.1). They are ours alone to
+ * Reserved values where a list is long enough to be tested (RFC 8701 §3.1). They are ours alone to
  * know.
  */
 function greased(hello: MessageOf<'client_hello'>, random: Random): MessageOf<'client_hello'> {

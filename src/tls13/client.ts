@@ -70,7 +70,7 @@ function checkHello(
   if (!equal(hello.legacySessionIdEcho, offered.legacySessionId)) {
     throw peerError('illegal_parameter', 'legacy_session_id_echo is not our session id')
   }
-  // A reserved value of ours is no suite (RFC 8701, Section 3.1).
+  // A reserved value of ours is no suite (RFC 8701 §3.1).
   if (!offered.cipherSuites.includes(hello.cipherSuite) || isGrease(hello.cipherSuite)) {
     throw peerError(
       'illegal_parameter',
@@ -294,7 +294,7 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
 
 const protocolName = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** RFC 7301, Section 3.1: exactly one name, and one that was offered. */
+/** RFC 7301 §3.1: exactly one name, and one that was offered. */
 function selectedProtocol(
   hello: MessageOf<'client_hello'>,
   selected: readonly Uint8Array[] | undefined,
@@ -308,7 +308,7 @@ function selectedProtocol(
   return protocolName.decode(name)
 }
 
-/** RFC 8446, Appendix A.1. */
+/** RFC 8446 Appendix A.1. */
 export const CLIENT_TRANSITIONS: TransitionTable<ClientHandshake['state'], ClientTransition> = {
   WAIT_SH: { server_hello: onServerHello, hello_retry_request: onHelloRetryRequest },
   WAIT_EE: { encrypted_extensions: onEncryptedExtensions },

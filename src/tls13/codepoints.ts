@@ -1,21 +1,21 @@
 /** The numbers that IANA assigned, under their RFC names. Numbers we do not know stay numbers. */
 
-/** RFC 8446, Section 5.1. */
+/** RFC 8446 §5.1. */
 export const ContentType = { change_cipher_spec: 20, alert: 21, handshake: 22, application_data: 23 } as const
 
-/** TLS 1.2 on the wire, kept for middleboxes (RFC 8446, Section 4.1.2). */
+/** TLS 1.2 on the wire, kept for middleboxes (RFC 8446 §4.1.2). */
 export const LEGACY_VERSION = 0x0303
-/** RFC 8446, Section 4.2.1. */
+/** RFC 8446 §4.2.1. */
 export const TLS13 = 0x0304
 
-/** RFC 8446, Appendix B.4. */
+/** RFC 8446 Appendix B.4. */
 export const CipherSuiteId = {
   TLS_AES_128_GCM_SHA256: 0x1301,
   TLS_AES_256_GCM_SHA384: 0x1302,
   TLS_CHACHA20_POLY1305_SHA256: 0x1303,
 } as const
 
-/** RFC 8446, Section 4.2.7; ML-KEM alone by draft-ietf-tls-mlkem, hybrids by draft-ietf-tls-ecdhe-mlkem. */
+/** RFC 8446 §4.2.7; ML-KEM alone by draft-ietf-tls-mlkem, hybrids by draft-ietf-tls-ecdhe-mlkem. */
 export const NamedGroup = {
   secp256r1: 0x0017,
   secp384r1: 0x0018,
@@ -27,7 +27,7 @@ export const NamedGroup = {
   X25519MLKEM768: 0x11ec,
 } as const
 
-/** RFC 8446, Section 4.2.3. */
+/** RFC 8446 §4.2.3. */
 export const SignatureScheme = {
   rsa_pkcs1_sha256: 0x0401,
   rsa_pkcs1_sha384: 0x0501,
@@ -45,7 +45,7 @@ export const SignatureScheme = {
   rsa_pss_pss_sha512: 0x080b,
 } as const
 
-/** RFC 8446, Section 4.2.9. */
+/** RFC 8446 §4.2.9. */
 export const PskKeyExchangeMode = { psk_ke: 0, psk_dhe_ke: 1 } as const
 
 /** The name of a number in one of the tables above, or the number in hexadecimal. */
@@ -59,5 +59,5 @@ export function isGrease(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)
 }
 
-/** RFC 8879, Section 7.3. */
+/** RFC 8879 §7.3. */
 export const CertificateCompressionAlgorithm = { zlib: 1, brotli: 2, zstd: 3 } as const

@@ -29,7 +29,7 @@ export interface CommonConfig {
    * experiments and for replaying published traces.
    */
   readonly shape?: (message: HandshakeMessage) => HandshakeMessage
-  /** Zeros to put behind the content of a record (RFC 8446, Section 5.4); default: none. */
+  /** Zeros to put behind the content of a record (RFC 8446 §5.4); default: none. */
   readonly padding?: (contentLength: number) => number
   /** Bytes of the largest handshake message taken; default 64 KiB. */
   readonly handshakeMessageLimit?: number
@@ -43,7 +43,7 @@ export interface CommonConfig {
   /** Keys that both sides were given before; in order of preference. */
   readonly psks?: readonly ExternalPsk[]
   /**
-   * How PSKs may be used (RFC 8446, Section 4.2.9); default psk_dhe_ke alone, because psk_ke gives up forward
+   * How PSKs may be used (RFC 8446 §4.2.9); default psk_dhe_ke alone, because psk_ke gives up forward
    * secrecy.
    */
   readonly pskModes?: readonly ('psk_dhe_ke' | 'psk_ke')[]
@@ -69,7 +69,7 @@ export interface CertificateCompression {
   decompress(compressed: Uint8Array, length: number): Uint8Array | undefined
 }
 
-/** Where a server remembers which early data has come already (RFC 8446, Section 8). */
+/** Where a server remembers which early data has come already (RFC 8446 §8). */
 export interface ReplayStore {
   /**
    * @param clientHelloHash names the hello
@@ -84,7 +84,7 @@ export interface ReplayStore {
 export interface ServerConfig extends CommonConfig {
   readonly certificates: readonly Certificate[]
   /**
-   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066, Section 3).
+   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066 §3).
    * Default: every name is.
    */
   readonly recognizes?: (serverName: string) => boolean
@@ -93,12 +93,12 @@ export interface ServerConfig extends CommonConfig {
     readonly sealer: TicketSealer
     /** Tickets sent after a handshake; default 2. */
     readonly count?: number
-    /** Default 7200; at most 604800 (RFC 8446, Section 4.6.1). */
+    /** Default 7200; at most 604800 (RFC 8446 §4.6.1). */
     readonly lifetimeSeconds?: number
   }
   /**
    * Ask clients for a certificate; off unless given. Who is known by one of `psks` is not asked in the
-   * handshake (Section 4.3.2).
+   * handshake (§4.3.2).
    */
   readonly clientCertificates?: {
     /** Whether a client without one is let in; default true. */
@@ -108,13 +108,13 @@ export interface ServerConfig extends CommonConfig {
     /** Distinguished names (DER) of the authorities that we trust, as a hint. */
     readonly authorities?: readonly Uint8Array[]
     /**
-     * Do not ask in the handshake, but when `Session.requestCertificate` is called (Section 4.6.2); default
+     * Do not ask in the handshake, but when `Session.requestCertificate` is called (§4.6.2); default
      * false.
      */
     readonly postHandshake?: boolean
   }
   /**
-   * Take early data (Section 2.3) with tickets that we issue; off unless given. What comes early may come
+   * Take early data (§2.3) with tickets that we issue; off unless given. What comes early may come
    * again at another server: only who knows what a request does can tell whether that matters (RFC 8470).
    */
   readonly earlyData?: {
@@ -123,19 +123,17 @@ export interface ServerConfig extends CommonConfig {
     /** `ask`: the verdict comes by `Session.answer`. */
     readonly replay: ReplayStore | 'ask'
     /**
-     * Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (Section
-     * 8.3).
+     * Milliseconds by which a client's and our reckoning of a ticket's age may differ; default 10000 (§8.3).
      */
     readonly window?: number
   }
   /**
-   * Bytes of refused early data that are passed over (Section 4.2.10), records' overhead included; default 64
+   * Bytes of refused early data that are passed over (§4.2.10), records' overhead included; default 64
    * KiB more than `earlyData`.
    */
   readonly skipEarlyData?: number
   /**
-   * Send every client back once with a cookie, and keep nothing of what it said until it returns (Section
-   * 4.2.2): that is in the cookie, sealed. A session that has not spoken yet takes a hello with the cookie of
+   * Send every client back once with a cookie, and keep nothing of what it said until it returns (§4.2.2): that is in the cookie, sealed. A session that has not spoken yet takes a hello with the cookie of
    * another one. Off unless given.
    */
   readonly cookies?: CookieSealer
@@ -148,7 +146,7 @@ export interface ClientConfig extends CommonConfig {
   readonly verify: CertificateVerifier | 'ask'
   /** Our own certificates, for servers that ask for one. */
   readonly certificates?: readonly Certificate[]
-  /** Let the server ask for a certificate after the handshake, too (Section 4.6.2); default false. */
+  /** Let the server ask for a certificate after the handshake, too (§4.6.2); default false. */
   readonly postHandshakeAuth?: boolean
   /** A ticket from an earlier session with this server. */
   readonly resume?: ResumptionTicket
@@ -168,7 +166,7 @@ export interface ClientConfig extends CommonConfig {
   readonly requestStatus?: boolean
   /** Schemes for which we take a delegated credential (RFC 9345); default: none. */
   readonly delegatedCredentials?: readonly number[]
-  /** Send a session id, so that the handshake looks like TLS 1.2 (RFC 8446, Appendix D.4); default true. */
+  /** Send a session id, so that the handshake looks like TLS 1.2 (RFC 8446 Appendix D.4); default true. */
   readonly compatibilityMode?: boolean
 }
 

@@ -13,8 +13,8 @@ import {
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 
 /**
- * What a server wants to remember of a client that it sent back, without remembering anything (RFC 8446,
- * Section 4.2.2).
+ * What a server wants to remember of a client that it sent back, without remembering anything (RFC 8446
+ * §4.2.2).
  */
 export const CookieContents = struct('CookieContents', {
   /** Of the first ClientHello. */

@@ -15,7 +15,7 @@ import type { DelegatedKey, RemoteSigner, Trusted } from './authentication.ts'
 import { nameOf, SignatureScheme } from './codepoints.ts'
 import type { CryptoProvider, Signer } from './crypto/provider.ts'
 
-/** RFC 9345, Section 4: a key that a certificate's owner lets somebody use for a while. */
+/** RFC 9345 §4: a key that a certificate's owner lets somebody use for a while. */
 export const Credential = struct('Credential', {
   /** Seconds from the notBefore of the certificate. */
   validTime: uint32,
@@ -24,7 +24,7 @@ export const Credential = struct('Credential', {
   subjectPublicKeyInfo: opaque(1, 2 ** 24 - 1),
 })
 
-/** RFC 9345, Section 4. */
+/** RFC 9345 §4. */
 export const DelegatedCredential = struct('DelegatedCredential', {
   cred: Credential,
   algorithm: uint16,
@@ -32,10 +32,10 @@ export const DelegatedCredential = struct('DelegatedCredential', {
 })
 export type DelegatedCredential = TypeOf<typeof DelegatedCredential>
 
-/** Seconds that a credential may still be valid for when it is used (RFC 9345, Section 4.1.3): seven days. */
+/** Seconds that a credential may still be valid for when it is used (RFC 9345 §4.1.3): seven days. */
 export const MAXIMUM_VALIDITY = 7 * 24 * 3600
 
-/** What the certificate's key signs (RFC 9345, Section 4). */
+/** What the certificate's key signs (RFC 9345 §4). */
 function signedContent(
   side: 'server' | 'client',
   certificate: Uint8Array,
@@ -80,7 +80,7 @@ export function delegate(
 }
 
 /**
- * Judges a server's delegated credential (RFC 9345, Section 4.1.3).
+ * Judges a server's delegated credential (RFC 9345 §4.1.3).
  * @param certificate DER @param trusted what the verifier gave for the certificate
  * @returns the key and scheme of the CertificateVerify @throws TlsError illegal_parameter
  */

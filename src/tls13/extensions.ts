@@ -17,29 +17,29 @@ import { peerError } from './alert.ts'
 import { isGrease } from './codepoints.ts'
 import type { Extension } from './messages.ts'
 
-/** RFC 6066, Section 3. */
+/** RFC 6066 §3. */
 export const ServerName = struct('ServerName', { nameType: uint8, hostName: opaque(1, 2 ** 16 - 1) })
-/** RFC 8446, Section 4.2.8. */
+/** RFC 8446 §4.2.8. */
 export const KeyShareEntry = struct('KeyShareEntry', { group: uint16, keyExchange: opaque(1, 2 ** 16 - 1) })
 export type KeyShareEntry = TypeOf<typeof KeyShareEntry>
-/** RFC 8446, Section 4.2.11. */
+/** RFC 8446 §4.2.11. */
 export const PskIdentity = struct('PskIdentity', {
   identity: opaque(1, 2 ** 16 - 1),
   obfuscatedTicketAge: uint32,
 })
-/** RFC 8446, Section 4.2.11. */
+/** RFC 8446 §4.2.11. */
 export const OfferedPsks = struct('OfferedPsks', {
   identities: vector(PskIdentity, 7, 2 ** 16 - 1),
   binders: vector(opaque(32, 255), 33, 2 ** 16 - 1),
 })
 export type OfferedPsks = TypeOf<typeof OfferedPsks>
 
-/** RFC 6066, Section 8: what a client says to be given an OCSP response. */
+/** RFC 6066 §8: what a client says to be given an OCSP response. */
 export const CertificateStatusRequest = struct('CertificateStatusRequest', {
   statusType: uint8,
   request: rest,
 })
-/** RFC 6066, Section 8. */
+/** RFC 6066 §8. */
 export const CertificateStatus = struct('CertificateStatus', {
   statusType: uint8,
   response: opaque(1, 2 ** 24 - 1),
@@ -50,14 +50,14 @@ export const OCSP = 1
 const empty = struct('Empty', {})
 const uint16List = vector(uint16, 2, 2 ** 16 - 2)
 
-/** The messages that carry extensions, by the abbreviations of RFC 8446, Section 4.2. */
+/** The messages that carry extensions, by the abbreviations of RFC 8446 §4.2. */
 export type ExtensionMessage = 'CH' | 'SH' | 'EE' | 'CT' | 'CR' | 'NST' | 'HRR'
 
 /**
- * One row per extension of the table in RFC 8446, Section 4.2: its number, and the messages it may appear in
+ * One row per extension of the table in RFC 8446 §4.2: its number, and the messages it may appear in
  * with the form it has there. Those that we only check the place of have the form `rest`. The order is the
  * one in which a message of ours lists them; pre_shared_key stands last because a ClientHello must end with
- * it (Section 4.2.11).
+ * it (§4.2.11).
  */
 export const EXTENSIONS = {
   server_name: { type: 0, in: { CH: vector(ServerName, 1, 2 ** 16 - 1), EE: empty } },
@@ -116,7 +116,7 @@ const ROWS = (Object.entries(EXTENSIONS) as [ExtensionName, Omit<Row, 'name'>][]
 const BY_TYPE = new Map(ROWS.map(row => [row.type, row]))
 
 /**
- * Opens the extensions of a message and holds them against the table (RFC 8446, Section 4.2).
+ * Opens the extensions of a message and holds them against the table (RFC 8446 §4.2).
  * @param offered in a response, the numbers of the extensions that the request had; undefined in a request
  * @throws TlsError illegal_parameter for a repeated or misplaced one, unsupported_extension for a response to
  * nothing, decode_error for a malformed one
@@ -189,7 +189,7 @@ export function extensionTypes(extensions: readonly Extension[]): Set<number> {
 const HOST_NAME = 0
 
 /**
- * The host name of a server_name extension (RFC 6066, Section 3).
+ * The host name of a server_name extension (RFC 6066 §3).
  * @throws TlsError illegal_parameter if there are two, or one that is not a name in ASCII
  */
 export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import type { HashAlgorithm } from './crypto/provider.ts'
 
-/** A key that both sides were given before they met (RFC 8446, Section 2.2). */
+/** A key that both sides were given before they met (RFC 8446 §2.2). */
 export interface ExternalPsk {
   /** 1 to 65535 bytes. */
   readonly identity: Uint8Array

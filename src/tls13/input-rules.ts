@@ -7,12 +7,12 @@ import type { Content } from './record.ts'
 import type { SessionState } from './state.ts'
 
 /**
- * What a session's state says about the records and contents that come (RFC 8446, Section 5), message by
+ * What a session's state says about the records and contents that come (RFC 8446 §5), message by
  * message aside.
  */
 
 /**
- * Whether a record that does not open may be refused early data, which is passed over (Section 4.2.10). It
+ * Whether a record that does not open may be refused early data, which is passed over (§4.2.10). It
  * counts against what is passed over in all.
  * @param length bytes of the record's fragment
  */
@@ -36,7 +36,7 @@ export function stopPassingOver({ handshake }: SessionState): void {
 
 /**
  * Between the first ClientHello and the peer's Finished a ChangeCipherSpec may come, and means nothing
- * (Section 5).
+ * (§5).
  * @param stateless whether the first ClientHello may have been forgotten, and be in a cookie @throws TlsError
  * unexpected_message
  */
@@ -49,7 +49,7 @@ export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array,
 }
 
 /**
- * Nothing may stand between the records of one handshake message (Section 5.1). @throws TlsError
+ * Nothing may stand between the records of one handshake message (§5.1). @throws TlsError
  * unexpected_message
  */
 export function assertNoPartialMessage({ inboundHandshake }: SessionState): void {
@@ -59,7 +59,7 @@ export function assertNoPartialMessage({ inboundHandshake }: SessionState): void
 }
 
 /**
- * The client's messages of one authentication follow each other (Section 4.6.2). @throws TlsError
+ * The client's messages of one authentication follow each other (§4.6.2). @throws TlsError
  * unexpected_message
  */
 export function assertNoAuthentication({ handshake }: SessionState, what: string): void {
@@ -96,7 +96,7 @@ export function takeContent(
   }
 }
 
-/** Early data counts against what was allowed (Section 4.2.10). */
+/** Early data counts against what was allowed (§4.2.10). */
 function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothing' {
   const { handshake } = state
   const early = handshake.state === 'WAIT_EOED'

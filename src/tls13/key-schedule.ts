@@ -2,7 +2,7 @@ import { concat, EMPTY, encode, opaque, struct, uint16, utf8 } from '../wire/ind
 import type { AeadAlgorithm, HashAlgorithm } from './crypto/provider.ts'
 
 /**
- * The key schedule of RFC 8446, Section 7.1, as a table and the functions that walk it. "main" secrets of
+ * The key schedule of RFC 8446 §7.1, as a table and the functions that walk it. "main" secrets of
  * newer texts are RFC 8446's "master" secrets.
  *
  *              0                              (EC)DHE                       0
@@ -86,7 +86,7 @@ export interface ExposedSecret {
   readonly keyLog: string | undefined
 }
 
-/** HKDF-Extract (RFC 5869, Section 2.2). */
+/** HKDF-Extract (RFC 5869 §2.2). */
 export function hkdfExtract(
   hash: HashAlgorithm,
   salt: Uint8Array,
@@ -95,7 +95,7 @@ export function hkdfExtract(
   return hash.hmac(salt, inputKeyingMaterial)
 }
 
-/** HKDF-Expand (RFC 5869, Section 2.3). @param length bytes, at most 255 times the hash's */
+/** HKDF-Expand (RFC 5869 §2.3). @param length bytes, at most 255 times the hash's */
 export function hkdfExpand(
   hash: HashAlgorithm,
   pseudoRandomKey: Uint8Array,
@@ -115,7 +115,7 @@ export function hkdfExpand(
   }
 }
 
-/** RFC 8446, Section 7.1: what HKDF-Expand-Label gives to HKDF-Expand. */
+/** RFC 8446 §7.1: what HKDF-Expand-Label gives to HKDF-Expand. */
 export const HkdfLabel = struct('HkdfLabel', {
   length: uint16,
   label: opaque(7, 255),
@@ -136,7 +136,7 @@ function hkdfLabel(label: string, context: Uint8Array, length: number): Uint8Arr
   return info
 }
 
-/** HKDF-Expand-Label (RFC 8446, Section 7.1). @param label without the "tls13 " in front */
+/** HKDF-Expand-Label (RFC 8446 §7.1). @param label without the "tls13 " in front */
 export function hkdfExpandLabel(
   hash: HashAlgorithm,
   secret: Uint8Array,
@@ -147,7 +147,7 @@ export function hkdfExpandLabel(
   return hkdfExpand(hash, secret, hkdfLabel(label, context, length), length)
 }
 
-/** Derive-Secret (RFC 8446, Section 7.1). @param transcriptHash the hash of the messages, not the messages */
+/** Derive-Secret (RFC 8446 §7.1). @param transcriptHash the hash of the messages, not the messages */
 export function deriveSecret(
   hash: HashAlgorithm,
   secret: Uint8Array,
@@ -191,13 +191,13 @@ export function masterSecret(hash: HashAlgorithm, handshake: Uint8Array): Uint8A
   )
 }
 
-/** A traffic key and its iv (RFC 8446, Section 7.3). */
+/** A traffic key and its iv (RFC 8446 §7.3). */
 export interface TrafficKeys {
   readonly key: Uint8Array
   readonly iv: Uint8Array
 }
 
-/** [sender]_write_key and [sender]_write_iv (RFC 8446, Section 7.3). */
+/** [sender]_write_key and [sender]_write_iv (RFC 8446 §7.3). */
 export function trafficKeys(
   hash: HashAlgorithm,
   aead: AeadAlgorithm,
@@ -209,12 +209,12 @@ export function trafficKeys(
   }
 }
 
-/** application_traffic_secret_N+1 (RFC 8446, Section 7.2). */
+/** application_traffic_secret_N+1 (RFC 8446 §7.2). */
 export function nextTrafficSecret(hash: HashAlgorithm, trafficSecret: Uint8Array): Uint8Array {
   return hkdfExpandLabel(hash, trafficSecret, 'traffic upd', EMPTY, hash.length)
 }
 
-/** The PSK of a ticket (RFC 8446, Section 4.6.1). */
+/** The PSK of a ticket (RFC 8446 §4.6.1). */
 export function resumptionPsk(
   hash: HashAlgorithm,
   resumptionMasterSecret: Uint8Array,
@@ -223,7 +223,7 @@ export function resumptionPsk(
   return hkdfExpandLabel(hash, resumptionMasterSecret, 'resumption', ticketNonce, hash.length)
 }
 
-/** TLS-Exporter (RFC 8446, Section 7.5). */
+/** TLS-Exporter (RFC 8446 §7.5). */
 export function exportKeyingMaterial(
   hash: HashAlgorithm,
   exporterMasterSecret: Uint8Array,

@@ -20,7 +20,7 @@ import {
 } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 
-/** Every handshake message of RFC 8446, Section 4, as a struct. */
+/** Every handshake message of RFC 8446 §4, as a struct. */
 
 export const HandshakeType = enumeration('HandshakeType', uint8, {
   client_hello: 1,
@@ -37,7 +37,7 @@ export const HandshakeType = enumeration('HandshakeType', uint8, {
   message_hash: 254,
 })
 
-/** RFC 8446, Section 4.2. The data is opened by `extensions.ts`. */
+/** RFC 8446 §4.2. The data is opened by `extensions.ts`. */
 export const Extension = struct('Extension', { extensionType: uint16, extensionData: opaque(0, 2 ** 16 - 1) })
 export type Extension = TypeOf<typeof Extension>
 
@@ -82,7 +82,7 @@ export const Certificate = struct('Certificate', {
   certificateList: vector(CertificateEntry, 0, 2 ** 24 - 1),
 })
 
-/** RFC 8879, Section 4. */
+/** RFC 8879 §4. */
 export const CompressedCertificate = struct('CompressedCertificate', {
   algorithm: uint16,
   uncompressedLength: uint24,
@@ -110,7 +110,7 @@ export const KeyUpdate = struct('KeyUpdate', { requestUpdate: uint8 })
 export const KeyUpdateRequest = { update_not_requested: 0, update_requested: 1 } as const
 
 /**
- * The random of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446, Section 4.1.3).
+ * The random of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446 §4.1.3).
  */
 export const HELLO_RETRY_REQUEST = 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
 
@@ -153,7 +153,7 @@ const BODIES: Readonly<Record<MessageType, Struct<never>>> = {
 /** Bytes of the header of a handshake message: a type and a 24-bit length. */
 export const HANDSHAKE_HEADER_LENGTH = 4
 
-/** Puts type and length in front of a message's body (RFC 8446, Section 4). */
+/** Puts type and length in front of a message's body (RFC 8446 §4). */
 export function frameHandshake(type: keyof typeof HandshakeType.members, body: Uint8Array): Uint8Array {
   const { length } = body
   const header = Uint8Array.of(HandshakeType.members[type], length >> 16, (length >> 8) & 0xff, length & 0xff)

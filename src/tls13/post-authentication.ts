@@ -32,7 +32,7 @@ import {
 } from './transition.ts'
 
 /**
- * Authentication of a client after the handshake (RFC 8446, Section 4.6.2). Its messages are signed and
+ * Authentication of a client after the handshake (RFC 8446 §4.6.2). Its messages are signed and
  * finished over the handshake's transcript with the request behind it, and under the application traffic
  * secret of the moment.
  */

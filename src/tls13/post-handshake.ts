@@ -19,12 +19,12 @@ import {
 const MAXIMUM_TICKETS = 65_535
 /** Bytes of a client's certificate that a ticket has room for; with a larger one there are no tickets. */
 const MAXIMUM_CERTIFICATE = 2 ** 14
-/** Seconds; RFC 8446, Section 4.6.1. */
+/** Seconds; RFC 8446 §4.6.1. */
 const MAXIMUM_TICKET_LIFETIME = 604_800
 const DEFAULT_TICKET_LIFETIME = 7200
 
 /**
- * `count` NewSessionTickets (RFC 8446, Section 4.6.1). The nonce is the number of tickets issued, which is
+ * `count` NewSessionTickets (RFC 8446 §4.6.1). The nonce is the number of tickets issued, which is
  * part of the session state: it goes on after a move, so no two tickets of one session share a PSK.
  */
 export function issueTickets(
@@ -114,7 +114,7 @@ export const onNewSessionTicket: ClientTransition = (session, { message }, { pro
 }
 
 /**
- * The peer has changed its write key (RFC 8446, Section 4.6.3). An answer that it asks for is only noted: it
+ * The peer has changed its write key (RFC 8446 §4.6.3). An answer that it asks for is only noted: it
  * is sent before the next record of ours, and it is part of the state until then.
  */
 export function onKeyUpdate<S extends SessionState>(

@@ -29,7 +29,7 @@ const typeAlone = new Uint8Array(1)
 const LARGE = 8192
 
 /**
- * Seals or opens the records of one direction (RFC 8446, Section 5.2–5.5). Everything here follows from the
+ * Seals or opens the records of one direction (RFC 8446 §5.2–5.5). Everything here follows from the
  * traffic state, and only the state's sequence number changes: throw it away and build it again at any time.
  */
 export class Protection {
@@ -63,7 +63,7 @@ export class Protection {
   }
 
   /**
-   * All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446, Section 7.3).
+   * All there is to know of this direction, in copies; key and iv are derived anew (RFC 8446 §7.3).
    */
   view(): TrafficView {
     const { trafficSecret, sequenceNumber } = this.state
@@ -71,13 +71,13 @@ export class Protection {
     return { trafficSecret: trafficSecret.slice(), sequenceNumber, ...keys }
   }
 
-  /** Records that may still be sealed under this key (RFC 8446, Section 5.5). */
+  /** Records that may still be sealed under this key (RFC 8446 §5.5). */
   get recordsLeft(): number {
     return this.#suite.aead.confidentialityLimit - this.state.sequenceNumber
   }
 
   /**
-   * The per-record nonce (RFC 8446, Section 5.3): the sequence number, padded on the left, XORed into the iv.
+   * The per-record nonce (RFC 8446 §5.3): the sequence number, padded on the left, XORed into the iv.
    */
   #nextNonce(): Uint8Array {
     const nonce = this.#nonce
@@ -105,7 +105,7 @@ export class Protection {
 
   /**
    * A whole protected record, written to `output` from `at`, which must not overlap `content`.
-   * @param padding bytes of zeros behind the content (Section 5.4)
+   * @param padding bytes of zeros behind the content (§5.4)
    * @returns where the record ends
    * @throws TlsError internal_error when the key may seal no more records; RangeError if it does not fit
    */
@@ -139,7 +139,7 @@ export class Protection {
   /**
    * What a protected record held, its padding taken off.
    * @throws TlsError bad_record_mac, record_overflow, or unexpected_message for a record of padding alone
-   * (Section 5.4)
+   * (§5.4)
    */
   open(header: Uint8Array, fragment: Uint8Array): Opened {
     const { tagLength } = this.#suite.aead

@@ -7,7 +7,7 @@ import { earlySecret, hkdfExpandLabel, hkdfExtract } from './key-schedule.ts'
 import type { OfferedPsk } from './state.ts'
 import { derive } from './transition.ts'
 
-/** RFC 9258, Section 4.1: what goes over the wire as the identity of an imported PSK. */
+/** RFC 9258 §4.1: what goes over the wire as the identity of an imported PSK. */
 export const ImportedIdentity = struct('ImportedIdentity', {
   externalIdentity: opaque(1, 2 ** 16 - 1),
   context: opaque(0, 2 ** 16 - 1),
@@ -15,7 +15,7 @@ export const ImportedIdentity = struct('ImportedIdentity', {
   targetKdf: uint16,
 })
 
-/** RFC 9258, Section 6. */
+/** RFC 9258 §6. */
 const TARGET_KDF = { sha256: 1, sha384: 2 } as const
 
 /** A PSK as it is used with one hash: its identity on the wire, its key, and how its binder is made. */
@@ -27,7 +27,7 @@ export interface UsablePsk {
 
 /**
  * What an external PSK is for a hash; undefined if it is not for that one.
- * @param importHash the hash of the import itself, which RFC 9258, Section 4.1 lets be SHA-256 unless agreed
+ * @param importHash the hash of the import itself, which RFC 9258 §4.1 lets be SHA-256 unless agreed
  * otherwise
  */
 export function usablePsk(
@@ -45,7 +45,7 @@ export function usablePsk(
     targetProtocol: TLS13,
     targetKdf: TARGET_KDF[hash.name],
   })
-  // RFC 9258, Section 4.1: epskx, then ipskx.
+  // RFC 9258 §4.1: epskx, then ipskx.
   const extracted = hkdfExtract(importHash, new Uint8Array(importHash.length), external.key)
   const psk = hkdfExpandLabel(importHash, extracted, 'derived psk', importHash.digest(identity), hash.length)
   return { kind: 'imported', identity, psk }
@@ -58,7 +58,7 @@ const BINDER_KEYS = {
 } as const
 
 /**
- * The binder of a PSK (RFC 8446, Section 4.2.11.2; RFC 9258, Section 5.2).
+ * The binder of a PSK (RFC 8446 §4.2.11.2; RFC 9258 §5.2).
  * @param covered the transcript before the hello, and the hello without its binders
  */
 export function pskBinder(
@@ -85,15 +85,15 @@ export function findExternalPsk(
   return undefined
 }
 
-/** A PSK belongs to a hash, not to a suite (RFC 8446, Section 4.2.11). */
+/** A PSK belongs to a hash, not to a suite (RFC 8446 §4.2.11). */
 export function sameHash(suites: readonly CipherSuite[], a: number, b: number): boolean {
   const nameOf = (id: number) => suites.find(suite => suite.id === id)?.hash.name
   return nameOf(a) !== undefined && nameOf(a) === nameOf(b)
 }
 
 /**
- * The part of a ClientHello that its PSK binders cover: all but the list of binders, which ends it (RFC 8446,
- * Section 4.2.11.2).
+ * The part of a ClientHello that its PSK binders cover: all but the list of binders, which ends it (RFC 8446
+ * §4.2.11.2).
  */
 export function withoutBinders(
   before: Uint8Array,

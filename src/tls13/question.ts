@@ -7,7 +7,7 @@ import type { SessionState } from './state.ts'
  * follows from the state alone, so a session can be exported while it waits, and asks again where it goes on.
  */
 export type Question =
-  /** To the holder of a private key: sign this (RFC 8446, Section 4.4.3). */
+  /** To the holder of a private key: sign this (RFC 8446 §4.4.3). */
   | {
       readonly kind: 'signature'
       /** The front of the hash of the certificate whose key is meant. */
@@ -23,7 +23,7 @@ export type Question =
       readonly chain: readonly Uint8Array[]
       readonly context: VerifierContext
     }
-  /** To the replay store: is this hello new? It may say so once (Section 8). */
+  /** To the replay store: is this hello new? It may say so once (§8). */
   | {
       readonly kind: 'replay'
       readonly clientHelloHash: Uint8Array

@@ -13,13 +13,12 @@ import { suiteOf } from './transition.ts'
 
 const FIRST_RECORD_VERSION = 0x0301
 /**
- * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446, Section
- * 5.5).
+ * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446 §5.5).
  */
 const KEY_UPDATE_MARGIN = 16
 
 /**
- * The record layer of a session (RFC 8446, Section 5): it holds the session's state, and the keyed objects
+ * The record layer of a session (RFC 8446 §5): it holds the session's state, and the keyed objects
  * and buffers that follow from it. What the contents mean is the session's business.
  */
 export class RecordLayer {

@@ -33,7 +33,7 @@ export class RecordOutput {
   }
 
   /**
-   * Packs the messages of the flight into records (RFC 8446, Section 5.1). @param version of unprotected
+   * Packs the messages of the flight into records (RFC 8446 §5.1). @param version of unprotected
    * records
    */
   flush(version: number): void {

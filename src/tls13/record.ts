@@ -1,18 +1,18 @@
 import { peerError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 
-/** Bytes ↔ records: the framing and the limits of RFC 8446, Section 5.1 and 5.2. */
+/** Bytes ↔ records: the framing and the limits of RFC 8446 §5.1 and §5.2. */
 
 /** Bytes of a record header. */
 export const RECORD_HEADER_LENGTH = 5
-/** Bytes of content that a record may carry (Section 5.1). */
+/** Bytes of content that a record may carry (§5.1). */
 export const MAXIMUM_PLAINTEXT = 2 ** 14
 /**
- * Bytes of content that a peer must be allowed to put into a record; RFC 8449, Section 4 counts the content
+ * Bytes of content that a peer must be allowed to put into a record; RFC 8449 §4 counts the content
  * type too.
  */
 export const MINIMUM_LIMIT = 63
-/** Bytes that a protected record's fragment may have (Section 5.2). */
+/** Bytes that a protected record's fragment may have (§5.2). */
 export const MAXIMUM_CIPHERTEXT = MAXIMUM_PLAINTEXT + 256
 
 /** A record as it lies in a buffer. */
@@ -77,7 +77,7 @@ export function plaintextRecord(type: number, fragment: Uint8Array, version = 0x
   return record
 }
 
-/** The record that middleboxes want to see (RFC 8446, Appendix D.4). */
+/** The record that middleboxes want to see (RFC 8446 Appendix D.4). */
 export const CHANGE_CIPHER_SPEC: Uint8Array = plaintextRecord(
   ContentType.change_cipher_spec,
   Uint8Array.of(1),

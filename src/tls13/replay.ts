@@ -6,7 +6,7 @@ export interface ReplayStoreOptions {
   readonly limit?: number
   /**
    * Milliseconds since 1970 when this store began to remember. Give it where tickets from before still open:
-   * early data is then refused until every hello from before has become too old (RFC 8446, Section 8.2).
+   * early data is then refused until every hello from before has become too old (RFC 8446 §8.2).
    * Default: none do.
    */
   readonly since?: number

@@ -233,7 +233,7 @@ function writeEncryptedExtensions(
   return encodeWith(config, {
     type: 'encrypted_extensions',
     extensions: writeExtensions('EE', {
-      // RFC 6066, Section 3: an empty answer says that the name was used; a resumption does not say it.
+      // RFC 6066 §3: an empty answer says that the name was used; a resumption does not say it.
       ...(serverName === undefined || psk !== undefined ? {} : { server_name: {} }),
       ...(alpn === undefined ? {} : { application_layer_protocol_negotiation: [utf8(alpn)] }),
       ...(extensions.record_size_limit === undefined

@@ -40,7 +40,7 @@ export interface Offer {
 export type Retry = Extract<ServerHandshake, { state: 'WAIT_SECOND_CLIENT_HELLO' }>
 
 /**
- * Reads a ClientHello and makes every choice that hangs on it alone (RFC 8446, Section 4.1.1, 4.2).
+ * Reads a ClientHello and makes every choice that hangs on it alone (RFC 8446 §4.1.1, 4.2).
  * @param retry what our HelloRetryRequest has fixed @throws TlsError
  */
 export function readOffer(
@@ -126,7 +126,7 @@ function checkMandatoryExtensions(extensions: ExtensionValues<'CH'>): void {
   }
 }
 
-/** RFC 8449, Section 4. */
+/** RFC 8449 §4. */
 function checkRecordSizeLimit({ record_size_limit: limit }: ExtensionValues<'CH'>): void {
   if (limit !== undefined && limit < 64)
     throw peerError('illegal_parameter', `a record_size_limit of ${limit}`)
@@ -286,7 +286,7 @@ function chooseGroup(
   return group
 }
 
-/** RFC 7301, Section 3.2. */
+/** RFC 7301 §3.2. */
 function chooseAlpn(extensions: ExtensionValues<'CH'>, { alpn }: ServerConfig): string | undefined {
   const offered = extensions.application_layer_protocol_negotiation
   if (offered === undefined || alpn === undefined || alpn.length === 0) return undefined

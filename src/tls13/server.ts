@@ -273,7 +273,7 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
   }
 }
 
-/** RFC 8446, Appendix A.2. */
+/** RFC 8446 Appendix A.2. */
 export const SERVER_TRANSITIONS: TransitionTable<ServerHandshake['state'], ServerTransition> = {
   START: { client_hello: onClientHello },
   WAIT_SECOND_CLIENT_HELLO: { client_hello: onClientHello },

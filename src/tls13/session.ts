@@ -201,7 +201,7 @@ export class Session {
   }
 
   /**
-   * Client: sends early data (RFC 8446, Section 4.2.10), as much as the ticket still allows.
+   * Client: sends early data (RFC 8446 §4.2.10), as much as the ticket still allows.
    * @returns bytes taken; 0 once the handshake is over or early data was not offered or was rejected
    */
   sendEarly(data: Uint8Array): number {
@@ -231,7 +231,7 @@ export class Session {
   }
 
   /**
-   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2). @throws Error as {@link send},
+   * Server: asks the client for a certificate now (RFC 8446 §4.6.2). @throws Error as {@link send},
    * and if the client did not offer it
    */
   requestCertificate(): void {
@@ -241,7 +241,7 @@ export class Session {
   }
 
   /**
-   * Changes the write key (RFC 8446, Section 4.6.3). @param requestPeer ask the peer to change its own, too
+   * Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too
    */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
@@ -266,7 +266,7 @@ export class Session {
   }
 
   /**
-   * Sends close_notify: nothing more from us, while the peer may go on (RFC 8446, Section 6.1). Safe to call
+   * Sends close_notify: nothing more from us, while the peer may go on (RFC 8446 §6.1). Safe to call
    * twice.
    */
   close(): void {
@@ -291,7 +291,7 @@ export class Session {
     return this.#records.output.take()
   }
 
-  /** Whether our write key has to change: the peer has asked for it (RFC 8446, Section 4.6.3). */
+  /** Whether our write key has to change: the peer has asked for it (RFC 8446 §4.6.3). */
   get keyUpdateDue(): boolean {
     return this.#state.keyUpdatePending && !this.#state.writeClosed
   }
@@ -305,7 +305,7 @@ export class Session {
   }
 
   /**
-   * Keying material for an application (RFC 8446, Section 7.5).
+   * Keying material for an application (RFC 8446 §7.5).
    * @param context may be empty @param length bytes
    * @throws Error before the handshake is over, or for a session that was imported without its exporter
    * secret
@@ -342,7 +342,7 @@ export class Session {
   }
 
   /**
-   * Ends the session with an alert that says that something is missing (RFC 8446, Section 6.2). Safe to call
+   * Ends the session with an alert that says that something is missing (RFC 8446 §6.2). Safe to call
    * twice.
    */
   abort(alert: AlertName): void {

@@ -28,12 +28,12 @@ const hashSizedIfKnown = secret(opaque(0, 48))
 const transcript = opaque(0, 2 ** 24 - 1)
 
 /**
- * One direction's traffic secret, from which key, iv and every later secret follow (RFC 8446, Section 7.2,
+ * One direction's traffic secret, from which key, iv and every later secret follow (RFC 8446 §7.2,
  * 7.3).
  */
 export const TrafficState = struct('TrafficState', {
   trafficSecret: hashSized,
-  /** Of the next record; the record layer counts it (Section 5.3). */
+  /** Of the next record; the record layer counts it (§5.3). */
   sequenceNumber: uint64,
 })
 export type TrafficState = TypeOf<typeof TrafficState>
@@ -44,7 +44,7 @@ const certificateBytes = opaque(1, 2 ** 24 - 1)
 const certificateChain = vector(certificateBytes, 1, 2 ** 24 - 1)
 const publicKey = opaque(1, 2 ** 16 - 1)
 
-/** Authentication of a client after the handshake (Section 4.6.2), as far as it has come. One at a time. */
+/** Authentication of a client after the handshake (§4.6.2), as far as it has come. One at a time. */
 export const PostHandshakeAuth = select(
   'PostHandshakeAuth',
   'stage',
@@ -61,8 +61,7 @@ export const PostHandshakeAuth = select(
     WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey, certificate: certificateBytes }),
     WAIT_FINISHED: struct('PostWaitFinished', { transcript }),
     /**
-     * The client's side: its Certificate is ready, and goes out with the signature that is asked for (Section
-     * 4.6.2: in one piece).
+     * The client's side: its Certificate is ready, and goes out with the signature that is asked for (§4.6.2: in one piece).
      */
     WAIT_SIGNATURE: struct('PostWaitSignature', {
       transcript,
@@ -75,11 +74,11 @@ export type PostHandshakeAuth = TypeOf<typeof PostHandshakeAuth>
 
 /** What a session still knows when its handshake is over. */
 const Connected = struct('Connected', {
-  /** Without it there is no keying material to export (Section 7.5). */
+  /** Without it there is no keying material to export (§7.5). */
   exporterMasterSecret: hashSizedIfKnown,
   /** Without it no ticket is issued, and none is taken. */
   resumptionMasterSecret: hashSizedIfKnown,
-  /** Tickets issued so far: the next one's nonce (Section 4.6.1). */
+  /** Tickets issued so far: the next one's nonce (§4.6.1). */
   ticketsIssued: uint16,
   /**
    * ClientHello to client Finished: kept only if the client offered post_handshake_auth and both sides mean
@@ -89,7 +88,7 @@ const Connected = struct('Connected', {
   authentication: optional(PostHandshakeAuth),
 })
 
-/** What the server waits for (RFC 8446, Appendix A.2). */
+/** What the server waits for (RFC 8446 Appendix A.2). */
 export const ServerHandshakeState = enumeration('ServerHandshakeState', uint8, {
   START: 0,
   /** Not in the appendix, which draws a HelloRetryRequest as a way back to START. */
@@ -110,7 +109,7 @@ export const ServerHandshakeState = enumeration('ServerHandshakeState', uint8, {
   CLOSED: 11,
 })
 
-/** Bytes of early data that may still come and will be thrown away (Section 4.2.10). */
+/** Bytes of early data that may still come and will be thrown away (§4.2.10). */
 const skipEarlyData = { skipEarlyData: uint32 }
 
 /** From the server's Finished to the client's. */
@@ -119,7 +118,7 @@ const serverFlight = {
   masterSecret: hashSized,
   clientApplicationTrafficSecret: hashSized,
   exporterMasterSecret: hashSized,
-  /** Whether the client can take tickets: it named a PSK mode of ours (Section 4.2.9). */
+  /** Whether the client can take tickets: it named a PSK mode of ours (§4.2.9). */
   takesTickets: boolean,
   /** Keep the transcript, for authentication after the handshake. */
   keepsTranscript: boolean,
@@ -170,7 +169,7 @@ export const ServerHandshake = select('ServerHandshake', 'state', ServerHandshak
 })
 export type ServerHandshake = TypeOf<typeof ServerHandshake>
 
-/** A ticket and what goes with it: what a client keeps to resume (RFC 8446, Section 4.6.1). */
+/** A ticket and what goes with it: what a client keeps to resume (RFC 8446 §4.6.1). */
 export const ResumptionTicket = struct('ResumptionTicket', {
   cipherSuite: uint16,
   psk: hashSized,
@@ -187,7 +186,7 @@ export const ResumptionTicket = struct('ResumptionTicket', {
 })
 export type ResumptionTicket = TypeOf<typeof ResumptionTicket>
 
-/** A PSK that a client offers, and how its binder is made (Section 4.2.11). */
+/** A PSK that a client offers, and how its binder is made (§4.2.11). */
 export const OfferedPsk = struct('OfferedPsk', {
   kind: enumeration('PskKind', uint8, { resumption: 0, external: 1, imported: 2 }),
   psk: secret(opaque(1, 2 ** 16 - 1)),
@@ -200,7 +199,7 @@ export const OfferedPsk = struct('OfferedPsk', {
 })
 export type OfferedPsk = TypeOf<typeof OfferedPsk>
 
-/** What the client waits for (RFC 8446, Appendix A.1). START is left as soon as the object exists. */
+/** What the client waits for (RFC 8446 Appendix A.1). START is left as soon as the object exists. */
 export const ClientHandshakeState = enumeration('ClientHandshakeState', uint8, {
   WAIT_SH: 0,
   WAIT_EE: 1,
@@ -222,7 +221,7 @@ export const OfferedKeyShare = struct('OfferedKeyShare', {
   privateKey: secret(opaque(1, 2 ** 16 - 1)),
 })
 
-/** Early data that a client offers (Section 4.2.10). */
+/** Early data that a client offers (§4.2.10). */
 const EarlyDataOffer = struct('EarlyDataOffer', {
   /** Bytes that may still be sent. */
   left: uint32,
@@ -279,7 +278,7 @@ export const ClientHandshake = select('ClientHandshake', 'state', ClientHandshak
     publicKey,
     /** The end-entity certificate, DER: the peer's, once it has signed. */
     certificate: certificateBytes,
-    /** The one scheme that a delegated credential allows (RFC 9345, Section 4). */
+    /** The one scheme that a delegated credential allows (RFC 9345 §4). */
     delegatedScheme: optional(uint16),
   }),
   WAIT_FINISHED: struct('ClientWaitFinished', {
@@ -318,13 +317,13 @@ const common3 = {
    * Bytes of content that we may put into a record, and that the peer may (RFC 8449); absent: 2^14 both ways.
    */
   recordSizeLimits: optional(struct('RecordSizeLimits', { write: uint16, read: uint16 })),
-  /** The handshake was a resumption, or used another PSK (Section 2.2). */
+  /** The handshake was a resumption, or used another PSK (§2.2). */
   resumed: boolean,
   read: optional(TrafficState),
   write: optional(TrafficState),
-  /** The peer asked for a KeyUpdate that we have not sent yet (Section 4.6.3). */
+  /** The peer asked for a KeyUpdate that we have not sent yet (§4.6.3). */
   keyUpdatePending: boolean,
-  /** We have sent close_notify, or an error's alert: nothing may follow (Section 6.1). */
+  /** We have sent close_notify, or an error's alert: nothing may follow (§6.1). */
   writeClosed: boolean,
   /** The peer has sent close_notify: whatever follows is ignored. */
   readClosed: boolean,

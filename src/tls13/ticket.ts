@@ -18,7 +18,7 @@ import {
 } from '../wire/index.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 
-/** What the server writes into a ticket for itself (RFC 8446, Section 4.6.1). */
+/** What the server writes into a ticket for itself (RFC 8446 §4.6.1). */
 export const TicketContents = struct('TicketContents', {
   cipherSuite: uint16,
   psk: secret(opaque(32, 48)),
@@ -62,7 +62,7 @@ export function createTicketKey(provider: CryptoProvider): TicketKey {
 }
 
 /**
- * Self-encrypted tickets, as RFC 5077, Section 4 recommends: key name, nonce, sealed contents.
+ * Self-encrypted tickets, as RFC 5077 §4 recommends: key name, nonce, sealed contents.
  * @param keys the first seals; all of them open, so a key can be retired gently
  * @param rules under what a ticket is issued, in any form: one that was issued under others is none
  */

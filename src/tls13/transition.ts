@@ -23,12 +23,11 @@ import type { ClientState, ServerState } from './state.ts'
 export type Effect =
   /** Send a handshake message, protected by the write state of the moment. */
   | { readonly do: 'write'; readonly message: Uint8Array }
-  /** Send the ChangeCipherSpec that middleboxes want to see (RFC 8446, Appendix D.4). */
+  /** Send the ChangeCipherSpec that middleboxes want to see (RFC 8446 Appendix D.4). */
   | { readonly do: 'writeChangeCipherSpec' }
   | { readonly do: 'readWith' | 'writeWith'; readonly secret: Uint8Array }
   /**
-   * Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446, Section
-   * 4.2.10).
+   * Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446 §4.2.10).
    */
   | { readonly do: 'writeInClear' }
   | { readonly do: 'expose'; readonly exposed: ExposedSecret }
@@ -58,7 +57,7 @@ export interface Outcome<S> {
   readonly effects: readonly Effect[]
 }
 
-/** A pure function for one arrow of RFC 8446, Appendix A. It throws TlsError where a rule is broken. */
+/** A pure function for one arrow of RFC 8446 Appendix A. It throws TlsError where a rule is broken. */
 export type ServerTransition = (
   session: ServerState,
   received: Received,

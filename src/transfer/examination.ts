@@ -1,10 +1,6 @@
-import {
-  CipherSuiteId,
-  type CryptoProvider,
-  nameOf,
-  type SessionState,
-  type TrafficState,
-} from '../tls13/index.ts'
+import { CipherSuiteId, nameOf } from '../tls13/codepoints.ts'
+import type { CryptoProvider } from '../tls13/crypto/provider.ts'
+import type { SessionState, TrafficState } from '../tls13/state.ts'
 import { equal } from '../wire/index.ts'
 import { decodeEnvelope, type Envelope, EnvelopeError, encodeEnvelope } from './envelope.ts'
 
@@ -16,7 +12,7 @@ export interface Fault {
   readonly what: string
 }
 
-/** Bytes of a record header and the most that follows it (RFC 8446, Section 5.2). */
+/** Bytes of a record header and the most that follows it (RFC 8446 §5.2). */
 const HEADER = 5
 const LARGEST_RECORD = HEADER + 2 ** 14 + 256
 
@@ -74,7 +70,7 @@ export function examineSession(state: SessionState, provider: CryptoProvider): r
         `${trafficSecret.length} bytes where ${suite.name} has ${suite.hash.length}`,
       )
     if (sequenceNumber > suite.aead.confidentialityLimit)
-      fault(`${name}.sequence_number`, 'more records than one key may protect (RFC 8446, Section 5.5)')
+      fault(`${name}.sequence_number`, 'more records than one key may protect (RFC 8446 §5.5)')
   }
   direction('read', read)
   direction('write', write)

@@ -13,14 +13,14 @@ import {
 
 /**
  * The content type of what a container says to the gateway between its TLS records on a leg. No TLS record
- * has it: 64 to 255 are unassigned (RFC 8446, Section 11, and the TLS ContentType registry), and the gateway
+ * has it: 64 to 255 are unassigned (RFC 8446 §11, and the TLS ContentType registry), and the gateway
  * strips it.
  */
 export const LEG_CONTENT_TYPE = 0xf5
 
-/** Bytes of the header of a record: content type, version, length (RFC 8446, Section 5.1). */
+/** Bytes of the header of a record: content type, version, length (RFC 8446 §5.1). */
 export const HEADER_LENGTH = 5
-/** Bytes of the largest record on a leg: a protected one (Section 5.2), or one of ours. */
+/** Bytes of the largest record on a leg: a protected one (§5.2), or one of ours. */
 export const LARGEST_TLS_FRAGMENT = 2 ** 14 + 256
 const LARGEST_MARK_FRAGMENT = 0xffff
 

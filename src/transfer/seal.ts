@@ -67,7 +67,7 @@ const HEADER_LENGTH = encode(SealedMessage, {
 
 /**
  * Messages under one key. After them the next key is derived, so that even messages of 16 MiB stay within
- * what an AES-GCM key may protect (2^34.5 blocks; RFC 8446, Section 5.5).
+ * what an AES-GCM key may protect (2^34.5 blocks; RFC 8446 §5.5).
  */
 const EPOCH_MESSAGES = 2 ** 14
 
@@ -309,7 +309,7 @@ class Direction {
 }
 
 /**
- * The counter, padded on the left, XORed with the iv, as RFC 8446, Section 5.3, does with sequence numbers.
+ * The counter, padded on the left, XORed with the iv, as RFC 8446 §5.3, does with sequence numbers.
  */
 function nonceOf({ iv }: EpochKey, counter: number): Uint8Array {
   const nonce = iv.slice()

@@ -202,7 +202,7 @@ class ServerTransport implements SecureTransport {
 
   /**
    * Nothing more comes from below: in order after close_notify, and otherwise as soon as all has been read
-   * (RFC 8446, Section 6.1).
+   * (RFC 8446 §6.1).
    */
   #afterEnd(): void {
     if (!this.#belowEnded || this.#over) return

@@ -2,7 +2,7 @@ import { DecodeError, Reader } from './reader.ts'
 import { Writer } from './writer.ts'
 
 /**
- * One description of bytes in the presentation language of RFC 8446, Section 3. It writes, it reads, and it
+ * One description of bytes in the presentation language of RFC 8446 §3. It writes, it reads, and it
  * knows how it is written down; the TypeScript type is inferred from it ({@link TypeOf}).
  */
 export interface Codec<T> {
@@ -86,7 +86,7 @@ export const boolean: Codec<boolean> = {
   },
 }
 
-/** Bytes needed for a length of at most `ceiling` (RFC 8446, Section 3.4). */
+/** Bytes needed for a length of at most `ceiling` (RFC 8446 §3.4). */
 function lengthSize(ceiling: number): number {
   let size = 1
   while (ceiling >= 2 ** (8 * size)) size++

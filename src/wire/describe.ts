@@ -2,8 +2,8 @@ import { type AnyCodec, SECRET } from './codec.ts'
 import { DecodeError, Reader, type TraceEntry } from './reader.ts'
 
 /**
- * The definition of a codec and of every named type that it uses, in the presentation language of RFC 8446,
- * Section 3, what is used before what uses it.
+ * The definition of a codec and of every named type that it uses, in the presentation language of RFC 8446
+ * §3, what is used before what uses it.
  */
 export function describe(codec: AnyCodec): string {
   const seen = new Set<string>()

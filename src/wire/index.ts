@@ -1,4 +1,4 @@
-/** One description of bytes, in the presentation language of RFC 8446, Section 3. */
+/** One description of bytes, in the presentation language of RFC 8446 §3. */
 export { Allowance, type Budget, TINY, TINY_PIECES } from './allowance.ts'
 export { concat, EMPTY, equal, plain, sharedUtf8, takePortion, utf8 } from './bytes.ts'
 export type { AnyCodec, Codec, Struct, TypeOf } from './codec.ts'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { answerOf, bodyOf, checkAnswer, isWhole, WrongAnswer } from '../../bench/migration/answer.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 
@@ -15,12 +15,12 @@ function answer({
 }
 
 describe('the checker of answers', () => {
-  test('takes the right answer', () => {
+  it('takes the right answer', () => {
     expect(() => checkAnswer(answer(), expected)).not.toThrow()
     expect(expected.body).toHaveLength(200)
   })
 
-  test('finds one wrong byte wherever it is', () => {
+  it('finds one wrong byte wherever it is', () => {
     for (let at = 0; at < 200; at++) {
       const body = expected.body.slice()
       body[at]! ^= 1
@@ -30,29 +30,29 @@ describe('the checker of answers', () => {
     }
   })
 
-  test("finds another request's answer, and a byte too few or too many", () => {
+  it("finds another request's answer, and a byte too few or too many", () => {
     const wrong = [answerOf(8), expected.body.slice(1), concat(expected.body, Uint8Array.of(0))]
     for (const body of wrong) expect(() => checkAnswer(answer({ body }), expected)).toThrow(WrongAnswer)
   })
 
-  test('finds the wrong container, the wrong number of moves, and the wrong status', () => {
+  it('finds the wrong container, the wrong number of moves, and the wrong status', () => {
     expect(() => checkAnswer(answer({ container: 'raw-a-1' }), expected)).toThrow(/answered by raw-a-1/)
     expect(() => checkAnswer(answer({ hops: '2' }), expected)).toThrow(/after 2 moves/)
     expect(() => checkAnswer(answer({ status: '503 Service Unavailable' }), expected)).toThrow(/status 503/)
   })
 
-  test('finds what is more than one answer', () => {
+  it('finds what is more than one answer', () => {
     expect(() => checkAnswer(concat(answer(), utf8('x')), expected)).toThrow(WrongAnswer)
   })
 
-  test('knows when an answer is whole', () => {
+  it('knows when an answer is whole', () => {
     const whole = answer()
     for (let length = 0; length < whole.length; length++)
       expect(isWhole(whole.subarray(0, length))).toBe(false)
     expect(isWhole(whole)).toBe(true)
   })
 
-  test('every request has a body of its own', () => {
+  it('every request has a body of its own', () => {
     const bodies = new Set(Array.from({ length: 1000 }, (_, number) => bodyOf(number).join()))
     expect(bodies.size).toBe(1000)
   })

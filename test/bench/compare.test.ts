@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { compare, mannWhitney } from '../../bench/harness/compare.ts'
 import { figuresOf, type Measurement } from '../../bench/harness/measurement.ts'
 
@@ -16,7 +16,7 @@ const around = (center: number, count = 10): number[] =>
   Array.from({ length: count }, (_, i) => center + i * 0.1)
 
 describe('Mann–Whitney', () => {
-  test('exact values that can be counted by hand', () => {
+  it('exact values that can be counted by hand', () => {
     // 2 of the 20 orders of 3 and 3 are as extreme as complete separation.
     expect(mannWhitney([1, 2, 3], [4, 5, 6])).toBeCloseTo(0.1, 10)
     expect(mannWhitney([4, 5, 6], [1, 2, 3])).toBeCloseTo(0.1, 10)
@@ -25,7 +25,7 @@ describe('Mann–Whitney', () => {
     expect(mannWhitney([1, 4], [2, 3])).toBe(1)
   })
 
-  test('the approximation is near the exact value where both can be had', () => {
+  it('the approximation is near the exact value where both can be had', () => {
     const [one, other] = [around(10, 20), around(10.95, 20).map(value => value + 0.05)]
     const exact = mannWhitney(one, other)
     // A tie of two equal values among themselves forces the approximation and changes little.
@@ -39,7 +39,7 @@ describe('Mann–Whitney', () => {
 })
 
 describe('a comparison', () => {
-  test('tells what is better and what is worse, whatever way round the unit goes', () => {
+  it('tells what is better and what is worse, whatever way round the unit goes', () => {
     const before = [
       measured('time', around(100)),
       measured('rate', around(100), '1/s'),
@@ -54,14 +54,14 @@ describe('a comparison', () => {
     expect(compare(after, before).map(({ verdict }) => verdict)).toEqual(['better', 'worse', 'noise'])
   })
 
-  test('does not pretend with few rounds, and compares only what is the same', () => {
+  it('does not pretend with few rounds, and compares only what is the same', () => {
     expect(compare([measured('time', [1, 1, 1])], [measured('time', [9, 9, 9])])[0]?.verdict).toBe('too few')
     const other = { ...measured('time', around(100)), labels: { placement: 'two cores' } }
     expect(compare([measured('time', around(100))], [other])).toEqual([])
     expect(compare([measured('time', around(1))], [measured('time', around(1), 'B')])).toEqual([])
   })
 
-  test('many rows need stronger evidence each', () => {
+  it('many rows need stronger evidence each', () => {
     const [one, other] = [
       [1, 2, 3, 4, 5],
       [4.5, 6, 7, 8, 9],
@@ -110,7 +110,7 @@ describe('npm run bench:compare', () => {
     return file
   }
 
-  test('prints a table; exit code 1 if something is worse, 2 if a file is no result', async () => {
+  it('prints a table; exit code 1 if something is worse, 2 if a file is no result', async () => {
     const [a, b] = [kept('a.json', 100), kept('b.json', 80)]
     const { stdout } = await promisify(execFile)(process.execPath, [script, a, b])
     expect(stdout).toMatch(/time \{placement=one core\}.*-19.9 %.*better/)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { MigrationResult } from '../../bench/migration/result.ts'
 import { ROWS, type RowName, SWEEPS } from '../../bench/migration/rows.ts'
 import { STAGES } from '../../bench/migration/stages.ts'
@@ -51,7 +51,7 @@ const native = probe().available
 const SHORT = process.env.HOTPOTATO_LONG !== '1'
 
 describe.sequential('bench:migration', () => {
-  test('measures every row, the sweeps and the stages; the JSON fits the schema', {
+  it('measures every row, the sweeps and the stages; the JSON fits the schema', {
     timeout: 300_000,
   }, async () => {
     const { code, stdout, stderr } = await run(SMALL)
@@ -106,7 +106,7 @@ describe.sequential('bench:migration', () => {
     for (const field of fields) expect(readme, `the README on ${field}`).toContain(`\`${field}`)
   })
 
-  test('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 240_000 }, async () => {
+  it('one wrong byte ends it with exit code 1, and nothing is kept', { timeout: 240_000 }, async () => {
     const before = readdirSync(output)
     const lying = fileURLToPath(new URL('./lying.mjs', import.meta.url))
     const { code, stdout, stderr } = await run([...SMALL, '--raw-function', lying])
@@ -116,7 +116,7 @@ describe.sequential('bench:migration', () => {
     expect(readdirSync(output)).toEqual(before)
   })
 
-  test.skipIf(SHORT)(
+  it.skipIf(SHORT)(
     'Ctrl-C: what was measured is kept, and says that it is not all',
     { timeout: 300_000 },
     async () => {
@@ -142,7 +142,7 @@ describe.sequential('bench:migration', () => {
     },
   )
 
-  test('what cannot be is refused, or skipped by name', { timeout: 240_000 }, async () => {
+  it('what cannot be is refused, or skipped by name', { timeout: 240_000 }, async () => {
     expect(await run(['--quick', '--payload', 'much'])).toMatchObject({ code: 2 })
     expect(await run(['--quick', '--provider', 'rot13'])).toMatchObject({
       code: 2,
@@ -150,7 +150,7 @@ describe.sequential('bench:migration', () => {
     })
   })
 
-  test.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 400_000 }, async () => {
+  it.skipIf(SHORT)('--quick as it is (npm run test:long)', { timeout: 400_000 }, async () => {
     const { code } = await run([
       '--quick',
       '--seal',

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { toCsv } from '../../bench/harness/csv.ts'
 import { figuresOf, timesOf } from '../../bench/harness/measurement.ts'
 import { OptionError, readArguments } from '../../bench/harness/options.ts'
@@ -14,7 +14,7 @@ describe('the meter of records', () => {
   const sizes = [117, 20, 300]
   const stream = concat(...sizes.map(record))
 
-  test('counts records and content at every cut of the bytes', () => {
+  it('counts records and content at every cut of the bytes', () => {
     for (let cutAt = 0; cutAt <= stream.length; cutAt++) {
       const meter = new RecordMeter()
       meter.push(stream.slice(0, cutAt))
@@ -29,7 +29,7 @@ describe('the meter of records', () => {
     }
   })
 
-  test('gives records one by one, and counts no more what is skipped', () => {
+  it('gives records one by one, and counts no more what is skipped', () => {
     const meter = new RecordMeter()
     expect(meter.takeRecord()).toBeUndefined()
     meter.push(stream)
@@ -77,7 +77,7 @@ describe('the stages of a request', () => {
   )
   const request = { began: 1000, ended: 130_000 }
 
-  test('lie between marks of two processes, and add up to the whole', () => {
+  it('lie between marks of two processes, and add up to the whole', () => {
     const [stages] = cut([request], [target, source], 'migrated')
     expect(stages).toMatchObject({
       read: 9,
@@ -96,12 +96,12 @@ describe('the stages of a request', () => {
     expect(Object.values(stages!).reduce((sum, part) => sum + part, 0)).toBeCloseTo(129)
   })
 
-  test('a client that is faster than the write that it waits for', () => {
+  it('a client that is faster than the write that it waits for', () => {
     const [stages] = cut([{ began: 1000, ended: 120_000 }], [source, target], 'migrated')
     expect(stages).toMatchObject({ write: 3, deliver: 0 })
   })
 
-  test('a mark that is missing is no stage of length 0', () => {
+  it('a mark that is missing is no stage of length 0', () => {
     const without = target.filter(({ mark }) => mark !== 'restored')
     expect(cut([request], [source, without], 'migrated')).toEqual([undefined])
     expect(cut([{ began: 500_000, ended: 600_000 }], [source, target], 'migrated')).toEqual([undefined])
@@ -109,7 +109,7 @@ describe('the stages of a request', () => {
 })
 
 describe('CSV and options', () => {
-  test('a column for each label, RFC 4180 quotes', () => {
+  it('a column for each label, RFC 4180 quotes', () => {
     const series = new Series()
     series.add([1, 2, 3])
     const csv = toCsv('x', [
@@ -124,7 +124,7 @@ describe('CSV and options', () => {
     expect(other).toBe('x,rate,7,,1/s,5,,,1,1,,,,,,,')
   })
 
-  test('modes exclude each other, numbers are numbers', () => {
+  it('modes exclude each other, numbers are numbers', () => {
     expect(readArguments({}, ['--quick', '--rounds', '3'])).toMatchObject({ mode: 'quick', rounds: 3 })
     for (const words of [
       ['--quick', '--full'],

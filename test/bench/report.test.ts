@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scaleOf, tickText } from '../../bench/report/axis.ts'
 import { plot } from '../../bench/report/plot.ts'
 import { migrationResult, otherResult } from './sample.ts'
@@ -36,7 +36,7 @@ describe('npm run bench:report', () => {
     await promisify(execFile)(process.execPath, [REPORT, '--output', page, file])
   })
 
-  test('one file without a script, a link or an address', () => {
+  it('one file without a script, a link or an address', () => {
     expect(faultsOf(result)).toEqual([])
     const html = readFileSync(page, 'utf8')
     expect(html).not.toMatch(/<script|<link (?!rel="icon" href="data:,")|https?:|url\(|@import|src=/)
@@ -46,13 +46,13 @@ describe('npm run bench:report', () => {
     expect(html).toContain('@media print')
   })
 
-  test('what a result says is text, not HTML', () => {
+  it('what a result says is text, not HTML', () => {
     const html = readFileSync(page, 'utf8')
     expect(html).toContain('&lt;b&gt;CPU&lt;/b&gt;')
     expect(html).not.toContain('<b>CPU')
   })
 
-  test('a file that is no result ends it with a message', async () => {
+  it('a file that is no result ends it with a message', async () => {
     const file = join(directory, 'nonsense.json')
     writeFileSync(file, '{"format":1}')
     const refused = promisify(execFile)(process.execPath, [REPORT, '--output', page, file])
@@ -62,7 +62,7 @@ describe('npm run bench:report', () => {
     })
   })
 
-  test.skipIf(CHROMIUM === undefined)(
+  it.skipIf(CHROMIUM === undefined)(
     `${CHROMIUM ?? 'chromium (not installed)'} shows it without an error`,
     { timeout: 240_000 },
     async () => {
@@ -78,7 +78,7 @@ describe('npm run bench:report', () => {
     },
   )
 
-  test.skipIf(CHROMIUM === undefined)(
+  it.skipIf(CHROMIUM === undefined)(
     `${CHROMIUM ?? 'chromium (not installed)'} shows it dark to whom wants that, and prints it black on white`,
     { timeout: 240_000 },
     async () => {
@@ -105,7 +105,7 @@ document.title = look()
     },
   )
 
-  test('benches without sections of their own: pictures of what has several values, and tables', async () => {
+  it('benches without sections of their own: pictures of what has several values, and tables', async () => {
     const file = join(directory, 'other-2026-01-01T00-00-00Z.json')
     const other = { ...otherResult(), parameters: {}, skipped: [], goals: [] }
     expect(faultsOf(other)).toEqual([])
@@ -158,14 +158,14 @@ function load(url: string, more: readonly string[] = []): Promise<{ html: string
 }
 
 describe('the pictures', () => {
-  test('linear axes begin and end at round values', () => {
+  it('linear axes begin and end at round values', () => {
     const { ticks, at } = scaleOf({ label: '', from: 0 }, [3, 97], 100)
     expect(ticks.map(({ text }) => text)).toEqual(['0', '20', '40', '60', '80', '100'])
     expect(at(50)).toBe(50)
     expect(scaleOf({ label: '' }, [5, 5], 100).ticks.length).toBeGreaterThan(1)
   })
 
-  test('logarithmic axes', () => {
+  it('logarithmic axes', () => {
     const { ticks, at } = scaleOf({ label: '', log: true }, [10, 1000], 100)
     expect(ticks.map(({ text }) => text)).toEqual(['10', '30', '100', '300', '1000'])
     expect(at(100)).toBeCloseTo(50)
@@ -174,7 +174,7 @@ describe('the pictures', () => {
     expect(tickText(0.5)).toBe('0.5')
   })
 
-  test('a plot has a line for each that has points, and nothing without any', () => {
+  it('a plot has a line for each that has points, and nothing without any', () => {
     const [x, y] = [{ label: 'x' }, { label: 'y' }]
     expect(plot({ x, y, lines: [{ name: 'none', points: [] }] })).toBe('')
     const points = [

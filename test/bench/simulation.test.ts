@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type Fleet, predict } from '../../bench/simulation/fleet.ts'
 import { type Kind, simulateCore } from '../../bench/simulation/queue.ts'
 import { migrationResult } from './sample.ts'
@@ -19,21 +19,21 @@ function exponential(mean: number): Kind {
 const only = (kind: Kind) => [{ share: 1, kind }]
 
 describe('one core, against what queueing theory knows in closed form', () => {
-  test.each([0.3, 0.6, 0.8])('M/D/1 at %d: the wait is ρ/(2(1-ρ)) of the service', utilisation => {
+  it.each([0.3, 0.6, 0.8])('M/D/1 at %d: the wait is ρ/(2(1-ρ)) of the service', utilisation => {
     const { mean, utilisation: found } = simulateCore(only(constant(100)), utilisation * 10_000, 400_000)
     expect(found).toBeCloseTo(utilisation)
     const wait = (100 * utilisation) / (2 * (1 - utilisation))
     expect(Math.abs(mean - 100 - wait) / wait).toBeLessThan(0.08)
   })
 
-  test('M/M/1 at 0.5: mean 1/(μ-λ), and an exponential sojourn', () => {
+  it('M/M/1 at 0.5: mean 1/(μ-λ), and an exponential sojourn', () => {
     const { mean, p50, p99 } = simulateCore(only(exponential(100)), 5000, 400_000)
     expect(Math.abs(mean - 200) / 200).toBeLessThan(0.05)
     expect(Math.abs(p50 - 200 * Math.log(2)) / 138).toBeLessThan(0.05)
     expect(Math.abs(p99 - 200 * Math.log(100)) / 921).toBeLessThan(0.1)
   })
 
-  test('a mixture lies between its parts; too much is never served', () => {
+  it('a mixture lies between its parts; too much is never served', () => {
     const mixture = [
       { share: 0.5, kind: constant(50) },
       { share: 0.5, kind: constant(150) },
@@ -58,7 +58,7 @@ describe('many hosts', () => {
     handshake: 1000,
   }
 
-  test('capacity, hosts and recovery follow from the parts', () => {
+  it('capacity, hosts and recovery follow from the parts', () => {
     const found = predict(fleet, only(constant(100)))
     // 10,000 requests a second on 100 cores.
     expect(found.utilisation).toBeCloseTo(0.01)
@@ -71,7 +71,7 @@ describe('many hosts', () => {
     expect(found.recovery).toBeCloseTo(10 / 89)
   })
 
-  test('hosts that have no time never recover', () => {
+  it('hosts that have no time never recover', () => {
     expect(predict({ ...fleet, connections: 1e8 }, only(constant(100)))).toMatchObject({
       mean: Number.POSITIVE_INFINITY,
       recovery: Number.POSITIVE_INFINITY,
@@ -85,7 +85,7 @@ describe('npm run bench:simulation', () => {
   const script = fileURLToPath(new URL('../../dist/bench/simulation/main.js', import.meta.url))
   const ran = (...words: string[]) => promisify(execFile)(process.execPath, [script, ...words])
 
-  test('checks itself against measured points, then predicts', async () => {
+  it('checks itself against measured points, then predicts', async () => {
     const file = join(directory, 'migration.json')
     writeFileSync(file, JSON.stringify(migrationResult()))
     const { stdout } = await ran(file)
@@ -100,7 +100,7 @@ describe('npm run bench:simulation', () => {
     expect(result.predictions).toMatchObject([{ hosts: 7, connections: 1000 }])
   })
 
-  test('without what it needs it says so', async () => {
+  it('without what it needs it says so', async () => {
     const file = join(directory, 'poor.json')
     const result = migrationResult()
     writeFileSync(

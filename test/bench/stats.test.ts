@@ -1,15 +1,15 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { acrossRounds, imprecision, intervalOfMedian, median, Series } from '../../bench/harness/stats.ts'
 import { figure, table } from '../../bench/harness/table.ts'
 
 describe('statistics', () => {
-  test('the median of odd and even counts', () => {
+  it('the median of odd and even counts', () => {
     expect(median([3, 1, 2])).toBe(2)
     expect(median([4, 1, 2, 3])).toBe(2.5)
     expect(() => median([])).toThrow(RangeError)
   })
 
-  test('p50 is the median of the rounds, so that one disturbed round does not move it; p99 sees every sample', () => {
+  it('p50 is the median of the rounds, so that one disturbed round does not move it; p99 sees every sample', () => {
     const series = new Series()
     series.add(Array(10).fill(10))
     series.add(Array(10).fill(12))
@@ -24,13 +24,13 @@ describe('statistics', () => {
     expect(max).toBeGreaterThan(4990)
   })
 
-  test('refuses rounds without samples and samples that are no times', () => {
+  it('refuses rounds without samples and samples that are no times', () => {
     expect(() => new Series().add([])).toThrow(RangeError)
     expect(() => new Series().add([Number.NaN])).toThrow(RangeError)
     expect(() => new Series().add([-1])).toThrow(RangeError)
   })
 
-  test('the interval of the median: as many values may lie outside as 95 % allow', () => {
+  it('the interval of the median: as many values may lie outside as 95 % allow', () => {
     const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => n - i)
     expect(intervalOfMedian(upTo(5))).toBeUndefined()
     // From tables of the sign test: n = 6, 8: the extremes; 9: all but one at either end; 20: the 6th and the
@@ -43,13 +43,13 @@ describe('statistics', () => {
     expect(imprecision([99, 100, 100, 100, 100, 100, 100, 100, 100, 101])).toBe(0)
   })
 
-  test('a series of means, where two kinds of sample are mixed', () => {
+  it('a series of means, where two kinds of sample are mixed', () => {
     const series = new Series('mean')
     series.add([10, 10, 10, 30])
     expect(series.medians).toEqual([15])
   })
 
-  test('the histogram counts every sample, in classes at most 2.2 % wide', () => {
+  it('the histogram counts every sample, in classes at most 2.2 % wide', () => {
     const series = new Series()
     series.add([1, 1, 50, 51.5, 4000])
     expect(series.bins.map(([, count]) => count)).toEqual([2, 1, 1, 1])
@@ -60,12 +60,12 @@ describe('statistics', () => {
     }
   })
 
-  test('relations are made within a round: drift cancels out', () => {
+  it('relations are made within a round: drift cancels out', () => {
     expect(acrossRounds([20, 200, 40], [10, 100, 20], (one, other) => one / other)).toBe(2)
     expect(acrossRounds([], [1], (one, other) => one / other)).toBeUndefined()
   })
 
-  test('tables line up', () => {
+  it('tables line up', () => {
     const text = table(
       ['', 'µs'],
       [

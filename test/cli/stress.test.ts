@@ -5,7 +5,7 @@ import { createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { createServer as createSocketServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeLoad } from '../../src/cli/stress/load.ts'
 import { Tally } from '../../src/cli/stress/tally.ts'
 import { Certificates, hotpotato, Server } from '../support/tls-programs.ts'
@@ -60,7 +60,7 @@ describe('stress, against hotpotato serve', () => {
   })
   const url = (path: string): string => `https://localhost:${server.port}${path}`
 
-  test.each(['1.1', '2'])('HTTP/%s: every answer is counted', async http => {
+  it.each(['1.1', '2'])('HTTP/%s: every answer is counted', async http => {
     const words = ['-c', '8', '-n', '60', '--http', http, '--ca', files.file('ca.crt')]
     const { status, result } = await stressed(url('/bytes/1000'), ...words)
     expect(result).toMatchObject({
@@ -80,7 +80,7 @@ describe('stress, against hotpotato serve', () => {
     expect(result.histogram.at(-1)!.upTo).toBeGreaterThanOrEqual(slowest * 0.999)
   })
 
-  test('a server that nobody vouches for is an error, unless it does not matter', async () => {
+  it('a server that nobody vouches for is an error, unless it does not matter', async () => {
     const refused = await stressed(url('/'), '-c', '2', '-n', '4')
     expect(refused.status).toBe(1)
     expect(refused.result).toMatchObject({ answers: 0, failures: 4, milliseconds: null })
@@ -88,7 +88,7 @@ describe('stress, against hotpotato serve', () => {
     expect(await stressed(url('/'), '-c', '2', '-n', '4', '--insecure')).toMatchObject({ status: 0 })
   })
 
-  test('what people read', async () => {
+  it('what people read', async () => {
     const { status, stdout } = await hotpotato(['stress', url('/'), '-c', '2', '-n', '10', '--insecure'])
     expect(status).toBe(0)
     for (const line of [
@@ -104,7 +104,7 @@ describe('stress, against hotpotato serve', () => {
 })
 
 describe('stress, against servers of Node', () => {
-  test('content, a method and a header arrive', async () => {
+  it('content, a method and a header arrive', async () => {
     const seen = new Set<string>()
     const handler: RequestListener = (request, response) => {
       let body = ''
@@ -126,7 +126,7 @@ describe('stress, against servers of Node', () => {
     expect([...seen]).toEqual(['POST /a?b=c yes, please hot'])
   })
 
-  test('connections are kept, or made for each request', async () => {
+  it('connections are kept, or made for each request', async () => {
     let connections = 0
     const server = createServer((_request, response) => void response.end('ok'))
     server.on('connection', () => connections++)
@@ -137,7 +137,7 @@ describe('stress, against servers of Node', () => {
     expect(connections).toBe(44)
   })
 
-  test('HTTP/2 without TLS, and without keeping connections', async () => {
+  it('HTTP/2 without TLS, and without keeping connections', async () => {
     const server = createHttp2Server((_request, response) => void response.end('two'))
     let sessions = 0
     server.on('session', () => sessions++)
@@ -151,7 +151,7 @@ describe('stress, against servers of Node', () => {
     expect(sessions).toBe(15)
   })
 
-  test('errors are told by kind, and end it with status 1', async () => {
+  it('errors are told by kind, and end it with status 1', async () => {
     let requests = 0
     const url = await listen(
       createServer((_request, response) => {
@@ -176,7 +176,7 @@ describe('stress, against servers of Node', () => {
     })
   })
 
-  test('nobody there; and somebody who never answers', async () => {
+  it('nobody there; and somebody who never answers', async () => {
     const gone = createSocketServer()
     const url = await listen(gone)
     gone.close()
@@ -193,7 +193,7 @@ describe('stress, against servers of Node', () => {
     })
   })
 
-  test('Ctrl-C: what was measured until then', async () => {
+  it('Ctrl-C: what was measured until then', async () => {
     let interrupt: () => void = () => {}
     const url = await listen(
       createServer((_request, response) => {
@@ -220,7 +220,7 @@ describe('stress, against servers of Node', () => {
 })
 
 describe('stress, its command line', () => {
-  test('help, and what makes no sense', async () => {
+  it('help, and what makes no sense', async () => {
     const help = await hotpotato(['stress', '--help'])
     expect(help.status).toBe(0)
     expect(help.stdout).toContain('--new-connections')
@@ -246,7 +246,7 @@ describe('stress, its command line', () => {
 describe('the load', () => {
   const never = new AbortController().signal
 
-  test('with a rate, a stall counts for all that it keeps waiting', async () => {
+  it('with a rate, a stall counts for all that it keeps waiting', async () => {
     // The second answer takes 200 ms; requests are due every 10 ms on one connection.
     let requests = 0
     const client = {
@@ -266,7 +266,7 @@ describe('the load', () => {
     expect(open.times!.percentiles['75']).toBeGreaterThan(100)
   })
 
-  test('ends after so many milliseconds, or when it is told to', async () => {
+  it('ends after so many milliseconds, or when it is told to', async () => {
     const client = { request: async () => ({ status: 200, bytes: 1 }), close() {} }
     const slow = {
       ...client,
@@ -284,7 +284,7 @@ describe('the load', () => {
     expect(told.answers).toBe(1)
   })
 
-  test('classes hold every answer, at most so many of them', () => {
+  it('classes hold every answer, at most so many of them', () => {
     const tally = new Tally()
     const times = Array.from({ length: 1000 }, (_, i) => 0.01 * 1.01 ** i)
     for (const time of times) tally.answered(200, 0, time)

@@ -87,7 +87,7 @@ describe('loadFunction', () => {
   it('says which file is missing', async () => {
     await expect(loadFunction('nothing')).rejects.toMatchObject({
       reason: 'missing',
-      message: expect.stringMatching(/"nothing" has no module: .*functions[/\\]nothing\.ts does not exist/),
+      message: expect.stringMatching(/"nothing" has no module: .*shipped[/\\]nothing\.ts does not exist/),
     })
     await expect(loadFunction('./no.mjs', directory)).rejects.toMatchObject({ reason: 'missing' })
   })

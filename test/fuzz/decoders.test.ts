@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { Session, TlsError } from '../../src/tls13/index.ts'
 import { decodeControl, encodeControl } from '../../src/transfer/control.ts'
@@ -38,7 +38,7 @@ function fuzz(
   return refused
 }
 
-test('envelopes that were changed are refused, or are what they say, and a session made of one throws nothing', () => {
+it('envelopes that were changed are refused, or are what they say, and a session made of one throws nothing', () => {
   let lived = 0
   const refused = fuzz(golden, (bytes, run) => {
     const faults = examineEnvelope(bytes, noble)
@@ -69,7 +69,7 @@ test('envelopes that were changed are refused, or are what they say, and a sessi
   expect(lived).toBeGreaterThan(RUNS / 50)
 })
 
-test('messages of the control protocol that were changed are refused, or are what they say', () => {
+it('messages of the control protocol that were changed are refused, or are what they say', () => {
   const peer = {
     id: 3,
     role: 'container',
@@ -105,7 +105,7 @@ test('messages of the control protocol that were changed are refused, or are wha
   expect(refused).toBeGreaterThan(RUNS / 10)
 })
 
-test('sessions of picotls that were changed are refused, or go on', () => {
+it('sessions of picotls that were changed are refused, or go on', () => {
   const picotls = FOREIGN_CODECS.get('picotls')!
   const { client, server } = connectedPair({ alpn: ['x'] }, { alpn: ['x'] })
   const originals = [picotls.encode(client.release()), picotls.encode(server.release())]

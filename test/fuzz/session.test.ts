@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import type { Session } from '../../src/tls13/index.ts'
 import { concat, hex } from '../../src/wire/index.ts'
@@ -21,7 +21,7 @@ const PATIENCE = 600_000
 const hellos = realHellos()
 
 describe.each(targets())('$name', target => {
-  test(
+  it(
     `survives ${RUNS} changed inputs`,
     () => {
       let refused = 0

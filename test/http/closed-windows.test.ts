@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { Scene, VERSIONS } from '../support/serving-scene.ts'
 
@@ -7,7 +7,7 @@ const PIECE = new Uint8Array(65_536).fill(0x61)
 const BYTES = new Uint8Array(LENGTH).fill(0x61)
 
 describe.each(VERSIONS)('a client over %s that takes nothing', version => {
-  test('holds back an application that waits', async () => {
+  it('holds back an application that waits', async () => {
     let written = 0
     const request: HttpHandlers['request'] = async (_, response) => {
       response.begin({ status: 200, headers: [], length: LENGTH })
@@ -29,7 +29,7 @@ describe.each(VERSIONS)('a client over %s that takes nothing', version => {
     expect(answer.body.length).toBe(LENGTH)
   })
 
-  test('gets a whole reply that is nobody’s copy', () => {
+  it('gets a whole reply that is nobody’s copy', () => {
     const sent: Uint8Array[] = []
     const scene = new Scene(version, {
       request: (_, response) => response.reply({ status: 200, body: BYTES }),
@@ -47,7 +47,7 @@ describe.each(VERSIONS)('a client over %s that takes nothing', version => {
     else expect(Math.max(...sent.map(({ length }) => length))).toBeLessThan(2 * 65_536)
   })
 
-  test('gets a reply whole when it takes it at last', () => {
+  it('gets a reply whole when it takes it at last', () => {
     const scene = new Scene(version, {
       request: (_, response) => response.reply({ status: 200, body: BYTES }),
     })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
 import { utf8 } from '../../src/wire/index.ts'
@@ -11,7 +11,7 @@ const begins: HttpHandlers['request'] = (request, response) => {
 }
 
 describe.each(VERSIONS)('what goes wrong when a response has begun, over %s,', version => {
-  test.each([
+  it.each([
     ['content that stops', (scene: Scene) => scene.tick(60_000)],
     ['a client that breaks a rule', (scene: Scene) => scene.more('-'.repeat(10))],
   ])('cuts it off: %s', (_, happens) => {
@@ -25,7 +25,7 @@ describe.each(VERSIONS)('what goes wrong when a response has begun, over %s,', v
     expect(scene.faults.map(({ answerable }) => answerable)).toContain(false)
   })
 
-  test('a reply whose content has another length than it says is answered with 500', () => {
+  it('a reply whose content has another length than it says is answered with 500', () => {
     const request: HttpHandlers['request'] = (_, response) =>
       response.reply({ status: 200, headers: [['content-length', '3']], body: 'four' })
     const scene = new Scene(version, { request })
@@ -33,7 +33,7 @@ describe.each(VERSIONS)('what goes wrong when a response has begun, over %s,', v
     expect(scene.ask()).toMatchObject({ status: 500, end: 'whole' })
   })
 
-  test('whoever is told that its content breaks off, and throws, loses nobody their answers', () => {
+  it('whoever is told that its content breaks off, and throws, loses nobody their answers', () => {
     const request: HttpHandlers['request'] = (one, response) => {
       one.content({
         data: () => {},
@@ -50,7 +50,7 @@ describe.each(VERSIONS)('what goes wrong when a response has begun, over %s,', v
     expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'on purpose', answerable: false }])
   })
 
-  test('a request that was answered early and stops in the middle of a chunk is given up', () => {
+  it('a request that was answered early and stops in the middle of a chunk is given up', () => {
     const scene = new Scene(version, { request: (_, response) => response.reply({ status: 404 }) })
     const answer = scene.ask({ method: 'POST', body: ['1'], ends: false })
     expect(answer).toMatchObject({ status: 404, end: 'whole' })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Account, type Holder, MemoryBudget, memoryProblem } from '../../src/http/memory-budget.ts'
 
 /** A client of which the test says what it holds and how far it has come. */
@@ -37,7 +37,7 @@ class Client implements Holder {
 }
 
 describe('who goes when it is too much', () => {
-  test('nobody, up to the limit itself', () => {
+  it('nobody, up to the limit itself', () => {
     const budget = new MemoryBudget(100)
     const client = new Client(budget)
     client.take(100, 0)
@@ -46,7 +46,7 @@ describe('who goes when it is too much', () => {
     expect([budget.held, budget.shed, client.sheds]).toEqual([0, 1, 1])
   })
 
-  test('the one that has held it for longest, not the newcomer', () => {
+  it('the one that has held it for longest, not the newcomer', () => {
     const budget = new MemoryBudget(1000)
     const [old, young, newcomer] = [new Client(budget), new Client(budget), new Client(budget)]
     old.take(400, 0)
@@ -56,7 +56,7 @@ describe('who goes when it is too much', () => {
     expect(budget.held).toBe(800)
   })
 
-  test('the one that holds most, of those that came at once', () => {
+  it('the one that holds most, of those that came at once', () => {
     const budget = new MemoryBudget(1000)
     const [large, small, newcomer] = [new Client(budget), new Client(budget), new Client(budget)]
     small.take(200, 0)
@@ -65,7 +65,7 @@ describe('who goes when it is too much', () => {
     expect([large.sheds, small.sheds, newcomer.sheds]).toEqual([1, 0, 0])
   })
 
-  test('the one that has brought it all at once, not those who had a little before', () => {
+  it('the one that has brought it all at once, not those who had a little before', () => {
     const budget = new MemoryBudget(1_000_000)
     const small = Array.from({ length: 20 }, () => new Client(budget))
     for (const client of small) client.take(500, 0)
@@ -74,7 +74,7 @@ describe('who goes when it is too much', () => {
     expect([flood.sheds, ...small.map(({ sheds }) => sheds)]).toEqual([1, ...small.map(() => 0)])
   })
 
-  test('the slow one, if both have held as much for as long', () => {
+  it('the slow one, if both have held as much for as long', () => {
     const budget = new MemoryBudget(1_000_000)
     const [slow, fast, newcomer] = [new Client(budget), new Client(budget), new Client(budget)]
     slow.take(400_000, 0)
@@ -90,7 +90,7 @@ describe('who goes when it is too much', () => {
     expect([slow.sheds, fast.sheds, newcomer.sheds]).toEqual([1, 0, 0])
   })
 
-  test('as many as it takes, but none that cannot', () => {
+  it('as many as it takes, but none that cannot', () => {
     const budget = new MemoryBudget(1000)
     const clients = Array.from({ length: 10 }, () => new Client(budget))
     for (const [index, client] of clients.entries()) client.take(100, index)
@@ -101,7 +101,7 @@ describe('who goes when it is too much', () => {
     expect(budget.held).toBe(850)
   })
 
-  test('nobody is asked for what its client has taken meanwhile', () => {
+  it('nobody is asked for what its client has taken meanwhile', () => {
     const budget = new MemoryBudget(1000)
     const [reader, newcomer] = [new Client(budget), new Client(budget)]
     reader.take(900, 0)
@@ -111,7 +111,7 @@ describe('who goes when it is too much', () => {
     expect([reader.sheds, newcomer.sheds, budget.held]).toEqual([0, 0, 900])
   })
 
-  test('in one pass, however many there are; and not again at once when nobody can', () => {
+  it('in one pass, however many there are; and not again at once when nobody can', () => {
     const budget = new MemoryBudget(100_000)
     let asked = 0
     for (let i = 0; i < 10_000; i++) {
@@ -130,14 +130,14 @@ describe('who goes when it is too much', () => {
     expect(asked).toBe(20_000)
   })
 
-  test('nobody without a limit', () => {
+  it('nobody without a limit', () => {
     const budget = new MemoryBudget(0)
     new Client(budget).take(1e12, 0)
     expect([budget.held, budget.shed]).toEqual([1e12, 0])
   })
 })
 
-test('whatever happens, the sum is that of those who are there, within the limit, and 0 in the end', () => {
+it('whatever happens, the sum is that of those who are there, within the limit, and 0 in the end', () => {
   const step = fc.record({
     who: fc.nat(9),
     what: fc.constantFrom('take', 'give', 'end', 'move'),
@@ -174,7 +174,7 @@ test('whatever happens, the sum is that of those who are there, within the limit
   )
 })
 
-test('the answer says which setting it was, and when to come again', () => {
+it('the answer says which setting it was, and when to come again', () => {
   const what = memoryProblem('connection.memoryBytes', 1000)
   expect(what).toMatchObject({ status: 503, headers: [['retry-after', '1']] })
   expect(what.extensions).toEqual({ setting: 'connection.memoryBytes', bytes: 1000 })

@@ -1,11 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { header } from '../../src/http/message.ts'
 import { ERROR_FIELD, problem } from '../../src/http/problem.ts'
 
 const body = (response: ReturnType<typeof problem>): unknown =>
   JSON.parse(new TextDecoder().decode(response.body as Uint8Array))
 
-test('a problem is JSON of its own type, and marked', () => {
+it('a problem is JSON of its own type, and marked', () => {
   const response = problem({
     name: 'no-such-function',
     status: 404,
@@ -26,7 +26,7 @@ test('a problem is JSON of its own type, and marked', () => {
   })
 })
 
-test('what is not said is left out', () => {
+it('what is not said is left out', () => {
   expect(body(problem({ name: 'overload', status: 503, title: 'Too much to do' }))).toEqual({
     type: 'urn:hotpotato:problem:overload',
     title: 'Too much to do',
@@ -34,6 +34,6 @@ test('what is not said is left out', () => {
   })
 })
 
-test.each(['', 'Bad', 'a b', 'a\r\nb', '-a', 'a-'])('the name %j is refused', name => {
+it.each(['', 'Bad', 'a b', 'a\r\nb', '-a', 'a-'])('the name %j is refused', name => {
   expect(() => problem({ name, status: 500 })).toThrow(TypeError)
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { serving } from '../../src/http/alpn.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { H2Client } from '../../src/http/h2/index.ts'
@@ -206,7 +206,7 @@ describe.each([
   ['http/1.1', overHttp1],
   ['h2', overHttp2],
 ] as const)('over %s', (alpn, clientOf) => {
-  test('every answer arrives whole, whatever the manners of both sides', async () => {
+  it('every answer arrives whole, whatever the manners of both sides', async () => {
     await fc.assert(
       fc.asyncProperty(plans, manners, async (all, { cuts, takes }) => {
         // HTTP/2 speaks first.

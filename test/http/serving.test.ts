@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { serving } from '../../src/http/alpn.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import { CLIENT_PREFACE } from '../../src/http/h2/index.ts'
@@ -26,7 +26,7 @@ function keeping(): HttpHandlers & { readonly got: { request: HttpRequest; respo
 const ok: HttpHandlers = { request: (_, response) => response.reply({ status: 200, body: 'ok' }) }
 
 describe.each(VERSIONS)('an application over %s', version => {
-  test('sees the request, and its answer arrives', () => {
+  it('sees the request, and its answer arrives', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask({ path: '/a/b?c=d', headers: [['X-Y', 'z']] })
@@ -57,7 +57,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(app.got[1]!.request.index).toBe(1)
   })
 
-  test('writes a response in parts, with trailers', () => {
+  it('writes a response in parts, with trailers', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -76,7 +76,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.body).toBe('abcd')
   })
 
-  test('answers HEAD with the length alone', () => {
+  it('answers HEAD with the length alone', () => {
     const scene = new Scene(version, {
       request: (_, response) => response.reply({ status: 200, body: 'hello' }),
     })
@@ -88,7 +88,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     })
   })
 
-  test('gets the content when it asks for it, and as fast as it takes it', async () => {
+  it('gets the content when it asks for it, and as fast as it takes it', async () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask({ method: 'POST', body: ['abc', 'def'], ends: false })
@@ -114,7 +114,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(() => request.content({ data() {}, end() {}, broken() {} })).toThrow('already')
   })
 
-  test('gets all of it at once with wholeContent, up to a bound', async () => {
+  it('gets all of it at once with wholeContent, up to a bound', async () => {
     const app = keeping()
     const scene = new Scene(version, app)
     scene.ask({ method: 'POST', body: ['abc', 'def'] })
@@ -124,7 +124,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     await expect(wholeContent(app.got[1]!.request, 5)).rejects.toThrow(RangeError)
   })
 
-  test('may answer without looking at the content', () => {
+  it('may answer without looking at the content', () => {
     const scene = new Scene(version, ok)
     expect(scene.ask({ method: 'POST', body: ['x'.repeat(1000)] })).toMatchObject({
       status: 200,
@@ -133,7 +133,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.ask()).toMatchObject({ status: 200, end: 'whole' })
   })
 
-  test('is held back while the client takes nothing', async () => {
+  it('is held back while the client takes nothing', async () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -155,7 +155,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.end).toBe('whole')
   })
 
-  test('that does not wait for the client loses nothing', () => {
+  it('that does not wait for the client loses nothing', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -173,7 +173,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.end).toBe('whole')
   })
 
-  test('that throws is answered for with 500, and nothing of what it threw', () => {
+  it('that throws is answered for with 500, and nothing of what it threw', () => {
     const scene = new Scene(version, {
       request() {
         throw new Error('secret')
@@ -190,7 +190,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.ask()).toMatchObject({ status: 500 })
   })
 
-  test('that is rejected later is answered for as well', async () => {
+  it('that is rejected later is answered for as well', async () => {
     const scene = new Scene(version, {
       async request() {
         await null
@@ -203,7 +203,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.faults).toMatchObject([{ kind: 'application', reason: 'later' }])
   })
 
-  test.each(['data', 'end', 'broken', 'promise'] as const)(
+  it.each(['data', 'end', 'broken', 'promise'] as const)(
     'that throws in %s of its sink fails, and nobody else',
     async where => {
       const fail = () => {
@@ -224,7 +224,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     },
   )
 
-  test('that throws in the middle of a response shows that it is not whole', () => {
+  it('that throws in the middle of a response shows that it is not whole', () => {
     const scene = new Scene(version, {
       request(_, response) {
         response.begin({ status: 200, headers: [], length: 10 })
@@ -236,7 +236,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.serving.aborted).toBe(version === 'http/1.1')
   })
 
-  test('that throws when all is said changes nothing', () => {
+  it('that throws when all is said changes nothing', () => {
     const scene = new Scene(version, {
       request(_, response) {
         response.reply({ status: 200, body: 'ok' })
@@ -248,7 +248,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.ask()).toMatchObject({ status: 200 })
   })
 
-  test('answers errors itself if it likes, but not with nonsense', () => {
+  it('answers errors itself if it likes, but not with nonsense', () => {
     const handlers: HttpHandlers = {
       request() {
         throw new Error('oh')
@@ -267,7 +267,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(new Scene(version, worse).ask()).toMatchObject({ status: 500, end: 'whole' })
   })
 
-  test('aborts a response', () => {
+  it('aborts a response', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -277,7 +277,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer).toMatchObject({ status: 200, end: 'cut' })
   })
 
-  test('whose content is not what it announced is found out when the client takes it, too', async () => {
+  it('whose content is not what it announced is found out when the client takes it, too', async () => {
     for (const [count, length] of [
       [30, 2_999_999],
       [30, 3_000_001],
@@ -306,7 +306,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     }
   })
 
-  test('with too little content says so to itself and to the client', () => {
+  it('with too little content says so to itself and to the client', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -317,7 +317,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(answer.end).toBe('cut')
   })
 
-  test('is told when the client is gone', () => {
+  it('is told when the client is gone', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -332,7 +332,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.serving.shouldClose).toBe(true)
   })
 
-  test('knows what came as early data', () => {
+  it('knows what came as early data', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     scene.earlyBytes = 10
@@ -343,7 +343,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(app.got.map(one => one.request.early)).toEqual([true, false])
   })
 
-  test('serves what is underway when the connection is drained, and no more', () => {
+  it('serves what is underway when the connection is drained, and no more', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -360,7 +360,7 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(idle.serving.shouldClose).toBe(true)
   })
 
-  test('hears of a request that the client leaves unfinished, and closes', () => {
+  it('hears of a request that the client leaves unfinished, and closes', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -372,14 +372,14 @@ describe.each(VERSIONS)('an application over %s', version => {
     expect(scene.serving.shouldClose).toBe(true)
   })
 
-  test('closes when a client without requests sends no more', () => {
+  it('closes when a client without requests sends no more', () => {
     const scene = new Scene(version, ok)
     scene.run()
     scene.serving.finish()
     expect(scene.serving.shouldClose).toBe(true)
   })
 
-  test('answers what came whole when the client sends no more', () => {
+  it('answers what came whole when the client sends no more', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -393,7 +393,7 @@ describe.each(VERSIONS)('an application over %s', version => {
 })
 
 describe.each(VERSIONS)('timers over %s', version => {
-  test('handler: 504 that names it, and what the application says later is lost', () => {
+  it('handler: 504 that names it, and what the application says later is lost', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -415,7 +415,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(scene.faults).toMatchObject([{ kind: 'timeout', timer: 'handler', status: 504 }])
   })
 
-  test('request-body: from piece to piece, 408', () => {
+  it('request-body: from piece to piece, 408', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -431,7 +431,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(scene.serving.shouldClose).toBe(version === 'http/1.1')
   })
 
-  test('an upload may take longer than the handler may', () => {
+  it('an upload may take longer than the handler may', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -449,7 +449,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(answer).toMatchObject({ status: 200, end: 'whole' })
   })
 
-  test('request-rate: a byte now and then is too slow, 408', () => {
+  it('request-rate: a byte now and then is too slow, 408', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -464,7 +464,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(JSON.parse(answer.body)).toMatchObject({ timer: 'request-rate', bytesPerSecond: 240 })
   })
 
-  test('request-rate: time in which the application does not want more is not counted', async () => {
+  it('request-rate: time in which the application does not want more is not counted', async () => {
     const app = keeping()
     const scene = new Scene(version, app)
     scene.ask({ method: 'POST', body: ['a'], ends: false })
@@ -488,7 +488,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(scene.faults.filter(({ timer }) => timer === 'request-rate')).toEqual([])
   })
 
-  test('keep-alive: closed without a word', () => {
+  it('keep-alive: closed without a word', () => {
     const scene = new Scene(version, ok)
     scene.ask()
     scene.tick(DEFAULT_TIMERS['keep-alive'] - 1)
@@ -500,7 +500,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect([scene.serving.shouldClose, scene.faults]).toEqual([true, []])
   })
 
-  test('a response that takes its time stops nobody', () => {
+  it('a response that takes its time stops nobody', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()
@@ -513,7 +513,7 @@ describe.each(VERSIONS)('timers over %s', version => {
 })
 
 describe('HTTP/1 alone', () => {
-  test('headers: 408 when a head does not end, however slowly it goes on', () => {
+  it('headers: 408 when a head does not end, however slowly it goes on', () => {
     const scene = new Scene('http/1.1', ok)
     const answer = scene.ask()
     expect(answer.end).toBe('whole')
@@ -531,7 +531,7 @@ describe('HTTP/1 alone', () => {
     expect(scene.serving.shouldClose).toBe(true)
   })
 
-  test('what is malformed is told, answered, and the end', () => {
+  it('what is malformed is told, answered, and the end', () => {
     const scene = new Scene('http/1.1', ok)
     scene.serving.receive(bytes('GET / HTTP/1.1\r\n\r\n'))
     expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 400 /)
@@ -539,7 +539,7 @@ describe('HTTP/1 alone', () => {
     expect(scene.serving.shouldClose).toBe(true)
   })
 
-  test('content that is malformed reaches the one who reads it as an error', () => {
+  it('content that is malformed reaches the one who reads it as an error', () => {
     const app = keeping()
     const scene = new Scene('http/1.1', app)
     scene.serving.receive(bytes('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx'))
@@ -550,7 +550,7 @@ describe('HTTP/1 alone', () => {
     expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 400 /)
   })
 
-  test('the client is told to go on when somebody wants its content', () => {
+  it('the client is told to go on when somebody wants its content', () => {
     const app = keeping()
     const scene = new Scene('http/1.1', app)
     scene.serving.receive(
@@ -567,7 +567,7 @@ describe('HTTP/1 alone', () => {
     expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 204 /)
   })
 
-  test('requests in one piece are answered in order, one at a time', () => {
+  it('requests in one piece are answered in order, one at a time', () => {
     const app = keeping()
     const scene = new Scene('http/1.1', app)
     scene.serving.receive(bytes('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n'))
@@ -576,7 +576,7 @@ describe('HTTP/1 alone', () => {
     expect(app.got.map(one => one.request.path)).toEqual(['/1', '/2'])
   })
 
-  test('a client that runs ahead is held back', () => {
+  it('a client that runs ahead is held back', () => {
     const app = keeping()
     const scene = new Scene('http/1.1', app, { http1: { ...DEFAULT_LIMITS, headBytes: 100_000 } })
     const request = bytes(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)
@@ -597,7 +597,7 @@ describe('a client that asks on and takes no answers', () => {
     h2: (i: number) => headers(2 * i + 1, GET),
   }
 
-  test.each(VERSIONS)('over %s is not read any more', version => {
+  it.each(VERSIONS)('over %s is not read any more', version => {
     let asked = 0
     const app: HttpHandlers = {
       request(_, response) {
@@ -642,7 +642,7 @@ describe('the dispatcher', () => {
     fault() {},
   })
 
-  test.each([
+  it.each([
     ['h2', true, 'h2'],
     ['h2', false, 'h2'],
     ['http/1.1', true, 'http/1.1'],
@@ -656,11 +656,11 @@ describe('the dispatcher', () => {
     expect(serving(alpn, plain, context()).protocol).toBe(protocol)
   })
 
-  test('refuses what is not HTTP', () => {
+  it('refuses what is not HTTP', () => {
     expect(() => serving('imap', false, context())).toThrow(TypeError)
   })
 
-  test.each([
+  it.each([
     [CLIENT_PREFACE, 'h2'],
     ['GET / HTTP/1.1\r\n', 'http/1.1'],
     ['PUT / HTTP/1.1\r\n', 'http/1.1'],
@@ -675,7 +675,7 @@ describe('the dispatcher', () => {
     }
   })
 
-  test('a plain client that says nothing, or only a little, is not waited for for ever', () => {
+  it('a plain client that says nothing, or only a little, is not waited for for ever', () => {
     for (const first of ['', 'P', 'PRI * HTTP/2.0\r\n']) {
       const clock = { now: 0 }
       const one = serving(undefined, true, { ...context(), now: () => clock.now })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { H1Error } from '../../src/http/h1/error.ts'
 import { ErrorCode, H2Server } from '../../src/http/h2/index.ts'
@@ -135,7 +135,7 @@ const raw = (fields: readonly Field[]) =>
   frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, block(fields))
 
 describe('requests that nobody serves: the next one stands', () => {
-  test.each<[string, Field[]]>([
+  it.each<[string, Field[]]>([
     ['a Host that is not :authority', request({}, [['host', 'resize.local']])],
     ['a Host with a port where :authority has none', request({}, [['host', 'echo.local:80']])],
     [
@@ -208,7 +208,7 @@ describe('requests that nobody serves: the next one stands', () => {
     expect(route).toMatchObject({ host: 'resize.local', path: '/secret' })
   })
 
-  test.each<[string, Field[], number]>([
+  it.each<[string, Field[], number]>([
     ['a backslash in the path', request({ ':path': '/\\resize' }), 400],
     ['an authority that is no host', request({ ':authority': '[' }), 400],
     ['CONNECT', request({ ':method': 'CONNECT', ':scheme': undefined, ':path': undefined }), 501],
@@ -221,7 +221,7 @@ describe('requests that nobody serves: the next one stands', () => {
     expect([requests.length, refused, route]).toEqual([1, [status], status])
   })
 
-  test.each([
+  it.each([
     ['more content than Content-Length says', [['content-length', '3']], data(1, 'GET / HTTP/1.1', true)],
     ['less', [['content-length', '30']], data(1, 'GET / HTTP/1.1', true)],
     ['Content-Length, and trailers that end it early', [['content-length', '3']], headers(1, [['x', 'y']])],
@@ -238,7 +238,7 @@ describe('requests that nobody serves: the next one stands', () => {
 })
 
 describe('what only looks like a trick is read in one way', () => {
-  test.each<[string, Field[], Partial<RequestHead>]>([
+  it.each<[string, Field[], Partial<RequestHead>]>([
     ['Host without :authority', request({ ':authority': undefined }, [['host', 'echo.local']]), {}],
     ['Host beside the same :authority', request({}, [['host', 'ECHO.local']]), {}],
     ['capitals and a port', request({ ':authority': 'Echo.LOCAL:8080' }), {}],
@@ -272,7 +272,7 @@ describe('what only looks like a trick is read in one way', () => {
     expect(route).toMatchObject(head)
   })
 
-  test('requests side by side keep their content apart', () => {
+  it('requests side by side keep their content apart', () => {
     const { requests } = agreed(
       headers(1, request(), false),
       headers(3, request({ ':authority': 'resize.local' }), false),
@@ -287,7 +287,7 @@ describe('what only looks like a trick is read in one way', () => {
     ])
   })
 
-  test('HTTP/1 behind the preface, or the preface behind HTTP/1, is nobody’s', () => {
+  it('HTTP/1 behind the preface, or the preface behind HTTP/1, is nobody’s', () => {
     const text = (value: string) => new TextEncoder().encode(value)
     expect(agreed(text('GET /secret HTTP/1.1\r\nHost: resize.local\r\n\r\n'))).toMatchObject({
       requests: [],
@@ -299,7 +299,7 @@ describe('what only looks like a trick is read in one way', () => {
     expect(agreed(data(1, 'x', true))).toMatchObject({ requests: [], ended: 'PROTOCOL_ERROR' })
   })
 
-  test('a block that names another table entry than it seems ends the connection', () => {
+  it('a block that names another table entry than it seems ends the connection', () => {
     expect(
       agreed(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, fromHex('fe')), SECRET),
     ).toMatchObject({
@@ -345,7 +345,7 @@ describe('anything', () => {
     }),
   )
 
-  test('is read in one way by all, in any pieces', () => {
+  it('is read in one way by all, in any pieces', () => {
     let served = 0
     let refusedOnes = 0
     fc.assert(

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { DEFAULT_LIMITS, H1Server, h1State } from '../../src/http/h1/index.ts'
 import type { RequestHead } from '../../src/http/message.ts'
@@ -104,7 +104,7 @@ const post = (fields: string, rest: string): string => `POST / HTTP/1.1\r\n${HOS
 const chunked = (body: string): string => post('Transfer-Encoding: chunked\r\n', body)
 
 describe('tricks that are refused before anything of the second request is read', () => {
-  test.each([
+  it.each([
     ['CL.TE', post('Content-Length: 4\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${SECRET}`), 400],
     [
       'TE.CL',
@@ -165,7 +165,7 @@ describe('tricks that are refused before anything of the second request is read'
 })
 
 describe('tricks inside of content: the first request stands, what follows is refused with it', () => {
-  test.each([
+  it.each([
     ['a chunk longer than its size', chunked(`1\r\nab\r\n0\r\n\r\n${SECRET}`), 400],
     ['a chunk that ends in LF', chunked(`1\r\na\n0\r\n\r\n${SECRET}`), 400],
     ['a chunk that ends in two other bytes', chunked(`1\r\nazz0\r\n\r\n${SECRET}`), 400],
@@ -201,7 +201,7 @@ describe('tricks inside of content: the first request stands, what follows is re
 })
 
 describe('what only looks like a trick is read in one way', () => {
-  test.each([
+  it.each([
     ['a request inside of content', post(`Content-Length: ${SECRET.length}\r\n`, SECRET), 1],
     ['a request inside of a chunk', chunked(`${SECRET.length.toString(16)}\r\n${SECRET}\r\n0\r\n\r\n`), 1],
     ['two requests', `${post('Content-Length: 3\r\n', 'abc')}${SECRET}`, 2],
@@ -289,7 +289,7 @@ describe('anything', () => {
     .tuple(fc.constantFrom('', `GET / HTTP/1.1\r\n${HOST}`, `POST / HTTP/1.1\r\n${HOST}`, chunked('')), input)
     .map(([start, rest]) => concat(bytes(start), rest))
 
-  test('is read in one way by all, in any pieces', () => {
+  it('is read in one way by all, in any pieces', () => {
     let refusedOnes = 0
     let served = 0
     fc.assert(

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { problem } from '../../src/http/problem.ts'
 import {
   DEFAULT_TIMERS,
@@ -14,7 +14,7 @@ import { decode, encode } from '../../src/wire/index.ts'
 const SETTINGS = { headers: 10, 'request-body': 20, 'keep-alive': 30, handler: 40, container: 0 }
 
 describe('timers', () => {
-  test('run out at their setting, not before', () => {
+  it('run out at their setting, not before', () => {
     const timers = new HttpTimers(SETTINGS)
     expect([timers.expired(1e9), timers.next(0)]).toEqual([undefined, undefined])
     timers.start('headers', 100)
@@ -24,7 +24,7 @@ describe('timers', () => {
     expect(timers.expired(1e9)).toBeUndefined()
   })
 
-  test('started again count anew, begun again do not', () => {
+  it('started again count anew, begun again do not', () => {
     const timers = new HttpTimers(SETTINGS)
     timers.start('request-body', 0)
     timers.start('request-body', 15)
@@ -39,7 +39,7 @@ describe('timers', () => {
     expect(timers.expired(18)).toBeUndefined()
   })
 
-  test('several at a time: the first to run out is named', () => {
+  it('several at a time: the first to run out is named', () => {
     const timers = new HttpTimers(SETTINGS)
     timers.start('handler', 0)
     timers.start('request-body', 0)
@@ -50,13 +50,13 @@ describe('timers', () => {
     expect(timers.next(0)).toBeUndefined()
   })
 
-  test('0 is for ever', () => {
+  it('0 is for ever', () => {
     const timers = new HttpTimers(SETTINGS)
     timers.start('container', 0)
     expect([timers.running('container'), timers.expired(1e15)]).toEqual([false, undefined])
   })
 
-  test('travel as time left, whatever the clocks are', () => {
+  it('travel as time left, whatever the clocks are', () => {
     const calls = fc.array(
       fc.record({ name: fc.constantFrom(...TIMER_NAMES), at: fc.nat(1000), stop: fc.boolean() }),
       { maxLength: 10 },
@@ -78,7 +78,7 @@ describe('timers', () => {
     )
   })
 
-  test('carry no more than the format can', () => {
+  it('carry no more than the format can', () => {
     const timers = new HttpTimers({ ...SETTINGS, handler: 1e15 })
     timers.start('handler', 0)
     expect(timers.export(0)).toEqual({ running: [{ name: 'handler', left: LONGEST_TIMER }] })
@@ -88,7 +88,7 @@ describe('timers', () => {
 describe('the rate of content', () => {
   const settings = { ...SETTINGS, 'request-body': 1000, rate: { bytesPerSecond: 100, grace: 500 } }
 
-  test('counts the time in which content is waited for', () => {
+  it('counts the time in which content is waited for', () => {
     const timers = new HttpTimers(settings)
     timers.start('request-body', 0)
     // 400 ms, and 10 ms for the byte.
@@ -104,7 +104,7 @@ describe('the rate of content', () => {
     expect(timers.expired(5111)).toBeUndefined()
   })
 
-  test('lets nobody save up more than the grace', () => {
+  it('lets nobody save up more than the grace', () => {
     const timers = new HttpTimers(settings)
     for (let now = 0; now < 1000; now += 10) {
       timers.start('request-body', now)
@@ -113,7 +113,7 @@ describe('the rate of content', () => {
     expect(timers.rate(1000)).toBe(500)
   })
 
-  test('is no matter without a setting, or when the next request begins', () => {
+  it('is no matter without a setting, or when the next request begins', () => {
     const without = new HttpTimers(SETTINGS)
     without.start('request-body', 0)
     expect([without.content(0, 1e9), without.expired(1e9)]).toEqual([true, undefined])
@@ -124,7 +124,7 @@ describe('the rate of content', () => {
     expect(timers.rate(0)).toBe(500)
   })
 
-  test('goes on elsewhere, and what comes a second time pays nothing', () => {
+  it('goes on elsewhere, and what comes a second time pays nothing', () => {
     const here = new HttpTimers(settings)
     here.start('request-body', 0)
     here.content(20, 450)
@@ -140,7 +140,7 @@ describe('the rate of content', () => {
 })
 
 describe('answers', () => {
-  test.each([
+  it.each([
     ['headers', 408],
     ['request-body', 408],
     ['handler', 504],
@@ -153,7 +153,7 @@ describe('answers', () => {
     expect(view.headers?.some(([field]) => field === 'retry-after')).toBe(status === 503)
   })
 
-  test('an idle connection is not answered', () => {
+  it('an idle connection is not answered', () => {
     expect(timerProblem('keep-alive', 1)).toBeUndefined()
   })
 })

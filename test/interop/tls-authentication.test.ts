@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -148,14 +148,14 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
     })
     const showing = () => ['-cert', person.certFile, '-key', person.keyFile]
 
-    test('a client certificate that is required, and shown', async () => {
+    it('a client certificate that is required, and shown', async () => {
       const { port, connection } = await ourServer(asking())
       const accepted = connection()
       await echoes(sClient(port, ...showing()))
       expect(subjectOf((await accepted).peerCertificate)).toBe('CN=somebody')
     })
 
-    test('required, and not shown', async () => {
+    it('required, and not shown', async () => {
       const { port, failure } = await ourServer(asking())
       const failed = failure()
       const s = sClient(port)
@@ -163,14 +163,14 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
       await s.says('certificate required')
     })
 
-    test('wished for, and not shown', async () => {
+    it('wished for, and not shown', async () => {
       const { port, connection } = await ourServer(asking({ required: false }))
       const accepted = connection()
       await echoes(sClient(port))
       expect((await accepted).peerCertificate).toBeUndefined()
     })
 
-    test('asked for after the handshake', async () => {
+    it('asked for after the handshake', async () => {
       const { port, connection } = await ourServer(asking({ postHandshake: true }))
       const accepted = connection()
       const s = sClient(port, '-enable_pha', ...showing())
@@ -182,7 +182,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
       await echoes(s)
     })
 
-    test('kept by a resumption', async () => {
+    it('kept by a resumption', async () => {
       const { port, connection } = await ourServer(asking())
       const file = join(setting.directory, `known-${provider.name}`)
       const first = sClient(port, ...showing(), '-sess_out', file)
@@ -196,7 +196,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
       await echoes(second)
     })
 
-    test('an external PSK', async () => {
+    it('an external PSK', async () => {
       const { port, connection } = await ourServer({ provider, psks: [PSK] })
       const accepted = connection()
       const s = sClient(port, ...PSK_ARGS)
@@ -204,7 +204,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
       expect((await accepted).session.inspect().resumed).toBe(true)
     })
 
-    test('a cookie', async () => {
+    it('a cookie', async () => {
       const cookies = createCookieSealer(provider, new Uint8Array(16))
       const { port } = await ourServer({ provider, cookies })
       const s = sClient(port, '-msg')
@@ -212,7 +212,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
       expect(s.output.match(/>>> .*ClientHello/g)).toHaveLength(2)
     })
 
-    test.each([
+    it.each([
       ['taken', { maximum: 1000 }, 'accepted'],
       ['not taken', undefined, 'rejected'],
     ] as const)('early data that is %s', async (_, earlyData, verdict) => {
@@ -247,7 +247,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
   describe.each(PROVIDERS)('provider $name', provider => {
     const showing = () => ({ provider, cert: person.cert, key: person.key })
 
-    test('a client certificate that is required, and shown', async () => {
+    it('a client certificate that is required, and shown', async () => {
       const { s, port } = await sServer(
         '-rev',
         '-Verify',
@@ -260,18 +260,18 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
       await s.says('CN = somebody')
     })
 
-    test('required, and not shown', async () => {
+    it('required, and not shown', async () => {
       const { port } = await sServer('-rev', '-Verify', '2', '-CAfile', person.caFile, '-verify_return_error')
       const [error] = await once(ourClient(port, { provider }), 'error')
       expect(error.alert).toBe('certificate_required')
     })
 
-    test('wished for, and not shown', async () => {
+    it('wished for, and not shown', async () => {
       const { port } = await sServer('-rev', '-verify', '2', '-CAfile', person.caFile)
       await turnsAround(ourClient(port, { provider }))
     })
 
-    test('asked for after the handshake', async () => {
+    it('asked for after the handshake', async () => {
       const { s, port } = await sServer('-CAfile', person.caFile, '-msg')
       const one = ourClient(port, { ...showing(), postHandshakeAuth: true })
       one.resume()
@@ -287,14 +287,14 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
       await s.says(/^still here$/m)
     })
 
-    test('an external PSK', async () => {
+    it('an external PSK', async () => {
       const { port } = await sServer('-rev', ...PSK_ARGS)
       const one = ourClient(port, { provider, psks: [PSK] })
       await turnsAround(one)
       expect(one.session.inspect().resumed).toBe(true)
     })
 
-    test.each([
+    it.each([
       ['taken', ['-early_data'], true],
       ['not taken', [], false],
     ] as const)('early data that is %s', async (_, args, taken) => {
@@ -320,7 +320,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
 })
 
 describe('node:tls', () => {
-  test('its client shows our server a certificate', async () => {
+  it('its client shows our server a certificate', async () => {
     const { port, connection } = await ourServer({ clientCertificates: { ca: person.ca } })
     const accepted = connection()
     const one = tls.connect({
@@ -337,7 +337,7 @@ describe('node:tls', () => {
     expect(subjectOf((await accepted).peerCertificate)).toBe('CN=somebody')
   })
 
-  test('our client shows its server a certificate', async () => {
+  it('our client shows its server a certificate', async () => {
     const server = tls.createServer(
       {
         cert: setting.pem('p256', 'crt'),
@@ -368,7 +368,7 @@ describe.skipIf(CURL === undefined)(`${CURL_NOTE} and our server`, () => {
     })
   }
 
-  test.each([
+  it.each([
     ['with --cert', true, 0, 'CN=somebody'],
     ['without', false, 56, ''],
   ] as const)('%s', async (_, shown, code, body) => {

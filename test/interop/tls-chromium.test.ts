@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hybridGroups } from '../../src/tls13/crypto/hybrid.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { CHROMIUM, CHROMIUM_NOTE, dump as dumpPage } from '../support/chromium.ts'
@@ -65,7 +65,7 @@ const dump = (url: string): Promise<string> =>
 const text = (body: string) => ({ type: 'text/html', body })
 
 describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () => {
-  test('its own hello, and a server that prefers hybrid groups: X25519MLKEM768', async () => {
+  it('its own hello, and a server that prefers hybrid groups: X25519MLKEM768', async () => {
     const keyShares: number[] = []
     const server = await ourServer(identities, {
       kinds: ['p256'],
@@ -114,7 +114,7 @@ describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () =>
       dom = await dump(`https://p256.local:${first.port}/`)
     })
 
-    test('every answer arrives', () => {
+    it('every answer arrives', () => {
       expect(dom.match(/results: .*/)?.[0]).toContain(
         Array(rows.length * 2)
           .fill('potato')
@@ -122,7 +122,7 @@ describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () =>
       )
     })
     for (const row of rows) {
-      test(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () =>
+      it(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () =>
         checkServer(row, servers.get(row)!))
     }
   })

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../src/tls13/io/net.ts'
 import { type Identities, makeIdentities } from '../support/interop/identities.ts'
 import {
@@ -88,7 +88,7 @@ describe.skipIf(JAVAC === undefined)(`the client of ${NOTE} and our server`, () 
     checkServer(row, ours)
   })
 
-  test('KeyUpdate of its own', async () => {
+  it('KeyUpdate of its own', async () => {
     const row: Row = { suite: SUITES[0], group: 'x25519', certificate: 'p256', path: 'full handshake' }
     const ours = await serverFor(identities, row)
     await ask(ours.port, row, 'rekey')
@@ -103,7 +103,7 @@ describe.skipIf(JAVAC === undefined)(`our client and the server of ${NOTE}`, () 
     await ourClientGoesThrough(identities, row, { port }, { say: 'hot potato\n', hear: 'hot potato\n' })
   })
 
-  test('KeyUpdate of its own', async () => {
+  it('KeyUpdate of its own', async () => {
     const one = connect({
       host: '127.0.0.1',
       port: ports.get('p256 false')!,

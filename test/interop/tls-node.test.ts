@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../src/tls13/io/duplex.ts'
@@ -114,7 +114,7 @@ async function collect(stream: Duplex): Promise<string> {
 }
 
 describe.each(PROVIDERS)('node:tls talks to our server, provider $name', provider => {
-  test.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+  it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
     const { port } = await ourServer({ provider: only(provider, suite, [group]) })
     const servername = `${certificate}.local`
     const connection = nodeClient(port, { servername })
@@ -125,7 +125,7 @@ describe.each(PROVIDERS)('node:tls talks to our server, provider $name', provide
     await echoes(connection)
   })
 
-  test.each(SUITES)('resumption with %s', async suite => {
+  it.each(SUITES)('resumption with %s', async suite => {
     const server = await ourServer({ provider: only(provider, suite, ['X25519']) })
     const first = nodeClient(server.port)
     const [session] = await once(first, 'session')
@@ -139,7 +139,7 @@ describe.each(PROVIDERS)('node:tls talks to our server, provider $name', provide
 })
 
 describe.each(PROVIDERS)('our client talks to node:tls, provider $name', provider => {
-  test.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+  it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
     const { port } = await nodeServer({
       cert: setting.pem(certificate, 'crt'),
       key: setting.pem(certificate, 'key'),
@@ -153,7 +153,7 @@ describe.each(PROVIDERS)('our client talks to node:tls, provider $name', provide
     expect(connection.cipher).toBe(suite)
   })
 
-  test.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
+  it.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
     const others = (Object.keys(GROUPS) as GroupName[]).filter(one => one !== group)
     const { port } = await nodeServer({ ecdhCurve: CURVE[group] })
     let hellos = 0
@@ -168,7 +168,7 @@ describe.each(PROVIDERS)('our client talks to node:tls, provider $name', provide
     expect(hellos).toBe(2)
   })
 
-  test.each(SUITES)('resumption with %s', async suite => {
+  it.each(SUITES)('resumption with %s', async suite => {
     const server = await nodeServer()
     const one = only(provider, suite, ['X25519'])
     const first = ourClient(server.port, { provider: one })
@@ -181,7 +181,7 @@ describe.each(PROVIDERS)('our client talks to node:tls, provider $name', provide
   })
 })
 
-test('ALPN, in both roles', async () => {
+it('ALPN, in both roles', async () => {
   const ours = await ourServer({ alpn: ['h2', 'http/1.1'] })
   const theirClient = nodeClient(ours.port, { ALPNProtocols: ['http/1.1', 'h2'] })
   await once(theirClient, 'secureConnect')
@@ -193,19 +193,19 @@ test('ALPN, in both roles', async () => {
   expect(ourOne.alpnProtocol).toBe('h2')
 })
 
-test('a client of ours that is asked for a certificate has none', async () => {
+it('a client of ours that is asked for a certificate has none', async () => {
   const { port } = await nodeServer({ requestCert: true, rejectUnauthorized: false })
   await echoes(ourClient(port))
 })
 
-test('large messages, in both roles', async () => {
+it('large messages, in both roles', async () => {
   const text = 'potato '.repeat(200_000)
   await echoes(nodeClient((await ourServer()).port), text)
   await echoes(ourClient((await nodeServer()).port), text)
 })
 
 describe('ends', () => {
-  test('half-close: their client asks and ends, our server answers afterwards', async () => {
+  it('half-close: their client asks and ends, our server answers afterwards', async () => {
     const server = createServer(
       { certificates: setting.certificates(node), allowHalfOpen: true },
       async connection => connection.end(`you said ${await collect(connection)}`),
@@ -220,7 +220,7 @@ describe('ends', () => {
     expect(await collect(client)).toBe('you said potato')
   })
 
-  test('half-close: our client asks and ends, their server answers afterwards', async () => {
+  it('half-close: our client asks and ends, their server answers afterwards', async () => {
     const server = tls.createServer(
       {
         cert: setting.pem('p256', 'crt'),
@@ -239,7 +239,7 @@ describe('ends', () => {
     expect(client.errored).toBeNull()
   })
 
-  test('their end is the end here too', async () => {
+  it('their end is the end here too', async () => {
     const server = await ourServer()
     const connected = server.connection()
     const client = nodeClient(server.port)
@@ -250,7 +250,7 @@ describe('ends', () => {
     expect(connection.errored).toBeNull()
   })
 
-  test('a client that is destroyed is reported, and the server goes on', async () => {
+  it('a client that is destroyed is reported, and the server goes on', async () => {
     const server = await ourServer()
     const connected = server.connection()
     const client = nodeClient(server.port)
@@ -264,13 +264,13 @@ describe('ends', () => {
 })
 
 describe('refusals', () => {
-  test('their client does not trust our certificate', async () => {
+  it('their client does not trust our certificate', async () => {
     const { port } = await ourServer()
     const [error] = await once(nodeClient(port, { ca: setting.pem('rsa', 'crt') }), 'error')
     expect(error.code).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
   })
 
-  test('our client does not trust their certificate, and they are told', async () => {
+  it('our client does not trust their certificate, and they are told', async () => {
     const { server, port } = await nodeServer()
     const told = once(server, 'tlsClientError')
     const [error] = await once(ourClient(port, { ca: setting.pem('rsa', 'crt') }), 'error')
@@ -278,7 +278,7 @@ describe('refusals', () => {
     expect((await told)[0].code).toBe('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA')
   })
 
-  test('TLS 1.2 alone, in both roles', async () => {
+  it('TLS 1.2 alone, in both roles', async () => {
     const ours = await ourServer()
     const [theirs] = await once(nodeClient(ours.port, { maxVersion: 'TLSv1.2' }), 'error')
     expect(theirs.code).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
@@ -288,7 +288,7 @@ describe('refusals', () => {
     expect(error).toMatchObject({ alert: 'protocol_version' })
   })
 
-  test('a name that our server does not know', async () => {
+  it('a name that our server does not know', async () => {
     const { port } = await ourServer({ recognizes: name => name !== 'p256.local' })
     const [error] = await once(nodeClient(port), 'error')
     expect(error.code).toBe('ERR_SSL_TLSV1_UNRECOGNIZED_NAME')
@@ -300,7 +300,7 @@ describe.each(SUITES)('what both ends derive, %s', suite => {
   const LABEL = 'EXPORTER-potato'
   const CONTEXTS = [new Uint8Array(0), utf8('context')]
 
-  test('keying material, our server', async () => {
+  it('keying material, our server', async () => {
     const server = await ourServer({ provider })
     const connected = server.connection()
     const theirs = nodeClient(server.port)
@@ -312,7 +312,7 @@ describe.each(SUITES)('what both ends derive, %s', suite => {
     }
   })
 
-  test('keying material, our client', async () => {
+  it('keying material, our client', async () => {
     const server = await nodeServer()
     const connected = server.connection()
     const client = ourClient(server.port, { provider })
@@ -324,7 +324,7 @@ describe.each(SUITES)('what both ends derive, %s', suite => {
     }
   })
 
-  test('key log lines, our server', async () => {
+  it('key log lines, our server', async () => {
     const lines: string[] = []
     const server = await ourServer({ provider, onSecret: recorder(lines) })
     const theirs = nodeClient(server.port)
@@ -335,7 +335,7 @@ describe.each(SUITES)('what both ends derive, %s', suite => {
     expect(lines).toHaveLength(5)
   })
 
-  test('key log lines, our client', async () => {
+  it('key log lines, our client', async () => {
     const { server, port } = await nodeServer()
     const expected: string[] = []
     server.on('keylog', line => expected.push(line.toString().trim()))

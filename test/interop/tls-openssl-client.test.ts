@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { KeyAlgorithm } from '../../src/certificates/authority.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -110,7 +110,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       server = await listen(provider, { alpn: ['h2', 'http/1.1'] })
     })
 
-    test.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+    it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
       const s = client(server.port, certificate, '-ciphersuites', suite, '-groups', group)
       await s.says(`Peer signature type: ${SIGNATURE[certificate]}`)
       await s.says(TEMP_KEY[group])
@@ -122,7 +122,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       expect(await s.exit()).toBe(0)
     })
 
-    test.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
+    it.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
       const offered = (Object.keys(GROUPS) as GroupName[]).filter(one => one !== group)
       const strict = await listen(only(provider, undefined, [group]))
       const s = client(strict.port, 'p256', '-groups', [...offered, group].join(':'), '-msg')
@@ -135,7 +135,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       expect(connection.session.connected).toBe(true)
     })
 
-    test('resumption, with the ticket of a session before', async () => {
+    it('resumption, with the ticket of a session before', async () => {
       const file = join(setting.directory, `session-${provider.name}`)
       const first = client(server.port, 'p256', '-sess_out', file)
       await takeTickets(first)
@@ -147,7 +147,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       expect(connection.session.inspect().resumed).toBe(true)
     })
 
-    test('resumption after a HelloRetryRequest', async () => {
+    it('resumption after a HelloRetryRequest', async () => {
       const file = join(setting.directory, `session-hrr-${provider.name}`)
       const strict = await listen(only(provider, undefined, ['P-384']))
       const groups = ['-groups', 'X25519:P-384']
@@ -159,7 +159,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       await second.says(/^hello$/m)
     })
 
-    test('a ticket of another server is passed over', async () => {
+    it('a ticket of another server is passed over', async () => {
       const file = join(setting.directory, `session-other-${provider.name}`)
       const other = await listen(provider)
       const first = client(other.port, 'p256', '-sess_out', file)
@@ -170,7 +170,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       await second.says(/^hello$/m)
     })
 
-    test.each([
+    it.each([
       ['K', true],
       ['k', false],
     ])('KeyUpdate of the client, command %s', async (command, requested) => {
@@ -191,7 +191,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
       expect(hex(after.write!.key) !== hex(before.write!.key)).toBe(requested)
     })
 
-    test.each([true, false])('KeyUpdate of ours, requestPeer %s', async requestPeer => {
+    it.each([true, false])('KeyUpdate of ours, requestPeer %s', async requestPeer => {
       const s = client(server.port, 'p256', '-msg')
       const connection = await server.connection()
       const updates: boolean[] = []
@@ -209,7 +209,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     })
   })
 
-  test('ALPN: our order decides', async () => {
+  it('ALPN: our order decides', async () => {
     const server = await listen(node, { alpn: ['h2', 'http/1.1'] })
     const s = client(server.port, 'p256', '-alpn', 'http/1.1,h2')
     const connection = await server.connection()
@@ -219,7 +219,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     await none.says('tlsv1 alert no application protocol')
   })
 
-  test('a server name picks the certificate; an unknown one is refused', async () => {
+  it('a server name picks the certificate; an unknown one is refused', async () => {
     const server = await listen(node, { recognizes: name => name === 'ed25519.local' })
     const known = client(server.port, 'ed25519')
     await known.says('CN = ed25519')
@@ -229,7 +229,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(await failed).toMatchObject({ alert: 'unrecognized_name', origin: 'configuration' })
   })
 
-  test('a client that speaks TLS 1.2 alone', async () => {
+  it('a client that speaks TLS 1.2 alone', async () => {
     const server = await listen(node)
     const failed = server.failure()
     const s = client(server.port, 'p256', '-tls1_2')
@@ -237,7 +237,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(await failed).toMatchObject({ alert: 'protocol_version' })
   })
 
-  test.each([
+  it.each([
     ['a cipher suite', ['-ciphersuites', 'TLS_AES_128_CCM_SHA256']],
     ['a group', ['-groups', 'ffdhe2048']],
     ['a signature scheme', ['-sigalgs', 'ECDSA+SHA512']],
@@ -249,7 +249,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(await failed).toMatchObject({ alert: 'handshake_failure', origin: 'configuration' })
   })
 
-  test('no middlebox compatibility mode', async () => {
+  it('no middlebox compatibility mode', async () => {
     const server = await listen(node)
     const s = client(server.port, 'p256', '-no_middlebox', '-msg')
     s.type('hello\n')
@@ -261,7 +261,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(usual.output.match(/>>> .*ChangeCipherSpec/g)).toHaveLength(1)
   })
 
-  test('a client that refuses our certificate', async () => {
+  it('a client that refuses our certificate', async () => {
     const server = await listen(node)
     const failed = server.failure()
     const s = client(server.port, 'p256', '-verify_hostname', 'somebody.else')
@@ -269,7 +269,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(await failed).toMatchObject({ alert: 'bad_certificate', origin: 'peer' })
   })
 
-  test('close_notify of the client ends the connection without an error', async () => {
+  it('close_notify of the client ends the connection without an error', async () => {
     const server = await listen(node)
     const s = client(server.port, 'p256')
     const connection = await server.connection()
@@ -279,7 +279,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(connection.readableEnded).toBe(true)
   })
 
-  test('a client that is killed is a truncation', async () => {
+  it('a client that is killed is a truncation', async () => {
     const server = await listen(node)
     const s = client(server.port, 'p256')
     const connection = await server.connection()
@@ -291,14 +291,14 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(connection.destroyed).toBe(true)
   })
 
-  test('close_notify of ours ends the client', async () => {
+  it('close_notify of ours ends the client', async () => {
     const server = await listen(node, {}, connection => connection.end('bye\n'))
     const s = client(server.port, 'p256')
     await s.says(/^bye$/m)
     expect(await s.exit()).toBe(0)
   })
 
-  test('a large answer arrives whole', async () => {
+  it('a large answer arrives whole', async () => {
     const line = `${'potato '.repeat(9)}\n`
     const server = await listen(node, {}, connection => connection.end(line.repeat(20_000)))
     const s = client(server.port, 'p256', '-quiet')
@@ -306,7 +306,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(s.output.split(line).length - 1).toBe(20_000)
   })
 
-  test('a long message of many records arrives whole', async () => {
+  it('a long message of many records arrives whole', async () => {
     const server = await listen(node)
     const s = client(server.port, 'p256', '-quiet')
     const text = `${'0123456789abcde'.repeat(20_000)}\nend of message\n`
@@ -315,7 +315,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(s.output).toContain('0123456789abcde'.repeat(20_000))
   })
 
-  test('a certificate of many kilobytes spans several records', async () => {
+  it('a certificate of many kilobytes spans several records', async () => {
     const chain = [setting.pem('p256', 'crt'), ...Array<string>(40).fill(setting.ca)]
     const server = await listen(node, { certificates: [], cert: chain, key: setting.pem('p256', 'key') })
     const s = client(server.port, 'p256')
@@ -324,7 +324,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(s.output).toContain('Verify return code: 0 (ok)')
   })
 
-  test('keying material is the same at both ends', async () => {
+  it('keying material is the same at both ends', async () => {
     const server = await listen(node)
     const s = client(server.port, 'p256', '-keymatexport', 'EXPORTER-potato', '-keymatexportlen', '40')
     const connection = await server.connection()
@@ -333,7 +333,7 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} talks to our
     expect(hex(ours).toUpperCase()).toBe(theirs)
   })
 
-  test('key logs are the same at both ends', async () => {
+  it('key logs are the same at both ends', async () => {
     const file = join(setting.directory, 'client.keys')
     const server = await listen(node, { keyLogFile: join(setting.directory, 'server.keys') })
     const s = client(server.port, 'p256', '-keylogfile', file)

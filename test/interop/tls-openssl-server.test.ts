@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { KEY_ALGORITHMS, type KeyAlgorithm } from '../../src/certificates/authority.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -54,7 +54,7 @@ async function listen(name: KeyAlgorithm, ...args: string[]): Promise<Listening>
   return { s, port: Number(port) }
 }
 
-/** A server for one test. */
+/** A server for one it. */
 async function fresh(...args: string[]): Promise<Listening> {
   const one = await listen('p256', ...args)
   running.push(one.s)
@@ -107,7 +107,7 @@ async function failure(connection: TlsDuplex): Promise<Error & { alert?: string;
 
 describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSSL_NOTE}`, () => {
   describe.each(PROVIDERS)('provider $name', provider => {
-    test.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
+    it.each(MATRIX)('$suite, $group, $certificate', async ({ suite, group, certificate }) => {
       const connection = client(shared[certificate]!.port, {
         provider: only(provider, suite, [group]),
         serverName: `${certificate}.local`,
@@ -117,7 +117,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       await leave(connection)
     })
 
-    test.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
+    it.each(Object.keys(GROUPS) as GroupName[])('HelloRetryRequest for %s', async group => {
       const others = (Object.keys(GROUPS) as GroupName[]).filter(one => one !== group)
       const strict = await fresh('-rev', '-groups', group)
       const hellos: HandshakeMessage[] = []
@@ -132,7 +132,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       expect(hellos).toHaveLength(2)
     })
 
-    test.each(SUITES)('resumption with %s', async suite => {
+    it.each(SUITES)('resumption with %s', async suite => {
       const one = only(provider, suite, ['X25519'])
       const resume = await ticket(client(shared.p256!.port, { provider: one }))
       const second = client(shared.p256!.port, { provider: one, resume })
@@ -146,7 +146,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       expect(third.session.inspect().resumed).toBe(true)
     })
 
-    test('resumption after a HelloRetryRequest', async () => {
+    it('resumption after a HelloRetryRequest', async () => {
       const strict = await fresh('-rev', '-groups', 'P-384')
       const both = only(provider, undefined, ['X25519', 'P-384'])
       const resume = await ticket(client(strict.port, { provider: both }))
@@ -155,7 +155,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       expect(second.session.inspect().resumed).toBe(true)
     })
 
-    test.each([
+    it.each([
       ['K', true],
       ['k', false],
     ])('KeyUpdate of the server, command %s', async (command, requested) => {
@@ -178,7 +178,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
       expect(hex(after.write!.key) !== hex(before.write!.key)).toBe(requested)
     })
 
-    test.each([true, false])('KeyUpdates of ours, requestPeer %s', async requestPeer => {
+    it.each([true, false])('KeyUpdates of ours, requestPeer %s', async requestPeer => {
       const { s, port } = await fresh()
       const connection = client(port, { provider })
       const updates: boolean[] = []
@@ -195,7 +195,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     })
   })
 
-  test('a ticket of another server is passed over', async () => {
+  it('a ticket of another server is passed over', async () => {
     const other = await fresh('-rev')
     const resume = await ticket(client(other.port))
     const second = client(shared.p256!.port, { resume })
@@ -203,7 +203,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(second.session.inspect().resumed).toBe(false)
   })
 
-  test('ALPN', async () => {
+  it('ALPN', async () => {
     const { port } = await fresh('-rev', '-alpn', 'http/1.1,h2')
     const chosen = client(port, { alpn: ['h2', 'http/1.1'] })
     await turnsAround(chosen)
@@ -214,18 +214,18 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(unasked.alpnProtocol).toBeUndefined()
   })
 
-  test('a server that would like to see a certificate takes our empty one', async () => {
+  it('a server that would like to see a certificate takes our empty one', async () => {
     const connection = client((await fresh('-rev', '-verify', '1')).port)
     await turnsAround(connection)
   })
 
-  test('a server that must see a certificate says so', async () => {
+  it('a server that must see a certificate says so', async () => {
     const connection = client((await fresh('-rev', '-Verify', '1')).port)
     connection.resume()
     expect(await failure(connection)).toMatchObject({ alert: 'certificate_required', origin: 'peer' })
   })
 
-  test.each([
+  it.each([
     ['for another name', () => ({ serverName: 'other.local' }), 'bad_certificate', 'alert bad certificate'],
     ['of an unknown authority', () => ({ ca: setting.pem('rsa', 'crt') }), 'unknown_ca', 'alert unknown ca'],
     [
@@ -246,24 +246,24 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     await s.says(heard)
   })
 
-  test('the roots that come with Node do not vouch for our authority', async () => {
+  it('the roots that come with Node do not vouch for our authority', async () => {
     const { ca: _ours, ...others } = { ca: '', host: '127.0.0.1', serverName: 'p256.local' }
     const connection = connect({ ...others, port: shared.p256!.port })
     clients.push(connection)
     expect(await failure(connection)).toMatchObject({ alert: 'unknown_ca' })
   })
 
-  test('a server that speaks TLS 1.2 alone', async () => {
+  it('a server that speaks TLS 1.2 alone', async () => {
     const { port } = await fresh('-tls1_2')
     expect(await failure(client(port))).toMatchObject({ alert: 'protocol_version' })
   })
 
-  test('nothing in common', async () => {
+  it('nothing in common', async () => {
     const { port } = await fresh('-ciphersuites', 'TLS_AES_128_CCM_SHA256')
     expect(await failure(client(port))).toMatchObject({ alert: 'handshake_failure', origin: 'peer' })
   })
 
-  test.each([
+  it.each([
     ['ours', { compatibilityMode: false }, []],
     ["the server's", {}, ['-no_middlebox']],
   ])('without the middlebox compatibility mode, %s', async (_whose, options, args) => {
@@ -271,7 +271,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     await turnsAround(connection)
   })
 
-  test('records that are padded, and records of one byte', async () => {
+  it('records that are padded, and records of one byte', async () => {
     const connection = client(shared.p256!.port, { padding: length => 256 - (length % 256) })
     await turnsAround(connection)
     for (const byte of 'slowly') {
@@ -282,7 +282,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(await line(connection)).toBe('ylwols')
   })
 
-  test('close_notify of the server', async () => {
+  it('close_notify of the server', async () => {
     const connection = client(shared.p256!.port)
     connection.write('CLOSE\n') // which -rev takes as an order
     connection.resume()
@@ -291,7 +291,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(connection.readableEnded).toBe(true)
   })
 
-  test('a server that closes its socket without close_notify is a truncation', async () => {
+  it('a server that closes its socket without close_notify is a truncation', async () => {
     const { s, port } = await fresh()
     const connection = client(port)
     connection.write('one\n')
@@ -301,7 +301,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(await failure(connection)).toMatchObject({ code: 'ERR_TLS_TRUNCATED' })
   })
 
-  test('a server that is killed is a truncation', async () => {
+  it('a server that is killed is a truncation', async () => {
     const { s, port } = await fresh()
     const connection = client(port)
     connection.write('one\n')
@@ -312,7 +312,7 @@ describe.skipIf(OPENSSL === undefined)(`our client talks to s_server of ${OPENSS
     expect(await failed).toMatchObject({ code: 'ERR_TLS_TRUNCATED' })
   })
 
-  test('keying material is the same at both ends', async () => {
+  it('keying material is the same at both ends', async () => {
     const { s, port } = await fresh('-keymatexport', 'EXPORTER-potato', '-keymatexportlen', '40')
     const connection = client(port)
     await once(connection, 'secureConnect')

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { ClientConfig, SessionEvent } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { keyLogLine } from '../../src/tls13/key-log.ts'
@@ -95,7 +95,7 @@ function requestsSeen(connections: readonly (readonly Packet[])[], log: readonly
 }
 
 describe.skipIf(TSHARK === undefined)(`${NOTE} reads what we say`, () => {
-  test.each(SUITES.flatMap(suite => (['client', 'server'] as const).map(logs => ({ suite, logs }))))(
+  it.each(SUITES.flatMap(suite => (['client', 'server'] as const).map(logs => ({ suite, logs }))))(
     '$suite, key log of the $logs: full handshake and KeyUpdates',
     ({ suite, logs }) => {
       const one = conversation(suite, logs)
@@ -109,7 +109,7 @@ describe.skipIf(TSHARK === undefined)(`${NOTE} reads what we say`, () => {
     },
   )
 
-  test.each(SUITES)('%s: a resumed session, with early data', suite => {
+  it.each(SUITES)('%s: a resumed session, with early data', suite => {
     const first = conversation(suite, 'server')
     first.carry()
     first.ask('/first')
@@ -127,7 +127,7 @@ describe.skipIf(TSHARK === undefined)(`${NOTE} reads what we say`, () => {
     expect(paths).toEqual(['/first', '/early', '/late'])
   })
 
-  test('without the key log, nothing', () => {
+  it('without the key log, nothing', () => {
     const one = conversation(SUITES[0], 'server')
     one.carry()
     one.ask('/secret')

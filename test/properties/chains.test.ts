@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SessionState } from '../../src/tls13/state.ts'
 import { concat, decode, EMPTY, encode, hex } from '../../src/wire/index.ts'
 import {
@@ -37,7 +37,7 @@ const RUN = Number(process.env.HOTPOTATO_CHAINS_SEED ?? 1)
 const PATIENCE = LONG ? 1_800_000 : 240_000
 
 describe(`chains of moves, seed ${RUN}`, () => {
-  test('of TLS sessions, both roles', { timeout: PATIENCE }, () => {
+  it('of TLS sessions, both roles', { timeout: PATIENCE }, () => {
     const recordings = KINDS.map(kind => record(kind))
     let moves = 0
     for (let seed = RUN; moves < MOVES.sessions; seed++) {
@@ -48,7 +48,7 @@ describe(`chains of moves, seed ${RUN}`, () => {
     expect(moves).toBeGreaterThanOrEqual(MOVES.sessions)
   })
 
-  test.each([
+  it.each([
     ['HTTP/1.1', MOVES.http1, (random: Seeded) => new Http1Speaker(random)] as const,
     ['HTTP/2', MOVES.http2, (random: Seeded) => new Http2Speaker(random)] as const,
   ])('of %s connections, and of their clients', { timeout: PATIENCE }, async (_, most, speak) => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { fromHex, hex } from '../../src/wire/index.ts'
@@ -21,7 +21,7 @@ describe.each(KINDS)('$name', kind => {
     return names
   }
 
-  test('has everything in it that a move could lose', () => {
+  it('has everything in it that a move could lose', () => {
     const first = seen(client).find(({ type }) => type === 'handshake_complete')
     expect(first).toMatchObject({ type: 'handshake_complete', alpn: 'http/1.1', serverName: 'echo.local' })
     expect(first.resumed).toBe(kind.resumed ?? false)
@@ -47,13 +47,13 @@ describe.each(KINDS)('$name', kind => {
     ])
   })
 
-  test('has a HelloRetryRequest only where it says so', () => {
+  it('has a HelloRetryRequest only where it says so', () => {
     const records = client.outputs.flatMap(output => recordsOf(fromHex(output)))
     const hellos = records.filter(([type]) => type === ContentType.handshake)
     expect(hellos.length).toBe(kind.name.includes('HelloRetryRequest') ? 2 : 1)
   })
 
-  test.each([client, server])('is the same each time: the $role', recording => {
+  it.each([client, server])('is the same each time: the $role', recording => {
     const session = recording.start(node, seeded(SEED[recording.role]))
     const events: string[] = []
     const outputs = recording.steps.map(step => {

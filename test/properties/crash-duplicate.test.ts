@@ -23,7 +23,7 @@ const LONG = process.env.HOTPOTATO_LONG === '1'
 const SESSION_ID = new Uint8Array(16).fill(5)
 const GATEWAY = 50
 const PLACE = { gateway: GATEWAY, cookie: new Uint8Array(8), slot: 0 }
-/** Bytes in front of a record's fragment (RFC 8446, Section 5.2). */
+/** Bytes in front of a record's fragment (RFC 8446 §5.2). */
 const HEADER = 5
 /** `head` and `body`: a request as far as somewhere in these; its rest comes with the next step. */
 const STEPS = ['get', 'keys', 'post', 'keys and get', 'head', 'rest', 'large', 'body', 'rest', 'get'] as const

@@ -20,7 +20,7 @@ const EVERY_BYTE = process.env.HOTPOTATO_EVERY_BYTE === '1'
 const LONG = process.env.HOTPOTATO_LONG === '1'
 /**
  * A KeyUpdate that asks for nothing, as the plaintext of a record: the message and the content type (RFC
- * 8446, Sections 4.6.3, 5.2).
+ * 8446 §4.6.3, 5.2).
  */
 const KEY_UPDATE = Uint8Array.of(24, 0, 0, 1, 0, 22)
 const SESSION_ID = new Uint8Array(16).fill(5)

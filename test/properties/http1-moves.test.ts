@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Connection } from '../../src/containers/connection/connection.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
@@ -122,7 +122,7 @@ describe.each([
     },
   },
 ])('an HTTP/1.1 connection $name', ({ tls, step, target }) => {
-  test('moves without a trace, at any byte', async () => {
+  it('moves without a trace, at any byte', async () => {
     const { heard, bytes } = await talk(tls, Number.POSITIVE_INFINITY, target)
     expect(heard.answers).toHaveLength(7)
     expect(heard.closed).toBe(true)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { FakeHost } from '../support/connection-scene.ts'
@@ -98,7 +98,7 @@ describe.each([
     target: () => host({ tls: otherProvider() }),
   },
 ])('an HTTP/2 connection $name', ({ tls, target }) => {
-  test('moves without a trace, at any byte', async () => {
+  it('moves without a trace, at any byte', async () => {
     const { heard, bytes } = await talk(tls, Number.POSITIVE_INFINITY, target)
     expect(heard).toHaveLength(4)
     for (let at = 0; at < bytes; at++) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { Session } from '../../src/tls13/session.ts'
 import { SessionState } from '../../src/tls13/state.ts'
@@ -19,7 +19,7 @@ const recordings = KINDS.flatMap(kind => {
 })
 
 describe.each(recordings)('$title', ({ recording }) => {
-  test('says the same however its input is cut', () => {
+  it('says the same however its input is cut', () => {
     fc.assert(
       fc.property(fc.infiniteStream(fc.nat({ max: 120 })), cuts => {
         const session = recording.start(node, seeded(SEED[recording.role]))
@@ -36,7 +36,7 @@ describe.each(recordings)('$title', ({ recording }) => {
     )
   })
 
-  test('says the same to feed() and next() as to receive()', () => {
+  it('says the same to feed() and next() as to receive()', () => {
     const session = recording.start(node, seeded(SEED[recording.role]))
     const events: string[] = []
     for (const step of recording.steps) {
@@ -48,7 +48,7 @@ describe.each(recordings)('$title', ({ recording }) => {
     expect(events).toEqual(recording.events)
   })
 
-  test('answers a changed byte with an alert or an event, and never throws', () => {
+  it('answers a changed byte with an alert or an event, and never throws', () => {
     let alerts = 0
     fc.assert(
       fc.property(
@@ -72,7 +72,7 @@ describe.each(recordings)('$title', ({ recording }) => {
     expect(alerts).toBeGreaterThan(RUNS / 15)
   })
 
-  test('the states on the way are what their encoding says', () => {
+  it('the states on the way are what their encoding says', () => {
     const session = recording.start(node, seeded(SEED[recording.role]))
     for (const step of recording.steps) {
       for (const record of step.bytes === undefined ? [] : recordsOf(step.bytes)) {
@@ -111,7 +111,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
   const bring = () => (role === 'server' ? serverIn(state) : clientIn(state))
   const bytes = fc.uint8Array({ maxLength: 300 }).map(one => new Uint8Array(one))
 
-  test('takes random bytes without throwing', () => {
+  it('takes random bytes without throwing', () => {
     fc.assert(
       fc.property(bytes, input => {
         const { subject } = bring()
@@ -122,7 +122,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
     )
   })
 
-  test('takes random handshake messages of every type without throwing', () => {
+  it('takes random handshake messages of every type without throwing', () => {
     fc.assert(
       fc.property(fc.constantFrom(1, 2, 4, 5, 8, 11, 13, 15, 20, 24, 25), bytes, (type, body) => {
         const scene = bring()
@@ -138,7 +138,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
     )
   })
 
-  test('takes random content of every record type without throwing', () => {
+  it('takes random content of every record type without throwing', () => {
     fc.assert(
       fc.property(fc.constantFrom(20, 21, 22, 23, 24, 0), bytes, (type, content) => {
         const scene = bring()
@@ -149,7 +149,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
     )
   })
 
-  test('takes what its peer rightly says with a byte changed', () => {
+  it('takes what its peer rightly says with a byte changed', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const scene = bring()
@@ -171,7 +171,7 @@ describe('bytes that are no session state', () => {
     return encode(SessionState, subject.inspect('with secrets'))
   })
 
-  test('every prefix of one, and one byte more, is refused', () => {
+  it('every prefix of one, and one byte more, is refused', () => {
     for (const bytes of states) {
       for (let length = 0; length < bytes.length; length++) {
         expect(() => decode(SessionState, bytes.subarray(0, length))).toThrow(DecodeError)
@@ -180,7 +180,7 @@ describe('bytes that are no session state', () => {
     }
   })
 
-  test('a changed byte is refused or is another state, canonically', () => {
+  it('a changed byte is refused or is another state, canonically', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...states),

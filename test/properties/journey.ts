@@ -115,7 +115,7 @@ export class Http1Speaker implements Speaker {
       if (asked === undefined || event.type === 'error') throw new Error(JSON.stringify(event))
       if (event.type === 'response') {
         asked.status = event.status
-        // Of content that it has refused it does not read more than a bit (RFC 9112, Section 9.6).
+        // Of content that it has refused it does not read more than a bit (RFC 9112 §9.6).
         if (event.status === 503 && asked.body.length > 1000) this.over = true
       }
       if (event.type === 'body') asked.answer.push(event.data.slice())
@@ -183,7 +183,7 @@ export class Http2Speaker implements Speaker {
     for (let event = this.#http.next(); event !== undefined; event = this.#http.next()) {
       if (event.type === 'error') throw new Error(JSON.stringify(event))
       if (event.type === 'reset') {
-        // What has been answered before it was said is not wanted any more (RFC 9113, Section 8.1).
+        // What has been answered before it was said is not wanted any more (RFC 9113 §8.1).
         const { ended, status } = this.#streams.get(event.streamId)!
         if (!ended || status !== 503 || event.code !== 0) throw new Error(JSON.stringify(event))
         this.#rest.delete(event.streamId)

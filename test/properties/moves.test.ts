@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
@@ -46,7 +46,7 @@ describe.each(KINDS)('$name', kind => {
   const recordings = record(kind)
 
   describe.each([recordings.client, recordings.server])('the $role', recording => {
-    test.each(DIRECTIONS)(
+    it.each(DIRECTIONS)(
       'moves from $from.name to $to.name without a trace, at any byte',
       ({ from, to, stride }) => {
         const tried = moveEverywhere(recording, from, to, stride)
@@ -57,7 +57,7 @@ describe.each(KINDS)('$name', kind => {
       PATIENCE,
     )
 
-    test('moves at every byte, to and fro between providers', () => {
+    it('moves at every byte, to and fro between providers', () => {
       const random = seeded(SEED[recording.role])
       let session = recording.start(node, random)
       let turn = 0

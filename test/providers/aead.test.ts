@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Aead, CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { pairs, providers, scripted } from '../support/providers.ts'
 
@@ -7,7 +7,7 @@ const SIZES = [0, 1, 15, 16, 17, 1000, 2 ** 14 + 1]
 const suites = [0x1301, 0x1302, 0x1303]
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  test.each(suites)('suite %i seals to equal bytes and opens them', id => {
+  it.each(suites)('suite %i seals to equal bytes and opens them', id => {
     const random = scripted(id)
     for (const size of SIZES) {
       for (const additionalLength of [0, 5, 16, 33]) {
@@ -31,7 +31,7 @@ describe.each(providers)('$name', provider => {
     const nonce = random(aead.ivLength)
     const keyed = aead.withKey(key)
 
-    test('opens nothing in which any bit was changed', () => {
+    it('opens nothing in which any bit was changed', () => {
       const cases = fc.record({
         plaintext: fc.uint8Array({ maxLength: 80 }),
         additionalData: fc.uint8Array({ minLength: 1, maxLength: 20 }),
@@ -50,7 +50,7 @@ describe.each(providers)('$name', provider => {
       )
     })
 
-    test('opens nothing that was cut or made longer', () => {
+    it('opens nothing that was cut or made longer', () => {
       const sealed = keyed.seal(nonce, key, random(40))
       for (let length = 0; length < sealed.length; length++) {
         expect(keyed.open(nonce, key, sealed.subarray(0, length))).toBeUndefined()
@@ -58,12 +58,12 @@ describe.each(providers)('$name', provider => {
       expect(keyed.open(nonce, key, Uint8Array.of(...sealed, 0))).toBeUndefined()
     })
 
-    test('opens nothing that was sealed under another key', () => {
+    it('opens nothing that was sealed under another key', () => {
       const other = aead.withKey(flip(key, 0, 0))
       expect(other.open(nonce, key, keyed.seal(nonce, key, key))).toBeUndefined()
     })
 
-    test('depends on the arguments alone, whatever came before', () => {
+    it('depends on the arguments alone, whatever came before', () => {
       const other = flip(nonce, 11, 0)
       const before = keyed.seal(nonce, key, key)
       keyed.seal(other, key, nonce)
@@ -72,14 +72,14 @@ describe.each(providers)('$name', provider => {
       expect(aead.withKey(key).seal(nonce, key, key)).toEqual(before)
     })
 
-    test('keeps its key when the caller wipes it', () => {
+    it('keeps its key when the caller wipes it', () => {
       const given = key.slice()
       const late = aead.withKey(given)
       given.fill(0)
       expect(late.seal(nonce, key, key)).toEqual(keyed.seal(nonce, key, key))
     })
 
-    test('leaves its arguments as they were and gives memory of its own', () => {
+    it('leaves its arguments as they were and gives memory of its own', () => {
       const backing = random(200)
       const copy = backing.slice()
       const sealed = keyed.seal(nonce, backing.subarray(3, 10), backing.subarray(11, 100))
@@ -92,7 +92,7 @@ describe.each(providers)('$name', provider => {
       }
     })
 
-    test('refuses a key or a nonce of another length', () => {
+    it('refuses a key or a nonce of another length', () => {
       for (const length of [0, 15, 24, 33])
         expect(() => aead.withKey(new Uint8Array(length))).toThrow(RangeError)
       for (const length of [0, 8, 11, 13, 16]) {
@@ -102,7 +102,7 @@ describe.each(providers)('$name', provider => {
     })
   })
 
-  test('knows the limits of RFC 8446, Section 5.5', () => {
+  it('knows the limits of RFC 8446 §5.5', () => {
     expect(provider.cipherSuites.map(suite => [suite.id, suite.aead.confidentialityLimit])).toEqual([
       [0x1301, 23726566],
       [0x1302, 23726566],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 
 const { platform } = process
 /** In a process of its own: whatever another test has loaded is loaded here, too. */
@@ -18,18 +18,18 @@ afterEach(() => {
   vi.resetModules()
 })
 
-test('importing evp loads no foreign code; the probe does, once', () => {
+it('importing evp loads no foreign code; the probe does, once', () => {
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', LOADS], { encoding: 'utf8' })
   expect(JSON.parse(said)).toEqual([false, process.platform === 'linux', true])
 })
 
-test('where foreign calls have never been tried they are not tried, and the reason says so', async () => {
+it('where foreign calls have never been tried they are not tried, and the reason says so', async () => {
   Object.defineProperty(process, 'platform', { value: 'plan9' })
   const { probeEvp } = await import('../../src/tls13/crypto/evp.ts')
   expect(probeEvp()).toEqual({ available: false, reason: expect.stringContaining('plan9') })
 })
 
-test('a Node that gives other bytes is a reason to do without', async () => {
+it('a Node that gives other bytes is a reason to do without', async () => {
   vi.doMock('../../src/tls13/crypto/node.ts', async original => {
     const { node } = await original<typeof import('../../src/tls13/crypto/node.ts')>()
     const [first, ...others] = node.cipherSuites

@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CONTEXTS, contextCount } from '../../src/tls13/crypto/evp/aead.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -12,7 +12,7 @@ import { evp, scripted } from '../support/providers.ts'
 // that is not its own.
 const probed = evp
 if (probed.available) describe('evp', () => cases(probed.provider))
-else test.skip(`evp: ${probed.reason}`)
+else it.skip(`evp: ${probed.reason}`)
 
 function cases(provider: CryptoProvider): void {
   const suites = provider.cipherSuites.map((suite, index) => ({ name: suite.name, aead: suite.aead, index }))
@@ -23,7 +23,7 @@ function cases(provider: CryptoProvider): void {
     const header = random(5)
 
     // First, while there are few contexts: keys that are only forgotten keep theirs until others need them.
-    test('a key that is wiped is gone, its context is used again, and other keys stay', () => {
+    it('a key that is wiped is gone, its context is used again, and other keys stay', () => {
       const other = aead.withKey(random(aead.keyLength))
       const before = other.seal(nonce, header, header)
       const all = contextCount()
@@ -39,7 +39,7 @@ function cases(provider: CryptoProvider): void {
       expect(other.seal(nonce, header, header)).toEqual(before)
     })
 
-    test('seals into given memory what the others seal, and touches nothing beside it', () => {
+    it('seals into given memory what the others seal, and touches nothing beside it', () => {
       const bytes = (maxLength: number) => fc.uint8Array({ maxLength, size: 'max' })
       const input = fc.record({
         key: fc.uint8Array({ minLength: aead.keyLength, maxLength: aead.keyLength }),
@@ -67,7 +67,7 @@ function cases(provider: CryptoProvider): void {
       )
     })
 
-    test('refuses to seal where there is no room, and writes nothing then', () => {
+    it('refuses to seal where there is no room, and writes nothing then', () => {
       const keyed = aead.withKey(random(aead.keyLength))
       const output = new Uint8Array(40)
       const tail = random(3)
@@ -79,7 +79,7 @@ function cases(provider: CryptoProvider): void {
       expect(keyed.open(nonce, header, output.subarray(1))?.subarray(20)).toEqual(tail)
     })
 
-    test('takes no number for an address', () => {
+    it('takes no number for an address', () => {
       const keyed = aead.withKey(random(aead.keyLength))
       const number = { length: 4, valueOf: () => 4096 } as unknown as Uint8Array
       for (const wrong of [4096 as unknown as Uint8Array, number, '1234' as unknown as Uint8Array]) {
@@ -89,7 +89,7 @@ function cases(provider: CryptoProvider): void {
       }
     })
 
-    test('takes detached memory for no bytes', () => {
+    it('takes detached memory for no bytes', () => {
       const keyed = aead.withKey(random(aead.keyLength))
       const gone = new Uint8Array(2000)
       structuredClone(gone.buffer, { transfer: [gone.buffer] })
@@ -97,7 +97,7 @@ function cases(provider: CryptoProvider): void {
       expect(() => keyed.sealInto!(nonce, header, header, header, gone, 0)).toThrow(RangeError)
     })
 
-    test('many keys share a bounded number of contexts, each with its own bytes', () => {
+    it('many keys share a bounded number of contexts, each with its own bytes', () => {
       const keys = Array.from({ length: 2 * CONTEXTS + 3 }, () => random(aead.keyLength))
       const keyed = keys.map(key => aead.withKey(key))
       const sealed = keyed.map(one => one.seal(nonce, header, header))
@@ -117,7 +117,7 @@ function cases(provider: CryptoProvider): void {
       for (const one of keyed) one.wipe!()
     })
 
-    test('does not open after a tag that did not fit, in between or in turn', () => {
+    it('does not open after a tag that did not fit, in between or in turn', () => {
       const [one, two] = [aead.withKey(random(aead.keyLength)), aead.withKey(random(aead.keyLength))]
       const sealed = one.seal(nonce, header, random(3000))
       for (let i = 0; i < 3; i++) {
@@ -128,7 +128,7 @@ function cases(provider: CryptoProvider): void {
     })
   })
 
-  test('leaves no error behind for node:crypto to stumble over', () => {
+  it('leaves no error behind for node:crypto to stumble over', () => {
     const { aead } = provider.cipherSuites[0]!
     const keyed = aead.withKey(new Uint8Array(16))
     expect(keyed.open(new Uint8Array(12), new Uint8Array(5), new Uint8Array(40))).toBeUndefined()
@@ -136,7 +136,7 @@ function cases(provider: CryptoProvider): void {
     expect(provider.groups[0]!.generate(node.random).keyExchange.length).toBeGreaterThan(0)
   })
 
-  test('hashes what is large', () => {
+  it('hashes what is large', () => {
     const { hash } = provider.cipherSuites[0]!
     const large = scripted(3)(100_000)
     expect(hash.digest(large)).toEqual(node.cipherSuites[0]!.hash.digest(large))

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { KeyExchangeGroup, Random } from '../../src/tls13/crypto/provider.ts'
@@ -16,7 +16,7 @@ const ORDERS: Readonly<Record<string, string>> = {
 }
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  test.each([0x001d, 0x0017, 0x0018, 0x0019, 0x001e])('group %i: client and server agree', id => {
+  it.each([0x001d, 0x0017, 0x0018, 0x0019, 0x001e])('group %i: client and server agree', id => {
     const [client, server] = [find(a.groups, id), find(b.groups, id)]
     for (let seed = 0; seed < 10; seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
@@ -33,7 +33,7 @@ describe.each(providers)('$name', provider => {
   // the client's key pair, the server's key pair
   const traces = [
     {
-      from: 'RFC 8448, Section 3',
+      from: 'RFC 8448 §3',
       id: 0x001d,
       client: '49af42ba7f7994852d713ef2784bcbcaa7911de26adc5642cb634540e7ea5005',
       clientShare: '99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c',
@@ -41,7 +41,7 @@ describe.each(providers)('$name', provider => {
       serverShare: 'c9828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f',
     },
     {
-      from: 'RFC 8448, Section 5',
+      from: 'RFC 8448 §5',
       id: 0x0017,
       client: 'ab5473467e19346ceb0a0414e41da21d4d2445bc3025afe97c4e8dc8d513da39',
       clientShare:
@@ -51,7 +51,7 @@ describe.each(providers)('$name', provider => {
         '04583e054b7a66672ae020ad9d2686fcc85b5ad41a134a0f03ee72b893052bd85b4c8de6776f5b04ac07d83540eab3e3d9c547bc6528c4317d294686093a6cad7d',
     },
     {
-      from: 'RFC 5903, Section 8.3',
+      from: 'RFC 5903 §8.3',
       id: 0x0019,
       client:
         '0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a095aa85a30fe1c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d4a52',
@@ -65,7 +65,7 @@ describe.each(providers)('$name', provider => {
         '01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04d1427e73ca4baa240a34786859810c06b3c715a3a8cc3151f2bee417996d19f3ddea',
     },
     {
-      from: 'RFC 7748, Section 6.2',
+      from: 'RFC 7748 §6.2',
       id: 0x001e,
       client:
         '9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f127ab1d9ac2d8c0a598726b',
@@ -79,7 +79,7 @@ describe.each(providers)('$name', provider => {
         '07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936521c24403085d59a449a5037514a879d',
     },
   ]
-  test.each(traces)('replays the key pairs of $from', trace => {
+  it.each(traces)('replays the key pairs of $from', trace => {
     const group = find(provider.groups, trace.id)
     const client = group.generate(replay(trace.client))
     expect(hex(client.keyExchange)).toBe(trace.clientShare)
@@ -93,7 +93,7 @@ describe.each(providers)('$name', provider => {
   describe.each(provider.groups)('$name', group => {
     const own = group.generate(scripted(1))
 
-    test('refuses a key share of another length', () => {
+    it('refuses a key share of another length', () => {
       const { keyExchange } = group.generate(scripted(2))
       for (const bad of [
         new Uint8Array(0),
@@ -107,7 +107,7 @@ describe.each(providers)('$name', provider => {
       }
     })
 
-    test('never throws for a key share of the right length', () => {
+    it('never throws for a key share of the right length', () => {
       const share = fc.uint8Array({ minLength: own.keyExchange.length, maxLength: own.keyExchange.length })
       const [a, b] = [find(node.groups, group.id), find(noble.groups, group.id)]
       fc.assert(
@@ -122,7 +122,7 @@ describe.each(providers)('$name', provider => {
       )
     })
 
-    test('gives memory of its own, and no Buffer', () => {
+    it('gives memory of its own, and no Buffer', () => {
       const answer = group.respond(scripted(4), own.keyExchange)!
       const secret = group.complete(own.privateKey, answer.keyExchange)!
       for (const result of [own.keyExchange, answer.keyExchange, answer.sharedSecret, secret]) {
@@ -131,13 +131,13 @@ describe.each(providers)('$name', provider => {
       }
     })
 
-    test('refuses a private key that is none, and a random source that gives too little', () => {
+    it('refuses a private key that is none, and a random source that gives too little', () => {
       expect(() => group.complete(new Uint8Array(31), own.keyExchange)).toThrow(RangeError)
       expect(() => group.generate(() => new Uint8Array(31))).toThrow(RangeError)
     })
   })
 
-  test.each([0x0017, 0x0018, 0x0019])(
+  it.each([0x0017, 0x0018, 0x0019])(
     'group %i refuses compressed and hybrid points and points off the curve',
     id => {
       const group = find(provider.groups, id)
@@ -159,7 +159,7 @@ describe.each(providers)('$name', provider => {
     },
   )
 
-  test('x25519 refuses the points that make the secret all-zero', () => {
+  it('x25519 refuses the points that make the secret all-zero', () => {
     const group = find(provider.groups, 0x001d)
     const { privateKey } = group.generate(scripted(8))
     const lowOrder = [
@@ -174,7 +174,7 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test('x448 refuses the points that make the secret all-zero, and reduces the coordinates beyond the field', () => {
+  it('x448 refuses the points that make the secret all-zero, and reduces the coordinates beyond the field', () => {
     const group = find(provider.groups, 0x001e)
     const { privateKey } = group.generate(scripted(8))
     // coordinates by their lowest, middle and other bytes; the field has 2^448 - 2^224 - 1 elements
@@ -196,14 +196,14 @@ describe.each(providers)('$name', provider => {
     expect(group.complete(privateKey, small(5))).toBeDefined()
   })
 
-  test('secp521r1 takes the 521 bits of a random string that are the scalar, and no more', () => {
+  it('secp521r1 takes the 521 bits of a random string that are the scalar, and no more', () => {
     const group = find(provider.groups, 0x0019)
     const { privateKey, keyExchange } = group.generate(length => new Uint8Array(length).fill(0xfe))
     expect(hex(privateKey)).toBe(`00${'fe'.repeat(65)}`)
     expect(() => group.complete(new Uint8Array(66).fill(0xfe), keyExchange)).toThrow(RangeError)
   })
 
-  test.each(Object.entries(ORDERS))('%s draws again when the scalar is out of range', (name, order) => {
+  it.each(Object.entries(ORDERS))('%s draws again when the scalar is out of range', (name, order) => {
     const group = provider.groups.find(candidate => candidate.name === name)!
     const good = scripted(10)(group.generate(scripted(0)).privateKey.length)
     good[0]! &= fromHex(order)[0]! // what is above the order's bits is not the scalar's

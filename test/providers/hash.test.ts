@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { hex, utf8 } from '../../src/wire/index.ts'
 import { providers } from '../support/providers.ts'
@@ -10,7 +10,7 @@ const ABC = {
 }
 
 describe.each(providers)('$name', provider => {
-  test.each(provider.cipherSuites)('$name has its hash', ({ hash }) => {
+  it.each(provider.cipherSuites)('$name has its hash', ({ hash }) => {
     expect(hex(hash.digest(utf8('abc')))).toBe(ABC[hash.name])
     expect(hash.digest(new Uint8Array(0)).length).toBe(hash.length)
     expect(hash.hmac(new Uint8Array(0), new Uint8Array(0)).length).toBe(hash.length)
@@ -24,14 +24,14 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test('draws random bytes of the length asked for, and new ones each time', () => {
+  it('draws random bytes of the length asked for, and new ones each time', () => {
     for (const length of [0, 1, 32, 1000]) expect(provider.random(length).length).toBe(length)
     expect(provider.random(32)).not.toEqual(provider.random(32))
   })
 })
 
 describe.each(providers)('$name and noble', provider => {
-  test.each([0, 1, 2])('suite %i: equal digests and equal HMACs', index => {
+  it.each([0, 1, 2])('suite %i: equal digests and equal HMACs', index => {
     const [a, b] = [provider.cipherSuites[index]!.hash, noble.cipherSuites[index]!.hash]
     const bytes = fc.uint8Array({ maxLength: 600, size: 'max' })
     fc.assert(

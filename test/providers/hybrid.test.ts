@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import { hybridGroups, mlKem768, withHybridGroups } from '../../src/tls13/crypto/hybrid.ts'
 import type { CryptoProvider, KeyExchangeGroup, Random } from '../../src/tls13/crypto/provider.ts'
@@ -19,7 +19,7 @@ const SIZES = [
 ]
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  test.each(SIZES)('$name: client and server agree', ({ id, offer, answer, secret }) => {
+  it.each(SIZES)('$name: client and server agree', ({ id, offer, answer, secret }) => {
     const [client, server] = [groupOf(a, id), groupOf(b, id)]
     for (let seed = 0; seed < 5; seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
@@ -38,7 +38,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
     }
   })
 
-  test.each(SIZES)('$name: a session moves between its hello and the answer', ({ id }) => {
+  it.each(SIZES)('$name: a session moves between its hello and the answer', ({ id }) => {
     const [from, to] = [withHybridGroups(a), withHybridGroups(b)]
     const { client, server } = createPair({ provider: from, keyShares: [id] }, { provider: to })
     const hello = outputOf(client)
@@ -52,7 +52,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
     expect(dataOf(server.receive(outputOf(moved)))).toEqual(utf8('ping'))
   })
 
-  test.each(SIZES)('$name: a server asks for it, and moves before it gets it', ({ id }) => {
+  it.each(SIZES)('$name: a server asks for it, and moves before it gets it', ({ id }) => {
     const only: CryptoProvider = { ...a, groups: [groupOf(a, id)] }
     const server = Session.server(serverConfig({ provider: only }))
     const client = Session.client(clientConfig({ provider: withHybridGroups(b) }))
@@ -69,7 +69,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
 describe.each(providers)('$name', provider => {
   const [strong, nist] = [groupOf(provider, X25519MLKEM768), groupOf(provider, SecP256r1MLKEM768)]
 
-  test('each hybrid stands after the group that it strengthens', () => {
+  it('each hybrid stands after the group that it strengthens', () => {
     expect(provider.groups.map(({ name }) => name)).not.toContain('X25519MLKEM768')
     expect(withHybridGroups(provider).groups.map(({ id, name }) => [id, name])).toEqual([
       [0x001d, 'x25519'],
@@ -83,7 +83,7 @@ describe.each(providers)('$name', provider => {
   })
 
   // draft-ietf-tls-ecdhe-mlkem: ML-KEM first with X25519, last with secp256r1, in shares and secrets alike
-  test.each([
+  it.each([
     { id: X25519MLKEM768, halves: [mlKem768, plain(provider, x25519)] },
     { id: SecP256r1MLKEM768, halves: [plain(provider, secp256r1), mlKem768] },
   ])('group $id is its halves, one after the other', ({ id, halves: [first, second] }) => {
@@ -111,7 +111,7 @@ describe.each(providers)('$name', provider => {
     const own = group.generate(scripted(1))
     const answer = group.respond(scripted(2), own.keyExchange)!
 
-    test('refuses a key share of another length', () => {
+    it('refuses a key share of another length', () => {
       for (const good of [own.keyExchange, answer.keyExchange]) {
         for (const bad of [
           new Uint8Array(0),
@@ -128,7 +128,7 @@ describe.each(providers)('$name', provider => {
       expect(group.complete(own.privateKey, own.keyExchange)).toBeUndefined()
     })
 
-    test('never throws for a key share of the right length', () => {
+    it('never throws for a key share of the right length', () => {
       const offer = fc.uint8Array({ minLength: own.keyExchange.length, maxLength: own.keyExchange.length })
       const { length } = answer.keyExchange
       fc.assert(
@@ -141,13 +141,13 @@ describe.each(providers)('$name', provider => {
       )
     })
 
-    test('refuses a private key that is none, and a random source that gives too little', () => {
+    it('refuses a private key that is none, and a random source that gives too little', () => {
       expect(() => group.complete(own.privateKey.subarray(1), answer.keyExchange)).toThrow(RangeError)
       expect(() => group.generate(() => new Uint8Array(31))).toThrow(RangeError)
       expect(() => group.respond(() => new Uint8Array(31), own.keyExchange)).toThrow(RangeError)
     })
 
-    test('gives memory of its own, leaves its arguments, and no Buffer', () => {
+    it('gives memory of its own, leaves its arguments, and no Buffer', () => {
       const [share, key] = [own.keyExchange.slice(), own.privateKey.slice()]
       const secret = group.complete(key, group.respond(scripted(5), share)!.keyExchange)!
       expect([share, key]).toEqual([own.keyExchange, own.privateKey])
@@ -158,7 +158,7 @@ describe.each(providers)('$name', provider => {
     })
   })
 
-  test('refuses an encapsulation key with a coefficient that is not below 3329 (FIPS 203, Section 7.2)', () => {
+  it('refuses an encapsulation key with a coefficient that is not below 3329 (FIPS 203, §7.2)', () => {
     for (const { group, at } of [
       { group: strong, at: 0 },
       { group: nist, at: 65 },
@@ -173,7 +173,7 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test('refuses a bad classic half, whatever the other half is like', () => {
+  it('refuses a bad classic half, whatever the other half is like', () => {
     const zeros = new Uint8Array(32)
     const client = strong.generate(scripted(8))
     const answer = strong.respond(scripted(9), client.keyExchange)!
@@ -189,7 +189,7 @@ describe.each(providers)('$name', provider => {
     expect(nist.respond(scripted(9), other.keyExchange.with(0, 2))).toBeUndefined()
   })
 
-  test('makes another secret of a changed ciphertext (FIPS 203, Section 7.3), the same one each time', () => {
+  it('makes another secret of a changed ciphertext (FIPS 203, §7.3), the same one each time', () => {
     const { privateKey, keyExchange } = strong.generate(scripted(10))
     const answer = strong.respond(scripted(11), keyExchange)!
     const changed = answer.keyExchange.with(500, answer.keyExchange[500]! ^ 1)
@@ -200,7 +200,7 @@ describe.each(providers)('$name', provider => {
   })
 })
 
-test('a changed ciphertext ends the handshake with an alert', () => {
+it('a changed ciphertext ends the handshake with an alert', () => {
   const [provider] = providers
   const broken: KeyExchangeGroup = {
     ...groupOf(provider!, X25519MLKEM768),
@@ -218,7 +218,7 @@ test('a changed ciphertext ends the handshake with an alert', () => {
   expect(pair.clientEvents[0]).toMatchObject({ alert: 'bad_record_mac', from: 'local' })
 })
 
-test('there is a hybrid over no other group', () => {
+it('there is a hybrid over no other group', () => {
   const [provider] = providers
   const others = provider!.groups.filter(({ id }) => id !== x25519 && id !== secp256r1)
   expect(others.length).toBe(3)

@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { keyPair, providers, scripted } from '../support/providers.ts'
 
-test('a provider made of parts of two others works like each of them', () => {
+it('a provider made of parts of two others works like each of them', () => {
   const mixed: CryptoProvider = { ...node, name: 'mixed', cipherSuites: noble.cipherSuites }
   const random = scripted(1)
   mixed.cipherSuites.forEach((suite, index) => {
@@ -25,7 +25,7 @@ test('a provider made of parts of two others works like each of them', () => {
   expect(other.verify(publicKey, publicKey, signature)).toBe(true)
 })
 
-test('all providers have the same suites, groups and schemes in the same order', () => {
+it('all providers have the same suites, groups and schemes in the same order', () => {
   const outline = (provider: CryptoProvider): unknown => ({
     cipherSuites: provider.cipherSuites.map(({ id, name, aead: { withKey: _, ...aead }, hash }) => [
       id,

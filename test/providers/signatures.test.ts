@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parsePrivateKey } from '../../src/tls13/crypto/keys.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
@@ -47,7 +47,7 @@ const schemes: Readonly<Record<string, readonly KeyName[]>> = {
   rsa_pss_pss_sha512: ['rsaPss2048', 'rsaPss2048sha512'],
 }
 
-/** The order of each group, and the bytes of each half of a signature (RFC 8032, Sections 5.1 and 5.2). */
+/** The order of each group, and the bytes of each half of a signature (RFC 8032 §5.1 and §5.2). */
 const EDDSA_ORDERS = [
   { name: 'ed25519', length: 32, order: 2n ** 252n + 27742317777372353535851937790883648493n },
   {
@@ -60,7 +60,7 @@ const EDDSA_ORDERS = [
 const content = utf8('the content that CertificateVerify covers')
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  test.each(Object.entries(schemes))('%s: what one signs, the other verifies', (name, good) => {
+  it.each(Object.entries(schemes))('%s: what one signs, the other verifies', (name, good) => {
     for (const key of good) {
       const signature = find(a, name).signer(keys[key].privateKey)!.sign(content)
       expect(Object.getPrototypeOf(signature)).toBe(Uint8Array.prototype)
@@ -71,7 +71,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
 })
 
 describe.each(providers)('$name', provider => {
-  test('has the schemes in their order', () => {
+  it('has the schemes in their order', () => {
     expect(provider.signatureAlgorithms.map(algorithm => [algorithm.scheme, algorithm.name])).toEqual([
       [0x0403, 'ecdsa_secp256r1_sha256'],
       [0x0503, 'ecdsa_secp384r1_sha384'],
@@ -87,7 +87,7 @@ describe.each(providers)('$name', provider => {
     ])
   })
 
-  test.each(Object.entries(schemes))('%s takes the keys of its kind alone', (name, good) => {
+  it.each(Object.entries(schemes))('%s takes the keys of its kind alone', (name, good) => {
     const algorithm = find(provider, name)
     const signature = algorithm.signer(keys[good[0]!].privateKey)!.sign(content)
     for (const [key, { privateKey, publicKey }] of Object.entries(keys)) {
@@ -102,7 +102,7 @@ describe.each(providers)('$name', provider => {
     expect(algorithm.verify(keys[good[0]!].privateKey, content, signature)).toBe(false)
   })
 
-  test.each(Object.entries(schemes))('%s refuses what is cut, made longer or changed', (name, good) => {
+  it.each(Object.entries(schemes))('%s refuses what is cut, made longer or changed', (name, good) => {
     const algorithm = find(provider, name)
     const { privateKey, publicKey } = keys[good[0]!]
     const signature = algorithm.signer(privateKey)!.sign(content)
@@ -125,7 +125,7 @@ describe.each(providers)('$name', provider => {
     )
   })
 
-  test('refuses an RSA signature without its leading zero', () => {
+  it('refuses an RSA signature without its leading zero', () => {
     const { privateKey, publicKey } = keys.rsa2048
     const signer = find(node, 'rsa_pss_rsae_sha256').signer(privateKey)!
     let signature = signer.sign(content)
@@ -138,7 +138,7 @@ describe.each(providers)('$name', provider => {
     )
   })
 
-  test.each(Object.entries(schemes))('%s never throws for a malformed key', (name, good) => {
+  it.each(Object.entries(schemes))('%s never throws for a malformed key', (name, good) => {
     const algorithm = find(provider, name)
     const { privateKey, publicKey } = keys[good[0]!]
     const signature = algorithm.signer(privateKey)!.sign(content)
@@ -160,7 +160,7 @@ describe.each(providers)('$name', provider => {
     )
   })
 
-  test('signs with a key whose caller has wiped it', () => {
+  it('signs with a key whose caller has wiped it', () => {
     for (const [name, [key]] of Object.entries(schemes)) {
       const given = keys[key!].privateKey.slice()
       const signer = find(provider, name).signer(given)!
@@ -169,7 +169,7 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test('refuses every encoding of a public key but the one', () => {
+  it('refuses every encoding of a public key but the one', () => {
     const algorithm = find(provider, 'ecdsa_secp256r1_sha256')
     const signature = algorithm.signer(keys.p256.privateKey)!.sign(content)
     const point = keys.p256.publicKey.subarray(-65)
@@ -188,14 +188,14 @@ describe.each(providers)('$name', provider => {
     expect(algorithm.verify(keys.p256.publicKey, content, signature)).toBe(true)
   })
 
-  test('refuses a curve that is spelled out instead of named (RFC 5480, Section 2.1.1)', () => {
+  it('refuses a curve that is spelled out instead of named (RFC 5480 §2.1.1)', () => {
     const pair = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' })
     const publicKey = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }))
     const signature = new Uint8Array(sign('sha256', content, pair.privateKey))
     expect(find(provider, 'ecdsa_secp256r1_sha256').verify(publicKey, content, signature)).toBe(false)
   })
 
-  test('takes an RSASSA-PSS key for what its parameters allow (RFC 4055, Section 3)', () => {
+  it('takes an RSASSA-PSS key for what its parameters allow (RFC 4055 §3)', () => {
     const parameters = (hash: string, maskHash: string, saltLength: number): KeyPair => {
       const pair = generateKeyPairSync('rsa-pss', {
         modulusLength: 2048,
@@ -230,7 +230,7 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test('an RSA key is for the schemes of its identifier, though the numbers are the same', () => {
+  it('an RSA key is for the schemes of its identifier, though the numbers are the same', () => {
     const { publicKey } = keys.rsa2048
     const [rsae, pss] = [find(provider, 'rsa_pss_rsae_sha256'), find(provider, 'rsa_pss_pss_sha256')]
     const signature = rsae.signer(keys.rsa2048.privateKey)!.sign(content)
@@ -244,7 +244,7 @@ describe.each(providers)('$name', provider => {
     expect(pss.verify(publicKey.with(16, 0x0a), content, signature)).toBe(false)
   })
 
-  test.each(EDDSA_ORDERS)('$name refuses the other S of a signature (RFC 8032, Section 5)', edwards => {
+  it.each(EDDSA_ORDERS)('$name refuses the other S of a signature (RFC 8032 §5)', edwards => {
     const { name, order, length } = edwards
     const signature = find(provider, name).signer(keys[name].privateKey)!.sign(content)
     const verify = (bytes: Uint8Array): boolean =>
@@ -255,7 +255,7 @@ describe.each(providers)('$name', provider => {
     expect(verify(concat(signature.subarray(0, length), other))).toBe(false)
   })
 
-  test('signs with Ed448 as RFC 8032, Section 7.4 does', () => {
+  it('signs with Ed448 as RFC 8032 §7.4 does', () => {
     const seed =
       '6c82a562cb808d10d632be89c8513ebf6c929f34ddfa8c9f63c9960ef6e348a3528c8a3fcc2f044e39a3fc5b94492f8f032e7549a20098f95b'
     const point =
@@ -268,7 +268,7 @@ describe.each(providers)('$name', provider => {
     expect(ed448.verify(fromHex(`3043300506032b6571033a00${point}`), utf8(''), signature)).toBe(true)
   })
 
-  test('refuses RSA keys of fewer than 1024 or more than 8192 bits', () => {
+  it('refuses RSA keys of fewer than 1024 or more than 8192 bits', () => {
     const small = keyPair('rsa1016')
     const algorithm = find(provider, 'rsa_pss_rsae_sha256')
     expect(algorithm.signer(small.privateKey)).toBeUndefined()
@@ -278,7 +278,7 @@ describe.each(providers)('$name', provider => {
   })
 })
 
-test('noble refuses an RSA key whose primes do not make its modulus', () => {
+it('noble refuses an RSA key whose primes do not make its modulus', () => {
   const noble = providers.find(provider => provider.name === 'noble')!
   const changed = keys.rsa2048.privateKey.slice()
   // the modulus starts 11 bytes into RSAPrivateKey, which starts 26 bytes into PrivateKeyInfo
@@ -286,7 +286,7 @@ test('noble refuses an RSA key whose primes do not make its modulus', () => {
   expect(find(noble, 'rsa_pss_rsae_sha256').signer(changed)).toBeUndefined()
 })
 
-test('noble signs deterministically with ECDSA and EdDSA, with a new salt with RSA', () => {
+it('noble signs deterministically with ECDSA and EdDSA, with a new salt with RSA', () => {
   const noble = providers.find(provider => provider.name === 'noble')!
   for (const [name, [key]] of Object.entries(schemes)) {
     const signer = find(noble, name).signer(keys[key!].privateKey)!

@@ -18,7 +18,7 @@ export interface Trace {
   readonly steps: readonly Step[]
 }
 
-/** All five traces of RFC 8448, Sections 3 to 7. */
+/** All five traces of RFC 8448 §3 to §7. */
 export const traces: readonly Trace[] = JSON.parse(
   readFileSync(new URL('../../vectors/rfc8448/traces.json', import.meta.url), 'utf8'),
 ).traces

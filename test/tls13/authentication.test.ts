@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type Certificate,
   certificateId,
@@ -37,12 +37,12 @@ describe('which certificate', () => {
   const wild = named('*.fn.local')
   const choose = (name?: string) => certificatesFor([any, echo, wild], name)
 
-  test.each([
+  it.each([
     ['echo.local', [echo]],
     ['ECHO.local', [echo]],
     ['a.fn.local', [wild]],
     ['A.FN.LOCAL', [wild]],
-    // a wildcard stands for one label (RFC 9525, Section 6.3)
+    // a wildcard stands for one label (RFC 9525 §6.3)
     ['a.b.fn.local', [any]],
     ['fn.local', [any]],
     ['.fn.local', [any]],
@@ -52,7 +52,7 @@ describe('which certificate', () => {
     expect(choose(name)).toEqual(expected)
   })
 
-  test('and which of its schemes: the first of ours that the client takes', () => {
+  it('and which of its schemes: the first of ours that the client takes', () => {
     const [rsa, ed] = [newIdentity('rsa2048'), identity].map(one => certificateOf(one, node)) as [
       Certificate,
       Certificate,
@@ -66,7 +66,7 @@ describe('which certificate', () => {
     expect(() => chooseCertificate([], [ed25519])).toThrow('no certificate')
   })
 
-  test('a handshake takes it by the name that the client asks for', () => {
+  it('a handshake takes it by the name that the client asks for', () => {
     const other = newIdentity('p256')
     const certificates = [
       certificateOf(identity, node, ['echo.local']),
@@ -80,20 +80,20 @@ describe('which certificate', () => {
     expect(nobody.clientEvents).toMatchObject([{ type: 'alert', from: 'peer', alert: 'handshake_failure' }])
   })
 
-  test('a private key of no use is an error of the configuration', () => {
+  it('a private key of no use is an error of the configuration', () => {
     expect(() => certificateWithKey(node, [], utf8('no key'))).toThrow(
       'no signature scheme for this private key',
     )
   })
 })
 
-test('what is signed is told apart by role (§4.4.3)', () => {
+it('what is signed is told apart by role (§4.4.3)', () => {
   const content = certificateVerifyContent('server', fromHex('aabb'))
   expect(hex(content)).toBe(`${'20'.repeat(64)}${hex(utf8('TLS 1.3, server CertificateVerify'))}00aabb`)
   expect(hex(certificateVerifyContent('client', fromHex('aabb')))).not.toBe(hex(content))
 })
 
-test('a Finished fits its secret and its transcript, and nothing else (§4.4.4)', () => {
+it('a Finished fits its secret and its transcript, and nothing else (§4.4.4)', () => {
   const secret = new Uint8Array(32).fill(1)
   const data = finishedVerifyData(hash, secret, hash.digest(utf8('transcript')))
   checkFinished(hash, secret, hash.digest(utf8('transcript')), data)
@@ -113,7 +113,7 @@ describe('a server that asks for a certificate', () => {
     extensions: [{ extensionType: 13, extensionData: fromHex('00020807') }],
   })
 
-  test('gets an empty one, no CertificateVerify, and a Finished over both (§4.4.2)', () => {
+  it('gets an empty one, no CertificateVerify, and a Finished over both (§4.4.2)', () => {
     const secrets = new Map<string, Uint8Array>()
     const client = Session.client(clientConfig({ onSecret: ({ name, secret }) => secrets.set(name, secret) }))
     const hello = outputOf(client)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import type { CertificateVerifier } from '../../src/tls13/authentication.ts'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
@@ -27,7 +27,7 @@ describe.each(providers)('$name: in the handshake', provider => {
     certificates: [certificateOf(identity, provider)],
   })
 
-  test('a client that is known comes in, and stays known', () => {
+  it('a client that is known comes in, and stays known', () => {
     const { server, client, serverEvents } = connectedPair(showing(), asking())
     expect(server.peerCertificate).toEqual(known.publicKey)
     expect(client.peerCertificate).toBeDefined()
@@ -35,25 +35,25 @@ describe.each(providers)('$name: in the handshake', provider => {
     expect(serverEvents).toMatchObject([{ type: 'handshake_complete', resumed: false }])
   })
 
-  test.each(['p256', 'p384', 'rsa2048'] as const)('with a key of kind %s', kind => {
+  it.each(['p256', 'p384', 'rsa2048'] as const)('with a key of kind %s', kind => {
     const identity = newIdentity(kind)
     const { server } = connectedPair(showing(identity), asking({ verify: trusting(identity) }))
     expect(server.peerCertificate).toEqual(identity.publicKey)
   })
 
-  test('a client with nothing to show is refused where a certificate is required', () => {
+  it('a client with nothing to show is refused where a certificate is required', () => {
     const pair = createPair({ provider }, asking())
     pair.settle()
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', alert: 'certificate_required' })
     expect(lastOf(pair.clientEvents)).toMatchObject({ type: 'alert', from: 'peer' })
   })
 
-  test('and comes in, nameless, where it is not', () => {
+  it('and comes in, nameless, where it is not', () => {
     const { server } = connectedPair({ provider }, asking({ required: false }))
     expect(server.peerCertificate).toBeUndefined()
   })
 
-  test('a client without a certificate of a kind that the server takes shows none', () => {
+  it('a client without a certificate of a kind that the server takes shows none', () => {
     const shape = reshape('certificate_request', m => withValue(m, 'CR', 'signature_algorithms', [0x0807]))
     const pair = connectedPair(showing(newIdentity('p256')), {
       ...asking({ required: false }),
@@ -62,13 +62,13 @@ describe.each(providers)('$name: in the handshake', provider => {
     expect(pair.server.peerCertificate).toBeUndefined()
   })
 
-  test('a stranger is refused with the alert of the verifier', () => {
+  it('a stranger is refused with the alert of the verifier', () => {
     const pair = createPair(showing(stranger), asking())
     pair.settle()
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'unknown_ca' })
   })
 
-  test('a certificate without its key is decrypt_error, and names nobody', () => {
+  it('a certificate without its key is decrypt_error, and names nobody', () => {
     const { chain } = certificateOf(known, provider)
     const { signers } = certificateOf(stranger, provider)
     const pair = createPair({ provider, certificates: [{ chain, signers }] }, asking())
@@ -136,7 +136,7 @@ describe('what a peer must not say', () => {
       'decode_error',
     ],
   ]
-  test.each(clients)('a client: %s (%s)', (_, _section, shape, alert) => {
+  it.each(clients)('a client: %s (%s)', (_, _section, shape, alert) => {
     const pair = createPair({ ...showing(), shape: shape() }, asking())
     pair.settle()
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
@@ -174,7 +174,7 @@ describe('what a peer must not say', () => {
       'decode_error',
     ],
   ]
-  test.each(servers)('a server: %s (%s)', (_, _section, shape, alert) => {
+  it.each(servers)('a server: %s (%s)', (_, _section, shape, alert) => {
     const pair = createPair(showing(), { ...asking(), shape: shape() })
     pair.settle()
     expect(lastOf(pair.clientEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
@@ -190,7 +190,7 @@ describe('a resumption', () => {
     throw new Error('no ticket')
   }
 
-  test('keeps who the client is, without asking again', () => {
+  it('keeps who the client is, without asking again', () => {
     const first = connectedPair({ certificates: certificates() }, { tickets, clientCertificates })
     const { server, serverEvents } = connectedPair(
       { resume: ticketOf(first) },
@@ -200,7 +200,7 @@ describe('a resumption', () => {
     expect(server.peerCertificate).toEqual(known.publicKey)
   })
 
-  test('judges the certificate again, with all that was above it, when a ticket is opened', () => {
+  it('judges the certificate again, with all that was above it, when a ticket is opened', () => {
     const [own] = certificates()
     const chain = [known.publicKey, utf8('above'), utf8('above that')]
     const judged: { chain: readonly Uint8Array[]; now: number }[] = []
@@ -235,7 +235,7 @@ describe('a resumption', () => {
     }
   })
 
-  test('is a handshake where somebody outside judges: a ticket cannot ask', () => {
+  it('is a handshake where somebody outside judges: a ticket cannot ask', () => {
     const first = connectedPair({ certificates: certificates() }, { tickets, clientCertificates })
     const pair = createPair(
       { resume: ticketOf(first), certificates: certificates() },
@@ -245,7 +245,7 @@ describe('a resumption', () => {
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'question' })
   })
 
-  test('keeps what is above a certificate up to a bound of bytes in all', () => {
+  it('keeps what is above a certificate up to a bound of bytes in all', () => {
     const [own] = certificates()
     const verify = () => ({ publicKey: known.publicKey })
     for (const [length, kept] of [
@@ -261,7 +261,7 @@ describe('a resumption', () => {
     }
   })
 
-  test('is not offered to a client whose certificate no ticket has room for', () => {
+  it('is not offered to a client whose certificate no ticket has room for', () => {
     const [own] = certificates()
     const chain = [concat(known.publicKey, new Uint8Array(20_000))]
     const verify = () => ({ publicKey: known.publicKey })
@@ -273,7 +273,7 @@ describe('a resumption', () => {
     expect(clientEvents.map(({ type }) => type)).toEqual(['handshake_complete'])
   })
 
-  test('does not let in who has never shown a certificate', () => {
+  it('does not let in who has never shown a certificate', () => {
     const nameless = ticketOf(connectedPair({}, { tickets }))
     const pair = createPair({ resume: nameless }, { tickets, clientCertificates })
     pair.settle()
@@ -295,7 +295,7 @@ describe('after the handshake', () => {
     certificates: [certificateOf(known, providers[0]!)],
   })
 
-  test('a client that is asked says who it is, as often as it is asked, between data', () => {
+  it('a client that is asked says who it is, as often as it is asked, between data', () => {
     const pair = connectedPair(client(), server())
     expect(pair.server.peerCertificate).toBeUndefined()
     for (let turn = 1; turn <= 3; turn++) {
@@ -311,7 +311,7 @@ describe('after the handshake', () => {
     expect(dataOf(pair.serverEvents).length).toBeGreaterThan(1)
   })
 
-  test('under keys that have changed since', () => {
+  it('under keys that have changed since', () => {
     const pair = connectedPair(client(), server())
     pair.client.updateKeys(true)
     pair.settle()
@@ -326,7 +326,7 @@ describe('after the handshake', () => {
     ])
   })
 
-  test('a client that shows nothing is told apart, or refused', () => {
+  it('a client that shows nothing is told apart, or refused', () => {
     const lax = connectedPair({ postHandshakeAuth: true }, server({ required: false }))
     lax.server.requestCertificate()
     lax.settle()
@@ -337,19 +337,19 @@ describe('after the handshake', () => {
     expect(lastOf(strict.serverEvents)).toMatchObject({ type: 'alert', alert: 'certificate_required' })
   })
 
-  test('a client that did not offer it cannot be asked', () => {
+  it('a client that did not offer it cannot be asked', () => {
     const pair = connectedPair({}, server())
     expect(() => pair.server.requestCertificate()).toThrow('did not offer post_handshake_auth')
     expect(() => pair.client.requestCertificate()).toThrow('only a server')
   })
 
-  test('nor can a client be asked twice at once', () => {
+  it('nor can a client be asked twice at once', () => {
     const pair = connectedPair(client(), server())
     pair.server.requestCertificate()
     expect(() => pair.server.requestCertificate()).toThrow('unanswered')
   })
 
-  test.each([
+  it.each([
     ['data', (scene: Scene) => scene.writer()(23, utf8('in between'))],
     [
       'a KeyUpdate',
@@ -370,7 +370,7 @@ describe('after the handshake', () => {
     }
   })
 
-  test.each([
+  it.each([
     ['another context', 'illegal_parameter', { certificateRequestContext: new Uint8Array(16) }],
     ['no context', 'illegal_parameter', { certificateRequestContext: EMPTY }],
   ] as const)('a Certificate with %s is %s', (_, alert, change) => {
@@ -380,7 +380,7 @@ describe('after the handshake', () => {
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert })
   })
 
-  test.each([
+  it.each([
     [
       'CertificateVerify',
       reshape('certificate_verify', m => ({ signature: m.signature.with(0, m.signature[0]! ^ 1) })),
@@ -398,7 +398,7 @@ describe('after the handshake', () => {
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
   })
 
-  test('messages that nobody asked for are unexpected_message, on both sides', () => {
+  it('messages that nobody asked for are unexpected_message, on both sides', () => {
     const asked = connectedPair(client(), server())
     asked.server.requestCertificate()
     const request = outputOf(asked.server)

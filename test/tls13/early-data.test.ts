@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientConfig, ReplayStore, ServerConfig } from '../../src/tls13/config.ts'
 import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -66,7 +66,7 @@ function expectConnected(pair: Pair): void {
 }
 
 describe.each(providers)('$name', provider => {
-  test('early data is accepted, marked, and followed by the rest', () => {
+  it('early data is accepted, marked, and followed by the rest', () => {
     const pair = tryEarly({ provider, resume: ticketOf() }, { ...taking(), provider })
     expect(early(pair)).toEqual(utf8('early'))
     expect(verdict(pair)).toEqual([true])
@@ -74,7 +74,7 @@ describe.each(providers)('$name', provider => {
     expectConnected(pair)
   })
 
-  test('the same hello twice is refused as early data, and the handshake goes on', () => {
+  it('the same hello twice is refused as early data, and the handshake goes on', () => {
     const server = { ...taking({ earlyData: { maximum: 1000, replay: createReplayStore() } }), provider }
     const client = Session.client(clientConfig({ provider, resume: ticketOf(), earlyData: true }))
     client.sendEarly(utf8('once'))
@@ -91,7 +91,7 @@ describe.each(providers)('$name', provider => {
 })
 
 describe('goes out', () => {
-  test('as much as the ticket allows, and as long as the handshake lasts', () => {
+  it('as much as the ticket allows, and as long as the handshake lasts', () => {
     const { client, server } = createPair({ resume: ticketOf(), earlyData: true }, taking())
     expect(client.sendEarly(new Uint8Array(400))).toBe(400)
     server.receive(outputOf(client))
@@ -103,7 +103,7 @@ describe('goes out', () => {
     expect(early(pair).length).toBe(600)
   })
 
-  test('until the server has said no', () => {
+  it('until the server has said no', () => {
     const { client, server } = createPair({ resume: ticketOf(), earlyData: true }, { tickets })
     server.receive(outputOf(client))
     client.receive(outputOf(server))
@@ -120,7 +120,7 @@ describe('goes out', () => {
     ],
     ['the ticket has expired', () => ({ resume: ticketOf(), earlyData: true, now: () => NOW + 8e6 })],
   ]
-  test.each(rows)('not if %s', (_, config) => {
+  it.each(rows)('not if %s', (_, config) => {
     const pair = tryEarly(config(), taking())
     expect(pair.client.sendEarly(utf8('x'))).toBe(0)
     expect([early(pair).length, verdict(pair)]).toEqual([0, []])
@@ -163,7 +163,7 @@ describe('is refused, and passed over, and the handshake goes on', () => {
       () => ({ compatibilityMode: false }),
     ],
   ]
-  test.each(rows)('%s', (_, server, client) => {
+  it.each(rows)('%s', (_, server, client) => {
     for (const data of [utf8('early'), new Uint8Array(1000)]) {
       const pair = tryEarly({ resume: ticketOf(), ...client?.() }, server(), data)
       expect([early(pair).length, verdict(pair)]).toEqual([0, [false]])
@@ -171,7 +171,7 @@ describe('is refused, and passed over, and the handshake goes on', () => {
     }
   })
 
-  test('in records of the largest size, and in one byte at a time', () => {
+  it('in records of the largest size, and in one byte at a time', () => {
     const big = taking({ earlyData: { maximum: 40_000, replay: anything } })
     const ticket = ticketOf({}, big)
     for (const keyShares of [undefined, []]) {
@@ -186,7 +186,7 @@ describe('is refused, and passed over, and the handshake goes on', () => {
     }
   })
 
-  test('but not more of it than is bearable', () => {
+  it('but not more of it than is bearable', () => {
     const ticket = ticketOf({}, taking({ earlyData: { maximum: 100_000, replay: anything } }))
     for (const keyShares of [undefined, []]) {
       const pair = tryEarly(
@@ -199,7 +199,7 @@ describe('is refused, and passed over, and the handshake goes on', () => {
     }
   })
 
-  test('and nothing is passed over once a record has opened', () => {
+  it('and nothing is passed over once a record has opened', () => {
     const { client, server } = createPair({ resume: ticketOf(), earlyData: true }, { tickets })
     client.sendEarly(utf8('early'))
     const [hello, ...rest] = recordsOf(outputOf(client))
@@ -217,7 +217,7 @@ function offeredAgain({ extensions }: MessageOf<'client_hello'>) {
 }
 
 describe('what a peer must not do', () => {
-  test('send more than was allowed', () => {
+  it('send more than was allowed', () => {
     const pair = tryEarly({ resume: { ...ticketOf(), maxEarlyData: 2000 } }, taking(), new Uint8Array(1001))
     expect(pair.serverEvents.at(-1)).toMatchObject({
       type: 'alert',
@@ -226,13 +226,13 @@ describe('what a peer must not do', () => {
     })
   })
 
-  test('offer it after a HelloRetryRequest', () => {
+  it('offer it after a HelloRetryRequest', () => {
     const again = reshape('client_hello', (m, turn) => (turn === 1 ? offeredAgain(m) : {}))
     const pair = tryEarly({ resume: ticketOf(), keyShares: [], shape: again() }, taking())
     expect(pair.serverEvents.at(-1)).toMatchObject({ type: 'alert', alert: 'illegal_parameter' })
   })
 
-  test('offer it without a PSK', () => {
+  it('offer it without a PSK', () => {
     const shape = reshape('client_hello', m => withValue(m, 'CH', 'early_data', {}))
     const pair = createPair({ shape: shape() }, taking())
     pair.settle()
@@ -276,13 +276,13 @@ describe('what a peer must not do', () => {
       'illegal_parameter',
     ],
   ]
-  test.each(rows)('%s', (_, client, server, alert) => {
+  it.each(rows)('%s', (_, client, server, alert) => {
     const pair = createPair(client(), server())
     pair.settle()
     expect(pair.clientEvents.at(-1)).toMatchObject({ type: 'alert', from: 'local', alert })
   })
 
-  test.each([
+  it.each([
     ['nothing but EndOfEarlyData and data', 20, 'unexpected_message'],
     ['no EndOfEarlyData with content', 5, 'decode_error'],
   ])('%s may come', (_, type, alert) => {
@@ -298,7 +298,7 @@ describe('what a peer must not do', () => {
 describe('a replay store', () => {
   const hash = (seed: number) => new Uint8Array(32).fill(seed)
 
-  test('says yes once', () => {
+  it('says yes once', () => {
     const store = createReplayStore()
     expect([1, 2, 1, 2, 3].map(seed => store.register(hash(seed), NOW + 10, NOW))).toEqual([
       true,
@@ -309,7 +309,7 @@ describe('a replay store', () => {
     ])
   })
 
-  test('forgets what has expired, and refuses when it is full', () => {
+  it('forgets what has expired, and refuses when it is full', () => {
     const store = createReplayStore({ limit: 2 })
     expect(store.register(hash(1), NOW + 10, NOW)).toBe(true)
     expect(store.register(hash(2), NOW + 20, NOW + 10)).toBe(true)
@@ -318,7 +318,7 @@ describe('a replay store', () => {
     expect(store.register(hash(2), NOW + 21, NOW + 11)).toBe(false)
   })
 
-  test('that has just begun knows nothing of what was before', () => {
+  it('that has just begun knows nothing of what was before', () => {
     const store = createReplayStore({ since: NOW })
     expect(store.register(hash(1), NOW + 9 + 20, NOW + 9)).toBe(false)
     expect(store.register(hash(1), NOW + 20 + 20, NOW + 20)).toBe(true)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import {
   EXTENSIONS,
@@ -11,7 +11,7 @@ import {
 import { EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
 
 /**
- * The table of RFC 8446, Section 4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA
+ * The table of RFC 8446 §4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA
  * has them.
  */
 const TABLE: Readonly<Record<string, readonly [number, string]>> = {
@@ -64,7 +64,7 @@ const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, stri
   key_share: { CH: '0006001d0002aabb', SH: '001d0002aabb', HRR: '001d' },
 }
 
-test('the table is that of RFC 8446, Section 4.2, with those of RFC 8879 and RFC 9345', () => {
+it('the table is that of RFC 8446 §4.2, with those of RFC 8879 and RFC 9345', () => {
   const ours = Object.entries(EXTENSIONS).map(([name, row]) => {
     const places = CARRIERS.filter(carrier => carrier in row.in)
     return [name, [row.type, places.sort().join(', ')]]
@@ -81,7 +81,7 @@ const rows = Object.entries(TABLE).flatMap(([name, [type, places]]) =>
 )
 
 describe('each extension in each message', () => {
-  test.each(rows)('$name in $carrier', ({ name, type, carrier, allowed }) => {
+  it.each(rows)('$name in $carrier', ({ name, type, carrier, allowed }) => {
     const extensionData = fromHex(WELL_FORMED[name]?.[carrier] ?? '00')
     const read = () => readExtensions(carrier, [{ extensionType: type, extensionData }])
     if (allowed) expect(Object.keys(read())).toEqual([name])
@@ -93,7 +93,7 @@ const readable = Object.entries(WELL_FORMED).flatMap(([name, forms]) =>
   Object.entries(forms).map(([carrier, wire]) => ({ name, carrier: carrier as ExtensionMessage, wire })),
 )
 
-test.each(readable)(
+it.each(readable)(
   '$name in $carrier: what is read is written to the same bytes',
   ({ name, carrier, wire }) => {
     const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
@@ -102,7 +102,7 @@ test.each(readable)(
   },
 )
 
-test.each(readable)(
+it.each(readable)(
   '$name in $carrier: cut and with bytes too many it is decode_error',
   ({ name, carrier, wire }) => {
     const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
@@ -113,7 +113,7 @@ test.each(readable)(
   },
 )
 
-test('extensions are written in the order of the table, pre_shared_key last (§4.2.11)', () => {
+it('extensions are written in the order of the table, pre_shared_key last (§4.2.11)', () => {
   const list = writeExtensions('CH', {
     pre_shared_key: {
       identities: [{ identity: utf8('x'), obfuscatedTicketAge: 0 }],
@@ -129,27 +129,27 @@ test('extensions are written in the order of the table, pre_shared_key last (§4
 describe('unknown extensions', () => {
   const unknown = { extensionType: 0x1234, extensionData: fromHex('ff') }
 
-  test.each(['CH', 'CR', 'NST'] as const)('are ignored in %s, which asks', carrier => {
+  it.each(['CH', 'CR', 'NST'] as const)('are ignored in %s, which asks', carrier => {
     expect(readExtensions(carrier, [unknown])).toEqual({})
   })
 
-  test.each(['SH', 'EE', 'CT', 'HRR'] as const)('are unsupported_extension in %s, which answers', carrier => {
+  it.each(['SH', 'EE', 'CT', 'HRR'] as const)('are unsupported_extension in %s, which answers', carrier => {
     expect(alertOf(() => readExtensions(carrier, [unknown], new Set([43, 51])))).toBe('unsupported_extension')
   })
 
-  test('are fine in an answer to somebody who asked for them', () => {
+  it('are fine in an answer to somebody who asked for them', () => {
     expect(readExtensions('EE', [unknown], new Set([0x1234]))).toEqual({})
   })
 })
 
-test('a cookie is the one thing that a HelloRetryRequest may bring unasked (§4.2)', () => {
+it('a cookie is the one thing that a HelloRetryRequest may bring unasked (§4.2)', () => {
   const cookie = [{ extensionType: 44, extensionData: fromHex('0001aa') }]
   expect(readExtensions('HRR', cookie, new Set())).toEqual({ cookie: fromHex('aa') })
   const share = [{ extensionType: 51, extensionData: fromHex('001d') }]
   expect(alertOf(() => readExtensions('HRR', share, new Set()))).toBe('unsupported_extension')
 })
 
-test('numbers reserved by RFC 8701 were never asked for', () => {
+it('numbers reserved by RFC 8701 were never asked for', () => {
   const list = [0x0a0a, 43, 0xfafa].map(extensionType => ({ extensionType, extensionData: EMPTY }))
   expect([...extensionTypes(list)]).toEqual([43])
 })
@@ -157,18 +157,18 @@ test('numbers reserved by RFC 8701 were never asked for', () => {
 describe('hostName', () => {
   const name = (text: string, nameType = 0) => ({ nameType, hostName: utf8(text) })
 
-  test.each(['a', 'echo.local', 'echo.local.', 'xn--gre-6ka8l.example', 'a_b.example', `${'a'.repeat(253)}`])(
+  it.each(['a', 'echo.local', 'echo.local.', 'xn--gre-6ka8l.example', 'a_b.example', `${'a'.repeat(253)}`])(
     'takes %s',
     text => {
       expect(hostName([name(text)])).toBe(text)
     },
   )
 
-  test.each(['a\0b', 'a b', 'ä', 'a/b', 'a:443', '[::1]', `${'a'.repeat(254)}`])('refuses %j', text => {
+  it.each(['a\0b', 'a b', 'ä', 'a/b', 'a:443', '[::1]', `${'a'.repeat(254)}`])('refuses %j', text => {
     expect(alertOf(() => hostName([name(text)]))).toBe('illegal_parameter')
   })
 
-  test('overlooks names of other types', () => {
+  it('overlooks names of other types', () => {
     expect(hostName([name('\0', 1), name('echo.local')])).toBe('echo.local')
     expect(hostName([name('x', 1)])).toBeUndefined()
     expect(hostName(undefined)).toBeUndefined()

@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { keyLogLine } from '../../src/tls13/key-log.ts'
 import {
   type DerivedSecret,
@@ -15,7 +15,7 @@ import { providers } from '../support/providers.ts'
 import { seeded } from '../support/random.ts'
 
 /**
- * The arrows of RFC 8446, Section 7.1, and the one of RFC 9258, Section 5.2: label → secret it comes from,
+ * The arrows of RFC 8446 §7.1, and the one of RFC 9258 §5.2: label → secret it comes from,
  * and the last message that goes in.
  */
 const ARROWS: Readonly<Record<string, readonly [string, string]>> = {
@@ -32,7 +32,7 @@ const ARROWS: Readonly<Record<string, readonly [string, string]>> = {
   'res master': ['master_secret', 'client Finished'],
 }
 
-test('the table has the arrows of RFC 8446, Section 7.1, and no others', () => {
+it('the table has the arrows of RFC 8446 §7.1, and no others', () => {
   const rows: readonly DerivedSecret[] = Object.values(KEY_SCHEDULE)
   expect(Object.fromEntries(rows.map(({ label, from, upTo }) => [label, [from, upTo]]))).toEqual(ARROWS)
 })
@@ -44,7 +44,7 @@ const hashes = providers.flatMap(({ name, cipherSuites }) =>
 describe.each(hashes)('$title', ({ hash }) => {
   const random = seeded(5)
 
-  test('HKDF is that of RFC 5869, in as many blocks as it takes', () => {
+  it('HKDF is that of RFC 5869, in as many blocks as it takes', () => {
     // Node 26 derives no key of 0 bytes; we do.
     expect(hkdfExpand(hash, random(hash.length), EMPTY, 0)).toEqual(EMPTY)
     for (const length of [
@@ -65,7 +65,7 @@ describe.each(hashes)('$title', ({ hash }) => {
     expect(() => hkdfExpand(hash, random(hash.length), EMPTY, 255 * hash.length + 1)).toThrow(RangeError)
   })
 
-  test('HKDF-Expand-Label puts length, label and context into the info (§7.1)', () => {
+  it('HKDF-Expand-Label puts length, label and context into the info (§7.1)', () => {
     const secret = random(hash.length)
     const context = random(7)
     const info = concat(fromHex('0010'), fromHex('0a'), utf8('tls13 test'), fromHex('07'), context)
@@ -74,7 +74,7 @@ describe.each(hashes)('$title', ({ hash }) => {
     )
   })
 
-  test('labels with and without a context do not meet in the cache', () => {
+  it('labels with and without a context do not meet in the cache', () => {
     const secret = random(hash.length)
     const outputs = [
       hkdfExpandLabel(hash, secret, 'a', EMPTY, 16),
@@ -86,13 +86,13 @@ describe.each(hashes)('$title', ({ hash }) => {
     expect(hex(hkdfExpandLabel(hash, secret, 'a', EMPTY, 16))).toBe(outputs[0])
   })
 
-  test('a label or a context that is too long is a RangeError', () => {
+  it('a label or a context that is too long is a RangeError', () => {
     const secret = random(hash.length)
     expect(() => hkdfExpandLabel(hash, secret, 'x'.repeat(250), EMPTY, 16)).toThrow(RangeError)
     expect(() => hkdfExpandLabel(hash, secret, 'x', new Uint8Array(256), 16)).toThrow(RangeError)
   })
 
-  test('an exporter depends on label, context and length (§7.5)', () => {
+  it('an exporter depends on label, context and length (§7.5)', () => {
     const secret = random(hash.length)
     const base = hex(exportKeyingMaterial(hash, secret, 'label', utf8('context'), 32))
     expect(hex(exportKeyingMaterial(hash, secret, 'label', utf8('context'), 32))).toBe(base)
@@ -107,7 +107,7 @@ describe.each(hashes)('$title', ({ hash }) => {
     expect(exportKeyingMaterial(hash, secret, 'label', EMPTY, 500).length).toBe(500)
   })
 
-  test('the next traffic secret is another one of the same length (§7.2)', () => {
+  it('the next traffic secret is another one of the same length (§7.2)', () => {
     const secret = random(hash.length)
     const next = nextTrafficSecret(hash, secret)
     expect(next.length).toBe(hash.length)
@@ -115,7 +115,7 @@ describe.each(hashes)('$title', ({ hash }) => {
   })
 })
 
-test('a key log has a line for the secrets that its readers know, and for no others', () => {
+it('a key log has a line for the secrets that its readers know, and for no others', () => {
   const secret = fromHex('c0ffee')
   const clientRandom = fromHex('abcd')
   const line = (keyLog: string | undefined) =>

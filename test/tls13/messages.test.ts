@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   AlertDescription,
   alertName,
@@ -44,16 +44,16 @@ describe('every message of RFC 8448', () => {
     ),
   )
 
-  test('there are many of them', () => {
+  it('there are many of them', () => {
     expect(all.length).toBeGreaterThan(30)
     expect(new Set(all.map(({ name }) => name)).size).toBe(NAMES.length)
   })
 
-  test.each(all)('§$section $name is read, and written to the same bytes', ({ bytes }) => {
+  it.each(all)('§$section $name is read, and written to the same bytes', ({ bytes }) => {
     expect(hex(encodeHandshake(decodeHandshake(bytes)))).toBe(hex(bytes))
   })
 
-  test.each(all)(
+  it.each(all)(
     '§$section $name is refused when it is cut inside, or has bytes too many',
     ({ name, bytes }) => {
       // Finished takes what there is; its length is held against the hash
@@ -72,7 +72,7 @@ describe('every message of RFC 8448', () => {
   )
 })
 
-test('every message of a handshake survives the way through its codec', () => {
+it('every message of a handshake survives the way through its codec', () => {
   const seen: HandshakeMessage[] = []
   const shape = (message: HandshakeMessage) => {
     seen.push(message)
@@ -83,7 +83,7 @@ test('every message of a handshake survives the way through its codec', () => {
   for (const message of seen) expect(decodeHandshake(encodeHandshake(message))).toEqual(message)
 })
 
-test('a HelloRetryRequest is a ServerHello with the random of §4.1.3', () => {
+it('a HelloRetryRequest is a ServerHello with the random of §4.1.3', () => {
   expect(hex(node.cipherSuites[0]!.hash.digest(utf8('HelloRetryRequest')))).toBe(HELLO_RETRY_REQUEST)
   const [retry] = messages(traces.find(({ name }) => name === 'hello-retry-request')!, 'ServerHello')
   expect(decodeHandshake(retry!).type).toBe('hello_retry_request')
@@ -91,7 +91,7 @@ test('a HelloRetryRequest is a ServerHello with the random of §4.1.3', () => {
   expect(encodeHandshake(decodeHandshake(retry!))[0]).toBe(2)
 })
 
-test('random bodies are messages or errors that know their alert', () => {
+it('random bodies are messages or errors that know their alert', () => {
   fc.assert(
     fc.property(fc.nat({ max: 255 }), fc.uint8Array({ maxLength: 80 }), (type, body) => {
       const bytes = concat(Uint8Array.of(type, 0, 0, body.length), new Uint8Array(body))
@@ -104,7 +104,7 @@ test('random bodies are messages or errors that know their alert', () => {
   )
 })
 
-test('the length of a message is known with its header', () => {
+it('the length of a message is known with its header', () => {
   expect(handshakeLength(fromHex('010203'))).toBeUndefined()
   expect(handshakeLength(fromHex('01020304'))).toBe(4 + 0x020304)
   expect(wholeHandshake(fromHex('0100000201'), 100)).toBeUndefined()
@@ -113,33 +113,33 @@ test('the length of a message is known with its header', () => {
 })
 
 describe('the transcript', () => {
-  test('is the messages, one after the other', () => {
+  it('is the messages, one after the other', () => {
     const first = fromHex('01')
     expect(extendTranscript(EMPTY, first)).toEqual(first)
     expect(hex(extendTranscript(fromHex('01'), fromHex('02'), fromHex('0304')))).toBe('01020304')
   })
 
-  test('starts with a message_hash after a HelloRetryRequest (§4.4.1)', () => {
+  it('starts with a message_hash after a HelloRetryRequest (§4.4.1)', () => {
     const { hash } = node.cipherSuites[1]!
     expect(hex(messageHash(hash, utf8('hello')))).toBe(`fe000030${hex(hash.digest(utf8('hello')))}`)
   })
 })
 
 describe('alerts', () => {
-  test('have the names and numbers of §6', () => {
+  it('have the names and numbers of §6', () => {
     for (const [name, number] of Object.entries(AlertDescription)) expect(alertName(number)).toBe(name)
     expect(alertName(1)).toBeUndefined()
     expect(Object.keys(AlertDescription).length).toBe(27)
   })
 
-  test('are fatal, but for the two that close (§6.1)', () => {
+  it('are fatal, but for the two that close (§6.1)', () => {
     expect(hex(encodeAlert('close_notify'))).toBe('0100')
     expect(hex(encodeAlert('user_canceled'))).toBe('015a')
     expect(hex(encodeAlert('decode_error'))).toBe('0232')
     expect(hex(alertRecord('unrecognized_name'))).toBe('15030300020270')
   })
 
-  test('every error becomes one that knows its alert', () => {
+  it('every error becomes one that knows its alert', () => {
     const known = new TlsError('bad_certificate', 'peer', 'x')
     expect(asTlsError(known)).toBe(known)
     expect(asTlsError(new DecodeError('x', 3))).toMatchObject({ alert: 'decode_error', origin: 'peer' })
@@ -148,7 +148,7 @@ describe('alerts', () => {
   })
 })
 
-test('numbers have their names, and those without keep their number', () => {
+it('numbers have their names, and those without keep their number', () => {
   expect(nameOf(NamedGroup, 0x001d)).toBe('x25519')
   expect(nameOf(NamedGroup, 0x0100)).toBe('0x0100')
   const reserved = Array.from({ length: 65536 }, (_, i) => i).filter(isGrease)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import { certificateVerifyContent } from '../../src/tls13/authentication.ts'
 import { NamedGroup, SignatureScheme } from '../../src/tls13/codepoints.ts'
@@ -928,14 +928,14 @@ const toClient: readonly Shaped[] = [
 ]
 
 describe('to a server', () => {
-  test.each(titled(toServer))('%s', (_, { shape, alert, origin, subject, peer }) => {
+  it.each(titled(toServer))('%s', (_, { shape, alert, origin, subject, peer }) => {
     const { scene, peer: client } = serverScene(subject?.(), { ...peer?.(), shape: shape() })
     expectAlert(scene, client, alert, origin)
   })
 })
 
 describe('to a client', () => {
-  test.each(titled(toClient))('%s', (_, { shape, alert, origin, subject, peer }) => {
+  it.each(titled(toClient))('%s', (_, { shape, alert, origin, subject, peer }) => {
     const { scene, peer: server } = clientScene(subject?.(), { ...peer?.(), shape: shape() })
     expectAlert(scene, server, alert, origin)
   })
@@ -1421,7 +1421,7 @@ describe.each(BOTH)('to a %s, in the middle', role => {
     .filter(row => row.to.includes(role))
     .flatMap(row => states.filter(state => row.in.includes(state)).map(state => ({ ...row, state })))
 
-  test.each(titled(rows))('%s', (_, { state, bytes, alert, origin = 'peer' }) => {
+  it.each(titled(rows))('%s', (_, { state, bytes, alert, origin = 'peer' }) => {
     const scene = role === 'server' ? serverIn(state) : clientIn(state)
     const result = scene.provoke(bytes(scene))
     expect(result.alert).toBe(alert)
@@ -1436,7 +1436,7 @@ describe.each(BOTH)('to a %s, in the middle', role => {
 })
 
 describe('a second HelloRetryRequest', () => {
-  test('§4.1.4: is unexpected_message', () => {
+  it('§4.1.4: is unexpected_message', () => {
     const { scene, peer } = clientScene({}, asking())
     const retryRequest = scene.genuine
     scene.subject.receive(retryRequest)
@@ -1452,25 +1452,25 @@ describe('a PSK binder that does not fit', () => {
     return scene
   }
 
-  test('§4.2.11: is decrypt_error', () => {
+  it('§4.2.11: is decrypt_error', () => {
     const scene = resuming()
     expect(scene.provoke(flipped(scene.genuine, -1)).alert).toBe('decrypt_error')
   })
 
-  test('§4.2.11.2: so is one over another hello', () => {
+  it('§4.2.11.2: so is one over another hello', () => {
     const scene = resuming()
     // the last byte of the client's random
     expect(scene.provoke(flipped(scene.genuine, 5 + 4 + 2 + 31)).alert).toBe('decrypt_error')
   })
 
-  test('and without a change the same hello resumes', () => {
+  it('and without a change the same hello resumes', () => {
     const scene = resuming()
     expect(scene.provoke(scene.genuine)).toMatchObject({ events: [], alert: undefined })
     expect(scene.subject.inspect().resumed).toBe(true)
   })
 })
 
-test('the table is as long as it should be', () => {
+it('the table is as long as it should be', () => {
   const injections = injected.flatMap(row => row.to.map(role => `${role}: ${row.what}`))
   expect(toServer.length).toBeGreaterThanOrEqual(55)
   expect(toClient.length).toBeGreaterThanOrEqual(60)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CertificateVerifier, Trusted } from '../../src/tls13/authentication.ts'
 import { isGrease } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
@@ -46,7 +46,7 @@ describe('certificate compression (RFC 8879)', () => {
   const certificates = () => [{ ...certificateOf(identity, node), chain: [long] }]
   const verify = () => ({ publicKey: identity.publicKey })
 
-  test.each([
+  it.each([
     ['zlib', zlib],
     ['brotli', brotli],
   ])('%s shortens what the server shows', (_, one) => {
@@ -64,7 +64,7 @@ describe('certificate compression (RFC 8879)', () => {
     expect(client.peerCertificate).toEqual(long)
   })
 
-  test('and what the client shows', () => {
+  it('and what the client shows', () => {
     const { sent, shape } = watching()
     const { server } = connectedPair(
       { certificates: certificates(), certificateCompression: [zlib], shape },
@@ -74,7 +74,7 @@ describe('certificate compression (RFC 8879)', () => {
     expect(server.peerCertificate).toEqual(long)
   })
 
-  test('is not used with a peer that does not know it', () => {
+  it('is not used with a peer that does not know it', () => {
     const { sent, shape } = watching()
     connectedPair({ verify, certificateCompression: [brotli] }, { certificateCompression: [zlib], shape })
     expect(sent.some(({ type }) => type === 'compressed_certificate')).toBe(false)
@@ -112,7 +112,7 @@ describe('certificate compression (RFC 8879)', () => {
       'bad_certificate',
     ],
   ]
-  test.each(rows)('%s is refused', (_, shape, alert, client) => {
+  it.each(rows)('%s is refused', (_, shape, alert, client) => {
     const pair = createPair(
       { verify, certificateCompression: [zlib], ...client },
       { certificates: certificates(), certificateCompression: [zlib], shape: shape() },
@@ -125,7 +125,7 @@ describe('certificate compression (RFC 8879)', () => {
 describe('record_size_limit (RFC 8449)', () => {
   const largest = (bytes: Uint8Array) => Math.max(...recordsOf(bytes).map(record => record.length - 5 - 16))
 
-  test.each([63, 64, 1000, 16384])('of %i bytes is kept by the peer, in both directions', limit => {
+  it.each([63, 64, 1000, 16384])('of %i bytes is kept by the peer, in both directions', limit => {
     const pair = createPair({ recordSizeLimit: limit }, { recordSizeLimit: limit })
     const { client, server } = pair
     server.receive(outputOf(client))
@@ -145,12 +145,12 @@ describe('record_size_limit (RFC 8449)', () => {
     }
   })
 
-  test.each([0, 62, 16385])('of %i bytes is no configuration', recordSizeLimit => {
+  it.each([0, 62, 16385])('of %i bytes is no configuration', recordSizeLimit => {
     expect(() => Session.client(clientConfig({ recordSizeLimit }))).toThrow(TypeError)
     expect(() => Session.server(serverConfig({ recordSizeLimit }))).toThrow(TypeError)
   })
 
-  test('padding stays within it', () => {
+  it('padding stays within it', () => {
     const { client, server } = connectedPair({ recordSizeLimit: 100 }, { padding: () => 1000 })
     server.send(utf8('x'))
     const bytes = outputOf(server)
@@ -158,13 +158,13 @@ describe('record_size_limit (RFC 8449)', () => {
     expect(dataOf(client.receive(bytes))).toEqual(utf8('x'))
   })
 
-  test('a server that has no wish of its own keeps to it, and has the most for itself', () => {
+  it('a server that has no wish of its own keeps to it, and has the most for itself', () => {
     const { client, server } = connectedPair({ recordSizeLimit: 100 }, {})
     expect(server.inspect().recordSizeLimits).toEqual({ write: 100, read: 16384 })
     expect(client.inspect().recordSizeLimits).toEqual({ write: 16384, read: 100 })
   })
 
-  test('costs nothing in the state where both take the most', () => {
+  it('costs nothing in the state where both take the most', () => {
     const { client, server } = connectedPair({ recordSizeLimit: 16384 }, {})
     expect([client.inspect().recordSizeLimits, server.inspect().recordSizeLimits]).toEqual([
       undefined,
@@ -172,14 +172,14 @@ describe('record_size_limit (RFC 8449)', () => {
     ])
   })
 
-  test('more than was allowed is record_overflow', () => {
+  it('more than was allowed is record_overflow', () => {
     const { server } = connectedPair({ recordSizeLimit: 16384 }, { recordSizeLimit: 100 })
     const scene = new Scene(server, [])
     const { events } = scene.provoke(scene.writer()(23, new Uint8Array(101)))
     expect(events).toMatchObject([{ type: 'alert', from: 'local', alert: 'record_overflow' }])
   })
 
-  test.each([
+  it.each([
     [
       'a client',
       'serverEvents',
@@ -210,7 +210,7 @@ describe('what is stapled', () => {
   const signedCertificateTimestamps = utf8('seen')
   const certificates = () => [{ ...certificateOf(identity, node), ocspResponse, signedCertificateTimestamps }]
 
-  test('is given to the verifier of a client that asks', () => {
+  it('is given to the verifier of a client that asks', () => {
     let seen: unknown
     connectedPair(
       {
@@ -225,7 +225,7 @@ describe('what is stapled', () => {
     expect(seen).toEqual({ serverName: 'echo.local', now: NOW, ocspResponse, signedCertificateTimestamps })
   })
 
-  test('is not sent to one that does not', () => {
+  it('is not sent to one that does not', () => {
     const { sent, shape } = watching()
     connectedPair({}, { certificates: certificates(), shape })
     const certificate = sent.find(message => message.type === 'certificate')
@@ -236,7 +236,7 @@ describe('what is stapled', () => {
 describe('a cookie of which nothing is kept (§4.2.2)', () => {
   const cookies = createCookieSealer(node, new Uint8Array(16).fill(4))
 
-  test.each([
+  it.each([
     ['with the share that is needed', {}],
     ['without it', { keyShares: [] }],
   ])('the handshake goes on after it, %s', (_, client) => {
@@ -246,7 +246,7 @@ describe('a cookie of which nothing is kept (§4.2.2)', () => {
     expect(dataOf(pair.serverEvents)).toEqual(utf8('x'))
   })
 
-  test('at a server that has never seen the first hello, too', () => {
+  it('at a server that has never seen the first hello, too', () => {
     for (const config of [{}, { keyShares: [] }]) {
       const client = Session.client(clientConfig(config))
       const first = Session.server(serverConfig({ cookies }))
@@ -274,13 +274,13 @@ describe('a cookie of which nothing is kept (§4.2.2)', () => {
       ),
     ],
   ]
-  test.each(rows)('%s is illegal_parameter', (_, server, shape) => {
+  it.each(rows)('%s is illegal_parameter', (_, server, shape) => {
     const pair = createPair({ shape: shape() }, { cookies, ...server })
     pair.settle()
     expect(lastAlert(pair.serverEvents)).toMatchObject({ from: 'local', alert: 'illegal_parameter' })
   })
 
-  test('that is too old is illegal_parameter', () => {
+  it('that is too old is illegal_parameter', () => {
     let now = NOW
     const pair = createPair({}, { cookies, now: () => now })
     pair.server.receive(outputOf(pair.client))
@@ -291,7 +291,7 @@ describe('a cookie of which nothing is kept (§4.2.2)', () => {
     ])
   })
 
-  test('fits one first hello alone', () => {
+  it('fits one first hello alone', () => {
     const honest = Session.client(clientConfig())
     const server = Session.server(serverConfig({ cookies }))
     server.receive(outputOf(honest))
@@ -334,12 +334,12 @@ describe('delegated credentials (RFC 9345)', () => {
     ...more,
   })
 
-  test.each(providers)('serve where the key of the certificate is not: $name', provider => {
+  it.each(providers)('serve where the key of the certificate is not: $name', provider => {
     const pair = connectedPair({ ...client(), provider }, { ...server(), provider })
     expect(pair.client.peerCertificate).toEqual(identity.publicKey)
   })
 
-  test('for other clients the key of the certificate signs, or somebody is asked', () => {
+  it('for other clients the key of the certificate signs, or somebody is asked', () => {
     const pair = createPair({}, server())
     pair.settle()
     expect(pair.serverEvents).toMatchObject([
@@ -347,7 +347,7 @@ describe('delegated credentials (RFC 9345)', () => {
     ])
   })
 
-  test('a delegate that is somewhere else is asked, as one', () => {
+  it('a delegate that is somewhere else is asked, as one', () => {
     const remote = { ...delegatedTo(), signer: { scheme: 0x0807 } }
     const pair = createPair(client(), server(remote))
     pair.settle()
@@ -356,7 +356,7 @@ describe('delegated credentials (RFC 9345)', () => {
     ])
   })
 
-  test('is not used when its time is over', () => {
+  it('is not used when its time is over', () => {
     const pair = createPair(client(), server(delegatedTo(day - 1)))
     pair.settle()
     expect(pair.serverEvents).toMatchObject([{ type: 'question', question: { delegated: false } }])
@@ -398,14 +398,14 @@ describe('delegated credentials (RFC 9345)', () => {
       'decrypt_error',
     ],
   ]
-  test.each(rows)('%s: refused', (_, more, config, alert) => {
+  it.each(rows)('%s: refused', (_, more, config, alert) => {
     const pair = createPair(client(more), config)
     pair.settle()
     if (alert === 'none') expect(pair.serverEvents).toMatchObject([{ question: { delegated: false } }])
     else expect(lastAlert(pair.clientEvents)).toMatchObject({ from: 'local', alert })
   })
 
-  test('that nobody asked for is unexpected_message', () => {
+  it('that nobody asked for is unexpected_message', () => {
     const shape = reshape('certificate', m => ({
       certificateList: m.certificateList.map(one => ({
         ...one,
@@ -417,7 +417,7 @@ describe('delegated credentials (RFC 9345)', () => {
     expect(lastAlert(pair.clientEvents)).toMatchObject({ from: 'local', alert: 'unexpected_message' })
   })
 
-  test('general RSA keys are no delegates', () => {
+  it('general RSA keys are no delegates', () => {
     const rsa = newIdentity('rsa2048')
     const [signer] = certificateOf(rsa, node).signers
     expect(() =>
@@ -433,7 +433,7 @@ describe('delegated credentials (RFC 9345)', () => {
 })
 
 describe('GREASE (RFC 8701)', () => {
-  test('is in the hello, in four places, and changes nothing', () => {
+  it('is in the hello, in four places, and changes nothing', () => {
     const { sent, shape } = watching()
     connectedPair({ grease: true, shape, keyShares: [] }, {})
     const [first, second] = sent.filter(({ type }) => type === 'client_hello') as MessageOf<'client_hello'>[]
@@ -451,14 +451,14 @@ describe('GREASE (RFC 8701)', () => {
     expect(others(second!)).toEqual(others(first!))
   })
 
-  test('is on unless it is switched off', () => {
+  it('is on unless it is switched off', () => {
     const { grease: _, ...config } = clientConfig()
     const hello = decodeHandshake(outputOf(Session.client(config)).subarray(5)) as MessageOf<'client_hello'>
     expect(hello.cipherSuites.some(isGrease)).toBe(true)
   })
 
   const chosen = (m: MessageOf<'server_hello'>, value: number) => ({ ...m, cipherSuite: value })
-  test('a server that takes it seriously is refused', () => {
+  it('a server that takes it seriously is refused', () => {
     let suite = 0
     const pair = createPair(
       {
@@ -478,7 +478,7 @@ describe('GREASE (RFC 8701)', () => {
 describe('what comes without end', () => {
   const keyUpdate = Uint8Array.of(24, 0, 0, 1, 0)
 
-  test('KeyUpdates in a row end the session after a while', () => {
+  it('KeyUpdates in a row end the session after a while', () => {
     const { client, server } = connectedPair()
     const updates = Array.from({ length: 33 }, () => {
       client.updateKeys(false)
@@ -489,7 +489,7 @@ describe('what comes without end', () => {
     expect(events.slice(32)).toMatchObject([{ type: 'alert', alert: 'unexpected_message' }])
   })
 
-  test('but not where data goes either way in between', () => {
+  it('but not where data goes either way in between', () => {
     for (const sender of ['client', 'server'] as const) {
       const pair = connectedPair()
       for (let i = 0; i < 100; i++) {
@@ -501,7 +501,7 @@ describe('what comes without end', () => {
     }
   })
 
-  test('so do records without content', () => {
+  it('so do records without content', () => {
     const { server } = connectedPair({}, { emptyLimit: 3 })
     const write = new Scene(server, []).writer()
     const records = Array.from({ length: 4 }, () => write(23, EMPTY))
@@ -511,7 +511,7 @@ describe('what comes without end', () => {
     expect(other.receive(concat(...Array.from({ length: 3 }, () => writeOther(23, EMPTY))))).toEqual([])
   })
 
-  test('many in one record are many', () => {
+  it('many in one record are many', () => {
     const { server } = connectedPair({}, { emptyLimit: 3 })
     // §5.1: a KeyUpdate ends its record, so the second one is an error whatever its number
     const scene = new Scene(server, [])

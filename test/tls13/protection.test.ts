@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import { trafficKeys } from '../../src/tls13/key-schedule.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -19,19 +19,19 @@ describe.each(suites)('$title', ({ suite }) => {
   const at = (sequenceNumber: number, secret = 1): Protection =>
     new Protection(suite, { trafficSecret: new Uint8Array(suite.hash.length).fill(secret), sequenceNumber })
 
-  test('a record opens to what was sealed', () => {
+  it('a record opens to what was sealed', () => {
     const record = at(0).seal(23, utf8('hello'))
     expect([...record.subarray(0, 5)]).toEqual([23, 3, 3, 0, 5 + 1 + 16])
     expect(open(at(0), record)).toEqual({ type: 23, content: utf8('hello'), length: 6 })
   })
 
-  test('padding is taken off, content of zeros is not', () => {
+  it('padding is taken off, content of zeros is not', () => {
     const record = at(0).seal(22, fromHex('010000'), 7)
     expect(record.length).toBe(5 + 3 + 1 + 7 + 16)
     expect(open(at(0), record)).toEqual({ type: 22, content: fromHex('010000'), length: 11 })
   })
 
-  test('the nonce is the sequence number, padded on the left, XORed into the iv (§5.3)', () => {
+  it('the nonce is the sequence number, padded on the left, XORed into the iv (§5.3)', () => {
     const secret = new Uint8Array(suite.hash.length).fill(1)
     const { key, iv } = trafficKeys(suite.hash, suite.aead, secret)
     for (const [number, digits] of [
@@ -55,7 +55,7 @@ describe.each(suites)('$title', ({ suite }) => {
     }
   })
 
-  test('both sides count: no two records are sealed under one nonce', () => {
+  it('both sides count: no two records are sealed under one nonce', () => {
     const [writer, reader] = [at(0), at(0)]
     const seen = new Set<string>()
     for (let i = 0; i < 20; i++) {
@@ -67,14 +67,14 @@ describe.each(suites)('$title', ({ suite }) => {
     expect(seen.size).toBe(20)
   })
 
-  test('it can be thrown away and built again from its state at any time', () => {
+  it('it can be thrown away and built again from its state at any time', () => {
     const first = at(0)
     first.seal(23, EMPTY)
     const again = new Protection(suite, { ...first.state })
     expect(hex(again.seal(23, utf8('x')))).toBe(hex(first.seal(23, utf8('x'))))
   })
 
-  test('a wrong number, secret, header, byte or length does not open', () => {
+  it('a wrong number, secret, header, byte or length does not open', () => {
     const record = at(5).seal(23, utf8('hello'))
     const wrong: readonly [string, () => unknown][] = [
       ['number', () => open(at(4), record)],
@@ -88,7 +88,7 @@ describe.each(suites)('$title', ({ suite }) => {
     for (const [what, work] of wrong) expect([what, alertOf(work)]).toEqual([what, 'bad_record_mac'])
   })
 
-  test('limits of the inner plaintext (§5.4)', () => {
+  it('limits of the inner plaintext (§5.4)', () => {
     const full = new Uint8Array(2 ** 14).fill(1)
     expect(open(at(0), at(0).seal(23, full)).content.length).toBe(2 ** 14)
     expect(alertOf(() => open(at(0), at(0).seal(23, concat(full, fromHex('01')))))).toBe('record_overflow')
@@ -98,7 +98,7 @@ describe.each(suites)('$title', ({ suite }) => {
   })
 })
 
-test('a key that has sealed all it may seals no more (§5.5)', () => {
+it('a key that has sealed all it may seals no more (§5.5)', () => {
   const { suite } = suites[0]!
   const tired = { ...suite, aead: { ...suite.aead, confidentialityLimit: 3 } }
   const protection = new Protection(tired, { trafficSecret: new Uint8Array(32), sequenceNumber: 0 })
@@ -110,7 +110,7 @@ test('a key that has sealed all it may seals no more (§5.5)', () => {
   expect(protection.state.sequenceNumber).toBe(3)
 })
 
-test('a view of a protection is a copy', () => {
+it('a view of a protection is a copy', () => {
   const { suite } = suites[0]!
   const protection = new Protection(suite, { trafficSecret: new Uint8Array(32).fill(1), sequenceNumber: 4 })
   const view = protection.view()
@@ -120,7 +120,7 @@ test('a view of a protection is a copy', () => {
 })
 
 describe('records', () => {
-  test('a record that is not whole is none', () => {
+  it('a record that is not whole is none', () => {
     const record = plaintextRecord(22, fromHex('010203'))
     expect(hex(record)).toBe('1603030003010203')
     for (let length = 0; length < record.length; length++) {
@@ -136,14 +136,14 @@ describe('records', () => {
     expect(readRecord(two, 8, false)).toBeUndefined()
   })
 
-  test('legacy_record_version is ignored (§5.1), and a first hello may say 0x0301', () => {
+  it('legacy_record_version is ignored (§5.1), and a first hello may say 0x0301', () => {
     for (const version of ['0301', '0303', '0000', 'ffff']) {
       expect(readRecord(fromHex(`16${version}0001aa`), 0, false)?.fragment).toEqual(fromHex('aa'))
     }
     expect(hex(plaintextRecord(22, fromHex('aa'), 0x0301))).toBe('1603010001aa')
   })
 
-  test('limits of the fragment (§5.1, §5.2)', () => {
+  it('limits of the fragment (§5.1, §5.2)', () => {
     const header = (type: number, length: number) => Uint8Array.of(type, 3, 3, length >> 8, length & 0xff)
     const rows: readonly [number, number, boolean, string | undefined][] = [
       [22, 2 ** 14, false, undefined],
@@ -160,7 +160,7 @@ describe('records', () => {
     }
   })
 
-  test('the first byte is enough to know what is not TLS', () => {
+  it('the first byte is enough to know what is not TLS', () => {
     for (let type = 0; type < 256; type++) {
       const alert = alertOf(() => readRecord(Uint8Array.of(type), 0, false))
       expect([type, alert]).toEqual([type, type >= 20 && type <= 23 ? undefined : 'unexpected_message'])

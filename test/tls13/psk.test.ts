@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { ExternalPsk } from '../../src/tls13/external-psk.ts'
@@ -22,18 +22,18 @@ describe.each(providers)('$name', provider => {
     ['for SHA-384', { ...psk, hash: 'sha384' }],
     ['that is imported', imported],
   ]
-  test.each(rows)('an external PSK %s takes the place of a certificate', (_, one) => {
+  it.each(rows)('an external PSK %s takes the place of a certificate', (_, one) => {
     const pair = connectedPair({ provider, psks: [one] }, { provider, psks: [one], ...none })
     expect(pair.serverEvents[0]).toMatchObject({ type: 'handshake_complete', resumed: true })
     const suite = pair.server.cipherSuite
     expect(suite?.endsWith('SHA384')).toBe(one.hash === 'sha384')
   })
 
-  test.each(rows)('and does after a HelloRetryRequest, %s', (_, one) => {
+  it.each(rows)('and does after a HelloRetryRequest, %s', (_, one) => {
     connectedPair({ provider, psks: [one], keyShares: [] }, { provider, psks: [one], ...none })
   })
 
-  test('alone it is the whole key exchange, if both sides want that (psk_ke)', () => {
+  it('alone it is the whole key exchange, if both sides want that (psk_ke)', () => {
     const modes = { pskModes: ['psk_ke'] as const, psks: [psk] }
     let shared = false
     const pair = connectedPair(
@@ -55,7 +55,7 @@ describe.each(providers)('$name', provider => {
     )
   })
 
-  test('a resumption may be alone, too', () => {
+  it('a resumption may be alone, too', () => {
     const sealer = ticketSealer(provider)
     const server = { provider, tickets: { sealer }, pskModes: ['psk_ke'] as const }
     const client = { provider, pskModes: ['psk_ke', 'psk_dhe_ke'] as const }
@@ -79,12 +79,12 @@ describe('where the two do not agree', () => {
       { psks: [{ ...psk, imported: { context: key } }] },
     ],
   ]
-  test.each(rows)('%s, there is a certificate instead', (_, client, server) => {
+  it.each(rows)('%s, there is a certificate instead', (_, client, server) => {
     const pair = connectedPair(client, server)
     expect(pair.serverEvents[0]).toMatchObject({ resumed: false })
   })
 
-  test.each([
+  it.each([
     ['on the key', { ...psk, key: new Uint8Array(32) }, psk],
     ['on the key that is imported', { ...imported, key: new Uint8Array(32) }, imported],
   ])('%s, the binder tells: decrypt_error', (_, mine, theirs) => {
@@ -93,7 +93,7 @@ describe('where the two do not agree', () => {
     expect(alertOf(pair.serverEvents)).toMatchObject({ from: 'local', alert: 'decrypt_error' })
   })
 
-  test('the second of several is found, and told by its number', () => {
+  it('the second of several is found, and told by its number', () => {
     const other = { identity: utf8('first'), key: new Uint8Array(32).fill(3) }
     connectedPair({ psks: [other, psk] }, { psks: [psk], ...none })
   })
@@ -129,14 +129,14 @@ describe('what a server must not answer', () => {
       'illegal_parameter',
     ],
   ]
-  test.each(rows)('%s', (_, client, server, alert) => {
+  it.each(rows)('%s', (_, client, server, alert) => {
     const pair = createPair(client, server)
     pair.settle()
     expect(alertOf(pair.clientEvents)).toMatchObject({ from: 'local', alert })
   })
 })
 
-test('an imported identity is what RFC 9258, Section 4.1 says, one for each hash', () => {
+it('an imported identity is what RFC 9258 §4.1 says, one for each hash', () => {
   const [sha256, sha384] = node.cipherSuites.map(({ hash }) => hash)
   const [a, b] = [sha256!, sha384!].map(hash => usablePsk(imported, hash, sha256!)!)
   expect(decode(ImportedIdentity, a!.identity)).toEqual({

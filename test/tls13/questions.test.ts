@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -121,7 +121,7 @@ function expectWorking({ client, server, settle, serverEvents, clientEvents }: P
 }
 
 describe.each(ROWS)('$what, asked of the $role', row => {
-  test('is asked once; nothing goes on before the answer, and everything after it', () => {
+  it('is asked once; nothing goes on before the answer, and everything after it', () => {
     const { pair, subject, id, question } = bring(row)
     expect(question.kind).toBe(row.kind)
     expect(subject.waiting).toBe(true)
@@ -131,7 +131,7 @@ describe.each(ROWS)('$what, asked of the $role', row => {
     expectWorking(pair)
   })
 
-  test('asks again where the session goes on, in another provider, and the old answer is worth nothing here', () => {
+  it('asks again where the session goes on, in another provider, and the old answer is worth nothing here', () => {
     const { pair, subject, config, id, question } = bring(row)
     const state = decode(SessionState, encode(SessionState, subject.release()))
     const heir = Session.restore(state, { ...config, provider: noble } as typeof config)
@@ -151,7 +151,7 @@ describe.each(ROWS)('$what, asked of the $role', row => {
     )
   })
 
-  test('refused ends the session with that alert; for early data it is a no', () => {
+  it('refused ends the session with that alert; for early data it is a no', () => {
     const { pair, subject, id } = bring(row)
     subject.answer(id, { kind: 'refused', alert: 'access_denied', reason: 'no' })
     if (row.kind === 'replay') {
@@ -165,7 +165,7 @@ describe.each(ROWS)('$what, asked of the $role', row => {
     expect(other.at(-1)).toMatchObject({ type: 'alert', from: 'peer', alert: 'access_denied' })
   })
 
-  test('an answer of another kind is a mistake of the caller, and changes nothing', () => {
+  it('an answer of another kind is a mistake of the caller, and changes nothing', () => {
     const { pair, subject, id, question } = bring(row)
     const other = row.kind === 'replay' ? 'signature' : 'replay'
     const wrong =
@@ -177,7 +177,7 @@ describe.each(ROWS)('$what, asked of the $role', row => {
     expectWorking(pair)
   })
 
-  test('holds back what comes meanwhile, up to a bound', () => {
+  it('holds back what comes meanwhile, up to a bound', () => {
     const { subject } = bring(row)
     expect(subject.receive(new Uint8Array(2 ** 18 - subject.buffered).fill(23))).toEqual([])
     expect(subject.receive(Uint8Array.of(23))).toMatchObject([
@@ -187,14 +187,14 @@ describe.each(ROWS)('$what, asked of the $role', row => {
   })
 })
 
-test('a wrong signature from outside is the peer’s decrypt_error', () => {
+it('a wrong signature from outside is the peer’s decrypt_error', () => {
   const { pair, subject, id } = bring(ROWS[0]!)
   subject.answer(id, { kind: 'signature', signature: new Uint8Array(64) })
   pair.settle()
   expect(pair.clientEvents.at(-1)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
 })
 
-test('a question names the certificate that was chosen', () => {
+it('a question names the certificate that was chosen', () => {
   const { question } = bring(ROWS[0]!)
   if (question.kind !== 'signature') throw new Error(question.kind)
   const { hash } = node.cipherSuites[0]!
@@ -202,7 +202,7 @@ test('a question names the certificate that was chosen', () => {
   expect(question.delegated).toBe(false)
 })
 
-test('an answer to a session that has ended is ignored', () => {
+it('an answer to a session that has ended is ignored', () => {
   const { subject, id, question } = bring(ROWS[0]!)
   subject.receive(new Uint8Array(2 ** 18 + 1).fill(23))
   subject.answer(id, answerTo(question, identity))

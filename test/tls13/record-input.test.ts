@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { plaintextRecord } from '../../src/tls13/record.ts'
 import { RecordInput } from '../../src/tls13/record-input.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
@@ -59,7 +59,7 @@ const steps = fc.array(
   { maxLength: 60 },
 )
 
-test('however the bytes of two streams come and whenever records are taken: they are the records that were sent', () => {
+it('however the bytes of two streams come and whenever records are taken: they are the records that were sent', () => {
   fc.assert(
     fc.property(lengths, lengths, steps, (one, other, steps) => {
       const streams = [new Stream(one, 0), new Stream(other, 1)] as const
@@ -74,7 +74,7 @@ test('however the bytes of two streams come and whenever records are taken: they
   )
 })
 
-test('whole records are given where they lie, and only the one that came in two parts is copied', () => {
+it('whole records are given where they lie, and only the one that came in two parts is copied', () => {
   const records = [1, 2, 3].map(i => plaintextRecord(23, new Uint8Array(100).fill(i)))
   const stream = concat(...records)
   const input = new RecordInput(EMPTY)
@@ -87,7 +87,7 @@ test('whole records are given where they lie, and only the one that came in two 
   expect(fragments.map(({ buffer }) => buffer === second.buffer)).toEqual([false, true, true])
 })
 
-test('the memory in which a record was put together is used again', () => {
+it('the memory in which a record was put together is used again', () => {
   const record = plaintextRecord(23, new Uint8Array(16_384))
   const memory = [1, 2, 3, 4].map(() => {
     const input = new RecordInput(EMPTY)
@@ -101,7 +101,7 @@ test('the memory in which a record was put together is used again', () => {
   expect(new Set(memory).size).toBe(1)
 })
 
-test('an unfinished record that has only begun holds no more memory than came of it', () => {
+it('an unfinished record that has only begun holds no more memory than came of it', () => {
   const input = new RecordInput(EMPTY)
   const record = plaintextRecord(23, new Uint8Array(16_384))
   for (let at = 0; at < 2000; at += 100) {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -9,7 +9,7 @@ import { concat, EMPTY } from '../../src/wire/index.ts'
 const PIECE = RECORDS_AT_ONCE * 2 ** 14
 
 describe('memory for records', () => {
-  test('what is given back is used again, once', () => {
+  it('what is given back is used again, once', () => {
     const pool = new MemoryPool(1000, 4)
     const first = pool.take(1000)
     pool.give(first)
@@ -20,7 +20,7 @@ describe('memory for records', () => {
     expect(pool.take(1000).buffer).not.toBe(first.buffer)
   })
 
-  test('nothing that came from elsewhere is taken, nor what is larger than a piece', () => {
+  it('nothing that came from elsewhere is taken, nor what is larger than a piece', () => {
     const pool = new MemoryPool(1000, 4)
     const strangers = [new Uint8Array(1000), new MemoryPool(1000, 4).take(1000), pool.take(1001)]
     for (const stranger of strangers) pool.give(stranger)
@@ -28,7 +28,7 @@ describe('memory for records', () => {
     expect(strangers[2]!.length).toBe(1001)
   })
 
-  test('only so much is kept', () => {
+  it('only so much is kept', () => {
     const pool = new MemoryPool(1000, 4)
     const many = Array.from({ length: 9 }, () => pool.take(1000))
     const buffers = new Set(many.map(({ buffer }) => buffer))
@@ -38,7 +38,7 @@ describe('memory for records', () => {
     expect(again.filter(({ buffer }) => buffers.has(buffer)).length).toBe(4)
   })
 
-  test('output that was not given back stays as it is while other output is made', () => {
+  it('output that was not given back stays as it is while other output is made', () => {
     const suite = node.cipherSuites[0]!
     const output = new RecordOutput(EMPTY)
     const state = { trafficSecret: new Uint8Array(32), sequenceNumber: 0 }

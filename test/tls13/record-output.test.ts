@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import type { CipherSuite } from '../../src/tls13/crypto/provider.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -14,7 +14,7 @@ const protectionFor = (suite: CipherSuite): Protection =>
   new Protection(suite, { trafficSecret: new Uint8Array(suite.hash.length).fill(9), sequenceNumber: 0 })
 
 describe.each(providers)('$name', ({ cipherSuites }) => {
-  test.each(cipherSuites)('$name: records that share memory are those that were made one by one', suite => {
+  it.each(cipherSuites)('$name: records that share memory are those that were made one by one', suite => {
     const random = scripted(suite.id)
     // zeros, more than fits, and a length that is no multiple of anything
     for (const padding of [undefined, () => 1e6, (length: number) => length % 700]) {
@@ -39,7 +39,7 @@ describe.each(providers)('$name', ({ cipherSuites }) => {
     }
   })
 
-  test('what was sealed before the key was worn is not lost', () => {
+  it('what was sealed before the key was worn is not lost', () => {
     const [suite] = cipherSuites
     const worn = { ...suite!, aead: { ...suite!.aead, confidentialityLimit: 2 } }
     const output = new RecordOutput(EMPTY)
@@ -52,7 +52,7 @@ describe.each(providers)('$name', ({ cipherSuites }) => {
     expect(output.protection.state.sequenceNumber).toBe(2)
   })
 
-  test('a record that does not fit is refused before it spends a sequence number', () => {
+  it('a record that does not fit is refused before it spends a sequence number', () => {
     const protection = protectionFor(cipherSuites[0]!)
     const room = new Uint8Array(50)
     expect(() => protection.sealInto(handshake, new Uint8Array(28), 0, room, 1)).toThrow(RangeError)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { finishedVerifyData } from '../../src/tls13/authentication.ts'
 import type { CipherSuite, CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import {
@@ -28,15 +28,15 @@ import { field, messages, records, type Step, steps, type Trace, trace, traces }
 const ROWS = Object.entries(KEY_SCHEDULE) as [DerivedSecretName, DerivedSecret][]
 
 describe.each(providers)('$name', provider => {
-  test.each(traces)('RFC 8448, Section $section: $title', one => {
+  it.each(traces)('RFC 8448 §$section: $title', one => {
     const checked = checkTrace(one, provider)
-    // each of these traces derives at least the ladder of Section 7.1 and the keys of both sides for both
+    // each of these traces derives at least the ladder of §7.1 and the keys of both sides for both
     // epochs
     expect(EVERY_HANDSHAKE.filter(name => !checked.rows.includes(name))).toEqual([])
     expect(checked.steps).toBe(one.steps.filter(step => step.fields.length > 0 && isDerivation(step)).length)
   })
 
-  test.each(traces)('RFC 8448, Section $section: the key pairs and the secret they share', one => {
+  it.each(traces)('RFC 8448 §$section: the key pairs and the secret they share', one => {
     const pairs = (actor: 'client' | 'server') =>
       steps(one, actor, 'create an ephemeral').map(step => ({
         group: provider.groups.find(
@@ -57,7 +57,7 @@ describe.each(providers)('$name', provider => {
     expect(group.respond(script(server[0]!.privateKey), publicKey)?.sharedSecret).toEqual(shared)
   })
 
-  test('the traces visit every row of the table but the binder keys of external PSKs', () => {
+  it('the traces visit every row of the table but the binder keys of external PSKs', () => {
     const rows = new Set(traces.flatMap(one => checkTrace(one, provider).rows))
     expect(ROWS.map(([name]) => name).filter(name => !rows.has(name))).toEqual([
       'ext_binder_key',
@@ -66,7 +66,7 @@ describe.each(providers)('$name', provider => {
   })
 })
 
-test('the PSK of the resumed trace is the one that the first trace generates', () => {
+it('the PSK of the resumed trace is the one that the first trace generates', () => {
   const [generated] = steps(trace('simple-1rtt'), 'server', 'generate resumption secret')
   const [early] = steps(trace('resumed-0rtt'), 'client', 'extract secret "early"')
   expect(field(generated!, 'expanded')).toEqual(field(early!, 'IKM'))
@@ -203,7 +203,7 @@ function chosenSuite(one: Trace): number {
   return hello.cipherSuite
 }
 
-/** The transcript up to and with a message, or before one of the two Finished (Section 4.4.1). */
+/** The transcript up to and with a message, or before one of the two Finished (§4.4.1). */
 function transcript(
   one: Trace,
   { hash }: CipherSuite,

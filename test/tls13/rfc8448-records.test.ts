@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { decodeHandshake, type MessageOf } from '../../src/tls13/messages.ts'
 import { Protection } from '../../src/tls13/protection.ts'
@@ -11,7 +11,7 @@ import { type Actor, field, messages, steps, type Trace, traces } from '../suppo
 const ACTORS: readonly Actor[] = ['client', 'server']
 
 describe.each(providers)('$name', provider => {
-  test.each(traces)('RFC 8448, Section $section: every protected record opens', one => {
+  it.each(traces)('RFC 8448 §$section: every protected record opens', one => {
     for (const actor of ACTORS) {
       const epochs = protections(one, actor, provider)
       for (const { epoch, type, payload, record } of protectedRecords(one, actor)) {
@@ -22,7 +22,7 @@ describe.each(providers)('$name', provider => {
     }
   })
 
-  test.each(traces)('RFC 8448, Section $section: every protected record is sealed to the same bytes', one => {
+  it.each(traces)('RFC 8448 §$section: every protected record is sealed to the same bytes', one => {
     for (const actor of ACTORS) {
       const epochs = protections(one, actor, provider)
       for (const { epoch, type, payload, record } of protectedRecords(one, actor)) {
@@ -32,7 +32,7 @@ describe.each(providers)('$name', provider => {
   })
 })
 
-test('the five traces hold 27 protected records', () => {
+it('the five traces hold 27 protected records', () => {
   const all = traces.flatMap(one => ACTORS.flatMap(actor => protectedRecords(one, actor)))
   expect(all.length).toBe(27)
 })

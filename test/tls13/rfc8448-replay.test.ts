@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Certificate, certificateVerifyContent } from '../../src/tls13/authentication.ts'
 import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
@@ -23,8 +23,8 @@ const NOW = 1_700_000_000_000
 const RESUMED = 'resumed-0rtt'
 
 describe.each(providers)('$name', provider => {
-  describe.each(traces)('RFC 8448, Section $section: $title', one => {
-    test.each(ROLES)('the %s says every byte of it', role => {
+  describe.each(traces)('RFC 8448 §$section: $title', one => {
+    it.each(ROLES)('the %s says every byte of it', role => {
       const exposed: ExposedSecret[] = []
       const onSecret = (secret: ExposedSecret): unknown => exposed.push(secret)
       const { session, finish } =
@@ -250,7 +250,7 @@ function resumption(): Pick<ServerConfig, 'tickets' | 'earlyData'> {
   }
 }
 
-/** What the trace's server or client signs: put together from the trace alone (Sections 4.4.1 and 4.4.3). */
+/** What the trace's server or client signs: put together from the trace alone (§4.4.1 and §4.4.3). */
 function signedContent(
   one: Trace,
   role: Actor,

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -40,20 +40,20 @@ const METHODS: readonly [string, (session: Session) => unknown][] = [
 ]
 
 describe('a released session (TRAP 1)', () => {
-  test.each(METHODS)('refuses %s', (_, call) => {
+  it.each(METHODS)('refuses %s', (_, call) => {
     const { server } = connectedPair()
     server.release()
     expect(() => call(server)).toThrow('this session was released')
   })
 
-  test('says nothing when it is released, and takes the unsent with it (TRAP 3, 8)', () => {
+  it('says nothing when it is released, and takes the unsent with it (TRAP 3, 8)', () => {
     const { client, server } = connectedPair()
     server.send(utf8('sealed, not yet written'))
     const state = server.release()
     expect(client.receive(state.outbound)).toMatchObject([{ type: 'application_data' }])
   })
 
-  test('keeps nothing of what it gave away', () => {
+  it('keeps nothing of what it gave away', () => {
     const { server } = connectedPair()
     const secret = hex(server.inspect('with secrets').write!.trafficSecret)
     expect(server.connected).toBe(true)
@@ -67,14 +67,14 @@ describe('a released session (TRAP 1)', () => {
     expect(inspect(server, { showHidden: true, depth: 9 })).not.toContain(secret)
   })
 
-  test('takes along what has been fed and not been read', () => {
+  it('takes along what has been fed and not been read', () => {
     const { client, server } = connectedPair()
     client.send(utf8('x'))
     server.feed(outputOf(client))
     expect(server.release().inboundRecords.length).toBeGreaterThan(0)
   })
 
-  test('two events in one record never wait for each other', () => {
+  it('two events in one record never wait for each other', () => {
     const { client, server } = createPair()
     server.receive(outputOf(client))
     client.receive(outputOf(server))
@@ -98,7 +98,7 @@ describe('secrets (TRAP 10)', () => {
         ].map(hex)
       : []
 
-  test('are zeros in inspect(), and there if asked for by name', () => {
+  it('are zeros in inspect(), and there if asked for by name', () => {
     const { client, server } = connectedPair()
     for (const session of [client, server]) {
       const zeros = '00'.repeat(32)
@@ -111,7 +111,7 @@ describe('secrets (TRAP 10)', () => {
     )
   })
 
-  test('of a handshake that is under way are zeros, too', () => {
+  it('of a handshake that is under way are zeros, too', () => {
     const { client, server } = createPair(
       { resume: earlierTicket() },
       { tickets: { sealer: ticketSealer() } },
@@ -127,7 +127,7 @@ describe('secrets (TRAP 10)', () => {
     expect(hex(waiting.clientApplicationTrafficSecret)).toBe('00'.repeat(32))
   })
 
-  test('are not in what util.inspect or JSON show of a session', () => {
+  it('are not in what util.inspect or JSON show of a session', () => {
     const { client, server } = connectedPair()
     for (const session of [client, server]) {
       const secrets = secretsOf(session.inspect('with secrets'))
@@ -138,7 +138,7 @@ describe('secrets (TRAP 10)', () => {
     }
   })
 
-  test('inspect() gives a copy: the session does not care what becomes of it', () => {
+  it('inspect() gives a copy: the session does not care what becomes of it', () => {
     const { client, server } = connectedPair()
     const copy = server.inspect('with secrets')
     copy.write!.trafficSecret.fill(0)
@@ -147,7 +147,7 @@ describe('secrets (TRAP 10)', () => {
     expect(dataOf(client.receive(outputOf(server)))).toEqual(utf8('still works'))
   })
 
-  test('go to onSecret alone, once each, the same on both sides', () => {
+  it('go to onSecret alone, once each, the same on both sides', () => {
     const seen: Record<string, string[]> = { client: [], server: [] }
     const recorder =
       (role: string): ServerConfig['onSecret'] & {} =>
@@ -165,7 +165,7 @@ describe('secrets (TRAP 10)', () => {
 describe('misuse of the interface is an Error, never an alert', () => {
   const unconnected = (): Session => createPair().server
 
-  test.each([
+  it.each([
     ['send', (session: Session) => session.send(utf8('x'))],
     ['updateKeys', (session: Session) => session.updateKeys(true)],
     ['sendTickets', (session: Session) => session.sendTickets(1)],
@@ -177,7 +177,7 @@ describe('misuse of the interface is an Error, never an alert', () => {
     expect(session.closed).toBe(false)
   })
 
-  test.each([
+  it.each([
     ['send', (session: Session) => session.send(utf8('x'))],
     ['updateKeys', (session: Session) => session.updateKeys(true)],
     ['sendTickets', (session: Session) => session.sendTickets(1)],
@@ -189,11 +189,11 @@ describe('misuse of the interface is an Error, never an alert', () => {
     expect(outputOf(server)).toEqual(EMPTY)
   })
 
-  test('tickets from a client', () => {
+  it('tickets from a client', () => {
     expect(() => connectedPair().client.sendTickets(1)).toThrow('only a server')
   })
 
-  test('close twice says it once', () => {
+  it('close twice says it once', () => {
     const { server, client } = connectedPair()
     server.close()
     server.close()
@@ -204,11 +204,11 @@ describe('misuse of the interface is an Error, never an alert', () => {
     expect([server.closed, client.closed]).toEqual([true, true])
   })
 
-  test('a key share for a group that the provider does not have', () => {
+  it('a key share for a group that the provider does not have', () => {
     expect(() => Session.client(clientConfig({ keyShares: [0x0100] }))).toThrow(TypeError)
   })
 
-  test('the state of one role with the configuration of the other (TRAP 9)', () => {
+  it('the state of one role with the configuration of the other (TRAP 9)', () => {
     const { client, server } = connectedPair()
     const swapped: readonly [Session, ServerConfig | ClientConfig][] = [
       [client, serverConfig()],
@@ -220,7 +220,7 @@ describe('misuse of the interface is an Error, never an alert', () => {
     }
   })
 
-  test('a provider without the cipher suite of the state', () => {
+  it('a provider without the cipher suite of the state', () => {
     const state = connectedPair().server.inspect('with secrets')
     const poor = { ...node, cipherSuites: node.cipherSuites.slice(1) }
     expect(() => Session.restore(state, serverConfig({ provider: poor }))).toThrow('no cipher suite 0x1301')
@@ -231,7 +231,7 @@ describe('a moved session', () => {
   const moved = (session: Session, config: ServerConfig | ClientConfig): Session =>
     Session.restore(decode(SessionState, encode(SessionState, session.release())), config)
 
-  test('goes on counting its tickets: no two of them share a PSK (TRAP 6)', () => {
+  it('goes on counting its tickets: no two of them share a PSK (TRAP 6)', () => {
     const tickets = { sealer: ticketSealer() }
     const { client, server, clientEvents } = connectedPair({}, { tickets })
     let heir: Session = server
@@ -249,7 +249,7 @@ describe('a moved session', () => {
     expect(handshake.state === 'CONNECTED' && handshake.ticketsIssued).toBe(8)
   })
 
-  test('knows its names, its exporter and its resumption secret (TRAP 7)', () => {
+  it('knows its names, its exporter and its resumption secret (TRAP 7)', () => {
     const alpn = ['h2']
     const { client, server } = connectedPair({ alpn }, { alpn })
     const material = server.exportKeyingMaterial('EXPORTER-test', utf8('context'), 40)
@@ -266,7 +266,7 @@ describe('a moved session', () => {
     expect(heir.inspect('with secrets').handshake).toEqual(before)
   })
 
-  test('still owes the KeyUpdate that it was asked for (TRAP 15)', () => {
+  it('still owes the KeyUpdate that it was asked for (TRAP 15)', () => {
     const { client, server } = connectedPair()
     client.updateKeys(true)
     expect(server.receive(outputOf(client))).toEqual([{ type: 'key_update', updateRequested: true }])
@@ -276,7 +276,7 @@ describe('a moved session', () => {
     expect(dataOf(client.receive(outputOf(heir)))).toEqual(utf8('under the new key'))
   })
 
-  test('has half a KeyUpdate in it (TRAP 11)', () => {
+  it('has half a KeyUpdate in it (TRAP 11)', () => {
     const { client, server } = connectedPair({ padding: () => 3 })
     const state = client.inspect('with secrets')
     client.updateKeys(false)
@@ -288,7 +288,7 @@ describe('a moved session', () => {
     expect(state.write!.sequenceNumber).toBe(0)
   })
 
-  test('stays half closed in either direction (TRAP 16)', () => {
+  it('stays half closed in either direction (TRAP 16)', () => {
     const { client, server } = connectedPair()
     client.close()
     expect(server.receive(outputOf(client))).toEqual([{ type: 'close_notify' }])
@@ -300,7 +300,7 @@ describe('a moved session', () => {
     expect(() => other.send(utf8('x'))).toThrow('closed for writing')
   })
 
-  test('that has failed stays so', () => {
+  it('that has failed stays so', () => {
     const { server } = connectedPair()
     server.receive(Uint8Array.of(255))
     const heir = moved(server, serverConfig())
@@ -309,7 +309,7 @@ describe('a moved session', () => {
     expect(heir.receive(Uint8Array.of(255))).toEqual([])
   })
 
-  test('can be fresh: bytes that somebody else has read (TRAP 11)', () => {
+  it('can be fresh: bytes that somebody else has read (TRAP 11)', () => {
     const client = Session.client(clientConfig())
     const bytes = outputOf(client)
     const state = freshServerState(bytes.slice(0, 100))
@@ -322,7 +322,7 @@ describe('a moved session', () => {
 })
 
 describe('memory', () => {
-  test.each(['Buffer', 'Uint8Array'])('what is left of a fed %s is copied (TRAP 27)', kind => {
+  it.each(['Buffer', 'Uint8Array'])('what is left of a fed %s is copied (TRAP 27)', kind => {
     const { client, server } = connectedPair()
     client.send(utf8('hello'))
     const record = outputOf(client)
@@ -332,7 +332,7 @@ describe('memory', () => {
     expect(dataOf(server.receive(record.slice(9)))).toEqual(utf8('hello'))
   })
 
-  test.each(['Buffer', 'Uint8Array'])('a released state shares none with a fed %s', kind => {
+  it.each(['Buffer', 'Uint8Array'])('a released state shares none with a fed %s', kind => {
     const { client, server } = connectedPair()
     client.send(utf8('hello'))
     const record = outputOf(client)
@@ -344,7 +344,7 @@ describe('memory', () => {
     expect(Object.getPrototypeOf(inboundRecords)).toBe(Uint8Array.prototype)
   })
 
-  test('settle() makes fed memory the caller’s again before everything has been read', () => {
+  it('settle() makes fed memory the caller’s again before everything has been read', () => {
     const { client, server } = connectedPair()
     client.send(utf8('one'))
     client.send(utf8('two'))
@@ -356,7 +356,7 @@ describe('memory', () => {
     expect(server.next()).toMatchObject({ data: utf8('two') })
   })
 
-  test('data that is sent may change afterwards', () => {
+  it('data that is sent may change afterwards', () => {
     const { client, server } = connectedPair()
     const data = utf8('hello')
     client.send(data)
@@ -366,7 +366,7 @@ describe('memory', () => {
 })
 
 describe('application data', () => {
-  test.each([0, 1, 2 ** 14 - 1, 2 ** 14, 2 ** 14 + 1, 50_000])(
+  it.each([0, 1, 2 ** 14 - 1, 2 ** 14, 2 ** 14 + 1, 50_000])(
     '%i bytes arrive, in records of at most 2^14',
     length => {
       const { client, server } = connectedPair()
@@ -380,7 +380,7 @@ describe('application data', () => {
     },
   )
 
-  test('padding hides the length and changes nothing else; it never makes a record too long', () => {
+  it('padding hides the length and changes nothing else; it never makes a record too long', () => {
     const pair = connectedPair({ padding: length => 1000 - (length % 1000) })
     const sizes = [1, 5, 999].map(length => {
       pair.client.send(new Uint8Array(length).fill(7))
@@ -394,7 +394,7 @@ describe('application data', () => {
     expect(dataOf(greedy.server.receive(outputOf(greedy.client))).length).toBe(20_000)
   })
 
-  test('an empty record is no event', () => {
+  it('an empty record is no event', () => {
     const { client, server } = connectedPair()
     client.send(EMPTY)
     expect(outputOf(client)).toEqual(EMPTY)
@@ -412,7 +412,7 @@ describe('a key wears out (§5.5)', () => {
     })),
   }
 
-  test('and is changed before it does, in time for the KeyUpdate itself', () => {
+  it('and is changed before it does, in time for the KeyUpdate itself', () => {
     const { client, server } = connectedPair({ provider: worn })
     let updates = 0
     for (let i = 0; i < 100; i++) {
@@ -425,7 +425,7 @@ describe('a key wears out (§5.5)', () => {
     expect(updates).toBeGreaterThan(100 / LIMIT)
   })
 
-  test('also within one long send', () => {
+  it('also within one long send', () => {
     const { client, server } = connectedPair({ provider: worn })
     client.send(new Uint8Array(2 ** 14 * 30))
     const events = server.receive(outputOf(client))
@@ -433,7 +433,7 @@ describe('a key wears out (§5.5)', () => {
     expect(events.filter(({ type }) => type === 'key_update').length).toBeGreaterThan(1)
   })
 
-  test('and under tickets alone, too', () => {
+  it('and under tickets alone, too', () => {
     const tickets = { sealer: ticketSealer() }
     const { client, server, clientEvents } = connectedPair({}, { provider: worn, tickets })
     for (let i = 0; i < 40; i++) {
@@ -446,7 +446,7 @@ describe('a key wears out (§5.5)', () => {
 })
 
 describe('KeyUpdate', () => {
-  test('is answered when asked for, once however often it was asked for', () => {
+  it('is answered when asked for, once however often it was asked for', () => {
     const { client, server } = connectedPair()
     client.updateKeys(true)
     client.updateKeys(true)
@@ -454,7 +454,7 @@ describe('KeyUpdate', () => {
     expect(client.receive(outputOf(server))).toEqual([{ type: 'key_update', updateRequested: false }])
   })
 
-  test('is not answered on a connection that we have closed', () => {
+  it('is not answered on a connection that we have closed', () => {
     const { client, server } = connectedPair()
     server.close()
     client.receive(outputOf(server))
@@ -464,7 +464,7 @@ describe('KeyUpdate', () => {
     expect(outputOf(server)).toEqual(EMPTY)
   })
 
-  test('changes the keys of one direction and starts its numbers anew', () => {
+  it('changes the keys of one direction and starts its numbers anew', () => {
     const { client, server } = connectedPair()
     const before = client.trafficKeys()
     client.updateKeys(false)
@@ -478,13 +478,13 @@ describe('KeyUpdate', () => {
 })
 
 describe('tickets', () => {
-  test('cannot outnumber their nonces', () => {
+  it('cannot outnumber their nonces', () => {
     const { server } = connectedPair({}, { tickets: { sealer: ticketSealer() } })
     expect(() => server.sendTickets(65_536)).toThrow(RangeError)
     expect(outputOf(server)).toEqual(EMPTY)
   })
 
-  test('are not sent to a client that cannot take them', () => {
+  it('are not sent to a client that cannot take them', () => {
     const { clientEvents } = connectedPair(
       { shape: message => (message.type === 'client_hello' ? withoutModes(message) : message) },
       { tickets: { sealer: ticketSealer() } },
@@ -492,7 +492,7 @@ describe('tickets', () => {
     expect(clientEvents.map(({ type }) => type)).toEqual(['handshake_complete'])
   })
 
-  test('of lifetime zero are thrown away', () => {
+  it('of lifetime zero are thrown away', () => {
     const { clientEvents } = connectedPair({}, { tickets: { sealer: ticketSealer(), lifetimeSeconds: 0 } })
     expect(clientEvents.map(({ type }) => type)).toEqual(['handshake_complete'])
   })
@@ -501,7 +501,7 @@ describe('tickets', () => {
 describe('every pair of key exchange, signature and cipher suite', () => {
   const kinds = ['p256', 'p384', 'rsa2048'] as const
 
-  test.each(kinds)('a certificate with a key of %s', kind => {
+  it.each(kinds)('a certificate with a key of %s', kind => {
     const identity = newIdentity(kind)
     const pair = connectedPair(
       { verify: trusting(identity), provider: noble },
@@ -510,13 +510,13 @@ describe('every pair of key exchange, signature and cipher suite', () => {
     exchange(pair)
   })
 
-  test.each(node.groups)('$name', group => {
+  it.each(node.groups)('$name', group => {
     exchange(connectedPair({ keyShares: [group.id] }, { provider: noble }))
     // and after a HelloRetryRequest
     exchange(connectedPair({}, { provider: { ...node, groups: [group] } }))
   })
 
-  test.each(node.cipherSuites)('$name', suite => {
+  it.each(node.cipherSuites)('$name', suite => {
     const provider = { ...node, cipherSuites: [suite] }
     const { client, server, ...rest } = connectedPair({ provider: noble }, { provider })
     expect(server.cipherSuite).toBe(suite.name)
@@ -524,7 +524,7 @@ describe('every pair of key exchange, signature and cipher suite', () => {
   })
 })
 
-test('ALPN names are characters, not bytes', () => {
+it('ALPN names are characters, not bytes', () => {
   const alpn = ['grüße/1']
   const { client, server } = connectedPair({ alpn }, { alpn })
   expect([client.alpn, server.alpn]).toEqual([alpn[0], alpn[0]])
@@ -557,7 +557,7 @@ describe('a state that makes no sense', () => {
     Session.restore(state, serverConfig())
   }
 
-  test.each<[string, (state: SessionState) => unknown]>([
+  it.each<[string, (state: SessionState) => unknown]>([
     ['nothing to open with', state => Object.assign(state, { read: undefined })],
     ['nothing to seal with', state => Object.assign(state, { write: undefined })],
     [

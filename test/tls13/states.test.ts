@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ContentType } from '../../src/tls13/codepoints.ts'
 import { encodeHandshake, type HandshakeMessage, type MessageType } from '../../src/tls13/messages.ts'
 import { concat, EMPTY, fromHex } from '../../src/wire/index.ts'
 import { clientConfig, createPair, outputOf, recordsOf } from '../support/pair.ts'
 import { clientIn, type Scene, type StateName, serverIn } from '../support/scene.ts'
 
-/** RFC 8446, Appendix A: what each state may receive. Everything else is unexpected_message. */
+/** RFC 8446 Appendix A: what each state may receive. Everything else is unexpected_message. */
 const SERVER: Readonly<Record<string, readonly MessageType[]>> = {
   START: ['client_hello'],
   WAIT_SECOND_CLIENT_HELLO: ['client_hello'],
@@ -38,19 +38,19 @@ describe.each(ROLES)('a $role', ({ table, bring }) => {
     const allowed = table[state]!
     const others = samples.filter(({ name }) => !allowed.includes(name as MessageType))
 
-    test.each(others)('answers $name with unexpected_message', ({ bytes }) => {
+    it.each(others)('answers $name with unexpected_message', ({ bytes }) => {
       const scene = bring(state)
       expectAlert(scene, scene.handshake(bytes), 'unexpected_message')
     })
 
-    test('takes what the peer rightly sends', () => {
+    it('takes what the peer rightly sends', () => {
       const scene = bring(state)
       if (scene.genuine.length === 0) scene.genuine = scene.handshake(keyUpdate)
       const { events } = scene.provoke(scene.genuine)
       expect(events.filter(event => event.type === 'alert')).toEqual([])
     })
 
-    test('answers application data with unexpected_message, unless connected or early', () => {
+    it('answers application data with unexpected_message, unless connected or early', () => {
       const scene = bring(state)
       const record = scene.writer()(ContentType.application_data, fromHex('686f74'))
       if (state === 'CONNECTED' || state === 'WAIT_EOED')
@@ -58,7 +58,7 @@ describe.each(ROLES)('a $role', ({ table, bring }) => {
       else expectAlert(scene, record, 'unexpected_message')
     })
 
-    test('ends on an alert of the peer, without an answer', () => {
+    it('ends on an alert of the peer, without an answer', () => {
       const scene = bring(state)
       const { events, output } = scene.provoke(scene.writer()(ContentType.alert, Uint8Array.of(2, 80)))
       expect(events).toMatchObject([{ type: 'alert', from: 'peer', alert: 'internal_error' }])
@@ -66,7 +66,7 @@ describe.each(ROLES)('a $role', ({ table, bring }) => {
       expect(scene.subject.closed).toBe(true)
     })
 
-    test('reports close_notify', () => {
+    it('reports close_notify', () => {
       const scene = bring(state)
       const { events } = scene.provoke(scene.writer()(ContentType.alert, Uint8Array.of(1, 0)))
       expect(events).toEqual([{ type: 'close_notify' }])
@@ -74,7 +74,7 @@ describe.each(ROLES)('a $role', ({ table, bring }) => {
       expect(scene.subject.closed).toBe(state !== 'CONNECTED')
     })
 
-    test('hears nothing more once it has failed', () => {
+    it('hears nothing more once it has failed', () => {
       const scene = bring(state)
       scene.provoke(scene.writer()(ContentType.handshake, fromHex('ff000000')))
       expect(scene.subject.receive(scene.genuine)).toEqual([])
@@ -131,7 +131,7 @@ function sampleMessages(): { name: string; bytes: Uint8Array }[] {
   return [...seen.values(), ...unknown]
 }
 
-test('there is a sample of every message', () => {
+it('there is a sample of every message', () => {
   expect(
     samples
       .map(({ name }) => name)

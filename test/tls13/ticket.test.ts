@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
@@ -26,16 +26,16 @@ describe.each(providers)('$name: a sealed ticket', provider => {
   const sealer = createTicketSealer(provider, [key])
   const ticket = sealer.seal(contents, seeded(1))
 
-  test('opens for its sealer, in every provider', () => {
+  it('opens for its sealer, in every provider', () => {
     for (const other of providers) expect(createTicketSealer(other, [key]).open(ticket)).toEqual(contents)
   })
 
-  test('hides what is in it', () => {
+  it('hides what is in it', () => {
     expect(hex(ticket)).not.toContain(hex(contents.psk).slice(0, 8))
     expect(hex(sealer.seal(contents, seeded(2)))).not.toBe(hex(ticket))
   })
 
-  test('does not open with another key, cut, longer or changed', () => {
+  it('does not open with another key, cut, longer or changed', () => {
     expect(createTicketSealer(provider, [{ ...key, key: new Uint8Array(16) }]).open(ticket)).toBeUndefined()
     expect(createTicketSealer(provider, [{ ...key, name: new Uint8Array(16) }]).open(ticket)).toBeUndefined()
     for (let length = 0; length < ticket.length; length++) {
@@ -47,7 +47,7 @@ describe.each(providers)('$name: a sealed ticket', provider => {
     }
   })
 
-  test('opens with a retired key that is still in the list', () => {
+  it('opens with a retired key that is still in the list', () => {
     const newer = createTicketKey(provider)
     const both = createTicketSealer(provider, [newer, key])
     const bound = createTicketSealer(provider, [key], Uint8Array.of(1))
@@ -58,14 +58,14 @@ describe.each(providers)('$name: a sealed ticket', provider => {
   })
 })
 
-test('a sealer needs a key', () => {
+it('a sealer needs a key', () => {
   expect(() => createTicketSealer(node, [])).toThrow(TypeError)
 })
 
 describe('resumption', () => {
   const tickets = { sealer: ticketSealer() }
 
-  test('takes the ticket, needs no certificate, and mixes in a new key exchange', () => {
+  it('takes the ticket, needs no certificate, and mixes in a new key exchange', () => {
     const [ticket] = ticketsOf()
     const pair = connectedPair(
       { resume: ticket!, random: seeded(21) },
@@ -77,18 +77,18 @@ describe('resumption', () => {
     expect(dataOf(pair.server.receive(outputOf(pair.client)))).toEqual(Uint8Array.of(1))
   })
 
-  test('works after a HelloRetryRequest, too: the binder covers both hellos (§4.2.11.2)', () => {
+  it('works after a HelloRetryRequest, too: the binder covers both hellos (§4.2.11.2)', () => {
     const [ticket] = ticketsOf()
     expect(resumed({ resume: ticket!, keyShares: [] }, { tickets })).toBe(true)
   })
 
-  test('works with another suite of the same hash (§4.2.11)', () => {
+  it('works with another suite of the same hash (§4.2.11)', () => {
     const [ticket] = ticketsOf()
     const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ id }) => id === 0x1303) }
     expect(resumed({ resume: ticket! }, { tickets, provider })).toBe(true)
   })
 
-  test('every ticket of a connection has a PSK of its own, and each works', () => {
+  it('every ticket of a connection has a PSK of its own, and each works', () => {
     const all = ticketsOf()
     expect(new Set(all.map(({ psk }) => hex(psk))).size).toBe(2)
     for (const ticket of all) expect(resumed({ resume: ticket }, { tickets })).toBe(true)
@@ -126,16 +126,16 @@ describe('resumption', () => {
     ['a truncated ticket', { resume: { ...ticket!, ticket: ticket!.ticket.slice(0, 20) } }, { tickets }],
   ]
 
-  test.each(rows)('%s: a full handshake instead', (_, client, server) => {
+  it.each(rows)('%s: a full handshake instead', (_, client, server) => {
     expect(resumed({ resume: ticket!, ...client }, server)).toBe(false)
   })
 
-  test('of a ticket with its PSK forgotten is decrypt_error, not a full handshake', () => {
+  it('of a ticket with its PSK forgotten is decrypt_error, not a full handshake', () => {
     const forged = { ...ticket!, psk: new Uint8Array(32) }
     expect(() => connectedPair({ resume: forged }, { tickets })).toThrow('decrypt_error')
   })
 
-  test('tells the age of the ticket, hidden by ageAdd (§4.2.11.1)', () => {
+  it('tells the age of the ticket, hidden by ageAdd (§4.2.11.1)', () => {
     let age: number | undefined
     connectedPair(
       {
@@ -154,7 +154,7 @@ describe('resumption', () => {
     expect(age).toBe((1234 + ticket!.ticketAgeAdd) % 2 ** 32)
   })
 
-  test('lifetimes are cut to seven days (§4.6.1)', () => {
+  it('lifetimes are cut to seven days (§4.6.1)', () => {
     const long = ticketsOf({ tickets: { ...tickets, lifetimeSeconds: 10_000_000 } })
     expect(long[0]!.lifetime).toBe(604_800)
   })
@@ -175,6 +175,6 @@ describe('resumption', () => {
   }
 })
 
-test('a ticket of nothing is nothing', () => {
+it('a ticket of nothing is nothing', () => {
   expect(ticketSealer().open(EMPTY)).toBeUndefined()
 })

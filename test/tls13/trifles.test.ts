@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CommonConfig } from '../../src/tls13/config.ts'
 import { Trifles } from '../../src/tls13/trifles.ts'
 
@@ -25,7 +25,7 @@ function times(what: () => void): number {
 }
 
 describe('what a peer may send that says hardly anything', () => {
-  test('is counted by records, and by what each of them costs', () => {
+  it('is counted by records, and by what each of them costs', () => {
     const records = trifles()
     expect(times(() => records.record(1, 0))).toBe(100)
     const fragments = trifles()
@@ -34,7 +34,7 @@ describe('what a peer may send that says hardly anything', () => {
     expect(times(() => updates.empty('KeyUpdates'))).toBe(5)
   })
 
-  test('is paid back by time, by content, and by whatever we send', () => {
+  it('is paid back by time, by content, and by whatever we send', () => {
     const one = trifles()
     expect(times(() => one.record(63, 0))).toBe(100)
     now += 50
@@ -51,7 +51,7 @@ describe('what a peer may send that says hardly anything', () => {
     ).toBe(Infinity)
   })
 
-  test('in a row is counted by itself', () => {
+  it('in a row is counted by itself', () => {
     const one = trifles({ emptyLimit: 3 })
     expect(times(() => one.empty('records without content'))).toBe(3)
     const other = trifles({ emptyLimit: 3 })

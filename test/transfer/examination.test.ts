@@ -47,7 +47,7 @@ describe('examining an envelope', () => {
     ['no suite', (_, tls) => Object.assign(tls, { cipherSuite: 0 }), /CONNECTED without one/],
     ['nothing to open with', (_, tls) => Object.assign(tls, { read: undefined }), /nothing can be opened/],
     ['nothing to seal with', (_, tls) => Object.assign(tls, { write: undefined }), /nothing can be sealed/],
-    ['a worn-out key', (_, tls) => Object.assign(tls.write!, { sequenceNumber: 2 ** 40 }), /Section 5\.5/],
+    ['a worn-out key', (_, tls) => Object.assign(tls.write!, { sequenceNumber: 2 ** 40 }), /§5\.5/],
     [
       'one secret twice',
       (_, tls) => Object.assign(tls.write!, { trafficSecret: tls.read!.trafficSecret }),

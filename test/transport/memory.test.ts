@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ErrorCode, H2Client, type H2Event } from '../../src/http/h2/index.ts'
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { HttpHandlers } from '../../src/http/serving.ts'
@@ -71,7 +71,7 @@ function world(limit: number) {
 }
 
 describe('what served connections hold together', () => {
-  test('content that nobody asks for: the oldest gets 503', async () => {
+  it('content that nobody asks for: the oldest gets 503', async () => {
     const { memory, open } = world(100_000)
     const old = open({ alpn: 'http/1.1' }).send(POST)
     expect(memory.held).toBe(60_000)
@@ -83,7 +83,7 @@ describe('what served connections hold together', () => {
     expect([young.take().length, young.closed, memory.shed]).toEqual([0, false, 1])
   })
 
-  test('answers that a client does not take: its connection ends', () => {
+  it('answers that a client does not take: its connection ends', () => {
     const { memory, open } = world(500_000)
     const old = open({ alpn: 'http/1.1' }, true).send(GET)
     expect(memory.held).toBeGreaterThan(300_000)
@@ -92,7 +92,7 @@ describe('what served connections hold together', () => {
     expect(memory.held).toBeLessThan(310_000)
   })
 
-  test('answers that no window lets through: their streams end, and others of the connection go on', () => {
+  it('answers that no window lets through: their streams end, and others of the connection go on', () => {
     const { memory, open } = world(500_000)
     const peer = open({ alpn: 'h2' })
     const client = new H2Client()
@@ -118,7 +118,7 @@ describe('what served connections hold together', () => {
     expect(peer.closed).toBe(false)
   })
 
-  test('nothing when they are gone', () => {
+  it('nothing when they are gone', () => {
     const { memory, open } = world(0)
     const peers = [open({ alpn: 'http/1.1' }).send(POST), open({ alpn: 'http/1.1' }, true).send(GET)]
     const served = serve(new Peer(), app, { memory, encrypted: true, alpn: 'h2' })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type AnyCodec,
   boolean,
@@ -226,12 +226,12 @@ const cases: readonly {
 ]
 
 describe.each(cases)('$name', ({ codec, values, examples, unfit, malformed }) => {
-  test.each(examples)('%j is %s on the wire', (value, wire) => {
+  it.each(examples)('%j is %s on the wire', (value, wire) => {
     expect(hex(encode(codec, value))).toBe(wire)
     expect(decode(codec, fromHex(wire))).toEqual(value)
   })
 
-  test('what was written is read', () => {
+  it('what was written is read', () => {
     fc.assert(
       fc.property(values, value => {
         expect(decode(codec, encode(codec, value))).toEqual(value)
@@ -239,7 +239,7 @@ describe.each(cases)('$name', ({ codec, values, examples, unfit, malformed }) =>
     )
   })
 
-  test('what is read is written to the same bytes', () => {
+  it('what is read is written to the same bytes', () => {
     const near = values.chain(value => {
       const good = encode(codec, value)
       return fc
@@ -259,21 +259,21 @@ describe.each(cases)('$name', ({ codec, values, examples, unfit, malformed }) =>
     expect(read).toBeGreaterThan(0)
   })
 
-  test('values that do not fit are a RangeError', () => {
+  it('values that do not fit are a RangeError', () => {
     for (const value of unfit ?? []) expect(() => encode(codec, value)).toThrow(RangeError)
   })
 
-  test('malformed bytes are a DecodeError', () => {
+  it('malformed bytes are a DecodeError', () => {
     for (const wire of malformed ?? []) expect(() => decode(codec, fromHex(wire))).toThrow(DecodeError)
   })
 
-  test('random bytes are a value or a DecodeError', () => {
+  it('random bytes are a value or a DecodeError', () => {
     fc.assert(fc.property(bytes(0, 40), input => void attempt(() => decode(codec, input))))
   })
 })
 
 describe.each(cases.filter(one => !one.greedy))('$name', ({ codec, values }) => {
-  test('every proper prefix is refused, and so is a byte too many', () => {
+  it('every proper prefix is refused, and so is a byte too many', () => {
     fc.assert(
       fc.property(values, value => {
         const good = encode(codec, value)
@@ -289,18 +289,18 @@ describe.each(cases.filter(one => !one.greedy))('$name', ({ codec, values }) => 
   })
 })
 
-test.each([
+it.each([
   [opaque(0, 255), 1],
   [opaque(0, 256), 2],
   [opaque(0, 65535), 2],
   [opaque(0, 65536), 3],
   [opaque(0, 2 ** 24 - 1), 3],
   [opaque(0, 2 ** 24), 4],
-])('a ceiling decides how long the length is (RFC 8446, Section 3.4)', (codec, size) => {
+])('a ceiling decides how long the length is (RFC 8446 §3.4)', (codec, size) => {
   expect(encode(codec, EMPTY).length).toBe(size)
 })
 
-test('floor and ceiling are inside', () => {
+it('floor and ceiling are inside', () => {
   const codec = opaque(2, 4)
   for (const length of [2, 3, 4])
     expect(decode(codec, encode(codec, new Uint8Array(length))).length).toBe(length)
@@ -310,13 +310,13 @@ test('floor and ceiling are inside', () => {
   }
 })
 
-test('a vector may not reach past the one that holds it', () => {
+it('a vector may not reach past the one that holds it', () => {
   const nested = vector(vector(uint8, 0, 255), 0, 255)
   expect(() => decode(nested, fromHex('02' + '0211' + '11'))).toThrow(DecodeError)
   expect(decode(nested, fromHex('03' + '021111'))).toEqual([[17, 17]])
 })
 
-test('an error tells where it stopped', () => {
+it('an error tells where it stopped', () => {
   const error = attemptError(() => decode(Circle, fromHex('0001000200')))
   expect(error).toMatchObject({ name: 'DecodeError', offset: 4 })
 })

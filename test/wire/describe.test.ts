@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   annotate,
   boolean,
@@ -39,7 +39,7 @@ const locked = {
   stamp: fromHex('01020304'),
 } as const
 
-test('describe() prints what is used before what uses it, each once', () => {
+it('describe() prints what is used before what uses it, each once', () => {
   expect(describe(Box)).toBe(`enum {
     plain(0),
     locked(9),
@@ -73,7 +73,7 @@ struct {
 } Box;`)
 })
 
-test('a field is written in the notation of RFC 8446, Section 3', () => {
+it('a field is written in the notation of RFC 8446 §3', () => {
   const One = struct('One', {
     someBytes: opaque(0, 2 ** 24 - 1),
     list: vector(uint16, 2, 254),
@@ -90,7 +90,7 @@ test('a field is written in the notation of RFC 8446, Section 3', () => {
   expect(typeName(Key)).toBe('Key')
 })
 
-test('annotate() lists every field with its place, and masks secrets', () => {
+it('annotate() lists every field with its place, and masks secrets', () => {
   const wire = encode(Box, locked)
   const { fields, error } = annotate(Box, wire)
   expect(error).toBeUndefined()
@@ -118,7 +118,7 @@ test('annotate() lists every field with its place, and masks secrets', () => {
   )
 })
 
-test('no field of an annotation holds the bytes of a secret, not even inside what holds it', () => {
+it('no field of an annotation holds the bytes of a secret, not even inside what holds it', () => {
   const { fields } = annotate(Box, encode(Box, locked))
   const visit = (value: unknown): string[] => {
     if (value instanceof Uint8Array) return [hex(value)]
@@ -129,7 +129,7 @@ test('no field of an annotation holds the bytes of a secret, not even inside wha
   expect(seen.filter(value => /c0ffee|beef/.test(value))).toEqual([])
 })
 
-test('annotate() goes as far as it can and says why it stopped', () => {
+it('annotate() goes as far as it can and says why it stopped', () => {
   const wire = encode(Box, locked).subarray(0, 13)
   const { fields, error } = annotate(Box, wire)
   expect(fields.map(field => field.name)).toEqual(['kind', 'keys', 'key_id', 'key_bytes', 'key_id'])
@@ -137,13 +137,13 @@ test('annotate() goes as far as it can and says why it stopped', () => {
   expect(formatAnnotation({ fields, error })).toContain('stopped: needs 2 bytes where 0 are left')
 })
 
-test('reading with a trace gives the same value as without', () => {
+it('reading with a trace gives the same value as without', () => {
   const wire = encode(Box, locked)
   annotate(Box, wire)
   expect(decode(Box, wire)).toEqual(locked)
 })
 
-test('redact() zeroes secrets in a copy and leaves the rest, and the original, alone', () => {
+it('redact() zeroes secrets in a copy and leaves the rest, and the original, alone', () => {
   const copy = redact(Box, locked)
   expect(copy).toEqual({
     ...locked,
@@ -153,7 +153,7 @@ test('redact() zeroes secrets in a copy and leaves the rest, and the original, a
   expect(hex(locked.keys[0].keyBytes)).toBe('c0ffee')
 })
 
-test('wipe() zeroes secrets where they lie, and nothing else', () => {
+it('wipe() zeroes secrets where they lie, and nothing else', () => {
   const value = decode(Box, encode(Box, locked))
   wipe(Box, value)
   expect(value).toEqual(redact(Box, locked))
@@ -162,7 +162,7 @@ test('wipe() zeroes secrets where they lie, and nothing else', () => {
   expect(plain).toEqual({ kind: 'plain', label: 'x', open: true })
 })
 
-test('hex and fromHex', () => {
+it('hex and fromHex', () => {
   expect(hex(fromHex('00 ff\n1A'))).toBe('00ff1a')
   for (const bad of ['0', 'zz', '0x00']) expect(() => fromHex(bad)).toThrow(RangeError)
 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   concat,
   decode,
@@ -17,7 +17,7 @@ import {
 
 const Everything = struct('Everything', { a: fixed(2), b: opaque(0, 255), c: rest })
 
-test.each([
+it.each([
   ['a Buffer of its own memory', () => Buffer.from(fromHex('0102' + '020304' + '0506'))],
   [
     'a Buffer in the pool',
@@ -40,14 +40,14 @@ test.each([
   }
 })
 
-test('what is written is a copy of what was given', () => {
+it('what is written is a copy of what was given', () => {
   const part = fromHex('0102')
   const wire = encode(Everything, { a: part, b: part, c: part })
   part.fill(0xee)
   expect(hex(wire)).toBe('0102' + '020102' + '0102')
 })
 
-test('a writer grows, and gives out copies', () => {
+it('a writer grows, and gives out copies', () => {
   const writer = new Writer(1)
   for (let i = 0; i < 300; i++) writer.uint(i, 2)
   const first = writer.finish()
@@ -58,7 +58,7 @@ test('a writer grows, and gives out copies', () => {
   expect(writer.length).toBe(600)
 })
 
-test('a length is filled in behind what it counts, however the buffer grows in between', () => {
+it('a length is filled in behind what it counts, however the buffer grows in between', () => {
   const writer = new Writer(1)
   writer.bytes(fromHex('aa'))
   const counted = writer.prefixed(3, () => writer.bytes(new Uint8Array(700).fill(7)))
@@ -66,7 +66,7 @@ test('a length is filled in behind what it counts, however the buffer grows in b
   expect(hex(writer.finish().subarray(0, 6))).toBe('aa' + '0002bc' + '0707')
 })
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])('numbers of %i bytes are in network byte order', size => {
+it.each([1, 2, 3, 4, 5, 6, 7, 8])('numbers of %i bytes are in network byte order', size => {
   const value = size < 7 ? 2 ** (8 * size) - 2 : Number.MAX_SAFE_INTEGER - 1
   const writer = new Writer()
   writer.uint(value, size)
@@ -76,7 +76,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('numbers of %i bytes are in network byte ord
   expect(new Reader(wire).uint(size)).toBe(value)
 })
 
-test('a reader never reads past its end', () => {
+it('a reader never reads past its end', () => {
   const reader = new Reader(fromHex('0102ffff').subarray(0, 2))
   expect(reader.remaining).toBe(2)
   expect(() => reader.bytes(3)).toThrow('needs 3 bytes where 2 are left')
@@ -84,7 +84,7 @@ test('a reader never reads past its end', () => {
   expect(() => reader.within(2, () => reader.uint(1))).toThrow('1 bytes too many')
 })
 
-test('concat and equal', () => {
+it('concat and equal', () => {
   expect(hex(concat(fromHex('01'), EMPTY, fromHex('0203')))).toBe('010203')
   expect(concat()).toEqual(EMPTY)
   expect(equal(fromHex('0102'), fromHex('0102'))).toBe(true)

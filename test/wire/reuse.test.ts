@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   type Codec,
   decode,
@@ -19,7 +19,7 @@ import {
 
 const Bytes = struct('Bytes', { data: opaque(0, 2 ** 24 - 1) })
 
-test('what was encoded stays as it is when something else is encoded', () => {
+it('what was encoded stays as it is when something else is encoded', () => {
   const first = encode(Bytes, { data: new Uint8Array(50).fill(1) })
   const copy = hex(first)
   encode(Bytes, { data: new Uint8Array(50).fill(2) })
@@ -27,7 +27,7 @@ test('what was encoded stays as it is when something else is encoded', () => {
   expect(first.buffer.byteLength).toBe(first.length)
 })
 
-test('encoding within encoding disturbs neither', () => {
+it('encoding within encoding disturbs neither', () => {
   const nested: Codec<Uint8Array> = {
     notation: 'Nested NAME',
     write: (writer, value) => writer.bytes(encode(Bytes, { data: value })),
@@ -39,18 +39,18 @@ test('encoding within encoding disturbs neither', () => {
   )
 })
 
-test('a value that does not fit leaves nothing behind for the next one', () => {
+it('a value that does not fit leaves nothing behind for the next one', () => {
   const Narrow = struct('Narrow', { a: uint8, b: uint8 })
   expect(() => encode(Narrow, { a: 1, b: 300 })).toThrow(RangeError)
   expect(hex(encode(Narrow, { a: 2, b: 3 }))).toBe('0203')
 })
 
-test('large values do not stay in memory, and small ones still work after them', () => {
+it('large values do not stay in memory, and small ones still work after them', () => {
   expect(encode(Bytes, { data: new Uint8Array(100_000) })).toHaveLength(100_003)
   expect(hex(encode(Bytes, { data: Uint8Array.of(9) }))).toBe('00000109')
 })
 
-test('a writer that was cleared begins anew', () => {
+it('a writer that was cleared begins anew', () => {
   const writer = new Writer(1)
   writer.bytes(new Uint8Array(40_000).fill(5))
   writer.clear()
@@ -59,14 +59,14 @@ test('a writer that was cleared begins anew', () => {
   expect(hex(writer.finish())).toBe('0102')
 })
 
-test.each(['', 'echo.local', '\0\x7f', 'grün', 'ab€', '😀'])('text %j is UTF-8', value => {
+it.each(['', 'echo.local', '\0\x7f', 'grün', 'ab€', '😀'])('text %j is UTF-8', value => {
   const Text = text(0, 255)
   const bytes = new TextEncoder().encode(value)
   expect(hex(encode(Text, value))).toBe(hex(Uint8Array.of(bytes.length, ...bytes)))
   expect(decode(Text, encode(Text, value))).toBe(value)
 })
 
-test('wiping reaches secrets in every kind of part, and nothing else', () => {
+it('wiping reaches secrets in every kind of part, and nothing else', () => {
   const key = secret(opaque(1, 32))
   const Inner = struct('Inner', { key, plain: opaque(1, 32) })
   const Choice = select('Choice', 'kind', enumeration('Kind', uint8, { one: 1, two: 2 }), {

@@ -9,7 +9,7 @@ export const CONNECT_FLAGS = {
   cert: { kind: 'text', value: 'FILE', help: 'our certificate chain, for servers that ask, PEM' },
   key: { kind: 'text', value: 'FILE', help: 'its private key, PEM' },
   ...TLS_FLAGS,
-  'show-key-schedule': { kind: 'switch', help: 'every secret of RFC 8446, Section 7.1' },
+  'show-key-schedule': { kind: 'switch', help: 'every secret of RFC 8446 §7.1' },
   'key-update': { kind: 'switch', help: 'change keys after the handshake, and ask the server to' },
   resume: { kind: 'switch', help: 'connect, wait for a ticket, and go on in a second connection' },
   'early-data': {

@@ -43,7 +43,7 @@ function oneLine(name: string): string {
   return name.replaceAll('\n', ', ')
 }
 
-/** A secret by the name that RFC 8446, Section 7.1 has for it. */
+/** A secret by the name that RFC 8446 §7.1 has for it. */
 export function secretLine({ name, secret }: ExposedSecret): string {
   return `${name.padEnd(35)} ${hex(secret)}`
 }

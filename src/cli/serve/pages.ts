@@ -12,7 +12,7 @@ export type Page =
 /** The most that `/bytes/N` gives: a terabyte. */
 const MOST = 2 ** 40
 /**
- * Methods that do nothing that a second time would change (RFC 9110, Section 9.2.1): those may come early.
+ * Methods that do nothing that a second time would change (RFC 9110 §9.2.1): those may come early.
  */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 

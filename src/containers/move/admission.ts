@@ -14,7 +14,7 @@ export type Origin = 'kin' | 'stranger'
  * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth
  * something only if it has never left the function whose handshake it was: from anybody else a function that
  * demands certificates takes nothing but what has not begun.
- * @returns why not: its requests belong on a connection of their own (RFC 9110, Section 15.5.20)
+ * @returns why not: its requests belong on a connection of their own (RFC 9110 §15.5.20)
  */
 export function objection(
   { tls }: Pick<Envelope, 'tls'>,

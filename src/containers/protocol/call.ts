@@ -13,7 +13,7 @@ import type { ResponseSink } from './response-sink.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2
-/** Ends one that holds too much (RFC 9113, Section 7). */
+/** Ends one that holds too much (RFC 9113 §7). */
 const ENHANCE_YOUR_CALM = 0xb
 
 /** A request's head as HTTP/2 reports it. */
@@ -287,7 +287,7 @@ export class Call implements ResponseSink {
 }
 
 /**
- * Content-Length as HTTP/1.1 would have it: not with 204, which never has content (RFC 9110, Section 8.6).
+ * Content-Length as HTTP/1.1 would have it: not with 204, which never has content (RFC 9110 §8.6).
  */
 export function lengthField(status: number, length: number | undefined): readonly Field[] {
   return length === undefined || status === 204 ? [] : [['content-length', String(length)]]

@@ -38,7 +38,7 @@ export function chosen(owner: ProtocolOwner, current: Protocol, alpn: string | u
 const PREFACE = utf8(CLIENT_PREFACE)
 
 /**
- * Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113, Section 3.3).
+ * Whether a connection without TLS begins as only HTTP/2 with prior knowledge does (RFC 9113 §3.3).
  */
 function isPreface(bytes: Uint8Array): boolean {
   return bytes.length >= PREFACE.length && equal(bytes.subarray(0, PREFACE.length), PREFACE)

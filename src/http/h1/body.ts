@@ -21,7 +21,7 @@ const EXTENSION =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/
 
 /**
- * Finds the content in a message's bytes (RFC 9112, Sections 6.2 and 7.1). It takes the framing off the front
+ * Finds the content in a message's bytes (RFC 9112 §6.2 and §7.1). It takes the framing off the front
  * of the queue and says how much content comes next; the caller takes that, or throws it away.
  */
 export class BodyReader {

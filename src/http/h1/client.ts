@@ -64,7 +64,7 @@ interface Pending {
   readonly last: boolean
 }
 
-/** Methods whose requests say that they have no content, rather than nothing (RFC 9110, Section 8.6). */
+/** Methods whose requests say that they have no content, rather than nothing (RFC 9110 §8.6). */
 const WITH_CONTENT = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
@@ -192,13 +192,13 @@ export class H1Client {
       events.push({ type: 'interim', status, headers })
       return true
     }
-    // RFC 9112, Section 6.3: what follows the head of a 2xx response to CONNECT is a tunnel, whatever its
+    // RFC 9112 §6.3: what follows the head of a 2xx response to CONNECT is a tunnel, whatever its
     // fields say.
     const { method } = pending
     if (method === 'CONNECT' && status < 300) return this.#upgrade(status, headers, events)
     const framing = readFraming(version, headers)
     if (framing.close || (version === '1.0' && !framing.keepAlive)) this.#persistent = false
-    // RFC 9112, Section 6.3: these never carry content, whatever their fields say.
+    // RFC 9112 §6.3: these never carry content, whatever their fields say.
     const empty = method === 'HEAD' || status === 204 || status === 304
     const length = empty ? 0 : framing.contentLength
     if (length !== undefined && length > this.#limits.bodyBytes) throw new H1Error(413, 'too much content')

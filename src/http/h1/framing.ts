@@ -1,14 +1,14 @@
 import type { Field } from '../message.ts'
 import { H1Error } from './error.ts'
 
-/** What the fields of a head say about the message and its connection (RFC 9112, Sections 6 and 9). */
+/** What the fields of a head say about the message and its connection (RFC 9112 §6 and §9). */
 export interface Framing {
   /** From Content-Length, in bytes. */
   contentLength: number | undefined
   chunked: boolean
   close: boolean
   keepAlive: boolean
-  /** Connection says that Upgrade is meant for this hop (RFC 9110, Section 7.8). */
+  /** Connection says that Upgrade is meant for this hop (RFC 9110 §7.8). */
   upgrading: boolean
   /** The value of Upgrade, lines joined by commas; undefined if there is none. */
   upgrade: string | undefined
@@ -74,7 +74,7 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
   return framing
 }
 
-/** The lines of one field as one list (RFC 9110, Section 5.3). */
+/** The lines of one field as one list (RFC 9110 §5.3). */
 function joined(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before},${value}`
 }

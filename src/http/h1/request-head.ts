@@ -11,14 +11,14 @@ export interface IncomingRequest {
   readonly length: number
   /** Bytes of content; undefined: chunked. */
   readonly bodyLength: number | undefined
-  /** The client waits for 100 (Continue) before it sends its content (RFC 9110, Section 10.1.1). */
+  /** The client waits for 100 (Continue) before it sends its content (RFC 9110 §10.1.1). */
   readonly expectsContinue: boolean
   /**
-   * What the client would rather speak on this connection (RFC 9110, Section 7.8), as `websocket`; undefined
+   * What the client would rather speak on this connection (RFC 9110 §7.8), as `websocket`; undefined
    * if nothing.
    */
   readonly upgrade: string | undefined
-  /** The client lets the connection be used again (RFC 9112, Section 9.3). */
+  /** The client lets the connection be used again (RFC 9112 §9.3). */
   readonly persistent: boolean
 }
 
@@ -30,10 +30,10 @@ export function readRequest({ start, fields, length }: ScannedHead): IncomingReq
   const framing = readFraming(version, fields)
   if (framing.host === undefined && version === '1.1') throw new H1Error(400, 'no Host field')
   const named = framing.host === undefined ? undefined : parseHost(framing.host)
-  // RFC 9112, Section 3.2.2: the absolute-form wins over Host, which must be there all the same.
+  // RFC 9112 §3.2.2: the absolute-form wins over Host, which must be there all the same.
   const host = authority === undefined ? named : parseHost(authority)
   let expectsContinue = false
-  // RFC 9110, Section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
+  // RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored.
   if (framing.expect !== undefined && version === '1.1') {
     if (framing.expect !== '100-continue') throw new H1Error(417, 'an expectation other than 100-continue')
     expectsContinue = framing.chunked || (framing.contentLength ?? 0) > 0
@@ -43,7 +43,7 @@ export function readRequest({ start, fields, length }: ScannedHead): IncomingReq
     length,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
     expectsContinue,
-    // Section 7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.
+    // §7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.
     upgrade: framing.upgrading && version === '1.1' ? framing.upgrade : undefined,
     persistent: !framing.close && (version === '1.1' || framing.keepAlive),
   }

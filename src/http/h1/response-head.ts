@@ -32,7 +32,7 @@ export interface SerialisedHead {
 }
 
 /**
- * Writes a response's head (RFC 9112, Sections 4, 6 and 9). Date, Content-Length, Transfer-Encoding and
+ * Writes a response's head (RFC 9112 §4, 6 and 9). Date, Content-Length, Transfer-Encoding and
  * Connection are ours; Keep-Alive, Proxy-Connection and Upgrade of the function are left out (but Upgrade
  * stays with 426), Trailer stays where there are chunks, its `Connection: close` is followed, its Date is
  * kept, and its Content-Length is used where the length is not known.
@@ -94,7 +94,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
   let framing: SerialisedHead['framing'] = 'length'
   if (noContent) {
     framing = 'no content'
-    // 204 never has a length, and 304 only the one that the function knows (RFC 9110, Section 8.6).
+    // 204 never has a length, and 304 only the one that the function knows (RFC 9110 §8.6).
     const tells = status === 204 ? undefined : status === 304 ? declared : length
     if (tells !== undefined) text += `Content-Length: ${tells}\r\n`
   } else if (length !== undefined) {
@@ -107,7 +107,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
     close = true
   }
   if (!dated) text += `Date: ${httpDate(context.now)}\r\n`
-  // RFC 9110, Section 15.5.22: 426 must say what to upgrade to, and Section 7.8 to name that in Connection.
+  // RFC 9110 §15.5.22: 426 must say what to upgrade to, and §7.8 to name that in Connection.
   const option = status === 426 ? 'upgrade, ' : ''
   if (close) text += `Connection: ${option}close\r\n`
   else if (option !== '') text += 'Connection: upgrade\r\n'
@@ -116,7 +116,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
 }
 
 /**
- * The head of an interim response (RFC 9110, Section 15.2): 101 with the fields given and `Connection:
+ * The head of an interim response (RFC 9110 §15.2): 101 with the fields given and `Connection:
  * upgrade`, any other 1xx with the fields alone.
  * @throws TypeError for another status, or a field that must not be sent; 101 without an Upgrade field
  */
@@ -138,7 +138,7 @@ export function serialiseInterim(status: number, headers: readonly Field[]): str
 }
 
 /**
- * The last chunk and what follows it (RFC 9112, Section 7.1.2). @throws TypeError for a field that must not
+ * The last chunk and what follows it (RFC 9112 §7.1.2). @throws TypeError for a field that must not
  * be sent, or not behind the content
  */
 export function serialiseTrailers(trailers: readonly Field[]): string {
@@ -164,7 +164,7 @@ let dateSecond = Number.NaN
 let dateText = ''
 
 /**
- * IMF-fixdate (RFC 9110, Section 5.6.7): `Tue, 15 Nov 1994 08:12:31 GMT`. @param now milliseconds since 1970
+ * IMF-fixdate (RFC 9110 §5.6.7): `Tue, 15 Nov 1994 08:12:31 GMT`. @param now milliseconds since 1970
  */
 export function httpDate(now: number): string {
   const second = Math.floor(now / 1000)

@@ -9,7 +9,7 @@ const CR = 0x0d
 const SP = 0x20
 const COLON = 0x3a
 
-/** Empty lines that we skip before a request line (RFC 9112, Section 2.2). */
+/** Empty lines that we skip before a request line (RFC 9112 §2.2). */
 const EMPTY_LINES = 2
 
 /** A start line and its fields, or trailer fields alone, as text. */
@@ -33,7 +33,7 @@ export type StartLine = 'request-line' | 'status-line' | 'none'
 let offsets = new Int32Array(4 * 128)
 
 /**
- * Reads heads and trailers (RFC 9112, Sections 2 to 5 and 7.1.2) out of bytes that come in any pieces, in one
+ * Reads heads and trailers (RFC 9112 §2 to §5 and 7.1.2) out of bytes that come in any pieces, in one
  * pass and in linear time. Which error it finds does not depend on the pieces: a line is judged when its LF
  * is there, or when no more bytes are allowed.
  */
@@ -182,7 +182,7 @@ export class HeadScanner {
       : this.#scanStatusLine(bytes, line, start, stop)
   }
 
-  /** `method SP request-target SP HTTP-version CRLF` (RFC 9112, Section 3). */
+  /** `method SP request-target SP HTTP-version CRLF` (RFC 9112 §3). */
   #scanRequestLine(bytes: Uint8Array, line: number, start: number, stop: number): number {
     let at = line
     while (at < stop && TOKEN[bytes[at] as number] === 1) at++
@@ -212,7 +212,7 @@ export class HeadScanner {
     return at + 11
   }
 
-  /** `HTTP-version SP status-code SP [ reason-phrase ] CRLF` (RFC 9112, Section 4). */
+  /** `HTTP-version SP status-code SP [ reason-phrase ] CRLF` (RFC 9112 §4). */
   #scanStatusLine(bytes: Uint8Array, line: number, start: number, stop: number): number {
     const whole = line + 13 <= stop
     if (!whole && !hasLineFeed(bytes, line, stop)) return -1
@@ -252,7 +252,7 @@ export class HeadScanner {
   }
 }
 
-/** `HTTP/` DIGIT `.` DIGIT, in capitals (RFC 9112, Section 2.3). */
+/** `HTTP/` DIGIT `.` DIGIT, in capitals (RFC 9112 §2.3). */
 function isVersion(bytes: Uint8Array, at: number): boolean {
   const http =
     bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50

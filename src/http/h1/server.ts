@@ -192,13 +192,13 @@ export class H1Server {
     if (exchange === undefined || exchange.continued || this.#responded || this.#failed) return EMPTY
     if ((exchange.request.bodyLength ?? 0) > this.#limits.bodyBytes) return EMPTY
     exchange.continued = true
-    // Who sends already is not told to (RFC 9110, Section 10.1.1).
+    // Who sends already is not told to (RFC 9110 §10.1.1).
     if (this.#queue.length > 0) return EMPTY
     return CONTINUE
   }
 
   /**
-   * An interim response (RFC 9110, Section 15.2) such as 103 (Early Hints), any number of them before the
+   * An interim response (RFC 9110 §15.2) such as 103 (Early Hints), any number of them before the
    * final one.
    * @returns its bytes; none for an HTTP/1.0 client, which must not get any
    * @throws TypeError for 100, which is {@link continue}, for 101, which is {@link upgrade}, and for what
@@ -214,7 +214,7 @@ export class H1Server {
   }
 
   /**
-   * Grants the upgrade that the accepted request asks for (RFC 9110, Section 7.8) when it has been read
+   * Grants the upgrade that the accepted request asks for (RFC 9110 §7.8) when it has been read
    * whole: 101 (Switching Protocols) is HTTP's last word here, and the connection belongs to the other
    * protocol.
    * @param headers Upgrade, which must name one of what was asked for, and others; Connection is ours

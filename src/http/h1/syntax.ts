@@ -1,5 +1,5 @@
 /**
- * The character classes of RFC 9110, Section 5.6, and RFC 9112, as tables of 256 bytes, and text as bytes.
+ * The character classes of RFC 9110 §5.6, and RFC 9112, as tables of 256 bytes, and text as bytes.
  */
 
 function table(allowed: (byte: number) => boolean): Uint8Array {
@@ -13,7 +13,7 @@ const isNoTarget = among('"#<>')
 const isAlphanumeric = (byte: number): boolean =>
   (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
 
-/** `tchar`: what methods and field names are made of (RFC 9110, Section 5.6.2). */
+/** `tchar`: what methods and field names are made of (RFC 9110 §5.6.2). */
 export const TOKEN: Uint8Array = table(byte => isAlphanumeric(byte) || isTokenMark(byte))
 
 /**
@@ -22,13 +22,13 @@ export const TOKEN: Uint8Array = table(byte => isAlphanumeric(byte) || isTokenMa
  */
 export const TARGET: Uint8Array = table(byte => byte > 0x20 && byte < 0x7f && !isNoTarget(byte))
 
-/** What a field value may hold: HTAB, SP, VCHAR and obs-text (RFC 9110, Section 5.5). */
+/** What a field value may hold: HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5). */
 export const VALUE: Uint8Array = table(byte => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f))
 
 const TOKEN_TEXT = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
-/** Whether the text is a `token` (RFC 9110, Section 5.6.2). */
+/** Whether the text is a `token` (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
   return TOKEN_TEXT.test(text)
 }
@@ -39,8 +39,7 @@ export function isFieldValue(text: string): boolean {
 }
 
 /**
- * Fields that mean something only before the content, and so have no place behind it (RFC 9110, Section
- * 6.5.1).
+ * Fields that mean something only before the content, and so have no place behind it (RFC 9110 §6.5.1).
  */
 export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   'connection',

@@ -11,7 +11,7 @@ export interface Target {
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
 
 /**
- * Reads a request target (RFC 9112, Section 3.2): origin-form, absolute-form with the scheme `http` or
+ * Reads a request target (RFC 9112 §3.2): origin-form, absolute-form with the scheme `http` or
  * `https`, or `*` for OPTIONS.
  * @param target characters of the target class of `syntax.ts` alone
  * @throws H1Error 400 for anything else, 501 for CONNECT
@@ -27,7 +27,7 @@ export function parseTarget(method: string, target: string): Target {
   if (absolute === null) throw new H1Error(400, 'the request target has none of the forms that we take')
   const [, authority, rest] = absolute as unknown as [string, string, string]
   if (authority === '') throw new H1Error(400, 'the request target names no host')
-  // Section 3.2.4: OPTIONS with neither path nor query asks about the server.
+  // §3.2.4: OPTIONS with neither path nor query asks about the server.
   if (rest === '') return { path: method === 'OPTIONS' ? '*' : '/', query: '', authority }
   return split(rest.startsWith('/') ? rest : `/${rest}`, authority)
 }
@@ -52,7 +52,7 @@ function split(target: string, authority: string | undefined): Target {
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/
 
 /**
- * The host of `uri-host [ ":" port ]` (RFC 9110, Section 7.2), in lower case; undefined if it is empty.
+ * The host of `uri-host [ ":" port ]` (RFC 9110 §7.2), in lower case; undefined if it is empty.
  * @throws H1Error 400 if it is no host
  */
 export function parseHost(value: string): string | undefined {

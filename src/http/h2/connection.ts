@@ -216,7 +216,7 @@ export abstract class H2Connection {
     else stream.announced.push(event)
   }
 
-  /** Moves a stream on by the table of Section 5.1. @throws H2Error for what the table forbids */
+  /** Moves a stream on by the table of §5.1. @throws H2Error for what the table forbids */
   protected advance(stream: Stream, event: StreamEvent): void {
     const next = TRANSITIONS[stream.state][event]
     if (typeof next !== 'string') {
@@ -396,7 +396,7 @@ export abstract class H2Connection {
   }
 
   /**
-   * RFC 9218, Section 7.1. What is said before its stream is there is not kept: the request's own field says
+   * RFC 9218 §7.1. What is said before its stream is there is not kept: the request's own field says
    * it as well.
    */
   #onPriorityUpdate(bytes: Uint8Array, start: number, end: number): void {
@@ -406,7 +406,7 @@ export abstract class H2Connection {
     Object.assign(this.streams.get(streamId) ?? {}, readPriority(text))
   }
 
-  /** The one place where what was thrown becomes frames (Section 5.4). */
+  /** The one place where what was thrown becomes frames (§5.4). */
   #fault(error: H2Error): void {
     if (error instanceof LimitError) this.exceeded[error.limit]++
     if (error.scope === 'stream') {

@@ -1,4 +1,4 @@
-/** The error codes of RFC 9113, Section 7. */
+/** The error codes of RFC 9113 §7. */
 export const ErrorCode = {
   NO_ERROR: 0x0,
   PROTOCOL_ERROR: 0x1,
@@ -20,7 +20,7 @@ export type ErrorName = keyof typeof ErrorCode
 
 /**
  * A rule of HTTP/2 that was broken, or a limit that was exceeded. It ends one stream or the connection (RFC
- * 9113, Section 5.4).
+ * 9113 §5.4).
  */
 export class H2Error extends Error {
   override readonly name = 'H2Error'

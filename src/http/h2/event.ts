@@ -1,6 +1,6 @@
 import type { Field } from '../message.ts'
 
-/** A request's head (RFC 9113, Section 8.3.1). */
+/** A request's head (RFC 9113 §8.3.1). */
 export interface H2Request {
   readonly method: string
   /** Empty for CONNECT without a protocol. */
@@ -43,7 +43,7 @@ export type H2Event =
     }
   /** Trailers end a message. */
   | { readonly type: 'trailers'; readonly streamId: number; readonly headers: readonly Field[] }
-  /** A stream was ended. `retryable`: the peer has done nothing with the request (Section 8.7). */
+  /** A stream was ended. `retryable`: the peer has done nothing with the request (§8.7). */
   | {
       readonly type: 'reset'
       readonly streamId: number

@@ -166,7 +166,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
     if (this.#over) return NOBODY
     if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
-    // RFC 8441, Section 5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
+    // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
     this.begin({ status: 200, headers: kept, length: undefined })
     this.#tunnel = true

@@ -32,7 +32,7 @@ const KINDS: ReadonlyMap<string, number> = new Map([
   ['priority', Kind.priority],
 ])
 
-/** Fields about a connection have no place in HTTP/2 (RFC 9113, Section 8.2.2). */
+/** Fields about a connection have no place in HTTP/2 (RFC 9113 §8.2.2). */
 export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
@@ -47,8 +47,7 @@ const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/
 const AUTHORITY = /^[A-Za-z0-9._~!$&'()*+,;=:%[\]-]+$/
 
 /**
- * A message that breaks RFC 9113, Section 8, says why in words; a stream error PROTOCOL_ERROR (Section
- * 8.1.1).
+ * A message that breaks RFC 9113 §8, says why in words; a stream error PROTOCOL_ERROR (§8.1.1).
  */
 export class Malformed extends Error {}
 
@@ -177,7 +176,7 @@ export function checkOutgoing(name: string, value: string): void {
   }
 }
 
-/** `u=` and `i` of a Priority field (RFC 9218, Section 4); whatever else it says, or is, is ignored. */
+/** `u=` and `i` of a Priority field (RFC 9218 §4); whatever else it says, or is, is ignored. */
 export function readPriority(text: string): { urgency: number; incremental: boolean } {
   const priority = { urgency: 3, incremental: false }
   for (const part of text.split(',')) {
@@ -189,7 +188,7 @@ export function readPriority(text: string): { urgency: number; incremental: bool
   return priority
 }
 
-/** RFC 9113, Section 8.2. */
+/** RFC 9113 §8.2. */
 function judge(entry: Entry): number {
   const { name, value } = entry
   entry.kind = kindOf(name, value)

@@ -140,7 +140,7 @@ export class FrameReader implements frames.FrameHeader {
   }
 
   /**
-   * SETTINGS come first (Section 3.4), and nothing comes between the parts of a header block (Section 4.3).
+   * SETTINGS come first (§3.4), and nothing comes between the parts of a header block (§4.3).
    */
   #checkOrder(): void {
     if (!this.#settingsRead) {

@@ -1,6 +1,6 @@
 import { H2Error } from './error.ts'
 
-/** The frame types of RFC 9113, Section 6, and of RFC 7838, RFC 8336 and RFC 9218. */
+/** The frame types of RFC 9113 §6, and of RFC 7838, RFC 8336 and RFC 9218. */
 export const FrameType = {
   DATA: 0x0,
   HEADERS: 0x1,
@@ -20,16 +20,16 @@ export const FrameType = {
 /** Flags; what a bit means depends on the type. */
 export const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const
 
-/** Bytes before every payload (RFC 9113, Section 4.1). */
+/** Bytes before every payload (RFC 9113 §4.1). */
 export const FRAME_HEADER_LENGTH = 9
 
-/** What a client sends first (RFC 9113, Section 3.4); its SETTINGS follow. */
+/** What a client sends first (RFC 9113 §3.4); its SETTINGS follow. */
 export const CLIENT_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 
 /** The largest stream identifier. */
 export const MAX_STREAM_ID = 2 ** 31 - 1
 
-/** A frame's header (RFC 9113, Section 4.1). */
+/** A frame's header (RFC 9113 §4.1). */
 export interface FrameHeader {
   /** Bytes of payload. */
   length: number
@@ -68,7 +68,7 @@ interface FrameRule {
 
 const any = (): boolean => true
 
-/** RFC 9113, Sections 6.1 to 6.10, and RFC 9218, Section 7.1. */
+/** RFC 9113 §6.1 to §6.10, and RFC 9218 §7.1. */
 export const FRAME_RULES: Readonly<Record<number, FrameRule>> = {
   [FrameType.DATA]: { on: 'stream', fits: any, scope: 'connection' },
   [FrameType.HEADERS]: { on: 'stream', fits: any, scope: 'connection' },

@@ -32,7 +32,7 @@ export class HpackDecoder {
 
   /**
    * The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE. A smaller one obliges it to say so first
-   * (Section 4.2).
+   * (§4.2).
    */
   setLimit(limit: number): void {
     this.#limit = limit
@@ -70,7 +70,7 @@ export class HpackDecoder {
     return list
   }
 
-  /** Bytes that its table counts for (RFC 7541, Section 4.1). */
+  /** Bytes that its table counts for (RFC 7541 §4.1). */
   get size(): number {
     return this.#table.size
   }
@@ -102,7 +102,7 @@ export class HpackDecoder {
   }
 
   /**
-   * Section 5.1. @param mask the bits of the first byte that count; all ones of them mean that more bytes
+   * §5.1. @param mask the bits of the first byte that count; all ones of them mean that more bytes
    * follow
    */
   #integer(mask: number): number {
@@ -117,7 +117,7 @@ export class HpackDecoder {
     }
   }
 
-  /** Section 5.2. Characters are bytes (ISO 8859-1). */
+  /** §5.2. Characters are bytes (ISO 8859-1). */
   #string(): string {
     const start = this.#at
     if (start >= this.#end) throw broken('a string is missing')

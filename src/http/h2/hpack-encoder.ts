@@ -5,7 +5,7 @@ import type { Output } from './output.ts'
 import type { HpackState } from './state.ts'
 
 /**
- * Values that nobody may guess by watching the sizes of blocks: never in a table (RFC 7541, Section 7.1.3).
+ * Values that nobody may guess by watching the sizes of blocks: never in a table (RFC 7541 §7.1.3).
  */
 const SECRET_NAMES: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'set-cookie'])
 
@@ -60,7 +60,7 @@ export class HpackEncoder {
   /** Most bytes of table that we keep, whatever the peer allows. */
   readonly #most: number
   #limit: number
-  /** Table sizes that the next block begins with (Section 4.2). */
+  /** Table sizes that the next block begins with (§4.2). */
   #updates: number[]
 
   /** @param most bytes of dynamic table that we are willing to keep */
@@ -122,7 +122,7 @@ export class HpackEncoder {
     writeString(output, value)
   }
 
-  /** Bytes that its table counts for (RFC 7541, Section 4.1). */
+  /** Bytes that its table counts for (RFC 7541 §4.1). */
   get size(): number {
     return this.#table.size
   }
@@ -164,7 +164,7 @@ export class HpackEncoder {
   }
 }
 
-/** RFC 7541, Section 5.1. */
+/** RFC 7541 §5.1. */
 function writeInteger(output: Output, pattern: number, mask: number, value: number): void {
   output.reserve(6)
   const { bytes } = output
@@ -181,7 +181,7 @@ function writeInteger(output: Output, pattern: number, mask: number, value: numb
   bytes[output.length++] = rest
 }
 
-/** RFC 7541, Section 5.2: as Huffman code if that is shorter. */
+/** RFC 7541 §5.2: as Huffman code if that is shorter. */
 function writeString(output: Output, text: string): void {
   const coded = huffmanLength(text)
   if (coded < text.length) {

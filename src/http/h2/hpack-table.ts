@@ -1,6 +1,6 @@
 import type { Field } from '../message.ts'
 
-/** The static table of RFC 7541, Appendix A: `name` or `name=value`, from index 1 on. */
+/** The static table of RFC 7541 Appendix A: `name` or `name=value`, from index 1 on. */
 const STATIC = [
   ':authority',
   ':method=GET',
@@ -73,7 +73,7 @@ export class Entry {
   readonly name: string
   readonly value: string
   readonly field: Field
-  /** What RFC 9113, Section 8 says of it; 0 until somebody has asked (`fields.ts`). */
+  /** What RFC 9113 §8 says of it; 0 until somebody has asked (`fields.ts`). */
   kind = 0
 
   constructor(name: string, value: string) {
@@ -82,7 +82,7 @@ export class Entry {
     this.field = [name, value]
   }
 
-  /** Bytes that it counts for: its own and 32 (RFC 7541, Section 4.1). */
+  /** Bytes that it counts for: its own and 32 (RFC 7541 §4.1). */
   get size(): number {
     return this.name.length + this.value.length + 32
   }
@@ -101,7 +101,7 @@ export const STATIC_TABLE: readonly Entry[] = [
 export const STATIC_LENGTH = STATIC.length
 
 /**
- * The dynamic table (RFC 7541, Section 2.3.2). Entries are numbered from 0 in the order in which they came;
+ * The dynamic table (RFC 7541 §2.3.2). Entries are numbered from 0 in the order in which they came;
  * numbers stay.
  */
 export class DynamicTable {
@@ -116,7 +116,7 @@ export class DynamicTable {
   #capacity: number
   readonly #onEvict: ((entry: Entry, number: number) => void) | undefined
 
-  /** @param capacity bytes, by the count of Section 4.1 */
+  /** @param capacity bytes, by the count of §4.1 */
   constructor(capacity: number, onEvict?: (entry: Entry, number: number) => void) {
     this.#capacity = capacity
     this.#onEvict = onEvict
@@ -149,7 +149,7 @@ export class DynamicTable {
   }
 
   /**
-   * Adds an entry and evicts the oldest ones; one that is larger than the table empties it (Section 4.4).
+   * Adds an entry and evicts the oldest ones; one that is larger than the table empties it (§4.4).
    * @returns whether it is there now
    */
   insert(entry: Entry): boolean {

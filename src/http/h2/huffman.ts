@@ -1,4 +1,4 @@
-/** The Huffman code of RFC 7541, Appendix B. It is canonical, so the lengths of its codes say all of it. */
+/** The Huffman code of RFC 7541 Appendix B. It is canonical, so the lengths of its codes say all of it. */
 
 /** Bits of the code of each symbol, 0 to 255 and EOS, as digits to the base of 36. */
 const LENGTHS =
@@ -37,7 +37,7 @@ function canonicalCodes(): Uint32Array {
 const EMITS = 1 << 16
 const FAILS = 1 << 17
 /**
- * In the table of states: where a string may end, because what is left is at most seven ones (Section 5.2).
+ * In the table of states: where a string may end, because what is left is at most seven ones (§5.2).
  */
 const ENDS = 1
 

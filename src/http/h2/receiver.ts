@@ -28,7 +28,7 @@ export class Receiver {
     this.window = { receiveWindow, returned }
   }
 
-  /** The connection's window begins small, and only WINDOW_UPDATE makes it larger (Section 6.9.2). */
+  /** The connection's window begins small, and only WINDOW_UPDATE makes it larger (§6.9.2). */
   open(): void {
     const more = this.#capacity - this.window.receiveWindow
     this.window.receiveWindow += more
@@ -67,7 +67,7 @@ export class Receiver {
     if (!stream.headReceived) throw new H2Error('PROTOCOL_ERROR', 'content before its head', id)
     if (stream.expected >= 0) {
       stream.expected -= size
-      // RFC 9113, Section 8.1.1.
+      // RFC 9113 §8.1.1.
       if (stream.expected < 0 || (endStream && stream.expected > 0)) {
         throw new H2Error('PROTOCOL_ERROR', 'content that is not as long as Content-Length says', id)
       }

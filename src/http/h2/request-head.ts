@@ -5,8 +5,8 @@ import type { H2Request } from './event.ts'
 
 /**
  * A request's head as functions see it in either version of HTTP: the same rules for target and host as in
- * HTTP/1, and Host where there was :authority (RFC 9113, Section 8.3.1). A request for a WebSocket reads as
- * the GET that it is over HTTP/1 (RFC 8441, Section 5).
+ * HTTP/1, and Host where there was :authority (RFC 9113 §8.3.1). A request for a WebSocket reads as
+ * the GET that it is over HTTP/1 (RFC 8441 §5).
  * @throws H1Error 400 for a path or a host that HTTP/1 would not take, 501 for CONNECT with anything else
  */
 export function requestHead({

@@ -158,8 +158,7 @@ export class Sender {
   }
 
   /**
-   * Sends of what is queued as much as windows and output allow, the most urgent first (RFC 9218, Section
-   * 10).
+   * Sends of what is queued as much as windows and output allow, the most urgent first (RFC 9218 §10).
    */
   flush(): void {
     while (this.#sending.length > 0 && this.output.length < this.#limits.outputBytes) {
@@ -258,7 +257,7 @@ export class Sender {
     else this.#duties.ended(stream)
   }
 
-  /** A block too long for one frame goes on in CONTINUATION (RFC 9113, Section 6.10). */
+  /** A block too long for one frame goes on in CONTINUATION (RFC 9113 §6.10). */
   #split(streamId: number, start: number, flags: number): void {
     const { output } = this
     const block = output.bytes.slice(start + FRAME_HEADER_LENGTH, output.length)

@@ -125,7 +125,7 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * Begins to close gracefully (Section 6.8): first a GOAWAY that refuses nothing and a PING; when that is
+   * Begins to close gracefully (§6.8): first a GOAWAY that refuses nothing and a PING; when that is
    * answered, or this is called again, one that names the last request served. Then look at {@link
    * shouldClose}.
    */
@@ -221,7 +221,7 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * The response is complete: the rest of the request is of no use (Section 8.1). In a tunnel either side
+   * The response is complete: the rest of the request is of no use (§8.1). In a tunnel either side
    * ends alone.
    */
   protected override onHalfClosed(stream: Stream): void {

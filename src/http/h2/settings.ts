@@ -3,7 +3,7 @@ import { H2Error } from './error.ts'
 import { Flag, FrameType, readUint32 } from './frame.ts'
 import type { Output } from './output.ts'
 
-/** The settings of one side: RFC 9113, Section 6.5.2, RFC 8441, Section 3, and RFC 9218, Section 2.1. */
+/** The settings of one side: RFC 9113 §6.5.2, RFC 8441 §3, and RFC 9218 §2.1. */
 export interface Settings {
   /** Bytes of HPACK table that the other side may use. */
   headerTableSize: number

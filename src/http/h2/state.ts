@@ -171,7 +171,7 @@ export function exportStream(stream: Stream): StreamValue {
   }
 }
 
-/** The states of Section 5.1 in the spelling of the RFC; on the wire they are identifiers. */
+/** The states of §5.1 in the spelling of the RFC; on the wire they are identifiers. */
 const IN_MEMORY = {
   open: 'open',
   half_closed_local: 'half-closed (local)',

@@ -4,7 +4,7 @@ import type { ErrorName } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { ReceiveWindow } from './window.ts'
 
-/** The states of RFC 9113, Section 5.1. Those of pushed streams never come about: nobody pushes here. */
+/** The states of RFC 9113 §5.1. Those of pushed streams never come about: nobody pushes here. */
 export const STREAM_STATES = [
   'idle',
   'open',
@@ -38,7 +38,7 @@ const gone: Forbidden = { error: 'STREAM_CLOSED', scope: 'connection' }
 /** Our own mistake, never the peer's. */
 const misuse: Forbidden = { error: 'INTERNAL_ERROR', scope: 'stream' }
 
-/** The diagram of Section 5.1 as a table: the state that follows, or what is broken. */
+/** The diagram of §5.1 as a table: the state that follows, or what is broken. */
 export const TRANSITIONS: Readonly<
   Record<StreamState, Readonly<Record<StreamEvent, StreamState | Forbidden>>>
 > = {

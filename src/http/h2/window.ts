@@ -1,6 +1,6 @@
 /**
- * Flow control (RFC 9113, Section 5.2). A window is a number of bytes; one for sending may be below zero
- * (Section 6.9.2).
+ * Flow control (RFC 9113 §5.2). A window is a number of bytes; one for sending may be below zero
+ * (§6.9.2).
  */
 
 /** The largest window. */

@@ -73,7 +73,7 @@ export class WebSocketServer {
   readonly #frames: Allowance
   readonly #inbound = new ByteQueue()
   readonly #outbound = new Pieces()
-  /** What the newest ping said: earlier ones need no answer of their own (Section 5.5.3). */
+  /** What the newest ping said: earlier ones need no answer of their own (§5.5.3). */
   #ponged: Uint8Array | undefined
   /** A message of which parts have come. */
   #partial: { readonly kind: 'text' | 'binary'; readonly parts: Pieces } | undefined
@@ -199,7 +199,7 @@ export class WebSocketServer {
         return { type: 'pong' }
       case Opcode.CLOSE: {
         const { code, reason } = readClose(payload)
-        // Section 5.5.1: the answer has the same code.
+        // §5.5.1: the answer has the same code.
         if (!this.#closeSent) this.#write(Opcode.CLOSE, payload.subarray(0, 2))
         this.#closeSent = true
         return this.#end(code, reason)

@@ -1,9 +1,9 @@
 import { concat } from '../../wire/index.ts'
 
-/** The opcodes of RFC 6455, Section 5.2. */
+/** The opcodes of RFC 6455 §5.2. */
 export const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const
 
-/** The status codes of Section 7.4.1 that are sent here. */
+/** The status codes of §7.4.1 that are sent here. */
 export const CloseCode = {
   NORMAL: 1000,
   GOING_AWAY: 1001,
@@ -107,7 +107,7 @@ export function closePayload(code: number, reason: string): Uint8Array {
 }
 
 /**
- * Reads one. @throws WebSocketError for a code that must not be sent (Section 7.4), or text that is not UTF-8
+ * Reads one. @throws WebSocketError for a code that must not be sent (§7.4), or text that is not UTF-8
  */
 export function readClose(payload: Uint8Array): { readonly code: number; readonly reason: string } {
   // 1005 stands for no code at all.

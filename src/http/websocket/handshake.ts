@@ -3,7 +3,7 @@ import { type Field, header, type RequestHead } from '../message.ts'
 import type { Problem } from '../problem.ts'
 import { sha1 } from './sha1.ts'
 
-/** RFC 6455, Section 1.3. */
+/** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 /** What to answer a request for a WebSocket: the fields of the handshake, or why not. */
@@ -12,7 +12,7 @@ export type Handshake =
   | { readonly problem: Problem }
 
 /**
- * Judges the opening handshake (RFC 6455, Section 4.2; over HTTP/2 RFC 8441, Section 5).
+ * Judges the opening handshake (RFC 6455 §4.2; over HTTP/2 RFC 8441 §5).
  * @param protocols the subprotocols that the function speaks, in order of preference
  */
 export function judgeHandshake(

@@ -1,5 +1,5 @@
 /**
- * SHA-1 (FIPS 180-4, Section 6.1), 20 bytes. It is broken, and the handshake of WebSockets wants it all the
+ * SHA-1 (FIPS 180-4, §6.1), 20 bytes. It is broken, and the handshake of WebSockets wants it all the
  * same: there it only shows that a server has read the request.
  */
 export function sha1(message: Uint8Array): Uint8Array {

@@ -8,10 +8,10 @@ import type { AeadAlgorithm, CipherSuite, HashAlgorithm, KeyExchangeGroup, Rando
 /** An AEAD without its arithmetic. The name is the one in IANA's AEAD registry; lengths in bytes. */
 export type AeadParameters = Omit<AeadAlgorithm, 'withKey'>
 
-/** 2^24.5 full-size records, rounded down (RFC 8446, Section 5.5). */
+/** 2^24.5 full-size records, rounded down (RFC 8446 §5.5). */
 const GCM_LIMIT = Math.floor(2 ** 24.5)
 
-/** AEAD_AES_128_GCM (RFC 5116, Section 5.1). */
+/** AEAD_AES_128_GCM (RFC 5116 §5.1). */
 export const AES_128_GCM: AeadParameters = {
   name: 'AEAD_AES_128_GCM',
   keyLength: 16,
@@ -20,7 +20,7 @@ export const AES_128_GCM: AeadParameters = {
   confidentialityLimit: GCM_LIMIT,
 }
 
-/** AEAD_AES_256_GCM (RFC 5116, Section 5.2). */
+/** AEAD_AES_256_GCM (RFC 5116 §5.2). */
 export const AES_256_GCM: AeadParameters = {
   name: 'AEAD_AES_256_GCM',
   keyLength: 32,
@@ -29,7 +29,7 @@ export const AES_256_GCM: AeadParameters = {
   confidentialityLimit: GCM_LIMIT,
 }
 
-/** AEAD_CHACHA20_POLY1305 (RFC 8439, Section 2.8): the sequence number runs out before the key wears out. */
+/** AEAD_CHACHA20_POLY1305 (RFC 8439 §2.8): the sequence number runs out before the key wears out. */
 export const CHACHA20_POLY1305: AeadParameters = {
   name: 'AEAD_CHACHA20_POLY1305',
   keyLength: 32,
@@ -47,7 +47,7 @@ export interface CipherSuiteParts {
   readonly sha384: HashAlgorithm
 }
 
-/** The cipher suites of RFC 8446, Appendix B.4, without the CCM ones. */
+/** The cipher suites of RFC 8446 Appendix B.4, without the CCM ones. */
 export function cipherSuites(parts: CipherSuiteParts): readonly CipherSuite[] {
   return [
     { id: 0x1301, name: 'TLS_AES_128_GCM_SHA256', aead: parts.aes128Gcm, hash: parts.sha256 },
@@ -72,7 +72,7 @@ export function checkNonce(nonce: Uint8Array): void {
 
 /** One private key of a Diffie-Hellman group, ready for use. */
 export interface DiffieHellmanKey {
-  /** The public key as it goes on the wire (RFC 8446, Section 4.2.8). */
+  /** The public key as it goes on the wire (RFC 8446 §4.2.8). */
   publicKey(): Uint8Array
   /**
    * @param peer of the group's length and, on a NIST curve, in uncompressed form; undefined if it is no good
@@ -87,7 +87,7 @@ export interface GroupParameters {
   readonly name: string
   readonly privateKeyLength: number
   readonly keyExchangeLength: number
-  /** The first byte that every key share has: 4 for the uncompressed points of RFC 8446, Section 4.2.8.2. */
+  /** The first byte that every key share has: 4 for the uncompressed points of RFC 8446 §4.2.8.2. */
   readonly firstByte?: number
   /** The bits of a private key's first byte that are the scalar's, where its order ends within that byte. */
   readonly firstByteMask?: number
@@ -109,7 +109,7 @@ export const X448: GroupParameters = {
   keyExchangeLength: 56,
 }
 
-/** NIST P-256 (RFC 8446, Section 4.2.8.2). */
+/** NIST P-256 (RFC 8446 §4.2.8.2). */
 export const SECP256R1: GroupParameters = {
   id: 0x0017,
   name: 'secp256r1',
@@ -118,7 +118,7 @@ export const SECP256R1: GroupParameters = {
   firstByte: 4,
 }
 
-/** NIST P-384 (RFC 8446, Section 4.2.8.2). */
+/** NIST P-384 (RFC 8446 §4.2.8.2). */
 export const SECP384R1: GroupParameters = {
   id: 0x0018,
   name: 'secp384r1',
@@ -127,7 +127,7 @@ export const SECP384R1: GroupParameters = {
   firstByte: 4,
 }
 
-/** NIST P-521 (RFC 8446, Section 4.2.8.2), whose order has 521 bits. */
+/** NIST P-521 (RFC 8446 §4.2.8.2), whose order has 521 bits. */
 export const SECP521R1: GroupParameters = {
   id: 0x0019,
   name: 'secp521r1',
@@ -221,24 +221,24 @@ export interface RsaPssScheme {
   /** Which keys it is for: those under rsaEncryption, or those under id-RSASSA-PSS (RFC 4055). */
   readonly key: 'rsa' | 'rsa-pss'
   readonly hash: 'sha256' | 'sha384' | 'sha512'
-  /** Bytes of the hash, and so of the salt (RFC 8446, Section 4.2.3). */
+  /** Bytes of the hash, and so of the salt (RFC 8446 §4.2.3). */
   readonly hashLength: number
 }
 
-/** The ECDSA schemes of RFC 8446, Section 4.2.3: in TLS 1.3 the scheme binds the curve. */
+/** The ECDSA schemes of RFC 8446 §4.2.3: in TLS 1.3 the scheme binds the curve. */
 export const ECDSA: readonly EcdsaScheme[] = [
   { scheme: 0x0403, name: 'ecdsa_secp256r1_sha256', curve: 'secp256r1', hash: 'sha256' },
   { scheme: 0x0503, name: 'ecdsa_secp384r1_sha384', curve: 'secp384r1', hash: 'sha384' },
   { scheme: 0x0603, name: 'ecdsa_secp521r1_sha512', curve: 'secp521r1', hash: 'sha512' },
 ]
 
-/** EdDSA (RFC 8032) under its numbers in RFC 8446, Section 4.2.3. The context of Ed448 is empty. */
+/** EdDSA (RFC 8032) under its numbers in RFC 8446 §4.2.3. The context of Ed448 is empty. */
 export const EDDSA: readonly EddsaScheme[] = [
   { scheme: 0x0807, name: 'ed25519' },
   { scheme: 0x0808, name: 'ed448' },
 ]
 
-/** The RSASSA-PSS schemes of RFC 8446, Section 4.2.3, first those for rsaEncryption keys. */
+/** The RSASSA-PSS schemes of RFC 8446 §4.2.3, first those for rsaEncryption keys. */
 export const RSA_PSS: readonly RsaPssScheme[] = [
   { scheme: 0x0804, name: 'rsa_pss_rsae_sha256', key: 'rsa', hash: 'sha256', hashLength: 32 },
   { scheme: 0x0805, name: 'rsa_pss_rsae_sha384', key: 'rsa', hash: 'sha384', hashLength: 48 },
@@ -250,7 +250,7 @@ export const RSA_PSS: readonly RsaPssScheme[] = [
 
 /**
  * Whether an RSA key may be used with a scheme: a modulus of 1024 to 8192 bits that holds hash and salt (RFC
- * 8017, Section 9.1.1), and an odd public exponent below 2^64. The upper bounds keep a peer's key from
+ * 8017 §9.1.1), and an odd public exponent below 2^64. The upper bounds keep a peer's key from
  * costing seconds.
  */
 export function acceptableRsaKey(scheme: RsaPssScheme, modulusBits: number, publicExponent: bigint): boolean {
@@ -265,13 +265,13 @@ export function acceptableRsaKey(scheme: RsaPssScheme, modulusBits: number, publ
 }
 
 /**
- * What a key under id-RSASSA-PSS may be used for, if it says so (RSASSA-PSS-params of RFC 4055, Section 3.1).
+ * What a key under id-RSASSA-PSS may be used for, if it says so (RSASSA-PSS-params of RFC 4055 §3.1).
  */
 export interface PssParameters {
   /** Names like those of `RsaPssScheme`, or anything else for a hash that no scheme has. */
   readonly hash: string
   readonly maskHash: string
-  /** The least that a salt may have, in bytes (RFC 4055, Section 3.3). */
+  /** The least that a salt may have, in bytes (RFC 4055 §3.3). */
   readonly saltLength: number
 }
 

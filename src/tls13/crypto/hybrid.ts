@@ -30,8 +30,8 @@ export function hybridGroups(classic: readonly KeyExchangeGroup[]): readonly Key
 /**
  * ML-KEM-768 alone (draft-ietf-tls-mlkem). The private key is the seed of 64 bytes, `d ‖ z`; key shares are
  * the encapsulation key of 1184 bytes and the ciphertext of 1088. `respond` refuses a key whose coefficients
- * are not below the modulus (FIPS 203, Section 7.2). `complete` refuses only other lengths: of a wrong
- * ciphertext it makes a secret that nobody else has (Section 7.3), and the first protected record does not
+ * are not below the modulus (FIPS 203, §7.2). `complete` refuses only other lengths: of a wrong
+ * ciphertext it makes a secret that nobody else has (§7.3), and the first protected record does not
  * open.
  */
 export const mlKem768: KeyExchangeGroup = {
@@ -87,7 +87,7 @@ const ML_KEM_768: FirstHalf = {
 }
 
 /**
- * Which hybrid there is over a classic group, by the latter's number (draft-ietf-tls-ecdhe-mlkem, Section 4).
+ * Which hybrid there is over a classic group, by the latter's number (draft-ietf-tls-ecdhe-mlkem, §4).
  */
 const HYBRIDS: { readonly [id: number]: (group: KeyExchangeGroup) => KeyExchangeGroup } = {
   // ML-KEM comes first here, although the name says otherwise

@@ -46,7 +46,7 @@ type RsaKind =
   | { readonly kind: 'rsa-pss'; readonly parameters: PssParameters | undefined }
 
 /**
- * Reads a SubjectPublicKeyInfo (RFC 5280, Section 4.1.2.7). Undefined if it is not DER, has more or fewer
+ * Reads a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). Undefined if it is not DER, has more or fewer
  * bytes, or holds a key of a kind that we have no use for.
  */
 export function parsePublicKey(der: Uint8Array): PublicKey | undefined {
@@ -74,7 +74,7 @@ export function parsePublicKey(der: Uint8Array): PublicKey | undefined {
 }
 
 /**
- * Reads a PrivateKeyInfo (RFC 5208) of RSA (RFC 8017, Appendix A.1.2), of a NIST curve (RFC 5915) or of EdDSA
+ * Reads a PrivateKeyInfo (RFC 5208) of RSA (RFC 8017 Appendix A.1.2), of a NIST curve (RFC 5915) or of EdDSA
  * (RFC 8410). Undefined if it is not DER, is not consistent in itself, or is of another kind.
  */
 export function parsePrivateKey(der: Uint8Array): PrivateKey | undefined {
@@ -113,7 +113,7 @@ const CURVES: { readonly [oid: string]: NistCurve | undefined } = {
 
 const SCALAR_LENGTH: Readonly<Record<NistCurve, number>> = { secp256r1: 32, secp384r1: 48, secp521r1: 66 }
 
-/** Bytes of a private key, and as many of a public one (RFC 8032, Sections 5.1.5 and 5.2.5). */
+/** Bytes of a private key, and as many of a public one (RFC 8032 §5.1.5 and §5.2.5). */
 const SEED_LENGTH: Readonly<Record<EdwardsCurve, number>> = { ed25519: 32, ed448: 57 }
 
 const HASHES: { readonly [oid: string]: string | undefined } = {
@@ -126,7 +126,7 @@ type Kind = RsaKind | { readonly kind: EdwardsCurve } | { readonly kind: 'ec'; r
 
 /**
  * Which key follows. The parameters are NULL for rsaEncryption, absent for EdDSA and a named curve for EC
- * (RFC 3279, 8410, 5480); for id-RSASSA-PSS they may be absent (RFC 4055, Section 3.1).
+ * (RFC 3279, 8410, 5480); for id-RSASSA-PSS they may be absent (RFC 4055 §3.1).
  */
 function kindOf({ algorithm, parameters }: AlgorithmIdentifier): Kind | undefined {
   switch (algorithm) {

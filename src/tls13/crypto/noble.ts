@@ -93,7 +93,7 @@ function hash(name: HashAlgorithm['name'], algorithm: typeof sha256 | typeof sha
 function openMontgomery(curve: typeof x25519): (privateKey: Uint8Array) => DiffieHellmanKey {
   return privateKey => ({
     publicKey: () => curve.getPublicKey(privateKey),
-    // throws for the all-zero result (RFC 8446, Section 7.4.2)
+    // throws for the all-zero result (RFC 8446 §7.4.2)
     sharedSecret: peer => attempt(() => curve.getSharedSecret(privateKey, peer)),
   })
 }
@@ -103,7 +103,7 @@ function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellman
     curve.utils.isValidSecretKey(privateKey)
       ? {
           publicKey: () => curve.getPublicKey(privateKey, false),
-          // throws for a point off the curve; the secret is the x-coordinate (RFC 8446, Section 7.4.2)
+          // throws for a point off the curve; the secret is the x-coordinate (RFC 8446 §7.4.2)
           sharedSecret: peer => attempt(() => curve.getSharedSecret(privateKey, peer, true).slice(1)),
         }
       : undefined

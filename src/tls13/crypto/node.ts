@@ -154,7 +154,7 @@ function hash(name: HashAlgorithm['name'], length: number): HashAlgorithm {
   }
 }
 
-/** What stands before the bytes of a private key in its PKCS#8 (RFC 8410, Section 7). */
+/** What stands before the bytes of a private key in its PKCS#8 (RFC 8410 §7). */
 const MONTGOMERY_PKCS8 = {
   X25519: fromHex('302e020100300506032b656e04220420'),
   X448: fromHex('3046020100300506032b656f043a0438'),
@@ -175,7 +175,7 @@ function openMontgomery(crv: keyof typeof MONTGOMERY_PKCS8): (privateKey: Uint8A
     return {
       publicKey: () =>
         new Uint8Array(Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url')),
-      // OpenSSL refuses the all-zero result (RFC 8446, Section 7.4.2)
+      // OpenSSL refuses the all-zero result (RFC 8446 §7.4.2)
       sharedSecret: peer =>
         attempt(() => plain(diffieHellman({ privateKey: key, publicKey: readPeer(peer) }))),
     }
@@ -257,7 +257,7 @@ function signatureAlgorithm(
 }
 
 /**
- * RFC 8017, Section 8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading
+ * RFC 8017 §8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading
  * zeros, too.
  */
 function isWhole(key: KeyObject, signature: Uint8Array): boolean {

@@ -13,7 +13,7 @@ export interface CryptoProvider {
 /** Fills `length` new bytes from a cryptographic source (or from a test's script). */
 export type Random = (length: number) => Uint8Array
 
-/** A TLS 1.3 cipher suite: an AEAD and a hash under one number (RFC 8446, Appendix B.4). */
+/** A TLS 1.3 cipher suite: an AEAD and a hash under one number (RFC 8446 Appendix B.4). */
 export interface CipherSuite {
   readonly id: number
   readonly name: string
@@ -27,7 +27,7 @@ export interface AeadAlgorithm {
   readonly keyLength: number
   readonly ivLength: number
   readonly tagLength: number
-  /** Records that may be sealed under one key (RFC 8446, Section 5.5). */
+  /** Records that may be sealed under one key (RFC 8446 §5.5). */
   readonly confidentialityLimit: number
   /**
    * Binds a key. The result depends on the key alone: equal nonces give equal bytes, in any order, in any
@@ -80,13 +80,13 @@ export interface HashAlgorithm {
 }
 
 /**
- * A key exchange group (RFC 8446, Section 4.2.7), shaped so that Diffie-Hellman and a KEM both fit. Private
+ * A key exchange group (RFC 8446 §4.2.7), shaped so that Diffie-Hellman and a KEM both fit. Private
  * keys are bytes, so a session can leave in the middle of its handshake.
  */
 export interface KeyExchangeGroup {
   readonly id: number
   readonly name: string
-  /** What a client offers. `keyExchange` goes on the wire (RFC 8446, Section 4.2.8). */
+  /** What a client offers. `keyExchange` goes on the wire (RFC 8446 §4.2.8). */
   generate(random: Random): { readonly privateKey: Uint8Array; readonly keyExchange: Uint8Array }
   /**
    * What a server answers; undefined if the peer's share is no valid one (wrong length, not on the curve,
@@ -100,7 +100,7 @@ export interface KeyExchangeGroup {
   complete(privateKey: Uint8Array, peerKeyExchange: Uint8Array): Uint8Array | undefined
 }
 
-/** A signature scheme (RFC 8446, Section 4.2.3). */
+/** A signature scheme (RFC 8446 §4.2.3). */
 export interface SignatureAlgorithm {
   readonly scheme: number
   readonly name: string

@@ -4,8 +4,8 @@ import { concat, equal } from '../../wire/index.ts'
 import type { Random } from './provider.ts'
 
 /*
- * RSASSA-PSS (RFC 8017, Section 8.1) with MGF1 over the same hash and a salt as long as the hash, as RFC 8446,
- * Section 4.2.3 wants it. Integers are bigints, whose arithmetic does not take constant time: signatures are blinded.
+ * RSASSA-PSS (RFC 8017 §8.1) with MGF1 over the same hash and a salt as long as the hash, as RFC 8446
+ * §4.2.3 wants it. Integers are bigints, whose arithmetic does not take constant time: signatures are blinded.
  */
 
 /** A public key: 0 < `publicExponent`, an odd `modulus`. */
@@ -14,7 +14,7 @@ export interface RsaPublicKey {
   readonly publicExponent: bigint
 }
 
-/** A private key of two primes in the form of RFC 8017, Appendix A.1.2. */
+/** A private key of two primes in the form of RFC 8017 Appendix A.1.2. */
 export interface RsaPrivateKey extends RsaPublicKey {
   readonly prime1: bigint
   readonly prime2: bigint
@@ -66,7 +66,7 @@ export function verifyPss(
   return hasHash(numberToBytesBE(message, Math.ceil(encodedBits / 8)), hash(content), hash, encodedBits)
 }
 
-/** Bytes as an unsigned big-endian integer (OS2IP, RFC 8017, Section 4.2). */
+/** Bytes as an unsigned big-endian integer (OS2IP, RFC 8017 §4.2). */
 export function toInteger(bytes: Uint8Array): bigint {
   return bytesToNumberBE(bytes)
 }
@@ -80,7 +80,7 @@ function byteLength(integer: bigint): number {
   return Math.ceil(bitLength(integer) / 8)
 }
 
-/** RSASP1 by the Chinese remainder theorem (RFC 8017, Section 5.2.1). */
+/** RSASP1 by the Chinese remainder theorem (RFC 8017 §5.2.1). */
 function privateOperation(key: RsaPrivateKey, message: bigint): bigint {
   const { prime1, prime2, exponent1, exponent2, coefficient } = key
   const s1 = pow(message % prime1, exponent1, prime1)
@@ -96,7 +96,7 @@ function drawUnit(random: Random, modulus: bigint): bigint {
   return 1n + (toInteger(random(byteLength(modulus) + 8)) % (modulus - 1n))
 }
 
-/** EMSA-PSS-ENCODE (RFC 8017, Section 9.1.1) over a digest that was already made. */
+/** EMSA-PSS-ENCODE (RFC 8017 §9.1.1) over a digest that was already made. */
 function encode(digest: Uint8Array, salt: Uint8Array, hash: Digest, bits: number): Uint8Array {
   const length = Math.ceil(bits / 8)
   const padding = length - digest.length - salt.length - 2
@@ -109,7 +109,7 @@ function encode(digest: Uint8Array, salt: Uint8Array, hash: Digest, bits: number
 }
 
 /**
- * EMSA-PSS-VERIFY (RFC 8017, Section 9.1.2): masks off, compares the padding, and makes the hash again from
+ * EMSA-PSS-VERIFY (RFC 8017 §9.1.2): masks off, compares the padding, and makes the hash again from
  * the salt.
  */
 function hasHash(encoded: Uint8Array, digest: Uint8Array, hash: Digest, bits: number): boolean {
@@ -124,7 +124,7 @@ function hasHash(encoded: Uint8Array, digest: Uint8Array, hash: Digest, bits: nu
   return equal(h, hash(concat(new Uint8Array(8), digest, db.subarray(saltAt))))
 }
 
-/** XORs MGF1 of `seed` (RFC 8017, Appendix B.2.1) into `data`. */
+/** XORs MGF1 of `seed` (RFC 8017 Appendix B.2.1) into `data`. */
 function mask(data: Uint8Array, seed: Uint8Array, hash: Digest): void {
   for (let at = 0, counter = 0; at < data.length; at += hash.outputLen, counter++) {
     // a counter of four bytes, of which the lengths of RSA keys need only the last

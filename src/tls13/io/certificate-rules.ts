@@ -19,9 +19,9 @@ import { peerError, type TlsError } from '../alert.ts'
 export interface CertificateRules {
   /** Intermediate certificates that may stand between this one and the end-entity; undefined: any number. */
   readonly pathLength: number | undefined
-  /** Whether the key may sign a CertificateVerify (RFC 8446, Section 4.4.2.2). */
+  /** Whether the key may sign a CertificateVerify (RFC 8446 §4.4.2.2). */
   readonly maySign: boolean
-  /** Whether the key may let another sign for it (RFC 9345, Section 4.2). */
+  /** Whether the key may let another sign for it (RFC 9345 §4.2). */
   readonly mayDelegate: boolean
   /**
    * Whether it is itself signed with an algorithm that is good enough; no matter for one that is trusted
@@ -50,7 +50,7 @@ const UNDERSTOOD = new Set<string>([
   '2.5.29.37', // extKeyUsage
 ])
 
-/** With SHA-2, or with a hash of its own. SHA-1 and MD5 are refused (RFC 8446, Section 4.4.2.4). */
+/** With SHA-2, or with a hash of its own. SHA-1 and MD5 are refused (RFC 8446 §4.4.2.4). */
 const SIGNATURES = new Set<string>([
   '1.2.840.113549.1.1.11', // sha256WithRSAEncryption
   '1.2.840.113549.1.1.12', // sha384WithRSAEncryption
@@ -70,7 +70,7 @@ const MINIMUM_RSA = 2048
 /**
  * Reads the rules of a certificate.
  * @throws TlsError bad_certificate if it is malformed or holds a short key;
- * unsupported_certificate for a critical extension that nobody here understands (RFC 5280, Section 4.2)
+ * unsupported_certificate for a critical extension that nobody here understands (RFC 5280 §4.2)
  */
 export function rulesOf(certificate: X509Certificate): CertificateRules {
   const { tbsCertificate, signatureAlgorithm } = parse(certificate.raw, Certificate)
@@ -106,7 +106,7 @@ export function rulesOf(certificate: X509Certificate): CertificateRules {
 
 function isStrong({ algorithm, parameters }: AlgorithmIdentifier): boolean {
   if (algorithm !== RSA_PSS) return SIGNATURES.has(algorithm)
-  // RFC 4055, Section 3.1: parameters that say nothing mean SHA-1.
+  // RFC 4055 §3.1: parameters that say nothing mean SHA-1.
   if (!parameters) return false
   return SHA2.has(parse(new Uint8Array(parameters), RsaSaPssParams).hashAlgorithm.algorithm)
 }

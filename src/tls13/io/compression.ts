@@ -10,14 +10,14 @@ import { equal } from '../../wire/index.ts'
 import { CertificateCompressionAlgorithm } from '../codepoints.ts'
 import type { CertificateCompression } from '../config.ts'
 
-/** Certificates by zlib (RFC 1950; RFC 8879, Section 3). */
+/** Certificates by zlib (RFC 1950; RFC 8879 §3). */
 export const zlib: CertificateCompression = compression(
   CertificateCompressionAlgorithm.zlib,
   message => deflateSync(message, { level: 9 }),
   inflateSync,
 )
 
-/** Certificates by Brotli (RFC 7932; RFC 8879, Section 3). */
+/** Certificates by Brotli (RFC 7932; RFC 8879 §3). */
 export const brotli: CertificateCompression = compression(
   CertificateCompressionAlgorithm.brotli,
   message => brotliCompressSync(message, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: message.length } }),

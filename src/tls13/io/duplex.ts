@@ -9,7 +9,7 @@ import { TlsStreamError, truncated } from './stream-error.ts'
 export { type StreamErrorCode, TlsStreamError } from './stream-error.ts'
 
 export interface TlsDuplexOptions {
-  /** Whether we may go on writing when the peer has stopped (RFC 8446, Section 6.1); default false. */
+  /** Whether we may go on writing when the peer has stopped (RFC 8446 §6.1); default false. */
   readonly allowHalfOpen?: boolean
   /** Milliseconds until the handshake must be over; 0: no matter how long; default 10 000. */
   readonly handshakeTimeout?: number
@@ -142,14 +142,14 @@ export class TlsDuplex extends Duplex {
 
   /**
    * Server: how many bytes, in front of all others, came as early data. Who reads them before `secureConnect`
-   * reads what may be a replay (RFC 8446, Section 8).
+   * reads what may be a replay (RFC 8446 §8).
    */
   get earlyBytes(): number {
     return this.#earlyBytes
   }
 
   /**
-   * Client: sends early data (RFC 8446, Section 4.2.10) at once, if `earlyData` is configured and the ticket
+   * Client: sends early data (RFC 8446 §4.2.10) at once, if `earlyData` is configured and the ticket
    * allows it. The event `earlyData` tells whether the server has taken it; what it has not taken is lost.
    * @returns bytes that went out
    */
@@ -168,7 +168,7 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Server: asks the client for a certificate now (RFC 8446, Section 4.6.2); `clientCertificate` tells what
+   * Server: asks the client for a certificate now (RFC 8446 §4.6.2); `clientCertificate` tells what
    * it shows.
    * @throws Error if the client cannot be asked
    */
@@ -178,7 +178,7 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Changes our write key (RFC 8446, Section 4.6.3). @throws Error before the handshake is over or after the
+   * Changes our write key (RFC 8446 §4.6.3). @throws Error before the handshake is over or after the
    * end
    */
   updateKeys(requestPeer: boolean): void {
@@ -250,7 +250,7 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Ends the connection with the fatal alert `internal_error` (RFC 8446, Section 6.2). @param error for
+   * Ends the connection with the fatal alert `internal_error` (RFC 8446 §6.2). @param error for
    * listeners of `error`
    */
   abort(error?: Error): void {

@@ -60,7 +60,7 @@ function certificatesOf(
 
 /**
  * Connects, as a client. The name asked for is `serverName`, or else `host` unless that is an IP address,
- * which is no server name (RFC 6066, Section 3) but is what the certificate is held against.
+ * which is no server name (RFC 6066 §3) but is what the certificate is held against.
  * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make
  * no sense
  */

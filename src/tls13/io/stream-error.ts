@@ -1,8 +1,8 @@
 /** What went wrong with the stream below, as opposed to TLS itself (that is a `TlsError`). */
 export type StreamErrorCode =
   /**
-   * The stream ended, or the peer stopped in the handshake: what was read may be only a part (RFC 8446,
-   * Section 6.1).
+   * The stream ended, or the peer stopped in the handshake: what was read may be only a part (RFC 8446
+   * §6.1).
    */
   | 'ERR_TLS_TRUNCATED'
   | 'ERR_TLS_HANDSHAKE_TIMEOUT'

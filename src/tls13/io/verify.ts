@@ -20,7 +20,7 @@ export interface VerifierOptions {
   readonly name?: string
 }
 
-/** id-kp-serverAuth and id-kp-clientAuth (RFC 5280, Section 4.2.1.12). */
+/** id-kp-serverAuth and id-kp-clientAuth (RFC 5280 §4.2.1.12). */
 const PURPOSES = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const
 type Purpose = keyof typeof PURPOSES
 /** Certificates looked at in one chain, and signatures checked: both are work that a server can ask for. */
@@ -178,7 +178,7 @@ class PathSearch {
       )
     }
     const { pathLength } = rulesOf(issuer)
-    // RFC 5280, Section 4.2.1.9: the end-entity certificate does not count, nor do those that issued
+    // RFC 5280 §4.2.1.9: the end-entity certificate does not count, nor do those that issued
     // themselves.
     const between = path.slice(1).filter(one => one.subject !== one.issuer).length
     if (pathLength !== undefined && between > pathLength) {

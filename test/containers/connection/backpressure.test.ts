@@ -109,7 +109,7 @@ describe('a client that asks and never reads', () => {
 })
 
 /**
- * HEADERS of a GET request, all of it (RFC 7541, Appendix A: 2, 6 and 4 are its pseudo-fields, 1 is
+ * HEADERS of a GET request, all of it (RFC 7541 Appendix A: 2, 6 and 4 are its pseudo-fields, 1 is
  * `:authority`).
  */
 function getFrame(streamId: number): Uint8Array {

@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { forgetClient, objection } from '../../../src/containers/move/admission.ts'
 import { type ServerConfig, TlsError } from '../../../src/tls13/index.ts'
 import type { SessionState } from '../../../src/tls13/state.ts'
@@ -84,6 +84,6 @@ describe('who demands a certificate', () => {
   })
 })
 
-test('early data that is still coming is not taken where none is', () => {
+it('early data that is still coming is not taken where none is', () => {
   expect(objection(session('WAIT_EOED'), 'kin', serverConfig(), 0)).toBe('early data is not taken here')
 })

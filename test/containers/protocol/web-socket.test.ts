@@ -60,7 +60,7 @@ function open(host: FakeHost, more = '', path = '/echo/chat') {
 }
 
 describe('a WebSocket', () => {
-  it('is opened as RFC 6455, Section 1.3 has it, and what came behind the request counts', () => {
+  it('is opened as RFC 6455 §1.3 has it, and what came behind the request counts', () => {
     const host = hostWith(counting)
     const stream = new FakeStream()
     const { connection } = freshConnection(host, '', stream)

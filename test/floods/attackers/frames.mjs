@@ -3,7 +3,7 @@
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 export const Type = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, WINDOW_UPDATE: 8 }
 
-/** One HTTP/2 frame (RFC 9113, Section 4.1). */
+/** One HTTP/2 frame (RFC 9113 §4.1). */
 export function frame(type, flags, streamId, payload) {
   const head = Buffer.alloc(9)
   head.writeUIntBE(payload.length, 0, 3)
@@ -21,7 +21,7 @@ export function beginning(window) {
   return Buffer.concat([PREFACE, frame(Type.SETTINGS, 0, 0, settings)])
 }
 
-/** A request's head without Huffman codes and tables (RFC 7541, Section 6.2.2). */
+/** A request's head without Huffman codes and tables (RFC 7541 §6.2.2). */
 export function headers(streamId, fields, endStream) {
   const block = Object.entries(fields).flatMap(([name, value]) => [
     Buffer.of(0, name.length),
@@ -37,12 +37,12 @@ export function get(streamId, host, path) {
   return headers(streamId, { ':method': 'GET', ':scheme': 'https', ':authority': host, ':path': path }, true)
 }
 
-/** Ends a stream (RFC 9113, Section 6.4): CANCEL. */
+/** Ends a stream (RFC 9113 §6.4): CANCEL. */
 export function reset(streamId) {
   return frame(Type.RST_STREAM, 0, streamId, Buffer.of(0, 0, 0, 8))
 }
 
-/** One WebSocket frame of a client (RFC 6455, Section 5.2), of fewer than 126 bytes, under a mask of zeros. */
+/** One WebSocket frame of a client (RFC 6455 §5.2), of fewer than 126 bytes, under a mask of zeros. */
 export function webSocketFrame(opcode, final, payload = Buffer.alloc(0)) {
   const head = Buffer.of((final ? 0x80 : 0) | opcode, 0x80 | payload.length, 0, 0, 0, 0)
   return Buffer.concat([head, payload])

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H1Client, type H1ClientEvent, type H1Event, H1Server } from '../../../src/http/h1/index.ts'
 import { bytes, DATE, NOW, text } from '../../support/h1-messages.ts'
 
@@ -20,10 +20,10 @@ function accepted(input: string): { server: H1Server; event: Extract<H1Event, { 
   return { server, event }
 }
 
-describe('interim responses (RFC 9110, Section 15.2)', () => {
+describe('interim responses (RFC 9110 §15.2)', () => {
   const hints = [['Link', '</a.css>; rel=preload']] as const
 
-  test('any number of them go before the final one', () => {
+  it('any number of them go before the final one', () => {
     const { server } = accepted('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     expect(text(server.inform(103, hints))).toBe(
       'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n',
@@ -33,12 +33,12 @@ describe('interim responses (RFC 9110, Section 15.2)', () => {
     expect(() => server.inform(103, hints)).toThrow('no request waits')
   })
 
-  test('none go to an HTTP/1.0 client', () => {
+  it('none go to an HTTP/1.0 client', () => {
     const { server } = accepted('GET / HTTP/1.0\r\n\r\n')
     expect(server.inform(103, hints)).toHaveLength(0)
   })
 
-  test.each([
+  it.each([
     ['100', 100, []],
     ['101', 101, []],
     ['a final status', 200, []],
@@ -52,7 +52,7 @@ describe('interim responses (RFC 9110, Section 15.2)', () => {
     )
   })
 
-  test('our client reports them', () => {
+  it('our client reports them', () => {
     const client = new H1Client()
     client.request({ method: 'GET', target: '/', headers: [HOST] })
     const input = 'HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n'
@@ -60,27 +60,27 @@ describe('interim responses (RFC 9110, Section 15.2)', () => {
   })
 })
 
-describe('trailers (RFC 9112, Section 7.1.2)', () => {
+describe('trailers (RFC 9112 §7.1.2)', () => {
   const begin = (input: string, headers: readonly (readonly [string, string])[] = []) => {
     const { server } = accepted(input)
     return { server, head: text(server.respond({ status: 200, headers, length: undefined }, NOW)) }
   }
   const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 
-  test('follow the last chunk', () => {
+  it('follow the last chunk', () => {
     const { server, head } = begin(get, [['Trailer', 'T']])
     expect(head).toBe(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n${DATE}\r\n`)
     expect(text(server.end([['T', 'u']]))).toBe('0\r\nT: u\r\n\r\n')
     expect(server.idle).toBe(true)
   })
 
-  test('are dropped where there are no chunks', () => {
+  it('are dropped where there are no chunks', () => {
     const { server, head } = begin('GET / HTTP/1.0\r\n\r\n', [['Trailer', 'T']])
     expect(head).not.toContain('Trailer')
     expect(server.end([['T', 'u']])).toHaveLength(0)
   })
 
-  test.each(['Content-Length', 'transfer-encoding', 'Host', 'Trailer', 'Connection', 'a b', 'TE'])(
+  it.each(['Content-Length', 'transfer-encoding', 'Host', 'Trailer', 'Connection', 'a b', 'TE'])(
     '%s is a TypeError',
     name => {
       const { server } = begin(get)
@@ -89,7 +89,7 @@ describe('trailers (RFC 9112, Section 7.1.2)', () => {
     },
   )
 
-  test('of a request: our client and our server', () => {
+  it('of a request: our client and our server', () => {
     const client = new H1Client()
     const server = new H1Server()
     const headers = [HOST, ['Transfer-Encoding', 'chunked']] as const
@@ -103,8 +103,8 @@ describe('trailers (RFC 9112, Section 7.1.2)', () => {
   })
 })
 
-describe('other protocols (RFC 9110, Section 7.8)', () => {
-  test('101, and what came behind the request', () => {
+describe('other protocols (RFC 9110 §7.8)', () => {
+  it('101, and what came behind the request', () => {
     const { server, event } = accepted(`${WEBSOCKET}\x81\x05hello`)
     expect(event.upgrade).toBe('websocket')
     const { head, rest } = server.upgrade([
@@ -121,7 +121,7 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
     expect(() => server.export()).toThrow('between messages')
   })
 
-  test.each([
+  it.each([
     ['without the connection option', 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n'],
     ['without the field', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n'],
     ['from an HTTP/1.0 client', 'GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n'],
@@ -131,20 +131,20 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
     expect(() => server.upgrade([['Upgrade', 'websocket']])).toThrow('waits for an upgrade')
   })
 
-  test('a refusal is an ordinary response, and the connection goes on', () => {
+  it('a refusal is an ordinary response, and the connection goes on', () => {
     const { server } = accepted(`${WEBSOCKET}GET /next HTTP/1.1\r\nHost: a\r\n\r\n`)
     server.reply({ status: 404 }, NOW)
     expect(server.next()).toMatchObject({ type: 'request', head: { path: '/next' }, upgrade: undefined })
   })
 
-  test('several lines are one list', () => {
+  it('several lines are one list', () => {
     const { event } = accepted(
       'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: a\r\nUpgrade: b/2\r\nConnection: upgrade\r\n\r\n',
     )
     expect(event.upgrade).toBe('a,b/2')
   })
 
-  test('nothing is granted before the request has been read', () => {
+  it('nothing is granted before the request has been read', () => {
     const server = new H1Server()
     const fields = 'Host: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 3\r\n'
     server.receive(bytes(`POST / HTTP/1.1\r\n${fields}\r\nab`))
@@ -157,7 +157,7 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
     expect(text(server.upgrade([['Upgrade', 'x']]).rest)).toBe('rest')
   })
 
-  test('101 names a protocol, and 426 says which', () => {
+  it('101 names a protocol, and 426 says which', () => {
     expect(() => accepted(WEBSOCKET).server.upgrade([])).toThrow(TypeError)
     const { server } = accepted('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     expect(text(server.reply({ status: 426, headers: [['Upgrade', 'websocket']] }, NOW))).toBe(
@@ -165,7 +165,7 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
     )
   })
 
-  test('our client asks and is granted, or is not', () => {
+  it('our client asks and is granted, or is not', () => {
     const headers = [HOST, ['Connection', 'upgrade'], ['Upgrade', 'websocket']] as const
     const ask = (): H1Client => {
       const client = new H1Client()
@@ -186,7 +186,7 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
     expect(refused.reusable).toBe(true)
   })
 
-  test('a tunnel begins behind a 2xx response to CONNECT, and only there', () => {
+  it('a tunnel begins behind a 2xx response to CONNECT, and only there', () => {
     const ask = (answer: string): [H1Client, H1ClientEvent[]] => {
       const client = new H1Client()
       client.request({ method: 'CONNECT', target: 'b:443', headers: [['Host', 'b:443']] })
@@ -201,7 +201,7 @@ describe('other protocols (RFC 9110, Section 7.8)', () => {
 })
 
 describe('requests that our client does not send', () => {
-  test.each([
+  it.each([
     ['both lengths', [HOST, ['Content-Length', '3'], ['Transfer-Encoding', 'chunked']]],
     ['two lengths', [HOST, ['Content-Length', '3'], ['Content-Length', '3']]],
     ['a length that is none', [HOST, ['Content-Length', 'x']]],
@@ -214,7 +214,7 @@ describe('requests that our client does not send', () => {
     )
   })
 
-  test('any behind one that says close, or over HTTP/1.0', () => {
+  it('any behind one that says close, or over HTTP/1.0', () => {
     const client = new H1Client()
     client.request({ method: 'GET', target: '/', headers: [HOST, ['Connection', 'close']] })
     expect(() => client.request({ method: 'GET', target: '/', headers: [HOST] })).toThrow('no more requests')
@@ -226,7 +226,7 @@ describe('requests that our client does not send', () => {
     expect(old.reusable).toBe(false)
   })
 
-  test('what ought to have content says that it has none', () => {
+  it('what ought to have content says that it has none', () => {
     const sent = new H1Client().request({ method: 'POST', target: '/', headers: [HOST] })
     expect(text(sent)).toBe('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n')
   })

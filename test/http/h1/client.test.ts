@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H1Client, type H1ClientEvent } from '../../../src/http/h1/index.ts'
 import { bytes, limits, text } from '../../support/h1-messages.ts'
 
@@ -15,7 +15,7 @@ function types(events: readonly H1ClientEvent[]): string {
 }
 
 describe('requests', () => {
-  test('with content', () => {
+  it('with content', () => {
     const client = new H1Client()
     const sent = client.request(
       { method: 'POST', target: '/x', headers: [HOST, ['X', '\xe4']] },
@@ -25,12 +25,12 @@ describe('requests', () => {
     expect(client.reusable).toBe(false)
   })
 
-  test('with content in chunks', () => {
+  it('with content in chunks', () => {
     expect(text(H1Client.chunk(new Uint8Array(17).fill(97)))).toBe(`11\r\n${'a'.repeat(17)}\r\n`)
     expect(text(H1Client.chunk(new Uint8Array(0)))).toBe('0\r\n\r\n')
   })
 
-  test.each([
+  it.each([
     ['no Host', { method: 'GET', target: '/', headers: [] }],
     ['a method that is no token', { method: 'G T', target: '/', headers: [HOST] }],
     ['a target with a space', { method: 'GET', target: '/ x', headers: [HOST] }],
@@ -43,7 +43,7 @@ describe('requests', () => {
 })
 
 describe('responses', () => {
-  test('with a length', () => {
+  it('with a length', () => {
     const client = asked()
     expect(client.receive(bytes('HTTP/1.1 200 Fine \xe4\r\nContent-Length: 3\r\nA: b\r\n\r\nabc'))).toEqual([
       {
@@ -64,7 +64,7 @@ describe('responses', () => {
     expect(client.finish()).toEqual([])
   })
 
-  test('in chunks, with a trailer', () => {
+  it('in chunks, with a trailer', () => {
     const events = asked().receive(
       bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: u\r\n\r\n'),
     )
@@ -74,7 +74,7 @@ describe('responses', () => {
     ])
   })
 
-  test('until the connection closes', () => {
+  it('until the connection closes', () => {
     const client = asked()
     expect(types(client.receive(bytes('HTTP/1.1 200 OK\r\n\r\nabc')))).toBe('response body')
     expect(types(client.receive(bytes('def')))).toBe('body')
@@ -82,7 +82,7 @@ describe('responses', () => {
     expect(client.reusable).toBe(false)
   })
 
-  test.each([
+  it.each([
     ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n'],
     ['HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['GET', 'HTTP/1.1 204 \r\n\r\n'],
@@ -93,7 +93,7 @@ describe('responses', () => {
     expect(client.reusable).toBe(true)
   })
 
-  test('interim responses come before the final one', () => {
+  it('interim responses come before the final one', () => {
     const events = asked().receive(
       bytes('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 \r\nA: b\r\n\r\nHTTP/1.1 204 \r\n\r\n'),
     )
@@ -105,7 +105,7 @@ describe('responses', () => {
     ])
   })
 
-  test('pipelined, each to its request', () => {
+  it('pipelined, each to its request', () => {
     const client = new H1Client()
     client.request({ method: 'HEAD', target: '/', headers: [HOST] })
     client.request({ method: 'GET', target: '/', headers: [HOST] })
@@ -113,7 +113,7 @@ describe('responses', () => {
     expect(types(client.receive(bytes(`${answer}${answer}x`)))).toBe('response end response body end')
   })
 
-  test.each([
+  it.each([
     ['HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', false],
     ['HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n', false],
     ['HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n', true],
@@ -123,7 +123,7 @@ describe('responses', () => {
     expect(client.reusable).toBe(reusable)
   })
 
-  test.each([
+  it.each([
     ['a status of two digits', 'HTTP/1.1 20 OK\r\n\r\n'],
     ['a status below 100', 'HTTP/1.1 099 OK\r\n\r\n'],
     ['101', 'HTTP/1.1 101 \r\n\r\n'],
@@ -143,14 +143,14 @@ describe('responses', () => {
     expect(client.reusable).toBe(false)
   })
 
-  test('a response to no request is an error', () => {
+  it('a response to no request is an error', () => {
     expect(types(new H1Client().receive(bytes('HTTP/1.1 200 OK\r\n\r\n')))).toBe('error')
     const close = asked('GET', 2)
     const last = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
     expect(types(close.receive(bytes(last + last)))).toBe('response end error')
   })
 
-  test.each(['', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab'])(
+  it.each(['', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab'])(
     'an end after %j is an error',
     input => {
       const client = asked()

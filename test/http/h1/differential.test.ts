@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request as nodeRequest, type Server } from 'node:http'
 import { Duplex } from 'node:stream'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { H1Client, type H1ClientEvent, H1Server } from '../../../src/http/h1/index.ts'
 import type { Field, RequestHead } from '../../../src/http/message.ts'
 import type { HttpHandlers } from '../../../src/http/serving.ts'
@@ -81,7 +81,7 @@ describe('what our client sends, Node’s server reads', () => {
     server.close()
   })
 
-  test('and our client reads its answer', async () => {
+  it('and our client reads its answer', async () => {
     const sent = fc.record({
       method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND'),
       target,
@@ -141,7 +141,7 @@ describe('what our client sends, Node’s server reads', () => {
 })
 
 describe('what Node’s client sends, our server reads', () => {
-  test('and Node’s client reads our answer', async () => {
+  it('and Node’s client reads our answer', async () => {
     const exchange = fc.record({
       method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'HEAD'),
       path: target,
@@ -317,7 +317,7 @@ describe('what is damaged', () => {
     return seen
   }
 
-  test('may be taken by one and refused by the other, but is never read in two ways', async () => {
+  it('may be taken by one and refused by the other, but is never read in two ways', async () => {
     let both = 0
     let neither = 0
     await fc.assert(

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H1Client } from '../../../src/http/h1/index.ts'
 import { bytes, conversation } from '../../support/h1-messages.ts'
 import { type LlhttpCase, llhttpCases } from './llhttp-cases.ts'
@@ -58,7 +58,7 @@ function differences(cases: readonly LlhttpCase[], refuses: (input: string) => b
 const byName = (one: Difference, other: Difference): number => (one.name < other.name ? -1 : 1)
 
 describe('who accepts what, compared with llhttp, as docs/http1-differences.md tells it', () => {
-  test.each([
+  it.each([
     ['Requests', 'request', 119, 40, refusesRequest],
     ['Responses', 'response', 65, 15, refusesResponse],
   ] as const)('%s', (heading, kind, count, refused, refuses) => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { H1Client, type H1ClientEvent, type H1Event, H1Server } from '../../../src/http/h1/index.ts'
 import type { RequestHead } from '../../../src/http/message.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
@@ -70,7 +70,7 @@ describe('requests, as node:http reads them', () => {
     server.close()
   })
 
-  test.each(REQUESTS)('%j', async input => {
+  it.each(REQUESTS)('%j', async input => {
     seen = new Promise(resolve => {
       saw = resolve
     })
@@ -80,7 +80,7 @@ describe('requests, as node:http reads them', () => {
     socket.destroy()
   })
 
-  test('what our client writes, and the responses it reads', async () => {
+  it('what our client writes, and the responses it reads', async () => {
     seen = new Promise(resolve => {
       saw = resolve
     })
@@ -160,7 +160,7 @@ describe('our responses, as node:http reads them', () => {
 
   const long = 'lorem ipsum '.repeat(20_000)
 
-  test.each([
+  it.each([
     ['GET', '/whole', '', {}],
     ['POST', '/whole', 'hello', {}],
     ['POST', '/stream', 'hello, hello, hello', {}],
@@ -174,7 +174,7 @@ describe('our responses, as node:http reads them', () => {
     expect(Number.isNaN(Date.parse(response.headers.date!))).toBe(false)
   })
 
-  test.each([
+  it.each([
     ['HEAD', '/whole', 200],
     ['GET', '/204', 204],
     ['GET', '/304', 304],
@@ -182,7 +182,7 @@ describe('our responses, as node:http reads them', () => {
     expect(await ask(method, path, '')).toMatchObject({ status, content: '', whole: true })
   })
 
-  test('an error of ours', async () => {
+  it('an error of ours', async () => {
     const socket = connect(port, '127.0.0.1')
     socket.write('GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n')
     const client = new H1Client()
@@ -196,7 +196,7 @@ describe('our responses, as node:http reads them', () => {
   })
 })
 
-test('both sides of ours, three requests pipelined', () => {
+it('both sides of ours, three requests pipelined', () => {
   const client = new H1Client()
   const server = new H1Server()
   const sent = ['/1', '/2', '/3'].map(target =>

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H1Client, type H1Event, H1Server, h1State } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
 import { bytes, conversation, joined, limits, serve, text } from '../../support/h1-messages.ts'
@@ -74,7 +74,7 @@ function expectSame(actual: ReturnType<typeof inPieces>, whole: ReturnType<typeo
 }
 
 describe('chunking is invisible', () => {
-  test('in any pieces', () => {
+  it('in any pieces', () => {
     fc.assert(
       fc.property(input, cuts, (data, at) => {
         expectSame(inPieces(pieces(data, at)), conversation(data, LIMITS))
@@ -83,7 +83,7 @@ describe('chunking is invisible', () => {
     )
   })
 
-  test('byte by byte', () => {
+  it('byte by byte', () => {
     fc.assert(
       fc.property(input, data => {
         const single = Array.from(data, byte => Uint8Array.of(byte))
@@ -94,7 +94,7 @@ describe('chunking is invisible', () => {
   })
 })
 
-test('connections do not see each other, although their heads are scanned in one memory', () => {
+it('connections do not see each other, although their heads are scanned in one memory', () => {
   const streams = [FRAGMENTS.slice(0, 3), FRAGMENTS.slice(2, 5)].map(parts => bytes(parts.join('')))
   const sides = streams.map(() => ({
     server: new H1Server(limits(LIMITS)),
@@ -138,13 +138,13 @@ describe('a move is invisible', () => {
     return { server, events: joined(events), sent: text(concat(...sent)) }
   }
 
-  test.each([true, false])('at every byte; announced before: %s', announceFirst => {
+  it.each([true, false])('at every byte; announced before: %s', announceFirst => {
     const whole = conversation(stream, LIMITS)
     expect(whole.events.filter(event => event.type === 'end')).toHaveLength(5)
     for (let index = 0; index <= stream.length; index++) expectSame(moved(index, announceFirst), whole)
   })
 
-  test('of a request that was announced and not accepted', () => {
+  it('of a request that was announced and not accepted', () => {
     fc.assert(
       fc.property(input, data => {
         const first = new H1Server(limits(LIMITS))
@@ -163,7 +163,7 @@ describe('a move is invisible', () => {
 describe('nothing throws out of it', () => {
   const noise = fc.oneof(input, fc.uint8Array({ maxLength: 400 }))
 
-  test('the server', () => {
+  it('the server', () => {
     fc.assert(
       fc.property(noise, cuts, (data, at) => {
         const { events } = inPieces(pieces(data, at))
@@ -175,7 +175,7 @@ describe('nothing throws out of it', () => {
     )
   })
 
-  test('the client, to which chunking is invisible too', () => {
+  it('the client, to which chunking is invisible too', () => {
     const answers = fc
       .array(
         fc.constantFrom(
@@ -210,7 +210,7 @@ describe('nothing throws out of it', () => {
   })
 })
 
-test('what the client writes, the server reads', () => {
+it('what the client writes, the server reads', () => {
   const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,10}$/)
   const value = fc.stringMatching(/^[\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]{0,20}[\x21-\x7e\x80-\xff])?$/)
   const name = token.map(part => `x-${part}`)
@@ -237,7 +237,7 @@ test('what the client writes, the server reads', () => {
   )
 })
 
-test('a long head, one byte at a time', () => {
+it('a long head, one byte at a time', () => {
   const server = new H1Server(limits({ headBytes: 65_536 }))
   // Through moves, all of it is copied at each byte: that is quadratic, and ours is not to show it.
   const length = THROUGH_MOVES ? 6500 : 65_000

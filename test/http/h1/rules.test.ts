@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { header } from '../../../src/http/message.ts'
 import { bytes, conversation, verdict } from '../../support/h1-messages.ts'
 
@@ -11,12 +11,12 @@ const chunked = (body: string): string => post(['Transfer-Encoding: chunked'], b
 type Case = readonly [what: string, input: string, verdict: number | 'accepted' | 'waits']
 
 function judge(cases: readonly Case[]): void {
-  test.each(cases)('%s', (_, input, expected) => {
+  it.each(cases)('%s', (_, input, expected) => {
     expect(verdict(input)).toBe(expected)
   })
 }
 
-describe('request line (RFC 9112, Section 3)', () => {
+describe('request line (RFC 9112 §3)', () => {
   judge([
     ['origin-form', get('GET /a?b HTTP/1.1'), 'accepted'],
     ['a method nobody knows', get('BREW /pot HTTP/1.1'), 'accepted'],
@@ -58,7 +58,7 @@ describe('request line (RFC 9112, Section 3)', () => {
   ])
 })
 
-describe('field lines (RFC 9112, Section 5)', () => {
+describe('field lines (RFC 9112 §5)', () => {
   judge([
     ['no space after the colon', get('GET / HTTP/1.1', 'a:b'), 'accepted'],
     ['an empty value', get('GET / HTTP/1.1', 'a:'), 'accepted'],
@@ -82,7 +82,7 @@ describe('field lines (RFC 9112, Section 5)', () => {
     ['a CR alone as the empty line', 'GET / HTTP/1.1\r\nHost: a\r\n\rx\n', 400],
   ])
 
-  test('surrounding spaces are no part of a value', () => {
+  it('surrounding spaces are no part of a value', () => {
     const { events } = conversation(bytes(get('GET / HTTP/1.1', 'a: \t b c \t ', 'B:d')))
     expect(events[0]).toMatchObject({
       head: {
@@ -95,13 +95,13 @@ describe('field lines (RFC 9112, Section 5)', () => {
     })
   })
 
-  test('obs-text is read as ISO 8859-1', () => {
+  it('obs-text is read as ISO 8859-1', () => {
     const { events } = conversation(bytes(get('GET / HTTP/1.1', 'a: \x80\x9f\xe4\xff')))
     expect(events[0]?.type === 'request' && header(events[0].head.headers, 'a')).toBe('\x80\x9f\xe4\xff')
   })
 })
 
-describe('Host (RFC 9112, Section 3.2)', () => {
+describe('Host (RFC 9112 §3.2)', () => {
   const host = (value: string): string => `GET / HTTP/1.1\r\nHost: ${value}\r\n\r\n`
   judge([
     ['a name', host('a.example'), 'accepted'],
@@ -120,7 +120,7 @@ describe('Host (RFC 9112, Section 3.2)', () => {
     ['a bracket left open', host('[::1'), 400],
   ])
 
-  test.each([
+  it.each([
     ['GET /p/q?x?y HTTP/1.1', 'A.Example:80', { host: 'a.example', path: '/p/q', query: 'x?y' }],
     ['GET http://B.example:81/p?x HTTP/1.1', 'a', { host: 'b.example', path: '/p', query: 'x' }],
     ['GET https://b?x HTTP/1.1', 'a', { host: 'b', path: '/', query: 'x' }],
@@ -134,7 +134,7 @@ describe('Host (RFC 9112, Section 3.2)', () => {
   })
 })
 
-describe('where a message ends (RFC 9112, Section 6)', () => {
+describe('where a message ends (RFC 9112 §6)', () => {
   judge([
     ['Content-Length', post(['Content-Length: 3'], 'abc'), 'accepted'],
     ['Content-Length with zeros before it', post(['Content-Length: 003'], 'abc'), 'accepted'],
@@ -173,7 +173,7 @@ describe('where a message ends (RFC 9112, Section 6)', () => {
   ])
 })
 
-describe('chunks (RFC 9112, Section 7.1)', () => {
+describe('chunks (RFC 9112 §7.1)', () => {
   judge([
     ['two chunks', chunked('3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n'), 'accepted'],
     ['a size with zeros before it', chunked('0003\r\nabc\r\n000\r\n\r\n'), 'accepted'],
@@ -200,7 +200,7 @@ describe('chunks (RFC 9112, Section 7.1)', () => {
     ['Content-Length as a trailer', chunked('0\r\nContent-Length: 3\r\n\r\n'), 400],
   ])
 
-  test('content and trailers are given', () => {
+  it('content and trailers are given', () => {
     const { events } = conversation(bytes(chunked('3\r\nabc\r\n2;x\r\nde\r\n0\r\nA: b\r\nC:\r\n\r\n')))
     expect(events.slice(1)).toEqual([
       { type: 'body', data: bytes('abcde') },
@@ -221,7 +221,7 @@ describe('limits', () => {
     return get('GET / HTTP/1.1', `a: ${'x'.repeat(length - rest.length)}`)
   }
 
-  test.each([
+  it.each([
     ['a head of exactly headBytes', sized(200), 'accepted'],
     ['a head of one byte more', sized(201), 431],
     ['a head without an end', sized(300).slice(0, 250), 431],
@@ -238,7 +238,7 @@ describe('limits', () => {
     expect(verdict(input, { headBytes: 200, headerFields: 4, bodyBytes: 20 })).toBe(expected)
   })
 
-  test('more fields than the scanner holds places for', () => {
+  it('more fields than the scanner holds places for', () => {
     const fields = Array.from({ length: 500 }, (_, i) => `f${i}: v${i}`)
     const { events } = conversation(bytes(get('GET / HTTP/1.1', ...fields)), { headerFields: 1000 })
     const head = events[0]?.type === 'request' ? events[0].head : undefined

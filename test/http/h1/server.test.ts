@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type H1Event, H1Server, h1State, type ResponseHead } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
 import { bytes, conversation, DATE, limits, NOW, text } from '../../support/h1-messages.ts'
@@ -28,7 +28,7 @@ const head = (changed: Partial<ResponseHead> = {}): ResponseHead => ({
 })
 
 describe('taking requests', () => {
-  test('an announced request is not consumed, and is announced once', () => {
+  it('an announced request is not consumed, and is announced once', () => {
     const server = new H1Server()
     server.receive(bytes(GET))
     expect(server.next()).toMatchObject({ type: 'request', head: { method: 'GET' }, bodyLength: 0 })
@@ -41,7 +41,7 @@ describe('taking requests', () => {
     expect(all(server)).toEqual([{ type: 'end', trailers: [] }])
   })
 
-  test('the next request waits for the end of the response', () => {
+  it('the next request waits for the end of the response', () => {
     const server = accepted(GET + GET.replace('/', '/2'))
     expect(all(server)).toEqual([{ type: 'end', trailers: [] }])
     server.respond(head({ length: 2 }), NOW)
@@ -53,14 +53,14 @@ describe('taking requests', () => {
     expect(server.requestsServed).toBe(1)
   })
 
-  test('a response before the request was looked at goes straight to the next one', () => {
+  it('a response before the request was looked at goes straight to the next one', () => {
     const server = accepted(GET + GET)
     server.reply({ status: 200 }, NOW)
     expect(server.idle).toBe(true)
     expect(server.next()?.type).toBe('request')
   })
 
-  test('borrowed bytes may be overwritten once next() had nothing more', () => {
+  it('borrowed bytes may be overwritten once next() had nothing more', () => {
     const server = new H1Server()
     const piece = bytes('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc')
     server.receive(piece)
@@ -79,7 +79,7 @@ describe('taking requests', () => {
     expect(other.next()?.type).toBe('request')
   })
 
-  test('content is plain memory even if a Buffer came in', () => {
+  it('content is plain memory even if a Buffer came in', () => {
     const server = new H1Server()
     server.receive(Buffer.from('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET'))
     server.next()
@@ -91,7 +91,7 @@ describe('taking requests', () => {
     expect(Object.getPrototypeOf(server.export().inbound)).toBe(Uint8Array.prototype)
   })
 
-  test('misuse is an Error, not an event', () => {
+  it('misuse is an Error, not an event', () => {
     const server = new H1Server()
     expect(() => server.accept()).toThrow('no request has been announced')
     expect(() => server.reply({ status: 200 }, NOW)).toThrow('no request waits')
@@ -108,7 +108,7 @@ describe('taking requests', () => {
 })
 
 describe('responses', () => {
-  test('a whole response is one piece', () => {
+  it('a whole response is one piece', () => {
     const server = accepted(GET)
     const sent = server.reply({ status: 200, headers: [['Content-Type', 'text/plain']], body: 'hällo' }, NOW)
     expect(text(sent)).toBe(
@@ -117,7 +117,7 @@ describe('responses', () => {
     expect(server.shouldClose).toBe(false)
   })
 
-  test('an unknown length is chunked on 1.1', () => {
+  it('an unknown length is chunked on 1.1', () => {
     const server = accepted(GET)
     expect(text(server.respond(head({ length: undefined }), NOW))).toBe(
       `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${DATE}\r\n`,
@@ -128,7 +128,7 @@ describe('responses', () => {
     expect(server.idle).toBe(true)
   })
 
-  test('an unknown length ends with the connection on 1.0', () => {
+  it('an unknown length ends with the connection on 1.0', () => {
     const server = accepted('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
     expect(text(server.respond(head({ length: undefined }), NOW))).toBe(
       `HTTP/1.1 200 OK\r\n${DATE}Connection: close\r\n\r\n`,
@@ -138,7 +138,7 @@ describe('responses', () => {
     expect(server.shouldClose).toBe(true)
   })
 
-  test.each([
+  it.each([
     ['GET / HTTP/1.0\r\n\r\n', 'Connection: close\r\n', true],
     ['GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n', 'Connection: keep-alive\r\n', false],
     ['GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n', 'Connection: close\r\n', true],
@@ -160,7 +160,7 @@ describe('responses', () => {
     expect(server.next()?.type).toBe(close ? undefined : 'request')
   })
 
-  test('the last request that is allowed says so', () => {
+  it('the last request that is allowed says so', () => {
     const { sent, server, events } = conversation(bytes(GET.repeat(4)), { requests: 3 })
     expect(events.filter(event => event.type === 'request')).toHaveLength(3)
     expect(sent.match(/Connection: close/g)).toHaveLength(1)
@@ -169,7 +169,7 @@ describe('responses', () => {
     expect(server.buffered).toBe(0)
   })
 
-  test("the function's own fields", () => {
+  it("the function's own fields", () => {
     const server = accepted(GET)
     const headers = [
       ['Keep-Alive', 'timeout=5'],
@@ -188,7 +188,7 @@ describe('responses', () => {
     expect(server.shouldClose).toBe(true)
   })
 
-  test.each([
+  it.each([
     ['a status below 200', head({ status: 101 })],
     ['a status that is no integer', head({ status: 200.5 })],
     ['a status above 999', head({ status: 1000 })],
@@ -210,7 +210,7 @@ describe('responses', () => {
     expect(server.shouldClose).toBe(false)
   })
 
-  test('content and Content-Length must agree', () => {
+  it('content and Content-Length must agree', () => {
     const server = accepted(GET + GET)
     server.respond(head({ length: undefined, headers: [['Content-Length', '3']] }), NOW)
     expect(() => server.write(bytes('abcd'))).toThrow(RangeError)
@@ -221,7 +221,7 @@ describe('responses', () => {
     expect(server.next()).toBeUndefined()
   })
 
-  test.each([
+  it.each([
     ['HEAD', head({ length: 5 }), 'Content-Length: 5\r\n'],
     ['HEAD', head({ length: undefined }), ''],
     ['HEAD', head({ headers: [['content-length', '7']] }), 'Content-Length: 7\r\n'],
@@ -237,7 +237,7 @@ describe('responses', () => {
     expect(server.idle).toBe(true)
   })
 
-  test('reply() to HEAD gives the length and no content', () => {
+  it('reply() to HEAD gives the length and no content', () => {
     const server = accepted(GET.replace('GET', 'HEAD'))
     expect(text(server.reply({ status: 200, body: 'hello' }, NOW))).toBe(
       `HTTP/1.1 200 OK\r\nContent-Length: 5\r\n${DATE}\r\n`,
@@ -249,7 +249,7 @@ describe('100 (Continue)', () => {
   const post = (version = '1.1', length = 3): string =>
     `POST / HTTP/${version}\r\nHost: a\r\nContent-Length: ${length}\r\nExpect: 100-Continue\r\n\r\n`
 
-  test('is sent once, after the request was taken', () => {
+  it('is sent once, after the request was taken', () => {
     const server = new H1Server()
     server.receive(bytes(post()))
     expect(server.next()).toMatchObject({ expectsContinue: true })
@@ -263,7 +263,7 @@ describe('100 (Continue)', () => {
     expect(server.idle).toBe(true)
   })
 
-  test('is not sent when content has come, for no content, on 1.0, or unasked', () => {
+  it('is not sent when content has come, for no content, on 1.0, or unasked', () => {
     const server = accepted(`${post()}abc`)
     all(server)
     expect(server.continue().length).toBe(0)
@@ -272,13 +272,13 @@ describe('100 (Continue)', () => {
     }
   })
 
-  test('is not sent for content beyond the limit, which is refused', () => {
+  it('is not sent for content beyond the limit, which is refused', () => {
     const server = accepted(post('1.1', 21), { bodyBytes: 20 })
     expect(server.continue().length).toBe(0)
     expect(server.next()).toMatchObject({ type: 'error', status: 413, answerable: true })
   })
 
-  test('a final response instead closes the connection, since the content may or may not follow', () => {
+  it('a final response instead closes the connection, since the content may or may not follow', () => {
     const server = accepted(post())
     expect(text(server.reply({ status: 403 }, NOW))).toContain('Connection: close\r\n')
     expect(server.shouldClose).toBe(true)
@@ -288,7 +288,7 @@ describe('100 (Continue)', () => {
 describe('a response before the end of the request', () => {
   const post = (length: number): string => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`
 
-  test('what is left of 64 KiB is thrown away, in any pieces', () => {
+  it('what is left of 64 KiB is thrown away, in any pieces', () => {
     const server = accepted(`${post(65_536)}abc`)
     server.reply({ status: 403 }, NOW)
     expect(server.shouldClose).toBe(false)
@@ -300,13 +300,13 @@ describe('a response before the end of the request', () => {
     expect(server.next()).toMatchObject({ type: 'request', head: { method: 'GET' } })
   })
 
-  test('more than that closes', () => {
+  it('more than that closes', () => {
     const server = accepted(post(65_537))
     server.reply({ status: 403 }, NOW)
     expect(server.shouldClose).toBe(true)
   })
 
-  test('endless chunks close', () => {
+  it('endless chunks close', () => {
     const server = accepted('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n')
     server.reply({ status: 403 }, NOW)
     for (let i = 0; i < 7; i++) server.receive(bytes(`2000\r\n${'x'.repeat(0x2000)}\r\n`))
@@ -317,14 +317,14 @@ describe('a response before the end of the request', () => {
     expect(server.shouldClose).toBe(true)
   })
 
-  test('bad chunks are reported, and nothing is said to them', () => {
+  it('bad chunks are reported, and nothing is said to them', () => {
     const server = accepted('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n')
     server.reply({ status: 403 }, NOW)
     expect(server.next()).toMatchObject({ type: 'error', status: 400, answerable: false })
     expect(server.shouldClose).toBe(true)
   })
 
-  test('content is still reported while the response is going out', () => {
+  it('content is still reported while the response is going out', () => {
     const server = accepted(`${post(3)}ab`)
     server.respond(head({ length: undefined }), NOW)
     expect(all(server)).toEqual([{ type: 'body', data: bytes('ab') }])
@@ -336,7 +336,7 @@ describe('a response before the end of the request', () => {
 })
 
 describe('errors', () => {
-  test('one answer, then the end', () => {
+  it('one answer, then the end', () => {
     const server = new H1Server()
     server.receive(bytes(`GET / HTTP/1.1\r\nA : b\r\n\r\n${GET}`))
     expect(server.next()).toEqual({
@@ -358,7 +358,7 @@ describe('errors', () => {
     expect(server.next()).toBeUndefined()
   })
 
-  test('in the content, while the response is going out: it can be ended, and closes', () => {
+  it('in the content, while the response is going out: it can be ended, and closes', () => {
     const server = accepted('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n')
     server.respond(head({ length: undefined }), NOW)
     expect(server.next()).toMatchObject({ type: 'error', status: 400, answerable: false })
@@ -367,7 +367,7 @@ describe('errors', () => {
     expect(server.shouldClose).toBe(true)
   })
 
-  test('in the content of a HEAD request: the answer has no content either', () => {
+  it('in the content of a HEAD request: the answer has no content either', () => {
     const server = accepted('HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n')
     expect(server.next()).toMatchObject({ type: 'error', status: 400, answerable: true })
     expect(text(server.reply({ status: 400, body: 'no' }, NOW))).toMatch(/\r\n\r\n$/)
@@ -375,13 +375,13 @@ describe('errors', () => {
 })
 
 describe('the connection as a value', () => {
-  test('7 bytes when idle', () => {
+  it('7 bytes when idle', () => {
     const server = accepted(GET)
     server.reply({ status: 200 }, NOW)
     expect(encode(h1State, server.export())).toEqual(Uint8Array.of(0, 0, 0, 1, 0, 0, 0))
   })
 
-  test('the announced request and all that follows travel', () => {
+  it('the announced request and all that follows travel', () => {
     const server = accepted(`${GET}GET /2 HTTP/1.1\r\nHost: b\r\n\r\nGET /3`)
     server.reply({ status: 200 }, NOW)
     expect(server.next()).toMatchObject({ head: { host: 'b' } })
@@ -395,14 +395,14 @@ describe('the connection as a value', () => {
     expect(other.requestsServed).toBe(2)
   })
 
-  test('the count of requests travels', () => {
+  it('the count of requests travels', () => {
     const other = new H1Server(limits({ requests: 3 }), { requestsServed: 2, inbound: bytes(GET) })
     other.next()
     other.accept()
     expect(text(other.reply({ status: 200 }, NOW))).toContain('Connection: close')
   })
 
-  test('not while a request is being served', () => {
+  it('not while a request is being served', () => {
     const server = accepted(GET)
     expect(() => server.export()).toThrow('between messages')
     server.respond(head({ length: 1 }), NOW)
@@ -412,7 +412,7 @@ describe('the connection as a value', () => {
     expect(server.export().requestsServed).toBe(1)
   })
 
-  test('a copy: later bytes do not change it', () => {
+  it('a copy: later bytes do not change it', () => {
     const server = new H1Server()
     server.receive(bytes('GET'))
     const state = server.export()
@@ -426,7 +426,7 @@ describe('content in tiny chunks', () => {
   const content = (events: readonly H1Event[]): Uint8Array =>
     concat(...events.map(event => (event.type === 'body' ? event.data : new Uint8Array(0))))
 
-  test('is told in few pieces, whatever pieces it came in', () => {
+  it('is told in few pieces, whatever pieces it came in', () => {
     const chunks = '1\r\na\r\n'.repeat(50_000)
     const events = all(accepted(`${head}${chunks}0\r\n\r\n`))
     expect(events.length).toBeLessThan(30)
@@ -434,7 +434,7 @@ describe('content in tiny chunks', () => {
     expect(events.at(-1)).toEqual({ type: 'end', trailers: [] })
   })
 
-  test('is told before what is wrong behind it', () => {
+  it('is told before what is wrong behind it', () => {
     const events = all(accepted(`${head}1\r\na\r\n2\r\nbc\r\nx\r\n${'y'.repeat(20)}`))
     expect(text(content(events))).toBe('abc')
     expect(events.at(-1)).toMatchObject({ type: 'error', status: 400 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type H1Event, H1Server, h1State } from '../../../src/http/h1/index.ts'
 import { concat, decode, encode } from '../../../src/wire/index.ts'
 import { bytes, limits, NOW, text } from '../../support/h1-messages.ts'
@@ -33,7 +33,7 @@ function pull(server: H1Server, content: Uint8Array[]): H1Event[] {
 }
 
 describe('a request that is withdrawn', () => {
-  test.each(BODIES)(
+  it.each(BODIES)(
     'at any byte, once and again, is the same request elsewhere: content %s',
     (_, request, body) => {
       const input = bytes(request + NEXT)
@@ -65,7 +65,7 @@ describe('a request that is withdrawn', () => {
     },
   )
 
-  test('may go on where it was', () => {
+  it('may go on where it was', () => {
     const server = new H1Server()
     const content: Uint8Array[] = []
     server.receive(bytes(`${HEAD}Content-Length: 4\r\n\r\nab`))
@@ -80,7 +80,7 @@ describe('a request that is withdrawn', () => {
     expect(server.shouldClose).toBe(false)
   })
 
-  test('must not have ended, nor been answered', () => {
+  it('must not have ended, nor been answered', () => {
     const server = new H1Server()
     expect(() => server.withdraw([])).toThrow('no request can be withdrawn')
     server.receive(bytes(`${HEAD}Content-Length: 2\r\n\r\na`))
@@ -96,7 +96,7 @@ describe('a request that is withdrawn', () => {
     expect(() => server.withdraw([bytes('a')])).toThrow('no request can be withdrawn')
   })
 
-  test('has its client told to go on again unless that sends already', () => {
+  it('has its client told to go on again unless that sends already', () => {
     for (const sent of ['', 'a']) {
       const server = new H1Server()
       server.receive(bytes(`${HEAD}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n`))

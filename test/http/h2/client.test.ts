@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ErrorCode, H2Client, HpackDecoder } from '../../../src/http/h2/index.ts'
 import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
 import {
@@ -33,7 +33,7 @@ function feed(client: H2Client, ...pieces: Uint8Array[]) {
 }
 
 describe('a client', () => {
-  test('begins with the preface and SETTINGS that forbid pushes', () => {
+  it('begins with the preface and SETTINGS that forbid pushes', () => {
     const client = new H2Client()
     const output = taken(client)
     expect(output.subarray(0, PREFACE.length)).toEqual(PREFACE)
@@ -42,7 +42,7 @@ describe('a client', () => {
     expect(settings!.payload.slice(0, 6)).toEqual(setting(2, 0))
   })
 
-  test('sends requests on odd streams and reports their responses', () => {
+  it('sends requests on odd streams and reports their responses', () => {
     const client = greeted()
     expect(client.request(HEAD, true)).toBe(1)
     expect(client.request({ ...HEAD, method: 'POST', headers: [['X-A', 'b']] }, false)).toBe(3)
@@ -76,7 +76,7 @@ describe('a client', () => {
     expect(client.openStreams).toBe(1)
   })
 
-  test('keeps to the number of streams that the server allows', () => {
+  it('keeps to the number of streams that the server allows', () => {
     const client = greeted(setting(3, 1))
     client.request(HEAD, true)
     expect(client.canRequest).toBe(false)
@@ -85,7 +85,7 @@ describe('a client', () => {
     expect(client.canRequest).toBe(true)
   })
 
-  test('is told by GOAWAY which requests may be tried again', () => {
+  it('is told by GOAWAY which requests may be tried again', () => {
     const client = greeted()
     client.request(HEAD, true)
     client.request(HEAD, true)
@@ -100,7 +100,7 @@ describe('a client', () => {
     expect(other.shouldClose).toBe(true)
   })
 
-  test('may read the length of what HEAD does not bring', () => {
+  it('may read the length of what HEAD does not bring', () => {
     const client = greeted()
     client.request({ ...HEAD, method: 'HEAD' }, true)
     taken(client)
@@ -116,7 +116,7 @@ describe('a client', () => {
     expect(taken(client)).toEqual(EMPTY)
   })
 
-  test('refuses a head that must not be sent, and sends nothing of it', () => {
+  it('refuses a head that must not be sent, and sends nothing of it', () => {
     const client = greeted()
     for (const wrong of [
       { path: '/a b' },
@@ -130,7 +130,7 @@ describe('a client', () => {
     expect(client.request(HEAD, true)).toBe(1)
   })
 
-  test('a state belongs to its role, and names no stream that is not there', () => {
+  it('a state belongs to its role, and names no stream that is not there', () => {
     const client = greeted()
     const state = client.export()
     expect(() => new H2Client(undefined, { ...state, role: 'server' })).toThrow(TypeError)

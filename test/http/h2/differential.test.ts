@@ -14,7 +14,7 @@ import {
   type Server,
 } from 'node:net'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { H2Client, type H2Event } from '../../../src/http/h2/index.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { type HttpHandlers, wholeContent } from '../../../src/http/serving.ts'
@@ -102,7 +102,7 @@ describe('what our client sends, Node’s server reads', () => {
   })
   afterAll(() => void server.close())
 
-  test('and our client reads its answer', async () => {
+  it('and our client reads its answer', async () => {
     await fc.assert(
       fc.asyncProperty(several, async all => {
         cases = all
@@ -229,7 +229,7 @@ describe('what Node’s client sends, our server reads', () => {
   })
   afterAll(() => void server.close())
 
-  test('and Node’s client reads our answer', async () => {
+  it('and Node’s client reads our answer', async () => {
     await fc.assert(
       fc.asyncProperty(several, async all => {
         cases = all
@@ -272,6 +272,6 @@ async function askNode(session: ClientHttp2Session, asked: One, index: number) {
   return { status: head[':status'], fields: among(head, asked.answer.fields), body: digest(concat(...parts)) }
 }
 
-test('the pieces of the tests tell contents apart', () => {
+it('the pieces of the tests tell contents apart', () => {
   expect(digest(utf8('ab'))).not.toBe(digest(utf8('ba')))
 })

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { HpackDecoder, HpackEncoder } from '../../../src/http/h2/index.ts'
 import { Output } from '../../../src/http/h2/output.ts'
 import type { Field } from '../../../src/http/message.ts'
@@ -25,22 +25,19 @@ const stories = encoders.flatMap(({ name }) =>
 const fieldsOf = ({ headers }: Case): Field[] => headers.flatMap(field => Object.entries(field))
 
 describe('HPACK stories', () => {
-  test('are there', () => {
+  it('are there', () => {
     expect(stories.length).toBeGreaterThanOrEqual(30)
   })
 
-  test.each(stories.filter(story => story.cases[0]?.wire !== undefined))(
-    'are decoded: $name',
-    ({ cases }) => {
-      const decoder = new HpackDecoder()
-      for (const one of cases) {
-        if (one.header_table_size !== undefined) decoder.setLimit(one.header_table_size)
-        expect(decoder.decode(fromHex(one.wire!)).map(entry => entry.field)).toEqual(fieldsOf(one))
-      }
-    },
-  )
+  it.each(stories.filter(story => story.cases[0]?.wire !== undefined))('are decoded: $name', ({ cases }) => {
+    const decoder = new HpackDecoder()
+    for (const one of cases) {
+      if (one.header_table_size !== undefined) decoder.setLimit(one.header_table_size)
+      expect(decoder.decode(fromHex(one.wire!)).map(entry => entry.field)).toEqual(fieldsOf(one))
+    }
+  })
 
-  test.each(stories.filter(story => story.name.startsWith('raw-data')))('go round: $name', ({ cases }) => {
+  it.each(stories.filter(story => story.name.startsWith('raw-data')))('go round: $name', ({ cases }) => {
     const encoder = new HpackEncoder()
     const decoder = new HpackDecoder()
     let encoded = 0

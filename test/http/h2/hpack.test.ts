@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { huffmanDecode, huffmanEncode, huffmanLength } from '../../../src/http/h2/huffman.ts'
 import { H2Error, HpackDecoder, HpackEncoder } from '../../../src/http/h2/index.ts'
 import { Output } from '../../../src/http/h2/output.ts'
@@ -47,7 +47,7 @@ const RESPONSES: Field[][] = [
 ]
 
 /**
- * RFC 7541, Appendix C: the limit of the table, the blocks, what they say, and the size of the table after
+ * RFC 7541 Appendix C: the limit of the table, the blocks, what they say, and the size of the table after
  * each.
  */
 const EXAMPLES: readonly [
@@ -102,8 +102,8 @@ const EXAMPLES: readonly [
   ],
 ]
 
-describe('RFC 7541, Appendix C', () => {
-  test.each(EXAMPLES)('%s', (_, limit, wire, lists, sizes) => {
+describe('RFC 7541 Appendix C', () => {
+  it.each(EXAMPLES)('%s', (_, limit, wire, lists, sizes) => {
     const decoder = new HpackDecoder(limit)
     wire.forEach((block, i) => {
       expect(decoder.decode(fromHex(block)).map(entry => entry.field)).toEqual(lists[i])
@@ -114,7 +114,7 @@ describe('RFC 7541, Appendix C', () => {
     })
   })
 
-  test('C.4 is what our encoder writes', () => {
+  it('C.4 is what our encoder writes', () => {
     const encoder = new HpackEncoder()
     for (const [i, list] of REQUESTS.entries()) {
       const output = new Output()
@@ -123,7 +123,7 @@ describe('RFC 7541, Appendix C', () => {
     }
   })
 
-  test('C.1: integers', () => {
+  it('C.1: integers', () => {
     // 31 + 1306 as a table size, beyond the limit; 10 within it.
     expect(() => new HpackDecoder().decode(fromHex('3f9aaf01'))).toThrow(H2Error)
     const decoder = new HpackDecoder()
@@ -135,7 +135,7 @@ describe('RFC 7541, Appendix C', () => {
 })
 
 describe('Huffman code', () => {
-  test('carries every byte', () => {
+  it('carries every byte', () => {
     for (let byte = 0; byte < 256; byte++) {
       for (const text of [String.fromCharCode(byte), `a${String.fromCharCode(byte, 255 - byte, byte)}z`]) {
         const coded = new Uint8Array(huffmanLength(text))
@@ -147,7 +147,7 @@ describe('Huffman code', () => {
     }
   })
 
-  test.each([
+  it.each([
     ['EOS', 'ffffffff'],
     ['padding of eight bits', '1fff'],
     ['padding of zeros', '18'],
@@ -158,7 +158,7 @@ describe('Huffman code', () => {
 })
 
 describe('a decoder refuses', () => {
-  test.each([
+  it.each([
     ['index 0', '80'],
     ['an index beyond the tables', 'be'],
     ['a name beyond the tables', '7f00'],
@@ -181,21 +181,21 @@ describe('a decoder refuses', () => {
     expect(error).toEqual(refused)
   })
 
-  test('silence about a smaller table', () => {
+  it('silence about a smaller table', () => {
     const decoder = new HpackDecoder()
     decoder.setLimit(100)
     expect(() => decoder.decode(fromHex('82'))).toThrow('no table size update')
   })
 })
 
-test('a list too long is read to its end, for the table', () => {
+it('a list too long is read to its end, for the table', () => {
   const decoder = new HpackDecoder()
   expect(decoder.decode(fromHex('40016101624001630164'), 0, 10, 40)).toHaveLength(1)
   expect(decoder.oversized).toBe(true)
   expect(decoder.export().entries).toHaveLength(2)
 })
 
-test('secrets never enter a table', () => {
+it('secrets never enter a table', () => {
   const encoder = new HpackEncoder()
   const output = new Output()
   encoder.encode(output, [

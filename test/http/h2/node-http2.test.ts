@@ -15,7 +15,7 @@ import {
   type Socket,
 } from 'node:net'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { H2Client, type H2Event, H2Server } from '../../../src/http/h2/index.ts'
 import type { Field } from '../../../src/http/message.ts'
 import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
@@ -146,14 +146,14 @@ describe('our server and the client of node:http2, moving after every piece', ()
   })
   afterAll(() => session.close())
 
-  test('a request without content', async () => {
+  it('a request without content', async () => {
     const { headers, body } = await ask(session, { ':path': '/a?b' })
     expect(headers).toMatchObject({ ':status': 200, 'x-echo': 'yes', 'set-cookie': ['a=b', 'c=d'] })
     expect(headers.date).toBe('Thu, 01 Jan 1970 00:00:00 GMT')
     expect(String.fromCharCode(...body)).toBe('GET /a?b\n')
   })
 
-  test('content and trailers, both ways', async () => {
+  it('content and trailers, both ways', async () => {
     const { body, trailers } = await ask(session, { ':method': 'POST', ':path': '/' }, utf8('hello'), {
       sum: '5',
     })
@@ -161,12 +161,12 @@ describe('our server and the client of node:http2, moving after every piece', ()
     expect(trailers).toMatchObject({ sum: '5' })
   })
 
-  test('HEAD, and a hint', async () => {
+  it('HEAD, and a hint', async () => {
     expect((await ask(session, { ':method': 'HEAD', ':path': '/' })).body).toEqual(EMPTY)
     expect((await ask(session, { ':path': '/hint' })).hints).toBe(1)
   })
 
-  test('content larger than every window, several at once', async () => {
+  it('content larger than every window, several at once', async () => {
     const answers = await Promise.all(
       [1, 2, 3].map(() => ask(session, { ':method': 'PUT', ':path': '/large' }, LARGE)),
     )
@@ -175,7 +175,7 @@ describe('our server and the client of node:http2, moving after every piece', ()
     }
   })
 
-  test('a cancelled request, PING and SETTINGS', async () => {
+  it('a cancelled request, PING and SETTINGS', async () => {
     const stream = session.request({ ':method': 'POST', ':path': '/' })
     stream.on('error', () => {})
     stream.close(8)
@@ -201,7 +201,7 @@ describe('our client and the server of node:http2', () => {
   })
   afterAll(() => void theirs.close())
 
-  test('requests with content, hints, trailers, moving after every piece', async () => {
+  it('requests with content, hints, trailers, moving after every piece', async () => {
     const socket = connectTcp((theirs.address() as AddressInfo).port, '127.0.0.1')
     let client = new H2Client()
     const bodies = new Map<number, Uint8Array[]>()
@@ -263,24 +263,21 @@ describe('our client and the server of node:http2', () => {
   })
 })
 
-test.skipIf(!has('curl'))('curl --http2-prior-knowledge (Debian package curl)', async () => {
+it.skipIf(!has('curl'))('curl --http2-prior-knowledge (Debian package curl)', async () => {
   const { stdout } = await run('curl', ['-s', '--http2-prior-knowledge', '-i', '-d', 'body', `${url}/curl`])
   expect(stdout).toContain('HTTP/2 200')
   expect(stdout).toContain('POST /curl\nbody')
 })
 
-test.skipIf(!has('nghttp'))(
-  'nghttp, with padding and priorities (Debian package nghttp2-client)',
-  async () => {
-    const { stdout } = await run('nghttp', ['-v', '-n', '-b', '100', '-m', '5', `${url}/large`], {
-      maxBuffer: 2 ** 24,
-    })
-    expect(stdout.match(/:status: 200/g)).toHaveLength(5)
-    expect(stdout).not.toMatch(/recv (RST_STREAM|GOAWAY)/)
-  },
-)
+it.skipIf(!has('nghttp'))('nghttp, with padding and priorities (Debian package nghttp2-client)', async () => {
+  const { stdout } = await run('nghttp', ['-v', '-n', '-b', '100', '-m', '5', `${url}/large`], {
+    maxBuffer: 2 ** 24,
+  })
+  expect(stdout.match(/:status: 200/g)).toHaveLength(5)
+  expect(stdout).not.toMatch(/recv (RST_STREAM|GOAWAY)/)
+})
 
-test.skipIf(!has('h2load'))(
+it.skipIf(!has('h2load'))(
   'h2load: 2000 requests, 50 at once on each of 4 connections (Debian package nghttp2-client)',
   async () => {
     const { stdout } = await run('h2load', ['-n', '2000', '-c', '4', '-m', '50', `${url}/`])

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H2Client, type H2Event, H2Server } from '../../../src/http/h2/index.ts'
 import { concat, EMPTY, equal, utf8 } from '../../../src/wire/index.ts'
 import {
@@ -130,14 +130,14 @@ const same = (record: Record_) => {
 }
 
 describe('a conversation', () => {
-  test('is worth watching', () => {
+  it('is worth watching', () => {
     const kinds = new Set(uninterrupted.events.map(event => event.type))
     expect([...kinds].sort()).toEqual(['data', 'request', 'reset', 'trailers'])
     expect(uninterrupted.events.length).toBeGreaterThan(8)
     expect(concat(...uninterrupted.sent).length).toBeGreaterThan(2500)
   })
 
-  test('is the same with a move at any byte, output taken before or carried along', () => {
+  it('is the same with a move at any byte, output taken before or carried along', () => {
     for (let at = 0; at <= CLIENT_BYTES.length; at++) {
       for (const take of [true, false]) {
         same(
@@ -150,12 +150,12 @@ describe('a conversation', () => {
     }
   })
 
-  test('is the same with a move at every byte', () => {
+  it('is the same with a move at every byte', () => {
     const pieces = Array.from(CLIENT_BYTES, byte => Uint8Array.of(byte))
     same(serve(pieces, server => new H2Server(LIMITS, moved(server.export()))))
   })
 
-  test('is the same in any pieces', () => {
+  it('is the same in any pieces', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(CLIENT_BYTES.length)), cuts => {
         const at = [0, ...cuts.sort((a, b) => a - b), CLIENT_BYTES.length]
@@ -171,7 +171,7 @@ describe('a conversation', () => {
   })
 })
 
-test('what is not accepted is announced again after every move', () => {
+it('what is not accepted is announced again after every move', () => {
   const bytes = concat(
     PREFACE,
     SETTINGS,
@@ -205,7 +205,7 @@ describe('between our client and our server', () => {
     chunk: fc.integer({ min: 1, max: 3000 }),
   })
 
-  test('content arrives whole, through small windows, in any pieces, moving all the while', () => {
+  it('content arrives whole, through small windows, in any pieces, moving all the while', () => {
     fc.assert(
       fc.property(
         fc.array(exchange, { minLength: 1, maxLength: 5 }),
@@ -287,7 +287,7 @@ describe('between our client and our server', () => {
   })
 })
 
-test('no bytes make it throw', () => {
+it('no bytes make it throw', () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),
     fc

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   ErrorCode,
   type ErrorName,
@@ -255,7 +255,7 @@ const STREAM_ERRORS: readonly [section: string, what: string, bytes: Uint8Array,
 ]
 
 describe('ends the connection', () => {
-  test.each(CONNECTION_ERRORS)('%s: %s', (_, __, bytes, error) => {
+  it.each(CONNECTION_ERRORS)('%s: %s', (_, __, bytes, error) => {
     const server = greeted()
     const events = feed(server, bytes)
     expect(events.at(-1)).toMatchObject({ type: 'error', code: ErrorCode[error] })
@@ -266,7 +266,7 @@ describe('ends the connection', () => {
     expect(feed(server, headers(99, GET))).toEqual([])
   })
 
-  test.each([
+  it.each([
     ['another preface', Uint8Array.from(PREFACE, (byte, i) => (i === 5 ? 0x20 + byte : byte))],
     ['HTTP/1.1', Uint8Array.from('GET / HTTP/1.1\r\n\r\n', c => c.charCodeAt(0))],
     ['no SETTINGS', concat(PREFACE, headers(1, GET))],
@@ -278,7 +278,7 @@ describe('ends the connection', () => {
 })
 
 describe('ends the stream alone', () => {
-  test.each(STREAM_ERRORS)('%s: %s', (_, __, bytes, error) => {
+  it.each(STREAM_ERRORS)('%s: %s', (_, __, bytes, error) => {
     const server = greeted()
     const events = feed(server, bytes)
     expect(events.filter(event => event.type === 'error')).toEqual([])
@@ -297,7 +297,7 @@ describe('ends the stream alone', () => {
     expect(feed(server, headers(3, GET))).toHaveLength(1)
   })
 
-  test('6.9.1: content beyond the stream window; beyond that of the connection it ends that', () => {
+  it('6.9.1: content beyond the stream window; beyond that of the connection it ends that', () => {
     const server = greeted({ streamWindow: 65_535, connectionWindow: 100_000 })
     feed(server, open)
     server.accept(1)
@@ -328,7 +328,7 @@ describe('a client refuses', () => {
     return client
   }
 
-  test.each([
+  it.each([
     ['a push', frame(PUSH_PROMISE, 4, 1, uint32(2)), 'PROTOCOL_ERROR'],
     ['a stream of the server', headers(2, [[':status', '200']]), 'PROTOCOL_ERROR'],
     ['ENABLE_PUSH 1', settings(setting(2, 1)), 'PROTOCOL_ERROR'],
@@ -346,7 +346,7 @@ describe('a client refuses', () => {
     expect(pull(client).at(-1)).toMatchObject({ type: 'error', code: ErrorCode[error] })
   })
 
-  test.each([
+  it.each([
     ['no status', headers(1, [['a', 'b']])],
     ['101', headers(1, [[':status', '101']], false)],
     ['a request', headers(1, GET)],
@@ -387,7 +387,7 @@ describe('floods', () => {
   }
   const many = (make: (i: number) => Uint8Array) => Array.from({ length: 30 }, (_, i) => make(2 * i + 1))
 
-  test.each<[keyof typeof LIMIT_ERRORS, string, Uint8Array[]]>([
+  it.each<[keyof typeof LIMIT_ERRORS, string, Uint8Array[]]>([
     ['resets', 'rapid reset', many(id => concat(headers(id, GET), frame(RST_STREAM, 0, id, uint32(8))))],
     ['resets', 'made to reset', many(id => concat(headers(id, GET), data(id, 'x'.repeat(100))))],
     ['resets', 'malformed requests', many(id => headers(id, without(':path')))],
@@ -412,7 +412,7 @@ describe('floods', () => {
     expect(exceeded).toEqual({ ...noneExceeded(), [limit]: 1, failed: 1 })
   })
 
-  test('the rest is counted, too: streams, lists, bombs, acknowledgements and windows', () => {
+  it('the rest is counted, too: streams, lists, bombs, acknowledgements and windows', () => {
     const exceeded = noneExceeded()
     const count = (changes: Partial<Exceeded>) => expect(exceeded).toEqual({ ...noneExceeded(), ...changes })
     const greet = (state?: ReturnType<H2Server['export']>) => {
@@ -448,7 +448,7 @@ describe('floods', () => {
     count({ streams: 1, headerList: 1, settings: 1, stall: 1, failed: 2 })
   })
 
-  test('time and work pay back', () => {
+  it('time and work pay back', () => {
     const server = greeted({ budgets })
     const ping = frame(PING, 0, 0, '12345678')
     feed(server, ...Array<Uint8Array>(17).fill(ping))
@@ -461,7 +461,7 @@ describe('floods', () => {
     expect(server.export().spent.control).toBe(8)
   })
 
-  test('a long download may be followed by updates, one by one; drips may not', () => {
+  it('a long download may be followed by updates, one by one; drips may not', () => {
     const download = (bytes: number) => {
       const server = greeted({ budgets })
       feed(server, settings(setting(4, bytes)), headers(1, GET))
@@ -478,13 +478,13 @@ describe('floods', () => {
     expect(download(1)).toEqual(['error'])
   })
 
-  test('more streams than allowed are refused', () => {
+  it('more streams than allowed are refused', () => {
     const server = greeted({ concurrentStreams: 2 })
     feed(server, headers(1, GET), headers(3, GET), headers(5, GET))
     expect(split(taken(server))).toMatchObject([{ type: RST_STREAM, streamId: 5, payload: uint32(7) }])
   })
 
-  test('SETTINGS that are never acknowledged, and windows that never open', () => {
+  it('SETTINGS that are never acknowledged, and windows that never open', () => {
     const server = new H2Server()
     feed(server, PREFACE, SETTINGS)
     server.tick(9_999)
@@ -510,7 +510,7 @@ describe('the table of states', () => {
       'idle',
     )
 
-  test.each<[StreamEvent[], string]>([
+  it.each<[StreamEvent[], string]>([
     [['recv H', 'recv ES', 'send H', 'send DATA', 'send ES'], 'closed'],
     [['recv H', 'send H', 'send ES', 'recv DATA', 'recv ES'], 'closed'],
     [['recv H', 'recv DATA', 'recv R'], 'closed'],
@@ -520,7 +520,7 @@ describe('the table of states', () => {
     expect(walk(...events)).toBe(state)
   })
 
-  test('nothing leads out of closed, or back to idle', () => {
+  it('nothing leads out of closed, or back to idle', () => {
     for (const state of STREAM_STATES) {
       for (const next of Object.values(TRANSITIONS[state])) {
         expect(next).not.toBe('idle')

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { H2Client, H2Server, HpackDecoder } from '../../../src/http/h2/index.ts'
 import { EMPTY, utf8 } from '../../../src/wire/index.ts'
 import {
@@ -25,7 +25,7 @@ import {
 const fieldsOf = (payload: Uint8Array) => new HpackDecoder().decode(payload).map(entry => entry.field)
 
 describe('requests', () => {
-  test('are announced with what they say', () => {
+  it('are announced with what they say', () => {
     const server = greeted()
     const cookies = [
       ['cookie', 'a=1'],
@@ -73,7 +73,7 @@ describe('requests', () => {
     expect(server.quiescent).toBe(true)
   })
 
-  test('hold their content back until they are accepted, and are announced again elsewhere', () => {
+  it('hold their content back until they are accepted, and are announced again elsewhere', () => {
     const server = greeted()
     const [request] = feed(server, headers(1, POST, false), data(1, 'one'), data(1, 'two', true))
     expect(request).toMatchObject({ type: 'request', endStream: false })
@@ -87,7 +87,7 @@ describe('requests', () => {
     ])
   })
 
-  test('end with trailers', () => {
+  it('end with trailers', () => {
     const server = greeted()
     feed(server, headers(1, POST, false))
     server.accept(1)
@@ -98,7 +98,7 @@ describe('requests', () => {
     })
   })
 
-  test('come in many parts, with padding and priority', () => {
+  it('come in many parts, with padding and priority', () => {
     const server = greeted()
     const list = block(GET)
     const padded = Uint8Array.of(2, 0, 0, 0, 0, 9, ...list.subarray(0, 3), 0, 0)
@@ -111,7 +111,7 @@ describe('requests', () => {
     expect(events).toMatchObject([{ type: 'request', path: '/', endStream: true }])
   })
 
-  test('CONNECT, with and without a protocol', () => {
+  it('CONNECT, with and without a protocol', () => {
     const server = greeted()
     const connect = [
       [':method', 'CONNECT'],
@@ -129,7 +129,7 @@ describe('requests', () => {
 })
 
 describe('responses', () => {
-  test('without content end with their head', () => {
+  it('without content end with their head', () => {
     const server = greeted()
     feed(server, headers(1, [[':method', 'HEAD'], ...GET.slice(1)]), headers(3, GET), headers(5, GET))
     server.reply(1, { status: 200, headers: [['content-length', '5']], body: 'hello' })
@@ -141,7 +141,7 @@ describe('responses', () => {
     expect(server.quiescent).toBe(true)
   })
 
-  test('may be preceded by others and followed by trailers', () => {
+  it('may be preceded by others and followed by trailers', () => {
     const server = greeted()
     feed(server, headers(1, GET))
     server.respond(1, { status: 103, headers: [['link', '</a>']] })
@@ -164,7 +164,7 @@ describe('responses', () => {
     expect(lists[2]).toEqual([['sum', '1']])
   })
 
-  test('that come early end the request, too', () => {
+  it('that come early end the request, too', () => {
     const server = greeted()
     feed(server, headers(1, POST, false))
     server.reply(1, { status: 403 })
@@ -172,7 +172,7 @@ describe('responses', () => {
     expect(feed(server, data(1, 'late', true))).toEqual([])
   })
 
-  test('too long for one frame go on in CONTINUATION', () => {
+  it('too long for one frame go on in CONTINUATION', () => {
     const server = greeted()
     feed(server, headers(1, GET))
     server.reply(1, { status: 200, headers: [['x', '\xff'.repeat(20_000)]] })
@@ -183,7 +183,7 @@ describe('responses', () => {
     ])
   })
 
-  test('are refused where they break rules, and nothing is sent', () => {
+  it('are refused where they break rules, and nothing is sent', () => {
     const server = greeted()
     feed(server, headers(1, GET))
     for (const field of [
@@ -206,7 +206,7 @@ describe('responses', () => {
 })
 
 describe('flow control', () => {
-  test('queues, asks to wait, and goes on', () => {
+  it('queues, asks to wait, and goes on', () => {
     const server = greeted({ queuedBytes: 1000, outputBytes: 262_144 })
     feed(server, headers(1, GET))
     server.respond(1, { status: 200 })
@@ -224,7 +224,7 @@ describe('flow control', () => {
     expect(server.quiescent).toBe(true)
   })
 
-  test('the more urgent goes first, the incremental take turns', () => {
+  it('the more urgent goes first, the incremental take turns', () => {
     const server = greeted()
     const lists = ['u=3, i', 'u=3, i', 'u=1'].map(value => [...GET, ['priority', value]] as const)
     lists.forEach((list, i) => void feed(server, headers(1 + 2 * i, list)))
@@ -236,7 +236,7 @@ describe('flow control', () => {
     expect(split(taken(server)).map(one => one.streamId)).toEqual([5, 5, 1, 3, 1, 3])
   })
 
-  test('windows are given back as content is consumed, padding at once', () => {
+  it('windows are given back as content is consumed, padding at once', () => {
     const server = greeted({ streamWindow: 65_535, connectionWindow: 65_535 })
     feed(server, headers(1, POST, false))
     server.accept(1)
@@ -261,7 +261,7 @@ describe('flow control', () => {
   })
 })
 
-test('who has events to tell says so, and is not exported meanwhile', () => {
+it('who has events to tell says so, and is not exported meanwhile', () => {
   const server = new H2Server()
   const client = new H2Client()
   for (const path of ['/1', '/2'])
@@ -280,7 +280,7 @@ test('who has events to tell says so, and is not exported meanwhile', () => {
 })
 
 describe('the connection', () => {
-  test('answers PING and acknowledges SETTINGS', () => {
+  it('answers PING and acknowledges SETTINGS', () => {
     const server = new H2Server()
     server.receive(PREFACE)
     server.receive(SETTINGS)
@@ -295,7 +295,7 @@ describe('the connection', () => {
     expect(split(taken(server))).toEqual([{ type: 6, flags: 1, streamId: 0, payload: utf8('12345678') }])
   })
 
-  test('closes in two steps', () => {
+  it('closes in two steps', () => {
     const server = greeted()
     feed(server, headers(1, GET))
     server.shutdown()
@@ -316,7 +316,7 @@ describe('the connection', () => {
     expect(server.shouldClose).toBe(true)
   })
 
-  test('a list too long gets 431, and the connection lives on', () => {
+  it('a list too long gets 431, and the connection lives on', () => {
     const server = greeted({ headerListSize: 300 })
     expect(feed(server, headers(1, [...GET, ['x', 'y'.repeat(300)]]))).toEqual([])
     const [answer] = split(taken(server))
@@ -324,7 +324,7 @@ describe('the connection', () => {
     expect(feed(server, headers(3, GET))).toHaveLength(1)
   })
 
-  test('unknown frames and settings, ALTSVC, ORIGIN, PRIORITY are passed over', () => {
+  it('unknown frames and settings, ALTSVC, ORIGIN, PRIORITY are passed over', () => {
     const server = greeted()
     expect(
       feed(

@@ -41,7 +41,7 @@ function heard(...pieces: Uint8Array[]) {
   return { events: pull(server), frames: sent(server), server }
 }
 
-describe('the examples of RFC 6455, Section 5.7', () => {
+describe('the examples of RFC 6455 §5.7', () => {
   it('are what we write and read', () => {
     const hello = Uint8Array.of(0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f)
     expect(writeFrame(Opcode.TEXT, utf8('Hello'))).toEqual(hello)

@@ -1,4 +1,4 @@
-import { test } from 'vitest'
+import { it } from 'vitest'
 import { type Abilities, inabilities, type Row, rowsFor } from './matrix.ts'
 
 /**
@@ -7,7 +7,7 @@ import { type Abilities, inabilities, type Row, rowsFor } from './matrix.ts'
  */
 export function testRows(abilities: Abilities, go: (row: Row) => Promise<void>): void {
   for (const row of rowsFor(abilities)) {
-    test(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () => go(row))
+    it(`${row.path}: ${row.suite}, ${row.group}, ${row.certificate}`, () => go(row))
   }
-  for (const reason of inabilities(abilities)) test.skip(`cannot do ${reason}`)
+  for (const reason of inabilities(abilities)) it.skip(`cannot do ${reason}`)
 }

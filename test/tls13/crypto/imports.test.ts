@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 
 const crypto = new URL('../../../src/tls13/crypto/', import.meta.url)
 const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url))
@@ -13,7 +13,7 @@ const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url)
 const IMPORTS =
   /(?<!\.)\b(?:(?:import|export)\b(?!\s+type\b)[^'"();]*?\bfrom\s*|import\s*\(?\s*|require\s*\(\s*)['"]([^'"]+)['"]/g
 
-test('noble.ts reaches nothing of Node, neither in our sources nor in a package', () => {
+it('noble.ts reaches nothing of Node, neither in our sources nor in a package', () => {
   const { files, bare } = walk(fileURLToPath(new URL('noble.ts', crypto)))
   expect(bare.filter(name => name.startsWith('node:') || NODE_MODULES.has(name))).toEqual([])
   // the walk went somewhere: into our own files, and into packages behind packages
@@ -22,7 +22,7 @@ test('noble.ts reaches nothing of Node, neither in our sources nor in a package'
   }
 })
 
-test('hybrid.ts neither, so that its groups fit either provider; and no provider loads it unasked', () => {
+it('hybrid.ts neither, so that its groups fit either provider; and no provider loads it unasked', () => {
   const { files, bare } = walk(fileURLToPath(new URL('hybrid.ts', crypto)))
   expect(bare.filter(name => name.startsWith('node:') || NODE_MODULES.has(name))).toEqual([])
   expect(files.some(file => file.includes('@noble/post-quantum/ml-kem.js'))).toBe(true)
@@ -32,7 +32,7 @@ test('hybrid.ts neither, so that its groups fit either provider; and no provider
   }
 })
 
-test('the same walk finds node:crypto behind node.ts', () => {
+it('the same walk finds node:crypto behind node.ts', () => {
   expect(walk(fileURLToPath(new URL('node.ts', crypto))).bare).toContain('node:crypto')
 })
 

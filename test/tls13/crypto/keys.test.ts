@@ -5,7 +5,7 @@ import { PrivateKeyInfo } from '@peculiar/asn1-pkcs8'
 import { RSAPublicKey, RsaSaPssParams } from '@peculiar/asn1-rsa'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { AlgorithmIdentifier, SubjectPublicKeyInfo } from '@peculiar/asn1-x509'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { parsePrivateKey, parsePublicKey } from '../../../src/tls13/crypto/keys.ts'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
@@ -36,7 +36,7 @@ function spkiOf(key: KeyObject): Uint8Array {
   return new Uint8Array(key.export({ format: 'der', type: 'spki' }))
 }
 
-test('reads a point and a scalar of a NIST curve', () => {
+it('reads a point and a scalar of a NIST curve', () => {
   const jwk = p256.privateKey.export({ format: 'jwk' })
   const [d, x, y] = [jwk.d, jwk.x, jwk.y].map(part => Buffer.from(part!, 'base64url'))
   expect(parsePrivateKey(p256Private)).toEqual({ kind: 'ec', curve: 'secp256r1', scalar: new Uint8Array(d!) })
@@ -47,7 +47,7 @@ test('reads a point and a scalar of a NIST curve', () => {
   })
 })
 
-test('reads keys of P-521, of the Edwards curves and of RSA under each identifier', () => {
+it('reads keys of P-521, of the Edwards curves and of RSA under each identifier', () => {
   const kinds = [
     ['ec', 133, generateKeyPairSync('ec', { namedCurve: 'P-521' })],
     ['ed25519', 32, generateKeyPairSync('ed25519')],
@@ -70,7 +70,7 @@ test('reads keys of P-521, of the Edwards curves and of RSA under each identifie
   expect(parsePublicKey(spkiOf(free))).toMatchObject({ kind: 'rsa-pss', parameters: undefined })
 })
 
-test('takes the parameters of RSASSA-PSS that OpenSSL writes, and reads no others', () => {
+it('takes the parameters of RSASSA-PSS that OpenSSL writes, and reads no others', () => {
   const [sha256, sha512_256] = ['2.16.840.1.101.3.4.2.1', '2.16.840.1.101.3.4.2.6']
   const withParameters = (change: (parameters: RsaSaPssParams) => void): Uint8Array => {
     const spki = AsnConvert.parse(spkiOf(pssPair.publicKey), SubjectPublicKeyInfo)
@@ -110,7 +110,7 @@ test('takes the parameters of RSASSA-PSS that OpenSSL writes, and reads no other
   }
 })
 
-test('both providers make the same of an RSASSA-PSS key in which any bit was changed', () => {
+it('both providers make the same of an RSASSA-PSS key in which any bit was changed', () => {
   const spki = spkiOf(pssPair.publicKey)
   const head = spki.length - 140 // what comes before the numbers
   for (let at = 0; at < head; at++) {
@@ -130,11 +130,11 @@ function agree(spki: Uint8Array, what: string): void {
   }
 }
 
-test('takes points in uncompressed form alone', () => {
+it('takes points in uncompressed form alone', () => {
   for (const form of [0, 2, 3, 6, 7]) expect(parsePublicKey(p256Public.with(26, form))).toBeUndefined()
 })
 
-test('takes a private key whose two mentions of its curve agree, or that mentions it once', () => {
+it('takes a private key whose two mentions of its curve agree, or that mentions it once', () => {
   const info = AsnConvert.parse(p256Private, PrivateKeyInfo)
   const key = AsnConvert.parse(info.privateKey.buffer, ECPrivateKey)
   const withCurve = (namedCurve: string | undefined): Uint8Array => {
@@ -147,7 +147,7 @@ test('takes a private key whose two mentions of its curve agree, or that mention
   expect(parsePrivateKey(withCurve('1.3.132.0.34'))).toBeUndefined()
 })
 
-test('takes integers that are positive and in their shortest form alone', () => {
+it('takes integers that are positive and in their shortest form alone', () => {
   const spki = AsnConvert.parse(rsaPublic, SubjectPublicKeyInfo)
   const withExponent = (...bytes: number[]): Uint8Array => {
     const key = AsnConvert.parse(spki.subjectPublicKey, RSAPublicKey)
@@ -162,7 +162,7 @@ test('takes integers that are positive and in their shortest form alone', () => 
   expect(parsePublicKey(withExponent())).toBeUndefined()
 })
 
-test('takes nothing that is cut at any byte', () => {
+it('takes nothing that is cut at any byte', () => {
   for (let length = 0; length < p256Private.length; length++) {
     expect(parsePrivateKey(p256Private.subarray(0, length))).toBeUndefined()
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import * as tls from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { CertificateVerifier } from '../../../src/tls13/authentication.ts'
 import { withHybridGroups } from '../../../src/tls13/crypto/hybrid.ts'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
@@ -69,7 +69,7 @@ describe.each([node, noble].map(withHybridGroups))('$name with the TLS of Node',
     const there = knows(curve)
     const title = there ? `OpenSSL ${VERSION}` : `SKIPPED: OpenSSL ${VERSION} does not have this group`
     const only = { ...provider, groups: provider.groups.filter(group => group.name === name) }
-    test.skipIf(!there || !hasTool)(`${name}, ${title}, ${tool}`, async () => {
+    it.skipIf(!there || !hasTool)(`${name}, ${title}, ${tool}`, async () => {
       const identity = certificate('p256', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
       expect(only.groups.length).toBe(1)
       await theyServe(only, identity, { ecdhCurve: curve })
@@ -77,7 +77,7 @@ describe.each([node, noble].map(withHybridGroups))('$name with the TLS of Node',
     })
   }
 
-  test.skipIf(!hasTool).each(KINDS)(`$kind, OpenSSL ${VERSION}, ${tool}`, async ({ args, kind, scheme }) => {
+  it.skipIf(!hasTool).each(KINDS)(`$kind, OpenSSL ${VERSION}, ${tool}`, async ({ args, kind, scheme }) => {
     const identity = certificate(kind.replaceAll(' ', '-'), args)
     const signatureAlgorithms = provider.signatureAlgorithms.filter(({ name }) => name === scheme)
     expect(signatureAlgorithms.length).toBe(1)

@@ -1,6 +1,6 @@
 import { constants, generateKeyPairSync, type KeyObject, privateEncrypt, publicDecrypt } from 'node:crypto'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { acceptableRsaKey, RSA_PSS } from '../../../src/tls13/crypto/algorithms.ts'
 import { parsePrivateKey } from '../../../src/tls13/crypto/keys.ts'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
@@ -27,7 +27,7 @@ describe.each([1024, 1025, 1031, 2048])('a modulus of %i bits', bits => {
     return (signature: Uint8Array): boolean => algorithm.verify(spki, content, signature)
   })
 
-  test('signs and verifies', () => {
+  it('signs and verifies', () => {
     expect(bitLength(key.modulus)).toBe(bits)
     const signature = signPss(key, sha256, random, content)
     expect(signature.length).toBe(length)
@@ -36,7 +36,7 @@ describe.each([1024, 1025, 1031, 2048])('a modulus of %i bits', bits => {
 
   // where the modulus fills its bytes, few signatures leave room for it
   if (bits % 8 !== 0)
-    test('refuses a signature that is not below the modulus', () => {
+    it('refuses a signature that is not below the modulus', () => {
       const fits = search(() => {
         const sum = toInteger(signPss(key, sha256, random, content)) + key.modulus
         return bitLength(sum) <= 8 * length ? sum : undefined
@@ -44,7 +44,7 @@ describe.each([1024, 1025, 1031, 2048])('a modulus of %i bits', bits => {
       for (const verify of verifiers) expect(verify(toBytes(fits!, length))).toBe(false)
     })
 
-  test('refuses an encoded message with a bit too many, which the mask would hide', () => {
+  it('refuses an encoded message with a bit too many, which the mask would hide', () => {
     const top = 1n << BigInt(bits - 1)
     const raw = { key: privateKey, padding: constants.RSA_NO_PADDING }
     const message = search(() => {
@@ -57,7 +57,7 @@ describe.each([1024, 1025, 1031, 2048])('a modulus of %i bits', bits => {
     for (const verify of verifiers) expect(verify(plain)).toBe(true)
   })
 
-  test('gives no signature away if the parts of the key do not fit together', () => {
+  it('gives no signature away if the parts of the key do not fit together', () => {
     for (const part of ['exponent1', 'exponent2', 'coefficient'] as const) {
       const broken = { ...key, [part]: key[part] ^ 2n }
       expect(() => signPss(broken, sha256, random, content)).toThrow(/not consistent/)
@@ -65,12 +65,12 @@ describe.each([1024, 1025, 1031, 2048])('a modulus of %i bits', bits => {
   })
 })
 
-test('a modulus that does not hold hash and salt is a RangeError', () => {
+it('a modulus that does not hold hash and salt is a RangeError', () => {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 520 })
   expect(() => signPss(parse(privateKey), sha256, random, content)).toThrow(RangeError)
 })
 
-test('which RSA keys are taken', () => {
+it('which RSA keys are taken', () => {
   const [sha256Scheme, , sha512Scheme] = RSA_PSS
   const taken = (bits: number, exponent: bigint, scheme = sha256Scheme!): boolean =>
     acceptableRsaKey(scheme, bits, exponent)
@@ -87,7 +87,7 @@ test('which RSA keys are taken', () => {
   expect([1024, 1033, 1034].map(bits => taken(bits, 3n, sha512Scheme))).toEqual([false, false, true])
 })
 
-test('integers', () => {
+it('integers', () => {
   expect(toInteger(fromHex('0102'))).toBe(258n)
   expect([0n, 1n, 255n, 256n].map(bitLength)).toEqual([0, 1, 8, 9])
 })

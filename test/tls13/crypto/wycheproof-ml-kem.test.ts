@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { hybridGroups, mlKem768 } from '../../../src/tls13/crypto/hybrid.ts'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
@@ -50,21 +50,21 @@ const subjects: readonly { readonly title: string; readonly kem: Kem }[] = [
 ]
 
 describe.each(subjects)('Wycheproof over $title', ({ kem }) => {
-  test('mlkem_768_keygen_seed', () => {
+  it('mlkem_768_keygen_seed', () => {
     const tried = each('mlkem_768_keygen_seed', ({ seed, ek }) => {
       expect(kem.encapsulationKey(seed)).toBe(ek)
     })
     expect(tried).toEqual({ valid: 100, invalid: 0 })
   })
 
-  test('mlkem_768_encaps', () => {
+  it('mlkem_768_encaps', () => {
     const tried = each('mlkem_768_encaps', ({ m, ek, c, K, result }) => {
       expect(kem.encapsulate(m, ek)).toEqual(result === 'valid' ? { c, K } : undefined)
     })
     expect(tried).toEqual({ valid: 133, invalid: 132 })
   })
 
-  test('mlkem_768', () => {
+  it('mlkem_768', () => {
     const tried = each('mlkem_768', ({ seed, ek, c, K, result }) => {
       if (ek !== undefined) expect(kem.encapsulationKey(seed)).toBe(ek)
       expect(kem.decapsulate(seed, c)).toBe(result === 'valid' ? K : undefined)

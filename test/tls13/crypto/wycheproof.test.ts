@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CryptoProvider, HashAlgorithm } from '../../../src/tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../../../src/tls13/key-schedule.ts'
 import { fromHex, hex } from '../../../src/wire/index.ts'
@@ -65,10 +65,10 @@ const files: Readonly<Record<string, { run: Runner; expected: Tally }>> = {
   rsa_pss_misc: { run: otherPssParameters, expected: { passed: 150 } },
 }
 
-if (!evp.available) test.skip(`Wycheproof over evp: ${evp.reason}`)
+if (!evp.available) it.skip(`Wycheproof over evp: ${evp.reason}`)
 
 describe.each(providers)('Wycheproof over $name', provider => {
-  test.each(Object.entries(files))(
+  it.each(Object.entries(files))(
     '%s',
     (name, { run, expected }) => {
       const file = read(name)

@@ -8,7 +8,7 @@ import {
 } from 'node:net'
 import { Duplex, duplexPair, type Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { TlsError } from '../../../src/tls13/alert.ts'
 import type { Certificate } from '../../../src/tls13/authentication.ts'
 import type { ClientConfig, ServerConfig } from '../../../src/tls13/config.ts'
@@ -104,7 +104,7 @@ const ROADS = [
 ] as const
 
 describe.each(ROADS)('%s', (_road, connectBelow) => {
-  test('bytes go both ways and both ends close', async () => {
+  it('bytes go both ways and both ends close', async () => {
     const { client, server } = over(await connectBelow())
     server.pipe(server)
     client.end('hello')
@@ -113,7 +113,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     expect([client.errored, server.errored]).toEqual([null, null])
   })
 
-  test('many megabytes, written at once', async () => {
+  it('many megabytes, written at once', async () => {
     const { client, server } = over(await connectBelow())
     server.pipe(server)
     const sent = new Uint8Array(3_000_000).map((_, i) => i * 7 + (i >> 11))
@@ -121,7 +121,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     expect((await collect(client)).equals(sent)).toBe(true)
   })
 
-  test('a server that ends first', async () => {
+  it('a server that ends first', async () => {
     const { client, server } = over(await connectBelow())
     server.end('bye')
     expect((await collect(client)).toString()).toBe('bye')
@@ -129,7 +129,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     await closed(client, server)
   })
 
-  test('half-close: the client has ended, and still the server talks', async () => {
+  it('half-close: the client has ended, and still the server talks', async () => {
     const { client, server } = over(await connectBelow(), { server: { allowHalfOpen: true } })
     client.end('question')
     expect((await collect(server)).toString()).toBe('question')
@@ -140,7 +140,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     expect((await collect(client)).toString()).toBe('one two')
   })
 
-  test('an alert of ours reaches the peer', async () => {
+  it('an alert of ours reaches the peer', async () => {
     const { client, server } = over(await connectBelow(), { clientConfig: { serverName: 'other.local' } })
     const [ours, theirs] = await Promise.all([failure(client), failure(server)])
     expect(ours).toBeInstanceOf(TlsError)
@@ -150,7 +150,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     expect(theirs.alert).toBe('bad_certificate')
   })
 
-  test('an end without close_notify is an error', async () => {
+  it('an end without close_notify is an error', async () => {
     const pair = over(await connectBelow())
     await Promise.all([once(pair.client, 'secureConnect'), once(pair.server, 'secureConnect')])
     pair.client.resume()
@@ -160,7 +160,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
     expect(await failure(pair.client)).toMatchObject({ name: 'TlsStreamError', code: 'ERR_TLS_TRUNCATED' })
   })
 
-  test('an end during the handshake is an error', async () => {
+  it('an end during the handshake is an error', async () => {
     const [ours, theirs] = await connectBelow()
     const client = TlsDuplex.client(ours, clientConfig)
     theirs.end()
@@ -168,7 +168,7 @@ describe.each(ROADS)('%s', (_road, connectBelow) => {
   })
 })
 
-test('over sockets, destroying one end is an error at the other, and nowhere else', async () => {
+it('over sockets, destroying one end is an error at the other, and nowhere else', async () => {
   const { client, server } = over(await sockets())
   await once(server, 'secureConnect')
   server.resume()
@@ -178,7 +178,7 @@ test('over sockets, destroying one end is an error at the other, and nowhere els
   expect(client.errored).toBeNull()
 })
 
-test('over sockets, an alert reaches a client that is still writing, before the end', async () => {
+it('over sockets, an alert reaches a client that is still writing, before the end', async () => {
   const [ours, theirs] = await sockets()
   const server = TlsDuplex.server(theirs, serverConfig)
   server.on('error', () => {})
@@ -209,7 +209,7 @@ function synchronousPair(): [Duplex, Duplex] {
   return [one, two]
 }
 
-test('a stream that answers before a write returns', async () => {
+it('a stream that answers before a write returns', async () => {
   const { client, server } = over(synchronousPair())
   server.on('data', data => server.write(data))
   const heard: string[] = []
@@ -223,7 +223,7 @@ test('a stream that answers before a write returns', async () => {
   expect(heard).toEqual(Array.from({ length: 1000 }, (_, i) => `${i}`))
 })
 
-test('what the handshake agreed on can be read', async () => {
+it('what the handshake agreed on can be read', async () => {
   const { client, server } = inMemory()
   await Promise.all([once(client, 'secureConnect'), once(server, 'secureConnect')])
   for (const end of [client, server]) {
@@ -235,7 +235,7 @@ test('what the handshake agreed on can be read', async () => {
   }
 })
 
-test('tickets come as events and are good for a resumption', async () => {
+it('tickets come as events and are good for a resumption', async () => {
   const first = inMemory()
   const [resume] = await once(first.client, 'session')
   const second = inMemory({ clientConfig: { resume } })
@@ -243,7 +243,7 @@ test('tickets come as events and are good for a resumption', async () => {
   expect(second.client.session.inspect().resumed).toBe(true)
 })
 
-test('key log lines come as events, the same at both ends', async () => {
+it('key log lines come as events, the same at both ends', async () => {
   const { client, server } = inMemory({ client: { keyLog: true }, server: { keyLog: true } })
   const lines: [string[], string[]] = [[], []]
   client.on('keylog', line => lines[0].push(line))
@@ -259,7 +259,7 @@ test('key log lines come as events, the same at both ends', async () => {
   expect(lines[0].toSorted()).toEqual(lines[1].toSorted())
 })
 
-test('no key log events unless asked for', async () => {
+it('no key log events unless asked for', async () => {
   const { client, server } = inMemory()
   const keylog = vi.fn()
   client.on('keylog', keylog)
@@ -267,7 +267,7 @@ test('no key log events unless asked for', async () => {
   expect(keylog).not.toHaveBeenCalled()
 })
 
-test('KeyUpdate: an answer is sent even if there is nothing else to say', async () => {
+it('KeyUpdate: an answer is sent even if there is nothing else to say', async () => {
   const { client, server } = inMemory()
   await once(server, 'secureConnect')
   server.resume()
@@ -281,7 +281,7 @@ test('KeyUpdate: an answer is sent even if there is nothing else to say', async 
   expect(data.toString()).toBe('under new keys')
 })
 
-test('a peer that asks for many KeyUpdates and reads nothing does not fill our memory', async () => {
+it('a peer that asks for many KeyUpdates and reads nothing does not fill our memory', async () => {
   const { client, server, below } = inMemory({ highWaterMark: 1000, serverConfig: { emptyLimit: 1000 } })
   await once(server, 'secureConnect')
   server.resume()
@@ -298,7 +298,7 @@ test('a peer that asks for many KeyUpdates and reads nothing does not fill our m
   expect(below[1].writableLength).toBe(queued)
 })
 
-test('a reader that does not read stops the writer', async () => {
+it('a reader that does not read stops the writer', async () => {
   const { client, server } = inMemory()
   await once(server, 'secureConnect')
   let written = 0
@@ -316,7 +316,7 @@ test('a reader that does not read stops the writer', async () => {
   expect(received).toBe(written + 10_000)
 })
 
-test('small writes that gather share a record', async () => {
+it('small writes that gather share a record', async () => {
   const { client, server, below } = inMemory()
   await once(server, 'secureConnect')
   await turn()
@@ -331,7 +331,7 @@ test('small writes that gather share a record', async () => {
   expect(records.mock.calls[0]![0].length).toBe(5 + 100 + 1 + 16)
 })
 
-test('write callbacks come after the handshake, and with an error if it fails', async () => {
+it('write callbacks come after the handshake, and with an error if it fails', async () => {
   const good = inMemory()
   await new Promise<void>((resolve, reject) =>
     good.client.write('x', error => (error ? reject(error) : resolve())),
@@ -353,7 +353,7 @@ describe('destroy()', () => {
     ['with a write under way', async pair => void pair.client.write(new Uint8Array(1_000_000))],
     ['after end()', async pair => void pair.client.end('x')],
   ]
-  test.each(MOMENTS)('%s', async (_moment, wait) => {
+  it.each(MOMENTS)('%s', async (_moment, wait) => {
     const pair = inMemory()
     pair.server.on('error', () => {})
     await wait(pair)
@@ -371,7 +371,7 @@ describe('destroy()', () => {
     expect(failed).not.toHaveBeenCalled()
   })
 
-  test('from inside its own events', async () => {
+  it('from inside its own events', async () => {
     const pair = over(await sockets())
     pair.server.on('error', () => {})
     pair.client.once('secureConnect', () => pair.client.destroy())
@@ -383,7 +383,7 @@ describe('destroy()', () => {
   })
 })
 
-test('an error of the stream below becomes ours, whenever it comes', async () => {
+it('an error of the stream below becomes ours, whenever it comes', async () => {
   const pair = inMemory()
   await once(pair.server, 'secureConnect')
   pair.client.on('error', () => {})
@@ -393,7 +393,7 @@ test('an error of the stream below becomes ours, whenever it comes', async () =>
   pair.below[1].emit('error', new Error('again'))
 })
 
-test('a stream that is already gone', async () => {
+it('a stream that is already gone', async () => {
   const [ours] = duplexPair()
   ours.destroy()
   await turn()
@@ -401,7 +401,7 @@ test('a stream that is already gone', async () => {
   expect(await failure(client)).toMatchObject({ code: 'ERR_TLS_TRUNCATED' })
 })
 
-test('garbage instead of a hello', async () => {
+it('garbage instead of a hello', async () => {
   const [ours, theirs] = duplexPair()
   const server = TlsDuplex.server(theirs, serverConfig)
   ours.write('GET / HTTP/1.1\r\n\r\n')
@@ -410,7 +410,7 @@ test('garbage instead of a hello', async () => {
   expect(alert[0]).toBe(21)
 })
 
-test('a handshake that takes too long', async () => {
+it('a handshake that takes too long', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     const [, theirs] = duplexPair()
@@ -424,7 +424,7 @@ test('a handshake that takes too long', async () => {
   }
 })
 
-test('setTimeout tells of idleness, and the connection goes on', async () => {
+it('setTimeout tells of idleness, and the connection goes on', async () => {
   const { client, server } = inMemory()
   await once(server, 'secureConnect')
   server.pipe(server)
@@ -437,7 +437,7 @@ test('setTimeout tells of idleness, and the connection goes on', async () => {
   expect((await once(client, 'data'))[0].toString()).toBe('still here')
 })
 
-test('a restored session looks at the bytes that it brought along', async () => {
+it('a restored session looks at the bytes that it brought along', async () => {
   const [ours, theirs] = duplexPair()
   const client = TlsDuplex.client(ours, clientConfig)
   const [hello] = await once(theirs, 'data')
@@ -449,7 +449,7 @@ test('a restored session looks at the bytes that it brought along', async () => 
   await Promise.all([once(client, 'secureConnect'), once(server, 'secureConnect')])
 })
 
-test('a connected session that was restored writes at once', async () => {
+it('a connected session that was restored writes at once', async () => {
   const first = inMemory({ serverConfig: { tickets: undefined } as never })
   await Promise.all([once(first.client, 'secureConnect'), once(first.server, 'secureConnect')])
   const state = first.server.session.release()
@@ -463,7 +463,7 @@ test('a connected session that was restored writes at once', async () => {
   expect((await once(first.client, 'data'))[0].toString()).toBe('moved')
 })
 
-test('an http.Server takes it for a socket', async () => {
+it('an http.Server takes it for a socket', async () => {
   const { client, server } = inMemory()
   const http = createHttpServer((incoming, response) => response.end(`you asked for ${incoming.url}`))
   http.emit('connection', server)

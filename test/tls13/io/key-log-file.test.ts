@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ExposedSecret } from '../../../src/tls13/index.ts'
 import { keyLogFile } from '../../../src/tls13/io/key-log-file.ts'
 
@@ -77,7 +77,7 @@ describe('a key log file that is of no use is warned of once, and not followed',
   }
   const root = process.getuid?.() === 0
   for (const [kind, [make, why]] of Object.entries(kinds)) {
-    test.skipIf(!root && kind === "another user's file")(kind, () => {
+    it.skipIf(!root && kind === "another user's file")(kind, () => {
       const warnings: string[] = []
       const path = make()
       const log = keyLogFile(path, text => warnings.push(text))
@@ -92,7 +92,7 @@ describe('a key log file that is of no use is warned of once, and not followed',
     })
   }
 
-  test('and says how much is missing when it can be written again', () => {
+  it('and says how much is missing when it can be written again', () => {
     const path = place('later')
     mkdirSync(path)
     const log = keyLogFile(path, () => {})

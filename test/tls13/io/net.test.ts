@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type AddressInfo, connect as connectSocket, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { TlsDuplex } from '../../../src/tls13/io/duplex.ts'
@@ -59,7 +59,7 @@ async function says(connection: TlsDuplex, text: string): Promise<string> {
   return String((await once(connection, 'data'))[0])
 }
 
-test('host names and addresses', async () => {
+it('host names and addresses', async () => {
   const { port } = await echo()
   const byName = client({ port })
   expect(await says(byName, 'potato')).toBe('potato')
@@ -72,7 +72,7 @@ test('host names and addresses', async () => {
   expect(other.servername).toBe('echo.local')
 })
 
-test('a certificate for somebody else is refused, by name and by address', async () => {
+it('a certificate for somebody else is refused, by name and by address', async () => {
   const { port } = await echo()
   for (const options of [{ serverName: 'resize.local' }, { host: '127.0.0.2' }]) {
     const refused = client({ host: '127.0.0.1', port, ...options, stream: connectSocket(port, '127.0.0.1') })
@@ -83,7 +83,7 @@ test('a certificate for somebody else is refused, by name and by address', async
   expect(await says(careless, 'potato')).toBe('potato')
 })
 
-test('over a Unix socket, and with another provider', async () => {
+it('over a Unix socket, and with another provider', async () => {
   const { server } = await echo({ provider: noble })
   server.close()
   const path = join(directory, 'socket')
@@ -92,7 +92,7 @@ test('over a Unix socket, and with another provider', async () => {
   expect(await says(client({ path, provider: noble }), 'potato')).toBe('potato')
 })
 
-test('tickets are there unless refused', async () => {
+it('tickets are there unless refused', async () => {
   const generous = await echo()
   const first = client({ port: generous.port })
   const [resume] = await once(first, 'session')
@@ -108,7 +108,7 @@ test('tickets are there unless refused', async () => {
   expect(session).not.toHaveBeenCalled()
 })
 
-test('a client that is no TLS client is reported, and the server goes on', async () => {
+it('a client that is no TLS client is reported, and the server goes on', async () => {
   const { server, port } = await echo()
   const stranger = connectSocket(port, '127.0.0.1', () => stranger.write('GET / HTTP/1.1\r\n\r\n'))
   const [error, connection] = await once(server, 'tlsClientError')
@@ -118,7 +118,7 @@ test('a client that is no TLS client is reported, and the server goes on', async
   stranger.destroy()
 })
 
-test('a client that vanishes in the middle does not end the process', async () => {
+it('a client that vanishes in the middle does not end the process', async () => {
   const { server, port } = await echo()
   const one = client({ port })
   await says(one, 'potato')
@@ -128,14 +128,14 @@ test('a client that vanishes in the middle does not end the process', async () =
   expect(['ECONNRESET', 'ERR_TLS_TRUNCATED']).toContain(error.code)
 })
 
-test('a port where nobody listens', async () => {
+it('a port where nobody listens', async () => {
   const { server, port } = await echo()
   server.close()
   const [error] = await once(client({ host: '127.0.0.1', port }), 'error')
   expect(error.code).toBe('ECONNREFUSED')
 })
 
-test('options that make no sense', () => {
+it('options that make no sense', () => {
   expect(() => connect({})).toThrow(TypeError)
   expect(() => createServer({}, () => {})).toThrow(/certificate/)
   expect(() => createServer({ cert: entity.pem }, () => {})).toThrow(/go together/)
@@ -143,12 +143,12 @@ test('options that make no sense', () => {
   expect(() => createServer({ cert: entity.pem, key: 'nothing' }, () => {})).toThrow(/private key/)
 })
 
-test('a key that belongs to another certificate', async () => {
+it('a key that belongs to another certificate', async () => {
   const other = await privateKeyPem(await makeEntity({ subject: 'other' }))
   expect(() => certificateFromPem(node, entity.pem, other)).toThrow(/not the one/)
 })
 
-test('secrets are written to the file that an option or SSLKEYLOGFILE names, for its owner alone', async () => {
+it('secrets are written to the file that an option or SSLKEYLOGFILE names, for its owner alone', async () => {
   const ours = join(directory, 'client.keys')
   const theirs = join(directory, 'server.keys')
   const { port } = await echo({ keyLogFile: theirs })
@@ -165,7 +165,7 @@ test('secrets are written to the file that an option or SSLKEYLOGFILE names, for
   expect(lines(ours)).toHaveLength(10)
 })
 
-test('no secrets are kept unless somebody asks', async () => {
+it('no secrets are kept unless somebody asks', async () => {
   vi.stubEnv('SSLKEYLOGFILE', '')
   const { port } = await echo()
   const one = client({ port })
@@ -173,7 +173,7 @@ test('no secrets are kept unless somebody asks', async () => {
   expect(one.session.inspect().clientRandom).toBeUndefined()
 })
 
-test.each(['/dev/full', '/nonexistent/keys', '/tmp'])(
+it.each(['/dev/full', '/nonexistent/keys', '/tmp'])(
   'a key log file that cannot be written (%s) is warned of once, and costs no connection',
   async path => {
     const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -206,7 +206,7 @@ describe('client certificates', () => {
     serverOnly = { cert: server.pem, key: await privateKeyPem(server) }
   })
 
-  test('are asked for, checked against an authority, and shown', async () => {
+  it('are asked for, checked against an authority, and shown', async () => {
     const { server, port } = await echo({ clientCertificates: { ca: authority.pem } })
     const made = once(server, 'tlsConnection') as Promise<[TlsDuplex]>
     const one = client({ port, ...person })
@@ -216,7 +216,7 @@ describe('client certificates', () => {
     expect(new X509Certificate(theirs.peerCertificate!).subject).toBe('CN=somebody')
   })
 
-  test.each([
+  it.each([
     ['none', () => ({}), 'certificate_required'],
     ['one for servers', () => serverOnly, 'unsupported_certificate'],
     ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca'],
@@ -229,7 +229,7 @@ describe('client certificates', () => {
     expect(error.alert).toBe(alert)
   })
 
-  test('after the handshake', async () => {
+  it('after the handshake', async () => {
     const seen: unknown[] = []
     const server = createServer(
       {
@@ -259,13 +259,13 @@ describe('client certificates', () => {
     expect(seen[0]).toBeInstanceOf(Uint8Array)
   })
 
-  test('need somebody to trust', () => {
+  it('need somebody to trust', () => {
     expect(() => createServer({ cert: entity.pem, key, clientCertificates: {} }, () => {})).toThrow(TypeError)
   })
 })
 
 describe('early data', () => {
-  test('is sent with the hello, told apart, and read in its place; the second time it is refused', async () => {
+  it('is sent with the hello, told apart, and read in its place; the second time it is refused', async () => {
     const bytes: number[] = []
     const server = createServer(
       { cert: entity.pem, key, now, earlyData: { maximum: 100_000 } },
@@ -295,14 +295,14 @@ describe('early data', () => {
     expect(bytes).toEqual([0, 60_000])
   })
 
-  test('needs a store where others have the tickets, too', () => {
+  it('needs a store where others have the tickets, too', () => {
     const sealer = { seal: () => new Uint8Array(1), open: () => undefined }
     const options = { cert: entity.pem, key, earlyData: { maximum: 1 }, tickets: { sealer } }
     expect(() => createServer(options, () => {})).toThrow(TypeError)
   })
 })
 
-test('questions are asked of the owner, while the stream below waits', async () => {
+it('questions are asked of the owner, while the stream below waits', async () => {
   const entityCertificate = certificateFromPem(node, entity.pem, key)
   const remote = {
     chain: entityCertificate.chain,

@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { TlsError } from '../../../src/tls13/alert.ts'
 import { type VerifierOptions, verifier } from '../../../src/tls13/io/verify.ts'
 import { DAY, type Entity, type EntityOptions, makeEntity, TODAY } from '../../support/certificates.ts'
@@ -56,48 +56,48 @@ function judge(
 }
 
 describe('paths', () => {
-  test('leaf, intermediate, root', () => expect(judge([leaf, middle])).toBe('fine'))
-  test('the root may be sent too', () => expect(judge([leaf, middle, root])).toBe('fine'))
-  test('the order behind the leaf does not matter', () => expect(judge([leaf, root, middle])).toBe('fine'))
-  test('DER is as good as PEM', () => expect(judge([leaf, middle], { ca: [root.der] })).toBe('fine'))
-  test('several authorities in one text', async () => {
+  it('leaf, intermediate, root', () => expect(judge([leaf, middle])).toBe('fine'))
+  it('the root may be sent too', () => expect(judge([leaf, middle, root])).toBe('fine'))
+  it('the order behind the leaf does not matter', () => expect(judge([leaf, root, middle])).toBe('fine'))
+  it('DER is as good as PEM', () => expect(judge([leaf, middle], { ca: [root.der] })).toBe('fine'))
+  it('several authorities in one text', async () => {
     const other = await makeEntity({ subject: 'other', authority: true })
     expect(judge([leaf, middle], { ca: `${other.pem}\n${root.pem}` })).toBe('fine')
   })
-  test('a leaf that is itself trusted', async () => {
+  it('a leaf that is itself trusted', async () => {
     const self = await makeEntity(SERVER)
     expect(judge([self], { ca: self.pem })).toBe('fine')
     expect(judge([self])).toBe('unknown_ca')
   })
-  test('an intermediate that is missing', () => expect(judge([leaf])).toBe('unknown_ca'))
-  test('another root', async () => {
+  it('an intermediate that is missing', () => expect(judge([leaf])).toBe('unknown_ca'))
+  it('another root', async () => {
     const other = await makeEntity({ subject: 'other', authority: true })
     expect(judge([leaf, middle], { ca: other.pem })).toBe('unknown_ca')
   })
-  test('another root of the same name', async () => {
+  it('another root of the same name', async () => {
     const other = await makeEntity({ subject: 'root', authority: true })
     expect(judge([leaf, middle], { ca: other.pem })).toBe('unknown_ca')
   })
-  test("Node's own roots do not know ours", () => {
+  it("Node's own roots do not know ours", () => {
     expect(() => verifier()([leaf.der, middle.der], { serverName: 'echo.local', now: TODAY })).toThrow(
       /unknown_ca/,
     )
   })
-  test('a signature that does not fit', () => {
+  it('a signature that does not fit', () => {
     const spoilt = leaf.der.slice()
     spoilt[spoilt.length - 1]! ^= 1
     expect(judge([{ ...leaf, der: spoilt }, middle])).toBe('bad_certificate')
   })
-  test('a leaf that plays authority', async () => {
+  it('a leaf that plays authority', async () => {
     const forged = await makeEntity({ ...SERVER, subject: 'forged', issuer: leaf })
     expect(judge([forged, leaf, middle])).toBe('unknown_ca')
   })
-  test('an issuer without basicConstraints is none', async () => {
+  it('an issuer without basicConstraints is none', async () => {
     const silent = await makeEntity({ subject: 'silent', issuer: root })
     const child = await makeEntity({ ...SERVER, issuer: silent })
     expect(judge([child, silent])).toBe('unknown_ca')
   })
-  test('an authority that may not sign certificates', async () => {
+  it('an authority that may not sign certificates', async () => {
     const issuer = await makeEntity({
       subject: 'crl only',
       issuer: root,
@@ -106,19 +106,19 @@ describe('paths', () => {
     })
     expect(judge([await makeEntity({ ...SERVER, issuer }), issuer])).toBe('unknown_ca')
   })
-  test('a path longer than its issuer allows', async () => {
+  it('a path longer than its issuer allows', async () => {
     const deeper = await makeEntity({ subject: 'deeper', issuer: middle, authority: true })
     const child = await makeEntity({ ...SERVER, issuer: deeper })
     expect(judge([child, deeper, middle])).toBe('unknown_ca')
   })
-  test('two authorities that vouch for each other', async () => {
+  it('two authorities that vouch for each other', async () => {
     const a = await makeEntity({ subject: 'a', authority: true })
     const b = await makeEntity({ subject: 'b', issuer: a, authority: true })
     const again = await makeEntity({ subject: 'a', issuer: b, authority: true, keys: a.keys })
     const child = await makeEntity({ ...SERVER, issuer: b })
     expect(judge([child, b, again])).toBe('unknown_ca')
   })
-  test('a thicket of equal names ends', async () => {
+  it('a thicket of equal names ends', async () => {
     const keys = root.keys
     const twins: Entity[] = []
     for (let i = 0; i < 15; i++) {
@@ -130,15 +130,15 @@ describe('paths', () => {
 })
 
 describe('dates', () => {
-  test('a leaf that has expired, or is not valid yet', () => {
+  it('a leaf that has expired, or is not valid yet', () => {
     expect(judge([leaf, middle], { now: () => TODAY + 31 * DAY })).toBe('certificate_expired')
     expect(judge([leaf, middle], { now: () => TODAY - 2 * DAY })).toBe('certificate_expired')
   })
-  test('an intermediate that has expired', async () => {
+  it('an intermediate that has expired', async () => {
     const old = await makeEntity({ subject: 'old', issuer: root, authority: true, to: TODAY - 1 })
     expect(judge([await makeEntity({ ...SERVER, issuer: old }), old])).toBe('certificate_expired')
   })
-  test('the last second counts', () => {
+  it('the last second counts', () => {
     expect(judge([leaf, middle], { now: () => TODAY + 30 * DAY })).toBe('fine')
     expect(judge([leaf, middle], { now: () => TODAY + 30 * DAY + 1000 })).toBe('certificate_expired')
   })
@@ -146,32 +146,32 @@ describe('dates', () => {
 
 describe('names', () => {
   const named = (serverName: string | undefined) => judge([leaf, middle], { serverName })
-  test('its own, in any case, and one label for the asterisk', () => {
+  it('its own, in any case, and one label for the asterisk', () => {
     expect(named('echo.local')).toBe('fine')
     expect(named('ECHO.local')).toBe('fine')
     expect(named('eu.echo.local')).toBe('fine')
   })
-  test('others', () => {
+  it('others', () => {
     expect(named('resize.local')).toBe('bad_certificate')
     expect(named('a.b.echo.local')).toBe('bad_certificate')
   })
-  test('an address', () => {
+  it('an address', () => {
     expect(judge([leaf, middle], { name: '127.0.0.1' })).toBe('fine')
     expect(judge([leaf, middle], { name: '127.0.0.2' })).toBe('bad_certificate')
   })
-  test('the common name does not count', async () => {
+  it('the common name does not count', async () => {
     const { names: _none, ...nameless } = SERVER
     const old = await makeEntity({ ...nameless, subject: 'echo.local', issuer: root })
     expect(judge([old])).toBe('bad_certificate')
   })
-  test('no name to check is an error, unless none is to be checked', () => {
+  it('no name to check is an error, unless none is to be checked', () => {
     expect(named(undefined)).toBe('internal_error')
     expect(judge([leaf, middle], { serverName: undefined, checkName: false })).toBe('fine')
   })
 })
 
 describe('uses', () => {
-  test('a certificate for clients', async () => {
+  it('a certificate for clients', async () => {
     const client = await makeEntity({
       ...SERVER,
       issuer: root,
@@ -179,7 +179,7 @@ describe('uses', () => {
     })
     expect(judge([client])).toBe('unsupported_certificate')
   })
-  test('an authority for clients alone', async () => {
+  it('an authority for clients alone', async () => {
     const issuer = await makeEntity({
       subject: 'clients only',
       issuer: root,
@@ -188,24 +188,24 @@ describe('uses', () => {
     })
     expect(judge([await makeEntity({ ...SERVER, issuer }), issuer])).toBe('unsupported_certificate')
   })
-  test('a key that may not sign', async () => {
+  it('a key that may not sign', async () => {
     const keyUsage = x509.KeyUsageFlags.keyAgreement
     expect(judge([await makeEntity({ ...SERVER, issuer: root, keyUsage })])).toBe('unsupported_certificate')
   })
-  test('a certificate that says nothing of its use', async () => {
+  it('a certificate that says nothing of its use', async () => {
     expect(judge([await makeEntity({ subject: 'plain', issuer: root, names: NAMES })])).toBe('fine')
   })
-  test('a critical extension that nobody knows', async () => {
+  it('a critical extension that nobody knows', async () => {
     const strange = (critical: boolean) => new x509.Extension('1.2.3.4', critical, Uint8Array.of(5, 0))
     const make = (critical: boolean) =>
       makeEntity({ ...SERVER, issuer: root, extensions: [strange(critical)] })
     expect(judge([await make(true)])).toBe('unsupported_certificate')
     expect(judge([await make(false)])).toBe('fine')
   })
-  test('SHA-1', async () => {
+  it('SHA-1', async () => {
     expect(judge([await makeEntity({ ...SERVER, issuer: root, hash: 'SHA-1' })])).toBe('bad_certificate')
   })
-  test('a short RSA key', async () => {
+  it('a short RSA key', async () => {
     const rsa = (modulusLength: number) => ({
       name: 'RSASSA-PKCS1-v1_5',
       hash: 'SHA-256',
@@ -219,7 +219,7 @@ describe('uses', () => {
   })
 })
 
-test('what is no certificate', () => {
+it('what is no certificate', () => {
   const context = { serverName: 'echo.local', now: TODAY }
   const verify = verifier({ ca: root.pem })
   expect(() => verify([Uint8Array.of(1, 2, 3)], context)).toThrow(/bad_certificate/)
@@ -233,15 +233,15 @@ describe('of clients', () => {
   const CLIENT = { subject: 'somebody', purposes: [x509.ExtendedKeyUsage.clientAuth] }
   const judgeClient = (chain: readonly Entity[]) => judge(chain, { purpose: 'client', serverName: undefined })
 
-  test('a certificate for clients, with any name or none', async () => {
+  it('a certificate for clients, with any name or none', async () => {
     const issuer = root
     expect(judgeClient([await makeEntity({ ...CLIENT, issuer })])).toBe('fine')
     expect(judgeClient([await makeEntity({ subject: 'no word of purposes', issuer })])).toBe('fine')
   })
-  test('a certificate for servers', () => {
+  it('a certificate for servers', () => {
     expect(judgeClient([leaf, middle])).toBe('unsupported_certificate')
   })
-  test('an authority for servers alone', async () => {
+  it('an authority for servers alone', async () => {
     const issuer = await makeEntity({
       subject: 'for servers',
       issuer: root,
@@ -252,16 +252,16 @@ describe('of clients', () => {
   })
 })
 
-describe('delegation (RFC 9345, Section 4.2)', () => {
+describe('delegation (RFC 9345 §4.2)', () => {
   const usage = new x509.Extension('1.3.6.1.4.1.44363.44', false, Uint8Array.of(5, 0))
   const trusted = (one: Entity) =>
     verifier({ ca: root.pem })([one.der], { serverName: 'echo.local', now: TODAY }).delegation
 
-  test('is allowed with both the extension and the key usage', async () => {
+  it('is allowed with both the extension and the key usage', async () => {
     const both = await makeEntity({ ...SERVER, issuer: root, extensions: [usage] })
     expect(trusted(both)).toEqual({ notBefore: TODAY - DAY, notAfter: TODAY + 30 * DAY })
   })
-  test('and with neither alone', async () => {
+  it('and with neither alone', async () => {
     const { keyUsage: _, ...silent } = SERVER
     expect(trusted(await makeEntity({ ...silent, issuer: root, extensions: [usage] }))).toBeUndefined()
     expect(trusted(await makeEntity({ ...SERVER, issuer: root }))).toBeUndefined()
