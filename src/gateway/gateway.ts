@@ -277,7 +277,9 @@ export class Gateway {
     return {
       name: 'unknown-host',
       status: 404,
-      detail: `no function for the host ${host ?? '(none)'}; there are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
+      detail:
+        `no function for the host ${host ?? '(none)'}; ` +
+        `there are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
       extensions: { hosts, paths },
     }
   }
@@ -364,7 +366,8 @@ export class Gateway {
   /** @param inbound what the client has said, and in which version */
   #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void {
     this.#dropped(reason)
-    const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
+    const time = 'gateway.limits.holdSeconds'
+    const detail = `no container of the function ${functionName} became ready within ${time}`
     const unavailable = {
       name: 'function-unavailable',
       status: 503,

@@ -23,7 +23,8 @@ export interface ServingLimits {
  * any of them says.
  * @param alpn the protocol's name; `undefined`, `null`, `false` or empty: the client asked for none, or there
  * is no TLS
- * @param plain no TLS: then the first bytes may be those of HTTP/2 with prior knowledge (RFC 9113 §3.3); over TLS they may not
+ * @param plain no TLS: then the first bytes may be those of HTTP/2 with prior knowledge (RFC 9113 §3.3); over
+ * TLS they may not
  * @throws TypeError for a protocol that is not HTTP
  */
 export function serving(

@@ -181,7 +181,9 @@ export function memoryProblem(setting: string, limit: number): Problem {
   return {
     name: 'memory-limit',
     status: 503,
-    detail: `connections hold the ${limit} bytes that they may hold together, and this one has held most for longest`,
+    detail:
+      `connections hold the ${limit} bytes that they may hold together, ` +
+      'and this one has held most for longest',
     extensions: { setting, bytes: limit },
     headers: [['retry-after', '1']],
   }

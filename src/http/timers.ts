@@ -243,7 +243,8 @@ export function timerProblem(timer: TimerName, milliseconds: number): Problem | 
 
 /** The answer to content that comes too slowly: 408, named `request-rate-timeout`. */
 export function rateProblem({ bytesPerSecond, grace }: MinimumRate): Problem {
-  const detail = `the request content came more slowly than ${bytesPerSecond} bytes a second, after ${grace / 1000} s of waiting`
+  const slow = `more slowly than ${bytesPerSecond} bytes a second`
+  const detail = `the request content came ${slow}, after ${grace / 1000} s of waiting`
   return {
     name: 'request-rate-timeout',
     status: 408,

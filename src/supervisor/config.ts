@@ -330,9 +330,10 @@ const connectionKeys = section({
 const connection = (value: unknown, place: Place) => {
   const { idleSeconds, timers, ...limits } = connectionKeys(value, place)
   if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
-    const warning =
-      'connection.idleSeconds is the old name of connection.timers.keepAlive, which is there as well and counts'
-    place.warnings.push(warning)
+    place.warnings.push(
+      'connection.idleSeconds is the old name of connection.timers.keepAlive, ' +
+        'which is there as well and counts',
+    )
   }
   return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
 }

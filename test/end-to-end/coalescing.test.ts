@@ -8,8 +8,9 @@ import { Platform } from '../support/platform.ts'
 
 /*
  * Clients of HTTP/2 use one connection for all names that its certificate is good for (RFC 9113 §9.1.1). The
- * requests for the second name arrive where the first one was served, and have to be answered by the second's function. The names
- * are of one site, because Chromium keeps what belongs to another site on connections without cookies.
+ * requests for the second name arrive where the first one was served, and have to be answered by the second's
+ * function. The names are of one site, because Chromium keeps what belongs to another site on connections
+ * without cookies.
  */
 
 /** Says which function it is, and on what connection the request came. */

@@ -4,8 +4,8 @@ import { Platform } from '../support/platform.ts'
 import { isInstalled, run } from '../support/programs.ts'
 
 /*
- * What people point at an HTTP server, pointed at the platform: curl in each version of HTTP, nghttp through 1,000 moves of its one
- * connection, wrk and h2load under load; and a client that means harm.
+ * What people point at an HTTP server, pointed at the platform: curl in each version of HTTP, nghttp through
+ * 1,000 moves of its one connection, wrk and h2load under load; and a client that means harm.
  */
 
 /** For the name of a test: how to get what it is skipped without. */

@@ -15,7 +15,9 @@ import {
 } from '../support/interop/matrix.ts'
 import { checkServer, type OurServer, ourServer, serverFor } from '../support/interop/our-side.ts'
 
-/* Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row. */
+/*
+ * Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row.
+ */
 
 const abilities: Abilities = {
   suites: sameNames(SUITES),

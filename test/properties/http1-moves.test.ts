@@ -10,8 +10,9 @@ import { FakeHost, FakeStream } from '../support/connection-scene.ts'
 import { clientConfig } from '../support/pair.ts'
 
 /*
- * A whole HTTP/1.1 connection, from its handshake to its last response, moves between containers at any byte that its client sends: in a head,
- * in a length, between pipelined requests, in a chunk. The client sees nothing of it.
+ * A whole HTTP/1.1 connection, from its handshake to its last response, moves between containers at any byte
+ * that its client sends: in a head, in a length, between pipelined requests, in a chunk. The client sees
+ * nothing of it.
  */
 
 /** Requests, one flight after the other, and their methods. */

@@ -19,8 +19,8 @@ import { type Reshape, type Row, reshape, twice, withBytes, without, withValue }
 import { clientIn, clientScene, type Scene, type StateName, serverIn, serverScene } from '../support/scene.ts'
 
 /*
- * What RFC 8446 forbids, a row each, for what is spoken here: no client certificates, no 0-RTT. What each state may
- * receive is in states.test.ts.
+ * What RFC 8446 forbids, a row each, for what is spoken here: no client certificates, no 0-RTT. What each
+ * state may receive is in states.test.ts.
  */
 
 const { x25519, secp256r1, secp384r1 } = NamedGroup

@@ -30,7 +30,8 @@ export class Recovery {
     const why =
       this.attempts > 0
         ? 'it was begun twice, and its container died both times'
-        : `its container died, and functions.${functionName}.retries: ${retries} does not let ${method} begin a second time`
+        : `its container died, and functions.${functionName}.retries: ${retries} ` +
+          `does not let ${method} begin a second time`
     return {
       name: 'interrupted',
       status: 503,

@@ -1,8 +1,8 @@
 import type { AeadAlgorithm, CipherSuite, HashAlgorithm, KeyExchangeGroup, Random } from './provider.ts'
 
 /*
- * What every provider has in common: numbers, names, lengths, limits, and the rules that say which keys and key shares
- * are good. A provider adds the arithmetic.
+ * What every provider has in common: numbers, names, lengths, limits, and the rules that say which keys and
+ * key shares are good. A provider adds the arithmetic.
  */
 
 /** An AEAD without its arithmetic. The name is the one in IANA's AEAD registry; lengths in bytes. */

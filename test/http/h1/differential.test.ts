@@ -11,8 +11,8 @@ import { concat, EMPTY } from '../../../src/wire/index.ts'
 import { bytes, NOW, text } from '../../support/h1-messages.ts'
 
 /*
- * What fast-check makes up goes through our parser and through Node's (llhttp): as messages in order, and as messages that were damaged.
- * Everything happens in memory.
+ * What fast-check makes up goes through our parser and through Node's (llhttp): as messages in order, and as
+ * messages that were damaged. Everything happens in memory.
  */
 
 const runs = (numRuns: number) => ({ numRuns: process.env.HOTPOTATO_LONG ? numRuns * 20 : numRuns })

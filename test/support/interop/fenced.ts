@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { Program } from './program.ts'
 
 /*
- * Some servers listen on all interfaces and cannot be told otherwise. They run in a network namespace of their own,
- * with nothing but a loopback in it, and are reached through a Unix socket.
+ * Some servers listen on all interfaces and cannot be told otherwise. They run in a network namespace of
+ * their own, with nothing but a loopback in it, and are reached through a Unix socket.
  */
 
 const UNSHARE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child', 'sh', '-c']
