@@ -92,7 +92,8 @@ export function format({ evpMissing, handshakes, goals }: BenchResult & Handshak
   ])
   return [
     ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
-    `The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM (ratios: medians over rounds, node:tls = 1):`,
+    'The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM ' +
+      '(ratios: medians over rounds, node:tls = 1):',
     table(['', 'handshakes/s', 'ratio', 'CPU µs', 'ratio'], lines),
     goalLines(goals),
   ].join('\n\n')

@@ -255,6 +255,7 @@ export function heading(result: BenchResult): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
     `Node ${versions.node}, OpenSSL ${versions.openssl}` +
       (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
-    `${complete ? '' : 'BROKEN OFF after '}${seconds.toFixed(0)} s${mode === 'quick' ? ', quick: few samples, no figures to quote' : ''}`,
+    `${complete ? '' : 'BROKEN OFF after '}${seconds.toFixed(0)} s` +
+      (mode === 'quick' ? ', quick: few samples, no figures to quote' : ''),
   ].join('\n')
 }

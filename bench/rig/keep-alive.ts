@@ -73,7 +73,8 @@ export class KeepAlive {
   async ask({ path, content, expected }: Question): Promise<Answer> {
     this.#parts = []
     const length = content === undefined ? '' : `Content-Length: ${content.length}\r\n`
-    const head = `${content === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${length}\r\n`
+    const method = content === undefined ? 'GET' : 'POST'
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${length}\r\n`
     this.#socket.write(concat(Buffer.from(head), content ?? new Uint8Array(0)))
     for (;;) {
       const answer = this.#whole(expected)
