@@ -45,7 +45,10 @@ function kept(): MigrationResult {
 }
 
 /** The smallest run that has a bit of everything. */
-const SMALL = ['--quick', '--rounds', '1', '--provider', 'node', '--placement', 'one', '--alpha', '0,50', '--payload', '64,40000', '--connections', '2', '--chain', '3'] // biome-ignore format: one line
+const SMALL = [
+  '--quick --rounds 1 --provider node --placement one',
+  '--alpha 0,50 --payload 64,40000 --connections 2 --chain 3',
+].flatMap(options => options.split(' '))
 const native = probe().available
 /** Whether to leave out what takes long. */
 const SHORT = process.env.HOTPOTATO_LONG !== '1'

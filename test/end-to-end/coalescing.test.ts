@@ -21,13 +21,15 @@ export default {
     const { pathname, port } = new URL(request.url)
     if (pathname === '/page') {
       const script = 'https://two.shared.local:' + port + '/script'
-      const body = '<!doctype html><p id="one">' + JSON.stringify(who(context)) + '</p><script src="' + script + '"></script>' +
+      const body = '<!doctype html><p id="one">' + JSON.stringify(who(context)) + '</p>' +
+        '<script src="' + script + '"></script>' +
         '<script src="https://one.shared.local:' + port + '/script"></script>'
       return new Response(body, { headers: { 'content-type': 'text/html' } })
     }
     if (pathname === '/script') {
       const text = JSON.stringify(JSON.stringify(who(context)))
-      return new Response('document.body.append(' + text + ', "\\\\n")', { headers: { 'content-type': 'text/javascript' } })
+      const headers = { 'content-type': 'text/javascript' }
+      return new Response('document.body.append(' + text + ', "\\\\n")', { headers })
     }
     return Response.json(who(context))
   },

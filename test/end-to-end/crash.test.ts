@@ -35,7 +35,8 @@ export default async request => {
   if (query.has('sleep')) await new Promise(resolve => setTimeout(resolve, Number(query.get('sleep'))))
   if (query.has('half')) {
     const start = controller => controller.enqueue(new TextEncoder().encode('half of it'))
-    return new Response(new ReadableStream({ start, pull: () => forever }), { headers: { 'content-length': '20' } })
+    const body = new ReadableStream({ start, pull: () => forever })
+    return new Response(body, { headers: { 'content-length': '20' } })
   }
   return new Response(process.pid + ' ' + body.length)
 }
@@ -175,7 +176,7 @@ describe('a container is killed', () => {
     client.socket.destroy()
   })
 
-  it('with several requests in the pipe: those that were not begun are answered, whatever they are', async () => {
+  it('with several requests in the pipe: those that were not begun are answered, all of them', async () => {
     const { client, first } = await settled()
     const answers = ['a', 'b', 'c'].map((id, i) =>
       client.request(`/echo?id=pipe-${id}${i === 0 ? '&sleep=1500' : ''}`, i === 0 ? {} : { body: utf8(id) }),
@@ -246,7 +247,7 @@ describe('a container hangs', () => {
     await goesOn(client, first)
   })
 
-  it('in a loop of its function without an end: it is found as well, and told apart from a busy one', async () => {
+  it('in an endless loop of its function: it is found as well, and told apart from a busy one', async () => {
     const { client, first } = await settled()
     const answer = await client.request('/echo?loop', { body: utf8('not begun again') })
     expect(answer.status).toBe(503)

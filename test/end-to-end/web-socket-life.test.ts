@@ -196,7 +196,7 @@ describe('a WebSocket that cannot go on', () => {
 })
 
 describe('a WebSocket on a stream of HTTP/2', () => {
-  it('may be the first that a client asks for, also without TLS, where the gateway has to read that', async () => {
+  it('may be the first that a client asks for, also without TLS, where the gateway reads that', async () => {
     const client = await Http2Client.open({ port: platform.http })
     const { back, ask } = tunnel(client, 'resize')
     expect(await back.status).toBe(200)

@@ -46,7 +46,10 @@ functions:
 const LARGE = `
 const bytes = new Uint8Array(10_000_000)
 export default {
-  handle: ({ query }) => ({ status: 200, body: bytes.subarray(0, Number(/bytes=(\\d+)/.exec(query)?.[1] ?? 10)) }),
+  handle: ({ query }) => {
+    const count = Number(/bytes=(\\d+)/.exec(query)?.[1] ?? 10)
+    return { status: 200, body: bytes.subarray(0, count) }
+  },
 }
 `
 const CHAT = `

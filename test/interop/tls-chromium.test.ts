@@ -106,7 +106,12 @@ describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () =>
         const results = []
         for (const urls of ${JSON.stringify(urls)}) {
           for (const url of urls) {
-            try { results.push((await (await fetch(url)).text()).trim()) } catch (error) { results.push(url + ' ' + error) }
+            try {
+              const answer = await fetch(url)
+              results.push((await answer.text()).trim())
+            } catch (error) {
+              results.push(url + ' ' + error)
+            }
           }
         }
         document.body.textContent = 'results: ' + results.join('; ')`

@@ -267,7 +267,7 @@ describe.runIf(native.available)('a container dies whose connection has a duplic
     expect(survive([])).toMatchObject({ end: 'closed', answered: 7, crashes: 0 })
   })
 
-  it('between any two steps: the client notices nothing but new keys, unless half of a content has come', () => {
+  it('between any two steps: the client notices only new keys, unless half of a content has come', () => {
     STEPS.forEach((step, index) => {
       const world = survive([], [index])
       expect([world.end, world.takenOver], step).toEqual(index === IN_A_BODY ? ['lost', 0] : ['closed', 1])
@@ -279,7 +279,7 @@ describe.runIf(native.available)('a container dies whose connection has a duplic
     expect(survive([], idle)).toMatchObject({ end: 'closed', crashes: idle.length, takenOver: idle.length })
   })
 
-  it('over a write, after any number of bytes: it ends, and what was sealed twice has left nobody twice', () => {
+  it('over a write, after any number of bytes: it ends, and what was sealed twice never left twice', () => {
     const whole = survive([])
     for (let at = 1; at < whole.written; at += EVERY_BYTE ? 1 : at < 6000 ? 83 : 19_973)
       expect(survive([at])).toMatchObject({ crashes: 1, takenOver: 0, end: 'lost' })

@@ -119,7 +119,9 @@ describe('parseConfig', () => {
 
   it('takes port 0 for both, version 1.0, and durations in three spellings', () => {
     const { gateway, connection } = parsed(
-      `version: 1.0\ngateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\nconnection: { idleSeconds: 250ms }\n${MINIMUM}`,
+      'version: 1.0\n' +
+        'gateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\n' +
+        `connection: { idleSeconds: 250ms }\n${MINIMUM}`,
     )
     expect([gateway.http, gateway.https, gateway.limits.helloSeconds]).toEqual([0, 0, 90])
     expect([gateway.limits.holdSeconds, connection.timers.keepAlive]).toEqual([0.5, 0.25])
@@ -127,7 +129,8 @@ describe('parseConfig', () => {
 
   it('warns of unknown keys and goes on', () => {
     const { config, warnings } = parse(
-      'provider: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\nfunctions: { echo: { lang: node } }\n__proto__: { a: 1 }\n',
+      'provider: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\n' +
+        'functions: { echo: { lang: node } }\n__proto__: { a: 1 }\n',
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([

@@ -18,7 +18,7 @@ export const FENCED_PORT = 4433
 export const NO_FENCE: string | undefined =
   spawnSync('unshare', [...UNSHARE, 'ip link set lo up']).status === 0
     ? undefined
-    : 'SKIPPED: it listens on all interfaces, and unshare and ip (util-linux, iproute2) cannot fence it in here'
+    : 'SKIPPED: it listens on all interfaces; unshare and ip (util-linux, iproute2) cannot fence it in here'
 
 let count = 0
 
