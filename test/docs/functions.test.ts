@@ -73,6 +73,7 @@ describe('the modules of docs/functions.md', () => {
       { status: 200, body: '/up: 3 bytes\n' },
     ],
     ['clock.mjs', get('/echo'), { body: 'id: 0\ndata: tick\n\nid: 1\ndata: tick\n\nid: 2\ndata: tick\n\n' }],
+    ['checksum.mjs', get('/echo'), { body: 'a page' }],
     ['chat.mjs', get('/echo'), { body: 'There is a WebSocket here.\n' }],
     ['app-express.mjs', get('/echo/users/7'), { body: '{"id":"7","secure":false}' }],
     ['app-hono.mjs', get('/echo/users/7'), { body: '{"id":"7"}' }],
