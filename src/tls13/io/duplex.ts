@@ -26,7 +26,7 @@ const WRITE_SIZE = 2 ** 16
  */
 const EVENTS = 256
 /** Milliseconds that a peer has to take our fatal alert. */
-const LINGER = 1000
+const ALERT_TIME = 1000
 
 /**
  * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may
@@ -448,7 +448,7 @@ export class TlsDuplex extends Duplex {
  * with it.
  */
 function linger(stream: Duplex): void {
-  const timer = setTimeout(() => stream.destroy(), LINGER).unref()
+  const timer = setTimeout(() => stream.destroy(), ALERT_TIME).unref()
   stream.once('close', () => clearTimeout(timer))
   stream.end()
   stream.resume()
