@@ -2,9 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { timersLeft } from '../src/http/timers.ts'
+import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
+import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
 import {
   CLIENT_EXTENSION,
@@ -137,28 +139,55 @@ ${code(describe(LoanAnswer))}
 type Table = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 function states(): string {
-  return `# The handshake's states
+  return `# States
 
-Generated from the transition tables by \`npm run docs\`; a test fails when this page is not current. A message that is not in the
-row of the state is answered with \`unexpected_message\`. Where a message leads is for its transition to say, in the file named.
+Generated from the tables of transitions by \`npm run docs\`; a test fails when this page is not current.
 
-## Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
+## The handshake
+
+A message that is not in the row of the state is answered with \`unexpected_message\`. Where a message leads
+is for its transition to say, in the file named.
+
+### Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
 
 ${rows(SERVER_TRANSITIONS)}
 
 ${waiting(SERVER_ANSWERS)}
 
-## Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
+### Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
 
 ${rows(CLIENT_TRANSITIONS)}
 
 ${waiting(CLIENT_ANSWERS)}
+
+## A session that moves: \`src/transfer/custody.ts\`
+
+In the hands of the process that offers it; what each event means is in [moves.md](moves.md).
+
+${leading(CUSTODY)}
+
+## A replica: \`src/supervisor/life-cycle.ts\`
+
+A place that one process after the other fills. What is not in the table changes nothing.
+
+${leading(LIFE_CYCLE)}
 `
 }
 
 function waiting(answers: Readonly<Record<string, unknown>>): string {
-  return `Answers from outside (\`Session.answer\`) are taken in ${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
+  return `Answers from outside (\`Session.answer\`) are taken in
+${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
 an authentication after the handshake.`
+}
+
+/** A table whose entries are states. */
+function leading(table: Table): string {
+  const lines = Object.entries(table).flatMap(([state, row]) =>
+    Object.keys(row).length === 0
+      ? [`| ${state} | (nothing) | |`]
+      : Object.entries(row).map(([event, next]) => `| ${state} | ${event} | ${next} |`),
+  )
+  return ['| in state | event | next |', '| --- | --- | --- |', ...lines].join('\n')
 }
 
 function rows(table: Table): string {

@@ -8,9 +8,11 @@ import { PicotlsExport, PicotlsSession } from '../transfer/foreign/picotls.ts'
 import { FOREIGN_CODECS, ForeignError } from '../transfer/foreign.ts'
 import { SealedMessage } from '../transfer/seal.ts'
 import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../wire/index.ts'
+import { FORMAT_NAMES } from './format-names.ts'
+import { CommandError } from './usage-error.ts'
 
 /** What a file may hold, by the name that `--as` has for it. */
-const FORMATS: Readonly<Record<string, AnyCodec>> = {
+const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
   envelope: Envelope,
   session: SessionState,
   sealed: SealedMessage,
@@ -18,13 +20,8 @@ const FORMATS: Readonly<Record<string, AnyCodec>> = {
   picotls: PicotlsSession,
 }
 
-/** The names of the formats that can be inspected. */
-export const FORMAT_NAMES: readonly string[] = Object.keys(FORMATS)
-
 /** A file, or a word on the command line, that is of no use. */
-export class InspectError extends Error {
-  override readonly name = 'InspectError'
-}
+export class InspectError extends CommandError {}
 
 /**
  * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446 §3) and
@@ -74,10 +71,10 @@ function layout(name: string, bytes: Uint8Array): AnyCodec {
 }
 
 function formatOf(name: string): AnyCodec {
-  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined
-  if (format === undefined)
+  const known = FORMAT_NAMES.find(one => one === name)
+  if (known === undefined)
     throw new InspectError(`--as must be one of ${FORMAT_NAMES.join(', ')}, not ${name}`)
-  return format
+  return FORMATS[known]
 }
 
 /** The outer block of picotls is a length and nothing else; what one wants to see is in it. */

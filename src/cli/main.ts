@@ -5,12 +5,10 @@ import type { RollOut } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
 import { readCommandLine } from './command-line.ts'
 import { type Command, sendCommand } from './control-socket.ts'
-import { FORMAT_NAMES, InspectError, inspect, verify } from './inspect.ts'
-import { followLogs } from './logs.ts'
+import { FORMAT_NAMES } from './format-names.ts'
 import { guardOutput, isSystemError, printable, say } from './output.ts'
 import { controlSocket } from './run-directory.ts'
 import { type PlatformStatus, statusText } from './status.ts'
-import { UpError, up } from './up.ts'
 import { CommandError, UsageError } from './usage-error.ts'
 
 const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config hotpotato.yml]
@@ -61,7 +59,7 @@ async function main(): Promise<void> {
   const runDirectory = (): string => loadConfig(config, process.env).config.runDirectory
   switch (command) {
     case 'up':
-      return up(config, {
+      return (await import('./up.ts')).up(config, {
         ...process.env,
         ...(options.carrier === undefined ? {} : { HOTPOTATO_CARRIER: options.carrier }),
         ...(options.duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
@@ -71,7 +69,7 @@ async function main(): Promise<void> {
     case 'status':
       return status(runDirectory(), options)
     case 'logs':
-      return followLogs(runDirectory())
+      return (await import('./logs.ts')).followLogs(runDirectory())
     case 'drain':
       if (file === undefined) throw new CommandError('drain needs the name of a container, or of several')
       return rollOut(runDirectory(), `drain ${names.join(' ')}`)
@@ -94,8 +92,8 @@ async function main(): Promise<void> {
       return rollOut(runDirectory(), 'restart gateway')
     case 'inspect':
     case 'verify':
-      if (file === undefined) throw new InspectError(`${command} needs a FILE`)
-      look(command, file, { as, secrets })
+      if (file === undefined) throw new CommandError(`${command} needs a FILE`)
+      await look(command, file, { as, secrets })
       return
   }
 }
@@ -105,7 +103,12 @@ async function stop(runDirectory: string): Promise<void> {
   say(answer === undefined ? 'nothing runs here' : 'stopped')
 }
 
-function look(command: 'inspect' | 'verify', file: string, options: { as: string; secrets: boolean }): void {
+async function look(
+  command: 'inspect' | 'verify',
+  file: string,
+  options: { readonly as: string; readonly secrets: boolean },
+): Promise<void> {
+  const { inspect, verify } = await import('./inspect.ts')
   if (command === 'inspect') {
     const { text, whole } = inspect(file, options.as, options.secrets)
     say(text)
@@ -161,10 +164,8 @@ async function status(
 
 main().catch((error: unknown) => {
   const expected =
-    error instanceof UpError ||
     error instanceof ConfigError ||
     error instanceof CertificateError ||
-    error instanceof InspectError ||
     error instanceof CommandError ||
     error instanceof UsageError ||
     isSystemError(error)

@@ -16,6 +16,7 @@ import { serveControl } from './control-socket.ts'
 import { isSystemError, outlastOutput, say, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
+import { CommandError } from './usage-error.ts'
 
 /** What variables that are no part of the configuration may say; empty is as good as not there. */
 const VARIABLES: Readonly<Record<string, readonly string[]>> = {
@@ -26,9 +27,7 @@ const VARIABLES: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** A reason not to start that the user can mend; it is printed as one line. */
-export class UpError extends Error {
-  override readonly name = 'UpError'
-}
+export class UpError extends CommandError {}
 
 /**
  * Starts the platform and keeps it running until it is told to stop.

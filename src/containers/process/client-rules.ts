@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import type { HashAlgorithm } from '../../tls13/crypto/provider.ts'
 import type { CryptoProvider, ServerConfig } from '../../tls13/index.ts'
 import { parseCertificates } from '../../tls13/io/pem.ts'
-import { verifier } from '../../tls13/io/verify.ts'
 import { boolean, encode, opaque, struct, text, vector } from '../../wire/index.ts'
 
 /**
@@ -29,11 +28,17 @@ export interface Demand {
  * @param file authorities of which clients must show a certificate, in PEM; undefined: they need none
  * @throws Error the file cannot be read, or holds no certificate
  */
-export function demandOf(provider: CryptoProvider, functionName: string, file: string | undefined): Demand {
+export async function demandOf(
+  provider: CryptoProvider,
+  functionName: string,
+  file: string | undefined,
+): Promise<Demand> {
   const { hash } = provider.cipherSuites[0]!
   if (file === undefined)
     return { clientCertificates: undefined, digest: digestOf(hash, functionName, undefined) }
   try {
+    // Loaded when asked for: it would cost every container a fifth of its start.
+    const { verifier } = await import('../../tls13/io/verify.ts')
     const ca = readFileSync(file, 'utf8')
     const verify = verifier({ ca, purpose: 'client' })
     const authorities = parseCertificates(ca).map(({ raw }) => raw)

@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   }
 
   try {
-    const demand = demandOf(provider, settings.functionName, settings.clientAuthorities)
+    const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: steadyNow })
     host = new Host({

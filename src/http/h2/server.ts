@@ -194,7 +194,7 @@ export class H2Server extends H2Connection {
     if (this.goawaySent !== undefined && streamId > this.goawaySent) return undefined
     this.lastStreamId = streamId
     if (this.streams.size >= this.limits.concurrentStreams) {
-      this.refuse(streamId, ErrorCode.REFUSED_STREAM)
+      this.streams.refuse(streamId, ErrorCode.REFUSED_STREAM)
       this.exceeded.streams++
       spend(this.spent, 'resets', this.limits)
       return undefined

@@ -16,31 +16,31 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-function digest(functionName: string, ...authorities: readonly Entity[]): string {
+async function digest(functionName: string, ...authorities: readonly Entity[]): Promise<string> {
   const file = join(directory, 'authorities.crt')
   writeFileSync(file, `a comment\n${authorities.map(({ pem }) => pem).join('\n\n')}\n`)
-  return hex(demandOf(node, functionName, authorities.length === 0 ? undefined : file).digest)
+  return hex((await demandOf(node, functionName, authorities.length === 0 ? undefined : file)).digest)
 }
 
-it('the rules of a function are its name, whether it demands certificates, and whose', () => {
+it('the rules of a function are its name, whether it demands certificates, and whose', async () => {
   const all = [
-    digest('echo'),
-    digest('hello'),
-    digest('echo', one),
-    digest('hello', one),
-    digest('echo', other),
-    digest('echo', one, other),
+    await digest('echo'),
+    await digest('hello'),
+    await digest('echo', one),
+    await digest('hello', one),
+    await digest('echo', other),
+    await digest('echo', one, other),
   ]
   expect(new Set(all).size).toBe(all.length)
   expect(new Set(all.map(({ length }) => length))).toEqual(new Set([64]))
   // How the file is written is of no importance.
-  expect(digest('echo', other, one)).toBe(all[5])
+  expect(await digest('echo', other, one)).toBe(all[5])
 })
 
-it('who demands nothing has no verifier; who does judges by what the file holds', () => {
-  expect(demandOf(node, 'echo', undefined).clientCertificates).toBeUndefined()
-  digest('echo', one)
-  const { clientCertificates } = demandOf(node, 'echo', join(directory, 'authorities.crt'))
+it('who demands nothing has no verifier; who does judges by what the file holds', async () => {
+  expect((await demandOf(node, 'echo', undefined)).clientCertificates).toBeUndefined()
+  await digest('echo', one)
+  const { clientCertificates } = await demandOf(node, 'echo', join(directory, 'authorities.crt'))
   expect(clientCertificates?.required).toBe(true)
   const verify = clientCertificates!.verify as Exclude<typeof clientCertificates, undefined>['verify']
   if (verify === 'ask') throw new Error('it judges itself')
@@ -48,9 +48,9 @@ it('who demands nothing has no verifier; who does judges by what the file holds'
   expect(() => verify([other.der], { serverName: undefined, now })).toThrow('nobody that is trusted')
 })
 
-it('a file that holds no certificate, or is none, is named', () => {
+it('a file that holds no certificate, or is none, is named', async () => {
   const file = join(directory, 'none.crt')
-  expect(() => demandOf(node, 'echo', file)).toThrow(`clientAuthorities ${file}: ENOENT`)
+  await expect(demandOf(node, 'echo', file)).rejects.toThrow(`clientAuthorities ${file}: ENOENT`)
   writeFileSync(file, 'nothing')
-  expect(() => demandOf(node, 'echo', file)).toThrow(`${file}: a text that holds no PEM certificate`)
+  await expect(demandOf(node, 'echo', file)).rejects.toThrow(`${file}: a text that holds no PEM certificate`)
 })
