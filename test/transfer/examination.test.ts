@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import { examineEnvelope } from '../../src/transfer/examination.ts'
+import { writeExtensions } from '../../src/transfer/extensions.ts'
 import { fromHex } from '../../src/wire/index.ts'
 
 const { vectors } = JSON.parse(
   readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 const idle = fromHex(vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes)
+
+const said = writeExtensions({ leg: { received: 1 } })
 
 const faults = (bytes: Uint8Array) =>
   examineEnvelope(bytes, noble).map(({ where, what }) => `${where}: ${what}`)
@@ -52,6 +55,16 @@ describe('examining an envelope', () => {
       'one secret twice',
       (_, tls) => Object.assign(tls.write!, { trafficSecret: tls.read!.trafficSecret }),
       /both directions have the same one/,
+    ],
+    [
+      'an extension that is none',
+      envelope => Object.assign(envelope, { extensions: [{ type: 1, data: Uint8Array.of(1) }] }),
+      /^extensions\.leg: at byte/,
+    ],
+    [
+      'an extension twice',
+      envelope => Object.assign(envelope, { extensions: [...said, ...said] }),
+      /^extensions\.leg: it is there twice/,
     ],
     [
       'half a record to write',
