@@ -11,7 +11,7 @@ import { Descriptor } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
-import { follow, type Holder, type Whereabouts } from './trail.ts'
+import { follow, type Owner, type Whereabouts } from './trail.ts'
 import type { Unclean } from './unclean.ts'
 
 /**
@@ -87,7 +87,7 @@ interface Entry {
   /** The gateway is offering it: whatever happens meanwhile, the answer comes. */
   offering: boolean
   /** The last one who has it for certain, or had it and says who is next. */
-  holder: Holder
+  holder: Owner
   /** Of the newest offer. */
   generation: number
   /** What its last successor was to go on from. */
