@@ -126,7 +126,7 @@ describe('a ClientHello', () => {
       concat(
         uint16(NamedGroup.X25519MLKEM768),
         sized(new Uint8Array(1216).fill(7)),
-        uint16(29),
+        uint16(NamedGroup.x25519),
         sized(new Uint8Array(32)),
       ),
     )
