@@ -1,19 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { timersLeft } from '../src/http/timers.ts'
+import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
+import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
-import {
-  CLIENT_EXTENSION,
-  ClientExtension,
-  ContentRates,
-  RATES_EXTENSION,
-  TIMERS_EXTENSION,
-} from '../src/transfer/extensions.ts'
-import { LEG_EXTENSION, LegCheckpoint, LegExtension, TakeOver } from '../src/transfer/leg.ts'
+import { ENVELOPE_EXTENSIONS, RETIRED_EXTENSIONS } from '../src/transfer/extensions.ts'
+import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
 import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
 import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
@@ -21,7 +16,6 @@ import {
   AREA_LENGTH,
   HEADER_LENGTH,
   SlotCheckpoint,
-  SlotExtension,
   SlotFileOffer,
   SlotHeader,
 } from '../src/transfer/slot.ts'
@@ -60,17 +54,16 @@ read: such a request is answered with 503, and its connection stays whole and wh
 
 ${code(describe(Envelope))}
 
-Extensions of type ${LEG_EXTENSION}, \`LegExtension\`, say that the connection is relayed; of type ${TIMERS_EXTENSION}, \`TimersLeft\`, which timers run besides \`keep-alive\`, whose
-time is \`idle_left\`; of type ${CLIENT_EXTENSION}, \`ClientExtension\`, what the client's address is where the socket does not know it;
-of type ${RATES_EXTENSION}, \`ContentRates\`, how slowly the content of requests has come so far that no function has begun with.
+### Extensions
 
-${code(describe(LegExtension))}
+A container passes over an extension that it does not know. So a critical one, of which the client would
+notice that, is in every format that is read; a new one needs a new format. ${retired()}
 
-${code(describe(timersLeft))}
+${extensions()}
 
-${code(describe(ClientExtension))}
-
-${code(describe(ContentRates))}
+${Object.values(ENVELOPE_EXTENSIONS)
+  .map(({ codec }) => code(describe(codec)))
+  .join('\n\n')}
 
 ## Sealing
 
@@ -110,12 +103,10 @@ ${code(describe(RelayedState))}
 
 ## Slots
 
-With \`duplicate: true\` an envelope bears an extension of type 5, a \`SlotExtension\`. The file that the gateway shares with a container, which the message \`slots\` brings with a
+With \`duplicate: true\` an envelope has the extension \`slot\`. The file that the gateway shares with a container, which the message \`slots\` brings with a
 \`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for a \`SlotHeader\` of each slot; at the next multiple of 4096,
 two areas of ${AREA_LENGTH} bytes for a \`SlotCheckpoint\` of each slot, of which the one with an even sequence number is the first. Each is a frame: CRC-32 of all that follows (4 bytes), length of the content (4), sequence number (4), content. The file belongs to the processes of
 one machine that run now: it has no version.
-
-${code(describe(SlotExtension))}
 
 ${code(describe(SlotHeader))}
 
@@ -134,31 +125,72 @@ ${code(describe(LoanAnswer))}
 `
 }
 
+function extensions(): string {
+  const lines = Object.entries(ENVELOPE_EXTENSIONS).map(([name, row]) => {
+    const [codec] = row.codec.notation.split(' ')
+    const cells = [row.type, `\`${name}\``, `\`${codec}\``, row.since, row.writers.join(', ')]
+    return `| ${[...cells, row.critical ? 'yes' : 'no', row.says, row.otherwise].join(' | ')} |`
+  })
+  const head = ['type', 'name', 'codec', 'since format', 'written by', 'critical', 'says', 'passed over']
+  return [`| ${head.join(' | ')} |`, `| ${head.map(() => '---').join(' | ')} |`, ...lines].join('\n')
+}
+
+function retired(): string {
+  return `Retired, and not given again: ${RETIRED_EXTENSIONS.join(', ')}.`
+}
+
 type Table = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 function states(): string {
-  return `# The handshake's states
+  return `# States
 
-Generated from the transition tables by \`npm run docs\`; a test fails when this page is not current. A message that is not in the
-row of the state is answered with \`unexpected_message\`. Where a message leads is for its transition to say, in the file named.
+Generated from the tables of transitions by \`npm run docs\`; a test fails when this page is not current.
 
-## Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
+## The handshake
+
+A message that is not in the row of the state is answered with \`unexpected_message\`. Where a message leads
+is for its transition to say, in the file named.
+
+### Server (RFC 8446 Appendix A.2): \`src/tls13/server.ts\`
 
 ${rows(SERVER_TRANSITIONS)}
 
 ${waiting(SERVER_ANSWERS)}
 
-## Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
+### Client (RFC 8446 Appendix A.1): \`src/tls13/client.ts\`
 
 ${rows(CLIENT_TRANSITIONS)}
 
 ${waiting(CLIENT_ANSWERS)}
+
+## A session that moves: \`src/transfer/custody.ts\`
+
+In the hands of the process that offers it; what each event means is in [moves.md](moves.md).
+
+${leading(CUSTODY)}
+
+## A replica: \`src/supervisor/life-cycle.ts\`
+
+A place that one process after the other fills. What is not in the table changes nothing.
+
+${leading(LIFE_CYCLE)}
 `
 }
 
 function waiting(answers: Readonly<Record<string, unknown>>): string {
-  return `Answers from outside (\`Session.answer\`) are taken in ${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
+  return `Answers from outside (\`Session.answer\`) are taken in
+${Object.keys(answers).join(', ')}; in \`CONNECTED\`, those to questions of
 an authentication after the handshake.`
+}
+
+/** A table whose entries are states. */
+function leading(table: Table): string {
+  const lines = Object.entries(table).flatMap(([state, row]) =>
+    Object.keys(row).length === 0
+      ? [`| ${state} | (nothing) | |`]
+      : Object.entries(row).map(([event, next]) => `| ${state} | ${event} | ${next} |`),
+  )
+  return ['| in state | event | next |', '| --- | --- | --- |', ...lines].join('\n')
 }
 
 function rows(table: Table): string {

@@ -4,7 +4,7 @@ import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import { Inquiries } from './inquiries.ts'
-import type { ReplicaState, RestartPolicy } from './life-cycle.ts'
+import type { RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
@@ -12,6 +12,7 @@ import { type Ended, type FirstSettings, type OutputOptions, type Process, Proce
 import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { type Counters, type MemberStatus, statusOf } from './status.ts'
 import { workOf } from './work.ts'
 
 /** Milliseconds for a process to end by itself. */
@@ -51,25 +52,6 @@ export interface Ports {
   readonly http: number
   readonly https: number
 }
-
-/** One replica, as `status` shows it. */
-export interface MemberStatus {
-  readonly name: string
-  readonly role: 'gateway' | 'container'
-  /** The function that it serves; empty for the gateway. */
-  readonly functionName: string
-  readonly state: ReplicaState
-  readonly ready: boolean
-  /** Of its process; undefined while there is none. */
-  readonly id: number | undefined
-  readonly pid: number | undefined
-  /** Milliseconds since its process was started. */
-  readonly age: number | undefined
-  readonly restarts: number
-  readonly counters: Readonly<Record<string, number>>
-}
-
-type Counters = Readonly<Record<string, number>>
 
 /**
  * The parent of the gateway and of every container. It makes their channels, introduces them to each other,
@@ -206,22 +188,11 @@ export class Supervisor {
     return Promise.all([...this.#replicas].map(replica => this.#statusOf(replica)))
   }
 
-  async #statusOf({ name, functionName, life, member }: Replica): Promise<MemberStatus> {
+  async #statusOf(replica: Replica): Promise<MemberStatus> {
     // Who is still starting has nothing to tell, and may take its time to say so.
+    const { member } = replica
     const asked = member !== undefined && member.peer !== undefined
-    const counters = asked ? await this.#ask(member.id) : {}
-    return {
-      name,
-      role: functionName === '' ? 'gateway' : 'container',
-      functionName,
-      state: life.state,
-      ready: member?.peer !== undefined,
-      id: member?.id,
-      pid: member?.child.pid,
-      age: member && Math.round(performance.now() - member.startedAt),
-      restarts: life.restarts,
-      counters,
-    }
+    return statusOf(replica, asked ? await this.#ask(member.id) : {}, performance.now())
   }
 
   async #ask(id: number): Promise<Counters> {

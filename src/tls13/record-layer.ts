@@ -2,7 +2,8 @@ import { type AlertName, peerError, TlsError } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
-import { exportKeyingMaterial } from './key-schedule.ts'
+import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
+import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
 import { type Opened, Protection, type TrafficView } from './protection.ts'
 import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
@@ -115,6 +116,17 @@ export class RecordLayer {
     this.state.write = trafficState(secret)
     this.output.protection?.wipe()
     this.output.protection = new Protection(this.suite, this.state.write)
+  }
+
+  /** Sends a KeyUpdate, and goes on writing with the key after it (RFC 8446 §4.6.3). */
+  updateKeys(requestPeer: boolean): void {
+    const requestUpdate = requestPeer
+      ? KeyUpdateRequest.update_requested
+      : KeyUpdateRequest.update_not_requested
+    this.output.handshake(encodeHandshake({ type: 'key_update', requestUpdate }))
+    // Whatever we owed, this is it.
+    this.state.keyUpdatePending = false
+    this.writeWith(nextTrafficSecret(this.suite.hash, this.state.write!.trafficSecret))
   }
 
   writeInClear(): void {

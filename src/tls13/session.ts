@@ -3,16 +3,11 @@ import { type AlertName, asTlsError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+import { perform } from './effects.ts'
 import { answerStep, checkState, handshakeStep } from './handshake.ts'
-import {
-  assertNoAuthentication,
-  assertNoPartialMessage,
-  takeContent,
-  takeHandshakeMessage,
-} from './input-rules.ts'
-import { nextTrafficSecret } from './key-schedule.ts'
-import { encodeHandshake, HandshakeType, KeyUpdateRequest } from './messages.ts'
-import { answerAtOnce, pendingQuestion } from './pending.ts'
+import { assertNoAuthentication, takeContent, takeHandshakeMessage } from './input-rules.ts'
+import { Inquiry } from './inquiry.ts'
+import { HandshakeType } from './messages.ts'
 import { requestCertificate } from './post-authentication.ts'
 import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
@@ -20,7 +15,7 @@ import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
-import type { Context, Effect, Outcome } from './transition.ts'
+import type { Context, Outcome } from './transition.ts'
 import { Trifles } from './trifles.ts'
 
 /** Bytes that may wait while a question is open. */
@@ -39,9 +34,7 @@ export class Session {
   readonly #config: ServerConfig | ClientConfig
   #events: SessionEvent[] = []
   #released = false
-  /** The question that has been reported; undefined while none is open. */
-  #asked: number | undefined
-  #questions = 0
+  readonly #inquiry = new Inquiry()
   readonly #trifles: Trifles
 
   private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
@@ -216,13 +209,9 @@ export class Session {
    */
   answer(id: number, answer: Answer): void {
     this.#assertOwned()
-    if (id !== this.#asked || this.#state.handshake.state === 'CLOSED') return
+    if (this.#state.handshake.state === 'CLOSED') return
     const context = this.#context()
-    const kind = pendingQuestion(this.#state, context)?.kind
-    if (answer.kind !== kind && answer.kind !== 'refused') {
-      throw new TypeError(`an answer of kind ${answer.kind} to a question of kind ${kind}`)
-    }
-    this.#asked = undefined
+    if (!this.#inquiry.close(id, answer, this.#state, context)) return
     try {
       this.#apply(answerStep(this.#state, answer, context))
     } catch (error) {
@@ -245,13 +234,7 @@ export class Session {
    */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
-    const requestUpdate = requestPeer
-      ? KeyUpdateRequest.update_requested
-      : KeyUpdateRequest.update_not_requested
-    this.#records.output.handshake(encodeHandshake({ type: 'key_update', requestUpdate }))
-    // Whatever we owed, this is it.
-    this.#state.keyUpdatePending = false
-    this.#records.writeWith(nextTrafficSecret(this.#records.suite.hash, this.#state.write!.trafficSecret))
+    this.#records.updateKeys(requestPeer)
   }
 
   /**
@@ -383,15 +366,8 @@ export class Session {
   #ask(): boolean {
     while (isWaiting(this.#state)) {
       const context = this.#context()
-      const question = pendingQuestion(this.#state, context)!
-      const answer = this.#asked === undefined ? answerAtOnce(question, this.#state, context) : undefined
-      if (answer === undefined) {
-        if (this.#asked === undefined) {
-          this.#asked = ++this.#questions
-          this.#events.push({ type: 'question', id: this.#asked, question })
-        }
-        return true
-      }
+      const answer = this.#inquiry.put(this.#state, context, this.#events)
+      if (answer === undefined) return true
       this.#apply(answerStep(this.#state, answer, context))
     }
     return false
@@ -431,39 +407,10 @@ export class Session {
   #apply({ next, effects }: Outcome<ServerState> | Outcome<ClientState>): void {
     Object.assign(this.#state, next)
     this.#records.limitRecords()
-    for (const effect of effects) this.#perform(effect)
+    for (const effect of effects) perform(effect, this.#records, this.#config, this.#events)
     // What is answered at once shares its records with what it follows.
     this.#ask()
     this.#records.flush()
-  }
-
-  #perform(effect: Effect): void {
-    const records = this.#records
-    switch (effect.do) {
-      case 'write':
-        records.output.handshake(effect.message)
-        return
-      case 'writeChangeCipherSpec':
-        records.changeCipherSpec()
-        return
-      case 'writeWith':
-        records.writeWith(effect.secret)
-        return
-      case 'writeInClear':
-        records.writeInClear()
-        return
-      case 'readWith':
-        // §5.1: a key change must not fall inside a message.
-        assertNoPartialMessage(this.#state)
-        records.readWith(effect.secret)
-        return
-      case 'expose':
-        if (this.#state.clientRandom !== undefined)
-          this.#config.onSecret?.(effect.exposed, this.#state.clientRandom)
-        return
-      case 'report':
-        this.#events.push(effect.event)
-    }
   }
 
   /**

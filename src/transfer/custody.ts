@@ -4,30 +4,45 @@ import type { SealAssociated } from './seal.ts'
 
 /** Where a session stands in its owner's hands. */
 export type CustodyState = 'owned' | 'frozen' | 'gone' | 'ended'
-export type CustodyEvent = 'release' | 'accepted' | 'refused' | 'unsent' | 'lost' | 'expired'
+export type CustodyEvent = 'release' | 'accepted' | 'conceded' | 'refused' | 'unsent' | 'lost' | 'expired'
 
 /**
- * Who owns a session during a planned move. A session whose fate nobody can tell is ended: it is never served
- * twice. `unsent`: the parcel never left, so the target cannot have it. `lost`: the target died, or the
- * channel to it.
+ * Who owns a session during a planned move. A session whose fate cannot be told is ended: it is never served
+ * twice. `conceded`: the target offers it back, and so it has had it. `unsent`: the parcel never left, so the
+ * target cannot have it. `lost`: the target died, or the channel to it. What is not in the table changes
+ * nothing.
  */
-export const CUSTODY: Readonly<Record<CustodyState, Readonly<Partial<Record<CustodyEvent, CustodyState>>>>> =
-  {
-    owned: { release: 'frozen' },
-    frozen: { accepted: 'gone', refused: 'owned', unsent: 'owned', lost: 'ended', expired: 'ended' },
-    gone: {},
-    ended: {},
-  }
+export const CUSTODY = {
+  owned: { release: 'frozen' },
+  frozen: {
+    accepted: 'gone',
+    conceded: 'gone',
+    refused: 'owned',
+    unsent: 'owned',
+    lost: 'ended',
+    expired: 'ended',
+  },
+  gone: {},
+  ended: {},
+} as const satisfies Readonly<Record<CustodyState, Readonly<Partial<Record<CustodyEvent, CustodyState>>>>>
 
-/** How a frozen session left that state. */
+/** The row of a frozen session, and those of its events that lead to one state. */
+type Outcomes = typeof CUSTODY.frozen
+type LeadingTo<S extends CustodyState> = {
+  [E in keyof Outcomes]: Outcomes[E] extends S ? E : never
+}[keyof Outcomes]
+
+type Refusal = Verdict & { readonly outcome: 'refused' }
+
+/** How a frozen session left that state. Without a `verdict`, the target has never had it. */
 export type Release =
   | { readonly state: 'gone' }
-  | { readonly state: 'owned'; readonly verdict: Verdict & { readonly outcome: 'refused' } }
-  | { readonly state: 'owned'; readonly verdict: undefined }
-  | { readonly state: 'ended'; readonly reason: 'lost' | 'expired' }
+  | { readonly state: 'owned'; readonly verdict: Refusal | undefined }
+  | { readonly state: 'ended'; readonly reason: LeadingTo<'ended'> }
 
 /** A frozen session: to whom it was offered, until when an answer counts, and what to do then. */
 interface Frozen {
+  readonly state: typeof CUSTODY.owned.release
   readonly target: number
   readonly session: SealAssociated
   deadline: number
@@ -65,7 +80,8 @@ export class Custody {
     now: number,
     settle: (release: Release) => void,
   ): void {
-    this.#frozen.set(hex(ticket), { target, session, deadline: now + VERDICT_TIMEOUT, settle })
+    const state = CUSTODY.owned.release
+    this.#frozen.set(hex(ticket), { state, target, session, deadline: now + VERDICT_TIMEOUT, settle })
   }
 
   /**
@@ -78,16 +94,16 @@ export class Custody {
     for (const [key, frozen] of this.#frozen) {
       if (frozen.target !== target || !equal(frozen.session.sessionId, sessionId)) continue
       if (generation <= frozen.session.generation) return false
-      this.#frozen.delete(key)
       this.#conceded.add(key)
-      frozen.settle({ state: 'gone' })
+      this.#on('conceded', key, frozen)
       return true
     }
     return false
   }
 
   /**
-   * The target's verdict. @returns false if nobody waits for it (any more), or if it comes from somebody else
+   * The target's verdict. @returns false if the ticket is of no frozen session (any more), or of one that another
+   * process was offered
    */
   verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
     const key = hex(ticket)
@@ -95,8 +111,8 @@ export class Custody {
     // The word comes late, and changes nothing.
     if (frozen === undefined) return this.#conceded.delete(key)
     if (frozen.target !== from) return false
-    this.#frozen.delete(key)
-    frozen.settle(verdict.outcome === 'accepted' ? { state: 'gone' } : { state: 'owned', verdict })
+    if (verdict.outcome === 'accepted') this.#on('accepted', key, frozen)
+    else this.#on('refused', key, frozen, verdict)
     return true
   }
 
@@ -119,17 +135,12 @@ export class Custody {
   unsent(ticket: Uint8Array): void {
     const key = hex(ticket)
     const frozen = this.#frozen.get(key)
-    this.#frozen.delete(key)
-    frozen?.settle({ state: 'owned', verdict: undefined })
+    if (frozen !== undefined) this.#on('unsent', key, frozen)
   }
 
   /** A process has died: nobody can tell whether it had accepted. */
   lost(target: number): void {
-    for (const [key, frozen] of this.#frozen) {
-      if (frozen.target !== target) continue
-      this.#frozen.delete(key)
-      frozen.settle({ state: 'ended', reason: 'lost' })
-    }
+    for (const [key, frozen] of this.#frozen) if (frozen.target === target) this.#on('lost', key, frozen)
   }
 
   /**
@@ -140,8 +151,17 @@ export class Custody {
     let next: number | undefined
     for (const [key, frozen] of [...this.#frozen]) {
       if (frozen.deadline > now) next = Math.min(next ?? Infinity, frozen.deadline - now)
-      else if (this.#frozen.delete(key)) frozen.settle({ state: 'ended', reason: 'expired' })
+      else if (this.#frozen.has(key)) this.#on('expired', key, frozen)
     }
     return next
+  }
+
+  /** The session leaves the state that it is in, for the one that the table names. */
+  #on(event: keyof Outcomes, key: string, { state, settle }: Frozen, verdict?: Refusal): void {
+    this.#frozen.delete(key)
+    const next = CUSTODY[state][event]
+    if (next === 'gone') settle({ state: next })
+    else if (next === 'owned') settle({ state: next, verdict })
+    else settle({ state: next, reason: event as LeadingTo<typeof next> })
   }
 }

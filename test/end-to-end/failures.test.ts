@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { sendCommand } from '../../src/cli/control-socket.ts'
-import type { MemberStatus } from '../../src/supervisor/supervisor.ts'
+import type { MemberStatus } from '../../src/supervisor/status.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { MemberStatus } from '../../src/supervisor/supervisor.ts'
+import type { MemberStatus } from '../../src/supervisor/status.ts'
 import { Platform } from '../support/platform.ts'
 import { Watchers } from './watchers.ts'
 

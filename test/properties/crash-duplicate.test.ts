@@ -6,9 +6,9 @@ import { H1Client } from '../../src/http/h1/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
+import { writeExtensions } from '../../src/transfer/extensions.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { freshTls } from '../../src/transfer/parcel.ts'
-import { slotExtension } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
@@ -74,9 +74,9 @@ class World {
   }
 
   run(): void {
-    const extension = slotExtension({ ...PLACE, sequence: 0, received: 0, sent: 0 })
+    const extensions = writeExtensions({ slot: { ...PLACE, sequence: 0, received: 0, sent: 0 } })
     const fresh = freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound: EMPTY })
-    this.#begin(stream => new Connection(this.#host(), { ...fresh, extensions: [extension] }, stream))
+    this.#begin(stream => new Connection(this.#host(), { ...fresh, extensions }, stream))
     this.#settle()
     STEPS.forEach((step, index) => {
       if (this.end !== undefined) return

@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CertificateName, makeCertificates } from '../../src/certificates/authority.ts'
 import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
-import type { MemberStatus } from '../../src/supervisor/supervisor.ts'
+import type { MemberStatus } from '../../src/supervisor/status.ts'
 
 /**
  * The road that platforms take unless a test says otherwise; `npm run test:relay` runs all of these tests

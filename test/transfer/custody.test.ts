@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { Verdict } from '../../src/transfer/control.ts'
 import {
   CUSTODY,
@@ -10,7 +10,7 @@ import {
 } from '../../src/transfer/custody.ts'
 
 const STATES: CustodyState[] = ['owned', 'frozen', 'gone', 'ended']
-const EVENTS: CustodyEvent[] = ['release', 'accepted', 'refused', 'unsent', 'lost', 'expired']
+const EVENTS: CustodyEvent[] = ['release', 'accepted', 'conceded', 'refused', 'unsent', 'lost', 'expired']
 const ACCEPTED: Verdict = { outcome: 'accepted' }
 const REFUSED: Verdict = { outcome: 'refused', reason: 'suite', detail: '' }
 
@@ -28,6 +28,7 @@ function frozen() {
 
 const HAPPENS: Record<Exclude<CustodyEvent, 'release'>, (custody: Custody) => unknown> = {
   accepted: custody => custody.verdict(5, ticket(1), ACCEPTED),
+  conceded: custody => custody.concede(5, { ...SESSION, generation: SESSION.generation + 1 }),
   refused: custody => custody.verdict(5, ticket(1), REFUSED),
   unsent: custody => custody.unsent(ticket(1)),
   lost: custody => custody.lost(5),
@@ -36,12 +37,14 @@ const HAPPENS: Record<Exclude<CustodyEvent, 'release'>, (custody: Custody) => un
 
 describe('the table', () => {
   it('says for every state and event what comes of it', () => {
-    const rows = STATES.map(state => EVENTS.map(event => CUSTODY[state][event]))
+    const table: Record<CustodyState, Partial<Record<CustodyEvent, CustodyState>>> = CUSTODY
+    expect(Object.keys(table)).toEqual(STATES)
+    const rows = STATES.map(state => EVENTS.map(event => table[state][event]))
     expect(rows).toEqual([
-      ['frozen', undefined, undefined, undefined, undefined, undefined],
-      [undefined, 'gone', 'owned', 'owned', 'ended', 'ended'],
-      [undefined, undefined, undefined, undefined, undefined, undefined],
-      [undefined, undefined, undefined, undefined, undefined, undefined],
+      ['frozen', undefined, undefined, undefined, undefined, undefined, undefined],
+      [undefined, 'gone', 'gone', 'owned', 'owned', 'ended', 'ended'],
+      Array(EVENTS.length).fill(undefined),
+      Array(EVENTS.length).fill(undefined),
     ])
   })
 
@@ -54,6 +57,21 @@ describe('the table', () => {
       expect(custody.size).toBe(0)
     },
   )
+})
+
+describe('a settlement, whatever the table says', () => {
+  const row = { ...CUSTODY.frozen } as Record<keyof typeof HAPPENS, CustodyState>
+  const events = Object.keys(row) as (keyof typeof HAPPENS)[]
+  afterEach(() => void Object.assign(CUSTODY.frozen, row))
+
+  it.each(
+    events.flatMap(event => (['gone', 'owned', 'ended'] as const).map(state => [event, state] as const)),
+  )('is what it says: %s leads to %s', (event, state) => {
+    Object.assign(CUSTODY.frozen, { [event]: state })
+    const { custody, releases } = frozen()
+    HAPPENS[event](custody)
+    expect(releases.map(one => one.state)).toEqual([state])
+  })
 })
 
 describe('a settlement', () => {

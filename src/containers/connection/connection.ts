@@ -2,10 +2,10 @@ import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import { Session, type SessionEvent } from '../../tls13/index.ts'
-import type { ByteStream, Lifted, StreamError } from '../../transfer/byte-stream.ts'
+import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../../transfer/extensions.ts'
+import { extensionOf, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
@@ -74,7 +74,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
-    this.#toldAddress = remoteAddressOf(envelope)
+    this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
@@ -88,7 +88,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
     this.timers = new ConnectionTimers(timers, waitsOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    const onIdle = guard.entrance(() => this.#onIdle())
+    const onIdle = guard.entrance(() => this.#ending.idle())
     this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
@@ -112,21 +112,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
           this.#work()
         },
         end: () => this.#onEnd(),
-        error: error => this.#onError(error),
+        error: error => this.#ending.broken(error),
       })
-      if (this.#recovery?.cut === true) this.#breakOff()
+      if (this.#recovery?.cut === true) this.#ending.breakOff(this.#survival)
       else this.#work()
       this.#recovery = undefined
     })
-  }
-
-  /**
-   * Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust.
-   */
-  #breakOff(): void {
-    if (this.#survival !== undefined) this.#survival.cut = true
-    this.out.abort()
-    this.hangUp()
   }
 
   get quiet(): boolean {
@@ -169,13 +160,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** Ends the connection now, with close_notify. */
   stop(): void {
-    this.guard.run(() => {
-      if (this.phase === 'open') {
-        this.#protocol.cancel(new Error('the container stops'))
-        this.goodbye()
-      }
-      if (this.phase === 'closing') this.#ending.now()
-    })
+    this.guard.run(() => this.#ending.stop(new Error('the container stops')))
   }
 
   /** The client sends no more, be it by FIN or by close_notify. */
@@ -183,12 +168,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#in.ended = true
     if (this.phase === 'closing' && !this.#stream.queued) this.#ending.now()
     else this.pump()
-  }
-
-  #onError(error: StreamError): void {
-    if (this.phase === 'closed') return
-    this.#protocol.cancel(error)
-    if (this.phase !== 'frozen') this.#ending.now()
   }
 
   pump(): void {
@@ -329,11 +308,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       idleLeft: this.#idle.left,
       tls,
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
-      extensions: [
-        ...(this.#survival === undefined ? [] : [this.#survival.extension]),
-        ...(quiet ? waitsExtensions(this.timers.export()) : []),
-        ...clientExtension(this.#toldAddress),
-      ],
+      extensions: writeExtensions({
+        ...this.#survival?.extensions,
+        ...(quiet ? waitsValues(this.timers.export()) : {}),
+        client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
+      }),
     }
   }
 
@@ -406,10 +385,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** Says goodbye in order: close_notify, FIN, and a moment for the client to take it all. */
   goodbye(): void {
-    if (this.phase !== 'open') return
-    this.#protocol.farewell()
-    this.#session?.close()
-    this.hangUp()
+    this.#ending.goodbye()
   }
 
   hangUp(): void {
@@ -426,9 +402,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** The client must see that something is missing: no close_notify, no last chunk. */
   destroy(reason: Error): void {
-    if (this.phase === 'closed') return
-    this.#protocol.cancel(reason)
-    this.#ending.now()
+    this.#ending.destroy(reason)
   }
 
   close(why: ConnectionEnd): void {
@@ -439,7 +413,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#idle.stop()
       this.timers.suspend()
       this.#in.turn.stop()
-      this.#ending.stop()
+      this.#ending.over()
       if (why !== 'moved') this.#survival?.done()
       this.#departure.ended()
       this.out.release()
@@ -447,20 +421,5 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     } finally {
       this.host.closed(this, why)
     }
-  }
-
-  #onIdle(): void {
-    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
-    if (this.#stream.queued ? this.out.progressed() : this.#protocol.watched) {
-      this.#idle.touch()
-      this.#idle.start()
-      return
-    }
-    // A promise of the lift that never comes is taken back by this, too.
-    if (this.#stream.queued) this.out.close()
-    if (this.phase === 'frozen') return
-    this.#protocol.cancel(new Error('the client was idle for too long'))
-    if (this.#stream.state === 'open') this.goodbye()
-    else this.#ending.now()
   }
 }

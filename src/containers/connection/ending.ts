@@ -1,13 +1,11 @@
-import type { ByteStream } from '../../transfer/byte-stream.ts'
+import { type ByteStream, CLOSE_TIME, type StreamError } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
+import type { Survival } from '../survival/survival.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection-host.ts'
 import type { IdleTimer } from './idle-timer.ts'
 import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
-
-/** Milliseconds that a client has to take the last bytes and close. */
-const LINGER = 2000
 
 /** `frozen`: on its way to another container. `closing`: the client has its last bytes, or will have. */
 export type Phase = 'open' | 'frozen' | 'closing' | 'closed'
@@ -67,7 +65,7 @@ export class Ending {
     else
       this.#linger = setTimeout(
         this.#owner.guard.entrance(() => this.now()),
-        LINGER,
+        CLOSE_TIME,
       )
   }
 
@@ -78,8 +76,67 @@ export class Ending {
     this.#owner.close(this.#failed ? 'failed' : 'ended')
   }
 
+  /** With close_notify, and the last words of what is spoken. */
+  goodbye(): void {
+    const owner = this.#owner
+    if (owner.phase !== 'open') return
+    owner.protocol.farewell()
+    owner.out.session?.close()
+    this.hangUp()
+  }
+
+  /** With close_notify, but without waiting for anything that is underway. */
+  stop(reason: Error): void {
+    const owner = this.#owner
+    if (owner.phase === 'open') {
+      owner.protocol.cancel(reason)
+      this.goodbye()
+    }
+    if (owner.phase === 'closing') this.now()
+  }
+
+  /** So that the client sees that something is missing: no close_notify, no last chunk. */
+  destroy(reason: Error): void {
+    if (this.#owner.phase === 'closed') return
+    this.#owner.protocol.cancel(reason)
+    this.now()
+  }
+
+  /**
+   * Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust.
+   */
+  breakOff(survival: Pick<Survival, 'cut'> | undefined): void {
+    if (survival !== undefined) survival.cut = true
+    this.#owner.out.abort()
+    this.hangUp()
+  }
+
+  /** The stream has failed. */
+  broken(error: StreamError): void {
+    if (this.#owner.phase === 'closed') return
+    this.#owner.protocol.cancel(error)
+    if (this.#owner.phase !== 'frozen') this.now()
+  }
+
+  /** Nothing has come for so long that it ends, unless something is underway. */
+  idle(): void {
+    const owner = this.#owner
+    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
+    if (this.#stream.queued ? owner.out.progressed() : owner.protocol.watched) {
+      this.#idle.touch()
+      this.#idle.start()
+      return
+    }
+    // A promise of the lift that never comes is taken back by this, too.
+    if (this.#stream.queued) owner.out.close()
+    if (owner.phase === 'frozen') return
+    owner.protocol.cancel(new Error('the client was idle for too long'))
+    if (this.#stream.state === 'open') this.goodbye()
+    else this.now()
+  }
+
   /** Nothing is waited for any more. */
-  stop(): void {
+  over(): void {
     clearTimeout(this.#linger)
   }
 

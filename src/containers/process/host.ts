@@ -15,11 +15,11 @@ import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../tr
 import type { Arrival, Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
 import { type Envelope, LAST_GENERATION } from '../../transfer/envelope.ts'
+import { extensionOf } from '../../transfer/extensions.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { slotOf } from '../../transfer/slot.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
@@ -33,10 +33,12 @@ import type {
 } from '../connection/connection-host.ts'
 import { forgetClient, type Origin, objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
+import { Offering } from '../move/offering.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
 import { type Recovery, recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
+import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Residents } from './residents.ts'
 
@@ -67,27 +69,6 @@ const LISTED = 50_000
 /** Connections that are on their way at once while a container drains. */
 const DRAIN_WINDOW = 256
 
-/** What a container has done so far, for `status`. */
-export interface Counters {
-  /** Parcels taken. */
-  accepted: number
-  /** Connections taken over from containers that died. */
-  takenOver: number
-  /** Parcels refused. */
-  refused: number
-  /** Connections that went on to another container. */
-  moved: number
-  /** Connections that were closed here. */
-  ended: number
-  /** Connections that had to be ended because nobody could tell who owned them. */
-  unclean: number
-  /**
-   * Connections that ended because something was thrown over them: a fault of the platform, which its log
-   * tells.
-   */
-  failed: number
-}
-
 /** The connections that live in one container: they arrive as parcels, and leave as parcels or end. */
 export class Host implements ConnectionHost<Connection> {
   readonly container: string
@@ -103,15 +84,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly memory: MemoryBudget
   readonly slots = new SlotFiles()
   readonly loop = LOOP
-  readonly counters: Counters = {
-    accepted: 0,
-    takenOver: 0,
-    refused: 0,
-    moved: 0,
-    ended: 0,
-    unclean: 0,
-    failed: 0,
-  }
+  readonly counters = noneCounted()
   readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
@@ -264,7 +237,7 @@ export class Host implements ConnectionHost<Connection> {
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
       const { envelope } = recovered
-      if (slotOf(envelope) !== undefined && this.#connections.isOld(session))
+      if (extensionOf(envelope, 'slot') !== undefined && this.#connections.isOld(session))
         return this.#refuse('stale', 'a connection that has gone on')
       if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
@@ -380,39 +353,15 @@ export class Host implements ConnectionHost<Connection> {
     const courier = this.#courier
     const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
     if (first === undefined || courier === undefined) return false
-    const refusedBy = new Set<number>()
-    const send = ({ envelope, descriptor, offering }: Frozen, target = first): void => {
-      offering(target.id, envelope.generation)
-      courier.send(target.id, envelope, descriptor, release => {
-        refusedBy.add(target.id)
-        const next =
-          only === undefined && isPassing(release) ? this.#others.choose(functionName, refusedBy) : undefined
-        if (next === undefined) {
-          settle(release)
-          this.#drainMore()
-        } else {
-          envelope.generation++
-          try {
-            send({ envelope, descriptor, offering }, next)
-          } catch (error) {
-            this.log.error({ err: error }, 'a connection could not be offered again')
-            settle({ state: 'ended', reason: 'lost' })
-          }
-        }
-      })
-    }
-    const frozen = freeze()
-    if (frozen instanceof Promise) {
-      frozen
-        .then(one => send(one))
-        .catch((error: unknown) => {
-          // The client went away while its last response was being sent.
-          this.log.debug({ err: error }, 'a connection ended before it could move')
-          settle({ state: 'ended', reason: 'lost' })
-        })
-    } else {
-      send(frozen)
-    }
+    new Offering({
+      courier,
+      log: this.log,
+      another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
+      settle: release => {
+        settle(release)
+        this.#drainMore()
+      },
+    }).begin(freeze(), first)
     return true
   }
 
@@ -457,12 +406,4 @@ export class Host implements ConnectionHost<Connection> {
     for (const connection of this.#connections) connection.stop()
     await Promise.allSettled(this.#work)
   }
-}
-
-/**
- * It was refused for a reason that another container need not have: that one is about to stop, or is no more.
- */
-function isPassing(release: Release): boolean {
-  if (release.state !== 'owned') return false
-  return release.verdict === undefined || release.verdict.reason === 'draining'
 }

@@ -2,25 +2,22 @@ import { H1Error } from '../../http/h1/error.ts'
 import { ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
 import { requestHead } from '../../http/h2/request-head.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
-import { header } from '../../http/message.ts'
-import { type Problem, problem } from '../../http/problem.ts'
+import type { Problem } from '../../http/problem.ts'
 import type { TimerSettings } from '../../http/timers.ts'
-import { judgeHandshake } from '../../http/websocket/index.ts'
 import { steadyNow } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
-import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, LOAN_BYTES, MovePolicy } from '../move/policy.ts'
+import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, MovePolicy } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
-import { type AnnouncedRequest, Call, type CallOwner, withLength } from './call.ts'
+import { Acceptance } from './acceptance.ts'
+import type { AnnouncedRequest, CallOwner } from './call.ts'
 import { Calls } from './calls.ts'
-import { Loan } from './loan.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { heldBy, type Streams, shed } from './shedding.ts'
-import { Tunnel } from './tunnel.ts'
-import { type Waiting, WaitingRequests } from './waiting.ts'
+import { WaitingRequests } from './waiting.ts'
 
 /** Bytes of output beyond which a client that does not take it is not heard any more: as much as may move. */
 const OUTPUT = CARRIED_BYTES
@@ -38,12 +35,12 @@ export class Http2 implements Protocol, CallOwner {
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
   readonly #calls = new Calls()
+  readonly #acceptance: Acceptance
   readonly #waiting = new WaitingRequests()
   /**
    * The functions whose containers did not take the connection: what waits for them is answered with that.
    */
   #refusal: Refusal | undefined
-  #requestsServed: number
   #held = false
   #failed = false
   #leaving = false
@@ -58,7 +55,7 @@ export class Http2 implements Protocol, CallOwner {
     this.#owner = owner
     this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
     this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
-    this.#requestsServed = state?.requestsServed ?? 0
+    this.#acceptance = new Acceptance(owner, this, this.#calls, state?.requestsServed ?? 0)
     this.#refusal = refusal
     this.#told = steadyNow()
   }
@@ -107,7 +104,7 @@ export class Http2 implements Protocol, CallOwner {
       const reachable = new Set(this.#waiting.reachable(this.#owner))
       const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
       for (const { functionName, request } of this.#waiting.take(lost, this.#owner))
-        this.#answer(request.streamId, timeoutProblem(timer, this.settings, functionName))
+        this.#acceptance.answer(request.streamId, timeoutProblem(timer, this.settings, functionName))
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
@@ -142,7 +139,7 @@ export class Http2 implements Protocol, CallOwner {
   shed(what: Problem): void {
     const refuse = (streamId: number): void => {
       this.#waiting.delete(streamId)
-      this.#answer(streamId, what)
+      this.#acceptance.answer(streamId, what)
     }
     const before = this.held
     if (!shed(this.#streams, what, refuse)) {
@@ -164,7 +161,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   get requests(): number {
-    return this.#requestsServed
+    return this.#acceptance.count
   }
 
   /** What functions have given and windows have not let through goes along, unless it is much. */
@@ -180,7 +177,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   withdraw(): void {
-    this.#requestsServed -= this.#calls.size
+    this.#acceptance.count -= this.#calls.size
     this.#calls.withdraw(this.http, this.#owner.timers.rates, this.#waiting)
   }
 
@@ -227,7 +224,7 @@ export class Http2 implements Protocol, CallOwner {
   #acceptOwn(): void {
     const { host } = this.#owner
     const own = [...this.#waiting.values()].filter(one => one.functionName === host.functionName)
-    for (const one of this.#waiting.take(own, this.#owner)) this.#accept(one)
+    for (const one of this.#waiting.take(own, this.#owner)) this.#acceptance.accept(one)
   }
 
   /** Requests that nobody has looked at may be sent again elsewhere, and the client is told so. */
@@ -246,7 +243,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   export(): ApplicationState {
-    return { protocol: 'http2', requestsServed: this.#requestsServed, http: this.http.export() }
+    return { protocol: 'http2', requestsServed: this.#acceptance.count, http: this.http.export() }
   }
 
   get fields(): readonly Field[] {
@@ -316,70 +313,26 @@ export class Http2 implements Protocol, CallOwner {
       head = requestHead(request)
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
-      this.#answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
+      this.#acceptance.answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
       return
     }
     const { host } = this.#owner
     const functionName = host.ownerOf(head.path, head.host)?.functionName ?? host.functionName
     const interrupted = this.#owner.refuse(head.method, functionName, false)
     if (interrupted !== undefined) {
-      this.#answer(streamId, interrupted)
+      this.#acceptance.answer(streamId, interrupted)
       return
     }
     const one = { request, head, functionName, since: steadyNow() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
-      this.#answer(streamId, this.#refusal.answer)
+      this.#acceptance.answer(streamId, this.#refusal.answer)
       return
     }
     if (elsewhere) this.#policy.foreign(functionName)
     else this.#policy.own(this.#waiting.size > 0)
     if (elsewhere || this.#held) this.#waiting.set(streamId, one)
-    else this.#accept(one)
-  }
-
-  /** A function of ours begins with a request. */
-  #accept({ request, head }: Waiting): void {
-    const { streamId, endStream, protocol } = request
-    const { host } = this.#owner
-    const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
-    if (protocol !== undefined) {
-      this.#tunnel(streamId, head, functionPath)
-      if (endStream) this.#calls.get(streamId)?.received()
-      return
-    }
-    const connection = this.#owner.info(this.#requestsServed++)
-    const { bodyBytes } = host.limits.http
-    const call = new Call(this, request, head, host, { functionPath, connection }, bodyBytes)
-    this.#begin(streamId, endStream, head, call, bodyBytes)
-  }
-
-  /** A stream becomes a WebSocket. */
-  #tunnel(streamId: number, head: RequestHead, functionPath: string): void {
-    const { host } = this.#owner
-    const { webSocket, webSocketProtocols = [] } = host.module
-    const handshake = judgeHandshake(head, webSocketProtocols)
-    if (webSocket === undefined || handshake.problem !== undefined) {
-      const detail = `the function ${host.functionName} knows no WebSockets`
-      this.#answer(streamId, handshake.problem ?? { name: 'not-implemented', status: 501, detail })
-      return
-    }
-    const connection = this.#owner.info(this.#requestsServed++)
-    const opening = { head, functionPath, connection, protocol: handshake.protocol }
-    const tunnel = new Tunnel(this, streamId, host, opening, host.limits.timers['keep-alive'] / 2)
-    this.#calls.add(streamId, tunnel)
-    this.http.accept(streamId)
-    this.http.respond(streamId, { status: 200, headers: [...handshake.fields, ...this.fields] }, Date.now())
-  }
-
-  /** What came behind the head follows when the request has been accepted. */
-  #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    this.#calls.add(streamId, call, this.#owner.timers.rates)
-    this.http.accept(streamId)
-    if (endStream) call.received()
-    else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()
-    else if (header(head.headers, 'expect')?.toLowerCase() === '100-continue')
-      this.http.respond(streamId, { status: 100 })
+    else this.#acceptance.accept(one)
   }
 
   /**
@@ -406,34 +359,10 @@ export class Http2 implements Protocol, CallOwner {
     if (decision === 'move' && this.#owner.move(first.functionName)) return true
     const some = reachable.filter(one => decision === 'lend' || one.functionName === first.functionName)
     for (const one of this.#waiting.take(some, this.#owner)) {
-      if (decision === 'lend') this.#lend(one)
-      else this.#answer(one.request.streamId, unavailable(one.functionName, 'none ready'))
+      if (decision === 'lend') this.#acceptance.lend(one)
+      else this.#acceptance.answer(one.request.streamId, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
-  }
-
-  #lend(one: Waiting): void {
-    const { host } = this.#owner
-    const { request, head, functionName } = one
-    const { streamId, endStream, protocol } = request
-    if (protocol !== undefined && functionName !== host.functionName) {
-      const detail = `this connection is in use by the function ${host.functionName}: open another one for a WebSocket of ${functionName}`
-      this.#answer(streamId, { name: 'misdirected-request', status: 421, detail })
-      return
-    }
-    if (host.reaches(functionName)) {
-      const loan = new Loan(this, host, streamId, one, this.#owner.info(this.#requestsServed++))
-      this.#begin(streamId, endStream, head, loan, LOAN_BYTES)
-    } else if (functionName === host.functionName) this.#accept(one)
-    else this.#answer(streamId, unavailable(functionName, 'none ready'))
-  }
-
-  /** The platform's own answer, without any function. */
-  #answer(streamId: number, what: Problem): void {
-    const { headers = [], ...response } = withLength(problem(what))
-    this.http.accept(streamId)
-    this.http.reply(streamId, { ...response, headers: [...headers, ...this.fields] }, Date.now())
-    this.#requestsServed++
   }
 
   /**

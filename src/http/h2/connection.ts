@@ -12,14 +12,12 @@ import { earn, exportSpent, type H2Limits, replenish, type Spent, spend } from '
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { INITIAL_SETTINGS, type Settings, writeSettings } from './settings.ts'
-import { exportStream, type H2State, restoreStream } from './state.ts'
+import type { H2State } from './state.ts'
 import { type Stream, type StreamEvent, TRANSITIONS } from './stream.ts'
+import { Streams } from './streams.ts'
 
 /** What the PING says whose answer shows that the peer has read our first GOAWAY. */
 const SHUTDOWN_PING = utf8('shutdown')
-
-/** Streams that we have reset and still remember. */
-const RESETS_REMEMBERED = 256
 
 type Role = 'server' | 'client'
 
@@ -30,7 +28,7 @@ type Role = 'server' | 'client'
 export abstract class H2Connection {
   protected readonly role: Role
   protected readonly limits: H2Limits
-  protected readonly streams = new Map<number, Stream>()
+  protected readonly streams: Streams
   protected readonly sender: Sender
   protected readonly spent: Spent
   /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
@@ -44,7 +42,6 @@ export abstract class H2Connection {
   protected goawayReceived: number | undefined
   protected readonly decoder: HpackDecoder
   readonly #receiver: Receiver
-  readonly #resets: Set<number>
   #events: H2Event[] = []
   #delivered = 0
   #acknowledged: boolean
@@ -71,12 +68,12 @@ export abstract class H2Connection {
     this.goawaySent = state?.goawaySent
     this.goawayReceived = state?.goawayReceived
     this.#receiver = new Receiver(this.sender.output, limits, this.settings, state)
-    this.#resets = new Set(state?.resetStreams)
+    this.streams = new Streams(this.sender, this.#receiver, state)
     this.frame = new FrameReader(role, limits, state)
     this.#acknowledged = state?.settingsAcknowledged ?? false
     this.#settingsWaited = state?.settingsWaited ?? 0
     if (state === undefined) this.#begin()
-    else this.#resume(state)
+    else this.#resume()
   }
 
   /**
@@ -128,7 +125,7 @@ export abstract class H2Connection {
   /** Ends a stream by RST_STREAM; one that is over already is left alone. Nothing more is reported of it. */
   reset(streamId: number, code: number = ErrorCode.CANCEL): void {
     const stream = this.streams.get(streamId)
-    if (stream !== undefined) this.#reset(stream, code)
+    if (stream !== undefined) this.streams.reset(stream, code)
   }
 
   /**
@@ -188,8 +185,7 @@ export abstract class H2Connection {
       goawaySent: this.goawaySent,
       goawayReceived: this.goawayReceived,
       spent: exportSpent(this.spent),
-      resetStreams: [...this.#resets],
-      streams: Array.from(this.streams.values(), exportStream),
+      ...this.streams.export(),
       sending: this.sender.sending.map(stream => stream.id),
     }
   }
@@ -216,29 +212,12 @@ export abstract class H2Connection {
     else stream.announced.push(event)
   }
 
-  /** Moves a stream on by the table of §5.1. @throws H2Error for what the table forbids */
-  protected advance(stream: Stream, event: StreamEvent): void {
-    const next = TRANSITIONS[stream.state][event]
-    if (typeof next !== 'string') {
-      throw new H2Error(next.error, `${event} in ${stream.state}`, next.scope === 'stream' ? stream.id : 0)
-    }
-    stream.state = next
-    if (next === 'closed') this.#close(stream)
-  }
-
   /**
    * The initial window of a stream that is opened now: before the acknowledgement the peer knows only the
    * default.
    */
   protected get initialReceiveWindow(): number {
     return (this.#acknowledged ? this.settings : INITIAL_SETTINGS).initialWindowSize
-  }
-
-  /** RST_STREAM for a stream that never came to be. */
-  protected refuse(streamId: number, code: number): void {
-    this.sender.output.reset(streamId, code)
-    this.#resets.add(streamId)
-    if (this.#resets.size > RESETS_REMEMBERED) this.#resets.delete(this.#resets.values().next().value!)
   }
 
   protected goaway(lastStreamId: number, code: number, debug: Uint8Array = EMPTY): void {
@@ -261,13 +240,8 @@ export abstract class H2Connection {
     this.#receiver.open()
   }
 
-  #resume(state: H2State): void {
-    for (const value of state.streams) this.streams.set(value.id, restoreStream(value))
-    for (const id of state.sending) {
-      const stream = this.streams.get(id)
-      if (stream === undefined) throw new TypeError(`the state names stream ${id}, which is not there`)
-      this.sender.enqueue(stream)
-    }
+  /** What was announced and not accepted is announced again. */
+  #resume(): void {
     for (const { announced } of this.streams.values()) if (announced !== undefined) this.report(announced[0]!)
   }
 
@@ -304,13 +278,13 @@ export abstract class H2Connection {
     }
     // From here on whatever ends the stream gives its bytes back to the connection.
     stream.unconsumed += length
-    this.advance(stream, 'recv DATA')
+    this.streams.advance(stream, 'recv DATA')
     this.#receiver.content(stream, length, size, endStream, this.spent)
     if (size > 0 || endStream) {
       const data = size === 0 ? EMPTY : new Uint8Array(bytes.subarray(start, end))
       this.deliver(stream, { type: 'data', streamId, data, endStream })
     }
-    if (endStream) this.advance(stream, 'recv ES')
+    if (endStream) this.streams.advance(stream, 'recv ES')
   }
 
   #onBlock({ streamId, endStream, bytes, start, end }: FrameReader): void {
@@ -324,9 +298,9 @@ export abstract class H2Connection {
     }
     const stream = known ?? this.onOpen(streamId)
     if (stream === undefined) return
-    if (known !== undefined) this.advance(stream, 'recv H')
+    if (known !== undefined) this.streams.advance(stream, 'recv H')
     this.onHeaders(stream, list, endStream, oversized)
-    if (endStream && this.streams.has(streamId)) this.advance(stream, 'recv ES')
+    if (endStream && this.streams.has(streamId)) this.streams.advance(stream, 'recv ES')
   }
 
   /**
@@ -336,7 +310,7 @@ export abstract class H2Connection {
     if (this.goawaySent !== undefined && streamId > this.goawaySent) return
     const idle = streamId > this.lastStreamId || (streamId & 1) === 0
     spend(this.spent, 'control', this.limits)
-    if (!idle && this.#resets.has(streamId)) return
+    if (!idle && this.streams.wasReset(streamId)) return
     const next = TRANSITIONS[idle ? 'idle' : 'closed'][event]
     if (typeof next !== 'string') throw new H2Error(next.error, `${event} on stream ${streamId}`)
   }
@@ -356,7 +330,7 @@ export abstract class H2Connection {
       return
     }
     spend(this.spent, 'resets', this.limits)
-    this.advance(stream, 'recv R')
+    this.streams.advance(stream, 'recv R')
     const retryable = code === ErrorCode.REFUSED_STREAM
     this.report({ type: 'reset', streamId, code, origin: 'peer', retryable })
   }
@@ -388,8 +362,7 @@ export abstract class H2Connection {
     if (this.role === 'server') return
     for (const stream of [...this.streams.values()]) {
       if (stream.id <= lastStreamId) continue
-      stream.state = 'closed'
-      this.#close(stream)
+      this.streams.close(stream)
       const reset = { streamId: stream.id, code: ErrorCode.REFUSED_STREAM, retryable: true } as const
       this.report({ type: 'reset', origin: 'peer', ...reset })
     }
@@ -416,8 +389,8 @@ export abstract class H2Connection {
         this.#fault(new H2Error('PROTOCOL_ERROR', error.message))
         return
       }
-      if (stream === undefined) this.refuse(streamId, code)
-      else this.#reset(stream, code)
+      if (stream === undefined) this.streams.refuse(streamId, code)
+      else this.streams.reset(stream, code)
       // A request that was never announced needs no end.
       if (stream?.headReceived || (stream !== undefined && this.role === 'client'))
         this.report({ type: 'reset', streamId, code, origin: 'local', retryable: false })
@@ -432,31 +405,18 @@ export abstract class H2Connection {
     this.goaway(Math.min(last, this.goawaySent ?? last), error.code, utf8(error.message))
     this.#over = true
     this.exceeded.failed++
-    for (const stream of this.streams.values()) this.sender.drop(stream)
     this.streams.clear()
     this.frame.clear()
     this.report({ type: 'error', code: error.code, reason: error.message })
   }
 
-  #reset(stream: Stream, code: number): void {
-    this.refuse(stream.id, code)
-    stream.state = 'closed'
-    this.#close(stream)
-  }
-
   #ended(stream: Stream): void {
-    this.advance(stream, 'send ES')
+    this.streams.advance(stream, 'send ES')
     if (stream.state !== 'closed') {
       this.onHalfClosed(stream)
       return
     }
     earn(this.spent, 'resets')
     earn(this.spent, 'control')
-  }
-
-  #close(stream: Stream): void {
-    this.streams.delete(stream.id)
-    this.sender.drop(stream)
-    this.#receiver.credit(stream.unconsumed)
   }
 }

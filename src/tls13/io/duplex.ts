@@ -1,9 +1,10 @@
 import { Duplex } from 'node:stream'
 import { plain, takePortion } from '../../wire/index.ts'
-import type { ClientConfig, CommonConfig, ServerConfig, SessionEvent } from '../config.ts'
-import { keyLogLine } from '../key-log.ts'
+import type { ClientConfig, ServerConfig, SessionEvent } from '../config.ts'
 import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
+import { Deadlines } from './deadlines.ts'
+import { withKeyLog } from './key-log-events.ts'
 import { TlsStreamError, truncated } from './stream-error.ts'
 
 export { type StreamErrorCode, TlsStreamError } from './stream-error.ts'
@@ -17,7 +18,6 @@ export interface TlsDuplexOptions {
 
 type Callback = (error?: Error | null) => void
 
-const HANDSHAKE_TIMEOUT = 10_000
 /** Bytes sealed at once: a large write must not be in memory as plaintext and as ciphertext both. */
 const WRITE_SIZE = 2 ** 16
 /**
@@ -25,8 +25,6 @@ const WRITE_SIZE = 2 ** 16
  * meanwhile.
  */
 const EVENTS = 256
-/** Milliseconds that a peer has to take our fatal alert. */
-const LINGER = 1000
 
 /**
  * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may
@@ -47,8 +45,7 @@ const LINGER = 1000
 export class TlsDuplex extends Duplex {
   readonly #stream: Duplex
   readonly #session: Session
-  readonly #handshakeTimer: NodeJS.Timeout | undefined
-  #idleTimer: NodeJS.Timeout | undefined
+  readonly #deadlines: Deadlines
   #secure = false
   /** The peer's close_notify has come. */
   #readClosed = false
@@ -72,11 +69,8 @@ export class TlsDuplex extends Duplex {
     this.#stream = stream
     this.#session = session
     this.#secure = session.connected
-    const timeout = options.handshakeTimeout ?? HANDSHAKE_TIMEOUT
-    if (!this.#secure && timeout > 0) {
-      const late = () => this.destroy(new TlsStreamError('ERR_TLS_HANDSHAKE_TIMEOUT', 'no handshake in time'))
-      this.#handshakeTimer = setTimeout(late, timeout).unref()
-    }
+    const late = () => this.destroy(new TlsStreamError('ERR_TLS_HANDSHAKE_TIMEOUT', 'no handshake in time'))
+    this.#deadlines = new Deadlines(this.#secure ? 0 : options.handshakeTimeout, late)
     // These stay for ever: an error that nobody listens to would end the process.
     stream.on('error', error => this.#guarded(() => this.#streamFailed(error)))
     stream.on('close', () => this.#guarded(() => this.#streamClosed()))
@@ -192,16 +186,12 @@ export class TlsDuplex extends Duplex {
    * @param listener for the next `timeout`
    */
   setTimeout(milliseconds: number, listener?: () => void): this {
-    clearTimeout(this.#idleTimer)
-    this.#idleTimer = undefined
     if (listener !== undefined) {
       if (milliseconds === 0) this.removeListener('timeout', listener)
       else this.once('timeout', listener)
     }
-    if (milliseconds > 0 && !this.destroyed) {
-      const late = () => this.#guarded(() => void this.emit('timeout'))
-      this.#idleTimer = setTimeout(late, milliseconds).unref()
-    }
+    const late = () => this.#guarded(() => void this.emit('timeout'))
+    this.#deadlines.idle(this.destroyed ? 0 : milliseconds, late)
     return this
   }
 
@@ -239,12 +229,11 @@ export class TlsDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    clearTimeout(this.#handshakeTimer)
-    clearTimeout(this.#idleTimer)
+    this.#deadlines.stop()
     clearImmediate(this.#resting)
     this.#waiting = undefined
     this.#complete(error ?? new TlsStreamError('ERR_TLS_STREAM_CLOSED', 'destroyed in the middle of a write'))
-    if (this.#lingering) linger(this.#stream)
+    if (this.#lingering) this.#deadlines.linger(this.#stream)
     else this.#stream.destroy()
     callback(error)
   }
@@ -313,7 +302,7 @@ export class TlsDuplex extends Duplex {
   #flush(): void {
     const output = this.#session.takeOutput()
     if (output.length === 0 || this.#stream.destroyed || this.#stream.writableEnded) return
-    this.#touch()
+    this.#deadlines.touch()
     this.#stream.cork()
     for (const bytes of output) this.#stream.write(bytes)
     this.#stream.uncork()
@@ -334,7 +323,7 @@ export class TlsDuplex extends Duplex {
 
   #receive(chunk: Uint8Array): void {
     if (this.destroyed || this.#readClosed) return
-    this.#touch()
+    this.#deadlines.touch()
     this.#session.feed(plain(chunk))
     // A listener may write, and a stream may answer at once: then the inner call takes the events that are
     // left.
@@ -370,7 +359,7 @@ export class TlsDuplex extends Duplex {
     switch (event.type) {
       case 'handshake_complete':
         this.#secure = true
-        clearTimeout(this.#handshakeTimer)
+        this.#deadlines.connected()
         this.emit('secureConnect')
         if (!this.destroyed) this.#proceed()
         return
@@ -437,38 +426,4 @@ export class TlsDuplex extends Duplex {
       )
     }
   }
-
-  #touch(): void {
-    this.#idleTimer?.refresh()
-  }
-}
-
-/**
- * Lets a last alert reach the peer: a socket that is closed with unread input is reset, and takes the alert
- * with it.
- */
-function linger(stream: Duplex): void {
-  const timer = setTimeout(() => stream.destroy(), LINGER).unref()
-  stream.once('close', () => clearTimeout(timer))
-  stream.end()
-  stream.resume()
-}
-
-/**
- * The secrets of the first flight come before there is a duplex; events about them come after its
- * constructor.
- */
-function withKeyLog<C extends CommonConfig>(
-  config: C,
-  keyLog: boolean | undefined,
-  make: (config: C) => TlsDuplex,
-): TlsDuplex {
-  if (keyLog !== true) return make(config)
-  const onSecret: NonNullable<C['onSecret']> = (exposed, clientRandom) => {
-    config.onSecret?.(exposed, clientRandom)
-    const line = keyLogLine(exposed, clientRandom)
-    if (line !== undefined) duplex.emit('keylog', line)
-  }
-  const duplex = make({ ...config, onSecret })
-  return duplex
 }

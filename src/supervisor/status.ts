@@ -1,0 +1,39 @@
+import type { ReplicaState } from './life-cycle.ts'
+import type { Replica } from './replica.ts'
+
+/** What a process has counted, by name. */
+export type Counters = Readonly<Record<string, number>>
+
+/** One replica, as `status` shows it. */
+export interface MemberStatus {
+  readonly name: string
+  readonly role: 'gateway' | 'container'
+  /** The function that it serves; empty for the gateway. */
+  readonly functionName: string
+  readonly state: ReplicaState
+  readonly ready: boolean
+  /** Of its process; undefined while there is none. */
+  readonly id: number | undefined
+  readonly pid: number | undefined
+  /** Milliseconds since its process was started. */
+  readonly age: number | undefined
+  readonly restarts: number
+  readonly counters: Counters
+}
+
+/** @param now as `performance.now()` */
+export function statusOf(replica: Replica, counters: Counters, now: number): MemberStatus {
+  const { name, functionName, life, member } = replica
+  return {
+    name,
+    role: functionName === '' ? 'gateway' : 'container',
+    functionName,
+    state: life.state,
+    ready: member?.peer !== undefined,
+    id: member?.id,
+    pid: member?.child.pid,
+    age: member && Math.round(now - member.startedAt),
+    restarts: life.restarts,
+    counters,
+  }
+}
