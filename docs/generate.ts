@@ -1,21 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { timersLeft } from '../src/http/timers.ts'
 import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
-import {
-  CLIENT_EXTENSION,
-  ClientExtension,
-  ContentRates,
-  RATES_EXTENSION,
-  TIMERS_EXTENSION,
-} from '../src/transfer/extensions.ts'
-import { LEG_EXTENSION, LegCheckpoint, LegExtension, TakeOver } from '../src/transfer/leg.ts'
+import { ENVELOPE_EXTENSIONS, RETIRED_EXTENSIONS } from '../src/transfer/extensions.ts'
+import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
 import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
 import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
@@ -23,7 +16,6 @@ import {
   AREA_LENGTH,
   HEADER_LENGTH,
   SlotCheckpoint,
-  SlotExtension,
   SlotFileOffer,
   SlotHeader,
 } from '../src/transfer/slot.ts'
@@ -65,19 +57,16 @@ connection stays whole and where it is.
 
 ${code(describe(Envelope))}
 
-Extensions of type ${LEG_EXTENSION}, \`LegExtension\`, say that the connection is relayed; of type
-${TIMERS_EXTENSION}, \`TimersLeft\`, which timers run besides \`keep-alive\`, whose time is \`idle_left\`; of
-type ${CLIENT_EXTENSION}, \`ClientExtension\`, what the client's address is where the socket does not know it;
-of type ${RATES_EXTENSION}, \`ContentRates\`, how slowly the content of requests has come so far that no
-function has begun with.
+### Extensions
 
-${code(describe(LegExtension))}
+A container passes over an extension that it does not know. So a critical one, of which the client would
+notice that, is in every format that is read; a new one needs a new format. ${retired()}
 
-${code(describe(timersLeft))}
+${extensions()}
 
-${code(describe(ClientExtension))}
-
-${code(describe(ContentRates))}
+${Object.values(ENVELOPE_EXTENSIONS)
+  .map(({ codec }) => code(describe(codec)))
+  .join('\n\n')}
 
 ## Sealing
 
@@ -119,14 +108,12 @@ ${code(describe(RelayedState))}
 
 ## Slots
 
-With \`duplicate: true\` an envelope bears an extension of type 5, a \`SlotExtension\`. The file that the
-gateway shares with a container, which the message \`slots\` brings with a \`SlotFileOffer\`, sealed, has
-${HEADER_LENGTH} bytes for a \`SlotHeader\` of each slot; at the next multiple of 4096, two areas of
-${AREA_LENGTH} bytes for a \`SlotCheckpoint\` of each slot, of which the one with an even sequence number is
-the first. Each is a frame: CRC-32 of all that follows (4 bytes), length of the content (4), sequence number
-(4), content. The file belongs to the processes of one machine that run now: it has no version.
-
-${code(describe(SlotExtension))}
+With \`duplicate: true\` an envelope has the extension \`slot\`. The file that the gateway shares with a
+container, which the message \`slots\` brings with a \`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for
+a \`SlotHeader\` of each slot; at the next multiple of 4096, two areas of ${AREA_LENGTH} bytes for a
+\`SlotCheckpoint\` of each slot, of which the one with an even sequence number is the first. Each is a frame:
+CRC-32 of all that follows (4 bytes), length of the content (4), sequence number (4), content. The file
+belongs to the processes of one machine that run now: it has no version.
 
 ${code(describe(SlotHeader))}
 
@@ -144,6 +131,20 @@ ${code(describe(LoanRequest))}
 
 ${code(describe(LoanAnswer))}
 `
+}
+
+function extensions(): string {
+  const lines = Object.entries(ENVELOPE_EXTENSIONS).map(([name, row]) => {
+    const [codec] = row.codec.notation.split(' ')
+    const cells = [row.type, `\`${name}\``, `\`${codec}\``, row.since, row.writers.join(', ')]
+    return `| ${[...cells, row.critical ? 'yes' : 'no', row.says, row.otherwise].join(' | ')} |`
+  })
+  const head = ['type', 'name', 'codec', 'since format', 'written by', 'critical', 'says', 'passed over']
+  return [`| ${head.join(' | ')} |`, `| ${head.map(() => '---').join(' | ')} |`, ...lines].join('\n')
+}
+
+function retired(): string {
+  return `Retired, and not given again: ${RETIRED_EXTENSIONS.join(', ')}.`
 }
 
 type Table = Readonly<Record<string, Readonly<Record<string, unknown>>>>

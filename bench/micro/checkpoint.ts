@@ -12,6 +12,7 @@ import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { type CryptoProvider, certificateWithKey, Session } from '../../src/tls13/index.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { FORMAT_VERSION } from '../../src/transfer/envelope.ts'
+import { writeExtensions } from '../../src/transfer/extensions.ts'
 import { type Libc, probe } from '../../src/transfer/native/libc.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
@@ -102,7 +103,7 @@ function wholeOf(
       ...{ sessionId, generation: 0, hops: 0, idleLeft: 30_000 },
       tls: session.snapshot(),
       application: { protocol: 'http1', requestsServed: 1, inbound: EMPTY },
-      extensions: [slot.extension],
+      extensions: writeExtensions(slot.extensions),
     }),
   }
   const place = { gateway: GATEWAY, cookie: new Uint8Array(8), slot: number }

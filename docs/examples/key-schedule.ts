@@ -1,6 +1,6 @@
 /**
  * Every secret of RFC 8446 §7.1, as the handshake makes it: by name, with what it was derived from.
- * Whoever sees these can read everything, so nobody does unless the configuration says `onSecret`.
+ * A program that sees these can read everything, so they are shown only if the configuration says `onSecret`.
  * @module
  */
 import { node } from '../../src/tls13/crypto/node.ts'

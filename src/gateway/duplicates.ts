@@ -1,16 +1,17 @@
 import { reasonOf } from '../http/serving.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
-import { type Envelope, LAST_GENERATION } from '../transfer/envelope.ts'
+import { LAST_GENERATION } from '../transfer/envelope.ts'
+import type { ExtensionValues } from '../transfer/extensions.ts'
 import type { Libc } from '../transfer/native/libc.ts'
-import { type SlotHeader, slotExtension } from '../transfer/slot.ts'
+import type { SlotHeader } from '../transfer/slot.ts'
 import { type FoundCheckpoint, SlotFile } from '../transfer/slot-file.ts'
 import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
 import type { Dispatch } from './dispatch.ts'
-import { follow, type Holder, type Whereabouts } from './trail.ts'
+import { follow, type Owner, type Whereabouts } from './trail.ts'
 import type { Unclean } from './unclean.ts'
 
 /**
@@ -58,7 +59,7 @@ export interface DuplicatesOwner {
 /** A connection whose socket the gateway holds a second time. */
 export interface Duplicate {
   /** For its envelope. */
-  readonly extension: Envelope['extensions'][number]
+  readonly extensions: ExtensionValues
   /** It is about to be offered to that container. */
   offer(target: number): void
   /** A container has it. */
@@ -86,7 +87,7 @@ interface Entry {
   /** The gateway is offering it: whatever happens meanwhile, the answer comes. */
   offering: boolean
   /** The last one who has it for certain, or had it and says who is next. */
-  holder: Holder
+  holder: Owner
   /** Of the newest offer. */
   generation: number
   /** What its last successor was to go on from. */
@@ -183,9 +184,8 @@ export class Duplicates {
       return undefined
     }
     const { slot, cookie } = entry
-    const extension = slotExtension({ gateway: this.#self, cookie, slot, sequence: 0, received, sent: 0 })
     return {
-      extension,
+      extensions: { slot: { gateway: this.#self, cookie, slot, sequence: 0, received, sent: 0 } },
       offer: target => {
         entry.holder = { id: target, generation: 0 }
       },

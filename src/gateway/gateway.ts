@@ -10,6 +10,7 @@ import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
+import { writeExtensions } from '../transfer/extensions.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
@@ -314,7 +315,7 @@ export class Gateway {
     const duplicate = wanted
       ? this.#duplicates?.open(descriptor.fd, sessionId, fresh.inbound.length)
       : undefined
-    const extensions = duplicate === undefined ? [] : [duplicate.extension]
+    const extensions = writeExtensions(duplicate?.extensions ?? {})
     const envelope = { ...(tls ? freshTls(fresh) : freshHttp(fresh)), extensions }
     this.#dispatch.deliver({
       functionName,

@@ -45,7 +45,7 @@ export interface ListenerOptions<T> {
 }
 
 /** Milliseconds that a client has to take a last answer. */
-const LINGER = 1000
+const ANSWER_TIME = 1000
 
 /**
  * Accepts connections on one port and reads until their first bytes tell where they belong. Reading stops
@@ -192,7 +192,7 @@ export class Listener<T> {
 
 /** Sends a last answer and closes, leaving the client a moment to read it. */
 export function answer(stream: ByteStream, bytes: Uint8Array): void {
-  const timer = setTimeout(() => stream.destroy(), LINGER)
+  const timer = setTimeout(() => stream.destroy(), ANSWER_TIME)
   const done = (): void => {
     clearTimeout(timer)
     stream.destroy()

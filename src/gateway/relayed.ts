@@ -1,7 +1,7 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
 import { steadyNow } from '../platform/clock.ts'
-import type { ByteStream } from '../transfer/byte-stream.ts'
+import { type ByteStream, CLOSE_TIME } from '../transfer/byte-stream.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import { type Descriptor, openStream, prepend } from '../transfer/stream.ts'
@@ -14,10 +14,8 @@ import type { Unclean } from './unclean.ts'
  * ends.
  */
 const RESIDUE = 65_536
-/** Milliseconds that a client has to close when it has taken everything. */
-const LINGER = 2000
-/** Times as long that it may take nothing of what waits for it. */
-const PATIENCE = 15
+/** So many {@link CLOSE_TIME}s in a row a client may take nothing of what waits for it. */
+const MOST_STALLS = 15
 
 /**
  * What another gateway needs to go on: the client's socket and the end of the leg, and what is known besides.
@@ -295,8 +293,10 @@ export class Relayed implements Holder {
     this.#lastMoment()
   }
 
-  /** @param patience so many moments may pass in which the client takes nothing of what waits for it */
-  #lastMoment(patience = PATIENCE): void {
+  /**
+   * @param stalls so many {@link CLOSE_TIME}s may pass in which the client takes nothing of what waits for it
+   */
+  #lastMoment(stalls = MOST_STALLS): void {
     clearTimeout(this.#linger)
     const { queued, unsent } = this.#client
     if (this.#clientEnded && !queued) {
@@ -304,9 +304,9 @@ export class Relayed implements Holder {
       return
     }
     const later = this.guard.entrance(() => {
-      if (!queued || patience === 0) this.close(undefined)
-      else this.#lastMoment(this.#client.unsent < unsent ? PATIENCE : patience - 1)
+      if (!queued || stalls === 0) this.close(undefined)
+      else this.#lastMoment(this.#client.unsent < unsent ? MOST_STALLS : stalls - 1)
     })
-    this.#linger = setTimeout(later, LINGER)
+    this.#linger = setTimeout(later, CLOSE_TIME)
   }
 }

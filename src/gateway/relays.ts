@@ -2,15 +2,14 @@ import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
-import { clientExtension } from '../transfer/extensions.ts'
-import { LEG_EXTENSION, LegExtension } from '../transfer/leg.ts'
+import { writeExtensions } from '../transfer/extensions.ts'
 import { openPair, type Pair } from '../transfer/pair.ts'
 import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type Descriptor, openStream } from '../transfer/stream.ts'
-import { EMPTY, encode } from '../wire/index.ts'
+import { EMPTY } from '../wire/index.ts'
 import { type Consignment, type Dispatch, HERE } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
@@ -228,11 +227,13 @@ export class Relays implements RelayedOwner {
   #deliver(connection: Relayed, known: Known, inbound: Uint8Array): void {
     const { sessionId, functionName, tls, idleMilliseconds } = known
     const fresh = { sessionId, idleLeft: idleMilliseconds, inbound }
-    const client = clientExtension(connection.remoteAddress)
-    const leg = { type: LEG_EXTENSION, data: encode(LegExtension, { received: inbound.length }) }
+    const { remoteAddress } = connection
+    const client = remoteAddress === undefined ? undefined : { remoteAddress }
+    const leg = tls ? { received: inbound.length } : undefined
+    const extensions = writeExtensions({ leg, client })
     const envelope = tls
-      ? { ...freshTls(fresh), generation: known.generation, extensions: [leg, ...client] }
-      : { ...freshHttp(fresh), extensions: [...client] }
+      ? { ...freshTls(fresh), generation: known.generation, extensions }
+      : { ...freshHttp(fresh), extensions }
     this.#give(connection, known, functionName, inbound.length, ([, theirs], target, settle) =>
       this.#courier.send(target, envelope, theirs, settle),
     )

@@ -1,7 +1,7 @@
 import type { SlotHeader } from '../transfer/slot.ts'
 
 /** A container that has, or was given, a connection. */
-export interface Holder {
+export interface Owner {
   /** Of its process. */
   readonly id: number
   /** At which it got it. */
@@ -11,14 +11,14 @@ export interface Holder {
 /** Where a connection is, as far as those say who had it. */
 export type Whereabouts =
   /** `by` has it. */
-  | { readonly kind: 'held'; readonly by: Holder }
+  | { readonly kind: 'held'; readonly by: Owner }
   /** `by` has offered it to `to`, which has not said that it has it: either of them may. */
-  | { readonly kind: 'offered'; readonly by: Holder; readonly to: number }
+  | { readonly kind: 'offered'; readonly by: Owner; readonly to: number }
   /** @param settled nobody else can have it */
-  | { readonly kind: 'done'; readonly by: Holder; readonly settled: boolean }
+  | { readonly kind: 'done'; readonly by: Owner; readonly settled: boolean }
 
 /** Containers that are followed from one to the next at most; more than there are. */
-const HOPS = 65_536
+const MOST_STEPS = 65_536
 
 /**
  * Follows a connection from container to container. Each says in its own file, where no other can write, to
@@ -29,9 +29,9 @@ const HOPS = 65_536
  * did
  * @param said what a container says of the connection last; undefined if nothing, or nothing that can be read
  */
-export function follow(from: Holder, said: (id: number) => SlotHeader | undefined): Whereabouts {
+export function follow(from: Owner, said: (id: number) => SlotHeader | undefined): Whereabouts {
   let by = from
-  for (let hop = 0; hop < HOPS; hop++) {
+  for (let hop = 0; hop < MOST_STEPS; hop++) {
     const word = said(by.id)
     // What is older is of an earlier stay.
     if (word === undefined || word.generation < by.generation) return { kind: 'held', by }

@@ -122,7 +122,7 @@ const BY_TYPE = new Map(ROWS.map(row => [row.type, row]))
  * nothing, decode_error for a malformed one
  */
 export function readExtensions<M extends ExtensionMessage>(
-  carrier: M,
+  message: M,
   extensions: readonly Extension[],
   offered?: ReadonlySet<number>,
 ): ExtensionValues<M> {
@@ -132,23 +132,23 @@ export function readExtensions<M extends ExtensionMessage>(
     if (seen.has(extensionType)) throw peerError('illegal_parameter', `extension ${extensionType} twice`)
     seen.add(extensionType)
     const row = BY_TYPE.get(extensionType)
-    const codec = row?.in[carrier]
+    const codec = row?.in[message]
     if (row !== undefined && codec === undefined) {
-      throw peerError('illegal_parameter', `${row.name} does not belong in ${carrier}`)
+      throw peerError('illegal_parameter', `${row.name} does not belong in ${message}`)
     }
     // A HelloRetryRequest may bring a cookie unasked (§4.2).
     if (
       offered !== undefined &&
       !offered.has(extensionType) &&
-      !(carrier === 'HRR' && row?.name === 'cookie')
+      !(message === 'HRR' && row?.name === 'cookie')
     ) {
       throw peerError(
         'unsupported_extension',
-        `${row?.name ?? extensionType} in ${carrier} was not asked for`,
+        `${row?.name ?? extensionType} in ${message} was not asked for`,
       )
     }
     if (row === undefined || codec === undefined) return
-    if (carrier === 'CH' && row.name === 'pre_shared_key' && index !== extensions.length - 1) {
+    if (message === 'CH' && row.name === 'pre_shared_key' && index !== extensions.length - 1) {
       throw peerError('illegal_parameter', 'pre_shared_key is not the last extension')
     }
     values[row.name] = open(row.name, codec, extensionData)
@@ -167,14 +167,14 @@ function open(name: string, codec: Codec<unknown>, data: Uint8Array): unknown {
 
 /** Lists extensions for a message of ours, in the order of the table. */
 export function writeExtensions<M extends ExtensionMessage>(
-  carrier: M,
+  message: M,
   values: ExtensionValues<M>,
 ): Extension[] {
   const record = values as Record<string, unknown>
   const list: Extension[] = []
   for (const row of ROWS) {
     const value = record[row.name]
-    const codec = row.in[carrier]
+    const codec = row.in[message]
     if (value === undefined || codec === undefined) continue
     list.push({ extensionType: row.type, extensionData: encode(codec, value) })
   }

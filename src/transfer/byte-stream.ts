@@ -1,5 +1,8 @@
 import type { Descriptor } from './streams/descriptor.ts'
 
+/** Milliseconds that a client has to close when it has taken everything. */
+export const CLOSE_TIME = 2000
+
 /**
  * The one view of a client's bytes that containers and the gateway use: a connected TCP or Unix stream that
  * can be taken out of this process without losing a byte. A stream never throws because of what its peer

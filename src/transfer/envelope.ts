@@ -76,8 +76,10 @@ export type ApplicationState = TypeOf<typeof ApplicationState>
 
 /**
  * Room for what later versions add without a new format: a reader passes over types that it does not know.
+ * What there is stands in `extensions.ts`.
  */
 export const EnvelopeExtension = struct('EnvelopeExtension', { type: uint16, data: opaque(0, 2 ** 16 - 1) })
+export type EnvelopeExtension = TypeOf<typeof EnvelopeExtension>
 
 /**
  * All that a connection is, apart from its byte stream: identity, limits used up, the TLS session and the

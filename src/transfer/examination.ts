@@ -1,8 +1,9 @@
 import { CipherSuiteId, nameOf } from '../tls13/codepoints.ts'
 import type { CryptoProvider } from '../tls13/crypto/provider.ts'
 import type { SessionState, TrafficState } from '../tls13/state.ts'
-import { equal } from '../wire/index.ts'
+import { DecodeError, equal } from '../wire/index.ts'
 import { decodeEnvelope, type Envelope, EnvelopeError, encodeEnvelope } from './envelope.ts'
+import { ENVELOPE_EXTENSIONS, type ExtensionName, extensionOf } from './extensions.ts'
 
 /** One thing that is wrong with an envelope. */
 export interface Fault {
@@ -36,8 +37,23 @@ export function examineEnvelope(bytes: Uint8Array, provider: CryptoProvider): re
   if (envelope.hops > envelope.generation) {
     faults.push({ where: 'hops', what: `${envelope.hops} moves, but only generation ${envelope.generation}` })
   }
+  for (const [name, { type }] of Object.entries(ENVELOPE_EXTENSIONS))
+    faults.push(...examineExtension(envelope, name as ExtensionName, type))
   if (envelope.tls !== undefined) faults.push(...examineSession(envelope.tls, provider))
   return faults
+}
+
+function examineExtension(envelope: Envelope, name: ExtensionName, type: number): Fault[] {
+  const where = `extensions.${name}`
+  if (envelope.extensions.filter(one => one.type === type).length > 1)
+    return [{ where, what: 'it is there twice' }]
+  try {
+    extensionOf(envelope, name)
+    return []
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return [{ where, what: `at byte ${error.offset}: ${error.message}` }]
+  }
 }
 
 /** What is wrong with a session's state, whatever brought it. */

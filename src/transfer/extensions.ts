@@ -1,14 +1,45 @@
 import { type TimersLeft, timersLeft } from '../http/timers.ts'
-import { decode, encode, struct, type TypeOf, text, uint32, vector } from '../wire/index.ts'
-import type { Envelope } from './envelope.ts'
+import {
+  type AnyCodec,
+  type Codec,
+  decode,
+  encode,
+  fixed,
+  struct,
+  type TypeOf,
+  text,
+  uint32,
+  uint64,
+  vector,
+} from '../wire/index.ts'
+import type { Envelope, EnvelopeExtension } from './envelope.ts'
 
-type Extension = Envelope['extensions'][number]
+/** What an envelope says of a connection on a leg. */
+export const LegExtension = struct('LegExtension', {
+  /** Bytes from the client so far, since the connection began. */
+  received: uint64,
+})
 
-/**
- * The number of the extension that says which timers run, and the time they have left; `idleLeft` says it of
- * `keep-alive`.
- */
-export const TIMERS_EXTENSION = 3
+/** Bytes of the kernel's number of a socket. */
+export const SOCKET_COOKIE_LENGTH = 8
+
+/** What an envelope says of a connection whose socket the gateway has a duplicate of. */
+export const SlotExtension = struct('SlotExtension', {
+  /** The id of the gateway, which has given each container a file. */
+  gateway: uint32,
+  /**
+   * The socket: `SO_COOKIE`, the same for every descriptor of one socket, and no other socket's until the
+   * system starts anew.
+   */
+  cookie: fixed(SOCKET_COOKIE_LENGTH),
+  slot: uint32,
+  /** Of the newest checkpoint. */
+  sequence: uint32,
+  /** As in the checkpoint, at this moment. */
+  received: uint64,
+  sent: uint64,
+})
+export type SlotExtension = TypeOf<typeof SlotExtension>
 
 /**
  * How slowly the content of requests has come so far that no function has begun with: moving forgives
@@ -29,8 +60,130 @@ export const ContentRates = struct('ContentRates', {
   ),
 })
 export type ContentRate = TypeOf<typeof ContentRates>['requests'][number]
-/** The number of that extension. */
-export const RATES_EXTENSION = 6
+
+/** What an envelope says of the client. */
+export const ClientExtension = struct('ClientExtension', {
+  /** An IP address. */
+  remoteAddress: text(1, 255),
+})
+
+type Process = 'gateway' | 'container'
+
+/** One row of {@link ENVELOPE_EXTENSIONS}. */
+export interface ExtensionRow {
+  readonly type: number
+  readonly codec: AnyCodec
+  /** The envelope's format that it came with. */
+  readonly since: number
+  /** Who puts it into an envelope. Containers alone open envelopes, and so they alone read it. */
+  readonly writers: readonly Process[]
+  /**
+   * The client would notice if a container passed over it. Then every format that is read has it; a new one
+   * needs a new format.
+   */
+  readonly critical: boolean
+  /** What it says, after "says". */
+  readonly says: string
+  /** What comes of passing over it. */
+  readonly otherwise: string
+}
+
+/**
+ * Everything that an envelope may say besides its fields: one row for each extension, by its name, in the
+ * order in which an envelope of ours lists them.
+ */
+export const ENVELOPE_EXTENSIONS = {
+  leg: {
+    type: 1,
+    codec: LegExtension,
+    since: 2,
+    writers: ['gateway', 'container'],
+    critical: true,
+    says: 'that the connection is relayed, and how much its client has sent',
+    otherwise: 'the gateway takes an orderly end for the death of the container',
+  },
+  slot: {
+    type: 5,
+    codec: SlotExtension,
+    since: 3,
+    writers: ['gateway', 'container'],
+    critical: false,
+    says: 'that the gateway has a duplicate of the socket, and where its checkpoints are',
+    otherwise: 'the connection does not outlive the container',
+  },
+  timers: {
+    type: 3,
+    codec: timersLeft,
+    since: 3,
+    writers: ['container'],
+    critical: false,
+    says: 'which timers run besides `keep-alive`, whose time is `idle_left`',
+    otherwise: 'the client has all its time again',
+  },
+  rates: {
+    type: 6,
+    codec: ContentRates,
+    since: 3,
+    writers: ['container'],
+    critical: false,
+    says: 'how slowly the content of requests has come so far that no function has begun with',
+    otherwise: 'the client has all its time again',
+  },
+  client: {
+    type: 4,
+    codec: ClientExtension,
+    since: 3,
+    writers: ['gateway', 'container'],
+    critical: false,
+    says: "what the client's address is where the socket does not know it",
+    otherwise: 'functions see no address of the client',
+  },
+} as const satisfies Readonly<Record<string, ExtensionRow>>
+
+/** Numbers that are not given again. 2 was a slot that did not name its socket. */
+export const RETIRED_EXTENSIONS: readonly number[] = [2]
+
+type Table = typeof ENVELOPE_EXTENSIONS
+export type ExtensionName = keyof Table
+/** What extensions say, by name. */
+export type ExtensionValues = { readonly [N in ExtensionName]?: TypeOf<Table[N]['codec']> | undefined }
+
+const ROWS = Object.entries(ENVELOPE_EXTENSIONS) as [ExtensionName, ExtensionRow][]
+
+/**
+ * What an envelope says under that name.
+ * @returns undefined if nothing @throws DecodeError for bytes that are none of that extension
+ */
+export function extensionOf<N extends ExtensionName>(
+  { extensions }: Pick<Envelope, 'extensions'>,
+  name: N,
+): ExtensionValues[N] {
+  const { type, codec } = ENVELOPE_EXTENSIONS[name]
+  const found = extensions.find(one => one.type === type)
+  return found && (decode(codec as Codec<unknown>, found.data) as ExtensionValues[N])
+}
+
+/** Extensions for an envelope, in the order of the table. */
+export function writeExtensions(values: ExtensionValues): EnvelopeExtension[] {
+  const list: EnvelopeExtension[] = []
+  for (const [name, { type, codec }] of ROWS) {
+    const value = values[name]
+    if (value !== undefined) list.push({ type, data: encode(codec, value) })
+  }
+  return list
+}
+
+/** The same extensions, but where there is one under that name, it says this. */
+export function withExtension<N extends ExtensionName>(
+  extensions: readonly EnvelopeExtension[],
+  name: N,
+  value: ExtensionValues[N],
+): EnvelopeExtension[] {
+  const { type, codec } = ENVELOPE_EXTENSIONS[name]
+  return extensions.map(one =>
+    one.type === type ? { type, data: encode(codec as Codec<unknown>, value) } : one,
+  )
+}
 
 /** What a connection waits for. */
 export interface Waits {
@@ -39,44 +192,17 @@ export interface Waits {
 }
 
 /** What an envelope says of timers that run, and of the rates of content. @throws DecodeError */
-export function waitsOf({ extensions }: Envelope): Waits {
-  const timers = extensions.find(({ type }) => type === TIMERS_EXTENSION)
-  const rates = extensions.find(({ type }) => type === RATES_EXTENSION)
+export function waitsOf(envelope: Envelope): Waits {
   return {
-    timers: timers === undefined ? { running: [] } : decode(timersLeft, timers.data),
-    rates: rates === undefined ? [] : decode(ContentRates, rates.data).requests,
+    timers: extensionOf(envelope, 'timers') ?? { running: [] },
+    rates: extensionOf(envelope, 'rates')?.requests ?? [],
   }
 }
 
-/** The same, for an envelope: nothing of what there is not. */
-export function waitsExtensions({ timers, rates }: Waits): readonly Extension[] {
-  const found: Extension[] = []
-  if (timers.running.length > 0) found.push({ type: TIMERS_EXTENSION, data: encode(timersLeft, timers) })
-  if (rates.length > 0)
-    found.push({ type: RATES_EXTENSION, data: encode(ContentRates, { requests: [...rates] }) })
-  return found
-}
-
-/**
- * What an envelope says of the client, where the socket that travels with it does not know: the gateway has
- * relayed it.
- */
-export const ClientExtension = struct('ClientExtension', {
-  /** An IP address. */
-  remoteAddress: text(1, 255),
-})
-export type ClientExtension = TypeOf<typeof ClientExtension>
-/** The number of that extension. */
-export const CLIENT_EXTENSION = 4
-
-/** The client's address, if an envelope tells it. @throws DecodeError */
-export function remoteAddressOf(envelope: Envelope): string | undefined {
-  const found = envelope.extensions.find(({ type }) => type === CLIENT_EXTENSION)
-  return found && decode(ClientExtension, found.data).remoteAddress
-}
-
-/** The same, for an envelope: nothing if nobody knows it. */
-export function clientExtension(remoteAddress: string | undefined): readonly Extension[] {
-  if (remoteAddress === undefined) return []
-  return [{ type: CLIENT_EXTENSION, data: encode(ClientExtension, { remoteAddress }) }]
+/** The same, for {@link writeExtensions}: nothing of what there is not. */
+export function waitsValues({ timers, rates }: Waits): Pick<ExtensionValues, 'timers' | 'rates'> {
+  return {
+    timers: timers.running.length > 0 ? timers : undefined,
+    rates: rates.length > 0 ? { requests: [...rates] } : undefined,
+  }
 }

@@ -73,14 +73,6 @@ export const TakeOver = struct('TakeOver', {
 })
 export type TakeOver = TypeOf<typeof TakeOver>
 
-/**
- * What an envelope says of a connection on a leg, as an extension: bytes from the client so far, since the
- * connection began.
- */
-export const LegExtension = struct('LegExtension', { received: uint64 })
-/** The number of that extension. */
-export const LEG_EXTENSION = 1
-
 /** A record of ours. @param fragment at most 65535 bytes */
 export function markRecord(mark: Mark, fragment: Uint8Array = EMPTY): Uint8Array {
   const record = new Uint8Array(HEADER_LENGTH + fragment.length)

@@ -2,7 +2,6 @@ import { crc32 } from 'node:zlib'
 import {
   DecodeError,
   decode,
-  encode,
   enumeration,
   fixed,
   rest,
@@ -13,7 +12,7 @@ import {
   uint32,
   uint64,
 } from '../wire/index.ts'
-import { type Envelope, SESSION_ID_LENGTH } from './envelope.ts'
+import { SESSION_ID_LENGTH } from './envelope.ts'
 
 /** Bytes for the header of a slot, and for each of its two checkpoints. */
 export const HEADER_LENGTH = 64
@@ -51,45 +50,8 @@ export const SlotCheckpoint = struct('SlotCheckpoint', {
 })
 export type SlotCheckpoint = TypeOf<typeof SlotCheckpoint>
 
-/** Bytes of the kernel's number of a socket. */
-export const SOCKET_COOKIE_LENGTH = 8
-
-/** What an envelope says of a connection whose socket the gateway has a duplicate of, as an extension. */
-export const SlotExtension = struct('SlotExtension', {
-  /** The id of the gateway, which has given each container a file. */
-  gateway: uint32,
-  /**
-   * The socket: `SO_COOKIE`, the same for every descriptor of one socket, and no other socket's until the
-   * system starts anew.
-   */
-  cookie: fixed(SOCKET_COOKIE_LENGTH),
-  slot: uint32,
-  /** Of the newest checkpoint. */
-  sequence: uint32,
-  /** As in the checkpoint, at this moment. */
-  received: uint64,
-  sent: uint64,
-})
-export type SlotExtension = TypeOf<typeof SlotExtension>
-/**
- * The number of that extension. 2 was the one that did not name its socket: such a connection goes on without
- * cover.
- */
-export const SLOT_EXTENSION = 5
-
 /** What a gateway says of its file when it gives it to a container. */
 export const SlotFileOffer = struct('SlotFileOffer', { slots: uint32 })
-
-/** @returns undefined if the gateway has no duplicate @throws DecodeError for an extension that is none */
-export function slotOf({ extensions }: Envelope): SlotExtension | undefined {
-  const found = extensions.find(one => one.type === SLOT_EXTENSION)
-  return found && decode(SlotExtension, found.data)
-}
-
-/** The same, for an envelope. */
-export function slotExtension(extension: SlotExtension): Envelope['extensions'][number] {
-  return { type: SLOT_EXTENSION, data: encode(SlotExtension, extension) }
-}
 
 /**
  * Bytes in front of what a slot holds: a checksum of all that follows, its length, and a number that grows.

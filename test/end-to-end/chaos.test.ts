@@ -6,7 +6,7 @@ import { Client } from '../support/client.ts'
 import { childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled } from '../support/programs.ts'
 import { seeded } from '../support/random.ts'
-import { http1, http2, type Slot, type World } from './chaos/clients.ts'
+import { type Behaviour, http1, http2, type World } from './chaos/clients.ts'
 import { type Beginning, type Death, Ledger, RAW, USUAL } from './chaos/ledger.ts'
 import { curl, openssl } from './chaos/programs.ts'
 import { REPLICAS, Trouble } from './chaos/trouble.ts'
@@ -40,7 +40,7 @@ const FUNCTIONS = {
 } as const
 const NAMES = ['echo', 'resize', 'hello', 'echo-raw']
 /** Who asks, all at the same time. */
-const SLOTS: readonly Slot[] = [
+const BEHAVIOURS: readonly Behaviour[] = [
   ...Array.from({ length: 10 }, () => http1),
   ...Array.from({ length: 4 }, () => http2),
   ...Array.from({ length: 3 }, () => webSocket),
@@ -80,9 +80,9 @@ it(`${SECONDS} seconds of chaos, seed ${SEED}`, async () => {
   const over = (): boolean => Date.now() > end
   const world: World = { platform, ca, ledger, functions: FUNCTIONS, over }
   const trouble = new Trouble(world, random.fork())
-  const clients = SLOTS.map(async (slot, index) => {
+  const clients = BEHAVIOURS.map(async (behaviour, index) => {
     const own = seeded(SEED + index)
-    while (!over()) await slot(world, own)
+    while (!over()) await behaviour(world, own)
   })
   const gentle = trouble.gentle(over)
   await sleep(peace - Date.now())

@@ -9,7 +9,7 @@ import type { Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import type { TakeOver } from '../../src/transfer/leg.ts'
 import { type Libc, probe } from '../../src/transfer/native/libc.ts'
-import { HEADER_LENGTH, type SlotCheckpoint, type SlotHeader, slotOf } from '../../src/transfer/slot.ts'
+import { HEADER_LENGTH, type SlotCheckpoint, type SlotHeader } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { type TcpPair, tcpPair } from '../support/tcp-pair.ts'
@@ -102,7 +102,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   /** A connection that a container has been given. */
   function delivered(to = 1): { duplicate: Duplicate; slot: number } {
     const duplicate = duplicates.open(pair.fd, SESSION, 0)!
-    const { slot } = slotOf({ extensions: [duplicate.extension] } as never)!
+    const { slot } = duplicate.extensions.slot!
     duplicate.offer(to)
     duplicate.delivered()
     say(to, slot)
@@ -124,7 +124,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   it('have a slot each, and their sockets are held as long as they last', () => {
     const { duplicate, slot } = delivered()
-    expect(slotOf({ extensions: [duplicate.extension] } as never)).toEqual({
+    expect(duplicate.extensions.slot).toEqual({
       ...{ gateway: SELF, cookie: libc.socketCookie(pair.fd), slot, sequence: 0, received: 0, sent: 0 },
     })
     expect(duplicates.counters).toEqual({ duplicated: 1, notDuplicated: 0 })

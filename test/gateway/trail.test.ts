@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { follow, type Holder } from '../../src/gateway/trail.ts'
+import { follow, type Owner } from '../../src/gateway/trail.ts'
 import type { SlotHeader } from '../../src/transfer/slot.ts'
 
 const SESSION = new Uint8Array(16).fill(1)
-const FIRST: Holder = { id: 1, generation: 0 }
+const FIRST: Owner = { id: 1, generation: 0 }
 type Said = readonly [state: SlotHeader['state'], generation: number, target?: number]
 
 /** What comes of it when each container has said this last. */

@@ -16,11 +16,11 @@ import type { Peer } from '../../src/transfer/control.ts'
 import type { Courier } from '../../src/transfer/courier.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
+import { extensionOf, writeExtensions } from '../../src/transfer/extensions.ts'
 import type { TakeOver } from '../../src/transfer/leg.ts'
 import { type Libc, probe } from '../../src/transfer/native/libc.ts'
 import { freshTls } from '../../src/transfer/parcel.ts'
 import type { SealAssociated } from '../../src/transfer/seal.ts'
-import { slotOf } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
@@ -140,8 +140,8 @@ class World {
     const fd = openSync('/dev/null', 'r')
     const duplicate = this.#duplicates.open(fd, SESSION_ID, 0)!
     const fresh = freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound: EMPTY })
-    const envelope: Envelope = { ...fresh, extensions: [duplicate.extension] }
-    this.#slot = slotOf(envelope)!.slot
+    const envelope: Envelope = { ...fresh, extensions: writeExtensions(duplicate.extensions) }
+    this.#slot = extensionOf(envelope, 'slot')!.slot
     const [first] = this.#hosts.keys()
     duplicate.offer(first!)
     this.#serve(first!, envelope)

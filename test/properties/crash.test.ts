@@ -6,10 +6,11 @@ import { H1Client } from '../../src/http/h1/index.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
-import { HEADER_LENGTH, LEG_CONTENT_TYPE, LEG_EXTENSION, LegExtension } from '../../src/transfer/leg.ts'
+import { writeExtensions } from '../../src/transfer/extensions.ts'
+import { HEADER_LENGTH, LEG_CONTENT_TYPE } from '../../src/transfer/leg.ts'
 import { freshTls } from '../../src/transfer/parcel.ts'
 import { Relay } from '../../src/transfer/relay.ts'
-import { concat, EMPTY, encode } from '../../src/wire/index.ts'
+import { concat, EMPTY } from '../../src/wire/index.ts'
 import { FakeHost, FakeStream } from '../support/connection-scene.ts'
 import { DeadlyStream, Death, LONG_AFTER, NEVER } from '../support/deadly-stream.ts'
 import { NonceLedger, type Sealed } from '../support/nonce-ledger.ts'
@@ -109,10 +110,9 @@ class World {
   }
 
   #fresh(inbound: Uint8Array): void {
-    const leg = { type: LEG_EXTENSION, data: encode(LegExtension, { received: inbound.length }) }
     const envelope = {
       ...freshTls({ sessionId: SESSION_ID, idleLeft: LONG_AFTER, inbound }),
-      extensions: [leg],
+      extensions: writeExtensions({ leg: { received: inbound.length } }),
     }
     this.#begin(stream => new Connection(this.#host(), envelope, stream))
   }

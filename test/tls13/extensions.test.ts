@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
+import { TLS13 } from '../../src/tls13/codepoints.ts'
 import {
   EXTENSIONS,
   type ExtensionMessage,
@@ -41,7 +42,7 @@ const TABLE: Readonly<Record<string, readonly [number, string]>> = {
   signature_algorithms_cert: [50, 'CH, CR'],
   key_share: [51, 'CH, SH, HRR'],
 }
-const CARRIERS: readonly ExtensionMessage[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
+const MESSAGES: readonly ExtensionMessage[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NST', 'HRR']
 
 /** A well-formed value of each extension that has a form of its own, by where it stands. */
 const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, string>>>> = {
@@ -66,7 +67,7 @@ const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, stri
 
 it('the table is that of RFC 8446 §4.2, with those of RFC 8879 and RFC 9345', () => {
   const ours = Object.entries(EXTENSIONS).map(([name, row]) => {
-    const places = CARRIERS.filter(carrier => carrier in row.in)
+    const places = MESSAGES.filter(message => message in row.in)
     return [name, [row.type, places.sort().join(', ')]]
   })
   const theirs = Object.entries(TABLE).map(([name, [type, places]]) => [
@@ -77,37 +78,37 @@ it('the table is that of RFC 8446 §4.2, with those of RFC 8879 and RFC 9345', (
 })
 
 const rows = Object.entries(TABLE).flatMap(([name, [type, places]]) =>
-  CARRIERS.map(carrier => ({ name, type, carrier, allowed: places.split(', ').includes(carrier) })),
+  MESSAGES.map(message => ({ name, type, message, allowed: places.split(', ').includes(message) })),
 )
 
 describe('each extension in each message', () => {
-  it.each(rows)('$name in $carrier', ({ name, type, carrier, allowed }) => {
-    const extensionData = fromHex(WELL_FORMED[name]?.[carrier] ?? '00')
-    const read = () => readExtensions(carrier, [{ extensionType: type, extensionData }])
+  it.each(rows)('$name in $message', ({ name, type, message, allowed }) => {
+    const extensionData = fromHex(WELL_FORMED[name]?.[message] ?? '00')
+    const read = () => readExtensions(message, [{ extensionType: type, extensionData }])
     if (allowed) expect(Object.keys(read())).toEqual([name])
     else expect(alertOf(read)).toBe('illegal_parameter')
   })
 })
 
 const readable = Object.entries(WELL_FORMED).flatMap(([name, forms]) =>
-  Object.entries(forms).map(([carrier, wire]) => ({ name, carrier: carrier as ExtensionMessage, wire })),
+  Object.entries(forms).map(([message, wire]) => ({ name, message: message as ExtensionMessage, wire })),
 )
 
 it.each(readable)(
-  '$name in $carrier: what is read is written to the same bytes',
-  ({ name, carrier, wire }) => {
+  '$name in $message: what is read is written to the same bytes',
+  ({ name, message, wire }) => {
     const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
     const list = [{ extensionType, extensionData: fromHex(wire) }]
-    expect(writeExtensions(carrier, readExtensions(carrier, list))).toEqual(list)
+    expect(writeExtensions(message, readExtensions(message, list))).toEqual(list)
   },
 )
 
 it.each(readable)(
-  '$name in $carrier: cut and with bytes too many it is decode_error',
-  ({ name, carrier, wire }) => {
+  '$name in $message: cut and with bytes too many it is decode_error',
+  ({ name, message, wire }) => {
     const { type: extensionType } = EXTENSIONS[name as keyof typeof EXTENSIONS]
     for (const data of [...prefixes(wire), `${wire}00`]) {
-      const read = () => readExtensions(carrier, [{ extensionType, extensionData: fromHex(data) }])
+      const read = () => readExtensions(message, [{ extensionType, extensionData: fromHex(data) }])
       expect([data, alertOf(read)]).toEqual([data, 'decode_error'])
     }
   },
@@ -120,7 +121,7 @@ it('extensions are written in the order of the table, pre_shared_key last (§4.2
       binders: [new Uint8Array(32)],
     },
     key_share: [],
-    supported_versions: [0x0304],
+    supported_versions: [TLS13],
     server_name: [{ nameType: 0, hostName: utf8('a.b') }],
   })
   expect(list.map(({ extensionType }) => extensionType)).toEqual([0, 43, 51, 41])
@@ -129,12 +130,12 @@ it('extensions are written in the order of the table, pre_shared_key last (§4.2
 describe('unknown extensions', () => {
   const unknown = { extensionType: 0x1234, extensionData: fromHex('ff') }
 
-  it.each(['CH', 'CR', 'NST'] as const)('are ignored in %s, which asks', carrier => {
-    expect(readExtensions(carrier, [unknown])).toEqual({})
+  it.each(['CH', 'CR', 'NST'] as const)('are ignored in %s, which asks', message => {
+    expect(readExtensions(message, [unknown])).toEqual({})
   })
 
-  it.each(['SH', 'EE', 'CT', 'HRR'] as const)('are unsupported_extension in %s, which answers', carrier => {
-    expect(alertOf(() => readExtensions(carrier, [unknown], new Set([43, 51])))).toBe('unsupported_extension')
+  it.each(['SH', 'EE', 'CT', 'HRR'] as const)('are unsupported_extension in %s, which answers', message => {
+    expect(alertOf(() => readExtensions(message, [unknown], new Set([43, 51])))).toBe('unsupported_extension')
   })
 
   it('are fine in an answer to somebody who asked for them', () => {

@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import { examineEnvelope } from '../../src/transfer/examination.ts'
+import { writeExtensions } from '../../src/transfer/extensions.ts'
 import { fromHex } from '../../src/wire/index.ts'
 
 const { vectors } = JSON.parse(
   readFileSync(new URL('../../vectors/transfer/envelope-v3.json', import.meta.url), 'utf8'),
 ) as { vectors: { name: string; bytes: string }[] }
 const idle = fromHex(vectors.find(({ name }) => name === 'an idle HTTPS connection')!.bytes)
+
+const said = writeExtensions({ leg: { received: 1 } })
 
 const faults = (bytes: Uint8Array) =>
   examineEnvelope(bytes, noble).map(({ where, what }) => `${where}: ${what}`)
@@ -41,7 +45,7 @@ describe('examining an envelope', () => {
     ],
     [
       'a suite of another hash',
-      (_, tls) => Object.assign(tls, { cipherSuite: 0x1302 }),
+      (_, tls) => Object.assign(tls, { cipherSuite: CipherSuiteId.TLS_AES_256_GCM_SHA384 }),
       /32 bytes where .* has 48/,
     ],
     ['no suite', (_, tls) => Object.assign(tls, { cipherSuite: 0 }), /CONNECTED without one/],
@@ -52,6 +56,16 @@ describe('examining an envelope', () => {
       'one secret twice',
       (_, tls) => Object.assign(tls.write!, { trafficSecret: tls.read!.trafficSecret }),
       /both directions have the same one/,
+    ],
+    [
+      'an extension that is none',
+      envelope => Object.assign(envelope, { extensions: [{ type: 1, data: Uint8Array.of(1) }] }),
+      /^extensions\.leg: at byte/,
+    ],
+    [
+      'an extension twice',
+      envelope => Object.assign(envelope, { extensions: [...said, ...said] }),
+      /^extensions\.leg: it is there twice/,
     ],
     [
       'half a record to write',

@@ -1,7 +1,6 @@
 import { ftruncateSync, writeSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { probe } from '../../src/transfer/native/libc.ts'
-import { freshTls } from '../../src/transfer/parcel.ts'
 import {
   AREA_LENGTH,
   decodeArea,
@@ -10,13 +9,11 @@ import {
   HEADER_LENGTH,
   SlotCheckpoint,
   SlotHeader,
-  slotExtension,
-  slotOf,
   unframe,
 } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
-import { DecodeError, encode } from '../../src/wire/index.ts'
+import { encode } from '../../src/wire/index.ts'
 
 const SESSION = new Uint8Array(16).fill(9)
 const header = (more: Partial<SlotHeader> = {}): SlotHeader => ({
@@ -93,28 +90,6 @@ describe('a frame', () => {
     frame(0, Uint8Array.of(77), into)
     expect(decodeHeader(into)).toBeUndefined()
     expect(decodeArea(into)).toBeUndefined()
-  })
-})
-
-describe('what an envelope says of a slot', () => {
-  const slot = {
-    gateway: 5,
-    cookie: new Uint8Array(8).fill(4),
-    slot: 6,
-    sequence: 7,
-    received: 2 ** 40,
-    sent: 3,
-  }
-  const fresh = freshTls({ sessionId: SESSION, idleLeft: 1, inbound: new Uint8Array(1) })
-
-  it('is read again, or is not there', () => {
-    expect(slotOf({ ...fresh, extensions: [slotExtension(slot)] })).toEqual(slot)
-    expect(slotOf(fresh)).toBeUndefined()
-  })
-
-  it('is refused if it is none', () => {
-    const extensions = [{ ...slotExtension(slot), data: new Uint8Array(5) }]
-    expect(() => slotOf({ ...fresh, extensions })).toThrow(DecodeError)
   })
 })
 

@@ -5,7 +5,7 @@ import { Session, type SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { clientExtension, remoteAddressOf, waitsExtensions, waitsOf } from '../../transfer/extensions.ts'
+import { extensionOf, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
@@ -74,7 +74,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
-    this.#toldAddress = remoteAddressOf(envelope)
+    this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
     const session = envelope.tls && Session.restore(envelope.tls, host.tls)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
@@ -308,11 +308,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       idleLeft: this.#idle.left,
       tls,
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
-      extensions: [
-        ...(this.#survival === undefined ? [] : [this.#survival.extension]),
-        ...(quiet ? waitsExtensions(this.timers.export()) : []),
-        ...clientExtension(this.#toldAddress),
-      ],
+      extensions: writeExtensions({
+        ...this.#survival?.extensions,
+        ...(quiet ? waitsValues(this.timers.export()) : {}),
+        client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
+      }),
     }
   }
 

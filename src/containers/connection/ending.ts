@@ -1,4 +1,4 @@
-import type { ByteStream, StreamError } from '../../transfer/byte-stream.ts'
+import { type ByteStream, CLOSE_TIME, type StreamError } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Survival } from '../survival/survival.ts'
@@ -6,9 +6,6 @@ import type { ConnectionEnd, ConnectionHost } from './connection-host.ts'
 import type { IdleTimer } from './idle-timer.ts'
 import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
-
-/** Milliseconds that a client has to take the last bytes and close. */
-const LINGER = 2000
 
 /** `frozen`: on its way to another container. `closing`: the client has its last bytes, or will have. */
 export type Phase = 'open' | 'frozen' | 'closing' | 'closed'
@@ -68,7 +65,7 @@ export class Ending {
     else
       this.#linger = setTimeout(
         this.#owner.guard.entrance(() => this.now()),
-        LINGER,
+        CLOSE_TIME,
       )
   }
 

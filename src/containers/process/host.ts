@@ -15,11 +15,11 @@ import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../tr
 import type { Arrival, Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
 import { type Envelope, LAST_GENERATION } from '../../transfer/envelope.ts'
+import { extensionOf } from '../../transfer/extensions.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { slotOf } from '../../transfer/slot.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
@@ -237,7 +237,7 @@ export class Host implements ConnectionHost<Connection> {
       if (recovered === undefined)
         return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
       const { envelope } = recovered
-      if (slotOf(envelope) !== undefined && this.#connections.isOld(session))
+      if (extensionOf(envelope, 'slot') !== undefined && this.#connections.isOld(session))
         return this.#refuse('stale', 'a connection that has gone on')
       if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')

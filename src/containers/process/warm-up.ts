@@ -25,7 +25,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits): void {
     serverName: 'warm.invalid',
     verify,
   })
-  exchange(client, server)
+  shakeHands(client, server)
   const http = new H1Client()
   let owner = server
   for (let round = 0; round < ROUNDS; round++) {
@@ -35,7 +35,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits): void {
         new Uint8Array(100),
       ),
     )
-    const plaintext = exchangeOnce(client, owner)
+    const plaintext = takeOnce(client, owner)
     const connection = new H1Server(limits)
     for (const data of plaintext) connection.receive(data)
     connection.next()
@@ -58,14 +58,14 @@ export function warmUp(config: ServerConfig, limits: H1Limits): void {
   }
 }
 
-function exchange(client: Session, server: Session): void {
+function shakeHands(client: Session, server: Session): void {
   for (let flight = 0; flight < 3; flight++) {
     for (const record of client.takeOutput()) server.receive(record)
     for (const record of server.takeOutput()) client.receive(record)
   }
 }
 
-function exchangeOnce(client: Session, server: Session): Uint8Array[] {
+function takeOnce(client: Session, server: Session): Uint8Array[] {
   const plaintext: Uint8Array[] = []
   for (const record of client.takeOutput()) {
     for (const event of server.receive(record))

@@ -1,7 +1,6 @@
 import type { Session } from '../../tls13/index.ts'
-import type { Envelope } from '../../transfer/envelope.ts'
-import { checkpointRecords, LEG_EXTENSION, LegExtension, markRecord } from '../../transfer/leg.ts'
-import { decode, encode } from '../../wire/index.ts'
+import type { ExtensionValues } from '../../transfer/extensions.ts'
+import { checkpointRecords, markRecord } from '../../transfer/leg.ts'
 import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
 
 /**
@@ -33,19 +32,8 @@ export class Leg implements Survival {
     this.renewing = renewing
   }
 
-  /** What an envelope says of the leg; undefined if the connection is not relayed. */
-  static receivedOf({ extensions }: Envelope): number | undefined {
-    const found = extensions.find(one => one.type === LEG_EXTENSION)
-    return found && decode(LegExtension, found.data).received
-  }
-
-  /** The same, for an envelope. */
-  static extension(received: number): Envelope['extensions'][number] {
-    return { type: LEG_EXTENSION, data: encode(LegExtension, { received }) }
-  }
-
-  get extension(): Envelope['extensions'][number] {
-    return Leg.extension(this.received)
+  get extensions(): ExtensionValues {
+    return { leg: { received: this.received } }
   }
 
   /**

@@ -2,9 +2,9 @@ import type { Problem } from '../../http/problem.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { type CheckpointContext, type CheckpointSealer, decodeCheckpoint } from '../../transfer/checkpoint.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
-import { LEG_EXTENSION, type TakeOver } from '../../transfer/leg.ts'
+import { withExtension } from '../../transfer/extensions.ts'
+import type { TakeOver } from '../../transfer/leg.ts'
 import { concat, DecodeError } from '../../wire/index.ts'
-import { Leg } from './leg.ts'
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -68,9 +68,8 @@ export function recover(
   tls.inboundRecords = concat(tls.inboundRecords, retained)
   // Not so a slot, which counts what went through the socket: there is nothing that somebody else has read or
   // counted since.
-  const extensions = envelope.extensions.map(one =>
-    one.type === LEG_EXTENSION ? Leg.extension(received + retained.length) : one,
-  )
+  const leg = { received: received + retained.length }
+  const extensions = withExtension(envelope.extensions, 'leg', leg)
   return {
     envelope: { ...envelope, generation, extensions },
     recovery: new Recovery(busy || records > 0, attempts),

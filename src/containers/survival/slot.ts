@@ -1,7 +1,8 @@
 import type { Session } from '../../tls13/index.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
+import { type ExtensionValues, extensionOf, type SlotExtension } from '../../transfer/extensions.ts'
 import { ErrnoError, type Libc, type Probe, probe } from '../../transfer/native/libc.ts'
-import { type SlotExtension, type SlotHeader, slotExtension, slotOf } from '../../transfer/slot.ts'
+import type { SlotHeader } from '../../transfer/slot.ts'
 import type { SlotFile } from '../../transfer/slot-file.ts'
 import { countsOf } from '../../transfer/socket-counts.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
@@ -51,15 +52,17 @@ export class Slot implements Survival {
     this.#header = { state: 'live', generation: owner.generation, target: 0 }
   }
 
-  get extension(): Envelope['extensions'][number] {
-    return slotExtension({
-      gateway: this.#gateway,
-      cookie: this.#cookie,
-      slot: this.#slot,
-      sequence: this.#sequence,
-      received: this.received,
-      sent: this.#sent,
-    })
+  get extensions(): ExtensionValues {
+    return {
+      slot: {
+        gateway: this.#gateway,
+        cookie: this.#cookie,
+        slot: this.#slot,
+        sequence: this.#sequence,
+        received: this.received,
+        sent: this.#sent,
+      },
+    }
   }
 
   take(session: Session): Uint8Array[] {
@@ -155,7 +158,7 @@ function compares(
   native: Probe,
   compare: (slot: SlotExtension, libc: Libc) => boolean,
 ): boolean {
-  const slot = slotOf(envelope)
+  const slot = extensionOf(envelope, 'slot')
   if (slot === undefined) return true
   try {
     return native.available && compare(slot, native.libc)

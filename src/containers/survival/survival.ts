@@ -1,6 +1,7 @@
 import type { Session } from '../../tls13/index.ts'
 import { type CheckpointSealer, encodeCheckpoint } from '../../transfer/checkpoint.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
+import type { ExtensionValues } from '../../transfer/extensions.ts'
 import type { SlotFiles } from './slot-files.ts'
 
 /** What a connection gives, so that it can outlive its container. */
@@ -31,7 +32,7 @@ export interface Survival {
   /** Whether somebody holds the client's socket besides us: then closing our descriptor ends nothing. */
   readonly shared: boolean
   /** What an envelope says of it. */
-  readonly extension: Envelope['extensions'][number]
+  readonly extensions: ExtensionValues
   /** What the session has sealed, with what belongs between. All of it is to be written to the stream. */
   take(session: Session): Uint8Array[]
   /** What was taken has been written. @param queued some of it waits for the kernel */

@@ -1,5 +1,5 @@
 import type { Envelope } from '../../transfer/envelope.ts'
-import { slotOf } from '../../transfer/slot.ts'
+import { extensionOf } from '../../transfer/extensions.ts'
 import { Leg } from './leg.ts'
 import { Slot } from './slot.ts'
 import type { Survival, SurvivalOwner } from './survival.ts'
@@ -13,8 +13,8 @@ export function survivalOf(
   envelope: Envelope,
   renewing: boolean,
 ): Survival | undefined {
-  const received = Leg.receivedOf(envelope)
-  if (received !== undefined) return new Leg(owner, received, renewing)
-  const slot = slotOf(envelope)
+  const leg = extensionOf(envelope, 'leg')
+  if (leg !== undefined) return new Leg(owner, leg.received, renewing)
+  const slot = extensionOf(envelope, 'slot')
   return slot && new Slot(owner, slot, renewing)
 }

@@ -152,11 +152,11 @@ export class HeadScanner {
       while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
       if (count === this.#limits.headerFields) throw new H1Error(431, `more than ${count} header fields`)
       if (4 * count === offsets.length) offsets = grown(offsets)
-      const slot = 4 * count
-      offsets[slot] = line - start
-      offsets[slot + 1] = nameEnd - start
-      offsets[slot + 2] = valueStart - start
-      offsets[slot + 3] = valueEnd - start
+      const entry = 4 * count
+      offsets[entry] = line - start
+      offsets[entry + 1] = nameEnd - start
+      offsets[entry + 2] = valueStart - start
+      offsets[entry + 3] = valueEnd - start
       count++
       at += 2
       this.#fields = count
@@ -241,9 +241,9 @@ export class HeadScanner {
     const length = this.#line
     const text = latin1(bytes, start, start + length, this.#ascii)
     const fields: Field[] = new Array(this.#fields)
-    for (let i = 0, slot = 0; i < fields.length; i++, slot += 4) {
-      const name = text.slice(offsets[slot], offsets[slot + 1])
-      fields[i] = [name, text.slice(offsets[slot + 2], offsets[slot + 3])]
+    for (let i = 0, entry = 0; i < fields.length; i++, entry += 4) {
+      const name = text.slice(offsets[entry], offsets[entry + 1])
+      fields[i] = [name, text.slice(offsets[entry + 2], offsets[entry + 3])]
     }
     if (this.#startLine === 'none') return { start: undefined, fields, length }
     const first = text.slice(this.#first, this.#second)

@@ -52,9 +52,9 @@ function buildSteps(): { steps: Uint32Array; ends: Uint8Array } {
   for (let symbol = 0; symbol <= EOS; symbol++) {
     let node = 0
     for (let bit = CODE_LENGTHS[symbol]! - 1; bit > 0; bit--) {
-      const slot = 2 * node + ((CODES[symbol]! >>> bit) & 1)
-      if (children[slot] === 0) children[slot] = nodes++
-      node = children[slot]!
+      const entry = 2 * node + ((CODES[symbol]! >>> bit) & 1)
+      if (children[entry] === 0) children[entry] = nodes++
+      node = children[entry]!
     }
     children[2 * node + (CODES[symbol]! & 1)] = -(symbol + 1)
   }

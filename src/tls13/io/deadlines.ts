@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 /** Milliseconds that a peer has for the handshake, unless the options say another number. */
 const HANDSHAKE_TIMEOUT = 10_000
 /** Milliseconds that a peer has to take our fatal alert. */
-const LINGER = 1000
+const ALERT_TIME = 1000
 
 /** What one stream waits for, and how long. No timer of it keeps the process alive. */
 export class Deadlines {
@@ -41,7 +41,7 @@ export class Deadlines {
    * input is reset, and takes the alert with it.
    */
   linger(stream: Duplex): void {
-    const timer = setTimeout(() => stream.destroy(), LINGER).unref()
+    const timer = setTimeout(() => stream.destroy(), ALERT_TIME).unref()
     stream.once('close', () => clearTimeout(timer))
     stream.end()
     stream.resume()

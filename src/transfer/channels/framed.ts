@@ -13,7 +13,7 @@ const BUSY = { first: 1, last: 16 }
 const ASK = 20
 
 /** What goes to and comes from one peer. */
-interface Exchange {
+interface Traffic {
   readonly outbox: Outbox
   readonly assembly: Assembly
   readonly allowance: Allowance | undefined
@@ -36,7 +36,7 @@ export abstract class FramedChannel implements Channel {
   onDrain: Channel['onDrain']
   onLost: Channel['onLost']
   protected closed = false
-  readonly #exchanges = new Map<number, Exchange>()
+  readonly #traffic = new Map<number, Traffic>()
   readonly #peers = new Set<number>()
   readonly #budget: Budget | undefined
   #timer: NodeJS.Timeout | undefined
@@ -59,9 +59,9 @@ export abstract class FramedChannel implements Channel {
     for (const descriptor of descriptors) {
       if (!descriptor.open) throw new TypeError('a descriptor is closed')
     }
-    const exchange = this.#exchanges.get(to)
-    if (exchange === undefined || !this.#peers.has(to)) return 'gone'
-    const result = exchange.outbox.send(payload, descriptors)
+    const traffic = this.#traffic.get(to)
+    if (traffic === undefined || !this.#peers.has(to)) return 'gone'
+    const result = traffic.outbox.send(payload, descriptors)
     if (result === 'queued') this.#retryIn(this.#delay)
     else if (result === 'gone') this.lose(to, CLOSED)
     return result
@@ -74,9 +74,9 @@ export abstract class FramedChannel implements Channel {
   /** Makes a peer known; a `RangeError` if it is already. */
   protected register(id: number, transmit: Transmit): void {
     checkId(id)
-    if (this.#exchanges.has(id)) throw new RangeError(`process ${id} is known already`)
+    if (this.#traffic.has(id)) throw new RangeError(`process ${id} is known already`)
     const allowance = this.#budget && new Allowance(this.#budget, () => performance.now())
-    this.#exchanges.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
+    this.#traffic.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
     this.#peers.add(id)
   }
 
@@ -84,8 +84,8 @@ export abstract class FramedChannel implements Channel {
 
   forget(id: number): void {
     this.#abandon(id)
-    this.#exchanges.get(id)?.assembly.drop()
-    this.#exchanges.delete(id)
+    this.#traffic.get(id)?.assembly.drop()
+    this.#traffic.delete(id)
   }
 
   /** Where all comes by one way, in its order, nothing is left behind. */
@@ -100,7 +100,7 @@ export abstract class FramedChannel implements Channel {
     this.closed = true
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const id of [...this.#exchanges.keys()]) this.forget(id)
+    for (const id of [...this.#traffic.keys()]) this.forget(id)
   }
 
   /** Nothing can be sent to that peer any more: tells what it will not get, and, once, that it is lost. */
@@ -112,7 +112,7 @@ export abstract class FramedChannel implements Channel {
 
   #abandon(id: number): void {
     this.#peers.delete(id)
-    const abandoned = this.#exchanges.get(id)?.outbox.abandon() ?? []
+    const abandoned = this.#traffic.get(id)?.outbox.abandon() ?? []
     for (const { payload, started } of abandoned) this.onUndeliverable?.(id, payload, started)
   }
 
@@ -121,17 +121,17 @@ export abstract class FramedChannel implements Channel {
    * some are missing. Whoever is not known is not heard.
    */
   protected receive(from: number, bytes: Uint8Array, descriptors: Descriptor[], lost?: string): void {
-    const exchange = this.#exchanges.get(from)
-    const broken = exchange === undefined ? 'unknown' : this.#accept(from, exchange, bytes, descriptors, lost)
+    const traffic = this.#traffic.get(from)
+    const broken = traffic === undefined ? 'unknown' : this.#accept(from, traffic, bytes, descriptors, lost)
     if (broken === undefined) return
     closeAll(descriptors)
-    if (exchange !== undefined) this.cut(from, broken)
+    if (traffic !== undefined) this.cut(from, broken)
   }
 
   /** @returns how the peer broke the rules; then the descriptors are still to be closed */
   #accept(
     from: number,
-    exchange: Exchange,
+    traffic: Traffic,
     bytes: Uint8Array,
     descriptors: Descriptor[],
     lost: string | undefined,
@@ -143,13 +143,13 @@ export abstract class FramedChannel implements Channel {
     const { content } = header
     if (content.kind === 'credit') {
       if (descriptors.length > 0 || reader.remaining > 0) return 'it sent what is no frame'
-      exchange.outbox.credit(content.bytes)
+      traffic.outbox.credit(content.bytes)
       this.#flush(from)
       return undefined
     }
-    exchange.owed += bytes.length
-    this.#giveCredit(from, exchange)
-    const message = exchange.assembly.accept(content, reader.bytes(reader.remaining), descriptors, lost)
+    traffic.owed += bytes.length
+    this.#giveCredit(from, traffic)
+    const message = traffic.assembly.accept(content, reader.bytes(reader.remaining), descriptors, lost)
     if (typeof message === 'string') return message
     if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
     else if (message !== undefined) this.onMessage(from, message.payload, message.descriptors)
@@ -158,20 +158,20 @@ export abstract class FramedChannel implements Channel {
 
   /** Counts one thing more that a peer has us do. Whether that is more than it may. */
   protected floods(id: number): boolean {
-    const allowance = this.#exchanges.get(id)?.allowance
+    const allowance = this.#traffic.get(id)?.allowance
     return allowance !== undefined && !allowance.spend()
   }
 
-  #giveCredit(to: number, exchange: Exchange): void {
-    if (exchange.owed < PORTION || !this.#peers.has(to)) return
-    const result = exchange.outbox.giveCredit(exchange.owed)
-    if (result === 'sent') exchange.owed = 0
+  #giveCredit(to: number, traffic: Traffic): void {
+    if (traffic.owed < PORTION || !this.#peers.has(to)) return
+    const result = traffic.outbox.giveCredit(traffic.owed)
+    if (result === 'sent') traffic.owed = 0
     else if (result === 'busy') this.#retryIn(this.#delay)
     else this.lose(to, CLOSED)
   }
 
   #flush(to: number): Progress {
-    const outbox = this.#exchanges.get(to)?.outbox
+    const outbox = this.#traffic.get(to)?.outbox
     if (outbox === undefined || outbox.empty) return 'sent'
     const progress = outbox.flush(payload => this.onLeft?.(to, payload))
     if (progress === 'gone') this.lose(to, CLOSED)
@@ -188,12 +188,12 @@ export abstract class FramedChannel implements Channel {
   #retry(): void {
     this.#timer = undefined
     let busy = false
-    for (const [id, exchange] of [...this.#exchanges]) {
-      this.#giveCredit(id, exchange)
+    for (const [id, traffic] of [...this.#traffic]) {
+      this.#giveCredit(id, traffic)
       const progress = this.#flush(id)
       busy ||= progress === 'busy'
       // A peer that died owing us credit says nothing: only sending tells.
-      if (progress === 'credit' && exchange.outbox.giveCredit(0) === 'gone') this.lose(id, CLOSED)
+      if (progress === 'credit' && traffic.outbox.giveCredit(0) === 'gone') this.lose(id, CLOSED)
     }
     this.#delay = busy ? Math.min(this.#delay * 2, BUSY.last) : BUSY.first
   }

@@ -3,7 +3,7 @@ import { Connection } from '../../../src/containers/connection/connection.ts'
 import type { ResponseView } from '../../../src/http/message.ts'
 import { Session } from '../../../src/tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/transfer/envelope.ts'
-import { clientExtension } from '../../../src/transfer/extensions.ts'
+import { writeExtensions } from '../../../src/transfer/extensions.ts'
 import { freshHttp, freshTls } from '../../../src/transfer/parcel.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
 import {
@@ -61,7 +61,7 @@ describe('requests on one connection', () => {
     }
     freshConnection(host, get('/'))
     const fresh = freshHttp({ sessionId: new Uint8Array(16), idleLeft: 1000, inbound: utf8(get('/')) })
-    const relayed = { ...fresh, extensions: [...clientExtension('2001:db8::7')] }
+    const relayed = { ...fresh, extensions: writeExtensions({ client: { remoteAddress: '2001:db8::7' } }) }
     const { connection } = movedConnection(host, encodeEnvelope(relayed))
     connection.drain(true)
     const { stream } = movedConnection(host, await host.offers[0]!.frozen)

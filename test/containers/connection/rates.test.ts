@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Rates } from '../../../src/containers/connection/rates.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
-import { RATES_EXTENSION } from '../../../src/transfer/extensions.ts'
+import { ENVELOPE_EXTENSIONS } from '../../../src/transfer/extensions.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, freshConnection, movedConnection, responses } from '../../support/connection-scene.ts'
 import { Talker } from '../../support/http2-scene.ts'
@@ -39,7 +39,9 @@ describe('content that comes by a byte now and then is too slow', () => {
       const source = host
       connection.drain(true)
       const frozen = await source.offers[0]!.frozen
-      expect(decodeEnvelope(frozen).extensions.map(({ type }) => type)).toContain(RATES_EXTENSION)
+      expect(decodeEnvelope(frozen).extensions.map(({ type }) => type)).toContain(
+        ENVELOPE_EXTENSIONS.rates.type,
+      )
       host = paired()
       ;({ connection, stream } = movedConnection(host, frozen))
       source.offers[0]!.settle({ state: 'gone' })

@@ -4,9 +4,9 @@ import { recover } from '../../../src/containers/survival/recovery.ts'
 import { goesOn, isOfSocket } from '../../../src/containers/survival/slot.ts'
 import type { ResponseView } from '../../../src/http/message.ts'
 import { Session } from '../../../src/tls13/index.ts'
+import { writeExtensions } from '../../../src/transfer/extensions.ts'
 import { probe } from '../../../src/transfer/native/libc.ts'
 import { freshTls } from '../../../src/transfer/parcel.ts'
-import { slotExtension } from '../../../src/transfer/slot.ts'
 import { SlotFile } from '../../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../../src/transfer/stream.ts'
 import { concat, utf8 } from '../../../src/wire/index.ts'
@@ -39,7 +39,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     const inbound = concat(...client.takeOutput())
     const envelope = {
       ...freshTls({ sessionId: SESSION, idleLeft: 30_000, inbound }),
-      extensions: [slotExtension({ ...PLACE, sequence: 0, received: inbound.length, sent: 0 })],
+      extensions: writeExtensions({ slot: { ...PLACE, sequence: 0, received: inbound.length, sent: 0 } }),
     }
     const connection = new Connection(host, envelope, stream)
     const counts = { received: inbound.length, sent: 0 }
@@ -208,7 +208,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
       const cookie = libc.socketCookie(pair.fd)
       const envelope = (received: number, sent: number, of = cookie) => ({
         ...freshTls({ sessionId: SESSION, idleLeft: 1, inbound: new Uint8Array(0) }),
-        extensions: [slotExtension({ ...PLACE, cookie: of, sequence: 1, received, sent })],
+        extensions: writeExtensions({ slot: { ...PLACE, cookie: of, sequence: 1, received, sent } }),
       })
       expect(goesOn(envelope(0, 0), descriptor)).toBe(true)
       expect(goesOn(envelope(1, 0), descriptor)).toBe(false)

@@ -19,7 +19,7 @@ export interface World {
 }
 
 /** A client that asks on one connection after the other until all is over. */
-export type Slot = (world: World, random: Seeded) => Promise<void>
+export type Behaviour = (world: World, random: Seeded) => Promise<void>
 
 export function pick<T>(random: Seeded, from: readonly T[]): T {
   return from[below(random, from.length)]!
@@ -101,7 +101,7 @@ export async function inTime<T>(
 }
 
 /** Our own client, HTTP/1.1, sometimes pipelining, with bodies that trickle, and keys that change. */
-export const http1: Slot = async (world, random) => {
+export const http1: Behaviour = async (world, random) => {
   const { ledger } = world
   const { connection, home, options } = begin(world, random, 'h1')
   const client = await opened(world, connection, Client.open(options))
@@ -151,7 +151,7 @@ function endOf({ events }: Client): string | undefined {
 }
 
 /** Our own client, HTTP/2, with several requests at once. */
-export const http2: Slot = async (world, random) => {
+export const http2: Behaviour = async (world, random) => {
   const { ledger } = world
   const { connection, home, options } = begin(world, random, 'h2')
   const client = await opened(world, connection, Http2Client.open(options))

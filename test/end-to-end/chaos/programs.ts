@@ -7,7 +7,7 @@ import { H1Client } from '../../../src/http/h1/index.ts'
 import { header } from '../../../src/http/message.ts'
 import { concat } from '../../../src/wire/index.ts'
 import { below } from '../../support/random.ts'
-import { BOUND, begin, inTime, pause, question, type Slot } from './clients.ts'
+import { type Behaviour, BOUND, begin, inTime, pause, question } from './clients.ts'
 import type { Asked } from './ledger.ts'
 
 /** What OpenSSL and curl say when a byte is wrong, and not merely missing. */
@@ -18,7 +18,7 @@ const WRONG = new RegExp(
 )
 
 /** `openssl s_client`, over which our parser speaks HTTP/1.1. */
-export const openssl: Slot = async (world, random) => {
+export const openssl: Behaviour = async (world, random) => {
   const { ledger, platform } = world
   const { connection, home } = begin(world, random, 's_client', ['relay', 'kept', 'fd'])
   const child = spawn('openssl', [
@@ -78,7 +78,7 @@ export const openssl: Slot = async (world, random) => {
 }
 
 /** `curl`, with some requests on one connection if it can. */
-export const curl: Slot = async (world, random) => {
+export const curl: Behaviour = async (world, random) => {
   const { ledger, platform } = world
   const { connection, home, options } = begin(world, random, 'curl')
   const scheme = options.tls === undefined ? 'http' : 'https'

@@ -1,7 +1,7 @@
 import { type ClientOptions, WebSocket } from 'ws'
 import { utf8 } from '../../../src/wire/index.ts'
 import { below } from '../../support/random.ts'
-import { begin, inTime, letters, messageOf, pause, type Slot } from './clients.ts'
+import { type Behaviour, begin, inTime, letters, messageOf, pause } from './clients.ts'
 import type { Asked } from './ledger.ts'
 
 interface Reply {
@@ -13,7 +13,7 @@ interface Reply {
 }
 
 /** A WebSocket of the package ws: each message is answered, and counted wherever the socket is by then. */
-export const webSocket: Slot = async (world, random) => {
+export const webSocket: Behaviour = async (world, random) => {
   const { ledger, ca } = world
   const { connection, home, options } = begin(world, random, 'ws')
   const scheme = options.tls === undefined ? 'ws' : 'wss'
