@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type Config,
   ConfigError,
-  isDuplicated,
+  carrierOf,
   loadConfig,
   parseConfig,
   parseDuration,
@@ -98,15 +98,15 @@ describe('parseConfig', () => {
   it('keeps duplicates where it is told to, of sockets that are given away', () => {
     const read = (text: string, variables = {}) => {
       const config = parsed(text, variables)
-      return [...config.functions.values()].map(one => isDuplicated(one, config))
+      return [...config.functions.values()].map(one => carrierOf(one, config))
     }
     const some = 'functions: { a: , b: { duplicate: true }, c: { duplicate: false } }'
-    expect(read(some)).toEqual([false, true, false])
+    expect(read(some)).toEqual(['fd', 'duplicate', 'fd'])
     const all = 'duplicate: true\nfunctions: { a: , b: { carrier: relay }, c: { duplicate: false } }'
-    expect(read(all)).toEqual([true, false, false])
-    expect(read(all, { HOTPOTATO_DUPLICATE: 'false' })).toEqual([false, false, false])
-    expect(read(all, { HOTPOTATO_CARRIER: 'relay' })).toEqual([false, false, false])
-    expect(read(MINIMUM, { HOTPOTATO_DUPLICATE: 'true' })).toEqual([true])
+    expect(read(all)).toEqual(['duplicate', 'relay', 'fd'])
+    expect(read(all, { HOTPOTATO_DUPLICATE: 'false' })).toEqual(['fd', 'relay', 'fd'])
+    expect(read(all, { HOTPOTATO_CARRIER: 'relay' })).toEqual(['relay', 'relay', 'relay'])
+    expect(read(MINIMUM, { HOTPOTATO_DUPLICATE: 'true' })).toEqual(['duplicate'])
   })
 
   it('takes a number of replicas to begin with, or their bounds', () => {
