@@ -25,7 +25,7 @@ const TRAITOR = `
 import { openSync } from 'node:fs'
 import { Courier } from ${dist('transfer/courier.js')}
 import { SlotFile } from ${dist('transfer/slot-file.js')}
-import { Host } from ${dist('containers/host.js')}
+import { Host } from ${dist('containers/process/host.js')}
 import { Descriptor } from ${dist('transfer/stream.js')}
 
 const files = []
