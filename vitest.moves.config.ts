@@ -5,9 +5,9 @@ import ordinary from './vitest.config.ts'
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 /** What is put in whose place. */
 const MOVING = new Map([
-  [path('src/tls13/session.ts'), path('test/support/moving-session.ts')],
-  [path('src/http/h1/server.ts'), path('test/support/moving-h1-server.ts')],
-  [path('src/http/h2/server.ts'), path('test/support/moving-h2-server.ts')],
+  [path('src/tls13/session.ts'), path('test/support/moving/session.ts')],
+  [path('src/http/h1/server.ts'), path('test/support/moving/h1-server.ts')],
+  [path('src/http/h2/server.ts'), path('test/support/moving/h2-server.ts')],
 ])
 
 /**
