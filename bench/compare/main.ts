@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { ALPHA, type Change, compare } from '../harness/compare.ts'
-import { type BenchResult, FORMAT } from '../harness/run.ts'
+import { readResult } from '../harness/result-file.ts'
+import type { BenchResult } from '../harness/run.ts'
 import { figure, table } from '../harness/table.ts'
 
 const USAGE = `usage: npm run bench:compare -- BEFORE.json AFTER.json
@@ -18,7 +18,7 @@ function main(words: readonly string[]): void {
     return
   }
   try {
-    const [before, after] = [read(first), read(second)]
+    const [before, after] = [readResult(first), readResult(second)]
     if (before.bench !== after.bench)
       throw new Error(`one is of ${before.bench}, the other of ${after.bench}`)
     const changes = compare(before.measurements, after.measurements)
@@ -28,19 +28,6 @@ function main(words: readonly string[]): void {
     console.error((error as Error).message)
     process.exitCode = 2
   }
-}
-
-/** @throws Error it is no result of this format */
-function read(file: string): BenchResult {
-  let result: BenchResult
-  try {
-    result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult
-  } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`)
-  }
-  if (result?.format !== FORMAT || !Array.isArray(result.measurements))
-    throw new Error(`${file} is no result of format ${FORMAT}`)
-  return result
 }
 
 function format(before: BenchResult, after: BenchResult, changes: readonly Change[]): string {

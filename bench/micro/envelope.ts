@@ -1,12 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { makeCertificates } from '../../src/certificates/authority.ts'
-import { loadCertificate } from '../../src/certificates/load.ts'
-import type { CryptoProvider } from '../../src/tls13/index.ts'
-import { verifier } from '../../src/tls13/io/verify.ts'
 import { insist, type MicroCase, micro } from '../harness/micro.ts'
-import { Mover } from '../rig/mover.ts'
+import type { Mover } from '../rig/mover.ts'
+import { makeMovers } from '../rig/movers.ts'
 import { PROVIDERS } from './providers.ts'
 
 /**
@@ -14,23 +8,11 @@ import { PROVIDERS } from './providers.ts'
  * objects?
  */
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-  try {
-    await makeCertificates({
-      directory,
-      certificates: [{ name: 'bench', hosts: ['raw-a.local'] }],
-      now: Date.now(),
-    })
-    const certificate = loadCertificate(directory, 'bench')
-    const verify = verifier({ ca: readFileSync(join(directory, 'ca.crt'), 'utf8') })
-    const mover = (provider: CryptoProvider): Mover => new Mover(provider, certificate, 'raw-a.local', verify)
-    await micro(
-      'envelope',
-      PROVIDERS.flatMap(provider => casesOf(provider.name, mover(provider))),
-    )
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  const mover = await makeMovers()
+  await micro(
+    'envelope',
+    PROVIDERS.flatMap(provider => casesOf(provider.name, mover(provider))),
+  )
 }
 
 function casesOf(name: string, mover: Mover): MicroCase[] {

@@ -1,18 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { makeCertificates } from '../../src/certificates/authority.ts'
-import { loadCertificate } from '../../src/certificates/load.ts'
 import { KeyRing } from '../../src/containers/process/key-ring.ts'
 import { loadProvider } from '../../src/platform/membership.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../../src/tls13/index.ts'
-import { verifier } from '../../src/tls13/io/verify.ts'
 import { encodeCheckpoint } from '../../src/transfer/checkpoint.ts'
 import { checkpointRecords } from '../../src/transfer/leg.ts'
 import { equal } from '../../src/wire/index.ts'
 import { insist, type MicroCase, micro } from '../harness/micro.ts'
-import { Mover } from '../rig/mover.ts'
+import type { Mover } from '../rig/mover.ts'
+import { makeMovers } from '../rig/movers.ts'
 
 const SPANS = { rotationSeconds: 3600, lifetimeSeconds: 7200, now: Date.now }
 const CONTEXT = { sessionId: new Uint8Array(16), generation: 1, received: 1000 }
@@ -22,24 +17,13 @@ const CONTEXT = { sessionId: new Uint8Array(16), generation: 1, received: 1000 }
  * written?
  */
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-bench-'))
-  try {
-    await makeCertificates({
-      directory,
-      certificates: [{ name: 'bench', hosts: ['raw-a.local'] }],
-      now: Date.now(),
-    })
-    const certificate = loadCertificate(directory, 'bench')
-    const verify = verifier({ ca: readFileSync(join(directory, 'ca.crt'), 'utf8') })
-    const names = probeEvp().available ? (['evp', 'node'] as const) : (['node'] as const)
-    const providers = await Promise.all(names.map(name => loadProvider(name)))
-    await micro(
-      'leg',
-      providers.flatMap(one => casesOf(one, new Mover(one, certificate, 'raw-a.local', verify))),
-    )
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  const mover = await makeMovers()
+  const names = probeEvp().available ? (['evp', 'node'] as const) : (['node'] as const)
+  const providers = await Promise.all(names.map(name => loadProvider(name)))
+  await micro(
+    'leg',
+    providers.flatMap(one => casesOf(one, mover(one))),
+  )
 }
 
 function casesOf(provider: CryptoProvider, mover: Mover): MicroCase[] {

@@ -1,6 +1,7 @@
 import { goalLines } from '../harness/goal.ts'
 import type { Measurement } from '../harness/measurement.ts'
 import { figure, table } from '../harness/table.ts'
+import { PUBLISHED_HEAD, publishedRow } from './published.ts'
 import type { MigrationResult, SceneResult } from './result.ts'
 import { ROWS, SWEEPS } from './rows.ts'
 import { STAGES, type Stage } from './stages.ts'
@@ -133,16 +134,8 @@ function sameScene(one: Measurement, other: Measurement): boolean {
 }
 
 function publishedText({ published }: MigrationResult): string {
-  const rows = published.figures.map(({ what, stays, migrated, added, state, parts }) => [
-    what,
-    figure(stays),
-    migrated ?? '–',
-    added ?? '–',
-    state === undefined ? '–' : String(state),
-    figure(parts),
-  ])
-  const head = ['', 'stays', 'migrated', 'added', 'state B', 'export + import']
-  return `── other systems, NOT of this run: ${published.source}\n${table(head, rows)}`
+  const rows = published.figures.map(publishedRow)
+  return `── other systems, NOT of this run: ${published.source}\n${table(PUBLISHED_HEAD, rows)}`
 }
 
 function skippedText({ skipped }: MigrationResult): string {

@@ -1,3 +1,5 @@
+import { figure } from '../harness/table.ts'
+
 /**
  * Figures that were not measured here and now: other programs, on another day. They stand in a table of their
  * own and are never compared with what a run has measured.
@@ -34,3 +36,17 @@ export const PUBLISHED: readonly Published[] = [
   },
   { what: 's2n-tls as shipped', stays: 23, migrated: '169', added: '146', state: 126, parts: 40 },
 ]
+
+export const PUBLISHED_HEAD = ['µs', 'stays', 'migrated', 'added', 'state, B', 'export + import'] as const
+
+/** Its figures as they stand in a table below {@link PUBLISHED_HEAD}. */
+export function publishedRow({ what, stays, migrated, added, state, parts }: Published): string[] {
+  return [
+    what,
+    figure(stays),
+    migrated ?? '–',
+    added ?? '–',
+    state === undefined ? '–' : String(state),
+    figure(parts),
+  ]
+}

@@ -1,9 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
-import { type BenchResult, FORMAT } from '../harness/run.ts'
 import { makeImages } from './images.ts'
 import { page } from './page.ts'
 
@@ -34,7 +34,7 @@ function main(): void {
     const files = positionals.length > 0 ? positionals : newest()
     if (files.length === 0)
       throw new Error(`no results in ${relative(process.cwd(), RESULTS)}: npm run bench:migration makes one`)
-    const results = files.map(file => ({ file: basename(file), result: read(file) }))
+    const results = files.map(file => ({ file: basename(file), result: readResult(file) }))
     mkdirSync(dirname(values.output), { recursive: true })
     writeFileSync(values.output, page(results))
     const drawn = values.images === undefined ? [] : makeImages(values.output, values.images)
@@ -63,24 +63,11 @@ function rank(bench: string): number {
 
 function isResult(file: string): boolean {
   try {
-    read(file)
+    readResult(file)
     return true
   } catch {
     return false // of an older format
   }
-}
-
-/** @throws Error it is no result of this format */
-function read(file: string): BenchResult {
-  let result: BenchResult
-  try {
-    result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult
-  } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`)
-  }
-  if (result?.format !== FORMAT || !Array.isArray(result.measurements))
-    throw new Error(`${file} is no result of format ${FORMAT}`)
-  return result
 }
 
 main()

@@ -1,5 +1,6 @@
 import type { Measurement } from '../harness/measurement.ts'
 import { figure } from '../harness/table.ts'
+import { PUBLISHED_HEAD, publishedRow } from '../migration/published.ts'
 import type { MigrationResult } from '../migration/result.ts'
 import { ROWS, type RowName, type SweepName } from '../migration/rows.ts'
 import { STAGES, type Stage } from '../migration/stages.ts'
@@ -197,14 +198,6 @@ function scenes({ measurements, scenes: all }: MigrationResult): string {
 }
 
 function published({ published: { source, figures } }: MigrationResult): string {
-  const rows = figures.map(({ what, stays, migrated, added, state, parts }) => [
-    what,
-    figure(stays),
-    migrated ?? '–',
-    added ?? '–',
-    state === undefined ? '–' : String(state),
-    figure(parts),
-  ])
-  const head = ['µs', 'stays', 'migrated', 'added', 'state, B', 'export + import']
-  return section('Other systems: not of this run', [tableOf(head, rows), `<p>${escaped(source)}</p>`])
+  const table = tableOf(PUBLISHED_HEAD, figures.map(publishedRow))
+  return section('Other systems: not of this run', [table, `<p>${escaped(source)}</p>`])
 }

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { OptionError, whole, wholes } from '../harness/options.ts'
+import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
-import { BenchError, type BenchResult, FORMAT } from '../harness/run.ts'
+import { BenchError } from '../harness/run.ts'
 import { median } from '../harness/stats.ts'
 import { figure, table } from '../harness/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
@@ -201,14 +202,8 @@ function newest(): string {
 
 /** @throws BenchError */
 function read(file: string): MigrationResult {
-  let result: BenchResult
-  try {
-    result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult
-  } catch (error) {
-    throw new BenchError(`${file}: ${(error as Error).message}`)
-  }
-  if (result?.format !== FORMAT || result.bench !== 'migration')
-    throw new BenchError(`${file} is no result of bench:migration of format ${FORMAT}`)
+  const result = readResult(file)
+  if (result.bench !== 'migration') throw new BenchError(`${file} is no result of bench:migration`)
   return result as MigrationResult
 }
 

@@ -40,11 +40,7 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
     ['floods the supervisor without waking it', 'flood'],
     ['wakes the supervisor without end', 'wakes'],
   ])('that %s ends itself alone', async (_, name) => {
-    const before = await neighbours.turned()
-    await neighbours.attack(name)
-    await neighbours.areServed()
-    await neighbours.isStartedAnew(before)
-    await neighbours.areServed()
+    await neighbours.attackEndsAlone(name)
   })
 
   it.each([
@@ -90,10 +86,6 @@ describe('a function on the channel without foreign calls', () => {
     ['disconnects', 'disconnect'],
     ['ends and fills every descriptor', 'descriptors'],
   ])('that %s ends itself alone', async (_, name) => {
-    const before = await neighbours.turned()
-    await neighbours.attack(name)
-    await neighbours.areServed()
-    await neighbours.isStartedAnew(before)
-    await neighbours.areServed()
+    await neighbours.attackEndsAlone(name)
   })
 })

@@ -62,6 +62,15 @@ export class Neighbours {
     return (await this.platform.member('turned-1')).pid
   }
 
+  /** An attack ends the one that makes it, and nobody else notices. */
+  async attackEndsAlone(name: string): Promise<void> {
+    const before = await this.turned()
+    await this.attack(name)
+    await this.areServed()
+    await this.isStartedAnew(before)
+    await this.areServed()
+  }
+
   /** Waits until the function has another process than that one, and works. */
   async isStartedAnew(than: number | undefined): Promise<void> {
     await this.platform.until('turned-1', ({ pid, ready }) => ready && pid !== than)

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
-import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
-import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
+import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
+import { utf8 } from '../../src/wire/index.ts'
 import { textOf } from '../support/client.ts'
-import { type ClientTunnel, Http2Client } from '../support/http2-client.ts'
+import { type ClientTunnel, framesOf, Http2Client } from '../support/http2-client.ts'
 import { eventually, Platform } from '../support/platform.ts'
 
 /*
@@ -84,16 +84,7 @@ function said(text: string): { count: number; container: string } {
 /** A WebSocket on a stream of a connection. */
 function tunnel(client: Http2Client, name: string) {
   const back: ClientTunnel = client.tunnel(`/${name}`, `${name}.local`)
-  let heard: Uint8Array = EMPTY
-  const next = async () => {
-    for (let frame = readFrame(heard, false, 1000); ; frame = readFrame(heard, false, 1000)) {
-      if (frame !== undefined) {
-        heard = heard.subarray(frame.length)
-        return frame
-      }
-      heard = concat(heard, await back.read())
-    }
-  }
+  const next = framesOf(back)
   const write = (data: string) => back.write(writeFrame(Opcode.TEXT, utf8(data), { mask: new Uint8Array(4) }))
   const ask = async (data: string) => {
     write(data)

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
-import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts'
-import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
+import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
+import { EMPTY, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
-import { Http2Client } from '../support/http2-client.ts'
+import { framesOf, Http2Client } from '../support/http2-client.ts'
 import { Platform } from '../support/platform.ts'
 import { UPGRADE } from '../support/upgrade.ts'
 
@@ -118,16 +118,7 @@ describe('a WebSocket', () => {
     const client = await Http2Client.open({ port: platform.https, tls })
     expect(textOf(await client.request('/hello'))).toBe('Hello, world!\n')
     const back = client.tunnel('/echo')
-    let heard: Uint8Array = EMPTY
-    const next = async () => {
-      for (let frame = readFrame(heard, false, 1000); ; frame = readFrame(heard, false, 1000)) {
-        if (frame !== undefined) {
-          heard = heard.subarray(frame.length)
-          return frame
-        }
-        heard = concat(heard, await back.read())
-      }
-    }
+    const next = framesOf(back)
     expect(await back.status).toBe(200)
     back.write(writeFrame(Opcode.TEXT, utf8('one'), { mask: Uint8Array.of(1, 2, 3, 4) }))
     expect(new TextDecoder().decode((await next()).payload)).toMatch(/^1 one echo-\d$/)

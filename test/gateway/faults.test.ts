@@ -16,12 +16,11 @@ import type { Envelope } from '../../src/transfer/envelope.ts'
 import { Relay } from '../../src/transfer/relay.ts'
 import { chooseStream, type Descriptor, openStream } from '../../src/transfer/stream.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
-import { Faults } from '../support/faults.ts'
+import { Escapes, Faults } from '../support/faults.ts'
 import { clientConfig } from '../support/pair.ts'
 
 const faults = new Faults()
-const escaped: unknown[] = []
-const onEscape = (error: unknown) => void escaped.push(error)
+const escapes = new Escapes()
 let bound: BoundPort[]
 let gateway: Gateway
 let ports: { http: number; https: number }
@@ -48,7 +47,7 @@ beforeEach(async () => {
   bound = [await bindPort('127.0.0.1', 0), await bindPort('127.0.0.1', 0)]
   throws = false
   logged.length = 0
-  escaped.length = 0
+  escapes.errors.length = 0
   const log = { debug() {}, info() {}, warn() {}, error: (...all: unknown[]) => void logged.push(all) }
   const limits = {
     openingLimit: 10,
@@ -73,15 +72,13 @@ beforeEach(async () => {
   )
   ports = await gateway.listen()
   gateway.introduced({ id: 2, role: 'container', name: 'echo-1', functionName: 'echo' } as Peer)
-  process.on('unhandledRejection', onEscape)
-  process.on('uncaughtException', onEscape)
+  escapes.start()
 })
 afterEach(() => {
   faults.stop()
   gateway.close()
   for (const port of bound) port.close()
-  process.off('unhandledRejection', onEscape)
-  process.off('uncaughtException', onEscape)
+  escapes.stop()
 })
 
 /** What a client hears that says this, and no more. */
@@ -123,7 +120,7 @@ describe.skipIf(chooseStream().kind !== 'raw')('whatever throws in the gateway',
       await ask(...place())
       const where = `call ${at} of ${calls}, ${faults.thrown}`
       faults.arm(0)
-      expect(escaped, where).toEqual([])
+      expect(escapes.errors, where).toEqual([])
       expect(await ask(ports.http, GET), where).toBe(new TextDecoder().decode(GET))
     }
     while (gateway.carried.relayed > 0) await new Promise(resolve => setTimeout(resolve, 5))
@@ -136,6 +133,6 @@ describe.skipIf(chooseStream().kind !== 'raw')('whatever throws in the gateway',
     throws = false
     await ask(ports.http, GET)
     expect(gateway.counters).toMatchObject({ unclean: 1, delivered: 1 })
-    expect(escaped).toEqual([])
+    expect(escapes.errors).toEqual([])
   })
 })

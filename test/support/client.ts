@@ -18,6 +18,24 @@ export interface Answer {
   readonly hops: number
 }
 
+/** An answer from its parts: the content comes in chunks, and the fields say who gave it. */
+export function answerOf(parts: {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly chunks: readonly Uint8Array[]
+  readonly interim: readonly number[]
+}): Answer {
+  const { status, headers, chunks, interim } = parts
+  return {
+    status,
+    headers,
+    body: concat(...chunks),
+    interim,
+    container: header(headers, 'x-hotpotato-container'),
+    hops: Number(header(headers, 'x-hotpotato-hops')),
+  }
+}
+
 /** How a connection ended. */
 export interface Ending {
   /** close_notify came before it. */
@@ -244,14 +262,7 @@ export class Client {
         const interim = this.#interim
         this.#parts = undefined
         this.#interim = []
-        this.#waiting.shift()?.resolve({
-          status,
-          headers,
-          body: concat(...chunks),
-          interim,
-          container: header(headers, 'x-hotpotato-container'),
-          hops: Number(header(headers, 'x-hotpotato-hops')),
-        })
+        this.#waiting.shift()?.resolve(answerOf({ status, headers, chunks, interim }))
         return
       }
       case 'error':

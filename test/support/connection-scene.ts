@@ -366,3 +366,14 @@ export function get(path: string, more = ''): string {
 export function turn(): Promise<void> {
   return new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 }
+
+/** A body to be written bit by bit. */
+export function openBody() {
+  let controller!: ReadableStreamDefaultController<Uint8Array>
+  const body = new ReadableStream<Uint8Array>({
+    start: one => {
+      controller = one
+    },
+  })
+  return { body, controller }
+}

@@ -3,6 +3,23 @@ import { vi } from 'vitest'
 /** What is thrown. */
 export class InjectedFault extends Error {}
 
+/** What ends in nobody's hands, for as long as a test has it watched: that would end the process. */
+export class Escapes {
+  readonly errors: unknown[] = []
+  readonly #note = (error: unknown): void => void this.errors.push(error)
+
+  start(): void {
+    this.errors.length = 0
+    process.on('unhandledRejection', this.#note)
+    process.on('uncaughtException', this.#note)
+  }
+
+  stop(): void {
+    process.off('unhandledRejection', this.#note)
+    process.off('uncaughtException', this.#note)
+  }
+}
+
 /** biome-ignore lint/suspicious/noExplicitAny: any class may be made to fail */
 type Class = abstract new (...given: any[]) => object
 

@@ -1,11 +1,11 @@
 import { connect, type Socket } from 'node:net'
 import { H2Client, type H2Event, type H2Request } from '../../src/http/h2/index.ts'
-import { header } from '../../src/http/message.ts'
+import { type Frame, readFrame } from '../../src/http/websocket/frame.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
-import { concat } from '../../src/wire/index.ts'
-import type { Answer, ClientOptions } from './client.ts'
+import { concat, EMPTY } from '../../src/wire/index.ts'
+import { type Answer, answerOf, type ClientOptions } from './client.ts'
 
 /** What is asked, apart from the path. */
 export interface Http2Request extends Partial<Pick<H2Request, 'method' | 'authority' | 'headers'>> {
@@ -285,19 +285,26 @@ export class Http2Client {
   #finish(streamId: number, { head, chunks, interim, resolve }: Exchange): void {
     this.#exchanges.delete(streamId)
     const { status, headers } = head!
-    resolve({
-      status,
-      headers,
-      body: concat(...chunks),
-      interim,
-      container: header(headers, 'x-hotpotato-container'),
-      hops: Number(header(headers, 'x-hotpotato-hops')),
-    })
+    resolve(answerOf({ status, headers, chunks, interim }))
   }
 
   #fail(error: Error): void {
     this.#onFailure(error)
     for (const { reject } of this.#exchanges.values()) reject(error)
     this.#exchanges.clear()
+  }
+}
+
+/** Reads what a WebSocket on a stream hears, frame by frame. */
+export function framesOf(tunnel: Pick<ClientTunnel, 'read'>): () => Promise<Frame> {
+  let heard: Uint8Array = EMPTY
+  return async () => {
+    for (let frame = readFrame(heard, false, 1000); ; frame = readFrame(heard, false, 1000)) {
+      if (frame !== undefined) {
+        heard = heard.subarray(frame.length)
+        return frame
+      }
+      heard = concat(heard, await tunnel.read())
+    }
   }
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { TlsError } from '../../src/tls13/alert.ts'
 import { TLS13 } from '../../src/tls13/codepoints.ts'
 import {
   EXTENSIONS,
@@ -10,6 +9,7 @@ import {
   writeExtensions,
 } from '../../src/tls13/extensions.ts'
 import { EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
+import { alertOf } from '../support/alert.ts'
 
 /**
  * The table of RFC 8446 §4.2, as it stands there, and record_size_limit of RFC 8449; numbers as IANA
@@ -178,14 +178,4 @@ describe('hostName', () => {
 
 function prefixes(wire: string): string[] {
   return Array.from({ length: wire.length / 2 }, (_, length) => wire.slice(0, 2 * length))
-}
-
-function alertOf(work: () => unknown): string | undefined {
-  try {
-    work()
-    return undefined
-  } catch (error) {
-    if (error instanceof TlsError) return error.alert
-    throw error
-  }
 }

@@ -20,6 +20,7 @@ import {
 } from '../../src/tls13/messages.ts'
 import { extendTranscript, messageHash } from '../../src/tls13/transcript.ts'
 import { concat, DecodeError, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
+import { alertOf } from '../support/alert.ts'
 import { createPair } from '../support/pair.ts'
 import { messages, traces } from '../support/traces.ts'
 
@@ -163,14 +164,4 @@ function endOfOldHello(bytes: Uint8Array): number | string {
   if (bytes[0] !== 1) return 'nowhere'
   const suites = (bytes[4 + after]! << 8) | bytes[4 + after + 1]!
   return after + 2 + suites + 2
-}
-
-function alertOf(work: () => unknown): string | undefined {
-  try {
-    work()
-    return undefined
-  } catch (error) {
-    if (error instanceof TlsError) return error.alert
-    throw error
-  }
 }

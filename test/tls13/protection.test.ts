@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { TlsError } from '../../src/tls13/alert.ts'
 import { trafficKeys } from '../../src/tls13/key-schedule.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { plaintextRecord, readRecord } from '../../src/tls13/record.ts'
 import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
+import { alertOf } from '../support/alert.ts'
 import { providers } from '../support/providers.ts'
 
 const suites = providers.flatMap(({ name, cipherSuites }) =>
@@ -167,13 +167,3 @@ describe('records', () => {
     }
   })
 })
-
-function alertOf(work: () => unknown): string | undefined {
-  try {
-    work()
-    return undefined
-  } catch (error) {
-    if (error instanceof TlsError) return error.alert
-    throw error
-  }
-}

@@ -14,28 +14,25 @@ import { serve } from '../../src/transport/serve.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { overDuplex } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { Faults, InjectedFault } from '../support/faults.ts'
+import { Escapes, Faults, InjectedFault } from '../support/faults.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
 
 /** Calls of each conversation that throw, one after the other; all of them in the long run. */
 const PLACES = process.env.HOTPOTATO_LONG ? Number.POSITIVE_INFINITY : 60
 
 const faults = new Faults()
-const escaped: unknown[] = []
-const onEscape = (error: unknown) => void escaped.push(error)
+const escapes = new Escapes()
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
 beforeEach(() => {
   const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const
   vi.useFakeTimers({ toFake: [...toFake] })
-  process.on('unhandledRejection', onEscape)
-  process.on('uncaughtException', onEscape)
+  escapes.start()
 })
 afterEach(() => {
   faults.stop()
   vi.useRealTimers()
-  process.off('unhandledRejection', onEscape)
-  process.off('uncaughtException', onEscape)
+  escapes.stop()
 })
 
 /**
@@ -49,11 +46,11 @@ async function everywhere(suffer: () => Promise<boolean>): Promise<void> {
   const { calls } = faults
   const stride = Math.max(1, Math.floor(calls / PLACES))
   for (let at = 1; at <= calls; at += stride) {
-    escaped.length = 0
+    escapes.errors.length = 0
     faults.arm(at)
     const ended = await suffer()
     const where = `call ${at} of ${calls}, ${faults.thrown}`
-    expect(escaped, where).toEqual([])
+    expect(escapes.errors, where).toEqual([])
     expect(ended, where).toBe(true)
   }
 }
@@ -139,7 +136,7 @@ describe('whatever throws over a served connection', () => {
         try {
           work()
         } catch (error) {
-          if (error instanceof InjectedFault) escaped.push(error)
+          if (error instanceof InjectedFault) escapes.errors.push(error)
         }
         await turn()
       }

@@ -13,6 +13,7 @@ import {
   get,
   inboundOf,
   movedConnection,
+  openBody,
   responses,
   turn,
 } from '../../support/connection-scene.ts'
@@ -103,12 +104,7 @@ describe('requests on one connection', () => {
 
   it('breaks off where the body of a response breaks off', async () => {
     const host = new FakeHost()
-    let controller!: ReadableStreamDefaultController<Uint8Array>
-    const body = new ReadableStream<Uint8Array>({
-      start: one => {
-        controller = one
-      },
-    })
+    const { body, controller } = openBody()
     host.module = { kind: 'fetch', file: 'test', fetch: () => new Response(body) }
     const { stream } = freshConnection(host, get('/'))
     controller.enqueue(utf8('the beginning'))

@@ -20,7 +20,7 @@ import { Session } from '../../../src/tls13/index.ts'
 import { freshHttp } from '../../../src/transfer/parcel.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, FakeStream, freshConnection, get, responses } from '../../support/connection-scene.ts'
-import { Faults, InjectedFault } from '../../support/faults.ts'
+import { Escapes, Faults, InjectedFault } from '../../support/faults.ts'
 import { Talker } from '../../support/http2-scene.ts'
 import { UPGRADE } from '../../support/upgrade.ts'
 
@@ -30,8 +30,7 @@ const PLACES = process.env.HOTPOTATO_LONG ? Number.POSITIVE_INFINITY : 60
 
 const faults = new Faults()
 /** What came out of a connection that should have stayed in it. */
-const escaped: unknown[] = []
-const onEscape = (error: unknown) => void escaped.push(error)
+const escapes = new Escapes()
 
 beforeEach(() => {
   const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] as const
@@ -41,14 +40,12 @@ beforeEach(() => {
   for (const Watched of [Http1, Http2, WebSocket, Call, Calls, Loan, Tunnel, SocketCall])
     faults.watch(Watched)
   faults.aroundMade(Session, 'restore')
-  process.on('unhandledRejection', onEscape)
-  process.on('uncaughtException', onEscape)
+  escapes.start()
 })
 afterEach(() => {
   faults.stop()
   vi.useRealTimers()
-  process.off('unhandledRejection', onEscape)
-  process.off('uncaughtException', onEscape)
+  escapes.stop()
 })
 
 /** One client, whose connection may fail at any moment; it goes on as if nothing had happened. */
@@ -199,7 +196,7 @@ async function suffer(
 ): Promise<{ readonly host: FakeHost; readonly calls: number }> {
   const host = fetching()
   let connection: Connection | undefined
-  escaped.length = 0
+  escapes.errors.length = 0
   faults.arm(0)
   await conversation({
     host,
@@ -214,7 +211,7 @@ async function suffer(
         work()
       } catch (error) {
         // The client may well notice; the connection's callers may not.
-        if (error instanceof InjectedFault) escaped.push(error)
+        if (error instanceof InjectedFault) escapes.errors.push(error)
       }
       await turn()
     },
@@ -239,7 +236,7 @@ describe('whatever throws', () => {
       for (let at = 1; at <= calls; at += stride) {
         const { host } = await suffer(conversation, at)
         const where = `call ${at} of ${calls}`
-        expect(escaped, where).toEqual([])
+        expect(escapes.errors, where).toEqual([])
         // Once, whatever else happens.
         expect(host.ends, where).toHaveLength(1)
         const said = host.logged.filter(([, text]) => text === 'a connection failed, and ends')

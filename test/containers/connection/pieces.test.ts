@@ -6,7 +6,7 @@ import { Opcode, writeFrame } from '../../../src/http/websocket/index.ts'
 import { Session } from '../../../src/tls13/index.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
 import { freshTls } from '../../../src/transfer/parcel.ts'
-import { concat, utf8 } from '../../../src/wire/index.ts'
+import { concat, EMPTY, utf8 } from '../../../src/wire/index.ts'
 
 import {
   FakeHost,
@@ -156,18 +156,8 @@ describe('tiny pieces of content', () => {
     }
     const { stream } = freshConnection(host)
     stream.receive(utf8(post + chunks))
-    const sent: Uint8Array[] = []
-    let writes = 0
-    for (
-      let turns = 0;
-      turns < 200 && !new TextDecoder().decode(concat(...sent)).endsWith('0\r\n\r\n');
-      turns++
-    ) {
-      await turn()
-      writes += stream.sent.length
-      sent.push(stream.take())
-    }
-    expect(responses(concat(...sent), 1, 'POST')[0]!.body).toBe('a'.repeat(PIECES))
+    const { sent, writes } = await lastChunk(stream)
+    expect(responses(sent, 1, 'POST')[0]!.body).toBe('a'.repeat(PIECES))
     expect(pieces).toBeLessThan(40)
     expect(writes).toBeLessThan(200)
   })
@@ -188,18 +178,7 @@ describe('tiny pieces of content', () => {
       },
     }
     const { stream } = freshConnection(host, get('/'))
-    const sent: Uint8Array[] = []
-    let writes = 0
-    for (
-      let turns = 0;
-      turns < 200 && !new TextDecoder().decode(concat(...sent)).endsWith('0\r\n\r\n');
-      turns++
-    ) {
-      await turn()
-      writes += stream.sent.length
-      sent.push(stream.take())
-    }
-    const answer = concat(...sent)
+    const { sent: answer, writes } = await lastChunk(stream)
     expect(new TextDecoder().decode(answer)).toMatch(/\r\n\r\n1\r\na\r\n/)
     expect(responses(answer, 1)[0]!.body).toBe('a'.repeat(PIECES))
     expect(writes).toBeLessThan(PIECES / 10)
@@ -301,3 +280,15 @@ it('what waits in a moved connection is what had not been looked at', async () =
   const rest = new TextDecoder().decode(inboundOf(application))
   expect(rest.split('GET ').length - 1).toBe(COUNT - served - more)
 })
+
+/** All that is sent up to the last chunk of a response, and in how many writes; it waits 200 turns at most. */
+async function lastChunk(stream: FakeStream): Promise<{ sent: Uint8Array; writes: number }> {
+  let sent: Uint8Array = EMPTY
+  let writes = 0
+  for (let turns = 0; turns < 200 && !new TextDecoder().decode(sent).endsWith('0\r\n\r\n'); turns++) {
+    await turn()
+    writes += stream.sent.length
+    sent = concat(sent, stream.take())
+  }
+  return { sent, writes }
+}

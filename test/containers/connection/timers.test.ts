@@ -12,6 +12,7 @@ import {
   get,
   inboundOf,
   movedConnection,
+  openBody,
   responses,
   turn,
 } from '../../support/connection-scene.ts'
@@ -216,12 +217,7 @@ describe('handler', () => {
 
   it('leaves a response alone that has begun', async () => {
     const { host } = patientHost()
-    let controller!: ReadableStreamDefaultController<Uint8Array>
-    const body = new ReadableStream<Uint8Array>({
-      start: one => {
-        controller = one
-      },
-    })
+    const { body, controller } = openBody()
     host.module = { kind: 'fetch', file: 'test', fetch: () => new Response(body) }
     const { stream } = freshConnection(host, get('/'))
     await turn()

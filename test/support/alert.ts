@@ -1,0 +1,12 @@
+import { TlsError } from '../../src/tls13/alert.ts'
+
+/** The alert of the error that some work ends in; undefined if it ends in none. @throws any other error */
+export function alertOf(work: () => unknown): string | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    if (error instanceof TlsError) return error.alert
+    throw error
+  }
+}
