@@ -281,7 +281,7 @@ it('what waits in a moved connection is what had not been looked at', async () =
   expect(rest.split('GET ').length - 1).toBe(COUNT - served - more)
 })
 
-/** All that is sent up to the last chunk of a response, and in how many writes; it waits 200 turns at most. */
+/** All that is sent up to the last chunk of a response, and in how many writes; in 200 turns at most. */
 async function lastChunk(stream: FakeStream): Promise<{ sent: Uint8Array; writes: number }> {
   let sent: Uint8Array = EMPTY
   let writes = 0
