@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createContext, runInContext } from 'node:vm'
@@ -233,6 +233,24 @@ describe('files', () => {
       .map(file => [file, readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length] as const)
       .filter(([, lines]) => lines > 450)
     expect(long).toEqual([])
+  })
+
+  it('of tests have at most 600 lines', () => {
+    const long = files('test').filter(
+      file => readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length > 600,
+    )
+    expect(long).toEqual([])
+  })
+
+  it('of tests find what is built where it is', () => {
+    const named = files('test').flatMap(file => {
+      const text = readFileSync(join(ROOT, file), 'utf8')
+      const whole = [...text.matchAll(/\bdist\/((?:src|bench|docs)\/[\w/-]+)\.js\b/g)].map(([, one]) => one!)
+      const inSrc = [...text.matchAll(/\bdist\('([\w/-]+)\.js'\)/g)].map(([, one]) => `src/${one}`)
+      return [...whole, ...inSrc].map(one => [file, `${one}.ts`] as const)
+    })
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter(([, built]) => !existsSync(join(ROOT, built)))).toEqual([])
   })
 
   it('of the cores ask neither for the time nor for chance but as defaults', () => {

@@ -377,3 +377,9 @@ export function openBody() {
   })
   return { body, controller }
 }
+
+/** The release of a connection that another container has refused. */
+export const REFUSED = {
+  state: 'owned',
+  verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' },
+} as const

@@ -1,10 +1,11 @@
 import { Connection } from '../../src/containers/connection/connection.ts'
 import { H2Client, type H2Event, type H2RequestHead } from '../../src/http/h2/index.ts'
+import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { decodeEnvelope } from '../../src/transfer/envelope.ts'
 import { freshHttp, freshTls } from '../../src/transfer/parcel.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
-import { type FakeHost, FakeStream } from './connection-scene.ts'
+import { FakeHost, FakeStream } from './connection-scene.ts'
 import { clientConfig } from './pair.ts'
 
 /** What has come of one request. */
@@ -184,4 +185,22 @@ export class Talker {
       answer.retryable = event.retryable
     }
   }
+}
+
+/** However slow this machine is. */
+export const PATIENT = { quietMilliseconds: 600_000 }
+
+/** A host of the function hello. */
+export function helloHost(handle?: ConstructorParameters<typeof FakeHost>[0]): FakeHost {
+  const host = new FakeHost(handle)
+  host.available = new Set(['echo', 'resize'])
+  return Object.assign(host, { functionName: 'hello', container: 'hello-1' })
+}
+
+/** A function whose answers the test gives. */
+export function waitingFunction() {
+  const waiting: { request: RequestView; answer: (view: ResponseView) => void }[] = []
+  const handle = (request: RequestView) =>
+    new Promise<ResponseView>(answer => void waiting.push({ request, answer }))
+  return { waiting, handle }
 }

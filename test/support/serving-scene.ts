@@ -2,7 +2,14 @@ import { type ServingLimits, serving } from '../../src/http/alpn.ts'
 import { H1Client } from '../../src/http/h1/index.ts'
 import { H2Client } from '../../src/http/h2/index.ts'
 import type { Field } from '../../src/http/message.ts'
-import type { HttpFault, HttpHandlers, HttpServing, ServingContext } from '../../src/http/serving.ts'
+import type {
+  HttpFault,
+  HttpHandlers,
+  HttpRequest,
+  HttpResponse,
+  HttpServing,
+  ServingContext,
+} from '../../src/http/serving.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 
@@ -174,3 +181,13 @@ export class Scene {
     if (ends) answer.end = 'whole'
   }
 }
+
+/** Keeps what it gets, and answers nothing by itself. */
+export function keeping(): HttpHandlers & {
+  readonly got: { request: HttpRequest; response: HttpResponse }[]
+} {
+  const got: { request: HttpRequest; response: HttpResponse }[] = []
+  return { got, request: (request, response) => void got.push({ request, response }) }
+}
+
+export const ok: HttpHandlers = { request: (_, response) => response.reply({ status: 200, body: 'ok' }) }

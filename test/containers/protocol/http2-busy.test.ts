@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { utf8 } from '../../../src/wire/index.ts'
+import { FakeHost, turn } from '../../support/connection-scene.ts'
+import { helloHost, Talker, waitingFunction } from '../../support/http2-scene.ts'
+
+/* Requests for other functions on a connection of HTTP/2 that is busy: they wait, move or are lent. */
+
+describe('on a busy connection', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  it('a request for another function waits, and moves with the connection', async () => {
+    const { waiting, handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    const own = client.request('/echo')
+    const foreign = client.request('/hello')
+    client.flush()
+    vi.advanceTimersByTime(40)
+    expect([host.offers, host.loans]).toEqual([[], []])
+    waiting[0]!.answer({ status: 200, body: 'done' })
+    await turn()
+    expect(host.offers).toHaveLength(1)
+    client.move(helloHost(), await host.offers[0]!.frozen)
+    expect(client.answer(own).body).toBe('done')
+    expect(client.answer(foreign).body).toBe('GET /hello')
+  })
+
+  it('is lent if that takes too long, and so are those that follow', async () => {
+    const { waiting, handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    const own = client.request('/echo')
+    const foreign = client.request('/hello?a=b', { body: 'content', headers: [['x-field', 'value']] })
+    client.flush()
+    vi.advanceTimersByTime(60)
+    expect(host.loans.map(({ functionName }) => functionName)).toEqual(['hello'])
+    expect(host.loans[0]!.request).toMatchObject({
+      method: 'POST',
+      path: '/hello',
+      query: 'a=b',
+      body: utf8('content'),
+      tls: true,
+      alpn: 'h2',
+      requestIndex: 1,
+      remoteAddress: '192.0.2.1',
+    })
+    host.loans[0]!.settle({
+      outcome: 'answered',
+      status: 200,
+      headers: [{ name: 'x-hotpotato-container', value: 'hello-1' }],
+      length: undefined,
+      body: utf8('lent'),
+      trailers: [{ name: 'x-sum', value: '7' }],
+    })
+    client.hear()
+    expect(client.events).toContainEqual(
+      expect.objectContaining({ type: 'trailers', streamId: foreign, headers: [['x-sum', '7']] }),
+    )
+    expect(client.answer(foreign)).toMatchObject({
+      status: 200,
+      body: 'lent',
+      headers: { 'x-hotpotato-container': 'hello-1', 'x-hotpotato-lent-by': 'echo-1' },
+    })
+    client.request('/hello')
+    client.flush()
+    expect(host.loans).toHaveLength(2)
+    waiting[0]!.answer({ status: 200, body: 'own' })
+    await turn()
+    client.hear()
+    expect(client.answer(own).body).toBe('own')
+    expect(host.offers).toEqual([])
+  })
+
+  it('is lent at once when both functions are asked side by side', () => {
+    const { handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    client.request('/echo')
+    client.request('/hello')
+    client.request('/echo')
+    client.flush()
+    expect([host.loans.length, host.offers.length]).toEqual([1, 0])
+  })
+
+  it('moves after all when nobody asks for this function any more', async () => {
+    const { waiting, handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    client.request('/hello')
+    client.request('/echo')
+    client.flush()
+    client.request('/hello')
+    waiting[0]?.answer({ status: 200 })
+    await turn()
+    for (let i = 0; i < 20 && host.offers.length === 0; i++) {
+      for (const { settle } of host.loans.splice(0))
+        settle({
+          outcome: 'answered',
+          status: 200,
+          headers: [],
+          length: undefined,
+          trailers: [],
+          body: utf8(''),
+        })
+      client.hear()
+      client.request('/hello')
+      client.flush()
+    }
+    expect(host.offers.map(({ functionName }) => functionName)).toEqual(['hello'])
+  })
+
+  it.each([
+    ['gone', undefined, 503],
+    ['busy', { outcome: 'refused', reason: 'busy', detail: 'about to stop' }, 503],
+    ['broken', { outcome: 'refused', reason: 'broken', detail: 'broke off' }, 502],
+  ] as const)('a loan that fails (%s) says so', (_, answer, status) => {
+    const { handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    client.request('/echo')
+    const foreign = client.request('/hello')
+    client.flush()
+    vi.advanceTimersByTime(60)
+    host.loans[0]!.settle(answer)
+    client.hear()
+    expect(client.answer(foreign).status).toBe(status)
+  })
+
+  it('too large a request is misdirected', () => {
+    const { handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    client.request('/echo')
+    const told = client.request('/hello', { open: true, headers: [['content-length', '2000000']] })
+    const untold = client.request('/hello', { open: true })
+    client.flush()
+    vi.advanceTimersByTime(60)
+    client.hear()
+    expect(client.answer(told).status).toBe(421)
+    for (let sent = 0; sent < 1_200_000; ) {
+      const count = client.http.write(untold, new Uint8Array(40_000))
+      sent += count
+      client.flush()
+      if (client.answers.get(untold)?.status !== undefined) break
+    }
+    expect(client.answer(untold).status).toBe(421)
+    expect(host.loans).toEqual([])
+  })
+
+  it('an answer that comes when the client has given up is dropped', () => {
+    const { handle } = waitingFunction()
+    const host = new FakeHost(handle)
+    const client = new Talker(true).arrive(host)
+    client.request('/echo')
+    const foreign = client.request('/hello')
+    client.flush()
+    vi.advanceTimersByTime(60)
+    client.http.reset(foreign)
+    client.flush()
+    host.loans[0]!.settle({
+      outcome: 'answered',
+      status: 200,
+      headers: [],
+      length: undefined,
+      trailers: [],
+      body: utf8('x'),
+    })
+    expect(client.stream.take()).toHaveLength(0)
+  })
+})

@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
+import { utf8 } from '../../src/wire/index.ts'
+import { scene } from './post.ts'
+
+/* What a courier does with requests that are lent. */
+
+afterEach(() => void vi.useRealTimers())
+
+describe('a request that is lent', () => {
+  const request: LoanRequest = {
+    method: 'GET',
+    target: '/hello',
+    headers: [{ name: 'host', value: 'a' }],
+    host: 'a',
+    path: '/hello',
+    query: '',
+    body: utf8('content'),
+    tls: false,
+    alpn: undefined,
+    serverName: undefined,
+    remoteAddress: undefined,
+    hops: 0,
+    requestIndex: 0,
+  }
+  const answer: LoanAnswer = {
+    outcome: 'answered',
+    status: 200,
+    headers: [{ name: 'x', value: 'y' }],
+    length: undefined,
+    trailers: [],
+    body: utf8('lent'),
+  }
+
+  it('arrives, and its answer comes back, later and once', () => {
+    const { source, target, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    expect(target.loans).toMatchObject([{ request, from: 1 }])
+    expect(answers).toEqual([])
+    target.loans[0]!.settle(answer)
+    const [message] = post.underway
+    post.deliver()
+    expect(answers).toEqual([answer])
+    source.channel.onMessage(2, message!.payload, [])
+    expect([answers.length, source.told.length]).toEqual([1, 1])
+  })
+
+  it('is lost with whom it was lent to, and answers of nobody else count', () => {
+    const { source, target, other, post } = scene()
+    const answers: unknown[] = []
+    source.courier.lend(2, request, one => answers.push(one))
+    post.deliver()
+    target.loans[0]!.settle(answer)
+    const message = post.underway.shift()!
+    source.channel.onMessage(other.id, message.payload, [])
+    expect([answers, source.told]).toEqual([
+      [],
+      ['nonsense from 3: the answer to a request that was not lent to it'],
+    ])
+    source.courier.forget(2)
+    expect(answers).toEqual([undefined])
+    source.courier.lend(2, request, one => answers.push(one))
+    expect(answers).toEqual([undefined, undefined])
+  })
+
+  it('that was changed on the way, or sealed for somebody else, is nonsense', () => {
+    const { source, target, other, post } = scene()
+    source.courier.lend(2, request, () => {})
+    const message = post.underway.shift()!
+    other.channel.onMessage(1, message.payload, [])
+    message.payload[message.payload.length - 1]! ^= 1
+    target.channel.onMessage(1, message.payload, [])
+    expect([target.loans, other.loans]).toEqual([[], []])
+    expect([target.told.length, other.told.length]).toEqual([1, 1])
+  })
+})
