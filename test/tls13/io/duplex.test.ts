@@ -259,6 +259,28 @@ it('key log lines come as events, the same at both ends', async () => {
   expect(lines[0].toSorted()).toEqual(lines[1].toSorted())
 })
 
+it('the key log line of early data comes, too; what its listener throws ends that connection', async () => {
+  const early = { earlyData: { maximum: 1000, replay: { register: () => true } } }
+  const [resume] = await once(inMemory({ serverConfig: early }).client, 'session')
+  const again = () =>
+    inMemory({
+      client: { keyLog: true },
+      clientConfig: { resume, earlyData: true },
+      serverConfig: early,
+    })
+  const { client } = again()
+  expect(client.sendEarly(Buffer.from('early'))).toBe(5)
+  const [line] = await once(client, 'keylog')
+  expect(line).toMatch(/^CLIENT_EARLY_TRAFFIC_SECRET /)
+  const failing = again()
+  failing.client.once('keylog', () => {
+    throw new Error('a listener')
+  })
+  const alerted = failure(failing.server)
+  expect((await failure(failing.client)).message).toBe('a listener')
+  expect((await alerted).alert).toBe('internal_error')
+})
+
 it('no key log events unless asked for', async () => {
   const { client, server } = inMemory()
   const keylog = vi.fn()
