@@ -215,11 +215,11 @@ describe('packages and modules of Node', () => {
 
 describe('files', () => {
   it('have no line of more than 110 columns, but for tables of Markdown', () => {
-    const texts = ['src', 'bench', 'test', 'docs', 'certs'].flatMap(folder => [
-      ...files(folder, '.ts'),
-      ...files(folder, '.md'),
-    ])
-    const pages = readdirSync(ROOT).filter(name => name.endsWith('.md') && name !== 'CHANGELOG.md')
+    const endings = ['.ts', '.mjs', '.md', '.c', '.java', '.py']
+    const texts = ['src', 'bench', 'test', 'docs', 'certs'].flatMap(folder =>
+      endings.flatMap(ending => files(folder, ending)),
+    )
+    const pages = readdirSync(ROOT).filter(name => /\.(md|ts|yml)$/.test(name))
     const long = [...texts, ...pages].flatMap(file =>
       readFileSync(join(ROOT, file), 'utf8')
         .split('\n')

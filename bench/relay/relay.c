@@ -1,5 +1,6 @@
 /*
- * The least that a relay can do: bytes from one TCP connection at a time to a Unix socket, and back. It looks at nothing.
+ * The least that a relay can do: bytes from one TCP connection at a time to a Unix socket, and back. It looks
+ * at nothing.
  * usage: relay SOCKET; the port is printed.
  */
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-// A function that turns against its platform: does what `?do=` says. It is plain JavaScript in a container's process, and
-// has what that has: its descriptors, the modules that the container has loaded, and /proc.
+// A function that turns against its platform: does what `?do=` says. It is plain JavaScript in a container's
+// process, and has what that has: its descriptors, the modules that the container has loaded, and /proc.
 import { closeSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
@@ -52,7 +52,10 @@ function ignoring(work) {
   }
 }
 
-/** One frame with a whole control message, past the container's own channel. @returns the name of the error, if any */
+/**
+ * One frame with a whole control message, past the container's own channel. @returns the name of the error,
+ * if any
+ */
 function say(fd, message) {
   const body = encodeControl(message)
   const content = { kind: 'fragment', number: 0, offset: 0, total: body.length, descriptors: 0 }
@@ -108,7 +111,9 @@ const ATTACKS = {
     }
     libc.wake(SUPERVISOR.wake)
   },
-  /** What looks like entries of the log, and nests so deeply that writing it down would need all the stack. */
+  /**
+   * What looks like entries of the log, and nests so deeply that writing it down would need all the stack.
+   */
   log() {
     const nested = ['['.repeat(8100) + ']'.repeat(8100), `${'{"":'.repeat(3200)}1${'}'.repeat(3200)}`]
     for (const one of nested) writeSync(1, `{"level":30,"a":${one}}\n`)

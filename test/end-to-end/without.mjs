@@ -1,6 +1,6 @@
 /*
- * Takes from Node, or spoils, what no document promises, before the platform loads: `--import=…/without.mjs?what`. It is
- * what a later version may do.
+ * Takes from Node, or spoils, what no document promises, before the platform loads:
+ * `--import=…/without.mjs?what`. It is what a later version may do.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /*
- * Loaded into every process of the platform (`--import lag.mjs?DIRECTORY`): says in a file named after the process
- * for how long its event loop has not turned, at most, and how much of that the process has been let run.
+ * Loaded into every process of the platform (`--import lag.mjs?DIRECTORY`): says in a file named after the
+ * process for how long its event loop has not turned, at most, and how much of that the process has been let
+ * run.
  */
 
 /** Milliseconds between two looks. */

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 
 /*
- * What all floods need: lines to the platform under test, on 127.0.0.1 and nowhere else. A world has the `ports`, the authority
- * `ca`, the moment `until` when the flood ends (milliseconds since 1970), and counters of what happened.
+ * What all floods need: lines to the platform under test, on 127.0.0.1 and nowhere else. A world has the
+ * `ports`, the authority `ca`, the moment `until` when the flood ends (milliseconds since 1970), and counters
+ * of what happened.
  */
 
 /** Milliseconds between two connections of one lane, so that a refusal is not answered by a storm. */

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { KINDS } from './kinds.mjs'
 
-/* One flood in a process of its own: `main.mjs KIND HTTP HTTPS CA-FILE SECONDS`. Prints what it did, as JSON, when it is over. */
+/*
+ * One flood in a process of its own: `main.mjs KIND HTTP HTTPS CA-FILE SECONDS`. Prints what it did, as JSON,
+ * when it is over.
+ */
 
 const [kind, http, https, caFile, seconds] = process.argv.slice(2)
 const counters = {}

@@ -1,5 +1,5 @@
-// A server that would listen on all interfaces runs in a network namespace of its own, where there is nothing but a loopback.
-// This leads a Unix socket, which the file system shows to both sides, to its port there.
+// A server that would listen on all interfaces runs in a network namespace of its own, where there is nothing
+// but a loopback. This leads a Unix socket, which the file system shows to both sides, to its port there.
 //   unshare … node bridge.mjs SOCKET PORT COMMAND ARGUMENT…
 import { spawn } from 'node:child_process'
 import { connect, createServer } from 'node:net'

@@ -1,4 +1,7 @@
-"""A TLS 1.3 peer over Python's ssl: `peer.py client JSON` says two lines and wants them back, `peer.py server JSON` echoes."""
+"""A TLS 1.3 peer over Python's ssl.
+
+`peer.py client JSON` says two lines and wants them back, `peer.py server JSON` echoes.
+"""
 
 import json
 import socket

@@ -1,4 +1,5 @@
-// A process with a channel that does what the test tells it: node peer.mjs '{"self":1,"channel":"native","stream":"raw"}'
+// A process with a channel that does what the test tells it: node peer.mjs
+// '{"self":1,"channel":"native","stream":"raw"}'
 // With the native channel, descriptors 3 and 4 are its end of its pair with the test.
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { IpcChannel } from '../../../dist/src/transfer/channels/ipc.js'
@@ -97,7 +98,9 @@ const actions = {
   /** Ends the process without a word, while what waits is still waiting. */
   exit: () => process.exit(0),
 
-  /** Echoes a connection, and after every `every` bytes gives it to `other`; tells when the client has ended. */
+  /**
+   * Echoes a connection, and after every `every` bytes gives it to `other`; tells when the client has ended.
+   */
   own: (from, state, unread, [descriptor]) => {
     if (from !== 0) tell(from, { do: 'accepted', key: state.key })
     own(openStream(descriptor, { kind: streamKind, unread }), state)
@@ -108,7 +111,9 @@ const actions = {
     frozen.delete(key)
   },
 
-  /** Writes `bytes` in one go and gives the connection up for `other` at once: what waits must leave first. */
+  /**
+   * Writes `bytes` in one go and gives the connection up for `other` at once: what waits must leave first.
+   */
   writeThenMove: async (_, { bytes, other, key }, _rest, [descriptor]) => {
     const stream = openStream(descriptor, { kind: streamKind })
     const written = stream.write([sequence(0, bytes)])

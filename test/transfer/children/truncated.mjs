@@ -1,4 +1,5 @@
-// Receives a message with two descriptors while its table of descriptors has room for one: run with `ulimit -n 64`.
+// Receives a message with two descriptors while its table of descriptors has room for one: run with `ulimit
+// -n 64`.
 import { closeSync, openSync } from 'node:fs'
 import { probe } from '../../../dist/src/transfer/native/libc.js'
 

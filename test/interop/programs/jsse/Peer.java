@@ -8,7 +8,8 @@ import javax.net.ssl.*;
 
 /**
  * A TLS 1.3 peer over JSSE, for many connections, because a JVM is slow to start.
- * Client: each line of standard input is "PORT HOST SUITE SHOWS PATH GROUPS", answered with "done ..." or "failed ...".
+ * Client: each line of standard input is "PORT HOST SUITE SHOWS PATH GROUPS", answered with "done ..." or
+ * "failed ...".
  * Server: prints "port KIND REQUIRES N" for each certificate, then serves until its input ends.
  */
 public class Peer {
@@ -61,7 +62,8 @@ public class Peer {
   }
 
   static boolean canNameGroups() {
-    return Arrays.stream(SSLParameters.class.getMethods()).anyMatch(one -> one.getName().equals("setNamedGroups"));
+    return Arrays.stream(SSLParameters.class.getMethods())
+        .anyMatch(one -> one.getName().equals("setNamedGroups"));
   }
 
   static String client(String[] words, TrustManager[] trust, String person) throws Exception {
@@ -71,7 +73,8 @@ public class Peer {
     String result = "";
     for (int i = 0; i < (path.equals("resumption") ? 2 : 1); i++) {
       java.net.Socket raw = new java.net.Socket("127.0.0.1", Integer.parseInt(words[0]));
-      try (SSLSocket socket = (SSLSocket) context.getSocketFactory().createSocket(raw, host, raw.getPort(), true)) {
+      SSLSocketFactory sockets = context.getSocketFactory();
+      try (SSLSocket socket = (SSLSocket) sockets.createSocket(raw, host, raw.getPort(), true)) {
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setProtocols(new String[] {"TLSv1.3"});
         parameters.setCipherSuites(new String[] {words[2]});
