@@ -70,7 +70,7 @@ export class Cover {
       throw new BenchError(`${COVERS[this.name].title}: ${error.message}`)
     })
     const after = this.#cpuTime()
-    if (said.say !== 'asked' || !('times' in said)) throw new Error('who asks did something else')
+    if (said.say !== 'asked' || !('times' in said)) throw new Error('the client did something unexpected')
     if (!counts) return
     this.times.add(said.times)
     if (before !== undefined && after !== undefined) this.cpu.push((after - before) / count)

@@ -129,7 +129,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       // The second time somebody means it.
       if (state.interrupted) process.exit(130)
       state.interrupted = true
-      progress.say('breaking off after this round')
+      progress.say('stopping after this round')
     }
     process.on('SIGINT', breakOff).on('SIGTERM', breakOff)
     const date = new Date()
@@ -138,7 +138,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     progress.done()
     const { parameters = {}, measurements, skipped = [], goals, details, unfit } = found
     if (measurements.length === 0) {
-      console.error('broken off before anything was measured')
+      console.error('stopped before anything was measured')
       process.exitCode = 130
       return
     }
@@ -177,7 +177,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       process.exitCode = 1
     } else if (state.interrupted) {
       // Not everything can be broken off at any moment; nothing is lost that was measured whole.
-      console.error(`broken off: ${(error as Error).message}`)
+      console.error(`stopped: ${(error as Error).message}`)
       process.exitCode = 130
     } else throw error
   }
@@ -250,11 +250,13 @@ function moment(): Promise<void> {
 export function heading(result: BenchResult): string {
   const { machine, versions, load, commit, modified, complete, seconds, mode } = result
   const foreign =
-    load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`
+    load.foreign === undefined
+      ? ''
+      : `, ${Math.round(load.foreign * 100)} % of the machine used by other programs`
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
     `Node ${versions.node}, OpenSSL ${versions.openssl}` +
       (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
-    `${complete ? '' : 'BROKEN OFF after '}${seconds.toFixed(0)} s${mode === 'quick' ? ', quick: few samples, no figures to quote' : ''}`,
+    `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s${mode === 'quick' ? ', quick: few samples, not figures to quote' : ''}`,
   ].join('\n')
 }

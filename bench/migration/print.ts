@@ -8,13 +8,13 @@ import { STAGES, type Stage } from './stages.ts'
 /** The result as text for a terminal. */
 export function format(result: MigrationResult): string {
   return [
-    '100 B in, 200 B out on one keep-alive connection unless told; every answer checked. Client: our own session, node provider, sealing and opening off the clock',
+    '100 B in, 200 B out on one keep-alive connection by default; every answer checked. Client: our own session, node provider, sealing and opening off the clock',
     ...result.scenes.filter(({ marks }) => !marks).map(scene => sceneText(result, scene)),
     ...sweepTexts(result),
     ...stagesText(result),
     publishedText(result),
     skippedText(result),
-    `── goals, held against: ${result.goalsOf}\n${goalLines(result.goals)}`,
+    `── goals, compared with: ${result.goalsOf}\n${goalLines(result.goals)}`,
   ]
     .filter(text => text !== '')
     .join('\n\n')
@@ -84,7 +84,7 @@ function sweepTexts({ measurements }: MigrationResult): string[] {
     return rows.length === 0
       ? []
       : [
-          `── ${axis} (${scenes.join('; ')}; µs unless told)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
+          `── ${axis} (${scenes.join('; ')}; µs by default)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
         ]
   })
 }
@@ -112,7 +112,7 @@ function stagesText(result: MigrationResult): string[] {
     ['sum of all stages', ...sums.map(figure)],
     ['the whole, as the client sees it', ...wholes.map(figure)],
     ['unaccounted', ...sums.map((sum, i) => figure(wholes[i]! - sum))],
-    ['the same request where nobody notes marks, p50', ...plain.map(figure)],
+    ['the same request without marks, p50', ...plain.map(figure)],
   )
   const { placement, provider } = stages[0]!.labels
   const title = `── stages, µs: means over typical requests, the fifth around the median (${placement}, ${provider})`

@@ -114,7 +114,7 @@ async function check(stream: ByteStream): Promise<void> {
     })
     stream.write([order(0)])
   })
-  if (!equal(concat(...got), expected)) throw new Error('a wrong answer, so nothing counts')
+  if (!equal(concat(...got), expected)) throw new Error('a wrong answer: the run does not count')
 }
 
 /** A record that asks for so many large ones; 0: for one like itself. */

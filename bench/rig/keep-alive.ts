@@ -97,7 +97,7 @@ export class KeepAlive {
     const content = bytes.subarray(end + 4)
     if (content.length < Number(field('content-length'))) return undefined
     if (!head.startsWith('HTTP/1.1 200 ') || !equal(content, expected))
-      throw new Error(`a wrong answer, so nothing counts: ${text.slice(0, 300)}`)
+      throw new Error(`a wrong answer: the run does not count: ${text.slice(0, 300)}`)
     return {
       pid: Number(field(PID_FIELD)),
       hops: Number(field('x-hotpotato-hops')),

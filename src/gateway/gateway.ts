@@ -27,7 +27,7 @@ import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from '
 export interface GatewayCounters extends UncleanCounters {
   /** Connections handed to a container. */
   delivered: number
-  /** Connections answered or closed here, because nobody could take them or they made no sense. */
+  /** Connections answered or closed here, because no container could take them or they made no sense. */
   dropped: number
   /** Connections that went on in another container after theirs had died. */
   takenOver: number
@@ -225,7 +225,7 @@ export class Gateway {
           return this.#answerHttp({
             name: 'tls-required',
             status: 400,
-            detail: `this port speaks TLS: use https, or port ${this.#options.http}`,
+            detail: `this port is for TLS: use https, or port ${this.#options.http}`,
           })
         case 'refused':
           return { kind: 'answer', bytes: alertAnswer(found.alert), reason: found.reason }
@@ -278,7 +278,7 @@ export class Gateway {
     return {
       name: 'unknown-host',
       status: 404,
-      detail: `no function for the host ${host ?? '(none)'}; there are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
+      detail: `no function for the host ${host ?? '(none)'}; known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
       extensions: { hosts, paths },
     }
   }
@@ -302,7 +302,7 @@ export class Gateway {
     const { stream, to: functionName } = opening
     const lifted = stream.lift()
     // Nothing has been written, so there is nothing to wait for; a promise here would be a bug in the stream.
-    if (lifted instanceof Promise) throw new Error('a stream that nobody wrote to waits for the kernel')
+    if (lifted instanceof Promise) throw new Error('a stream that was not written to waits for the kernel')
     const { descriptor, unread } = lifted
     const fresh = {
       sessionId,
@@ -349,17 +349,17 @@ export class Gateway {
 
   #unclean(target: string, { kind, reason }: Unclean): void {
     countUnclean(this.counters, kind)
-    this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
+    this.#log.warn({ target, kind, reason }, 'a connection ended uncleanly')
   }
 
   /** Something was thrown over a connection, and has ended it. */
   #fault(error: unknown): void {
-    this.#log.error({ err: error }, 'a connection failed, and ends')
+    this.#log.error({ err: error }, 'a connection failed and is being closed')
     countUnclean(this.counters, 'failed')
   }
 
   #refused(target: string, verdict: unknown): void {
-    this.#log.warn({ target, verdict }, 'a container did not take a connection')
+    this.#log.warn({ target, verdict }, 'a container refused a connection')
   }
 
   /** @param inbound what the client has said, and in which version */

@@ -25,9 +25,9 @@ async function main(): Promise<void> {
       courier.tell(SUPERVISOR, { kind: 'unreachable', id, reason })
     },
     control: (message, from) => control(message, from),
-    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
   }
-  // Once: somebody else takes our place, and until then we go on. Twice: now.
+  // Once: another gateway takes our place, and until then we go on. Twice: now.
   let terminated = false
   const onTerminate = (): void => {
     if (terminated) control({ kind: 'stop' }, SUPERVISOR)
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
         gateway?.loads(message.loads)
         return
       case 'drain':
-        log.info('another gateway accepts now')
+        log.info('another gateway has taken over')
         // On the other channel a message carries one descriptor.
         gateway?.makeWay(settings.channel === 'native')
         return
@@ -74,13 +74,13 @@ async function main(): Promise<void> {
   if (Object.values(options.carriers).includes('relay')) {
     const broken = await tryStream('raw')
     if (broken !== undefined) {
-      refuse(`carrier: relay needs raw streams, which do not work here: ${broken}`)
+      refuse(`carrier: relay needs raw streams, which do not work on this machine: ${broken}`)
       return
     }
   }
   const duplicates = options.duplicated.length === 0 ? undefined : await needsOfDuplicates(settings)
   if (typeof duplicates === 'string') {
-    refuse(`duplicate: true needs what does not work here: ${duplicates}`)
+    refuse(`duplicate: true does not work on this machine: ${duplicates}`)
     return
   }
   const functionNames = new Set(options.functionNames)

@@ -1,6 +1,6 @@
 import type { Problem } from './problem.ts'
 
-/** Bytes that connections of one process may hold together, unless told otherwise. */
+/** Bytes that connections of one process may hold together by default. */
 export const DEFAULT_MEMORY = 134_217_728
 
 /** What holds memory because of one client: a connection, as a rule. */
@@ -181,7 +181,7 @@ export function memoryProblem(setting: string, limit: number): Problem {
   return {
     name: 'memory-limit',
     status: 503,
-    detail: `connections hold the ${limit} bytes that they may hold together, and this one has held most for longest`,
+    detail: `all connections together hold the limit of ${limit} bytes, and this one has held the most for the longest`,
     extensions: { setting, bytes: limit },
     headers: [['retry-after', '1']],
   }

@@ -38,7 +38,7 @@ export type TimerSettings = Readonly<Record<TimerName, number>> & {
   readonly rate?: MinimumRate
 }
 
-/** What is waited for unless told otherwise. */
+/** What is waited for by default. */
 export const DEFAULT_TIMERS: TimerSettings = {
   headers: 10_000,
   'request-body': 30_000,
@@ -216,9 +216,9 @@ export class HttpTimers {
 
 /** What the client did not do, or we did not, in the words of an answer. */
 const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
-  headers: 'the request head did not come whole',
-  'request-body': 'the request content stopped coming',
-  handler: 'the function did not begin to answer',
+  headers: 'the request head was not complete',
+  'request-body': 'no more request content arrived',
+  handler: 'the function did not start to answer',
   container: 'no container of the function was ready',
 }
 
@@ -243,7 +243,7 @@ export function timerProblem(timer: TimerName, milliseconds: number): Problem | 
 
 /** The answer to content that comes too slowly: 408, named `request-rate-timeout`. */
 export function rateProblem({ bytesPerSecond, grace }: MinimumRate): Problem {
-  const detail = `the request content came more slowly than ${bytesPerSecond} bytes a second, after ${grace / 1000} s of waiting`
+  const detail = `the request content arrived at less than ${bytesPerSecond} bytes a second, after ${grace / 1000} s of waiting`
   return {
     name: 'request-rate-timeout',
     status: 408,

@@ -317,7 +317,7 @@ describe('a connection that is relayed', () => {
     post.deliver()
     expect(releases).toMatchObject([
       { verdict: { reason: 'descriptor' } },
-      { verdict: { reason: 'role', detail: 'nothing is relayed here' } },
+      { verdict: { reason: 'role', detail: 'this process relays no connections' } },
     ])
     expect(openNulls()).toBe(before)
     done()
@@ -370,7 +370,7 @@ describe('a parcel', () => {
     post.deliver()
     expect(target.parcels).toHaveLength(1)
     expect(releases).toEqual([{ state: 'gone' }])
-    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    expect(source.told).toEqual(['nonsense from 2: a verdict that is not awaited'])
     expect(other.told).toEqual([])
     done()
     expect(openNulls()).toBe(before)
@@ -499,7 +499,7 @@ describe('a parcel', () => {
     // The verdict that comes too late changes nothing.
     post.deliver()
     expect(releases).toHaveLength(1)
-    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    expect(source.told).toEqual(['nonsense from 2: a verdict that is not awaited'])
     send()
     source.channel.onMessage(0, encodeControl({ kind: 'gone', id: 2 }), [])
     expect(releases.at(-1)).toEqual({ state: 'ended', reason: 'lost' })

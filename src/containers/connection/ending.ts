@@ -149,7 +149,8 @@ export class Ending {
     if (owner.phase === 'closed') return
     const again = this.#failed
     this.#failed = true
-    if (!again) owner.host.log.error({ err: error, session: owner.id }, 'a connection failed, and ends')
+    if (!again)
+      owner.host.log.error({ err: error, session: owner.id }, 'a connection failed and is being closed')
     try {
       owner.protocol.cancel(new Error('the connection failed'))
       // Without TLS a FIN in order could pass for the end of a response.

@@ -25,7 +25,7 @@ export function objection(
   const demanding = clientCertificates?.required === true && clientCertificates.postHandshake !== true
   if (tls === undefined) return demanding ? NO_CERTIFICATE : undefined
   const { handshake, peerCertificate, peerIntermediates } = tls
-  if (handshake.state === 'WAIT_EOED' && earlyData === undefined) return 'early data is not taken here'
+  if (handshake.state === 'WAIT_EOED' && earlyData === undefined) return 'early data is not accepted here'
   // A handshake that has not begun goes on under our own rules.
   if (!demanding || handshake.state === 'START') return undefined
   if (origin === 'stranger') return ELSEWHERE
@@ -33,12 +33,12 @@ export function objection(
   const shown = handshake.state === 'WAIT_CV' ? handshake.certificate : peerCertificate
   if (shown === undefined) return NO_CERTIFICATE
   const { verify } = clientCertificates
-  if (verify === 'ask') return 'who decides about certificates is asked in handshakes alone'
+  if (verify === 'ask') return 'certificates can be judged only during a handshake'
   try {
     verify([shown, ...peerIntermediates], { serverName: tls.serverName, now })
     return undefined
   } catch (error) {
-    if (error instanceof TlsError) return `the client's certificate is not taken here: ${error.message}`
+    if (error instanceof TlsError) return `the client's certificate is not accepted here: ${error.message}`
     throw error
   }
 }

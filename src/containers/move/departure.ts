@@ -72,9 +72,9 @@ export class Departure {
 
   /** Somebody wants it in a certain container; if that does not take it, it stays. */
   moveTo(order: MoveOrder): void {
-    if (this.#owner.gone) order.report('ended', 'it is ending already')
+    if (this.#owner.gone) order.report('ended', 'it is already ending')
     else if (!this.#order?.open) this.#order = order
-    else order.report('kept', 'it is leaving already')
+    else order.report('kept', 'it is already moving')
     this.#leave()
   }
 
@@ -94,7 +94,7 @@ export class Departure {
       this.#order?.report('unknown')
       if (!this.#offer(host.functionName, false)) protocol.drain()
     } else if (!this.#offer(host.functionName, false, this.#order?.target)) {
-      this.#order?.report('kept', 'there is no such container any more')
+      this.#order?.report('kept', 'that container is gone')
       protocol.unhold()
     }
   }
@@ -110,7 +110,7 @@ export class Departure {
 
   /** The connection has ended. */
   ended(): void {
-    this.#order?.report('ended', 'its client has gone')
+    this.#order?.report('ended', 'its client is gone')
   }
 
   #leave(): void {

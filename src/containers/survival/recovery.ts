@@ -29,12 +29,12 @@ export class Recovery {
     if (again && this.attempts === 0) return undefined
     const why =
       this.attempts > 0
-        ? 'it was begun twice, and its container died both times'
-        : `its container died, and functions.${functionName}.retries: ${retries} does not let ${method} begin a second time`
+        ? 'it was started twice, and its container died both times'
+        : `its container died, and functions.${functionName}.retries: ${retries} does not allow ${method} to start a second time`
     return {
       name: 'interrupted',
       status: 503,
-      detail: `nobody can tell whether this request has had effects: ${why}; the connection is intact`,
+      detail: `it is unknown whether this request has had effects: ${why}; the connection is intact`,
     }
   }
 }

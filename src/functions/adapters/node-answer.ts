@@ -2,7 +2,7 @@ import type { H1Client, H1ClientEvent } from '../../http/h1/index.ts'
 import { concat } from '../../wire/index.ts'
 import type { Wire, WireReader } from './wire.ts'
 
-/** Bytes of a response that wait for whoever reads it. */
+/** Bytes of a response that wait for its reader. */
 const BUFFER = 65_536
 
 type Head = Extract<H1ClientEvent, { type: 'response' }>
@@ -51,7 +51,7 @@ export class NodeAnswer implements WireReader {
     if (this.#over) return
     if (error === undefined) this.#take(this.#http.finish().filter(event => event.type !== 'error'))
     if (!this.#over)
-      this.#fail(error ?? new Error('the application closed the connection without a whole answer'))
+      this.#fail(error ?? new Error('the application closed the connection before its answer was complete'))
   }
 
   #take(events: readonly H1ClientEvent[]): void {

@@ -236,7 +236,7 @@ describe('whatever throws', () => {
         expect(escaped, where).toEqual([])
         // Once, whatever else happens.
         expect(host.ends, where).toHaveLength(1)
-        const said = host.logged.filter(([, text]) => text === 'a connection failed, and ends')
+        const said = host.logged.filter(([, text]) => text === 'a connection failed and is being closed')
         expect(said, where).toHaveLength(host.ends[0] === 'failed' ? 1 : 0)
         if (host.ends[0] === 'failed') failed++
         host.module = neighbours.module
