@@ -34,6 +34,12 @@ export function infoOf(
   }
 }
 
+/** Fields as a function gives them: a `Headers`, a `Map`, or pairs of name and value. */
+export type FieldSource = Iterable<readonly [name: string, value: string]>
+
+/** Trailer fields, or a function that is called once, when all of the content has been given out. */
+export type TrailerSource = FieldSource | (() => FieldSource | Promise<FieldSource>)
+
 /** What a function is told besides the request itself. */
 export interface Context {
   /** Of the request's X-Call-Id field, or made for it. */
@@ -52,6 +58,21 @@ export interface Context {
   readonly log: Log
   /** Work that goes on after the response; the container waits for it before it stops. */
   waitUntil(work: Promise<unknown>): void
+  /**
+   * Sends an interim response (RFC 9110 §15.2) ahead of the response, such as 103 (Early Hints, RFC 8297);
+   * any number of them. Nothing is sent when the response has begun or the client is gone, to a client of
+   * HTTP/1.0, and where the request is lent.
+   * @throws TypeError for another status than 102 to 199, or a field that must not be sent
+   */
+  inform(status: number, headers?: FieldSource): void
+  /**
+   * Gives the fields that follow the content of the response (RFC 9110 §6.5); what was given last counts. To
+   * be called before the response is returned: it is sent in chunks then, or without Content-Length, and its
+   * `Trailer` field stays. There is no place for trailers where a response has no content, nor in HTTP/1.0:
+   * there they are dropped, and a function that would give them is not called. If it fails, or a field must
+   * not be sent, the client sees that the response broke off.
+   */
+  trailers(source: TrailerSource): void
 }
 
 /** The settings that the configuration gives to a function. */
@@ -70,7 +91,13 @@ export type BareHandler = (request: Request, context: Context) => Response | Pro
  * whole bodies.
  */
 export interface RawHandler {
-  handle(request: RequestView, context: Context): ResponseView | Promise<ResponseView>
+  handle(request: RequestView, context: Context): RawResponse | Promise<RawResponse>
+}
+
+/** What a raw handler gives. */
+export interface RawResponse extends ResponseView {
+  /** As {@link Context.trailers}. */
+  readonly trailers?: TrailerSource | undefined
 }
 
 /** A response as both kinds of function end up giving it, ready for whatever HTTP version sends it. */

@@ -5,6 +5,9 @@ export type {
   Context,
   Environment,
   FetchHandler,
+  FieldSource,
   RawHandler,
+  RawResponse,
+  TrailerSource,
 } from './contract.ts'
 export type { Socket, SocketContext, SocketHandlers, WebSocketFunction } from './web-socket.ts'

@@ -68,7 +68,7 @@ function urlOf(head: RequestHead, origin: RequestOrigin): string {
 
 /**
  * Fields that are about one connection (RFC 9110 §7.6.1) or about framing, which is the sender's
- * business.
+ * business. Trailer stays where trailers follow.
  */
 const DROPPED = new Set([
   'connection',
@@ -85,16 +85,21 @@ const DROPPED = new Set([
  * Takes a Response object apart. A body that is there at once is given whole, so that its length is known;
  * otherwise it stays a stream, and nothing waits for it.
  * @param method of the request
+ * @param trailed whether trailers follow: then the field Trailer stays
  * @throws TypeError it is not a Response, its body is used already, or its body holds something other than
  * bytes
  */
-export async function fromWebResponse(response: Response, method: string): Promise<FunctionResponse> {
+export async function fromWebResponse(
+  response: Response,
+  method: string,
+  trailed = false,
+): Promise<FunctionResponse> {
   if (!isResponse(response)) throw new TypeError('the function did not return a Response')
   const { status } = response
   const headers: Field[] = []
   // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265 §3).
   for (const field of response.headers) headers.push(field)
-  const kept = withoutFraming(headers)
+  const kept = withoutFraming(headers, trailed)
   if (response.body === null) {
     return { status, headers: kept, body: undefined, length: lengthOfNothing(status, method, headers) }
   }
@@ -106,7 +111,7 @@ export async function fromWebResponse(response: Response, method: string): Promi
 }
 
 /** The same for what a raw handler gave. @throws TypeError it is no such thing */
-export function fromResponseView(response: ResponseView, method: string): FunctionResponse {
+export function fromResponseView(response: ResponseView, method: string, trailed = false): FunctionResponse {
   const { status, headers = [], body } = response
   if (!isStatus(status)) throw new TypeError(`the function returned the status ${String(status)}`)
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
@@ -115,7 +120,7 @@ export function fromResponseView(response: ResponseView, method: string): Functi
   const bytes = typeof body === 'string' ? sharedUtf8(body) : body && plain(body)
   return {
     status,
-    headers: withoutFraming(headers),
+    headers: withoutFraming(headers, trailed),
     body: bytes,
     length: bytes?.length ?? lengthOfNothing(status, method, headers),
   }
@@ -137,12 +142,12 @@ function isStatus(status: unknown): boolean {
   return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
 }
 
-function withoutFraming(headers: readonly Field[]): readonly Field[] {
+function withoutFraming(headers: readonly Field[], trailed: boolean): readonly Field[] {
   const connection = header(headers, 'connection')
   const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
   return headers.filter(([name]) => {
     const lower = name.toLowerCase()
-    return !DROPPED.has(lower) && !named.includes(lower)
+    return (!DROPPED.has(lower) || (trailed && lower === 'trailer')) && !named.includes(lower)
   })
 }
 

@@ -44,3 +44,27 @@ export function header(headers: readonly Field[], name: string): string | undefi
   }
   return undefined
 }
+
+/**
+ * Fields that mean something only before the content, and so have no place behind it (RFC 9110 §6.5.1).
+ */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Whether a field of that name has a place among trailers. @param name in any spelling */
+export function isTrailer(name: string): boolean {
+  return !NOT_IN_TRAILERS.has(name.toLowerCase())
+}
+
+/** @throws TypeError for a field that has no place among trailers */
+export function checkTrailers(trailers: readonly Field[]): void {
+  for (const [name] of trailers) if (!isTrailer(name)) throw new TypeError(`${name} among the trailers`)
+}

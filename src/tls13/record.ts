@@ -1,5 +1,5 @@
 import { peerError } from './alert.ts'
-import { ContentType } from './codepoints.ts'
+import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 
 /** Bytes ↔ records: the framing and the limits of RFC 8446 §5.1 and §5.2. */
 
@@ -70,7 +70,7 @@ export function readRecord(
 /**
  * An unprotected record. @param version legacy_record_version: 0x0301 for a first ClientHello, else 0x0303
  */
-export function plaintextRecord(type: number, fragment: Uint8Array, version = 0x0303): Uint8Array {
+export function plaintextRecord(type: number, fragment: Uint8Array, version = LEGACY_VERSION): Uint8Array {
   const record = new Uint8Array(RECORD_HEADER_LENGTH + fragment.length)
   record.set([type, version >> 8, version & 0xff, fragment.length >> 8, fragment.length & 0xff])
   record.set(fragment, RECORD_HEADER_LENGTH)

@@ -55,6 +55,7 @@ export const LoanAnswer = select(
       /** What Content-Length says where there is no content to count: the answer to HEAD. */
       length: optional(uint32),
       body: opaque(0, CEILING),
+      trailers: fields,
     }),
     /**
      * `busy`: nothing was done, another container may be asked. `broken`: there is no whole response, but the

@@ -1,3 +1,4 @@
+import { NamedGroup } from '../tls13/codepoints.ts'
 import type { Aead, CipherSuite, CryptoProvider, KeyExchangeGroup } from '../tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../tls13/key-schedule.ts'
 import {
@@ -89,7 +90,7 @@ export function createIdentity(provider: CryptoProvider, id: number): Identity {
 }
 
 function x25519(provider: CryptoProvider): KeyExchangeGroup {
-  const group = provider.groups.find(one => one.id === 0x001d)
+  const group = provider.groups.find(one => one.id === NamedGroup.x25519)
   if (group === undefined) throw new Error(`the provider ${provider.name} has no x25519`)
   return group
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ClientHelloRecogniser, type FirstFlight } from '../../src/gateway/client-hello-recogniser.ts'
+import { CipherSuiteId, LEGACY_VERSION, NamedGroup } from '../../src/tls13/codepoints.ts'
 import { Session } from '../../src/tls13/index.ts'
 import { type Extension, encodeHandshake } from '../../src/tls13/messages.ts'
 import { plaintextRecord } from '../../src/tls13/record.ts'
@@ -22,10 +23,10 @@ const alpn = (...names: string[]): Extension =>
 function hello(extensions: readonly Extension[]): Uint8Array {
   return encodeHandshake({
     type: 'client_hello',
-    legacyVersion: 0x0303,
+    legacyVersion: LEGACY_VERSION,
     random: new Uint8Array(32).fill(5),
     legacySessionId: new Uint8Array(32),
-    cipherSuites: [0x0a0a, 0x1301],
+    cipherSuites: [0x0a0a, CipherSuiteId.TLS_AES_128_GCM_SHA256],
     legacyCompressionMethods: Uint8Array.of(0),
     extensions: [...extensions],
   })
@@ -122,7 +123,12 @@ describe('a ClientHello', () => {
 
   it('with a large post-quantum share is recognised, in segments and in records', () => {
     const share = sized(
-      concat(uint16(0x11ec), sized(new Uint8Array(1216).fill(7)), uint16(29), sized(new Uint8Array(32))),
+      concat(
+        uint16(NamedGroup.X25519MLKEM768),
+        sized(new Uint8Array(1216).fill(7)),
+        uint16(NamedGroup.x25519),
+        sized(new Uint8Array(32)),
+      ),
     )
     const large = hello([
       extension(51, share),

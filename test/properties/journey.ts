@@ -400,7 +400,14 @@ export class Journey {
       const answer = async (): Promise<void> => {
         const { status, body } = await this.#answer(request)
         this.lent++
-        settle({ outcome: 'answered', status, headers: [], length: undefined, body: body as Uint8Array })
+        settle({
+          outcome: 'answered',
+          status,
+          headers: [],
+          length: undefined,
+          trailers: [],
+          body: body as Uint8Array,
+        })
       }
       this.#work.push(() => void answer())
     }

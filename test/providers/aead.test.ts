@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import type { Aead, CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { pairs, providers, scripted } from '../support/providers.ts'
 
 const SIZES = [0, 1, 15, 16, 17, 1000, 2 ** 14 + 1]
-const suites = [0x1301, 0x1302, 0x1303]
+const suites = [
+  CipherSuiteId.TLS_AES_128_GCM_SHA256,
+  CipherSuiteId.TLS_AES_256_GCM_SHA384,
+  CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256,
+]
 
 describe.each(pairs)('$title', ({ a, b }) => {
   it.each(suites)('suite %i seals to equal bytes and opens them', id => {
@@ -104,9 +109,9 @@ describe.each(providers)('$name', provider => {
 
   it('knows the limits of RFC 8446 §5.5', () => {
     expect(provider.cipherSuites.map(suite => [suite.id, suite.aead.confidentialityLimit])).toEqual([
-      [0x1301, 23726566],
-      [0x1302, 23726566],
-      [0x1303, Number.MAX_SAFE_INTEGER],
+      [CipherSuiteId.TLS_AES_128_GCM_SHA256, 23726566],
+      [CipherSuiteId.TLS_AES_256_GCM_SHA384, 23726566],
+      [CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256, Number.MAX_SAFE_INTEGER],
     ])
   })
 })

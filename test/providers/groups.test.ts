@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { NamedGroup } from '../../src/tls13/codepoints.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { KeyExchangeGroup, Random } from '../../src/tls13/crypto/provider.ts'
@@ -16,7 +17,13 @@ const ORDERS: Readonly<Record<string, string>> = {
 }
 
 describe.each(pairs)('$title', ({ a, b }) => {
-  it.each([0x001d, 0x0017, 0x0018, 0x0019, 0x001e])('group %i: client and server agree', id => {
+  it.each([
+    NamedGroup.x25519,
+    NamedGroup.secp256r1,
+    NamedGroup.secp384r1,
+    NamedGroup.secp521r1,
+    NamedGroup.x448,
+  ])('group %i: client and server agree', id => {
     const [client, server] = [find(a.groups, id), find(b.groups, id)]
     for (let seed = 0; seed < 10; seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
@@ -34,7 +41,7 @@ describe.each(providers)('$name', provider => {
   const traces = [
     {
       from: 'RFC 8448 §3',
-      id: 0x001d,
+      id: NamedGroup.x25519,
       client: '49af42ba7f7994852d713ef2784bcbcaa7911de26adc5642cb634540e7ea5005',
       clientShare: '99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c',
       server: 'b1580eeadf6dd589b8ef4f2d5652578cc810e9980191ec8d058308cea216a21e',
@@ -42,7 +49,7 @@ describe.each(providers)('$name', provider => {
     },
     {
       from: 'RFC 8448 §5',
-      id: 0x0017,
+      id: NamedGroup.secp256r1,
       client: 'ab5473467e19346ceb0a0414e41da21d4d2445bc3025afe97c4e8dc8d513da39',
       clientShare:
         '04a6da7392ec591e17abfd535964b99894d13befb221b3def2ebe3830eac8f0151812677c4d6d2237e85cf01d6910cfb83954e76ba7352830534159897e8065780',
@@ -52,7 +59,7 @@ describe.each(providers)('$name', provider => {
     },
     {
       from: 'RFC 5903 §8.3',
-      id: 0x0019,
+      id: NamedGroup.secp521r1,
       client:
         '0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a095aa85a30fe1c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d4a52',
       clientShare:
@@ -66,7 +73,7 @@ describe.each(providers)('$name', provider => {
     },
     {
       from: 'RFC 7748 §6.2',
-      id: 0x001e,
+      id: NamedGroup.x448,
       client:
         '9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f127ab1d9ac2d8c0a598726b',
       clientShare:
@@ -137,7 +144,7 @@ describe.each(providers)('$name', provider => {
     })
   })
 
-  it.each([0x0017, 0x0018, 0x0019])(
+  it.each([NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1])(
     'group %i refuses compressed and hybrid points and points off the curve',
     id => {
       const group = find(provider.groups, id)
@@ -160,7 +167,7 @@ describe.each(providers)('$name', provider => {
   )
 
   it('x25519 refuses the points that make the secret all-zero', () => {
-    const group = find(provider.groups, 0x001d)
+    const group = find(provider.groups, NamedGroup.x25519)
     const { privateKey } = group.generate(scripted(8))
     const lowOrder = [
       '0000000000000000000000000000000000000000000000000000000000000000',
@@ -175,7 +182,7 @@ describe.each(providers)('$name', provider => {
   })
 
   it('x448 refuses the points that make the secret all-zero, and reduces the coordinates beyond the field', () => {
-    const group = find(provider.groups, 0x001e)
+    const group = find(provider.groups, NamedGroup.x448)
     const { privateKey } = group.generate(scripted(8))
     // coordinates by their lowest, middle and other bytes; the field has 2^448 - 2^224 - 1 elements
     const coordinate = (low: number, rest: number, middle: number): Uint8Array =>
@@ -197,7 +204,7 @@ describe.each(providers)('$name', provider => {
   })
 
   it('secp521r1 takes the 521 bits of a random string that are the scalar, and no more', () => {
-    const group = find(provider.groups, 0x0019)
+    const group = find(provider.groups, NamedGroup.secp521r1)
     const { privateKey, keyExchange } = group.generate(length => new Uint8Array(length).fill(0xfe))
     expect(hex(privateKey)).toBe(`00${'fe'.repeat(65)}`)
     expect(() => group.complete(new Uint8Array(66).fill(0xfe), keyExchange)).toThrow(RangeError)

@@ -72,13 +72,13 @@ describe.each(providers)('$name', provider => {
   it('each hybrid stands after the group that it strengthens', () => {
     expect(provider.groups.map(({ name }) => name)).not.toContain('X25519MLKEM768')
     expect(withHybridGroups(provider).groups.map(({ id, name }) => [id, name])).toEqual([
-      [0x001d, 'x25519'],
-      [0x11ec, 'X25519MLKEM768'],
-      [0x0017, 'secp256r1'],
-      [0x11eb, 'SecP256r1MLKEM768'],
-      [0x0018, 'secp384r1'],
-      [0x0019, 'secp521r1'],
-      [0x001e, 'x448'],
+      [NamedGroup.x25519, 'x25519'],
+      [NamedGroup.X25519MLKEM768, 'X25519MLKEM768'],
+      [NamedGroup.secp256r1, 'secp256r1'],
+      [NamedGroup.SecP256r1MLKEM768, 'SecP256r1MLKEM768'],
+      [NamedGroup.secp384r1, 'secp384r1'],
+      [NamedGroup.secp521r1, 'secp521r1'],
+      [NamedGroup.x448, 'x448'],
     ])
   })
 

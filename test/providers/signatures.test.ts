@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { SignatureScheme } from '../../src/tls13/codepoints.ts'
 import { parsePrivateKey } from '../../src/tls13/crypto/keys.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider, SignatureAlgorithm } from '../../src/tls13/crypto/provider.ts'
@@ -73,17 +74,17 @@ describe.each(pairs)('$title', ({ a, b }) => {
 describe.each(providers)('$name', provider => {
   it('has the schemes in their order', () => {
     expect(provider.signatureAlgorithms.map(algorithm => [algorithm.scheme, algorithm.name])).toEqual([
-      [0x0403, 'ecdsa_secp256r1_sha256'],
-      [0x0503, 'ecdsa_secp384r1_sha384'],
-      [0x0603, 'ecdsa_secp521r1_sha512'],
-      [0x0807, 'ed25519'],
-      [0x0808, 'ed448'],
-      [0x0804, 'rsa_pss_rsae_sha256'],
-      [0x0805, 'rsa_pss_rsae_sha384'],
-      [0x0806, 'rsa_pss_rsae_sha512'],
-      [0x0809, 'rsa_pss_pss_sha256'],
-      [0x080a, 'rsa_pss_pss_sha384'],
-      [0x080b, 'rsa_pss_pss_sha512'],
+      [SignatureScheme.ecdsa_secp256r1_sha256, 'ecdsa_secp256r1_sha256'],
+      [SignatureScheme.ecdsa_secp384r1_sha384, 'ecdsa_secp384r1_sha384'],
+      [SignatureScheme.ecdsa_secp521r1_sha512, 'ecdsa_secp521r1_sha512'],
+      [SignatureScheme.ed25519, 'ed25519'],
+      [SignatureScheme.ed448, 'ed448'],
+      [SignatureScheme.rsa_pss_rsae_sha256, 'rsa_pss_rsae_sha256'],
+      [SignatureScheme.rsa_pss_rsae_sha384, 'rsa_pss_rsae_sha384'],
+      [SignatureScheme.rsa_pss_rsae_sha512, 'rsa_pss_rsae_sha512'],
+      [SignatureScheme.rsa_pss_pss_sha256, 'rsa_pss_pss_sha256'],
+      [SignatureScheme.rsa_pss_pss_sha384, 'rsa_pss_pss_sha384'],
+      [SignatureScheme.rsa_pss_pss_sha512, 'rsa_pss_pss_sha512'],
     ])
   })
 

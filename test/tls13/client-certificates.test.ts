@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
 import type { CertificateVerifier } from '../../src/tls13/authentication.ts'
+import { SignatureScheme } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { type CertificateEntry as Entry, encodeHandshake } from '../../src/tls13/messages.ts'
 import { CHAIN_BYTES, type ResumptionTicket } from '../../src/tls13/state.ts'
@@ -54,7 +55,9 @@ describe.each(providers)('$name: in the handshake', provider => {
   })
 
   it('a client without a certificate of a kind that the server takes shows none', () => {
-    const shape = reshape('certificate_request', m => withValue(m, 'CR', 'signature_algorithms', [0x0807]))
+    const shape = reshape('certificate_request', m =>
+      withValue(m, 'CR', 'signature_algorithms', [SignatureScheme.ed25519]),
+    )
     const pair = connectedPair(showing(newIdentity('p256')), {
       ...asking({ required: false }),
       shape: shape(),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ReplayStore, ServerConfig } from '../../src/tls13/config.ts'
 import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -150,7 +151,14 @@ describe('is refused, and passed over, and the handshake goes on', () => {
     [
       'with another suite of the same hash',
       () =>
-        taking({ provider: { ...node, cipherSuites: node.cipherSuites.filter(({ id }) => id === 0x1303) } }),
+        taking({
+          provider: {
+            ...node,
+            cipherSuites: node.cipherSuites.filter(
+              ({ id }) => id === CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256,
+            ),
+          },
+        }),
     ],
     ['with a HelloRetryRequest', () => taking(), () => ({ keyShares: [] })],
     [
@@ -261,7 +269,12 @@ describe('what a peer must not do', () => {
       () => ({
         tickets,
         shape: accept(),
-        provider: { ...node, cipherSuites: node.cipherSuites.filter(({ id }) => id === 0x1303) },
+        provider: {
+          ...node,
+          cipherSuites: node.cipherSuites.filter(
+            ({ id }) => id === CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256,
+          ),
+        },
       }),
       'illegal_parameter',
     ],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TlsError } from '../../src/tls13/alert.ts'
+import { TLS13 } from '../../src/tls13/codepoints.ts'
 import {
   EXTENSIONS,
   type ExtensionMessage,
@@ -120,7 +121,7 @@ it('extensions are written in the order of the table, pre_shared_key last (§4.2
       binders: [new Uint8Array(32)],
     },
     key_share: [],
-    supported_versions: [0x0304],
+    supported_versions: [TLS13],
     server_name: [{ nameType: 0, hostName: utf8('a.b') }],
   })
   expect(list.map(({ extensionType }) => extensionType)).toEqual([0, 43, 51, 41])

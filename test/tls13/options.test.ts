@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CertificateVerifier, Trusted } from '../../src/tls13/authentication.ts'
-import { isGrease } from '../../src/tls13/codepoints.ts'
+import { isGrease, SignatureScheme } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
@@ -323,13 +323,15 @@ describe('delegated credentials (RFC 9345)', () => {
     )
   /** The server has the delegate's key alone: that of the certificate is elsewhere. */
   const server = (delegated = delegatedTo()): Partial<ServerConfig> => ({
-    certificates: [{ chain: [identity.publicKey], signers: [{ scheme: 0x0807 }], delegated }],
+    certificates: [
+      { chain: [identity.publicKey], signers: [{ scheme: SignatureScheme.ed25519 }], delegated },
+    ],
   })
   const verify =
     (delegation: NonNullable<Trusted['delegation']> = { notBefore, notAfter }): CertificateVerifier =>
     ([leaf]) => ({ publicKey: leaf!, delegation })
   const client = (more: Partial<ClientConfig> = {}) => ({
-    delegatedCredentials: [0x0807],
+    delegatedCredentials: [SignatureScheme.ed25519],
     verify: verify(),
     ...more,
   })
@@ -348,7 +350,7 @@ describe('delegated credentials (RFC 9345)', () => {
   })
 
   it('a delegate that is somewhere else is asked, as one', () => {
-    const remote = { ...delegatedTo(), signer: { scheme: 0x0807 } }
+    const remote = { ...delegatedTo(), signer: { scheme: SignatureScheme.ed25519 } }
     const pair = createPair(client(), server(remote))
     pair.settle()
     expect(pair.serverEvents).toMatchObject([
@@ -380,7 +382,7 @@ describe('delegated credentials (RFC 9345)', () => {
     ],
     [
       'to a scheme that was not offered',
-      { delegatedCredentials: [0x0403], verify: verify() },
+      { delegatedCredentials: [SignatureScheme.ecdsa_secp256r1_sha256], verify: verify() },
       server(),
       'none',
     ],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId, TLS13 } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { ExternalPsk } from '../../src/tls13/external-psk.ts'
@@ -125,7 +126,10 @@ describe('what a server must not answer', () => {
     [
       'a PSK and a suite of another hash',
       { psks: [psk] },
-      { psks: [psk], shape: reshape('server_hello', () => ({ cipherSuite: 0x1302 }))() },
+      {
+        psks: [psk],
+        shape: reshape('server_hello', () => ({ cipherSuite: CipherSuiteId.TLS_AES_256_GCM_SHA384 }))(),
+      },
       'illegal_parameter',
     ],
   ]
@@ -142,7 +146,7 @@ it('an imported identity is what RFC 9258 §4.1 says, one for each hash', () => 
   expect(decode(ImportedIdentity, a!.identity)).toEqual({
     externalIdentity: psk.identity,
     context: utf8('kitchen'),
-    targetProtocol: 0x0304,
+    targetProtocol: TLS13,
     targetKdf: 1,
   })
   expect(decode(ImportedIdentity, b!.identity).targetKdf).toBe(2)

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Certificate, certificateVerifyContent } from '../../src/tls13/authentication.ts'
-import { NamedGroup } from '../../src/tls13/codepoints.ts'
+import { CipherSuiteId, NamedGroup } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../../src/tls13/config.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
 import { type ExtensionMessage, readExtensions } from '../../src/tls13/extensions.ts'
@@ -31,7 +31,9 @@ describe.each(providers)('$name', provider => {
         role === 'client' ? client(one, provider, onSecret) : server(one, provider, onSecret)
       const events = converse(one, role, session)
       finish()
-      expect(events).toEqual(expectedEvents(one, role, suiteOf(provider, 0x1301).name))
+      expect(events).toEqual(
+        expectedEvents(one, role, suiteOf(provider, CipherSuiteId.TLS_AES_128_GCM_SHA256).name),
+      )
       expect(session.closed).toBe(true)
       for (const { name, secret } of exposed) {
         expect([name, hex(secret)]).toEqual([name, printedSecret(one, name)])
@@ -205,7 +207,9 @@ function signedAs(one: Trace, role: Actor, provider: CryptoProvider, onSign: () 
   const verify = decodeHandshake(messages(one, 'CertificateVerify')[turn]!) as MessageOf<'certificate_verify'>
   const sign = (content: Uint8Array): Uint8Array => {
     onSign()
-    expect(hex(content)).toBe(hex(signedContent(one, role, suiteOf(provider, 0x1301).hash)))
+    expect(hex(content)).toBe(
+      hex(signedContent(one, role, suiteOf(provider, CipherSuiteId.TLS_AES_128_GCM_SHA256).hash)),
+    )
     return verify.signature
   }
   return {
@@ -221,7 +225,7 @@ function earlierTicket(hello: MessageOf<'client_hello'>): ResumptionTicket {
   const offered = readExtensions('CH', hello.extensions).pre_shared_key!
   const age = (offered.identities[0]!.obfuscatedTicketAge - message.ticketAgeAdd + 2 ** 32) % 2 ** 32
   return {
-    cipherSuite: 0x1301,
+    cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
     psk: fromHex(printedPsk(first)),
     ticket: message.ticket,
     ticketAgeAdd: message.ticketAgeAdd,
@@ -344,7 +348,7 @@ function expectedEvents(one: Trace, role: Actor, cipherSuite: string): unknown[]
 
 function expectedTicket(one: Trace, message: MessageOf<'new_session_ticket'>): unknown {
   return {
-    cipherSuite: 0x1301,
+    cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
     psk: expect.toSatisfy((psk: Uint8Array) => hex(psk) === printedPsk(one)),
     ticket: message.ticket,
     ticketAgeAdd: message.ticketAgeAdd,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import type { ClientConfig, ServerConfig } from '../../src/tls13/config.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
@@ -9,7 +10,7 @@ import { providers } from '../support/providers.ts'
 import { seeded } from '../support/random.ts'
 
 const contents: TicketContents = {
-  cipherSuite: 0x1301,
+  cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
   psk: new Uint8Array(32).fill(5),
   issuedAt: NOW,
   lifetime: 7200,
@@ -84,7 +85,10 @@ describe('resumption', () => {
 
   it('works with another suite of the same hash (§4.2.11)', () => {
     const [ticket] = ticketsOf()
-    const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ id }) => id === 0x1303) }
+    const provider = {
+      ...node,
+      cipherSuites: node.cipherSuites.filter(({ id }) => id === CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256),
+    }
     expect(resumed({ resume: ticket! }, { tickets, provider })).toBe(true)
   })
 
@@ -121,7 +125,13 @@ describe('resumption', () => {
     [
       'a ticket whose hash does not go with the chosen suite',
       {},
-      { tickets, provider: { ...node, cipherSuites: node.cipherSuites.filter(({ id }) => id === 0x1302) } },
+      {
+        tickets,
+        provider: {
+          ...node,
+          cipherSuites: node.cipherSuites.filter(({ id }) => id === CipherSuiteId.TLS_AES_256_GCM_SHA384),
+        },
+      },
     ],
     ['a truncated ticket', { resume: { ...ticket!, ticket: ticket!.ticket.slice(0, 20) } }, { tickets }],
   ]

@@ -614,6 +614,7 @@ describe('a request that is lent', () => {
     status: 200,
     headers: [{ name: 'x', value: 'y' }],
     length: undefined,
+    trailers: [],
     body: utf8('lent'),
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
 import { examineEnvelope } from '../../src/transfer/examination.ts'
@@ -44,7 +45,7 @@ describe('examining an envelope', () => {
     ],
     [
       'a suite of another hash',
-      (_, tls) => Object.assign(tls, { cipherSuite: 0x1302 }),
+      (_, tls) => Object.assign(tls, { cipherSuite: CipherSuiteId.TLS_AES_256_GCM_SHA384 }),
       /32 bytes where .* has 48/,
     ],
     ['no suite', (_, tls) => Object.assign(tls, { cipherSuite: 0 }), /CONNECTED without one/],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/index.ts'
@@ -40,7 +41,7 @@ describe('the codec of picotls', () => {
     expect(state).toMatchObject({
       role: 'server',
       handshake: { state: 'CONNECTED' },
-      cipherSuite: 0x1301,
+      cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
       serverName: 'echo.local',
       alpn: 'h1/two',
       resumed: false,

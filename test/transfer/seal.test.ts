@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { CipherSuiteId } from '../../src/tls13/codepoints.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'
@@ -230,7 +231,12 @@ describe('Sealer', () => {
   })
 
   it('says so when the processes use different cipher suites', () => {
-    const chacha = { ...node, cipherSuites: node.cipherSuites.filter(suite => suite.id === 0x1303) }
+    const chacha = {
+      ...node,
+      cipherSuites: node.cipherSuites.filter(
+        suite => suite.id === CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256,
+      ),
+    }
     const sealer = new Sealer(chacha, a)
     sealer.addPeer(2, b.publicKey)
     const run = () => to.open(1, SESSION, sealer.seal(2, SESSION, TEXT))

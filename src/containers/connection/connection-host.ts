@@ -10,7 +10,7 @@ import type { Envelope } from '../../transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
 import type { Loop } from '../../transport/turn.ts'
-import type { Callee } from '../protocol/exchange.ts'
+import type { Callee } from '../protocol/call-context.ts'
 import type { SlotFiles } from '../survival/slot-files.ts'
 
 /** What one connection may ask of a container. */

@@ -1,6 +1,6 @@
 import { infoOf } from '../../functions/contract.ts'
 import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
-import type { Field, ResponseView } from '../../http/message.ts'
+import { checkTrailers, type Field, type ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import { steadyNow } from '../../platform/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
@@ -8,7 +8,8 @@ import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
 import { timeoutProblem } from '../connection/timeout.ts'
 import { LENT_BYTES } from '../move/policy.ts'
-import { type Callee, Exchange } from './exchange.ts'
+import type { Callee } from './call-context.ts'
+import { Exchange } from './exchange.ts'
 import type { ResponseSink } from './response-sink.ts'
 
 /**
@@ -97,10 +98,13 @@ class Gathered implements ResponseSink, Holder {
     return true
   }
 
+  /** The response travels whole: nothing goes ahead of it. */
+  inform(): void {}
+
   reply({ status, headers = [], body = EMPTY }: ResponseView): void {
     const bytes = typeof body === 'string' ? utf8(body) : body
     if (bytes.length > LENT_BYTES) this.#refuse()
-    else this.#answer(status, headers, undefined, bytes)
+    else this.#answer(status, headers, undefined, bytes, [])
   }
 
   begin(head: Parameters<ResponseSink['begin']>[0]): void {
@@ -117,10 +121,11 @@ class Gathered implements ResponseSink, Holder {
     }
   }
 
-  end(): void {
+  end(trailers: readonly Field[] = []): void {
+    checkTrailers(trailers)
     const { status, headers, length } = this.#head!
     const body = concat(...this.#chunks)
-    this.#answer(status, headers, body.length === 0 ? length : undefined, body)
+    this.#answer(status, headers, body.length === 0 ? length : undefined, body, trailers)
   }
 
   abort(): void {
@@ -137,9 +142,22 @@ class Gathered implements ResponseSink, Holder {
     this.#finish({ outcome: 'refused', reason: 'broken', detail })
   }
 
-  #answer(status: number, headers: readonly Field[], length: number | undefined, body: Uint8Array): void {
-    const fields = [...headers, ...this.#fields].map(([name, value]) => ({ name, value }))
-    this.#finish({ outcome: 'answered', status, headers: fields, length, body })
+  #answer(
+    status: number,
+    headers: readonly Field[],
+    length: number | undefined,
+    body: Uint8Array,
+    trailers: readonly Field[],
+  ): void {
+    const fields = [...headers, ...this.#fields].map(fieldOf)
+    this.#finish({
+      outcome: 'answered',
+      status,
+      headers: fields,
+      length,
+      body,
+      trailers: trailers.map(fieldOf),
+    })
   }
 
   #finish(answer: LoanAnswer): void {
@@ -150,3 +168,5 @@ class Gathered implements ResponseSink, Holder {
     this.#settle(answer)
   }
 }
+
+const fieldOf = ([name, value]: Field): { name: string; value: string } => ({ name, value })

@@ -8,7 +8,8 @@ import type { Log } from '../../platform/log.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Awaited, type Timeout, timeoutProblem } from '../connection/timeout.ts'
-import { type Callee, Exchange } from './exchange.ts'
+import type { Callee } from './call-context.ts'
+import { Exchange } from './exchange.ts'
 import type { ResponseSink } from './response-sink.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
@@ -212,6 +213,12 @@ export class Call implements ResponseSink {
     this.#unsent = undefined
   }
 
+  inform(status: number, headers: readonly Field[]): void {
+    if (this.#mute) return
+    this.#owner.http.respond(this.#streamId, { status, headers })
+    this.#owner.kick()
+  }
+
   reply(response: ResponseView): void {
     if (this.#mute) return
     try {
@@ -248,9 +255,9 @@ export class Call implements ResponseSink {
     return waiting
   }
 
-  end(): void {
+  end(trailers?: readonly Field[]): void {
     if (this.#mute) return
-    this.#owner.http.end(this.#streamId)
+    this.#owner.http.end(this.#streamId, trailers)
     this.#end()
   }
 

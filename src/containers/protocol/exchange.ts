@@ -1,30 +1,17 @@
-import { randomUUID } from 'node:crypto'
-import type { ConnectionInfo, Context, Environment, FunctionResponse } from '../../functions/contract.ts'
-import type { FunctionModule } from '../../functions/module.ts'
+import type {
+  ConnectionInfo,
+  FunctionResponse,
+  RawResponse,
+  TrailerSource,
+} from '../../functions/contract.ts'
 import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../functions/web.ts'
-import {
-  type Field,
-  header,
-  type RequestHead,
-  type RequestView,
-  type ResponseView,
-} from '../../http/message.ts'
+import type { Field, RequestHead, RequestView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
-import type { Log } from '../../platform/log.ts'
 import { isOne } from '../../platform/thrown.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
+import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
 import type { ResponseSink } from './response-sink.ts'
-
-/** A function, and what it is told besides the request. */
-export interface Callee {
-  readonly functionName: string
-  readonly module: FunctionModule
-  readonly environment: Environment
-  readonly log: Log
-  /** Keeps the container from stopping before the work is done. */
-  waitUntil(work: Promise<unknown>): void
-}
 
 /** What a call knows besides the request's head. */
 export interface CallRequest {
@@ -47,7 +34,7 @@ const BODY_BUFFER = 65_536
  * One accepted request on its way through a function. The body is given whole if it is there at once,
  * otherwise as a stream that pulls; a raw handler gets it whole in any case.
  */
-export class Exchange {
+export class Exchange implements Informant {
   readonly #head: RequestHead
   readonly #context: CallContext
   readonly #callee: Callee
@@ -62,8 +49,12 @@ export class Exchange {
   #started = false
   /** The head of its response has been given out. */
   #begun = false
+  /** The response has been given, or its head. */
+  #answered = false
   #bodyEnded = false
   #handing = false
+  /** Of the response that has begun. */
+  #status = 0
   /** Nobody waits for a response any more. */
   #cancelled = false
 
@@ -80,7 +71,7 @@ export class Exchange {
     this.#sink = sink
     this.#onPull = onPull
     this.#timeout = request.timeout
-    this.#context = new CallContext(head, callee, request.functionPath, request.connection)
+    this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
   }
 
   /** Whether more of the body may be read from the client now. */
@@ -163,6 +154,10 @@ export class Exchange {
     this.#run(stream)
   }
 
+  inform(status: number, headers: readonly Field[]): void {
+    if (!this.#answered && !this.#cancelled) this.#sink.inform(status, headers)
+  }
+
   /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
@@ -213,12 +208,14 @@ export class Exchange {
     }
   }
 
-  #answer(view: ResponseView): void {
+  #answer(view: RawResponse): void {
     if (this.#cancelled) return
-    const { status, headers, body, length } = fromResponseView(view, this.#head.method)
+    if (view.trailers !== undefined) this.#context.trailers(view.trailers)
+    const trailed = this.#context.trailerSource !== undefined
+    const { status, headers, body, length } = fromResponseView(view, this.#head.method, trailed)
     if (body !== undefined || length === 0)
       this.#give({ status, headers, body: (body as Uint8Array) ?? EMPTY })
-    else this.#withoutBody({ status, headers, body: undefined, length })
+    else this.#withoutBody({ status, headers, length })
   }
 
   async #fetch(body: Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
@@ -235,7 +232,8 @@ export class Exchange {
       },
     )
     const response = await module.fetch(request, environment, this.#context)
-    const out = await fromWebResponse(response, this.#head.method)
+    const trailed = this.#context.trailerSource !== undefined
+    const out = await fromWebResponse(response, this.#head.method, trailed)
     if (this.#cancelled) {
       if (out.body instanceof ReadableStream) await out.body.cancel()
       return
@@ -246,10 +244,10 @@ export class Exchange {
     else await this.#pipe(out, out.body)
   }
 
-  #withoutBody({ status, headers, length }: FunctionResponse): void {
-    this.#sink.begin({ status, headers, length })
-    this.#begun = true
-    this.#sink.end()
+  #withoutBody(head: ResponseHead): void {
+    this.#begin(head)
+    const ending = this.#end()
+    ending?.catch(error => this.#fail(error))
   }
 
   /**
@@ -257,26 +255,24 @@ export class Exchange {
    * takes them.
    */
   #give(whole: Whole): void {
-    if (whole.body.length <= PIECE || this.#head.method === 'HEAD') this.#sink.reply(whole)
-    else this.#pour(whole).catch(error => this.#fail(error))
+    const small = whole.body.length <= PIECE && this.#trailers(whole.status) === undefined
+    if (small || this.#head.method === 'HEAD') {
+      this.#answered = true
+      this.#sink.reply(whole)
+    } else this.#pour(whole).catch(error => this.#fail(error))
   }
 
   async #pour({ status, headers, body }: Whole): Promise<void> {
-    this.#sink.begin({ status, headers, length: body.length })
-    this.#begun = true
+    this.#begin({ status, headers, length: body.length })
     for (let at = 0; at < body.length && !this.#cancelled; at += PIECE) {
       const waiting = this.#sink.write(body.subarray(at, at + PIECE))
       if (waiting !== undefined) await waiting
     }
-    if (!this.#cancelled) this.#sink.end()
+    if (!this.#cancelled) await this.#end()
   }
 
-  async #pipe(
-    { status, headers, length }: FunctionResponse,
-    body: ReadableStream<Uint8Array>,
-  ): Promise<void> {
-    this.#sink.begin({ status, headers, length })
-    this.#begun = true
+  async #pipe(head: ResponseHead, body: ReadableStream<Uint8Array>): Promise<void> {
+    this.#begin(head)
     const writer = new BodyWriter(this.#sink)
     try {
       for await (const chunk of body) {
@@ -285,7 +281,7 @@ export class Exchange {
         if (waiting !== undefined) await waiting
       }
       if (!this.#cancelled) await writer.end()
-      if (!this.#cancelled) this.#sink.end()
+      if (!this.#cancelled) await this.#end()
     } catch (error) {
       if (this.#cancelled) return
       this.#callee.log.error({ err: error }, 'the body of a response broke off')
@@ -293,6 +289,35 @@ export class Exchange {
     } finally {
       writer.stop()
     }
+  }
+
+  /** Behind content whose length was told there is no place for trailers over HTTP/1.1. */
+  #begin({ status, headers, length }: ResponseHead): void {
+    this.#answered = true
+    const trailed = this.#trailers(status) !== undefined
+    this.#sink.begin({ status, headers, length: trailed ? undefined : length })
+    this.#begun = true
+    this.#status = status
+  }
+
+  /** Ends the response, with the trailers that there are then. @returns undefined if that is over at once */
+  #end(): Promise<void> | undefined {
+    const source = this.#trailers(this.#status)
+    if (source !== undefined) return this.#endWith(source)
+    this.#sink.end()
+    return undefined
+  }
+
+  async #endWith(source: TrailerSource): Promise<void> {
+    const fields = typeof source === 'function' ? await source() : source
+    if (!this.#cancelled) this.#sink.end(fieldsOf(fields))
+  }
+
+  /** The trailers that the function gives, if the response has a place for them. */
+  #trailers(status: number): TrailerSource | undefined {
+    const source = this.#context.trailerSource
+    if (source === undefined || this.#head.method === 'HEAD' || this.#head.version === '1.0') return undefined
+    return status === 204 || status === 205 || status === 304 ? undefined : source
   }
 
   #fail(error: unknown): void {
@@ -319,6 +344,8 @@ export class Exchange {
   }
 }
 
+type ResponseHead = Omit<FunctionResponse, 'body'>
+
 interface Whole {
   readonly status: number
   readonly headers: readonly Field[]
@@ -338,47 +365,5 @@ function functionFailed(name: string): Problem {
     name: 'function-failed',
     status: 500,
     detail: `the function ${name} failed; the log of its container says why`,
-  }
-}
-
-/** What a function is told; the dear parts are made when they are asked for. */
-export class CallContext implements Context {
-  readonly functionName: string
-  readonly functionPath: string
-  readonly connection: ConnectionInfo
-  readonly log: Log
-  deadline?: number
-  readonly #callee: Callee
-  #callId: string | undefined
-  #controller: AbortController | undefined
-  #aborted: Error | undefined
-
-  constructor(head: RequestHead, callee: Callee, functionPath: string, connection: ConnectionInfo) {
-    this.#callee = callee
-    this.functionName = callee.functionName
-    this.functionPath = functionPath
-    this.connection = connection
-    this.log = callee.log
-    this.#callId = header(head.headers, 'x-call-id')
-  }
-
-  get callId(): string {
-    this.#callId ??= randomUUID()
-    return this.#callId
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)
-    return this.#controller.signal
-  }
-
-  abort(reason: Error): void {
-    this.#aborted = reason
-    this.#controller?.abort(reason)
-  }
-
-  waitUntil(work: Promise<unknown>): void {
-    this.#callee.waitUntil(work)
   }
 }

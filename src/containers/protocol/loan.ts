@@ -1,5 +1,5 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
-import type { RequestHead, ResponseView } from '../../http/message.ts'
+import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { steadyNow } from '../../platform/clock.ts'
 import type { LoanAnswer } from '../../transfer/loan.ts'
@@ -121,11 +121,12 @@ export class Loan {
       else if (reason === 'policy') this.#answer(misdirected(this.#functionName, detail))
       else this.#answer({ name: 'response-lost', status: 502, detail })
     } else {
-      const { status, headers, length, body } = answer
-      const fields = headers.map(({ name, value }) => [name, value] as const)
+      const { status, headers, length, body, trailers } = answer
+      const fields = headers.map(fieldOf)
       const lent = ['x-hotpotato-lent-by', this.#host.container] as const
-      const framing = lengthField(status, length ?? (status === 304 ? undefined : body.length))
-      this.#reply({ status, headers: [...fields, ...framing, lent], body })
+      const whole = status === 304 || trailers.length > 0 ? undefined : body.length
+      const framing = lengthField(status, length ?? whole)
+      this.#reply({ status, headers: [...fields, ...framing, lent], body }, trailers.map(fieldOf))
     }
   }
 
@@ -134,9 +135,9 @@ export class Loan {
     this.#reply({ ...response, headers: [...headers, ...this.#owner.fields] })
   }
 
-  #reply(response: ResponseView): void {
+  #reply(response: ResponseView, trailers?: readonly Field[]): void {
     try {
-      this.#owner.http.reply(this.#streamId, response, Date.now())
+      this.#owner.http.reply(this.#streamId, response, Date.now(), trailers)
     } catch (error) {
       if (!(error instanceof TypeError)) throw error
       const detail = `the response cannot be sent: ${error.message}`
@@ -147,3 +148,5 @@ export class Loan {
     this.#owner.ended(this.#streamId)
   }
 }
+
+const fieldOf = ({ name, value }: { readonly name: string; readonly value: string }): Field => [name, value]

@@ -38,6 +38,10 @@ export class Responder implements ResponseSink {
     this.#owner = owner
   }
 
+  inform(status: number, headers: readonly Field[]): void {
+    if (!this.#owner.gone) this.#out.send([this.#http.inform(status, headers)])
+  }
+
   reply(response: ResponseView): void {
     if (this.#owner.gone) return
     let bytes: Uint8Array
@@ -75,9 +79,9 @@ export class Responder implements ResponseSink {
     return this.#out.drained()
   }
 
-  end(): void {
+  end(trailers?: readonly Field[]): void {
     if (this.#owner.gone) return
-    this.#out.send([this.#http.end()], true)
+    this.#out.send([this.#http.end(trailers)], true)
     this.#owner.responded()
   }
 

@@ -2,6 +2,8 @@ import type { Field, ResponseView } from '../../http/message.ts'
 
 /** Where an exchange writes its response. All of it is refused silently once the connection is gone. */
 export interface ResponseSink {
+  /** An interim response, 102 to 199. @throws TypeError for a field that must not be sent */
+  inform(status: number, headers: readonly Field[]): void
   /** A whole response. */
   reply(response: ResponseView): void
   begin(head: {
@@ -11,7 +13,8 @@ export interface ResponseSink {
   }): void
   /** @returns undefined, or a promise of the moment when the client has taken enough for more */
   write(data: Uint8Array): Promise<void> | undefined
-  end(): void
+  /** @throws TypeError for trailers that must not be sent */
+  end(trailers?: readonly Field[]): void
   /** The response was begun and cannot be finished: the client must see that. */
   abort(): void
   /**

@@ -4,7 +4,7 @@ import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
-import { CallContext, type Callee } from './exchange.ts'
+import { CallContext, type Callee } from './call-context.ts'
 
 /** Most bytes of what a function freezes. */
 const STATE_BYTES = 1_048_576

@@ -3,7 +3,7 @@ import type { Problem } from '../../http/problem.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import { concat, EMPTY } from '../../wire/index.ts'
 import type { CallOwner } from './call.ts'
-import type { Callee } from './exchange.ts'
+import type { Callee } from './call-context.ts'
 import { SocketCall, type SocketOpening } from './socket-call.ts'
 
 /** Bytes that wait for the function, beyond which the client gets no more window. */

@@ -1,5 +1,7 @@
 import type { H1Client, H1ClientEvent } from '../../http/h1/index.ts'
+import { type Field, header } from '../../http/message.ts'
 import { concat } from '../../wire/index.ts'
+import type { Context } from '../contract.ts'
 import type { Wire, WireReader } from './wire.ts'
 
 /** Bytes of a response that wait for its reader. */
@@ -15,16 +17,23 @@ export class NodeAnswer implements WireReader {
   readonly response: Promise<Response>
   readonly #wire: Wire
   readonly #http: H1Client
+  readonly #context: Context
+  #trailers: readonly Field[] = []
   #resolve: (response: Response) => void = () => {}
   #reject: (error: Error) => void = () => {}
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #pulled: (() => void) | undefined
   #over = false
 
-  /** @param signal aborted: the client is gone, or its patience is, and so is the wire */
-  constructor(wire: Wire, http: H1Client, signal: AbortSignal) {
+  /**
+   * @param context of the call; its signal aborted: the client is gone, or its patience is, and so is the
+   * wire
+   */
+  constructor(wire: Wire, http: H1Client, context: Context) {
+    const { signal } = context
     this.#wire = wire
     this.#http = http
+    this.#context = context
     wire.reader = this
     this.response = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -55,8 +64,11 @@ export class NodeAnswer implements WireReader {
   }
 
   #take(events: readonly H1ClientEvent[]): void {
+    for (const event of events) if (event.type === 'interim') this.#inform(event.status, event.headers)
     const head = events.find(event => event.type === 'response')
-    const whole = events.some(event => event.type === 'end')
+    const end = events.find(event => event.type === 'end')
+    const whole = end !== undefined
+    if (whole) this.#trailers = end.trailers
     if (head !== undefined) this.#begin(head, whole ? contentOf(events) : undefined)
     for (const event of events) {
       if (event.type === 'body') this.#controller?.enqueue(event.data)
@@ -66,9 +78,16 @@ export class NodeAnswer implements WireReader {
     if (whole) this.#finish()
   }
 
+  /** The platform has said 100 (Continue) by itself, where it is waited for. */
+  #inform(status: number, headers: readonly Field[]): void {
+    if (status !== 100) this.#context.inform(status, headers)
+  }
+
   /** @param content all of it, if it has come */
   #begin(head: Head, content: Uint8Array | undefined): void {
     const { status, headers } = head
+    if (this.#trailers.length > 0 || header(headers, 'trailer') !== undefined)
+      this.#context.trailers(() => this.#trailers)
     const init = { status, headers: headers as [string, string][] }
     try {
       if (content !== undefined)
@@ -104,6 +123,7 @@ export class NodeAnswer implements WireReader {
   #finish(): void {
     if (this.#over) return
     this.#over = true
+    if (this.#trailers.length > 0) this.#context.trailers(this.#trailers)
     this.#controller?.close()
     // Not at once: the application is still in its call.
     setImmediate(() => this.#wire.destroy())

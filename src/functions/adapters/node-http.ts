@@ -99,7 +99,7 @@ function call(
   const originalUrl = pathname + search
   const wire = new Wire(context, listener, originalUrl)
   const http = new H1Client(LIMITS)
-  const answer = new NodeAnswer(wire, http, context.signal)
+  const answer = new NodeAnswer(wire, http, context)
   server.emit('connection', wire)
   const { headers, chunked } = headersFor(request, host)
   const target = mount === 'keep' ? originalUrl : context.functionPath + search

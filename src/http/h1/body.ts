@@ -1,10 +1,9 @@
 import { Pieces } from '../../wire/index.ts'
-import type { Field } from '../message.ts'
+import { type Field, isTrailer } from '../message.ts'
 import type { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
-import { NOT_IN_TRAILERS } from './syntax.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -123,7 +122,7 @@ export class BodyReader {
     const trailers = this.#scanner.scan(queue.bytes, queue.start, queue.end)
     if (trailers === undefined) return false
     for (const [name] of trailers.fields) {
-      if (NOT_IN_TRAILERS.has(name.toLowerCase())) throw new H1Error(400, `${name} among the trailers`)
+      if (!isTrailer(name)) throw new H1Error(400, `${name} among the trailers`)
     }
     queue.skip(trailers.length)
     this.trailers = trailers.fields

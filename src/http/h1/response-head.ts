@@ -1,6 +1,6 @@
-import type { Field, RequestHead } from '../message.ts'
+import { checkTrailers, type Field, type RequestHead } from '../message.ts'
 import { reasonPhrase } from '../status.ts'
-import { fieldLine, isFieldValue, isToken, NOT_IN_TRAILERS } from './syntax.ts'
+import { fieldLine, isFieldValue, isToken } from './syntax.ts'
 
 /** The start of a response, before the connection adds its own fields. */
 export interface ResponseHead {
@@ -142,11 +142,9 @@ export function serialiseInterim(status: number, headers: readonly Field[]): str
  * be sent, or not behind the content
  */
 export function serialiseTrailers(trailers: readonly Field[]): string {
+  checkTrailers(trailers)
   let text = '0\r\n'
-  for (const [name, value] of trailers) {
-    if (NOT_IN_TRAILERS.has(name.toLowerCase())) throw new TypeError(`${name} among the trailers`)
-    text += fieldLine(name, value)
-  }
+  for (const [name, value] of trailers) text += fieldLine(name, value)
   return `${text}\r\n`
 }
 

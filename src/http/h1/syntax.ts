@@ -38,20 +38,6 @@ export function isFieldValue(text: string): boolean {
   return VALUE_TEXT.test(text)
 }
 
-/**
- * Fields that mean something only before the content, and so have no place behind it (RFC 9110 §6.5.1).
- */
-export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
 /** A field as a line. @throws TypeError if it cannot be sent */
 export function fieldLine(name: string, value: string): string {
   if (!isToken(name)) throw new TypeError('a field name is not a token')

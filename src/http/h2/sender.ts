@@ -102,22 +102,21 @@ export class Sender {
       throw new RangeError('less content than Content-Length says')
     }
     stream.ending = true
-    if (fields.length > 0) stream.trailers = fields
-    if (stream.queued > 0) return
-    if (fields.length > 0) this.headers(stream, [], fields, true)
-    else this.#finish(stream, EMPTY)
+    if (stream.queued === 0) this.#finish(stream, EMPTY, fields)
+    else if (fields.length > 0) stream.trailers = fields
   }
 
   /** Sends all of a stream's content and its end; what does not go out now is queued, however much it is. */
-  whole(stream: Stream, data: Uint8Array): void {
+  whole(stream: Stream, data: Uint8Array, trailers: readonly Field[] = []): void {
     this.#expect(stream, data.length)
     if (stream.ending) return
     if (stream.owed > data.length) {
       this.#duties.broken(stream)
       throw new RangeError('less content than Content-Length says')
     }
+    const fields = prepare(trailers)
     stream.ending = true
-    this.#finish(stream, data)
+    this.#finish(stream, data, fields)
   }
 
   /** The peer's SETTINGS. @param role ours. @throws H2Error */
@@ -199,11 +198,15 @@ export class Sender {
     return at
   }
 
-  #finish(stream: Stream, data: Uint8Array): void {
-    if (data.length === 0) this.output.frame(FrameType.DATA, Flag.END_STREAM, stream.id, 0)
-    const sent = this.#send(stream, data, true)
-    if (sent === data.length) this.#duties.ended(stream)
-    else this.#queue(stream, data, sent, data.length)
+  #finish(stream: Stream, data: Uint8Array, trailers: readonly Field[]): void {
+    const last = trailers.length === 0
+    if (data.length === 0 && last) this.output.frame(FrameType.DATA, Flag.END_STREAM, stream.id, 0)
+    const sent = this.#send(stream, data, last)
+    if (sent < data.length) {
+      if (!last) stream.trailers = trailers
+      this.#queue(stream, data, sent, data.length)
+    } else if (last) this.#duties.ended(stream)
+    else this.headers(stream, [], trailers, true)
   }
 
   /** Queues a copy of what follows `at`, as far as there is room. @returns bytes of it */

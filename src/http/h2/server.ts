@@ -1,6 +1,6 @@
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { httpDate } from '../h1/response-head.ts'
-import type { Field, ResponseView } from '../message.ts'
+import { checkTrailers, type Field, type ResponseView } from '../message.ts'
 import { H2Connection } from './connection.ts'
 import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
 import type { H2Event } from './event.ts'
@@ -104,9 +104,13 @@ export class H2Server extends H2Connection {
     return stream === undefined ? data.length : this.sender.write(stream, data)
   }
 
-  /** Ends the response. @throws RangeError if content is missing; then the stream is reset */
+  /**
+   * Ends the response. @throws RangeError if content is missing; then the stream is reset; TypeError for
+   * trailers that must not be sent
+   */
   end(streamId: number, trailers?: readonly Field[]): void {
     const stream = this.streams.get(streamId)
+    if (trailers !== undefined) checkTrailers(trailers)
     if (stream !== undefined) this.sender.end(stream, trailers)
   }
 
@@ -116,12 +120,19 @@ export class H2Server extends H2Connection {
    * @throws TypeError for a head that must not be sent, or a Content-Length that its content does not have;
    * then another one may be tried
    */
-  reply(streamId: number, { status, headers, body }: ResponseView, now?: number): void {
+  reply(
+    streamId: number,
+    { status, headers, body }: ResponseView,
+    now?: number,
+    trailers: readonly Field[] = [],
+  ): void {
     const stream = this.streams.get(streamId)
     if (stream === undefined) return
+    checkTrailers(trailers)
     const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
-    this.#respond(stream, headers === undefined ? { status } : { status, headers }, now, content.length)
-    if (this.streams.has(streamId) && !stream.ending) this.sender.whole(stream, content)
+    const whole = trailers.length > 0 ? undefined : content.length
+    this.#respond(stream, headers === undefined ? { status } : { status, headers }, now, whole)
+    if (this.streams.has(streamId) && !stream.ending) this.sender.whole(stream, content, trailers)
   }
 
   /**
@@ -276,6 +287,7 @@ export class H2Server extends H2Connection {
     this.#accept(stream)
     const lead: Field[] = [[':status', String(status)]]
     if (status < 200) {
+      if (length >= 0) throw new TypeError('Content-Length has no place in an interim response')
       this.sender.headers(stream, lead, fields, false)
       return
     }

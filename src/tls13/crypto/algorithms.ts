@@ -1,9 +1,25 @@
+import { CipherSuiteId, NamedGroup, SignatureScheme } from '../codepoints.ts'
 import type { AeadAlgorithm, CipherSuite, HashAlgorithm, KeyExchangeGroup, Random } from './provider.ts'
 
 /*
  * What every provider has in common: numbers, names, lengths, limits, and the rules that say which keys and key shares
  * are good. A provider adds the arithmetic.
  */
+
+/** A cipher suite's number, by its name. */
+function suiteNamed<N extends keyof typeof CipherSuiteId>(name: N) {
+  return { id: CipherSuiteId[name], name }
+}
+
+/** A group's number, by its name. */
+export function groupNamed<N extends keyof typeof NamedGroup>(name: N) {
+  return { id: NamedGroup[name], name }
+}
+
+/** A signature scheme's number, by its name. */
+function schemeNamed<N extends keyof typeof SignatureScheme>(name: N) {
+  return { scheme: SignatureScheme[name], name }
+}
 
 /** An AEAD without its arithmetic. The name is the one in IANA's AEAD registry; lengths in bytes. */
 export type AeadParameters = Omit<AeadAlgorithm, 'withKey'>
@@ -50,9 +66,9 @@ export interface CipherSuiteParts {
 /** The cipher suites of RFC 8446 Appendix B.4, without the CCM ones. */
 export function cipherSuites(parts: CipherSuiteParts): readonly CipherSuite[] {
   return [
-    { id: 0x1301, name: 'TLS_AES_128_GCM_SHA256', aead: parts.aes128Gcm, hash: parts.sha256 },
-    { id: 0x1302, name: 'TLS_AES_256_GCM_SHA384', aead: parts.aes256Gcm, hash: parts.sha384 },
-    { id: 0x1303, name: 'TLS_CHACHA20_POLY1305_SHA256', aead: parts.chacha20Poly1305, hash: parts.sha256 },
+    { ...suiteNamed('TLS_AES_128_GCM_SHA256'), aead: parts.aes128Gcm, hash: parts.sha256 },
+    { ...suiteNamed('TLS_AES_256_GCM_SHA384'), aead: parts.aes256Gcm, hash: parts.sha384 },
+    { ...suiteNamed('TLS_CHACHA20_POLY1305_SHA256'), aead: parts.chacha20Poly1305, hash: parts.sha256 },
   ]
 }
 
@@ -95,24 +111,21 @@ export interface GroupParameters {
 
 /** X25519 (RFC 7748). */
 export const X25519: GroupParameters = {
-  id: 0x001d,
-  name: 'x25519',
+  ...groupNamed('x25519'),
   privateKeyLength: 32,
   keyExchangeLength: 32,
 }
 
 /** X448 (RFC 7748). */
 export const X448: GroupParameters = {
-  id: 0x001e,
-  name: 'x448',
+  ...groupNamed('x448'),
   privateKeyLength: 56,
   keyExchangeLength: 56,
 }
 
 /** NIST P-256 (RFC 8446 §4.2.8.2). */
 export const SECP256R1: GroupParameters = {
-  id: 0x0017,
-  name: 'secp256r1',
+  ...groupNamed('secp256r1'),
   privateKeyLength: 32,
   keyExchangeLength: 65,
   firstByte: 4,
@@ -120,8 +133,7 @@ export const SECP256R1: GroupParameters = {
 
 /** NIST P-384 (RFC 8446 §4.2.8.2). */
 export const SECP384R1: GroupParameters = {
-  id: 0x0018,
-  name: 'secp384r1',
+  ...groupNamed('secp384r1'),
   privateKeyLength: 48,
   keyExchangeLength: 97,
   firstByte: 4,
@@ -129,8 +141,7 @@ export const SECP384R1: GroupParameters = {
 
 /** NIST P-521 (RFC 8446 §4.2.8.2), whose order has 521 bits. */
 export const SECP521R1: GroupParameters = {
-  id: 0x0019,
-  name: 'secp521r1',
+  ...groupNamed('secp521r1'),
   privateKeyLength: 66,
   keyExchangeLength: 133,
   firstByte: 4,
@@ -227,25 +238,22 @@ export interface RsaPssScheme {
 
 /** The ECDSA schemes of RFC 8446 §4.2.3: in TLS 1.3 the scheme binds the curve. */
 export const ECDSA: readonly EcdsaScheme[] = [
-  { scheme: 0x0403, name: 'ecdsa_secp256r1_sha256', curve: 'secp256r1', hash: 'sha256' },
-  { scheme: 0x0503, name: 'ecdsa_secp384r1_sha384', curve: 'secp384r1', hash: 'sha384' },
-  { scheme: 0x0603, name: 'ecdsa_secp521r1_sha512', curve: 'secp521r1', hash: 'sha512' },
+  { ...schemeNamed('ecdsa_secp256r1_sha256'), curve: 'secp256r1', hash: 'sha256' },
+  { ...schemeNamed('ecdsa_secp384r1_sha384'), curve: 'secp384r1', hash: 'sha384' },
+  { ...schemeNamed('ecdsa_secp521r1_sha512'), curve: 'secp521r1', hash: 'sha512' },
 ]
 
 /** EdDSA (RFC 8032) under its numbers in RFC 8446 §4.2.3. The context of Ed448 is empty. */
-export const EDDSA: readonly EddsaScheme[] = [
-  { scheme: 0x0807, name: 'ed25519' },
-  { scheme: 0x0808, name: 'ed448' },
-]
+export const EDDSA: readonly EddsaScheme[] = [{ ...schemeNamed('ed25519') }, { ...schemeNamed('ed448') }]
 
 /** The RSASSA-PSS schemes of RFC 8446 §4.2.3, first those for rsaEncryption keys. */
 export const RSA_PSS: readonly RsaPssScheme[] = [
-  { scheme: 0x0804, name: 'rsa_pss_rsae_sha256', key: 'rsa', hash: 'sha256', hashLength: 32 },
-  { scheme: 0x0805, name: 'rsa_pss_rsae_sha384', key: 'rsa', hash: 'sha384', hashLength: 48 },
-  { scheme: 0x0806, name: 'rsa_pss_rsae_sha512', key: 'rsa', hash: 'sha512', hashLength: 64 },
-  { scheme: 0x0809, name: 'rsa_pss_pss_sha256', key: 'rsa-pss', hash: 'sha256', hashLength: 32 },
-  { scheme: 0x080a, name: 'rsa_pss_pss_sha384', key: 'rsa-pss', hash: 'sha384', hashLength: 48 },
-  { scheme: 0x080b, name: 'rsa_pss_pss_sha512', key: 'rsa-pss', hash: 'sha512', hashLength: 64 },
+  { ...schemeNamed('rsa_pss_rsae_sha256'), key: 'rsa', hash: 'sha256', hashLength: 32 },
+  { ...schemeNamed('rsa_pss_rsae_sha384'), key: 'rsa', hash: 'sha384', hashLength: 48 },
+  { ...schemeNamed('rsa_pss_rsae_sha512'), key: 'rsa', hash: 'sha512', hashLength: 64 },
+  { ...schemeNamed('rsa_pss_pss_sha256'), key: 'rsa-pss', hash: 'sha256', hashLength: 32 },
+  { ...schemeNamed('rsa_pss_pss_sha384'), key: 'rsa-pss', hash: 'sha384', hashLength: 48 },
+  { ...schemeNamed('rsa_pss_pss_sha512'), key: 'rsa-pss', hash: 'sha512', hashLength: 64 },
 ]
 
 /**

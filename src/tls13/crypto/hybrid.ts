@@ -1,6 +1,7 @@
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 import { concat } from '../../wire/index.ts'
-import { drawBytes } from './algorithms.ts'
+import { NamedGroup } from '../codepoints.ts'
+import { drawBytes, groupNamed } from './algorithms.ts'
 import type { CryptoProvider, KeyExchangeGroup } from './provider.ts'
 
 /*
@@ -35,8 +36,7 @@ export function hybridGroups(classic: readonly KeyExchangeGroup[]): readonly Key
  * open.
  */
 export const mlKem768: KeyExchangeGroup = {
-  id: 0x0201,
-  name: 'MLKEM768',
+  ...groupNamed('MLKEM768'),
   generate(random) {
     const privateKey = drawBytes(random, SEED_LENGTH)
     const { publicKey, secretKey } = ml_kem768.keygen(privateKey)
@@ -89,21 +89,20 @@ const ML_KEM_768: FirstHalf = {
 /**
  * Which hybrid there is over a classic group, by the latter's number (draft-ietf-tls-ecdhe-mlkem, §4).
  */
-const HYBRIDS: { readonly [id: number]: (group: KeyExchangeGroup) => KeyExchangeGroup } = {
+const HYBRIDS: { readonly [id: number]: (classic: KeyExchangeGroup) => KeyExchangeGroup } = {
   // ML-KEM comes first here, although the name says otherwise
-  29: group => hybrid(0x11ec, 'X25519MLKEM768', ML_KEM_768, group),
-  23: group =>
-    hybrid(0x11eb, 'SecP256r1MLKEM768', { group, privateKey: 32, offer: 65, answer: 65 }, mlKem768),
+  [NamedGroup.x25519]: classic => hybrid('X25519MLKEM768', ML_KEM_768, classic),
+  [NamedGroup.secp256r1]: classic =>
+    hybrid('SecP256r1MLKEM768', { group: classic, privateKey: 32, offer: 65, answer: 65 }, mlKem768),
 }
 
 /**
  * Two groups side by side: key shares, secrets and private keys of the one are followed by those of the
  * other. The halves look at their lengths themselves, so that a whole of another length is refused.
  */
-function hybrid(id: number, name: string, first: FirstHalf, second: KeyExchangeGroup): KeyExchangeGroup {
+function hybrid(name: keyof typeof NamedGroup, first: FirstHalf, second: KeyExchangeGroup): KeyExchangeGroup {
   return {
-    id,
-    name,
+    ...groupNamed(name),
     generate(random) {
       const [a, b] = [first.group.generate(random), second.generate(random)]
       return {

@@ -1,4 +1,4 @@
-import { CipherSuiteId } from '../../tls13/codepoints.ts'
+import { CipherSuiteId, TLS13 } from '../../tls13/codepoints.ts'
 import type { SessionState, TrafficState } from '../../tls13/state.ts'
 import {
   boolean,
@@ -43,8 +43,6 @@ export const PicotlsSession = struct('PicotlsSession', {
   /** Empty; readers pass over it. */
   reserved: block,
 })
-
-const TLS13 = 0x0304
 
 function trafficOf(hashLength: number) {
   const trafficSecret = secret(fixed(hashLength))

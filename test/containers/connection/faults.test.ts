@@ -171,7 +171,14 @@ async function overHttp2(victim: Victim, tls: boolean): Promise<void> {
   await victim.step(() => void vi.advanceTimersByTime(100))
   for (const loan of victim.host.loans.splice(0))
     await victim.step(() =>
-      loan.settle({ outcome: 'answered', status: 200, headers: [], length: 1, body: utf8('x') }),
+      loan.settle({
+        outcome: 'answered',
+        status: 200,
+        headers: [],
+        length: 1,
+        trailers: [],
+        body: utf8('x'),
+      }),
     )
   await ask('/echo', {
     method: 'CONNECT',

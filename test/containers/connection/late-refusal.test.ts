@@ -117,7 +117,14 @@ describe('a refusal after the response has begun ends', () => {
     const loans = host.loans
     expect(loans.length).toBeGreaterThan(0)
     for (const { settle } of loans)
-      settle({ outcome: 'answered', status: 200, headers: [], length: 10, body: new Uint8Array(0) })
+      settle({
+        outcome: 'answered',
+        status: 200,
+        headers: [],
+        length: 10,
+        trailers: [],
+        body: new Uint8Array(0),
+      })
     client.hear()
     const answered = [lent, other].filter(id => client.answers.has(id))
     expect(answered.map(id => client.answer(id).status)).toEqual(answered.map(() => 500))

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { KeyRing, SharedRing } from '../../../src/containers/process/key-ring.ts'
+import { CipherSuiteId } from '../../../src/tls13/codepoints.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import { DecodeError, decode, encode, hex } from '../../../src/wire/index.ts'
 
@@ -11,7 +12,7 @@ const ring = (rules?: Uint8Array) => {
 }
 
 const contents = {
-  cipherSuite: 0x1301,
+  cipherSuite: CipherSuiteId.TLS_AES_128_GCM_SHA256,
   psk: new Uint8Array(32).fill(7),
   issuedAt: 0,
   lifetime: 7200,

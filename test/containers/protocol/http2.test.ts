@@ -425,8 +425,12 @@ describe('on a busy connection', () => {
       headers: [{ name: 'x-hotpotato-container', value: 'hello-1' }],
       length: undefined,
       body: utf8('lent'),
+      trailers: [{ name: 'x-sum', value: '7' }],
     })
     client.hear()
+    expect(client.events).toContainEqual(
+      expect.objectContaining({ type: 'trailers', streamId: foreign, headers: [['x-sum', '7']] }),
+    )
     expect(client.answer(foreign)).toMatchObject({
       status: 200,
       body: 'lent',
@@ -465,7 +469,14 @@ describe('on a busy connection', () => {
     await turn()
     for (let i = 0; i < 20 && host.offers.length === 0; i++) {
       for (const { settle } of host.loans.splice(0))
-        settle({ outcome: 'answered', status: 200, headers: [], length: undefined, body: utf8('') })
+        settle({
+          outcome: 'answered',
+          status: 200,
+          headers: [],
+          length: undefined,
+          trailers: [],
+          body: utf8(''),
+        })
       client.hear()
       client.request('/hello')
       client.flush()
@@ -526,6 +537,7 @@ describe('on a busy connection', () => {
       status: 200,
       headers: [],
       length: undefined,
+      trailers: [],
       body: utf8('x'),
     })
     expect(client.stream.take()).toHaveLength(0)

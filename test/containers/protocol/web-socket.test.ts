@@ -404,7 +404,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     client.flush()
     tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
     expect([host.loans.length, host.offers]).toEqual([1, []])
-    const answer = { status: 200, headers: [], length: undefined, body: utf8('lent') }
+    const answer = { status: 200, headers: [], length: undefined, body: utf8('lent'), trailers: [] }
     host.loans[0]!.settle({ outcome: 'answered', ...answer })
     client.hear()
     expect(client.answer(held).body).toBe('lent')

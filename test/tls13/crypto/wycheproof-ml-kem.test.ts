@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { NamedGroup } from '../../../src/tls13/codepoints.ts'
 import { hybridGroups, mlKem768 } from '../../../src/tls13/crypto/hybrid.ts'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
@@ -34,7 +35,7 @@ interface Kem {
 }
 
 /** The classic group in a hybrid. */
-const CLASSIC: Readonly<Record<number, number>> = { 4588: 0x001d, 4587: 0x0017 }
+const CLASSIC: Readonly<Record<number, number>> = { 4588: NamedGroup.x25519, 4587: NamedGroup.secp256r1 }
 
 /**
  * ML-KEM alone, and ML-KEM as one half of each hybrid over each provider: the same cases through all of them.

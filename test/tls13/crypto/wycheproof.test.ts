@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { CipherSuiteId, NamedGroup, SignatureScheme } from '../../../src/tls13/codepoints.ts'
 import type { CryptoProvider, HashAlgorithm } from '../../../src/tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../../../src/tls13/key-schedule.ts'
 import { fromHex, hex } from '../../../src/wire/index.ts'
@@ -36,32 +37,61 @@ interface Tally {
 
 const files: Readonly<Record<string, { run: Runner; expected: Tally }>> = {
   aes_gcm: {
-    run: (provider, one, group) => aead(provider, group.keySize === 128 ? 0x1301 : 0x1302, one),
+    run: (provider, one, group) =>
+      aead(
+        provider,
+        group.keySize === 128 ? CipherSuiteId.TLS_AES_128_GCM_SHA256 : CipherSuiteId.TLS_AES_256_GCM_SHA384,
+        one,
+      ),
     expected: {
       passed: 133,
       notApplicable: { '192-bit key': 103, 'nonce of another length': 80 },
     },
   },
   chacha20_poly1305: {
-    run: (provider, one) => aead(provider, 0x1303, one),
+    run: (provider, one) => aead(provider, CipherSuiteId.TLS_CHACHA20_POLY1305_SHA256, one),
     expected: { passed: 316, notApplicable: { 'nonce of another length': 9 } },
   },
-  hmac_sha256: { run: hmac(0x1301), expected: { passed: 174 } },
-  hmac_sha384: { run: hmac(0x1302), expected: { passed: 174 } },
-  hkdf_sha256: { run: hkdf(0x1301), expected: { passed: 86 } },
-  hkdf_sha384: { run: hkdf(0x1302), expected: { passed: 83 } },
-  x25519: { run: diffieHellman(0x001d), expected: { passed: 518 } },
-  ecdh_secp256r1_ecpoint: { run: diffieHellman(0x0017), expected: { passed: 355 } },
-  ecdh_secp384r1_ecpoint: { run: diffieHellman(0x0018), expected: { passed: 790 } },
-  ecdsa_secp256r1_sha256: { run: signature(0x0403), expected: { passed: 484 } },
-  ecdsa_secp384r1_sha384: { run: signature(0x0503), expected: { passed: 504 } },
-  ed25519: { run: signature(0x0807), expected: { passed: 151 } },
-  rsa_pss_2048_sha256_mgf1_32: { run: signature(0x0804), expected: { passed: 108 } },
-  rsa_pss_2048_sha384_mgf1_48: { run: signature(0x0805), expected: { passed: 141 } },
-  rsa_pss_3072_sha256_mgf1_32: { run: signature(0x0804), expected: { passed: 108 } },
-  rsa_pss_4096_sha256_mgf1_32: { run: signature(0x0804), expected: { passed: 108 } },
-  rsa_pss_4096_sha384_mgf1_48: { run: signature(0x0805), expected: { passed: 141 } },
-  rsa_pss_4096_sha512_mgf1_64: { run: signature(0x0806), expected: { passed: 179 } },
+  hmac_sha256: { run: hmac(CipherSuiteId.TLS_AES_128_GCM_SHA256), expected: { passed: 174 } },
+  hmac_sha384: { run: hmac(CipherSuiteId.TLS_AES_256_GCM_SHA384), expected: { passed: 174 } },
+  hkdf_sha256: { run: hkdf(CipherSuiteId.TLS_AES_128_GCM_SHA256), expected: { passed: 86 } },
+  hkdf_sha384: { run: hkdf(CipherSuiteId.TLS_AES_256_GCM_SHA384), expected: { passed: 83 } },
+  x25519: { run: diffieHellman(NamedGroup.x25519), expected: { passed: 518 } },
+  ecdh_secp256r1_ecpoint: { run: diffieHellman(NamedGroup.secp256r1), expected: { passed: 355 } },
+  ecdh_secp384r1_ecpoint: { run: diffieHellman(NamedGroup.secp384r1), expected: { passed: 790 } },
+  ecdsa_secp256r1_sha256: {
+    run: signature(SignatureScheme.ecdsa_secp256r1_sha256),
+    expected: { passed: 484 },
+  },
+  ecdsa_secp384r1_sha384: {
+    run: signature(SignatureScheme.ecdsa_secp384r1_sha384),
+    expected: { passed: 504 },
+  },
+  ed25519: { run: signature(SignatureScheme.ed25519), expected: { passed: 151 } },
+  rsa_pss_2048_sha256_mgf1_32: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha256),
+    expected: { passed: 108 },
+  },
+  rsa_pss_2048_sha384_mgf1_48: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha384),
+    expected: { passed: 141 },
+  },
+  rsa_pss_3072_sha256_mgf1_32: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha256),
+    expected: { passed: 108 },
+  },
+  rsa_pss_4096_sha256_mgf1_32: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha256),
+    expected: { passed: 108 },
+  },
+  rsa_pss_4096_sha384_mgf1_48: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha384),
+    expected: { passed: 141 },
+  },
+  rsa_pss_4096_sha512_mgf1_64: {
+    run: signature(SignatureScheme.rsa_pss_rsae_sha512),
+    expected: { passed: 179 },
+  },
   rsa_pss_misc: { run: otherPssParameters, expected: { passed: 150 } },
 }
 
@@ -176,9 +206,9 @@ function signature(scheme: number): Runner {
  */
 function otherPssParameters(provider: CryptoProvider, one: Case, group: Group): Outcome {
   const schemes = [
-    [0x0804, 'SHA-256', 32],
-    [0x0805, 'SHA-384', 48],
-    [0x0806, 'SHA-512', 64],
+    [SignatureScheme.rsa_pss_rsae_sha256, 'SHA-256', 32],
+    [SignatureScheme.rsa_pss_rsae_sha384, 'SHA-384', 48],
+    [SignatureScheme.rsa_pss_rsae_sha512, 'SHA-512', 64],
   ] as const
   for (const [scheme, hash, length] of schemes) {
     const own = group.sha === hash && group.mgfSha === hash && group.sLen === length

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  ConnectionInfo,
+  Context,
+  Environment,
+  FieldSource,
+  TrailerSource,
+} from '../../functions/contract.ts'
+import type { FunctionModule } from '../../functions/module.ts'
+import { type Field, header, type RequestHead } from '../../http/message.ts'
+import type { Log } from '../../platform/log.ts'
+
+/** A function, and what it is told besides the request. */
+export interface Callee {
+  readonly functionName: string
+  readonly module: FunctionModule
+  readonly environment: Environment
+  readonly log: Log
+  /** Keeps the container from stopping before the work is done. */
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** Sends interim responses. */
+export interface Informant {
+  /** Does nothing once the response has begun. @throws TypeError for what must not be sent */
+  inform(status: number, headers: readonly Field[]): void
+}
+
+/** What a function is told; the dear parts are made when they are asked for. */
+export class CallContext implements Context {
+  readonly functionName: string
+  readonly functionPath: string
+  readonly connection: ConnectionInfo
+  readonly log: Log
+  deadline?: number
+  readonly #callee: Callee
+  #callId: string | undefined
+  #controller: AbortController | undefined
+  #aborted: Error | undefined
+  readonly #informant: Informant | undefined
+  /** What {@link trailers} was given last. */
+  trailerSource: TrailerSource | undefined
+
+  /** @param informant undefined where there is no response to come: a WebSocket */
+  constructor(
+    head: RequestHead,
+    callee: Callee,
+    functionPath: string,
+    connection: ConnectionInfo,
+    informant?: Informant,
+  ) {
+    this.#callee = callee
+    this.#informant = informant
+    this.functionName = callee.functionName
+    this.functionPath = functionPath
+    this.connection = connection
+    this.log = callee.log
+    this.#callId = header(head.headers, 'x-call-id')
+  }
+
+  get callId(): string {
+    this.#callId ??= randomUUID()
+    return this.#callId
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason
+    this.#controller?.abort(reason)
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#callee.waitUntil(work)
+  }
+
+  inform(status: number, headers: FieldSource = []): void {
+    if (!Number.isInteger(status) || status < 102 || status > 199)
+      throw new TypeError(`${status} is not the status of an interim response of a function`)
+    this.#informant?.inform(status, fieldsOf(headers))
+  }
+
+  trailers(source: TrailerSource): void {
+    this.trailerSource = source
+  }
+}
+
+/** What a function gave as fields, one by one. */
+export function fieldsOf(source: FieldSource): readonly Field[] {
+  return Array.from(source, ([name, value]) => [String(name), String(value)] as const)
+}
