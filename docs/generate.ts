@@ -36,21 +36,24 @@ function code(text: string): string {
 function transferFormat(): string {
   return `# The transfer format
 
-Generated from the codecs by \`npm run docs\`; a test fails when this page is not current. The notation is that of RFC 8446
-§3, with two additions: \`optional<T>\` is one byte, 0 or 1, and then T if it is 1; \`opaque name[the rest]\` is
-everything up to the end of what contains it. Text is UTF-8. Everything is big-endian.
+Generated from the codecs by \`npm run docs\`; a test fails when this page is not current. The notation is
+that of RFC 8446 §3, with two additions: \`optional<T>\` is one byte, 0 or 1, and then T if it is 1;
+\`opaque name[the rest]\` is everything up to the end of what contains it. Text is UTF-8. Everything is
+big-endian.
 
 ## The envelope
 
-Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is exactly one encoding of
-one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version, anything truncated, and anything left over;
-it passes over extensions that it does not know. Formats ${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 3 has no \`peer_intermediates\`,
-format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no more: it is refused
-with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
+Everything that a connection is, apart from its byte stream. The format version is ${FORMAT_VERSION}. There is
+exactly one encoding of one state, so \`encode(decode(x))\` is \`x\`. A reader refuses another format version,
+anything truncated, and anything left over; it passes over extensions that it does not know. Formats
+${OLDEST_VERSION} to ${FORMAT_VERSION} are read, and ${FORMAT_VERSION} is written; format 3 has no
+\`peer_intermediates\`, format 2 knows neither \`http2\` nor \`websocket\`. Format 1 is read no more: it is
+refused with reason \`version\`. Golden envelopes are in \`vectors/transfer/\`.
 
-**Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet, every process learns
-to read the new version before any process writes it. Where containers of two releases run side by side, the older ones refuse what they cannot
-read: such a request is answered with 503, and its connection stays whole and where it is.
+**Changing it.** A change of any struct below is a new format version with a new golden envelope. In a fleet,
+every process learns to read the new version before any process writes it. Where containers of two releases
+run side by side, the older ones refuse what they cannot read: such a request is answered with 503, and its
+connection stays whole and where it is.
 
 ${code(describe(Envelope))}
 
@@ -67,11 +70,11 @@ ${Object.values(ENVELOPE_EXTENSIONS)
 
 ## Sealing
 
-An envelope never travels bare. It is sealed to one process by another (\`src/transfer/seal.ts\`): both have an X25519 key pair,
-made at start; from the shared secret, HKDF derives one key for each direction, with \`SealingKeyInfo\` as its info, so that
-the key is bound to both identities. \`SealedMessage\` is what is sent. Its counter is the AEAD's nonce; it only grows,
-and a receiver opens only what has a greater counter than all before: an envelope is imported at most once.
-\`SealedContext\` is the additional data.
+An envelope never travels bare. It is sealed to one process by another (\`src/transfer/seal.ts\`): both have
+an X25519 key pair, made at start; from the shared secret, HKDF derives one key for each direction, with
+\`SealingKeyInfo\` as its info, so that the key is bound to both identities. \`SealedMessage\` is what is
+sent. Its counter is the AEAD's nonce; it only grows, and a receiver opens only what has a greater counter
+than all before: an envelope is imported at most once. \`SealedContext\` is the additional data.
 
 ${code(describe(SealingKeyInfo))}
 
@@ -81,19 +84,21 @@ ${code(describe(SealedContext))}
 
 ## The control protocol
 
-What supervisor, gateway and containers say to each other over their channels. The first byte of every message is the version.
-It does not say who has sent it: each two processes have a pair of their own, which does. Who may say what is the end of
-\`src/transfer/control.ts\`: orders come from the supervisor alone, take-overs, relayed connections and slots from gateways.
-Descriptors travel beside the message: two with \`introduce\` where channels are native (an end of the pair of the two), one with
-\`parcel\` (the client's connection), \`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the receiver's file of slots), two with
-\`relayed\` (the client's connection and the gateway's end of the leg).
+What supervisor, gateway and containers say to each other over their channels. The first byte of every message
+is the version. It does not say who has sent it: each two processes have a pair of their own, which does. Who
+may say what is the end of \`src/transfer/control.ts\`: orders come from the supervisor alone, take-overs,
+relayed connections and slots from gateways. Descriptors travel beside the message: two with \`introduce\`
+where channels are native (an end of the pair of the two), one with \`parcel\` (the client's connection),
+\`takeOver\` (the container's end of a new leg, or the client's connection) and \`slots\` (the receiver's file
+of slots), two with \`relayed\` (the client's connection and the gateway's end of the leg).
 
 ${code(describe(CONTROL))}
 
 ## Relayed connections
 
-What the gateway reads of a checkpoint that a container writes between its records, what it gives to the container that takes over (\`takeOver\`), and what it gives to the gateway that
-takes its place (\`relayed\`), the last two sealed like envelopes. The checkpoint's own \`sealed\` only containers of the function can open.
+What the gateway reads of a checkpoint that a container writes between its records, what it gives to the
+container that takes over (\`takeOver\`), and what it gives to the gateway that takes its place (\`relayed\`),
+the last two sealed like envelopes. The checkpoint's own \`sealed\` only containers of the function can open.
 
 ${code(describe(LegCheckpoint))}
 
@@ -103,10 +108,12 @@ ${code(describe(RelayedState))}
 
 ## Slots
 
-With \`duplicate: true\` an envelope has the extension \`slot\`. The file that the gateway shares with a container, which the message \`slots\` brings with a
-\`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for a \`SlotHeader\` of each slot; at the next multiple of 4096,
-two areas of ${AREA_LENGTH} bytes for a \`SlotCheckpoint\` of each slot, of which the one with an even sequence number is the first. Each is a frame: CRC-32 of all that follows (4 bytes), length of the content (4), sequence number (4), content. The file belongs to the processes of
-one machine that run now: it has no version.
+With \`duplicate: true\` an envelope has the extension \`slot\`. The file that the gateway shares with a
+container, which the message \`slots\` brings with a \`SlotFileOffer\`, sealed, has ${HEADER_LENGTH} bytes for
+a \`SlotHeader\` of each slot; at the next multiple of 4096, two areas of ${AREA_LENGTH} bytes for a
+\`SlotCheckpoint\` of each slot, of which the one with an even sequence number is the first. Each is a frame:
+CRC-32 of all that follows (4 bytes), length of the content (4), sequence number (4), content. The file
+belongs to the processes of one machine that run now: it has no version.
 
 ${code(describe(SlotHeader))}
 
@@ -116,8 +123,9 @@ ${code(describe(SlotFileOffer))}
 
 ## Requests that are lent
 
-While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that function (\`src/containers/move/policy.ts\`).
-The messages \`loan\` and \`loaned\` carry these, sealed like envelopes; what stands for the session id there is a label of its own for each.
+While a connection of HTTP/2 is busy, a request on it for another function may be lent to a container of that
+function (\`src/containers/move/policy.ts\`). The messages \`loan\` and \`loaned\` carry these, sealed like
+envelopes; what stands for the session id there is a label of its own for each.
 
 ${code(describe(LoanRequest))}
 

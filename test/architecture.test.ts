@@ -80,10 +80,11 @@ interface Import {
 }
 
 /** What a module says after `from`, `import`, `import(` or `require(`. */
-const STATIC =
-  /(?:^|\n)\s*(?:import|export)\s+([^'"`;()]*?)\s*from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*()['"]([^'"]+)['"]/g
-const DYNAMIC =
-  /\bimport\(\s*['"]([^'"]+)['"]\s*\)|\brequire\(\s*['"]([^'"]+)['"]\s*\)|createRequire\([^)]*\)\(\s*['"]([^'"]+)['"]\s*\)/g
+const STATIC = [
+  /(?:^|\n)\s*(?:import|export)\s+([^'"`;()]*?)\s*from\s*['"]([^'"]+)['"]/g,
+  /(?:^|\n)\s*import\s*()['"]([^'"]+)['"]/g,
+]
+const DYNAMIC = /(?:\b(?:import|require)|createRequire\([^)]*\))\(\s*['"]([^'"]+)['"]\s*\)/g
 
 const sources = files('src')
 const imports = sources.flatMap(importsOf)
@@ -189,7 +190,7 @@ describe('packages and modules of Node', () => {
     expect(importers.filter(file => !owners.includes(file))).toEqual([])
   })
 
-  it('node:crypto is a back end of crypto/node.ts; beyond tls13 and certificates it gives random numbers and reads certificates', () => {
+  it('node:crypto is a back end; outside of TLS it gives random numbers and reads certificates', () => {
     const users = imports.filter(({ to }) => to === 'node:crypto')
     const inCore = users.filter(({ from }) => /^src\/tls13\/(?!io\/)/.test(from))
     expect(inCore.map(({ from }) => from)).toEqual(['src/tls13/crypto/node.ts'])
@@ -245,7 +246,7 @@ describe('files', () => {
 })
 
 describe('without Node', () => {
-  it('the public face and the noble provider complete a handshake in a context that has nothing of Node', async () => {
+  it('the public face and the noble provider complete a handshake where nothing of Node is', async () => {
     const bundle = await rolldown({
       input: join(ROOT, 'test/support/bare-handshake.ts'),
       platform: 'browser',
@@ -288,12 +289,10 @@ function code(file: string): string {
 function importsOf(from: string): Import[] {
   const text = code(from)
   const found: Import[] = []
-  for (const [, clause, name, , bare] of text.matchAll(STATIC)) {
-    found.push({ from, to: target(from, (name ?? bare)!), clause: clause ?? '' })
+  for (const [, clause, name] of STATIC.flatMap(one => [...text.matchAll(one)])) {
+    found.push({ from, to: target(from, name!), clause: clause! })
   }
-  for (const [, ...names] of text.matchAll(DYNAMIC)) {
-    found.push({ from, to: target(from, names.find(name => name !== undefined)!), clause: '' })
-  }
+  for (const [, name] of text.matchAll(DYNAMIC)) found.push({ from, to: target(from, name!), clause: '' })
   return found
 }
 

@@ -5,8 +5,9 @@ import { figure, table } from '../harness/table.ts'
 
 const USAGE = `usage: npm run bench:compare -- BEFORE.json AFTER.json
 
-What changed between two results of the same bench, and whether it is noise: the Mann–Whitney test on what stands for each round, two-sided, ${ALPHA * 100} %
-for the whole table (Holm's correction). Exit code 1 if a figure has become worse.`
+What changed between two results of the same bench, and whether it is noise: the Mann–Whitney test on what
+stands for each round, two-sided, ${ALPHA * 100} % for the whole table (Holm's correction). Exit code 1 if a
+figure has become worse.`
 
 /** `npm run bench:compare`. */
 function main(words: readonly string[]): void {
@@ -60,7 +61,10 @@ function format(before: BenchResult, after: BenchResult, changes: readonly Chang
 
 function summary(changes: readonly Change[]): string {
   const count = (verdict: Change['verdict']): number => changes.filter(one => one.verdict === verdict).length
-  return `${changes.length} compared: ${count('better')} better, ${count('worse')} worse, ${count('noise')} noise, ${count('too few')} with too few rounds to tell`
+  return (
+    `${changes.length} compared: ${count('better')} better, ${count('worse')} worse, ` +
+    `${count('noise')} noise, ${count('too few')} with too few rounds to tell`
+  )
 }
 
 /** What makes the two hard to compare. */

@@ -19,7 +19,7 @@ export const COVERS = {
 } as const satisfies Readonly<Record<string, { title: string; road: RoadName; preparation: Preparation }>>
 export type CoverName = keyof typeof COVERS
 
-/** A platform whose connections are covered in one way, and somebody who asks: all on one CPU. */
+/** A platform whose connections are covered in one way, and a client: all on one CPU. */
 export class Cover {
   readonly name: CoverName
   /** µs of a request; round by round. */

@@ -30,7 +30,8 @@ await runBench(
   {
     name: 'failover',
     question:
-      'A container is killed: how long does it take until its connections are answered again, and what does it cost to be able to?',
+      'A container is killed: how long does it take until its connections are answered again, ' +
+      'and what does it cost to be able to?',
     options: OPTIONS,
     plans: {
       quick: {

@@ -71,7 +71,8 @@ export class Scene {
     const { times, lost } = await this.#ask('crashed', { do: 'crash', pid, moment })
     if (lost !== (this.road.survives ? 0 : connections))
       throw new BenchError(
-        `${this.road.title}, ${moment}: ${lost} of ${connections} connections were lost when their container died`,
+        `${this.road.title}, ${moment}: ` +
+          `${lost} of ${connections} connections were lost when their container died`,
       )
     // Or it would be started again without a rehearsal.
     await this.#pool.until('noticed that a container died', all => all.every(one => one.pid !== pid))

@@ -78,7 +78,8 @@ async function ourServer(
   const config: ServerConfig = {
     provider: ours,
     certificates: [certificateFromPem(ours, pem.certificate, pem.key)],
-    tickets: { sealer: createTicketSealer(ours, [createTicketKey(ours)]), count: 2 }, // as many as OpenSSL sends
+    // As many as OpenSSL sends.
+    tickets: { sealer: createTicketSealer(ours, [createTicketKey(ours)]), count: 2 },
   }
   return createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket: Socket) => {
     const end = new End(adopt(socket), Session.server(config))

@@ -32,7 +32,7 @@ export interface HandshakeDetails {
   readonly handshakes: readonly HandshakeRow[]
 }
 
-/** Everything as measurements. What somebody broke off before its first round is not among them. */
+/** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(rows: readonly Row[]): Measurement[] {
   return rows.flatMap(({ placement, side, stack, measured }) =>
     KINDS.filter(kind => measured[kind].rates.length > 0).flatMap(kind => {
@@ -92,7 +92,8 @@ export function format({ evpMissing, handshakes, goals }: BenchResult & Handshak
   ])
   return [
     ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
-    `The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM (ratios: medians over rounds, node:tls = 1):`,
+    'The other end is node:tls; ECDSA P-256, x25519, AES-128-GCM ' +
+      '(ratios: medians over rounds, node:tls = 1):',
     table(['', 'handshakes/s', 'ratio', 'CPU µs', 'ratio'], lines),
     goalLines(goals),
   ].join('\n\n')

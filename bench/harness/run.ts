@@ -84,12 +84,12 @@ export interface Run<P extends Plan, O extends Options> {
   readonly plan: P
   readonly values: Values<O>
   readonly progress: Progress
-  /** Whether somebody wants it to come to an end. */
+  /** Whether the user wants it to come to an end. */
   readonly interrupted: boolean
   /** Whether the plan's total time is up: what is not measured by now is left out, and named. */
   readonly late: boolean
   /**
-   * Rounds until the figures are precise enough, the time is up, or somebody breaks it off.
+   * Rounds until the figures are precise enough, the time is up, or the user stops it.
    * @param step one round of everything that is compared; it may return early when {@link interrupted}
    * @param watched what stands for each round of the figures that are to be precise
    */
@@ -123,10 +123,10 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       ...(rounds === undefined ? {} : { rounds, least: rounds, total: Number.POSITIVE_INFINITY }),
       ...(seconds === undefined ? {} : { seconds }),
     }
-    // Whoever reads the table may stop reading; the processes are ended all the same.
+    // The reader of the table may stop reading; the processes are ended all the same.
     process.stdout.on('error', () => {})
     const breakOff = (): void => {
-      // The second time somebody means it.
+      // The second time the user means it.
       if (state.interrupted) process.exit(130)
       state.interrupted = true
       progress.say('stopping after this round')
@@ -257,6 +257,7 @@ export function heading(result: BenchResult): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
     `Node ${versions.node}, OpenSSL ${versions.openssl}` +
       (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
-    `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s${mode === 'quick' ? ', quick: few samples, not figures to quote' : ''}`,
+    `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s` +
+      (mode === 'quick' ? ', quick: few samples, not figures to quote' : ''),
   ].join('\n')
 }

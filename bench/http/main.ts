@@ -26,7 +26,8 @@ await runBench(
   {
     name: 'http',
     question:
-      'How many requests a second does one core answer, beside node:http and node:http2? It needs wrk and h2load (Debian packages wrk and nghttp2-client).',
+      'How many requests a second does one core answer, beside node:http and node:http2? ' +
+      'It needs wrk and h2load (Debian packages wrk and nghttp2-client).',
     options: {},
     plans: {
       quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 1 },

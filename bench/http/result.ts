@@ -36,7 +36,7 @@ export interface HttpDetails {
   readonly rows: readonly HttpRow[]
 }
 
-/** Everything as measurements. What somebody broke off before its first round is not among them. */
+/** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(all: readonly Measured[]): Measurement[] {
   return all
     .filter(({ rates }) => rates.length > 0)
@@ -85,7 +85,8 @@ export function format({ tools, evpMissing, rows, goals }: BenchResult & HttpDet
   ])
   return [
     ...(evpMissing === undefined ? [] : [`no evp: ${evpMissing}`]),
-    `GET, 200 bytes back, by ${tools.join(' and ')}; server and client on one CPU each (ratios: medians over rounds, node = 1; above 1 is better)`,
+    `GET, 200 bytes back, by ${tools.join(' and ')}; server and client on one CPU each ` +
+      '(ratios: medians over rounds, node = 1; above 1 is better)',
     table(['', 'requests/s', 'ratio', 'CPU µs', 'ratio'], lines),
     goalLines(goals),
   ].join('\n\n')

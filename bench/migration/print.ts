@@ -8,7 +8,8 @@ import { STAGES, type Stage } from './stages.ts'
 /** The result as text for a terminal. */
 export function format(result: MigrationResult): string {
   return [
-    '100 B in, 200 B out on one keep-alive connection by default; every answer checked. Client: our own session, node provider, sealing and opening off the clock',
+    '100 B in, 200 B out on one keep-alive connection by default; every answer checked. ' +
+      'Client: our own session, node provider, sealing and opening off the clock',
     ...result.scenes.filter(({ marks }) => !marks).map(scene => sceneText(result, scene)),
     ...sweepTexts(result),
     ...stagesText(result),
@@ -28,7 +29,8 @@ function of(result: MigrationResult, { circumstances }: SceneResult): Measuremen
 
 function sceneText(result: MigrationResult, scene: SceneResult): string {
   const { facts, relations, name } = scene
-  const title = `── ${name}${facts === undefined ? '' : `: ${facts.cipherSuite}, ${facts.channel} channel, ${facts.stream} streams`}`
+  const what = facts && `: ${facts.cipherSuite}, ${facts.channel} channel, ${facts.stream} streams`
+  const title = `── ${name}${what ?? ''}`
   const rows = of(result, scene)
     .filter(one => Object.hasOwn(ROWS, one.name))
     .map(cells)
@@ -37,15 +39,20 @@ function sceneText(result: MigrationResult, scene: SceneResult): string {
   if (facts !== undefined) {
     const { idle, idleSealed, request, requestSealed } = facts.state
     lines.push(
-      `state: ${idle} B idle, ${idleSealed} B sealed; with a request on board ${request} B, ${requestSealed} B sealed`,
+      `state: ${idle} B idle, ${idleSealed} B sealed; ` +
+        `with a request on board ${request} B, ${requestSealed} B sealed`,
     )
   }
-  const { added, addedFetch, exportAndImport, exportSealOpenImport } = relations
-  const times = (value: number | undefined): string => `${figure(value)} ×`
+  const micros = (one: keyof typeof relations): string => `${figure(relations[one])} µs`
+  const times = (one: keyof typeof relations): string => `${figure(relations[one])} ×`
   lines.push(
-    `a move adds ${figure(added)} µs (fetch handler ${figure(addedFetch)} µs); export + import ${figure(exportAndImport)} µs, with seal + open ${figure(exportSealOpenImport)} µs`,
-    `reconnect : migrated   full ${times(relations.fullToMigrated)}, resumed ${times(relations.resumedToMigrated)}, 0-RTT ${times(relations.earlyToMigrated)}; node:tls full ${times(relations.nodeFullToMigrated)}, resumed ${times(relations.nodeResumedToMigrated)}`,
-    `proxy : migrated       ${times(relations.forwardedToMigrated)}; fetch handler ${times(relations.forwardedToFetchMigrated)}`,
+    `a move adds ${micros('added')} (fetch handler ${micros('addedFetch')}); ` +
+      `export + import ${micros('exportAndImport')}, with seal + open ${micros('exportSealOpenImport')}`,
+    `reconnect : migrated   full ${times('fullToMigrated')}, resumed ${times('resumedToMigrated')}, ` +
+      `0-RTT ${times('earlyToMigrated')}; ` +
+      `node:tls full ${times('nodeFullToMigrated')}, resumed ${times('nodeResumedToMigrated')}`,
+    `proxy : migrated       ${times('forwardedToMigrated')}; ` +
+      `fetch handler ${times('forwardedToFetchMigrated')}`,
   )
   return lines.join('\n')
 }
@@ -81,11 +88,8 @@ function sweepTexts({ measurements }: MigrationResult): string[] {
       figure(one.distribution?.p99),
       String(one.samples),
     ])
-    return rows.length === 0
-      ? []
-      : [
-          `── ${axis} (${scenes.join('; ')}; µs by default)\n${table(['', 'per round', 'mean', 'p99', 'samples'], rows)}`,
-        ]
+    const head = ['', 'per round', 'mean', 'p99', 'samples']
+    return rows.length === 0 ? [] : [`── ${axis} (${scenes.join('; ')}; µs by default)\n${table(head, rows)}`]
   })
 }
 
@@ -115,7 +119,8 @@ function stagesText(result: MigrationResult): string[] {
     ['the same request without marks, p50', ...plain.map(figure)],
   )
   const { placement, provider } = stages[0]!.labels
-  const title = `── stages, µs: means over typical requests, the fifth around the median (${placement}, ${provider})`
+  const which = 'means over typical requests, the fifth around the median'
+  const title = `── stages, µs: ${which} (${placement}, ${provider})`
   return [`${title}\n${table(['', 'stays', 'migrated'], rows)}`]
 }
 

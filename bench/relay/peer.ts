@@ -26,7 +26,7 @@ const HEADER = 5
 const SMALL = 64
 const LARGE = 16_384 + 22
 
-/** A record as a gateway sees it: nobody opens it. */
+/** A record as a gateway sees it: it is not opened. */
 function record(length: number): Uint8Array {
   const bytes = new Uint8Array(length).fill(0xa5)
   bytes.set([23, 3, 3, (length - HEADER) >> 8, (length - HEADER) & 0xff])
@@ -88,7 +88,7 @@ function relay(client: Socket, path: string): void {
   })
 }
 
-/** What anybody would write first. */
+/** The relay that one would write first. */
 function pipe(client: Socket, path: string): void {
   const leg = connect({ path, allowHalfOpen: true })
   for (const socket of [client, leg]) socket.on('error', () => {})

@@ -1,7 +1,7 @@
 import type { Measurement } from '../harness/measurement.ts'
 import { figure } from '../harness/table.ts'
 import { scaleOf } from './axis.ts'
-import { escaped } from './html.ts'
+import { bar, END, line, MIDDLE, svg, words } from './svg.ts'
 
 const WIDTH = 760
 const RIGHT = 84
@@ -21,21 +21,20 @@ export function bars(rows: readonly { readonly name: string; readonly of: Measur
   const at = (value: number): string => (left + scale.at(value)).toFixed(1)
   const ticks = scale.ticks.map(({ at: place, text }) => {
     const x = Math.round(left + place)
-    return `<line class="grid" x1="${x}" x2="${x}" y1="0" y2="${height - 20}"/><text x="${x}" y="${height - 6}" text-anchor="middle">${text}</text>`
+    return line('grid', [x, 0], [x, height - 20]) + words([x, height - 6], text, MIDDLE)
   })
   const drawn = rows.map(({ name, of: { value, interval, unit } }, index) => {
     const top = index * ROW
     const whisker =
-      interval === undefined
-        ? ''
-        : `<line class="whisker" x1="${at(interval[0])}" x2="${at(interval[1])}" y1="${top + 11}" y2="${top + 11}"/>`
+      interval === undefined ? '' : line('whisker', [at(interval[0]), top + 11], [at(interval[1]), top + 11])
     const end = Math.max(value, interval?.[1] ?? value)
     return (
-      `<text x="${(left - 8).toFixed(1)}" y="${top + 15}" text-anchor="end">${escaped(name)}</text>` +
-      `<rect class="bar" x="${at(0)}" y="${top + 3}" width="${Math.max(0.5, scale.at(value)).toFixed(1)}" height="${ROW - 6}"><title>${escaped(`${name}: ${figure(value)} ${unit}`)}</title></rect>` +
-      `${whisker}<text x="${(Number(at(end)) + 6).toFixed(1)}" y="${top + 15}">${figure(value)}</text>`
+      words([(left - 8).toFixed(1), top + 15], name, END) +
+      bar([at(0), top + 3], scale.at(value), ROW - 6, `${name}: ${figure(value)} ${unit}`) +
+      whisker +
+      words([(Number(at(end)) + 6).toFixed(1), top + 15], figure(value))
     )
   })
   const label = rows.map(({ name, of }) => `${name} ${figure(of.value)} ${of.unit}`).join(', ')
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(label)}">${ticks.join('')}${drawn.join('')}</svg>`
+  return svg(WIDTH, height, label, [...ticks, ...drawn])
 }

@@ -12,9 +12,12 @@ export function escaped(text: string): string {
 
 /** A table; the first column is a heading, the others are figures. Everything is escaped. */
 export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cellOf = (cell: string, tag: 'th' | 'td'): string => `<${tag}>${escaped(cell)}</${tag}>`
   const line = (cells: readonly string[], tag: 'th' | 'td'): string =>
-    `<tr>${cells.map((cell, i) => `<${i === 0 ? 'th' : tag}>${escaped(cell)}</${i === 0 ? 'th' : tag}>`).join('')}</tr>`
-  return `<div class="scroll"><table><thead>${line(head, 'th')}</thead><tbody>${rows.map(row => line(row, 'td')).join('\n')}</tbody></table></div>`
+    `<tr>${cells.map((cell, i) => cellOf(cell, i === 0 ? 'th' : tag)).join('')}</tr>`
+  const body = rows.map(row => line(row, 'td')).join('\n')
+  const inside = `<thead>${line(head, 'th')}</thead><tbody>${body}</tbody>`
+  return `<div class="scroll"><table>${inside}</table></div>`
 }
 
 /** A picture with what it shows in words. */

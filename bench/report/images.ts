@@ -55,10 +55,13 @@ export function makeImages(page: string, directory: string): string[] {
   try {
     return IMAGES.filter(({ section }) => html.includes(`id="${section}"`)).map(
       ({ file, section: id, without, height }) => {
-        const style = `body { padding: 0 1rem; max-width: none } body > :not(#${id}) { display: none } #${id} h2 { margin-top: .8rem } :is(${without
-          .split(', ')
-          .map(one => `#${id} > ${one}`)
-          .join(', ')}) { display: none }`
+        const hidden = without.split(', ').map(one => `#${id} > ${one}`)
+        const style = [
+          'body { padding: 0 1rem; max-width: none }',
+          `body > :not(#${id}) { display: none }`,
+          `#${id} h2 { margin-top: .8rem }`,
+          `:is(${hidden.join(', ')}) { display: none }`,
+        ].join(' ')
         const part = join(scratch, 'part.html')
         writeFileSync(part, html.replace('</head>', `<style>${style}</style></head>`))
         const image = resolve(directory, file)

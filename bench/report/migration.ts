@@ -55,7 +55,8 @@ function distributions(base: readonly Measurement[]): string {
         y: { label: 'share of requests', from: 0, to: 1 },
         lines: lines(one => cumulative(one.distribution!.histogram), 'curve'),
       }),
-      'Cumulative: at a height of 0.5 each curve crosses its median. 100 bytes in, 200 out, every answer checked.',
+      'Cumulative: at a height of 0.5 each curve crosses its median. ' +
+        '100 bytes in, 200 out, every answer checked.',
     ),
     figureOf(
       plot({
@@ -81,7 +82,11 @@ function stages({ measurements }: MigrationResult): string {
     })
     const whole = found.find(({ labels }) => labels.stage === 'whole' && labels.request === kind)?.value
     const sum = steps.reduce((all, { value }) => all + value, 0)
-    const caption = `A request that ${kind === 'stays' ? 'stays' : 'is migrated'}: ${figure(whole)} µs as the client sees it, the stages add up to ${figure(sum)} µs. Typical requests, the fifth around the median; noting the marks costs some µs.`
+    const caption =
+      `A request that ${kind === 'stays' ? 'stays' : 'is migrated'}: ` +
+      `${figure(whole)} µs as the client sees it, the stages add up to ${figure(sum)} µs. ` +
+      `Typical requests, the fifth around the median; ` +
+      'noting the marks costs some µs.'
     return steps.length === 0 ? '' : figureOf(waterfall(steps, 'µs'), caption)
   })
   return section('Where each microsecond goes', parts)
@@ -140,7 +145,8 @@ const SWEEPS: readonly Sweep[] = [
     axis: 'requests a second, arriving whether or not answers come (Poisson)',
     log: true,
     caption:
-      'Open loop: each request is timed from the moment at which it was due, so that a stall counts for every request that it delays. Servers on one core, the client on another.',
+      'Open loop: each request is timed from the moment at which it was due, so that a stall counts for ' +
+      'every request that it delays. Servers on one core, the client on another.',
     tail: true,
   },
 ]
@@ -185,7 +191,8 @@ function scenes({ measurements, scenes: all }: MigrationResult): string {
     tableOf(['µs: p50 (p99)', ...plain.map(({ name }) => name)], rows),
     sizes === undefined
       ? ''
-      : `<p>State of a connection: ${sizes.idle} B when idle, ${sizes.idleSealed} B sealed; with a request on board ${sizes.request} B, ${sizes.requestSealed} B sealed.</p>`,
+      : `<p>State of a connection: ${sizes.idle} B when idle, ${sizes.idleSealed} B sealed; ` +
+        `with a request on board ${sizes.request} B, ${sizes.requestSealed} B sealed.</p>`,
   ])
 }
 

@@ -31,9 +31,10 @@ function resultPart(file: string, result: BenchResult): string {
     result.bench === 'migration'
       ? migrationSections(result as MigrationResult)
       : [measurementsSection(result)]
+  const date = result.date.slice(0, 16).replace('T', ' ')
   return [
     `<h1>${escaped(headline(result))}</h1>`,
-    `<p>${escaped(`npm run bench:${result.bench}, ${result.date.slice(0, 16).replace('T', ' ')} UTC, ${file}`)}</p>`,
+    `<p>${escaped(`npm run bench:${result.bench}, ${date} UTC, ${file}`)}</p>`,
     ...warnings(result).map(text => `<p class="warning">${escaped(text)}</p>`),
     goals(result),
     ...own,
@@ -63,7 +64,8 @@ function warnings({ mode, complete, load }: BenchResult): string[] {
   if (!complete) found.push('Stopped before its end.')
   if ((load.foreign ?? 0) > 0.1)
     found.push(
-      `Other programs used ${Math.round(load.foreign! * 100)} % of the machine meanwhile: tails are longer, and medians higher, than on a quiet machine.`,
+      `Other programs used ${Math.round(load.foreign! * 100)} % of the machine meanwhile: ` +
+        'tails are longer, and medians higher, than on a quiet machine.',
     )
   return found
 }

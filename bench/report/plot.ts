@@ -1,5 +1,6 @@
 import { type Axis, scaleOf } from './axis.ts'
 import { escaped } from './html.ts'
+import { END, line, MIDDLE, NAME, svg, words } from './svg.ts'
 
 /** A point of a line, with how far it may be off. */
 export interface Point {
@@ -53,23 +54,24 @@ export function plot({ x, y, lines }: Plot): string {
   const grid = [
     ...up.ticks.map(({ at, text }) => {
       const level = round(bottom - at)
-      return `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${level}" y2="${level}"/><text x="${MARGIN.left - 6}" y="${level + 4}" text-anchor="end">${text}</text>`
+      const across = line('grid', [MARGIN.left, level], [WIDTH - MARGIN.right, level])
+      return across + words([MARGIN.left - 6, level + 4], text, END)
     }),
     ...along.ticks.map(({ at, text }) => {
       const place = round(MARGIN.left + at)
-      return `<line class="grid" x1="${place}" x2="${place}" y1="${MARGIN.top}" y2="${bottom}"/><text x="${place}" y="${bottom + 16}" text-anchor="middle">${text}</text>`
+      const down = line('grid', [place, MARGIN.top], [place, bottom])
+      return down + words([place, bottom + 16], text, MIDDLE)
     }),
   ]
+  const upright = ` transform="translate(14 ${MARGIN.top + height / 2}) rotate(-90)"`
   const names = [
-    `<text x="${MARGIN.left + width / 2}" y="${HEIGHT - 8}" text-anchor="middle" class="name">${escaped(x.label)}</text>`,
-    `<text transform="translate(14 ${MARGIN.top + height / 2}) rotate(-90)" text-anchor="middle" class="name">${escaped(y.label)}</text>`,
+    words([MARGIN.left + width / 2, HEIGHT - 8], x.label, MIDDLE + NAME),
+    words([0, 0], y.label, upright + MIDDLE + NAME),
   ]
   const curves = drawn.map((line, index) => curve(line, index % STYLES, left, top, bottom))
   const label = `${y.label} over ${x.label}: ${drawn.map(({ name }) => name).join(', ')}`
-  return (
-    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(label)}">${grid.join('')}${curves.join('')}${names.join('')}</svg>` +
-    legend(drawn.map(({ name }) => name))
-  )
+  const picture = svg(WIDTH, HEIGHT, label, [...grid, ...curves, ...names])
+  return picture + legend(drawn.map(({ name }) => name))
 }
 
 function curve(
@@ -100,19 +102,18 @@ function dot(
 ): string {
   const at = left(point.x)
   const { low, high } = point
-  const whisker =
-    low === undefined || high === undefined
-      ? ''
-      : `<line x1="${at}" x2="${at}" y1="${top(low)}" y2="${top(high)}"/>`
-  const said = `${name}: ${number(point.x)} → ${number(point.y)}${low === undefined || high === undefined ? '' : ` (${number(low)} – ${number(high)})`}`
+  const known = low !== undefined && high !== undefined
+  const whisker = known ? `<line x1="${at}" x2="${at}" y1="${top(low)}" y2="${top(high)}"/>` : ''
+  const range = known ? ` (${number(low)} – ${number(high)})` : ''
+  const said = `${name}: ${number(point.x)} → ${number(point.y)}${range}`
   return `${whisker}<circle cx="${at}" cy="${top(point.y)}" r="3.5"><title>${escaped(said)}</title></circle>`
 }
 
 /** Names beside the colours of their lines. */
 export function legend(names: readonly string[]): string {
   const items = names.map((name, index) => {
-    const style = `s${index % STYLES}`
-    return `<li><svg viewBox="0 0 28 10" class="key"><g class="${style}"><path d="M0 5H28"/></g></svg>${escaped(name)}</li>`
+    const stroke = `<g class="s${index % STYLES}"><path d="M0 5H28"/></g>`
+    return `<li><svg viewBox="0 0 28 10" class="key">${stroke}</svg>${escaped(name)}</li>`
   })
   return `<ul class="legend">${items.join('')}</ul>`
 }

@@ -1,6 +1,12 @@
 /** Colours of lines on white: a screen's, and paper whatever the reader's system is set to. */
 const ON_WHITE =
-  '--c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;'
+  '--c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; ' +
+  '--c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;'
+
+function ofEachLine(index: number): string {
+  const colour = `var(--c${index})`
+  return `.s${index} path, .s${index} line { stroke: ${colour}; } .s${index} circle { fill: ${colour}; }`
+}
 
 /**
  * The page's style: light and dark as the reader's system is, black on white on paper. Lines differ in
@@ -15,11 +21,13 @@ export const STYLE = `
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #141416; --ink: #ececef; --faint: #a0a0a8; --grid: #34343a; --box: #1f1f23;
-    --c0: #6cb2ff; --c1: #ff9a5c; --c2: #5fd38d; --c3: #c79bff; --c4: #e8c04e; --c5: #5ad1e6; --c6: #ff86b8; --c7: #b8b3ad;
+    --c0: #6cb2ff; --c1: #ff9a5c; --c2: #5fd38d; --c3: #c79bff;
+    --c4: #e8c04e; --c5: #5ad1e6; --c6: #ff86b8; --c7: #b8b3ad;
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem;
+  background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; border-bottom: 1px solid var(--grid); padding-bottom: .2rem; }
@@ -34,7 +42,8 @@ svg .name { fill: var(--faint); }
 .bar { fill: var(--c0); }
 .whisker { stroke: var(--ink); stroke-width: 2; }
 path { fill: none; stroke-width: 2; }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .3rem 0; padding: 0; font-size: .9rem; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .3rem 0; padding: 0;
+  font-size: .9rem; }
 .legend li { display: flex; align-items: center; gap: .4rem; }
 .key { width: 28px; height: 10px; }
 .scroll { overflow-x: auto; }
@@ -45,9 +54,14 @@ thead th { color: var(--faint); font-weight: 600; border-bottom: 1px solid var(-
 tbody th { font-weight: 400; }
 tbody tr:nth-child(even) { background: var(--box); }
 .warning { border-left: 4px solid var(--c1); padding-left: .8rem; color: var(--ink); }
-${Array.from({ length: 8 }, (_, i) => `.s${i} path, .s${i} line { stroke: var(--c${i}); } .s${i} circle { fill: var(--c${i}); }`).join('\n')}
-.s1 path { stroke-dasharray: 9 3; } .s2 path { stroke-dasharray: 2 3; } .s3 path { stroke-dasharray: 9 3 2 3; }
-.s4 path { stroke-dasharray: 14 4; } .s5 path { stroke-dasharray: 5 5; } .s6 path { stroke-dasharray: 1 4; } .s7 path { stroke-dasharray: 12 3 2 3 2 3; }
+${Array.from({ length: 8 }, (_, index) => ofEachLine(index)).join('\n')}
+.s1 path { stroke-dasharray: 9 3; }
+.s2 path { stroke-dasharray: 2 3; }
+.s3 path { stroke-dasharray: 9 3 2 3; }
+.s4 path { stroke-dasharray: 14 4; }
+.s5 path { stroke-dasharray: 5 5; }
+.s6 path { stroke-dasharray: 1 4; }
+.s7 path { stroke-dasharray: 12 3 2 3 2 3; }
 @media print {
   :root { --paper: #fff; --ink: #000; --faint: #444; --grid: #ccc; --box: #f4f4f4;
     ${ON_WHITE} }

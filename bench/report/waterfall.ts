@@ -1,5 +1,5 @@
 import { scaleOf } from './axis.ts'
-import { escaped } from './html.ts'
+import { bar, END, line, MIDDLE, NAME, svg, words } from './svg.ts'
 
 /** One step of several that follow each other. */
 export interface Step {
@@ -22,7 +22,7 @@ export function waterfall(steps: readonly Step[], unit: string): string {
   const scale = scaleOf({ label: unit, from: 0 }, [0, whole], WIDTH - LEFT - RIGHT)
   const ticks = scale.ticks.map(({ at, text }) => {
     const place = Math.round(LEFT + at)
-    return `<line class="grid" x1="${place}" x2="${place}" y1="${TOP}" y2="${height - 20}"/><text x="${place}" y="${height - 6}" text-anchor="middle">${text}</text>`
+    return line('grid', [place, TOP], [place, height - 20]) + words([place, height - 6], text, MIDDLE)
   })
   let before = 0
   const rows = steps.map(({ name, title, value }, index) => {
@@ -32,11 +32,11 @@ export function waterfall(steps: readonly Step[], unit: string): string {
     const top = TOP + index * ROW
     const said = `${name}: ${value.toFixed(1)} ${unit}; ${title}`
     return (
-      `<text x="${LEFT - 8}" y="${top + 15}" text-anchor="end">${escaped(name)}</text>` +
-      `<rect class="bar" x="${begin.toFixed(1)}" y="${top + 3}" width="${Math.max(0.5, end - begin).toFixed(1)}" height="${ROW - 6}"><title>${escaped(said)}</title></rect>` +
-      `<text x="${(end + 6).toFixed(1)}" y="${top + 15}">${value.toFixed(1)}</text>`
+      words([LEFT - 8, top + 15], name, END) +
+      bar([begin.toFixed(1), top + 3], end - begin, ROW - 6, said) +
+      words([(end + 6).toFixed(1), top + 15], value.toFixed(1))
     )
   })
   const label = `${whole.toFixed(1)} ${unit} in ${steps.length} steps`
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(label)}"><text x="${LEFT}" y="14" class="name">${escaped(label)}</text>${ticks.join('')}${rows.join('')}</svg>`
+  return svg(WIDTH, height, label, [words([LEFT, 14], label, NAME), ...ticks, ...rows])
 }

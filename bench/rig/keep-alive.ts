@@ -57,13 +57,13 @@ export class KeepAlive {
     socket.on('close', () => this.#wake())
   }
 
-  /** @throws Lost nobody listens, or the handshake fails */
+  /** @throws Lost no server listens, or the handshake fails */
   static open({ port, serverName, authority }: Destination): Promise<KeepAlive> {
     return new Promise((resolve, reject) => {
       const tls = { servername: serverName, ca: authority, minVersion: 'TLSv1.3' } as const
       const socket = connect({ port, host: '127.0.0.1', ...tls })
       const client = new KeepAlive(socket.setNoDelay(true), serverName)
-      // It closes, too, and then whoever waits is woken.
+      // It closes, too, and then the caller that waits is woken.
       socket.on('error', error => reject(new Lost(error.message)))
       socket.once('secureConnect', () => resolve(client))
     })
@@ -73,7 +73,8 @@ export class KeepAlive {
   async ask({ path, content, expected }: Question): Promise<Answer> {
     this.#parts = []
     const length = content === undefined ? '' : `Content-Length: ${content.length}\r\n`
-    const head = `${content === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${length}\r\n`
+    const method = content === undefined ? 'GET' : 'POST'
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#serverName}\r\n${length}\r\n`
     this.#socket.write(concat(Buffer.from(head), content ?? new Uint8Array(0)))
     for (;;) {
       const answer = this.#whole(expected)

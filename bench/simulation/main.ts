@@ -13,8 +13,9 @@ import { simulateCore } from './queue.ts'
 
 const USAGE = `usage: npm run bench:simulation -- [options] [MIGRATION.json]
 
-What would many more connections need than two cores can hold? A model of each core as a queue (M/G/1, discrete-event), fed with what bench:migration has
-measured; default: the newest result in bench/results. First it predicts what was measured in open loop, and says how wrong it is.
+What would many more connections need than two cores can hold? A model of each core as a queue (M/G/1,
+discrete-event), fed with what bench:migration has measured; by default the newest result in
+bench/results. First it predicts what was measured in open loop, and says how wrong it is.
 
   --connections N,N  in all; default: 100000,1000000,10000000
   --hosts N          default: 0, as many as are needed
@@ -67,10 +68,16 @@ function main(): void {
       return
     }
     const words = [
-      `Each core is a queue (M/G/1, discrete-event). Fed with ${basename(file)}: a request that stays keeps a server's core busy for ${figure(measured.stays.service)} µs, a migrated one ${figure(measured.migrated.service)} µs`,
+      `Each core is a queue (M/G/1, discrete-event). Fed with ${basename(file)}: ` +
+        `a request that stays keeps a server's core busy for ${figure(measured.stays.service)} µs, ` +
+        `a migrated one ${figure(measured.migrated.service)} µs`,
       checkText(checks),
       predictionText(predictions),
-      `assumed: ${common.cores} cores and ${values.memory} GiB for connections on each host, a request every ${values.interval} s on each connection, of which ${values.alpha} % move, ${common.perConnection} B a connection, ${common.failures} failures a day and host. Hosts are alike, cores at most ${TARGET * 100} % busy, one host spare. Not modelled: the network, other work of a host, memory bandwidth`,
+      `assumed: ${common.cores} cores and ${values.memory} GiB for connections on each host, ` +
+        `a request every ${values.interval} s on each connection, of which ${values.alpha} % move, ` +
+        `${common.perConnection} B a connection, ${common.failures} failures a day and host. ` +
+        `Hosts are alike, cores at most ${TARGET * 100} % busy, one host spare. ` +
+        'Not modelled: the network, other work of a host, memory bandwidth',
     ]
     process.stdout.write(`${words.join('\n\n')}\n`)
   } catch (error) {
@@ -142,7 +149,8 @@ function checkText(checks: readonly Check[]): string {
   const errors = checks.map(({ error }) => Math.abs(error)).filter(Number.isFinite)
   const all = errors.length === 0 ? '–' : `${(median(errors) * 100).toFixed(0)} %`
   const head = ['', 'busy', 'p50 measured', 'predicted', 'error', 'p99 measured', 'predicted']
-  return `── the model against what was measured in open loop (µs): half of its medians are wrong by at most ${all}\n${table(head, rows)}`
+  const title = '── the model against what was measured in open loop (µs)'
+  return `${title}: half of its medians are wrong by at most ${all}\n${table(head, rows)}`
 }
 
 function predictionText(predictions: readonly Prediction[]): string {

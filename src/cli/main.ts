@@ -21,7 +21,8 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
        hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
-  up       start the gateway and the containers, and stay; --carrier and --duplicate override the configuration
+  up       start the gateway and the containers, and stay; --carrier and --duplicate override the
+           configuration
   stop     stop the platform
   status   what is running, and what it has done; --connections lists every connection
   logs     follow the log
@@ -83,7 +84,8 @@ async function main(): Promise<void> {
     case 'move':
       if (file === undefined || count === undefined || !/^[0-9a-f]{1,32}$/i.test(file))
         throw new CommandError(
-          'move needs the id of a connection, or the beginning of it, in hexadecimal (hotpotato status --connections), and the name of a container',
+          'move needs the id of a connection, or the beginning of it, in hexadecimal ' +
+            '(hotpotato status --connections), and the name of a container',
         )
       return move(runDirectory(), file.toLowerCase(), count)
     case 'restart':

@@ -46,7 +46,8 @@ function check(directory: string): void {
   if (!found.isDirectory()) throw unusable(directory, new Error('it is not a directory'))
   if ((mode & 0o077) !== 0 || uid !== own)
     throw new CommandError(
-      `the run directory ${directory} must be accessible to you alone: chmod 700 it, or choose another HOTPOTATO_RUN_DIR`,
+      `the run directory ${directory} must be accessible to you alone: ` +
+        'chmod 700 it, or choose another HOTPOTATO_RUN_DIR',
     )
   const link = lstatSync(directory)
   if (link.isSymbolicLink() && link.uid !== own && link.uid !== 0)

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { shortDirectory } from './socket-path.ts'
 
 /*
- * At most one process may run a platform in a directory, and one that was killed must not be in the way. What a killed one leaves behind
- * has to be removed, and a file of a known name cannot be removed safely: between the look at it and its
- * removal another process may have put a new one there. So the seat is a directory, and its holder has an
- * entry with a name of its own in it, a socket. A dead holder's entry is removed by that name, which no other
- * holder ever has; and a directory can be renamed to the seat only while the seat is empty.
+ * At most one process may run a platform in a directory, and one that was killed must not be in the way. What
+ * a killed one leaves behind has to be removed, and a file of a known name cannot be removed safely: between
+ * the look at it and its removal another process may have put a new one there. So the seat is a directory,
+ * and its holder has an entry with a name of its own in it, a socket. A dead holder's entry is removed by
+ * that name, which no other holder ever has; and a directory can be renamed to the seat only while the seat
+ * is empty.
  */
 
 /** The directory of the holder's entry. */

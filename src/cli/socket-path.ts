@@ -25,7 +25,8 @@ export function shortDirectory(directory: string, longest: number): ShortDirecto
   if (Buffer.byteLength(directory) + 1 + longest <= LONGEST) return { path: directory, close() {} }
   if (!existsSync('/proc/self/fd'))
     throw new CommandError(
-      `${directory} is too long for the sockets in it (${LONGEST - 1 - longest} bytes without /proc); choose another HOTPOTATO_RUN_DIR`,
+      `${directory} is too long for the sockets in it (${LONGEST - 1 - longest} bytes without /proc); ` +
+        'choose another HOTPOTATO_RUN_DIR',
     )
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) }

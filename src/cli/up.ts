@@ -183,10 +183,8 @@ async function prepareCertificates({ certificates: directory, functions }: Confi
   let broken = checkCertificates(directory, certificates, now).filter(({ kind }) => kind !== 'missing')
   if (broken.length === 0) {
     const { made } = await makeCertificates({ directory, certificates, now })
-    if (made.length > 0)
-      say(
-        `made throw-away certificates for ${made.join(', ')} in ${relative(process.cwd(), directory) || '.'}/`,
-      )
+    const place = relative(process.cwd(), directory) || '.'
+    if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${place}/`)
     broken = checkCertificates(directory, certificates, now)
   }
   if (broken.length > 0) {
@@ -220,6 +218,11 @@ function chooseProvider(): { readonly name: ProviderName; readonly reason: strin
   return { name: 'node', reason: probed.reason }
 }
 
+/** A request as `printf` writes it. */
+function printed(...lines: readonly string[]): string {
+  return `printf '${lines.join('\\r\\n')}'`
+}
+
 function printWelcome(
   { gateway, functions, certificates, runDirectory }: Config,
   { http, https }: Ports,
@@ -227,6 +230,12 @@ function printWelcome(
   const authority = join(relative(process.cwd(), certificates) || '.', 'ca.crt')
   const names = [...functions.values()].map(({ name, hosts }) => `${name} (${hosts.join(', ') || 'no host'})`)
   const url = `https://echo.local:${https}`
+  const host = 'Host: echo.local'
+  const last = ['Connection: close', '', '']
+  const one = printed('GET /hello HTTP/1.1', 'Host: hello.local', ...last)
+  const two = printed('GET /echo HTTP/1.1', host, '', 'GET /resize HTTP/1.1', host, ...last)
+  const server = `-connect 127.0.0.1:${https} -servername echo.local`
+  const openssl = `openssl s_client ${server} -CAfile ${authority} -quiet`
   say(`
 hotpotato is running
   http    ${gateway.host}:${http}
@@ -237,9 +246,9 @@ hotpotato is running
 one connection that moves twice:
   curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
 the same with another client:
-  printf 'GET /echo HTTP/1.1\\r\\nHost: echo.local\\r\\n\\r\\nGET /resize HTTP/1.1\\r\\nHost: echo.local\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -connect 127.0.0.1:${https} -servername echo.local -CAfile ${authority} -quiet
+  ${two} | ${openssl}
 without TLS:
-  printf 'GET /hello HTTP/1.1\\r\\nHost: hello.local\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 ${http}
+  ${one} | nc 127.0.0.1 ${http}
 
 Ctrl-C or npm stop ends everything.
 `)

@@ -10,6 +10,7 @@ import { countsOf, type SocketCounts } from '../transfer/socket-counts.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { equal } from '../wire/index.ts'
+import type { CarrierCounters, CarrierOwner } from './carrier.ts'
 import type { Dispatch } from './dispatch.ts'
 import { follow, type Owner, type Whereabouts } from './trail.ts'
 import type { Unclean } from './unclean.ts'
@@ -49,11 +50,8 @@ export function slotsWithin(limits: string): number {
 }
 
 /** What duplicates tell the gateway. */
-export interface DuplicatesOwner {
-  readonly counters: { takenOver: number }
-  /** A connection ended without an orderly end. */
-  unclean(target: string, end: Unclean): void
-  refused(target: string, verdict: unknown): void
+export interface DuplicatesOwner extends Pick<CarrierOwner, 'unclean' | 'refused'> {
+  readonly counters: Pick<CarrierOwner['counters'], 'takenOver'>
 }
 
 /** A connection whose socket the gateway holds a second time. */
@@ -136,11 +134,7 @@ export class Duplicates {
     this.#sweep = setInterval(() => this.#closeFinished(), SWEEP).unref()
   }
 
-  /**
-   * Counters for `status`: connections with a duplicate, and those for which there was no slot or descriptor,
-   * so far.
-   */
-  get counters(): { readonly duplicated: number; readonly notDuplicated: number } {
+  get counters(): Pick<CarrierCounters, 'duplicated' | 'notDuplicated'> {
     return { duplicated: this.#entries.size, notDuplicated: this.#refused }
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { Problem } from '../http/problem.ts'
+import type { CarrierName } from '../platform/carrier.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import { ownerOfPath } from '../platform/path.ts'
@@ -10,18 +11,21 @@ import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
-import { writeExtensions } from '../transfer/extensions.ts'
-import { freshHttp, freshTls } from '../transfer/parcel.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import type { Descriptor } from '../transfer/stream.ts'
-import { concat, EMPTY } from '../wire/index.ts'
+import { EMPTY } from '../wire/index.ts'
+import {
+  type Carrier,
+  type CarrierCounters,
+  type CarrierOwner,
+  type MakeCarrier,
+  NOTHING_CARRIED,
+} from './carrier.ts'
 import { ClientHelloRecogniser } from './client-hello-recogniser.ts'
 import { Dispatch } from './dispatch.ts'
-import { Duplicates, type DuplicatesOptions } from './duplicates.ts'
 import { HostRecogniser, http2Answer } from './host-recogniser.ts'
 import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
-import { Relays } from './relays.ts'
 import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
 
 export interface GatewayCounters extends UncleanCounters {
@@ -50,20 +54,17 @@ export class Gateway {
   readonly memory: MemoryBudget
   readonly #options: GatewayOptions
   readonly #routes: Routes
-  readonly #courier: Courier
   readonly #log: Log
   readonly #http: Listener<string>
   readonly #https: Listener<string>
   readonly #dispatch: Dispatch
-  readonly #relays: Relays
+  readonly #carriers: ReadonlyMap<CarrierName, Carrier>
   /** Other gateways, the newest last. */
   readonly #gateways = new Set<number>()
-  /** Undefined if no function wants them. */
-  readonly #duplicates: Duplicates | undefined
 
   /**
    * @param listening descriptors of the sockets that are bound to the ports for HTTP and HTTPS
-   * @param forDuplicates what keeping duplicates needs; nothing is duplicated without
+   * @param carriers how each is made that a function has
    * @throws Error there is no memory to share with containers
    */
   constructor(
@@ -71,24 +72,24 @@ export class Gateway {
     listening: { readonly http: number; readonly https: number },
     courier: Courier,
     log: Log,
-    forDuplicates?: DuplicatesOptions,
+    carriers: ReadonlyMap<CarrierName, MakeCarrier>,
   ) {
     this.#options = options
-    this.#courier = courier
     this.#log = log
     this.memory = new MemoryBudget(options.memoryBytes)
     this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory)
-    const owner = {
+    const owner: CarrierOwner = {
       memory: this.memory,
+      idleMilliseconds: options.idleMilliseconds,
       counters: this.counters,
-      unclean: (target: string, end: Unclean) => this.#unclean(target, end),
-      refused: (target: string, verdict: unknown) => this.#refused(target, verdict),
-    }
-    this.#relays = new Relays(courier, this.#dispatch, {
-      ...owner,
+      unclean: (target, end) => this.#unclean(target, end),
+      refused: (target, verdict) => this.#refused(target, verdict),
       giveUp: (...what) => this.#giveUp(...what),
-    })
-    this.#duplicates = forDuplicates && new Duplicates(forDuplicates, courier, this.#dispatch, owner)
+      fault: error => this.#fault(error),
+    }
+    this.#carriers = new Map(
+      [...carriers].map(([name, make]) => [name, make(courier, this.#dispatch, owner)]),
+    )
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
       timeout: options.helloMilliseconds,
@@ -118,14 +119,11 @@ export class Gateway {
     return this.#http.size + this.#https.size + this.#dispatch.size
   }
 
-  /** What `status` shows of the connections that are relayed. */
-  get relayed(): Relays['counters'] {
-    return this.#relays.counters
-  }
-
-  /** The same of connections with a duplicate. */
-  get duplicated(): Duplicates['counters'] {
-    return this.#duplicates?.counters ?? { duplicated: 0, notDuplicated: 0 }
+  /** What `status` shows of the connections that carriers have. */
+  get carried(): CarrierCounters {
+    const all = { ...NOTHING_CARRIED }
+    for (const { counters } of this.#carriers.values()) Object.assign(all, counters)
+    return all
   }
 
   /** @returns the ports in use @throws Error that names the port and how to change it */
@@ -149,14 +147,14 @@ export class Gateway {
   introduced(peer: Peer): void {
     if (peer.role === 'gateway') this.#gateways.add(peer.id)
     // First its file: what is delivered to it needs that.
-    this.#duplicates?.introduced(peer)
+    for (const carrier of this.#carriers.values()) carrier.introduced?.(peer)
     this.#dispatch.introduced(peer)
   }
 
   gone(id: number): void {
     this.#gateways.delete(id)
     this.#dispatch.gone(id)
-    this.#duplicates?.gone(id)
+    for (const carrier of this.#carriers.values()) carrier.gone?.(id)
   }
 
   /** That process cannot be spoken to, and is offered nothing any more. It may live, with its connections. */
@@ -183,18 +181,21 @@ export class Gateway {
   makeWay(relays: boolean): void {
     this.#http.stopAccepting()
     this.#https.stopAccepting()
-    if (relays) this.#relays.handOver(() => [...this.#gateways].at(-1))
+    if (!relays) return
+    for (const carrier of this.#carriers.values()) carrier.handOver?.(() => [...this.#gateways].at(-1))
   }
 
   /** Goes on with a connection that another gateway has relayed. @param from only a gateway may ask that */
   relay(
     state: RelayedState,
     session: SealAssociated,
-    [client, leg]: readonly [Descriptor, Descriptor],
+    descriptors: readonly [Descriptor, Descriptor],
     from: number,
   ): Arrival {
     if (!this.#gateways.has(from)) return { reason: 'role', detail: 'only a gateway has relayed connections' }
-    return this.#relays.adopt(state, session, client, leg, this.#options.idleMilliseconds)
+    const relays = this.#carriers.get('relay')
+    if (relays?.adopt === undefined) return { reason: 'role', detail: 'this gateway relays nothing' }
+    return relays.adopt(state, session, descriptors)
   }
 
   /**
@@ -205,13 +206,12 @@ export class Gateway {
     this.#http.close()
     this.#https.close()
     this.#dispatch.close()
-    this.#relays.drain()
-    this.#duplicates?.close()
+    for (const carrier of this.#carriers.values()) carrier.close()
   }
 
   /** Nothing is relayed any more. */
   get finished(): boolean {
-    return this.#relays.size === 0
+    return [...this.#carriers.values()].every(({ size }) => size === 0)
   }
 
   #judgeTls(): (bytes: Uint8Array) => Judgement<string> {
@@ -278,7 +278,9 @@ export class Gateway {
     return {
       name: 'unknown-host',
       status: 404,
-      detail: `no function for the host ${host ?? '(none)'}; known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
+      detail:
+        `no function for the host ${host ?? '(none)'}; ` +
+        `known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
       extensions: { hosts, paths },
     }
   }
@@ -291,60 +293,15 @@ export class Gateway {
   }
 
   #open(opening: Opening<string>, tls: boolean): void {
-    const carrier = this.#options.carriers.get(opening.to) ?? 'fd'
     const sessionId = new Uint8Array(randomBytes(SESSION_ID_LENGTH))
-    if (carrier === 'relay') this.#relays.open(opening, tls, sessionId, this.#options.idleMilliseconds)
-    else this.#handOver(opening, tls, sessionId)
+    this.#carrierOf(opening.to).arrive(opening, tls, sessionId)
   }
 
-  /** Gives the client's socket itself away. */
-  #handOver(opening: Opening<string>, tls: boolean, sessionId: Uint8Array): void {
-    const { stream, to: functionName } = opening
-    const lifted = stream.lift()
-    // Nothing has been written, so there is nothing to wait for; a promise here would be a bug in the stream.
-    if (lifted instanceof Promise) throw new Error('a stream that was not written to waits for the kernel')
-    const { descriptor, unread } = lifted
-    const fresh = {
-      sessionId,
-      idleLeft: this.#options.idleMilliseconds,
-      inbound: unread.length === 0 ? opening.inbound : concat(opening.inbound, unread),
-    }
-    const wanted = tls && this.#options.duplicated.has(functionName)
-    const duplicate = wanted
-      ? this.#duplicates?.open(descriptor.fd, sessionId, fresh.inbound.length)
-      : undefined
-    const extensions = writeExtensions(duplicate?.extensions ?? {})
-    const envelope = { ...(tls ? freshTls(fresh) : freshHttp(fresh)), extensions }
-    this.#dispatch.deliver({
-      functionName,
-      bytes: fresh.inbound.length,
-      send: ({ id }, settle) => {
-        duplicate?.offer(id)
-        this.#courier.send(id, envelope, descriptor, settle)
-      },
-      accepted: () => {
-        this.counters.delivered++
-        duplicate?.delivered()
-        stream.destroy()
-      },
-      lost: (target, reason) => {
-        // It may have spoken to the client already.
-        this.#unclean(target.name, { kind: 'undecided', reason })
-        stream.shutdown()
-        duplicate?.drop()
-      },
-      refused: (target, { verdict }) => this.#refused(target.name, verdict),
-      unwanted: reason => {
-        duplicate?.drop()
-        stream.unlift()
-        this.#giveUp(stream, tls, functionName, reason, fresh.inbound)
-      },
-      failed: error => {
-        stream.shutdown()
-        duplicate?.drop()
-        this.#fault(error)
-      },
-    })
+  #carrierOf(functionName: string): Carrier {
+    const name = this.#options.carriers.get(functionName) ?? 'fd'
+    const carrier = this.#carriers.get(name)
+    if (carrier === undefined) throw new Error(`a gateway without the carrier ${name}`)
+    return carrier
   }
 
   #unclean(target: string, { kind, reason }: Unclean): void {
@@ -365,7 +322,8 @@ export class Gateway {
   /** @param inbound what the client has said, and in which version */
   #giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void {
     this.#dropped(reason)
-    const detail = `no container of the function ${functionName} became ready within gateway.limits.holdSeconds`
+    const time = 'gateway.limits.holdSeconds'
+    const detail = `no container of the function ${functionName} became ready within ${time}`
     const unavailable = {
       name: 'function-unavailable',
       status: 503,

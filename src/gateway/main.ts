@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'
-import { probe } from '../transfer/native/libc.ts'
-import { checkCounts } from '../transfer/socket-counts.ts'
-import { tryStream } from '../transfer/stream-trial.ts'
-import { type DuplicatesOptions, slotsWithin } from './duplicates.ts'
+import { prepareCarriers } from './carriers.ts'
 import { Gateway } from './gateway.ts'
 
 /** Entry point of the gateway's process. */
@@ -71,29 +67,16 @@ async function main(): Promise<void> {
   }
 
   const options = settings.gateway
-  if (Object.values(options.carriers).includes('relay')) {
-    const broken = await tryStream('raw')
-    if (broken !== undefined) {
-      refuse(`carrier: relay needs raw streams, which do not work on this machine: ${broken}`)
-      return
-    }
-  }
-  const duplicates = options.duplicated.length === 0 ? undefined : await needsOfDuplicates(settings)
-  if (typeof duplicates === 'string') {
-    refuse(`duplicate: true does not work on this machine: ${duplicates}`)
-    return
-  }
   const functionNames = new Set(options.functionNames)
   const carriers = new Map(Object.entries(options.carriers))
   const [httpSocket = -1, httpsSocket = -1] = settings.descriptors
-  const duplicated = new Set(options.duplicated)
   try {
     gateway = new Gateway(
-      { ...options, functionNames, carriers, duplicated },
+      { ...options, functionNames, carriers },
       { http: httpSocket, https: httpsSocket },
       courier,
       log,
-      duplicates,
+      await prepareCarriers(settings),
     )
     const { http, https } = await gateway.listen()
     log.info({ host: options.host, http, https }, 'listening')
@@ -106,16 +89,6 @@ async function main(): Promise<void> {
 
 const NOT_READY = { reason: 'draining', detail: 'the gateway is not ready yet' } as const
 
-/** @returns what is missing, or what keeping duplicates needs */
-async function needsOfDuplicates({ id, channel }: GatewaySettings): Promise<string | DuplicatesOptions> {
-  const native = probe()
-  if (!native.available) return native.reason
-  if (channel !== 'native') return 'a channel that carries files'
-  const reason = await checkCounts(native.libc)
-  const slots = slotsWithin(readFileSync('/proc/self/limits', 'latin1'))
-  return reason ?? { libc: native.libc, self: id, slots }
-}
-
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 100
 /** And at most, if their connections are relayed. */
@@ -125,8 +98,7 @@ function status(gateway: Gateway, inCustody: number): ControlMessage {
   const counters = {
     ...gateway.counters,
     connections: gateway.size,
-    ...gateway.relayed,
-    ...gateway.duplicated,
+    ...gateway.carried,
     inCustody,
     heldBytes: gateway.memory.held,
     shed: gateway.memory.shed,

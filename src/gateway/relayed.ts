@@ -297,7 +297,9 @@ export class Relayed implements Holder {
     this.#lastMoment()
   }
 
-  /** @param stalls so many {@link CLOSE_TIME}s may pass in which the client takes nothing of what waits for it */
+  /**
+   * @param stalls so many {@link CLOSE_TIME}s may pass in which the client takes nothing of what waits for it
+   */
   #lastMoment(stalls = MOST_STALLS): void {
     clearTimeout(this.#linger)
     const { queued, unsent } = this.#client

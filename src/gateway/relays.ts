@@ -10,29 +10,17 @@ import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import { type Descriptor, openStream } from '../transfer/stream.ts'
 import { EMPTY } from '../wire/index.ts'
+import type { Carrier, CarrierCounters, CarrierOwner } from './carrier.ts'
 import { type Consignment, type Dispatch, HERE } from './dispatch.ts'
 import type { Opening } from './listener.ts'
 import { Relayed, type RelayedOwner } from './relayed.ts'
 import type { Unclean } from './unclean.ts'
-
-/** What relays tell the gateway. */
-export interface RelaysOwner {
-  /** What connections hold in this gateway together. */
-  readonly memory: MemoryBudget
-  readonly counters: { delivered: number; takenOver: number }
-  /** A connection ended without an orderly end. */
-  unclean(target: string, end: Unclean): void
-  refused(target: string, verdict: unknown): void
-  /** No container has taken a connection to which nothing has been sent. */
-  giveUp(stream: ByteStream, tls: boolean, functionName: string, reason: string, inbound: Uint8Array): void
-}
 
 /** What is known of one relayed connection besides its bytes. */
 interface Known {
   readonly sessionId: Uint8Array
   readonly functionName: string
   readonly tls: boolean
-  readonly idleMilliseconds: number
   /** What the client had said when its function was found; empty once a container has it. */
   inbound: Uint8Array
   /** Of the newest owner, as far as the gateway has made it one. */
@@ -54,26 +42,22 @@ const LOOK = 20
  * The connections whose sockets stay with the gateway, and how they get a container, and another one when
  * theirs dies.
  */
-export class Relays implements RelayedOwner {
+export class Relays implements Carrier, RelayedOwner {
   readonly #courier: Courier
   readonly #dispatch: Dispatch
-  readonly #owner: RelaysOwner
+  readonly #owner: CarrierOwner
   readonly #connections = new Map<Relayed, Known>()
   /** Those that are on their way to another gateway. */
   readonly #leaving = new Set<Relayed>()
   #drained = false
 
-  constructor(courier: Courier, dispatch: Dispatch, owner: RelaysOwner) {
+  constructor(courier: Courier, dispatch: Dispatch, owner: CarrierOwner) {
     this.#courier = courier
     this.#dispatch = dispatch
     this.#owner = owner
   }
 
-  /**
-   * Counters for `status`: connections, those that would not outlive their containers now, and KiB kept for
-   * successors.
-   */
-  get counters(): { readonly relayed: number; readonly notSurvivable: number; readonly retainedKiB: number } {
+  get counters(): Pick<CarrierCounters, 'relayed' | 'notSurvivable' | 'retainedKiB'> {
     let notSurvivable = 0
     let retained = 0
     for (const connection of this.#connections.keys()) {
@@ -84,18 +68,12 @@ export class Relays implements RelayedOwner {
   }
 
   /** Takes a fresh connection: its socket stays here, and a container gets the other end of a new leg. */
-  open(
-    { stream, inbound, to }: Opening<string>,
-    tls: boolean,
-    sessionId: Uint8Array,
-    idleMilliseconds: number,
-  ): void {
+  arrive({ stream, inbound, to }: Opening<string>, tls: boolean, sessionId: Uint8Array): void {
     const connection = new Relayed(this, stream, inbound, tls)
     const known = {
       sessionId,
       functionName: to,
       tls,
-      idleMilliseconds,
       inbound,
       generation: 0,
       orphanedAt: undefined,
@@ -110,7 +88,7 @@ export class Relays implements RelayedOwner {
    * Lets all of them finish: to their containers it looks as if their clients sent no more, and they say
    * goodbye.
    */
-  drain(): void {
+  close(): void {
     this.#drained = true
     for (const connection of this.#connections.keys()) connection.drain()
   }
@@ -159,9 +137,7 @@ export class Relays implements RelayedOwner {
   adopt(
     state: RelayedState,
     { sessionId, generation }: SealAssociated,
-    client: Descriptor,
-    leg: Descriptor,
-    idleMilliseconds: number,
+    [client, leg]: readonly [Descriptor, Descriptor],
   ): Arrival {
     const { functionName, relay, clientEnded, fromClient, fromLeg } = state
     const restored = relay && Relay.restore(relay)
@@ -176,7 +152,6 @@ export class Relays implements RelayedOwner {
       sessionId: sessionId.slice(),
       functionName,
       tls: relay !== undefined,
-      idleMilliseconds,
       inbound: EMPTY,
       generation,
       orphanedAt: undefined,
@@ -225,8 +200,8 @@ export class Relays implements RelayedOwner {
 
   /** Delivers a connection that nothing has been sent to. @param inbound all that the client has sent */
   #deliver(connection: Relayed, known: Known, inbound: Uint8Array): void {
-    const { sessionId, functionName, tls, idleMilliseconds } = known
-    const fresh = { sessionId, idleLeft: idleMilliseconds, inbound }
+    const { sessionId, functionName, tls } = known
+    const fresh = { sessionId, idleLeft: this.#owner.idleMilliseconds, inbound }
     const { remoteAddress } = connection
     const client = remoteAddress === undefined ? undefined : { remoteAddress }
     const leg = tls ? { received: inbound.length } : undefined

@@ -88,8 +88,9 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
   /** Requests on this connection before this one. */
   readonly index: number
   /**
-   * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110 §7.8), or `:protocol` of a CONNECT request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it;
-   * any other response refuses.
+   * What the client would rather speak, as `websocket`: what Upgrade says over HTTP/1.1 (RFC 9110 §7.8), or
+   * `:protocol` of a CONNECT request over HTTP/2 (RFC 8441). {@link HttpResponse.upgrade} grants it; any
+   * other response refuses.
    */
   readonly protocol: string | undefined
   /**

@@ -1,5 +1,5 @@
 import type { H1Limits } from '../http/h1/index.ts'
-import type { Carrier } from './carrier.ts'
+import type { CarrierName } from './carrier.ts'
 import type { MemberSettings } from './membership.ts'
 import type { RouteEntry } from './routes.ts'
 
@@ -21,16 +21,13 @@ export interface GatewayOptions {
   readonly idleMilliseconds: number
   readonly http1: H1Limits
   /** How connections reach a function, by its name. */
-  readonly carriers: ReadonlyMap<string, Carrier>
-  /** Functions of whose connections, if they are given away, the gateway keeps a duplicate. */
-  readonly duplicated: ReadonlySet<string>
+  readonly carriers: ReadonlyMap<string, CarrierName>
 }
 
 /** What a gateway's process is told at its start. */
 export interface GatewaySettings extends MemberSettings {
-  readonly gateway: Omit<GatewayOptions, 'functionNames' | 'carriers' | 'duplicated'> & {
+  readonly gateway: Omit<GatewayOptions, 'functionNames' | 'carriers'> & {
     readonly functionNames: readonly string[]
-    readonly carriers: Readonly<Record<string, Carrier>>
-    readonly duplicated: readonly string[]
+    readonly carriers: Readonly<Record<string, CarrierName>>
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml'
-import { CARRIERS, type Carrier } from '../platform/carrier.ts'
+import { CARRIERS, type Carrier, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
 import { RETRIES, type Retries } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
@@ -157,12 +157,13 @@ function treeOf(document: Document): unknown {
   }
 }
 
-/** Whether the gateway keeps a duplicate of the sockets of a function's connections. */
-export function isDuplicated(
+/** How connections reach a function. */
+export function carrierOf(
   one: Pick<FunctionConfig, 'carrier' | 'duplicate'>,
   config: Pick<Config, 'carrier' | 'duplicate'>,
-): boolean {
-  return (one.carrier ?? config.carrier) === 'fd' && (one.duplicate ?? config.duplicate)
+): CarrierName {
+  const carrier = one.carrier ?? config.carrier
+  return carrier === 'fd' && (one.duplicate ?? config.duplicate) ? 'duplicate' : carrier
 }
 
 function variablesByPath(variables: Variables): Place['variables'] {
@@ -330,9 +331,10 @@ const connectionKeys = section({
 const connection = (value: unknown, place: Place) => {
   const { idleSeconds, timers, ...limits } = connectionKeys(value, place)
   if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
-    const warning =
-      'connection.idleSeconds is the old name of connection.timers.keepAlive, which is also set and takes precedence'
-    place.warnings.push(warning)
+    place.warnings.push(
+      'connection.idleSeconds is the old name of connection.timers.keepAlive, ' +
+        'which is also set and takes precedence',
+    )
   }
   return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
 }

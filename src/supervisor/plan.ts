@@ -4,7 +4,7 @@ import type { ProviderName } from '../platform/membership.ts'
 import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
-import { type Config, isDuplicated } from './config.ts'
+import { type Config, carrierOf } from './config.ts'
 import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec, OfOneProcess } from './member.ts'
 import type { ScaleBounds } from './roll-out.ts'
@@ -126,10 +126,7 @@ function gatewaySettings(
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),
-      carriers: Object.fromEntries(
-        [...functions.values()].map(one => [one.name, one.carrier ?? config.carrier]),
-      ),
-      duplicated: [...functions.values()].filter(one => isDuplicated(one, config)).map(({ name }) => name),
+      carriers: Object.fromEntries([...functions.values()].map(one => [one.name, carrierOf(one, config)])),
     },
   }
 }

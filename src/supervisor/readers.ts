@@ -1,6 +1,9 @@
 import { resolve } from 'node:path'
 
-/* How values of a configuration file are read: each reader judges one kind, and names the key when it refuses. */
+/*
+ * How values of a configuration file are read: each reader judges one kind, and names the key when it
+ * refuses.
+ */
 
 /** A configuration that cannot be used; the message names the key and what it may be. */
 export class ConfigError extends Error {

@@ -67,10 +67,9 @@ export class RollOuts {
       const others = containers.filter(
         one => one.functionName === functionName && one.life.stays && one.ready,
       )
-      if (others.every(one => leaving.includes(one)))
-        throw new Error(
-          `${name} is the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}: no container could take its connections`,
-        )
+      if (!others.every(one => leaving.includes(one))) continue
+      const only = `the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}`
+      throw new Error(`${name} is ${only}: no container could take its connections`)
     }
     return this.#retire([], leaving)
   }

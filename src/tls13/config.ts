@@ -133,8 +133,9 @@ export interface ServerConfig extends CommonConfig {
    */
   readonly skipEarlyData?: number
   /**
-   * Send every client back once with a cookie, and keep nothing of what it said until it returns (§4.2.2): that is in the cookie, sealed. A session that has not spoken yet takes a hello with the cookie of
-   * another one. Off unless given.
+   * Send every client back once with a cookie, and keep nothing of what it said until it returns (§4.2.2):
+   * that is in the cookie, sealed. A session that has not spoken yet takes a hello with the cookie of another
+   * one. Off unless given.
    */
   readonly cookies?: CookieSealer
 }

@@ -61,7 +61,8 @@ export const PostHandshakeAuth = select(
     WAIT_CV: struct('PostWaitCertificateVerify', { transcript, publicKey, certificate: certificateBytes }),
     WAIT_FINISHED: struct('PostWaitFinished', { transcript }),
     /**
-     * The client's side: its Certificate is ready, and goes out with the signature that is asked for (§4.6.2: in one piece).
+     * The client's side: its Certificate is ready, and goes out with the signature that is asked for (§4.6.2:
+     * in one piece).
      */
     WAIT_SIGNATURE: struct('PostWaitSignature', {
       transcript,

@@ -27,7 +27,8 @@ export type Effect =
   | { readonly do: 'writeChangeCipherSpec' }
   | { readonly do: 'readWith' | 'writeWith'; readonly secret: Uint8Array }
   /**
-   * Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446 §4.2.10).
+   * Write without protection again: early data was refused, and a second ClientHello comes (RFC 8446
+   * §4.2.10).
    */
   | { readonly do: 'writeInClear' }
   | { readonly do: 'expose'; readonly exposed: ExposedSecret }

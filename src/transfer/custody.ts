@@ -102,8 +102,8 @@ export class Custody {
   }
 
   /**
-   * The target's verdict. @returns false if the ticket is of no frozen session (any more), or of one that another
-   * process was offered
+   * The target's verdict. @returns false if the ticket is of no frozen session (any more), or of one that
+   * another process was offered
    */
   verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
     const key = hex(ticket)

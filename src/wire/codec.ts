@@ -22,7 +22,7 @@ export interface Codec<T> {
   read(reader: Reader): T
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a codec both takes and gives its type, so only `any` holds them all
+// biome-ignore lint/suspicious/noExplicitAny: a codec takes and gives its type, so only `any` holds them all
 export type AnyCodec = Codec<any>
 
 /** The TypeScript type of what a codec reads and writes. */
@@ -278,9 +278,10 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
   const entries = Object.entries(fields) as [string, Codec<unknown>][]
   const keys = entries.map(([key]) => key)
   const codecs = entries.map(([, codec]) => codec)
+  const lines = entries.map(([key, codec]) => `\n    ${declare(codec, key)};`)
   return {
     notation: `${name} NAME`,
-    definition: `struct {${entries.map(([key, codec]) => `\n    ${declare(codec, key)};`).join('')}${entries.length > 0 ? '\n' : ''}} ${name};`,
+    definition: `struct {${lines.join('')}${lines.length > 0 ? '\n' : ''}} ${name};`,
     uses: codecs,
     fields,
     write(writer, value) {
@@ -324,7 +325,14 @@ export function select<const Tag extends string, const C extends Cases>(
   const lines = Object.entries(cases).map(([key, codec]) => `        case ${key}: ${typeName(codec)};`)
   return {
     notation: `${name} NAME`,
-    definition: `struct {\n    ${declare(kind, tag)};\n    select (${snake(tag)}) {\n${lines.join('\n')}\n    };\n} ${name};`,
+    definition: [
+      'struct {',
+      `    ${declare(kind, tag)};`,
+      `    select (${snake(tag)}) {`,
+      ...lines,
+      '    };',
+      `} ${name};`,
+    ].join('\n'),
     uses: [kind, ...Object.values(cases)],
     write(writer, value) {
       const key = (value as Record<string, unknown>)[tag] as keyof C & string

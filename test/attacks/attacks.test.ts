@@ -3,8 +3,8 @@ import { chooseChannel } from '../../src/transfer/channel.ts'
 import { Neighbours } from './neighbours.ts'
 
 /*
- * Functions are other people's code. One of them turns against what it finds in its process; it may break what is its own, and
- * nothing else.
+ * Functions are other people's code. One of them turns against what it finds in its process; it may break
+ * what is its own, and nothing else.
  */
 const SECRET = 'a secret of the supervisor 7c1f'
 

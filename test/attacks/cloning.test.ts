@@ -25,7 +25,7 @@ const TRAITOR = `
 import { openSync } from 'node:fs'
 import { Courier } from ${dist('transfer/courier.js')}
 import { SlotFile } from ${dist('transfer/slot-file.js')}
-import { Host } from ${dist('containers/host.js')}
+import { Host } from ${dist('containers/process/host.js')}
 import { Descriptor } from ${dist('transfer/stream.js')}
 
 const files = []
@@ -49,7 +49,8 @@ Host.prototype.connect = function (given) {
 
 /** Asks everybody to take the connection over, which a gateway would. */
 async function takeOver(sessionId) {
-  const offer = { checkpoint: new Uint8Array(99), generation: 0, received: 0, records: 0, retained: new Uint8Array(0) }
+  const [checkpoint, retained] = [new Uint8Array(99), new Uint8Array(0)]
+  const offer = { checkpoint, generation: 0, received: 0, records: 0, retained }
   const answers = peers.map(({ id, name }) => new Promise(resolve => {
     const nothing = Descriptor.fromFd(openSync('/dev/null', 'r'))
     courier.sendTakeOver(id, { sessionId, generation: 9 }, offer, nothing, release => {

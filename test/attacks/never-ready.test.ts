@@ -35,7 +35,7 @@ beforeAll(async () => {
 })
 afterAll(() => platform?.stop())
 
-it('a container that does not become ready is ended and counted, and the others do not wait for it', async () => {
+it('a container that does not become ready is ended and counted, and no other waits for it', async () => {
   const said = 'stuck-1 was not ready within 12 s; it is being killed'
   await eventually(() => platform.log.includes(said) || undefined, 'it was not ended')
   const { status } = await fetch(`http://127.0.0.1:${platform.http}/echo`)

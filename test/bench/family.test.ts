@@ -45,7 +45,7 @@ const bench = (name: string, words: readonly string[] = [], environment = {}) =>
     env: { ...process.env, ...environment },
   })
 
-it('a bench runs in --quick, its JSON fits the schema, and its CSV has a line for each measurement', async () => {
+it('a bench runs in --quick, its JSON fits the schema, its CSV has a line for each measurement', async () => {
   const csv = join(directory, 'handover.csv')
   await bench('handover', ['--connections', '20', '--csv', csv])
   const result = resultOf('handover')

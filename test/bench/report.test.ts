@@ -79,13 +79,14 @@ describe('npm run bench:report', () => {
   )
 
   it.skipIf(CHROMIUM === undefined)(
-    `${CHROMIUM ?? 'chromium (not installed)'} shows it dark to whom wants that, and prints it black on white`,
+    `${CHROMIUM ?? 'chromium (not installed)'} shows it dark if asked to, and prints it black on white`,
     { timeout: 240_000 },
     async () => {
       // What the page comes to look like, said by a script that only this copy has.
       const copy = join(directory, 'copy.html')
       const says = `<script>
-const look = () => getComputedStyle(document.body).backgroundColor + ' ' + getComputedStyle(document.querySelector('svg .bar')).fill
+const bar = document.querySelector('svg .bar')
+const look = () => getComputedStyle(document.body).backgroundColor + ' ' + getComputedStyle(bar).fill
 document.title = look()
 </script>`
       writeFileSync(copy, readFileSync(page, 'utf8').replace('</body>', `${says}</body>`))

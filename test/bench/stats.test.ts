@@ -9,7 +9,7 @@ describe('statistics', () => {
     expect(() => median([])).toThrow(RangeError)
   })
 
-  it('p50 is the median of the rounds, so that one disturbed round does not move it; p99 sees every sample', () => {
+  it('p50 is the median of the rounds, which one disturbed round does not move; p99 sees all samples', () => {
     const series = new Series()
     series.add(Array(10).fill(10))
     series.add(Array(10).fill(12))

@@ -33,7 +33,8 @@ async function dies(): Promise<void> {
   const program = `
     const { takeSeat } = await import(${JSON.stringify(BUILT)})
     const { createServer } = await import('node:net')
-    if (await takeSeat(${JSON.stringify(directory)}, '${NAME}', createServer())) process.kill(process.pid, 'SIGKILL')`
+    const seat = await takeSeat(${JSON.stringify(directory)}, '${NAME}', createServer())
+    if (seat) process.kill(process.pid, 'SIGKILL')`
   const [, signal] = await once(spawn(process.execPath, ['--input-type=module', '-e', program]), 'exit')
   expect(signal).toBe('SIGKILL')
 }

@@ -9,6 +9,7 @@ import { Opcode, readFrame, writeFrame } from '../../src/http/websocket/index.ts
 import { utf8 } from '../../src/wire/index.ts'
 import { FakeHost, freshConnection, get, movedConnection, responses } from '../support/connection-scene.ts'
 import { eventually } from '../support/platform.ts'
+import { UPGRADE } from '../support/upgrade.ts'
 
 const path = (url: string): string => fileURLToPath(new URL(`../../${url}`, import.meta.url))
 const PAGE = readFileSync(path('docs/functions.md'), 'utf8')
@@ -87,10 +88,7 @@ describe('the modules of docs/functions.md', () => {
   it('chat.mjs counts its messages, and counts on where it has moved', async () => {
     const host = await hostOf('chat.mjs')
     host.available.add('echo')
-    const ask = get(
-      '/echo',
-      'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat\r\n',
-    )
+    const ask = get('/echo', `${UPGRADE}Sec-WebSocket-Protocol: chat\r\n`)
     const { connection, stream } = freshConnection(host, ask)
     expect(String.fromCharCode(...stream.take())).toMatch(
       /^HTTP\/1.1 101 [\s\S]*sec-websocket-protocol: chat/i,

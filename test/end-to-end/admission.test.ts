@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import { type Entity, makeEntity, privateKeyPem } from '../support/certificates.ts'
 import { CARRIER, CONFIG, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
-import { isInstalled, run } from '../support/programs.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 
 const CURL = isInstalled('curl', ['--version'])
 const people = mkdtempSync(join(tmpdir(), 'hotpotato-people-'))
@@ -48,7 +48,7 @@ async function fetch(host: string, paths: readonly string[], ...words: readonly 
 }
 
 describe.skipIf(!CURL).each(['--http1.1', '--http2'])(
-  `a function that wants to see certificates, curl %s${CURL ? '' : ' (SKIPPED: no curl; Debian: apt-get install curl)'}`,
+  `a function that wants to see certificates, curl %s${missing(CURL, 'curl', 'curl')}`,
   version => {
     const alice = ['--cert', join(people, 'alice.crt'), '--key', join(people, 'alice.key')]
 

@@ -8,8 +8,9 @@ import { Platform } from '../support/platform.ts'
 
 /*
  * Clients of HTTP/2 use one connection for all names that its certificate is good for (RFC 9113 §9.1.1). The
- * requests for the second name arrive where the first one was served, and have to be answered by the second's function. The names
- * are of one site, because Chromium keeps what belongs to another site on connections without cookies.
+ * requests for the second name arrive where the first one was served, and have to be answered by the second's
+ * function. The names are of one site, because Chromium keeps what belongs to another site on connections
+ * without cookies.
  */
 
 /** Says which function it is, and on what connection the request came. */
@@ -20,13 +21,15 @@ export default {
     const { pathname, port } = new URL(request.url)
     if (pathname === '/page') {
       const script = 'https://two.shared.local:' + port + '/script'
-      const body = '<!doctype html><p id="one">' + JSON.stringify(who(context)) + '</p><script src="' + script + '"></script>' +
+      const body = '<!doctype html><p id="one">' + JSON.stringify(who(context)) + '</p>' +
+        '<script src="' + script + '"></script>' +
         '<script src="https://one.shared.local:' + port + '/script"></script>'
       return new Response(body, { headers: { 'content-type': 'text/html' } })
     }
     if (pathname === '/script') {
       const text = JSON.stringify(JSON.stringify(who(context)))
-      return new Response('document.body.append(' + text + ', "\\\\n")', { headers: { 'content-type': 'text/javascript' } })
+      const headers = { 'content-type': 'text/javascript' }
+      return new Response('document.body.append(' + text + ', "\\\\n")', { headers })
     }
     return Response.json(who(context))
   },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/wire/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { Platform } from '../support/platform.ts'
-import { isInstalled, run } from '../support/programs.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 
 const NC = isInstalled('nc', ['-h'])
 /** One case file: whatever carries a connection, its client sees the same. */
@@ -86,7 +86,7 @@ describe.each(ROADS)(
     })
 
     it.skipIf(!NC)(
-      `serves one connection from three processes, without TLS: nc${NC ? '' : ' (SKIPPED: no nc)'}`,
+      `serves one connection from three processes, without TLS: nc${missing(NC, 'nc', 'netcat-openbsd')}`,
       async () => {
         const requests = ['/hello', '/echo', '/resize'].map(
           (path, i) =>
@@ -114,7 +114,8 @@ describe.each(ROADS)(
       await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
       expect(socket.getProtocol()).toBe('TLSv1.3')
       socket.write(
-        'GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /resize HTTP/1.1\r\nHost: a\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+        'GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /resize HTTP/1.1\r\nHost: a\r\n\r\n' +
+          'GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
       )
       let text = ''
       for await (const chunk of socket.setEncoding('utf8')) text += chunk

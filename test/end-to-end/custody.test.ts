@@ -10,8 +10,9 @@ import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
 
 /*
- * Somebody dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection goes on, or ends in a way that is
- * counted, and what it asked is never answered by two. The target is stopped, so that the source is frozen with its parcel underway.
+ * Somebody dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection
+ * goes on, or ends in a way that is counted, and what it asked is never answered by two. The target is
+ * stopped, so that the source is frozen with its parcel underway.
  */
 const CARRIERS = ['fd', 'relay'] as const
 type Carrier = (typeof CARRIERS)[number]

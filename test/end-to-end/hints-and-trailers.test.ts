@@ -6,8 +6,8 @@ import { Platform } from '../support/platform.ts'
 import { isInstalled, run } from '../support/programs.ts'
 
 /*
- * What goes ahead of a response, and what follows its content, as clients see it that are not ours: 103 (Early Hints) and trailers,
- * of functions of every kind, over both versions of HTTP, with TLS and without.
+ * What goes ahead of a response, and what follows its content, as clients see it that are not ours: 103
+ * (Early Hints) and trailers, of functions of every kind, over both versions of HTTP, with TLS and without.
  */
 
 const CURL = isInstalled('curl', ['--version'])

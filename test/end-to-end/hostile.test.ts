@@ -61,7 +61,8 @@ function closed(socket: Socket): Promise<void> {
 describe('clients that vanish', () => {
   const conversation = utf8(
     'GET /echo-raw HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n' +
-      'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n01234567890123456789GET /hello HTTP/1.1\r\nHost: a\r\n\r\n',
+      'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n' +
+      '01234567890123456789GET /hello HTTP/1.1\r\nHost: a\r\n\r\n',
   )
 
   it('after any number of bytes, without TLS, by reset or by FIN', async () => {

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Http2Client } from '../support/http2-client.ts'
 import { Platform } from '../support/platform.ts'
-import { isInstalled, run } from '../support/programs.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 
 /*
- * What people point at an HTTP server, pointed at the platform: curl in each version of HTTP, nghttp through 1,000 moves of its one
- * connection, wrk and h2load under load; and a client that means harm.
+ * What people point at an HTTP server, pointed at the platform: curl in each version of HTTP, nghttp through
+ * 1,000 moves of its one connection, wrk and h2load under load; and a client that means harm.
  */
 
-/** For the name of a test: how to get what it is skipped without. */
-const note = (there: boolean, name: string, from: string): string =>
-  there ? '' : ` (SKIPPED: no ${name}; Debian: apt-get install ${from})`
 const CURL = isInstalled('curl', ['--version'])
 const NGHTTP = isInstalled('nghttp', ['--version'])
 const WRK = isInstalled('wrk', ['--version'])
@@ -21,7 +18,8 @@ let count = 0
 export default {
   handle({ method, target, version, query, body }, { connection }) {
     if (query === 'forever') return new Promise(() => {})
-    const headers = [['x-count', String(count++ % 7)], ['x-always', 'a field that is in the tables from the first response on']]
+    const always = 'a field that is in the tables from the first response on'
+    const headers = [['x-count', String(count++ % 7)], ['x-always', always]]
     const words = [method, target, version, body.length, connection.container, connection.requestIndex]
     return { status: 200, headers, body: words.join(' ') + '\\n' }
   },
@@ -53,7 +51,7 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
     ['--http1.1', '1.1'],
     [scheme === 'https' ? '--http2' : '--http2-prior-knowledge', '2'],
   ])(
-    `curl %s gets what it asks for, with content${note(CURL, 'curl', 'curl')}`,
+    `curl %s gets what it asks for, with content${missing(CURL, 'curl', 'curl')}`,
     async (flag, version, ...more) => {
       // What we answer with is 1.1 also where that asks for less.
       const spoken = version === '2' ? '2' : '1.1'
@@ -87,7 +85,7 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
   )
 
   it.skipIf(!NGHTTP)(
-    `nghttp notices none of 1,000 moves${note(NGHTTP, 'nghttp', 'nghttp2-client')}`,
+    `nghttp notices none of 1,000 moves${missing(NGHTTP, 'nghttp', 'nghttp2-client')}`,
     async () => {
       const before = await platform.total('moved')
       const paths = Array.from({ length: 1110 }, (_, i) => `/${i % 2 === 0 ? 'echo' : 'hello'}?${i}`)
@@ -122,7 +120,7 @@ describe.each(['https', 'http'] as const)('over %s', scheme => {
   )
 })
 
-it.skipIf(!WRK)(`wrk finds no fault${note(WRK, 'wrk', 'wrk')}`, async () => {
+it.skipIf(!WRK)(`wrk finds no fault${missing(WRK, 'wrk', 'wrk')}`, async () => {
   const { stdout, stderr, code } = await run('wrk', [
     ...['-t1', '-c8', '-d1s', '-H', 'Host: echo.local', `https://127.0.0.1:${platform.https}/hello`],
   ])

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, field, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { Platform } from '../support/platform.ts'
-import { isInstalled, run } from '../support/programs.ts'
+import { isInstalled, missing, run } from '../support/programs.ts'
 import { below, seeded } from '../support/random.ts'
 
 const NGHTTP = isInstalled('nghttp', ['--version'])
@@ -81,7 +81,7 @@ describe('HTTP/2 on the platform', () => {
   )
 
   it.skipIf(!NGHTTP)(
-    `answers requests for three functions side by side: nghttp${NGHTTP ? '' : ' (SKIPPED: no nghttp; Debian: apt-get install nghttp2-client)'}`,
+    `answers requests for three functions side by side: nghttp${missing(NGHTTP, 'nghttp', 'nghttp2-client')}`,
     async () => {
       for (const url of [`https://127.0.0.1:${platform.https}`, `http://127.0.0.1:${platform.http}`]) {
         const paths = ['/echo', '/hello', '/echo-raw', '/echo?2', '/hello?name=you', '/echo-raw?2']
@@ -100,7 +100,7 @@ describe('HTTP/2 on the platform', () => {
   )
 
   it.skipIf(!H2LOAD)(
-    `bears h2load${H2LOAD ? '' : ' (SKIPPED: no h2load; Debian: apt-get install nghttp2-client)'}: four connections that move with every few requests`,
+    `bears four connections of h2load that move often${missing(H2LOAD, 'h2load', 'nghttp2-client')}`,
     async () => {
       const url = `https://127.0.0.1:${platform.https}`
       const { stdout, stderr, code } = await run('h2load', [

@@ -34,7 +34,12 @@ export default {
 }`
 const TALKS = CONFIG.replace(/ {2}resize: \{\}\n {2}hello: \{\}\n {2}echo-raw: \{\}\n/, '').replace(
   'functions:',
-  'restart: { mostSeconds: 100ms }\nlog: { maxBytes: 65536, files: 2, bytesPerSecond: 100000 }\nfunctions:\n  talker: { handler: ./talker.mjs, hosts: [talker.local] }',
+  [
+    'restart: { mostSeconds: 100ms }',
+    'log: { maxBytes: 65536, files: 2, bytesPerSecond: 100000 }',
+    'functions:',
+    '  talker: { handler: ./talker.mjs, hosts: [talker.local] }',
+  ].join('\n'),
 )
 
 let platform: Platform | undefined

@@ -156,7 +156,8 @@ describe('the hybrid group', () => {
         socket.once('secureConnect', resolve)
         socket.once('error', reject)
       })
-      expect(hello.indexOf(Buffer.from([0, 51, 0, 2, 0, 24]))).toBeGreaterThan(0) // HelloRetryRequest: secp384r1
+      // HelloRetryRequest: secp384r1.
+      expect(hello.indexOf(Buffer.from([0, 51, 0, 2, 0, 24]))).toBeGreaterThan(0)
       socket.destroy()
     } finally {
       await classic.stop()

@@ -9,8 +9,8 @@ import { type ClientTunnel, Http2Client } from '../support/http2-client.ts'
 import { eventually, Platform } from '../support/platform.ts'
 
 /*
- * What becomes of an open WebSocket when its container has to go, or is killed: over both carriers, on a connection of its own and on a
- * stream of HTTP/2, of functions that freeze and of those that do not.
+ * What becomes of an open WebSocket when its container has to go, or is killed: over both carriers, on a
+ * connection of its own and on a stream of HTTP/2, of functions that freeze and of those that do not.
  */
 
 /** Counts its messages. With `freeze` it says what it has counted; `slow` takes for ever. */
@@ -196,7 +196,7 @@ describe('a WebSocket that cannot go on', () => {
 })
 
 describe('a WebSocket on a stream of HTTP/2', () => {
-  it('may be the first that a client asks for, also without TLS, where the gateway has to read that', async () => {
+  it('may be the first that a client asks for, also without TLS, where the gateway reads that', async () => {
     const client = await Http2Client.open({ port: platform.http })
     const { back, ask } = tunnel(client, 'resize')
     expect(await back.status).toBe(200)

@@ -7,13 +7,17 @@ import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
 import { Client, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { Platform } from '../support/platform.ts'
+import { UPGRADE } from '../support/upgrade.ts'
 
 /** Counts its messages, wherever the socket is. */
 const CHAT = `
 export default { fetch: () => new Response('a WebSocket is served here') }
 export function webSocket(socket, context, state = { count: 0 }) {
   return {
-    message: data => socket.send(typeof data === 'string' ? ++state.count + ' ' + data + ' ' + context.connection.container : data),
+    message: data => {
+      if (typeof data !== 'string') return socket.send(data)
+      socket.send(++state.count + ' ' + data + ' ' + context.connection.container)
+    },
     freeze: () => state,
   }
 }
@@ -103,9 +107,7 @@ describe('a WebSocket', () => {
     await once(socket, 'secureConnect')
     socket.write('GET / HTTP/1.1\r\nHost: hello.local\r\n\r\n')
     await once(socket, 'data')
-    socket.write(
-      'GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-    )
+    socket.write(`GET /echo HTTP/1.1\r\nHost: a\r\n${UPGRADE}\r\n`)
     socket.write(writeFrame(Opcode.TEXT, utf8('x'), { mask: new Uint8Array(4) }))
     while (!/1 x echo-\d$/.test(Buffer.concat(heard).toString('latin1'))) await once(socket, 'data')
     expect(Buffer.concat(heard).toString('latin1')).toMatch(/Hello, world![\s\S]*HTTP\/1\.1 101 /)

@@ -6,7 +6,10 @@ import { hotpotato, makeDirectory, Platform } from '../support/platform.ts'
 /** Each case starts a platform: `HOTPOTATO_LONG=1` tries all of them. */
 const LONG = process.env.HOTPOTATO_LONG === '1'
 
-/* What Node has in this version, it may not have in the next: each is taken away here, for every process of a platform. */
+/*
+ * What Node has in this version, it may not have in the next: each is taken away here, for every process of a
+ * platform.
+ */
 
 const PRELOAD = new URL('./without.mjs', import.meta.url).href
 

@@ -10,9 +10,9 @@ import { Platform } from '../support/platform.ts'
 import { Watchers } from './watchers.ts'
 
 /*
- * One client must never end a container, nor keep others from theirs: real floods against a real platform, with clients watching that
- * behave themselves. Ten minutes of each in `npm run test:long`, HOTPOTATO_FLOOD_SECONDS otherwise;
- * HOTPOTATO_FLOOD names those that are tried, with commas between them.
+ * One client must never end a container, nor keep others from theirs: real floods against a real platform,
+ * with clients watching that behave themselves. Ten minutes of each in `npm run test:long`,
+ * HOTPOTATO_FLOOD_SECONDS otherwise; HOTPOTATO_FLOOD names those that are tried, with commas between them.
  */
 const LONG = process.env.HOTPOTATO_LONG !== undefined
 const SECONDS = Number(process.env.HOTPOTATO_FLOOD_SECONDS ?? (LONG ? 600 : 1))
@@ -46,7 +46,10 @@ functions:
 const LARGE = `
 const bytes = new Uint8Array(10_000_000)
 export default {
-  handle: ({ query }) => ({ status: 200, body: bytes.subarray(0, Number(/bytes=(\\d+)/.exec(query)?.[1] ?? 10)) }),
+  handle: ({ query }) => {
+    const count = Number(/bytes=(\\d+)/.exec(query)?.[1] ?? 10)
+    return { status: 200, body: bytes.subarray(0, count) }
+  },
 }
 `
 const CHAT = `

@@ -38,7 +38,7 @@ function fuzz(
   return refused
 }
 
-it('envelopes that were changed are refused, or are what they say, and a session made of one throws nothing', () => {
+it('envelopes that were changed are refused, or are what they say; a session of one throws nothing', () => {
   let lived = 0
   const refused = fuzz(golden, (bytes, run) => {
     const faults = examineEnvelope(bytes, noble)

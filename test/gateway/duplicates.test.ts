@@ -321,7 +321,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers).toHaveLength(2)
   })
 
-  it('are not for another function to go on with than that of their last container, whatever that has written', () => {
+  it('are for no other function to go on with than that of their last container, whatever that wrote', () => {
     const { slot } = delivered()
     leave(slot, 1, { functionName: 'other' })
     const peer = { id: 9, role: 'container', name: 'other-1', functionName: 'other' } as Peer
@@ -368,7 +368,8 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
 it('leaves half of the descriptors to connections that come', () => {
   const limits = (open: string): string =>
-    `Limit  Soft Limit  Hard Limit  Units\nMax processes  9  9  processes\nMax open files            ${open}    files\n`
+    'Limit  Soft Limit  Hard Limit  Units\nMax processes  9  9  processes\n' +
+    `Max open files            ${open}    files\n`
   expect(slotsWithin(limits('1024  4096'))).toBe(512)
   expect(slotsWithin(limits('1048576  1048576'))).toBe(16_384)
   expect(slotsWithin(limits('unlimited  unlimited'))).toBe(16_384)

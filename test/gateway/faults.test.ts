@@ -5,6 +5,7 @@ import { ClientHelloRecogniser } from '../../src/gateway/client-hello-recogniser
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { Relayed } from '../../src/gateway/relayed.ts'
+import { Relays } from '../../src/gateway/relays.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import { type BoundPort, bindPort } from '../../src/supervisor/ports.ts'
 import { Session } from '../../src/tls13/index.ts'
@@ -64,11 +65,11 @@ beforeEach(async () => {
       defaultFunction: 'echo',
       functionNames: new Set(['echo', 'away']),
       carriers: new Map([['echo', 'relay']]),
-      duplicated: new Set(),
     },
     { http: bound[0]!.fd, https: bound[1]!.fd },
     courier,
     log,
+    new Map([['relay', (...needs) => new Relays(...needs)]]),
   )
   ports = await gateway.listen()
   gateway.introduced({ id: 2, role: 'container', name: 'echo-1', functionName: 'echo' } as Peer)
@@ -125,7 +126,7 @@ describe.skipIf(chooseStream().kind !== 'raw')('whatever throws in the gateway',
       expect(escaped, where).toEqual([])
       expect(await ask(ports.http, GET), where).toBe(new TextDecoder().decode(GET))
     }
-    while (gateway.relayed.relayed > 0) await new Promise(resolve => setTimeout(resolve, 5))
+    while (gateway.carried.relayed > 0) await new Promise(resolve => setTimeout(resolve, 5))
   })
 
   it('ends it when it cannot be sent, and counts that', async () => {

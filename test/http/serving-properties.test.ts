@@ -10,7 +10,8 @@ import { concat, EMPTY } from '../../src/wire/index.ts'
 import { text } from '../support/h1-messages.ts'
 
 /*
- * Applications take their time, and clients send and take as they like. None of that may be seen in what arrives.
+ * Applications take their time, and clients send and take as they like. None of that may be seen in what
+ * arrives.
  */
 
 /** What a request is, and how the application deals with it. */

@@ -21,10 +21,11 @@ import {
 } from '../support/h2-frames.ts'
 
 /*
- * The same as `smuggling.test.ts`, over HTTP/2 with prior knowledge. A frame says where it ends, so what can be read in two ways is what a
- * request says more than once: the host as :authority and as Host, the path as such or with a host in it, the length of the content as
- * Content-Length and in frames; and fields that would be something else in HTTP/1. The gateway reads up to the first request, the
- * container all of them, and each container to which the connection moves reads on.
+ * The same as `smuggling.test.ts`, over HTTP/2 with prior knowledge. A frame says where it ends, so what can
+ * be read in two ways is what a request says more than once: the host as :authority and as Host, the path as
+ * such or with a host in it, the length of the content as Content-Length and in frames; and fields that would
+ * be something else in HTTP/1. The gateway reads up to the first request, the container all of them, and each
+ * container to which the connection moves reads on.
  */
 
 /** One reading: the requests, and what became of the others. */

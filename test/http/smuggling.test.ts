@@ -7,9 +7,10 @@ import { concat, decode, EMPTY, encode } from '../../src/wire/index.ts'
 import { bytes, NOW, text } from '../support/h1-messages.ts'
 
 /*
- * Request smuggling is two readings of one byte stream. There are several readers here: the gateway, which looks at the beginning and chooses a
- * container; that container; and every container to which the connection moves on. Whatever a client sends, and in whatever pieces,
- * they must see the same requests in the same bytes, or none.
+ * Request smuggling is two readings of one byte stream. There are several readers here: the gateway, which
+ * looks at the beginning and chooses a container; that container; and every container to which the connection
+ * moves on. Whatever a client sends, and in whatever pieces, they must see the same requests in the same
+ * bytes, or none.
  */
 
 const LIMITS = { ...DEFAULT_LIMITS, headBytes: 2048 }

@@ -16,7 +16,9 @@ import {
 } from '../support/interop/matrix.ts'
 import { checkServer, type OurServer, ourServer, serverFor } from '../support/interop/our-side.ts'
 
-/* Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row. */
+/*
+ * Headless Chromium: one start of the browser loads a page that fetches from one server of ours for each row.
+ */
 
 const abilities: Abilities = {
   suites: sameNames(SUITES),
@@ -105,7 +107,12 @@ describe.skipIf(CHROMIUM === undefined)(`${CHROMIUM_NOTE} and our server`, () =>
         const results = []
         for (const urls of ${JSON.stringify(urls)}) {
           for (const url of urls) {
-            try { results.push((await (await fetch(url)).text()).trim()) } catch (error) { results.push(url + ' ' + error) }
+            try {
+              const answer = await fetch(url)
+              results.push((await answer.text()).trim())
+            } catch (error) {
+              results.push(url + ' ' + error)
+            }
           }
         }
         document.body.textContent = 'results: ' + results.join('; ')`

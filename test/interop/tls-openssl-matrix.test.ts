@@ -15,7 +15,10 @@ import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
 import { testRows } from '../support/interop/rows.ts'
 
-/* What the other tests with OpenSSL do not meet: P-521, X448, Ed448 and RSASSA-PSS keys, and every path with each of them. */
+/*
+ * What the other tests with OpenSSL do not meet: P-521, X448, Ed448 and RSASSA-PSS keys, and every path with
+ * each of them.
+ */
 
 /** It can do everything. */
 const abilities: Abilities = {

@@ -16,8 +16,8 @@ import { noteOf, versionOf } from '../support/interop/program.ts'
 import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
 
 /*
- * Wireshark's dissector reads conversations of ours, both sides, with nothing but our key log. The capture file is written
- * from the bytes that went to and fro, not captured from a network, which not everybody may.
+ * Wireshark's dissector reads conversations of ours, both sides, with nothing but our key log. The capture
+ * file is written from the bytes that went to and fro, not captured from a network, which not everybody may.
  */
 
 const TSHARK = versionOf('tshark')

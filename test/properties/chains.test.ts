@@ -24,9 +24,10 @@ import {
 } from './journey.ts'
 
 /*
- * The master property at random: conversations whose bytes are cut anywhere, and whose owners change again and again, from any provider to any other,
- * lose no byte and double none. `moves.test.ts` tries every single byte, each with one move; here moves come in chains. `HOTPOTATO_LONG=1` goes
- * on until 100,000 moves are made.
+ * The master property at random: conversations whose bytes are cut anywhere, and whose owners change again
+ * and again, from any provider to any other, lose no byte and double none. `moves.test.ts` tries every single
+ * byte, each with one move; here moves come in chains. `HOTPOTATO_LONG=1` goes on until 100,000 moves are
+ * made.
  */
 const LONG = process.env.HOTPOTATO_LONG === '1'
 /** Moves to be made in each of the three; those of HTTP's clients come on top. */

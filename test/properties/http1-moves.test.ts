@@ -10,8 +10,9 @@ import { FakeHost, FakeStream } from '../support/connection-scene.ts'
 import { clientConfig } from '../support/pair.ts'
 
 /*
- * A whole HTTP/1.1 connection, from its handshake to its last response, moves between containers at any byte that its client sends: in a head,
- * in a length, between pipelined requests, in a chunk. The client sees nothing of it.
+ * A whole HTTP/1.1 connection, from its handshake to its last response, moves between containers at any byte
+ * that its client sends: in a head, in a length, between pipelined requests, in a chunk. The client sees
+ * nothing of it.
  */
 
 /** Requests, one flight after the other, and their methods. */
@@ -19,12 +20,14 @@ const FLIGHTS: readonly (readonly [methods: readonly string[], bytes: string])[]
   [['GET'], 'GET /1?a HTTP/1.1\r\nHost: a\r\nUser-Agent: someone\r\n\r\n'],
   [
     ['POST', 'HEAD', 'GET'],
-    'POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x="y"\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\n\r\n' +
+    'POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x="y"\r\nhello\r\n6\r\n' +
+      ' world\r\n0\r\nX-Sum: 11\r\n\r\n' +
       'HEAD /3 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET http://b/4 HTTP/1.1\r\nHost: b\r\n\r\n',
   ],
   [
     ['POST', 'OPTIONS'],
-    `POST /5 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n${'x'.repeat(40)}OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n`,
+    `POST /5 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n${'x'.repeat(40)}` +
+      'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n',
   ],
   [['GET'], 'GET /6 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
 ]

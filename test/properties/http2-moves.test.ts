@@ -5,8 +5,9 @@ import { FakeHost } from '../support/connection-scene.ts'
 import { Talker } from '../support/http2-scene.ts'
 
 /*
- * A whole HTTP/2 connection, from its handshake to its last response, moves between containers at any byte that its client sends. The
- * client sees nothing of it: the answers are those of a connection that never moved.
+ * A whole HTTP/2 connection, from its handshake to its last response, moves between containers at any byte
+ * that its client sends. The client sees nothing of it: the answers are those of a connection that never
+ * moved.
  */
 
 /** Answers that say what was heard, with fields that fill the tables of both sides. */

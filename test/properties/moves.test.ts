@@ -18,8 +18,8 @@ import { outputOf, recordsOf } from '../support/pair.ts'
 import { seeded } from '../support/random.ts'
 
 /*
- * The master property: wherever a conversation is interrupted by release → encode → decode → restore, into whichever
- * provider, what follows is byte for byte what would have followed.
+ * The master property: wherever a conversation is interrupted by release → encode → decode → restore, into
+ * whichever provider, what follows is byte for byte what would have followed.
  */
 
 /**

@@ -9,8 +9,8 @@ import { clientConfig, dataOf, joined, serverConfig } from '../support/pair.ts'
 import { THROUGH_MOVES } from '../support/through-moves.ts'
 
 /*
- * `npm run test:moves` runs the ordinary suites with these three in the place of `Session`, `H1Server` and `H2Server`. Here it is made certain
- * that they move, and that they are in that place where they should be.
+ * `npm run test:moves` runs the ordinary suites with these three in the place of `Session`, `H1Server` and
+ * `H2Server`. Here it is made certain that they move, and that they are in that place where they should be.
  */
 describe('the suite through moves', () => {
   it('is what runs if it was asked for, and only then', () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type Config,
   ConfigError,
-  isDuplicated,
+  carrierOf,
   loadConfig,
   parseConfig,
   parseDuration,
@@ -98,15 +98,15 @@ describe('parseConfig', () => {
   it('keeps duplicates where it is told to, of sockets that are given away', () => {
     const read = (text: string, variables = {}) => {
       const config = parsed(text, variables)
-      return [...config.functions.values()].map(one => isDuplicated(one, config))
+      return [...config.functions.values()].map(one => carrierOf(one, config))
     }
     const some = 'functions: { a: , b: { duplicate: true }, c: { duplicate: false } }'
-    expect(read(some)).toEqual([false, true, false])
+    expect(read(some)).toEqual(['fd', 'duplicate', 'fd'])
     const all = 'duplicate: true\nfunctions: { a: , b: { carrier: relay }, c: { duplicate: false } }'
-    expect(read(all)).toEqual([true, false, false])
-    expect(read(all, { HOTPOTATO_DUPLICATE: 'false' })).toEqual([false, false, false])
-    expect(read(all, { HOTPOTATO_CARRIER: 'relay' })).toEqual([false, false, false])
-    expect(read(MINIMUM, { HOTPOTATO_DUPLICATE: 'true' })).toEqual([true])
+    expect(read(all)).toEqual(['duplicate', 'relay', 'fd'])
+    expect(read(all, { HOTPOTATO_DUPLICATE: 'false' })).toEqual(['fd', 'relay', 'fd'])
+    expect(read(all, { HOTPOTATO_CARRIER: 'relay' })).toEqual(['relay', 'relay', 'relay'])
+    expect(read(MINIMUM, { HOTPOTATO_DUPLICATE: 'true' })).toEqual(['duplicate'])
   })
 
   it('takes a number of replicas to begin with, or their bounds', () => {
@@ -119,7 +119,9 @@ describe('parseConfig', () => {
 
   it('takes port 0 for both, version 1.0, and durations in three spellings', () => {
     const { gateway, connection } = parsed(
-      `version: 1.0\ngateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\nconnection: { idleSeconds: 250ms }\n${MINIMUM}`,
+      'version: 1.0\n' +
+        'gateway: { http: 0, https: 0, limits: { helloSeconds: 1m30s, holdSeconds: 0.5 } }\n' +
+        `connection: { idleSeconds: 250ms }\n${MINIMUM}`,
     )
     expect([gateway.http, gateway.https, gateway.limits.helloSeconds]).toEqual([0, 0, 90])
     expect([gateway.limits.holdSeconds, connection.timers.keepAlive]).toEqual([0.5, 0.25])
@@ -127,7 +129,8 @@ describe('parseConfig', () => {
 
   it('warns of unknown keys and goes on', () => {
     const { config, warnings } = parse(
-      'provider: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\nfunctions: { echo: { lang: node } }\n__proto__: { a: 1 }\n',
+      'provider: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\n' +
+        'functions: { echo: { lang: node } }\n__proto__: { a: 1 }\n',
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([

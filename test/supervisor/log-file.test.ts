@@ -59,7 +59,7 @@ describe('a log file', () => {
     expect(existsSync(`${path}.1`)).toBe(false)
   })
 
-  it('drops what a full disk does not take, says so once, and how much it was when there is room', async () => {
+  it('drops what a full disk does not take, says so once, and how much when there is room', async () => {
     symlinkSync('/dev/full', path)
     open()
     log.write('lost\n')

@@ -3,8 +3,8 @@ import { certificateWithKey, Session } from '../../src/tls13/index.ts'
 import { concat, fromHex, hex } from '../../src/wire/index.ts'
 
 /*
- * What an embedder without Node would write: the public face and one provider. The architecture test runs it in a context that
- * has nothing but the language, TextEncoder, TextDecoder and crypto.
+ * What an embedder without Node would write: the public face and one provider. The architecture test runs it
+ * in a context that has nothing but the language, TextEncoder, TextDecoder and crypto.
  */
 
 const PRIVATE_KEY = fromHex(`302e020100300506032b657004220420${'07'.repeat(32)}`)

@@ -34,3 +34,11 @@ export function isInstalled(program: string, probe: readonly string[]): boolean 
   const { error } = spawnSync(program, [...probe], { stdio: 'ignore' })
   return error === undefined
 }
+
+/**
+ * For the name of a test: how to get the program that it is skipped without.
+ * @param from the Debian package @returns nothing if the program is there
+ */
+export function missing(there: boolean, program: string, from: string): string {
+  return there ? '' : ` (SKIPPED: no ${program}; Debian: apt-get install ${from})`
+}

@@ -131,7 +131,7 @@ describe.each(ROWS)('$what, asked of the $role', row => {
     expectWorking(pair)
   })
 
-  it('asks again where the session goes on, in another provider, and the old answer is worth nothing here', () => {
+  it('asks again where the session goes on, in another provider, and takes no old answer here', () => {
     const { pair, subject, config, id, question } = bring(row)
     const state = decode(SessionState, encode(SessionState, subject.release()))
     const heir = Session.restore(state, { ...config, provider: noble } as typeof config)

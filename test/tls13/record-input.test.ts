@@ -59,7 +59,7 @@ const steps = fc.array(
   { maxLength: 60 },
 )
 
-it('however the bytes of two streams come and whenever records are taken: they are the records that were sent', () => {
+it('however the bytes of two streams come and records are taken: they are the records that were sent', () => {
   fc.assert(
     fc.property(lengths, lengths, steps, (one, other, steps) => {
       const streams = [new Stream(one, 0), new Stream(other, 1)] as const

@@ -138,7 +138,7 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
     expect(await told).toEqual([1, 1_000_000, 1, true])
   })
 
-  it('keeps a descriptor open until the message that carries it has left, though its owner has closed it', async () => {
+  it('keeps a descriptor open until its message has left, though its owner has closed it', async () => {
     cluster = await Cluster.start(kind, 1)
     const pair = await connect()
     const { descriptor } = await adopt(pair.accepted).lift()

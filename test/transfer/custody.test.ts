@@ -99,7 +99,7 @@ describe('a settlement', () => {
     expect(releases).toEqual([{ state: 'owned', verdict: REFUSED }])
   })
 
-  it('comes when the target offers the session back, which nobody does without having it; its verdict comes late then', () => {
+  it('comes when the target offers the session back, which it then has; its verdict comes late then', () => {
     const { custody, releases } = frozen()
     const back = { ...SESSION, generation: SESSION.generation + 1 }
     expect(custody.concede(6, back)).toBe(false)

@@ -108,7 +108,7 @@ describe.each(CASES)('a connection that moves ($channel, $stream)', ({ channel, 
     expect(seen.wrong).toBe(bytes)
   })
 
-  it('moves after the client has half-closed: the next owner reads what was sent and sees the end', async () => {
+  it('moves after the client has half-closed: the next owner reads what was sent and the end', async () => {
     cluster = await Cluster.start(channel, 2, stream)
     client = await owned(
       cluster,

@@ -162,7 +162,7 @@ describe('when the leg has ended', () => {
     expect(relay.legEnded()).toEqual({ kind: 'lost', reason: 'the handshake was not complete' })
   })
 
-  it('a successor gets the newest checkpoint, the records since, and what the client sent that it does not cover', () => {
+  it('a successor gets the newest checkpoint, the records since, and what else the client has sent', () => {
     const { relay, feed } = scene(10)
     relay.fromClient(new Uint8Array(20).fill(2))
     feed(...checkpointRecords(checkpoint(25)), record('data', 9), record('data', 9))
@@ -207,7 +207,7 @@ describe('when the leg has ended', () => {
 })
 
 describe('what is retained', () => {
-  it('has a bound; beyond it the connection does not outlive its container until the next checkpoint covers all', () => {
+  it('has a bound; beyond it the connection outlives no container until the next checkpoint', () => {
     const { relay, feed } = scene()
     feed(...checkpointRecords(checkpoint(10)))
     relay.fromClient(new Uint8Array(RETAINED))

@@ -22,8 +22,8 @@ import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './rep
 
 const USAGE = `usage: hotpotato connect HOST:PORT [options]
 
-A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and prints what the
-server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA.
+A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and prints
+what the server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA.
 
 `
 

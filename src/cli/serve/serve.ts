@@ -26,8 +26,9 @@ import { Handshake } from './handshake.ts'
 
 const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
 
-A TLS 1.3 server that answers over HTTP/1 and HTTP/2: GET / says hello, GET /bytes/N gives N bytes, POST /echo returns what
-comes, GET /tls tells what was negotiated. Each flag may also be an environment variable, as HOTPOTATO_SERVE_PORT.
+A TLS 1.3 server that answers over HTTP/1 and HTTP/2: GET / says hello, GET /bytes/N gives N bytes,
+POST /echo returns what comes, GET /tls tells what was negotiated. Each flag may also be an environment
+variable, as HOTPOTATO_SERVE_PORT.
 
 `
 

@@ -74,9 +74,10 @@ export function toText(done: Done, tally: Tally): string {
 function picture(tally: Tally): string[] {
   const classes = tally.classes(ROWS)
   const most = Math.max(...classes.map(({ count }) => count))
-  return classes.map(({ upTo, count }) =>
-    `  ≤ ${milliseconds(upTo).padStart(11)}  ${String(count).padStart(8)}  ${'#'.repeat(Math.ceil((count / most) * BAR))}`.trimEnd(),
-  )
+  return classes.map(({ upTo, count }) => {
+    const bar = '#'.repeat(Math.ceil((count / most) * BAR))
+    return `  ≤ ${milliseconds(upTo).padStart(11)}  ${String(count).padStart(8)}  ${bar}`.trimEnd()
+  })
 }
 
 function counted(what: string, counts: ReadonlyMap<string | number, number>): string[] {

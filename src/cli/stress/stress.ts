@@ -11,9 +11,9 @@ import { Tally } from './tally.ts'
 
 const USAGE = `usage: hotpotato stress URL [-c 50] [-n 200] [options]
 
-Makes many requests and says how long they took, in the tradition of ab and hey; over Node's own http, https and http2. Ends with status 1 if any
-request failed or was answered with a status of 400 or more. Ctrl-C ends it early. Each flag may also be an environment variable, as
-HOTPOTATO_STRESS_CONNECTIONS.
+Makes many requests and says how long they took, in the tradition of ab and hey; over Node's own http, https
+and http2. Ends with status 1 if any request failed or was answered with a status of 400 or more. Ctrl-C ends
+it early. Each flag may also be an environment variable, as HOTPOTATO_STRESS_CONNECTIONS.
 
 `
 

@@ -103,7 +103,7 @@ export class Ending {
   }
 
   /**
-   * Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust.
+   * The rest of a response that was underway is lost: the client is told, in a way that it can trust.
    */
   breakOff(survival: Pick<Survival, 'cut'> | undefined): void {
     if (survival !== undefined) survival.cut = true

@@ -29,6 +29,7 @@ export function timeoutProblem(timer: Timeout, settings: TimerSettings, function
   const detail =
     functionName === undefined
       ? what.detail!
-      : `no container of the function ${functionName} was ready within ${settings.container / 1000} s; the connection is intact`
+      : `no container of the function ${functionName} was ready within ${settings.container / 1000} s; ` +
+        'the connection is intact'
   return { ...what, detail, extensions: { ...what.extensions, setting } }
 }

@@ -11,9 +11,9 @@ export type Origin = 'kin' | 'stranger'
 /**
  * Whether a container's own rules hold for a connection whose handshake was made, or begun, elsewhere.
  *
- * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth
- * something only if it has never left the function whose handshake it was: from anybody else a function that
- * demands certificates takes nothing but what has not begun.
+ * A container that has held a session's keys can speak as its client. So what a session says of its client is
+ * worth something only if it has never left the function whose handshake it was: from other functions a
+ * function that demands certificates takes nothing but what has not begun.
  * @returns why not: its requests belong on a connection of their own (RFC 9110 §15.5.20)
  */
 export function objection(
@@ -43,7 +43,7 @@ export function objection(
   }
 }
 
-/** In which the client's certificate has not come, or nobody has judged it. */
+/** In which the client's certificate has not come, or has not been judged. */
 const YET_TO_SHOW: ReadonlySet<string> = new Set([
   'WAIT_SECOND_CLIENT_HELLO',
   'WAIT_COOKIE',

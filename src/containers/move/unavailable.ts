@@ -22,7 +22,9 @@ export function misdirected(functionName: string, detail: string): Problem {
   return {
     name: 'misdirected-request',
     status: 421,
-    detail: `the function ${functionName} does not accept this connection: ${detail}; open one to its own host name`,
+    detail:
+      `the function ${functionName} does not accept this connection: ${detail}; ` +
+      'open one to its own host name',
   }
 }
 

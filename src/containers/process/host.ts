@@ -229,7 +229,7 @@ export class Host implements ConnectionHost<Connection> {
   /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
     const resident = this.#connections.find(hex(session.sessionId))
-    // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.
+    // It came late, over a leg that had ended by then: that is why the gateway looks for another container.
     if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
     else if (resident !== undefined) return this.#refuse('here', 'a connection that is already here')
     try {

@@ -142,7 +142,7 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
   })
 }
 
-/** The client, which trusts whoever answers. */
+/** The client, which trusts any server. */
 class Client {
   readonly #session: Session
   readonly #http = new H1Client()

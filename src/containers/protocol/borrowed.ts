@@ -138,7 +138,8 @@ class Gathered implements ResponseSink, Holder {
   }
 
   #refuse(): void {
-    const detail = `the response to a request on this connection may have at most ${LENT_BYTES} bytes of content`
+    const most = `${LENT_BYTES} bytes of content`
+    const detail = `the response to a request on this connection may have at most ${most}`
     this.#finish({ outcome: 'refused', reason: 'broken', detail })
   }
 

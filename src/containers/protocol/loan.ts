@@ -87,8 +87,8 @@ export class Loan {
       name: 'misdirected-request',
       status: 421,
       detail:
-        `this connection is in use by the function ${this.#host.functionName}, and a request for ${this.#functionName} ` +
-        `on it may have at most ${LOAN_BYTES} bytes of content`,
+        `this connection is in use by the function ${this.#host.functionName}, and a request ` +
+        `for ${this.#functionName} on it may have at most ${LOAN_BYTES} bytes of content`,
     })
   }
 

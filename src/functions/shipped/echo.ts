@@ -35,6 +35,7 @@ function asText(request: Request, { connection }: Context): string {
   const { pathname, search } = new URL(request.url)
   const fields = [...request.headers].map(([name, value]) => `${name}: ${value}`)
   const { container, hops, requestIndex } = connection
-  const who = `served by ${container}, request ${requestIndex + 1} of this connection, which has moved ${hops} times`
+  const what = `request ${requestIndex + 1} of this connection, which has moved ${hops} times`
+  const who = `served by ${container}, ${what}`
   return [`${request.method} ${pathname}${search}`, ...fields, '', who, ''].join('\n')
 }

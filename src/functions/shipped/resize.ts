@@ -23,7 +23,8 @@ const HELP = `POST an image here and get it back in another size or format:
   fit            ${FITS.join(', ')} (with both; default: cover)
   format         ${FORMATS.join(', ')} (default: that of the image, or png)
 
-Images of at most ${MAX_BYTES / 1024 / 1024} MiB and ${MAX_PIXELS / 1e6} million pixels: JPEG, PNG, WebP, AVIF, GIF and TIFF.
+Images of at most ${MAX_BYTES / 1024 / 1024} MiB and ${MAX_PIXELS / 1e6} million pixels:
+JPEG, PNG, WebP, AVIF, GIF and TIFF.
 `
 
 /** Changes the size and the format of an image. */

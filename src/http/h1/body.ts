@@ -16,8 +16,9 @@ const GATHERED = 2048
 /** Bytes behind a chunk's content from which on another chunk may be there: an end takes one less. */
 const LEAST_FRAMED = 8
 
-const EXTENSION =
-  /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"'
+const EXTENSION = new RegExp(`^(?:[ \\t]*;[ \\t]*${TOKEN}(?:[ \\t]*=[ \\t]*(?:${TOKEN}|${QUOTED}))?)*$`)
 
 /**
  * Finds the content in a message's bytes (RFC 9112 §6.2 and §7.1). It takes the framing off the front
@@ -86,8 +87,8 @@ export class BodyReader {
   }
 
   /**
-   * Takes what {@link advance} has found, and of small chunks those that follow: whoever gets them pays for
-   * each piece.
+   * Takes what {@link advance} has found, and of small chunks those that follow: the receiver pays for each
+   * piece.
    * @param count bytes at the front of the queue
    */
   take(queue: ByteQueue, count: number): Uint8Array {

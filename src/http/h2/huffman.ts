@@ -31,8 +31,9 @@ function canonicalCodes(): Uint32Array {
 }
 
 /*
- * Decoding walks four bits at a time. A state is an inner node of the tree; no code is shorter than five bits, so a step
- * ends at most one code. A cell holds the next state in its low eight bits, the symbol in the next eight, and these marks.
+ * Decoding walks four bits at a time. A state is an inner node of the tree; no code is shorter than five
+ * bits, so a step ends at most one code. A cell holds the next state in its low eight bits, the symbol in the
+ * next eight, and these marks.
  */
 const EMITS = 1 << 16
 const FAILS = 1 << 17

@@ -2,8 +2,8 @@ import { CipherSuiteId, NamedGroup, SignatureScheme } from '../codepoints.ts'
 import type { AeadAlgorithm, CipherSuite, HashAlgorithm, KeyExchangeGroup, Random } from './provider.ts'
 
 /*
- * What every provider has in common: numbers, names, lengths, limits, and the rules that say which keys and key shares
- * are good. A provider adds the arithmetic.
+ * What every provider has in common: numbers, names, lengths, limits, and the rules that say which keys and
+ * key shares are good. A provider adds the arithmetic.
  */
 
 /** A cipher suite's number, by its name. */

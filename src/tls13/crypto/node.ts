@@ -199,7 +199,8 @@ function openNist(curve: NistCurve): (privateKey: Uint8Array) => DiffieHellmanKe
     }
     return {
       publicKey: () => plain(ecdh.getPublicKey()),
-      sharedSecret: peer => attempt(() => plain(ecdh.computeSecret(peer))), // throws if it is not on the curve
+      // It throws if the point is not on the curve.
+      sharedSecret: peer => attempt(() => plain(ecdh.computeSecret(peer))),
     }
   }
 }

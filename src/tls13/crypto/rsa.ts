@@ -4,8 +4,8 @@ import { concat, equal } from '../../wire/index.ts'
 import type { Random } from './provider.ts'
 
 /*
- * RSASSA-PSS (RFC 8017 §8.1) with MGF1 over the same hash and a salt as long as the hash, as RFC 8446
- * §4.2.3 wants it. Integers are bigints, whose arithmetic does not take constant time: signatures are blinded.
+ * RSASSA-PSS (RFC 8017 §8.1) with MGF1 over the same hash and a salt as long as the hash, as RFC 8446 §4.2.3
+ * wants it. Integers are bigints, whose arithmetic does not take constant time: signatures are blinded.
  */
 
 /** A public key: 0 < `publicExponent`, an odd `modulus`. */

@@ -11,8 +11,8 @@ import {
 import { peerError, type TlsError } from '../alert.ts'
 
 /*
- * What RFC 5280 wants to be looked at and the platform's X509Certificate does not tell: critical extensions, path lengths,
- * key usage, and the algorithm that a certificate is signed with.
+ * What RFC 5280 wants to be looked at and the platform's X509Certificate does not tell: critical extensions,
+ * path lengths, key usage, and the algorithm that a certificate is signed with.
  */
 
 /** What a certificate says about its own use. */

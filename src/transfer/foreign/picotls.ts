@@ -19,8 +19,8 @@ import type { ForeignCodec } from './codec.ts'
 import { ForeignError } from './error.ts'
 
 /*
- * What `ptls_export` of picotls writes and `ptls_import` reads (picotls 2024-02 and later, TLS 1.3): blocks with lengths of 16
- * bits in one another, and no version number.
+ * What `ptls_export` of picotls writes and `ptls_import` reads (picotls 2024-02 and later, TLS 1.3): blocks
+ * with lengths of 16 bits in one another, and no version number.
  */
 
 const block = opaque(0, 2 ** 16 - 1)

@@ -47,7 +47,7 @@ describe('requests on one connection', () => {
     expect(responses(stream.take(), 2).map(({ body }) => body)).toEqual(['one', 'two'])
   })
 
-  it('tells the function the address of its client: that of the socket, or what the gateway says, also after a move', async () => {
+  it('tells the function the address of its client, by socket or gateway, also after a move', async () => {
     const seen: unknown[] = []
     const host = new FakeHost()
     host.available.add('echo')
@@ -268,7 +268,7 @@ describe('the end of a connection', () => {
     expect(busy.stream.finished).toBe(true)
   })
 
-  it('when told to drain and to move: to another container of the function, with half a request if there is one', async () => {
+  it('when told to drain: to another container of the function, with half a request if any', async () => {
     const host = new FakeHost()
     host.available.add('echo')
     const { connection, stream } = freshConnection(host, 'GET /half')

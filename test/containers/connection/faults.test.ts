@@ -22,6 +22,7 @@ import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, FakeStream, freshConnection, get, responses } from '../../support/connection-scene.ts'
 import { Faults, InjectedFault } from '../../support/faults.ts'
 import { Talker } from '../../support/http2-scene.ts'
+import { UPGRADE } from '../../support/upgrade.ts'
 
 const REFUSED = { state: 'owned', verdict: { outcome: 'refused', reason: 'suite', detail: 'no' } } as const
 /** Calls of each conversation that throw, one after the other; all of them in the long run. */
@@ -80,8 +81,6 @@ function fetching(): FakeHost {
 }
 
 const CHUNKED = 'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n'
-const ASK =
-  'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
 const message = writeFrame(Opcode.TEXT, utf8('hello'), { mask: Uint8Array.of(1, 2, 3, 4) })
 
 function plain({ host, watched, began }: Victim): { stream: FakeStream; connection: Connection } {
@@ -137,7 +136,7 @@ const CONVERSATIONS: Readonly<Record<string, (victim: Victim) => Promise<void>>>
   },
   async 'a WebSocket'(victim) {
     const { stream, connection } = plain(victim)
-    await victim.step(() => stream.receive(utf8(get('/echo', ASK))))
+    await victim.step(() => stream.receive(utf8(get('/echo', UPGRADE))))
     await victim.step(() => stream.receive(message))
     await victim.step(() => void vi.advanceTimersByTime(16_000))
     await victim.step(() => connection.moveTo(new MoveOrder(2, () => {})))

@@ -23,6 +23,7 @@ import { Talker } from '../../support/http2-scene.ts'
 import { clientConfig } from '../../support/pair.ts'
 import { StepLoop } from '../../support/step-loop.ts'
 import { THROUGH_MOVES } from '../../support/through-moves.ts'
+import { UPGRADE } from '../../support/upgrade.ts'
 
 /** What comes in tiny pieces keeps nobody else waiting, and costs no more than its bytes. */
 
@@ -229,8 +230,6 @@ describe('tiny pieces of content', () => {
 })
 
 describe('a WebSocket', () => {
-  const ask =
-    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
   const mask = Uint8Array.of(1, 2, 3, 4)
   const frame = (opcode: number, text: string, final = true) =>
     writeFrame(opcode, utf8(text), { final, mask })
@@ -248,7 +247,7 @@ describe('a WebSocket', () => {
         freeze: () => 1,
       }),
     }
-    const scene = freshConnection(host, get('/', ask))
+    const scene = freshConnection(host, get('/', UPGRADE))
     scene.stream.take()
     return { host, ...scene, heard: () => heard }
   }

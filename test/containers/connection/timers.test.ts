@@ -177,8 +177,10 @@ describe('request-body', () => {
 describe('handler', () => {
   it('answers 504, tells the function, and closes; what that says later goes nowhere', async () => {
     const { host, calls } = patientHost()
+    const before = Date.now()
     const { stream } = freshConnection(host, get('/1') + get('/2'))
-    expect(calls[0]!.context.deadline).toBe(Date.now() + 3000)
+    expect(calls[0]!.context.deadline).toBeGreaterThanOrEqual(before + 3000)
+    expect(calls[0]!.context.deadline).toBeLessThanOrEqual(Date.now() + 3000)
     vi.advanceTimersByTime(2999)
     expect(calls[0]!.context.signal.aborted).toBe(false)
     vi.advanceTimersByTime(1)

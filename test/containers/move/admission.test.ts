@@ -65,7 +65,7 @@ describe('who demands a certificate', () => {
     expect(objection({ tls: undefined }, 'kin', demanding, 0)).toBe(NONE)
   })
 
-  it('judges what has been shown in a handshake that is not over, and lets one go on that has yet to ask', () => {
+  it('judges what an unfinished handshake has shown, and lets one go on that has yet to ask', () => {
     for (const state of ['START', 'WAIT_CERT', 'WAIT_VERDICT'])
       expect(objection(session(state), 'kin', demanding, 0)).toBeUndefined()
     const signing = (certificate: Uint8Array) => session('WAIT_CV', undefined, { certificate })

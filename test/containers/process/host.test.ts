@@ -222,7 +222,7 @@ describe('what leaves', () => {
     expect(sent).toEqual([])
   })
 
-  it('is taken up again after a refusal; an end that nobody can tell is counted and heard by the client', async () => {
+  it('is taken up again after a refusal; an unknown end is counted and heard by the client', async () => {
     host.introduced(sibling(5))
     const [kept, lost] = [await connection(), await connection()]
     take({
@@ -438,7 +438,7 @@ describe('an order to move a connection', () => {
     expect(await text()).toMatch(/^HTTP\/1\.1 200 /)
   })
 
-  it('is reported when nobody can tell who has the connection, and when a request made it go elsewhere', async () => {
+  it('is reported when its owner is unknown, and when a request made it go elsewhere', async () => {
     host.introduced(sibling(7))
     const [lost, elsewhere] = [await connection(), await connection()]
     take({ envelope: plain(''), descriptor: lost.descriptor })

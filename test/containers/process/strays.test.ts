@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
-const BUILT = fileURLToPath(new URL('../../../../dist/src/containers/process/strays.js', import.meta.url))
+const BUILT = fileURLToPath(new URL('../../../dist/src/containers/process/strays.js', import.meta.url))
 
 /** A process in which a function throws all over the place, and that says what was noted. */
 const PROGRAM = `
@@ -21,18 +20,15 @@ setTimeout(() => {
 }, 200)
 `
 
-it.skipIf(!existsSync(BUILT))(
-  'what a function throws outside of requests ends nothing: it is counted, and logged in turn',
-  async () => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const said = text(child.stdout)
-    const [code] = await once(child, 'exit')
-    expect(code).toBe(0)
-    const { uncaught, lines } = JSON.parse(await said)
-    expect(uncaught).toBeGreaterThan(2)
-    expect(lines.length).toBeLessThan(uncaught)
-    expect(lines[0]).toMatch(/promise|outside of any request/)
-  },
-)
+it('what a function throws outside of requests ends nothing: it is counted, and logged in turn', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = text(child.stdout)
+  const [code] = await once(child, 'exit')
+  expect(code).toBe(0)
+  const { uncaught, lines } = JSON.parse(await said)
+  expect(uncaught).toBeGreaterThan(2)
+  expect(lines.length).toBeLessThan(uncaught)
+  expect(lines[0]).toMatch(/promise|outside of any request/)
+})

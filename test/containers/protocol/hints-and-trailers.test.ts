@@ -9,7 +9,8 @@ import { FakeHost, freshConnection, get, turn } from '../../support/connection-s
 import { Talker } from '../../support/http2-scene.ts'
 
 /*
- * What a function sends ahead of its response, and behind its content: where there is a place for it, and where there is none.
+ * What a function sends ahead of its response, and behind its content: where there is a place for it, and
+ * where there is none.
  */
 
 type Handle = (request: RequestView, context: Context) => RawResponse | Promise<RawResponse>

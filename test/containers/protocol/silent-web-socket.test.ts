@@ -4,7 +4,10 @@ import { EMPTY } from '../../../src/wire/index.ts'
 import { FakeHost } from '../../support/connection-scene.ts'
 import { Talker } from '../../support/http2-scene.ts'
 
-/* A client of a WebSocket on a stream of HTTP/2 that says nothing (RFC 8441): what is asked of it is no sign of its life. */
+/*
+ * A client of a WebSocket on a stream of HTTP/2 that says nothing (RFC 8441): what is asked of it is no sign
+ * of its life.
+ */
 
 const MASK = new Uint8Array(4)
 

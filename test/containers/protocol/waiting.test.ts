@@ -4,8 +4,8 @@ import { FakeHost, turn } from '../../support/connection-scene.ts'
 import { Talker } from '../../support/http2-scene.ts'
 
 /*
- * Requests that wait on a connection are begun once each, and by one container: also when one of them is answered at once, which
- * brings the connection back to those that wait.
+ * Requests that wait on a connection are begun once each, and by one container: also when one of them is
+ * answered at once, which brings the connection back to those that wait.
  */
 
 /** Longer than a request waits before it is lent, in milliseconds. */

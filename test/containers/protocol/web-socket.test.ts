@@ -14,9 +14,9 @@ import {
   turn,
 } from '../../support/connection-scene.ts'
 import { Talker } from '../../support/http2-scene.ts'
+import { UPGRADE } from '../../support/upgrade.ts'
 
-const ASK =
-  'Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
+const ASK = UPGRADE.replace('Connection: ', 'Connection: keep-alive, ')
 const say = (data: string, opcode: number = Opcode.TEXT): Uint8Array =>
   writeFrame(opcode, utf8(data), { mask: Uint8Array.of(1, 2, 3, 4) })
 
@@ -374,7 +374,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(target.offers).toEqual([])
   })
 
-  it('is closed when its connection leaves, which then goes on elsewhere with what else is on it', async () => {
+  it('is closed when its connection leaves, which goes on elsewhere with what else is on it', async () => {
     const host = hostWith(counting)
     host.available.add('echo')
     const client = new Talker(true).arrive(host)

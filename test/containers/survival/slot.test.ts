@@ -70,7 +70,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     return scene
   }
 
-  it('leaves a checkpoint after the handshake and after each response, with what has gone through the socket', () => {
+  it('leaves a checkpoint after handshake and each response, with what has gone through the socket', () => {
     const { ask, counts, newest } = connected()
     for (let round = 0; round < 4; round++) {
       const { sequence, checkpoint } = newest()!
@@ -123,7 +123,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     expect(newest()!.checkpoint).toMatchObject({ generation: 1, received: counts.received + bytes.length })
   })
 
-  it('says in its file what it does with it: has it, offers it, has it again when that is refused', async () => {
+  it('says in its file what it does with it: has it, offers it, has it again when refused', async () => {
     const { host, client, settle } = connected()
     const live = { state: 'live', sessionId: SESSION }
     expect(file.header(SLOT)).toEqual({ ...live, generation: 0, target: 0 })
@@ -173,7 +173,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     expect([...file.done(5, () => SESSION)]).toEqual([SLOT])
   })
 
-  it('that nobody can tell the owner of is ended, and its slot tells that somebody may still write there', async () => {
+  it('without a known owner is ended, and its slot tells that another may still write there', async () => {
     const { host, client, settle, stream } = connected()
     client.send(utf8(get('/hello')))
     settle()

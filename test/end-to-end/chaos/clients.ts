@@ -25,6 +25,11 @@ export function pick<T>(random: Seeded, from: readonly T[]): T {
   return from[below(random, from.length)]!
 }
 
+/** How a request may end without an answer, and without a mistake of ours. */
+const THEIRS = new RegExp(
+  '^(alert \\w+ from peer|E[A-Z]+|the server closed|the connection ended before the response|' +
+    'stream \\d+ was reset.*)$',
+)
 const often = (random: Seeded, times: number, of: number): boolean => below(random, of) < times
 
 /** Where a connection begins, and with what mode. */
@@ -203,12 +208,7 @@ async function settle(
     const how = why() ?? messageOf(error)
     ledger.lose(asked, how)
     // What we do not accept is their mistake; an end without an answer is nobody's.
-    if (
-      !/^(alert \w+ from peer|E[A-Z]+|the server closed|the connection ended before the response|stream \d+ was reset.*)$/.test(
-        how,
-      )
-    )
-      ledger.violation(`${asked.id}: ${how}`)
+    if (!THEIRS.test(how)) ledger.violation(`${asked.id}: ${how}`)
     return false
   }
 }

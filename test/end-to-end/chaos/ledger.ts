@@ -274,7 +274,8 @@ export class Ledger {
         const mine = this.requests.filter(({ connection }) => connection.kind === kind)
         return `  ${kind}: ${tally(mine.map(({ outcome }) => outcome ?? 'open'))}`
       }),
-      `connections: ${this.connections.length}, ${this.notOpened} of them not opened; ended early: ${tally(endings) || 'none'}`,
+      `connections: ${this.connections.length}, ${this.notOpened} of them not opened; ` +
+        `ended early: ${tally(endings) || 'none'}`,
       `done: ${[...this.#done].map(([what, times]) => `${times} ${what}`).join(', ')}`,
       'connections that went on, of those in the containers concerned:',
       row(['', ...MODES]),

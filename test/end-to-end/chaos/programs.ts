@@ -11,8 +11,11 @@ import { type Behaviour, BOUND, begin, inTime, pause, question } from './clients
 import type { Asked } from './ledger.ts'
 
 /** What OpenSSL and curl say when a byte is wrong, and not merely missing. */
-const WRONG =
-  /bad record mac|decryption failed|decode error|wrong version|unexpected message|PROTOCOL_ERROR|FLOW_CONTROL/i
+const WRONG = new RegExp(
+  'bad record mac|decryption failed|decode error|wrong version|unexpected message|' +
+    'PROTOCOL_ERROR|FLOW_CONTROL',
+  'i',
+)
 
 /** `openssl s_client`, over which our parser speaks HTTP/1.1. */
 export const openssl: Behaviour = async (world, random) => {

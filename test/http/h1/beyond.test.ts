@@ -161,7 +161,8 @@ describe('other protocols (RFC 9110 §7.8)', () => {
     expect(() => accepted(WEBSOCKET).server.upgrade([])).toThrow(TypeError)
     const { server } = accepted('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     expect(text(server.reply({ status: 426, headers: [['Upgrade', 'websocket']] }, NOW))).toBe(
-      `HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\n${DATE}Connection: upgrade\r\n\r\n`,
+      'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\n' +
+        `${DATE}Connection: upgrade\r\n\r\n`,
     )
   })
 

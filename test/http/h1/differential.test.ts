@@ -11,8 +11,8 @@ import { concat, EMPTY } from '../../../src/wire/index.ts'
 import { bytes, NOW, text } from '../../support/h1-messages.ts'
 
 /*
- * What fast-check makes up goes through our parser and through Node's (llhttp): as messages in order, and as messages that were damaged.
- * Everything happens in memory.
+ * What fast-check makes up goes through our parser and through Node's (llhttp): as messages in order, and as
+ * messages that were damaged. Everything happens in memory.
  */
 
 const runs = (numRuns: number) => ({ numRuns: process.env.HOTPOTATO_LONG ? numRuns * 20 : numRuns })
@@ -215,7 +215,8 @@ async function read(incoming: IncomingMessage): Promise<string> {
 const BITS = [
   'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
-  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: u\r\n\r\n',
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\n' +
+    'de\r\n0\r\nT: u\r\n\r\n',
   'PUT / HTTP/1.1\r\nhost: a\r\nX: y\r\ncontent-length: 0\r\n\r\n',
   'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
 ]

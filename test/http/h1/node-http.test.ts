@@ -27,8 +27,10 @@ const REQUESTS = [
   'GET / HTTP/1.1\r\nHost: a\r\nX:\r\nX: \t b \t \r\nX-Y_Z!: \xe4\xff;"q"\r\n\r\n',
   'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
   'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n',
-  'PATCH / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b;c="d"\r\n world\r\n0\r\n\r\n',
-  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n00a\r\n0123456789\r\n0\r\nT: u\r\nV: w\r\n\r\n',
+  'PATCH / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n' +
+    '6;a=b;c="d"\r\n world\r\n0\r\n\r\n',
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n00a\r\n0123456789\r\n0\r\n' +
+    'T: u\r\nV: w\r\n\r\n',
   '\r\nGET /after-an-empty-line HTTP/1.1\r\nHost: a\r\n\r\n',
   `GET /${'a'.repeat(4000)} HTTP/1.1\r\nHost: a\r\nX: ${'b'.repeat(4000)}\r\n\r\n`,
 ]

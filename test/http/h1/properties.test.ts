@@ -10,7 +10,8 @@ const LIMITS = { headBytes: 300, headerFields: 8, bodyBytes: 200, requests: 5 }
 const FRAGMENTS = [
   'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'POST /p?q HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
-  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: u\r\n\r\n',
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\n' +
+    'de\r\n0\r\nT: u\r\n\r\n',
   'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi',
   'HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\nX: \xe4\xff\t y \r\n\r\n',

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { Program } from './program.ts'
 
 /*
- * Some servers listen on all interfaces and cannot be told otherwise. They run in a network namespace of their own,
- * with nothing but a loopback in it, and are reached through a Unix socket.
+ * Some servers listen on all interfaces and cannot be told otherwise. They run in a network namespace of
+ * their own, with nothing but a loopback in it, and are reached through a Unix socket.
  */
 
 const UNSHARE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child', 'sh', '-c']
@@ -18,7 +18,7 @@ export const FENCED_PORT = 4433
 export const NO_FENCE: string | undefined =
   spawnSync('unshare', [...UNSHARE, 'ip link set lo up']).status === 0
     ? undefined
-    : 'SKIPPED: it listens on all interfaces, and unshare and ip (util-linux, iproute2) cannot fence it in here'
+    : 'SKIPPED: it listens on all interfaces; unshare and ip (util-linux, iproute2) cannot fence it in here'
 
 let count = 0
 

@@ -54,7 +54,8 @@ export async function makeIdentities(): Promise<Identities> {
     const purpose = name === 'person' ? 'clientAuth' : 'serverAuth'
     writeFileSync(
       file(name, 'ext'),
-      `basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=${purpose}\n` +
+      'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n' +
+        `extendedKeyUsage=${purpose}\n` +
         `subjectAltName=DNS:${name}.local,DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n`,
     )
     openssl('genpkey', ...args, '-out', file(name, 'key'))

@@ -1,9 +1,9 @@
 import { SUITES } from './setting.ts'
 
 /*
- * What is tried with a peer: suites × groups × certificates × paths. A peer's table says what the peer calls each of
- * them, or why it cannot do it; the tests are made from the table, and what it cannot do is in the report as a skipped test
- * with its reason.
+ * What is tried with a peer: suites × groups × certificates × paths. A peer's table says what the peer calls
+ * each of them, or why it cannot do it; the tests are made from the table, and what it cannot do is in the
+ * report as a skipped test with its reason.
  */
 
 export { SUITES }

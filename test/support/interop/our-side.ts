@@ -98,7 +98,8 @@ function serveLines(one: Seen, update: boolean, page: OurServerOptions['page']):
       pending = ''
       const { type, body } = page?.(path) ?? { type: 'text/plain', body: 'potato\n' }
       const last = path.includes('close')
-      const head = `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\nAccess-Control-Allow-Origin: *\r\n`
+      const length = `Content-Length: ${body.length}\r\n`
+      const head = `Content-Type: ${type}\r\n${length}Access-Control-Allow-Origin: *\r\n`
       connection.write(
         `HTTP/1.1 200 OK\r\n${head}Connection: ${last ? 'close' : 'keep-alive'}\r\n\r\n${body}`,
       )

@@ -1,8 +1,8 @@
 import { concat, utf8 } from '../../../src/wire/index.ts'
 
 /*
- * What went over a connection, as a capture file (libpcap format, link type RAW), with IPv4 and TCP headers made up around
- * it: it needs no permission to capture, and nothing but our connection is in it.
+ * What went over a connection, as a capture file (libpcap format, link type RAW), with IPv4 and TCP headers
+ * made up around it: it needs no permission to capture, and nothing but our connection is in it.
  */
 
 export interface Packet {

@@ -17,8 +17,8 @@ import { connect, createServer } from '../../../src/tls13/io/net.ts'
 import { certificateFromPem } from '../../../src/tls13/io/pem.ts'
 
 /*
- * Whole handshakes with the TLS of this very Node over every group and every kind of key: an implementation that shares no
- * line with ours says whether numbers, orders and lengths are right.
+ * Whole handshakes with the TLS of this very Node over every group and every kind of key: an implementation
+ * that shares no line with ours says whether numbers, orders and lengths are right.
  */
 
 const VERSION = process.versions.openssl

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { PlatformStatus } from '../../src/cli/status.ts'
-import { utf8 } from '../../src/wire/index.ts'
-import { type Answer, Client, type ClientOptions, field, textOf } from '../support/client.ts'
-import { eventually, makeDirectory, Platform } from '../support/platform.ts'
+import type { PlatformStatus } from '../../../src/cli/status.ts'
+import { utf8 } from '../../../src/wire/index.ts'
+import { Client, field, textOf } from '../../support/client.ts'
+import { eventually, type Platform } from '../../support/platform.ts'
+import { ActingPlatform, goesOn } from './acting.ts'
 
 const CONFIG = `
 version: 1
@@ -20,81 +19,21 @@ functions:
   hello: { carrier: fd, replicas: 2 }
   echo-raw: { handler: ./act.mjs }
 `
-/** Does what its query says, and notes that it was begun. */
-const ACT = `
-import { appendFileSync } from 'node:fs'
-const ledger = new URL('./ledger', import.meta.url)
-const forever = new Promise(() => {})
-export default async request => {
-  const query = new URL(request.url).searchParams
-  const body = await request.text()
-  if (query.has('id')) appendFileSync(ledger, query.get('id') + '\\n')
-  if (query.has('loop')) for (;;);
-  if (query.has('crash')) process.kill(process.pid, 'SIGKILL')
-  if (query.has('wait')) await forever
-  if (query.has('sleep')) await new Promise(resolve => setTimeout(resolve, Number(query.get('sleep'))))
-  if (query.has('half')) {
-    const start = controller => controller.enqueue(new TextEncoder().encode('half of it'))
-    return new Response(new ReadableStream({ start, pull: () => forever }), { headers: { 'content-length': '20' } })
-  }
-  return new Response(process.pid + ' ' + body.length)
-}
-`
+const REPLICAS = ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2']
 
+let acting: ActingPlatform
 let platform: Platform
-let directory: string
 
 beforeAll(async () => {
-  directory = await makeDirectory(CONFIG)
-  writeFileSync(join(directory, 'act.mjs'), ACT)
-  writeFileSync(join(directory, 'ledger'), '')
-  platform = await Platform.start({ directory, environment: { HOTPOTATO_CARRIER: '' } })
+  acting = await ActingPlatform.start(CONFIG, REPLICAS)
+  platform = acting.platform
 })
 afterAll(() => platform?.stop())
-const REPLICAS = ['echo-1', 'echo-2', 'echo-3', 'resize-1', 'resize-2']
-/**
- * All replicas are there, and know the keys of all others of their function: nobody can go on from a
- * checkpoint before.
- */
-async function whole(): Promise<void> {
-  for (const name of REPLICAS) {
-    const peers = REPLICAS.filter(one => one.startsWith(name.slice(0, -1))).length
-    await platform.until(name, ({ ready, counters }) => ready && counters.keyRing! >= peers)
-  }
-}
-beforeEach(whole)
-
-const options = (): ClientOptions => ({
-  port: platform.https,
-  tls: { ca: platform.ca, serverName: 'echo.local' },
-})
-const begun = (id: string): number =>
-  readFileSync(join(directory, 'ledger'), 'utf8')
-    .split('\n')
-    .filter(one => one === id).length
-const whenBegun = (id: string, times = 1): Promise<true> =>
-  eventually(() => (begun(id) >= times ? true : undefined), `${id} is not begun`)
-
-/** A connection that has been answered once. */
-async function settled(path = '/echo'): Promise<{ client: Client; first: Answer }> {
-  const client = await Client.open(options())
-  const first = await client.request(path)
-  expect(first.status).toBe(200)
-  return { client, first }
-}
-
-async function goesOn(client: Client, after: Answer, path = '/echo'): Promise<void> {
-  const next = await client.request(path)
-  expect(next.status).toBe(200)
-  expect(next.container).not.toBe(after.container)
-  expect((await client.request(path)).status).toBe(200)
-  expect(client.handshakes).toBe(1)
-  expect(await client.close()).toEqual({ closeNotify: true, alert: undefined, error: undefined })
-}
+beforeEach(() => acting.whole())
 
 describe('a container is killed', () => {
   it('while its connections are idle: they go on in another one', async () => {
-    const all = await Promise.all(Array.from({ length: 12 }, () => settled()))
+    const all = await Promise.all(Array.from({ length: 12 }, () => acting.settled()))
     await platform.kill('echo-1')
     for (const { client, first } of all) {
       const next = await client.request('/echo')
@@ -108,7 +47,7 @@ describe('a container is killed', () => {
   })
 
   it('after the client has changed its keys, and asked for ours to change', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     for (let round = 0; round < 3; round++) {
       client.updateKeys()
       await client.request('/echo')
@@ -119,55 +58,55 @@ describe('a container is killed', () => {
   })
 
   it('with a GET unanswered: it is begun again, once', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     const answer = client.request('/echo?id=get&sleep=1500')
-    await whenBegun('get')
+    await acting.whenBegun('get')
     await platform.kill(first.container!)
     const { status, container } = await answer
     expect(status).toBe(200)
     expect(container).not.toBe(first.container)
-    expect(begun('get')).toBe(2)
+    expect(acting.begun('get')).toBe(2)
     await goesOn(client, first)
   })
 
   it('with a POST unanswered: 503 in the same session, and the function is not begun again', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     const answer = client.request('/echo?id=post&wait', { body: utf8('effects') })
-    await whenBegun('post')
+    await acting.whenBegun('post')
     await platform.kill(first.container!)
     const refusal = await answer
     expect(refusal.status).toBe(503)
     expect(field(refusal, 'content-type')).toBe('application/problem+json')
     expect(textOf(refusal)).toContain('functions.echo.retries')
-    expect(begun('post')).toBe(1)
+    expect(acting.begun('post')).toBe(1)
     await goesOn(client, first)
   })
 
   it('with a POST unanswered of a function that allows it: it is begun again', async () => {
-    const { client, first } = await settled('/resize')
+    const { client, first } = await acting.settled('/resize')
     const answer = client.request('/resize?id=any&sleep=1500', { body: utf8('again') })
-    await whenBegun('any')
+    await acting.whenBegun('any')
     await platform.kill(first.container!)
     expect(textOf(await answer)).toMatch(/ 5$/)
-    expect(begun('any')).toBe(2)
+    expect(acting.begun('any')).toBe(2)
     await goesOn(client, first, '/resize')
   })
 
   it('by its function, each time: the third one answers 503', async () => {
-    const { client } = await settled()
+    const { client } = await acting.settled()
     const answer = await client.request('/echo?id=deadly&crash')
     expect(answer.status).toBe(503)
     expect(textOf(answer)).toContain('both times')
-    expect(begun('deadly')).toBe(2)
+    expect(acting.begun('deadly')).toBe(2)
     expect((await client.request('/echo')).status).toBe(200)
     expect(client.handshakes).toBe(1)
     await client.close()
   })
 
   it('with a response underway: a fatal alert that the client can trust', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     const answer = client.request('/echo?id=half&half')
-    await whenBegun('half')
+    await acting.whenBegun('half')
     await sleep(200)
     await platform.kill(first.container!)
     await expect(answer).rejects.toThrow('internal_error')
@@ -175,20 +114,20 @@ describe('a container is killed', () => {
     client.socket.destroy()
   })
 
-  it('with several requests in the pipe: those that were not begun are answered, whatever they are', async () => {
-    const { client, first } = await settled()
+  it('with several requests in the pipe: those that were not begun are answered, all of them', async () => {
+    const { client, first } = await acting.settled()
     const answers = ['a', 'b', 'c'].map((id, i) =>
       client.request(`/echo?id=pipe-${id}${i === 0 ? '&sleep=1500' : ''}`, i === 0 ? {} : { body: utf8(id) }),
     )
-    await whenBegun('pipe-a')
+    await acting.whenBegun('pipe-a')
     await platform.kill(first.container!)
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
-    expect(['a', 'b', 'c'].map(id => begun(`pipe-${id}`))).toEqual([2, 1, 1])
+    expect(['a', 'b', 'c'].map(id => acting.begun(`pipe-${id}`))).toEqual([2, 1, 1])
     await goesOn(client, first)
   })
 
   it('in the middle of an upload: what had come is not lost', async () => {
-    const { client, first } = await settled('/resize')
+    const { client, first } = await acting.settled('/resize')
     const bytes = client.requestBytes('/resize?id=upload', { body: new Uint8Array(300_000) })
     const answer = client.answer()
     client.write(bytes.subarray(0, 200_000))
@@ -200,7 +139,7 @@ describe('a container is killed', () => {
   })
 
   it('with more upload underway than is kept: it ends, and is counted', async () => {
-    const { client, first } = await settled('/resize')
+    const { client, first } = await acting.settled('/resize')
     const bytes = client.requestBytes('/resize?id=large', { body: new Uint8Array(3_000_000) })
     const before = (await platform.member('gateway')).counters.unclean!
     client.answer()
@@ -213,17 +152,17 @@ describe('a container is killed', () => {
   })
 
   it('after the connection had moved to it from another function', async () => {
-    const { client } = await settled()
+    const { client } = await acting.settled()
     const moved = await client.request('/resize')
     const answer = client.request('/resize?id=moved&sleep=1500')
-    await whenBegun('moved')
+    await acting.whenBegun('moved')
     await platform.kill(moved.container!)
     expect((await answer).status).toBe(200)
     await goesOn(client, moved, '/resize')
   })
 
   it.runIf(process.env.HOTPOTATO_LONG === '1')('again and again', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     let { container } = first
     for (let round = 0; round < 3; round++) {
       await platform.kill(container!)
@@ -231,7 +170,7 @@ describe('a container is killed', () => {
       expect(next).toMatchObject({ status: 200 })
       expect(next.container).not.toBe(container)
       container = next.container
-      await whole()
+      await acting.whole()
     }
     expect(client.handshakes).toBe(1)
     await client.close()
@@ -240,14 +179,14 @@ describe('a container is killed', () => {
 
 describe('a container hangs', () => {
   it('is found, killed, and its connections go on in another one', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     const { pid } = await platform.member(first.container!)
     process.kill(pid!, 'SIGSTOP')
     await goesOn(client, first)
   })
 
-  it('in a loop of its function without an end: it is found as well, and told apart from a busy one', async () => {
-    const { client, first } = await settled()
+  it('in an endless loop of its function: it is found as well, and told apart from a busy one', async () => {
+    const { client, first } = await acting.settled()
     const answer = await client.request('/echo?loop', { body: utf8('not begun again') })
     expect(answer.status).toBe(503)
     await goesOn(client, first)
@@ -289,7 +228,7 @@ describe('openssl s_client', () => {
     const [, second] = await until(/(?:container: \S+[\s\S]*){1}container: (\S+)[\s\S]*\d+ 0/)
     expect(second).not.toBe(first)
     type('/echo?id=s3&sleep=1500')
-    await whenBegun('s3')
+    await acting.whenBegun('s3')
     await platform.kill(second!)
     const [, third] = await until(/(?:container: \S+[\s\S]*){2}container: (\S+)[\s\S]*\d+ 0/)
     expect(third).not.toBe(second)
@@ -299,7 +238,7 @@ describe('openssl s_client', () => {
   it('is told in the same session of a POST that may have had effects, and goes on', async () => {
     const { type, until, end } = session()
     type('/echo?id=s5&wait', 'POST', 'Content-Length: 4\r\n\r\nbody')
-    await whenBegun('s5')
+    await acting.whenBegun('s5')
     const { connections } = await platform.order<PlatformStatus>('status connections')
     const [mine] = connections!
     await platform.kill(mine!.container)
@@ -307,7 +246,7 @@ describe('openssl s_client', () => {
     type('/echo?id=s6')
     const [, next] = await until(/503 [\s\S]*HTTP\/1\.1 200 [\s\S]*container: (\S+)[\s\S]*\d+ 0/)
     expect(next).not.toBe(mine!.container)
-    expect([begun('s5'), begun('s6')]).toEqual([1, 1])
+    expect([acting.begun('s5'), acting.begun('s6')]).toEqual([1, 1])
     end()
   })
 
@@ -344,7 +283,10 @@ describe('what is not covered', () => {
   })
 
   it('a connection of a function that is served by fd ends', async () => {
-    const client = await Client.open({ ...options(), tls: { ca: platform.ca, serverName: 'hello.local' } })
+    const client = await Client.open({
+      ...acting.options(),
+      tls: { ca: platform.ca, serverName: 'hello.local' },
+    })
     const { container } = await client.request('/hello')
     await platform.kill(container!)
     expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })

@@ -1,13 +1,12 @@
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { concat, utf8 } from '../../src/wire/index.ts'
-import { type Answer, Client, type ClientOptions, textOf } from '../support/client.ts'
-import { Http2Client } from '../support/http2-client.ts'
-import { eventually, hotpotato, makeDirectory, Platform } from '../support/platform.ts'
+import { concat, utf8 } from '../../../src/wire/index.ts'
+import { Client, textOf } from '../../support/client.ts'
+import { Http2Client } from '../../support/http2-client.ts'
+import { eventually, hotpotato, Platform } from '../../support/platform.ts'
+import { ActingPlatform, goesOn } from './acting.ts'
 
 /** Most of this restarts processes, which takes its time: `HOTPOTATO_LONG=1` runs all of it. */
 const LONG = process.env.HOTPOTATO_LONG === '1'
@@ -31,18 +30,6 @@ restart: { firstSeconds: 0.05, mostSeconds: 0.2, crashLoop: 1000 }
 functions:
   echo: { handler: ./act.mjs, replicas: ${LONG ? 3 : 2} }
 ${LONG ? OTHERS : ''}`
-/** Does what its query says, and notes that it was begun. */
-const ACT = `
-import { appendFileSync } from 'node:fs'
-const ledger = new URL('./ledger', import.meta.url)
-export default async request => {
-  const query = new URL(request.url).searchParams
-  const body = await request.text()
-  if (query.has('id')) appendFileSync(ledger, query.get('id') + '\\n')
-  if (query.has('sleep')) await new Promise(resolve => setTimeout(resolve, Number(query.get('sleep'))))
-  return new Response('x'.repeat(Number(query.get('bytes') ?? 0)) + process.pid + ' ' + body.length)
-}
-`
 /** Counts its messages, wherever the socket is. */
 const CHAT = `
 export default { fetch: () => new Response('a WebSocket is served here') }
@@ -53,62 +40,19 @@ export function webSocket(socket, context, state = { count: 0 }) {
   }
 }
 `
-const ENVIRONMENT = { HOTPOTATO_CARRIER: '' }
 
+let acting: ActingPlatform
 let platform: Platform
-let directory: string
 
 beforeAll(async () => {
-  directory = await makeDirectory(CONFIG)
-  writeFileSync(join(directory, 'act.mjs'), ACT)
-  writeFileSync(join(directory, 'chat.mjs'), CHAT)
-  writeFileSync(join(directory, 'ledger'), '')
-  platform = await Platform.start({ directory, environment: ENVIRONMENT })
+  acting = await ActingPlatform.start(CONFIG, REPLICAS, { 'chat.mjs': CHAT })
+  platform = acting.platform
 })
 afterAll(() => platform?.stop())
+beforeEach(() => acting.whole())
 
-/** All replicas are there, and know the keys of all others of their function. */
-async function whole(): Promise<void> {
-  for (const name of REPLICAS) {
-    const peers = REPLICAS.filter(one => one.startsWith(name.slice(0, -1))).length
-    await platform.until(name, ({ ready, counters }) => ready && counters.keyRing! >= peers)
-  }
-  await platform.until('gateway', ({ ready }) => ready)
-}
-beforeEach(whole)
-
-const options = (serverName = 'echo.local'): ClientOptions => ({
-  port: platform.https,
-  tls: { ca: platform.ca, serverName },
-})
 const gateway = async (counter: string): Promise<number> =>
   (await platform.member('gateway')).counters[counter]!
-const whenBegun = (id: string): Promise<true> =>
-  eventually(
-    () => (readFileSync(join(directory, 'ledger'), 'utf8').split('\n').includes(id) ? true : undefined),
-    `${id} is not begun`,
-  )
-const begun = (id: string): number =>
-  readFileSync(join(directory, 'ledger'), 'utf8')
-    .split('\n')
-    .filter(one => one === id).length
-
-/** A connection that has been answered once. */
-async function settled(path = '/echo'): Promise<{ client: Client; first: Answer }> {
-  const client = await Client.open(options())
-  const first = await client.request(path)
-  expect(first.status).toBe(200)
-  return { client, first }
-}
-
-async function goesOn(client: Client, after: Answer, path = '/echo'): Promise<void> {
-  const next = await client.request(path)
-  expect(next.status).toBe(200)
-  expect(next.container).not.toBe(after.container)
-  expect((await client.request(path)).status).toBe(200)
-  expect(client.handshakes).toBe(1)
-  expect(await client.close()).toEqual({ closeNotify: true, alert: undefined, error: undefined })
-}
 
 /** @param before how many ended because something was underway when their containers died, before this one */
 async function endsUncleanly(client: Client, before: number): Promise<void> {
@@ -129,7 +73,7 @@ const noneLeft = (): Promise<unknown> =>
 describe('a container is killed', () => {
   it('while its connections are idle: they go on in another one', async () => {
     const [unclean, takenOver] = [await gateway('unclean'), await gateway('takenOver')]
-    const all = await Promise.all(Array.from({ length: 12 }, () => settled()))
+    const all = await Promise.all(Array.from({ length: 12 }, () => acting.settled()))
     expect(await gateway('duplicated')).toBe(12)
     await platform.kill('echo-1')
     let moved = 0
@@ -152,7 +96,7 @@ describe('a container is killed', () => {
   long(
     'after the handshake, before any request',
     async () => {
-      const client = await Client.open(options())
+      const client = await Client.open(acting.options())
       const killed = await owner()
       await platform.kill(killed)
       const next = await client.request('/echo')
@@ -166,7 +110,7 @@ describe('a container is killed', () => {
   long(
     'after the client has changed its keys, and asked for ours to change',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       for (let round = 0; round < 3; round++) {
         client.updateKeys()
         await client.request('/echo')
@@ -182,7 +126,7 @@ describe('a container is killed', () => {
   long(
     'while it has half of a record: that is whole in its successor',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       const sealed: Uint8Array[] = []
       const write = client.socket.write.bind(client.socket)
       client.socket.write = ((bytes: Uint8Array) =>
@@ -201,21 +145,21 @@ describe('a container is killed', () => {
   )
 
   it('before it has read a request: the next one reads it', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     process.kill((await platform.member(first.container!)).pid!, 'SIGSTOP')
     const answer = client.request('/echo?id=unread', { body: utf8('effects') })
     await sleep(100)
     await platform.kill(first.container!)
     expect(textOf(await answer)).toMatch(/ 7$/)
-    expect(begun('unread')).toBe(1)
+    expect(acting.begun('unread')).toBe(1)
     await goesOn(client, first)
   })
 
   it('with a request unanswered: it ends, and is counted', async () => {
-    const { client, first } = await settled()
+    const { client, first } = await acting.settled()
     const before = await gateway('unclean')
     client.request('/echo?id=unanswered&sleep=5000').catch(() => {})
-    await whenBegun('unanswered')
+    await acting.whenBegun('unanswered')
     await platform.kill(first.container!)
     await endsUncleanly(client, before)
     await noneLeft()
@@ -224,11 +168,11 @@ describe('a container is killed', () => {
   long(
     'with a response underway that the client does not take: it ends, and is counted',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       const before = await gateway('unclean')
       client.request('/echo?id=large&bytes=30000000').catch(() => {})
       client.socket.pause()
-      await whenBegun('large')
+      await acting.whenBegun('large')
       await sleep(300)
       await platform.kill(first.container!)
       client.socket.resume()
@@ -244,19 +188,19 @@ describe('a container is killed', () => {
         ['GET', 200, 2],
         ['POST', 503, 1],
       ] as const) {
-        const { client, first } = await settled()
+        const { client, first } = await acting.settled()
         const id = `pipe-${method}`
         const answers = Promise.all([
           // Until it is answered, the other one has come as well.
           client.request('/echo?sleep=200'),
           client.request(`/echo?id=${id}&sleep=1000`, { method }),
         ])
-        await whenBegun(id)
+        await acting.whenBegun(id)
         await platform.kill(first.container!)
         expect((await answers).map(one => one.status)).toEqual([200, status])
-        expect(begun(id)).toBe(times)
+        expect(acting.begun(id)).toBe(times)
         await goesOn(client, first)
-        await whole()
+        await acting.whole()
       }
     },
     240_000,
@@ -265,7 +209,7 @@ describe('a container is killed', () => {
   long(
     'after the connection had moved to it from another function',
     async () => {
-      const { client } = await settled()
+      const { client } = await acting.settled()
       const moved = await client.request('/resize')
       await platform.kill(moved.container!)
       await goesOn(client, moved, '/resize')
@@ -276,13 +220,13 @@ describe('a container is killed', () => {
   long(
     'after somebody had moved the connection to it',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       const target = REPLICAS.find(name => name.startsWith('echo') && name !== first.container)!
       const { connections } = JSON.parse(
-        (await hotpotato(directory, ['status', '--connections', '--json'])).stdout,
+        (await hotpotato(platform.directory, ['status', '--connections', '--json'])).stdout,
       ) as { connections: { id: string; container: string }[] }
       const one = connections.find(({ container }) => container === first.container)!
-      const { code, stderr } = await hotpotato(directory, ['move', one.id, target])
+      const { code, stderr } = await hotpotato(platform.directory, ['move', one.id, target])
       expect(code, stderr).toBe(0)
       await platform.kill(target)
       const next = await client.request('/echo')
@@ -297,7 +241,7 @@ describe('a container is killed', () => {
   long(
     'again and again',
     async () => {
-      const { client } = await settled()
+      const { client } = await acting.settled()
       for (let round = 0; round < 4; round++) {
         const takenOver = await gateway('takenOver')
         const killed = await owner()
@@ -306,7 +250,7 @@ describe('a container is killed', () => {
         expect(await owner()).not.toBe(killed)
         // In every other round its successor dies before there is a request.
         if (round % 2 === 0) expect(await client.request('/echo')).toMatchObject({ status: 200 })
-        await whole()
+        await acting.whole()
       }
       expect((await client.request('/echo')).container).toBe(await owner())
       expect(client.handshakes).toBe(1)
@@ -318,7 +262,7 @@ describe('a container is killed', () => {
   long(
     'whose client has gone meanwhile: nothing is left, and nothing went wrong',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       const before = await gateway('unclean')
       process.kill((await platform.member(first.container!)).pid!, 'SIGSTOP')
       client.reset()
@@ -333,7 +277,7 @@ describe('a container is killed', () => {
   long(
     'whose client has said goodbye meanwhile: it is told goodbye',
     async () => {
-      const { client, first } = await settled()
+      const { client, first } = await acting.settled()
       process.kill((await platform.member(first.container!)).pid!, 'SIGSTOP')
       const ending = client.close()
       await sleep(100)
@@ -349,7 +293,7 @@ describe('a container is killed that has a connection', () => {
   long(
     'of HTTP/2: tables and all are in the next one',
     async () => {
-      const client = await Http2Client.open(options())
+      const client = await Http2Client.open(acting.options())
       const headers = [['user-agent', 'a field that is in the tables']] as const
       for (let round = 0; round < 3; round++) {
         const before = await client.request('/echo', { headers })
@@ -357,7 +301,7 @@ describe('a container is killed that has a connection', () => {
         const after = await client.request('/echo', { headers, body: utf8('content') })
         expect([after.status, after.container === before.container]).toEqual([200, false])
         expect(textOf(after)).toMatch(/ 7$/)
-        await whole()
+        await acting.whole()
       }
       expect(client.handshakes).toBe(1)
       expect(await client.close()).toMatchObject({ closeNotify: true, error: undefined })
@@ -387,7 +331,7 @@ describe('a container is killed that has a connection', () => {
 
 describe('a duplicate', () => {
   it('does not keep a connection open that its container has ended', async () => {
-    const { client } = await settled()
+    const { client } = await acting.settled()
     const began = Date.now()
     await client.request('/echo', { headers: [['connection', 'close']] })
     expect(await client.ended).toMatchObject({ closeNotify: true })
@@ -403,7 +347,7 @@ describe('a duplicate', () => {
       await noneLeft()
       const before = await platform.descriptors()
       for (let round = 0; round < 3; round++) {
-        const all = await Promise.all(Array.from({ length: 10 }, () => settled()))
+        const all = await Promise.all(Array.from({ length: 10 }, () => acting.settled()))
         await Promise.all(all.map(({ client }) => client.request('/resize')))
         await Promise.all(all.map(({ client }, i) => (i % 2 === 0 ? client.close() : client.reset())))
       }
@@ -434,7 +378,7 @@ describe('what is not covered', () => {
   long(
     'a connection of a function without duplicates ends',
     async () => {
-      const client = await Client.open(options('hello.local'))
+      const client = await Client.open(acting.options('hello.local'))
       const { container } = await client.request('/hello')
       expect(await gateway('duplicated')).toBe(0)
       await platform.kill(container!)
@@ -447,18 +391,18 @@ describe('what is not covered', () => {
   long(
     'a connection whose gateway has died lives on without cover; the next gateway covers new ones',
     async () => {
-      const { client } = await settled()
+      const { client } = await acting.settled()
       await platform.kill('gateway')
-      await whole()
+      await acting.whole()
       const next = await client.request('/echo')
       expect(next.status).toBe(200)
       expect((await client.request('/resize')).status).toBe(200)
       const back = await client.request('/echo')
-      const fresh = await settled()
+      const fresh = await acting.settled()
       await platform.kill(back.container!)
       expect(await client.ended).toMatchObject({ closeNotify: false, alert: undefined })
       client.socket.destroy()
-      await whole()
+      await acting.whole()
       const { container } = await fresh.client.request('/echo')
       await platform.kill(container!)
       expect((await fresh.client.request('/echo')).status).toBe(200)
@@ -471,13 +415,13 @@ describe('what is not covered', () => {
   long(
     'a connection whose gateway was changed for another one lives on, too',
     async () => {
-      const { client } = await settled()
-      const { code, stderr } = await hotpotato(directory, ['restart', 'gateway'])
+      const { client } = await acting.settled()
+      const { code, stderr } = await hotpotato(platform.directory, ['restart', 'gateway'])
       expect(code, stderr).toBe(0)
-      await whole()
+      await acting.whole()
       expect((await client.request('/echo')).status).toBe(200)
       expect(await gateway('duplicated')).toBe(0)
-      const fresh = await settled()
+      const fresh = await acting.settled()
       expect(await gateway('duplicated')).toBe(1)
       expect((await client.request('/resize')).container).toMatch(/^resize/)
       await platform.kill(fresh.first.container!)
@@ -491,7 +435,7 @@ describe('what is not covered', () => {
     'anything where there are no foreign calls: it does not start, and says why',
     async () => {
       const config = 'duplicate: true\nfunctions: { echo: {} }\n'
-      const environment = { ...ENVIRONMENT, HOTPOTATO_CHANNEL: 'ipc' }
+      const environment = { HOTPOTATO_CARRIER: '', HOTPOTATO_CHANNEL: 'ipc' }
       await expect(Platform.start({ config, environment })).rejects.toThrow(/duplicate: true does not work/)
     },
     240_000,

@@ -1,0 +1,212 @@
+import { TlsError } from '../../../src/tls13/alert.ts'
+import { certificateVerifyContent } from '../../../src/tls13/authentication.ts'
+import { SignatureScheme } from '../../../src/tls13/codepoints.ts'
+import { node } from '../../../src/tls13/crypto/node.ts'
+import { EXTENSIONS } from '../../../src/tls13/extensions.ts'
+import { EMPTY, fromHex } from '../../../src/wire/index.ts'
+import { certificateOf, ed25519Identity } from '../../support/identity.ts'
+import { identity } from '../../support/pair.ts'
+import { reshape, withBytes, without, withValue } from '../../support/reshape.ts'
+import {
+  type Chain,
+  chain,
+  ECDSA_SHA1,
+  hello,
+  refusedByClients,
+  refusedByServers,
+  refusedInTheMiddle,
+} from './refusals.ts'
+
+/* What may not be wrong with a certificate, a request for one, and the signature by its key. */
+
+const leafWith = (name: keyof typeof EXTENSIONS, extensionData: Uint8Array) => (m: Chain) => ({
+  certificateList: m.certificateList.map(entry => ({
+    ...entry,
+    extensions: [{ extensionType: EXTENSIONS[name].type, extensionData }],
+  })),
+})
+
+refusedByServers([
+  [
+    '§4.2.3',
+    'missing_extension',
+    'no signature_algorithms for a certificate',
+    hello(m => without(m, 'signature_algorithms')),
+  ],
+  [
+    '§4.2.3',
+    'handshake_failure',
+    'no signature scheme of ours',
+    hello(m => withValue(m, 'CH', 'signature_algorithms', [ECDSA_SHA1])),
+    { origin: 'configuration' },
+  ],
+  [
+    '§4.2.3',
+    'decode_error',
+    'an empty signature_algorithms',
+    hello(m => withBytes(m, 'signature_algorithms', fromHex('0000'))),
+  ],
+])
+
+refusedByClients([
+  ['§4.4.2.4', 'decode_error', 'a Certificate without certificates', chain(() => ({ certificateList: [] }))],
+  [
+    '§4.4.2',
+    'illegal_parameter',
+    "a certificate_request_context in the server's Certificate",
+    chain(() => ({ certificateRequestContext: fromHex('01') })),
+  ],
+  [
+    '§4.4.2',
+    'unsupported_extension',
+    'a certificate extension that was not asked for',
+    chain(leafWith('status_request', fromHex('0100000101'))),
+  ],
+  [
+    '§4.2',
+    'illegal_parameter',
+    'a certificate extension that belongs elsewhere',
+    chain(leafWith('server_name', EMPTY)),
+  ],
+  [
+    '§4.4.2.4',
+    'unknown_ca',
+    'a certificate that nobody trusts',
+    chain(() => ({})),
+    { peer: () => ({ certificates: [certificateOf(ed25519Identity(99), node)] }) },
+  ],
+  [
+    '§4.4.2.4',
+    'certificate_expired',
+    'a certificate that the verifier finds expired',
+    chain(() => ({})),
+    {
+      subject: () => ({
+        verify: () => {
+          throw new TlsError('certificate_expired', 'peer', 'too late')
+        },
+      }),
+    },
+  ],
+  [
+    '§6.2',
+    'internal_error',
+    'a verifier that breaks',
+    chain(() => ({})),
+    {
+      origin: 'local',
+      subject: () => ({
+        verify: () => {
+          throw new RangeError('a bug')
+        },
+      }),
+    },
+  ],
+  [
+    '§4.4.3',
+    'decrypt_error',
+    'a signature that does not fit',
+    reshape('certificate_verify', ({ signature }) => ({
+      signature: signature.with(3, signature[3]! ^ 1),
+    })),
+  ],
+  [
+    '§4.4.3',
+    'decrypt_error',
+    'an empty signature',
+    reshape('certificate_verify', () => ({ signature: EMPTY })),
+  ],
+  [
+    '§4.4.3',
+    'decrypt_error',
+    'a signature by another key',
+    chain(({ certificateList: [entry] }) => ({
+      certificateList: [{ ...entry!, certData: identity.publicKey }],
+    })),
+    { peer: () => ({ certificates: [certificateOf(ed25519Identity(99), node)] }) },
+  ],
+  [
+    '§4.4.3',
+    'decrypt_error',
+    'the signature of a client',
+    chain(() => ({})),
+    {
+      peer: () => {
+        const { chain, signers } = certificateOf(identity, node)
+        // the same transcript under the other context string; the hash is the end of what is signed
+        const sign = (content: Uint8Array) =>
+          signers[0]!.sign!(certificateVerifyContent('client', content.slice(-32)))
+        return { certificates: [{ chain, signers: [{ scheme: signers[0]!.scheme, sign }] }] }
+      },
+    },
+  ],
+  [
+    '§4.4.3',
+    'illegal_parameter',
+    'a signature scheme that was not offered',
+    reshape('certificate_verify', () => ({ algorithm: ECDSA_SHA1 })),
+  ],
+  [
+    '§4.4.3',
+    'illegal_parameter',
+    'a signature scheme that TLS 1.3 does not have',
+    reshape('certificate_verify', () => ({ algorithm: SignatureScheme.rsa_pkcs1_sha256 })),
+  ],
+  [
+    '§4.4.3',
+    'decrypt_error',
+    'a signature scheme that does not go with the key',
+    reshape('certificate_verify', () => ({ algorithm: SignatureScheme.rsa_pss_rsae_sha256 })),
+  ],
+])
+
+refusedInTheMiddle([
+  [
+    '§4.4.2',
+    'decode_error',
+    'a Certificate whose lengths disagree',
+    ['client'],
+    ['WAIT_CERT_CR'],
+    scene => scene.handshake(fromHex('0b000005' + '0000000301')),
+  ],
+  [
+    '§4.4.2',
+    'decode_error',
+    'an empty certificate',
+    ['client'],
+    ['WAIT_CERT_CR'],
+    scene => scene.handshake(fromHex('0b000009' + '00000005' + '0000000000')),
+  ],
+  [
+    '§4.3.2',
+    'illegal_parameter',
+    'a CertificateRequest with a context',
+    ['client'],
+    ['WAIT_CERT_CR'],
+    scene => scene.handshake(fromHex('0d00000c' + '01aa' + '0008' + '000d000400020807')),
+  ],
+  [
+    '§4.3.2',
+    'missing_extension',
+    'a CertificateRequest without signature_algorithms',
+    ['client'],
+    ['WAIT_CERT_CR'],
+    scene => scene.handshake(fromHex('0d000007' + '00' + '0004' + '00050000')),
+  ],
+  [
+    '§4.3.2',
+    'decode_error',
+    'a CertificateRequest without extensions',
+    ['client'],
+    ['WAIT_CERT_CR'],
+    scene => scene.handshake(fromHex('0d000003' + '00' + '0000')),
+  ],
+  [
+    '§4.3.2',
+    'unexpected_message',
+    'a second CertificateRequest',
+    ['client'],
+    ['WAIT_CERT'],
+    scene => scene.handshake(fromHex('0d00000b' + '00' + '0008' + '000d000400020807')),
+  ],
+])
