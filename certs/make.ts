@@ -14,15 +14,15 @@ import { type Config, ConfigError, loadConfig } from '../src/supervisor/config.t
 
 const USAGE = `Usage: npm run certs -- [NAME ...] [options]
 
-Makes a throw-away authority and a certificate for each function, as far as they are not there yet.
+Makes a throw-away authority and a certificate for each function, unless they exist.
 
-  NAME                   functions; unless told, those of the configuration
-  --algorithm ALGORITHM  ${KEY_ALGORITHMS.join(', ')} (${KEY_ALGORITHMS[0]})
-  --renew                make everything anew; with NAMEs only those, under the authority that is there
-  --directory DIRECTORY  where the files go (that of the configuration, certs)
-  --config FILE          the configuration (hotpotato.yml)
-  --client               certificates by which clients show who they are; needs NAMEs
-  --no-localhost         not good for localhost, 127.0.0.1 and ::1
+  NAME                   functions; default: those of the configuration
+  --algorithm ALGORITHM  ${KEY_ALGORITHMS.join(', ')} (default: ${KEY_ALGORITHMS[0]})
+  --renew                make all files anew; with NAMEs only those, under the existing authority
+  --directory DIRECTORY  where the files go (default: that of the configuration, certs)
+  --config FILE          the configuration (default: hotpotato.yml)
+  --client               make client certificates; needs NAMEs
+  --no-localhost         leave out localhost, 127.0.0.1 and ::1
 `
 
 /**

@@ -6,8 +6,8 @@ import { figure, table } from '../harness/table.ts'
 const USAGE = `usage: npm run bench:compare -- BEFORE.json AFTER.json
 
 What changed between two results of the same bench, and whether it is noise: the Mann–Whitney test on what
-stands for each round, two-sided, ${ALPHA * 100} % for the whole table (Holm's correction). Exit code 1 if
-something has become worse.`
+stands for each round, two-sided, ${ALPHA * 100} % for the whole table (Holm's correction). Exit code 1 if a
+figure has become worse.`
 
 /** `npm run bench:compare`. */
 function main(words: readonly string[]): void {
@@ -66,8 +66,8 @@ function warnings(before: BenchResult, after: BenchResult): string[] {
   differ('the mode', before.mode, after.mode)
   for (const [name, { load, complete }] of Object.entries({ before, after })) {
     if ((load.foreign ?? 0) > 0.1)
-      found.push(`note: ${name}, others used ${Math.round(load.foreign! * 100)} % of the machine`)
-    if (!complete) found.push(`note: the one ${name} was broken off`)
+      found.push(`note: ${name}, other programs used ${Math.round(load.foreign! * 100)} % of the machine`)
+    if (!complete) found.push(`note: the one ${name} was cut off`)
   }
   return found.length === 0 ? [] : [found.join('\n')]
 }

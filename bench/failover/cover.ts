@@ -19,7 +19,7 @@ export const COVERS = {
 } as const satisfies Readonly<Record<string, { title: string; road: RoadName; preparation: Preparation }>>
 export type CoverName = keyof typeof COVERS
 
-/** A platform whose connections are covered in one way, and somebody who asks: all on one CPU. */
+/** A platform whose connections are covered in one way, and a client: all on one CPU. */
 export class Cover {
   readonly name: CoverName
   /** µs of a request; round by round. */
@@ -70,7 +70,7 @@ export class Cover {
       throw new BenchError(`${COVERS[this.name].title}: ${error.message}`)
     })
     const after = this.#cpuTime()
-    if (said.say !== 'asked' || !('times' in said)) throw new Error('who asks did something else')
+    if (said.say !== 'asked' || !('times' in said)) throw new Error('the client did something unexpected')
     if (!counts) return
     this.times.add(said.times)
     if (before !== undefined && after !== undefined) this.cpu.push((after - before) / count)

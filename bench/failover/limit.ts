@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
 /**
- * What nobody can be faster than: a Node process that does nothing is killed, and whoever is connected with
- * it sees the end of the connection. Before that the kernel takes its memory down. @returns ms from the kill
- * to the end
+ * What no platform can be faster than: a Node process that does nothing is killed, and its client sees the
+ * end of the connection. Before that the kernel takes its memory down. @returns ms from the kill to the end
  */
 export async function limit(): Promise<number> {
   const idle = "process.stdout.write('.'); setInterval(() => {}, 1e6)"

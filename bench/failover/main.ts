@@ -12,7 +12,10 @@ import { Scene } from './scene.ts'
 
 const OPTIONS = {
   road: { value: 'A,B', help: `of ${Object.keys(ROADS).join(', ')}` },
-  connections: { value: 'N,N', help: 'with how many a container is killed, besides one; up to 10000' },
+  connections: {
+    value: 'N,N',
+    help: 'connections that a container has when it is killed, besides one; up to 10000',
+  },
   handler: {
     value: 'FILE',
     help: 'measure this raw handler instead; it must answer with the path, and know /crash/PID',

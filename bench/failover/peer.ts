@@ -62,7 +62,7 @@ class Client {
     throw new Error(`no answer in ${PATIENCE} ms`)
   }
 
-  /** @param path one of its own, unless told */
+  /** @param path one of its own by default */
   #ask(connection: KeepAlive, path = `/${this.#questions++}`): Promise<Answer> {
     return connection.ask({ path, expected: Buffer.from(path) })
   }

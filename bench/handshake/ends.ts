@@ -168,13 +168,13 @@ async function ourVisit(
       setImmediate(() => end.destroy())
       resolve({ resumed, ticket })
     }
-    end.onEnd = error => reject(error ?? new Error('the server went away'))
+    end.onEnd = error => reject(error ?? new Error('the server is gone'))
     end.start()
   })
 }
 
 function wrong(): Error {
-  return new Error('a wrong answer, so nothing counts')
+  return new Error('a wrong answer: the run does not count')
 }
 
 function nodeVisit(

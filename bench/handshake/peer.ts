@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const role = roleOf<Role>()
   if (role.role === 'server') {
     obey<Order, Report>(() => {
-      throw new Error('a server takes no orders')
+      throw new Error('a server takes no commands')
     })
     report({ say: 'listening', port: await listen(role.stack, role) })
     return
@@ -29,7 +29,7 @@ async function run(visit: Visitor, ticket: Ticket | undefined, count: number): P
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       const { resumed } = await visit(ticket, false)
-      if (resumed !== (ticket !== undefined)) throw new Error(`resumed: ${resumed}, which was not wanted`)
+      if (resumed !== (ticket !== undefined)) throw new Error(`resumed: ${resumed}, which was not intended`)
     }
   }
   const start = performance.now()

@@ -32,7 +32,7 @@ export interface HandshakeDetails {
   readonly handshakes: readonly HandshakeRow[]
 }
 
-/** Everything as measurements. What somebody broke off before its first round is not among them. */
+/** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(rows: readonly Row[]): Measurement[] {
   return rows.flatMap(({ placement, side, stack, measured }) =>
     KINDS.filter(kind => measured[kind].rates.length > 0).flatMap(kind => {

@@ -37,7 +37,7 @@ export async function micro(name: string, cases: readonly MicroCase[]): Promise<
     try {
       one.check()
     } catch (cause) {
-      throw new Error(`${name}, ${one.name}: not timed, because it is wrong`, { cause })
+      throw new Error(`${name}, ${one.name}: not timed, because its result is wrong`, { cause })
     }
   }
   const date = new Date()

@@ -21,12 +21,12 @@ export class OptionError extends Error {
 }
 
 const COMMON = {
-  quick: { help: 'few samples, under 20 s: does it work, and roughly how fast' },
-  full: { help: 'as long as figures in print deserve: hours, over night' },
-  rounds: { value: 'N', help: 'exactly so many rounds' },
-  seconds: { value: 'N', help: 'no round begins later than this after the first' },
-  output: { value: 'DIR', help: 'where the JSON goes; bench/results unless told' },
-  csv: { value: 'FILE', help: 'the measurements as CSV, too' },
+  quick: { help: 'few samples, under 20 s: whether it works, and roughly how fast' },
+  full: { help: 'as long as published figures deserve: hours, overnight' },
+  rounds: { value: 'N', help: 'exactly this many rounds' },
+  seconds: { value: 'N', help: 'no round begins later than this after the first one' },
+  output: { value: 'DIR', help: 'where the JSON goes; default: bench/results' },
+  csv: { value: 'FILE', help: 'write the measurements as CSV, too' },
   help: { help: 'this' },
 } as const satisfies Options
 
@@ -53,7 +53,7 @@ export function readArguments<O extends Options>(options: O, words: readonly str
     throw new OptionError((error as Error).message.split('. ')[0])
   }
   const { quick, full, help, rounds, seconds, output, csv, ...own } = values
-  if (quick === true && full === true) throw new OptionError('--quick and --full are opposites')
+  if (quick === true && full === true) throw new OptionError('use either --quick or --full, not both')
   const text = (value: unknown): string | undefined => value as string | undefined
   return {
     mode: quick === true ? 'quick' : full === true ? 'full' : 'default',
@@ -70,7 +70,7 @@ export function readArguments<O extends Options>(options: O, words: readonly str
 export function whole(option: string, text: string, least: number, most: number): number {
   const number = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
   if (!(number >= least && number <= most))
-    throw new OptionError(`--${option} is a whole number from ${least} to ${most}, not ${text}`)
+    throw new OptionError(`--${option} must be a whole number from ${least} to ${most}, not ${text}`)
   return number
 }
 
@@ -83,7 +83,7 @@ export function wholes(option: string, text: string, least: number, most: number
 export function names<const N extends string>(option: string, text: string, known: readonly N[]): N[] {
   return text.split(',').map(one => {
     const found = known.find(name => name === one)
-    if (found === undefined) throw new OptionError(`--${option} knows ${known.join(', ')}, not ${one}`)
+    if (found === undefined) throw new OptionError(`--${option} must be of ${known.join(', ')}, not ${one}`)
     return found
   })
 }

@@ -84,12 +84,12 @@ export interface Run<P extends Plan, O extends Options> {
   readonly plan: P
   readonly values: Values<O>
   readonly progress: Progress
-  /** Whether somebody wants it to come to an end. */
+  /** Whether the user wants it to come to an end. */
   readonly interrupted: boolean
   /** Whether the plan's total time is up: what is not measured by now is left out, and named. */
   readonly late: boolean
   /**
-   * Rounds until the figures are precise enough, the time is up, or somebody breaks it off.
+   * Rounds until the figures are precise enough, the time is up, or the user stops it.
    * @param step one round of everything that is compared; it may return early when {@link interrupted}
    * @param watched what stands for each round of the figures that are to be precise
    */
@@ -123,13 +123,13 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       ...(rounds === undefined ? {} : { rounds, least: rounds, total: Number.POSITIVE_INFINITY }),
       ...(seconds === undefined ? {} : { seconds }),
     }
-    // Whoever reads the table may stop reading; the processes are ended all the same.
+    // The reader of the table may stop reading; the processes are ended all the same.
     process.stdout.on('error', () => {})
     const breakOff = (): void => {
-      // The second time somebody means it.
+      // The second time the user means it.
       if (state.interrupted) process.exit(130)
       state.interrupted = true
-      progress.say('breaking off after this round')
+      progress.say('stopping after this round')
     }
     process.on('SIGINT', breakOff).on('SIGTERM', breakOff)
     const date = new Date()
@@ -138,7 +138,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     progress.done()
     const { parameters = {}, measurements, skipped = [], goals, details, unfit } = found
     if (measurements.length === 0) {
-      console.error('broken off before anything was measured')
+      console.error('stopped before anything was measured')
       process.exitCode = 130
       return
     }
@@ -177,7 +177,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       process.exitCode = 1
     } else if (state.interrupted) {
       // Not everything can be broken off at any moment; nothing is lost that was measured whole.
-      console.error(`broken off: ${(error as Error).message}`)
+      console.error(`stopped: ${(error as Error).message}`)
       process.exitCode = 130
     } else throw error
   }
@@ -250,12 +250,14 @@ function moment(): Promise<void> {
 export function heading(result: BenchResult): string {
   const { machine, versions, load, commit, modified, complete, seconds, mode } = result
   const foreign =
-    load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % of the machine used by others`
+    load.foreign === undefined
+      ? ''
+      : `, ${Math.round(load.foreign * 100)} % of the machine used by other programs`
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
     `Node ${versions.node}, OpenSSL ${versions.openssl}` +
       (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
-    `${complete ? '' : 'BROKEN OFF after '}${seconds.toFixed(0)} s` +
-      (mode === 'quick' ? ', quick: few samples, no figures to quote' : ''),
+    `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s` +
+      (mode === 'quick' ? ', quick: few samples, not figures to quote' : ''),
   ].join('\n')
 }

@@ -41,7 +41,7 @@ export class Series {
   add(samples: ArrayLike<number>): void {
     if (samples.length === 0) throw new RangeError('a round without samples')
     for (const sample of Array.from(samples)) {
-      if (!(sample >= 0 && sample < 1e12)) throw new RangeError(`${sample} µs is no time`)
+      if (!(sample >= 0 && sample < 1e12)) throw new RangeError(`${sample} µs is not a time`)
       // A histogram begins at 1.
       this.#all.record(Math.max(1, Math.round(sample * 1000)))
       this.#histogram.record(sample)
@@ -84,7 +84,7 @@ export class Series {
  * of none
  */
 export function median(values: ArrayLike<number>): number {
-  if (values.length === 0) throw new RangeError('the median of nothing')
+  if (values.length === 0) throw new RangeError('the median of no samples')
   const sorted = Float64Array.from(values).sort()
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2

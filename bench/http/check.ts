@@ -20,7 +20,7 @@ export async function check(protocol: Protocol, port: number, authority: string)
       throw new BenchError(`${protocol}: ${error.message}`)
     },
   )
-  if (!content.equals(ANSWER)) throw new BenchError(`${protocol}: a wrong answer, so nothing counts`)
+  if (!content.equals(ANSWER)) throw new BenchError(`${protocol}: a wrong answer: the run does not count`)
 }
 
 function first(protocol: Protocol, port: number, authority: string): Promise<Buffer> {

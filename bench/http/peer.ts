@@ -93,7 +93,7 @@ function onRawStreams(accept: (socket: Socket) => void): Server {
 async function main(): Promise<void> {
   const role = roleOf<Role>()
   obey(() => {
-    throw new Error('a server takes no orders')
+    throw new Error('a server takes no commands')
   })
   const server = role.server.startsWith('ours') ? await ourServer(role) : nodeServer(role)
   server.listen(0, '127.0.0.1')

@@ -36,7 +36,7 @@ export interface HttpDetails {
   readonly rows: readonly HttpRow[]
 }
 
-/** Everything as measurements. What somebody broke off before its first round is not among them. */
+/** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(all: readonly Measured[]): Measurement[] {
   return all
     .filter(({ rates }) => rates.length > 0)

@@ -3,8 +3,8 @@ export const PROTOCOLS = ['HTTP/1.1', 'HTTP/1.1 over TLS', 'HTTP/2', 'HTTP/2 ove
 export type Protocol = (typeof PROTOCOLS)[number]
 
 /**
- * Whose server: ours, on raw streams as a container has them, or on `net.Socket`s as anybody has; or Node's,
- * whose HTTP/2 has two faces, one like that of HTTP/1 and one of streams.
+ * Whose server: ours, on raw streams as a container has them, or on `net.Socket`s as any program has; or
+ * Node's, whose HTTP/2 has two faces, one like that of HTTP/1 and one of streams.
  */
 export const SERVERS = ['ours', 'ours on sockets', 'node', 'node, streams'] as const
 export type ServerKind = (typeof SERVERS)[number]

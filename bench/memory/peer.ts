@@ -85,7 +85,7 @@ class Client {
         received = Buffer.concat([received, bytes])
         if (received.length < MESSAGE) return
         if (received.equals(message)) resolve(socket)
-        else reject(new Error('what came back is not what was sent'))
+        else reject(new Error('the echo differs from what was sent'))
       })
       socket.write(message)
     })

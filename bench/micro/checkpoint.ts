@@ -57,14 +57,14 @@ function partsOf(file: SlotFile): MicroCase[] {
   return [
     {
       name: '400 bytes into a file in memory, by Node',
-      check: () => insist(writeSync(fd, bytes, 0, 400, 2 ** 21) === 400, 'not all of it was written'),
+      check: () => insist(writeSync(fd, bytes, 0, 400, 2 ** 21) === 400, 'the write was incomplete'),
       run: () => writeSync(fd, bytes, 0, 400, 2 ** 21),
     },
     {
       name: 'write a checkpoint of 300 bytes',
       check() {
         file.writeCheckpoint(7, ++sequence, { ...checkpoint, sealed })
-        insist(file.checkpoints(7)[0]?.sequence === sequence, 'it is not there')
+        insist(file.checkpoints(7)[0]?.sequence === sequence, 'the checkpoint is missing')
       },
       run: () => file.writeCheckpoint(7, ++sequence, { ...checkpoint, sealed }),
     },
@@ -75,7 +75,7 @@ function partsOf(file: SlotFile): MicroCase[] {
       run: () => file.writeHeader(7, { state: 'live', sessionId, generation: 1, target: 0 }),
     },
     {
-      name: `look which of ${SLOTS} connections are over`,
+      name: `find which of ${SLOTS} connections are over`,
       check: () => insist([...file.done(SLOTS, () => sessionId)].length === 0, 'none is'),
       run: () => [...file.done(SLOTS, () => sessionId)],
     },
@@ -116,7 +116,7 @@ function wholeOf(
     name: `${provider.name}: leave a checkpoint after a response`,
     check() {
       respond()
-      insist(file.checkpoints(number)[0]?.checkpoint.received === slot.received, 'it is not there')
+      insist(file.checkpoints(number)[0]?.checkpoint.received === slot.received, 'the checkpoint is missing')
     },
     run: respond,
   }

@@ -20,7 +20,7 @@ function casesOf(name: string, mover: Mover): MicroCase[] {
     mover.move()
     mover.talk()
     const { encoded, envelope } = mover.sample()
-    insist(mover.encode(envelope).join() === encoded.join(), 'decoding and encoding gives other bytes')
+    insist(mover.encode(envelope).join() === encoded.join(), 'decoding and encoding changes the bytes')
   }
   const { encoded, envelope } = mover.sample()
   return [

@@ -6,7 +6,7 @@ const QUESTIONS = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', '
 const USAGE = `usage: npm run bench -- [--quick] [--output DIR] [${QUESTIONS.join('] [')}]
 
 Functions inside one process: all of these questions, or those that are named. With --quick hundredths of a
-second for each case: does it work? Results go to bench/results unless told.`
+second for each case: does it work? Results go to bench/results by default.`
 
 /** `npm run bench`: every micro-benchmark, one after the other. */
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@ import { header } from '../../src/http/message.ts'
 import { concat, equal } from '../../src/wire/index.ts'
 import { BenchError } from '../harness/run.ts'
 
-/** Bytes of a request's body unless told. */
+/** Bytes of a request's body by default. */
 export const BODY = 100
 
 /** An answer that is not what was asked for: nothing that was measured with it counts. */
@@ -68,7 +68,7 @@ export function checkAnswer(plaintext: Uint8Array, expected: Expectation): void 
   const hops = header(head.headers, 'x-hotpotato-hops')
   // The platform's counter stays at the top of its 16 bits.
   if (hops !== String(Math.min(expected.hops, 0xffff))) wrong(`after ${hops} moves, not ${expected.hops}`)
-  if (events.filter(({ type }) => type === 'end').length !== 1) wrong('not exactly one whole response')
+  if (events.filter(({ type }) => type === 'end').length !== 1) wrong('not exactly one complete response')
   if (events.some(({ type }) => type === 'error' || type === 'interim')) wrong('more than a response')
   const body = concat(...events.map(event => (event.type === 'body' ? event.data : NOTHING)))
   if (equal(body, expected.body)) return

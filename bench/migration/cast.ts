@@ -35,7 +35,7 @@ export class Cast {
     this.#child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#exited = new Promise(resolve => {
       this.#child.once('exit', (code, signal) => {
-        this.#settle?.reject(new BenchError(`${this.name} ended by itself (${signal ?? code})`))
+        this.#settle?.reject(new BenchError(`${this.name} ended unexpectedly (${signal ?? code})`))
         resolve()
       })
       this.#child.once('error', error => this.#settle?.reject(error))
@@ -100,7 +100,7 @@ export class Cast {
     this.#settle = undefined
     if (report.say === 'failed') {
       const said = `${this.name}: ${report.reason}`
-      throw new BenchError(report.wrong ? `a wrong answer, so nothing counts: ${said}` : said)
+      throw new BenchError(report.wrong ? `a wrong answer: the run does not count: ${said}` : said)
     }
     return report
   }

@@ -93,8 +93,10 @@ export class Client {
     client.#check(call)
     const time = (client.#line.arrivedAt - began) * 1000
     if (client.#resumed !== (resume !== undefined))
-      throw new WrongAnswer(resume === undefined ? 'a full handshake was resumed' : 'a ticket was not taken')
-    if (early && client.#earlyTaken !== true) throw new WrongAnswer('early data was not taken')
+      throw new WrongAnswer(
+        resume === undefined ? 'a full handshake was resumed' : 'a ticket was not accepted',
+      )
+    if (early && client.#earlyTaken !== true) throw new WrongAnswer('early data was not accepted')
     return { client, time }
   }
 
@@ -210,7 +212,7 @@ export class Client {
       else if (event.type === 'handshake_complete') this.#resumed = event.resumed
       else if (event.type === 'early_data') this.#earlyTaken = event.accepted
       else if (event.type === 'alert') throw new WrongAnswer(event.error.message)
-      else if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
+      else if (event.type === 'close_notify') throw new WrongAnswer('the server closed the connection')
     }
   }
 }

@@ -107,7 +107,7 @@ export class Client2 {
     for (const bytes of this.#received.splice(0)) {
       for (const event of this.#line.session.receive(bytes)) {
         if (event.type === 'alert') throw new WrongAnswer(event.error.message)
-        if (event.type === 'close_notify') throw new WrongAnswer('the server said goodbye')
+        if (event.type === 'close_notify') throw new WrongAnswer('the server closed the connection')
         if (event.type === 'application_data') this.#hear(event.data)
       }
     }

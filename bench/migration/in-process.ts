@@ -27,7 +27,7 @@ export function measureParts(mover: Mover, count: number): PartTimes {
     const encoded = timed('export', () => mover.export())
     const sealed = timed('seal', () => mover.seal(encoded))
     const opened = timed('open', () => mover.open(sealed))
-    if (!equal(opened, encoded)) throw new Error('opened is not what was sealed')
+    if (!equal(opened, encoded)) throw new Error('what was opened differs from what was sealed')
     timed('import', () => mover.import(opened))
   }
   mover.talk()

@@ -8,8 +8,8 @@ interface Ready {
 }
 
 /**
- * Open loop: requests come at moments of their own (a Poisson process, the same every time), whoever waits
- * for what. Each goes to the next connection in turn, and waits there for the one before it. The time of each
+ * Open loop: requests come at moments of their own (a Poisson process, the same every time), whatever else is
+ * waiting. Each goes to the next connection in turn, and waits there for the one before it. The time of each
  * is counted from the moment at which it was due, so that a stall counts for all that come during it. This
  * process spins, to be in time: it needs a core of its own.
  * @param rate requests a second @returns µs of each @throws WrongAnswer

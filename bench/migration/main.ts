@@ -200,7 +200,7 @@ function withoutStages(casts: readonly Cast[]): Skipped[] {
     .map(({ circumstances }) => ({
       name: 'stage',
       labels: { ...circumstances },
-      reason: 'too few requests had all the marks that stages lie between',
+      reason: 'too few requests had the marks at both ends of every stage',
     }))
 }
 

@@ -13,13 +13,13 @@ export const OPTIONS = {
   provider: { value: 'A,B', help: 'of evp, node, noble' },
   placement: {
     value: 'A,B',
-    help: 'of one (all on one core), two (servers on one, who measures on another), free',
+    help: 'of one (all on one core), two (servers on one, the client on another), free',
   },
   suite: { value: 'A,B', help: 'of the three cipher suites' },
   seal: { value: 'A,B', help: 'of on, off: envelopes sealed, or merely copied' },
   channel: { value: 'A,B', help: 'of native (foreign calls), ipc' },
   carrier: { value: 'A,B', help: 'of fd, relay' },
-  alpha: { value: 'P,P', help: 'in how many percent of requests the owner changes' },
+  alpha: { value: 'P,P', help: 'percent of requests that move their connection' },
   payload: { value: 'N,N', help: 'bytes of content, 4 to 4 Mi' },
   connections: { value: 'N,N', help: 'how many are open, up to 10000' },
   chain: { value: 'K,K', help: 'containers on a tour, 2 to 16' },
@@ -111,7 +111,7 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
     skipped.push({
       name: 'open',
       labels: {},
-      reason: 'in open loop who measures must be in time, and needs a core of its own: --placement two',
+      reason: 'in open loop the client must be on time, and needs a core of its own: --placement two',
     })
   return { scenes, sweeps, skipped }
 }
@@ -125,7 +125,7 @@ export function openScene<S extends { readonly placement: Placement; readonly ma
 
 const NEVER: readonly Skipped[] = [
   { name: 'node.early', labels: {}, reason: 'node:tls has no early data' },
-  { name: 'raw.early', labels: {}, reason: 'containers take no early data' },
+  { name: 'raw.early', labels: {}, reason: 'containers accept no early data' },
 ]
 
 type Factors = { readonly [K in keyof Circumstances]: readonly Circumstances[K][] }
@@ -196,7 +196,7 @@ function cannotRun({ placement, provider, channel, carrier }: Circumstances): st
 
 /** Why the stages cannot be watched. */
 function cannotWatch({ channel }: Circumstances, values: Values<typeof OPTIONS>): string | undefined {
-  if (channel !== 'native') return 'the marks are where the native channel passes'
+  if (channel !== 'native') return 'the marks are in the native channel'
   if (values['raw-function'] !== undefined) return "the marks are in the bench's own function"
-  return values.profile === undefined ? undefined : 'a profiler is at work'
+  return values.profile === undefined ? undefined : 'a profiler is running'
 }

@@ -13,7 +13,7 @@ import { prepare } from '../tamper/prepare.ts'
 import type { SceneOptions } from './rows.ts'
 import { tourOf } from './wanderer.ts'
 
-/** Nobody is to be killed for being slow here. */
+/** No process is to be killed for being slow here. */
 const LIVENESS = { period: 3_600_000, failure: 36_000_000, busy: 60_000, start: 36_000_000 }
 
 /** The kinds of handler; a container for each function, as `raw-a-1`. */

@@ -9,14 +9,14 @@ import { STAGES, type Stage } from './stages.ts'
 /** The result as text for a terminal. */
 export function format(result: MigrationResult): string {
   return [
-    '100 B in, 200 B out on one keep-alive connection unless told; every answer checked. ' +
+    '100 B in, 200 B out on one keep-alive connection by default; every answer checked. ' +
       'Client: our own session, node provider, sealing and opening off the clock',
     ...result.scenes.filter(({ marks }) => !marks).map(scene => sceneText(result, scene)),
     ...sweepTexts(result),
     ...stagesText(result),
     publishedText(result),
     skippedText(result),
-    `── goals, held against: ${result.goalsOf}\n${goalLines(result.goals)}`,
+    `── goals, compared with: ${result.goalsOf}\n${goalLines(result.goals)}`,
   ]
     .filter(text => text !== '')
     .join('\n\n')
@@ -90,9 +90,7 @@ function sweepTexts({ measurements }: MigrationResult): string[] {
       String(one.samples),
     ])
     const head = ['', 'per round', 'mean', 'p99', 'samples']
-    return rows.length === 0
-      ? []
-      : [`── ${axis} (${scenes.join('; ')}; µs unless told)\n${table(head, rows)}`]
+    return rows.length === 0 ? [] : [`── ${axis} (${scenes.join('; ')}; µs by default)\n${table(head, rows)}`]
   })
 }
 
@@ -119,7 +117,7 @@ function stagesText(result: MigrationResult): string[] {
     ['sum of all stages', ...sums.map(figure)],
     ['the whole, as the client sees it', ...wholes.map(figure)],
     ['unaccounted', ...sums.map((sum, i) => figure(wholes[i]! - sum))],
-    ['the same request where nobody notes marks, p50', ...plain.map(figure)],
+    ['the same request without marks, p50', ...plain.map(figure)],
   )
   const { placement, provider } = stages[0]!.labels
   const which = 'means over typical requests, the fifth around the median'

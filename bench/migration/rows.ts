@@ -85,7 +85,7 @@ export interface SceneOptions extends Circumstances {
   /** Whether its processes note the moments that stages lie between. */
   readonly marks: boolean
   /**
-   * Moves that each container rehearses when it has nothing to do; undefined: as many as it does for anybody.
+   * Moves that each container rehearses when it has nothing to do; undefined: as many as by default.
    */
   readonly rehearsals?: number
   readonly rawFunction?: string

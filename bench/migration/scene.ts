@@ -229,7 +229,7 @@ async function main(): Promise<void> {
         : scene.measure(order.tasks).then(samples => tell({ say: 'measured', samples }))
     work.catch(failed)
   })
-  // Once before anybody counts, so that the cipher suite is known.
+  // Once before the count begins, so that the cipher suite is known.
   await scene.measure([{ task: 'rows', size: { requests: 2, fetches: 2, reconnects: 1, parts: 2 } }])
   await tell({ say: 'ready', facts: scene.facts() })
 }

@@ -15,7 +15,7 @@ import type { Order, Report } from './peer.ts'
 const PEER = fileURLToPath(new URL('./peer.js', import.meta.url))
 const HANDLER = fileURLToPath(new URL('../rig/functions/echo-socket.js', import.meta.url))
 const MEGABYTE = 1_000_000
-/** Milliseconds in which nobody sends anything else: how long answers take here anyway. */
+/** Milliseconds in which no client sends anything else: how long answers take here anyway. */
 const QUIET = 1000
 /** Milliseconds between two questions of the neighbour. */
 const PAUSE = 2

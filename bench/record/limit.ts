@@ -32,6 +32,6 @@ export async function opensslSpeed(suite: string, size: number, cpu: number): Pr
   })
   const [output] = await Promise.all([text(openssl.stdout), once(openssl, 'close')])
   const [, rate] = /^\+F:\d+:[^:]+:([\d.]+)$/m.exec(output) ?? []
-  if (rate === undefined) throw new Error('openssl speed says something new')
+  if (rate === undefined) throw new Error('the output of openssl speed has changed')
   return size / (Number(rate) / 1e6)
 }

@@ -164,7 +164,7 @@ function exchange(line: Line, write: () => void, length: number): Promise<Uint8A
 }
 
 function compare(actual: Uint8Array, expected: Uint8Array): void {
-  if (Buffer.compare(actual, expected) !== 0) throw new Error(`${expected.length} bytes came back different`)
+  if (Buffer.compare(actual, expected) !== 0) throw new Error(`${expected.length} bytes came back changed`)
 }
 
 await main()

@@ -52,7 +52,7 @@ export interface RecordDetails {
 
 export type RecordResult = BenchResult & RecordDetails
 
-/** Everything as measurements. What somebody broke off before its first round is not among them. */
+/** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(
   all: readonly Sealing[],
   limits: ReadonlyMap<string, Series>,

@@ -14,7 +14,7 @@ await runBench(
   {
     name: 'relay',
     question:
-      'What does it cost to relay a connection record by record, beside a relay in C that looks at nothing?',
+      'What does it cost to relay a connection record by record, beside a relay in C that only copies?',
     options: {},
     plans: {
       quick: { warmUp: 1, least: 3, rounds: 3, seconds: 10, precision: 0.05, trips: 500, records: 1024 },

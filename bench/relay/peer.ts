@@ -26,7 +26,7 @@ const HEADER = 5
 const SMALL = 64
 const LARGE = 16_384 + 22
 
-/** A record as a gateway sees it: nobody opens it. */
+/** A record as a gateway sees it: it is not opened. */
 function record(length: number): Uint8Array {
   const bytes = new Uint8Array(length).fill(0xa5)
   bytes.set([23, 3, 3, (length - HEADER) >> 8, (length - HEADER) & 0xff])
@@ -88,7 +88,7 @@ function relay(client: Socket, path: string): void {
   })
 }
 
-/** What anybody would write first. */
+/** The relay that one would write first. */
 function pipe(client: Socket, path: string): void {
   const leg = connect({ path, allowHalfOpen: true })
   for (const socket of [client, leg]) socket.on('error', () => {})
@@ -114,7 +114,7 @@ async function check(stream: ByteStream): Promise<void> {
     })
     stream.write([order(0)])
   })
-  if (!equal(concat(...got), expected)) throw new Error('a wrong answer, so nothing counts')
+  if (!equal(concat(...got), expected)) throw new Error('a wrong answer: the run does not count')
 }
 
 /** A record that asks for so many large ones; 0: for one like itself. */

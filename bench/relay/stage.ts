@@ -80,7 +80,8 @@ export class Stage {
 
   async #took(order: Order): Promise<readonly number[]> {
     const report = await this.#client.ask(order)
-    if (report.say !== 'took' || !('microseconds' in report)) throw new Error('the client did something else')
+    if (report.say !== 'took' || !('microseconds' in report))
+      throw new Error('the client did something unexpected')
     return report.microseconds as readonly number[]
   }
 

@@ -10,7 +10,7 @@ import { page } from './page.ts'
 const USAGE = `usage: npm run bench:report -- [--output FILE] [--images DIR] [RESULT.json…]
 
 Results as one HTML page that needs no network: of the files that are given, or of the newest complete result
-of each bench in bench/results, the migration first. It goes to bench/report.html unless told. With --images,
+of each bench in bench/results, the migration first. It goes to bench/report.html by default. With --images,
 its main pictures become PNG files, too (by headless Chromium), for README files.`
 
 /** Beside the results' directory, whether this file runs as source or compiled. */

@@ -143,11 +143,11 @@ const SWEEPS: readonly Sweep[] = [
     title: 'How many requests come a second',
     names: ['open.stays', 'open.migrated'],
     label: 'rate',
-    axis: 'requests a second, arriving whoever waits (Poisson)',
+    axis: 'requests a second, arriving whether or not answers come (Poisson)',
     log: true,
     caption:
       'Open loop: each request is timed from the moment at which it was due, so that a stall counts for ' +
-      'all whom it keeps waiting. Servers on one core, who asks on another.',
+      'every request that it delays. Servers on one core, the client on another.',
     tail: true,
   },
 ]
@@ -188,7 +188,7 @@ function scenes({ measurements, scenes: all }: MigrationResult): string {
     }),
   ])
   const sizes = plain[0]?.facts?.state
-  return section('Everything that every scene measures', [
+  return section('All measurements of every scene', [
     tableOf(['µs: p50 (p99)', ...plain.map(({ name }) => name)], rows),
     sizes === undefined
       ? ''

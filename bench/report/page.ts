@@ -51,7 +51,7 @@ const HEADLINES: Readonly<Record<string, string>> = {
   handshake: 'What handshakes cost',
   http: 'How many requests a core answers',
   relay: 'What it costs to relay a connection',
-  memory: 'What an idle connection takes of memory',
+  memory: 'How much memory an idle connection takes',
 }
 
 function headline({ bench }: BenchResult): string {
@@ -60,12 +60,12 @@ function headline({ bench }: BenchResult): string {
 
 function warnings({ mode, complete, load }: BenchResult): string[] {
   const found: string[] = []
-  if (mode === 'quick') found.push('A quick run: few samples, no figures to quote.')
-  if (!complete) found.push('Broken off before its end.')
+  if (mode === 'quick') found.push('A quick run: few samples, not figures to quote.')
+  if (!complete) found.push('Stopped before its end.')
   if ((load.foreign ?? 0) > 0.1)
     found.push(
       `Other programs used ${Math.round(load.foreign! * 100)} % of the machine meanwhile: ` +
-        'tails are long, and medians are not what they could be.',
+        'tails are longer, and medians higher, than on a quiet machine.',
     )
   return found
 }

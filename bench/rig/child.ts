@@ -52,7 +52,7 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
   /** The next report. @throws BenchError it says that it failed @throws Error it ends */
   report(): Promise<Report | CommonReport> {
     return new Promise((resolve, reject) => {
-      const ended = (): void => reject(new Error('a process of the bench ended by itself'))
+      const ended = (): void => reject(new Error('a process of the bench ended unexpectedly'))
       this.#process.once('exit', ended)
       this.#process.once('message', (report: Report | CommonReport) => {
         this.#process.off('exit', ended)

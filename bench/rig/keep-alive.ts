@@ -57,13 +57,13 @@ export class KeepAlive {
     socket.on('close', () => this.#wake())
   }
 
-  /** @throws Lost nobody listens, or the handshake fails */
+  /** @throws Lost no server listens, or the handshake fails */
   static open({ port, serverName, authority }: Destination): Promise<KeepAlive> {
     return new Promise((resolve, reject) => {
       const tls = { servername: serverName, ca: authority, minVersion: 'TLSv1.3' } as const
       const socket = connect({ port, host: '127.0.0.1', ...tls })
       const client = new KeepAlive(socket.setNoDelay(true), serverName)
-      // It closes, too, and then whoever waits is woken.
+      // It closes, too, and then the caller that waits is woken.
       socket.on('error', error => reject(new Lost(error.message)))
       socket.once('secureConnect', () => resolve(client))
     })
@@ -98,7 +98,7 @@ export class KeepAlive {
     const content = bytes.subarray(end + 4)
     if (content.length < Number(field('content-length'))) return undefined
     if (!head.startsWith('HTTP/1.1 200 ') || !equal(content, expected))
-      throw new Error(`a wrong answer, so nothing counts: ${text.slice(0, 300)}`)
+      throw new Error(`a wrong answer: the run does not count: ${text.slice(0, 300)}`)
     return {
       pid: Number(field(PID_FIELD)),
       hops: Number(field('x-hotpotato-hops')),

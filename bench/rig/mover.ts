@@ -101,7 +101,7 @@ export class Mover {
       const events = from.takeOutput().flatMap(bytes => to.receive(bytes))
       const [event] = events
       const whole = events.length === 1 && event?.type === 'application_data' && equal(event.data, message)
-      if (!whole) throw new Error('the session that was moved does not say what was said')
+      if (!whole) throw new Error('the moved session gives other bytes than were sent')
     }
   }
 

@@ -7,7 +7,8 @@ export type Placement = 'one core' | 'two cores'
 /** One CPU, and another one if there is one. @throws Error there is no `taskset` */
 export function usableCpus(): readonly [number, number | undefined] {
   const cpu = pinnable()
-  if (cpu === undefined) throw new Error('this bench pins its processes, and there is no taskset')
+  if (cpu === undefined)
+    throw new Error('this bench pins its processes, and needs taskset (package util-linux)')
   try {
     execFileSync('taskset', ['-c', String(cpu + 1), 'true'], { stdio: 'ignore' })
     return [cpu, cpu + 1]

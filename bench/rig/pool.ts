@@ -69,7 +69,7 @@ export class Pool {
       prepare([planned.gateway, ...planned.containers], preparation)
       const supervisor = new Supervisor({
         ...planned,
-        // Nobody is to be killed for being slow here.
+        // No process is to be killed for being slow here.
         liveness: { period: 3_600_000, failure: 36_000_000, busy: 60_000, start: 36_000_000 },
         channel,
         output: { sink: line => said.push(line), bytesPerSecond: 1e9 },

@@ -15,18 +15,18 @@ import { simulateCore } from './queue.ts'
 const USAGE = `usage: npm run bench:simulation -- [options] [MIGRATION.json]
 
 What would many more connections need than two cores can hold? A model of each core as a queue (M/G/1,
-discrete-event), fed with what bench:migration has measured; the newest result in bench/results unless told.
-First it predicts what was measured in open loop, and says how wrong it is.
+discrete-event), fed with what bench:migration has measured; by default the newest result in
+bench/results. First it predicts what was measured in open loop, and says how wrong it is.
 
-  --connections N,N  in all; 100000,1000000,10000000 unless told
-  --hosts N          0, as many as are needed, unless told
-  --cores N          of each host that serve; 16 unless told
-  --memory N         GiB of each host for connections; 32 unless told
-  --interval N       seconds between two requests on a connection; 10 unless told
-  --alpha P          percent of requests that move; 10 unless told
-  --bytes N          of memory for a connection; 9000 unless told (bench:memory measures it)
-  --failures N       of a host in a thousand days; 33 unless told
-  --json             for programs`
+  --connections N,N  in all; default: 100000,1000000,10000000
+  --hosts N          default: 0, as many as are needed
+  --cores N          of each host that serve; default: 16
+  --memory N         GiB of each host for connections; default: 32
+  --interval N       seconds between two requests on a connection; default: 10
+  --alpha P          percent of requests that move; default: 10
+  --bytes N          of memory for a connection; default: 9000 (bench:memory measures it)
+  --failures N       of a host in a thousand days; default: 33
+  --json             print JSON`
 
 /** `npm run bench:simulation`. */
 function main(): void {
@@ -74,7 +74,7 @@ function main(): void {
         `a migrated one ${figure(measured.migrated.service)} µs`,
       checkText(checks),
       predictionText(predictions),
-      `supposed: ${common.cores} cores and ${values.memory} GiB for connections on each host, ` +
+      `assumed: ${common.cores} cores and ${values.memory} GiB for connections on each host, ` +
         `a request every ${values.interval} s on each connection, of which ${values.alpha} % move, ` +
         `${common.perConnection} B a connection, ${common.failures} failures a day and host. ` +
         `Hosts are alike, cores at most ${TARGET * 100} % busy, one host spare. ` +

@@ -43,7 +43,7 @@ export interface Moment {
   readonly at: number
 }
 
-/** Moments kept until somebody asks: older ones give way. */
+/** Moments kept until the bench asks: older ones give way. */
 const ROOM = 1 << 17
 /** Asks a process to write its moments down. */
 export const ASK = 'SIGUSR2'

@@ -35,15 +35,15 @@ export interface MakeOptions {
   /** Where the files go; made with mode 0700 if it is not there. */
   readonly directory: string
   readonly certificates: readonly CertificateName[]
-  /** For every key that is made now; p256 unless told. */
+  /** For every key that is made now; p256 by default. */
   readonly algorithm?: KeyAlgorithm
   /** Make everything anew: the authority too, unless `keepAuthority`. */
   readonly renew?: boolean
   /** With `renew`: only the named certificates, under the authority that is there. */
   readonly keepAuthority?: boolean
-  /** Whether the certificates are good for localhost, 127.0.0.1 and ::1 too; unless told, servers' are. */
+  /** Whether the certificates are good for localhost, 127.0.0.1 and ::1 too; by default, servers' are. */
   readonly localhost?: boolean
-  /** Whom the certificates identify: servers, unless told, or clients that are asked for one. */
+  /** Whom the certificates identify: servers by default, or clients that are asked for one. */
   readonly purpose?: 'server' | 'client'
   /** Milliseconds since 1970. */
   readonly now: number
@@ -122,12 +122,12 @@ export async function makeCertificates(options: MakeOptions): Promise<MadeCertif
 
 function checkName(name: string): void {
   if (!/^[a-z0-9-]{1,63}$/.test(name)) {
-    throw new RangeError(`${JSON.stringify(name)} is no certificate name: 1 to 63 of a-z, 0-9 and -`)
+    throw new RangeError(`${JSON.stringify(name)} is not a certificate name: 1 to 63 of a-z, 0-9 and -`)
   }
   if (name === AUTHORITY_FILE) throw new RangeError(`${name} is the name of the authority's own files`)
 }
 
-/** Whether the files are in order. Faulty ones are replaced only if nothing of somebody else's is lost. */
+/** Whether the files are in order. Faulty ones are replaced only if no file of another origin is lost. */
 function isKept(directory: string, certificate: CertificateName, now: number): boolean {
   const problems = checkCertificates(directory, [certificate], now)
   if (problems.length === 0) return true
@@ -144,7 +144,7 @@ function isKept(directory: string, certificate: CertificateName, now: number): b
   throw new CertificateError(
     first!.file,
     first!.kind,
-    `${first!.message} (${name}.crt and ${name}.key are not of our making and stay until then)`,
+    `${first!.message} (${name}.crt and ${name}.key were not made by hotpotato and stay until then)`,
   )
 }
 

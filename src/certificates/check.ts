@@ -94,7 +94,7 @@ function checkLeaf(
     // A wildcard is looked for with a label in its place: OpenSSL matches names, not patterns.
     const sample = host.replace(/^\*/, 'any')
     if (leaf.checkHost(sample, { subject: 'never' }) === undefined) {
-      problems.push(problem(file, 'wrong_name', `${file} is not good for the host ${host}`))
+      problems.push(problem(file, 'wrong_name', `${file} does not cover the host ${host}`))
     }
   }
   if (isOurs(leaf) && authority !== undefined && !leaf.verify(authority.publicKey)) {

@@ -20,7 +20,7 @@ export function makeDirectory(directory: string): readonly string[] {
   return missing
 }
 
-/** Takes back what {@link makeDirectory} has made, as far as nobody has put something there. */
+/** Takes back what {@link makeDirectory} has made, as far as it is still empty. */
 export function removeEmpty(made: readonly string[]): void {
   for (const one of [...made].reverse()) {
     try {

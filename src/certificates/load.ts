@@ -60,7 +60,8 @@ export function loadCertificate(directory: string, name: string): LoadedCertific
 /** The certificates of a PEM file, at least one. @throws CertificateError missing, or not a certificate */
 export function readChain(file: string): X509Certificate[] {
   const blocks = read(file).match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) throw new CertificateError(file, 'unparsable', `${file} holds no PEM certificate`)
+  if (blocks.length === 0)
+    throw new CertificateError(file, 'unparsable', `${file} contains no PEM certificate`)
   return blocks.map(block => {
     try {
       return new X509Certificate(block)
@@ -68,7 +69,7 @@ export function readChain(file: string): X509Certificate[] {
       throw new CertificateError(
         file,
         'unparsable',
-        `${file} holds something that is not an X.509 certificate`,
+        `${file} contains something that is not an X.509 certificate`,
       )
     }
   })

@@ -60,7 +60,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
   const help = options.help === true || command === 'help'
   if (help || command === undefined) return { command: undefined, names, help, options }
   if (!isCommand(command))
-    throw new UsageError(`there is no command ${command}; hotpotato --help lists all commands`)
+    throw new UsageError(`unknown command ${command}; hotpotato --help lists all commands`)
   const shape: Shape = COMMANDS[command]
   const foreign = (Object.keys(options) as Option[]).find(one => !shape.options.includes(one))
   if (foreign !== undefined)

@@ -73,10 +73,10 @@ export function serveControl(
   return takeSeat(dirname(path), basename(path), server)
 }
 
-/** What a connection to a socket says that nobody serves. */
-const NOBODY = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
+/** Errors of a connection to a socket on which no platform listens. */
+const NOT_LISTENING = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
 
-/** Sends a command. @returns the answer, or undefined if nobody listens there */
+/** Sends a command. @returns the answer, or undefined if no platform listens there */
 export function sendCommand(path: string, command: Command): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let short: ReturnType<typeof shortPath>
@@ -96,7 +96,7 @@ export function sendCommand(path: string, command: Command): Promise<unknown> {
       answer += text
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (NOBODY.has(error.code ?? '')) resolve(undefined)
+      if (NOT_LISTENING.has(error.code ?? '')) resolve(undefined)
       else reject(error)
     })
     socket.on('end', () => {

@@ -83,7 +83,7 @@ function contentOf(bytes: Uint8Array, format: string): Uint8Array {
   try {
     return decode(PicotlsExport, bytes).session
   } catch (error) {
-    if (error instanceof DecodeError) throw new InspectError(`no session of picotls: ${error.message}`)
+    if (error instanceof DecodeError) throw new InspectError(`not a session of picotls: ${error.message}`)
     throw error
   }
 }

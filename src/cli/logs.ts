@@ -21,7 +21,7 @@ export async function followLogs(runDirectory: string): Promise<void> {
   const path = join(runDirectory, LOG_FILE)
   const found = statOf(path)
   if (found?.isFile() !== true) {
-    const why = found === undefined ? 'does not exist' : 'is no file'
+    const why = found === undefined ? 'does not exist' : 'is not a file'
     say(`nothing has been logged yet: ${path} ${why}`)
     process.exitCode = 1
     return

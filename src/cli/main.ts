@@ -21,25 +21,25 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
        hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
        hotpotato inspect|verify FILE [--as ${FORMAT_NAMES.join('|')}] [--secrets]
 
-  up       start the gateway and the containers, and stay; --carrier and --duplicate go before the
+  up       start the gateway and the containers, and stay; --carrier and --duplicate override the
            configuration
-  stop     end what runs
-  status   what runs, and what it has done; --connections lists every connection
+  stop     stop the platform
+  status   what is running, and what it has done; --connections lists every connection
   logs     follow the log
 
-  drain    move all connections of some containers to others of their functions, and end them
+  drain    move all connections of some containers to other containers of their functions, and end them
   scale    start or drain containers of a function until there are N
   deploy   start new containers of a function, move all its connections to them, and end the old ones
-  move     move one connection to another container of its function; the beginning of its id will do
+  move     move one connection to another container of its function; the beginning of its id is enough
   restart  start a new gateway, which takes the ports over, and end the old one
 
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
-  stress   many requests at a time, and how long they took
+  stress   make many requests at a time, and say how long they took
 
   inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
            --secrets shows what is masked otherwise
-  verify   what is wrong with it`
+  verify   say what is wrong with that state`
 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
@@ -72,7 +72,7 @@ async function main(): Promise<void> {
     case 'logs':
       return (await import('./logs.ts')).followLogs(runDirectory())
     case 'drain':
-      if (file === undefined) throw new CommandError('drain needs the name of a container, or of several')
+      if (file === undefined) throw new CommandError('drain needs the names of one or more containers')
       return rollOut(runDirectory(), `drain ${names.join(' ')}`)
     case 'deploy':
       if (file === undefined) throw new CommandError('deploy needs the name of a function')
@@ -102,7 +102,7 @@ async function main(): Promise<void> {
 
 async function stop(runDirectory: string): Promise<void> {
   const answer = await sendCommand(controlSocket(runDirectory), 'stop')
-  say(answer === undefined ? 'nothing runs here' : 'stopped')
+  say(answer === undefined ? 'hotpotato is not running' : 'stopped')
 }
 
 async function look(
@@ -119,7 +119,7 @@ async function look(
   }
   const faults = verify(file, options.as)
   for (const { where, what } of faults) say(`${where}: ${what}`)
-  if (faults.length === 0) say('nothing is wrong with it')
+  if (faults.length === 0) say('no fault found')
   else process.exitCode = 1
 }
 
@@ -129,7 +129,7 @@ async function order<T extends object>(runDirectory: string, command: Command): 
     | T
     | { readonly error: string }
     | undefined
-  if (answer === undefined) throw new CommandError('nothing runs here: npm start')
+  if (answer === undefined) throw new CommandError('hotpotato is not running; start it with npm start')
   if ('error' in answer) throw new CommandError(answer.error)
   return answer
 }
@@ -157,7 +157,7 @@ async function status(
   const command = connections ? 'status connections' : 'status'
   const answer = (await sendCommand(controlSocket(runDirectory), command)) as PlatformStatus | undefined
   if (answer === undefined) {
-    say('nothing runs here: npm start')
+    say('hotpotato is not running; start it with npm start')
     process.exitCode = 1
     return
   }

@@ -2,7 +2,7 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const ACTS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
-/** A text that a terminal shows and does not obey, whoever wrote it: as `\x1b` where it would act. */
+/** A text that a terminal shows and does not obey, whatever its origin: as `\x1b` where it would act. */
 export function printable(text: string): string {
   return text.replace(ACTS, one => {
     const code = one.charCodeAt(0).toString(16)
@@ -42,7 +42,7 @@ export function note(text: string): void {
   })
 }
 
-/** Writes without a line end, and waits until whoever reads can take more. */
+/** Writes without a line end, and waits until the reader can take more. */
 export async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await new Promise(resolve => process.stdout.once('drain', resolve))
 }

@@ -43,10 +43,10 @@ function check(directory: string): void {
   const found = statSync(directory)
   const { uid, mode } = found
   const own = process.geteuid?.()
-  if (!found.isDirectory()) throw unusable(directory, new Error('it is no directory'))
+  if (!found.isDirectory()) throw unusable(directory, new Error('it is not a directory'))
   if ((mode & 0o077) !== 0 || uid !== own)
     throw new CommandError(
-      `the run directory ${directory} must belong to you alone: ` +
+      `the run directory ${directory} must be accessible to you alone: ` +
         'chmod 700 it, or choose another HOTPOTATO_RUN_DIR',
     )
   const link = lstatSync(directory)
@@ -56,5 +56,5 @@ function check(directory: string): void {
   const above = dirname(directory)
   const { mode: open } = statSync(above)
   if ((open & 0o002) !== 0 && (open & 0o1000) === 0)
-    warn(`note: everybody can replace the run directory, because ${above} is open to all: chmod o-w it`)
+    warn(`note: any user can replace the run directory, because ${above} is open to all: chmod o-w it`)
 }

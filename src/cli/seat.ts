@@ -7,9 +7,10 @@ import { shortDirectory } from './socket-path.ts'
 /*
  * At most one process may run a platform in a directory, and one that was killed must not be in the way. What
  * a killed one leaves behind has to be removed, and a file of a known name cannot be removed safely: between
- * the look at it and its removal somebody else may have put a new one there. So the seat is a directory, and
- * who holds it has an entry of a name of its own in it, a socket. A dead holder's entry is removed by that
- * name, which nobody else ever has; and a directory can be renamed to the seat only while the seat is empty.
+ * the look at it and its removal another process may have put a new one there. So the seat is a directory,
+ * and its holder has an entry with a name of its own in it, a socket. A dead holder's entry is removed by
+ * that name, which no other holder ever has; and a directory can be renamed to the seat only while the seat
+ * is empty.
  */
 
 /** The directory of the holder's entry. */
@@ -43,7 +44,8 @@ export async function takeSeat(directory: string, name: string, server: Server):
   try {
     await listen(server, path)
     mkdirSync(mine, { mode: 0o700 })
-    // Whoever finds the entry finds a socket that answers, or whose process is dead: it listens already.
+    // A process that finds the entry finds a socket that answers, or whose process is dead: it listens
+    // already.
     linkSync(path, join(mine, mark))
     while (!moveIfEmpty(mine, seat)) if (await isHeld(seat)) return undefined
     renameSync(path, socket)
@@ -68,7 +70,7 @@ export async function takeSeat(directory: string, name: string, server: Server):
   }
 }
 
-/** Removes a file, if it can be removed: a socket that is left behind is in nobody's way. */
+/** Removes a file, if it can be removed: a socket that is left behind is in no process's way. */
 function remove(path: string): void {
   try {
     rmSync(path, { force: true })
@@ -114,7 +116,7 @@ function answers(path: string): Promise<boolean> {
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    // Nobody else may open it, from its first moment on.
+    // No other user may open it, from its first moment on.
     const mask = process.umask(0o177)
     server.listen(path, () => {
       server.removeListener('error', reject)

@@ -14,21 +14,21 @@ import { CommandError, UsageError } from './usage-error.ts'
 
 /** What `serve` and `connect` have in common. */
 export const TLS_FLAGS = {
-  alpn: { kind: 'list', value: 'A,B', help: 'protocols to offer or take, in order of preference' },
+  alpn: { kind: 'list', value: 'A,B', help: 'protocols to offer or accept, in order of preference' },
   groups: {
     kind: 'list',
     value: 'A,B',
-    help: 'key exchange groups, in order (X25519MLKEM768 first unless told)',
+    help: 'key exchange groups, in order; default: X25519MLKEM768 first',
   },
   suites: { kind: 'list', value: 'A,B', help: 'cipher suites, in order' },
   provider: { kind: 'text', value: PROVIDERS.join('|'), help: 'whose cryptography' },
-  psk: { kind: 'text', value: 'HEX', help: 'a key that both sides have; needs --psk-identity' },
+  psk: { kind: 'text', value: 'HEX', help: 'a pre-shared key; needs --psk-identity' },
   'psk-identity': { kind: 'text', value: 'TEXT', help: 'its name' },
   'cert-compression': { kind: 'list', value: 'zlib,brotli', help: 'compress certificates (RFC 8879)' },
   'record-size-limit': {
     kind: 'text',
     value: 'BYTES',
-    help: 'the largest records we take, 64 to 16385 (RFC 8449)',
+    help: 'the largest records to accept, 64 to 16385 (RFC 8449)',
   },
   'key-log': {
     kind: 'text',

@@ -67,7 +67,7 @@ export async function up(
       await stop()
       return { stopped: true }
     }
-    if (supervisor === undefined || ports === undefined) throw new UpError('not everything has started yet')
+    if (supervisor === undefined || ports === undefined) throw new UpError('the platform is still starting')
     switch (verb) {
       case 'drain':
         return supervisor.drain(...names)
@@ -88,7 +88,8 @@ export async function up(
   })
   if (control === undefined) {
     throw new UpError(
-      `hotpotato runs already in ${runDirectory}: end it with npm stop, or choose another HOTPOTATO_RUN_DIR`,
+      `hotpotato is already running in ${runDirectory}: ` +
+        'stop it with npm stop, or choose another HOTPOTATO_RUN_DIR',
     )
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
@@ -156,7 +157,7 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
   if (channel.kind === 'ipc')
     say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
   if (stream.missing !== undefined)
-    say(`note: connections are carried by public sockets, which is slower (${stream.missing})`)
+    say(`note: connections use net.Socket instead of raw handles, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   const { periodSeconds, failureSeconds, busySeconds, startSeconds } = config.liveness
@@ -237,15 +238,15 @@ function printWelcome(
   const server = `-connect 127.0.0.1:${https} -servername echo.local`
   const openssl = `openssl s_client ${server} -CAfile ${authority} -quiet`
   say(`
-hotpotato runs
+hotpotato is running
   http    ${gateway.host}:${http}
   https   ${gateway.host}:${https}
   functions, one process each   ${names.join('  ')}
   log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (npm run logs follows it)
 
-one connection, moved twice:
+one connection that moves twice:
   curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
-the same by another client:
+the same with another client:
   ${two} | ${openssl}
 without TLS:
   ${one} | nc 127.0.0.1 ${http}

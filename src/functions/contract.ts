@@ -18,7 +18,7 @@ export interface ConnectionInfo {
   readonly container: string
 }
 
-/** @param session undefined on a connection without TLS @param remoteAddress undefined if nobody knows it */
+/** @param session undefined on a connection without TLS @param remoteAddress undefined if it is unknown */
 export function infoOf(
   session: { readonly alpn: string | undefined; readonly serverName: string | undefined } | undefined,
   remoteAddress: string | undefined,
@@ -107,9 +107,9 @@ export interface FunctionResponse {
   readonly headers: readonly Field[]
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined
   /**
-   * Bytes of the body; undefined if nobody knows yet. Of a stream it is what the function declares, which the
-   * sender must hold it to; of an absent body to HEAD or with 304, what the function says that GET would
-   * give.
+   * Bytes of the body; undefined if that is not known yet. Of a stream it is what the function declares,
+   * which the sender must hold it to; of an absent body to HEAD or with 304, what the function says that GET
+   * would give.
    */
   readonly length: number | undefined
 }

@@ -70,7 +70,10 @@ function locate(nameOrPath: string, base: string): string {
   }
   if (!/[/\\.]/.test(nameOrPath) || nameOrPath.includes('\0')) {
     const rule = '1 to 63 of a-z, 0-9 and -, with no - at either end; a path needs a slash or an ending'
-    throw new FunctionError('invalid_name', `${JSON.stringify(nameOrPath)} is no name of a function: ${rule}`)
+    throw new FunctionError(
+      'invalid_name',
+      `${JSON.stringify(nameOrPath)} is not the name of a function: ${rule}`,
+    )
   }
   return resolve(base, nameOrPath)
 }

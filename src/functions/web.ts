@@ -46,8 +46,8 @@ export function toWebRequest(
     request = new Request(url, init)
   } catch (error) {
     if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
-      throw new RequestError(501, `${head.method} is not served here`)
-    throw new RequestError(400, `the request cannot be understood: ${messageOf(error)}`)
+      throw new RequestError(501, `${head.method} is not supported here`)
+    throw new RequestError(400, `the request is malformed: ${messageOf(error)}`)
   }
   const { signal } = origin
   // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the
@@ -94,7 +94,7 @@ export async function fromWebResponse(
   method: string,
   trailed = false,
 ): Promise<FunctionResponse> {
-  if (!isResponse(response)) throw new TypeError('the function did not give a Response')
+  if (!isResponse(response)) throw new TypeError('the function did not return a Response')
   const { status } = response
   const headers: Field[] = []
   // The iterator gives each Set-Cookie field on its own; they cannot be joined (RFC 6265 §3).
@@ -104,7 +104,7 @@ export async function fromWebResponse(
     return { status, headers: kept, body: undefined, length: lengthOfNothing(status, method, headers) }
   }
   if (response.bodyUsed || response.body.locked)
-    throw new TypeError('the body of the Response is used already')
+    throw new TypeError('the body of the Response has already been used')
   const body = await atOnce(response.body)
   const length = body instanceof Uint8Array ? body.length : declaredLength(headers)
   return { status, headers: kept, body, length }
@@ -113,9 +113,9 @@ export async function fromWebResponse(
 /** The same for what a raw handler gave. @throws TypeError it is no such thing */
 export function fromResponseView(response: ResponseView, method: string, trailed = false): FunctionResponse {
   const { status, headers = [], body } = response
-  if (!isStatus(status)) throw new TypeError(`the function gave the status ${String(status)}`)
+  if (!isStatus(status)) throw new TypeError(`the function returned the status ${String(status)}`)
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw new TypeError('the function gave a body that is neither bytes nor text')
+    throw new TypeError('the function returned a body that is neither bytes nor text')
   }
   const bytes = typeof body === 'string' ? sharedUtf8(body) : body && plain(body)
   return {
@@ -201,7 +201,7 @@ const AT_ONCE = 65_536
 
 function bytesOf({ value }: Chunk): Uint8Array {
   if (!(value instanceof Uint8Array)) {
-    throw new TypeError('the body of the Response holds something other than bytes')
+    throw new TypeError('the body of the Response contains something other than bytes')
   }
   return plain(value)
 }
@@ -216,7 +216,7 @@ function rejoin(
   reader: ReadableStreamDefaultReader<Uint8Array>,
 ): ReadableStream<Uint8Array> {
   let next: Promise<Chunk> | undefined = pending
-  // Whoever pulls gets to see it; until then it must not count as unhandled.
+  // The reader sees it when it pulls; until then it must not count as unhandled.
   pending.catch(() => {})
   return new ReadableStream<Uint8Array>({
     start(controller) {

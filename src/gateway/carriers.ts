@@ -23,7 +23,7 @@ const PREPARE: Readonly<Record<CarrierName, Prepare>> = {
   async duplicate(settings, wanted) {
     if (!wanted) return undefined
     const needs = await needsOfDuplicates(settings)
-    if (typeof needs === 'string') throw new Error(`duplicate: true needs what does not work here: ${needs}`)
+    if (typeof needs === 'string') throw new Error(`duplicate: true does not work on this machine: ${needs}`)
     return (courier, dispatch, owner) =>
       new Given(courier, dispatch, owner, new Duplicates(needs, courier, dispatch, owner))
   },
@@ -32,7 +32,7 @@ const PREPARE: Readonly<Record<CarrierName, Prepare>> = {
   async relay(_, wanted) {
     const broken = wanted ? await tryStream('raw') : undefined
     if (broken !== undefined)
-      throw new Error(`carrier: relay needs raw streams, which do not work here: ${broken}`)
+      throw new Error(`carrier: relay needs raw streams, which do not work on this machine: ${broken}`)
     return (courier, dispatch, owner) => new Relays(courier, dispatch, owner)
   },
 }

@@ -6,7 +6,7 @@ import type { Release } from '../transfer/custody.ts'
 import { Guard } from '../transport/guard.ts'
 
 /** Why no other container is asked: a container says that what it is offered lives there. */
-export const HERE = 'it lives there already'
+export const HERE = 'it is already there'
 
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
@@ -112,7 +112,10 @@ export class Dispatch {
 
   #shed(delivery: Delivery): boolean {
     if (!this.#held.has(delivery)) return false
-    this.#unwanted(delivery, 'it has held most for longest of gateway.limits.memoryBytes')
+    this.#unwanted(
+      delivery,
+      'gateway.limits.memoryBytes is used up, and this connection has held the most for the longest',
+    )
     return true
   }
 

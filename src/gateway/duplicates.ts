@@ -62,7 +62,7 @@ export interface Duplicate {
   offer(target: number): void
   /** A container has it. */
   delivered(): void
-  /** Nobody has it, or nobody can tell: the duplicate is closed. */
+  /** No container has it, or that is unknown: the duplicate is closed. */
   drop(): void
 }
 
@@ -72,7 +72,7 @@ interface Given {
   readonly functionName: string
 }
 
-/** A checkpoint, and the function whose container has left it: it is nobody else's to go on from. */
+/** A checkpoint, and the function whose container has left it: no other function may go on from it. */
 interface Left extends FoundCheckpoint {
   readonly functionName: string
 }
@@ -230,7 +230,7 @@ export class Duplicates {
   }
 
   /**
-   * Closes the duplicate. @param reusable nobody else writes into the slot any more; otherwise it is left
+   * Closes the duplicate. @param reusable no process writes into the slot any more; otherwise it is left
    * alone for a while
    */
   #drop(entry: Entry, reusable: boolean): void {
@@ -248,7 +248,7 @@ export class Duplicates {
     })
   }
 
-  /** Ends the connection for everybody. */
+  /** Ends the connection for every process that holds it. */
   #end(entry: Entry, target: string, end: Unclean): void {
     if (this.#entries.get(entry.slot) !== entry) return
     this.#libc.shutdown(entry.socket.fd)
@@ -267,7 +267,7 @@ export class Duplicates {
     }
   }
 
-  /** Somebody has died: goes on with a connection that it had, and nobody else can have. */
+  /** A container has died: goes on with a connection that it had, and no other container can have. */
   #judge(entry: Entry, found: Whereabouts, dead: number): void {
     const { by, kind } = found
     if (kind === 'done') this.#drop(entry, found.settled)
@@ -305,7 +305,8 @@ export class Duplicates {
   }
 
   /**
-   * Its owner is dead, and nobody else can have it: it goes on if nothing has happened since a checkpoint.
+   * Its owner is dead, and no other container can have it: it goes on if nothing has happened since a
+   * checkpoint.
    */
   #succeed(entry: Entry, left: readonly Left[]): void {
     let counts: SocketCounts | undefined
@@ -326,9 +327,9 @@ export class Duplicates {
         equal(sessionId, entry.sessionId) && received === read && sent === written,
     )
     if (found === undefined)
-      this.#end(entry, 'its container', { kind: 'lost', reason: 'something was underway when it died' })
+      this.#end(entry, 'its container', { kind: 'lost', reason: 'it was not idle when its container died' })
     else if (!this.#mayTry(entry, found))
-      this.#end(entry, 'its container', { kind: 'orphaned', reason: 'its successors die of it' })
+      this.#end(entry, 'its container', { kind: 'orphaned', reason: 'its successors died as well' })
     else this.#give(entry, found)
   }
 
@@ -343,7 +344,10 @@ export class Duplicates {
     const takeOver = { checkpoint: sealed, generation, received, records: 0, retained: new Uint8Array(0) }
     entry.generation = Math.max(entry.generation, entry.holder.generation, generation)
     if (entry.generation >= LAST_GENERATION) {
-      this.#end(entry, functionName, { kind: 'broken', reason: 'its container counts moves that were none' })
+      this.#end(entry, functionName, {
+        kind: 'broken',
+        reason: 'its container reports moves that did not happen',
+      })
       return
     }
     entry.offering = true
@@ -375,4 +379,4 @@ export class Duplicates {
   }
 }
 
-const IN_DOUBT: Unclean = { kind: 'undecided', reason: 'its container died while it was on its way' }
+const IN_DOUBT: Unclean = { kind: 'undecided', reason: 'its container died while it was moving' }

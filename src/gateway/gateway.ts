@@ -31,7 +31,7 @@ import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from '
 export interface GatewayCounters extends UncleanCounters {
   /** Connections handed to a container. */
   delivered: number
-  /** Connections answered or closed here, because nobody could take them or they made no sense. */
+  /** Connections answered or closed here, because no container could take them or they made no sense. */
   dropped: number
   /** Connections that went on in another container after theirs had died. */
   takenOver: number
@@ -225,7 +225,7 @@ export class Gateway {
           return this.#answerHttp({
             name: 'tls-required',
             status: 400,
-            detail: `this port speaks TLS: use https, or port ${this.#options.http}`,
+            detail: `this port is for TLS: use https, or port ${this.#options.http}`,
           })
         case 'refused':
           return { kind: 'answer', bytes: alertAnswer(found.alert), reason: found.reason }
@@ -280,7 +280,7 @@ export class Gateway {
       status: 404,
       detail:
         `no function for the host ${host ?? '(none)'}; ` +
-        `there are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
+        `known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
       extensions: { hosts, paths },
     }
   }
@@ -306,17 +306,17 @@ export class Gateway {
 
   #unclean(target: string, { kind, reason }: Unclean): void {
     countUnclean(this.counters, kind)
-    this.#log.warn({ target, kind, reason }, 'a connection had no orderly end')
+    this.#log.warn({ target, kind, reason }, 'a connection ended uncleanly')
   }
 
   /** Something was thrown over a connection, and has ended it. */
   #fault(error: unknown): void {
-    this.#log.error({ err: error }, 'a connection failed, and ends')
+    this.#log.error({ err: error }, 'a connection failed and is being closed')
     countUnclean(this.counters, 'failed')
   }
 
   #refused(target: string, verdict: unknown): void {
-    this.#log.warn({ target, verdict }, 'a container did not take a connection')
+    this.#log.warn({ target, verdict }, 'a container refused a connection')
   }
 
   /** @param inbound what the client has said, and in which version */

@@ -51,7 +51,7 @@ export class HostRecogniser {
   /** @param bytes everything received so far, from the connection's first byte */
   recognise(bytes: Uint8Array): FirstBytes {
     if (bytes[0] === HANDSHAKE_RECORD) return { kind: 'tls' }
-    // `PRI * HTTP/2.0` is no request that anybody could make (RFC 9113 §3.4).
+    // `PRI * HTTP/2.0` is not a request that a client could make (RFC 9113 §3.4).
     if (bytes[0] === PREFACE[0] && begins(bytes)) {
       return bytes.length < PREFACE.length ? { kind: 'more' } : this.#recogniseHttp2(bytes)
     }

@@ -10,7 +10,7 @@ import { adopt } from '../transfer/stream.ts'
 import { Guard } from '../transport/guard.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 
-/** What somebody found out about the first bytes of a connection. */
+/** What the recogniser found out about the first bytes of a connection. */
 export type Judgement<T> =
   /** @param otherwise where it goes if no more comes in so many milliseconds */
   | { readonly kind: 'more'; readonly otherwise?: { readonly to: T; readonly milliseconds: number } }
@@ -95,7 +95,7 @@ export class Listener<T> {
   }
 
   #accept(socket: Socket): void {
-    // Node reports errors of a socket that nobody reads yet, too.
+    // Node reports errors of a socket that is not read yet, too.
     socket.on('error', () => {})
     const { judge, timeout, limit, memory, crowded, onDropped } = this.#options
     if (this.#opening.size >= limit) {
@@ -138,7 +138,8 @@ export class Listener<T> {
       answer(stream, bytes)
     }
     const shed = guard.entrance((): void => {
-      if (this.#opening.has(stream)) turnAway(crowded(), 'its beginning has held most for longest')
+      if (this.#opening.has(stream))
+        turnAway(crowded(), 'memory is used up, and this connection has held the most for the longest')
     })
     const holder: Holder = {
       weigh: () => (this.#opening.has(stream) ? inbound.length : 0),
@@ -177,7 +178,7 @@ export class Listener<T> {
         }
         turnAway(judgement.bytes, judgement.reason)
       }),
-      end: guard.entrance(() => drop('the client closed before it said where to')),
+      end: guard.entrance(() => drop('the client closed before it named a function')),
       error: guard.entrance((error: StreamError) => drop(error.code)),
     })
   }

@@ -21,9 +21,9 @@ async function main(): Promise<void> {
       courier.tell(SUPERVISOR, { kind: 'unreachable', id, reason })
     },
     control: (message, from) => control(message, from),
-    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
   }
-  // Once: somebody else takes our place, and until then we go on. Twice: now.
+  // Once: another gateway takes our place, and until then we go on. Twice: now.
   let terminated = false
   const onTerminate = (): void => {
     if (terminated) control({ kind: 'stop' }, SUPERVISOR)
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
         gateway?.loads(message.loads)
         return
       case 'drain':
-        log.info('another gateway accepts now')
+        log.info('another gateway has taken over')
         // On the other channel a message carries one descriptor.
         gateway?.makeWay(settings.channel === 'native')
         return

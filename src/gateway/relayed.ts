@@ -46,15 +46,15 @@ export interface RelayedOwner {
 
 /**
  * One connection that the gateway relays: bytes from the client go to the leg as they are, and what comes
- * from the leg goes to the client record by record, or as it is where there is no TLS. Whoever cannot take
- * more stops the other side's reading.
+ * from the leg goes to the client record by record, or as it is where there is no TLS. A side that cannot
+ * take more stops the other side's reading.
  */
 export class Relayed implements Holder {
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
   readonly guard = new Guard(error => this.close({ kind: 'failed', reason: reasonOf(error) }))
   readonly #owner: RelayedOwner
   readonly #client: ByteStream
-  /** Undefined without TLS: there are no records then, and nobody can take over. */
+  /** Undefined without TLS: there are no records then, and no container can take over. */
   readonly #relay: Relay | undefined
   #leg: ByteStream | undefined
   #clientEnded = false
@@ -95,7 +95,11 @@ export class Relayed implements Holder {
       this.#relay?.forget()
       // What waits for the container is one read at most, and no fault of the client.
       if (this.#client.unsent > RESIDUE)
-        this.close({ kind: 'broken', reason: 'it has held most for longest of gateway.limits.memoryBytes' })
+        this.close({
+          kind: 'broken',
+          reason:
+            'gateway.limits.memoryBytes is used up, and this connection has held the most for the longest',
+        })
     })
     return true
   }
@@ -190,7 +194,7 @@ export class Relayed implements Holder {
     this.#owner.ended(this, undefined)
   }
 
-  /** Nobody else has it: goes on, unless its client has gone meanwhile. */
+  /** No other gateway has it: goes on, unless its client is gone meanwhile. */
   keep(): void {
     if (this.#closed) return
     if (this.#client.state === 'closed') {

@@ -124,7 +124,7 @@ export class Relays implements Carrier, RelayedOwner {
       if (release.state === 'gone') connection.given()
       // Both must not relay it.
       else if (release.state === 'ended')
-        connection.close({ kind: 'undecided', reason: 'nobody could tell whether the next gateway has it' })
+        connection.close({ kind: 'undecided', reason: 'it is unknown whether the next gateway has it' })
       else {
         connection.keep()
         this.#leaving.delete(connection)
@@ -222,7 +222,7 @@ export class Relays implements Carrier, RelayedOwner {
     send: (pair: Pair, target: number, settle: Parameters<Consignment['send']>[1]) => void,
   ): void {
     const noLeg = (error: unknown): void =>
-      this.#unwanted(connection, known, `no leg: ${(error as Error).message}`)
+      this.#unwanted(connection, known, `no leg could be made: ${(error as Error).message}`)
     let pair: ReturnType<typeof openPair>
     try {
       pair = openPair()
@@ -260,7 +260,7 @@ export class Relays implements Carrier, RelayedOwner {
         known.orphanedAt = undefined
         known.settled = true
       },
-      // When the last copy of its end is closed, the leg is read to its end, and somebody else goes on.
+      // When the last copy of its end is closed, the leg is read to its end, and another container goes on.
       lost: (_target, reason) => {
         if (reason === HERE) connection.close({ kind: 'undecided', reason })
         theirs.close()

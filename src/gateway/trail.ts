@@ -14,7 +14,7 @@ export type Whereabouts =
   | { readonly kind: 'held'; readonly by: Owner }
   /** `by` has offered it to `to`, which has not said that it has it: either of them may. */
   | { readonly kind: 'offered'; readonly by: Owner; readonly to: number }
-  /** @param settled nobody else can have it */
+  /** @param settled no other container can have it */
   | { readonly kind: 'done'; readonly by: Owner; readonly settled: boolean }
 
 /** Containers that are followed from one to the next at most; more than there are. */
@@ -22,11 +22,11 @@ const MOST_STEPS = 65_536
 
 /**
  * Follows a connection from container to container. Each says in its own file, where no other can write, to
- * whom it gave the connection, and is believed only if the one before has given it to it: so who was never
- * given a connection cannot speak of it, and a lie of one who was is about what it had itself.
+ * whom it gave the connection, and is believed only if the one before has given it to it: so a container that
+ * was never given a connection cannot speak of it, and a lie of one that was is about what it had itself.
  *
- * @param from the first one, which is certain: the gateway gave the connection to it, or somebody who had it
- * did
+ * @param from the first one, which is certain: the gateway gave the connection to it, or a container that had
+ * it did
  * @param said what a container says of the connection last; undefined if nothing, or nothing that can be read
  */
 export function follow(from: Owner, said: (id: number) => SlotHeader | undefined): Whereabouts {

@@ -1,9 +1,9 @@
 /**
  * The ways in which a gateway sees a connection end without an orderly end; each is counted by itself.
- * `lost`: its container died with something underway that nobody can go on with. `orphaned`: its container
- * died, and no other one took it over. `undecided`: nobody could tell who has it. `broken`: its container
- * broke it off or spoke nonsense, the system failed, or it held too much. `failed`: something was thrown over
- * it in the gateway, a fault of ours.
+ * `lost`: its container died with something underway that no other container can go on with. `orphaned`: its
+ * container died, and no other one took it over. `undecided`: it is unknown which container has it. `broken`:
+ * its container broke it off or sent malformed messages, the system failed, or it held too much. `failed`:
+ * something was thrown over it in the gateway, a fault of ours.
  */
 export type UncleanKind = 'lost' | 'orphaned' | 'undecided' | 'broken' | 'failed'
 

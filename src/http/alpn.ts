@@ -39,11 +39,11 @@ export function serving(
   return plain ? new Undecided(context, limits) : new H1Serving(context, limits.http1)
 }
 
-/** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is nobody's method. */
+/** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is not a method. */
 const PREFACE: Uint8Array = Uint8Array.from(CLIENT_PREFACE, character => character.charCodeAt(0))
 
 /**
- * A plain connection of which nobody knows yet what it speaks: its first bytes tell, mostly the very first.
+ * A plain connection whose protocol is not known yet: its first bytes tell, mostly the very first.
  */
 class Undecided implements HttpServing {
   readonly #context: ServingContext

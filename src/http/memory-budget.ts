@@ -1,6 +1,6 @@
 import type { Problem } from './problem.ts'
 
-/** Bytes that connections of one process may hold together, unless told otherwise. */
+/** Bytes that connections of one process may hold together by default. */
 export const DEFAULT_MEMORY = 134_217_728
 
 /** What holds memory because of one client: a connection, as a rule. */
@@ -18,7 +18,7 @@ export interface Holder {
 
 /** Milliseconds after which a new sample of a client's progress begins; its rate is that of the last two. */
 const SAMPLE = 5000
-/** The part of the limit that is free when somebody had to go. */
+/** The part of the limit that is free when a connection had to go. */
 const MARGIN = 16
 /** Milliseconds until it is tried again when all that is held is of those who cannot give it up now. */
 const PAUSE = 50
@@ -76,7 +76,7 @@ export class MemoryBudget {
       // Clients may have taken since what was held for them then.
       for (const account of [...this.#holding]) account.weigh(now)
       if (this.#held <= this.limit) return
-      // A little more than it takes, so that not every byte that comes then looks for somebody again.
+      // A little more than it takes, so that not every byte that comes then ends another connection.
       const target = this.limit - this.limit / MARGIN
       const least = (this.#held / this.#holding.size) * NEGLIGIBLE
       const order = Array.from(this.#holding, account => ({
@@ -124,7 +124,7 @@ export class Account {
   }
 
   /**
-   * Finds out what is held now. If it is too much for all together, somebody has to {@link Holder.shed},
+   * Finds out what is held now. If it is too much for all together, one of them has to {@link Holder.shed},
    * perhaps this one, before it returns.
    */
   weigh(now: number): void {
@@ -182,8 +182,8 @@ export function memoryProblem(setting: string, limit: number): Problem {
     name: 'memory-limit',
     status: 503,
     detail:
-      `connections hold the ${limit} bytes that they may hold together, ` +
-      'and this one has held most for longest',
+      `all connections together hold the limit of ${limit} bytes, ` +
+      'and this one has held the most for the longest',
     extensions: { setting, bytes: limit },
     headers: [['retry-after', '1']],
   }

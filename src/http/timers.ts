@@ -38,7 +38,7 @@ export type TimerSettings = Readonly<Record<TimerName, number>> & {
   readonly rate?: MinimumRate
 }
 
-/** What is waited for unless told otherwise. */
+/** What is waited for by default. */
 export const DEFAULT_TIMERS: TimerSettings = {
   headers: 10_000,
   'request-body': 30_000,
@@ -77,9 +77,9 @@ export interface TimersLeft {
 }
 
 /**
- * The timers of one connection, or of one request. It neither knows what time it is nor wakes anybody: every
- * `now` is milliseconds of one clock that does not go back, and whoever owns it asks {@link expired}. Another
- * process's clock may be another one, so timers travel as time left.
+ * The timers of one connection, or of one request. It neither knows what time it is nor wakes its owner:
+ * every `now` is milliseconds of one clock that does not go back, and the owner asks {@link expired}.
+ * Another process's clock may be another one, so timers travel as time left.
  */
 export class HttpTimers {
   readonly #settings: TimerSettings
@@ -159,7 +159,7 @@ export class HttpTimers {
   }
 
   stop(name: Expiry): void {
-    // Whoever was told that the content comes too slowly is not told again.
+    // A client that was told that its content comes too slowly is not told again.
     if (name === 'request-rate') this.#credit = Math.max(0, this.#credit)
     else this.#deadlines[name] = Infinity
     if (name === 'request-body') this.#waited = Infinity
@@ -216,9 +216,9 @@ export class HttpTimers {
 
 /** What the client did not do, or we did not, in the words of an answer. */
 const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
-  headers: 'the request head did not come whole',
-  'request-body': 'the request content stopped coming',
-  handler: 'the function did not begin to answer',
+  headers: 'the request head was not complete',
+  'request-body': 'no more request content arrived',
+  handler: 'the function did not start to answer',
   container: 'no container of the function was ready',
 }
 
@@ -227,7 +227,7 @@ const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
  * client was waited for, 504 for the function, 503 with Retry-After where trying again may help. Its name is
  * `headers-timeout` and so on.
  * @param milliseconds the timer's setting
- * @returns undefined for `keep-alive`: nobody asked for anything, so the connection is closed without a word
+ * @returns undefined for `keep-alive`: no request was underway, so the connection is closed without an answer
  */
 export function timerProblem(timer: TimerName, milliseconds: number): Problem | undefined {
   if (timer === 'keep-alive') return undefined
@@ -243,8 +243,8 @@ export function timerProblem(timer: TimerName, milliseconds: number): Problem | 
 
 /** The answer to content that comes too slowly: 408, named `request-rate-timeout`. */
 export function rateProblem({ bytesPerSecond, grace }: MinimumRate): Problem {
-  const slow = `more slowly than ${bytesPerSecond} bytes a second`
-  const detail = `the request content came ${slow}, after ${grace / 1000} s of waiting`
+  const slow = `at less than ${bytesPerSecond} bytes a second`
+  const detail = `the request content arrived ${slow}, after ${grace / 1000} s of waiting`
   return {
     name: 'request-rate-timeout',
     status: 408,

@@ -58,7 +58,7 @@ export function readSettings<S extends MemberSettings>(): S {
   const settings = JSON.parse(settingsRead) as S
   const native = probe()
   if (native.available) native.libc.endWithParent()
-  // It may have ended before that, and somebody else has taken us in.
+  // The supervisor may have ended before that, and another process is our parent now.
   if (process.ppid !== settings.supervisor) process.exit(1)
   return settings
 }
@@ -67,7 +67,9 @@ function readPipe(fd: number): string {
   try {
     return readFileSync(fd, 'utf8')
   } catch (error) {
-    throw new Error('this program is started by the supervisor, which leaves it settings', { cause: error })
+    throw new Error('this program is started by the supervisor, which gives it its settings', {
+      cause: error,
+    })
   } finally {
     closeSync(fd)
   }
@@ -91,7 +93,7 @@ export async function loadProvider(name: ProviderName): Promise<CryptoProvider> 
 /**
  * Opens the channel that the supervisor made, and ends this process when that is closed: the supervisor is
  * gone.
- * @param onTerminate what SIGTERM means; unless told, what `stop` means
+ * @param onTerminate what SIGTERM means; by default, what `stop` means
  */
 export async function join(
   settings: MemberSettings,
@@ -113,8 +115,7 @@ export async function join(
   }
   const sealer = new Sealer(provider, identity)
   const courier = new Courier(openChannel(settings), sealer, { ...handlers, lost })
-  // Whoever started the supervisor in a terminal sends these to all of us; the supervisor tells us what to
-  // do.
+  // A terminal sends these to the supervisor and to all of us; the supervisor tells us what to do.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', onTerminate)
   return { courier, publicKey: identity.publicKey, provider, log }

@@ -7,8 +7,8 @@ export function memoryCounters(): { readonly heapKiB: number; readonly rssKiB: n
   try {
     resident = process.memoryUsage.rss()
   } catch {
-    // It reads a file, and no descriptor is free: it stands as it was. Whoever is asked how he is must not
-    // die of it.
+    // It reads a file, and no descriptor is free: it stands as it was. A process that is asked for its status
+    // must not die of it.
   }
   return { heapKiB: toKiB(getHeapStatistics().used_heap_size), rssKiB: toKiB(resident) }
 }

@@ -7,7 +7,8 @@ export function portError(error: unknown, port: number, variable: string, key: s
   if (code === undefined) return new Error(`Node ${process.version} cannot open port ${port}: ${message}`)
   if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
     return new Error(
-      `gateway.host is no address of this machine (${code}): choose another one with HOTPOTATO_HOST=ADDRESS`,
+      `gateway.host is not an address of this machine (${code}): ` +
+        'choose another one with HOTPOTATO_HOST=ADDRESS',
     )
   const why =
     code === 'EADDRINUSE'

@@ -54,7 +54,7 @@ export class Roster {
     return this.#byId.get(id)?.peer.functionName === functionName
   }
 
-  /** Whether somebody of that function could be chosen. */
+  /** Whether a container of that function could be chosen. */
   has(functionName: string): boolean {
     return this.#byFunction.get(functionName)?.some(({ draining }) => !draining) ?? false
   }

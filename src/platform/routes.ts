@@ -28,7 +28,7 @@ export class Routes {
     this.#default = defaultFunction
     for (const { host, function: name } of entries) {
       const pattern = normalisePattern(host)
-      if (pattern === undefined) throw new RangeError(`${JSON.stringify(host)} is no host name`)
+      if (pattern === undefined) throw new RangeError(`${JSON.stringify(host)} is not a host name`)
       const wildcard = pattern.startsWith('*.')
       const table = wildcard ? this.#wildcards : this.#exact
       const key = wildcard ? pattern.slice(2) : pattern

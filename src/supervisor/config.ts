@@ -142,7 +142,7 @@ function checkAliases(document: Document, lines: LineCounter): void {
       }
       if (anchors.has(node.source)) return
       const { line, col } = lines.linePos(node.range?.[0] ?? 0)
-      const what = `*${node.source} refers to no anchor at line ${line}, column ${col}`
+      const what = `*${node.source} refers to an unknown anchor at line ${line}, column ${col}`
       throw new ConfigError(`not YAML: ${what}; text that begins with * needs quotes: "*${node.source}"`)
     },
   })
@@ -333,14 +333,14 @@ const connection = (value: unknown, place: Place) => {
   if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
     place.warnings.push(
       'connection.idleSeconds is the old name of connection.timers.keepAlive, ' +
-        'which is there as well and counts',
+        'which is also set and takes precedence',
     )
   }
   return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
 }
 const KEEP_ALIVE = 30
 
-/** Every key there is, with what it may be and what it is unless told. */
+/** Every key there is, with what it may be and what it is by default. */
 const ROOT = section({
   version,
   runDirectory: directory('run'),

@@ -4,7 +4,8 @@ interface Asked<T> {
 }
 
 /**
- * Questions to processes that may never answer. Whoever asks the same while it is asked gets the same answer.
+ * Questions to processes that may never answer. A caller that asks the same while it is asked gets the same
+ * answer.
  */
 export class Inquiries<T> {
   readonly #timeout: number

@@ -2,7 +2,7 @@
 export interface Work {
   /** Milliseconds of processor time. */
   readonly processor: number
-  /** Calls of the kernel that read or wrote; undefined where nobody may look. */
+  /** Calls of the kernel that read or wrote; undefined where the supervisor may not look. */
   readonly calls: number | undefined
   /** It runs, or would if it were let: it neither sleeps nor is stopped. */
   readonly running: boolean
@@ -22,7 +22,7 @@ export interface LivenessOptions {
   readonly now: () => number
 }
 
-/** Milliseconds of processor time in which everybody who can answers. */
+/** Milliseconds of processor time in which every process that can answers. */
 const ENOUGH = 1000
 
 interface Watched {
@@ -64,7 +64,7 @@ export class Liveness {
   look(): { readonly ask: readonly number[]; readonly hung: readonly number[] } {
     const { now, period } = this.#options
     const time = now()
-    // We were not there ourselves (a machine that slept): nobody could have been heard.
+    // We were not there ourselves (a machine that slept): no process could have been heard.
     if (time - this.#looked > 2 * period) for (const id of this.#watched.keys()) this.heard(id)
     this.#looked = time
     const hung = [...this.#watched].filter(([id, one]) => this.#hangs(id, one, time)).map(([id]) => id)

@@ -4,7 +4,9 @@ import { getSystemErrorName } from 'node:util'
 import { portError } from '../platform/port-error.ts'
 import { probeBindings, SERVER } from '../transfer/streams/handle.ts'
 
-/** A port that is bound and whose number it is, for a gateway to listen on. Nobody accepts here. */
+/**
+ * A port that is bound and whose number it is, for a gateway to listen on. The supervisor does not accept.
+ */
 export interface BoundPort {
   readonly fd: number
   readonly port: number
@@ -24,8 +26,8 @@ interface ServerHandle {
 type CreateServerHandle = (host: string, port: number, family: 4 | 6, fd: -1) => ServerHandle | number
 
 /**
- * Binds a port without listening. Whoever inherits the descriptor listens; as long as it is open here, the
- * port stays open when that process ends, and connections wait in the kernel for the next one.
+ * Binds a port without listening. The gateway that inherits the descriptor listens; as long as it is open
+ * here, the port stays open when that process ends, and connections wait in the kernel for the next one.
  * @throws Error of Node's kind, with `code` EADDRINUSE, EACCES, ENOTFOUND, …; without `code` where this Node
  * has no way to do it
  */

@@ -136,7 +136,7 @@ export class Processes {
     if (member.offences === OFFENCES) this.#end({ replica, member }, what)
   }
 
-  /** Tells everybody who can work. @param except an id */
+  /** Tells every process that is ready. @param except an id */
   tellAll(message: ControlMessage, except?: number): void {
     for (const [id, { member }] of this.#byId)
       if (id !== except && member.peer !== undefined) this.tell(id, message)
@@ -160,12 +160,12 @@ export class Processes {
       this.tell(member.id, { kind: 'introduce', peer: other.peer }, one)
       if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
       this.tell(other.id, { kind: 'introduce', peer }, two)
-      // From here on the two have them, and nobody else.
+      // From here on only the two have them.
       for (const descriptor of [...one, ...two]) descriptor.close()
     }
   }
 
-  /** Tells everybody to say goodbye, and kills who has not ended in time. @param timeout milliseconds */
+  /** Tells every process to end, and kills those that have not ended in time. @param timeout milliseconds */
   async stop(timeout: number): Promise<void> {
     const ended = this.all.map(({ member: { child } }) =>
       child.exitCode !== null || child.signalCode !== null
@@ -193,14 +193,14 @@ export class Processes {
       message = decodeControl(payload)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      this.offends(process, `a message that makes no sense: ${error.message}`)
+      this.offends(process, `a malformed message: ${error.message}`)
       return
     }
     const { role } = process.member
     const { kind } = message
     if (!mayReport(role, kind)) this.offends(process, `a message of kind ${kind} from a ${role}`)
     else if (UNASKED.has(kind) || owes(process.member, kind)) this.#options.onMessage(process, message)
-    else this.offends(process, `a message of kind ${kind} that it was not asked for`)
+    else this.offends(process, `an unrequested message of kind ${kind}`)
   }
 
   /** Nothing can be said to it any more, or a gateway cannot speak to it. It may be ending. */

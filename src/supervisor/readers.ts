@@ -114,7 +114,7 @@ export function section<const F extends Readonly<Record<string, Reader<unknown>>
     for (const [key, read] of Object.entries(fields)) result[key] = read(map.get(key), below(place, key))
     for (const key of map.keys()) {
       if (!Object.hasOwn(fields, String(key)))
-        place.warnings.push(`${below(place, String(key)).path} is not known and ignored`)
+        place.warnings.push(`${below(place, String(key)).path} is unknown and ignored`)
     }
     return result as { readonly [K in keyof F]: ReadonlyShape<F[K]> }
   }

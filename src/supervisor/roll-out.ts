@@ -16,7 +16,7 @@ export interface ScaleBounds {
   readonly max: number
 }
 
-/** Who does what a roll-out decides. */
+/** What carries out the decisions of a roll-out. */
 export interface Crew {
   /** All replicas of containers, in the order of their start. */
   readonly containers: readonly Replica[]
@@ -26,15 +26,15 @@ export interface Crew {
   untilReady(replica: Replica): Promise<void>
   /** Ends a replica that has no connections. */
   abandon(replica: Replica): void
-  /** Tells everybody that nothing is to be offered to it any more. */
+  /** Tells all processes that nothing is to be offered to it any more. */
   leaveOut(replica: Replica): void
   /** Lets its connections move away, and ends it. @returns how many moved */
   retire(replica: Replica): Promise<number>
 }
 
 /**
- * Changes of the containers of a function under which no connection is lost. Everybody that is to go is left
- * out of every choice before anybody drains, so a connection moves once, to somebody who stays.
+ * Changes of the containers of a function under which no connection is lost. Every container that is to go is
+ * left out of every choice before one of them drains, so a connection moves once, to a container that stays.
  */
 export class RollOuts {
   readonly #crew: Crew
@@ -60,7 +60,7 @@ export class RollOuts {
         const all = containers.map(one => one.name).join(', ')
         throw new Error(`there is no container ${name}; there are ${all}`)
       }
-      if (!found.life.stays) throw new Error(`${name} is being drained already`)
+      if (!found.life.stays) throw new Error(`${name} is already being drained`)
       return found
     })
     for (const { name, functionName } of leaving) {
@@ -69,7 +69,7 @@ export class RollOuts {
       )
       if (!others.every(one => leaving.includes(one))) continue
       const only = `the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}`
-      throw new Error(`${name} is ${only}: nobody could take its connections`)
+      throw new Error(`${name} is ${only}: no container could take its connections`)
     }
     return this.#retire([], leaving)
   }
@@ -108,7 +108,7 @@ export class RollOuts {
   ): Promise<RollOut> {
     const there = this.#crew.containers.filter(one => one.functionName === functionName && one.life.stays)
     if (there.length === 0) throw new Error(`there is no function ${functionName}`)
-    if (this.#underway.has(functionName)) throw new Error(`${functionName} is being changed already`)
+    if (this.#underway.has(functionName)) throw new Error(`${functionName} is already being changed`)
     this.#underway.add(functionName)
     try {
       return await change(there)
@@ -125,7 +125,7 @@ export class RollOuts {
       await Promise.all(started.map(one => this.#crew.untilReady(one)))
     } catch (error) {
       for (const one of started) this.#crew.abandon(one)
-      throw new Error(`the new containers do not start, the old ones go on: ${(error as Error).message}`)
+      throw new Error(`the new containers did not start; the old ones stay: ${(error as Error).message}`)
     }
     return started
   }

@@ -58,7 +58,7 @@ interface Found extends ConnectionStatus {
 const ATTEMPTS = 3
 
 /**
- * What is known of connections outside of the containers that have them: nothing, until somebody asks.
+ * What is known of connections outside of the containers that have them: nothing, until the user asks.
  * Answers of containers that were asked while a connection was on its way contradict each other; the
  * directory knows which one to believe.
  */
@@ -99,14 +99,14 @@ export class Sessions {
           return { connection: id, from, to: container, generation: report.generation }
         }
         case 'kept':
-          throw new Error(`${container} does not take it, and it goes on in ${from}: ${report.detail}`)
+          throw new Error(`${container} refused it, and it stays in ${from}: ${report.detail}`)
         case 'ended':
           throw new Error(`the connection ended before it could move: ${report.detail}`)
         case undefined:
-          throw new Error(`${from} is busy with it; it moves when that is over`)
+          throw new Error(`${from} is busy with it; it moves when that work is done`)
         case 'unknown':
           // It has gone on, or ended, since we asked.
-          if (attempt === ATTEMPTS) throw new Error(`the connection moves faster than it can be found`)
+          if (attempt === ATTEMPTS) throw new Error(`the connection moved again before it could be found`)
       }
     }
   }
@@ -118,14 +118,14 @@ export class Sessions {
     const siblings = replicas.filter(one => one.functionName === functionName).map(one => one.name)
     if (replica === undefined)
       throw new Error(`there is no container ${name}; of ${functionName} there are ${siblings.join(', ')}`)
-    if (replica.name === connection.container) throw new Error(`the connection is in ${name} already`)
+    if (replica.name === connection.container) throw new Error(`the connection is already in ${name}`)
     if (replica.functionName !== functionName)
       throw new Error(
         `the connection is being served by ${functionName}: it can move to ${siblings.join(', ')}`,
       )
     const { member } = replica
     if (member?.peer === undefined || !replica.life.stays)
-      throw new Error(`${name} takes no connections: it is ${replica.life.state}`)
+      throw new Error(`${name} takes no connections; its state is ${replica.life.state}`)
     return member.id
   }
 
@@ -159,7 +159,7 @@ export class Sessions {
     return found
   }
 
-  /** Releases what nobody has named any more, of those who have answered or are no more. */
+  /** Releases what no container has named any more, of those that have answered or are no more. */
   async #forget(seen: ReadonlyMap<string, Found>, answered: ReadonlySet<string>): Promise<void> {
     const alive = new Set(this.#options.replicas().map(({ member }) => String(member?.id)))
     const known = new Map<string, { readonly owner: string; readonly generation: number }>()

@@ -23,7 +23,7 @@ const MOVE_TIMEOUT = 30_000
 /** Milliseconds that a roll-out waits for connections to leave an old process, and between two looks. */
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
-/** Milliseconds in which what containers say of their load is collected before everybody hears of it. */
+/** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
 const LOAD_DELAY = 50
 
 export interface SupervisorOptions {
@@ -55,7 +55,7 @@ export interface Ports {
 
 /**
  * The parent of the gateway and of every container. It makes their channels, introduces them to each other,
- * tells everybody when one has ended, and starts it again. It holds the ports open, and sees neither clients
+ * tells the others when one has ended, and starts it again. It holds the ports open, and sees neither clients
  * nor sessions.
  */
 export class Supervisor {
@@ -68,9 +68,9 @@ export class Supervisor {
   readonly #rollOuts: RollOuts
   readonly #sessions: Sessions
   readonly #liveness: Liveness
-  /** Replicas that somebody waits for to be ready. */
+  /** Replicas that a caller waits for to be ready. */
   readonly #expected = new Map<Replica, (error?: Error) => void>()
-  /** What containers have said of their load since everybody was told. */
+  /** What containers have said of their load since the last report. */
   readonly #loads = new Map<number, number>()
   #heartbeat: NodeJS.Timeout | undefined
   #telling: NodeJS.Timeout | undefined
@@ -125,7 +125,7 @@ export class Supervisor {
     return { http: bound!.port, https: boundSecure!.port }
   }
 
-  /** Tells everybody to say goodbye, and ends who does not. */
+  /** Tells every process to end, and kills those that do not. */
   async stop(): Promise<void> {
     this.#stopping = true
     clearInterval(this.#heartbeat)
@@ -156,7 +156,7 @@ export class Supervisor {
    * @throws Error the new one does not start: then the old one goes on
    */
   async relieveGateway(): Promise<RollOut> {
-    if (this.#relieving) throw new Error('a new gateway is being started already')
+    if (this.#relieving) throw new Error('a new gateway is already being started')
     const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
     const spec = old[0]!.spec
     this.#relieving = true
@@ -165,7 +165,7 @@ export class Supervisor {
       await this.#untilReady(next)
     } catch (error) {
       this.#abandon(next)
-      throw new Error(`the new gateway does not start, the old one goes on: ${(error as Error).message}`)
+      throw new Error(`the new gateway did not start; the old one stays: ${(error as Error).message}`)
     } finally {
       this.#relieving = false
     }
@@ -230,7 +230,7 @@ export class Supervisor {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const late = new Error(`${replica.name} is not ready in time`)
+      const late = new Error(`${replica.name} was not ready in time`)
       const timer = setTimeout(settle, this.#options.liveness.start, late)
       this.#expected.set(replica, settle)
     })
@@ -296,11 +296,11 @@ export class Supervisor {
     switch (message.kind) {
       case 'ready':
         if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
-        else this.#processes.offends(process, 'it says again that it is ready; that counts once')
+        else this.#processes.offends(process, 'it reported that it is ready more than once')
         return
       case 'failed':
         if (member.failure !== undefined || member.peer !== undefined) {
-          this.#processes.offends(process, 'it says that it cannot start, when it has')
+          this.#processes.offends(process, 'it reported that it cannot start after it had started')
           return
         }
         member.failure = message.reason
@@ -351,10 +351,10 @@ export class Supervisor {
     this.#processes.tellAll({ kind: 'loads', loads })
   }
 
-  /** Somebody else has told the gateway to end. */
+  /** A signal has told the gateway to end. */
   #relieve(replica: Replica): void {
     if (this.#stopping || this.#relieving || !replica.life.stays) return
-    this.#options.log.info('the gateway was told to end; another takes its place')
+    this.#options.log.info('the gateway was told to end; a new one takes its place')
     this.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
@@ -367,7 +367,10 @@ export class Supervisor {
       const found = this.#processes.get(id)
       if (found === undefined) continue
       const { replica, member } = found
-      this.#options.log.error({ pid: member.child.pid }, `${replica.name} hangs; it is killed`)
+      this.#options.log.error(
+        { pid: member.child.pid },
+        `${replica.name} does not respond; it is being killed`,
+      )
       member.child.kill('SIGKILL')
     }
     this.#checkStarting()
@@ -379,7 +382,10 @@ export class Supervisor {
     for (const { replica, member } of this.#processes.all) {
       if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
       const { pid } = member.child
-      this.#options.log.error({ pid }, `${replica.name} is not ready in ${start / 1000} s; it is killed`)
+      this.#options.log.error(
+        { pid },
+        `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
+      )
       replica.settled = true
       member.child.kill('SIGKILL')
     }
@@ -411,10 +417,10 @@ export class Supervisor {
     const delay = life.ended(performance.now(), Math.random())
     if (delay === undefined) {
       this.#remove(replica)
-      this.#options.log.info({ how }, `${name} ended for good`)
+      this.#options.log.info({ how }, `${name} ended and is not restarted`)
       return
     }
-    this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is started again`)
+    this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is being restarted`)
     if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
     replica.restart = setTimeout(() => {

@@ -23,7 +23,7 @@ export interface Certificate {
   readonly delegated?: DelegatedKey
 }
 
-/** A private key that somebody else holds: the session asks for its signatures. */
+/** A private key that is held elsewhere: the session asks for its signatures. */
 export interface RemoteSigner {
   readonly scheme: number
   readonly sign?: undefined
@@ -132,7 +132,7 @@ export function chooseCertificate(
   )
   throw configurationError(
     'handshake_failure',
-    `the client takes no signature of ${schemes.join(', ') || 'ours: no certificate'}`,
+    `the client accepts no signature of ${schemes.join(', ') || 'ours: no certificate'}`,
   )
 }
 
@@ -174,7 +174,7 @@ export function checkCertificateVerify(
     )
   }
   if (!algorithm.verify(publicKey, content, message.signature)) {
-    throw peerError('decrypt_error', 'the CertificateVerify signature does not fit')
+    throw peerError('decrypt_error', 'the CertificateVerify signature is wrong')
   }
 }
 
@@ -198,6 +198,6 @@ export function checkFinished(
   if (verifyData.length !== hash.length)
     throw peerError('decode_error', `a Finished of ${verifyData.length} bytes`)
   if (!equal(finishedVerifyData(hash, baseKey, transcriptHash), verifyData)) {
-    throw peerError('decrypt_error', 'the Finished does not fit the handshake')
+    throw peerError('decrypt_error', 'the Finished does not match the handshake')
   }
 }

@@ -123,11 +123,11 @@ export function openCertificates(
   }
 }
 
-/** RFC 9345 §4.1.1: this one extension that nobody asked for has an alert of its own. */
+/** RFC 9345 §4.1.1: this one extension has an alert of its own if it was not requested. */
 function checkDelegation(extensions: readonly Extension[], offered: ReadonlySet<number>): void {
   const { type } = EXTENSIONS.delegated_credential
   if (!offered.has(type) && extensions.some(({ extensionType }) => extensionType === type)) {
-    throw peerError('unexpected_message', 'a delegated credential that nobody asked for')
+    throw peerError('unexpected_message', 'a delegated credential that was not requested')
   }
 }
 
@@ -138,7 +138,7 @@ function decompress(config: CommonConfig, message: MessageOf<'compressed_certifi
   const { algorithm, uncompressedLength, compressedCertificateMessage } = message
   const compression = config.certificateCompression?.find(one => one.algorithm === algorithm)
   if (config.certificateCompression === undefined || config.certificateCompression.length === 0) {
-    throw peerError('unexpected_message', 'a compressed certificate that nobody asked for')
+    throw peerError('unexpected_message', 'a compressed certificate that was not requested')
   }
   if (compression === undefined) {
     throw peerError('illegal_parameter', `certificate compression ${algorithm}, which was not offered`)

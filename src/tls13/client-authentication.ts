@@ -70,7 +70,7 @@ export const onCertificate: ClientTransition = (session, { message, raw }, { con
   }
 }
 
-/** WAIT_VERDICT: somebody has looked at the chain. */
+/** WAIT_VERDICT: the chain has been judged. */
 export const onVerdict: AnswerTransition<ClientState, ClientConfig> = (
   session,
   answer,

@@ -87,7 +87,7 @@ export const onServerFinished: ClientTransition = (session, { message, raw }, co
   }
 }
 
-/** WAIT_SIGNATURE: whoever holds our private key has signed. */
+/** WAIT_SIGNATURE: the holder of our private key has signed. */
 export const onSignature: AnswerTransition<ClientState, ClientConfig> = (session, answer, context) => {
   if (answer.kind !== 'signature') throw refusal(answer)
   const { transcript, scheme, state: _state, ...secrets } = session.handshake as Waiting<'WAIT_SIGNATURE'>

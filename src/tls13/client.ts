@@ -53,7 +53,7 @@ function checkVersion({ extensions, random }: ServerHello): void {
   if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return
   const end = random.subarray(24)
   if (DOWNGRADE.some(mark => equal(mark, end)))
-    throw peerError('illegal_parameter', 'somebody downgrades the version')
+    throw peerError('illegal_parameter', 'the version was downgraded on the way')
   throw configurationError('protocol_version', 'the server does not speak TLS 1.3')
 }
 
@@ -330,7 +330,7 @@ export const CLIENT_TRANSITIONS: TransitionTable<ClientHandshake['state'], Clien
   CLOSED: {},
 }
 
-/** The states that wait for somebody outside. */
+/** The states that wait for the application. */
 export const CLIENT_ANSWERS: Partial<
   Record<ClientHandshake['state'], AnswerTransition<ClientState, ClientConfig>>
 > = {

@@ -20,8 +20,8 @@ export interface CommonConfig {
   /** Milliseconds since 1970; default: the system's clock. */
   readonly now?: () => number
   /**
-   * Shown every secret as the key schedule makes it. Off unless given: whoever gets these can read
-   * everything.
+   * Shown every secret as the key schedule makes it. Off unless given: a program that gets these can read
+   * every connection.
    */
   readonly onSecret?: (exposed: ExposedSecret, clientRandom: Uint8Array) => void
   /**
@@ -184,7 +184,7 @@ export type SessionEvent =
   | { readonly type: 'application_data'; readonly data: Uint8Array; readonly early?: true }
   /** Client: what became of the early data that was offered. Rejected data must be sent again, if at all. */
   | { readonly type: 'early_data'; readonly accepted: boolean }
-  /** Work for somebody outside; the session waits for `answer(id, …)`. */
+  /** Work for the application; the session waits for `answer(id, …)`. */
   | { readonly type: 'question'; readonly id: number; readonly question: Question }
   /** Server: a client has shown a certificate, or that it has none, after the handshake. */
   | { readonly type: 'client_authenticated'; readonly certificate: Uint8Array | undefined }

@@ -15,7 +15,7 @@ import type { DelegatedKey, RemoteSigner, Trusted } from './authentication.ts'
 import { nameOf, SignatureScheme } from './codepoints.ts'
 import type { CryptoProvider, Signer } from './crypto/provider.ts'
 
-/** RFC 9345 §4: a key that a certificate's owner lets somebody use for a while. */
+/** RFC 9345 §4: a key that a certificate's owner lets another party use for a while. */
 export const Credential = struct('Credential', {
   /** Seconds from the notBefore of the certificate. */
   validTime: uint32,
@@ -55,7 +55,7 @@ function signedContent(
 }
 
 /**
- * Delegates: the owner of a certificate signs a short-lived key for somebody else.
+ * Delegates: the owner of a certificate signs a short-lived key for another party.
  * @param certificate DER; it must allow delegation, which is not looked at here @param owner the
  * certificate's key
  * @param delegated its key (SubjectPublicKeyInfo, DER), and the one scheme that it will sign with
@@ -72,7 +72,7 @@ export function delegate(
 ): DelegatedKey {
   const { publicKey: subjectPublicKeyInfo, signer } = delegated
   if (!mayBeDelegated(signer.scheme))
-    throw new TypeError(`nobody takes a delegate that signs with ${signer.scheme}`)
+    throw new TypeError(`the peer accepts no delegated credential that signs with ${signer.scheme}`)
   const cred = { validTime, dcCertVerifyAlgorithm: signer.scheme, subjectPublicKeyInfo }
   const signature = owner.sign(signedContent('server', certificate, cred, owner.scheme))
   const credential = encode(DelegatedCredential, { cred, algorithm: owner.scheme, signature })
@@ -115,7 +115,7 @@ export function checkDelegated(
     verifier?.verify(trusted.publicKey, signedContent('server', certificate, cred, algorithm), signature) !==
     true
   ) {
-    throw peerError('illegal_parameter', 'the signature of the delegated credential does not fit')
+    throw peerError('illegal_parameter', 'the signature of the delegated credential is wrong')
   }
   return { publicKey: subjectPublicKeyInfo, scheme }
 }

@@ -63,7 +63,7 @@ const KEYLESS: ReadonlySet<SessionState['handshake']['state']> = new Set([
 ])
 
 /**
- * Whether a state fits the configuration and makes sense by itself: whoever wrote it may have been another
+ * Whether a state fits the configuration and makes sense by itself: it may have been written by another
  * implementation.
  * @throws TlsError internal_error (configuration) for a state of one role and a configuration of the other, a
  * suite that the provider lacks, keys that are missing or of the wrong length, or a record size limit out of

@@ -77,7 +77,7 @@ export type DerivedSecretName = keyof typeof KEY_SCHEDULE
 export type SecretName = DerivedSecretName | DerivedSecret['from']
 
 /**
- * A secret as the schedule made it, told to whoever asked to see the key schedule. Those that follow from a
+ * A secret as the schedule made it, shown to a listener for the key schedule. Those that follow from a
  * KeyUpdate are in `trafficKeys()`.
  */
 export interface ExposedSecret {

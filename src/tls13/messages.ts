@@ -184,7 +184,7 @@ export function handshakeLength(bytes: Uint8Array): number | undefined {
 
 /**
  * Bytes of the message at the front of `bytes` if all of it is there.
- * @param limit bytes of the largest message taken; 64 KiB unless told @throws TlsError decode_error for a
+ * @param limit bytes of the largest message taken; 64 KiB by default @throws TlsError decode_error for a
  * larger one, as soon as its length is known
  */
 export function wholeHandshake(bytes: Uint8Array, limit = 2 ** 16): number | undefined {

@@ -69,7 +69,7 @@ function stapled(handshake: object): Pick<VerifierContext, 'ocspResponse' | 'sig
   }
 }
 
-/** The answer that a configuration can give at once; undefined if somebody outside has to. */
+/** The answer that a configuration can give at once; undefined if the application has to. */
 export function answerAtOnce(
   question: Question,
   session: SessionState,
@@ -103,7 +103,7 @@ function signerOf(
 ): Signer | undefined {
   const chosen = certificates.find(one => equal(certificateId(hash, one), id))
   if (chosen === undefined)
-    throw configurationError('internal_error', 'the certificate that was chosen is not here')
+    throw configurationError('internal_error', 'the chosen certificate is not in this configuration')
   const signers = delegated ? [chosen.delegated?.signer] : chosen.signers
   return signers.find((signer): signer is Signer => signer?.scheme === scheme && signer.sign !== undefined)
 }

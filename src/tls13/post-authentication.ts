@@ -51,7 +51,7 @@ function stageOf<S extends PostHandshakeAuth['stage']>(
   what: string,
 ): Stage<S> {
   const { authentication } = connected(session)
-  if (authentication?.stage !== stage) throw peerError('unexpected_message', `${what} that nobody asked for`)
+  if (authentication?.stage !== stage) throw peerError('unexpected_message', `${what} that was not requested`)
   return authentication as Stage<S>
 }
 
@@ -111,7 +111,7 @@ export const onPostCertificate: ServerTransition = (session, { message, raw }, {
   }
 }
 
-/** Server: somebody has looked at the chain. */
+/** Server: the chain has been judged. */
 export const onPostVerdict: AnswerTransition<ServerState, ServerConfig> = (session, answer) => {
   const { transcript, chain } = connected(session).authentication as Stage<'WAIT_VERDICT'>
   if (answer.kind !== 'certificate_verdict') throw refusal(answer)
@@ -175,7 +175,7 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
   }
 }
 
-/** Client: whoever holds our private key has signed. */
+/** Client: the holder of our private key has signed. */
 export const onPostSignature: AnswerTransition<ClientState, ClientConfig> = (session, answer, context) => {
   const { transcript, certificate, scheme } = connected(session).authentication as Stage<'WAIT_SIGNATURE'>
   if (answer.kind !== 'signature') throw refusal(answer)

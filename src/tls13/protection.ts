@@ -53,7 +53,7 @@ export class Protection {
   }
 
   #key(): Aead {
-    // The secret may be somebody else's by now, or gone.
+    // Another session may own the secret by now, or it is gone.
     if (this.#wiped) throw new Error('this key has been wiped')
     const { key, iv } = trafficKeys(this.#suite.hash, this.#suite.aead, this.state.trafficSecret)
     this.#aead = this.#suite.aead.withKey(key)
@@ -114,7 +114,7 @@ export class Protection {
     const end = at + this.sealedLength(content.length, padding)
     if (end > output.length) throw new RangeError(`a record to ${end} in a buffer of ${output.length}`)
     if (this.recordsLeft <= 0)
-      throw new TlsError('internal_error', 'local', 'the write key has sealed all it may')
+      throw new TlsError('internal_error', 'local', 'the write key has sealed as many records as it may')
     const length = end - start
     header[3] = length >> 8
     header[4] = length & 0xff
@@ -147,7 +147,7 @@ export class Protection {
     const memory = fragment.length > LARGE ? openedMemory.take(fragment.length - tagLength) : undefined
     const inner = this.#keyed.open(this.#nextNonce(), header, fragment, memory)
     if (memory !== undefined && inner !== memory) openedMemory.give(memory)
-    if (inner === undefined) throw peerError('bad_record_mac', 'a record does not open')
+    if (inner === undefined) throw peerError('bad_record_mac', 'a record cannot be decrypted')
     let end = inner.length - 1
     while (end >= 0 && inner[end] === 0) end--
     if (end < 0) throw peerError('unexpected_message', 'a protected record without a content type')

@@ -3,7 +3,7 @@ import type { Trusted, VerifierContext } from './authentication.ts'
 import type { SessionState } from './state.ts'
 
 /**
- * What a session may have to ask somebody outside: work that a configuration cannot do at once. A question
+ * What a session may have to ask the application: work that a configuration cannot do at once. A question
  * follows from the state alone, so a session can be exported while it waits, and asks again where it goes on.
  */
 export type Question =
@@ -32,7 +32,8 @@ export type Question =
     }
 
 /**
- * What somebody says to a question. `refused` ends the session with that alert; to `replay` it is "rejected".
+ * The application's answer to a question. `refused` ends the session with that alert; to `replay` it is
+ * "rejected".
  */
 export type Answer =
   | { readonly kind: 'signature'; readonly signature: Uint8Array }

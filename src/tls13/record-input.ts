@@ -3,7 +3,7 @@ import { type RawRecord, RECORD_HEADER_LENGTH, readRecord } from './record.ts'
 import { inputMemory } from './record-memory.ts'
 
 /**
- * Bytes of an unfinished record from which on it gets room to grow; whoever begins one and waits holds no
+ * Bytes of an unfinished record from which on it gets room to grow; a peer that begins one and waits holds no
  * more memory than it has sent.
  */
 const GROWING = 4096

@@ -29,7 +29,7 @@ export class MemoryPool {
   }
 
   /**
-   * Takes a piece back at which nobody looks any more. What is none of ours, or came back already, is left
+   * Takes a piece back that is not used any more. What is none of ours, or came back already, is left
    * alone.
    */
   give({ buffer }: Uint8Array): void {
@@ -51,8 +51,8 @@ export const openedMemory = new MemoryPool(MAXIMUM_CIPHERTEXT, 16)
 
 /**
  * Gives memory back for later records: that of `Session.takeOutput`, once the stream has taken every byte of
- * it, and that of `application_data`, once nobody needs it any more. Nobody has to, but large transfers are
- * faster where it is done.
+ * it, and that of `application_data`, once it is not needed any more. It is optional, and makes large
+ * transfers faster.
  * @param pieces must not be looked at afterwards
  */
 export function recycle(pieces: readonly Uint8Array[]): void {

@@ -19,7 +19,7 @@ export class RecordOutput {
   #flight: Uint8Array[] = []
 
   /**
-   * @param records sealed by somebody before us and not taken yet @param padding zeros to add to a content of
+   * @param records sealed by an earlier owner and not taken yet @param padding zeros to add to a content of
    * that length
    */
   constructor(records: Uint8Array, padding?: (contentLength: number) => number) {

@@ -13,8 +13,9 @@ export interface ReplayStoreOptions {
 }
 
 /**
- * A store in memory. It says yes to a hello once, which is right only if nobody else opens the same tickets:
- * the key of the tickets must be this process's own, or every holder of it must ask one and the same store.
+ * A store in memory. It says yes to a hello once, which is right only if no other process opens the same
+ * tickets: the key of the tickets must be this process's own, or every holder of it must ask one and the same
+ * store.
  */
 export function createReplayStore({ limit = 65_536, since }: ReplayStoreOptions = {}): ReplayStore {
   const seen = new Map<string, number>()

@@ -30,8 +30,8 @@ export function skippable(extensions: ExtensionValues<'CH'>, config: ServerConfi
 }
 
 /**
- * ServerHello up to Certificate. What is signed there may have to wait for somebody; without a certificate
- * the flight is finished at once.
+ * ServerHello up to Certificate. What is signed there may have to wait for the holder of the key; without a
+ * certificate the flight is finished at once.
  * @param early whether early data is accepted
  */
 export function beginFlight(

@@ -160,7 +160,7 @@ function choosePsk(
     const { suite, usable, ticket } = found
     const covered = withoutBinders(retry?.transcript ?? EMPTY, raw, offered.binders)
     if (!equal(pskBinder(suite, usable, covered), offered.binders[index]!)) {
-      throw peerError('decrypt_error', 'a PSK binder does not fit')
+      throw peerError('decrypt_error', 'a PSK binder is wrong')
     }
     const clientAge = ticket === undefined ? 0 : (obfuscatedTicketAge - ticket.ageAdd + 2 ** 32) % 2 ** 32
     return { psk: { ...usable, index, ticket, clientAge }, suite }
@@ -193,14 +193,14 @@ function ticketPsk(
 
 /**
  * Judges a ticket's certificate again: what was good when it was issued may have expired, or its authority
- * may be trusted no more. Where somebody outside judges, there is a handshake to ask in.
+ * may be trusted no more. Where the application judges, there is a handshake to ask in.
  */
 function isStillTrusted(
   { peerCertificate, peerIntermediates }: TicketContents,
   wanted: ServerConfig['clientCertificates'],
   now: number,
 ): boolean {
-  // Nobody looks at it.
+  // No verifier is configured.
   if (wanted === undefined || peerCertificate === undefined) return true
   if (wanted.verify === 'ask') return false
   try {

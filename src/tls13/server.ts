@@ -44,7 +44,7 @@ const onClientHello: ServerTransition = (session, { message, raw }, context) => 
   const offer = readOffer(known, retry, hello, raw, context)
   if (wantsRetry(offer, retry, context)) return retryHello(offer, context)
   if (earlyDataFits(offer, retry, context)) {
-    // Whether it is new is somebody's to say; the hello is read again with the answer.
+    // The replay store says whether it is new; the hello is read again with the answer.
     return {
       next: { cipherSuite: offer.suite.id, handshake: { state: 'WAIT_REPLAY_CHECK', clientHello: raw } },
       effects: [],
@@ -161,7 +161,7 @@ const onReplayAnswer: AnswerTransition<ServerState, ServerConfig> = (session, an
   return beginFlight(session, undefined, offer, accepted, context)
 }
 
-/** WAIT_SIGNATURE: whoever holds the private key has signed. */
+/** WAIT_SIGNATURE: the holder of the private key has signed. */
 const onSignature: AnswerTransition<ServerState, ServerConfig> = (session, answer, context) => {
   if (answer.kind !== 'signature') throw refusal(answer)
   const waiting = session.handshake as Waiting<'WAIT_SIGNATURE'>
@@ -201,7 +201,7 @@ const onCertificate: ServerTransition = (session, { message, raw }, { config }) 
 /** We ask for no OCSP response or anything else inside a client's certificate. */
 const NOTHING_ASKED: ReadonlySet<number> = new Set()
 
-/** WAIT_VERDICT: somebody has looked at the chain. */
+/** WAIT_VERDICT: the chain has been judged. */
 const onVerdict: AnswerTransition<ServerState, ServerConfig> = (session, answer) => {
   if (answer.kind !== 'certificate_verdict') throw refusal(answer)
   const { chain, ...flight } = session.handshake as Waiting<'WAIT_VERDICT'>
@@ -295,7 +295,7 @@ export const SERVER_TRANSITIONS: TransitionTable<ServerHandshake['state'], Serve
   CLOSED: {},
 }
 
-/** The states that wait for somebody outside. */
+/** The states that wait for the application. */
 export const SERVER_ANSWERS: Partial<
   Record<ServerHandshake['state'], AnswerTransition<ServerState, ServerConfig>>
 > = {

@@ -316,8 +316,8 @@ export class Session {
 
   /**
    * The state as it is now, with its secrets and in the session's own memory: to be encoded at once, as what
-   * a successor goes on from if this process dies. Whoever does must know for certain that it has died, and
-   * how many records it has sealed since.
+   * a successor goes on from if this process dies. A process that goes on from it must know for certain that
+   * it has died, and how many records it has sealed since.
    */
   snapshot(): SessionState {
     this.#assertOwned()
@@ -329,7 +329,7 @@ export class Session {
    * twice.
    */
   abort(alert: AlertName): void {
-    if (!this.closed) this.#fail(new TlsError(alert, 'local', 'the session was given up'))
+    if (!this.closed) this.#fail(new TlsError(alert, 'local', 'the session was abandoned'))
   }
 
   /**
@@ -345,7 +345,7 @@ export class Session {
   }
 
   #assertOwned(): void {
-    if (this.#released) throw new Error('this session was released: somebody else owns it')
+    if (this.#released) throw new Error('this session was released: another owner has it')
   }
 
   #assertWritable(): void {

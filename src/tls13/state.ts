@@ -96,13 +96,13 @@ export const ServerHandshakeState = enumeration('ServerHandshakeState', uint8, {
   WAIT_SECOND_CLIENT_HELLO: 1,
   /** Not in the appendix: all that is known of the client is in a cookie, which it is to bring back. */
   WAIT_COOKIE: 2,
-  /** Not in the appendix: somebody is asked whether early data has been seen before. */
+  /** Not in the appendix: the replay store is asked whether early data has been seen before. */
   WAIT_REPLAY_CHECK: 3,
-  /** Not in the appendix: somebody who holds the private key is asked for the CertificateVerify. */
+  /** Not in the appendix: the holder of the private key is asked for the CertificateVerify. */
   WAIT_SIGNATURE: 4,
   WAIT_EOED: 5,
   WAIT_CERT: 6,
-  /** Not in the appendix: somebody is asked what to think of the client's certificates. */
+  /** Not in the appendix: the verifier is asked to judge the client's certificates. */
   WAIT_VERDICT: 7,
   WAIT_CV: 8,
   WAIT_FINISHED: 9,
@@ -206,11 +206,11 @@ export const ClientHandshakeState = enumeration('ClientHandshakeState', uint8, {
   WAIT_EE: 1,
   WAIT_CERT_CR: 2,
   WAIT_CERT: 3,
-  /** Not in the appendix: somebody is asked what to think of the server's certificates. */
+  /** Not in the appendix: the verifier is asked to judge the server's certificates. */
   WAIT_VERDICT: 4,
   WAIT_CV: 5,
   WAIT_FINISHED: 6,
-  /** Not in the appendix: somebody who holds the client's private key is asked for the CertificateVerify. */
+  /** Not in the appendix: the holder of the client's private key is asked for the CertificateVerify. */
   WAIT_SIGNATURE: 7,
   CONNECTED: 8,
   CLOSED: 9,
@@ -306,7 +306,7 @@ export type ClientHandshake = TypeOf<typeof ClientHandshake>
 const common3 = {
   /** 0 until it is chosen. */
   cipherSuite: uint16,
-  /** Kept only while somebody logs keys: readers of a key log find a connection by it. */
+  /** Kept only while keys are logged: readers of a key log find a connection by it. */
   clientRandom: optional(fixed(32)),
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
@@ -402,7 +402,7 @@ export function initialState() {
 }
 
 /**
- * The state of a server that has not spoken yet: `inboundRecords` are bytes that somebody has read for it.
+ * The state of a server that has not spoken yet: `inboundRecords` are bytes that the gateway has read for it.
  */
 export function freshServerState(inboundRecords: Uint8Array): ServerState {
   return { role: 'server', handshake: { state: 'START' }, ...initialState(), inboundRecords }

@@ -52,8 +52,8 @@ export interface ByteStream {
    */
   destroy(): void
   /**
-   * Ends the connection both ways for whoever holds it, then {@link destroy}s. What is queued is dropped.
-   * Without foreign calls only the sending side is ended, and that as well as it can be.
+   * Ends the connection both ways for every process that holds it, then {@link destroy}s. What is queued is
+   * dropped. Without foreign calls only the sending side is ended, and that as well as it can be.
    */
   shutdown(): void
 
@@ -97,6 +97,6 @@ export type StreamError = Error & { readonly code: string }
 /** What {@link ByteStream.lift} takes out. */
 export interface Lifted {
   readonly descriptor: Descriptor
-  /** Received from the peer but not handed to anybody yet, in order; often empty. */
+  /** Received from the peer but not handed out yet, in order; often empty. */
   readonly unread: Uint8Array
 }

@@ -57,7 +57,7 @@ export interface Channel {
    * are reported undeliverable.
    */
   forget(id: number): void
-  /** Forgets everybody. */
+  /** Forgets all peers. */
   close(): void
 }
 

@@ -26,7 +26,7 @@ export const CONTROL_VERSION = 2
 export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2 })
 export type PeerRole = TypeOf<typeof PeerRole>
 
-/** Who somebody is. Its public key is what envelopes for it are sealed to. */
+/** What a process is. Its public key is what envelopes for it are sealed to. */
 export const Peer = struct('Peer', {
   id: uint32,
   role: PeerRole,
@@ -59,7 +59,7 @@ export const RefusalReason = enumeration('RefusalReason', uint8, {
   descriptor: 8,
   /** The target's own rules do not hold for the session: a client certificate that it lacks, for instance. */
   policy: 9,
-  /** It lives there: nobody else may go on with it. */
+  /** It lives there: no other container may go on with it. */
   here: 10,
 })
 export type RefusalReason = TypeOf<typeof RefusalReason>
@@ -71,11 +71,11 @@ const Empty = struct('Empty', {})
 const Counter = struct('Counter', { name: text(1, 63), value: uint32 })
 const Load = struct('Load', { id: uint32, connections: uint32 })
 
-/** `kept`: the target did not take it, and it goes on where it was. `ended`: nobody has it any more. */
+/** `kept`: the target did not take it, and it goes on where it was. `ended`: no container has it any more. */
 export const MoveOutcome = enumeration('MoveOutcome', uint8, { moved: 1, unknown: 2, kept: 3, ended: 4 })
 export type MoveOutcome = TypeOf<typeof MoveOutcome>
 
-/** What a connection is doing. `frozen`: on its way to somebody else. */
+/** What a connection is doing. `frozen`: on its way to another container. */
 export const ConnectionPhase = enumeration('ConnectionPhase', uint8, {
   handshake: 1,
   idle: 2,
@@ -197,7 +197,7 @@ export const ControlMessage = select(
       generation: uint32,
       detail: text(0, 255),
     }),
-    /** To the supervisor: somebody has told me to end; I wait for another in my place. */
+    /** To the supervisor: a signal has told this gateway to end; it waits for another one in its place. */
     leaving: Empty,
     /** A request to be served without its connection: a LoanRequest, sealed by the sender to the receiver. */
     loan: struct('LoanMessage', { ticket: fixed(PARCEL_TICKET_LENGTH), sealed: opaque(1, 2 ** 24 - 1) }),
@@ -225,7 +225,7 @@ export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
 const Framed = struct('Control', { version: uint8, message: ControlMessage })
 
-/** Who has sent a message: what the supervisor's record says of whoever holds the other end of the pair. */
+/** The sender of a message: what the supervisor's record says of the process at the other end of the pair. */
 export type Speaker = 'supervisor' | PeerRole
 
 /** Messages of the supervisor to the processes that it has started. */

@@ -188,7 +188,7 @@ export class Courier {
 
   /**
    * Takes what the peers have said by now. Each has a pair of its own, and the one that is read first need
-   * not be the one that was written first: what somebody else did before a message was sent may be said in
+   * not be the one that was written first: what another process did before a message was sent may be said in
    * another pair.
    * @param except of that peer, whose message is being taken
    */
@@ -291,7 +291,7 @@ export class Courier {
         return
       case 'verdict':
         if (!this.#keeper.custody.verdict(from, message.ticket, message.verdict)) {
-          this.#senseless(from, 'a verdict that nobody waits for', true)
+          this.#senseless(from, 'a verdict that is not awaited', true)
         }
         break
       case 'keys':
@@ -392,7 +392,7 @@ export class Courier {
     const count = (this.#nonsense.get(from) ?? 0) + 1
     if (count <= TOLD) this.#handlers.nonsense(from, reason)
     if (count <= NONSENSE) this.#nonsense.set(from, count)
-    else if (!honest) this.#channel.cut(from, 'it goes on to make no sense')
+    else if (!honest) this.#channel.cut(from, 'it keeps sending malformed messages')
   }
 
   #open(from: number, message: Consignment, descriptors: readonly Descriptor[]): Arrival {
@@ -403,13 +403,13 @@ export class Courier {
       if (message.kind === 'takeOver') {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
         const { takeOver: take } = this.#handlers
-        if (take === undefined) return { reason: 'role', detail: 'connections are not taken over here' }
+        if (take === undefined) return { reason: 'role', detail: 'this process takes no connections over' }
         return take(takeOver, message, descriptor)
       }
       if (message.kind === 'relayed') {
         const state = decode(RelayedState, this.#sealer.open(from, message, message.sealed))
         const { relayed: take } = this.#handlers
-        if (take === undefined) return { reason: 'role', detail: 'nothing is relayed here' }
+        if (take === undefined) return { reason: 'role', detail: 'this process relays no connections' }
         return take(state, message, [descriptor, second!], from)
       }
       const envelope = openEnvelope(this.#sealer, from, message, message.sealed)
@@ -421,7 +421,7 @@ export class Courier {
       // Whatever else it is, this one connection has brought it along: it stays where it is, and all others
       // are none the wiser.
       if (!(error instanceof EnvelopeError || error instanceof DecodeError))
-        this.#senseless(from, `a connection that cannot be taken: ${reasonOf(error)}`, true)
+        this.#senseless(from, `a connection that cannot be restored: ${reasonOf(error)}`, true)
       return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
     }
   }
@@ -439,5 +439,5 @@ export class Courier {
 }
 
 function notFrom({ kind }: Consignment, speaker: Speaker | undefined): NonNullable<Arrival> {
-  return { reason: 'role', detail: `no ${kind} is taken from a ${speaker ?? 'stranger'}` }
+  return { reason: 'role', detail: `no ${kind} is accepted from a ${speaker ?? 'stranger'}` }
 }

@@ -69,7 +69,7 @@ export class Custody {
 
   /**
    * Takes a frozen session into custody.
-   * @param ticket unguessable: whoever knows it can speak for the target
+   * @param ticket unguessable: a process that knows it can speak for the target
    * @param session as it is offered
    * @param settle called exactly once
    */
@@ -138,7 +138,7 @@ export class Custody {
     if (frozen !== undefined) this.#on('unsent', key, frozen)
   }
 
-  /** A process has died: nobody can tell whether it had accepted. */
+  /** A process has died: it is unknown whether it had accepted. */
   lost(target: number): void {
     for (const [key, frozen] of this.#frozen) if (frozen.target === target) this.#on('lost', key, frozen)
   }

@@ -1,4 +1,4 @@
-/** Who owns a session, from which generation on. */
+/** The owner of a session, and from which generation on. */
 export interface Ownership {
   /** A name that is never used again: a process's id, and its host's where there are several. */
   readonly owner: string
@@ -6,22 +6,23 @@ export interface Ownership {
 }
 
 /**
- * What a directory says to somebody who wants to change it. `stale`: it knows of a later generation. `owned`:
- * somebody else has that very generation. `unknown`: it has never heard of the session, or has forgotten it.
+ * What a directory says to a caller that wants to change it. `stale`: it knows of a later generation.
+ * `owned`: another owner has that very generation. `unknown`: it has never heard of the session, or has
+ * forgotten it.
  */
 export type Entry =
   | { readonly granted: true }
   | {
       readonly granted: false
       readonly reason: 'stale' | 'owned' | 'unknown'
-      /** Who owns it instead; undefined if nobody does. */
+      /** The owner instead; undefined if there is none. */
       readonly ownership: Ownership | undefined
     }
 
-/**
- * Who owns which session. Generations only grow, so of two that claim a session the one with the higher
- * generation has it, in whatever order they are heard, and whoever comes too late is told so. It says who may
- * act; that a former owner has stopped is for custody, seals and, after a crash, for its death to guarantee.
+/** The owner of each session. Generations only grow, so of two that claim a session the one with the higher
+ * generation has it, in whatever order they are heard, and a claim that comes too late is told so. It says
+ * who may act; that a former owner has stopped is for custody, seals and, after a crash, for its death to
+ * guarantee.
  *
  * The methods are asynchronous and each is one compare-and-set on (owner, generation), so that a store that
  * several hosts share can implement them: there a claim or transfer also takes out a lease, a claim of the
@@ -30,8 +31,8 @@ export type Entry =
  */
 export interface SessionDirectory {
   /**
-   * `owner` has the session. Granted if nobody is known to have it at this generation or a later one, and
-   * again to whoever was granted it.
+   * `owner` has the session. Granted if no owner is known at this generation or a later one, and again to the
+   * owner that was granted it.
    */
   claim(sessionId: string, ownership: Ownership): Promise<Entry>
   /**
@@ -40,8 +41,8 @@ export interface SessionDirectory {
    */
   transfer(sessionId: string, from: Ownership, to: Ownership): Promise<Entry>
   /**
-   * The session has ended in the hands of its owner. Its generation is remembered, so that nobody claims it
-   * late.
+   * The session has ended in the hands of its owner. Its generation is remembered, so that no late claim is
+   * granted.
    */
   release(sessionId: string, ownership: Ownership): Promise<Entry>
   find(sessionId: string): Promise<Ownership | undefined>
@@ -60,7 +61,7 @@ export class MemoryDirectory implements SessionDirectory {
   readonly #ended = new Map<string, number>()
   readonly #watchers = new Map<string, Set<(ownership: Ownership | undefined) => void>>()
 
-  /** Sessions that somebody owns. */
+  /** Sessions that have an owner. */
   get size(): number {
     return this.#owned.size
   }
@@ -70,7 +71,7 @@ export class MemoryDirectory implements SessionDirectory {
     const last = known?.generation ?? this.#ended.get(sessionId)
     if (last !== undefined && generation < last) return refused('stale', known)
     if (known?.generation === generation) return known.owner === owner ? GRANTED : refused('owned', known)
-    // Nobody comes back with the generation that has ended.
+    // No owner comes back with the generation that has ended.
     if (last === generation) return refused('stale', undefined)
     this.#set(sessionId, { owner, generation })
     return GRANTED

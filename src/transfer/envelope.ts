@@ -23,8 +23,8 @@ import {
 } from '../wire/index.ts'
 
 /**
- * The number that an envelope begins with. A fleet learns to read a new one everywhere before anyone writes
- * it.
+ * The number that an envelope begins with. A fleet learns to read a new one everywhere before any process
+ * writes it.
  */
 export const FORMAT_VERSION = 4
 /**

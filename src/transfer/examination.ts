@@ -32,7 +32,7 @@ export function examineEnvelope(bytes: Uint8Array, provider: CryptoProvider): re
   }
   const faults: Fault[] = []
   if (!equal(encodeEnvelope(envelope), bytes)) {
-    faults.push({ where: 'envelope', what: 'it is not the one encoding of what it says' })
+    faults.push({ where: 'envelope', what: 'it is not the canonical encoding' })
   }
   if (envelope.hops > envelope.generation) {
     faults.push({ where: 'hops', what: `${envelope.hops} moves, but only generation ${envelope.generation}` })
@@ -46,7 +46,7 @@ export function examineEnvelope(bytes: Uint8Array, provider: CryptoProvider): re
 function examineExtension(envelope: Envelope, name: ExtensionName, type: number): Fault[] {
   const where = `extensions.${name}`
   if (envelope.extensions.filter(one => one.type === type).length > 1)
-    return [{ where, what: 'it is there twice' }]
+    return [{ where, what: 'it is present twice' }]
   try {
     extensionOf(envelope, name)
     return []
@@ -63,12 +63,15 @@ export function examineSession(state: SessionState, provider: CryptoProvider): r
   const { cipherSuite, handshake, read, write } = state
   const suite = provider.cipherSuites.find(({ id }) => id === cipherSuite)
   if (cipherSuite !== 0 && suite === undefined) {
-    fault('cipher_suite', `${nameOf(CipherSuiteId, cipherSuite)} is none of provider ${provider.name}`)
+    fault(
+      'cipher_suite',
+      `${nameOf(CipherSuiteId, cipherSuite)} is not supported by the provider ${provider.name}`,
+    )
   }
   if (handshake.state === 'CONNECTED') {
     if (cipherSuite === 0) fault('cipher_suite', 'CONNECTED without one')
-    if (read === undefined && !state.readClosed) fault('read', 'CONNECTED, but nothing can be opened')
-    if (write === undefined && !state.writeClosed) fault('write', 'CONNECTED, but nothing can be sealed')
+    if (read === undefined && !state.readClosed) fault('read', 'CONNECTED without a read key')
+    if (write === undefined && !state.writeClosed) fault('write', 'CONNECTED without a write key')
     for (const [name, value] of [
       ['exporter_master_secret', handshake.exporterMasterSecret],
       ['resumption_master_secret', handshake.resumptionMasterSecret],
@@ -91,22 +94,22 @@ export function examineSession(state: SessionState, provider: CryptoProvider): r
   direction('read', read)
   direction('write', write)
   if (read !== undefined && write !== undefined && equal(read.trafficSecret, write.trafficSecret))
-    fault('write.traffic_secret', 'both directions have the same one')
+    fault('write.traffic_secret', 'both directions have the same key')
   const broken = brokenRecords(state.outbound)
   if (broken !== undefined) fault('outbound', broken)
   if (state.inboundRecords.length > 0 && !isRecordType(state.inboundRecords[0]!))
-    fault('inbound_records', `they begin with ${state.inboundRecords[0]}, which is no type of a record`)
+    fault('inbound_records', `they begin with ${state.inboundRecords[0]}, which is not a record type`)
   return faults
 }
 
 /** What was sealed and not taken is whole records. */
 function brokenRecords(bytes: Uint8Array): string | undefined {
   for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < HEADER) return 'the last record has no whole header'
-    if (!isRecordType(bytes[at]!)) return `at ${at} stands ${bytes[at]}, which is no type of a record`
+    if (bytes.length - at < HEADER) return 'the header of the last record is incomplete'
+    if (!isRecordType(bytes[at]!)) return `at ${at} stands ${bytes[at]}, which is not a record type`
     const length = HEADER + (bytes[at + 3]! << 8) + bytes[at + 4]!
     if (length > LARGEST_RECORD) return `a record of ${length} bytes`
-    if (length > bytes.length - at) return 'the last record is not whole'
+    if (length > bytes.length - at) return 'the last record is incomplete'
     at += length
   }
   return undefined

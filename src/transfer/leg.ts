@@ -28,11 +28,11 @@ const LARGEST_MARK_FRAGMENT = 0xffff
  * What a record of {@link LEG_CONTENT_TYPE} is, in the place of its version.
  *
  * `hold`: the records up to the next checkpoint and that checkpoint belong together; none of them is
- * forwarded before all are there. A KeyUpdate needs that: whoever counts records cannot see it, so it must
- * not be forwarded without the checkpoint that knows of it. The end of a response is sent so, too: without
- * its checkpoint nobody could tell that it was the end. `more`: a piece of a checkpoint that does not fit
- * into one record. `checkpoint`: the last or only piece. `goodbye`: the end of the stream that follows is
- * meant, and is passed on. `broken`: so is this one, and nothing must look orderly.
+ * forwarded before all are there. A KeyUpdate needs that: the gateway, which counts records, cannot see it,
+ * so it must not be forwarded without the checkpoint that knows of it. The end of a response is sent so, too:
+ * without its checkpoint the gateway could not tell that it was the end. `more`: a piece of a checkpoint that
+ * does not fit into one record. `checkpoint`: the last or only piece. `goodbye`: the end of the stream that
+ * follows is meant, and is passed on. `broken`: so is this one, and nothing must look orderly.
  */
 export const MARKS = { hold: 1, more: 2, checkpoint: 3, goodbye: 4, broken: 5 } as const
 export type Mark = keyof typeof MARKS

@@ -70,7 +70,7 @@ export class Lending {
         const sealedAnswer = this.#sealer.seal(from, LOANED, encodeLoanAnswer(answer))
         this.#handlers.tell(from, { kind: 'loaned', ticket, sealed: sealedAnswer })
       } catch (error) {
-        // Whoever lent it has gone meanwhile.
+        // The lender has gone meanwhile.
         if (error instanceof SealError) return
         // What a function has answered may be nothing that can be written down.
         if (answer.outcome === 'refused') throw error

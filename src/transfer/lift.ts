@@ -6,9 +6,9 @@ type Shell = { _handle: (StreamHandle & { reading?: boolean }) | null }
 
 /** What {@link takeHandle} takes out of a socket. */
 export interface TakenHandle {
-  /** The connection; nobody reads or closes it but its new owner. */
+  /** The connection; only its new owner reads or closes it. */
   readonly handle: StreamHandle
-  /** What the socket had read and nobody had been given. */
+  /** What the socket had read and not handed out. */
   readonly unread: Uint8Array
 }
 

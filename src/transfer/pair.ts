@@ -9,7 +9,7 @@ import { Descriptor } from './stream.ts'
 
 /**
  * Two ends of a new stream between processes: one to keep, one to give away. By a foreign call, and where
- * there are none by connecting to ourselves in a directory that nobody else may enter. @throws Error the
+ * there are none by connecting to ourselves in a directory that no other user may enter. @throws Error the
  * system gives no more sockets
  */
 export function openPair(): Pair | Promise<Pair> {

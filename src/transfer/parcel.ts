@@ -22,7 +22,7 @@ export interface FreshConnection {
 
 /**
  * The envelope of a TLS connection that has not spoken: a session in state START whose inbound records are
- * the bytes that somebody read to find the server name. A new connection is a move like any other.
+ * the bytes that the gateway read to find the server name. A new connection is a move like any other.
  */
 export function freshTls({ sessionId, idleLeft, inbound }: FreshConnection): Envelope {
   return freshEnvelope(sessionId, idleLeft, freshServerState(inbound))
@@ -62,7 +62,7 @@ export function openEnvelope(
   }
 }
 
-/** Overwrites the secrets of an envelope that somebody else owns now. */
+/** Overwrites the secrets of an envelope that another process owns now. */
 export function wipeEnvelope(envelope: Envelope): void {
   wipe(Envelope, envelope)
   if (envelope.tls !== undefined) envelope.tls.outbound = EMPTY

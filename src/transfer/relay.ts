@@ -30,8 +30,8 @@ export type LegEnd =
   /** The container has finished: the client gets a FIN. */
   | { readonly kind: 'goodbye' }
   /**
-   * The container broke the connection off, or died and nobody can go on: the client must not take it for an
-   * orderly end.
+   * The container broke the connection off, or died and no container can go on: the client must not take it
+   * for an orderly end.
    */
   | { readonly kind: 'broken' | 'lost'; readonly reason: string }
   /** Nothing has been sent to the client: the connection can be delivered anew, with all that it has sent. */
@@ -86,7 +86,7 @@ export class Relay {
     this.#retained.settle()
   }
 
-  /** Goes on where another gateway has stopped. @throws DecodeError a checkpoint that is none */
+  /** Goes on where another gateway has stopped. @throws DecodeError a malformed checkpoint */
   static restore(state: RelayState): Relay {
     const relay = new Relay(state.retained)
     relay.#received = state.received
@@ -215,7 +215,7 @@ export class Relay {
     return out
   }
 
-  /** The leg has been read to its end, and nobody can write to it any more. */
+  /** The leg has been read to its end, and no process can write to it any more. */
   legEnded(): LegEnd {
     if (this.#failure !== undefined) return { kind: 'broken', reason: this.#failure }
     if (this.#end === 'goodbye') return { kind: 'goodbye' }
@@ -231,7 +231,7 @@ export class Relay {
       return { kind: 'lost', reason: `more than ${RETAINED} bytes came since the last checkpoint` }
     const checkpoint = this.#newest
     if (checkpoint === undefined) {
-      if (this.#sent) return { kind: 'lost', reason: 'the handshake was underway' }
+      if (this.#sent) return { kind: 'lost', reason: 'the handshake was not complete' }
       return { kind: 'anew', inbound: this.#retained.copy() }
     }
     return {
@@ -248,7 +248,7 @@ export class Relay {
     }
     this.#held.push(records)
     this.#heldLength += Math.max(records.length, HELD_COST)
-    if (this.#heldLength > HELD) this.#fail('too much is held back')
+    if (this.#heldLength > HELD) this.#fail('too much is waiting for a checkpoint')
   }
 
   #owned(records: Uint8Array, read: Uint8Array): Uint8Array {
@@ -269,7 +269,7 @@ export class Relay {
   }
 
   #fail(reason: string): void {
-    this.#failure ??= `the container does not speak as on a leg: ${reason}`
+    this.#failure ??= `the container broke the rules of a leg: ${reason}`
   }
 
   /**
@@ -317,7 +317,7 @@ export class Relay {
     this.#piecesLength = 0
     const checkpoint = checkpointHead(bytes)
     if (checkpoint === undefined) {
-      this.#fail('a checkpoint that is none')
+      this.#fail('a malformed checkpoint')
       return
     }
     if (checkpoint.received > this.#received) {
@@ -329,7 +329,9 @@ export class Relay {
       return
     }
     if (checkpoint.generation > LAST_GENERATION) {
-      this.#fail(`a checkpoint of generation ${checkpoint.generation}, which no connection reaches`)
+      this.#fail(
+        `a checkpoint of generation ${checkpoint.generation}, which is higher than any connection reaches`,
+      )
       return
     }
     const held = this.#held ?? []

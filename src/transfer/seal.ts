@@ -118,7 +118,7 @@ export interface SealAssociated {
 
 /**
  * Seals messages to other processes and opens theirs, each at most once. Every pair of processes has a key
- * for either direction; within one, counters only grow, and whoever opens accepts only a greater one than
+ * for either direction; within one, counters only grow, and the receiver accepts only a greater one than
  * before. So a message can be lost but neither repeated nor put behind a later one, and the memory for that
  * is one number.
  */
@@ -145,7 +145,7 @@ export class Sealer {
     const known = this.#peers.get(id)
     // A new key would start the counters anew; and the key of a living peer never changes.
     if (known !== undefined && !equal(known.publicKey, publicKey))
-      throw new RangeError(`the peer ${id} has another key`)
+      throw new RangeError(`the peer ${id} already has a different key`)
     if (known?.directions !== undefined) return
     const sharedSecret = this.#self.agree(publicKey)
     if (sharedSecret === undefined) throw new RangeError(`the public key of the peer ${id} is not valid`)
@@ -219,7 +219,7 @@ export class Sealer {
       throw new SealError('version', `sealed with version ${sealed[0]}, not ${SEAL_VERSION}`)
     }
     if (sealed.length < HEADER_LENGTH + this.#suite.aead.tagLength) {
-      throw new SealError('truncated', `${sealed.length} bytes are no sealed message`)
+      throw new SealError('truncated', `${sealed.length} bytes are too few for a sealed message`)
     }
     const { cipherSuite, counter, ciphertext } = parse(sealed)
     if (cipherSuite !== this.#suite.id) {

@@ -29,7 +29,7 @@ export interface FoundCheckpoint {
  * checkpoints, written in turn: one of them is whole at any moment.
  *
  * It is read and written as a file, not mapped: so what the other one does with the file makes a call fail,
- * and ends nobody.
+ * and ends no process.
  */
 export class SlotFile {
   /** To be given to others; it stays this object's. */
@@ -60,7 +60,7 @@ export class SlotFile {
   }
 
   /**
-   * Takes over the descriptor of somebody else's file. @throws Error it is another file than it should be;
+   * Takes over the descriptor of the other side's file. @throws Error it is another file than it should be;
    * the descriptor is closed
    */
   static open(descriptor: Descriptor, slots: number): SlotFile {

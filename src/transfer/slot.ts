@@ -22,8 +22,8 @@ export const AREA_LENGTH = 8192
 export const SlotState = enumeration('SlotState', uint8, { live: 1, done: 2, offered: 3 })
 
 /**
- * What a container says of a connection that it has or had, in its own file: nobody else but the gateway can
- * read or write that. So a container can speak of what it has been given, and of nothing else.
+ * What a container says of a connection that it has or had, in its own file: only it and the gateway can read
+ * or write that. So a container can speak of what it has been given, and of nothing else.
  */
 export const SlotHeader = struct('SlotHeader', {
   state: SlotState,
@@ -67,8 +67,8 @@ const SESSION_OFFSET = STATE_OFFSET + 1
 const DONE = 2
 
 /**
- * Puts something into a frame that shows whether all of it is there: whoever is killed while writing leaves
- * the half of it.
+ * Puts something into a frame that shows whether all of it is there: a container that is killed while writing
+ * leaves half of it.
  * @param into at least as long as the frame
  * @returns how many bytes that are; undefined if there is no room
  */

@@ -6,7 +6,7 @@ import { ErrnoError, type Libc, type TcpCounts } from './native/libc.ts'
 import { Descriptor } from './stream.ts'
 
 /**
- * What has gone through a TCP socket, as its kernel has it, and not as somebody remembers it who may have
+ * What has gone through a TCP socket, as its kernel has it, and not as a process remembers it that may have
  * died.
  */
 export interface SocketCounts {
@@ -23,8 +23,8 @@ const TCP_CLOSE_WAIT = 8
 const ATTEMPTS = 1000
 
 /**
- * Asks what has gone through a socket that nobody reads or writes any more.
- * @returns `undefined` if the connection is over, or somebody has shut it down
+ * Asks what has gone through a socket that no process reads or writes any more.
+ * @returns `undefined` if the connection is over, or has been shut down
  * @throws Error the kernel does not say, or never the same twice
  */
 export function countsOf(libc: Libc, fd: number): SocketCounts | undefined {
@@ -77,19 +77,19 @@ export async function checkCounts(libc: Libc): Promise<string | undefined> {
     const [accepted] = (await once(server, 'connection')) as [Socket]
     sockets.push(accepted)
     const fd = handleOf(accepted)?.fd
-    if (fd === undefined) return 'this Node does not show the descriptor of a socket'
+    if (fd === undefined) return 'this Node does not reveal the descriptor of a socket'
     const same = (read: number, written: number): boolean => {
       const counts = countsOf(libc, fd)
       return counts?.read === read && counts.written === written
     }
-    if (!same(0, 0)) return 'a fresh connection has counted bytes already'
-    if (!numbersSockets(libc, fd)) return 'this kernel does not number its sockets'
+    if (!same(0, 0)) return 'the kernel has counted bytes on a fresh connection'
+    if (!numbersSockets(libc, fd)) return 'this kernel has no SO_COOKIE'
     client.write(new Uint8Array(5))
     accepted.resume()
     await once(accepted, 'data')
     accepted.write(new Uint8Array(7))
     await once(client, 'data')
-    return same(5, 7) ? undefined : 'this kernel counts the bytes of a TCP connection otherwise'
+    return same(5, 7) ? undefined : 'this kernel counts the bytes of a TCP connection differently'
   } catch (error) {
     return (error as Error).message
   } finally {

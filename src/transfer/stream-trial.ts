@@ -30,7 +30,7 @@ export async function tryStream(kind: StreamKind): Promise<string | undefined> {
     sockets.push(accepted)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('it does not do what it should in time')), PATIENCE)
+      timer = setTimeout(() => reject(new Error('the trial did not end in time')), PATIENCE)
     })
     await Promise.race([carry(client, accepted, kind), late]).finally(() => clearTimeout(timer))
     return undefined
@@ -89,7 +89,7 @@ function allOf(stream: ByteStream): Promise<Uint8Array> {
 
 function expect(what: string, bytes: Uint8Array, expected: readonly number[]): void {
   if (bytes.length !== expected.length || expected.some((byte, i) => byte !== bytes[i])) {
-    throw new Error(`${what} came out different`)
+    throw new Error(`${what} came back changed`)
   }
 }
 

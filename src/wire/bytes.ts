@@ -55,8 +55,8 @@ const forgotten = new FinalizationRegistry<string>(text => {
 })
 
 /**
- * The bytes of a text in UTF-8: those of a large one are the same for all who need them at the same time, and
- * nobody's to change.
+ * The bytes of a text in UTF-8: those of a large one are shared by all callers that need them at the same
+ * time, and must not be changed.
  */
 export function sharedUtf8(text: string): Uint8Array {
   if (text.length < LARGE) return utf8(text)

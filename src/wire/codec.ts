@@ -28,13 +28,13 @@ export type AnyCodec = Codec<any>
 /** The TypeScript type of what a codec reads and writes. */
 export type TypeOf<C> = C extends Codec<infer T> ? T : never
 
-/** A writer that nobody uses at the moment: new memory for every message would cost more than writing it. */
+/** A writer that is free at the moment: new memory for every message would cost more than writing it. */
 let spare: Writer | undefined
 
 /** Encodes one value. A value that does not fit the notation is a `RangeError`. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   const writer = spare ?? new Writer()
-  // Whoever encodes while this is being encoded gets a writer of its own.
+  // A call that encodes while this is being encoded gets a writer of its own.
   spare = undefined
   try {
     codec.write(writer, value)

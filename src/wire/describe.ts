@@ -28,7 +28,7 @@ export interface Annotation {
 
 /**
  * Reads bytes by a codec and lists every field with its offset, length, notation and value.
- * @param secrets whether the bytes of secrets are listed, too; masked unless told
+ * @param secrets whether the bytes of secrets are listed, too; masked by default
  */
 export function annotate(
   codec: AnyCodec,

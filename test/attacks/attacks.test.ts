@@ -59,14 +59,14 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
     for (const what of [
       'turned-1 is killed',
       'it sends more than it may',
-      'it sent what is no frame',
-      'a message was broken off',
-      'it says again that it is ready; that counts once',
+      'it sent something that is not a frame',
+      'a message was cut off',
+      'it reported that it is ready more than once',
       'a message of kind leaving from a container',
-      'a message of kind moved that it was not asked for',
+      'an unrequested message of kind moved',
       'a message of kind stop from a container',
       'a message of kind slots from a container',
-      'keys from a container of another function',
+      'a container of another function sent keys',
     ])
       expect(log).toContain(what)
     expect(log).not.toMatch(/(echo-1|hello-1|gateway) is killed/)

@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => platform?.stop())
 
 it('a container that does not become ready is ended and counted, and no other waits for it', async () => {
-  const said = 'stuck-1 is not ready in 12 s; it is killed'
+  const said = 'stuck-1 was not ready within 12 s; it is being killed'
   await eventually(() => platform.log.includes(said) || undefined, 'it was not ended')
   const { status } = await fetch(`http://127.0.0.1:${platform.http}/echo`)
   expect(status).toBe(200)
@@ -46,5 +46,5 @@ it('a container that does not become ready is ended and counted, and no other wa
 
 it('a container that ends again and again while the others start does not keep them from it', async () => {
   expect((await platform.member('brief-1')).restarts).toBeGreaterThan(0)
-  expect(platform.log).toContain('brief-1 ended; it is started again')
+  expect(platform.log).toContain('brief-1 ended; it is being restarted')
 })

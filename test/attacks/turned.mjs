@@ -105,7 +105,11 @@ const ATTACKS = {
     }
     for (let i = 0; i < 5; i++) {
       say(SUPERVISOR.messages, { kind: 'leaving' })
-      say(SUPERVISOR.messages, { kind: 'unreachable', id: 1, reason: 'it sent what is no frame' })
+      say(SUPERVISOR.messages, {
+        kind: 'unreachable',
+        id: 1,
+        reason: 'it sent something that is not a frame',
+      })
       say(SUPERVISOR.messages, { kind: 'failed', reason: 'all is lost' })
       say(SUPERVISOR.messages, moved)
     }

@@ -121,7 +121,7 @@ describe('npm run bench:compare', () => {
       promisify(execFile)(process.execPath, [script, a, join(directory, 'c.json')]),
     ).rejects.toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('no result of format 2'),
+      stderr: expect.stringContaining('not a result of format 2'),
     })
   })
 })

@@ -60,7 +60,7 @@ describe.sequential('bench:migration', () => {
     const { code, stdout, stderr } = await run(SMALL)
     expect(stderr).not.toMatch(/Error/)
     expect(code).toBe(0)
-    expect(stdout).toContain('goals, held against: one core, node')
+    expect(stdout).toContain('goals, compared with: one core, node')
     const result = kept()
     expect(faultsOf(result)).toEqual([])
     expect(result).toMatchObject({ bench: 'migration', mode: 'quick', complete: true })

@@ -58,7 +58,7 @@ describe('npm run bench:report', () => {
     const refused = promisify(execFile)(process.execPath, [REPORT, '--output', page, file])
     await expect(refused).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('no result of format 2'),
+      stderr: expect.stringContaining('not a result of format 2'),
     })
   })
 

@@ -92,7 +92,7 @@ describe('makeCertificates', () => {
     )
   })
 
-  it('names NAME.local, the hosts, and localhost unless told otherwise', async () => {
+  it('names NAME.local, the hosts, and localhost by default', async () => {
     await makeCertificates({
       directory,
       now: NOW,

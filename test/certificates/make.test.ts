@@ -55,7 +55,7 @@ describe('npm run certs', () => {
       '--algorithm must be one of p256, p384, ed25519, rsa, not dsa',
     )
     await expect(make('--speed')).rejects.toThrow(/--speed/)
-    await expect(make('../x')).rejects.toThrow(/"\.\.\/x" is no certificate name/)
+    await expect(make('../x')).rejects.toThrow(/"\.\.\/x" is not a certificate name/)
     await expect(run(['--config', join(directory, 'none.yml')], {})).rejects.toThrow(
       /none\.yml cannot be read/,
     )

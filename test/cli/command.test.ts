@@ -87,7 +87,10 @@ describe('up', () => {
       () => ([...pids, platform!.child.pid!].some(isRunning) ? undefined : true),
       'it still runs',
     )
-    expect(await hotpotato(directory, ['stop'])).toMatchObject({ code: 0, stdout: 'nothing runs here\n' })
+    expect(await hotpotato(directory, ['stop'])).toMatchObject({
+      code: 0,
+      stdout: 'hotpotato is not running\n',
+    })
     expect(await hotpotato(directory, ['status'])).toMatchObject({ code: 1 })
   })
 
@@ -95,7 +98,7 @@ describe('up', () => {
     platform = await Platform.start({ directory })
     const second = await hotpotato(directory, ['up'])
     expect(second.code).toBe(1)
-    expect(second.stderr).toMatch(/^hotpotato runs already in .*: end it with .*\n$/)
+    expect(second.stderr).toMatch(/^hotpotato is already running in .*: stop it with .*\n$/)
     expect(await platform.status()).toHaveLength(3)
   })
 
@@ -107,7 +110,7 @@ describe('up', () => {
     platform = running[0]
     expect(running).toHaveLength(1)
     const refused = results.find(result => result.status === 'rejected')
-    expect(String(refused?.reason)).toContain('hotpotato runs already')
+    expect(String(refused?.reason)).toContain('hotpotato is already running')
     expect(await platform!.status()).toHaveLength(3)
   })
 
@@ -201,7 +204,7 @@ describe('up, when something is wrong', () => {
     chmodSync(runs, 0o755)
     const { code, stderr } = await hotpotato(open, ['up'])
     expect(code).toBe(1)
-    expect(stderr).toContain('must belong to you alone: chmod 700 it')
+    expect(stderr).toContain('must be accessible to you alone: chmod 700 it')
     rmSync(open, { recursive: true })
   })
 
@@ -270,8 +273,8 @@ describe('up, when something is wrong', () => {
   it.each([
     ['--nonsense', "Unknown option '--nonsense'; see hotpotato --help"],
     ['up --carrier --duplicate', "Option '--carrier' argument is ambiguous; see hotpotato --help"],
-    ['start', 'there is no command start; hotpotato --help lists all commands'],
-    ['constructor', 'there is no command constructor; hotpotato --help lists all commands'],
+    ['start', 'unknown command start; hotpotato --help lists all commands'],
+    ['constructor', 'unknown command constructor; hotpotato --help lists all commands'],
     ['status --secrets', 'status takes no --secrets; hotpotato --help says what it takes'],
     ['stop echo', 'stop takes no names, and echo is one too many'],
     ['deploy hello echo', 'deploy takes one name, and echo is one too many'],

@@ -58,11 +58,11 @@ function unusable(path: string, why: RegExp): void {
 
 describe('a run directory that is of no use is refused, and nothing is made:', () => {
   it.each([
-    ['a file', '/etc/passwd', /cannot be used: it is no directory/],
+    ['a file', '/etc/passwd', /cannot be used: it is not a directory/],
     ['below a file', '/etc/passwd/run', /cannot be used: ENOTDIR/],
     ['in /proc', '/proc/x/y', /cannot be used: ENOENT/],
     ['a name that is too long', `/tmp/${'d'.repeat(300)}`, /cannot be used: ENAMETOOLONG/],
-    ['a directory of others', '/tmp', /must belong to you alone/],
+    ['a directory of others', '/tmp', /must be accessible to you alone/],
   ])('%s', (_, path, why) => unusable(path, why))
 
   it('a link that leads nowhere, or to itself', () => {
@@ -84,7 +84,7 @@ describe('a run directory that is of no use is refused, and nothing is made:', (
     const path = join(directory, 'open')
     mkdirSync(path)
     chmodSync(path, 0o755)
-    unusable(path, /must belong to you alone: chmod 700/)
+    unusable(path, /must be accessible to you alone: chmod 700/)
   })
 
   it.skipIf(ROOT)('one that may not be written (does not need root, nor work with it)', () => {
@@ -162,7 +162,7 @@ describe('a run directory', () => {
     const second = await hotpotato(directory, ['up'], environment)
     expect([second.code, second.stderr]).toEqual([
       1,
-      expect.stringMatching(/^hotpotato runs already in [^\n]*\n$/),
+      expect.stringMatching(/^hotpotato is already running in [^\n]*\n$/),
     ])
     expect(await hotpotato(directory, ['stop'], environment)).toMatchObject({ code: 0, stdout: 'stopped\n' })
     await eventually(() => platform!.child.exitCode ?? undefined, 'it still runs')
@@ -181,7 +181,7 @@ describe('a run directory', () => {
       () => (platform!.welcome.includes('cannot be written (ENOENT)') ? true : undefined),
       'it does not say that the log is gone',
     )
-    expect((await hotpotato(directory, ['status'])).stdout).toContain('nothing runs here')
+    expect((await hotpotato(directory, ['status'])).stdout).toContain('hotpotato is not running')
     expect(await platform.end('SIGTERM')).toBe(0)
     platform = undefined
   })
@@ -334,7 +334,11 @@ describe('an environment', () => {
         env,
         encoding: 'utf8',
       })
-    expect(bare('status')).toMatchObject({ status: 1, stdout: 'nothing runs here: npm start\n', stderr: '' })
+    expect(bare('status')).toMatchObject({
+      status: 1,
+      stdout: 'hotpotato is not running; start it with npm start\n',
+      stderr: '',
+    })
     expect(bare('help').status).toBe(0)
   })
 

@@ -225,8 +225,8 @@ describe('the command line of serve', () => {
     [['--psk', 'xx', '--psk-identity', 'a'], /^--psk must be hexadecimal\n$/],
     [['--mtls', 'perhaps', '--psk', '00', '--psk-identity', 'a'], /^--mtls must be none, request or require/],
     [['--mtls', 'require', '--psk', '00', '--psk-identity', 'a'], /^--mtls require needs --client-ca\n$/],
-    [['--groups', 'x25518'], /^x25518 is no group; there are X25519MLKEM768, /],
-    [['--suites', 'RC4'], /^RC4 is no cipher suite; there are TLS_AES_128_GCM_SHA256, /],
+    [['--groups', 'x25518'], /^x25518 is not a group; known are X25519MLKEM768, /],
+    [['--suites', 'RC4'], /^RC4 is not a cipher suite; known are TLS_AES_128_GCM_SHA256, /],
     [['--provider', 'wolf'], /^--provider must be one of node, noble, evp, not wolf\n$/],
     [['--cert-compression', 'zip'], /^--cert-compression knows zlib and brotli, not zip\n$/],
     [
@@ -253,7 +253,7 @@ describe('the command line of serve', () => {
     const taken = await hotpotato(['serve', ...identity(), '--port', String(server.port)])
     expect(taken).toMatchObject({
       status: 1,
-      stderr: `cannot listen on 127.0.0.1 port ${server.port}: somebody listens there already\n`,
+      stderr: `cannot listen on 127.0.0.1 port ${server.port}: another program is listening there\n`,
     })
   })
 
@@ -263,8 +263,10 @@ describe('the command line of serve', () => {
       HOTPOTATO_SERVE_PSK: '00',
       HOTPOTATO_SERVE_PSK_IDENTITY: 'a',
     }
-    expect((await hotpotato(['serve'], '', env)).stderr).toMatch(/^x25518 is no group/)
-    expect((await hotpotato(['serve', '--groups', 'x25517'], '', env)).stderr).toMatch(/^x25517 is no group/)
+    expect((await hotpotato(['serve'], '', env)).stderr).toMatch(/^x25518 is not a group/)
+    expect((await hotpotato(['serve', '--groups', 'x25517'], '', env)).stderr).toMatch(
+      /^x25517 is not a group/,
+    )
   })
 
   it('explains itself', async () => {

@@ -31,7 +31,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'moved-session': [
     'a session in # bytes',
-    'the old owner: this session was released: somebody else owns it',
+    'the old owner: this session was released: another owner has it',
     'hello from somewhere else',
   ],
   'one-dispatcher': [

@@ -157,5 +157,5 @@ it('a file that holds no certificate is named at the start', async () => {
   const start = Platform.start({
     config: CONFIG.replace('hello: {}', `hello: { clientAuthorities: ${file} }`),
   })
-  await expect(start).rejects.toThrow(`${file}: a text that holds no PEM certificate`)
+  await expect(start).rejects.toThrow(`${file}: a text that contains no PEM certificate`)
 })

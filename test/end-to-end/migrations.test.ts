@@ -54,7 +54,7 @@ describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, env
         if (status !== 200 || hops !== i || container !== `${target.slice(1)}-1`)
           throw new Error(`request ${i}: ${status} after ${hops} moves from ${container}`)
         if (Buffer.compare(back, body) !== 0)
-          throw new Error(`request ${i}: the body of ${size} bytes came back different`)
+          throw new Error(`request ${i}: the body of ${size} bytes came back changed`)
       })
       checks.push(answer)
       if (tls && i % 97 === 50) client.updateKeys()

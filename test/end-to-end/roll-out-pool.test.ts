@@ -229,7 +229,7 @@ describe('hotpotato move', () => {
     expect(await refusal(`move ${first} echo-1`)).toMatch(
       /is the beginning of \d+ connections: [0-9a-f]{32}, /,
     )
-    expect(await refusal(`move ${own.id} ${container}`)).toBe(`the connection is in ${container} already`)
+    expect(await refusal(`move ${own.id} ${container}`)).toBe(`the connection is already in ${container}`)
     expect(await refusal(`move ${own.id} hello-1`)).toBe(
       'the connection is being served by echo: it can move to echo-1, echo-2, echo-3',
     )
@@ -337,7 +337,7 @@ describe('hotpotato deploy', () => {
       async () => ((await platform.status()).some(({ state }) => state === 'starting') ? true : undefined),
       'nothing starts',
     )
-    expect(await refusal('deploy hello')).toBe('hello is being changed already')
+    expect(await refusal('deploy hello')).toBe('hello is already being changed')
     expect(await first).toMatch(/^started /)
   })
 })

@@ -87,13 +87,13 @@ describe('hotpotato drain', () => {
   it('refuses where nobody could take the connections, and what does not exist', async () => {
     expect(await hotpotato(directory, ['drain', 'hello-1'])).toMatchObject({
       code: 1,
-      stderr: 'hello-1 is the only container of hello: nobody could take its connections\n',
+      stderr: 'hello-1 is the only container of hello: no container could take its connections\n',
     })
     expect((await hotpotato(directory, ['drain', 'nobody-1'])).stderr).toMatch(
       /^there is no container nobody-1; there are /,
     )
     expect((await hotpotato(directory, ['drain'])).stderr).toBe(
-      'drain needs the name of a container, or of several\n',
+      'drain needs the names of one or more containers\n',
     )
   })
 })
@@ -123,7 +123,7 @@ describe('hotpotato deploy', () => {
     await client.request('/')
     const { code, stderr } = await hotpotato(directory, ['deploy', 'hello'])
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^the new containers do not start, the old ones go on: /)
+    expect(stderr).toMatch(/^the new containers did not start; the old ones stay: /)
     expect((await client.request('/')).container).toBe('hello-2')
     await client.close()
   })

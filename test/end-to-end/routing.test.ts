@@ -98,7 +98,7 @@ describe('the wrong port', () => {
   it('plain HTTP on the TLS port gets a readable 400', async () => {
     const text = (await exchange(platform.https, 'GET / HTTP/1.1\r\nHost: echo.local\r\n\r\n')).toString()
     expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
-    expect(text).toContain('this port speaks TLS')
+    expect(text).toContain('this port is for TLS')
   })
 
   it('TLS on the port without gets an alert and a FIN', async () => {

@@ -36,7 +36,7 @@ async function moved(environment: Record<string, string>, config?: string): Prom
       ['echo-1', 2],
     ])
     await client.close()
-    return platform.welcome.slice(0, platform.welcome.indexOf('hotpotato runs')) + platform.log
+    return platform.welcome.slice(0, platform.welcome.indexOf('hotpotato is running')) + platform.log
   } finally {
     await platform.stop()
   }
@@ -70,16 +70,12 @@ describe('a platform starts and moves a connection', () => {
             ['refusal'],
             'process.binding refused: No such binding: stream_wrap',
           ],
-          [
-            'the state of its streams',
-            ['state'],
-            'raw handles do not work: what was read came out different',
-          ],
+          ['the state of its streams', ['state'], 'raw handles do not work: what was read came back changed'],
         ] as const)
       : []),
   ] as const)('by public sockets without %s', async (_, what, reason) => {
     expect(await moved({ ...without(...what), HOTPOTATO_CARRIER: 'fd' })).toContain(
-      `note: connections are carried by public sockets, which is slower (${reason})\n`,
+      `note: connections use net.Socket instead of raw handles, which is slower (${reason})\n`,
     )
   })
 
@@ -109,7 +105,7 @@ describe('a platform says in one line why it cannot run', () => {
   it('when connections are to be relayed, which public sockets cannot do', async () => {
     const said = await refusal({ ...without('binding'), HOTPOTATO_CARRIER: 'relay' })
     expect(said.at(-1)).toContain(
-      'carrier: relay needs raw streams, which do not work here: raw streams: no process.binding',
+      'carrier: relay needs raw streams, which do not work on this machine: raw streams: no process.binding',
     )
   })
 

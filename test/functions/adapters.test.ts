@@ -12,7 +12,7 @@ interface Call {
   readonly method?: string
   readonly headers?: Record<string, string>
   readonly body?: string | ReadableStream<Uint8Array>
-  /** What is left of the path; all of it unless told. */
+  /** What is left of the path; all of it by default. */
   readonly functionPath?: string
   readonly signal?: AbortSignal
 }
@@ -206,9 +206,11 @@ describe('a listener', () => {
       response.write('part')
       setImmediate(() => response.destroy())
     })
-    await expect(call(cut, '/').then(answer => answer.text())).rejects.toThrow('whole answer')
+    await expect(call(cut, '/').then(answer => answer.text())).rejects.toThrow(
+      'before its answer was complete',
+    )
     const silent = fromNode((request: { socket: { destroy(): void } }) => request.socket.destroy())
-    await expect(call(silent, '/')).rejects.toThrow('whole answer')
+    await expect(call(silent, '/')).rejects.toThrow('before its answer was complete')
   })
 
   it('hears when the client is gone, and when its answer is not wanted', async () => {

@@ -166,7 +166,7 @@ describe('resize', () => {
       async () => (await picture(300, 300).png({ compressionLevel: 0 }).toBuffer()).subarray(0, 5000),
       /cannot be read/,
     ],
-    ['no image', '?width=5', () => new Uint8Array(), /there is no image/],
+    ['no image', '?width=5', () => new Uint8Array(), /contains no image/],
     ['too many pixels', '?width=5', () => picture(8000, 5001).png().toBuffer(), /pixel limit/],
     [
       'a result without bounds',
@@ -180,7 +180,7 @@ describe('resize', () => {
       () => picture(1, 100).png().toBuffer(),
       /side of more/,
     ],
-    ['no wish', '', () => picture(9, 9).png().toBuffer(), /say what is wanted/],
+    ['no wish', '', () => picture(9, 9).png().toBuffer(), /give at least one of/],
     [
       'a width of 0',
       '?width=0',

@@ -124,7 +124,7 @@ describe('carriers', () => {
 
   it('are refused in one line where they cannot work', async () => {
     await expect(prepared({ a: 'fd', b: 'duplicate' })).rejects.toThrow(
-      /^duplicate: true needs what does not work here: .+$/,
+      /^duplicate: true does not work on this machine: .+$/,
     )
   })
 })

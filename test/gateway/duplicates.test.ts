@@ -189,7 +189,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     leave(slot, 1, checkpoint)
     die(1)
     expect(offers).toEqual([])
-    expect(ends).toEqual([{ kind: 'lost', reason: 'something was underway when it died' }])
+    expect(ends).toEqual([{ kind: 'lost', reason: 'it was not idle when its container died' }])
     expect([shutdowns, duplicates.counters.duplicated]).toEqual([1, 0])
   })
 
@@ -296,7 +296,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
       die(target)
     }
     expect(offers).toHaveLength(3)
-    expect(ends).toEqual([{ kind: 'orphaned', reason: 'its successors die of it' }])
+    expect(ends).toEqual([{ kind: 'orphaned', reason: 'its successors died as well' }])
   })
 
   it('whose successor died before it said anything are offered to another one', () => {

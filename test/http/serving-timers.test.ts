@@ -20,7 +20,7 @@ describe.each(VERSIONS)('timers over %s', version => {
       end: 'whole',
     })
     expect(JSON.parse(answer.body)).toMatchObject({ timer: 'handler', milliseconds: 60_000 })
-    expect(gone).toEqual(['the function did not begin to answer within 60 s'])
+    expect(gone).toEqual(['the function did not start to answer within 60 s'])
     app.got[0]!.response.reply({ status: 200 })
     scene.run()
     expect(answer.status).toBe(504)
@@ -39,7 +39,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect(answer.status).toBe(0)
     scene.tick(1)
     expect(answer).toMatchObject({ status: 408, headers: { 'x-hotpotato-error': 'request-body-timeout' } })
-    expect(heard).toEqual(['the request content stopped coming within 30 s'])
+    expect(heard).toEqual(['no more request content arrived within 30 s'])
     expect(scene.serving.shouldClose).toBe(version === 'http/1.1')
   })
 

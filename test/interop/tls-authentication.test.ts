@@ -305,7 +305,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
       first.end()
       await once(first, 'close')
       expect(ticket.maxEarlyData).toBe(1000)
-      // a server that has another key for its tickets takes neither ticket nor data
+      // a server that already has a different key for its tickets takes neither ticket nor data
       const other = taken ? { s, port } : await sServer(...args)
       const second = ourClient(other.port, { provider, resume: ticket, earlyData: true })
       second.resume()

@@ -134,11 +134,11 @@ describe('parseConfig', () => {
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([
-      'gateway.limits.speed is not known and ignored',
-      'gateway.prot is not known and ignored',
-      'functions.echo.lang is not known and ignored',
-      'provider is not known and ignored',
-      '__proto__ is not known and ignored',
+      'gateway.limits.speed is unknown and ignored',
+      'gateway.prot is unknown and ignored',
+      'functions.echo.lang is unknown and ignored',
+      'provider is unknown and ignored',
+      '__proto__ is unknown and ignored',
     ])
   })
 
@@ -203,7 +203,7 @@ describe('parseConfig', () => {
     ['version: 1\nversion: 1', /not YAML: .* at line 2, column 1$/],
     [
       'log:\n  files: *.echo.local',
-      /\*\.echo\.local refers to no anchor at line 2, column 10; .* "\*\.echo\.local"$/,
+      /\*\.echo\.local refers to an unknown anchor at line 2, column 10; .* "\*\.echo\.local"$/,
     ],
     [
       `a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [${'*a,'.repeat(20)}]\nc: [${'*b,'.repeat(20)}]`,

@@ -47,7 +47,7 @@ describe('a bound port', () => {
     const error = await bindPort('192.0.2.1', 0).catch((one: unknown) => one)
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL' })
     expect(portError(error, 0, 'VARIABLE', 'some.key').message).toMatch(
-      /^gateway\.host is no address .* HOTPOTATO_HOST=ADDRESS$/,
+      /^gateway\.host is not an address .* HOTPOTATO_HOST=ADDRESS$/,
     )
   })
 })

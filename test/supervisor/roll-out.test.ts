@@ -66,15 +66,15 @@ describe('drain', () => {
 
   it('does nothing if one of them has nobody to go to', async () => {
     await expect(rollOuts.drain(['hello-1'])).rejects.toThrow(
-      'hello-1 is the only container of hello: nobody could take its connections',
+      'hello-1 is the only container of hello: no container could take its connections',
     )
     await expect(rollOuts.drain(['echo-1', 'echo-2', 'echo-3'])).rejects.toThrow(
       'echo-1 is the only container of echo that would stay',
     )
     containers[2]!.life.drain()
     containers[1]!.member = undefined
-    await expect(rollOuts.drain(['echo-1'])).rejects.toThrow('nobody could take its connections')
-    await expect(rollOuts.drain(['echo-3'])).rejects.toThrow('echo-3 is being drained already')
+    await expect(rollOuts.drain(['echo-1'])).rejects.toThrow('no container could take its connections')
+    await expect(rollOuts.drain(['echo-3'])).rejects.toThrow('echo-3 is already being drained')
     await expect(rollOuts.drain(['echo-9'])).rejects.toThrow(
       'there is no container echo-9; there are echo-1, echo-2, echo-3, hello-1',
     )
@@ -98,7 +98,7 @@ describe('deploy', () => {
   it('keeps the old ones if one of the new does not start', async () => {
     bad.add('echo-5')
     await expect(rollOuts.deploy('echo')).rejects.toThrow(
-      'the new containers do not start, the old ones go on: it cannot',
+      'the new containers did not start; the old ones stay: it cannot',
     )
     expect(done.filter(one => one.startsWith('abandon'))).toHaveLength(3)
     expect(done.filter(one => one.startsWith('retire'))).toEqual([])
@@ -110,8 +110,8 @@ describe('deploy', () => {
 
   it('of one function is one at a time, of two they are not', async () => {
     const first = rollOuts.deploy('echo')
-    await expect(rollOuts.deploy('echo')).rejects.toThrow('echo is being changed already')
-    await expect(rollOuts.scale('echo', 2)).rejects.toThrow('echo is being changed already')
+    await expect(rollOuts.deploy('echo')).rejects.toThrow('echo is already being changed')
+    await expect(rollOuts.scale('echo', 2)).rejects.toThrow('echo is already being changed')
     await expect(rollOuts.deploy('nobody')).rejects.toThrow('there is no function nobody')
     expect((await rollOuts.deploy('hello')).ended).toEqual(['hello-1'])
     expect((await first).ended).toHaveLength(3)

@@ -127,7 +127,7 @@ describe('a move', () => {
     expect(await directory.find(ID('ab'))).toEqual({ owner: '2', generation: 1 })
   })
 
-  it('follows a connection that has gone on by itself', async () => {
+  it('follows a connection that has moved on by itself', async () => {
     report = id => {
       if (id === 2) return moved(2)
       lists.set(1, [])
@@ -141,23 +141,23 @@ describe('a move', () => {
       [2, 5],
     ])
     report = () => ({ outcome: 'unknown', generation: 0, detail: '' })
-    await expect(sessions.move('c', 'hello-1')).rejects.toThrow('in hello-1 already')
+    await expect(sessions.move('c', 'hello-1')).rejects.toThrow('already in hello-1')
     lists.set(5, [connection('ab', 2)])
     lists.set(2, [])
-    await expect(sessions.move('ab', 'echo-2')).rejects.toThrow('moves faster than it can be found')
+    await expect(sessions.move('ab', 'echo-2')).rejects.toThrow('moved again before it could be found')
     expect(orders).toHaveLength(5)
   })
 
   it.each([
     [
       { outcome: 'kept', generation: 0, detail: 'draining' } as const,
-      'echo-2 does not take it, and it goes on in echo-1: draining',
+      'echo-2 refused it, and it stays in echo-1: draining',
     ],
     [
       { outcome: 'ended', generation: 0, detail: 'x' } as const,
       'the connection ended before it could move: x',
     ],
-    [undefined, 'echo-1 is busy with it; it moves when that is over'],
+    [undefined, 'echo-1 is busy with it; it moves when that work is done'],
   ])('says what became of it: %j', async (answer, message) => {
     report = () => answer
     await expect(sessions.move('ab', 'echo-2')).rejects.toThrow(message)
@@ -168,9 +168,9 @@ describe('a move', () => {
     ['d', 'echo-2', 'there is no connection d'],
     ['a', 'echo-2', `a is the beginning of 2 connections: ${ID('aa')}, ${ID('ab')}`],
     ['ab', 'echo-9', 'there is no container echo-9; of echo there are echo-1, echo-2, echo-4'],
-    ['ab', 'echo-1', 'the connection is in echo-1 already'],
+    ['ab', 'echo-1', 'the connection is already in echo-1'],
     ['ab', 'hello-1', 'the connection is being served by echo: it can move to echo-1, echo-2, echo-4'],
-    ['ab', 'echo-4', 'echo-4 takes no connections: it is starting'],
+    ['ab', 'echo-4', 'echo-4 takes no connections; its state is starting'],
   ])('of %s to %s is not ordered', async (prefix, container, message) => {
     await expect(sessions.move(prefix, container)).rejects.toThrow(message)
     expect(orders).toEqual([])

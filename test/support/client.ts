@@ -82,7 +82,7 @@ export class Client {
   handshakes = 0
   /** Unlike the others, not about this connection: bytes that came in clear before any TLS. */
   readonly raw: Uint8Array[] = []
-  /** What requests name unless told. */
+  /** What requests name by default. */
   readonly #host: string
   readonly #http = new H1Client()
   readonly #waiting: Waiting[] = []

@@ -33,7 +33,9 @@ export interface PlatformOptions {
   readonly files?: Readonly<Record<string, string>>
   /** Made for it, instead of one for each of the four functions. */
   readonly certificates?: readonly CertificateName[]
-  /** A directory of an earlier platform, with its certificates; made, and removed by `stop`, unless told. */
+  /**
+   * A directory of an earlier platform, with its certificates; by default it is made, and removed by `stop`.
+   */
   readonly directory?: string
 }
 

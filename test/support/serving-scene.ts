@@ -36,7 +36,7 @@ export interface Ask {
   readonly headers?: readonly Field[]
   /** Pieces of content, sent one by one; without it there is none. */
   readonly body?: readonly string[]
-  /** Whether the content ends; true unless told. */
+  /** Whether the content ends; true by default. */
   readonly ends?: boolean
 }
 

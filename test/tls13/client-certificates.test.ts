@@ -115,7 +115,7 @@ describe('what a peer must not say', () => {
       'illegal_parameter',
     ],
     [
-      'a delegated credential that nobody asked for',
+      'a delegated credential that was not requested',
       'RFC 9345, 4.1.2',
       entry(one => withBytes(one, 'delegated_credential', fromHex('00'))),
       'unexpected_message',

@@ -45,7 +45,7 @@ describe.each(providers)('$name', ({ cipherSuites }) => {
     const output = new RecordOutput(EMPTY)
     output.protection = protectionFor(worn)
     const content = new Uint8Array(3 * PLAINTEXT)
-    expect(() => output.content(application_data, content)).toThrow('sealed all it may')
+    expect(() => output.content(application_data, content)).toThrow('sealed as many records as it may')
     const alone = protectionFor(suite!)
     const parts = [0, 1].map(() => alone.seal(application_data, content.subarray(0, PLAINTEXT)))
     expect(concat(...output.take())).toEqual(concat(...parts))

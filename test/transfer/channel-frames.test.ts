@@ -47,7 +47,7 @@ describe('frames', () => {
     let lost = 0
     channel.onMessage = () => messages++
     channel.onLost = (id, reason) => {
-      expect([id, reason]).toEqual([2, 'it sent what is no frame'])
+      expect([id, reason]).toEqual([2, 'it sent something that is not a frame'])
       lost++
     }
     channel.addPeer(3)
@@ -122,7 +122,7 @@ describe('assembly', () => {
     expect(assembly.accept(first, new Uint8Array([1]), [], undefined)).toBeUndefined()
     const descriptor = someDescriptor()
     expect(assembly.accept(fragment(1, 0, 5, 1), new Uint8Array([1]), [descriptor], undefined)).toBe(
-      'a message was broken off',
+      'a message was cut off',
     )
     expect(descriptor.open).toBe(false)
     expect(assembly.accept(fragment(2, 0, MAX_PAYLOAD + 1), EMPTY, [], undefined)).toBe(

@@ -136,7 +136,7 @@ describe('a connection that is relayed', () => {
     post.deliver()
     expect(releases).toMatchObject([
       { verdict: { reason: 'descriptor' } },
-      { verdict: { reason: 'role', detail: 'nothing is relayed here' } },
+      { verdict: { reason: 'role', detail: 'this process relays no connections' } },
     ])
     expect(openNulls()).toBe(before)
     done()

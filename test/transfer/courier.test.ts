@@ -57,7 +57,7 @@ describe('a parcel', () => {
     post.deliver()
     expect(target.parcels).toHaveLength(1)
     expect(releases).toEqual([{ state: 'gone' }])
-    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    expect(source.told).toEqual(['nonsense from 2: a verdict that is not awaited'])
     expect(other.told).toEqual([])
     done()
     expect(openNulls()).toBe(before)
@@ -186,7 +186,7 @@ describe('a parcel', () => {
     // The verdict that comes too late changes nothing.
     post.deliver()
     expect(releases).toHaveLength(1)
-    expect(source.told).toEqual(['nonsense from 2: a verdict that nobody waits for'])
+    expect(source.told).toEqual(['nonsense from 2: a verdict that is not awaited'])
     send()
     source.channel.onMessage(0, encodeControl({ kind: 'gone', id: 2 }), [])
     expect(releases.at(-1)).toEqual({ state: 'ended', reason: 'lost' })

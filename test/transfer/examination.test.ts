@@ -41,7 +41,7 @@ describe('examining an envelope', () => {
     [
       'an unknown suite',
       (_, tls) => Object.assign(tls, { cipherSuite: 0x1399 }),
-      /cipher_suite: .* is none of provider/,
+      /cipher_suite: .* is not supported by the provider/,
     ],
     [
       'a suite of another hash',
@@ -49,13 +49,13 @@ describe('examining an envelope', () => {
       /32 bytes where .* has 48/,
     ],
     ['no suite', (_, tls) => Object.assign(tls, { cipherSuite: 0 }), /CONNECTED without one/],
-    ['nothing to open with', (_, tls) => Object.assign(tls, { read: undefined }), /nothing can be opened/],
-    ['nothing to seal with', (_, tls) => Object.assign(tls, { write: undefined }), /nothing can be sealed/],
+    ['nothing to open with', (_, tls) => Object.assign(tls, { read: undefined }), /without a read key/],
+    ['nothing to seal with', (_, tls) => Object.assign(tls, { write: undefined }), /without a write key/],
     ['a worn-out key', (_, tls) => Object.assign(tls.write!, { sequenceNumber: 2 ** 40 }), /§5\.5/],
     [
       'one secret twice',
       (_, tls) => Object.assign(tls.write!, { trafficSecret: tls.read!.trafficSecret }),
-      /both directions have the same one/,
+      /both directions have the same key/,
     ],
     [
       'an extension that is none',
@@ -65,17 +65,17 @@ describe('examining an envelope', () => {
     [
       'an extension twice',
       envelope => Object.assign(envelope, { extensions: [...said, ...said] }),
-      /^extensions\.leg: it is there twice/,
+      /^extensions\.leg: it is present twice/,
     ],
     [
       'half a record to write',
       (_, tls) => Object.assign(tls, { outbound: Uint8Array.of(23, 3, 3, 0, 9, 1) }),
-      /outbound: the last record is not whole/,
+      /outbound: the last record is incomplete/,
     ],
     [
       'no record to write',
       (_, tls) => Object.assign(tls, { outbound: Uint8Array.of(1, 2, 3, 4, 5, 6) }),
-      /outbound: at 0 stands 1, which is no type of a record/,
+      /outbound: at 0 stands 1, which is not a record type/,
     ],
     [
       'input that is no TLS',

@@ -106,7 +106,7 @@ describe('the codec of picotls', () => {
 
   it('refuses sessions that would lose bytes or duties', () => {
     expect(() => picotls.encode(createPair().client.release())).toThrow(
-      new ForeignError('picotls passes on sessions that are CONNECTED, not WAIT_SH'),
+      new ForeignError('picotls exports sessions that are CONNECTED, not WAIT_SH'),
     )
     const refused = (prepare: (pair: ReturnType<typeof connectedPair>) => Session): string => {
       try {
@@ -122,7 +122,7 @@ describe('the codec of picotls', () => {
         client.send(utf8('x'))
         return client
       }),
-    ).toBe('picotls has no place for records that have not been written')
+    ).toBe('picotls has no field for records that have not been written')
     expect(
       refused(({ client, server }) => {
         client.send(utf8('x'))
@@ -157,8 +157,8 @@ describe('the codec of picotls', () => {
       return () => picotls.decode(copy)
     }
     expect(changed(2, 2)).toThrow(/2 is not a Boolean/)
-    expect(changed(4, 3, 3)).toThrow('version 0x303; only TLS 1.3 (0x304) goes on here')
-    expect(changed(6, 0x13, 0x99)).toThrow('cipher suite 0x1399 is not known here')
-    expect(changed(6, 0x13, 0x02)).toThrow(/no session of picotls/) // secrets of another length
+    expect(changed(4, 3, 3)).toThrow('version 0x303; only TLS 1.3 (0x304) is supported')
+    expect(changed(6, 0x13, 0x99)).toThrow('cipher suite 0x1399 is unknown')
+    expect(changed(6, 0x13, 0x02)).toThrow(/not a session of picotls/) // secrets of another length
   })
 })

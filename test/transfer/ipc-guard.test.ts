@@ -29,7 +29,7 @@ it('messages behind one that broke the channel are nobody’s, and throw nothing
         resolve(why)
       })
     })
-    expect(reason).toBe('it sent what is no message')
+    expect(reason).toBe('it sent something that is not a message')
     await new Promise(resolve => setTimeout(resolve, 50))
     expect(thrown).toEqual([])
   } finally {

@@ -159,7 +159,7 @@ describe('when the leg has ended', () => {
     const { relay, feed } = scene()
     feed(record('handshake', 50))
     expect(relay.survivable).toBe(false)
-    expect(relay.legEnded()).toEqual({ kind: 'lost', reason: 'the handshake was underway' })
+    expect(relay.legEnded()).toEqual({ kind: 'lost', reason: 'the handshake was not complete' })
   })
 
   it('a successor gets the newest checkpoint, the records since, and what else the client has sent', () => {
@@ -233,7 +233,7 @@ describe('a container that does not speak as on a leg', () => {
     ['a record type that TLS does not have', [Uint8Array.of(99, 3, 3, 0, 0)]],
     ['a record that is too long', [Uint8Array.of(23, 3, 3, 0x41, 1)]],
     ['an unknown mark', [Uint8Array.of(0xf5, 0, 77, 0, 0)]],
-    ['a checkpoint that is none', [markRecord('checkpoint', Uint8Array.of(1))]],
+    ['a malformed checkpoint', [markRecord('checkpoint', Uint8Array.of(1))]],
     ['a checkpoint of bytes that nobody has sent', checkpointRecords(checkpoint(11))],
     [
       'a checkpoint of an earlier owner',
@@ -245,7 +245,7 @@ describe('a container that does not speak as on a leg', () => {
     const { relay, feed, got } = scene()
     feed(...parts)
     const before = got().length
-    expect(relay.failure).toContain('does not speak as on a leg')
+    expect(relay.failure).toContain('broke the rules of a leg')
     feed(record('data', 10))
     expect(got().length).toBe(before)
     expect(relay.legEnded()).toMatchObject({ kind: 'broken' })

@@ -169,9 +169,9 @@ describe('Sealer', () => {
   })
 
   it('refuses another key for a known id, its own id, and what is no key', () => {
-    expect(() => from.addPeer(2, a.publicKey)).toThrow(/has another key/)
+    expect(() => from.addPeer(2, a.publicKey)).toThrow(/already has a different key/)
     from.forget(2)
-    expect(() => from.addPeer(2, a.publicKey)).toThrow(/has another key/)
+    expect(() => from.addPeer(2, a.publicKey)).toThrow(/already has a different key/)
     expect(() => from.addPeer(1, b.publicKey)).toThrow(/is this process/)
     for (const key of [
       new Uint8Array(),

@@ -10,7 +10,7 @@ export interface Credentials {
   readonly key: string
 }
 
-/** Makes an authority and one certificate, for a server unless told, and leaves no file behind. */
+/** Makes an authority and one certificate, for a server by default, and leaves no file behind. */
 export async function makeCredentials(
   name = 'localhost',
   purpose: 'server' | 'client' = 'server',

@@ -85,8 +85,8 @@ class Client {
       connection.end()
       await once(connection, 'close')
     }
-    if (ticket === undefined) throw new CommandError('the server gave no ticket to resume with')
-    this.#note('a ticket came: connecting again')
+    if (ticket === undefined) throw new CommandError('the server sent no ticket to resume with')
+    this.#note('received a ticket: connecting again')
     return ticket
   }
 
@@ -100,7 +100,7 @@ class Client {
     if (this.#values['key-update']) {
       connection.updateKeys(true)
       connection.once('keyUpdate', () => this.#note('the server has changed its key'))
-      this.#note('changed our key and asked the server to')
+      this.#note('changed our key and asked the server to do the same')
     }
     const failed = new Promise<never>((_, reject) => connection.once('error', reject))
     process.stdin.pipe(connection)
@@ -174,7 +174,7 @@ async function clientConfig({ host }: Target, values: Values): Promise<ClientCon
   const ids = provider.groups.map(({ id }) => id)
   return {
     ...common,
-    verify: values.insecure ? anybody : trusting(values, name),
+    verify: values.insecure ? anyServer : trusting(values, name),
     ...(isIP(name) === 0 ? { serverName: name } : {}),
     // As browsers do: one hybrid share, and one classic share for servers that do not know it.
     keyShares: [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])],
@@ -185,8 +185,8 @@ async function clientConfig({ host }: Target, values: Values): Promise<ClientCon
   }
 }
 
-/** Says that it trusts anybody, and does. */
-const anybody: CertificateVerifier = ([leaf]) => {
+/** Says that it trusts any server, and does. */
+const anyServer: CertificateVerifier = ([leaf]) => {
   process.stderr.write('note: --insecure: the certificate is not checked\n')
   return { publicKey: publicKeyOf(leaf!) }
 }

@@ -3,20 +3,27 @@ import { TLS_FLAGS } from '../tls-flags.ts'
 
 /** What `connect` takes. */
 export const CONNECT_FLAGS = {
-  servername: { kind: 'text', value: 'NAME', help: 'the name to ask for and to check; HOST unless told' },
-  ca: { kind: 'text', value: 'FILE', help: "whom to trust, PEM; Node's roots unless told" },
-  insecure: { kind: 'switch', help: 'trust anybody' },
-  cert: { kind: 'text', value: 'FILE', help: 'our certificate chain, for servers that ask, PEM' },
+  servername: { kind: 'text', value: 'NAME', help: 'the name to ask for and to check; default: HOST' },
+  ca: { kind: 'text', value: 'FILE', help: "the authorities to trust, PEM; default: Node's roots" },
+  insecure: { kind: 'switch', help: 'do not check the certificate' },
+  cert: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'certificate chain of the client, if the server asks for one, PEM',
+  },
   key: { kind: 'text', value: 'FILE', help: 'its private key, PEM' },
   ...TLS_FLAGS,
-  'show-key-schedule': { kind: 'switch', help: 'every secret of RFC 8446 §7.1' },
-  'key-update': { kind: 'switch', help: 'change keys after the handshake, and ask the server to' },
-  resume: { kind: 'switch', help: 'connect, wait for a ticket, and go on in a second connection' },
+  'show-key-schedule': { kind: 'switch', help: 'print every secret of RFC 8446 §7.1' },
+  'key-update': {
+    kind: 'switch',
+    help: 'change keys after the handshake, and ask the server to do the same',
+  },
+  resume: { kind: 'switch', help: 'connect, wait for a ticket, and resume with it on a second connection' },
   'early-data': {
     kind: 'text',
     value: 'FILE',
     help: 'send this in the first flight of that connection; implies --resume',
   },
-  quiet: { kind: 'switch', help: 'only what the server sends' },
-  help: { kind: 'switch', help: 'this text' },
+  quiet: { kind: 'switch', help: 'print only what the server sends' },
+  help: { kind: 'switch', help: 'print this text' },
 } as const satisfies Flags

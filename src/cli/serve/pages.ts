@@ -18,7 +18,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** Bytes of {@link PATTERN}. */
 export const PIECE = 2 ** 16
-/** The same for everybody: the numbers from 0 to 255, again and again. */
+/** The same for every client: the numbers from 0 to 255, again and again. */
 export const PATTERN: Uint8Array = Uint8Array.from({ length: PIECE }, (_, index) => index & 0xff)
 
 export const BYTES: Field = ['content-type', 'application/octet-stream']
@@ -47,7 +47,7 @@ export function pageFor(method: string, path: string, early: boolean, handshake:
   if (path === '/echo')
     return method === 'POST' || method === 'PUT' ? { kind: 'echo' } : notAllowed('POST, PUT')
   if (path !== '/' && path !== '/tls') {
-    const detail = 'there are /, /bytes/N, /echo and /tls'
+    const detail = 'this server has /, /bytes/N, /echo and /tls'
     return { kind: 'reply', response: problem({ name: 'no-such-page', status: 404, detail }) }
   }
   if (!reads) return notAllowed('GET, HEAD')

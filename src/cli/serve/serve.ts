@@ -27,7 +27,7 @@ import { Handshake } from './handshake.ts'
 const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
 
 A TLS 1.3 server that answers over HTTP/1 and HTTP/2: GET / says hello, GET /bytes/N gives N bytes,
-POST /echo gives back what comes, GET /tls tells what was negotiated. Each flag may also be an environment
+POST /echo returns what comes, GET /tls tells what was negotiated. Each flag may also be an environment
 variable, as HOTPOTATO_SERVE_PORT.
 
 `
@@ -60,7 +60,7 @@ export async function serve(args: readonly string[]): Promise<void> {
     await once(server, 'listening')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const why = code === 'EADDRINUSE' ? 'somebody listens there already' : String(code)
+    const why = code === 'EADDRINUSE' ? 'another program is listening there' : String(code)
     throw new CommandError(`cannot listen on ${host} port ${port}: ${why}`)
   }
   outlastOutput()

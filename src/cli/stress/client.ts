@@ -34,7 +34,7 @@ export interface Client {
 
 /**
  * A client over Node's own `http`, `https` or `http2`: none of our code, so that our servers are tried by
- * somebody else.
+ * another implementation.
  */
 export function openClient(order: Order): Client {
   return order.http === '2' ? new Http2Client(order) : new Http1Client(order)
@@ -161,7 +161,7 @@ class Http2Client implements Client {
       ...(ca === undefined ? {} : { ca }),
       rejectUnauthorized: !insecure,
     })
-    // Whoever waits for an answer is told; between requests nobody needs to know.
+    // A request that waits for an answer is told; between requests there is none.
     session.on('error', () => {})
     this.#session = session
     return session

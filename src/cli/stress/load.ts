@@ -14,7 +14,7 @@ export interface Load {
 
 /**
  * Makes requests over all clients at once. Without a rate, the next request on a connection follows its
- * answer. With one, every request is due at a moment of its own, whoever waits for what, and one that finds
+ * answer. With one, every request is due at a moment of its own, whatever else is waiting, and one that finds
  * all connections busy is timed from when it was due: otherwise a stall would hide behind the client that
  * waits for it.
  * @param stop ends it early; what is underway is waited for @returns seconds that it took
@@ -58,6 +58,6 @@ async function slept(milliseconds: number, stop: AbortSignal): Promise<boolean> 
     await setTimeout(milliseconds, undefined, { signal: stop })
     return true
   } catch {
-    return false // somebody wants us to end
+    return false // the user wants us to end
   }
 }

@@ -44,7 +44,7 @@ export async function stress(args: readonly string[]): Promise<void> {
   const clients = Array.from({ length: Math.min(connections, load.requests) }, () => openClient(order))
   const stop = new AbortController()
   const end = (): void => {
-    // The second time somebody means it.
+    // The second time the user means it.
     if (stop.signal.aborted) process.exit(130)
     stop.abort()
   }
@@ -72,7 +72,7 @@ export async function stress(args: readonly string[]): Promise<void> {
 
 function amountOf({ requests, seconds }: Values): { requests: number; milliseconds: number } {
   if (requests !== undefined && seconds !== undefined)
-    throw new UsageError('--requests and --seconds are two ways to say how much')
+    throw new UsageError('use either --requests or --seconds, not both')
   if (seconds === undefined)
     return {
       requests: wholeNumber('requests', requests ?? '200', 1, 1e9),
@@ -91,8 +91,7 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
   if (http !== '1.1' && http !== '2') throw new UsageError(`--http must be 1.1 or 2, not ${http}`)
   const body = bodyOf(values.data)
   const method = values.method ?? (body === undefined ? 'GET' : 'POST')
-  if (!/^[A-Za-z]{1,32}$/.test(method))
-    throw new UsageError(`--method must be the name of a method, not ${method}`)
+  if (!/^[A-Za-z]{1,32}$/.test(method)) throw new UsageError(`--method must be an HTTP method, not ${method}`)
   return {
     url: urlOf(address),
     method,
@@ -112,7 +111,7 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw new UsageError(`${text} is no http or https URL`)
+    throw new UsageError(`${text} is not an http or https URL`)
   return url
 }
 

@@ -2,7 +2,7 @@ import { steadyNow } from '../../platform/clock.ts'
 
 /**
  * Rings when a moment has come that is named anew all the time. One timer of Node's serves: it is replaced
- * only by an earlier one, so an alarm may ring for nothing, and whoever is called looks what has come due and
+ * only by an earlier one, so an alarm may ring for nothing, and its owner looks what has come due and
  * names the next moment.
  */
 export class Alarm {

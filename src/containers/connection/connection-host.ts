@@ -68,12 +68,12 @@ export interface ConnectionHost<Hosted = unknown> extends Callee {
    * is gone.
    */
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void
-  /** The connection has ended or has gone to somebody else. */
+  /** The connection has ended or has gone to another container. */
   closed(connection: Hosted, why: ConnectionEnd): void
 }
 
 /**
- * How a connection left: in order or by its client; to another container; nobody could tell who has it;
+ * How a connection left: in order or by its client; to another container; it is unknown which process has it;
  * something was thrown over it.
  */
 export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'

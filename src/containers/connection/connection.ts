@@ -247,7 +247,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.hangUp()
     } else if (event.type === 'handshake_complete') {
       this.#protocol = chosen(this, this.#protocol, event.alpn)
-      // From here on somebody else can go on, also if the first request came at once.
+      // From here on another container can go on, also if the first request came at once.
       if (this.#survival !== undefined) this.out.flush()
     }
   }
@@ -321,7 +321,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#ending.now()
       return
     }
-    // If nobody can tell whether the target has it, it must not live twice. The gateway finds the end of its
+    // If it is unknown whether the target has it, it must not live twice. The gateway finds the end of its
     // leg, and another container goes on.
     if (how === 'moved') this.#stream.destroy()
     else this.#stream.shutdown()

@@ -103,7 +103,7 @@ export class Ending {
   }
 
   /**
-   * Of a response that was underway nobody knows the rest: the client is told, in a way that it can trust.
+   * The rest of a response that was underway is lost: the client is told, in a way that it can trust.
    */
   breakOff(survival: Pick<Survival, 'cut'> | undefined): void {
     if (survival !== undefined) survival.cut = true
@@ -149,7 +149,8 @@ export class Ending {
     if (owner.phase === 'closed') return
     const again = this.#failed
     this.#failed = true
-    if (!again) owner.host.log.error({ err: error, session: owner.id }, 'a connection failed, and ends')
+    if (!again)
+      owner.host.log.error({ err: error, session: owner.id }, 'a connection failed and is being closed')
     try {
       owner.protocol.cancel(new Error('the connection failed'))
       // Without TLS a FIN in order could pass for the end of a response.

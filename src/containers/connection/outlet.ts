@@ -81,8 +81,8 @@ export class Outlet {
   }
 
   /**
-   * The fatal alert `internal_error`: something is missing, and nobody but us can have said so. Nothing can
-   * be sent any more.
+   * The fatal alert `internal_error`: something is missing, and only this server can have said so. Nothing
+   * can be sent any more.
    */
   abort(): void {
     this.flush()
@@ -91,12 +91,15 @@ export class Outlet {
     this.mark('broken')
   }
 
-  /** Tells whoever watches over the connection that the end of the stream is meant, or that it is not. */
+  /**
+   * Tells the gateway, if it watches over the connection, that the end of the stream is meant, or that it is
+   * not.
+   */
   mark(end: 'goodbye' | 'broken'): void {
     if (this.#survival !== undefined && this.#stream.state === 'open') this.#write(this.#survival[end]())
   }
 
-  /** Ends the stream, whoever else holds it; what waits to be written is dropped. */
+  /** Ends the stream for all processes that hold it; what waits to be written is dropped. */
   close(): void {
     if (this.#survival?.shared === true) this.#stream.shutdown()
     else this.#stream.destroy()
@@ -147,7 +150,7 @@ export class Outlet {
     return this.#unsent !== before
   }
 
-  /** Lets everybody go on who waits for the client, be it because the client is gone. */
+  /** Lets all callers go on that wait for the client, be it because the client is gone. */
   release(): void {
     const waiting = this.#waiting
     this.#waiting = []

@@ -24,7 +24,7 @@ export type Timeout = Exclude<Expiry, 'keep-alive'>
  */
 export function timeoutProblem(timer: Timeout, settings: TimerSettings, functionName?: string): Problem {
   const what = expiryProblem(timer, settings)
-  if (what === undefined) throw new TypeError(`nobody waits for an answer when ${timer} runs out`)
+  if (what === undefined) throw new TypeError(`no answer is sent when ${timer} runs out`)
   const setting = `connection.${TIMER_KEYS[timer]}`
   const detail =
     functionName === undefined

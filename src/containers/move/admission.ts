@@ -11,9 +11,9 @@ export type Origin = 'kin' | 'stranger'
 /**
  * Whether a container's own rules hold for a connection whose handshake was made, or begun, elsewhere.
  *
- * Whoever has held a session's keys can speak as its client. So what a session says of its client is worth
- * something only if it has never left the function whose handshake it was: from anybody else a function that
- * demands certificates takes nothing but what has not begun.
+ * A container that has held a session's keys can speak as its client. So what a session says of its client is
+ * worth something only if it has never left the function whose handshake it was: from other functions a
+ * function that demands certificates takes nothing but what has not begun.
  * @returns why not: its requests belong on a connection of their own (RFC 9110 §15.5.20)
  */
 export function objection(
@@ -25,7 +25,7 @@ export function objection(
   const demanding = clientCertificates?.required === true && clientCertificates.postHandshake !== true
   if (tls === undefined) return demanding ? NO_CERTIFICATE : undefined
   const { handshake, peerCertificate, peerIntermediates } = tls
-  if (handshake.state === 'WAIT_EOED' && earlyData === undefined) return 'early data is not taken here'
+  if (handshake.state === 'WAIT_EOED' && earlyData === undefined) return 'early data is not accepted here'
   // A handshake that has not begun goes on under our own rules.
   if (!demanding || handshake.state === 'START') return undefined
   if (origin === 'stranger') return ELSEWHERE
@@ -33,17 +33,17 @@ export function objection(
   const shown = handshake.state === 'WAIT_CV' ? handshake.certificate : peerCertificate
   if (shown === undefined) return NO_CERTIFICATE
   const { verify } = clientCertificates
-  if (verify === 'ask') return 'who decides about certificates is asked in handshakes alone'
+  if (verify === 'ask') return 'certificates can be judged only during a handshake'
   try {
     verify([shown, ...peerIntermediates], { serverName: tls.serverName, now })
     return undefined
   } catch (error) {
-    if (error instanceof TlsError) return `the client's certificate is not taken here: ${error.message}`
+    if (error instanceof TlsError) return `the client's certificate is not accepted here: ${error.message}`
     throw error
   }
 }
 
-/** In which the client's certificate has not come, or nobody has judged it. */
+/** In which the client's certificate has not come, or has not been judged. */
 const YET_TO_SHOW: ReadonlySet<string> = new Set([
   'WAIT_SECOND_CLIENT_HELLO',
   'WAIT_COOKIE',

@@ -26,8 +26,8 @@ export interface Departing {
   /** Another container did not take it: it is served here again, from what was frozen. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void
   /**
-   * It is over for this container: somebody else has it, nobody can tell who has it, or its client was gone
-   * before anything could be sent.
+   * It is over for this container: another container has it, it is unknown which one has it, or its client
+   * was gone before anything could be sent.
    */
   onMoved(how: 'moved' | 'unknown' | 'broken'): void
 }
@@ -53,7 +53,7 @@ export class Departure {
     return this.#leaving || this.#order?.open === true
   }
 
-  /** Whether it is to end here, because the container stops and nobody takes it. */
+  /** Whether it is to end here, because the container stops and no other one takes it. */
   get ending(): boolean {
     return this.#draining && !this.#leaving
   }
@@ -70,11 +70,11 @@ export class Departure {
     else this.#owner.protocol.drain()
   }
 
-  /** Somebody wants it in a certain container; if that does not take it, it stays. */
+  /** The supervisor wants it in a certain container; if that does not take it, it stays. */
   moveTo(order: MoveOrder): void {
-    if (this.#owner.gone) order.report('ended', 'it is ending already')
+    if (this.#owner.gone) order.report('ended', 'it is already ending')
     else if (!this.#order?.open) this.#order = order
-    else order.report('kept', 'it is leaving already')
+    else order.report('kept', 'it is already moving')
     this.#leave()
   }
 
@@ -94,7 +94,7 @@ export class Departure {
       this.#order?.report('unknown')
       if (!this.#offer(host.functionName, false)) protocol.drain()
     } else if (!this.#offer(host.functionName, false, this.#order?.target)) {
-      this.#order?.report('kept', 'there is no such container any more')
+      this.#order?.report('kept', 'that container is gone')
       protocol.unhold()
     }
   }
@@ -110,7 +110,7 @@ export class Departure {
 
   /** The connection has ended. */
   ended(): void {
-    this.#order?.report('ended', 'its client has gone')
+    this.#order?.report('ended', 'its client is gone')
   }
 
   #leave(): void {
@@ -145,7 +145,7 @@ export class Departure {
     const envelope = this.#offered
     this.#offered = undefined
     if (release.state === 'gone') {
-      // To somebody else, if a request was what made it move.
+      // To another container, if a request was what made it move.
       this.#order?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
       if (envelope !== undefined) wipeEnvelope(envelope)
       this.#owner.onMoved('moved')

@@ -54,7 +54,7 @@ export class Offering {
     try {
       this.#send(frozen, next)
     } catch (error) {
-      this.#offers.log.error({ err: error }, 'a connection could not be offered again')
+      this.#offers.log.error({ err: error }, 'a connection could not be offered to another container')
       this.#offers.settle({ state: 'ended', reason: 'lost' })
     }
   }

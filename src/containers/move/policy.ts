@@ -9,15 +9,15 @@
  * - Wait for that. Functions answer in milliseconds, as a rule; new requests for this container are not held
  *   up by it.
  * - Lend the request: the container of its function works on it, and its response comes back through this
- *   one. Nobody waits, but it costs two copies for every request, and bodies are bounded, because they travel
- *   whole.
+ *   one. No request waits, but it costs two copies for every request, and bodies are bounded, because they
+ *   travel whole.
  * - 421 (Misdirected Request) for what cannot be lent: the client asks again on another connection (RFC 9110
  *   §15.5.20).
  *
  * The rule: a connection moves to where its requests go. It is *shared* when requests of two functions have
  * been underway at the same time for longer than the bound, or one for this function came while another
  * waited: a move would be followed by the move back. On a shared connection requests are lent, until so many
- * in a row were for one other function that it has left this one, as far as anybody can tell. A client that
+ * in a row were for one other function that it has left this one, as far as that can be known. A client that
  * asks one after the other never shares: each of its requests finds the connection quiet.
  */
 

@@ -23,7 +23,7 @@ export function misdirected(functionName: string, detail: string): Problem {
     name: 'misdirected-request',
     status: 421,
     detail:
-      `the function ${functionName} is not for this connection: ${detail}; ` +
+      `the function ${functionName} does not accept this connection: ${detail}; ` +
       'open one to its own host name',
   }
 }

@@ -10,7 +10,7 @@ export interface Counters {
   moved: number
   /** Connections that were closed here. */
   ended: number
-  /** Connections that had to be ended because nobody could tell who owned them. */
+  /** Connections that had to be ended because it was unknown which process owned them. */
   unclean: number
   /**
    * Connections that ended because something was thrown over them: a fault of the platform, which its log

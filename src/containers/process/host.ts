@@ -140,7 +140,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Keys from a peer. Those of other functions are none of ours. */
   keys(bytes: Uint8Array, from: number): void {
     if (!this.#others.isOf(from, this.functionName)) {
-      this.log.warn({ from }, 'keys from a container of another function')
+      this.log.warn({ from }, 'a container of another function sent keys')
       return
     }
     this.keyRing.merge(bytes)
@@ -207,10 +207,10 @@ export class Host implements ConnectionHost<Connection> {
 
   /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
   take({ envelope, descriptor }: Parcel, from: number): Arrival {
-    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is here')
-    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has gone on')
+    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is already here')
+    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has moved on')
     if (!isOfSocket(envelope, descriptor))
-      return this.#refuse('descriptor', 'another socket than the gateway has a duplicate of')
+      return this.#refuse('descriptor', 'not the socket that the gateway has a duplicate of')
     const kin = this.#others.isOf(from, this.functionName)
     if (!kin) forgetClient(envelope)
     return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
@@ -229,22 +229,22 @@ export class Host implements ConnectionHost<Connection> {
   /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
     const resident = this.#connections.find(hex(session.sessionId))
-    // It came late, over a leg that had ended by then: that is why the gateway looks for somebody else.
+    // It came late, over a leg that had ended by then: that is why the gateway looks for another container.
     if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
-    else if (resident !== undefined) return this.#refuse('here', 'a connection that is here')
+    else if (resident !== undefined) return this.#refuse('here', 'a connection that is already here')
     try {
       const recovered = recover(this.checkpoints, takeOver, session)
       if (recovered === undefined)
-        return this.#refuse('seal', 'a checkpoint that no container known here has sealed')
+        return this.#refuse('seal', 'a checkpoint that was sealed by an unknown container')
       const { envelope } = recovered
       if (extensionOf(envelope, 'slot') !== undefined && this.#connections.isOld(session))
-        return this.#refuse('stale', 'a connection that has gone on')
+        return this.#refuse('stale', 'a connection that has moved on')
       if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
       return this.#take(envelope, 'kin', descriptor, recovered.recovery)
     } catch (error) {
       if (!(error instanceof DecodeError))
-        this.log.error({ err: error }, 'a checkpoint that cannot be gone on from')
+        this.log.error({ err: error }, 'a checkpoint that cannot be restored')
       return this.#refuse('malformed', reasonOf(error))
     }
   }
@@ -253,7 +253,10 @@ export class Host implements ConnectionHost<Connection> {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
     const { tls, generation } = envelope
     if (generation > LAST_GENERATION)
-      return this.#refuse('malformed', `the generation ${generation}, which no connection reaches`)
+      return this.#refuse(
+        'malformed',
+        `the generation ${generation}, which is higher than any connection reaches`,
+      )
     if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
     const suites = this.tls.provider.cipherSuites
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
@@ -274,7 +277,7 @@ export class Host implements ConnectionHost<Connection> {
       stream.destroy()
       // Whatever it is, this one connection brought it along.
       if (!(error instanceof TlsError || error instanceof DecodeError))
-        this.log.error({ err: error }, 'a connection that cannot be gone on with')
+        this.log.error({ err: error }, 'a connection that cannot be restored')
       return this.#refuse('malformed', reasonOf(error))
     }
     if (recovery === undefined) this.counters.accepted++
@@ -326,7 +329,7 @@ export class Host implements ConnectionHost<Connection> {
     const functionPath = this.ownerOf(request.path, request.host)?.functionPath ?? request.path
     const served = new Promise<void>(resolve => {
       const guard = new Guard(error => {
-        this.log.error({ err: error }, 'a request that was lent failed')
+        this.log.error({ err: error }, 'a borrowed request failed')
         resolve()
         settle({ outcome: 'refused', reason: 'broken', detail: reasonOf(error).slice(0, 255) })
       })
@@ -369,7 +372,7 @@ export class Host implements ConnectionHost<Connection> {
     if (!this.#connections.remove(connection, why === 'moved')) return
     this.counters[why]++
     if (why === 'unclean')
-      this.log.warn({ session: connection.id }, 'ended a connection that nobody could tell the owner of')
+      this.log.warn({ session: connection.id }, 'ended a connection whose owner is unknown')
   }
 
   waitUntil(work: Promise<unknown>): void {

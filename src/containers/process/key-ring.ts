@@ -61,7 +61,7 @@ export interface KeyRingOptions {
 
 /**
  * The keys that the replicas of one function share. Every replica makes a secret at its start and seals with
- * keys that follow from it; everybody's secrets are told to every sibling, so that each opens what any of
+ * keys that follow from it; the secrets of all are told to every sibling, so that each opens what any of
  * them has sealed, also what one that is dead now has. There is no leader and nothing to agree on: rings are
  * merged like sets.
  *
@@ -205,11 +205,11 @@ export class KeyRing {
 
   /** Whether nothing that was sealed with it can be valid. */
   #isOver({ aliveEpoch }: RingSecret): boolean {
-    // One more: its maker may have died at the end of an epoch in which nobody heard from it.
+    // One more: its maker may have died at the end of an epoch in which no sibling heard from it.
     return aliveEpoch + this.#kept + 1 < this.#epoch
   }
 
-  /** Lets go of what nobody needs any more. */
+  /** Lets go of what is not needed any more. */
   #turn(): void {
     const epoch = this.#epoch
     this.#own.aliveEpoch = Math.max(this.#own.aliveEpoch, epoch)

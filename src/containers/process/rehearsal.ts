@@ -142,7 +142,7 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
   })
 }
 
-/** The client, which trusts whoever answers. */
+/** The client, which trusts any server. */
 class Client {
   readonly #session: Session
   readonly #http = new H1Client()
@@ -163,13 +163,13 @@ class Client {
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)
-    const failed = (): void => this.#waiting?.reject(new Error('the rehearsal broke off'))
+    const failed = (): void => this.#waiting?.reject(new Error('the rehearsal was cut off'))
     this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
   }
 
   ask(target: string): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the rehearsal stands still')), PATIENCE)
+      const timer = setTimeout(() => reject(new Error('the rehearsal is stuck')), PATIENCE)
       const settle = (then: () => void) => () => {
         clearTimeout(timer)
         then()

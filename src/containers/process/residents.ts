@@ -40,8 +40,8 @@ export class Residents<C extends Resident> {
   }
 
   /**
-   * @param moved to somebody else: what is older than it was here is not taken any more @returns whether it
-   * was here
+   * @param moved to another container: what is older than it was here is not taken any more @returns whether
+   * it was here
    */
   remove(connection: C, moved: boolean): boolean {
     const { id, generation } = connection

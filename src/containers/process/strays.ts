@@ -20,9 +20,7 @@ export function surviveStrays(log: Pick<Log, 'error'>): { readonly uncaught: num
     said = now
     log.error({ err: error, uncaught: counters.uncaught }, what)
   }
-  process.on('uncaughtException', error => note(error, 'the function threw outside of any request'))
-  process.on('unhandledRejection', error =>
-    note(error, 'the function left a promise alone that was rejected'),
-  )
+  process.on('uncaughtException', error => note(error, 'the function threw outside of a request'))
+  process.on('unhandledRejection', error => note(error, 'the function left a rejected promise unhandled'))
   return counters
 }

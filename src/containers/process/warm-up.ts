@@ -13,7 +13,7 @@ const ROUNDS = 20
 export function warmUp(config: ServerConfig, limits: H1Limits): void {
   const { provider, certificates } = config
   const server = Session.server({ provider, certificates, alpn: ['http/1.1'] })
-  // Whoever we are, we trust ourselves: the certificate is not looked at, its signature is not checked.
+  // The server is this process itself: the certificate is not looked at, its signature is not checked.
   const trusting = {
     ...provider,
     signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),

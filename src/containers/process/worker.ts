@@ -41,7 +41,7 @@ async function main(): Promise<void> {
         ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
         : host.borrow(request, settle),
     control: (message, from) => control(message, from),
-    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a message that makes no sense'),
+    nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
   }
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
@@ -132,7 +132,7 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
     await rehearsal.run(pause, enough)
     log.debug({ moves: rehearsal.moves }, 'rehearsed')
   } catch (error) {
-    log.warn({ err: error }, 'the rehearsal of moves broke off; the first ones will be slower')
+    log.warn({ err: error }, 'the rehearsal of moves failed; the first moves will be slower')
   }
 }
 

@@ -29,13 +29,13 @@ export class Recovery {
     if (again && this.attempts === 0) return undefined
     const why =
       this.attempts > 0
-        ? 'it was begun twice, and its container died both times'
+        ? 'it was started twice, and its container died both times'
         : `its container died, and functions.${functionName}.retries: ${retries} ` +
-          `does not let ${method} begin a second time`
+          `does not allow ${method} to start a second time`
     return {
       name: 'interrupted',
       status: 503,
-      detail: `nobody can tell whether this request has had effects: ${why}; the connection is intact`,
+      detail: `it is unknown whether this request has had effects: ${why}; the connection is intact`,
     }
   }
 }
@@ -66,8 +66,8 @@ export function recover(
   // The checkpoint's number and the records since: a KeyUpdate, which begins anew, never lies between them.
   tls.write.sequenceNumber += records
   tls.inboundRecords = concat(tls.inboundRecords, retained)
-  // Not so a slot, which counts what went through the socket: there is nothing that somebody else has read or
-  // counted since.
+  // Not so a slot, which counts what went through the socket: there is nothing that another process has read
+  // or counted since.
   const leg = { received: received + retained.length }
   const extensions = withExtension(envelope.extensions, 'leg', leg)
   return {

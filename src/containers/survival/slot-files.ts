@@ -17,7 +17,7 @@ export class SlotFiles {
     this.#files.set(gateway, file)
   }
 
-  /** That process has ended: nobody reads what is written into its file. */
+  /** That process has ended: no process reads what is written into its file. */
   remove(gateway: number): void {
     this.#files.get(gateway)?.close()
     this.#files.delete(gateway)

@@ -13,7 +13,7 @@ import { type Survival, type SurvivalOwner, sealSnapshot } from './survival.ts'
  * The container's side of a connection whose socket the gateway has a duplicate of: it counts the bytes both
  * ways, and leaves a checkpoint with these counts in shared memory whenever nothing is underway. When we die,
  * the kernel still knows how many bytes have gone through the socket: if a checkpoint says the same, nothing
- * has happened since, and somebody else goes on from it.
+ * has happened since, and another container goes on from it.
  *
  * So no record of ours needs to wait for a checkpoint, as it does on a leg: what has been written without one
  * shows in the kernel's counts.
@@ -94,8 +94,8 @@ export class Slot implements Survival {
     this.#sequence++
     const sealed = sealSnapshot(this.#owner, this)
     const checkpoint = { sessionId, functionName: host.functionName, generation, received, sent, sealed }
-    // One that is too large leaves the connection without cover; whoever finds the older one sees that the
-    // counts differ.
+    // One that is too large leaves the connection without cover; a successor that finds the older one sees
+    // that the counts differ.
     if (!file.writeCheckpoint(this.#slot, this.#sequence, checkpoint)) this.#sequence--
   }
 

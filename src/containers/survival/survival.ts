@@ -27,9 +27,9 @@ export interface Survival {
   attempts: number
   /** The owner before us died: our first record must be a KeyUpdate. */
   renewing: boolean
-  /** A response was cut by the death of its container: whoever comes after us must know that, too. */
+  /** A response was cut by the death of its container: the next owner must know that, too. */
   cut: boolean
-  /** Whether somebody holds the client's socket besides us: then closing our descriptor ends nothing. */
+  /** Whether the gateway holds the client's socket, too: then closing our descriptor ends nothing. */
   readonly shared: boolean
   /** What an envelope says of it. */
   readonly extensions: ExtensionValues
@@ -39,7 +39,7 @@ export interface Survival {
   written(session: Session, queued: boolean): void
   /** The end of the stream that follows is meant. @returns what is to be written first */
   goodbye(): Uint8Array[]
-  /** The stream is broken off, and nobody shall go on. @returns as {@link goodbye} */
+  /** The stream is broken off, and no container shall go on. @returns as {@link goodbye} */
   broken(): Uint8Array[]
   /** It is ours again, after it had been offered. */
   claim(): void
@@ -49,7 +49,7 @@ export interface Survival {
   done(): void
 }
 
-/** Seals a connection as it is now, for whoever goes on when we die. */
+/** Seals a connection as it is now, for the successor that goes on when this container dies. */
 export function sealSnapshot(
   owner: SurvivalOwner,
   { received, attempts, cut }: Pick<Survival, 'received' | 'attempts' | 'cut'>,

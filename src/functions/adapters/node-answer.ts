@@ -4,7 +4,7 @@ import { concat } from '../../wire/index.ts'
 import type { Context } from '../contract.ts'
 import type { Wire, WireReader } from './wire.ts'
 
-/** Bytes of a response that wait for whoever reads it. */
+/** Bytes of a response that wait for its reader. */
 const BUFFER = 65_536
 
 type Head = Extract<H1ClientEvent, { type: 'response' }>
@@ -60,7 +60,7 @@ export class NodeAnswer implements WireReader {
     if (this.#over) return
     if (error === undefined) this.#take(this.#http.finish().filter(event => event.type !== 'error'))
     if (!this.#over)
-      this.#fail(error ?? new Error('the application closed the connection without a whole answer'))
+      this.#fail(error ?? new Error('the application closed the connection before its answer was complete'))
   }
 
   #take(events: readonly H1ClientEvent[]): void {

@@ -46,7 +46,7 @@ export function fromNode(app: NodeApplication, options: NodeOptions = {}): Fetch
   let listener: Promise<NodeListener> | undefined
   const server = createServer((request, response) => dispatch(request, response))
   server.keepAliveTimeout = 0
-  // Continue is the platform's business, and an application that looks at Expect is not to wait for anybody.
+  // Continue is the platform's business, and an application that looks at Expect must not wait.
   server.on('checkContinue', (request, response) => dispatch(request, response))
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
     const wire = request.socket as unknown as Wire

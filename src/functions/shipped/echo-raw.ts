@@ -19,7 +19,7 @@ const echoRaw: RawHandler = {
       case 'HEAD':
         return { status: 200, headers: TEXT, body: PAGE }
       default:
-        return { status: 405, headers: ALLOW, body: `${request.method} is not served here\n` }
+        return { status: 405, headers: ALLOW, body: `${request.method} is not allowed here\n` }
     }
   },
 }

@@ -1,7 +1,7 @@
 import type { FetchHandler } from '../contract.ts'
 import { methodNotAllowed, text } from './lib/answers.ts'
 
-/** Greets whoever `?name=` says, or the world. */
+/** Greets the name in `?name=`, or the world. */
 const hello: FetchHandler = {
   fetch(request) {
     if (request.method !== 'GET' && request.method !== 'HEAD')

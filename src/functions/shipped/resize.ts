@@ -19,9 +19,9 @@ const HELP = `POST an image here and get it back in another size or format:
 
   curl --data-binary @in.jpg 'https://resize.local/?width=320' -o out.jpg
 
-  width, height  pixels, 1 to ${MAX_SIDE}; with one of them the shape is kept
-  fit            ${FITS.join(', ')} (with both; cover)
-  format         ${FORMATS.join(', ')} (that of the image, or png)
+  width, height  pixels, 1 to ${MAX_SIDE}; with one of them the aspect ratio is kept
+  fit            ${FITS.join(', ')} (with both; default: cover)
+  format         ${FORMATS.join(', ')} (default: that of the image, or png)
 
 Images of at most ${MAX_BYTES / 1024 / 1024} MiB and ${MAX_PIXELS / 1e6} million pixels:
 JPEG, PNG, WebP, AVIF, GIF and TIFF.
@@ -75,7 +75,7 @@ interface Wanted {
 async function resized(request: Request): Promise<Response> {
   const wanted = parameters(new URL(request.url).searchParams)
   const input = await readBody(request)
-  if (input.length === 0) throw badRequest('there is no image in the request')
+  if (input.length === 0) throw badRequest('the request contains no image')
   const sharp = await loadSharp()
   try {
     const image = sharp(input, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
@@ -107,7 +107,7 @@ function parameters(query: URLSearchParams): Wanted {
     format: oneOf(query, 'format', FORMATS),
   }
   if (wanted.width === undefined && wanted.height === undefined && wanted.format === undefined) {
-    throw badRequest('say what is wanted: width, height or format')
+    throw badRequest('give at least one of width, height and format')
   }
   return wanted
 }

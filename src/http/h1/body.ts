@@ -87,8 +87,8 @@ export class BodyReader {
   }
 
   /**
-   * Takes what {@link advance} has found, and of small chunks those that follow: whoever gets them pays for
-   * each piece.
+   * Takes what {@link advance} has found, and of small chunks those that follow: the receiver pays for each
+   * piece.
    * @param count bytes at the front of the queue
    */
   take(queue: ByteQueue, count: number): Uint8Array {

@@ -20,7 +20,7 @@ export interface OutgoingRequest {
    * another protocol.
    */
   readonly headers: readonly Field[]
-  /** HTTP/1.1 unless told otherwise. */
+  /** HTTP/1.1 by default. */
   readonly version?: '1.0' | '1.1'
 }
 

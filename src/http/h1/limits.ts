@@ -13,7 +13,7 @@ export interface H1Limits {
   readonly requests: number
 }
 
-/** What a server allows unless told otherwise. */
+/** What a server allows by default. */
 export const DEFAULT_LIMITS: H1Limits = {
   headBytes: 16_384,
   headerFields: 100,

@@ -333,8 +333,8 @@ export class H1Server {
   }
 
   /**
-   * The connection as a value. This object can go on; whoever gives the value away must not let it. @throws
-   * Error unless idle
+   * The connection as a value. This object can go on; a caller that gives the value away must not let it.
+   * @throws Error unless idle
    */
   export(): H1State {
     if (!this.idle) throw new Error('an HTTP/1 connection is exported between messages')

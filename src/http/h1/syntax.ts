@@ -87,7 +87,8 @@ export function latin1Bytes(text: string, more = 0): Uint8Array {
 }
 
 /**
- * Memory that nobody has used before; of a large block if it is small, which lives as long as anything of it.
+ * Memory that has not been used before; of a large block if it is small, which lives as long as anything of
+ * it.
  */
 function memory(length: number): Uint8Array {
   if (length > SLAB / 8) return new Uint8Array(length)

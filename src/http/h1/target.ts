@@ -33,8 +33,8 @@ export function parseTarget(method: string, target: string): Target {
 }
 
 /**
- * A path with or without a query, in its two parts. @throws H1Error 400 for a path that not everybody reads
- * in the same way
+ * A path with or without a query, in its two parts. @throws H1Error 400 for a path that servers read in
+ * different ways
  */
 export function splitPath(target: string): Pick<Target, 'path' | 'query'> {
   const mark = target.indexOf('?')

@@ -92,7 +92,7 @@ export class H1Tunnel implements HttpTunnel {
     )
   }
 
-  /** The application threw: nobody can go on with what it understood last. */
+  /** The application threw: it is unknown what it understood last. */
   #fail(cause: unknown): void {
     if (this.#over) return
     this.#over = true

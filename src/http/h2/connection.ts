@@ -31,7 +31,10 @@ export abstract class H2Connection {
   protected readonly streams: Streams
   protected readonly sender: Sender
   protected readonly spent: Spent
-  /** What the peer has overdone while the connection was here. Whoever counts keeps it: it does not move. */
+  /**
+   * What the peer has overdone while the connection was here. The container that counts keeps it: it does not
+   * move.
+   */
   protected readonly exceeded: Exceeded
   protected readonly frame: FrameReader
   /** What we have said; in force for the peer once acknowledged. */
@@ -262,7 +265,7 @@ export abstract class H2Connection {
       this.sender.onSettings(bytes.subarray(start, end), this.role, this.streams.values())
     } else if (type === FrameType.PING) this.#onPing(ack, bytes.subarray(start, end))
     else if (type === FrameType.GOAWAY) this.#onGoaway(bytes, start, end)
-    else if (type === FrameType.PUSH_PROMISE) throw new H2Error('PROTOCOL_ERROR', 'a push that nobody allows')
+    else if (type === FrameType.PUSH_PROMISE) throw new H2Error('PROTOCOL_ERROR', 'a forbidden push')
     else if (type === FrameType.PRIORITY_UPDATE) this.#onPriorityUpdate(bytes, start, end)
     // PRIORITY means nothing any more; ALTSVC, ORIGIN and whatever we do not know are ignored.
   }

@@ -41,7 +41,7 @@ export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** As in HTTP/1 (`TARGET` in `h1/syntax.ts`): a fragment would be cut off by whoever makes a URL of it. */
+/** As in HTTP/1 (`TARGET` in `h1/syntax.ts`): a fragment would be cut off by code that makes a URL of it. */
 const PATH = /^[\x21\x24-\x3b\x3d\x3f-\x7e]+$/
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/
 const AUTHORITY = /^[A-Za-z0-9._~!$&'()*+,;=:%[\]-]+$/

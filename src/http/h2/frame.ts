@@ -56,7 +56,7 @@ export function readUint32(bytes: Uint8Array, at: number): number {
   return readUint31(bytes, at) + (bytes[at]! >> 7) * 2 ** 31
 }
 
-/** What a frame's header must be like before anybody looks at the payload. */
+/** What a frame's header must be like before the payload is looked at. */
 interface FrameRule {
   /** Where the frame belongs: on a stream, on the connection (stream 0), or on either. */
   readonly on: 'stream' | 'connection' | 'either'

@@ -5,7 +5,7 @@ import type { Output } from './output.ts'
 import type { HpackState } from './state.ts'
 
 /**
- * Values that nobody may guess by watching the sizes of blocks: never in a table (RFC 7541 §7.1.3).
+ * Values that an attacker may not guess by watching the sizes of blocks: never in a table (RFC 7541 §7.1.3).
  */
 const SECRET_NAMES: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'set-cookie'])
 

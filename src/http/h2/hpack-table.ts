@@ -73,7 +73,7 @@ export class Entry {
   readonly name: string
   readonly value: string
   readonly field: Field
-  /** What RFC 9113 §8 says of it; 0 until somebody has asked (`fields.ts`). */
+  /** What RFC 9113 §8 says of it; 0 until it is first asked for (`fields.ts`). */
   kind = 0
 
   constructor(name: string, value: string) {

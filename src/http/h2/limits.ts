@@ -38,7 +38,7 @@ export interface H2Limits {
  */
 export type BudgetName = 'resets' | 'control' | 'empty'
 
-/** What is allowed unless told otherwise. */
+/** What is allowed by default. */
 export const DEFAULT_H2_LIMITS: H2Limits = {
   concurrentStreams: 128,
   headerTableSize: 4096,

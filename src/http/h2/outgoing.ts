@@ -3,7 +3,7 @@ import { CONNECTION_FIELDS, checkOutgoing } from './fields.ts'
 
 /** Names as an application spells them, and how they are sent: undefined for what has no place in HTTP/2. */
 const names = new Map<string, string | undefined>()
-/** Applications use few names; whoever uses many gets no cache. */
+/** Applications use few names; one that uses many gets no cache. */
 const NAMES_KEPT = 512
 
 const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*$/

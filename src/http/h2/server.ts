@@ -24,8 +24,8 @@ export interface H2ResponseHead {
 /**
  * The server's side of an HTTP/2 connection (RFC 9113), without socket or clock. Bytes go in by {@link
  * receive}; {@link next} is asked for events until it has none; {@link takeOutput} gives the bytes to send. A
- * request that is announced and not yet accepted is part of the exported state, so whoever restores it is
- * told of it again.
+ * request that is announced and not yet accepted is part of the exported state, so the owner that restores it
+ * is told of it again.
  */
 export class H2Server extends H2Connection {
   /**
@@ -69,8 +69,8 @@ export class H2Server extends H2Connection {
   }
 
   /**
-   * Takes {@link accept} back, which only a connection that is exported at once has any use for: whoever
-   * restores it is told of the request anew.
+   * Takes {@link accept} back, which only a connection that is exported at once has any use for: the owner
+   * that restores it is told of the request anew.
    * @param request as it was announced @param content all that has been reported of it since
    * @throws Error for a stream that is over, or answered
    */
@@ -186,7 +186,7 @@ export class H2Server extends H2Connection {
     for (const { id } of [...this.streams.values()]) this.reset(id, ErrorCode.ENHANCE_YOUR_CALM)
   }
 
-  /** Bytes of output that nobody has taken yet, without what waits for windows. */
+  /** Bytes of output that have not been taken yet, without what waits for windows. */
   get untaken(): number {
     return this.sender.output.length
   }

@@ -4,7 +4,7 @@ import type { ErrorName } from './error.ts'
 import type { H2Event } from './event.ts'
 import type { ReceiveWindow } from './window.ts'
 
-/** The states of RFC 9113 §5.1. Those of pushed streams never come about: nobody pushes here. */
+/** The states of RFC 9113 §5.1. Those of pushed streams never come about: this server does not push. */
 export const STREAM_STATES = [
   'idle',
   'open',

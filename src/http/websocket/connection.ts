@@ -64,7 +64,7 @@ export interface WebSocketLimits {
   readonly frames: Budget
 }
 
-/** What is allowed unless told otherwise. */
+/** What is allowed by default. */
 export const DEFAULT_WEB_SOCKET_LIMITS: WebSocketLimits = { messageBytes: 1_048_576, frames: TINY_PIECES }
 
 /** The server's side of a WebSocket (RFC 6455) after its handshake, without socket or clock. */

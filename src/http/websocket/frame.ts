@@ -74,7 +74,7 @@ export function readFrame(bytes: Uint8Array, masked: boolean, most: number): Fra
 
 /**
  * A frame as bytes.
- * @param mask 4 bytes that nobody can foretell, from a client; none from a server
+ * @param mask 4 unpredictable bytes, from a client; none from a server
  */
 export function writeFrame(
   opcode: number,

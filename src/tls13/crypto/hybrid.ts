@@ -33,7 +33,7 @@ export function hybridGroups(classic: readonly KeyExchangeGroup[]): readonly Key
  * ML-KEM-768 alone (draft-ietf-tls-mlkem). The private key is the seed of 64 bytes, `d ‖ z`; key shares are
  * the encapsulation key of 1184 bytes and the ciphertext of 1088. `respond` refuses a key whose coefficients
  * are not below the modulus (FIPS 203, §7.2). `complete` refuses only other lengths: of a wrong
- * ciphertext it makes a secret that nobody else has (§7.3), and the first protected record does not
+ * ciphertext it makes a secret that the peer does not have (§7.3), and the first protected record does not
  * open.
  */
 export const mlKem768: KeyExchangeGroup = {

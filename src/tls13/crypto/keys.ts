@@ -162,8 +162,8 @@ function pssParameters(der: ArrayBuffer): PssParameters {
 }
 
 /**
- * The name of a hash. RFC 4055 lets its NULL be left out; nobody does, and OpenSSL gives us no DER to compare
- * with if so.
+ * The name of a hash. RFC 4055 lets its NULL be left out; no known key does so, and OpenSSL gives us no DER
+ * to compare with if so.
  */
 function hashOf({ algorithm, parameters }: AlgorithmIdentifier): string {
   if (parameters !== null) throw new Error('a hash without its NULL')
@@ -192,7 +192,7 @@ function readRsaPrivateKey(key: RSAPrivateKey): RsaPrivateKey | undefined {
   const prime1 = integer(key.prime1)
   const prime2 = integer(key.prime2)
   const modulus = integer(key.modulus)
-  // more than two primes (version 1) are of no use to anybody
+  // more than two primes (version 1) are not supported
   if (key.version !== 0 || prime1 * prime2 !== modulus) return undefined
   return {
     modulus,

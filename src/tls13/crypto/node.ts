@@ -74,7 +74,7 @@ export const node: CryptoProvider = {
   random,
 }
 
-/** Random bytes that nobody has had yet: asking for few costs as much as asking for many. */
+/** Random bytes that have not been handed out yet: asking for few costs as much as asking for many. */
 const pool = new Uint8Array(4096)
 let unused = 0
 
@@ -88,7 +88,7 @@ function random(length: number): Uint8Array {
   const end = unused
   unused -= length
   const bytes = pool.slice(unused, end)
-  // Whoever reads our memory later must not find keys that are in use.
+  // An attacker who reads our memory later must not find keys that are in use.
   pool.fill(0, unused, end)
   return bytes
 }

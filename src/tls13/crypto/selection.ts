@@ -12,7 +12,7 @@ export interface Selection {
 /**
  * A provider with the hybrid groups in front, as browsers prefer them, and of the rest what is wanted. A
  * server takes the first group of this list that a client has sent a key share for.
- * @throws RangeError for a name that nobody knows; it lists those that there are
+ * @throws RangeError for an unknown name; it lists those that there are
  */
 export function select(provider: CryptoProvider, { groups, cipherSuites }: Selection = {}): CryptoProvider {
   const all = [...hybridGroups(provider.groups), ...provider.groups]
@@ -34,7 +34,7 @@ function pick<T extends { readonly name: string }>(
   return names.map(name => {
     const found = all.find(one => one.name.toLowerCase() === name.toLowerCase())
     if (found === undefined)
-      throw new RangeError(`${name} is no ${what}; there are ${all.map(one => one.name).join(', ')}`)
+      throw new RangeError(`${name} is not a ${what}; known are ${all.map(one => one.name).join(', ')}`)
     return found
   })
 }

@@ -70,7 +70,7 @@ const MINIMUM_RSA = 2048
 /**
  * Reads the rules of a certificate.
  * @throws TlsError bad_certificate if it is malformed or holds a short key;
- * unsupported_certificate for a critical extension that nobody here understands (RFC 5280 §4.2)
+ * unsupported_certificate for a critical extension that is not understood here (RFC 5280 §4.2)
  */
 export function rulesOf(certificate: X509Certificate): CertificateRules {
   const { tbsCertificate, signatureAlgorithm } = parse(certificate.raw, Certificate)

@@ -27,7 +27,7 @@ const WRITE_SIZE = 2 ** 16
 const EVENTS = 256
 
 /**
- * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: nobody else may
+ * A TLS session as a Duplex of application data, over any Duplex of bytes. It owns both: no other code may
  * read, write or end the stream below. A socket below should have `allowHalfOpen: true`, or it ends our half
  * when the peer ends its own.
  *
@@ -38,9 +38,9 @@ const EVENTS = 256
  *
  * Events beside those of a Duplex: `secureConnect`; `session` (ResumptionTicket); `earlyData` (whether the
  * server took it); `clientCertificate` (DER, or undefined: the answer to {@link
- * TlsDuplex.requestCertificate}); `question` (id, Question: work for somebody else, who gives it to {@link
- * TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made by {@link
- * TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
+ * TlsDuplex.requestCertificate}); `question` (id, Question: work for the application, which gives the answer
+ * to {@link TlsDuplex.answer}); `keyUpdate` (whether the peer wants one of ours); `keylog` (a line), if made
+ * by {@link TlsDuplex.client} or {@link TlsDuplex.server} with `keyLog`; `timeout`.
  */
 export class TlsDuplex extends Duplex {
   readonly #stream: Duplex
@@ -58,7 +58,7 @@ export class TlsDuplex extends Duplex {
   #earlyBytes = 0
   /** Something that was read waits for our next turn of the event loop. */
   #resting: NodeJS.Immediate | undefined
-  /** Nobody reads on. */
+  /** The application has stopped reading. */
   #full = false
   /** A fatal alert of ours is on its way: the stream is not to be torn down over it. */
   #lingering = false
@@ -71,7 +71,7 @@ export class TlsDuplex extends Duplex {
     this.#secure = session.connected
     const late = () => this.destroy(new TlsStreamError('ERR_TLS_HANDSHAKE_TIMEOUT', 'no handshake in time'))
     this.#deadlines = new Deadlines(this.#secure ? 0 : options.handshakeTimeout, late)
-    // These stay for ever: an error that nobody listens to would end the process.
+    // These stay for ever: an error without a listener would end the process.
     stream.on('error', error => this.#guarded(() => this.#streamFailed(error)))
     stream.on('close', () => this.#guarded(() => this.#streamClosed()))
     stream.on('end', () => this.#guarded(() => this.#streamEnded()))
@@ -79,7 +79,7 @@ export class TlsDuplex extends Duplex {
     stream.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#receive(chunk)))
     if (stream.destroyed) process.nextTick(() => this.#streamClosed())
     this.#flush()
-    // A restored session may hold bytes that nobody has looked at yet; listeners come after the constructor.
+    // A restored session may hold bytes that were not looked at yet; listeners come after the constructor.
     if (session.buffered > 0) process.nextTick(() => this.#guarded(() => this.#receive(new Uint8Array(0))))
   }
 
@@ -365,7 +365,8 @@ export class TlsDuplex extends Duplex {
         return
       case 'application_data':
         if (event.early) this.#earlyBytes += event.data.length
-        // Nobody may read before the handshake is over, which must come through; early data is bounded.
+        // The application may not read before the handshake is over, which must come through; early data is
+        // bounded.
         if (!this.push(event.data) && this.#secure) {
           this.#full = true
           this.#stream.pause()

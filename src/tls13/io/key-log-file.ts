@@ -9,8 +9,8 @@ const FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 const warned = new Set<string>()
 
 /**
- * Writes secrets to the end of a file, in the SSLKEYLOGFILE format, for tools such as Wireshark. Whoever can
- * read it can read every connection, so it has to be a regular file of this user's with mode 0600, and no
+ * Writes secrets to the end of a file, in the SSLKEYLOGFILE format, for tools such as Wireshark. A user who
+ * can read it can read every connection, so it has to be a regular file of this user's with mode 0600, and no
  * link; one that is missing is made so.
  *
  * It is for debugging: a file that is not so, or cannot be written, is warned of once, and connections go on

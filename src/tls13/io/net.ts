@@ -105,8 +105,8 @@ export interface ServerOptions
     Partial<Pick<NonNullable<ServerConfig['clientCertificates']>, 'verify'>> &
     Pick<VerifierOptions, 'ca'>
   /**
-   * Take early data. Without `replay`, this server remembers by itself, which needs tickets that nobody else
-   * can open.
+   * Take early data. Without `replay`, this server remembers by itself, which needs tickets that no other
+   * process can open.
    */
   readonly earlyData?: Omit<NonNullable<ServerConfig['earlyData']>, 'replay'> &
     Partial<Pick<NonNullable<ServerConfig['earlyData']>, 'replay'>>
@@ -116,9 +116,9 @@ export interface ServerOptions
 
 /**
  * A server; `listen()` is still to be called. A connection whose handshake begins is emitted as
- * `tlsConnection`: whoever answers its questions listens there. Errors of a connection are emitted on the
- * server as `tlsClientError` (error, connection), so that no client can end the process; listeners of the
- * connection's own `error` get them too.
+ * `tlsConnection`: an application that answers its questions listens there. Errors of a connection are
+ * emitted on the server as `tlsClientError` (error, connection), so that no client can end the process;
+ * listeners of the connection's own `error` get them too.
  * @param onConnection called when a handshake is over @throws TypeError for options that make no sense
  */
 export function createServer(options: ServerOptions, onConnection: (connection: TlsDuplex) => void): Server {
@@ -159,7 +159,8 @@ function wanted({
   verify,
   ...others
 }: NonNullable<ServerOptions['clientCertificates']>): NonNullable<ServerConfig['clientCertificates']> {
-  if (verify === undefined && ca === undefined) throw new TypeError('clientCertificates: whom to trust?')
+  if (verify === undefined && ca === undefined)
+    throw new TypeError('clientCertificates needs the authorities to trust')
   return { ...others, verify: verify ?? verifier({ ...defined({ ca }), purpose: 'client' }) }
 }
 
@@ -169,7 +170,8 @@ function remembered(
 ): NonNullable<ServerConfig['earlyData']> {
   if (replay === undefined && tickets !== undefined) {
     throw new TypeError(
-      'earlyData: with tickets of your own, `replay` must remember for all who can open them',
+      'earlyData: with tickets of your own, ' +
+        '`replay` must remember hellos for every process that can open them',
     )
   }
   return { ...others, replay: replay ?? createReplayStore() }
@@ -179,7 +181,7 @@ function ownTickets(provider: CryptoProvider): NonNullable<ServerConfig['tickets
   return { sealer: createTicketSealer(provider, [createTicketKey(provider)]) }
 }
 
-/** Everybody who wants to see the secrets, in one function; nothing if nobody does. */
+/** All listeners for secrets in one function; nothing if there are none. */
 function secretsOf(options: CommonOptions & Pick<CommonConfig, 'onSecret'>): Pick<CommonConfig, 'onSecret'> {
   const path = options.keyLogFile ?? process.env.SSLKEYLOGFILE
   if (path === undefined || path === '') return {}

@@ -15,7 +15,7 @@ export function parseCertificates(
   return parts.flatMap(part => {
     if (typeof part !== 'string') return [parse(part)]
     const blocks = part.match(BLOCK)
-    if (blocks === null) throw new TypeError('a text that holds no PEM certificate')
+    if (blocks === null) throw new TypeError('a text that contains no PEM certificate')
     return blocks.map(parse)
   })
 }

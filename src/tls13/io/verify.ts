@@ -41,7 +41,7 @@ const SIGNATURE_LIMIT = 32
  */
 export function verifier(options: VerifierOptions = {}): CertificateVerifier {
   const anchors = options.ca === undefined ? undefined : parseCertificates(options.ca)
-  if (anchors?.length === 0) throw new TypeError('ca: nobody to trust')
+  if (anchors?.length === 0) throw new TypeError('ca: no certificate to trust')
   const { purpose = 'server', checkName: checksName = purpose === 'server' } = options
   return (chain, context) => {
     const now = options.now?.() ?? context.now
@@ -62,7 +62,7 @@ export function verifier(options: VerifierOptions = {}): CertificateVerifier {
 
 let roots: X509Certificate[] | undefined
 
-/** Parsed when somebody first needs them: there are more than a hundred. */
+/** Parsed when they are first needed: there are more than a hundred. */
 function defaultAnchors(): readonly X509Certificate[] {
   roots ??= rootCertificates.map(pem => new X509Certificate(pem))
   return roots
@@ -103,7 +103,7 @@ function checkPurpose(certificate: X509Certificate, purpose: Purpose): void {
 
 function checkName(leaf: X509Certificate, name: string | undefined): void {
   if (name === undefined) {
-    throw configurationError('internal_error', 'no name to hold the certificate against')
+    throw configurationError('internal_error', 'no name to check the certificate against')
   }
   const fits = isIP(name)
     ? leaf.checkIP(name)
@@ -138,10 +138,10 @@ class PathSearch {
 
   /** @throws TlsError if no path leads from the end-entity certificate to an anchor */
   from(leaf: X509Certificate): void {
-    // A certificate that is itself trusted needs nobody's word.
+    // A certificate that is itself trusted needs no issuer.
     if (this.#anchors.some(anchor => equal(anchor.raw, leaf.raw))) return
     if (this.#reaches([leaf])) return
-    throw this.#problem ?? configurationError('unknown_ca', `nobody that is trusted issued ${nameOf(leaf)}`)
+    throw this.#problem ?? configurationError('unknown_ca', `no trusted authority issued ${nameOf(leaf)}`)
   }
 
   /** @param path from the end-entity certificate up to the one whose issuer is looked for */
@@ -170,7 +170,7 @@ class PathSearch {
   }
 
   #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): void {
-    if (!issuer.ca) throw peerError('unknown_ca', `${nameOf(issuer)} is no authority`)
+    if (!issuer.ca) throw peerError('unknown_ca', `${nameOf(issuer)} is not an authority`)
     if (!rulesOf(certificate).stronglySigned) {
       throw peerError(
         'bad_certificate',
@@ -184,7 +184,7 @@ class PathSearch {
     if (pathLength !== undefined && between > pathLength) {
       throw peerError('unknown_ca', `${nameOf(issuer)} allows a path length of ${pathLength}`)
     }
-    if (this.#signaturesLeft-- <= 0) throw peerError('bad_certificate', 'a chain that is too much work')
+    if (this.#signaturesLeft-- <= 0) throw peerError('bad_certificate', 'a chain that is too long to check')
     if (!certificate.verify(issuer.publicKey)) {
       throw peerError('bad_certificate', `${nameOf(issuer)} did not sign ${nameOf(certificate)}`)
     }

@@ -44,7 +44,7 @@ export class Assembly {
     const wrong = total > MAX_PAYLOAD || body.length > total || fragment.descriptors > MAX_DESCRIPTORS
     if (wrong || interrupted) {
       closeAll(descriptors)
-      return interrupted ? 'a message was broken off' : 'an impossible fragment'
+      return interrupted ? 'a message was cut off' : 'an impossible fragment'
     }
     const refused = descriptors.length === fragment.descriptors ? lost : (lost ?? 'descriptors were lost')
     if (body.length === total) return finish(body, descriptors, refused)

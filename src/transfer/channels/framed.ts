@@ -42,7 +42,7 @@ export abstract class FramedChannel implements Channel {
   #timer: NodeJS.Timeout | undefined
   #delay = BUSY.first
 
-  /** @param budget how many frames each peer may send; as many as it likes unless told */
+  /** @param budget how many frames each peer may send; as many as it likes by default */
   constructor(self: number, budget?: Budget) {
     checkId(self)
     this.self = self
@@ -74,7 +74,7 @@ export abstract class FramedChannel implements Channel {
   /** Makes a peer known; a `RangeError` if it is already. */
   protected register(id: number, transmit: Transmit): void {
     checkId(id)
-    if (this.#traffic.has(id)) throw new RangeError(`process ${id} is known already`)
+    if (this.#traffic.has(id)) throw new RangeError(`process ${id} is already known`)
     const allowance = this.#budget && new Allowance(this.#budget, () => performance.now())
     this.#traffic.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
     this.#peers.add(id)
@@ -118,7 +118,7 @@ export abstract class FramedChannel implements Channel {
 
   /**
    * One frame of that peer's. `bytes` is a view that is copied; the descriptors are taken over; `lost`: why
-   * some are missing. Whoever is not known is not heard.
+   * some are missing. A peer that is not known is not heard.
    */
   protected receive(from: number, bytes: Uint8Array, descriptors: Descriptor[], lost?: string): void {
     const traffic = this.#traffic.get(from)
@@ -139,10 +139,10 @@ export abstract class FramedChannel implements Channel {
     if (this.floods(from)) return FLOODS
     const reader = new Reader(bytes)
     const header = readHeader(reader)
-    if (header === undefined) return 'it sent what is no frame'
+    if (header === undefined) return 'it sent something that is not a frame'
     const { content } = header
     if (content.kind === 'credit') {
-      if (descriptors.length > 0 || reader.remaining > 0) return 'it sent what is no frame'
+      if (descriptors.length > 0 || reader.remaining > 0) return 'it sent something that is not a frame'
       traffic.outbox.credit(content.bytes)
       this.#flush(from)
       return undefined
@@ -216,5 +216,5 @@ export function readHeader(reader: Reader): Header | undefined {
 
 function checkId(id: number): void {
   if (!Number.isInteger(id) || id < 0 || id > 0xffffffff)
-    throw new RangeError(`${id} is no process id of ours`)
+    throw new RangeError(`${id} is not a valid process id`)
 }

@@ -3,8 +3,8 @@ import type { ChildProcess } from 'node:child_process'
 /** Bytes of a line on Node's IPC: a frame in base64, and what stands around it. */
 const LINE = 0x40000
 /**
- * What Node itself sends with and for a bare handle; it acts on other words of its own, too, but nobody here
- * says them.
+ * What Node itself sends with and for a bare handle; it acts on other words of its own, too, but no process
+ * here says them.
  */
 const INTERNAL = new Set(['NODE_HANDLE', 'NODE_HANDLE_ACK', 'NODE_HANDLE_NACK'])
 const NEWLINE = 0x0a
@@ -16,8 +16,8 @@ interface ChannelHandle {
 
 /**
  * Keeps what a child writes on Node's IPC pipe from ending this process: Node parses it, and acts on some of
- * it, where an exception is nobody's to catch. The pipe's handle is private to Node: where it is not found,
- * only the messages are looked at.
+ * it, where no code of ours can catch an exception. The pipe's handle is private to Node: where it is not
+ * found, only the messages are looked at.
  * @param broken called once, for what no child of ours says; from then on nothing more of it is heard
  */
 export function guardIpc(child: ChildProcess, broken: (reason: string) => void): void {
@@ -28,11 +28,11 @@ export function guardIpc(child: ChildProcess, broken: (reason: string) => void):
       return work()
     } catch {
       isBroken = true
-      broken('it sent what is no message')
+      broken('it sent something that is not a message')
       return undefined
     }
   }
-  // Node keeps a message that nobody listens for on a channel that may be gone by then, and throws.
+  // Node keeps a message without a listener on a channel that may be gone by then, and throws.
   child.on('message', () => {})
   const emit = child.emit.bind(child) as (...words: unknown[]) => boolean
   child.emit = (event: unknown, ...words: unknown[]): boolean => {

@@ -11,7 +11,7 @@ import { guardIpc } from './ipc-guard.ts'
  * The channel without foreign calls: Node's own IPC, with the supervisor as broker. A frame travels as base64
  * in a JSON message, which is faster than `advanced` serialization for small ones. One descriptor per
  * message, because Node sends one handle at a time and waits for an acknowledgement. Handles travel bare
- * (never as `net.Socket`), so nobody on the way begins to read.
+ * (never as `net.Socket`), so no process on the way begins to read.
  */
 interface Packet {
   /** Marks our messages among whatever else the processes send to each other. */
@@ -244,7 +244,7 @@ export class IpcBroker extends FramedChannel {
     }
     if (packet?.hotpotato === 'frame') this.#pass(from, source, packet, descriptors)
     closeAll(descriptors)
-    if (packet?.hotpotato !== 'frame') this.cut(from, 'it sent what is no message')
+    if (packet?.hotpotato !== 'frame') this.cut(from, 'it sent something that is not a message')
   }
 
   #pass(from: number, source: Port, { peer: to, frame }: Packet, descriptors: readonly Descriptor[]): void {

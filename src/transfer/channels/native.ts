@@ -5,7 +5,7 @@ import { Descriptor, openStream } from '../stream.ts'
 import { closeAll } from './assembly.ts'
 import { CLOSED, FLOODS, FramedChannel } from './framed.ts'
 
-/** One end of a pair: what a process has for one of its peers, and shares with nobody else. */
+/** One end of a pair: what a process has for one of its peers, and shares with no other process. */
 export type PairEnd = readonly [
   /** SEQPACKET: messages go in and come out here. */
   messages: Descriptor,
@@ -57,8 +57,8 @@ export function createPair(): readonly [PairEnd, PairEnd] {
 
 /**
  * Messages by `sendmsg` straight into the other process, descriptors by `SCM_RIGHTS`. Each two processes have
- * a pair of their own: what one does to its end, nobody but the two notices. Who has sent a message is who
- * has the other end.
+ * a pair of their own: what one does to its end, only the two notice. The sender of a message is the process
+ * that has the other end.
  */
 export class NativeChannel extends FramedChannel {
   readonly kind = 'native'
@@ -80,7 +80,7 @@ export class NativeChannel extends FramedChannel {
     const [messages, wake] = ends
     if (ends.length !== 2 || messages === undefined || wake === undefined) {
       closeAll(ends)
-      throw new RangeError(`the end of a pair is 2 descriptors, not ${ends.length}`)
+      throw new RangeError(`an end of a pair is 2 descriptors, not ${ends.length}`)
     }
     const link = this.#open(id, messages, wake)
     try {
@@ -155,8 +155,8 @@ export class NativeChannel extends FramedChannel {
       this.#announce(link)
       return 'sent'
     }
-    // EPIPE and its like: nobody will ever read it. Anything else: somebody has meddled with our end, which
-    // is as good.
+    // EPIPE and its like: the peer will never read it. Any other error: code of this process has meddled with
+    // our end, which comes to the same.
     return BUSY.has(failed) ? 'busy' : 'gone'
   }
 

@@ -6,7 +6,7 @@ import { BODY, HEADER, Header, VERSION } from './frame.ts'
 /** Bytes of frames that one peer may have underway before it says that it has taken some. */
 export const WINDOW = 0x40000
 
-/** Hands one frame to the kernel: it has it, it has no room now, or nobody will ever read it. */
+/** Hands one frame to the kernel: it has it, it has no room now, or the peer will never read it. */
 export type Transmit = (
   header: Uint8Array,
   body: Uint8Array,

@@ -91,7 +91,7 @@ export const picotls: ForeignCodec = {
       return stateOf(decode(PicotlsSession, decode(PicotlsExport, bytes).session))
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      throw new ForeignError(`no session of picotls: ${error.message}`, { cause: error })
+      throw new ForeignError(`not a session of picotls: ${error.message}`, { cause: error })
     }
   },
 }
@@ -103,7 +103,7 @@ export const picotls: ForeignCodec = {
 function carried(state: SessionState): { readonly read: TrafficState; readonly write: TrafficState } {
   const { handshake, read, write } = state
   if (handshake.state !== 'CONNECTED' || read === undefined || write === undefined) {
-    throw new ForeignError(`picotls passes on sessions that are CONNECTED, not ${handshake.state}`)
+    throw new ForeignError(`picotls exports sessions that are CONNECTED, not ${handshake.state}`)
   }
   const inFlight: Readonly<Record<string, boolean>> = {
     'a record, or a part of one, that has not been opened': state.inboundRecords.length > 0,
@@ -114,7 +114,7 @@ function carried(state: SessionState): { readonly read: TrafficState; readonly w
     'a direction that is closed': state.readClosed || state.writeClosed,
   }
   for (const [what, there] of Object.entries(inFlight)) {
-    if (there) throw new ForeignError(`picotls has no place for ${what}`)
+    if (there) throw new ForeignError(`picotls has no field for ${what}`)
   }
   return { read, write }
 }
@@ -122,7 +122,7 @@ function carried(state: SessionState): { readonly read: TrafficState; readonly w
 function stateOf(session: TypeOf<typeof PicotlsSession>): SessionState {
   if (session.protocolVersion !== TLS13) {
     throw new ForeignError(
-      `version 0x${session.protocolVersion.toString(16)}; only TLS 1.3 (0x304) goes on here`,
+      `version 0x${session.protocolVersion.toString(16)}; only TLS 1.3 (0x304) is supported`,
     )
   }
   const { readSecret, readSequenceNumber, writeSecret, writeSequenceNumber } = decode(
@@ -172,6 +172,6 @@ function hashLength(cipherSuite: number): 32 | 48 {
     case CipherSuiteId.TLS_AES_256_GCM_SHA384:
       return 48
     default:
-      throw new ForeignError(`cipher suite 0x${cipherSuite.toString(16).padStart(4, '0')} is not known here`)
+      throw new ForeignError(`cipher suite 0x${cipherSuite.toString(16).padStart(4, '0')} is unknown`)
   }
 }

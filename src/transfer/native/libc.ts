@@ -26,7 +26,7 @@ export interface Libc {
     descriptors: readonly number[],
   ): string | undefined
   /**
-   * Receives one message without waiting, or gives the name of the error; `EOF` when nobody can send any
+   * Receives one message without waiting, or gives the name of the error; `EOF` when no process can send any
    * more.
    */
   receiveMessage(fd: number): Received | string
@@ -39,7 +39,7 @@ export interface Libc {
   /** Writes one byte without SIGPIPE. @returns the name of the error, or `undefined` */
   wake(fd: number): string | undefined
   /**
-   * `shutdown(fd, SHUT_RDWR)`: ends the connection for everybody who holds it. @returns the name of the
+   * `shutdown(fd, SHUT_RDWR)`: ends the connection for every process that holds it. @returns the name of the
    * error, or `undefined`
    */
   shutdown(fd: number): string | undefined
@@ -79,7 +79,7 @@ export interface TcpCounts {
   readonly state: number
   /** From the peer, in order; its FIN counts as one. */
   readonly received: number
-  /** Of those, what nobody has read. A FIN does not count. */
+  /** Of those, what has not been read. A FIN does not count. */
   readonly unread: number
   /** To the peer, what it has acknowledged. */
   readonly acknowledged: number
@@ -218,7 +218,7 @@ function load(): Libc {
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
   const prctl = library.func('int prctl(int, ...)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
-  // Not in every libc: whoever needs it finds out.
+  // Not in every libc: the caller that needs it finds out.
   const memfdCreate = optional(() => library.func('int memfd_create(const char *, unsigned int)'))
 
   const tcpInfo = koffi.alloc('uint8', TCP_INFO_LENGTH)
@@ -370,7 +370,7 @@ function optional<T>(find: () => T): T | undefined {
 }
 
 function checkFd(fd: number): void {
-  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) throw new RangeError(`${fd} is no descriptor`)
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) throw new RangeError(`${fd} is not a descriptor`)
 }
 
 /** The memory of one direction, with the pointers between its parts written once. */
@@ -438,7 +438,7 @@ function selfTest(libc: Libc): void {
     if (typeof received === 'string') throw new ErrnoError('recvmsg', received)
     opened.push(...received.descriptors)
     const whole = received.bytes.length === 3 && received.bytes[2] === 3 && received.descriptors.length === 2
-    if (!whole || received.refused !== undefined) throw new Error('a message to itself came out different')
+    if (!whole || received.refused !== undefined) throw new Error('a message to itself came back changed')
     if (libc.receiveMessage(other) !== 'EAGAIN') throw new Error('an empty inbox is not EAGAIN')
     if (libc.domainOf(received.descriptors[0]!) !== 'unix') throw new Error('a Unix socket is not one')
   } finally {

@@ -8,9 +8,9 @@ export type Owned =
   | { readonly kind: 'handle'; readonly handle: StreamHandle }
 
 /**
- * Owns one file descriptor and closes it exactly once: a number closed twice closes somebody else's. Closing
- * is silent for whoever else holds the same connection; nothing is sent to the peer while another copy is
- * open.
+ * Owns one file descriptor and closes it exactly once: a number that is closed twice closes a descriptor of
+ * another owner. Closing is silent for other holders of the same connection; nothing is sent to the peer
+ * while another copy is open.
  */
 export class Descriptor {
   #owned: Owned | undefined
@@ -27,7 +27,7 @@ export class Descriptor {
     return new Descriptor({ kind: 'fd', fd })
   }
 
-  /** Takes ownership of a handle that nobody else reads, writes or closes. */
+  /** Takes ownership of a handle that no other code reads, writes or closes. */
   static fromHandle(handle: StreamHandle): Descriptor {
     return new Descriptor({ kind: 'handle', handle })
   }
@@ -71,7 +71,7 @@ export class Descriptor {
 
   /**
    * Keeps it open until the returned function is called, whatever {@link close} says meanwhile: what waits to
-   * be sent must not become somebody else's number.
+   * be sent must not become the number of another file.
    */
   hold(): () => void {
     this.#get()
@@ -85,7 +85,7 @@ export class Descriptor {
     }
   }
 
-  /** Closes what it owns, if it still does; when nobody {@link hold}s it any more. */
+  /** Closes what it owns, if it still does, as soon as no caller {@link hold}s it any more. */
   close(): void {
     this.#closing = true
     this.#close()
@@ -115,7 +115,7 @@ function wrap(fd: number): StreamHandle {
     destroy(): void
   }
   const handle = shell._handle
-  if (handle === null) throw new TypeError(`descriptor ${fd} is no stream`)
+  if (handle === null) throw new TypeError(`descriptor ${fd} is not a stream`)
   shell._handle = null
   shell.destroy()
   return handle

@@ -239,7 +239,7 @@ describe('whatever throws', () => {
         expect(escapes.errors, where).toEqual([])
         // Once, whatever else happens.
         expect(host.ends, where).toHaveLength(1)
-        const said = host.logged.filter(([, text]) => text === 'a connection failed, and ends')
+        const said = host.logged.filter(([, text]) => text === 'a connection failed and is being closed')
         expect(said, where).toHaveLength(host.ends[0] === 'failed' ? 1 : 0)
         if (host.ends[0] === 'failed') failed++
         host.module = neighbours.module

@@ -142,7 +142,7 @@ describe('request-body', () => {
     vi.advanceTimersByTime(2000)
     await turn()
     expect(responses(stream.take(), 1)[0]!.status).toBe(408)
-    expect(seen).toEqual(Array(2).fill('the request content stopped coming within 2 s'))
+    expect(seen).toEqual(Array(2).fill('no more request content arrived within 2 s'))
     expect(stream.finished).toBe(true)
   })
 

@@ -85,5 +85,5 @@ describe('who demands a certificate', () => {
 })
 
 it('early data that is still coming is not taken where none is', () => {
-  expect(objection(session('WAIT_EOED'), 'kin', serverConfig(), 0)).toBe('early data is not taken here')
+  expect(objection(session('WAIT_EOED'), 'kin', serverConfig(), 0)).toBe('early data is not accepted here')
 })

@@ -45,12 +45,14 @@ it('who demands nothing has no verifier; who does judges by what the file holds'
   const verify = clientCertificates!.verify as Exclude<typeof clientCertificates, undefined>['verify']
   if (verify === 'ask') throw new Error('it judges itself')
   const now = TODAY
-  expect(() => verify([other.der], { serverName: undefined, now })).toThrow('nobody that is trusted')
+  expect(() => verify([other.der], { serverName: undefined, now })).toThrow('no trusted authority')
 })
 
 it('a file that holds no certificate, or is none, is named', async () => {
   const file = join(directory, 'none.crt')
   await expect(demandOf(node, 'echo', file)).rejects.toThrow(`clientAuthorities ${file}: ENOENT`)
   writeFileSync(file, 'nothing')
-  await expect(demandOf(node, 'echo', file)).rejects.toThrow(`${file}: a text that holds no PEM certificate`)
+  await expect(demandOf(node, 'echo', file)).rejects.toThrow(
+    `${file}: a text that contains no PEM certificate`,
+  )
 })

@@ -283,7 +283,7 @@ describe('a container that is about to go', () => {
   })
 })
 
-describe('a connection that is here', () => {
+describe('a connection that is already here', () => {
   const session = (more: object = {}) => ({ sessionId: new Uint8Array(16), generation: 9, ...more })
   /** What it would be taken over from: the host looks at that last. */
   const checkpoint = {
@@ -415,7 +415,7 @@ describe('an order to move a connection', () => {
     expect(sent.map(({ target }) => target)).toEqual([6])
     expect(host.list()).toMatchObject([{ phase: 'frozen' }])
     move()
-    expect(reports).toEqual([{ outcome: 'kept', generation: 0, detail: 'it is leaving already' }])
+    expect(reports).toEqual([{ outcome: 'kept', generation: 0, detail: 'it is already moving' }])
     sent[0]!.settle({ state: 'gone' })
     expect(reports[1]).toEqual({ outcome: 'moved', generation: 1, detail: '' })
     expect(host.size).toBe(0)
@@ -431,7 +431,7 @@ describe('an order to move a connection', () => {
     move(ID, 99)
     expect(reports).toEqual([
       { outcome: 'kept', generation: 0, detail: 'soon' },
-      { outcome: 'kept', generation: 0, detail: 'there is no such container any more' },
+      { outcome: 'kept', generation: 0, detail: 'that container is gone' },
     ])
     expect(sent).toHaveLength(1)
     client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')

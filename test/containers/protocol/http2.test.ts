@@ -122,7 +122,7 @@ describe.each([true, false])('HTTP/2 (over TLS: %s)', tls => {
     expect(body.at(-1)).toBe(String.fromCharCode(94))
   })
 
-  it('tells the function when its client has gone away', async () => {
+  it('tells the function when its client is gone away', async () => {
     let signal!: AbortSignal
     const host = new FakeHost()
     host.module = {

@@ -123,7 +123,7 @@ export class Ledger {
     connection.answers++
     connection.container = answer.container ?? connection.container
     if (answer.status === 503 || answer.status === 502) {
-      asked.outcome = new TextDecoder().decode(answer.body).includes('nobody can tell')
+      asked.outcome = new TextDecoder().decode(answer.body).includes('it is unknown whether')
         ? 'interrupted'
         : 'unavailable'
       return

@@ -436,7 +436,7 @@ describe('what is not covered', () => {
     async () => {
       const config = 'duplicate: true\nfunctions: { echo: {} }\n'
       const environment = { HOTPOTATO_CARRIER: '', HOTPOTATO_CHANNEL: 'ipc' }
-      await expect(Platform.start({ config, environment })).rejects.toThrow(/duplicate: true needs/)
+      await expect(Platform.start({ config, environment })).rejects.toThrow(/duplicate: true does not work/)
     },
     240_000,
   )

@@ -242,7 +242,7 @@ describe('openssl s_client', () => {
     const { connections } = await platform.order<PlatformStatus>('status connections')
     const [mine] = connections!
     await platform.kill(mine!.container)
-    await until(/HTTP\/1\.1 503 [\s\S]*nobody can tell/)
+    await until(/HTTP\/1\.1 503 [\s\S]*it is unknown whether/)
     type('/echo?id=s6')
     const [, next] = await until(/503 [\s\S]*HTTP\/1\.1 200 [\s\S]*container: (\S+)[\s\S]*\d+ 0/)
     expect(next).not.toBe(mine!.container)

@@ -27,7 +27,7 @@ export async function lanes(world, count, once) {
   await Promise.all(Array.from({ length: count }, (_, number) => lane(number)))
 }
 
-/** A connection without TLS. It reads nothing unless told. */
+/** A connection without TLS. It reads nothing by default. */
 export function plain(world, port = world.ports.http) {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   return opened(world, socket, 'connect')

@@ -68,7 +68,7 @@ function frame(
   view.setUint32(4, (time % 1000) * 1000)
   view.setUint32(8, length)
   view.setUint32(12, length)
-  view.setUint8(16, 0x45) // IPv4, checksums left zero: analysers do not check them unless told
+  view.setUint8(16, 0x45) // IPv4, checksums left zero: analysers do not check them unless asked to
   view.setUint16(18, length)
   view.setUint8(24, 64)
   view.setUint8(25, 6)

@@ -14,7 +14,7 @@ export function problem(status: number, title: string, detail: string): Response
 
 /** 405 with the methods that would have been served, as `GET, HEAD`. */
 export function methodNotAllowed(method: string, allow: string): Response {
-  const response = problem(405, 'Method Not Allowed', `${method} is not served here; ${allow} are`)
+  const response = problem(405, 'Method Not Allowed', `${method} is not allowed here; allowed are ${allow}`)
   response.headers.set('allow', allow)
   return response
 }

@@ -23,7 +23,7 @@ export function aead(parameters: AeadParameters, libcrypto: Libcrypto, cipher: s
 /** A context of OpenSSL, and whose key it has at the moment. */
 interface Context {
   readonly address: Address
-  /** The {@link EvpAead.id}; 0: nobody's. */
+  /** The {@link EvpAead.id}; 0: it is free. */
   owner: number
 }
 
@@ -45,7 +45,7 @@ class Contexts {
   }
 
   /**
-   * A context that nobody uses, or else the one that was taken longest ago; it is the caller's once it has
+   * A context that is free, or else the one that was taken longest ago; it is the caller's once it has
    * the caller's key.
    */
   take(): Context {
@@ -62,7 +62,7 @@ class Contexts {
     return context
   }
 
-  /** @param context with nobody's key in it */
+  /** @param context with no key in it */
   giveBack(context: Context): void {
     this.#free.push(context)
   }

@@ -163,7 +163,7 @@ export function loadLibcrypto(): Libcrypto {
     if (input.length === 0) return
     if (output.length < input.length) throw new RangeError(`${input.length} bytes into ${output.length}`)
     check('EVP_CipherUpdate', updateBytes(context, output, resultLength, input, input.length))
-    // A part that was not written would be zeros on the wire, or plaintext that nobody sent.
+    // A part that was not written would be zeros on the wire, or plaintext that the peer did not send.
     if (written[0] !== input.length) throw failed('EVP_CipherUpdate')
   }
   /** Ends a sealed message. @param tag an address with room for 16 bytes */
