@@ -10,6 +10,6 @@ export function readResult(file: string): BenchResult {
     throw new BenchError(`${file}: ${(error as Error).message}`)
   }
   if (result?.format !== FORMAT || !Array.isArray(result.measurements))
-    throw new BenchError(`${file} is no result of format ${FORMAT}`)
+    throw new BenchError(`${file} is not a result of format ${FORMAT}`)
   return result
 }
