@@ -67,7 +67,7 @@ export interface Duplicate {
 }
 
 /** What a container is given and writes into, and for whom. */
-interface Given {
+interface ContainerFile {
   readonly file: SlotFile
   readonly functionName: string
 }
@@ -113,7 +113,7 @@ export class Duplicates {
   readonly #entries = new Map<number, Entry>()
   readonly #alive = new Set<number>()
   /** Of those that live, and for a while of those that are dead. */
-  readonly #files = new Map<number, Given>()
+  readonly #files = new Map<number, ContainerFile>()
   #fresh = 0
   #free: number[] = []
   #refused = 0

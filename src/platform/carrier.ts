@@ -1,6 +1,6 @@
 /** What `carrier` in the configuration may say. */
 export const CARRIERS = ['fd', 'relay'] as const
-export type Carrier = (typeof CARRIERS)[number]
+export type CarrierSetting = (typeof CARRIERS)[number]
 
 /**
  * How connections reach the containers of a function. `fd`: the client's socket itself is given away.

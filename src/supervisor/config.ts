@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml'
-import { CARRIERS, type Carrier, type CarrierName } from '../platform/carrier.ts'
+import { CARRIERS, type CarrierName, type CarrierSetting } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
 import { RETRIES, type Retries } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
@@ -45,7 +45,7 @@ export interface FunctionConfig {
   readonly replicas: Replicas
   readonly environment: Readonly<Record<string, string>>
   /** How its connections reach it; undefined: as all do. */
-  readonly carrier: Carrier | undefined
+  readonly carrier: CarrierSetting | undefined
   /**
    * Whether the gateway keeps a duplicate of each of its sockets, if they are given away; undefined: as with
    * all.
