@@ -64,9 +64,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
 const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 
 /** Files that are one thing in two places, and may know each other's types. */
-const TRUE_PAIRS: readonly (readonly [string, string])[] = [
-  ['src/http/h2/exchange.ts', 'src/http/h2/serving.ts'],
-]
+const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 interface Import {
   /** The file that imports, relative to the repository. */
