@@ -173,7 +173,10 @@ describe('what a function prints', () => {
       stream: 'stdout',
     })
     await ask('/talker?crash', 'talker.local').catch(() => {})
-    await entry(({ msg }) => String(msg).includes('Error: talker crashes'), 'the log does not say why it has ended')
+    await entry(
+      ({ msg }) => String(msg).includes('Error: talker crashes'),
+      'the log does not say why it has ended',
+    )
     await platform!.until('talker-1', now => now.ready && now.pid !== pid)
   })
 

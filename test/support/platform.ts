@@ -241,7 +241,10 @@ export class Platform {
     const noticed = (): number => this.log.split(`${name} ended`).length
     const before = noticed()
     process.kill(pid!, 'SIGKILL')
-    await eventually(() => (noticed() > before ? true : undefined), `the supervisor has not noticed that ${name} ended`)
+    await eventually(
+      () => (noticed() > before ? true : undefined),
+      `the supervisor has not noticed that ${name} ended`,
+    )
   }
 
   /** Counters of all members, summed up. */
