@@ -65,8 +65,6 @@ const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 
 /** Files that are one thing in two places, and may know each other's types. */
 const TRUE_PAIRS: readonly (readonly [string, string])[] = [
-  ['src/http/h1/exchange.ts', 'src/http/h1/serving.ts'],
-  ['src/http/h1/serving.ts', 'src/http/h1/tunnel.ts'],
   ['src/http/h2/exchange.ts', 'src/http/h2/serving.ts'],
 ]
 
