@@ -33,7 +33,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
-const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'record'].map(
+const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'reasons', 'record'].map(
   name => `src/tls13/${name}.ts`,
 )
 

@@ -19,7 +19,8 @@ const demanding: ServerConfig = {
     verify: chain => {
       judged.push(chain)
       const [leaf] = chain
-      if (leaf?.[0] !== FRIEND[0]) throw new TlsError('unknown_ca', 'peer', 'it is not known')
+      if (leaf?.[0] !== FRIEND[0])
+        throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'it is not known')
       return { publicKey: FRIEND }
     },
   },
