@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import { loadCertificate } from '../../src/certificates/load.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { parseConfig } from '../../src/supervisor/config.ts'
 import { plan } from '../../src/supervisor/plan.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
@@ -71,6 +72,7 @@ export class Platform {
         liveness: LIVENESS,
         channel,
         output: { sink: line => said.push(line), bytesPerSecond: 1e9 },
+        clock: SYSTEM_CLOCK,
         log: silent,
       })
       const ports = await supervisor.start().catch(async (error: unknown) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { makeCertificates } from '../../src/certificates/authority.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { parseConfig } from '../../src/supervisor/config.ts'
 import { plan } from '../../src/supervisor/plan.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
@@ -73,6 +74,7 @@ export class Pool {
         liveness: { period: 3_600_000, failure: 36_000_000, busy: 60_000, start: 36_000_000 },
         channel,
         output: { sink: line => said.push(line), bytesPerSecond: 1e9 },
+        clock: SYSTEM_CLOCK,
         log: pino({ level: 'silent' }),
       })
       const { https } = await supervisor.start().catch(async (error: unknown) => {
