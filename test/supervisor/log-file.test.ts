@@ -125,7 +125,9 @@ describe('a log file', () => {
     const program = `
       const { LogFile } = await import(${JSON.stringify(module('supervisor/log-file'))})
       const { SYSTEM_CLOCK } = await import(${JSON.stringify(module('platform/clock'))})
-      const log = new LogFile({ path: ${JSON.stringify(path)}, maxBytes: 1e6, files: 1, clock: SYSTEM_CLOCK, onTrouble() {} })
+      const limits = { maxBytes: 1e6, files: 1 }
+      const path = ${JSON.stringify(path)}
+      const log = new LogFile({ ...limits, path, clock: SYSTEM_CLOCK, onTrouble() {} })
       log.write('last words\\n')
       throw new Error('boom')`
     expect(spawnSync(process.execPath, ['--input-type=module', '-e', program]).status).toBe(1)
