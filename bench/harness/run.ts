@@ -1,7 +1,7 @@
 import { saveCsv } from './csv.ts'
 import { type Environment, environment, type Load, watchLoad } from './environment.ts'
 import type { GoalResult } from './goal.ts'
-import type { Measurement, Skipped } from './measurement.ts'
+import { type Measurement, type Skipped, skippedLines } from './measurement.ts'
 import { type Mode, OptionError, type Options, readArguments, usage, type Values } from './options.ts'
 import { Progress } from './progress.ts'
 import { saveResult } from './results.ts'
@@ -157,7 +157,8 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       goals,
       ...details,
     }
-    process.stdout.write(`${heading(result)}\n\n${found.print(result)}\n`)
+    const parts = [heading(result), found.print(result), skippedLines(skipped)].filter(part => part !== '')
+    process.stdout.write(`${parts.join('\n\n')}\n`)
     if (unfit !== undefined) {
       process.stdout.write(`\nnot kept: ${unfit}\n`)
       return
