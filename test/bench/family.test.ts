@@ -139,7 +139,7 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
     240_000,
   )
 
-  it("a raw function that answers otherwise than Node's server ends http: exit code 1, and nothing is kept", async () => {
+  it('a raw function with another answer ends http with exit code 1, and nothing is kept', async () => {
     const handler = join(directory, 'lying.mjs')
     writeFileSync(handler, 'export default { handle: () => ({ status: 200, body: "..." }) }\n')
     await expect(bench('http', ['--handler', handler])).rejects.toMatchObject({
