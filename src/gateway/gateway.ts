@@ -228,7 +228,11 @@ export class Gateway {
             detail: `this port is for TLS: use https, or port ${this.#options.http}`,
           })
         case 'refused':
-          return { kind: 'answer', bytes: alertAnswer(found.alert), reason: found.reason }
+          return {
+            kind: 'answer',
+            bytes: alertAnswer(found.alert),
+            reason: `${found.detail} (${found.reason})`,
+          }
         case 'client_hello': {
           const route = this.#routes.find(found.serverName)
           if (route !== undefined) return { kind: 'route', to: route.function }

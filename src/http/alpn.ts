@@ -1,6 +1,6 @@
 import { concat, EMPTY } from '../wire/index.ts'
 import type { H1Limits } from './h1/index.ts'
-import { H1Serving } from './h1/serving.ts'
+import { H1Pump } from './h1/pump.ts'
 import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
 import { H2Serving } from './h2/serving.ts'
 import type { Problem } from './problem.ts'
@@ -34,9 +34,9 @@ export function serving(
   limits: ServingLimits = {},
 ): HttpServing {
   if (alpn === 'h2') return new H2Serving(context, limits.http2)
-  if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Serving(context, limits.http1)
+  if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Pump(context, limits.http1)
   if (alpn) throw new TypeError(`no version of HTTP is called ${JSON.stringify(alpn)}`)
-  return plain ? new Undecided(context, limits) : new H1Serving(context, limits.http1)
+  return plain ? new Undecided(context, limits) : new H1Pump(context, limits.http1)
 }
 
 /** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is not a method. */
@@ -56,7 +56,7 @@ class Undecided implements HttpServing {
   constructor(context: ServingContext, limits: ServingLimits) {
     this.#context = context
     this.#limits = limits
-    this.#serving = new H1Serving(context, limits.http1)
+    this.#serving = new H1Pump(context, limits.http1)
   }
 
   get protocol(): 'http/1.1' | 'h2' | undefined {

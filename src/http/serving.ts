@@ -79,8 +79,9 @@ export interface HttpFault {
 }
 
 /** A request as applications see it. */
-export interface HttpRequest extends Omit<RequestHead, 'version'> {
-  readonly version: '1.0' | '1.1' | '2'
+export interface HttpRequest extends RequestHead {
+  /** What its head says, as a value. */
+  readonly head: RequestHead
   /** Bytes of content; undefined if its length is not known beforehand. */
   readonly length: number | undefined
   /** Its head, or a part of it, came as early data, which may be a replay (RFC 8470). */
@@ -98,10 +99,14 @@ export interface HttpRequest extends Omit<RequestHead, 'version'> {
    * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on.
    */
   content(sink: ContentSink): void
+  /** The sink is not {@link ContentSink.full} any more. */
+  resume(): void
 }
 
 /** Where a request's content goes. */
 export interface ContentSink {
+  /** Whether it takes nothing more for now, until {@link HttpRequest.resume}. */
+  readonly full?: boolean
   /**
    * A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown
    * here ends the exchange.
@@ -114,6 +119,8 @@ export interface ContentSink {
 
 /** Where a response goes. All of it is swallowed when the client is gone. */
 export interface HttpResponse {
+  /** All of it has been said, or nobody hears it. */
+  readonly over: boolean
   /** An interim response such as 103. */
   inform(status: number, headers: readonly Field[]): void
   /**
@@ -184,6 +191,12 @@ export interface ServingContext {
    */
   readonly goesOn?: () => boolean
 }
+
+/** What a function's response needs of a response: a client's, or that of a container that borrowed. */
+export type ResponseSink = Pick<
+  HttpResponse,
+  'over' | 'inform' | 'reply' | 'begin' | 'write' | 'end' | 'abort'
+>
 
 /** The answer to a fault: what the application's `error` says or, without that, a problem (RFC 9457). */
 export function answerTo(fault: HttpFault, handlers: HttpHandlers, ordinary?: Problem): ResponseView {

@@ -214,6 +214,64 @@ export class HttpTimers {
   }
 }
 
+/** What a served connection tells the timers of its requests, by whatever clock they go. */
+export interface RequestTimers {
+  /** Begins to wait, unless that is waited for already. */
+  wait(name: TimerName): void
+  /** Waits anew, if that is waited for at all. */
+  prolong(name: TimerName): void
+  stop(name: TimerName): void
+  stopAll(): void
+  /** So many bytes of a request's content have come. @returns false if it comes too slowly */
+  content(bytes: number): boolean
+  /** A request is accepted. */
+  accept(): void
+}
+
+/** {@link RequestTimers} of a clock, for whoever asks them now and then what has {@link expired}. */
+export class ClockTimers implements RequestTimers {
+  readonly #timers: HttpTimers
+  readonly #now: () => number
+
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(settings: TimerSettings, now: () => number) {
+    this.#timers = new HttpTimers(settings)
+    this.#now = now
+  }
+
+  wait(name: TimerName): void {
+    if (!this.#timers.running(name)) this.#timers.start(name, this.#now())
+  }
+
+  prolong(name: TimerName): void {
+    if (this.#timers.running(name)) this.#timers.start(name, this.#now())
+  }
+
+  stop(name: Expiry): void {
+    this.#timers.stop(name)
+  }
+
+  stopAll(): void {
+    this.#timers.stopAll()
+  }
+
+  content(bytes: number): boolean {
+    return this.#timers.content(bytes, this.#now())
+  }
+
+  /** The application is at work from the first byte that it may look at. */
+  accept(): void {
+    this.#timers.start('handler', this.#now())
+  }
+
+  /** What has run out; it is not waited for any more. */
+  expired(): Expiry | undefined {
+    const name = this.#timers.expired(this.#now())
+    if (name !== undefined) this.#timers.stop(name)
+    return name
+  }
+}
+
 /** What the client did not do, or we did not, in the words of an answer. */
 const WAITED_FOR: Readonly<Record<Exclude<TimerName, 'keep-alive'>, string>> = {
   headers: 'the request head was not complete',

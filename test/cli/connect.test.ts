@@ -108,7 +108,7 @@ describe('connect, to serve', () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toMatch(/^TLS: unknown_ca: [\s\S]*\(fault: .*\)\n$/)
+    expect(refused.stderr).toMatch(/^TLS: unknown_ca: [\s\S]*\(reason: untrusted_issuer, fault: .*\)\n$/)
     const named = await hotpotato([
       'connect',
       target,
@@ -165,7 +165,9 @@ describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package o
       'x',
     )
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toMatch(/TLS: certificate_required: [\s\S]*\(fault: the server's\)\n$/)
+    expect(refused.stderr).toMatch(
+      /TLS: certificate_required: [\s\S]*\(reason: alert_received, fault: the server's\)\n$/,
+    )
   })
 })
 

@@ -210,7 +210,8 @@ describe('a resumption', () => {
     let trusted = true
     const verify: CertificateVerifier = (shown, { now }) => {
       judged.push({ chain: shown, now })
-      if (!trusted) throw new TlsError('certificate_expired', 'peer', 'it was good once')
+      if (!trusted)
+        throw new TlsError('certificate_expired', 'peer', 'refused_by_application', 'it was good once')
       return { publicKey: known.publicKey }
     }
     const server = { tickets, clientCertificates: { verify }, now: () => 1_000_000 }

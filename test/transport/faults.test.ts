@@ -2,6 +2,7 @@ import { Duplex, PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { H1Exchange } from '../../src/http/h1/exchange.ts'
 import { H1Server } from '../../src/http/h1/index.ts'
+import { H1Pump } from '../../src/http/h1/pump.ts'
 import { H1Serving } from '../../src/http/h1/serving.ts'
 import { H2Exchange } from '../../src/http/h2/exchange.ts'
 import { H2Client, H2Server } from '../../src/http/h2/index.ts'
@@ -121,7 +122,7 @@ const PIECES: Readonly<Record<string, () => Uint8Array[]>> = {
 
 describe('whatever throws over a served connection', () => {
   it.each(Object.entries(PIECES))('ends it alone: %s', { timeout: 600_000 }, async (_, pieces) => {
-    for (const Watched of [H1Serving, H2Serving, H1Exchange, H2Exchange, H1Server, H2Server])
+    for (const Watched of [H1Pump, H1Serving, H2Serving, H1Exchange, H2Exchange, H1Server, H2Server])
       faults.watch(Watched)
     await everywhere(async () => {
       const { at } = faults

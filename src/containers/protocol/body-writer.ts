@@ -1,6 +1,6 @@
+import type { ResponseSink } from '../../http/serving.ts'
 import { Turn } from '../../transport/turn.ts'
 import { Pieces } from '../../wire/index.ts'
-import type { ResponseSink } from './response-sink.ts'
 
 /** Bytes from which on a piece goes out by itself, and of small ones that go out together. */
 const LARGE = 4096

@@ -2,6 +2,7 @@ import { infoOf } from '../../functions/contract.ts'
 import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
 import { checkTrailers, type Field, type ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
+import type { ResponseSink } from '../../http/serving.ts'
 import { steadyNow } from '../../platform/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
@@ -9,8 +10,7 @@ import type { ConnectionLimits } from '../connection/connection-host.ts'
 import { timeoutProblem } from '../connection/timeout.ts'
 import { LENT_BYTES } from '../move/policy.ts'
 import type { Callee } from './call-context.ts'
-import { Exchange } from './exchange.ts'
-import type { ResponseSink } from './response-sink.ts'
+import { FunctionCall } from './function-call.ts'
 
 /**
  * Serves a request that another container has lent to this one. @param settle called once, perhaps before
@@ -43,21 +43,21 @@ export function serveBorrowed(
     clearTimeout(timer)
     settle(answer)
   })
-  const exchange = new Exchange(
+  const call = new FunctionCall(
     { method, target, version: '2', headers, host, path, query },
     callee,
-    { functionPath, connection, timeout: timers.handler },
+    { functionPath, connection, timeout: timers.handler, guard: gathered },
     gathered,
-    () => {},
+    { resume() {} },
   )
   let timer: NodeJS.Timeout | undefined
-  exchange.body(body)
-  exchange.end()
+  call.data(body)
+  call.end()
   if (timers.handler === 0 || gathered.begun) return
   timer = setTimeout(() => {
     if (gathered.begun) return
     const what = timeoutProblem('handler', timers)
-    exchange.cancel(new Error(what.detail))
+    call.cancel(new Error(what.detail))
     gathered.reply(problem(what))
   }, timers.handler)
 }
@@ -69,7 +69,7 @@ class Gathered implements ResponseSink, Holder {
   #head: Parameters<ResponseSink['begin']>[0] | undefined
   #chunks: Uint8Array[] = []
   #bytes = 0
-  #over = false
+  over = false
   readonly #account: Account
 
   constructor(fields: readonly Field[], memory: MemoryBudget, settle: (answer: LoanAnswer) => void) {
@@ -80,7 +80,7 @@ class Gathered implements ResponseSink, Holder {
 
   /** There is a response, or its beginning. */
   get begun(): boolean {
-    return this.#head !== undefined || this.#over
+    return this.#head !== undefined || this.over
   }
 
   /** The function's bytes; of its client nothing is known here. */
@@ -89,7 +89,7 @@ class Gathered implements ResponseSink, Holder {
   }
 
   weigh(): number {
-    return this.#over ? 0 : this.#bytes
+    return this.over ? 0 : this.#bytes
   }
 
   shed(): boolean {
@@ -115,7 +115,7 @@ class Gathered implements ResponseSink, Holder {
     this.#bytes += data.length
     if (this.#bytes > LENT_BYTES) this.#refuse()
     // The function may use its memory again.
-    else if (!this.#over) {
+    else if (!this.over) {
       this.#chunks.push(data.slice())
       this.#account.weigh(steadyNow())
     }
@@ -162,8 +162,8 @@ class Gathered implements ResponseSink, Holder {
   }
 
   #finish(answer: LoanAnswer): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.over) return
+    this.over = true
     this.#chunks = []
     this.#account.close()
     this.#settle(answer)

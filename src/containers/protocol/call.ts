@@ -2,6 +2,7 @@ import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { H2Event, H2Server } from '../../http/h2/index.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import type { ResponseSink } from '../../http/serving.ts'
 import { HttpTimers, type TimerSettings } from '../../http/timers.ts'
 import { steadyNow } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
@@ -9,8 +10,7 @@ import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, utf8 } from '../../wire/index.ts'
 import { type Awaited, type Timeout, timeoutProblem } from '../connection/timeout.ts'
 import type { Callee } from './call-context.ts'
-import { Exchange } from './exchange.ts'
-import type { ResponseSink } from './response-sink.ts'
+import { FunctionCall } from './function-call.ts'
 
 /** Ends a stream whose response was begun and cannot be finished. */
 const INTERNAL_ERROR = 0x2
@@ -47,7 +47,7 @@ export interface CallOwner {
 export class Call implements ResponseSink {
   readonly #owner: CallOwner
   readonly #streamId: number
-  readonly #exchange: Exchange
+  readonly #exchange: FunctionCall
   /** As it was announced. */
   readonly request: AnnouncedRequest
   readonly #bodyBytes: number
@@ -56,7 +56,7 @@ export class Call implements ResponseSink {
   #uncredited = 0
   /** What waits for a window, and who waits for that. */
   #unsent: { data: Uint8Array; resolve: () => void } | undefined
-  #over = false
+  over = false
   #begun = false
   /** Made when something is waited for. */
   #timers: HttpTimers | undefined
@@ -75,7 +75,9 @@ export class Call implements ResponseSink {
     this.#streamId = request.streamId
     this.#bodyBytes = bodyBytes
     const timeout = owner.settings.handler
-    this.#exchange = new Exchange(head, callee, { ...place, timeout }, this, () => this.#credit())
+    this.#exchange = new FunctionCall(head, callee, { ...place, timeout, guard: owner.guard }, this, {
+      resume: () => this.#credit(),
+    })
   }
 
   /** Whether the request has come whole. */
@@ -89,7 +91,7 @@ export class Call implements ResponseSink {
    */
   get portable(): number | undefined {
     const { started, bodyEnded, held } = this.#exchange
-    return started || bodyEnded || this.#over ? undefined : held
+    return started || bodyEnded || this.over ? undefined : held
   }
 
   /** How slowly its content has come, for when it is taken back. */
@@ -116,13 +118,13 @@ export class Call implements ResponseSink {
 
   /** Gives up, unanswered, what no function has begun with. @returns the content so far */
   takeBack(): readonly Uint8Array[] {
-    this.#over = true
+    this.over = true
     return this.#exchange.takeBack()
   }
 
   /** Content. What is too much is answered with 413, or ends the stream. */
   receive(data: Uint8Array): void {
-    if (this.#over) return
+    if (this.over) return
     this.#bytes += data.length
     const timers = this.#timers
     if (timers !== undefined) {
@@ -138,7 +140,7 @@ export class Call implements ResponseSink {
       return
     }
     this.#uncredited += data.length
-    if (data.length > 0) this.#exchange.body(data)
+    if (data.length > 0) this.#exchange.data(data)
     this.#credit()
   }
 
@@ -149,7 +151,7 @@ export class Call implements ResponseSink {
 
   /** There is no more of the content for now. */
   wait(): void {
-    if (this.#over) return
+    if (this.over) return
     const exchange = this.#exchange
     exchange.wait()
     if (exchange.wantsBody) this.#await('request-body')
@@ -167,7 +169,7 @@ export class Call implements ResponseSink {
 
   /** Time has passed. @param now as {@link steadyNow} */
   tick(now: number): void {
-    if (this.#over || this.#timers === undefined) return
+    if (this.over || this.#timers === undefined) return
     const timer = this.#timers.expired(now)
     if (timer !== undefined && timer !== 'keep-alive') {
       this.#expire(timer)
@@ -207,7 +209,7 @@ export class Call implements ResponseSink {
 
   /** The stream is gone. */
   cancel(reason: Error): void {
-    this.#over = true
+    this.over = true
     this.#exchange.cancel(reason)
     this.#unsent?.resolve()
     this.#unsent = undefined
@@ -221,15 +223,7 @@ export class Call implements ResponseSink {
 
   reply(response: ResponseView): void {
     if (this.#mute) return
-    try {
-      this.#owner.http.reply(this.#streamId, this.#marked(withLength(response)), Date.now())
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-      this.#owner.log.error({ err: error }, 'the function gave a response that cannot be sent')
-      const detail = `the response cannot be sent: ${error.message}`
-      const failed = problem({ name: 'function-failed', status: 500, detail })
-      this.#owner.http.reply(this.#streamId, this.#marked(withLength(failed)), Date.now())
-    }
+    this.#owner.http.reply(this.#streamId, this.#marked(withLength(response)), Date.now())
     this.#end()
   }
 
@@ -267,21 +261,17 @@ export class Call implements ResponseSink {
     this.#end()
   }
 
-  fail(error: unknown): void {
-    this.#owner.guard.fail(error)
-  }
-
   get #mute(): boolean {
-    return this.#over || this.#owner.gone
+    return this.over || this.#owner.gone
   }
 
   #end(): void {
-    this.#over = true
+    this.over = true
     this.#owner.ended(this.#streamId)
   }
 
   #credit(): void {
-    if (this.#uncredited === 0 || this.#over || !this.#exchange.wantsBody) return
+    if (this.#uncredited === 0 || this.over || !this.#exchange.wantsBody) return
     const count = this.#uncredited
     this.#uncredited = 0
     this.#owner.http.consume(this.#streamId, count)

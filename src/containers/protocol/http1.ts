@@ -1,140 +1,131 @@
-import { type H1Event, H1Server, type H1State } from '../../http/h1/index.ts'
-import type { RequestHead } from '../../http/message.ts'
+import type { Announced } from '../../http/h1/exchange.ts'
+import type { H1State } from '../../http/h1/index.ts'
+import { type H1End, type H1Owner, H1Serving } from '../../http/h1/serving.ts'
+import type { Field } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import {
+  type ContentSink,
+  type HttpFault,
+  type HttpHandlers,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTunnel,
+  NOBODY,
+} from '../../http/serving.ts'
 import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
-import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
+import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
-import { Exchange } from './exchange.ts'
+import { FunctionCall } from './function-call.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import { Responder, type ResponderOwner } from './responder.ts'
 import { WebSocket } from './web-socket.ts'
 
+type SocketState = Extract<ApplicationState, { protocol: 'websocket' }>
+
+/** Where what a client says goes that nobody listens to. */
+const NOWHERE: ContentSink = { data() {}, end() {}, broken() {} }
+
 /**
- * HTTP/1.0 and 1.1 on one connection: one request after the other, each with its response before the next is
- * looked at.
+ * HTTP/1.0 and 1.1 on one connection: which request is for here, what answers it, and when the connection may
+ * leave. What is said on it is the matter of {@link H1Serving}.
  */
-export class Http1 implements Protocol, ResponderOwner {
+export class Http1 implements Protocol, H1Owner, HttpHandlers {
   readonly #owner: ProtocolOwner
-  readonly #http: H1Server
-  readonly #responder: Responder
+  readonly #serving: H1Serving
   #refusal: Refusal | undefined
-  #exchange: Exchange | undefined
-  /** The answer to the request at hand, which no function gets. */
-  #interrupted: Problem | undefined
+  #call: FunctionCall | undefined
+  /** The answer to the request that is let in next, which no function gets. */
+  #answer: Problem | undefined
+  /** It is given behind the whole request. */
+  #behind = false
+  /** The path of the request that is let in next, without what chose the function. */
+  #functionPath = ''
+  /** What the WebSocket is told of its beginning that the request asks for. */
+  #opening: Pick<SocketState, 'target' | 'headers' | 'host' | 'subprotocol'> | undefined
+  /** A request was given up unanswered: there is nothing that another container could go on from. */
+  #broken = false
   /** The function whose containers the request that was announced waits for. */
   #awaited: string | undefined
-  /** The head of a response has been given out, and its end has not. */
-  #begun = false
 
   constructor(owner: ProtocolOwner, state: H1State, refusal?: Refusal) {
     this.#owner = owner
-    this.#http = new H1Server(owner.host.limits.http, state)
-    this.#responder = new Responder(this.#http, owner.out, owner.fields, owner.host.log, this)
+    this.#serving = new H1Serving(this, owner.host.limits.http, state)
     this.#refusal = refusal
   }
 
   receive(bytes: Uint8Array): void {
-    this.#http.receive(bytes)
+    this.#serving.http.receive(bytes)
   }
 
   step(): boolean {
-    if (this.#awaited !== undefined) return this.#goesAfterAll(this.#awaited)
-    if (this.#owner.out.full && this.#http.idle) return this.#keep()
-    const event = this.#http.next()
-    if (event !== undefined) this.#on(event)
-    else if (this.#http.shouldClose) this.#owner.goodbye()
-    return event !== undefined
+    return this.#serving.step()
   }
 
   settle(): void {
-    const exchange = this.#exchange
-    exchange?.wait()
-    this.#watch(exchange)
-  }
-
-  /** Sees to it that whatever is waited for now is not waited for too long. */
-  #watch(exchange: Exchange | undefined): void {
-    const owner = this.#owner
-    if (exchange === undefined && this.#http.idle) {
-      if (this.#awaited === undefined && this.#http.buffered > 0 && !owner.out.full)
-        owner.timers.wait('headers')
-      else owner.timers.stop('headers')
-      return
-    }
-    const wanting = exchange === undefined ? this.#interrupted !== undefined : exchange.wantsBody
-    if (wanting) owner.timers.wait('request-body')
-    else owner.timers.stop('request-body')
-    if (exchange?.started && !this.#begun) owner.timers.wait('handler')
+    const call = this.#call
+    call?.wait()
+    this.#serving.settle()
+    if (call?.started && this.#serving.exchange?.begun === false) this.timers.wait('handler')
   }
 
   /** What is said here is said at once. */
   flush(): void {}
 
   get wantsInput(): boolean {
-    if (this.#exchange !== undefined) return this.#exchange.wantsBody
-    return this.#awaited === undefined && !this.#owner.out.full
+    return this.#serving.wantsInput
   }
 
   get held(): number {
-    return this.#http.buffered + (this.#exchange?.waiting ?? 0)
+    return this.#serving.http.buffered + (this.#call?.waiting ?? 0)
   }
 
   shed(what: Problem): void {
-    if (this.#begun) this.brokeOff()
-    else if (this.#exchange === undefined && this.#http.idle && this.#awaited === undefined) {
-      if (this.#http.buffered > 0) this.#responder.refuse(problem(closing(what)))
-      else this.#owner.goodbye()
-    } else if (this.#awaited !== undefined) this.#giveUp(closing(what))
-    else {
-      this.#exchange?.cancel(new Error(what.detail))
-      this.#responder.reply(problem(closing(what)))
-    }
+    const serving = this.#serving
+    if (this.#awaited !== undefined) this.#giveUp(closing(what))
+    else if (serving.quiet && serving.http.buffered === 0) this.#owner.goodbye()
+    else serving.shed(what)
   }
 
   get buffered(): number {
-    return this.#http.buffered
+    return this.#serving.http.buffered
   }
 
   get quiet(): boolean {
-    return this.#exchange === undefined && this.#http.idle
+    return !this.#broken && this.#serving.quiet
   }
 
   get calling(): boolean {
-    return this.#exchange?.bodyEnded === true
+    return this.#call?.bodyEnded === true
   }
 
   get portable(): boolean {
-    const exchange = this.#exchange
-    if (exchange === undefined || exchange.started || !this.#http.withdrawable) return false
-    return exchange.held + this.#http.buffered <= CARRIED_REQUEST_BYTES
+    const call = this.#call
+    const { http } = this.#serving
+    if (call === undefined || call.started || !http.withdrawable) return false
+    return call.held + http.buffered <= CARRIED_REQUEST_BYTES
   }
 
   withdraw(): void {
-    this.#owner.timers.withdraw(this.#exchange!.held)
-    this.#http.withdraw(this.#exchange!.takeBack())
-    this.#exchange = undefined
+    this.timers.withdraw(this.#call!.held)
+    this.#serving.withdraw(this.#call!.takeBack())
+    this.#call = undefined
   }
 
   get watched(): boolean {
-    if (this.#exchange !== undefined || this.#interrupted !== undefined) return true
-    return this.#http.idle && this.#http.buffered > 0
+    const { exchange, http } = this.#serving
+    return exchange !== undefined || (http.idle && http.buffered > 0)
   }
 
   get requests(): number {
-    return this.#http.requestsServed
+    return this.#serving.http.requestsServed
   }
 
   /** Requests that came whole are answered all the same. */
   inputEnded(): void {
-    if (this.#awaited !== undefined) return
-    if (this.#owner.out.full && this.#http.idle) return
-    if (this.#exchange === undefined) this.#owner.goodbye()
-    else if (this.#exchange.wantsBody)
-      this.#owner.destroy(new Error('the client closed in the middle of its request'))
+    this.#serving.inputEnded()
   }
 
   /**
@@ -147,175 +138,181 @@ export class Http1 implements Protocol, ResponderOwner {
 
   drain(): void {
     if (this.#awaited !== undefined) this.#giveUp(unavailable(this.#awaited, 'none ready'))
-    else if (this.#exchange === undefined) this.#owner.goodbye()
+    else if (this.#serving.exchange === undefined) this.#owner.goodbye()
   }
 
   farewell(): void {}
 
   cancel(reason: Error): void {
-    this.#exchange?.cancel(reason)
+    this.#broken ||= !this.#serving.quiet
+    this.#call?.cancel(reason)
+    this.#serving.broken(reason)
   }
 
   expired(timer: Timeout): void {
-    const owner = this.#owner
-    const what = timeoutProblem(timer, owner.host.limits.timers, this.#awaited)
-    owner.host.log.debug({ timer }, what.detail)
-    if (timer === 'container') this.#giveUp(what)
-    else if (timer === 'headers') this.#responder.refuse(problem(closing(what)))
-    else {
-      this.#exchange?.cancel(new Error(what.detail))
-      // A function that is at work still, or a client that may go on after all, has nothing to do with what
-      // comes next.
-      if (this.#http.answerable) this.#responder.reply(problem(closing(what)))
-      else this.brokeOff()
-    }
+    if (timer === 'container') this.#giveUp(this.overdue(timer))
+    else this.#serving.expired(timer)
   }
 
   export(): ApplicationState {
-    return { protocol: 'http1', ...this.#http.export() }
+    return { protocol: 'http1', ...this.#serving.http.export() }
   }
 
+  // For HTTP.
+
+  readonly early = false
+
+  get handlers(): HttpHandlers {
+    return this
+  }
+  get timers(): ConnectionTimers {
+    return this.#owner.timers
+  }
+  get fields(): readonly Field[] {
+    return this.#owner.fields
+  }
   get gone(): boolean {
     return this.#owner.gone
   }
-
-  get guard(): Guard {
-    return this.#owner.guard
+  get full(): boolean {
+    return this.#owner.out.full
   }
-
-  began(): void {
-    this.#begun = true
-    this.#owner.timers.stop('handler')
+  date(): number {
+    return Date.now()
+  }
+  send(parts: readonly Uint8Array[], last: boolean): void {
+    this.#owner.out.send(parts, last)
+  }
+  room(): Promise<void> | undefined {
+    return this.#owner.out.drained()
+  }
+  pump(): void {
+    this.#owner.pump()
+  }
+  touch(): void {
+    this.#owner.touch()
+  }
+  fail(error: unknown): void {
+    this.#owner.guard.fail(error)
   }
 
   responded(): void {
-    this.#exchange = undefined
-    this.#begun = false
-    this.#owner.timers.stopAll()
-    this.#interrupted = undefined
+    this.#call = undefined
     this.#owner.responded()
   }
 
-  brokeOff(): void {
-    this.#owner.destroy(new Error('the response broke off'))
+  overdue(timer: Timeout): Problem {
+    const { host } = this.#owner
+    const what = timeoutProblem(timer, host.limits.timers, this.#awaited)
+    host.log.debug({ timer }, what.detail)
+    // A function that is at work still has nothing to do with what comes next.
+    return timer === 'handler' ? closing(what) : what
   }
 
-  #on(event: H1Event): void {
-    switch (event.type) {
-      case 'request':
-        this.#onRequest(event)
-        return
-      case 'body':
-        this.#owner.touch()
-        this.#owner.timers.prolong('handler')
-        if (this.#owner.timers.content(event.data.length)) this.#exchange?.body(event.data)
-        else this.expired('request-rate')
-        return
-      case 'end':
-        this.#exchange?.end()
-        if (this.#interrupted !== undefined) this.#responder.reply(problem(this.#interrupted))
-        return
-      case 'error':
-        this.#exchange?.cancel(new Error(event.reason))
-        if (event.answerable) {
-          this.#responder.reply(problem({ name: 'bad-request', status: event.status, detail: event.reason }))
-        } else {
-          this.#owner.hangUp()
-        }
-    }
+  close(how: H1End, reason: string): void {
+    if (how === 'unfinished') this.#call?.cancel(new Error(reason))
+    if (how === 'done') this.#owner.goodbye()
+    else if (how === 'refused') this.#owner.hangUp()
+    else this.#owner.destroy(new Error(reason))
   }
 
-  #onRequest({ head, expectsContinue, upgrade }: Extract<H1Event, { type: 'request' }>): void {
-    const { host, out } = this.#owner
+  /** Whether a request is for here, or has an answer that no function gives. */
+  admit({ head, expectsContinue }: Announced): boolean {
+    if (this.#awaited !== undefined) return this.#follow(this.#awaited)
+    const { host } = this.#owner
     const owner = host.ownerOf(head.path, head.host)
-    this.#owner.timers.stop('headers')
-    const elsewhere = owner !== undefined && owner.functionName !== host.functionName
-    const interrupted = this.#owner.refuse(head.method, owner?.functionName ?? host.functionName, true)
+    const functionName = owner?.functionName ?? host.functionName
+    this.#functionPath = owner?.functionPath ?? head.path
+    const interrupted = this.#owner.refuse(head.method, functionName, true)
+    const refusal = this.#refusal
     if (interrupted !== undefined) {
-      this.#http.accept()
+      this.#answer = interrupted
       // Behind the whole request: then the answer and its checkpoint go out as one.
-      if (expectsContinue) this.#responder.reply(problem(interrupted))
-      else this.#interrupted = interrupted
-      return
+      this.#behind = !expectsContinue
+    } else if (functionName === host.functionName) this.#refusal = undefined
+    else if (refusal === undefined) {
+      this.#awaited = functionName
+      return this.#follow(functionName)
+    } else {
+      this.#refusal = undefined
+      this.#answer = refusal.answer
     }
-    if (elsewhere && this.#refusal === undefined) {
-      this.#awaited = owner.functionName
-      this.#goesAfterAll(owner.functionName)
-      return
-    }
-    this.#http.accept()
-    this.#owner.timers.stop('container')
-    const refused = this.#refusal?.answer
-    this.#refusal = undefined
-    if (elsewhere) {
-      this.#responder.reply(problem(refused ?? unavailable(owner.functionName, 'none ready')))
-      return
-    }
-    if (host.module.webSocket !== undefined && asksForWebSocket(upgrade)) {
-      this.#upgrade(head)
-      return
-    }
-    this.#owner.timers.accept()
-    this.#exchange = new Exchange(
-      head,
-      host,
-      {
-        functionPath: owner?.functionPath ?? head.path,
-        connection: this.#owner.info(this.#http.requestsServed),
+    return true
+  }
+
+  request(request: HttpRequest, response: HttpResponse): void {
+    const { host, guard } = this.#owner
+    const answer = this.#answer
+    this.timers.stop('container')
+    if (answer !== undefined) {
+      this.#answer = undefined
+      this.#refuse(request, response, answer)
+    } else if (host.module.webSocket !== undefined && asksForWebSocket(request.protocol)) {
+      this.#upgrade(request, response)
+    } else {
+      const connection = this.#owner.info(request.index)
+      const place = {
+        functionPath: this.#functionPath,
+        connection,
         timeout: host.limits.timers.handler,
-      },
-      this.#responder,
-      () => this.#owner.pump(),
+        guard,
+      }
+      const call = new FunctionCall(request.head, host, place, response, request)
+      this.#call = call
+      request.content(call)
+    }
+  }
+
+  /** The function is not answered any more. It sees to what it throws by itself: that would be ours. */
+  error({ kind, cause, reason }: HttpFault): undefined {
+    this.#call?.cancel(new Error(reason))
+    if (kind === 'application') this.fail(cause)
+  }
+
+  /** From here on the connection is a WebSocket. */
+  tunnel(rest: Uint8Array): HttpTunnel {
+    const owner = this.#owner
+    const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
+    const { requestsServed } = this.#serving.http
+    const opening = this.#opening!
+    owner.switchProtocol(
+      new WebSocket(owner, { protocol: 'websocket', requestsServed, ...opening, socket, state: undefined }),
     )
-    if (expectsContinue) out.send([this.#http.continue()])
+    return NOBODY
+  }
+
+  #upgrade({ head }: HttpRequest, response: HttpResponse): void {
+    const handshake = judgeHandshake(head, this.#owner.host.module.webSocketProtocols ?? [])
+    if (handshake.problem !== undefined) {
+      response.reply(problem(handshake.problem))
+      return
+    }
+    const { target, host } = head
+    const headers = head.headers.map(([name, value]) => ({ name, value }))
+    this.#opening = { target, headers, host, subprotocol: handshake.protocol }
+    response.upgrade(handshake.fields, NOWHERE)
+  }
+
+  #refuse(request: HttpRequest, response: HttpResponse, answer: Problem): void {
+    if (this.#behind) request.content({ ...NOWHERE, end: () => response.reply(problem(answer)) })
+    else response.reply(problem(answer))
+    this.#behind = false
   }
 
   /**
-   * Follows the request that waits for a container of another function, if there is one now. @returns whether
-   * more can be done here
+   * Follows the request that waits for a container of another function, if there is one now. @returns false:
+   * it is not for here
    */
-  #goesAfterAll(functionName: string): boolean {
-    if (!this.#owner.move(functionName)) this.#owner.timers.wait('container')
-    return this.#keep()
-  }
-
-  /** Nothing is read on for now: what has come lies in somebody else's memory. */
-  #keep(): boolean {
-    this.#http.receive(EMPTY)
+  #follow(functionName: string): false {
+    if (!this.#owner.move(functionName)) this.timers.wait('container')
     return false
   }
 
   /** Answers the request that waits for a container of another function. */
   #giveUp(what: Problem): void {
     this.#awaited = undefined
-    this.#http.accept()
-    this.#responder.reply(problem(what))
-  }
-
-  /** From here on the connection is a WebSocket, or the request is refused. */
-  #upgrade(head: RequestHead): void {
-    const owner = this.#owner
-    const handshake = judgeHandshake(head, owner.host.module.webSocketProtocols ?? [])
-    if (handshake.problem !== undefined) {
-      this.#responder.reply(problem(handshake.problem))
-      return
-    }
-    owner.timers.stopAll()
-    const { head: answer, rest } = this.#http.upgrade([...handshake.fields, ...owner.fields])
-    owner.out.send([answer])
-    const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
-    owner.switchProtocol(
-      new WebSocket(owner, {
-        protocol: 'websocket',
-        requestsServed: this.#http.requestsServed,
-        target: head.target,
-        headers: head.headers.map(([name, value]) => ({ name, value })),
-        host: head.host,
-        subprotocol: handshake.protocol,
-        socket,
-        state: undefined,
-      }),
-    )
+    this.#answer = what
+    this.#serving.letIn()
   }
 }
 

@@ -3,23 +3,53 @@ import type { Field, RequestHead, ResponseView } from '../message.ts'
 import {
   answerTo,
   type ContentSink,
+  type HttpFault,
+  type HttpHandlers,
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
   NOBODY,
   reasonOf,
 } from '../serving.ts'
-import type { H1Event } from './server.ts'
-import type { H1Serving } from './serving.ts'
+import type { RequestTimers } from '../timers.ts'
+import type { H1Event, H1Server } from './server.ts'
 
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536
 
 export type Announced = Extract<H1Event, { type: 'request' }>
 
+/** What an exchange asks of the connection that it is on. */
+export interface ExchangeOwner {
+  readonly http: H1Server
+  readonly handlers: HttpHandlers
+  readonly timers: RequestTimers
+  /** Sent with every response. */
+  readonly fields: readonly Field[]
+  /** The client gets nothing any more. */
+  readonly gone: boolean
+  /** Milliseconds since 1970. */
+  date(): number
+  /** @param last it ends a response */
+  send(parts: readonly Uint8Array[], last?: boolean): void
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  room(): Promise<void> | undefined
+  /** Content may be read. */
+  pump(): void
+  /** The response is complete. */
+  responded(): void
+  /** The response cannot be completed. */
+  cut(reason: string): void
+  /** HTTP has said its last word. @param rest what has come behind the request */
+  tunnel(rest: Uint8Array, sink: ContentSink): HttpTunnel
+  fault(what: Omit<HttpFault, 'answerable'>): void
+  /** Something was thrown where nobody is left to hear of it. */
+  fail(error: unknown): void
+}
+
 /** One request and its response. */
 export class H1Exchange implements HttpRequest, HttpResponse {
-  readonly #owner: H1Serving
+  readonly #owner: ExchangeOwner
   readonly #announced: Announced
   readonly early: boolean
   readonly index: number
@@ -28,39 +58,39 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   #blocked = false
   /** Everything has come. */
   #whole = false
-  #over = false
+  over = false
   begun = false
 
-  constructor(owner: H1Serving, announced: Announced) {
+  constructor(owner: ExchangeOwner, announced: Announced, early: boolean) {
     this.#owner = owner
     this.#announced = announced
-    this.early = owner.early
+    this.early = early
     this.index = owner.http.requestsServed
   }
 
-  get #head(): RequestHead {
+  get head(): RequestHead {
     return this.#announced.head
   }
   get method(): string {
-    return this.#head.method
+    return this.head.method
   }
   get target(): string {
-    return this.#head.target
+    return this.head.target
   }
   get version(): RequestHead['version'] {
-    return this.#head.version
+    return this.head.version
   }
   get headers(): readonly Field[] {
-    return this.#head.headers
+    return this.head.headers
   }
   get host(): string | undefined {
-    return this.#head.host
+    return this.head.host
   }
   get path(): string {
-    return this.#head.path
+    return this.head.path
   }
   get query(): string {
-    return this.#head.query
+    return this.head.query
   }
   get protocol(): string | undefined {
     return this.#announced.upgrade
@@ -71,7 +101,9 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   /** Whether pieces of content may be read now. */
   get wantsContent(): boolean {
-    return this.#over || (this.#sink !== undefined && !this.#blocked && !this.#whole)
+    if (this.over) return true
+    const sink = this.#sink
+    return sink !== undefined && !this.#blocked && !this.#whole && sink.full !== true
   }
 
   /** Whether content is missing. */
@@ -81,12 +113,15 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   content(sink: ContentSink): void {
     if (this.#sink !== undefined) throw new Error('the content goes to somebody already')
-    if (this.#over) return
+    if (this.over) return
     this.#sink = sink
     const owner = this.#owner
-    if (this.#announced.expectsContinue) owner.send(owner.http.continue())
-    if (this.length !== 0) owner.timers.start('request-body', owner.context.now())
+    if (this.#announced.expectsContinue) owner.send([owner.http.continue()])
     owner.pump()
+  }
+
+  resume(): void {
+    if (!this.over) this.#owner.pump()
   }
 
   data(bytes: Uint8Array): void {
@@ -99,13 +134,15 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     }
     if (taken === undefined) return
     this.#blocked = true
-    this.#owner.timers.stop('request-body')
     taken
       .then(
-        () => this.#unblock(),
+        () => {
+          this.#blocked = false
+          this.resume()
+        },
         cause => this.failed(cause),
       )
-      .catch(this.#owner.context.fault)
+      .catch(error => this.#owner.fail(error))
   }
 
   ended(trailers: readonly Field[]): void {
@@ -117,76 +154,73 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     }
   }
 
-  #unblock(): void {
-    this.#blocked = false
-    if (this.#over) return
-    const owner = this.#owner
-    owner.timers.start('request-body', owner.context.now())
-    owner.pump()
-  }
-
   inform(status: number, headers: readonly Field[]): void {
-    if (!this.#over) this.#owner.send(this.#owner.http.inform(status, headers))
+    if (!this.#mute) this.#owner.send([this.#owner.http.inform(status, headers)])
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#over) return NOBODY
-    const { http } = this.#owner
-    const { head, rest } = http.upgrade(headers)
-    this.#over = true
-    return this.#owner.tunnel(head, rest, sink)
+    if (this.#mute) return NOBODY
+    const owner = this.#owner
+    const { head, rest } = owner.http.upgrade([...headers, ...owner.fields])
+    this.over = true
+    owner.send([head])
+    return owner.tunnel(rest, sink)
   }
 
   reply(response: ResponseView): void {
-    if (this.#over) return
+    if (this.#mute) return
     const owner = this.#owner
-    const { status, headers = [], body = EMPTY } = response
+    const { http } = owner
+    const { status, body = EMPTY } = response
+    const headers = this.#marked(response.headers)
     const content = typeof body === 'string' ? sharedUtf8(body) : body
-    if (content.length <= LARGE) owner.send(owner.http.reply(response, owner.context.date()))
-    else {
+    if (content.length <= LARGE) {
+      owner.send([http.reply({ status, headers, body: content }, owner.date())], true)
+    } else {
       // The application's own memory, and no copy for each client.
-      const { http } = owner
-      owner.send(http.respond({ status, headers, length: content.length }, owner.context.date()))
-      for (const bytes of http.write(content)) owner.send(bytes)
-      owner.send(http.end())
+      const head = http.respond({ status, headers, length: content.length }, owner.date())
+      owner.send([head, ...http.write(content), http.end()], true)
     }
     this.#finished()
     owner.responded()
   }
 
   begin(head: Parameters<HttpResponse['begin']>[0]): void {
-    if (this.#over) return
+    if (this.#mute) return
     const owner = this.#owner
-    owner.send(owner.http.respond(head, owner.context.date()))
+    const { status, length } = head
+    owner.send([owner.http.respond({ status, headers: this.#marked(head.headers), length }, owner.date())])
     owner.timers.stop('handler')
     this.begun = true
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return undefined
+    if (this.#mute) return undefined
     const owner = this.#owner
-    for (const bytes of owner.http.write(data)) owner.send(bytes)
+    owner.send(owner.http.write(data))
     return owner.room()
   }
 
   end(trailers?: readonly Field[]): void {
-    if (this.#over) return
+    if (this.#mute) return
     const owner = this.#owner
+    let last: Uint8Array
     try {
-      owner.send(owner.http.end(trailers))
+      last = owner.http.end(trailers)
     } catch (error) {
       if (error instanceof RangeError) this.abort()
       throw error
     }
+    owner.send([last], true)
     this.#finished()
     owner.responded()
   }
 
   abort(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#break(new Error('the response broke off'))
-    this.#owner.cut()
+    if (this.#mute) return
+    this.over = true
+    this.#break('the response broke off')
+    this.#owner.cut('the response broke off')
   }
 
   /** The application threw. */
@@ -194,7 +228,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     const owner = this.#owner
     const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const
     // Whoever throws when all has been said is told of it, and the client is not.
-    if (this.#over) answerTo({ ...fault, answerable: false }, owner.context.handlers)
+    if (this.over) answerTo({ ...fault, answerable: false }, owner.handlers)
     else {
       this.onGone = undefined
       owner.fault(fault)
@@ -203,8 +237,8 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   /** There will be no response, because the client is gone or has been answered otherwise. */
   gone(reason: Error): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.over) return
+    this.over = true
     try {
       if (!this.#whole) this.#sink?.broken(reason)
       this.onGone?.(reason)
@@ -213,15 +247,26 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     }
   }
 
+  get #mute(): boolean {
+    return this.over || this.#owner.gone
+  }
+
+  #marked(headers: readonly Field[] = []): readonly Field[] {
+    const { fields } = this.#owner
+    return fields.length === 0 ? headers : [...headers, ...fields]
+  }
+
   #finished(): void {
-    this.#over = true
-    this.#break(new Error('the response has ended'))
+    this.over = true
+    this.#break('the response has ended')
   }
 
   /** Tells whoever gets the content that there is no more, which must stop nothing here. */
-  #break(reason: Error): void {
+  #break(reason: string): void {
+    // An error costs more than all the rest of a small request.
+    if (this.#whole || this.#sink === undefined) return
     try {
-      if (!this.#whole) this.#sink?.broken(reason)
+      this.#sink.broken(new Error(reason))
     } catch (cause) {
       this.failed(cause)
     }

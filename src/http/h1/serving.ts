@@ -1,290 +1,260 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
-import {
-  answerTo,
-  type ContentSink,
-  type HttpFault,
-  type HttpServing,
-  type HttpTunnel,
-  reasonOf,
-  type ServingContext,
-} from '../serving.ts'
-import { expiryProblem, HttpTimers } from '../timers.ts'
-import { type Announced, H1Exchange } from './exchange.ts'
+import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
+import type { Expiry, RequestTimers } from '../timers.ts'
+import { type Announced, type ExchangeOwner, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { type H1Event, H1Server } from './server.ts'
-import { H1Tunnel } from './tunnel.ts'
-
-/** Bytes of output beyond which a response waits for the client. */
-const OUTPUT = 65_536
-/** Bytes received ahead of what is being served, beyond which the client waits. */
-const INPUT = 65_536
+import type { H1State } from './state.ts'
 
 const CLOSE: Field = ['connection', 'close']
 
-/** Serves HTTP/1.0 and 1.1: one request after the other, in order. */
-export class H1Serving implements HttpServing {
-  readonly protocol = 'http/1.1'
+/**
+ * How a connection ends: `done`: there is nothing more to do; `refused`: what the client sends cannot be read
+ * on; `unfinished`: it ended in the middle of a request; `cut`: a response that has begun cannot be finished.
+ */
+export type H1End = 'done' | 'refused' | 'unfinished' | 'cut'
+
+/** What HTTP/1 asks of the connection: the way out, the time, and whether a request is for here. */
+export interface H1Owner {
+  readonly handlers: HttpHandlers
+  readonly timers: RequestTimers
+  /** Sent with every response. */
+  readonly fields: readonly Field[]
+  /** The client gets nothing any more. */
+  readonly gone: boolean
+  /** So much waits for the client that its next request has to wait as well. */
+  readonly full: boolean
+  /** Whether the request at hand came, or began to come, as early data. */
+  readonly early: boolean
+  /** Milliseconds since 1970, for Date. */
+  date(): number
+  /**
+   * Asked before a request is accepted, and again at every {@link H1Serving.step} as long as it says no: the
+   * request is nothing but bytes until then, and may go elsewhere with the connection.
+   */
+  admit(request: Announced): boolean
+  /** @param last it ends a response */
+  send(parts: readonly Uint8Array[], last: boolean): void
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  room(): Promise<void> | undefined
+  /** {@link H1Serving.step} may do more than it could. */
+  pump(): void
+  /** A piece of a request has come. */
+  touch(): void
+  /** A response has been given out whole. */
+  responded(): void
+  /** The answer that says what has run out; undefined: none. */
+  overdue(what: Expiry): Problem | undefined
+  /** The connection is of no use any more. What was given to {@link send} goes out before. */
+  close(how: H1End, reason: string): void
+  /** The connection is another protocol's. @param rest what has come of it */
+  tunnel(rest: Uint8Array, sink: ContentSink): HttpTunnel
+  /** Something was thrown where nobody is left to hear of it: the connection must end. Never throws. */
+  fail(error: unknown): void
+}
+
+/**
+ * Serves HTTP/1.0 and 1.1: one request after the other, in order, each with its response before the next one
+ * is looked at. It does one thing at a time, whenever its owner lets it.
+ */
+export class H1Serving implements ExchangeOwner {
   readonly http: H1Server
-  readonly context: ServingContext
-  readonly timers: HttpTimers
-  #out: Uint8Array[] = []
-  #outBytes = 0
-  #waiting: (() => void)[] = []
+  readonly #owner: H1Owner
   #exchange: H1Exchange | undefined
-  /** Takes what the client sends when that is no HTTP any more. */
-  #tunnel: H1Tunnel | undefined
-  #received = 0
-  #pumping = false
-  #finished = false
-  #draining = false
-  #over = false
-  #aborted = false
+  /** A request that was announced and not let in. */
+  #held: Announced | undefined
 
-  constructor(context: ServingContext, limits?: H1Limits) {
-    this.context = context
-    this.http = new H1Server(limits)
-    this.timers = new HttpTimers(context.timers)
-    this.timers.start('keep-alive', context.now())
+  /** @param state from elsewhere */
+  constructor(owner: H1Owner, limits?: H1Limits, state?: H1State) {
+    this.#owner = owner
+    this.http = new H1Server(limits, state)
   }
 
+  /** The request that is being served. */
+  get exchange(): H1Exchange | undefined {
+    return this.#exchange
+  }
+
+  /** The request that waits to be let in. */
+  get held(): Announced | undefined {
+    return this.#held
+  }
+
+  /** Between two messages: nothing is being served, and {@link H1Server.export} is possible. */
+  get quiet(): boolean {
+    return this.#exchange === undefined && this.http.idle
+  }
+
+  /** Whether more bytes are of any use now. */
   get wantsInput(): boolean {
-    if (this.#tunnel !== undefined) return this.#tunnel.wantsInput
-    if (this.#over) return false
-    const reading = this.#exchange === undefined ? this.#outBytes < OUTPUT : this.#exchange.wantsContent
-    return reading || this.http.buffered < INPUT
-  }
-
-  get shouldClose(): boolean {
-    return this.#over
-  }
-
-  get aborted(): boolean {
-    return this.#aborted
-  }
-
-  receive(bytes: Uint8Array): void {
-    if (this.#over) return
-    if (this.#tunnel !== undefined) {
-      this.#tunnel.receive(bytes)
-      return
-    }
-    this.#received += bytes.length
-    this.http.receive(bytes)
-    this.pump()
-    // What is left lies in the caller's memory.
-    if (this.http.buffered > 0) this.http.receive(EMPTY)
-  }
-
-  takeOutput(): readonly Uint8Array[] {
-    const out = this.#out
-    if (out.length > 0) {
-      this.#out = []
-      this.#outBytes = 0
-    }
-    if (this.#waiting.length > 0) this.#release()
-    // Requests may have waited for room for their answers.
-    if (out.length > 0 && this.#exchange === undefined && this.http.buffered > 0) this.pump()
-    return out
-  }
-
-  get held(): number {
-    return this.http.buffered + this.#outBytes + (this.#tunnel?.held ?? 0)
-  }
-
-  shed(what: Problem): void {
-    const { status, detail = '' } = what
-    const exchange = this.#exchange
-    if (this.#over) return
-    if (this.#tunnel !== undefined || (exchange === undefined && this.http.idle && this.http.buffered === 0))
-      this.cut()
-    else {
-      const request = exchange === undefined ? {} : { request: exchange }
-      this.fault({ kind: 'memory', status, reason: detail, ...request }, what)
-    }
-  }
-
-  finish(): void {
-    this.#finished = true
-    if (this.#tunnel !== undefined) this.#tunnel.finish()
-    else this.#afterEnd()
-  }
-
-  broken(reason: Error): void {
-    const [exchange, tunnel] = [this.#exchange, this.#tunnel]
-    this.#end()
-    this.#out = []
-    exchange?.gone(reason)
-    tunnel?.gone(reason)
-  }
-
-  drain(): void {
-    this.#draining = true
-    if (this.#exchange === undefined && this.#tunnel === undefined) this.#end()
-  }
-
-  tick(): void {
-    if (this.#over) return
-    const timer = this.timers.expired(this.context.now())
-    if (timer === undefined) return
-    this.timers.stop(timer)
-    const ordinary = expiryProblem(timer, this.context.timers)
-    if (ordinary === undefined) {
-      this.#end()
-      this.context.wake()
-      return
-    }
-    const { status, detail = '' } = ordinary
-    const exchange = this.#exchange
-    const request = exchange === undefined ? {} : { request: exchange }
-    this.fault({ kind: 'timeout', timer, status, reason: detail, ...request }, ordinary)
-  }
-
-  /** Takes events until more bytes, or the application, are needed. */
-  pump(): void {
-    if (this.#pumping) return
-    this.#pumping = true
-    const { goesOn } = this.context
-    let yields = false
-    try {
-      while (!this.#over) {
-        yields = goesOn?.() === false
-        if (yields) break
-        const exchange = this.#exchange
-        if (exchange === undefined ? this.#outBytes >= OUTPUT : !exchange.wantsContent) break
-        const event = this.http.next()
-        if (event === undefined) break
-        this.#on(event)
-      }
-    } finally {
-      this.#pumping = false
-    }
-    if (!this.#over && this.#tunnel === undefined) {
-      if (this.http.shouldClose) this.#end()
-      else if (this.#finished && !yields) this.#afterEnd()
-      else this.#watch()
-    }
-    // What was said meanwhile was said in silence.
-    this.context.wake()
-  }
-
-  send(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
-    this.#out.push(bytes)
-    this.#outBytes += bytes.length
-    this.wake()
-  }
-
-  /** @returns undefined, or a promise of the moment when the client has taken what waits */
-  room(): Promise<void> | undefined {
-    return this.#outBytes < OUTPUT ? undefined : new Promise(resolve => this.#waiting.push(resolve))
-  }
-
-  wake(): void {
-    if (!this.#pumping) this.context.wake()
-  }
-
-  /** The response is complete. */
-  responded(): void {
-    this.#exchange = undefined
-    this.timers.stopAll()
-    if (this.#draining || this.http.shouldClose) {
-      this.#end()
-      this.wake()
-    } else if (!this.#pumping) this.pump()
+    if (this.#exchange !== undefined) return this.#exchange.wantsContent
+    return this.#held === undefined && !this.#owner.full
   }
 
   /**
-   * The connection has become another protocol's. @param head of the response that says so @param rest what
-   * has come behind the request
+   * Does one thing with what has been received. @returns false if the next takes more bytes, the application,
+   * or a client that reads; what is left lies in memory of ours then
    */
-  tunnel(head: Uint8Array, rest: Uint8Array, sink: ContentSink): HttpTunnel {
-    this.#exchange = undefined
-    this.timers.stopAll()
-    this.send(head)
-    const tunnel = new H1Tunnel(this, sink, rest)
-    this.#tunnel = tunnel
-    if (this.#finished) tunnel.finish()
-    return tunnel
+  step(): boolean {
+    const { http } = this
+    if (this.#held !== undefined) return this.#admit(this.#held)
+    const exchange = this.#exchange
+    const waits = exchange === undefined ? this.#owner.full && http.idle : !exchange.wantsContent
+    if (waits) return this.#keep()
+    const event = http.next()
+    if (event !== undefined) this.#on(event)
+    else if (http.shouldClose) this.#owner.close('done', '')
+    return event !== undefined
   }
 
-  /** We end the tunnel. */
-  closeTunnel(): void {
-    this.#end()
-    this.wake()
+  /** There is nothing more to do for now: starts the timers of what is waited for. */
+  settle(): void {
+    const { timers, full } = this.#owner
+    const exchange = this.#exchange
+    if (exchange !== undefined) {
+      if (exchange.wantsContent) timers.wait('request-body')
+      else timers.stop('request-body')
+    } else if (this.#held === undefined && this.http.buffered > 0 && !full) timers.wait('headers')
+    else timers.stop('headers')
+  }
+
+  /** Lets the request in that waits. */
+  letIn(): void {
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) this.#begin(held)
+  }
+
+  /**
+   * Takes back what was accepted before it came whole, see {@link H1Server.withdraw}. @param content all of
+   * it that the application got
+   */
+  withdraw(content: readonly Uint8Array[]): void {
+    this.http.withdraw(content)
+    this.#exchange = undefined
+  }
+
+  /** The client sends no more, and what it sent has been worked off. */
+  inputEnded(): void {
+    if (this.#held !== undefined || (this.#owner.full && this.http.idle)) return
+    const exchange = this.#exchange
+    if (exchange === undefined) this.#owner.close('done', '')
+    else if (exchange.unfinished && exchange.wantsContent) {
+      const reason = 'the client closed in the middle of its request'
+      this.#owner.close(exchange.begun ? 'cut' : 'unfinished', reason)
+      this.broken(new Error(reason))
+    }
+  }
+
+  /** A timer has run out. */
+  expired(what: Expiry): void {
+    const ordinary = this.#owner.overdue(what)
+    if (ordinary === undefined) this.#owner.close('done', '')
+    else {
+      const { status, detail = '' } = ordinary
+      this.fault({ kind: 'timeout', timer: what, status, reason: detail }, ordinary)
+    }
+  }
+
+  /** Gives up the request at hand, or what has come of one, for what it holds. */
+  shed(what: Problem): void {
+    this.fault({ kind: 'memory', status: what.status, reason: what.detail ?? '' }, what)
+  }
+
+  /** The client is gone: the application is told. */
+  broken(reason: Error): void {
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    exchange?.gone(reason)
   }
 
   /** Tells the application, and the client if that is possible; otherwise the connection ends. */
   fault(what: Omit<HttpFault, 'answerable'>, ordinary?: Problem): void {
     const exchange = this.#exchange
     // HTTP knows what it has begun; what others remember of it may be wrong.
-    const fault = { ...what, answerable: this.http.idle || this.http.answerable }
-    const answer = answerTo(fault, this.context.handlers, ordinary)
+    const answerable = this.http.idle || this.http.answerable
+    const fault =
+      exchange === undefined ? { ...what, answerable } : { request: exchange, ...what, answerable }
+    const answer = answerTo(fault, this.#owner.handlers, ordinary)
     exchange?.gone(new Error(fault.reason))
-    if (fault.answerable) {
+    if (this.#owner.gone) this.#exchange = undefined
+    else if (answerable) {
       this.#answer(fault, answer)
       this.responded()
     } else {
-      this.#aborted = exchange?.begun === true
-      this.#end()
-    }
-    this.wake()
-  }
-
-  /** The application threw where the client cannot be told. */
-  tell(cause: unknown): void {
-    const fault = {
-      kind: 'application',
-      status: 500,
-      reason: reasonOf(cause),
-      cause,
-      answerable: false,
-    } as const
-    answerTo(fault, this.context.handlers)
-  }
-
-  /** What the client gets cannot be finished. */
-  cut(): void {
-    this.#aborted = true
-    this.#end()
-    this.wake()
-  }
-
-  #answer(fault: HttpFault, view: ResponseView): void {
-    const now = this.context.date()
-    // A client that is waited for in vain must not be taken for one that goes on.
-    const closes = fault.kind === 'memory' || (fault.timer !== undefined && fault.timer !== 'handler')
-    const answer = closes ? { ...view, headers: [...(view.headers ?? []), CLOSE] } : view
-    const send = (one: ResponseView): void =>
-      this.send(this.http.idle ? this.http.refuse(one, now) : this.http.reply(one, now))
-    try {
-      send(answer)
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-      send(problem({ name: 'application-failed', status: 500, headers: closes ? [CLOSE] : [] }))
+      this.#owner.close(
+        fault.kind === 'client' ? 'refused' : 'cut',
+        exchange?.begun ? 'the response broke off' : fault.reason,
+      )
+      this.#exchange = undefined
     }
   }
 
-  get early(): boolean {
-    return this.#received - this.http.buffered < this.context.earlyBytes()
+  // For the exchange.
+
+  get handlers(): HttpHandlers {
+    return this.#owner.handlers
+  }
+  get timers(): RequestTimers {
+    return this.#owner.timers
+  }
+  get fields(): readonly Field[] {
+    return this.#owner.fields
+  }
+  get gone(): boolean {
+    return this.#owner.gone
+  }
+  date(): number {
+    return this.#owner.date()
+  }
+  room(): Promise<void> | undefined {
+    return this.#owner.room()
+  }
+  pump(): void {
+    this.#owner.pump()
+  }
+  fail(error: unknown): void {
+    this.#owner.fail(error)
+  }
+
+  send(parts: readonly Uint8Array[], last = false): void {
+    if (!this.#owner.gone) this.#owner.send(parts, last)
+  }
+
+  responded(): void {
+    this.#exchange = undefined
+    this.#owner.timers.stopAll()
+    this.#owner.responded()
+  }
+
+  cut(reason: string): void {
+    this.#exchange = undefined
+    this.#owner.close('cut', reason)
+  }
+
+  tunnel(rest: Uint8Array, sink: ContentSink): HttpTunnel {
+    this.#exchange = undefined
+    this.#owner.timers.stopAll()
+    return this.#owner.tunnel(rest, sink)
   }
 
   #on(event: H1Event): void {
+    const owner = this.#owner
     switch (event.type) {
       case 'request':
-        this.#request(event)
+        owner.timers.stop('headers')
+        this.#admit(event)
         return
-      case 'body': {
-        const now = this.context.now()
-        this.timers.content(event.data.length, now)
-        this.timers.start('request-body', now)
-        this.timers.prolong('handler', now)
-        this.#exchange?.data(event.data)
+      case 'body':
+        owner.touch()
+        owner.timers.prolong('handler')
+        if (owner.timers.content(event.data.length)) this.#exchange?.data(event.data)
+        else this.expired('request-rate')
         return
-      }
       case 'end':
-        this.timers.stop('request-body')
+        owner.timers.stop('request-body')
         this.#exchange?.ended(event.trailers)
         return
       case 'error':
@@ -292,54 +262,51 @@ export class H1Serving implements HttpServing {
     }
   }
 
-  #request(event: Announced): void {
-    const { context, timers } = this
-    timers.stop('keep-alive')
-    timers.stop('headers')
-    timers.start('handler', context.now())
-    const exchange = new H1Exchange(this, event)
+  #admit(request: Announced): boolean {
+    if (this.#owner.admit(request)) {
+      this.#held = undefined
+      this.#begin(request)
+      return true
+    }
+    this.#held = request
+    return this.#keep()
+  }
+
+  #begin(request: Announced): void {
+    const { handlers, timers, early } = this.#owner
+    timers.accept()
+    const exchange = new H1Exchange(this, request, early)
     this.#exchange = exchange
     this.http.accept()
     try {
-      const underway = context.handlers.request(exchange, exchange)
-      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause)).catch(context.fault)
+      const underway = handlers.request(exchange, exchange)
+      if (underway instanceof Promise)
+        underway.catch(cause => exchange.failed(cause)).catch(error => this.fail(error))
     } catch (cause) {
       exchange.failed(cause)
     }
   }
 
-  /** Nothing is being served: either nothing has come, or the beginning of a head. */
-  #watch(): void {
-    if (this.#exchange !== undefined) return
-    const now = this.context.now()
-    if (this.http.buffered > 0) {
-      this.timers.stop('keep-alive')
-      this.timers.begin('headers', now)
-    } else this.timers.begin('keep-alive', now)
+  /** Nothing is read on for now: what has come lies in somebody else's memory. */
+  #keep(): boolean {
+    if (this.http.buffered > 0) this.http.receive(EMPTY)
+    return false
   }
 
-  /** The client sends no more. */
-  #afterEnd(): void {
-    const exchange = this.#exchange
-    if (exchange === undefined) this.#end()
-    else if (exchange.unfinished && exchange.wantsContent) {
-      this.#aborted = exchange.begun
-      this.#end()
-      exchange.gone(new Error('the client closed in the middle of its request'))
+  #answer(fault: HttpFault, view: ResponseView): void {
+    const now = this.#owner.date()
+    // A client that is waited for in vain must not be taken for one that goes on.
+    const closes = fault.kind === 'memory' || (fault.timer !== undefined && fault.timer !== 'handler')
+    const more = closes ? [CLOSE, ...this.#owner.fields] : this.#owner.fields
+    const send = (one: ResponseView): void => {
+      const marked = { ...one, headers: [...(one.headers ?? []), ...more] }
+      this.send([this.http.idle ? this.http.refuse(marked, now) : this.http.reply(marked, now)], true)
     }
-  }
-
-  #end(): void {
-    this.#over = true
-    this.#exchange = undefined
-    this.#tunnel = undefined
-    this.timers.stopAll()
-    this.#release()
-  }
-
-  #release(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resolve of waiting) resolve()
+    try {
+      send(view)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      send(problem({ name: 'application-failed', status: 500 }))
+    }
   }
 }

@@ -1,9 +1,23 @@
 import type { ContentSink, HttpTunnel } from '../serving.ts'
-import type { H1Serving } from './serving.ts'
+
+/** What a tunnel asks of the connection that has become one. */
+export interface TunnelOwner {
+  send(parts: readonly Uint8Array[]): void
+  /** @returns undefined, or a promise of the moment when the client has taken enough for more */
+  room(): Promise<void> | undefined
+  /** More bytes may be taken. */
+  wake(): void
+  /** It has ended, in order. */
+  closeTunnel(): void
+  /** The application threw. */
+  tell(cause: unknown): void
+  /** What the client gets cannot be finished. */
+  cut(): void
+}
 
 /** A connection that speaks another protocol: bytes both ways, and nothing that we understand. */
 export class H1Tunnel implements HttpTunnel {
-  readonly #owner: H1Serving
+  readonly #owner: TunnelOwner
   readonly #sink: ContentSink
   /** What came while the application was busy. */
   #held: Uint8Array[] = []
@@ -14,7 +28,7 @@ export class H1Tunnel implements HttpTunnel {
   #over = false
 
   /** @param rest what has come already; the application gets it when it has this tunnel in its hands */
-  constructor(owner: H1Serving, sink: ContentSink, rest: Uint8Array) {
+  constructor(owner: TunnelOwner, sink: ContentSink, rest: Uint8Array) {
     this.#owner = owner
     this.#sink = sink
     if (rest.length > 0) this.#held.push(rest)
@@ -55,7 +69,7 @@ export class H1Tunnel implements HttpTunnel {
 
   write(data: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined
-    this.#owner.send(data)
+    this.#owner.send([data])
     return this.#owner.room()
   }
 

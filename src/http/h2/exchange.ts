@@ -1,6 +1,6 @@
 import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
 import { parseHost, splitPath } from '../h1/target.ts'
-import type { Field, ResponseView } from '../message.ts'
+import type { Field, RequestHead, ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import {
   answerTo,
@@ -38,6 +38,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** Content that nobody has asked for yet, or that waits for a sink that is busy. */
   #held: Uint8Array[] = []
   #blocked = false
+  /** Bytes of content for which the client gets a window when the sink takes more again. */
+  #uncredited = 0
   #trailers: readonly Field[] | undefined
   #told = false
   /** Content of the response that waits for a window. */
@@ -46,7 +48,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
   /** It is another protocol's, in which nobody is overdue. */
   #tunnel = false
-  #over = false
+  over = false
 
   /** @throws H1Error if the authority is no host, or the path none of ours */
   constructor(owner: H2Serving, announced: Announced, index: number) {
@@ -66,6 +68,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** Whether all of the request has come. */
   get whole(): boolean {
     return this.#trailers !== undefined
+  }
+  get head(): RequestHead {
+    const { method, target, version, headers, host, path, query } = this
+    return { method, target, version, headers, host, path, query }
   }
   get method(): string {
     return this.#announced.method
@@ -89,7 +95,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   content(sink: ContentSink): void {
     if (this.#sink !== undefined) throw new Error('the content goes to somebody already')
-    if (this.#over) return
+    if (this.over) return
     this.#sink = sink
     if (this.#trailers === undefined) this.#timers.start('request-body', this.#owner.context.now())
     this.#give()
@@ -112,9 +118,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** Gives the sink what there is, and the client a window as large as what the sink has taken. */
   #give(): void {
     const sink = this.#sink
-    if (sink === undefined || this.#over) return
-    const { http, context } = this.#owner
-    while (this.#held.length > 0 && !this.#blocked && !this.#over) {
+    if (sink === undefined || this.over) return
+    const { context } = this.#owner
+    while (this.#held.length > 0 && !this.#blocked && !this.over) {
       const bytes = this.#held.shift()!
       let taken: Promise<void> | void
       try {
@@ -123,7 +129,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
         this.failed(cause)
         return
       }
-      if (taken === undefined) http.consume(this.#announced.streamId, bytes.length)
+      if (taken === undefined) this.#credit(bytes.length)
       else {
         this.#blocked = true
         this.#timers.stop('request-body')
@@ -135,7 +141,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
           .catch(context.fault)
       }
     }
-    if (this.#blocked || this.#over || this.#told) return
+    if (this.#blocked || this.over || this.#told) return
     if (this.#trailers === undefined) {
       if (!this.#tunnel) this.#timers.start('request-body', context.now())
     } else {
@@ -151,20 +157,34 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   #taken(count: number): void {
     this.#blocked = false
-    if (this.#over) return
-    this.#owner.http.consume(this.#announced.streamId, count)
+    if (this.over) return
+    this.#credit(count)
     this.#give()
     this.#owner.wake()
   }
 
+  resume(): void {
+    if (this.over) return
+    this.#credit(0)
+    this.#owner.wake()
+  }
+
+  /** The client may send so much more, unless the sink is full. */
+  #credit(count: number): void {
+    this.#uncredited += count
+    if (this.#uncredited === 0 || this.#sink?.full === true) return
+    this.#owner.http.consume(this.#announced.streamId, this.#uncredited)
+    this.#uncredited = 0
+  }
+
   inform(status: number, headers: readonly Field[]): void {
-    if (this.#over) return
+    if (this.over) return
     this.#owner.http.respond(this.#announced.streamId, { status, headers })
     this.#owner.wake()
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#over) return NOBODY
+    if (this.over) return NOBODY
     if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
@@ -181,7 +201,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   reply(response: ResponseView): void {
-    if (this.#over) return
+    if (this.over) return
     const { http, context } = this.#owner
     const { streamId } = this.#announced
     const whole = withLength(response, this.method)
@@ -200,7 +220,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
-    if (this.#over) return
+    if (this.over) return
     const { http, context } = this.#owner
     const fields = length === undefined ? headers : lengthFirst(headers, length)
     http.respond(this.#announced.streamId, { status, headers: fields }, context.date())
@@ -209,7 +229,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return undefined
+    if (this.over) return undefined
     this.#waiting.push(data)
     this.#go()
     if (this.#waiting.length === 0) return undefined
@@ -217,13 +237,13 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   end(trailers?: readonly Field[]): void {
-    if (this.#over) return
+    if (this.over) return
     this.#ending = { trailers }
     this.#go()
   }
 
   abort(): void {
-    if (this.#over) return
+    if (this.over) return
     this.#owner.http.reset(this.#announced.streamId, ErrorCode.INTERNAL_ERROR)
     this.#finish()
   }
@@ -242,7 +262,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   /** Writes as much as the client's windows take. */
   #go(): void {
-    if (this.#over) return
+    if (this.over) return
     const { http } = this.#owner
     const { streamId } = this.#announced
     const waiting = this.#waiting
@@ -292,7 +312,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   failed(cause: unknown): void {
     const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const
     // Whoever throws when all has been said is told of it, and the client is not.
-    if (this.#over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
+    if (this.over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
     else {
       this.onGone = undefined
       this.#fault(fault)
@@ -301,8 +321,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   /** There will be no response, because the client is gone or has been answered otherwise. */
   gone(reason: Error): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.over) return
+    this.over = true
     this.#release()
     try {
       if (!this.#told) this.#sink?.broken(reason)
@@ -334,10 +354,10 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   #finish(): void {
-    this.#over = true
+    this.over = true
     this.#release()
     try {
-      if (!this.#told) this.#sink?.broken(new Error('the response has ended'))
+      if (!this.#told && this.#sink !== undefined) this.#sink.broken(new Error('the response has ended'))
     } catch (cause) {
       this.failed(cause)
     }

@@ -5,15 +5,16 @@ import { Departure } from '../../../src/containers/move/departure.ts'
 import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { Call } from '../../../src/containers/protocol/call.ts'
 import { Calls } from '../../../src/containers/protocol/calls.ts'
-import { Exchange } from '../../../src/containers/protocol/exchange.ts'
+import { FunctionCall } from '../../../src/containers/protocol/function-call.ts'
 import { Http1 } from '../../../src/containers/protocol/http1.ts'
 import { Http2 } from '../../../src/containers/protocol/http2.ts'
 import { Loan } from '../../../src/containers/protocol/loan.ts'
-import { Responder } from '../../../src/containers/protocol/responder.ts'
 import { SocketCall } from '../../../src/containers/protocol/socket-call.ts'
 import { Tunnel } from '../../../src/containers/protocol/tunnel.ts'
 import { WebSocket } from '../../../src/containers/protocol/web-socket.ts'
+import { H1Exchange } from '../../../src/http/h1/exchange.ts'
 import { H1Server } from '../../../src/http/h1/index.ts'
+import { H1Serving } from '../../../src/http/h1/serving.ts'
 import { H2Server } from '../../../src/http/h2/index.ts'
 import { Opcode, WebSocketServer, writeFrame } from '../../../src/http/websocket/index.ts'
 import { Session } from '../../../src/tls13/index.ts'
@@ -35,9 +36,20 @@ const escapes = new Escapes()
 beforeEach(() => {
   const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] as const
   vi.useFakeTimers({ toFake: [...toFake] })
-  for (const Watched of [H1Server, H2Server, WebSocketServer, Exchange, Responder, Outlet, Departure])
+  for (const Watched of [H1Server, H2Server, WebSocketServer, FunctionCall, Outlet, Departure])
     faults.watch(Watched)
-  for (const Watched of [Http1, Http2, WebSocket, Call, Calls, Loan, Tunnel, SocketCall])
+  for (const Watched of [
+    H1Serving,
+    H1Exchange,
+    Http1,
+    Http2,
+    WebSocket,
+    Call,
+    Calls,
+    Loan,
+    Tunnel,
+    SocketCall,
+  ])
     faults.watch(Watched)
   faults.aroundMade(Session, 'restore')
   escapes.start()

@@ -19,7 +19,8 @@ const demanding: ServerConfig = {
     verify: chain => {
       judged.push(chain)
       const [leaf] = chain
-      if (leaf?.[0] !== FRIEND[0]) throw new TlsError('unknown_ca', 'peer', 'nobody knows it')
+      if (leaf?.[0] !== FRIEND[0])
+        throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'nobody knows it')
       return { publicKey: FRIEND }
     },
   },

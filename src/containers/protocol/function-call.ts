@@ -5,13 +5,14 @@ import type {
   TrailerSource,
 } from '../../functions/contract.ts'
 import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../functions/web.ts'
-import type { Field, RequestHead, RequestView } from '../../http/message.ts'
+import type { Field, RequestHead, RequestView, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
+import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
 import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
-import type { ResponseSink } from './response-sink.ts'
 
 /** What a call knows besides the request's head. */
 export interface CallRequest {
@@ -22,6 +23,8 @@ export interface CallRequest {
    * it.
    */
   readonly timeout: number
+  /** For what is no function's fault: whatever the response goes to ends. */
+  readonly guard: Pick<Guard, 'fail'>
 }
 
 /** Bytes of a response that are given out at once; the next ones when the client has taken these. */
@@ -34,12 +37,13 @@ const BODY_BUFFER = 65_536
  * One accepted request on its way through a function. The body is given whole if it is there at once,
  * otherwise as a stream that pulls; a raw handler gets it whole in any case.
  */
-export class Exchange implements Informant {
+export class FunctionCall implements Informant, ContentSink {
   readonly #head: RequestHead
   readonly #context: CallContext
   readonly #callee: Callee
   readonly #sink: ResponseSink
-  readonly #onPull: () => void
+  readonly #guard: CallRequest['guard']
+  readonly #source: Pick<HttpRequest, 'resume'>
   /** What has come of the body, and nobody has yet. */
   readonly #pieces = new Pieces()
   /** Bytes of it that the function's stream was given. */
@@ -58,26 +62,31 @@ export class Exchange implements Informant {
   /** Nobody waits for a response any more. */
   #cancelled = false
 
-  /** @param onPull called when {@link wantsBody} has become true again */
+  /** @param source of the body, told when {@link full} has become false again */
   constructor(
     head: RequestHead,
     callee: Callee,
     request: CallRequest,
     sink: ResponseSink,
-    onPull: () => void,
+    source: Pick<HttpRequest, 'resume'>,
   ) {
     this.#head = head
     this.#callee = callee
     this.#sink = sink
-    this.#onPull = onPull
+    this.#source = source
     this.#timeout = request.timeout
+    this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
   }
 
   /** Whether more of the body may be read from the client now. */
   get wantsBody(): boolean {
-    if (this.#bodyEnded) return false
-    return this.#stream === undefined || (this.#stream.desiredSize ?? 0) > this.#pieces.length
+    return !this.#bodyEnded && !this.full
+  }
+
+  /** More than this has not been read by the function: see {@link ContentSink.full}. */
+  get full(): boolean {
+    return this.#stream !== undefined && (this.#stream.desiredSize ?? 0) <= this.#pieces.length
   }
 
   /** Whether the request has come whole. */
@@ -120,8 +129,8 @@ export class Exchange implements Informant {
    * A piece of the body. A function that reads it as a stream gets it with what comes behind it, see {@link
    * wait}.
    */
-  body(data: Uint8Array): void {
-    if (!this.#cancelled) this.#pieces.add(data)
+  data(bytes: Uint8Array): void {
+    if (!this.#cancelled) this.#pieces.add(bytes)
   }
 
   /** The body has come whole. */
@@ -146,13 +155,16 @@ export class Exchange implements Informant {
         start: controller => {
           this.#stream = controller
         },
-        pull: () => this.#onPull(),
+        pull: () => this.#source.resume(),
       },
       { highWaterMark: BODY_BUFFER, size: chunk => chunk.length },
     )
     this.#handOut()
     this.#run(stream)
   }
+
+  /** Its response goes on nevertheless; whoever is not answered is told by {@link cancel}. */
+  broken(): void {}
 
   inform(status: number, headers: readonly Field[]): void {
     if (!this.#answered && !this.#cancelled) this.#sink.inform(status, headers)
@@ -256,10 +268,20 @@ export class Exchange implements Informant {
    */
   #give(whole: Whole): void {
     const small = whole.body.length <= PIECE && this.#trailers(whole.status) === undefined
-    if (small || this.#head.method === 'HEAD') {
-      this.#answered = true
+    if (small || this.#head.method === 'HEAD') this.#reply(whole)
+    else this.#pour(whole).catch(error => this.#fail(error))
+  }
+
+  #reply(whole: ResponseView): void {
+    this.#answered = true
+    try {
       this.#sink.reply(whole)
-    } else this.#pour(whole).catch(error => this.#fail(error))
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.#callee.log.error({ err: error }, 'the function gave a response that cannot be sent')
+      const detail = `the response cannot be sent: ${error.message}`
+      this.#sink.reply(problem({ name: 'function-failed', status: 500, detail }))
+    }
   }
 
   async #pour({ status, headers, body }: Whole): Promise<void> {
@@ -324,13 +346,15 @@ export class Exchange implements Informant {
     try {
       this.#refuse(error)
     } catch (fault) {
-      this.#sink.fail(fault)
+      this.#guard.fail(fault)
     }
   }
 
   /** The function has thrown, or what it gave cannot be sent. */
   #refuse(error: unknown): void {
     if (this.#cancelled) return
+    // What is thrown when all has been said is no function's.
+    if (this.#sink.over) throw error
     if (!this.#begun && isOne(error, RequestError)) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return
