@@ -4,6 +4,7 @@ import { BenchError, type Plan, type Run, runBench } from '../harness/run.ts'
 import { makeIdentity } from '../rig/identity.ts'
 import { usableCpus } from '../rig/placement.ts'
 import { load, versionOf } from './load.ts'
+import { pageOf } from './page.ts'
 import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
 import { ROWS, type Row, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
 import { Servers } from './servers.ts'
@@ -15,6 +16,7 @@ interface HttpPlan extends Plan {
 }
 
 const OPTIONS = {
+  page: { value: 'FILE', help: 'write the result as a page, such as bench/results/http.md' },
   handler: { value: 'FILE', help: 'measure this raw function instead; it must give 200 times "."' },
 }
 
@@ -66,6 +68,7 @@ await runBench(
       goals: goalsOf(details.rows),
       details,
       print: format,
+      ...(run.values.page === undefined ? {} : { page: { file: run.values.page, text: pageOf } }),
     }
   },
 )

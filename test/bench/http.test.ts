@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { pageOf } from '../../bench/http/page.ts'
 import { goalsOf, httpRows, type Measured, measurementsOf } from '../../bench/http/result.ts'
 import { functionOf, nodeOf, PROTOCOLS, ROWS, type ServerKind } from '../../bench/http/rows.ts'
+import { otherResult } from './sample.ts'
 
 const row = (server: ServerKind, rates: number[], cpu = rates.map(rate => 1e6 / rate)): Measured => ({
   protocol: 'HTTP/2 over TLS',
@@ -65,5 +67,21 @@ describe('what bench:http finds', () => {
       [1.5, false],
       [1, true],
     ])
+  })
+
+  it('its page says when and with what, names every server, and which goals were missed', () => {
+    const rows = httpRows([row('node:http2', [100]), row('platform, raw function', [90])])
+    const page = pageOf({
+      ...otherResult(),
+      tools: ['h2load 1'],
+      rows,
+      goals: goalsOf(rows),
+      skipped: [{ name: 'http.rate', labels: { protocol: 'HTTP/1.1' }, reason: 'wrk is missing' }],
+    })
+    expect(page).toContain('Measured on 2026-')
+    expect(page).toContain('| platform, raw function | 90.0 | 0.90 |')
+    expect(page).not.toContain('## HTTP/1.1')
+    expect(page).toContain('Not measured: HTTP/1.1.')
+    expect(page).toMatch(/Goals missed: .*platform, raw function/)
   })
 })
