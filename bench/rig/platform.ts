@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { makeCertificates } from '../../src/certificates/authority.ts'
 import { loadCertificate } from '../../src/certificates/load.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import type { ProviderName } from '../../src/platform/membership.ts'
 import { parseConfig } from '../../src/supervisor/config.ts'
 import { plan } from '../../src/supervisor/plan.ts'
@@ -67,6 +68,7 @@ export class Platform {
         liveness: LIVENESS,
         channel,
         output: { sink: line => said.push(line), bytesPerSecond: 1e9 },
+        clock: SYSTEM_CLOCK,
         log: pino({ level: 'silent' }),
       })
       const ports = await supervisor.start().catch(async (error: unknown) => {

@@ -77,7 +77,7 @@ it('a certificate for somebody else is refused, by name and by address', async (
   for (const options of [{ serverName: 'resize.local' }, { host: '127.0.0.2' }]) {
     const refused = client({ host: '127.0.0.1', port, ...options, stream: connectSocket(port, '127.0.0.1') })
     const [error] = await once(refused, 'error')
-    expect(error.alert).toBe('bad_certificate')
+    expect(error).toMatchObject({ alert: 'bad_certificate', reason: 'wrong_name' })
   }
   const careless = client({ port, serverName: 'resize.local', checkName: false })
   expect(await says(careless, 'potato')).toBe('potato')
@@ -217,16 +217,16 @@ describe('client certificates', () => {
   })
 
   it.each([
-    ['none', () => ({}), 'certificate_required'],
-    ['one for servers', () => serverOnly, 'unsupported_certificate'],
-    ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca'],
-  ])('of the wrong kind are refused: %s', async (_, shown, alert) => {
+    ['none', () => ({}), 'certificate_required', 'no_certificate'],
+    ['one for servers', () => serverOnly, 'unsupported_certificate', 'wrong_certificate_purpose'],
+    ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca', 'untrusted_issuer'],
+  ])('of the wrong kind are refused: %s', async (_, shown, alert, reason) => {
     const { server, port } = await echo({ clientCertificates: { ca: authority.pem } })
     const failed = once(server, 'tlsClientError')
     const one = client({ port, ...shown() })
     one.on('error', () => {})
     const [error] = await failed
-    expect(error.alert).toBe(alert)
+    expect(error).toMatchObject({ alert, reason })
   })
 
   it('after the handshake', async () => {
