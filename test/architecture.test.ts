@@ -68,6 +68,14 @@ const TRUE_PAIRS: readonly (readonly [string, string])[] = [
   ['src/http/h2/exchange.ts', 'src/http/h2/serving.ts'],
 ]
 
+/** Here one file asks the machine for the time and for timers. What the containers speak is still apart. */
+const TIMED = /^src\/(platform|containers|gateway|supervisor)\/(?!protocol)/
+const ASKS_FOR_TIME =
+  /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
+const CLOCK = 'src/platform/clock.ts'
+/** Where a process begins, and the clock of the machine is handed down. */
+const MAINS = ['src/cli/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
+
 interface Import {
   /** The file that imports, relative to the repository. */
   readonly from: string
@@ -258,6 +266,14 @@ describe('files', () => {
         /\b(Date\.now\(|Math\.random|performance\.|setTimeout|setInterval|new Date\(\))/.test(code(file)),
       )
     expect(wrong).toEqual([])
+  })
+
+  it('of the processes are given the time, but for the one that asks the machine for it', () => {
+    const asking = sources.filter(file => TIMED.test(file)).filter(file => ASKS_FOR_TIME.test(code(file)))
+    expect(asking).toEqual([CLOCK])
+    const handing = imports.filter(({ to, clause }) => to === CLOCK && !clause.startsWith('type '))
+    const here = handing.map(({ from }) => from).filter(file => !/^src\/containers\/protocol\//.test(file))
+    expect(here.sort()).toEqual(MAINS)
   })
 })
 

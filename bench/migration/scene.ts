@@ -4,10 +4,11 @@ import { verifier } from '../../src/tls13/io/verify.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
 import { Mover } from '../rig/mover.ts'
 import { usableCpus } from '../rig/placement.ts'
+import type { Platform } from '../rig/platform.ts'
 import { WrongAnswer } from './answer.ts'
 import { measureParts, measureSizes } from './in-process.ts'
 import { Limit } from './limit.ts'
-import { Platform } from './platform.ts'
+import { startPlatform } from './platform.ts'
 import { Reconnections } from './reconnections.ts'
 import { Rivals } from './rivals.ts'
 import {
@@ -65,7 +66,7 @@ class Scene {
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
-    const platform = await Platform.start(options)
+    const platform = await startPlatform(options)
     const rivals = options.marks ? undefined : await Rivals.start(platform, options)
     const limit = options.marks ? undefined : await Limit.open()
     // The servers stay where they were started; who measures goes elsewhere.

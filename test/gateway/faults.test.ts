@@ -7,6 +7,7 @@ import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { Relayed } from '../../src/gateway/relayed.ts'
 import { Relays } from '../../src/gateway/relays.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { type BoundPort, bindPort } from '../../src/supervisor/ports.ts'
 import { Session } from '../../src/tls13/index.ts'
 import type { Peer } from '../../src/transfer/control.ts'
@@ -68,6 +69,7 @@ beforeEach(async () => {
     { http: bound[0]!.fd, https: bound[1]!.fd },
     courier,
     log,
+    SYSTEM_CLOCK,
     new Map([['relay', (...needs) => new Relays(...needs)]]),
   )
   ports = await gateway.listen()

@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Connection } from '../../src/containers/connection/connection.ts'
 import type { Frozen } from '../../src/containers/connection/connection-host.ts'
 import { MoveOrder } from '../../src/containers/move/move-order.ts'
@@ -26,6 +26,7 @@ import { Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
 import { FakeHost, FakeStream } from '../support/connection-scene.ts'
 import { LONG_AFTER, NEVER } from '../support/deadly-stream.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { NonceLedger } from '../support/nonce-ledger.ts'
 import { clientConfig } from '../support/pair.ts'
 import { below, seeded } from '../support/random.ts'
@@ -69,6 +70,7 @@ interface Owner {
  * about it, and with everything that honest ones have ever sealed or left.
  */
 class World {
+  readonly clock = new HandClock()
   readonly ledger = new NonceLedger(node)
   answered = 0
   asked = 0
@@ -85,7 +87,7 @@ class World {
   readonly #client = Session.client(clientConfig({ alpn: ['http/1.1'] }))
   readonly #http = new H1Client()
   readonly #counts = { read: 0, written: 0 }
-  readonly #dispatch = new Dispatch(1000, new MemoryBudget())
+  readonly #dispatch = new Dispatch(1000, new MemoryBudget(), this.clock)
   readonly #duplicates: Duplicates
   readonly #libc: Libc
   /** All that has been sealed for successors. */
@@ -122,6 +124,7 @@ class World {
     } as unknown as Courier
     const options = { libc: this.#libc, self: GATEWAY, slots: SLOTS }
     this.#duplicates = new Duplicates(options, courier, this.#dispatch, {
+      clock: this.clock,
       counters: { takenOver: 0 },
       unclean: () => {},
       refused: () => {},
@@ -297,7 +300,7 @@ class World {
       })
     }
     if (below(random, 2) === 0) this.#die(liar, () => this.#startLiar())
-    if (below(random, 4) === 0) vi.advanceTimersByTime(below(random, DOUBT))
+    if (below(random, 4) === 0) this.clock.pass(below(random, DOUBT))
   }
 
   /**
@@ -350,20 +353,16 @@ class World {
 describe.runIf(native.available)('a container that lies about a connection it never had', () => {
   let world: World
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] })
     world = new World()
   })
-  afterEach(() => {
-    world.close()
-    vi.useRealTimers()
-  })
+  afterEach(() => world.close())
 
   it('does not have it cloned while its owner lives and is idle, whatever it says before it dies', () => {
     const random = seeded(1)
     world.ask()
     const [owner] = world.owners.keys()
     for (let round = 0; round < 200; round++) world.lie(random)
-    vi.advanceTimersByTime(2 * DOUBT)
+    world.clock.pass(2 * DOUBT)
     expect([[...world.owners.keys()], world.takenOver, world.over]).toEqual([[owner], 0, false])
     world.ask()
     expect(world.answered).toBe(2)

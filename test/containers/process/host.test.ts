@@ -9,6 +9,7 @@ import { KeyRing } from '../../../src/containers/process/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../../src/http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
+import { SYSTEM_CLOCK } from '../../../src/platform/clock.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../../src/transfer/control.ts'
 import type { Arrival, Courier } from '../../../src/transfer/courier.ts'
@@ -76,6 +77,7 @@ beforeEach(async () => {
       http: DEFAULT_LIMITS,
       http2: DEFAULT_H2_LIMITS,
     },
+    clock: SYSTEM_CLOCK,
     log,
     keyRing: newRing(),
   })
