@@ -25,7 +25,7 @@ export const ENDLESS: Loop = { now: () => 0, later: () => () => {} }
 
 /**
  * One connection's turn of the event loop. A peer can send work for seconds in a single read, in pieces as
- * small as it likes; the code that works it off asks {@link goesOn} before each piece, and stops when the turn is
+ * small as it likes; its reader asks {@link goesOn} before each piece, and stops when the turn is
  * over. What is left stays where it is until the next turn.
  */
 export class Turn {

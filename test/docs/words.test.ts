@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Words in the place of an actor's name: gateway, container, source, target, client, function, supervisor. */
+/** Words in the place of an actor's name, such as gateway, container, source, target, client, function. */
 const NAMELESS =
   /\b([Ss]omebody|[Nn]obody|[Aa]nybody|[Ee]verybody|[Ss]omeone|[Aa]nyone|[Ee]veryone|[Ww]hoever)\b/
 

@@ -346,7 +346,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(delivered().slot).toBe(slot)
   })
 
-  it('that are over although a container may still write into their slots leave those alone for a while', () => {
+  it('that are over although a container may still write into their slots leave those for a while', () => {
     const { slot } = delivered()
     say(1, slot, { state: 'done', generation: 1, target: 2 })
     clock.pass(SWEEP)

@@ -337,7 +337,7 @@ class World {
   }
 
   /**
-   * No two containers have it, and nothing has been sealed twice under one nonce, of records and checkpoints alike.
+   * No two containers have it, and nothing has been sealed twice under one nonce, be it record or checkpoint.
    */
   check(): void {
     expect(this.owners.size).toBeLessThanOrEqual(1)

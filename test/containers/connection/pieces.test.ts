@@ -138,7 +138,7 @@ describe('tiny pieces of content', () => {
   const chunks = `${'1\r\na\r\n'.repeat(PIECES)}0\r\n\r\n`
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
 
-  it('are few for a function that reads them as a stream, and for the client that gets its answer', async () => {
+  it('are few for a function that reads them as a stream, and for its client', async () => {
     const host = new FakeHost()
     let pieces = 0
     host.module = {

@@ -204,7 +204,7 @@ export class Ledger {
       if ((ending === undefined && asked.length === 0) || isExplained(connection, asked, deaths)) continue
       const what = asked.map(({ id, functionName, outcome }) => `${id} for ${functionName} ${outcome}`)
       found.push(
-        `${id}: ${ending?.how ?? 'it goes on'}, ${what.join(', ') || 'all answered'}, and no process has died`,
+        `${id}: ${ending?.how ?? 'it goes on'}, ${what.join(', ') || 'all answered'}, and none has died`,
       )
     }
     found.push(...this.#indexes(beginnings))
