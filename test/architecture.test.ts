@@ -130,7 +130,7 @@ describe('imports', () => {
     expect(leaving.map(show)).toEqual([])
   })
 
-  it('of the gateway into TLS are those of somebody who reads a ClientHello', () => {
+  it('of the gateway into TLS are those of a reader of ClientHellos', () => {
     const wrong = imports
       .filter(({ from, to }) => layerOf(from) === 'gateway' && to.startsWith('src/tls13/'))
       .filter(({ to }) => !GATEWAY_MAY_SEE.includes(to))

@@ -55,8 +55,8 @@ export interface Served {
 
 /**
  * Serves HTTP on a stream: ours (`TlsDuplex`), Node's (`tls.TLSSocket`, `net.Socket`) or any other, or a
- * transport. The stream is owned from here on. A TLS stream has done its handshake, because before it nobody
- * knows what ALPN chose.
+ * transport. The stream is owned from here on. A TLS stream has done its handshake, because before it ALPN
+ * has chosen nothing.
  * @throws TypeError if ALPN chose something that is not HTTP
  */
 export function serve(

@@ -104,7 +104,7 @@ describe('connect, to serve', () => {
     expect((await connect(TLS)).stderr).not.toMatch(/[0-9a-f]{64}/)
   })
 
-  it('trusts nobody without a reason', async () => {
+  it('trusts no server without a reason', async () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])
     expect(refused.status).toBe(1)

@@ -180,7 +180,7 @@ describe('hotpotato status', () => {
 })
 
 describe('hotpotato move', () => {
-  it('moves an idle connection at once, as often as one likes, and nobody else', async () => {
+  it('moves an idle connection at once, as often as one likes, and no other one', async () => {
     const [client, other] = (await openMany(2)) as [Client, Client]
     const { container } = await client.request('/')
     const { container: elsewhere } = await other.request('/')

@@ -183,7 +183,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
       'the checkpoint is of a connection that had the slot before',
       { sent: 10, sessionId: new Uint8Array(16) },
     ],
-  ] as const)('end for everybody when %s', async (_what, checkpoint) => {
+  ] as const)('end for every process when %s', async (_what, checkpoint) => {
     const { slot } = delivered()
     write(10)
     leave(slot, 1, checkpoint)
@@ -202,7 +202,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect([offers, ends, duplicates.counters.duplicated]).toEqual([[], [], 0])
   })
 
-  it('stay when somebody dies who does not have them', () => {
+  it('stay when a container dies that does not have them', () => {
     const { slot } = delivered()
     leave(slot, 1)
     die(2)
@@ -222,7 +222,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers.map(({ target }) => target)).toEqual([3])
   })
 
-  it('on their way to a container that dies are left to whoever offers them', () => {
+  it('on their way to a container that dies are left to the one that offers them', () => {
     const { slot } = delivered()
     leave(slot, 1)
     offer(1, slot, 2, 1)
@@ -251,7 +251,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     }
   })
 
-  it('that both sides of a move have died over end: nobody can tell whether there is a third', () => {
+  it('that both sides of a move have died over end: there might be a third', () => {
     const { slot } = delivered()
     leave(slot, 1)
     offer(1, slot, 2, 1)
@@ -270,7 +270,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers).toHaveLength(1)
   })
 
-  it('are offered to the next one when a container refuses, and end when nobody is left', () => {
+  it('are offered to the next one when a container refuses, and end when none is left', () => {
     const { slot } = delivered()
     leave(slot, 1)
     die(1)
@@ -346,7 +346,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(delivered().slot).toBe(slot)
   })
 
-  it('that are over although somebody may still write into their slots leave those alone for a while', () => {
+  it('that are over although a container may still write into their slots leave those for a while', () => {
     const { slot } = delivered()
     say(1, slot, { state: 'done', generation: 1, target: 2 })
     clock.pass(SWEEP)

@@ -102,7 +102,7 @@ async function ask(port: number, bytes: Uint8Array): Promise<string> {
 const GET = utf8('GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n')
 const PLACES: Readonly<Record<string, () => [number, Uint8Array]>> = {
   'a request': () => [ports.http, GET],
-  'a request for nobody': () => [ports.http, utf8('GET /away HTTP/1.1\r\nHost: localhost\r\n\r\n')],
+  'a request for no function': () => [ports.http, utf8('GET /away HTTP/1.1\r\nHost: localhost\r\n\r\n')],
   'no request': () => [ports.http, utf8('GET /echo\u0000 HTTP/9.1\r\nHost: localhost\r\n\r\n')],
   'a ClientHello': () => {
     const session = Session.client(clientConfig({ serverName: 'localhost' }))

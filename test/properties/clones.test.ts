@@ -241,7 +241,7 @@ class World {
     this.settle()
   }
 
-  /** The connection goes to another honest container, be it while somebody lies. */
+  /** The connection goes to another honest container, be it while another one lies. */
   move(random: Random, fate: World['fate'], meanwhile: () => void): void {
     const [owner] = this.owners
     if (this.over || owner === undefined) return
@@ -260,7 +260,7 @@ class World {
     if (id !== undefined) this.#die(id, () => this.#startHonest())
   }
 
-  /** Somebody of the same function dies who does not have it. */
+  /** A container of the same function dies that does not have it. */
   crashAnother(random: Random): void {
     const others = [...this.#hosts.keys()].filter(id => !this.owners.has(id))
     this.#die(others[below(random, others.length)]!, () => this.#startHonest())
@@ -304,7 +304,7 @@ class World {
   }
 
   /**
-   * Carries bytes to and fro until nobody has any. All that have the connection write to the client, the
+   * Carries bytes to and fro until none are left. All that have the connection write to the client, the
    * first reads from it.
    */
   settle(): void {
@@ -337,7 +337,7 @@ class World {
   }
 
   /**
-   * Nobody has it twice, and nothing has been sealed twice under one nonce, of records and checkpoints alike.
+   * No two containers have it, and nothing has been sealed twice under one nonce, be it record or checkpoint.
    */
   check(): void {
     expect(this.owners.size).toBeLessThanOrEqual(1)
@@ -402,7 +402,7 @@ describe.runIf(native.available)('a container that lies about a connection it ne
         }
         world.check()
       }
-      // It was never on its way when somebody died who had it: so it has gone on every time.
+      // It was never on its way when a container died that had it: so it has gone on every time.
       expect([world.over, world.answered]).toEqual([false, world.asked])
       takenOver += world.takenOver
     }

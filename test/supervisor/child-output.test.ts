@@ -93,7 +93,7 @@ describe('what a process writes', () => {
     expect(length).toBeLessThan(2_000_000)
   })
 
-  it('is read to its end, whoever holds the pipe after it', async () => {
+  it('is read to its end, even if another process holds the pipe after it', async () => {
     const program = `
       require('child_process').spawn('sleep', ['30'], { stdio: 'inherit', detached: true }).unref()
       console.log('last words'); throw new Error('boom')`

@@ -18,7 +18,7 @@ it('an answer goes to all who ask the same, and is asked for once', async () => 
   inquiries.answered(1, 'a', 'one')
   inquiries.answered(2, 'a', 'two')
   inquiries.answered(1, 'b', 'three')
-  inquiries.answered(7, 'a', 'nobody asked')
+  inquiries.answered(7, 'a', 'not asked for')
   expect(await answers).toEqual(['one', 'one', 'two', 'three'])
   const again = ask(1)
   expect(sent).toBe(4)

@@ -356,7 +356,7 @@ export function responses(bytes: Uint8Array, count: number, method = 'GET') {
   return answers
 }
 
-/** What has been received of requests that nobody has accepted, over HTTP/1.1. */
+/** What has been received of requests that no container has accepted, over HTTP/1.1. */
 export function inboundOf(application: ApplicationState): Uint8Array {
   if (application.protocol !== 'http1') throw new Error(`it speaks ${application.protocol}`)
   return application.inbound

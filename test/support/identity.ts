@@ -55,7 +55,7 @@ export function trusting(...identities: readonly Identity[]): CertificateVerifie
   return ([leaf]) => {
     const known = identities.find(({ publicKey }) => leaf !== undefined && equal(publicKey, leaf))
     if (known === undefined)
-      throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'nobody knows this certificate')
+      throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'this certificate is not known')
     return { publicKey: known.publicKey }
   }
 }

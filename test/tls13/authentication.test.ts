@@ -75,10 +75,10 @@ describe('which certificate', () => {
     ]
     const { server } = connectedPair({ serverName: 'echo.local' }, { certificates })
     expect(hex(server.inspect().certificate!)).toBe(hex(certificateId(hash, certificates[0]!)))
-    const nobody = createPair({ serverName: 'nobody.local' }, { certificates })
-    nobody.settle()
-    expect(nobody.serverEvents).toMatchObject([{ type: 'alert', from: 'local', alert: 'handshake_failure' }])
-    expect(nobody.clientEvents).toMatchObject([{ type: 'alert', from: 'peer', alert: 'handshake_failure' }])
+    const unknown = createPair({ serverName: 'unknown.local' }, { certificates })
+    unknown.settle()
+    expect(unknown.serverEvents).toMatchObject([{ type: 'alert', from: 'local', alert: 'handshake_failure' }])
+    expect(unknown.clientEvents).toMatchObject([{ type: 'alert', from: 'peer', alert: 'handshake_failure' }])
   })
 
   it('a private key of no use is an error of the configuration', () => {

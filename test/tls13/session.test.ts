@@ -157,7 +157,7 @@ describe('secrets (TRAP 10)', () => {
     const { client } = connectedPair({ onSecret: recorder('client') }, { onSecret: recorder('server') })
     expect(seen.client!.sort()).toEqual(seen.server!.sort())
     expect(seen.client!.length).toBe(9)
-    // the client random is part of the state only while somebody logs keys
+    // the client random is part of the state only while the caller logs keys
     expect(client.inspect().clientRandom?.length).toBe(32)
     expect(connectedPair().client.inspect().clientRandom).toBeUndefined()
   })
@@ -312,7 +312,7 @@ describe('a moved session', () => {
     expect(heir.receive(Uint8Array.of(255))).toEqual([])
   })
 
-  it('can be fresh: bytes that somebody else has read (TRAP 11)', () => {
+  it('can be fresh: bytes that another process has read (TRAP 11)', () => {
     const client = Session.client(clientConfig())
     const bytes = outputOf(client)
     const state = freshServerState(bytes.slice(0, 100))

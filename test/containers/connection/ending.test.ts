@@ -122,7 +122,7 @@ describe('the end of a connection', () => {
     expect(host.offers).toHaveLength(1)
   })
 
-  it('when told to drain and to move, and nobody takes it: in order, and once', () => {
+  it('when told to drain and to move, and no container takes it: in order, and once', () => {
     const host = new FakeHost()
     host.available.add('echo')
     const refused = freshConnection(host)

@@ -411,7 +411,7 @@ it('an error of the stream below becomes ours, whenever it comes', async () => {
   pair.client.on('error', () => {})
   pair.below[1].destroy(new Error('a cable was cut'))
   expect((await failure(pair.server)).message).toBe('a cable was cut')
-  // And afterwards it has somebody who listens, or this would end the process.
+  // And afterwards it has a listener, or this would end the process.
   pair.below[1].emit('error', new Error('again'))
 })
 

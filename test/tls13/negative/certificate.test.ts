@@ -84,7 +84,7 @@ refusedByClients([
     '§4.4.2.4',
     'unknown_ca',
     'refused_by_application',
-    'a certificate that nobody trusts',
+    'a certificate that the client does not trust',
     chain(() => ({})),
     { peer: () => ({ certificates: [certificateOf(ed25519Identity(99), node)] }) },
   ],

@@ -62,9 +62,9 @@ export type Retry = MessageOf<'hello_retry_request'>
 export type Encrypted = MessageOf<'encrypted_extensions'>
 export type Chain = MessageOf<'certificate'>
 
-/** A group that nobody here has. */
+/** A group that no provider has. */
 export const FFDHE2048 = 0x0100
-/** A signature scheme that nobody here has. */
+/** A signature scheme that no provider has. */
 export const ECDSA_SHA1 = 0x0203
 export const BOTH: readonly Role[] = ['server', 'client']
 /** The type of records of the handshake. */
@@ -129,7 +129,7 @@ export function refusedByClients(rows: readonly Reshaped[]): void {
 export function refusedInTheMiddle(rows: readonly Injected[]): void {
   for (const [, , , what, to, states] of rows) {
     const missing = states.filter(state => !to.some(role => STATES[role].includes(state)))
-    if (missing.length > 0) throw new Error(`${what}: nobody is ever in ${missing.join(', ')}`)
+    if (missing.length > 0) throw new Error(`${what}: no session is ever in ${missing.join(', ')}`)
   }
   for (const role of BOTH) {
     const mine = rows.filter(([, , , , to]) => to.includes(role))
