@@ -24,7 +24,7 @@ import {
 } from './rows.ts'
 import { StageWatch } from './stage-watch.ts'
 import { Sweeps } from './sweeps.ts'
-import { type Place, tourOf, Wanderer, Wanderer2 } from './wanderer.ts'
+import { Http2Wanderer, type Place, tourOf, Wanderer } from './wanderer.ts'
 
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
@@ -154,8 +154,8 @@ class Scene {
   /** The same over HTTP/2. @returns undefined if containers do not speak it */
   async #second(count: number): Promise<{ stays: number[]; migrated: number[] } | undefined> {
     const [staying, moving] = [
-      await Wanderer2.open(this.#place, tourOf('raw')),
-      await Wanderer2.open(this.#place, tourOf('raw')),
+      await Http2Wanderer.open(this.#place, tourOf('raw')),
+      await Http2Wanderer.open(this.#place, tourOf('raw')),
     ]
     this.#http2 = staying !== undefined
     if (staying === undefined || moving === undefined) return undefined
