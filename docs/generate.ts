@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
+import { TlsReasons } from '../src/tls13/reasons.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { CUSTODY } from '../src/transfer/custody.ts'
@@ -26,7 +27,7 @@ import { describe } from '../src/wire/index.ts'
  * committed.
  */
 export function generatedPages(): Readonly<Record<string, string>> {
-  return { 'transfer-format.md': transferFormat(), 'states.md': states() }
+  return { 'transfer-format.md': transferFormat(), 'states.md': states(), 'tls-errors.md': tlsErrors() }
 }
 
 function code(text: string): string {
@@ -192,6 +193,26 @@ an authentication after the handshake.`
 }
 
 /** A table whose entries are states. */
+function tlsErrors(): string {
+  const lines = Object.entries(TlsReasons).map(([name, sentence]) => `| \`${name}\` | ${sentence} |`)
+  return `# Errors of TLS
+
+Generated from \`src/tls13/reasons.ts\` by \`npm run docs\`; a test fails when this page is not current.
+
+A session ends with a \`TlsError\`. Its \`alert\` is what the peer is told (RFC 8446 §6), its \`origin\` whose
+fault it is, and its \`reason\` which rule was broken. Match the reason: its message is for people and may
+change. A verifier, or a signer, throws \`new TlsError(alert, origin, 'refused_by_application', message)\`.
+\`hotpotato connect\` and \`serve\` print the reason behind the message; containers log it as \`reason\` of
+"the TLS session failed", and the gateway with what it dropped.
+
+Sections are those of RFC 8446 where no other RFC is named.
+
+| reason | what happened |
+| --- | --- |
+${lines.join('\n')}
+`
+}
+
 function leading(table: Table): string {
   const lines = Object.entries(table).flatMap(([state, row]) =>
     Object.keys(row).length === 0

@@ -33,7 +33,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
-const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'record'].map(
+const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'reasons', 'record'].map(
   name => `src/tls13/${name}.ts`,
 )
 
@@ -65,6 +65,14 @@ const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 
 /** Files that are one thing in two places, and may know each other's types. */
 const TRUE_PAIRS: readonly (readonly [string, string])[] = []
+
+/** Here one file asks the machine for the time and for timers. What the containers speak is still apart. */
+const TIMED = /^src\/(platform|containers|gateway|supervisor)\/(?!protocol)/
+const ASKS_FOR_TIME =
+  /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
+const CLOCK = 'src/platform/clock.ts'
+/** Where a process begins, and the clock of the machine is handed down. */
+const MAINS = ['src/cli/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
 
 interface Import {
   /** The file that imports, relative to the repository. */
@@ -120,7 +128,7 @@ describe('imports', () => {
     expect(leaving.map(show)).toEqual([])
   })
 
-  it('of the gateway into TLS are those of somebody who reads a ClientHello', () => {
+  it('of the gateway into TLS are those of a reader of ClientHellos', () => {
     const wrong = imports
       .filter(({ from, to }) => layerOf(from) === 'gateway' && to.startsWith('src/tls13/'))
       .filter(({ to }) => !GATEWAY_MAY_SEE.includes(to))
@@ -256,6 +264,13 @@ describe('files', () => {
         /\b(Date\.now\(|Math\.random|performance\.|setTimeout|setInterval|new Date\(\))/.test(code(file)),
       )
     expect(wrong).toEqual([])
+  })
+
+  it('of the processes are given the time, but for the one that asks the machine for it', () => {
+    const asking = sources.filter(file => TIMED.test(file)).filter(file => ASKS_FOR_TIME.test(code(file)))
+    expect(asking).toEqual([CLOCK])
+    const handing = imports.filter(({ to, clause }) => to === CLOCK && !clause.startsWith('type '))
+    expect(handing.map(({ from }) => from).sort()).toEqual(MAINS)
   })
 })
 

@@ -65,20 +65,15 @@ export class Cover {
 
   /** @throws BenchError an answer was wrong */
   async round(count: number, counts: boolean): Promise<void> {
-    const before = this.#cpuTime()
+    const before = cpuTime(...this.#pids)
     const said = await this.#asker.ask({ do: 'ask', count }).catch((error: Error) => {
       throw new BenchError(`${COVERS[this.name].title}: ${error.message}`)
     })
-    const after = this.#cpuTime()
+    const after = cpuTime(...this.#pids)
     if (said.say !== 'asked' || !('times' in said)) throw new Error('the client did something unexpected')
     if (!counts) return
     this.times.add(said.times)
     if (before !== undefined && after !== undefined) this.cpu.push((after - before) / count)
-  }
-
-  #cpuTime(): number | undefined {
-    const times = this.#pids.map(cpuTime)
-    return times.some(one => one === undefined) ? undefined : times.reduce((sum, one) => sum! + one!, 0)
   }
 
   async stop(): Promise<void> {

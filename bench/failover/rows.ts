@@ -58,6 +58,6 @@ export type Report =
    */
   | { readonly say: 'crashed'; readonly times: readonly number[]; readonly lost: number }
 
-/** Who asks one request after the other: so many, of which it tells the µs. */
+/** The client that asks one request after the other: `count` of them, of which it tells the µs. */
 export type AskerOrder = { readonly do: 'ask'; readonly count: number }
 export type AskerReport = { readonly say: 'asked'; readonly times: readonly number[] }

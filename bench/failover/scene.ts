@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { BenchError } from '../harness/run.ts'
 import { Child } from '../rig/child.ts'
+import { Platform } from '../rig/platform.ts'
 import { Pool } from '../rig/pool.ts'
 import { type Moment, type Order, type Report, ROADS, type Road, type RoadName, type Role } from './rows.ts'
 
@@ -23,7 +24,7 @@ export class Scene {
 
   /** @returns why this platform cannot do that, undefined if it can */
   static refuses(road: RoadName): string | undefined {
-    return Pool.refuses(ROADS[road].settings)
+    return Platform.refuses(ROADS[road].settings)
   }
 
   /**

@@ -110,3 +110,13 @@ export function identityOf({ name, labels }: Pick<Measurement, 'name' | 'labels'
     .map(([key, value]) => `${key}=${value}`)
   return words.length === 0 ? name : `${name} {${words.join(', ')}}`
 }
+
+/** What could not be measured and why, as lines of text. */
+export function skippedLines(skipped: readonly Skipped[]): string {
+  return skipped
+    .map(({ name, labels, reason }) => {
+      const words = Object.values(labels).join(', ')
+      return `skipped      ${name}${words === '' ? '' : ` (${words})`}: ${reason}`
+    })
+    .join('\n')
+}

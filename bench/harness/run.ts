@@ -1,7 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import { saveCsv } from './csv.ts'
 import { type Environment, environment, type Load, watchLoad } from './environment.ts'
 import type { GoalResult } from './goal.ts'
-import type { Measurement, Skipped } from './measurement.ts'
+import { type Measurement, type Skipped, skippedLines } from './measurement.ts'
 import { type Mode, OptionError, type Options, readArguments, usage, type Values } from './options.ts'
 import { Progress } from './progress.ts'
 import { saveResult } from './results.ts'
@@ -71,6 +72,8 @@ export interface Findings<D extends object> {
   print(result: BenchResult & D): string
   /** Why nothing of this is to be kept. */
   readonly unfit?: string
+  /** The result as a page of Markdown, to be written into a file as well. */
+  readonly page?: { readonly file: string; text(result: BenchResult & D): string }
 }
 
 /** Something that is wrong with what is measured, not with the bench: nothing is kept. */
@@ -136,7 +139,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
     const load = watchLoad()
     const found = await measure(new Running(mode, plan, values, progress, state))
     progress.done()
-    const { parameters = {}, measurements, skipped = [], goals, details, unfit } = found
+    const { parameters = {}, measurements, skipped = [], goals, details, unfit, page } = found
     if (measurements.length === 0) {
       console.error('stopped before anything was measured')
       process.exitCode = 130
@@ -157,14 +160,17 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       goals,
       ...details,
     }
-    process.stdout.write(`${heading(result)}\n\n${found.print(result)}\n`)
+    const parts = [heading(result), found.print(result), skippedLines(skipped)].filter(part => part !== '')
+    process.stdout.write(`${parts.join('\n\n')}\n`)
     if (unfit !== undefined) {
       process.stdout.write(`\nnot kept: ${unfit}\n`)
       return
     }
-    const kept = saveResult(name, date, result, output)
+    const kept = [saveResult(name, date, result, output)]
     if (csv !== undefined) saveCsv(csv, name, measurements)
-    process.stdout.write(`\nkept in ${kept}${csv === undefined ? '' : ` and ${csv}`}\n`)
+    if (page !== undefined) writeFileSync(page.file, page.text(result))
+    kept.push(...[csv, page?.file].filter(file => file !== undefined))
+    process.stdout.write(`\nkept in ${kept.join(' and ')}\n`)
   } catch (error) {
     progress.done()
     // What failed may have been ended by the same Ctrl-C, which is told only now.

@@ -32,7 +32,7 @@ async function wrk(url: string, seconds: number, cpu: number): Promise<Load> {
 }
 
 async function h2load(url: string, seconds: number, cpu: number): Promise<Load> {
-  const words = ['h2load', '-t1', `-c${CONNECTIONS['HTTP/2']}`, `-m${STREAMS}`, `-D${seconds}`, url]
+  const words = ['h2load', '-t1', `-c${CONNECTIONS['HTTP/2']}`, `-m${STREAMS}`, `-D${seconds * 1000}ms`, url]
   const said = await run(cpu, words)
   const [, done, succeeded, failed, errored] =
     /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(said) ??

@@ -1,52 +1,61 @@
-import { fileURLToPath } from 'node:url'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import type { Skipped } from '../harness/measurement.ts'
 import { BenchError, type Plan, type Run, runBench } from '../harness/run.ts'
-import { Child } from '../rig/child.ts'
 import { makeIdentity } from '../rig/identity.ts'
 import { usableCpus } from '../rig/placement.ts'
-import { check } from './check.ts'
 import { load, versionOf } from './load.ts'
+import { pageOf } from './page.ts'
 import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
-import { ROWS, type Role, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
+import { ROWS, type Row, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
+import { Servers } from './servers.ts'
 
 /** What a run consists of. */
 interface HttpPlan extends Plan {
-  /** For which each server is loaded in a round. */
-  readonly load: number
+  /** Seconds for which each server is loaded in a round; `wrk` knows whole ones alone. */
+  readonly load: { readonly wrk: number; readonly h2load: number }
 }
 
-type HttpRun = Run<HttpPlan, Record<string, never>>
+const OPTIONS = {
+  page: { value: 'FILE', help: 'write the result as a page, such as bench/results/http.md' },
+  handler: { value: 'FILE', help: 'measure this raw function instead; it must give 200 times "."' },
+}
 
-const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
-const COMMON = { warmUp: 1, least: 6, precision: 0.01, load: 1 }
+type HttpRun = Run<HttpPlan, typeof OPTIONS>
+
+const COMMON = { warmUp: 1, least: 6, precision: 0.01, load: { wrk: 1, h2load: 0.5 } }
 
 /** `npm run bench:http`: how many requests a second does one core answer, beside node:http and node:http2? */
 await runBench(
   {
     name: 'http',
     question:
-      'How many requests a second does one core answer, beside node:http and node:http2? ' +
-      'It needs wrk and h2load (Debian packages wrk and nghttp2-client).',
-    options: {},
+      'How many requests a second does one core answer, on the road of the platform and by its HTTP engine ' +
+      'alone, beside node:http and node:http2? It needs wrk and h2load (Debian packages wrk and ' +
+      'nghttp2-client).',
+    options: OPTIONS,
     plans: {
-      quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 1 },
-      default: { ...COMMON, rounds: 60, seconds: 75 },
-      full: { ...COMMON, least: 20, rounds: 500, seconds: 7200, precision: 0.003, load: 10 },
+      quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 1, total: 16 },
+      default: { ...COMMON, rounds: 60, seconds: 80 },
+      full: {
+        ...COMMON,
+        least: 20,
+        rounds: 500,
+        seconds: 7200,
+        precision: 0.003,
+        load: { wrk: 10, h2load: 10 },
+      },
     },
   },
   async run => {
     const tools = new Map(TOOLS.map(tool => [tool, versionOf(tool)]))
-    const rows = ROWS.filter(({ protocol }) => tools.get(toolOf(protocol)) !== undefined)
+    const missing = ({ protocol }: Row): boolean => tools.get(toolOf(protocol)) === undefined
+    const rows = ROWS.filter(row => !missing(row))
     if (rows.length === 0) throw new BenchError('this bench needs wrk or h2load')
-    const skipped = ROWS.filter(row => !rows.includes(row)).map(
-      ({ protocol, server }): Skipped => ({
-        name: 'http.rate',
-        labels: { protocol, server },
-        reason: `${toolOf(protocol)} is missing`,
-      }),
-    )
     const measured = await measure(run, rows)
+    const skipped = [
+      ...ROWS.filter(missing).map(row => skippedRow(row, `${toolOf(row.protocol)} is missing`)),
+      ...measured.filter(({ rates }) => rates.length === 0).map(row => skippedRow(row, 'there was no time')),
+    ]
     const evp = probeEvp()
     const details: HttpDetails = {
       tools: [...tools.values()].filter(version => version !== undefined),
@@ -59,47 +68,44 @@ await runBench(
       goals: goalsOf(details.rows),
       details,
       print: format,
+      ...(run.values.page === undefined ? {} : { page: { file: run.values.page, text: pageOf } }),
     }
   },
 )
 
+function skippedRow({ protocol, server }: Row, reason: string): Skipped {
+  return { name: 'http.rate', labels: { protocol, server }, reason }
+}
+
 /** All servers are up at the same time and take turns. */
-async function measure(run: HttpRun, rows: typeof ROWS): Promise<Measured[]> {
+async function measure(run: HttpRun, rows: readonly Row[]): Promise<Measured[]> {
   const [cpu, other = cpu] = usableCpus()
-  const { certificate, key, authority } = await makeIdentity(SERVER_NAME)
-  const servers: { readonly child: Child<never, never>; readonly port: number }[] = []
+  const identity = await makeIdentity(SERVER_NAME)
   const measured = rows.map((row): Measured => ({ ...row, rates: [], cpu: [] }))
+  const servers = await Servers.start(rows, { identity, cpu, handler: run.values.handler })
   try {
-    for (const row of rows) {
-      const role: Role = { ...row, certificate, key }
-      const child = new Child<never, never>(SCRIPT, role, cpu)
-      const server = { child, port: 0 }
-      servers.push(server)
-      server.port = await child.listening()
-      await check(row.protocol, server.port, authority)
-    }
     await run.rounds(
       async counts => {
-        for (const [index, { child, port }] of servers.entries()) {
-          if (run.interrupted) return
-          const { protocol, rates, cpu } = measured[index]!
-          const before = await child.cpu()
-          const done = await load(protocol, port, run.plan.load, other).catch((error: unknown) => {
+        for (const [index, { row, port, cpu: cpuOf }] of servers.all.entries()) {
+          if (run.interrupted || run.late) return
+          const before = cpuOf()
+          const seconds = run.plan.load[toolOf(row.protocol)]
+          const done = await load(row.protocol, port, seconds, other).catch((error: unknown) => {
             // Ctrl-C in a terminal comes to them, too.
             if (!run.interrupted) throw error
           })
           if (done === undefined) return
-          const { requests, seconds } = done
-          const after = await child.cpu()
+          const after = cpuOf()
           if (!counts) continue
-          rates.push(requests / seconds)
-          cpu.push((after - before) / requests)
+          const { rates, cpu } = measured[index]!
+          rates.push(done.requests / done.seconds)
+          if (before !== undefined && after !== undefined) cpu.push((after - before) / done.requests)
         }
       },
       () => measured.map(({ rates }) => rates),
     )
     return measured
   } finally {
-    for (const { child } of servers) child.stop()
+    await servers.stop()
   }
 }

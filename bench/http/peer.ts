@@ -17,12 +17,11 @@ import { serve } from '../../src/transport/serve.ts'
 import { obey, report, roleOf } from '../rig/child.ts'
 import { said } from '../tamper/lie.ts'
 import { ANSWER } from './check.ts'
-import { CONTENT, isHttp2, isSecure, type Role, SUITE } from './rows.ts'
+import { CONTENT, GROUP, isHttp2, isSecure, type Role, SUITE, TYPE } from './rows.ts'
 
 const GIVEN = said(ANSWER)
-const TYPE = 'text/plain'
 
-/** The raw path of ours: neither Request nor Response objects. */
+/** The engine's own handlers: neither Request nor Response objects. */
 const APPLICATION: HttpHandlers = {
   request: (_, response) => response.reply({ status: 200, headers: [['content-type', TYPE]], body: GIVEN }),
 }
@@ -50,8 +49,8 @@ function nodeStreams(server: Http2Server): Http2Server {
 }
 
 function nodeServer({ protocol, server, certificate, key }: Role): Server {
-  const tls = { cert: certificate, key, minVersion: 'TLSv1.3', ciphers: SUITE } as const
-  const streams = server === 'node, streams'
+  const tls = { cert: certificate, key, minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: GROUP } as const
+  const streams = server === 'node:http2, streams'
   // One listener for all: what each gives and takes, all have.
   const listener = nodeListener as never
   if (!isHttp2(protocol)) return isSecure(protocol) ? createHttps(tls, listener) : createHttp(listener)
@@ -61,15 +60,15 @@ function nodeServer({ protocol, server, certificate, key }: Role): Server {
   return streams ? nodeStreams(made as Http2Server) : (made as Http2Server)
 }
 
-async function ourServer({ protocol, server, certificate, key }: Role): Promise<Server> {
-  if (server === 'ours on sockets')
+async function engineServer({ protocol, server, certificate, key }: Role): Promise<Server> {
+  if (server === 'engine alone, on sockets')
     return createServer(
       { allowHalfOpen: true, noDelay: true },
       socket => void serve(socket, APPLICATION, OPTIONS),
     )
   if (!isSecure(protocol)) return onRawStreams(socket => void serve(adopt(socket), APPLICATION, OPTIONS))
   const provider = select(await loadProvider(probeEvp().available ? 'evp' : 'node'), {
-    groups: ['x25519'],
+    groups: [GROUP],
     cipherSuites: [SUITE],
   })
   const config: ServerConfig = {
@@ -95,7 +94,7 @@ async function main(): Promise<void> {
   obey(() => {
     throw new Error('a server takes no commands')
   })
-  const server = role.server.startsWith('ours') ? await ourServer(role) : nodeServer(role)
+  const server = role.server.startsWith('engine') ? await engineServer(role) : nodeServer(role)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   report({ say: 'listening', port: (server.address() as AddressInfo).port })

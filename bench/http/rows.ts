@@ -2,42 +2,66 @@
 export const PROTOCOLS = ['HTTP/1.1', 'HTTP/1.1 over TLS', 'HTTP/2', 'HTTP/2 over TLS'] as const
 export type Protocol = (typeof PROTOCOLS)[number]
 
+/** The kinds of function that the platform is measured with. */
+export const FUNCTIONS = ['raw', 'fetch'] as const
+export type FunctionKind = (typeof FUNCTIONS)[number]
+
 /**
- * Whose server: ours, on raw streams as a container has them, or on `net.Socket`s as any program has; or
- * Node's, whose HTTP/2 has two faces, one like that of HTTP/1 and one of streams.
+ * Whose server. `platform`: a connection goes through the gateway to a container of such a function, by its
+ * plain port or by its TLS port. `engine alone`: what `hotpotato serve` runs, in one process, on raw streams
+ * as a container has them, or on `net.Socket`s as any program has. `node:…`: Node's own, whose HTTP/2 has two
+ * faces, one like that of HTTP/1 and one of streams.
  */
-export const SERVERS = ['ours', 'ours on sockets', 'node', 'node, streams'] as const
-export type ServerKind = (typeof SERVERS)[number]
+export type ServerKind =
+  | `platform, ${FunctionKind} function`
+  | 'engine alone'
+  | 'engine alone, on sockets'
+  | NodeServer
+  | 'node:http2, streams'
+type NodeServer = 'node:http' | 'node:https' | 'node:http2'
 
-/** What is compared with what: over TLS our own one, evp if there is one. */
-export const ROWS: readonly { readonly protocol: Protocol; readonly server: ServerKind }[] = [
-  { protocol: 'HTTP/1.1', server: 'node' },
-  { protocol: 'HTTP/1.1', server: 'ours' },
-  { protocol: 'HTTP/1.1', server: 'ours on sockets' },
-  { protocol: 'HTTP/1.1 over TLS', server: 'node' },
-  { protocol: 'HTTP/1.1 over TLS', server: 'ours' },
-  { protocol: 'HTTP/2', server: 'node' },
-  { protocol: 'HTTP/2', server: 'node, streams' },
-  { protocol: 'HTTP/2', server: 'ours' },
-  { protocol: 'HTTP/2', server: 'ours on sockets' },
-  { protocol: 'HTTP/2 over TLS', server: 'node' },
-  { protocol: 'HTTP/2 over TLS', server: 'node, streams' },
-  { protocol: 'HTTP/2 over TLS', server: 'ours' },
-]
-
-/** What a child process is to be. */
-export interface Role {
+export interface Row {
   readonly protocol: Protocol
   readonly server: ServerKind
+}
+
+/** What is compared with what, in the order of a round: what has no rival comes last. */
+export const ROWS: readonly Row[] = [
+  ...PROTOCOLS.flatMap(protocol =>
+    ([nodeOf(protocol), 'engine alone', 'platform, raw function', 'platform, fetch function'] as const).map(
+      server => ({ protocol, server }),
+    ),
+  ),
+  { protocol: 'HTTP/2', server: 'node:http2, streams' },
+  { protocol: 'HTTP/2 over TLS', server: 'node:http2, streams' },
+  { protocol: 'HTTP/1.1', server: 'engine alone, on sockets' },
+  { protocol: 'HTTP/2', server: 'engine alone, on sockets' },
+]
+
+/** The module of Node's that others are measured against. */
+export function nodeOf(protocol: Protocol): NodeServer {
+  if (isHttp2(protocol)) return 'node:http2'
+  return isSecure(protocol) ? 'node:https' : 'node:http'
+}
+
+/** The kind of function behind a row; undefined if the platform is not in it. */
+export function functionOf({ server }: Row): FunctionKind | undefined {
+  return FUNCTIONS.find(kind => server === `platform, ${kind} function`)
+}
+
+/** What a child process is to be. */
+export interface Role extends Row {
   readonly certificate: string
   readonly key: string
 }
 
 export const SERVER_NAME = 'localhost'
-/** Bytes of an answer's content. */
+/** Bytes of an answer's content, and its type. */
 export const CONTENT = 200
-/** What is offered and taken, so that all do the same work. */
+export const TYPE = 'text/plain'
+/** The cipher suite of all, and their group. */
 export const SUITE = 'TLS_AES_128_GCM_SHA256'
+export const GROUP = 'x25519'
 
 export function isSecure(protocol: Protocol): boolean {
   return protocol.endsWith('TLS')

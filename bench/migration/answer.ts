@@ -1,5 +1,5 @@
 import { H1Client, type H1ClientEvent } from '../../src/http/h1/index.ts'
-import { header } from '../../src/http/message.ts'
+import { type Field, header } from '../../src/http/message.ts'
 import { concat, equal } from '../../src/wire/index.ts'
 import { BenchError } from '../harness/run.ts'
 
@@ -48,36 +48,58 @@ function excerpt(bytes: Uint8Array): string {
   return JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 120)))
 }
 
+/** An answer, in whichever version of HTTP it came. */
+export interface Answer {
+  readonly status: number
+  readonly headers: readonly Field[]
+  readonly body: Uint8Array
+}
+
 /**
  * Judges one answer, every byte of its content, and who says to have given it.
- * @param plaintext all application data that has come for one request
  * @throws WrongAnswer what is wrong with it
  */
-export function checkAnswer(plaintext: Uint8Array, expected: Expectation): void {
-  const wrongly = (what: string): WrongAnswer =>
-    new WrongAnswer(`${what}; the answer begins ${excerpt(plaintext)}`)
-  const wrong = (what: string): never => {
-    throw wrongly(what)
-  }
-  const events = read(plaintext)
-  const [head] = events
-  if (head?.type !== 'response') throw wrongly('no response')
-  if (head.status !== 200) wrong(`status ${head.status}`)
-  const container = header(head.headers, 'x-hotpotato-container')
-  if (container !== expected.container) wrong(`answered by ${container}, not by ${expected.container}`)
-  const hops = header(head.headers, 'x-hotpotato-hops')
+export function judge({ status, headers, body }: Answer, expected: Expectation): void {
+  if (status !== 200) throw new WrongAnswer(`status ${status}`)
+  const container = header(headers, 'x-hotpotato-container')
+  if (container !== expected.container)
+    throw new WrongAnswer(`answered by ${container}, not by ${expected.container}`)
+  const hops = header(headers, 'x-hotpotato-hops')
   // The platform's counter stays at the top of its 16 bits.
-  if (hops !== String(Math.min(expected.hops, 0xffff))) wrong(`after ${hops} moves, not ${expected.hops}`)
-  if (events.filter(({ type }) => type === 'end').length !== 1) wrong('not exactly one complete response')
-  if (events.some(({ type }) => type === 'error' || type === 'interim')) wrong('more than a response')
-  const body = concat(...events.map(event => (event.type === 'body' ? event.data : NOTHING)))
+  if (hops !== String(Math.min(expected.hops, 0xffff)))
+    throw new WrongAnswer(`after ${hops} moves, not ${expected.hops}`)
   if (equal(body, expected.body)) return
   const at = body.findIndex((byte, index) => byte !== expected.body[index])
-  wrong(
+  throw new WrongAnswer(
     body.length === expected.body.length
       ? `byte ${at} of the content is ${body[at]}, not ${expected.body[at]}`
       : `${body.length} bytes of content, not ${expected.body.length}`,
   )
+}
+
+/**
+ * {@link judge}s an answer of HTTP/1.1. @param plaintext all application data that has come for one request
+ * @throws WrongAnswer
+ */
+export function checkAnswer(plaintext: Uint8Array, expected: Expectation): void {
+  try {
+    judge(parse(plaintext), expected)
+  } catch (error) {
+    if (!(error instanceof WrongAnswer)) throw error
+    throw new WrongAnswer(`${error.message}; the answer begins ${excerpt(plaintext)}`)
+  }
+}
+
+function parse(plaintext: Uint8Array): Answer {
+  const events = read(plaintext)
+  const [head] = events
+  if (head?.type !== 'response') throw new WrongAnswer('no response')
+  if (events.filter(({ type }) => type === 'end').length !== 1)
+    throw new WrongAnswer('not exactly one complete response')
+  if (events.some(({ type }) => type === 'error' || type === 'interim'))
+    throw new WrongAnswer('more than a response')
+  const body = concat(...events.map(event => (event.type === 'body' ? event.data : NOTHING)))
+  return { status: head.status, headers: head.headers, body }
 }
 
 /** Whether application data is a whole response, right or wrong. */

@@ -1,30 +1,9 @@
 import { H1Client } from '../../src/http/h1/index.ts'
-import { node } from '../../src/tls13/crypto/node.ts'
-import {
-  type CertificateVerifier,
-  type CryptoProvider,
-  type ResumptionTicket,
-  Session,
-} from '../../src/tls13/index.ts'
-import type { ByteStream } from '../../src/transfer/byte-stream.ts'
+import type { ResumptionTicket } from '../../src/tls13/index.ts'
 import { concat } from '../../src/wire/index.ts'
 import { bodyOf, checkAnswer, type Expectation, isWhole, lengthOf, WrongAnswer } from './answer.ts'
-import { Line } from './line.ts'
+import { Line, type LineOptions } from './line.ts'
 import { RecordMeter } from './record-meter.ts'
-import type { Suite } from './rows.ts'
-
-/** Where a client connects to, and as whom. */
-export interface ClientOptions {
-  readonly port: number
-  readonly serverName: string
-  readonly verify: CertificateVerifier
-  /** The one that is offered. */
-  readonly suite: Suite
-  /** Resume with it; the handshake fails if the server does not. */
-  readonly resume?: ResumptionTicket
-  /** Send the first request as early data; the handshake fails if the server does not take it. */
-  readonly early?: boolean
-}
 
 /** A request that is ready to be sent, and what its answer has to be. */
 export interface Call {
@@ -37,28 +16,25 @@ export interface Call {
 }
 
 /**
- * The client that measures: a TLS session over a raw stream. It seals its requests before the clock starts
- * and opens the answers when it has stopped, so that of its own work only a write and a read are in what it
- * measures. Of an answer of many records it opens the first, to know how long it is, and counts the others by
- * their headers.
+ * The client that measures over HTTP/1.1: a TLS session over a raw stream. It seals its requests before the
+ * clock starts and opens the answers when it has stopped, so that of its own work only a write and a read are
+ * in what it measures. Of an answer of many records it opens the first, to know how long it is, and counts
+ * the others by their headers.
  */
 export class Client {
   readonly #line: Line
   readonly #serverName: string
-  readonly #meter = new RecordMeter()
+  readonly #meter: RecordMeter
   #plaintext: Uint8Array[] = []
   #resumed: boolean | undefined
   #earlyTaken: boolean | undefined
   /** The newest ticket that the server has sent. */
   ticket: ResumptionTicket | undefined
 
-  private constructor(stream: ByteStream, session: Session, serverName: string) {
-    this.#line = new Line(stream, session, bytes => this.#meter.push(bytes))
+  private constructor(line: Line, meter: RecordMeter, serverName: string) {
+    this.#line = line
+    this.#meter = meter
     this.#serverName = serverName
-  }
-
-  get #session(): Session {
-    return this.#line.session
   }
 
   /**
@@ -67,31 +43,25 @@ export class Client {
    * @throws WrongAnswer the answer is wrong, or the session was not resumed where it should be, or was where
    * it should not
    */
-  static async open(options: ClientOptions, call: Call): Promise<{ client: Client; time: number }> {
-    const { port, serverName, verify, suite, resume, early = false } = options
-    const provider = offering(suite)
+  static async open(options: LineOptions, call: Call): Promise<{ client: Client; time: number }> {
+    const { resume, early = false } = options
     const began = performance.now()
-    const stream = await Line.dial(port)
-    const session = Session.client({
-      provider,
-      serverName,
-      alpn: ['http/1.1'],
-      verify,
-      ...(resume === undefined ? {} : { resume, earlyData: early }),
-    })
-    const client = new Client(stream, session, serverName)
+    const meter = new RecordMeter()
+    const line = await Line.open(options, ['http/1.1'], bytes => meter.push(bytes))
+    const { session } = line
+    const client = new Client(line, meter, options.serverName)
     if (early) {
       const request = client.#request(call)
       if (session.sendEarly(request) !== request.length)
         throw new WrongAnswer('the ticket allows no early data')
     }
-    client.#line.flush()
+    line.flush()
     await client.#until(() => session.connected)
     if (!early) session.send(client.#request(call))
-    client.#line.flush()
+    line.flush()
     await client.#until(() => client.#plaintext.length > 0 && isWhole(concat(...client.#plaintext)))
     client.#check(call)
-    const time = (client.#line.arrivedAt - began) * 1000
+    const time = (line.arrivedAt - began) * 1000
     if (client.#resumed !== (resume !== undefined))
       throw new WrongAnswer(
         resume === undefined ? 'a full handshake was resumed' : 'a ticket was not accepted',
@@ -102,7 +72,7 @@ export class Client {
 
   /** The suite's name. */
   get cipherSuite(): string | undefined {
-    return this.#session.cipherSuite
+    return this.#line.session.cipherSuite
   }
 
   /**
@@ -166,8 +136,8 @@ export class Client {
   }
 
   #sealed(call: Call): Uint8Array[] {
-    this.#session.send(this.#request(call))
-    return this.#session.takeOutput()
+    this.#line.session.send(this.#request(call))
+    return this.#line.session.takeOutput()
   }
 
   #request({ path, number, length }: Call): Uint8Array {
@@ -206,24 +176,11 @@ export class Client {
   }
 
   #receive(bytes: Uint8Array): void {
-    for (const event of this.#session.receive(bytes)) {
+    for (const event of this.#line.receive(bytes)) {
       if (event.type === 'application_data') this.#plaintext.push(event.data)
       else if (event.type === 'new_session_ticket') this.ticket = event.ticket
       else if (event.type === 'handshake_complete') this.#resumed = event.resumed
       else if (event.type === 'early_data') this.#earlyTaken = event.accepted
-      else if (event.type === 'alert') throw new WrongAnswer(event.error.message)
-      else if (event.type === 'close_notify') throw new WrongAnswer('the server closed the connection')
     }
   }
-}
-
-const offers = new Map<Suite, CryptoProvider>()
-
-/** The measuring clients' provider, with one cipher suite. */
-export function offering(suite: Suite): CryptoProvider {
-  const known = offers.get(suite)
-  if (known !== undefined) return known
-  const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ name }) => name === suite) }
-  offers.set(suite, provider)
-  return provider
 }

@@ -1,12 +1,34 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { Session } from '../../src/tls13/index.ts'
+import { node } from '../../src/tls13/crypto/node.ts'
+import {
+  type CertificateVerifier,
+  type CryptoProvider,
+  type ResumptionTicket,
+  Session,
+  type SessionEvent,
+} from '../../src/tls13/index.ts'
 import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { adopt } from '../../src/transfer/stream.ts'
 import { WrongAnswer } from './answer.ts'
+import type { Suite } from './rows.ts'
 
 /** Milliseconds after which an answer counts as lost. */
 const PATIENCE = 10_000
+const CLOSED = 'the server closed the connection'
+
+/** Where a client connects to, and as whom. */
+export interface LineOptions {
+  readonly port: number
+  readonly serverName: string
+  readonly verify: CertificateVerifier
+  /** The one that is offered. */
+  readonly suite: Suite
+  /** Resume with it; the handshake fails if the server does not. */
+  readonly resume?: ResumptionTicket
+  /** Send the first request as early data; the handshake fails if the server does not take it. */
+  readonly early?: boolean
+}
 
 /**
  * A measuring client's TLS session over a raw stream: it notes when bytes came, and waits for them with a
@@ -20,8 +42,7 @@ export class Line {
   /** When the newest bytes came, in ms of `performance.now()`. */
   arrivedAt = 0
 
-  /** @param onBytes gets a copy of what came, before anything that waits goes on */
-  constructor(stream: ByteStream, session: Session, onBytes: (bytes: Uint8Array) => void) {
+  private constructor(stream: ByteStream, session: Session, onBytes: (bytes: Uint8Array) => void) {
     this.session = session
     this.#stream = stream
     const failed = (error: Error): void => {
@@ -34,16 +55,40 @@ export class Line {
         onBytes(view.slice())
         this.#wake?.()
       },
-      end: () => failed(new WrongAnswer('the server closed the connection')),
+      end: () => failed(new WrongAnswer(CLOSED)),
       error: failed,
     })
   }
 
-  /** A TCP connection to a port of this machine. @throws Error of Node's kind */
-  static async dial(port: number): Promise<ByteStream> {
+  /**
+   * A connection to a port of this machine, before its handshake.
+   * @param onBytes gets a copy of what came, before anything that waits goes on @throws Error of Node's kind
+   */
+  static async open(
+    { port, serverName, verify, suite, resume, early = false }: LineOptions,
+    alpn: readonly string[],
+    onBytes: (bytes: Uint8Array) => void,
+  ): Promise<Line> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     await once(socket, 'connect')
-    return adopt(socket)
+    const session = Session.client({
+      provider: offering(suite),
+      serverName,
+      alpn,
+      verify,
+      ...(resume === undefined ? {} : { resume, earlyData: early }),
+    })
+    return new Line(adopt(socket), session, onBytes)
+  }
+
+  /** Opens what came. @throws WrongAnswer the server has ended the connection, or broken a rule of TLS */
+  receive(bytes: Uint8Array): readonly SessionEvent[] {
+    const events = this.session.receive(bytes)
+    for (const event of events) {
+      if (event.type === 'alert') throw new WrongAnswer(event.error.message)
+      if (event.type === 'close_notify') throw new WrongAnswer(CLOSED)
+    }
+    return events
   }
 
   /** Writes records that are sealed already. */
@@ -86,4 +131,15 @@ export class Line {
       }
     })
   }
+}
+
+const offers = new Map<Suite, CryptoProvider>()
+
+/** The measuring clients' provider, with one cipher suite. */
+function offering(suite: Suite): CryptoProvider {
+  const known = offers.get(suite)
+  if (known !== undefined) return known
+  const provider = { ...node, cipherSuites: node.cipherSuites.filter(({ name }) => name === suite) }
+  offers.set(suite, provider)
+  return provider
 }

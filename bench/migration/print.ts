@@ -15,7 +15,6 @@ export function format(result: MigrationResult): string {
     ...sweepTexts(result),
     ...stagesText(result),
     publishedText(result),
-    skippedText(result),
     `── goals, compared with: ${result.goalsOf}\n${goalLines(result.goals)}`,
   ]
     .filter(text => text !== '')
@@ -134,13 +133,4 @@ function sameScene(one: Measurement, other: Measurement): boolean {
 function publishedText({ published }: MigrationResult): string {
   const rows = published.figures.map(publishedRow)
   return `── other systems, NOT of this run: ${published.source}\n${table(PUBLISHED_HEAD, rows)}`
-}
-
-function skippedText({ skipped }: MigrationResult): string {
-  return skipped
-    .map(({ name, labels, reason }) => {
-      const words = Object.values(labels).join(', ')
-      return `skipped      ${name}${words === '' ? '' : ` (${words})`}: ${reason}`
-    })
-    .join('\n')
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Platform } from '../rig/platform.ts'
 import { BODY } from './answer.ts'
 import { type Call, Client } from './client.ts'
-import type { Platform } from './platform.ts'
 import type { SceneOptions } from './rows.ts'
 import { call, type Place } from './wanderer.ts'
 

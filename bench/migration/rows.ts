@@ -31,9 +31,9 @@ export type RowName = keyof typeof ROWS
 /** What is measured under several circumstances, each a label of its own. */
 export const SWEEPS = {
   alpha: 'a request of which α % move',
-  'payload.stays': 'a request with so much content that stays',
-  'payload.migrated': 'a migrated request with so much content',
-  'payload.forwarded': 'a request with so much content, forwarded by the proxy',
+  'payload.stays': 'a request that stays, by size of content',
+  'payload.migrated': 'a migrated request, by size of content',
+  'payload.forwarded': 'a request that the proxy forwards, by size of content',
   'connections.stays': 'a request that stays, one of so many connections',
   'connections.migrated': 'a migrated request, one of so many connections',
   chain: 'a migrated request on a tour of so many containers',

@@ -4,10 +4,11 @@ import { verifier } from '../../src/tls13/io/verify.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
 import { Mover } from '../rig/mover.ts'
 import { usableCpus } from '../rig/placement.ts'
+import type { Platform } from '../rig/platform.ts'
 import { WrongAnswer } from './answer.ts'
 import { measureParts, measureSizes } from './in-process.ts'
 import { Limit } from './limit.ts'
-import { Platform } from './platform.ts'
+import { startPlatform } from './platform.ts'
 import { Reconnections } from './reconnections.ts'
 import { Rivals } from './rivals.ts'
 import {
@@ -23,7 +24,7 @@ import {
 } from './rows.ts'
 import { StageWatch } from './stage-watch.ts'
 import { Sweeps } from './sweeps.ts'
-import { type Place, tourOf, Wanderer, Wanderer2 } from './wanderer.ts'
+import { Http2Wanderer, type Place, tourOf, Wanderer } from './wanderer.ts'
 
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
@@ -65,7 +66,7 @@ class Scene {
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
-    const platform = await Platform.start(options)
+    const platform = await startPlatform(options)
     const rivals = options.marks ? undefined : await Rivals.start(platform, options)
     const limit = options.marks ? undefined : await Limit.open()
     // The servers stay where they were started; who measures goes elsewhere.
@@ -153,8 +154,8 @@ class Scene {
   /** The same over HTTP/2. @returns undefined if containers do not speak it */
   async #second(count: number): Promise<{ stays: number[]; migrated: number[] } | undefined> {
     const [staying, moving] = [
-      await Wanderer2.open(this.#place, tourOf('raw')),
-      await Wanderer2.open(this.#place, tourOf('raw')),
+      await Http2Wanderer.open(this.#place, tourOf('raw')),
+      await Http2Wanderer.open(this.#place, tourOf('raw')),
     ]
     this.#http2 = staying !== undefined
     if (staying === undefined || moving === undefined) return undefined

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import type { Platform } from '../rig/platform.ts'
 import { ASK, type Moment, readMarks } from '../tamper/marks.ts'
-import type { Platform } from './platform.ts'
 import type { Sampled } from './rows.ts'
 import { cut, type Seen, STAGES, type Stage } from './stages.ts'
 

@@ -1,11 +1,12 @@
 import { answerOf, BODY } from './answer.ts'
-import { type Call, Client, type ClientOptions } from './client.ts'
-import { Client2 } from './client2.ts'
+import { type Call, Client } from './client.ts'
+import { Http2Client } from './http2-client.ts'
+import type { LineOptions } from './line.ts'
 
 /** What a wanderer needs to know of the place that it wanders in. */
 export interface Place {
   /** Where to connect to, but for the name. */
-  readonly options: Omit<ClientOptions, 'serverName'>
+  readonly options: Omit<LineOptions, 'serverName'>
   /** A number for each request that no other has. */
   nextNumber(): number
 }
@@ -16,19 +17,19 @@ export function tourOf(kind: 'raw' | 'fetch', length = 2): string[] {
 }
 
 /** An HTTP/2 connection, and where it is. */
-export class Wanderer2 {
-  readonly #client: Client2
+export class Http2Wanderer {
+  readonly #client: Http2Client
   readonly #road: Road
 
-  private constructor(client: Client2, road: Road) {
+  private constructor(client: Http2Client, road: Road) {
     this.#client = client
     this.#road = road
   }
 
   /** Connects to the first of the tour. @returns undefined if it does not speak HTTP/2 */
-  static async open(place: Place, tour: readonly string[]): Promise<Wanderer2 | undefined> {
-    const client = await Client2.open({ ...place.options, serverName: `${tour[0]}.local` })
-    return client && new Wanderer2(client, new Road(place, tour))
+  static async open(place: Place, tour: readonly string[]): Promise<Http2Wanderer | undefined> {
+    const client = await Http2Client.open({ ...place.options, serverName: `${tour[0]}.local` })
+    return client && new Http2Wanderer(client, new Road(place, tour))
   }
 
   /** So many requests that stay, or move. @returns µs of each @throws WrongAnswer */

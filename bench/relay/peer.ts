@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { Relayed } from '../../src/gateway/relayed.ts'
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { adopt, Descriptor } from '../../src/transfer/stream.ts'
@@ -80,6 +81,7 @@ function relay(client: Socket, path: string): void {
   const leg = connect({ path, allowHalfOpen: true }, () => {
     leg.pause()
     const owner = {
+      clock: SYSTEM_CLOCK,
       memory: MEMORY,
       successor: (one: Relayed) => one.close({ kind: 'lost', reason: 'its server has ended' }),
       ended: () => {},

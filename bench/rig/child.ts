@@ -28,6 +28,13 @@ export class Child<Order extends { readonly do: string }, Report extends { reado
     })
   }
 
+  /** Of its process. @throws Error it could not be started */
+  get pid(): number {
+    const { pid } = this.#process
+    if (pid === undefined) throw new Error('a process of the bench could not be started')
+    return pid
+  }
+
   ask(order: Order | CpuOrder): Promise<Report | CommonReport> {
     const reported = this.report()
     this.#process.send(order)

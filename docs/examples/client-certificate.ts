@@ -24,7 +24,7 @@ const server = createServer(
     connection.resume()
   },
 )
-server.on('tlsClientError', error => say('refused:', error.alert))
+server.on('tlsClientError', error => say('refused:', error.alert, error.reason))
 await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
 const { port } = server.address() as AddressInfo
 

@@ -2,6 +2,7 @@ import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../certificates/authority.ts'
 import { removeEmpty } from '../certificates/directory.ts'
+import { SYSTEM_CLOCK } from '../platform/clock.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
 import { type Config, loadConfig } from '../supervisor/config.ts'
@@ -46,7 +47,12 @@ export async function up(
   let supervisor: Supervisor | undefined
   let ports: Ports | undefined
   let stopping: Promise<void> | undefined
-  const log = new LogFile({ ...config.log, path: join(runDirectory, LOG_FILE), onTrouble: warn })
+  const log = new LogFile({
+    ...config.log,
+    path: join(runDirectory, LOG_FILE),
+    clock: SYSTEM_CLOCK,
+    onTrouble: warn,
+  })
   const stop = (): Promise<void> => {
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
@@ -138,7 +144,7 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
   checkVariables()
   const provider = chooseProvider()
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
-  watchWallClock(log)
+  watchWallClock(SYSTEM_CLOCK, log)
   const channel = chooseChannel()
   const stream = await settleStream().catch((error: Error) => {
     throw new UpError(error.message)
@@ -168,7 +174,7 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
     start: startSeconds * 1000,
   }
   const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
-  return new Supervisor({ ...planned, liveness, channel: channel.kind, output, log })
+  return new Supervisor({ ...planned, liveness, channel: channel.kind, output, clock: SYSTEM_CLOCK, log })
 }
 
 /** Makes what is missing; what is broken is named, with the command that renews it. */

@@ -1,4 +1,5 @@
 import type { MemoryBudget } from '../http/memory-budget.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
@@ -62,6 +63,7 @@ export interface Carrier {
 
 /** What a carrier tells the gateway. */
 export interface CarrierOwner {
+  readonly clock: Clock
   /** What connections hold in this gateway together. */
   readonly memory: MemoryBudget
   /** Milliseconds until a fresh connection counts as idle for too long. */

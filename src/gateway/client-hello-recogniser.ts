@@ -2,6 +2,7 @@ import { type AlertName, peerError, TlsError } from '../tls13/alert.ts'
 import { ContentType, LEGACY_VERSION } from '../tls13/codepoints.ts'
 import { hostName, readExtensions } from '../tls13/extensions.ts'
 import { decodeHandshake, HANDSHAKE_HEADER_LENGTH, handshakeLength } from '../tls13/messages.ts'
+import type { TlsReason } from '../tls13/reasons.ts'
 import { readRecord } from '../tls13/record.ts'
 import { concat, EMPTY } from '../wire/index.ts'
 
@@ -18,7 +19,12 @@ export type FirstFlight =
   /** A request in the clear: the client took this port for the other one. */
   | { readonly kind: 'http' }
   /** Neither; the alert says what is wrong with it. */
-  | { readonly kind: 'refused'; readonly alert: AlertName; readonly reason: string }
+  | {
+      readonly kind: 'refused'
+      readonly alert: AlertName
+      readonly reason: TlsReason
+      readonly detail: string
+    }
 
 export interface FirstFlightLimits {
   /** Bytes of the handshake message. */
@@ -54,7 +60,7 @@ export class ClientHelloRecogniser {
       return this.#recognise(bytes)
     } catch (error) {
       if (!(error instanceof TlsError)) throw error
-      return { kind: 'refused', alert: error.alert, reason: error.message }
+      return { kind: 'refused', alert: error.alert, reason: error.reason, detail: error.message }
     }
   }
 
@@ -66,10 +72,18 @@ export class ClientHelloRecogniser {
       this.#offset += record.length
       this.#records++
       if (record.type !== ContentType.handshake || record.fragment.length === 0) {
-        throw peerError('unexpected_message', `a record of type ${record.type} inside the ClientHello`)
+        throw peerError(
+          'unexpected_message',
+          'interrupted_message',
+          `a record of type ${record.type} inside the ClientHello`,
+        )
       }
       if (this.#records > this.#limits.records) {
-        throw peerError('decode_error', `a ClientHello in more than ${this.#limits.records} records`)
+        throw peerError(
+          'decode_error',
+          'too_many_records',
+          `a ClientHello in more than ${this.#limits.records} records`,
+        )
       }
       this.#handshake = concat(this.#handshake, record.fragment)
       const whole = this.#whole()
@@ -80,12 +94,17 @@ export class ClientHelloRecogniser {
   #whole(): Uint8Array | undefined {
     const handshake = this.#handshake
     if (handshake[0] !== CLIENT_HELLO)
-      throw peerError('unexpected_message', `handshake type ${handshake[0]} comes first`)
+      throw peerError(
+        'unexpected_message',
+        'message_out_of_order',
+        `handshake type ${handshake[0]} comes first`,
+      )
     const length = handshakeLength(handshake)
     if (length === undefined) return undefined
     if (length > this.#limits.helloBytes + HANDSHAKE_HEADER_LENGTH) {
       throw peerError(
         'decode_error',
+        'message_too_long',
         `a ClientHello of ${length} bytes where ${this.#limits.helloBytes} are allowed`,
       )
     }
@@ -95,7 +114,8 @@ export class ClientHelloRecogniser {
 
 function readHello(bytes: Uint8Array): FirstFlight {
   const message = decodeHandshake(bytes)
-  if (message.type !== 'client_hello') throw peerError('unexpected_message', `${message.type} comes first`)
+  if (message.type !== 'client_hello')
+    throw peerError('unexpected_message', 'message_out_of_order', `${message.type} comes first`)
   const extensions = readExtensions('CH', message.extensions)
   const alpn = extensions.application_layer_protocol_negotiation ?? []
   return {
@@ -113,9 +133,9 @@ function looksLikeHttp(bytes: Uint8Array): boolean {
 /** Before a whole header has come, its first bytes already tell a peer that does not speak TLS. */
 function checkFirstBytes(bytes: Uint8Array): void {
   if (bytes.length > 0 && bytes[0] !== ContentType.handshake) {
-    throw peerError('unexpected_message', `first byte ${bytes[0]}: not a handshake record`)
+    throw peerError('unexpected_message', 'not_tls', `first byte ${bytes[0]}: not a handshake record`)
   }
   if (bytes.length > 1 && bytes[1] !== LEGACY_VERSION >> 8) {
-    throw peerError('protocol_version', `record version ${bytes[1]}: not TLS`)
+    throw peerError('protocol_version', 'not_tls', `record version ${bytes[1]}: not TLS`)
   }
 }

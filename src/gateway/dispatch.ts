@@ -1,5 +1,5 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
-import { steadyNow } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import { Roster } from '../platform/roster.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
@@ -67,9 +67,11 @@ export class Dispatch {
   readonly #held = new Set<Delivery>()
 
   readonly #memory: MemoryBudget
+  readonly #clock: Clock
 
   /** @param holdMilliseconds for a container to become ready @param memory what connections hold together */
-  constructor(holdMilliseconds: number, memory: MemoryBudget) {
+  constructor(holdMilliseconds: number, memory: MemoryBudget, clock: Clock) {
+    this.#clock = clock
     this.#holdMilliseconds = holdMilliseconds
     this.#memory = memory
   }
@@ -104,9 +106,9 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    const until = performance.now() + this.#holdMilliseconds
+    const until = this.#clock.steady() + this.#holdMilliseconds
     const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
-    delivery.account.weigh(steadyNow())
+    delivery.account.weigh(this.#clock.steady())
     this.#deliver(delivery)
   }
 
@@ -176,14 +178,14 @@ export class Dispatch {
 
   /** Waits a moment for a container to become ready. */
   #hold(delivery: Delivery): void {
-    const left = delivery.until - performance.now()
+    const left = delivery.until - this.#clock.steady()
     if (left <= 0) {
       this.#unwanted(delivery, `no container of the function ${delivery.consignment.functionName} is ready`)
       return
     }
     this.#held.add(delivery)
-    setTimeout(() => {
+    this.#clock.after(left + 1, () => {
       if (this.#held.delete(delivery)) this.#deliver(delivery)
-    }, left + 1)
+    })
   }
 }

@@ -1,4 +1,5 @@
 import { reasonOf } from '../http/serving.ts'
+import type { Timer } from '../platform/clock.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { LAST_GENERATION } from '../transfer/envelope.ts'
@@ -50,7 +51,7 @@ export function slotsWithin(limits: string): number {
 }
 
 /** What duplicates tell the gateway. */
-export interface DuplicatesOwner extends Pick<CarrierOwner, 'unclean' | 'refused'> {
+export interface DuplicatesOwner extends Pick<CarrierOwner, 'clock' | 'unclean' | 'refused'> {
   readonly counters: Pick<CarrierOwner['counters'], 'takenOver'>
 }
 
@@ -117,7 +118,7 @@ export class Duplicates {
   #fresh = 0
   #free: number[] = []
   #refused = 0
-  readonly #sweep: NodeJS.Timeout
+  readonly #sweep: Timer
 
   constructor(
     { libc, self, slots }: DuplicatesOptions,
@@ -131,7 +132,7 @@ export class Duplicates {
     this.#courier = courier
     this.#dispatch = dispatch
     this.#owner = owner
-    this.#sweep = setInterval(() => this.#closeFinished(), SWEEP).unref()
+    this.#sweep = owner.clock.every(SWEEP, () => this.#closeFinished()).unref()
   }
 
   get counters(): Pick<CarrierCounters, 'duplicated' | 'notDuplicated'> {
@@ -158,7 +159,7 @@ export class Duplicates {
       if (!entry.offering) this.#guardOf(entry).run(() => this.#judge(entry, this.#find(entry), id))
     }
     // What it has said of connections that are in doubt is read once more.
-    setTimeout(() => this.#forget(id), 2 * DOUBT).unref()
+    this.#owner.clock.after(2 * DOUBT, () => this.#forget(id)).unref()
   }
 
   #forget(id: number): void {
@@ -214,7 +215,7 @@ export class Duplicates {
 
   /** Those who have it are asked to look after it themselves: nothing is closed that others hold. */
   close(): void {
-    clearInterval(this.#sweep)
+    this.#owner.clock.stop(this.#sweep)
   }
 
   /** Where a connection is. What is certain of that is remembered. */
@@ -237,7 +238,7 @@ export class Duplicates {
     if (!this.#entries.delete(entry.slot)) return
     entry.socket.close()
     if (reusable) this.#free.push(entry.slot)
-    else setTimeout(() => this.#free.push(entry.slot), DOUBT).unref()
+    else this.#owner.clock.after(DOUBT, () => this.#free.push(entry.slot)).unref()
   }
 
   /** What is thrown over one of them ends that one. */
@@ -291,7 +292,7 @@ export class Duplicates {
       if (this.#entries.get(entry.slot) !== entry || entry.offering) return
       if (this.#find(entry).kind === 'offered') this.#end(entry, 'a container', IN_DOUBT)
     })
-    setTimeout(decide, DOUBT).unref()
+    this.#owner.clock.after(DOUBT, decide).unref()
   }
 
   /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { Problem } from '../http/problem.ts'
 import type { CarrierName } from '../platform/carrier.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import { ownerOfPath } from '../platform/path.ts'
@@ -55,6 +56,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #routes: Routes
   readonly #log: Log
+  readonly #clock: Clock
   readonly #http: Listener<string>
   readonly #https: Listener<string>
   readonly #dispatch: Dispatch
@@ -72,13 +74,16 @@ export class Gateway {
     listening: { readonly http: number; readonly https: number },
     courier: Courier,
     log: Log,
+    clock: Clock,
     carriers: ReadonlyMap<CarrierName, MakeCarrier>,
   ) {
     this.#options = options
     this.#log = log
+    this.#clock = clock
     this.memory = new MemoryBudget(options.memoryBytes)
-    this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory)
+    this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory, clock)
     const owner: CarrierOwner = {
+      clock,
       memory: this.memory,
       idleMilliseconds: options.idleMilliseconds,
       counters: this.counters,
@@ -92,6 +97,7 @@ export class Gateway {
     )
     this.#routes = new Routes(options.routes, options.defaultFunction)
     const common = {
+      clock,
       timeout: options.helloMilliseconds,
       limit: options.openingLimit,
       memory: this.memory,
@@ -101,7 +107,8 @@ export class Gateway {
     this.#http = new Listener({
       ...common,
       descriptor: listening.http,
-      crowded: () => httpAnswer(memoryProblem('gateway.limits.memoryBytes', options.memoryBytes), Date.now()),
+      crowded: () =>
+        httpAnswer(memoryProblem('gateway.limits.memoryBytes', options.memoryBytes), clock.wall()),
       judge: () => this.#judgeHttp(),
       onOpening: opening => this.#open(opening, false),
     })
@@ -228,7 +235,11 @@ export class Gateway {
             detail: `this port is for TLS: use https, or port ${this.#options.http}`,
           })
         case 'refused':
-          return { kind: 'answer', bytes: alertAnswer(found.alert), reason: found.reason }
+          return {
+            kind: 'answer',
+            bytes: alertAnswer(found.alert),
+            reason: `${found.detail} (${found.reason})`,
+          }
         case 'client_hello': {
           const route = this.#routes.find(found.serverName)
           if (route !== undefined) return { kind: 'route', to: route.function }
@@ -287,7 +298,7 @@ export class Gateway {
 
   /** @param inbound what the client has sent, if it may be HTTP/2 */
   #answerHttp(what: Problem, inbound: Uint8Array = EMPTY): Judgement<string> {
-    const now = Date.now()
+    const now = this.#clock.wall()
     const bytes = http2Answer(inbound, what, now) ?? httpAnswer(what, now)
     return { kind: 'answer', bytes, reason: what.detail ?? what.name }
   }
@@ -330,11 +341,11 @@ export class Gateway {
       headers: [['retry-after', '1']] as const,
     }
     const what = { ...unavailable, detail }
-    const now = Date.now()
+    const now = this.#clock.wall()
     const bytes = tls
       ? alertAnswer('internal_error')
       : (http2Answer(inbound, what, now) ?? httpAnswer(what, now))
-    answer(stream, bytes)
+    answer(this.#clock, stream, bytes)
   }
 
   #dropped(reason: string): void {

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { H1Server } from '../http/h1/index.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { type Problem, problem } from '../http/problem.ts'
-import { steadyNow } from '../platform/clock.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
 import type { ByteStream, StreamError } from '../transfer/byte-stream.ts'
@@ -28,6 +28,7 @@ export interface Opening<T> {
 export interface ListenerOptions<T> {
   /** A socket that is bound already: a port stays open while it goes from one process to another. */
   readonly descriptor: number
+  readonly clock: Clock
   /** Makes what judges one connection's first bytes: all of them, each time that more have come. */
   readonly judge: () => (bytes: Uint8Array) => Judgement<T>
   /** Milliseconds for the first bytes. */
@@ -97,7 +98,7 @@ export class Listener<T> {
   #accept(socket: Socket): void {
     // Node reports errors of a socket that is not read yet, too.
     socket.on('error', () => {})
-    const { judge, timeout, limit, memory, crowded, onDropped } = this.#options
+    const { clock, judge, timeout, limit, memory, crowded, onDropped } = this.#options
     if (this.#opening.size >= limit) {
       socket.destroy()
       onDropped('too many connections are opening')
@@ -114,7 +115,7 @@ export class Listener<T> {
     this.#opening.add(stream)
     let account: Account | undefined
     const guard = new Guard(error => {
-      clearTimeout(timer)
+      clock.stop(timer)
       account?.close()
       this.#opening.delete(stream)
       stream.destroy()
@@ -125,17 +126,17 @@ export class Listener<T> {
       this.#drop(stream, timer, reason)
     }
     const late = guard.entrance(() => drop('the first bytes did not come in time'))
-    const timer = setTimeout(late, timeout)
+    const timer = clock.after(timeout, late)
     const decide = judge()
     let inbound: Uint8Array = EMPTY
-    let patience: NodeJS.Timeout | undefined
+    let patience: Timer | undefined
     const turnAway = (bytes: Uint8Array, reason: string): void => {
-      clearTimeout(timer)
-      clearTimeout(patience)
+      clock.stop(timer)
+      clock.stop(patience)
       account?.close()
       this.#opening.delete(stream)
       onDropped(reason)
-      answer(stream, bytes)
+      answer(clock, stream, bytes)
     }
     const shed = guard.entrance((): void => {
       if (this.#opening.has(stream))
@@ -152,8 +153,8 @@ export class Listener<T> {
       },
     }
     const open = guard.entrance((to: T): void => {
-      clearTimeout(timer)
-      clearTimeout(patience)
+      clock.stop(timer)
+      clock.stop(patience)
       // It may have been dropped while we were patient.
       if (!this.#opening.delete(stream)) return
       account?.close()
@@ -167,9 +168,9 @@ export class Listener<T> {
         if (judgement.kind === 'more') {
           const { otherwise } = judgement
           if (otherwise !== undefined)
-            patience ??= setTimeout(() => open(otherwise.to), otherwise.milliseconds)
+            patience ??= clock.after(otherwise.milliseconds, () => open(otherwise.to))
           account ??= memory.open(holder)
-          account.weigh(steadyNow())
+          account.weigh(clock.steady())
           return
         }
         if (judgement.kind === 'route') {
@@ -183,8 +184,8 @@ export class Listener<T> {
     })
   }
 
-  #drop(stream: ByteStream, timer: NodeJS.Timeout, reason: string): void {
-    clearTimeout(timer)
+  #drop(stream: ByteStream, timer: Timer, reason: string): void {
+    this.#options.clock.stop(timer)
     if (!this.#opening.delete(stream)) return
     stream.destroy()
     this.#options.onDropped(reason)
@@ -192,10 +193,10 @@ export class Listener<T> {
 }
 
 /** Sends a last answer and closes, leaving the client a moment to read it. */
-export function answer(stream: ByteStream, bytes: Uint8Array): void {
-  const timer = setTimeout(() => stream.destroy(), ANSWER_TIME)
+export function answer(clock: Clock, stream: ByteStream, bytes: Uint8Array): void {
+  const timer = clock.after(ANSWER_TIME, () => stream.destroy())
   const done = (): void => {
-    clearTimeout(timer)
+    clock.stop(timer)
     stream.destroy()
   }
   // What the client still sends is read and dropped: closing over unread bytes would reset the connection and

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../platform/clock.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
@@ -10,9 +11,10 @@ import { Gateway } from './gateway.ts'
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {
   const settings = readSettings<GatewaySettings>()
+  const clock = SYSTEM_CLOCK
   let gateway: Gateway | undefined
   const handlers: CourierHandlers = {
-    parcel: () => ({ reason: 'malformed', detail: 'a gateway takes no connections from containers' }),
+    parcel: () => ({ reason: 'malformed', detail: 'a gateway accepts no connections from containers' }),
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),
@@ -52,10 +54,10 @@ async function main(): Promise<void> {
       case 'stop': {
         gateway?.close()
         log.info('stopped')
-        const until = performance.now() + RELAYED_FAREWELL
-        setInterval(() => {
-          if (gateway?.finished !== false || performance.now() > until) process.exit(0)
-        }, FAREWELL)
+        const until = clock.steady() + RELAYED_FAREWELL
+        clock.every(FAREWELL, () => {
+          if (gateway?.finished !== false || clock.steady() > until) process.exit(0)
+        })
       }
     }
   }
@@ -63,7 +65,7 @@ async function main(): Promise<void> {
   const refuse = (reason: string): void => {
     log.fatal(reason)
     courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
-    giveUp()
+    giveUp(clock)
   }
 
   const options = settings.gateway
@@ -76,6 +78,7 @@ async function main(): Promise<void> {
       { http: httpSocket, https: httpsSocket },
       courier,
       log,
+      clock,
       await prepareCarriers(settings),
     )
     const { http, https } = await gateway.listen()

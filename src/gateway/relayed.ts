@@ -1,6 +1,6 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
-import { steadyNow } from '../platform/clock.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
 import { type ByteStream, CLOSE_TIME } from '../transfer/byte-stream.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
@@ -33,6 +33,7 @@ export interface Adopted {
 
 /** What a relayed connection needs of the gateway. */
 export interface RelayedOwner {
+  readonly clock: Clock
   /** What connections hold in this gateway together. */
   readonly memory: MemoryBudget
   /**
@@ -62,7 +63,7 @@ export class Relayed implements Holder {
   #moved = 0
   #closing = false
   #closed = false
-  #linger: NodeJS.Timeout | undefined
+  #linger: Timer | undefined
 
   /**
    * @param inbound what the client has sent so far, which the first container is given with the parcel
@@ -106,7 +107,7 @@ export class Relayed implements Holder {
 
   #weigh(): void {
     if (this.#account.held === 0 && this.weigh() === 0) return
-    this.#account.weigh(steadyNow())
+    this.#account.weigh(this.#owner.clock.steady())
   }
 
   /** Whether it outlives its container now. */
@@ -224,7 +225,7 @@ export class Relayed implements Holder {
     if (this.#closed) return
     this.#closed = true
     this.#account.close()
-    clearTimeout(this.#linger)
+    this.#owner.clock.stop(this.#linger)
     try {
       this.#leg?.destroy()
       if (unclean === undefined) this.#client.destroy()
@@ -301,7 +302,7 @@ export class Relayed implements Holder {
    * @param stalls so many {@link CLOSE_TIME}s may pass in which the client takes nothing of what waits for it
    */
   #lastMoment(stalls = MOST_STALLS): void {
-    clearTimeout(this.#linger)
+    this.#owner.clock.stop(this.#linger)
     const { queued, unsent } = this.#client
     if (this.#clientEnded && !queued) {
       this.close(undefined)
@@ -311,6 +312,6 @@ export class Relayed implements Holder {
       if (!queued || stalls === 0) this.close(undefined)
       else this.#lastMoment(this.#client.unsent < unsent ? MOST_STALLS : stalls - 1)
     })
-    this.#linger = setTimeout(later, CLOSE_TIME)
+    this.#linger = this.#owner.clock.after(CLOSE_TIME, later)
   }
 }

@@ -1,4 +1,5 @@
 import type { MemoryBudget } from '../http/memory-budget.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'
@@ -105,7 +106,7 @@ export class Relays implements Carrier, RelayedOwner {
       if (known.settled && !this.#leaving.has(connection))
         this.#giveTo(target, connection, known).catch(error => connection.guard.fail(error))
     }
-    if (!this.#drained) setTimeout(() => this.handOver(successor), LOOK)
+    if (!this.#drained) this.clock.after(LOOK, () => this.handOver(successor))
   }
 
   async #giveTo(target: number, connection: Relayed, known: Known): Promise<void> {
@@ -167,6 +168,10 @@ export class Relays implements Carrier, RelayedOwner {
     return this.#connections.size
   }
 
+  get clock(): Clock {
+    return this.#owner.clock
+  }
+
   get memory(): MemoryBudget {
     return this.#owner.memory
   }
@@ -175,7 +180,7 @@ export class Relays implements Carrier, RelayedOwner {
     const known = this.#connections.get(connection)
     if (known === undefined) return
     known.settled = false
-    known.orphanedAt = performance.now()
+    known.orphanedAt = this.clock.steady()
     known.generation = Math.max(known.generation, connection.generation) + 1
     if (end.kind === 'anew') {
       this.#deliver(connection, known, end.inbound)

@@ -8,6 +8,7 @@ import { Courier, type CourierHandlers } from '../transfer/courier.ts'
 import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
+import type { Clock } from './clock.ts'
 import { boundOutput } from './own-output.ts'
 import { thrown } from './thrown.ts'
 
@@ -137,6 +138,6 @@ function openChannel({ id, channel }: MemberSettings): Channel {
 const LAST_WORDS = 50
 
 /** Ends this process after it has said why it cannot start; the supervisor tries again, if it ran before. */
-export function giveUp(): void {
-  setTimeout(() => process.exit(1), LAST_WORDS)
+export function giveUp(clock: Clock): void {
+  clock.after(LAST_WORDS, () => process.exit(1))
 }

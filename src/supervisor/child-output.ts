@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import type { Clock, Timer } from '../platform/clock.ts'
 import { Lines } from './lines.ts'
 import { Throttle } from './throttle.ts'
 
@@ -38,15 +39,16 @@ export async function readOutput(
   child: ChildProcess,
   source: OutputSource,
   rate: number,
+  clock: Clock,
   sink: LogSink,
 ): Promise<void> {
   const { stdout, stderr } = child
   // There are none if it could not be started.
   if (!stdout || !stderr) return
-  const throttle = new Throttle(rate, BURST, performance.now())
+  const throttle = new Throttle(rate, BURST, clock.steady())
   await Promise.all([
-    follow(stdout, 'stdout', child, source, throttle, sink),
-    follow(stderr, 'stderr', child, source, throttle, sink),
+    follow(stdout, 'stdout', child, source, throttle, clock, sink),
+    follow(stderr, 'stderr', child, source, throttle, clock, sink),
   ])
 }
 
@@ -56,36 +58,37 @@ function follow(
   child: ChildProcess,
   source: OutputSource,
   throttle: Throttle,
+  clock: Clock,
   sink: LogSink,
 ): Promise<void> {
   const lines = new Lines(LINE_LIMIT)
-  let waiting: NodeJS.Timeout | undefined
+  let waiting: Timer | undefined
   let ended = false
   let last = LAST_BYTES
   const take = (text: string | undefined): void => {
-    if (text !== undefined && text !== '') sink(logLine(text, stream, source, child.pid ?? 0, Date.now()))
+    if (text !== undefined && text !== '') sink(logLine(text, stream, source, child.pid ?? 0, clock.wall()))
   }
   from.on('data', (bytes: Uint8Array) => {
     for (const line of lines.push(bytes)) take(line)
     if (ended) last -= bytes.length
     if (last < 0) from.destroy()
-    const pause = throttle.take(bytes.length, performance.now())
+    const pause = throttle.take(bytes.length, clock.steady())
     if (pause === 0 || ended) return
     from.pause()
-    clearTimeout(waiting)
-    waiting = setTimeout(() => from.resume(), pause)
+    clock.stop(waiting)
+    waiting = clock.after(pause, () => from.resume())
   })
   from.on('error', () => {})
   child.once('exit', () => {
     // What is in the pipe says why the process has ended.
     ended = true
-    clearTimeout(waiting)
+    clock.stop(waiting)
     from.resume()
-    setTimeout(() => from.destroy(), LAST_WORDS).unref()
+    clock.after(LAST_WORDS, () => from.destroy()).unref()
   })
   return new Promise(resolve => {
     from.on('close', () => {
-      clearTimeout(waiting)
+      clock.stop(waiting)
       take(lines.end())
       resolve()
     })

@@ -1,3 +1,5 @@
+import type { Clock } from '../platform/clock.ts'
+
 interface Asked<T> {
   readonly answer: Promise<T | undefined>
   readonly settle: (answer: T | undefined) => void
@@ -8,11 +10,13 @@ interface Asked<T> {
  * answer.
  */
 export class Inquiries<T> {
+  readonly #clock: Clock
   readonly #timeout: number
   readonly #asked = new Map<string, Asked<T>>()
 
   /** @param timeout milliseconds for an answer */
-  constructor(timeout: number) {
+  constructor(clock: Clock, timeout: number) {
+    this.#clock = clock
     this.#timeout = timeout
   }
 
@@ -28,11 +32,11 @@ export class Inquiries<T> {
     const answer = new Promise<T | undefined>(resolve => {
       settle = resolve
     })
-    const timer = setTimeout(() => settle(undefined), this.#timeout)
+    const timer = this.#clock.after(this.#timeout, () => settle(undefined))
     this.#asked.set(key, { answer, settle })
     send()
     return answer.finally(() => {
-      clearTimeout(timer)
+      this.#clock.stop(timer)
       this.#asked.delete(key)
     })
   }

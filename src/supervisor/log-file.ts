@@ -1,5 +1,6 @@
 import { constants, openSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import type { Clock, Timer } from '../platform/clock.ts'
 import type { LogSink } from './child-output.ts'
 
 /** How much of a log is kept. */
@@ -12,6 +13,7 @@ export interface LogLimits {
 
 export interface LogFileOptions extends LogLimits {
   readonly path: string
+  readonly clock: Clock
   /** Told in one line when writing begins to fail, and not again until it has worked. */
   readonly onTrouble: (text: string) => void
 }
@@ -67,12 +69,13 @@ export class LogFile {
 
   /** Waits until all is written, but not for long, and lets go of the file. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
+    const { clock } = this.#options
+    let timer: Timer | undefined
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, LAST_WORDS)
+      timer = clock.after(LAST_WORDS, resolve)
     })
     await Promise.race([this.#writing, late])
-    clearTimeout(timer)
+    clock.stop(timer)
     if (this.#writing === undefined) await this.#let()
     process.removeListener('exit', this.#flush)
   }
@@ -116,7 +119,7 @@ export class LogFile {
 
   /** Sees to it that a file is open that has room. */
   async #ready(length: number): Promise<void> {
-    if (this.#file !== undefined && performance.now() - this.#looked > LOOK) await this.#look()
+    if (this.#file !== undefined && this.#options.clock.steady() - this.#looked > LOOK) await this.#look()
     if (this.#file === undefined) await this.#open()
     const { maxBytes } = this.#options
     if (this.#size === undefined || this.#size === 0 || this.#size + length <= maxBytes) return
@@ -127,12 +130,12 @@ export class LogFile {
     this.#file = await open(this.#options.path, FLAGS, 0o600)
     const found = await this.#file.stat()
     this.#size = found.isFile() ? found.size : undefined
-    this.#looked = performance.now()
+    this.#looked = this.#options.clock.steady()
   }
 
   /** The file may have been removed, or rotated by another program: then a new one is opened. */
   async #look(): Promise<void> {
-    this.#looked = performance.now()
+    this.#looked = this.#options.clock.steady()
     const [own, named] = await Promise.all([
       this.#file!.stat(),
       stat(this.#options.path).catch(() => undefined),
@@ -187,7 +190,14 @@ export class LogFile {
 
   #droppedLine(dropped: number): string {
     const msg = `${dropped} lines of the log were dropped (${this.#reason})`
-    const entry = { level: 40, time: Date.now(), pid: process.pid, name: 'supervisor', dropped, msg }
+    const entry = {
+      level: 40,
+      time: this.#options.clock.wall(),
+      pid: process.pid,
+      name: 'supervisor',
+      dropped,
+      msg,
+    }
     return `${JSON.stringify(entry)}\n`
   }
 

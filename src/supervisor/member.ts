@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { Clock } from '../platform/clock.ts'
 import { DESCRIPTORS, type MemberSettings } from '../platform/membership.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { IpcBroker } from '../transfer/channels/ipc.ts'
@@ -30,7 +31,7 @@ export interface Member {
   readonly role: PeerRole
   readonly spec: MemberSpec
   readonly child: ChildProcess
-  /** As `performance.now()`. */
+  /** As {@link Clock.steady}. */
   readonly startedAt: number
   /** Who it is, once it can work. */
   peer: Peer | undefined
@@ -57,11 +58,11 @@ export interface Switchboard {
 const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
 
 /** Opens the supervisor's end of the channels. */
-export function openSwitchboard(kind: Channel['kind']): Switchboard {
-  return kind === 'native' ? nativeSwitchboard() : ipcSwitchboard()
+export function openSwitchboard(kind: Channel['kind'], clock: Clock): Switchboard {
+  return kind === 'native' ? nativeSwitchboard(clock) : ipcSwitchboard(clock)
 }
 
-function nativeSwitchboard(): Switchboard {
+function nativeSwitchboard(clock: Clock): Switchboard {
   const channel = NativeChannel.open(SUPERVISOR, BUDGET)
   return {
     channel,
@@ -72,7 +73,7 @@ function nativeSwitchboard(): Switchboard {
         const fds = theirs.map(descriptor => descriptor.fd)
         const child = start(id, spec, fds)
         channel.addPeer(id, ours)
-        return member(id, role, spec, child)
+        return member(id, role, spec, child, clock.steady())
       } catch (error) {
         for (const descriptor of ours) descriptor.close()
         throw error
@@ -83,7 +84,7 @@ function nativeSwitchboard(): Switchboard {
   }
 }
 
-function ipcSwitchboard(): Switchboard {
+function ipcSwitchboard(clock: Clock): Switchboard {
   const channel = new IpcBroker(SUPERVISOR, BUDGET)
   return {
     channel,
@@ -91,7 +92,7 @@ function ipcSwitchboard(): Switchboard {
     start(id, role, spec) {
       const child = start(id, spec, ['ipc'])
       channel.attach(id, child)
-      return member(id, role, spec, child)
+      return member(id, role, spec, child, clock.steady())
     },
   }
 }
@@ -118,13 +119,13 @@ function start(
   return child
 }
 
-function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProcess): Member {
+function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProcess, now: number): Member {
   return {
     id,
     role,
     spec,
     child,
-    startedAt: performance.now(),
+    startedAt: now,
     peer: undefined,
     failure: undefined,
     owed: new Map(),

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
@@ -25,6 +26,7 @@ export interface OutputOptions {
 export interface ProcessesOptions {
   readonly channel: Channel['kind']
   readonly output: OutputOptions
+  readonly clock: Clock
   readonly log: Log
   readonly onMessage: (process: Process, message: ControlMessage) => void
   /** It is forgotten already. @param how as `SIGKILL` or `exit code 1`, or why it could not be started */
@@ -77,7 +79,7 @@ export class Processes {
 
   constructor(options: ProcessesOptions) {
     this.#options = options
-    this.#switchboard = openSwitchboard(options.channel)
+    this.#switchboard = openSwitchboard(options.channel, options.clock)
     this.#switchboard.channel.onMessage = (from, payload, descriptors) => {
       for (const descriptor of descriptors) descriptor.close()
       this.#receive(from, payload)
@@ -111,8 +113,8 @@ export class Processes {
     replica.member = member
     this.#byId.set(id, process)
     const { child } = member
-    const { log, output } = this.#options
-    const read = readOutput(child, replica, output.bytesPerSecond, output.sink)
+    const { clock, log, output } = this.#options
+    const read = readOutput(child, replica, output.bytesPerSecond, clock, output.sink)
     this.#reading.add(read)
     void read.then(() => this.#reading.delete(read))
     child.on('error', error => {
@@ -173,12 +175,12 @@ export class Processes {
         : new Promise(resolve => child.once('exit', resolve)),
     )
     for (const id of this.#byId.keys()) this.tell(id, { kind: 'stop' })
-    let timer: NodeJS.Timeout | undefined
+    let timer: Timer | undefined
     const late = new Promise(resolve => {
-      timer = setTimeout(resolve, timeout)
+      timer = this.#options.clock.after(timeout, () => resolve(undefined))
     })
     await Promise.race([Promise.all(ended), late])
-    clearTimeout(timer)
+    this.#options.clock.stop(timer)
     for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
     await Promise.all(ended)
     await Promise.all(this.#reading)
@@ -208,7 +210,10 @@ export class Processes {
     const process = this.#byId.get(id)
     if (process === undefined) return
     if (reason !== CLOSED) this.#end(process, reason)
-    else setTimeout(() => this.#byId.get(id) === process && this.#end(process, reason), FAREWELL).unref()
+    else {
+      const end = () => this.#byId.get(id) === process && this.#end(process, reason)
+      this.#options.clock.after(FAREWELL, end).unref()
+    }
   }
 
   #end({ replica, member }: Process, why: string): void {

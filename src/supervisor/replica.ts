@@ -1,3 +1,4 @@
+import type { Timer } from '../platform/clock.ts'
 import { LifeCycle, type RestartPolicy } from './life-cycle.ts'
 import type { Member, MemberSpec } from './member.ts'
 
@@ -14,7 +15,7 @@ export class Replica {
    */
   settled = false
   /** What will start the next one. */
-  restart: NodeJS.Timeout | undefined
+  restart: Timer | undefined
 
   constructor(spec: MemberSpec, policy: RestartPolicy) {
     this.spec = spec

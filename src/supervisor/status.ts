@@ -21,7 +21,7 @@ export interface MemberStatus {
   readonly counters: Counters
 }
 
-/** @param now as `performance.now()` */
+/** @param now milliseconds, as the clock of the supervisor says */
 export function statusOf(replica: Replica, counters: Counters, now: number): MemberStatus {
   const { name, functionName, life, member } = replica
   return {

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../platform/clock.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import type { Channel } from '../transfer/channel.ts'
@@ -44,6 +45,7 @@ export interface SupervisorOptions {
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
   readonly output: OutputOptions
+  readonly clock: Clock
   readonly log: Log
 }
 
@@ -60,11 +62,12 @@ export interface Ports {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
+  readonly #clock: Clock
   readonly #processes: Processes
   readonly #replicas = new Set<Replica>()
-  readonly #counters = new Inquiries<Counters>(STATUS_TIMEOUT)
-  readonly #lists = new Inquiries<readonly ConnectionDescription[]>(STATUS_TIMEOUT)
-  readonly #moves = new Inquiries<MoveReport>(MOVE_TIMEOUT)
+  readonly #counters: Inquiries<Counters>
+  readonly #lists: Inquiries<readonly ConnectionDescription[]>
+  readonly #moves: Inquiries<MoveReport>
   readonly #rollOuts: RollOuts
   readonly #sessions: Sessions
   readonly #liveness: Liveness
@@ -72,8 +75,8 @@ export class Supervisor {
   readonly #expected = new Map<Replica, (error?: Error) => void>()
   /** What containers have said of their load since the last report. */
   readonly #loads = new Map<number, number>()
-  #heartbeat: NodeJS.Timeout | undefined
-  #telling: NodeJS.Timeout | undefined
+  #heartbeat: Timer | undefined
+  #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
   /** A new gateway is taking over from the old one. */
@@ -82,10 +85,15 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    const { clock } = options
+    this.#clock = clock
+    this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
+    this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
+    this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
     this.#liveness = new Liveness({
       ...options.liveness,
       work: id => workOf(this.#processes.get(id)?.member.child.pid),
-      now: () => performance.now(),
+      now: () => clock.steady(),
     })
     this.#processes = new Processes({
       ...options,
@@ -118,7 +126,7 @@ export class Supervisor {
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
-    this.#heartbeat = setInterval(() => this.#checkLiveness(), liveness.period)
+    this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
@@ -128,9 +136,9 @@ export class Supervisor {
   /** Tells every process to end, and kills those that do not. */
   async stop(): Promise<void> {
     this.#stopping = true
-    clearInterval(this.#heartbeat)
-    clearTimeout(this.#telling)
-    for (const { restart } of this.#replicas) clearTimeout(restart)
+    this.#clock.stop(this.#heartbeat)
+    this.#clock.stop(this.#telling)
+    for (const { restart } of this.#replicas) this.#clock.stop(restart)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
   }
@@ -192,7 +200,7 @@ export class Supervisor {
     // Who is still starting has nothing to tell, and may take its time to say so.
     const { member } = replica
     const asked = member !== undefined && member.peer !== undefined
-    return statusOf(replica, asked ? await this.#ask(member.id) : {}, performance.now())
+    return statusOf(replica, asked ? await this.#ask(member.id) : {}, this.#clock.steady())
   }
 
   async #ask(id: number): Promise<Counters> {
@@ -225,13 +233,13 @@ export class Supervisor {
   #untilReady(replica: Replica): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {
-        clearTimeout(timer)
+        this.#clock.stop(timer)
         this.#expected.delete(replica)
         if (error === undefined) resolve()
         else reject(error)
       }
       const late = new Error(`${replica.name} was not ready in time`)
-      const timer = setTimeout(settle, this.#options.liveness.start, late)
+      const timer = this.#clock.after(this.#options.liveness.start, () => settle(late))
       this.#expected.set(replica, settle)
     })
   }
@@ -261,17 +269,17 @@ export class Supervisor {
     let counters = await this.#ask(id)
     const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
       connections !== 0 || inCustody !== 0 || relayed !== 0
-    const end = performance.now() + DRAIN_TIMEOUT
-    while (this.#processes.get(id) !== undefined && busy(counters) && performance.now() < end) {
-      await new Promise(resolve => setTimeout(resolve, DRAIN_POLL))
+    const end = this.#clock.steady() + DRAIN_TIMEOUT
+    while (this.#processes.get(id) !== undefined && busy(counters) && this.#clock.steady() < end) {
+      await new Promise<void>(resolve => this.#clock.after(DRAIN_POLL, resolve))
       counters = { ...counters, ...(await this.#ask(id)) }
     }
     this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
     if (this.#processes.get(id) !== undefined) {
       this.#processes.tell(id, { kind: 'stop' })
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
+      const timer = this.#clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
       await ended
-      clearTimeout(timer)
+      this.#clock.stop(timer)
     }
     return (counters.moved ?? 0) - before
   }
@@ -285,7 +293,7 @@ export class Supervisor {
   }
 
   #remove(replica: Replica): void {
-    clearTimeout(replica.restart)
+    this.#clock.stop(replica.restart)
     this.#replicas.delete(replica)
   }
 
@@ -329,7 +337,7 @@ export class Supervisor {
     const { id, role } = member
     this.#processes.introduce(member, { id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
-    replica.life.ready(performance.now())
+    replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
     this.#expected.get(replica)?.()
@@ -341,7 +349,7 @@ export class Supervisor {
     const { connections } = counters
     if (connections === undefined || this.#processes.get(from)?.replica.functionName === '') return
     this.#loads.set(from, connections)
-    this.#telling ??= setTimeout(() => this.#tellLoads(), LOAD_DELAY)
+    this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
   }
 
   #tellLoads(): void {
@@ -380,7 +388,7 @@ export class Supervisor {
   #checkStarting(): void {
     const { start } = this.#options.liveness
     for (const { replica, member } of this.#processes.all) {
-      if (member.peer !== undefined || performance.now() - member.startedAt < start) continue
+      if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
       const { pid } = member.child
       this.#options.log.error(
         { pid },
@@ -414,7 +422,7 @@ export class Supervisor {
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
-    const delay = life.ended(performance.now(), Math.random())
+    const delay = life.ended(this.#clock.steady(), Math.random())
     if (delay === undefined) {
       this.#remove(replica)
       this.#options.log.info({ how }, `${name} ended and is not restarted`)
@@ -423,9 +431,9 @@ export class Supervisor {
     this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is being restarted`)
     if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
-    replica.restart = setTimeout(() => {
+    replica.restart = this.#clock.after(delay, () => {
       life.started()
       this.#processes.start(replica)
-    }, delay)
+    })
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 
 /** Milliseconds between two looks, and of a difference that is no drift any more. */
@@ -25,15 +26,15 @@ export class WallClock {
 }
 
 /** Says in the log when the wall clock is set: what depends on it changes from then on. */
-export function watchWallClock(log: Log): void {
-  const clock = new WallClock(Date.now(), performance.now())
+export function watchWallClock(clock: Clock, log: Log): void {
+  const watched = new WallClock(clock.wall(), clock.steady())
   const look = (): void => {
-    const jump = clock.look(Date.now(), performance.now())
+    const jump = watched.look(clock.wall(), clock.steady())
     if (jump === undefined) return
     const seconds = Math.round(jump / 1000)
     log.warn({ seconds }, `the wall clock was set ${seconds > 0 ? 'forward' : 'back'}: ${CONCERNED}`)
   }
-  setInterval(look, PERIOD).unref()
+  clock.every(PERIOD, look).unref()
 }
 
 const CONCERNED = 'tickets and certificates are judged by the new time; timers and keys go on as before'

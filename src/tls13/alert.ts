@@ -1,5 +1,6 @@
 import { DecodeError } from '../wire/index.ts'
 import { ContentType } from './codepoints.ts'
+import type { TlsReason } from './reasons.ts'
 
 /** RFC 8446 §6, with the alert of RFC 7301. */
 export const AlertDescription = {
@@ -59,27 +60,37 @@ export function alertRecord(name: AlertName): Uint8Array {
 /** Whose fault an error is: the peer broke a rule, we failed, or the two configurations do not meet. */
 export type ErrorOrigin = 'peer' | 'local' | 'configuration'
 
-/** An error that ends a session. It always knows its alert and whose fault it was. */
+/** An error that ends a session. It always knows its alert, whose fault it was, and which rule was broken. */
 export class TlsError extends Error {
   override readonly name = 'TlsError'
   readonly alert: AlertName
   readonly origin: ErrorOrigin
+  /** What code matches; the message is for people, and may change. */
+  readonly reason: TlsReason
 
-  constructor(alert: AlertName, origin: ErrorOrigin, message: string, options?: ErrorOptions) {
+  /** @param reason `refused_by_application` for what is not among those of this library */
+  constructor(
+    alert: AlertName,
+    origin: ErrorOrigin,
+    reason: TlsReason,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(`${alert}: ${message}`, options)
     this.alert = alert
     this.origin = origin
+    this.reason = reason
   }
 }
 
 /** The peer broke a rule. */
-export function peerError(alert: AlertName, message: string): TlsError {
-  return new TlsError(alert, 'peer', message)
+export function peerError(alert: AlertName, reason: TlsReason, message: string): TlsError {
+  return new TlsError(alert, 'peer', reason, message)
 }
 
 /** Both keep the rules, and still there is nothing that both can do. */
-export function configurationError(alert: AlertName, message: string): TlsError {
-  return new TlsError(alert, 'configuration', message)
+export function configurationError(alert: AlertName, reason: TlsReason, message: string): TlsError {
+  return new TlsError(alert, 'configuration', reason, message)
 }
 
 /**
@@ -88,7 +99,7 @@ export function configurationError(alert: AlertName, message: string): TlsError 
 export function asTlsError(error: unknown): TlsError {
   if (error instanceof TlsError) return error
   if (error instanceof DecodeError)
-    return new TlsError('decode_error', 'peer', error.message, { cause: error })
-  const reason = error instanceof Error ? error.message : String(error)
-  return new TlsError('internal_error', 'local', reason, { cause: error })
+    return new TlsError('decode_error', 'peer', 'malformed_bytes', error.message, { cause: error })
+  const message = error instanceof Error ? error.message : String(error)
+  return new TlsError('internal_error', 'local', 'internal_failure', message, { cause: error })
 }

@@ -57,6 +57,7 @@ export function certificateWithKey(
   if (signers.length === 0) {
     throw configurationError(
       'internal_error',
+      'no_scheme_for_key',
       `provider ${provider.name} has no signature scheme for this private key`,
     )
   }
@@ -132,6 +133,7 @@ export function chooseCertificate(
   )
   throw configurationError(
     'handshake_failure',
+    'no_common_signature_scheme',
     `the client accepts no signature of ${schemes.join(', ') || 'ours: no certificate'}`,
   )
 }
@@ -170,11 +172,12 @@ export function checkCertificateVerify(
   if (algorithm === undefined) {
     throw peerError(
       'illegal_parameter',
+      'signature_scheme_not_offered',
       `signed with ${nameOf(SignatureScheme, message.algorithm)}, which was not offered`,
     )
   }
   if (!algorithm.verify(publicKey, content, message.signature)) {
-    throw peerError('decrypt_error', 'the CertificateVerify signature is wrong')
+    throw peerError('decrypt_error', 'wrong_signature', 'the CertificateVerify signature is wrong')
   }
 }
 
@@ -196,8 +199,8 @@ export function checkFinished(
   verifyData: Uint8Array,
 ): void {
   if (verifyData.length !== hash.length)
-    throw peerError('decode_error', `a Finished of ${verifyData.length} bytes`)
+    throw peerError('decode_error', 'wrong_finished_length', `a Finished of ${verifyData.length} bytes`)
   if (!equal(finishedVerifyData(hash, baseKey, transcriptHash), verifyData)) {
-    throw peerError('decrypt_error', 'the Finished does not match the handshake')
+    throw peerError('decrypt_error', 'wrong_finished', 'the Finished does not match the handshake')
   }
 }

@@ -127,7 +127,11 @@ export function openCertificates(
 function checkDelegation(extensions: readonly Extension[], offered: ReadonlySet<number>): void {
   const { type } = EXTENSIONS.delegated_credential
   if (!offered.has(type) && extensions.some(({ extensionType }) => extensionType === type)) {
-    throw peerError('unexpected_message', 'a delegated credential that was not requested')
+    throw peerError(
+      'unexpected_message',
+      'unrequested_delegated_credential',
+      'a delegated credential that was not requested',
+    )
   }
 }
 
@@ -138,23 +142,40 @@ function decompress(config: CommonConfig, message: MessageOf<'compressed_certifi
   const { algorithm, uncompressedLength, compressedCertificateMessage } = message
   const compression = config.certificateCompression?.find(one => one.algorithm === algorithm)
   if (config.certificateCompression === undefined || config.certificateCompression.length === 0) {
-    throw peerError('unexpected_message', 'a compressed certificate that was not requested')
+    throw peerError(
+      'unexpected_message',
+      'unrequested_compression',
+      'a compressed certificate that was not requested',
+    )
   }
   if (compression === undefined) {
-    throw peerError('illegal_parameter', `certificate compression ${algorithm}, which was not offered`)
+    throw peerError(
+      'illegal_parameter',
+      'compression_not_offered',
+      `certificate compression ${algorithm}, which was not offered`,
+    )
   }
   // The bound holds before a byte is expanded.
   if (uncompressedLength > (config.handshakeMessageLimit ?? MESSAGE_LIMIT)) {
-    throw peerError('bad_certificate', `a compressed certificate of ${uncompressedLength} bytes`)
+    throw peerError(
+      'bad_certificate',
+      'certificate_too_long',
+      `a compressed certificate of ${uncompressedLength} bytes`,
+    )
   }
   const body = compression.decompress(compressedCertificateMessage, uncompressedLength)
   if (body === undefined || body.length !== uncompressedLength) {
-    throw peerError('bad_certificate', 'a compressed certificate that does not expand to its length')
+    throw peerError(
+      'bad_certificate',
+      'malformed_compression',
+      'a compressed certificate that does not expand to its length',
+    )
   }
   try {
     return decode(CertificateMessage, body)
   } catch (error) {
-    if (error instanceof DecodeError) throw peerError('bad_certificate', `compressed: ${error.message}`)
+    if (error instanceof DecodeError)
+      throw peerError('bad_certificate', 'malformed_message', `compressed: ${error.message}`)
     throw error
   }
 }

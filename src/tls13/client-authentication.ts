@@ -19,11 +19,19 @@ export const onCertificateRequest: ClientTransition = (session, { message, raw }
   const { transcript, ...handshake } = session.handshake as Waiting<'WAIT_CERT_CR'>
   const request = message as MessageOf<'certificate_request'>
   if (request.certificateRequestContext.length > 0) {
-    throw peerError('illegal_parameter', 'a certificate_request_context during the handshake')
+    throw peerError(
+      'illegal_parameter',
+      'unexpected_request_context',
+      'a certificate_request_context during the handshake',
+    )
   }
   const values = readExtensions('CR', request.extensions)
   if (values.signature_algorithms === undefined) {
-    throw peerError('missing_extension', 'a CertificateRequest without signature_algorithms')
+    throw peerError(
+      'missing_extension',
+      'missing_signature_algorithms',
+      'a CertificateRequest without signature_algorithms',
+    )
   }
   return {
     next: {
@@ -47,9 +55,14 @@ export const onCertificate: ClientTransition = (session, { message, raw }, { con
   const offered = extensionTypes(helloOf(transcript).extensions)
   const opened = openCertificates(config, message as MessageOf<'certificate'>, offered)
   if (opened.certificateRequestContext.length > 0) {
-    throw peerError('illegal_parameter', "a certificate_request_context in the server's Certificate")
+    throw peerError(
+      'illegal_parameter',
+      'unexpected_request_context',
+      "a certificate_request_context in the server's Certificate",
+    )
   }
-  if (opened.chain.length === 0) throw peerError('decode_error', 'the server sends no certificate')
+  if (opened.chain.length === 0)
+    throw peerError('decode_error', 'no_certificate', 'the server sends no certificate')
   const { status_request, signed_certificate_timestamp, delegated_credential } = opened.extensions
   return {
     next: {
@@ -120,6 +133,7 @@ export const onCertificateVerify: ClientTransition = (session, { message, raw },
   if (delegatedScheme !== undefined && verify.algorithm !== delegatedScheme) {
     throw peerError(
       'illegal_parameter',
+      'delegated_scheme_mismatch',
       'the CertificateVerify does not use the scheme of the delegated credential',
     )
   }

@@ -53,8 +53,8 @@ function checkVersion({ extensions, random }: ServerHello): void {
   if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return
   const end = random.subarray(24)
   if (DOWNGRADE.some(mark => equal(mark, end)))
-    throw peerError('illegal_parameter', 'the version was downgraded on the way')
-  throw configurationError('protocol_version', 'the server does not speak TLS 1.3')
+    throw peerError('illegal_parameter', 'downgrade', 'the version was downgraded on the way')
+  throw configurationError('protocol_version', 'no_common_version', 'the server does not speak TLS 1.3')
 }
 
 /** What ServerHello and HelloRetryRequest have in common (§4.1.3, §4.1.4). */
@@ -64,21 +64,30 @@ function checkHello(
   version: number | undefined,
 ): void {
   if (version !== TLS13)
-    throw peerError('illegal_parameter', `the server selects version 0x${version?.toString(16)}`)
+    throw peerError(
+      'illegal_parameter',
+      'version_not_offered',
+      `the server selects version 0x${version?.toString(16)}`,
+    )
   if (hello.legacyVersion !== LEGACY_VERSION)
-    throw peerError('illegal_parameter', 'legacy_version is not 0x0303')
+    throw peerError('illegal_parameter', 'wrong_legacy_version', 'legacy_version is not 0x0303')
   if (!equal(hello.legacySessionIdEcho, offered.legacySessionId)) {
-    throw peerError('illegal_parameter', 'legacy_session_id_echo is not our session id')
+    throw peerError(
+      'illegal_parameter',
+      'session_id_not_echoed',
+      'legacy_session_id_echo is not our session id',
+    )
   }
   // A reserved value of ours is no suite (RFC 8701 §3.1).
   if (!offered.cipherSuites.includes(hello.cipherSuite) || isGrease(hello.cipherSuite)) {
     throw peerError(
       'illegal_parameter',
+      'cipher_suite_not_offered',
       `the server selects cipher suite 0x${hello.cipherSuite.toString(16)}, which was not offered`,
     )
   }
   if (hello.legacyCompressionMethod !== 0)
-    throw peerError('illegal_parameter', 'legacy_compression_method is not null')
+    throw peerError('illegal_parameter', 'compression_selected', 'legacy_compression_method is not null')
 }
 
 function offeredHello(handshake: Waiting<'WAIT_SH'>) {
@@ -91,23 +100,27 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
   const handshake = session.handshake as Waiting<'WAIT_SH'>
   const { provider, random } = context
   const retry = message as MessageOf<'hello_retry_request'>
-  if (handshake.retried) throw peerError('unexpected_message', 'a second HelloRetryRequest')
+  if (handshake.retried) throw peerError('unexpected_message', 'second_retry', 'a second HelloRetryRequest')
   checkVersion(retry)
   const { hello, values, types } = offeredHello(handshake)
   const extensions = readExtensions('HRR', retry.extensions, types)
   checkHello(retry, hello, extensions.supported_versions)
   if (extensions.key_share === undefined && extensions.cookie === undefined) {
-    throw peerError('illegal_parameter', 'a HelloRetryRequest that changes nothing')
+    throw peerError('illegal_parameter', 'retry_without_change', 'a HelloRetryRequest that changes nothing')
   }
   let { keyShares } = handshake
   let keyShare: { group: number; keyExchange: Uint8Array } | undefined
   if (extensions.key_share !== undefined) {
     const group = provider.groups.find(one => one.id === extensions.key_share)
     if (group === undefined || !values.supported_groups?.includes(group.id)) {
-      throw peerError('illegal_parameter', 'the server asks for a group that was not offered')
+      throw peerError(
+        'illegal_parameter',
+        'group_not_offered',
+        'the server asks for a group that was not offered',
+      )
     }
     if (keyShares.some(one => one.group === group.id)) {
-      throw peerError('illegal_parameter', `the server asks again for ${group.name}`)
+      throw peerError('illegal_parameter', 'retry_for_sent_share', `the server asks again for ${group.name}`)
     }
     const pair = group.generate(random)
     keyShares = [{ group: group.id, privateKey: pair.privateKey }]
@@ -155,7 +168,11 @@ const onServerHello: ClientTransition = (session, { message, raw }, { provider }
   const extensions = readExtensions('SH', serverHello.extensions, types)
   checkHello(serverHello, hello, extensions.supported_versions)
   if (handshake.retried && serverHello.cipherSuite !== session.cipherSuite) {
-    throw peerError('illegal_parameter', 'ServerHello and HelloRetryRequest disagree on the cipher suite')
+    throw peerError(
+      'illegal_parameter',
+      'cipher_suite_changed_after_retry',
+      'ServerHello and HelloRetryRequest disagree on the cipher suite',
+    )
   }
   const suite = suiteOf(provider, serverHello.cipherSuite)
   const { hash } = suite
@@ -209,9 +226,14 @@ function selectedPsk(
 ): OfferedPsk | undefined {
   if (selected === undefined) return undefined
   const psk = psks[selected]
-  if (psk === undefined) throw peerError('illegal_parameter', 'the server selects a PSK that was not offered')
+  if (psk === undefined)
+    throw peerError('illegal_parameter', 'psk_not_offered', 'the server selects a PSK that was not offered')
   if (!sameHash(provider.cipherSuites, psk.cipherSuite, suite.id)) {
-    throw peerError('illegal_parameter', 'the selected PSK and the cipher suite have different hashes')
+    throw peerError(
+      'illegal_parameter',
+      'psk_hash_mismatch',
+      'the selected PSK and the cipher suite have different hashes',
+    )
   }
   return psk
 }
@@ -227,19 +249,31 @@ function exchangedSecret(
 ): Uint8Array {
   if (answered === undefined) {
     if (psk !== undefined && modes?.includes(PskKeyExchangeMode.psk_ke)) return new Uint8Array(hash.length)
-    throw peerError('missing_extension', 'a ServerHello without key_share')
+    throw peerError('missing_extension', 'missing_key_share', 'a ServerHello without key_share')
   }
   if (psk !== undefined && !modes?.includes(PskKeyExchangeMode.psk_dhe_ke)) {
-    throw peerError('illegal_parameter', 'a key share for a PSK that we offered without key exchange')
+    throw peerError(
+      'illegal_parameter',
+      'unwanted_key_share',
+      'a key share for a PSK that we offered without key exchange',
+    )
   }
   const share = keyShares.find(one => one.group === answered.group)
   const group = groups.find(one => one.id === answered.group)
   if (share === undefined || group === undefined) {
-    throw peerError('illegal_parameter', 'a key share for a group that we sent none for')
+    throw peerError(
+      'illegal_parameter',
+      'key_share_for_unsent_group',
+      'a key share for a group that we sent none for',
+    )
   }
   const sharedSecret = group.complete(share.privateKey, answered.keyExchange)
   if (sharedSecret === undefined)
-    throw peerError('illegal_parameter', `a key share that is not valid for ${group.name}`)
+    throw peerError(
+      'illegal_parameter',
+      'invalid_key_share',
+      `a key share that is not valid for ${group.name}`,
+    )
   return sharedSecret
 }
 
@@ -251,15 +285,23 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
   const values = readExtensions('EE', extensions, extensionTypes(hello.extensions))
   const accepted = values.early_data !== undefined
   if (accepted && earlyData === undefined) {
-    throw peerError('illegal_parameter', 'early_data accepted with another PSK or suite, or after a retry')
+    throw peerError(
+      'illegal_parameter',
+      'early_data_mismatch',
+      'early_data accepted with another PSK or suite, or after a retry',
+    )
   }
   const alpn = selectedProtocol(hello, values.application_layer_protocol_negotiation)
   if (accepted && alpn !== earlyData?.alpn) {
-    throw peerError('illegal_parameter', 'early_data accepted, and another protocol than it is written in')
+    throw peerError(
+      'illegal_parameter',
+      'early_data_mismatch',
+      'early_data accepted with another protocol than it was written for',
+    )
   }
   const limit = values.record_size_limit
   if (limit !== undefined && (limit < 64 || limit > 2 ** 14 + 1)) {
-    throw peerError('illegal_parameter', `a record_size_limit of ${limit}`)
+    throw peerError('illegal_parameter', 'invalid_record_size_limit', `a record_size_limit of ${limit}`)
   }
   const transcript = extendTranscript(handshake.transcript, raw)
   const next = {
@@ -303,7 +345,11 @@ function selectedProtocol(
   const offered = readExtensions('CH', hello.extensions).application_layer_protocol_negotiation ?? []
   const [name] = selected
   if (name === undefined || selected.length !== 1 || !offered.some(one => equal(one, name))) {
-    throw peerError('illegal_parameter', 'the server selects a protocol that was not offered')
+    throw peerError(
+      'illegal_parameter',
+      'protocol_not_offered',
+      'the server selects a protocol that was not offered',
+    )
   }
   return protocolName.decode(name)
 }

@@ -95,18 +95,36 @@ export function checkDelegated(
   const { cred, algorithm, signature } = open(credential)
   const { dcCertVerifyAlgorithm: scheme, subjectPublicKeyInfo, validTime } = cred
   if (trusted.delegation === undefined)
-    throw peerError('illegal_parameter', 'the certificate does not allow delegation')
+    throw peerError(
+      'illegal_parameter',
+      'delegation_not_allowed',
+      'the certificate does not allow delegation',
+    )
   const { notBefore, notAfter } = trusted.delegation
   const end = notBefore + validTime * 1000
   const left = end - now
-  if (left < 0) throw peerError('illegal_parameter', 'the delegated credential has expired')
+  if (left < 0)
+    throw peerError(
+      'illegal_parameter',
+      'delegated_credential_expired',
+      'the delegated credential has expired',
+    )
   if (left > MAXIMUM_VALIDITY * 1000)
-    throw peerError('illegal_parameter', 'the delegated credential is valid for too long')
+    throw peerError(
+      'illegal_parameter',
+      'delegated_validity_too_long',
+      'the delegated credential is valid for too long',
+    )
   if (end > notAfter)
-    throw peerError('illegal_parameter', 'the delegated credential is valid for longer than its certificate')
+    throw peerError(
+      'illegal_parameter',
+      'delegated_validity_too_long',
+      'the delegated credential is valid for longer than its certificate',
+    )
   if (!offered.includes(scheme) || !mayBeDelegated(scheme)) {
     throw peerError(
       'illegal_parameter',
+      'delegated_scheme_not_offered',
       `a delegated credential for ${nameOf(SignatureScheme, scheme)}, which was not offered`,
     )
   }
@@ -115,7 +133,11 @@ export function checkDelegated(
     verifier?.verify(trusted.publicKey, signedContent('server', certificate, cred, algorithm), signature) !==
     true
   ) {
-    throw peerError('illegal_parameter', 'the signature of the delegated credential is wrong')
+    throw peerError(
+      'illegal_parameter',
+      'wrong_delegated_signature',
+      'the signature of the delegated credential is wrong',
+    )
   }
   return { publicKey: subjectPublicKeyInfo, scheme }
 }
@@ -135,7 +157,7 @@ function open(credential: Uint8Array): DelegatedCredential {
     return decode(DelegatedCredential, credential)
   } catch (error) {
     if (error instanceof DecodeError)
-      throw peerError('decode_error', `delegated_credential: ${error.message}`)
+      throw peerError('decode_error', 'malformed_extension', `delegated_credential: ${error.message}`)
     throw error
   }
 }

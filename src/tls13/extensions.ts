@@ -129,12 +129,13 @@ export function readExtensions<M extends ExtensionMessage>(
   const values: Record<string, unknown> = {}
   const seen = new Set<number>()
   extensions.forEach(({ extensionType, extensionData }, index) => {
-    if (seen.has(extensionType)) throw peerError('illegal_parameter', `extension ${extensionType} twice`)
+    if (seen.has(extensionType))
+      throw peerError('illegal_parameter', 'duplicate_extension', `extension ${extensionType} twice`)
     seen.add(extensionType)
     const row = BY_TYPE.get(extensionType)
     const codec = row?.in[message]
     if (row !== undefined && codec === undefined) {
-      throw peerError('illegal_parameter', `${row.name} does not belong in ${message}`)
+      throw peerError('illegal_parameter', 'misplaced_extension', `${row.name} does not belong in ${message}`)
     }
     // A HelloRetryRequest may bring a cookie unasked (§4.2).
     if (
@@ -144,12 +145,13 @@ export function readExtensions<M extends ExtensionMessage>(
     ) {
       throw peerError(
         'unsupported_extension',
+        'unrequested_extension',
         `${row?.name ?? extensionType} in ${message} was not asked for`,
       )
     }
     if (row === undefined || codec === undefined) return
     if (message === 'CH' && row.name === 'pre_shared_key' && index !== extensions.length - 1) {
-      throw peerError('illegal_parameter', 'pre_shared_key is not the last extension')
+      throw peerError('illegal_parameter', 'psk_not_last', 'pre_shared_key is not the last extension')
     }
     values[row.name] = open(row.name, codec, extensionData)
   })
@@ -160,7 +162,8 @@ function open(name: string, codec: Codec<unknown>, data: Uint8Array): unknown {
   try {
     return decode(codec, data)
   } catch (error) {
-    if (error instanceof DecodeError) throw peerError('decode_error', `${name}: ${error.message}`)
+    if (error instanceof DecodeError)
+      throw peerError('decode_error', 'malformed_extension', `${name}: ${error.message}`)
     throw error
   }
 }
@@ -194,7 +197,8 @@ const HOST_NAME = 0
  */
 export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined): string | undefined {
   const names = list?.filter(entry => entry.nameType === HOST_NAME) ?? []
-  if (names.length > 1) throw peerError('illegal_parameter', 'two host names in server_name')
+  if (names.length > 1)
+    throw peerError('illegal_parameter', 'several_host_names', 'two host names in server_name')
   const [name] = names
   if (name === undefined) return undefined
   let text = ''
@@ -202,11 +206,11 @@ export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined)
     // Letters, digits, hyphen, underscore and dot; anything else cannot name a host (and NUL has cut names
     // short elsewhere).
     if (!/[a-zA-Z0-9._-]/.test(String.fromCharCode(byte)))
-      throw peerError('illegal_parameter', 'server_name is not a host name')
+      throw peerError('illegal_parameter', 'invalid_host_name', 'server_name is not a host name')
     text += String.fromCharCode(byte)
   }
   if (text.length > 253 && !(text.length === 254 && text.endsWith('.'))) {
-    throw peerError('illegal_parameter', 'server_name is longer than 253 bytes')
+    throw peerError('illegal_parameter', 'invalid_host_name', 'server_name is longer than 253 bytes')
   }
   return text
 }

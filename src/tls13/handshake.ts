@@ -29,12 +29,20 @@ export function handshakeStep(
   const row = table[handshake.state as never] as Partial<Record<string, ServerTransition & ClientTransition>>
   // What has no business here is not read.
   if (!Object.keys(row).some(type => handshakeType(type as MessageType) === raw[0])) {
-    throw peerError('unexpected_message', `a message of type ${raw[0]} in state ${handshake.state}`)
+    throw peerError(
+      'unexpected_message',
+      'message_out_of_order',
+      `a message of type ${raw[0]} in state ${handshake.state}`,
+    )
   }
   const message = decodeHandshake(raw)
   const transition = row[message.type]
   if (transition === undefined) {
-    throw peerError('unexpected_message', `${message.type} in state ${handshake.state}`)
+    throw peerError(
+      'unexpected_message',
+      'message_out_of_order',
+      `${message.type} in state ${handshake.state}`,
+    )
   }
   return transition(session as never, { message, raw }, context as never)
 }
@@ -72,11 +80,19 @@ const KEYLESS: ReadonlySet<SessionState['handshake']['state']> = new Set([
 export function checkState(session: SessionState, config: ServerConfig | ClientConfig): void {
   const role = 'verify' in config ? 'client' : 'server'
   if (role !== session.role)
-    throw configurationError('internal_error', `a ${session.role}'s state and a ${role}'s configuration`)
+    throw configurationError(
+      'internal_error',
+      'role_mismatch',
+      `a ${session.role}'s state and a ${role}'s configuration`,
+    )
   const { cipherSuite, handshake, read, write, readClosed, writeClosed, recordSizeLimits } = session
   for (const limit of Object.values(recordSizeLimits ?? {})) {
     if (limit < MINIMUM_LIMIT || limit > MAXIMUM_PLAINTEXT)
-      throw configurationError('internal_error', `a record size limit of ${limit} bytes`)
+      throw configurationError(
+        'internal_error',
+        'own_record_size_limit',
+        `a record size limit of ${limit} bytes`,
+      )
   }
   if (KEYLESS.has(handshake.state) && read === undefined && write === undefined) return
   const { hash } = suiteOf(config.provider, cipherSuite)
@@ -84,9 +100,14 @@ export function checkState(session: SessionState, config: ServerConfig | ClientC
   if (lengths.some(length => length !== hash.length))
     throw configurationError(
       'internal_error',
+      'secret_length_mismatch',
       'a traffic secret that is not as long as the hash of its suite',
     )
   if (KEYLESS.has(handshake.state)) return
   if ((read === undefined && !readClosed) || (write === undefined && !writeClosed))
-    throw configurationError('internal_error', `a state ${handshake.state} without its keys`)
+    throw configurationError(
+      'internal_error',
+      'missing_secrets',
+      `a state ${handshake.state} without its keys`,
+    )
 }

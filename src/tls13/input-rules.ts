@@ -44,7 +44,8 @@ export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array,
   const { state: name } = state.handshake
   const started = name !== 'START' || stateless
   const fits = started && name !== 'CONNECTED' && fragment.length === 1 && fragment[0] === 1
-  if (!fits) throw peerError('unexpected_message', 'a ChangeCipherSpec out of place')
+  if (!fits)
+    throw peerError('unexpected_message', 'misplaced_change_cipher_spec', 'a ChangeCipherSpec out of place')
   assertNoPartialMessage(state)
 }
 
@@ -54,7 +55,7 @@ export function checkChangeCipherSpec(state: SessionState, fragment: Uint8Array,
  */
 export function assertNoPartialMessage({ inboundHandshake }: SessionState): void {
   if (inboundHandshake.length > 0) {
-    throw peerError('unexpected_message', 'another record inside a handshake message')
+    throw peerError('unexpected_message', 'interrupted_message', 'another record inside a handshake message')
   }
 }
 
@@ -66,7 +67,11 @@ export function assertNoAuthentication({ handshake }: SessionState, what: string
   if (handshake.state !== 'CONNECTED') return
   const stage = handshake.authentication?.stage
   if (stage === 'WAIT_CV' || stage === 'WAIT_FINISHED') {
-    throw peerError('unexpected_message', `${what} between Certificate and Finished`)
+    throw peerError(
+      'unexpected_message',
+      'interrupted_authentication',
+      `${what} between Certificate and Finished`,
+    )
   }
 }
 
@@ -81,7 +86,8 @@ export function takeContent(
   { type, content }: Content,
 ): SessionEvent | 'nothing' | undefined {
   if (type === ContentType.handshake) {
-    if (content.length === 0) throw peerError('unexpected_message', 'an empty handshake record')
+    if (content.length === 0)
+      throw peerError('unexpected_message', 'empty_fragment', 'an empty handshake record')
     state.inboundHandshake = concat(state.inboundHandshake, content)
     return undefined
   }
@@ -92,7 +98,7 @@ export function takeContent(
     case ContentType.alert:
       return takeAlert(state, content)
     default:
-      throw peerError('unexpected_message', `content type ${type}`)
+      throw peerError('unexpected_message', 'unexpected_content_type', `content type ${type}`)
   }
 }
 
@@ -101,13 +107,13 @@ function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothin
   const { handshake } = state
   const early = handshake.state === 'WAIT_EOED'
   if (state.read === undefined || (handshake.state !== 'CONNECTED' && !early)) {
-    throw peerError('unexpected_message', 'application data during the handshake')
+    throw peerError('unexpected_message', 'data_during_handshake', 'application data during the handshake')
   }
   assertNoAuthentication(state, 'application data')
   if (data.length === 0) return 'nothing'
   if (!early) return { type: 'application_data', data }
   if (data.length > handshake.earlyDataLeft) {
-    throw peerError('unexpected_message', 'more early data than we allowed')
+    throw peerError('unexpected_message', 'too_much_early_data', 'more early data than we allowed')
   }
   handshake.earlyDataLeft -= data.length
   return { type: 'application_data', data, early: true }
@@ -115,8 +121,9 @@ function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothin
 
 function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | undefined {
   // §5.4
-  if (content.length === 0) throw peerError('unexpected_message', 'an empty alert')
-  if (content.length !== 2) throw peerError('decode_error', `an alert of ${content.length} bytes`)
+  if (content.length === 0) throw peerError('unexpected_message', 'empty_fragment', 'an empty alert')
+  if (content.length !== 2)
+    throw peerError('decode_error', 'malformed_alert', `an alert of ${content.length} bytes`)
   const name = alertName(content[1]!)
   if (name === 'close_notify') {
     state.readClosed = true
@@ -126,7 +133,11 @@ function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | und
   }
   // §6.1: closure alerts are not errors. Every other one is, known or not, whatever its level (§6).
   if (name === 'user_canceled') return undefined
-  const error = peerError(name ?? 'internal_error', `alert ${name ?? content[1]} from the peer`)
+  const error = peerError(
+    name ?? 'internal_error',
+    'alert_received',
+    `alert ${name ?? content[1]} from the peer`,
+  )
   return { type: 'alert', from: 'peer', alert: error.alert, error }
 }
 

@@ -190,7 +190,8 @@ export function handshakeLength(bytes: Uint8Array): number | undefined {
 export function wholeHandshake(bytes: Uint8Array, limit = 2 ** 16): number | undefined {
   const length = handshakeLength(bytes)
   if (length === undefined) return undefined
-  if (length > limit) throw peerError('decode_error', `a handshake message of ${length} bytes`)
+  if (length > limit)
+    throw peerError('decode_error', 'message_too_long', `a handshake message of ${length} bytes`)
   return bytes.length < length ? undefined : length
 }
 
@@ -206,7 +207,8 @@ const TYPES = new Map<number, MessageType>(
  */
 export function decodeHandshake(bytes: Uint8Array): HandshakeMessage {
   const type = TYPES.get(bytes[0]!)
-  if (type === undefined) throw peerError('unexpected_message', `handshake type ${bytes[0]}`)
+  if (type === undefined)
+    throw peerError('unexpected_message', 'unknown_message_type', `handshake type ${bytes[0]}`)
   try {
     const body = decode(BODIES[type] as Codec<unknown>, bytes.subarray(HANDSHAKE_HEADER_LENGTH))
     const message = { type, ...(body as object) } as HandshakeMessage
@@ -215,7 +217,8 @@ export function decodeHandshake(bytes: Uint8Array): HandshakeMessage {
     }
     return message
   } catch (error) {
-    if (error instanceof DecodeError) throw peerError('decode_error', `${type}: ${error.message}`)
+    if (error instanceof DecodeError)
+      throw peerError('decode_error', 'malformed_message', `${type}: ${error.message}`)
     throw error
   }
 }

@@ -103,7 +103,11 @@ function signerOf(
 ): Signer | undefined {
   const chosen = certificates.find(one => equal(certificateId(hash, one), id))
   if (chosen === undefined)
-    throw configurationError('internal_error', 'the chosen certificate is not in this configuration')
+    throw configurationError(
+      'internal_error',
+      'certificate_not_configured',
+      'the chosen certificate is not in this configuration',
+    )
   const signers = delegated ? [chosen.delegated?.signer] : chosen.signers
   return signers.find((signer): signer is Signer => signer?.scheme === scheme && signer.sign !== undefined)
 }

@@ -51,7 +51,8 @@ function stageOf<S extends PostHandshakeAuth['stage']>(
   what: string,
 ): Stage<S> {
   const { authentication } = connected(session)
-  if (authentication?.stage !== stage) throw peerError('unexpected_message', `${what} that was not requested`)
+  if (authentication?.stage !== stage)
+    throw peerError('unexpected_message', 'unrequested_authentication', `${what} that was not requested`)
   return authentication as Stage<S>
 }
 
@@ -92,7 +93,11 @@ export const onPostCertificate: ServerTransition = (session, { message, raw }, {
   const { transcript, requestContext } = stageOf(session, 'WAIT_CERT', 'a Certificate')
   const opened = openCertificates(config, message as MessageOf<'certificate'>, new Set())
   if (!equal(opened.certificateRequestContext, requestContext)) {
-    throw peerError('illegal_parameter', 'the certificate_request_context is not the one we sent')
+    throw peerError(
+      'illegal_parameter',
+      'wrong_request_context',
+      'the certificate_request_context is not the one we sent',
+    )
   }
   const next = concat(transcript, raw)
   if (opened.chain.length > 0) {
@@ -102,7 +107,7 @@ export const onPostCertificate: ServerTransition = (session, { message, raw }, {
     }
   }
   if (config.clientCertificates?.required !== false) {
-    throw peerError('certificate_required', 'the client shows no certificate')
+    throw peerError('certificate_required', 'no_certificate', 'the client shows no certificate')
   }
   const stage: PostHandshakeAuth = { stage: 'WAIT_FINISHED', transcript: next }
   return {
@@ -145,13 +150,25 @@ export const onPostFinished: ServerTransition = (session, { message }, { provide
 export const onPostCertificateRequest: ClientTransition = (session, { message, raw }, context) => {
   const { transcript, authentication } = connected(session)
   if (transcript === undefined)
-    throw peerError('unexpected_message', 'a CertificateRequest that we did not allow')
+    throw peerError(
+      'unexpected_message',
+      'certificate_request_not_allowed',
+      'a CertificateRequest that we did not allow',
+    )
   if (authentication !== undefined)
-    throw peerError('unexpected_message', 'a CertificateRequest before we answered the last')
+    throw peerError(
+      'unexpected_message',
+      'overlapping_certificate_requests',
+      'a CertificateRequest before we answered the last',
+    )
   const request = message as MessageOf<'certificate_request'>
   const wishes = readExtensions('CR', request.extensions)
   if (wishes.signature_algorithms === undefined) {
-    throw peerError('missing_extension', 'a CertificateRequest without signature_algorithms')
+    throw peerError(
+      'missing_extension',
+      'missing_signature_algorithms',
+      'a CertificateRequest without signature_algorithms',
+    )
   }
   const { config, provider } = context
   const identity = chooseClientIdentity(config.certificates ?? [], wishes, context.now)

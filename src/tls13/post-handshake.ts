@@ -85,14 +85,18 @@ export const onNewSessionTicket: ClientTransition = (session, { message }, { pro
   const ticket = message as MessageOf<'new_session_ticket'>
   const { handshake } = session
   if (handshake.state !== 'CONNECTED')
-    throw peerError('unexpected_message', 'a ticket before the handshake was over')
+    throw peerError('unexpected_message', 'message_out_of_order', 'a ticket before the handshake was over')
   const { early_data: maxEarlyData = 0 } = readExtensions(
     'NST',
     ticket.extensions,
     extensionTypes(ticket.extensions),
   )
   if (ticket.ticketLifetime > MAXIMUM_TICKET_LIFETIME) {
-    throw peerError('illegal_parameter', `a ticket lifetime of ${ticket.ticketLifetime} seconds`)
+    throw peerError(
+      'illegal_parameter',
+      'ticket_lifetime_too_long',
+      `a ticket lifetime of ${ticket.ticketLifetime} seconds`,
+    )
   }
   // §4.6.1: a lifetime of zero says that the ticket is to be thrown away at once.
   if (ticket.ticketLifetime === 0) return { next: {}, effects: [] }
@@ -124,7 +128,7 @@ export function onKeyUpdate<S extends SessionState>(
 ): Outcome<S> {
   const { requestUpdate } = message as MessageOf<'key_update'>
   if (requestUpdate > KeyUpdateRequest.update_requested)
-    throw peerError('illegal_parameter', `request_update ${requestUpdate}`)
+    throw peerError('illegal_parameter', 'unknown_key_update_request', `request_update ${requestUpdate}`)
   const updateRequested = requestUpdate === KeyUpdateRequest.update_requested
   const { hash } = suiteOf(provider, session.cipherSuite)
   return {

@@ -114,7 +114,12 @@ export class Protection {
     const end = at + this.sealedLength(content.length, padding)
     if (end > output.length) throw new RangeError(`a record to ${end} in a buffer of ${output.length}`)
     if (this.recordsLeft <= 0)
-      throw new TlsError('internal_error', 'local', 'the write key has sealed as many records as it may')
+      throw new TlsError(
+        'internal_error',
+        'local',
+        'write_key_exhausted',
+        'the write key has sealed as many records as it may',
+      )
     const length = end - start
     header[3] = length >> 8
     header[4] = length & 0xff
@@ -147,13 +152,20 @@ export class Protection {
     const memory = fragment.length > LARGE ? openedMemory.take(fragment.length - tagLength) : undefined
     const inner = this.#keyed.open(this.#nextNonce(), header, fragment, memory)
     if (memory !== undefined && inner !== memory) openedMemory.give(memory)
-    if (inner === undefined) throw peerError('bad_record_mac', 'a record cannot be decrypted')
+    if (inner === undefined)
+      throw peerError('bad_record_mac', 'undecryptable_record', 'a record cannot be decrypted')
     let end = inner.length - 1
     while (end >= 0 && inner[end] === 0) end--
-    if (end < 0) throw peerError('unexpected_message', 'a protected record without a content type')
-    if (end > MAXIMUM_PLAINTEXT) throw peerError('record_overflow', `${end} bytes of content`)
+    if (end < 0)
+      throw peerError(
+        'unexpected_message',
+        'missing_content_type',
+        'a protected record without a content type',
+      )
+    if (end > MAXIMUM_PLAINTEXT)
+      throw peerError('record_overflow', 'record_too_long', `${end} bytes of content`)
     if (inner.length > MAXIMUM_PLAINTEXT + 1)
-      throw peerError('record_overflow', `${inner.length} bytes of inner plaintext`)
+      throw peerError('record_overflow', 'record_too_long', `${inner.length} bytes of inner plaintext`)
     return { type: inner[end]!, content: inner.subarray(0, end), length: inner.length }
   }
 }

@@ -43,7 +43,8 @@ export type Answer =
 
 /** An answer that is a no, or to another question, as an error. */
 export function refusal(answer: Answer): Error {
-  if (answer.kind === 'refused') return configurationError(answer.alert, answer.reason)
+  if (answer.kind === 'refused')
+    return configurationError(answer.alert, 'refused_by_application', answer.reason)
   return new TypeError(`an answer of kind ${answer.kind} to another question`)
 }
 

@@ -81,7 +81,7 @@ export class RecordLayer {
     if (type === ContentType.alert && !connected && reader.state.sequenceNumber === 0) {
       return { type, content: fragment }
     }
-    throw peerError('unexpected_message', `an unprotected record of type ${type}`)
+    throw peerError('unexpected_message', 'unprotected_record', `an unprotected record of type ${type}`)
   }
 
   #open(reader: Protection, { header, fragment }: RawRecord): Content | undefined {
@@ -100,7 +100,11 @@ export class RecordLayer {
     const limit = this.state.recordSizeLimits?.read
     // Early data was sealed before the client was told.
     if (limit !== undefined && opened.length > limit + 1 && this.state.handshake.state !== 'WAIT_EOED') {
-      throw peerError('record_overflow', `${opened.length} bytes in a record where ${limit + 1} were allowed`)
+      throw peerError(
+        'record_overflow',
+        'record_too_long',
+        `${opened.length} bytes in a record where ${limit + 1} were allowed`,
+      )
     }
     return opened
   }

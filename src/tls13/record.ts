@@ -48,7 +48,7 @@ export function readRecord(
   const type = bytes[offset]!
   // The first byte is enough to know a peer that does not speak TLS.
   if (type < ContentType.change_cipher_spec || type > ContentType.application_data) {
-    throw peerError('unexpected_message', `record type ${type}`)
+    throw peerError('unexpected_message', 'unknown_record_type', `record type ${type}`)
   }
   if (left < RECORD_HEADER_LENGTH) return undefined
   // legacy_record_version is ignored for all purposes (§5.1).
@@ -56,7 +56,11 @@ export function readRecord(
   const maximum =
     protectedRecords && type === ContentType.application_data ? MAXIMUM_CIPHERTEXT : MAXIMUM_PLAINTEXT
   if (length > maximum)
-    throw peerError('record_overflow', `a record of ${length} bytes where ${maximum} are allowed`)
+    throw peerError(
+      'record_overflow',
+      'record_too_long',
+      `a record of ${length} bytes where ${maximum} are allowed`,
+    )
   if (left < RECORD_HEADER_LENGTH + length) return undefined
   const start = offset + RECORD_HEADER_LENGTH
   return {

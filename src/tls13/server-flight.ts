@@ -204,7 +204,11 @@ function writeServerHello(
   const share = group && shares.find(one => one.group === group.id)
   const exchange = share && group?.respond(random, share.keyExchange)
   if (group !== undefined && exchange === undefined) {
-    throw peerError('illegal_parameter', `a key share that is not valid for ${group.name}`)
+    throw peerError(
+      'illegal_parameter',
+      'invalid_key_share',
+      `a key share that is not valid for ${group.name}`,
+    )
   }
   const raw = encodeWith(config, {
     type: 'server_hello',
@@ -281,7 +285,11 @@ function identityFor(
   { config: { certificates }, now }: Context<ServerConfig>,
 ): ChosenIdentity {
   if (extensions.signature_algorithms === undefined) {
-    throw peerError('missing_extension', 'a certificate is needed and signature_algorithms is missing')
+    throw peerError(
+      'missing_extension',
+      'missing_signature_algorithms',
+      'a certificate is needed and signature_algorithms is missing',
+    )
   }
   return chooseIdentity(certificatesFor(certificates, serverName), extensions, now)
 }

@@ -54,23 +54,32 @@ export function readOffer(
   const extensions = readExtensions('CH', hello.extensions)
   // §4.2.1: only this extension tells the version; a hello without it is from an older TLS.
   if (!extensions.supported_versions?.includes(TLS13)) {
-    throw configurationError('protocol_version', 'the client does not offer TLS 1.3')
+    throw configurationError('protocol_version', 'no_common_version', 'the client does not offer TLS 1.3')
   }
   if (!equal(hello.legacyCompressionMethods, Uint8Array.of(0))) {
-    throw peerError('illegal_parameter', 'legacy_compression_methods must be null alone')
+    throw peerError(
+      'illegal_parameter',
+      'compression_offered',
+      'legacy_compression_methods must be null alone',
+    )
   }
   const serverName = hostName(extensions.server_name)
   if (serverName !== undefined && config.recognizes?.(serverName) === false) {
-    throw configurationError('unrecognized_name', `no server named ${serverName}`)
+    throw configurationError('unrecognized_name', 'unknown_server_name', `no server named ${serverName}`)
   }
   if (retry !== undefined) checkSecondHello(session, retry, extensions, serverName)
   checkMandatoryExtensions(extensions)
   checkRecordSizeLimit(extensions)
   const suites = context.provider.cipherSuites.filter(one => hello.cipherSuites.includes(one.id))
-  if (suites.length === 0) throw configurationError('handshake_failure', 'no cipher suite in common')
+  if (suites.length === 0)
+    throw configurationError('handshake_failure', 'no_common_cipher_suite', 'no cipher suite in common')
   const usable = retry === undefined ? suites : suites.filter(one => one.id === session.cipherSuite)
   if (usable.length === 0)
-    throw peerError('illegal_parameter', 'the second ClientHello changes the cipher suites')
+    throw peerError(
+      'illegal_parameter',
+      'changed_second_hello',
+      'the second ClientHello changes the cipher suites',
+    )
   const chosen = choosePsk(raw, extensions, serverName, usable, retry, context)
   const shares = checkKeyShares(extensions, retry)
   return {
@@ -94,13 +103,13 @@ function checkSecondHello(
   serverName: string | undefined,
 ): void {
   if (session.serverName !== undefined && serverName !== session.serverName) {
-    throw peerError('illegal_parameter', 'the second ClientHello changes server_name')
+    throw peerError('illegal_parameter', 'changed_second_hello', 'the second ClientHello changes server_name')
   }
   if (extensions.early_data !== undefined) {
-    throw peerError('illegal_parameter', 'early_data in the second ClientHello')
+    throw peerError('illegal_parameter', 'early_data_after_retry', 'early_data in the second ClientHello')
   }
   if (!equal(extensions.cookie ?? EMPTY, retry.cookie ?? EMPTY)) {
-    throw peerError('illegal_parameter', 'the cookie is not the one we sent')
+    throw peerError('illegal_parameter', 'wrong_cookie', 'the cookie is not the one we sent')
   }
 }
 
@@ -109,27 +118,27 @@ function checkMandatoryExtensions(extensions: ExtensionValues<'CH'>): void {
   const { supported_groups, key_share, signature_algorithms, pre_shared_key, psk_key_exchange_modes } =
     extensions
   if ((supported_groups === undefined) !== (key_share === undefined)) {
-    throw peerError('missing_extension', 'supported_groups and key_share go together')
+    throw peerError('missing_extension', 'unpaired_key_share', 'supported_groups and key_share go together')
   }
   if (
     pre_shared_key === undefined &&
     (signature_algorithms === undefined || supported_groups === undefined)
   ) {
     const needed = 'without pre_shared_key, signature_algorithms and supported_groups must be there'
-    throw peerError('missing_extension', needed)
+    throw peerError('missing_extension', 'missing_mandatory_extension', needed)
   }
   if (pre_shared_key !== undefined && psk_key_exchange_modes === undefined) {
-    throw peerError('missing_extension', 'pre_shared_key without psk_key_exchange_modes')
+    throw peerError('missing_extension', 'missing_psk_modes', 'pre_shared_key without psk_key_exchange_modes')
   }
   if (extensions.early_data !== undefined && pre_shared_key === undefined) {
-    throw peerError('illegal_parameter', 'early_data without pre_shared_key')
+    throw peerError('illegal_parameter', 'early_data_without_psk', 'early_data without pre_shared_key')
   }
 }
 
 /** RFC 8449 §4. */
 function checkRecordSizeLimit({ record_size_limit: limit }: ExtensionValues<'CH'>): void {
   if (limit !== undefined && limit < 64)
-    throw peerError('illegal_parameter', `a record_size_limit of ${limit}`)
+    throw peerError('illegal_parameter', 'invalid_record_size_limit', `a record_size_limit of ${limit}`)
 }
 
 /** Identities looked at in one hello: opening a ticket is work that a stranger can ask for. */
@@ -150,7 +159,11 @@ function choosePsk(
   const offered = extensions.pre_shared_key
   if (offered === undefined) return undefined
   if (offered.identities.length !== offered.binders.length) {
-    throw peerError('illegal_parameter', 'pre_shared_key with unequal numbers of identities and binders')
+    throw peerError(
+      'illegal_parameter',
+      'binder_count_mismatch',
+      'pre_shared_key with unequal numbers of identities and binders',
+    )
   }
   if (pskMode(extensions, context.config) === undefined) return undefined
   for (let index = 0; index < Math.min(offered.identities.length, PSK_IDENTITY_LIMIT); index++) {
@@ -160,7 +173,7 @@ function choosePsk(
     const { suite, usable, ticket } = found
     const covered = withoutBinders(retry?.transcript ?? EMPTY, raw, offered.binders)
     if (!equal(pskBinder(suite, usable, covered), offered.binders[index]!)) {
-      throw peerError('decrypt_error', 'a PSK binder is wrong')
+      throw peerError('decrypt_error', 'wrong_binder', 'a PSK binder is wrong')
     }
     const clientAge = ticket === undefined ? 0 : (obfuscatedTicketAge - ticket.ageAdd + 2 ** 32) % 2 ** 32
     return { psk: { ...usable, index, ticket, clientAge }, suite }
@@ -255,13 +268,21 @@ function checkKeyShares(
   const shares = extensions.key_share ?? []
   const groups = shares.map(share => share.group)
   if (new Set(groups).size !== groups.length)
-    throw peerError('illegal_parameter', 'two key shares for one group')
+    throw peerError('illegal_parameter', 'duplicate_key_share', 'two key shares for one group')
   if (groups.some(group => !extensions.supported_groups?.includes(group))) {
-    throw peerError('illegal_parameter', 'a key share for a group that is not in supported_groups')
+    throw peerError(
+      'illegal_parameter',
+      'key_share_without_group',
+      'a key share for a group that is not in supported_groups',
+    )
   }
   const asked = retry?.selectedGroup
   if (asked !== undefined && (groups.length !== 1 || groups[0] !== asked)) {
-    throw peerError('illegal_parameter', 'the second ClientHello does not bring the key share we asked for')
+    throw peerError(
+      'illegal_parameter',
+      'missing_requested_share',
+      'the second ClientHello does not bring the key share we asked for',
+    )
   }
   return shares
 }
@@ -282,7 +303,8 @@ function chooseGroup(
   const asked = retry?.selectedGroup
   const candidates = asked === undefined ? supported : supported.filter(group => group.id === asked)
   const group = candidates.find(one => shares.some(share => share.group === one.id)) ?? candidates[0]
-  if (group === undefined) throw configurationError('handshake_failure', 'no key exchange group in common')
+  if (group === undefined)
+    throw configurationError('handshake_failure', 'no_common_group', 'no key exchange group in common')
   return group
 }
 
@@ -291,6 +313,7 @@ function chooseAlpn(extensions: ExtensionValues<'CH'>, { alpn }: ServerConfig): 
   const offered = extensions.application_layer_protocol_negotiation
   if (offered === undefined || alpn === undefined || alpn.length === 0) return undefined
   const chosen = alpn.find(name => offered.some(one => equal(one, utf8(name))))
-  if (chosen === undefined) throw configurationError('no_application_protocol', `we speak ${alpn.join(', ')}`)
+  if (chosen === undefined)
+    throw configurationError('no_application_protocol', 'no_common_protocol', `we speak ${alpn.join(', ')}`)
   return chosen
 }

@@ -37,7 +37,11 @@ const onClientHello: ServerTransition = (session, { message, raw }, context) => 
   const { handshake } = session
   const returning = handshake.state === 'WAIT_SECOND_CLIENT_HELLO' ? undefined : fromCookie(hello, context)
   if (handshake.state === 'WAIT_COOKIE' && returning === undefined) {
-    throw peerError('illegal_parameter', 'a second ClientHello without the cookie that we sent')
+    throw peerError(
+      'illegal_parameter',
+      'missing_cookie',
+      'a second ClientHello without the cookie that we sent',
+    )
   }
   const retry = handshake.state === 'WAIT_SECOND_CLIENT_HELLO' ? handshake : returning?.retry
   const known = returning === undefined ? session : { ...session, cipherSuite: returning.cipherSuite }
@@ -139,7 +143,7 @@ function fromCookie(
   if (cookie === undefined || config.cookies === undefined) return undefined
   const contents = config.cookies.open(cookie, now)
   if (contents === undefined)
-    throw peerError('illegal_parameter', 'the cookie is not one of ours, or too old')
+    throw peerError('illegal_parameter', 'wrong_cookie', 'the cookie is not one of ours, or too old')
   const { clientHelloHash, cipherSuite, selectedGroup } = contents
   suiteOf(provider, cipherSuite)
   const raw = encodeWith(config, helloRetryRequest(hello, cipherSuite, selectedGroup, cookie))
@@ -187,13 +191,17 @@ const onCertificate: ServerTransition = (session, { message, raw }, { config }) 
   const { transcript, ...flight } = session.handshake as Waiting<'WAIT_CERT'>
   const opened = openCertificates(config, message as MessageOf<'certificate'>, NOTHING_ASKED)
   if (opened.certificateRequestContext.length > 0) {
-    throw peerError('illegal_parameter', 'a certificate_request_context during the handshake')
+    throw peerError(
+      'illegal_parameter',
+      'unexpected_request_context',
+      'a certificate_request_context during the handshake',
+    )
   }
   const next = { ...flight, transcript: extendTranscript(transcript, raw) }
   if (opened.chain.length > 0)
     return { next: { handshake: { ...next, state: 'WAIT_VERDICT', chain: opened.chain } }, effects: [] }
   if (config.clientCertificates?.required !== false) {
-    throw peerError('certificate_required', 'the client shows no certificate')
+    throw peerError('certificate_required', 'no_certificate', 'the client shows no certificate')
   }
   return { next: { handshake: { ...next, state: 'WAIT_FINISHED' } }, effects: [] }
 }

@@ -139,7 +139,9 @@ export class Session {
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
     this.#records.input.feed(bytes)
     if (this.waiting && this.#records.input.length > (this.#config.waitingLimit ?? WAITING_LIMIT)) {
-      this.#fail(new TlsError('internal_error', 'local', 'too much came while a question was open'))
+      this.#fail(
+        new TlsError('internal_error', 'local', 'input_overflow', 'too much came while a question was open'),
+      )
     }
   }
 
@@ -329,7 +331,7 @@ export class Session {
    * twice.
    */
   abort(alert: AlertName): void {
-    if (!this.closed) this.#fail(new TlsError(alert, 'local', 'the session was abandoned'))
+    if (!this.closed) this.#fail(new TlsError(alert, 'local', 'abandoned', 'the session was abandoned'))
   }
 
   /**

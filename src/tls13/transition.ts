@@ -107,6 +107,7 @@ export function suiteOf(provider: CryptoProvider, id: number): CipherSuite {
     throw new TlsError(
       'internal_error',
       'configuration',
+      'missing_cipher_suite',
       `provider ${provider.name} has no cipher suite 0x${id.toString(16)}`,
     )
   }
@@ -120,5 +121,5 @@ export function helloOf(transcript: Uint8Array): MessageOf<'client_hello'> {
     if (message[0] === 1) return decodeHandshake(message) as MessageOf<'client_hello'>
     at += message.length
   }
-  throw new TlsError('internal_error', 'local', 'a transcript without ClientHello')
+  throw new TlsError('internal_error', 'local', 'missing_client_hello', 'a transcript without ClientHello')
 }

@@ -31,7 +31,7 @@ export class Trifles {
   /** A KeyUpdate, or a record of nothing. @throws TlsError unexpected_message too many in a row, or in all */
   empty(what: 'KeyUpdates' | 'records without content'): void {
     if (++this.#inARow > this.#limit) {
-      throw peerError('unexpected_message', `more than ${this.#limit} ${what} in a row`)
+      throw peerError('unexpected_message', 'too_many_trifles', `more than ${this.#limit} ${what} in a row`)
     }
     if (what === 'KeyUpdates') this.#spend(KEY_UPDATE_COST, what)
   }
@@ -48,6 +48,7 @@ export class Trifles {
   }
 
   #spend(cost: number, what: string): void {
-    if (!this.#allowance.spend(cost)) throw peerError('unexpected_message', `too many ${what}`)
+    if (!this.#allowance.spend(cost))
+      throw peerError('unexpected_message', 'too_many_trifles', `too many ${what}`)
   }
 }

@@ -21,7 +21,7 @@ export class Guard {
     }
   }
 
-  /** The same as a function that somebody else calls later. */
+  /** The same as a function that other code calls later. */
   entrance<A extends readonly unknown[], T>(work: (...given: A) => T): (...given: A) => T | undefined {
     return (...given) => {
       try {

@@ -46,7 +46,7 @@ class ServerTransport implements SecureTransport {
   readonly #failed: (error: Error) => void
   readonly #handshakeTimer: NodeJS.Timeout
   #handlers: TransportHandlers | undefined
-  /** What came as early data, until somebody reads. */
+  /** What came as early data, until the engine reads. */
   #early: Uint8Array[] = []
   #paused = false
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
@@ -174,7 +174,7 @@ class ServerTransport implements SecureTransport {
     }
   }
 
-  /** Opens records as long as somebody wants what is in them. */
+  /** Opens records as long as the engine wants what is in them. */
   #step(): void {
     if (this.#reading) return
     this.#reading = true
@@ -229,7 +229,7 @@ class ServerTransport implements SecureTransport {
         this.#handlers?.end()
         return
       case 'question':
-        this.#fail(new Error(`the session asks for ${event.question.kind}, which nobody answers here`))
+        this.#fail(new Error(`the session asks for ${event.question.kind}, which has no answer here`))
         return
       case 'alert':
         this.#flush()

@@ -23,7 +23,7 @@ export interface Transport {
   destroy(): void
   /**
    * The same after a fatal alert, where there is TLS: the peer learns that something is missing, and that
-   * nobody has cut it off.
+   * no attacker has cut it off.
    */
   abort?(): void
 }
@@ -38,7 +38,7 @@ export interface TransportHandlers {
 }
 
 /**
- * A transport over a Duplex: a socket, a TLS socket of anybody's, a pipe of a test. Nobody else may use the
+ * A transport over a Duplex: a socket, a TLS socket of any kind, a pipe of a test. No other code may use the
  * stream. A socket should have `allowHalfOpen: true`, or it ends our half when the peer ends its own.
  */
 export function overDuplex(stream: Duplex): Transport {
@@ -58,7 +58,7 @@ class DuplexTransport implements Transport {
 
   constructor(stream: Duplex) {
     this.#stream = stream
-    // These stay for ever: an error that nobody listens to would end the process.
+    // These stay for ever: an error without a listener would end the process.
     stream.on('error', error => this.#gone(error))
     stream.on('close', () => this.#gone(new Error('the stream was closed')))
     stream.on('drain', () => this.onDrain?.())

@@ -25,7 +25,7 @@ export const ENDLESS: Loop = { now: () => 0, later: () => () => {} }
 
 /**
  * One connection's turn of the event loop. A peer can send work for seconds in a single read, in pieces as
- * small as it likes; whoever works it off asks {@link goesOn} before each piece, and stops when the turn is
+ * small as it likes; its reader asks {@link goesOn} before each piece, and stops when the turn is
  * over. What is left stays where it is until the next turn.
  */
 export class Turn {
@@ -62,7 +62,7 @@ export class Turn {
     return true
   }
 
-  /** Forgets that a turn is underway: nobody waits for the next one. */
+  /** Forgets that a turn is underway: the next one is not waited for. */
   stop(): void {
     this.#cancel?.()
     this.#cancel = undefined

@@ -45,7 +45,7 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
 
   it.each([
     ['reports what it was not asked, and what is for gateways to say', 'reports'],
-    ['gives the supervisor’s orders to everybody', 'orders'],
+    ['gives the supervisor’s orders to every process', 'orders'],
     ['speaks as a gateway, and of keys of another function', 'peers'],
     ['logs what nests without end', 'log'],
   ])('that %s is not heard', async (_, name) => {

@@ -47,7 +47,7 @@ Host.prototype.connect = function (given) {
   return connect.call(this, given)
 }
 
-/** Asks everybody to take the connection over, which a gateway would. */
+/** Asks every process to take the connection over, which a gateway would. */
 async function takeOver(sessionId) {
   const [checkpoint, retained] = [new Uint8Array(99), new Uint8Array(0)]
   const offer = { checkpoint, generation: 0, received: 0, records: 0, retained }
@@ -62,7 +62,7 @@ async function takeOver(sessionId) {
 }
 
 /**
- * Says in every slot that it can write that the connection is its own, is with somebody dead, or is over;
+ * Says in every slot that it can write that the connection is its own, is with a dead one, or is over;
  * then it dies.
  */
 function lie(sessionId, state) {
@@ -128,7 +128,7 @@ describe.each([
     expect(await of.client.close()).toEqual({ closeNotify: true, alert: undefined, error: undefined })
   }
 
-  it('is taken over by nobody because a container asks for it', async () => {
+  it('is not taken over because a container asks for it', async () => {
     const one = await victim()
     const answers = JSON.parse(await attack(`session=${one.id}`)) as [string, string, string][]
     expect(answers.map(([name]) => name)).toEqual(expect.arrayContaining(['echo-1', 'echo-2', 'echo-3']))

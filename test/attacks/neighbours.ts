@@ -47,7 +47,7 @@ export class Neighbours {
   }
 
   /**
-   * A connection that was open before goes on, a new one is served, and nobody but the function's process has
+   * A connection that was open before goes on, a new one is served, and none but the function's process has
    * ended.
    */
   async areServed(): Promise<void> {
@@ -62,7 +62,7 @@ export class Neighbours {
     return (await this.platform.member('turned-1')).pid
   }
 
-  /** An attack ends the one that makes it, and nobody else notices. */
+  /** An attack ends the one that makes it, and no other process notices. */
   async attackEndsAlone(name: string): Promise<void> {
     const before = await this.turned()
     await this.attack(name)

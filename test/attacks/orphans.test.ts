@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { childrenOf, eventually, isRunning } from '../support/platform.ts'
 import { Neighbours } from './neighbours.ts'
 
-it('the supervisor’s end is everybody’s, also of who is stopped, or busy for ever', async () => {
+it('with the supervisor every process ends, also one that is stopped, or busy for ever', async () => {
   const neighbours = await Neighbours.start()
   const { platform } = neighbours
   try {

@@ -88,7 +88,7 @@ const ATTACKS = {
     for (const fd of SOCKETS())
       libc.sendMessage(fd, encode(Header, { version: VERSION, content }), new Uint8Array(10), [])
   },
-  /** Is ready again and again, as somebody else each time. */
+  /** Is ready again and again, under another name each time. */
   ready() {
     for (let i = 0; i < 100; i++)
       say(SUPERVISOR.messages, { kind: 'ready', publicKey: new Uint8Array(32).fill(i) })
@@ -123,7 +123,7 @@ const ATTACKS = {
     for (const one of nested) writeSync(1, `{"level":30,"a":${one}}\n`)
     return 'said'
   },
-  /** Words of the supervisor, on everything that leads to somebody. */
+  /** Words of the supervisor, on everything that leads to a process. */
   orders() {
     const peer = {
       role: 'container',

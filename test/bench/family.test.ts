@@ -139,6 +139,17 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
     240_000,
   )
 
+  it('a raw function with another answer ends http with exit code 1, and nothing is kept', async () => {
+    const handler = join(directory, 'lying.mjs')
+    writeFileSync(handler, 'export default { handle: () => ({ status: 200, body: "..." }) }\n')
+    await expect(bench('http', ['--handler', handler])).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('platform, raw function: a wrong answer: the run does not count'),
+    })
+    expect(readdirSync(directory)).toEqual(['lying.mjs'])
+  }, 240_000)
+
   it.each(['failover', 'handover'])(
     'one wrong byte of a function ends %s with exit code 1, and nothing is kept',
     async name => {

@@ -122,7 +122,7 @@ describe('up', () => {
     expect(await platform.status()).toHaveLength(3)
   })
 
-  it('leaves nobody behind when it is killed while it starts', async () => {
+  it('leaves no process behind when it is killed while it starts', async () => {
     for (const members of [1, 2, 3]) {
       const child = spawn(process.execPath, [MAIN, 'up', '--config', join(directory, 'hotpotato.yml')], {
         env: environmentOf(directory),
@@ -131,11 +131,11 @@ describe('up', () => {
       const found = await eventually(() => {
         const pids = childrenOf(child.pid!)
         return pids.length >= members ? pids : undefined
-      }, 'it starts nobody')
+      }, 'it starts no process')
       child.kill('SIGKILL')
       await eventually(
         () => (found.some(isRunning) ? undefined : true),
-        `somebody of ${members} stays behind`,
+        `one of ${members} stays behind`,
       ).finally(() => {
         for (const pid of found.filter(isRunning)) process.kill(pid, 'SIGKILL')
       })

@@ -104,11 +104,11 @@ describe('connect, to serve', () => {
     expect((await connect(TLS)).stderr).not.toMatch(/[0-9a-f]{64}/)
   })
 
-  it('trusts nobody without a reason', async () => {
+  it('trusts no server without a reason', async () => {
     const target = `localhost:${server.port}`
     const refused = await hotpotato(['connect', target])
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toMatch(/^TLS: unknown_ca: [\s\S]*\(fault: .*\)\n$/)
+    expect(refused.stderr).toMatch(/^TLS: unknown_ca: [\s\S]*\(reason: untrusted_issuer, fault: .*\)\n$/)
     const named = await hotpotato([
       'connect',
       target,
@@ -165,7 +165,9 @@ describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package o
       'x',
     )
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toMatch(/TLS: certificate_required: [\s\S]*\(fault: the server's\)\n$/)
+    expect(refused.stderr).toMatch(
+      /TLS: certificate_required: [\s\S]*\(reason: alert_received, fault: the server's\)\n$/,
+    )
   })
 })
 

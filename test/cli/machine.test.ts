@@ -265,7 +265,7 @@ describe('a reader that closes standard output', () => {
     try {
       const [said] = (await once(server.stdout, 'data')) as [Buffer]
       const port = /:(\d+)\//.exec(said.toString())![1]
-      // From now on nobody reads what the server says of its connections.
+      // From now on the test does not read what the server says of its connections.
       server.stdout.destroy()
       const ask = `printf 'GET /bytes/10000000 HTTP/1.0\\r\\n\\r\\n'`
       const open = `hotpotato connect localhost:${port} --ca '${join(certs, 'ca.crt')}' --quiet`

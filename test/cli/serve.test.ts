@@ -86,14 +86,14 @@ describe.skipIf(!has('curl'))('serve, to curl (Debian package curl)', () => {
     })
   })
 
-  it('knows a client by its certificate, and refuses one of nobody that is trusted', async () => {
+  it('knows a client by its certificate, and refuses one of an unknown authority', async () => {
     const alice = ['--cert', files.file('clients/alice.crt'), '--key', files.file('clients/alice.key')]
     expect(tls(await curl(...alice, url('/tls')))).toMatchObject({ clientCertificate: 'CN=alice' })
     const wrong = ['--cert', files.file('localhost.crt'), '--key', files.file('localhost.key')]
     expect((await curl(...wrong, url('/tls'))).status).not.toBe(0)
   })
 
-  it('with --mtls require lets nobody in without one', async () => {
+  it('with --mtls require lets no client in without one', async () => {
     const strict = await serve(
       ...identity(),
       '--mtls',

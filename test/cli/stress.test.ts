@@ -80,7 +80,7 @@ describe('stress, against hotpotato serve', () => {
     expect(result.histogram.at(-1)!.upTo).toBeGreaterThanOrEqual(slowest * 0.999)
   })
 
-  it('a server that nobody vouches for is an error, unless it does not matter', async () => {
+  it('a server whose authority is not trusted is an error, unless it does not matter', async () => {
     const refused = await stressed(url('/'), '-c', '2', '-n', '4')
     expect(refused.status).toBe(1)
     expect(refused.result).toMatchObject({ answers: 0, failures: 4, milliseconds: null })
@@ -176,7 +176,7 @@ describe('stress, against servers of Node', () => {
     })
   })
 
-  it('nobody there; and somebody who never answers', async () => {
+  it('no server there; and one that never answers', async () => {
     const gone = createSocketServer()
     const url = await listen(gone)
     gone.close()

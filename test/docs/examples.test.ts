@@ -11,7 +11,7 @@ const path = (url: string) => fileURLToPath(new URL(`../../${url}`, import.meta.
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'client-certificate': [
     'I know you: DNS:alice.example',
-    'refused: certificate_required',
+    'refused: certificate_required no_certificate',
     'the stranger was told: certificate_required: alert certificate_required from the peer',
   ],
   'composed-provider': ['X25519MLKEM768 TLS_CHACHA20_POLY1305_SHA256 true'],

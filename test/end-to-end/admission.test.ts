@@ -57,7 +57,7 @@ describe.skipIf(!CURL).each(['--http1.1', '--http2'])(
       expect([code, lines]).toEqual([0, ['200 1 echo-1', '421 0 echo-1', '200 0 echo-1']])
     })
 
-    it('lets nobody shake hands without one', async () => {
+    it('lets no client shake hands without one', async () => {
       expect(await fetch('hello.local', ['/hello'], version)).toMatchObject({ lines: ['000 1'] })
     })
 
@@ -133,7 +133,7 @@ functions:
     socket.destroy()
   })
 
-  it('lets nobody in by an old ticket when its authorities are others', async () => {
+  it('lets no client in by an old ticket when its authorities are others', async () => {
     const first = await open()
     await first.ask()
     const ticket = first.ticket()
@@ -152,7 +152,7 @@ functions:
 })
 
 it('a file that holds no certificate is named at the start', async () => {
-  const file = join(people, 'nobody.crt')
+  const file = join(people, 'no-certificate.crt')
   writeFileSync(file, readFileSync(join(people, 'alice.key')))
   const start = Platform.start({
     config: CONFIG.replace('hello: {}', `hello: { clientAuthorities: ${file} }`),

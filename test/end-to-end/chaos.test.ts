@@ -15,7 +15,7 @@ import { webSocket } from './chaos/web-socket.ts'
 /*
  * Real clients under load while containers are killed, stopped, drained, deployed, scaled, gateways relieved
  * and killed, and connections moved at random: `npm run test:chaos` for a minute, a few seconds otherwise. At
- * first nobody dies, and nothing at all may be lost.
+ * first no process dies, and nothing at all may be lost.
  */
 const SECONDS = Number(process.env.HOTPOTATO_CHAOS_SECONDS ?? 6)
 const SEED = Number(process.env.HOTPOTATO_CHAOS_SEED ?? Date.now() % 1_000_000)

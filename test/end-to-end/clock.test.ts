@@ -76,7 +76,7 @@ it.skipIf(MISSING !== '')(
     expect((await visit(before.ticket)).resumed).toBe(true)
 
     const noticed = async (word: string): Promise<void> => {
-      await eventually(() => (platform!.log.includes(`set ${word}`) ? true : undefined), 'nobody noticed')
+      await eventually(() => (platform!.log.includes(`set ${word}`) ? true : undefined), 'no process noticed')
     }
     set(DAY)
     await noticed('forward')

@@ -209,7 +209,7 @@ describe.each(ROADS)(
       const { pid, restarts } = await platform.member('hello-1')
       await platform.kill('hello-1')
       // The supervisor waits before it starts another one, which takes its time, too: until then there is
-      // nobody.
+      // none.
       expect(await client.request('/hello')).toMatchObject({ status: 200, container: 'hello-1' })
       expect(client.handshakes).toBe(1)
       const after = await platform.until('hello-1', ({ ready }) => ready)

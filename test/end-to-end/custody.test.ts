@@ -10,7 +10,7 @@ import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import { eventually, isRunning, limitDescriptors, makeDirectory, Platform } from '../support/platform.ts'
 
 /*
- * Somebody dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection
+ * A process dies in the middle of a planned move, in every state of `CUSTODY`, on both roads: the connection
  * goes on, or ends in a way that is counted, and what it asked is never answered by two. The target is
  * stopped, so that the source is frozen with its parcel underway.
  */
@@ -92,7 +92,7 @@ class Scene {
     return lines.filter(one => one === id).length
   }
 
-  /** All containers are there, nobody has a connection, and siblings know each other's keys. */
+  /** All containers are there, none has a connection, and siblings know each other's keys. */
   async whole(): Promise<void> {
     await this.platform.idle()
     for (const [functionName, replicas] of [
@@ -307,7 +307,7 @@ describe('while a connection is frozen', () => {
     const before = (await scene.platform.member(source)).counters.unclean!
     const three = askThree(clients, 'late')
     await scene.platform.until(source, ({ counters }) => counters.inCustody === 0)
-    // It finds connections in its inbox that are dead, and may begin what they ask; nobody hears of that.
+    // It finds connections in its inbox that are dead, and may begin what they ask; no client hears of that.
     scene.signal(targetPid, 'SIGCONT')
     await expectCrash(scene, three)
     await scene.whole()

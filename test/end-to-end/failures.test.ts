@@ -61,7 +61,7 @@ describe('the gateway is killed', () => {
 
 describe('the supervisor is killed', () => {
   it.each(process.env.HOTPOTATO_LONG === '1' ? [{}, { HOTPOTATO_CHANNEL: 'ipc' }] : [{}])(
-    'nobody stays behind %j',
+    'no process stays behind %j',
     async environment => {
       await start(environment)
       const client = await Client.open(options())
@@ -76,7 +76,7 @@ describe('the supervisor is killed', () => {
   )
 })
 
-describe('nobody is ready', () => {
+describe('no container is ready', () => {
   it('a new connection is held for a moment, then told so; a session stays where it is', async () => {
     const directory = await makeDirectory(ONCE)
     writeFileSync(join(directory, 'once.mjs'), ONCE_MODULE)
@@ -132,7 +132,7 @@ describe('no descriptor is free', () => {
     const pids = (await platform.status()).map(({ pid }) => pid!)
     const limits = pids.map(pid => limitDescriptors(pid))
     expect((await client.request('/echo')).status).toBe(200)
-    // Nobody can be let in.
+    // No client can be let in.
     await expect(Client.open(options())).rejects.toThrow()
     expect((await client.request('/hello')).status).toBe(503)
     expect((await platform.status()).map(({ pid }) => pid)).toEqual(pids)
@@ -197,7 +197,7 @@ describe('no verdict', () => {
       expect(await lostPlain).not.toBe('answered')
       expect((await platform.member('echo-1')).counters.unclean).toBe(2)
       process.kill(pid!, 'SIGCONT')
-      // The target finds two dead connections in its inbox; neither it nor anybody else fails over them.
+      // The target finds two dead connections in its inbox; neither it nor another process fails over them.
       await platform.idle()
       expect((await platform.member('hello-1')).pid).toBe(pid)
       const next = await Client.open(options())

@@ -15,7 +15,7 @@ let before: { pids: Record<string, number | undefined>; descriptors: Record<stri
 beforeAll(async () => {
   platform = await Platform.start({ environment: { HOTPOTATO_LOG_LEVEL: 'warn' } })
   tls = { ca: platform.ca, serverName: 'echo.local' }
-  // Everybody has met everybody, and has loaded what is loaded late.
+  // All processes have met each other, and have loaded what is loaded late.
   for (const port of [platform.http, platform.https]) {
     const client = await Client.open({ port, ...(port === platform.https ? { tls } : {}) })
     for (const target of ['/echo', '/echo-raw', '/hello', '/echo']) await client.request(target)
@@ -110,7 +110,7 @@ describe('clients that vanish', () => {
 })
 
 describe('rubbish', () => {
-  it('on both ports is answered or dropped, and nobody minds', async () => {
+  it('on both ports is answered or dropped, and does no harm', async () => {
     const random = seeded(9)
     const sockets: Socket[] = []
     for (let round = 0; round < 80; round++) {

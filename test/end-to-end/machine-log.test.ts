@@ -173,11 +173,14 @@ describe('what a function prints', () => {
       stream: 'stdout',
     })
     await ask('/talker?crash', 'talker.local').catch(() => {})
-    await entry(({ msg }) => String(msg).includes('Error: talker crashes'), 'nobody says why it has ended')
+    await entry(
+      ({ msg }) => String(msg).includes('Error: talker crashes'),
+      'the log does not say why it has ended',
+    )
     await platform!.until('talker-1', now => now.ready && now.pid !== pid)
   })
 
-  it('fills neither the disk nor the log of others, and holds nobody up', async () => {
+  it('fills neither the disk nor the log of others, and holds no request up', async () => {
     const { pid } = await platform!.member('talker-1')
     const answer = await ask('/talker?lines=20000', 'talker.local')
     expect(answer.status).toBe(200)

@@ -77,13 +77,13 @@ describe('a container', () => {
     }
     await eventually(
       async () => ((await counter('echo-raw-1', 'shed')) >= 4 ? true : undefined),
-      'nobody had to go',
+      'no connection had to go',
     )
     expect(await counter('echo-raw-1', 'heldBytes')).toBeLessThanOrEqual(CONTAINER)
     for (const { socket } of clients) socket.write(Buffer.alloc(10))
     await eventually(
       () => (clients.every(({ said }) => said().includes('\r\n\r\n')) ? true : undefined),
-      'somebody is not answered',
+      'a client is not answered',
     )
     const statuses = clients.map(({ said }) => said().slice(9, 12))
     // The one that came last is served.
@@ -148,11 +148,11 @@ describe('the gateway', () => {
     }
     await eventually(
       async () => ((await counter('gateway', 'shed')) > before ? true : undefined),
-      'nobody had to go',
+      'no connection had to go',
     )
     await eventually(
       () => (clients.some(({ said }) => said() !== '') ? true : undefined),
-      'nobody was answered',
+      'no client was answered',
     )
     const answered = clients.filter(({ said }) => said() !== '')
     expect(answered.length).toBeLessThan(45)

@@ -180,7 +180,7 @@ describe('hotpotato status', () => {
 })
 
 describe('hotpotato move', () => {
-  it('moves an idle connection at once, as often as one likes, and nobody else', async () => {
+  it('moves an idle connection at once, as often as one likes, and no other one', async () => {
     const [client, other] = (await openMany(2)) as [Client, Client]
     const { container } = await client.request('/')
     const { container: elsewhere } = await other.request('/')
@@ -234,7 +234,7 @@ describe('hotpotato move', () => {
       'the connection is being served by echo: it can move to echo-1, echo-2, echo-3',
     )
     expect(await refusal(`move ${own.id} echo-9`)).toBe(
-      'there is no container echo-9; of echo there are echo-1, echo-2, echo-3',
+      'there is no container echo-9; those of echo are echo-1, echo-2, echo-3',
     )
     expect(await command('move', own.id)).toMatch(/^move needs the id/)
     expect(await command('move', 'xyz', 'echo-1')).toMatch(/^move needs the id/)

@@ -28,7 +28,7 @@ const restart = () => hotpotato(directory, ['restart', 'gateway'])
 const random = (length: number) => Uint8Array.from({ length }, (_, index) => (index * 7919) >> 5)
 
 describe('connections that the gateway relays', () => {
-  it('go to the next gateway, idle, talking and in the middle of a body, and nobody notices', async () => {
+  it('go to the next gateway, idle, talking and in the middle of a body, and no client notices', async () => {
     const idle = await Promise.all(Array.from({ length: 5 }, open))
     const plain = await Client.open({ port: platform.http })
     for (const client of [...idle, plain]) expect((await client.request('/echo')).status).toBe(200)

@@ -84,7 +84,7 @@ describe('hotpotato drain', () => {
     await Promise.all([...idle, ...plain, ...busy, halfway].map(client => client.close()))
   })
 
-  it('refuses where nobody could take the connections, and what does not exist', async () => {
+  it('refuses where no container could take the connections, and what does not exist', async () => {
     expect(await hotpotato(directory, ['drain', 'hello-1'])).toMatchObject({
       code: 1,
       stderr: 'hello-1 is the only container of hello: no container could take its connections\n',

@@ -82,7 +82,7 @@ describe('without TLS', () => {
     await client.close()
   })
 
-  it('a Host that nobody has is answered with 404 and a list', async () => {
+  it('a Host that no function has is answered with 404 and a list', async () => {
     const client = await Client.open({ port: platform.http })
     const answer = await client.request('/', { headers: [['host', 'nobody.local']] })
     expect(answer.status).toBe(404)

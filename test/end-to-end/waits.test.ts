@@ -66,7 +66,7 @@ describe.each(['fd', 'relay'] as const)('what is waited for, by %s', carrier => 
     const { id, container } = await eventually(async () => {
       const one = await only()
       return one.container === '' ? undefined : one
-    }, 'nobody has it')
+    }, 'no container has it')
     const other = container === 'echo-raw-1' ? 'echo-raw-2' : 'echo-raw-1'
     await platform.order(`move ${id} ${other}`)
     await eventually(async () => ((await only()).container === other ? true : undefined), 'it has not moved')

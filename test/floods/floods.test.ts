@@ -146,7 +146,9 @@ const lines = (object: object) =>
 const groups = ONLY === undefined ? GROUPS : [ONLY.split(',')]
 
 describe.each(groups.map(kinds => ({ kinds })))('while $kinds go on', ({ kinds }) => {
-  it('everybody else is served, and no container ends', { timeout: SECONDS * 1000 + 120_000 }, async () => {
+  it('others are served, and no container ends', {
+    timeout: SECONDS * 1000 + 120_000,
+  }, async () => {
     const before = await platform.status()
     const watchers = new Watchers({ port: platform.https, ca: platform.ca })
     const done = await Promise.all(kinds.map(flood))

@@ -5,6 +5,7 @@ import { prepareCarriers } from '../../src/gateway/carriers.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
 import type { CarrierName } from '../../src/platform/carrier.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import type { GatewaySettings } from '../../src/platform/gateway-settings.ts'
 import { type BoundPort, bindPort } from '../../src/supervisor/ports.ts'
 import type { Peer } from '../../src/transfer/control.ts'
@@ -51,6 +52,7 @@ async function opened() {
     { http: bound[0]!.fd, https: bound[1]!.fd },
     {} as Courier,
     log,
+    SYSTEM_CLOCK,
     new Map<CarrierName, () => Carrier>([
       ['fd', () => fd],
       ['relay', () => relay],

@@ -12,6 +12,7 @@ import { type Libc, probe } from '../../src/transfer/native/libc.ts'
 import { HEADER_LENGTH, type SlotCheckpoint, type SlotHeader } from '../../src/transfer/slot.ts'
 import { SlotFile } from '../../src/transfer/slot-file.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { type TcpPair, tcpPair } from '../support/tcp-pair.ts'
 
 const SELF = 100
@@ -32,6 +33,7 @@ interface Offer {
 const native = probe()
 describe.runIf(native.available)('connections with a duplicate', () => {
   const libc = native.available ? native.libc : (undefined as never)
+  let clock: HandClock
   let pair: TcpPair
   let offers: Offer[]
   let ends: Unclean[]
@@ -44,15 +46,13 @@ describe.runIf(native.available)('connections with a duplicate', () => {
 
   beforeEach(async () => {
     pair = await tcpPair()
-    vi.useFakeTimers({
-      toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'],
-    })
+    clock = new HandClock()
     files = new Map()
     offers = []
     ends = []
     shutdowns = 0
     counters = { takenOver: 0 }
-    dispatch = new Dispatch(1000, new MemoryBudget())
+    dispatch = new Dispatch(1000, new MemoryBudget(), clock)
     const courier = {
       shareSlots(target: number, { fd }: Descriptor, slots: number) {
         files.set(target, SlotFile.open(Descriptor.fromFd(libc.duplicate(fd)), slots))
@@ -76,6 +76,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
       },
     }
     duplicates = new Duplicates({ libc: watched, self: SELF, slots: SLOTS }, courier, dispatch, {
+      clock,
       counters,
       unclean: (_target, end) => ends.push(end),
       refused: () => {},
@@ -86,7 +87,6 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     duplicates.close()
     for (const file of files.values()) file.close()
     pair.close()
-    vi.useRealTimers()
   })
 
   function introduce(id: number): void {
@@ -183,7 +183,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
       'the checkpoint is of a connection that had the slot before',
       { sent: 10, sessionId: new Uint8Array(16) },
     ],
-  ] as const)('end for everybody when %s', async (_what, checkpoint) => {
+  ] as const)('end for every process when %s', async (_what, checkpoint) => {
     const { slot } = delivered()
     write(10)
     leave(slot, 1, checkpoint)
@@ -202,11 +202,11 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect([offers, ends, duplicates.counters.duplicated]).toEqual([[], [], 0])
   })
 
-  it('stay when somebody dies who does not have them', () => {
+  it('stay when a container dies that does not have them', () => {
     const { slot } = delivered()
     leave(slot, 1)
     die(2)
-    vi.advanceTimersByTime(DOUBT)
+    clock.pass(DOUBT)
     expect([offers, ends, duplicates.counters.duplicated]).toEqual([[], [], 1])
   })
 
@@ -222,7 +222,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers.map(({ target }) => target)).toEqual([3])
   })
 
-  it('on their way to a container that dies are left to whoever offers them', () => {
+  it('on their way to a container that dies are left to the one that offers them', () => {
     const { slot } = delivered()
     leave(slot, 1)
     offer(1, slot, 2, 1)
@@ -230,7 +230,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers).toEqual([])
     // It has them back.
     say(1, slot, { generation: 1 })
-    vi.advanceTimersByTime(DOUBT)
+    clock.pass(DOUBT)
     expect([ends, duplicates.counters.duplicated]).toEqual([[], 1])
     die(1)
     expect(offers).toHaveLength(1)
@@ -244,14 +244,14 @@ describe.runIf(native.available)('connections with a duplicate', () => {
       offer(sender, slot, 2, 1)
       die(sender)
       if (arrives) say(2, slot, { generation: 1 })
-      vi.advanceTimersByTime(DOUBT)
+      clock.pass(DOUBT)
       expect(offers).toEqual([])
       expect(ends.map(({ kind }) => kind)).toEqual(arrives ? [] : ['undecided'])
       duplicate.drop()
     }
   })
 
-  it('that both sides of a move have died over end: nobody can tell whether there is a third', () => {
+  it('that both sides of a move have died over end: there might be a third', () => {
     const { slot } = delivered()
     leave(slot, 1)
     offer(1, slot, 2, 1)
@@ -270,7 +270,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers).toHaveLength(1)
   })
 
-  it('are offered to the next one when a container refuses, and end when nobody is left', () => {
+  it('are offered to the next one when a container refuses, and end when none is left', () => {
     const { slot } = delivered()
     leave(slot, 1)
     die(1)
@@ -278,7 +278,7 @@ describe.runIf(native.available)('connections with a duplicate', () => {
     expect(offers.map(({ generation }) => generation)).toEqual([5, 6])
     expect(new Set(offers.map(({ target }) => target)).size).toBe(2)
     offers[1]!.settle(REFUSED)
-    vi.advanceTimersByTime(1100)
+    clock.pass(1100)
     expect(ends.map(({ kind }) => kind)).toEqual(['orphaned'])
     expect(shutdowns).toBe(1)
   })
@@ -341,20 +341,20 @@ describe.runIf(native.available)('connections with a duplicate', () => {
   it('that are over are let go soon, and their slots used again', () => {
     const { slot } = delivered()
     say(1, slot, { state: 'done' })
-    vi.advanceTimersByTime(SWEEP)
+    clock.pass(SWEEP)
     expect([shutdowns, duplicates.counters.duplicated]).toEqual([0, 0])
     expect(delivered().slot).toBe(slot)
   })
 
-  it('that are over although somebody may still write into their slots leave those alone for a while', () => {
+  it('that are over although a container may still write into their slots leave those for a while', () => {
     const { slot } = delivered()
     say(1, slot, { state: 'done', generation: 1, target: 2 })
-    vi.advanceTimersByTime(SWEEP)
+    clock.pass(SWEEP)
     expect(duplicates.counters.duplicated).toBe(0)
     const { slot: other, duplicate } = delivered()
     expect(other).not.toBe(slot)
     duplicate.drop()
-    vi.advanceTimersByTime(DOUBT)
+    clock.pass(DOUBT)
     expect([slot, other]).toContain(delivered().slot)
   })
 

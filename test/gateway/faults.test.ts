@@ -7,6 +7,7 @@ import { HostRecogniser } from '../../src/gateway/host-recogniser.ts'
 import { Relayed } from '../../src/gateway/relayed.ts'
 import { Relays } from '../../src/gateway/relays.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/limits.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { type BoundPort, bindPort } from '../../src/supervisor/ports.ts'
 import { Session } from '../../src/tls13/index.ts'
 import type { Peer } from '../../src/transfer/control.ts'
@@ -68,6 +69,7 @@ beforeEach(async () => {
     { http: bound[0]!.fd, https: bound[1]!.fd },
     courier,
     log,
+    SYSTEM_CLOCK,
     new Map([['relay', (...needs) => new Relays(...needs)]]),
   )
   ports = await gateway.listen()
@@ -100,7 +102,7 @@ async function ask(port: number, bytes: Uint8Array): Promise<string> {
 const GET = utf8('GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n')
 const PLACES: Readonly<Record<string, () => [number, Uint8Array]>> = {
   'a request': () => [ports.http, GET],
-  'a request for nobody': () => [ports.http, utf8('GET /away HTTP/1.1\r\nHost: localhost\r\n\r\n')],
+  'a request for no function': () => [ports.http, utf8('GET /away HTTP/1.1\r\nHost: localhost\r\n\r\n')],
   'no request': () => [ports.http, utf8('GET /echo\u0000 HTTP/9.1\r\nHost: localhost\r\n\r\n')],
   'a ClientHello': () => {
     const session = Session.client(clientConfig({ serverName: 'localhost' }))

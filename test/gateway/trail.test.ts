@@ -51,7 +51,7 @@ describe('a connection is', () => {
     })
   })
 
-  it('over, and nobody else can have it unless it was on its way', () => {
+  it('over, and no other container can have it unless it was on its way', () => {
     expect(where({ 1: ['done', 0] })).toMatchObject({ kind: 'done', settled: true })
     expect(where({ 1: ['done', 1, 2] })).toMatchObject({ kind: 'done', settled: false })
   })
@@ -64,7 +64,7 @@ describe('a container that lies', () => {
   it.each([
     ['that it has it', ['live', 2 ** 32 - 1]],
     ['that it is over', ['done', 2 ** 32 - 1]],
-    ['that it gave it to somebody who is dead', ['offered', 9, 1000]],
+    ['that it gave it to one that is dead', ['offered', 9, 1000]],
     ['that it gave it to an honest one', ['offered', 9, 2]],
   ] as const)('is not asked, if it never had it: it says %s', (_what, said) => {
     expect(where({ ...honest, 9: said })).toEqual(held)

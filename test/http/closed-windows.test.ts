@@ -29,7 +29,7 @@ describe.each(VERSIONS)('a client over %s that takes nothing', version => {
     expect(answer.body.length).toBe(LENGTH)
   })
 
-  it('gets a whole reply that is nobody’s copy', () => {
+  it('gets a whole reply that is not a copy', () => {
     const sent: Uint8Array[] = []
     const scene = new Scene(version, {
       request: (_, response) => response.reply({ status: 200, body: BYTES }),

@@ -37,7 +37,7 @@ class Client implements Holder {
 }
 
 describe('who goes when it is too much', () => {
-  it('nobody, up to the limit itself', () => {
+  it('none, up to the limit itself', () => {
     const budget = new MemoryBudget(100)
     const client = new Client(budget)
     client.take(100, 0)
@@ -101,7 +101,7 @@ describe('who goes when it is too much', () => {
     expect(budget.held).toBe(850)
   })
 
-  it('nobody is asked for what its client has taken meanwhile', () => {
+  it('none is asked for what its client has taken meanwhile', () => {
     const budget = new MemoryBudget(1000)
     const [reader, newcomer] = [new Client(budget), new Client(budget)]
     reader.take(900, 0)
@@ -111,7 +111,7 @@ describe('who goes when it is too much', () => {
     expect([reader.sheds, newcomer.sheds, budget.held]).toEqual([0, 0, 900])
   })
 
-  it('in one pass, however many there are; and not again at once when nobody can', () => {
+  it('in one pass, however many there are; and not again at once when none can', () => {
     const budget = new MemoryBudget(100_000)
     let asked = 0
     for (let i = 0; i < 10_000; i++) {
@@ -130,7 +130,7 @@ describe('who goes when it is too much', () => {
     expect(asked).toBe(20_000)
   })
 
-  it('nobody without a limit', () => {
+  it('none without a limit', () => {
     const budget = new MemoryBudget(0)
     new Client(budget).take(1e12, 0)
     expect([budget.held, budget.shed]).toEqual([1e12, 0])

@@ -135,7 +135,7 @@ const SECRET = headers(3, request({ ':method': 'GET', ':authority': 'resize.loca
 const raw = (fields: readonly Field[]) =>
   frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, block(fields))
 
-describe('requests that nobody serves: the next one stands', () => {
+describe('requests that are not served: the next one stands', () => {
   it.each<[string, Field[]]>([
     ['a Host that is not :authority', request({}, [['host', 'resize.local']])],
     ['a Host with a port where :authority has none', request({}, [['host', 'echo.local:80']])],
@@ -288,7 +288,7 @@ describe('what only looks like a trick is read in one way', () => {
     ])
   })
 
-  it('HTTP/1 behind the preface, or the preface behind HTTP/1, is nobody’s', () => {
+  it('HTTP/1 behind the preface, or the preface behind HTTP/1, is no request', () => {
     const text = (value: string) => new TextEncoder().encode(value)
     expect(agreed(text('GET /secret HTTP/1.1\r\nHost: resize.local\r\n\r\n'))).toMatchObject({
       requests: [],

@@ -99,7 +99,7 @@ function checkRoute(route: ReturnType<typeof routed>, { requests, refused }: Rea
 }
 
 const HOST = 'Host: echo.local\r\n'
-/** What an attacker wants somebody else to send. */
+/** What an attacker wants another client to send. */
 const SECRET = 'GET /secret HTTP/1.1\r\nHost: resize.local\r\n\r\n'
 const post = (fields: string, rest: string): string => `POST / HTTP/1.1\r\n${HOST}${fields}\r\n${rest}`
 const chunked = (body: string): string => post('Transfer-Encoding: chunked\r\n', body)
@@ -247,8 +247,8 @@ describe('what only looks like a trick is read in one way', () => {
       2,
     ],
     ['HTTP/1.0 with keep-alive', `GET / HTTP/1.0\r\n${HOST}Connection: keep-alive\r\n\r\n${SECRET}`, 2],
-    ['HTTP/1.0 without: what follows is nobody’s', `GET / HTTP/1.0\r\n${HOST}\r\n${SECRET}`, 1],
-    ['close: what follows is nobody’s', `${post('Connection: close\r\n', '')}${SECRET}`, 1],
+    ['HTTP/1.0 without: what follows is no request', `GET / HTTP/1.0\r\n${HOST}\r\n${SECRET}`, 1],
+    ['close: what follows is no request', `${post('Connection: close\r\n', '')}${SECRET}`, 1],
   ])('%s', (_, input, count) => {
     const { requests, refused } = agreed(bytes(input))
     expect(refused).toBeUndefined()

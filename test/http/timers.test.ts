@@ -100,7 +100,7 @@ describe('the rate of content', () => {
     expect(timers.expired(5111)).toBeUndefined()
   })
 
-  it('lets nobody save up more than the grace', () => {
+  it('lets no client save up more than the grace', () => {
     const timers = new HttpTimers(settings)
     for (let now = 0; now < 1000; now += 10) {
       timers.start('request-body', now)

@@ -106,7 +106,7 @@ describe.skipIf(TSTCLNT === undefined)(`the client of ${NOTE} and our server`, (
     await client.type('first potato\n').says(/first potato/)
     await client.type('second potato\n').says(/second potato/)
     checkServer(row, server)
-    // It does not end with its input, whoever the server is.
+    // It does not end with its input, whichever the server is.
     await client.kill()
     server.close()
   })

@@ -17,7 +17,7 @@ import { clientConfig, serverConfig, ticketSealer } from '../support/pair.ts'
 
 /*
  * Wireshark's dissector reads conversations of ours, both sides, with nothing but our key log. The capture
- * file is written from the bytes that went to and fro, not captured from a network, which not everybody may.
+ * file is written from the bytes that went to and fro, not captured from a network, which needs privileges.
  */
 
 const TSHARK = versionOf('tshark')

@@ -35,7 +35,7 @@ describe('a roster', () => {
     expect(choose(2)).toEqual([1, 1])
   })
 
-  it('chooses nobody who drains, has gone or has refused, and knows whom it has left', () => {
+  it('chooses none that drains, has gone or has refused, and knows what is left', () => {
     roster.draining(2)
     expect(choose(3)).toEqual([1, 3, 1])
     expect(roster.find(2)).toBeUndefined()
@@ -47,7 +47,7 @@ describe('a roster', () => {
     expect(choose(2)).toEqual([3, 3])
     roster.draining(3)
     expect([roster.choose('echo'), roster.has('echo'), roster.has('hello')]).toEqual([undefined, false, true])
-    // Who drains is still somebody whose words count.
+    // The word of a container that drains still counts.
     expect(roster.of('echo').map(({ id }) => id)).toEqual(expect.arrayContaining([2, 3]))
   })
 })

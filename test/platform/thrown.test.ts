@@ -44,12 +44,13 @@ describe('what a function throws', () => {
 import { pino } from 'pino'
 import { surviveStrays } from ${JSON.stringify(built('containers/process/strays'))}
 import { thrown } from ${JSON.stringify(built('platform/thrown'))}
-const counters = surviveStrays(pino({ serializers: { err: thrown } }))
+let now = 0
+const counters = surviveStrays({ steady: () => now }, pino({ serializers: { err: thrown } }))
 const refusing = () => { throw new Error('not for you') }
 const traps = { get: refusing, getPrototypeOf: refusing, ownKeys: refusing }
 setTimeout(() => { throw { get message() { refusing() }, get stack() { refusing() }, toJSON: refusing } }, 1)
-setTimeout(() => Promise.reject(new Proxy({}, traps)), 1100)
-setTimeout(() => console.log('lives: ' + counters.uncaught), 1300)
+setTimeout(() => { now = 2000; Promise.reject(new Proxy({}, traps)) }, 100)
+setTimeout(() => console.log('lives: ' + counters.uncaught), 300)
 `
 
   it('ends nothing out of a timer or a promise', async () => {

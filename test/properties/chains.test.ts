@@ -105,7 +105,7 @@ async function converse(seed: number, speak: (random: Seeded) => Speaker): Promi
   })
   for (const asked of speaker.asked) {
     const { target, status, answer } = asked
-    // A refused move of a request for somebody else is answered without a beginning; everything else once.
+    // A refused move of a request for another function is answered without a beginning; everything else once.
     const begun = journey.begun.get(target) ?? 0
     if (!asked.ended && speaker.over) {
       expect([seed, target, begun]).toEqual([seed, target, 0])
@@ -113,7 +113,7 @@ async function converse(seed: number, speak: (random: Seeded) => Speaker): Promi
     }
     if (status !== 503 || begun !== 0)
       expect([seed, target, status, begun, asked.ended]).toEqual([seed, target, 200, 1, true])
-    else if (journey.refusals === 0) throw new Error(`seed ${seed}: nobody has refused ${target}`)
+    else if (journey.refusals === 0) throw new Error(`seed ${seed}: no container has refused ${target}`)
     const right = status === 503 || Buffer.compare(concat(...answer), expected(asked)) === 0
     if (!right) expect([seed, target, hex(concat(...answer))]).toEqual([seed, target, hex(expected(asked))])
   }

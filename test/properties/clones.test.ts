@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Connection } from '../../src/containers/connection/connection.ts'
 import type { Frozen } from '../../src/containers/connection/connection-host.ts'
 import { MoveOrder } from '../../src/containers/move/move-order.ts'
@@ -26,6 +26,7 @@ import { Descriptor } from '../../src/transfer/stream.ts'
 import { concat, EMPTY } from '../../src/wire/index.ts'
 import { FakeHost, FakeStream } from '../support/connection-scene.ts'
 import { LONG_AFTER, NEVER } from '../support/deadly-stream.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { NonceLedger } from '../support/nonce-ledger.ts'
 import { clientConfig } from '../support/pair.ts'
 import { below, seeded } from '../support/random.ts'
@@ -69,6 +70,7 @@ interface Owner {
  * about it, and with everything that honest ones have ever sealed or left.
  */
 class World {
+  readonly clock = new HandClock()
   readonly ledger = new NonceLedger(node)
   answered = 0
   asked = 0
@@ -85,7 +87,7 @@ class World {
   readonly #client = Session.client(clientConfig({ alpn: ['http/1.1'] }))
   readonly #http = new H1Client()
   readonly #counts = { read: 0, written: 0 }
-  readonly #dispatch = new Dispatch(1000, new MemoryBudget())
+  readonly #dispatch = new Dispatch(1000, new MemoryBudget(), this.clock)
   readonly #duplicates: Duplicates
   readonly #libc: Libc
   /** All that has been sealed for successors. */
@@ -122,6 +124,7 @@ class World {
     } as unknown as Courier
     const options = { libc: this.#libc, self: GATEWAY, slots: SLOTS }
     this.#duplicates = new Duplicates(options, courier, this.#dispatch, {
+      clock: this.clock,
       counters: { takenOver: 0 },
       unclean: () => {},
       refused: () => {},
@@ -238,7 +241,7 @@ class World {
     this.settle()
   }
 
-  /** The connection goes to another honest container, be it while somebody lies. */
+  /** The connection goes to another honest container, be it while another one lies. */
   move(random: Random, fate: World['fate'], meanwhile: () => void): void {
     const [owner] = this.owners
     if (this.over || owner === undefined) return
@@ -257,7 +260,7 @@ class World {
     if (id !== undefined) this.#die(id, () => this.#startHonest())
   }
 
-  /** Somebody of the same function dies who does not have it. */
+  /** A container of the same function dies that does not have it. */
   crashAnother(random: Random): void {
     const others = [...this.#hosts.keys()].filter(id => !this.owners.has(id))
     this.#die(others[below(random, others.length)]!, () => this.#startHonest())
@@ -297,11 +300,11 @@ class World {
       })
     }
     if (below(random, 2) === 0) this.#die(liar, () => this.#startLiar())
-    if (below(random, 4) === 0) vi.advanceTimersByTime(below(random, DOUBT))
+    if (below(random, 4) === 0) this.clock.pass(below(random, DOUBT))
   }
 
   /**
-   * Carries bytes to and fro until nobody has any. All that have the connection write to the client, the
+   * Carries bytes to and fro until none are left. All that have the connection write to the client, the
    * first reads from it.
    */
   settle(): void {
@@ -334,7 +337,7 @@ class World {
   }
 
   /**
-   * Nobody has it twice, and nothing has been sealed twice under one nonce, of records and checkpoints alike.
+   * No two containers have it, and nothing has been sealed twice under one nonce, be it record or checkpoint.
    */
   check(): void {
     expect(this.owners.size).toBeLessThanOrEqual(1)
@@ -350,20 +353,16 @@ class World {
 describe.runIf(native.available)('a container that lies about a connection it never had', () => {
   let world: World
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] })
     world = new World()
   })
-  afterEach(() => {
-    world.close()
-    vi.useRealTimers()
-  })
+  afterEach(() => world.close())
 
   it('does not have it cloned while its owner lives and is idle, whatever it says before it dies', () => {
     const random = seeded(1)
     world.ask()
     const [owner] = world.owners.keys()
     for (let round = 0; round < 200; round++) world.lie(random)
-    vi.advanceTimersByTime(2 * DOUBT)
+    world.clock.pass(2 * DOUBT)
     expect([[...world.owners.keys()], world.takenOver, world.over]).toEqual([[owner], 0, false])
     world.ask()
     expect(world.answered).toBe(2)
@@ -403,7 +402,7 @@ describe.runIf(native.available)('a container that lies about a connection it ne
         }
         world.check()
       }
-      // It was never on its way when somebody died who had it: so it has gone on every time.
+      // It was never on its way when a container died that had it: so it has gone on every time.
       expect([world.over, world.answered]).toEqual([false, world.asked])
       takenOver += world.takenOver
     }

@@ -361,7 +361,7 @@ export class Journey {
     if (!this.#closed) this.#speaker.move()
   }
 
-  /** Somebody wants the connection to leave its container. */
+  /** The supervisor wants the connection to leave its container. */
   #order(): void {
     if (this.#host.offers.length > 0) return
     this.#connection.moveTo(new MoveOrder(1, () => {}))

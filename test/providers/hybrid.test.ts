@@ -23,7 +23,7 @@ describe.each(pairs)('$title', ({ a, b }) => {
     const [client, server] = [groupOf(a, id), groupOf(b, id)]
     for (let seed = 0; seed < 5; seed++) {
       const { privateKey, keyExchange } = client.generate(scripted(seed))
-      // the same random bytes, the same key, whoever makes it
+      // the same random bytes, the same key, from every provider
       expect(server.generate(scripted(seed))).toEqual({ privateKey, keyExchange })
       const response = server.respond(scripted(seed + 100), keyExchange)!
       expect(client.respond(scripted(seed + 100), keyExchange)).toEqual(response)

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { logLine, readOutput } from '../../src/supervisor/child-output.ts'
 import { Lines } from '../../src/supervisor/lines.ts'
 import { Throttle } from '../../src/supervisor/throttle.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { eventually } from '../support/platform.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -84,20 +86,20 @@ describe('what a process writes', () => {
       setTimeout(() => process.exit(0), 100)`
     const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
     let length = 0
-    await readOutput(child, SOURCE, 1000, one => {
+    await readOutput(child, SOURCE, 1000, SYSTEM_CLOCK, one => {
       length += JSON.parse(one).msg.length
     })
     expect(length).toBeGreaterThan(10_000)
     expect(length).toBeLessThan(2_000_000)
   })
 
-  it('is read to its end, whoever holds the pipe after it', async () => {
+  it('is read to its end, even if another process holds the pipe after it', async () => {
     const program = `
       require('child_process').spawn('sleep', ['30'], { stdio: 'inherit', detached: true }).unref()
       console.log('last words'); throw new Error('boom')`
     const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
     const said: string[] = []
-    await readOutput(child, SOURCE, 1000, one => said.push(one))
+    await readOutput(child, SOURCE, 1000, SYSTEM_CLOCK, one => said.push(one))
     expect(said.join('')).toContain('last words')
     expect(said.join('')).toContain('Error: boom')
   })
@@ -106,13 +108,20 @@ describe('what a process writes', () => {
     const program = `process.stdout.write(('x'.repeat(99) + '\\n').repeat(1e6)); setInterval(() => {}, 1e6)`
     const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
     let lines = 0
-    const read = readOutput(child, SOURCE, 10_000, () => {
+    const clock = new HandClock()
+    const read = readOutput(child, SOURCE, 10_000, clock, () => {
       lines++
     })
-    await eventually(() => (lines > 1000 ? true : undefined), 'nothing is read')
-    await new Promise(resolve => setTimeout(resolve, 1000))
-    // 16 seconds' worth at once, and one piece of the pipe; not the million.
-    expect(lines).toBeLessThan(20_000)
+    const paused = () => eventually(() => (clock.waiting === 1 ? true : undefined), 'it is not slowed')
+    await paused()
+    // 16 seconds' worth at once, and one piece of the pipe.
+    const burst = lines
+    expect(burst).toBeGreaterThanOrEqual(1600)
+    expect(burst).toBeLessThan(1600 + 700)
+    clock.pass(1000 * 60)
+    await paused()
+    expect(lines).toBeGreaterThan(burst)
+    expect(lines).toBeLessThan(2 * 1600 + 2 * 700)
     child.kill('SIGKILL')
     await read
   })

@@ -38,14 +38,14 @@ describe('liveness', () => {
     expect(pass(1)).toEqual({ ask: [2], hung: [1] })
   })
 
-  it('waits for nobody who has not been heard of, or has ended', () => {
+  it('does not wait for a process that has not been heard of, or has ended', () => {
     expect(pass(9)).toEqual({ ask: [], hung: [] })
     liveness.heard(1)
     liveness.forget(1)
     expect(pass(9)).toEqual({ ask: [], hung: [] })
   })
 
-  it('blames nobody for a time in which it was away itself', () => {
+  it('blames no process for a time in which it was away itself', () => {
     liveness.heard(1)
     liveness.look()
     now += 100_000

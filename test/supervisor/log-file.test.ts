@@ -4,16 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogFile, type LogLimits } from '../../src/supervisor/log-file.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { eventually } from '../support/platform.ts'
 
 let directory: string
 let path: string
 let troubles: string[]
 let log: LogFile
+let clock: HandClock
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'hotpotato-log-'))
   path = join(directory, 'log')
   troubles = []
+  clock = new HandClock()
 })
 afterEach(async () => {
   await log.close()
@@ -21,7 +24,7 @@ afterEach(async () => {
 })
 
 function open(limits: LogLimits = { maxBytes: 10_000, files: 3 }): void {
-  log = new LogFile({ ...limits, path, onTrouble: text => troubles.push(text) })
+  log = new LogFile({ ...limits, path, clock, onTrouble: text => troubles.push(text) })
 }
 const content = (name = ''): string => readFileSync(path + name, 'utf8')
 const written = (end: string): Promise<true> =>
@@ -109,7 +112,7 @@ describe('a log file', () => {
     log.write('one\n')
     await written('one\n')
     renameSync(path, `${path}.old`)
-    await new Promise(resolve => setTimeout(resolve, 1100))
+    clock.pass(1001)
     log.write('two\n')
     await written('two\n')
     expect(content()).toBe('two\n')
@@ -118,10 +121,13 @@ describe('a log file', () => {
 
   it('keeps what was logged in the last moment of a process', () => {
     open()
-    const module = new URL('../../dist/src/supervisor/log-file.js', import.meta.url).href
+    const module = (name: string) => new URL(`../../dist/src/${name}.js`, import.meta.url).href
     const program = `
-      const { LogFile } = await import(${JSON.stringify(module)})
-      const log = new LogFile({ path: ${JSON.stringify(path)}, maxBytes: 1e6, files: 1, onTrouble() {} })
+      const { LogFile } = await import(${JSON.stringify(module('supervisor/log-file'))})
+      const { SYSTEM_CLOCK } = await import(${JSON.stringify(module('platform/clock'))})
+      const limits = { maxBytes: 1e6, files: 1 }
+      const path = ${JSON.stringify(path)}
+      const log = new LogFile({ ...limits, path, clock: SYSTEM_CLOCK, onTrouble() {} })
       log.write('last words\\n')
       throw new Error('boom')`
     expect(spawnSync(process.execPath, ['--input-type=module', '-e', program]).status).toBe(1)

@@ -29,7 +29,7 @@ describe('a bound port', () => {
     bound.close()
   })
 
-  it('that somebody listens on is refused by its error', async () => {
+  it('that another process listens on is refused by its error', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as { port: number }

@@ -55,7 +55,7 @@ beforeEach(() => {
 })
 
 describe('drain', () => {
-  it('leaves all out before anybody is retired', async () => {
+  it('leaves all out before one is retired', async () => {
     expect(await rollOuts.drain(['echo-1', 'echo-3', 'echo-1'])).toEqual({
       started: [],
       ended: ['echo-1', 'echo-3'],
@@ -64,7 +64,7 @@ describe('drain', () => {
     expect(done).toEqual(['leave out echo-1', 'leave out echo-3', 'retire echo-1', 'retire echo-3'])
   })
 
-  it('does nothing if one of them has nobody to go to', async () => {
+  it('does nothing if one of them has no sibling to go to', async () => {
     await expect(rollOuts.drain(['hello-1'])).rejects.toThrow(
       'hello-1 is the only container of hello: no container could take its connections',
     )

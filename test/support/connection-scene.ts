@@ -13,6 +13,7 @@ import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
+import { type Clock, SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { ownerOfPath } from '../../src/platform/path.ts'
 import type {
   ByteStream,
@@ -243,6 +244,7 @@ export class FakeHost implements ConnectionHost {
   readonly memory: MemoryBudget
   readonly slots = new SlotFiles()
   loop: Loop = ENDLESS
+  readonly clock: Clock
   /** Functions that have a container. */
   available = new Set(['resize', 'hello'])
 
@@ -254,8 +256,10 @@ export class FakeHost implements ConnectionHost {
       readonly http?: Partial<H1Limits>
       readonly http2?: Partial<H2Limits>
       readonly memoryBytes?: number
+      readonly clock?: Clock
     } = {},
   ) {
+    this.clock = more.clock ?? SYSTEM_CLOCK
     this.memory = new MemoryBudget(more.memoryBytes)
     this.module = { kind: 'raw', file: 'test', handle }
     this.tls = { ...serverConfig(), alpn: ['h2', 'http/1.1'] }
@@ -352,7 +356,7 @@ export function responses(bytes: Uint8Array, count: number, method = 'GET') {
   return answers
 }
 
-/** What has been received of requests that nobody has accepted, over HTTP/1.1. */
+/** What has been received of requests that no container has accepted, over HTTP/1.1. */
 export function inboundOf(application: ApplicationState): Uint8Array {
   if (application.protocol !== 'http1') throw new Error(`it speaks ${application.protocol}`)
   return application.inbound

@@ -125,7 +125,7 @@ export const KINDS: readonly Kind[] = [
     extra: { server: ['client_authenticated'] },
   },
   {
-    name: 'early data that is taken, when somebody has been asked',
+    name: 'early data that is taken, when the caller has been asked',
     early: true,
     resumed: true,
     server: provider => ({ ...tickets(provider), earlyData: { maximum: 500, replay: 'ask' } }),
@@ -275,7 +275,7 @@ export function hear(session: Session, events: readonly SessionEvent[]): Session
   })
 }
 
-/** Answers the open question, whoever is asked. */
+/** Answers the open question, of either side. */
 function answer(session: Session): void {
   const { id, question } = open.get(session)!
   session.answer(id, answerTo(question, session.role === 'client' ? clientIdentity : identity))

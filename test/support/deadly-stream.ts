@@ -27,7 +27,7 @@ export class DeadlyStream extends FakeStream {
   }
 }
 
-/** Milliseconds until a connection is idle for too long: when nobody looks at it any more. */
+/** Milliseconds until a connection is idle for too long: when the test looks at it no more. */
 export const LONG_AFTER = 2 ** 30
 /** For worlds that are abandoned: none of their timers runs out while others are tried. */
 export const NEVER = {

@@ -3,7 +3,7 @@ import { vi } from 'vitest'
 /** What is thrown. */
 export class InjectedFault extends Error {}
 
-/** What ends in nobody's hands, for as long as a test has it watched: that would end the process. */
+/** What is thrown where nothing catches it, while a test watches: that would end the process. */
 export class Escapes {
   readonly errors: unknown[] = []
   readonly #note = (error: unknown): void => void this.errors.push(error)

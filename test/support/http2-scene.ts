@@ -125,7 +125,7 @@ export class Talker {
   flush(): this {
     this.hear()
     for (let bytes = this.bytes(); bytes.length > 0; bytes = this.bytes()) {
-      if (this.#stream.state !== 'open') throw new Error('nobody reads')
+      if (this.#stream.state !== 'open') throw new Error('the stream is not open')
       this.#stream.receive(bytes)
       this.hear()
     }

@@ -54,7 +54,8 @@ export function certificateOf(
 export function trusting(...identities: readonly Identity[]): CertificateVerifier {
   return ([leaf]) => {
     const known = identities.find(({ publicKey }) => leaf !== undefined && equal(publicKey, leaf))
-    if (known === undefined) throw new TlsError('unknown_ca', 'peer', 'nobody knows this certificate')
+    if (known === undefined)
+      throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'this certificate is not known')
     return { publicKey: known.publicKey }
   }
 }

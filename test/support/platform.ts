@@ -210,7 +210,7 @@ export class Platform {
     return join(this.directory, 'run', 'control.sock')
   }
 
-  /** Gives a command to its control socket, as `hotpotato` does. @throws Error nobody listens there */
+  /** Gives a command to its control socket, as `hotpotato` does. @throws Error no process listens there */
   async order<T>(command: Command): Promise<T> {
     const answer = await sendCommand(this.#control, command)
     if (answer === undefined) throw new Error('nothing runs there')
@@ -241,7 +241,10 @@ export class Platform {
     const noticed = (): number => this.log.split(`${name} ended`).length
     const before = noticed()
     process.kill(pid!, 'SIGKILL')
-    await eventually(() => (noticed() > before ? true : undefined), `nobody noticed that ${name} has ended`)
+    await eventually(
+      () => (noticed() > before ? true : undefined),
+      `the supervisor has not noticed that ${name} ended`,
+    )
   }
 
   /** Counters of all members, summed up. */
@@ -342,7 +345,7 @@ export function limitDescriptors(pid: number, spare: number | 'none' = 0): () =>
   return () => set(before)
 }
 
-/** Whether a process of that id is there; a dead one that nobody has waited for does not count. */
+/** Whether a process of that id is there; a dead one that its parent has not waited for does not count. */
 export function isRunning(pid: number): boolean {
   try {
     return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))

@@ -26,7 +26,7 @@ export function script(...values: readonly Uint8Array[]): Random & { readonly le
   const waiting = [...values]
   const take = (length: number): Uint8Array => {
     const value = waiting.shift()
-    if (value === undefined) throw new Error(`nobody scripted these ${length} random bytes`)
+    if (value === undefined) throw new Error(`no script has these ${length} random bytes`)
     if (value.length !== length) throw new Error(`scripted ${hex(value)} where ${length} bytes are wanted`)
     return value
   }

@@ -5,7 +5,7 @@ import type { Answer, Question } from '../../src/tls13/question.ts'
 import type { Session } from '../../src/tls13/session.ts'
 import { certificateOf, type Identity } from './identity.ts'
 
-/** The certificate of an identity whose key somebody else holds: the session has to ask. */
+/** The certificate of an identity whose key another process holds: the session has to ask. */
 export function remoteCertificate(identity: Identity): Certificate {
   const { chain, signers } = certificateOf(identity, node)
   return { chain, signers: signers.map(({ scheme }) => ({ scheme })) }

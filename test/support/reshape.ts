@@ -1,6 +1,7 @@
 import type { AlertName } from '../../src/tls13/alert.ts'
 import { EXTENSIONS, type ExtensionMessage, type ExtensionName } from '../../src/tls13/extensions.ts'
 import type { Extension, HandshakeMessage, MessageOf, MessageType } from '../../src/tls13/messages.ts'
+import type { TlsReason } from '../../src/tls13/reasons.ts'
 import { type AnyCodec, encode } from '../../src/wire/index.ts'
 
 /** A change to one's own message before it is sent. */
@@ -65,6 +66,7 @@ export interface Row {
   /** Of RFC 8446, unless it says otherwise. */
   readonly section: string
   readonly alert: AlertName
+  readonly reason: TlsReason
   /** Default: the peer's fault. */
   readonly origin?: 'peer' | 'configuration' | 'local'
 }

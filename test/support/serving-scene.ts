@@ -41,7 +41,7 @@ export interface Ask {
 }
 
 /**
- * A connection served in memory, and a client of ours at its other end. The clock stands until somebody moves
+ * A connection served in memory, and a client of ours at its other end. The clock stands until a test moves
  * it.
  */
 export class Scene {

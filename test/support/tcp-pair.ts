@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** Two ends of a TCP connection to ourselves; nobody reads `accepted` before it is resumed. */
+/** Two ends of a TCP connection to ourselves; `accepted` is not read before it is resumed. */
 export interface TcpPair {
   readonly client: Socket
   readonly accepted: Socket

@@ -16,6 +16,7 @@ import { Protection } from '../../src/tls13/protection.ts'
 import { readRecord } from '../../src/tls13/record.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { concat, EMPTY, fromHex, hex, utf8 } from '../../src/wire/index.ts'
+import { because } from '../support/alert.ts'
 import { certificateOf, newIdentity } from '../support/identity.ts'
 import {
   clientConfig,
@@ -62,8 +63,8 @@ describe('which certificate', () => {
     expect(chosen(ed25519, rsa_pss_rsae_sha512, rsa_pss_rsae_sha256)).toBe(rsa_pss_rsae_sha256)
     expect(chosen(ed25519, rsa_pss_rsae_sha512)).toBe(rsa_pss_rsae_sha512)
     expect(chosen(rsa_pkcs1_sha256, ed25519)).toBe(ed25519)
-    expect(() => chosen(rsa_pkcs1_sha256)).toThrow('handshake_failure')
-    expect(() => chooseCertificate([], [ed25519])).toThrow('no certificate')
+    expect(() => chosen(rsa_pkcs1_sha256)).toThrow(because('no_common_signature_scheme'))
+    expect(() => chooseCertificate([], [ed25519])).toThrow(because('no_common_signature_scheme'))
   })
 
   it('a handshake takes it by the name that the client asks for', () => {
@@ -74,10 +75,10 @@ describe('which certificate', () => {
     ]
     const { server } = connectedPair({ serverName: 'echo.local' }, { certificates })
     expect(hex(server.inspect().certificate!)).toBe(hex(certificateId(hash, certificates[0]!)))
-    const nobody = createPair({ serverName: 'nobody.local' }, { certificates })
-    nobody.settle()
-    expect(nobody.serverEvents).toMatchObject([{ type: 'alert', from: 'local', alert: 'handshake_failure' }])
-    expect(nobody.clientEvents).toMatchObject([{ type: 'alert', from: 'peer', alert: 'handshake_failure' }])
+    const unknown = createPair({ serverName: 'unknown.local' }, { certificates })
+    unknown.settle()
+    expect(unknown.serverEvents).toMatchObject([{ type: 'alert', from: 'local', alert: 'handshake_failure' }])
+    expect(unknown.clientEvents).toMatchObject([{ type: 'alert', from: 'peer', alert: 'handshake_failure' }])
   })
 
   it('a private key of no use is an error of the configuration', () => {
@@ -97,12 +98,14 @@ it('a Finished fits its secret and its transcript, and nothing else (§4.4.4)', 
   const secret = new Uint8Array(32).fill(1)
   const data = finishedVerifyData(hash, secret, hash.digest(utf8('transcript')))
   checkFinished(hash, secret, hash.digest(utf8('transcript')), data)
-  expect(() => checkFinished(hash, secret, hash.digest(utf8('another')), data)).toThrow('decrypt_error')
+  expect(() => checkFinished(hash, secret, hash.digest(utf8('another')), data)).toThrow(
+    because('wrong_finished'),
+  )
   expect(() => checkFinished(hash, new Uint8Array(32), hash.digest(utf8('transcript')), data)).toThrow(
-    'decrypt_error',
+    because('wrong_finished'),
   )
   expect(() => checkFinished(hash, secret, hash.digest(utf8('transcript')), data.slice(1))).toThrow(
-    'decode_error',
+    because('wrong_finished_length'),
   )
 })
 

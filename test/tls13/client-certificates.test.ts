@@ -71,7 +71,7 @@ describe.each(providers)('$name: in the handshake', provider => {
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'unknown_ca' })
   })
 
-  it('a certificate without its key is decrypt_error, and names nobody', () => {
+  it('a certificate without its key is decrypt_error, and gives no name', () => {
     const { chain } = certificateOf(known, provider)
     const { signers } = certificateOf(stranger, provider)
     const pair = createPair({ provider, certificates: [{ chain, signers }] }, asking())
@@ -97,13 +97,13 @@ describe('what a peer must not say', () => {
       'illegal_parameter',
     ],
     [
-      'an OCSP response that nobody asked for',
+      'an OCSP response that was not asked for',
       '4.4.2',
       entry(one => withBytes(one, 'status_request', fromHex('01000001aa'))),
       'unsupported_extension',
     ],
     [
-      'timestamps that nobody asked for',
+      'timestamps that were not asked for',
       '4.4.2',
       entry(one => withBytes(one, 'signed_certificate_timestamp', fromHex('aa'))),
       'unsupported_extension',
@@ -210,7 +210,8 @@ describe('a resumption', () => {
     let trusted = true
     const verify: CertificateVerifier = (shown, { now }) => {
       judged.push({ chain: shown, now })
-      if (!trusted) throw new TlsError('certificate_expired', 'peer', 'it was good once')
+      if (!trusted)
+        throw new TlsError('certificate_expired', 'peer', 'refused_by_application', 'it was good once')
       return { publicKey: known.publicKey }
     }
     const server = { tickets, clientCertificates: { verify }, now: () => 1_000_000 }
@@ -238,7 +239,7 @@ describe('a resumption', () => {
     }
   })
 
-  it('is a handshake where somebody outside judges: a ticket cannot ask', () => {
+  it('is a handshake where the caller judges: a ticket cannot ask', () => {
     const first = connectedPair({ certificates: certificates() }, { tickets, clientCertificates })
     const pair = createPair(
       { resume: ticketOf(first), certificates: certificates() },
@@ -401,7 +402,7 @@ describe('after the handshake', () => {
     expect(lastOf(pair.serverEvents)).toMatchObject({ type: 'alert', from: 'local', alert: 'decrypt_error' })
   })
 
-  it('messages that nobody asked for are unexpected_message, on both sides', () => {
+  it('messages that were not asked for are unexpected_message, on both sides', () => {
     const asked = connectedPair(client(), server())
     asked.server.requestCertificate()
     const request = outputOf(asked.server)

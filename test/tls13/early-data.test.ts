@@ -83,7 +83,7 @@ describe.each(providers)('$name', provider => {
     const attempts = [1, 2].map(() => Session.server(serverConfig(server)))
     const events = attempts.map(session => session.receive(first))
     expect(events.map(dataOf)).toEqual([utf8('once'), utf8('')])
-    // whoever holds the key can go on with the second one
+    // the holder of the key can go on with the second one
     const second = joined(client, attempts[1]!)
     second.settle()
     expect(verdict(second)).toEqual([false])

@@ -138,7 +138,7 @@ describe('unknown extensions', () => {
     expect(alertOf(() => readExtensions(message, [unknown], new Set([43, 51])))).toBe('unsupported_extension')
   })
 
-  it('are fine in an answer to somebody who asked for them', () => {
+  it('are fine in an answer to a peer that asked for them', () => {
     expect(readExtensions('EE', [unknown], new Set([0x1234]))).toEqual({})
   })
 })

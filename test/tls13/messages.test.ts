@@ -141,11 +141,23 @@ describe('alerts', () => {
   })
 
   it('every error becomes one that knows its alert', () => {
-    const known = new TlsError('bad_certificate', 'peer', 'x')
+    const known = new TlsError('bad_certificate', 'peer', 'refused_by_application', 'x')
     expect(asTlsError(known)).toBe(known)
-    expect(asTlsError(new DecodeError('x', 3))).toMatchObject({ alert: 'decode_error', origin: 'peer' })
-    expect(asTlsError(new RangeError('x'))).toMatchObject({ alert: 'internal_error', origin: 'local' })
-    expect(asTlsError('thrown')).toMatchObject({ alert: 'internal_error', origin: 'local' })
+    expect(asTlsError(new DecodeError('x', 3))).toMatchObject({
+      alert: 'decode_error',
+      origin: 'peer',
+      reason: 'malformed_bytes',
+    })
+    expect(asTlsError(new RangeError('x'))).toMatchObject({
+      alert: 'internal_error',
+      origin: 'local',
+      reason: 'internal_failure',
+    })
+    expect(asTlsError('thrown')).toMatchObject({
+      alert: 'internal_error',
+      origin: 'local',
+      reason: 'internal_failure',
+    })
   })
 })
 

@@ -341,7 +341,7 @@ describe('delegated credentials (RFC 9345)', () => {
     expect(pair.client.peerCertificate).toEqual(identity.publicKey)
   })
 
-  it('for other clients the key of the certificate signs, or somebody is asked', () => {
+  it('for other clients the key of the certificate signs, or the caller is asked', () => {
     const pair = createPair({}, server())
     pair.settle()
     expect(pair.serverEvents).toMatchObject([
@@ -387,7 +387,7 @@ describe('delegated credentials (RFC 9345)', () => {
       'none',
     ],
     [
-      'that somebody else signed',
+      'that another key signed',
       {},
       server({ ...still, credential: still.credential.with(-1, still.credential.at(-1)! ^ 1) }),
       'illegal_parameter',
@@ -407,7 +407,7 @@ describe('delegated credentials (RFC 9345)', () => {
     else expect(lastAlert(pair.clientEvents)).toMatchObject({ from: 'local', alert })
   })
 
-  it('that nobody asked for is unexpected_message', () => {
+  it('that was not asked for is unexpected_message', () => {
     const shape = reshape('certificate', m => ({
       certificateList: m.certificateList.map(one => ({
         ...one,

@@ -158,7 +158,9 @@ describe.each(ROWS)('$what, asked of the $role', row => {
       expectWorking(pair)
       return
     }
-    expect(eventsOf(subject)).toMatchObject([{ type: 'alert', from: 'local', alert: 'access_denied' }])
+    expect(eventsOf(subject)).toMatchObject([
+      { type: 'alert', from: 'local', alert: 'access_denied', error: { reason: 'refused_by_application' } },
+    ])
     expect(subject.closed).toBe(true)
     pair.settle()
     const other = row.role === 'client' ? pair.serverEvents : pair.clientEvents

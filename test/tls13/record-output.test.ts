@@ -4,6 +4,7 @@ import type { CipherSuite } from '../../src/tls13/crypto/provider.ts'
 import { Protection } from '../../src/tls13/protection.ts'
 import { RecordOutput } from '../../src/tls13/record-output.ts'
 import { concat, EMPTY, equal } from '../../src/wire/index.ts'
+import { because } from '../support/alert.ts'
 import { providers, scripted } from '../support/providers.ts'
 
 const { application_data, handshake } = ContentType
@@ -45,7 +46,7 @@ describe.each(providers)('$name', ({ cipherSuites }) => {
     const output = new RecordOutput(EMPTY)
     output.protection = protectionFor(worn)
     const content = new Uint8Array(3 * PLAINTEXT)
-    expect(() => output.content(application_data, content)).toThrow('sealed as many records as it may')
+    expect(() => output.content(application_data, content)).toThrow(because('write_key_exhausted'))
     const alone = protectionFor(suite!)
     const parts = [0, 1].map(() => alone.seal(application_data, content.subarray(0, PLAINTEXT)))
     expect(concat(...output.take())).toEqual(concat(...parts))

@@ -180,7 +180,7 @@ function checkTrace(one: Trace, provider: CryptoProvider): { rows: DerivedSecret
       expect(hex(secret('resumption_master_secret')), what).toBe(hex(field(step, 'PRK')))
       const psk = resumptionPsk(hash, secret('resumption_master_secret'), ticketNonce)
       expect(hex(psk), what).toBe(hex(field(step, 'expanded')))
-    } else throw new Error(`${one.name}: nobody checks ${action}`)
+    } else throw new Error(`${one.name}: no check for ${action}`)
   }
   return { rows, steps: count }
 }

@@ -238,13 +238,13 @@ function earlierTicket(hello: MessageOf<'client_hello'>): ResumptionTicket {
 }
 
 /** The client has shown no certificate. */
-const NOBODY = { peerCertificate: undefined, peerIntermediates: [] }
+const ANONYMOUS = { peerCertificate: undefined, peerIntermediates: [] }
 
 /** What a server needs to know of the ticket, and to take early data with it. */
 function resumption(): Pick<ServerConfig, 'tickets' | 'earlyData'> {
   const hello = decodeHandshake(clientHellos(trace(RESUMED))[0]!) as MessageOf<'client_hello'>
   const { ticket, receivedAt, ticketAgeAdd, ...kept } = earlierTicket(hello)
-  const contents = { ...kept, ageAdd: ticketAgeAdd, issuedAt: receivedAt, ...NOBODY }
+  const contents = { ...kept, ageAdd: ticketAgeAdd, issuedAt: receivedAt, ...ANONYMOUS }
   return {
     earlyData: { maximum: 1024, replay: createReplayStore() },
     tickets: {

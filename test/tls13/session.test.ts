@@ -6,6 +6,7 @@ import { node } from '../../src/tls13/crypto/node.ts'
 import { Session } from '../../src/tls13/session.ts'
 import { freshServerState, SessionState } from '../../src/tls13/state.ts'
 import { decode, EMPTY, encode, hex, utf8 } from '../../src/wire/index.ts'
+import { because } from '../support/alert.ts'
 import { certificateOf, newIdentity, trusting } from '../support/identity.ts'
 import {
   clientConfig,
@@ -156,7 +157,7 @@ describe('secrets (TRAP 10)', () => {
     const { client } = connectedPair({ onSecret: recorder('client') }, { onSecret: recorder('server') })
     expect(seen.client!.sort()).toEqual(seen.server!.sort())
     expect(seen.client!.length).toBe(9)
-    // the client random is part of the state only while somebody logs keys
+    // the client random is part of the state only while the caller logs keys
     expect(client.inspect().clientRandom?.length).toBe(32)
     expect(connectedPair().client.inspect().clientRandom).toBeUndefined()
   })
@@ -216,14 +217,16 @@ describe('misuse of the interface is an Error, never an alert', () => {
     ]
     for (const [session, config] of swapped) {
       const state = session.inspect('with secrets')
-      expect(() => Session.restore(state, config)).toThrow(/state and a .*'s configuration/)
+      expect(() => Session.restore(state, config)).toThrow(because('role_mismatch'))
     }
   })
 
   it('a provider without the cipher suite of the state', () => {
     const state = connectedPair().server.inspect('with secrets')
     const poor = { ...node, cipherSuites: node.cipherSuites.slice(1) }
-    expect(() => Session.restore(state, serverConfig({ provider: poor }))).toThrow('no cipher suite 0x1301')
+    expect(() => Session.restore(state, serverConfig({ provider: poor }))).toThrow(
+      because('missing_cipher_suite'),
+    )
   })
 })
 
@@ -309,7 +312,7 @@ describe('a moved session', () => {
     expect(heir.receive(Uint8Array.of(255))).toEqual([])
   })
 
-  it('can be fresh: bytes that somebody else has read (TRAP 11)', () => {
+  it('can be fresh: bytes that another process has read (TRAP 11)', () => {
     const client = Session.client(clientConfig())
     const bytes = outputOf(client)
     const state = freshServerState(bytes.slice(0, 100))

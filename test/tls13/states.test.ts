@@ -124,7 +124,7 @@ function sampleMessages(): { name: string; bytes: Uint8Array }[] {
     { name: 'hello_request (TLS 1.2)', bytes: fromHex('00000000') },
     { name: 'server_hello_done (TLS 1.2)', bytes: fromHex('0e000000') },
     { name: 'compressed_certificate, which was not offered', bytes: fromHex('190000090002000003000001aa') },
-    { name: 'a type that nobody has assigned', bytes: fromHex('63000000') },
+    { name: 'a type that is not assigned', bytes: fromHex('63000000') },
   ]
   const seen = new Map([hello!, retry!, ...others].map(one => [one.name, one]))
   for (const message of more) seen.set(message.type, { name: message.type, bytes: encodeHandshake(message) })

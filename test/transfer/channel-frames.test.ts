@@ -41,7 +41,7 @@ describe('frames', () => {
     expect(BODY + HEADER).toBe(FRAME)
   })
 
-  it('that are no frames cost their sender its pair, whatever they are, and nobody else anything', () => {
+  it('that are no frames cost their sender its pair, whatever they are, and no other peer anything', () => {
     const channel = new Loose(1)
     let messages = 0
     let lost = 0

@@ -119,7 +119,7 @@ describe.each<Channel['kind']>(['native', 'ipc'])('a channel (%s)', kind => {
     expect((await cluster.report(1)).peers).not.toContain(2)
   })
 
-  it('knows nobody who has not been introduced', async () => {
+  it('knows no peer that has not been introduced', async () => {
     cluster = await Cluster.start(kind, 1)
     expect(cluster.send(77, { do: 'report' })).toBe('gone')
     cluster.channel.forget(1)
@@ -194,7 +194,7 @@ describe('the native channel', () => {
       cluster.send(1, { do: 'look' }, fds, new Uint8Array(200_000))
       const refused = await cluster.told(told => 'refused' in told)
       expect(refused.refused).toBe('descriptors were lost')
-      // Its payload came all the same, so that whoever sent it can be told.
+      // Its payload came all the same, so that its sender can be told.
       expect(refused.bytes).toBe('{"do":"look"}'.length + 1 + 200_000)
       cluster.send(1, { do: 'empty' })
       await cluster.told(told => 'empty' in told)

@@ -47,7 +47,7 @@ describe('a request that is lent', () => {
     expect([answers.length, source.told.length]).toEqual([1, 1])
   })
 
-  it('is lost with whom it was lent to, and answers of nobody else count', () => {
+  it('is lost with whom it was lent to, and answers of no other count', () => {
     const { source, target, other, post } = scene()
     const answers: unknown[] = []
     source.courier.lend(2, request, one => answers.push(one))
@@ -65,7 +65,7 @@ describe('a request that is lent', () => {
     expect(answers).toEqual([undefined, undefined])
   })
 
-  it('that was changed on the way, or sealed for somebody else, is nonsense', () => {
+  it('that was changed on the way, or sealed for another process, is nonsense', () => {
     const { source, target, other, post } = scene()
     source.courier.lend(2, request, () => {})
     const message = post.underway.shift()!

@@ -23,7 +23,7 @@ describe('a file of slots', () => {
     expect(openNulls()).toBe(before)
   })
 
-  it('is closed by whoever has no use for it, or did not get it from whom it seems', () => {
+  it('is closed by a process that has no use for it, or did not get it from the one it seems', () => {
     const before = openNulls()
     const { post, source, target, other, descriptor, done } = scene()
     source.courier.shareSlots(3, descriptor, 77)

@@ -63,7 +63,7 @@ describe('a parcel', () => {
     expect(openNulls()).toBe(before)
   })
 
-  it('that was changed on its way, or comes from somebody else, is refused for its seal', () => {
+  it('that was changed on its way, or comes from another sender, is refused for its seal', () => {
     const before = openNulls()
     const changes: ((message: Underway) => void)[] = [
       message => {
@@ -82,7 +82,7 @@ describe('a parcel', () => {
       const fromOther = post.underway[0]!.from === 3
       post.deliver()
       expect(target.parcels, String(i)).toEqual([])
-      // Whoever pretends to be somebody else does not settle what that one waits for.
+      // A peer that pretends to be another one does not settle what that one waits for.
       if (fromOther) expect(releases).toEqual([])
       else expect(releases, String(i)).toMatchObject([{ state: 'owned', verdict: { reason: 'seal' } }])
       done()

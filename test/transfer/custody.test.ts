@@ -87,7 +87,7 @@ describe('a settlement', () => {
     },
   )
 
-  it('does not come from anybody but the target, or for another ticket', () => {
+  it('does not come from another than the target, or for another ticket', () => {
     const { custody, releases } = frozen()
     expect(custody.verdict(6, ticket(1), ACCEPTED)).toBe(false)
     expect(custody.verdict(5, ticket(2), ACCEPTED)).toBe(false)

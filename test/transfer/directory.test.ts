@@ -17,7 +17,7 @@ describe('a claim', () => {
     expect(await directory.find('s')).toEqual(at('b', 3))
   })
 
-  it('is refused to an earlier generation, and to somebody else with the same', async () => {
+  it('is refused to an earlier generation, and to another process with the same', async () => {
     await directory.claim('s', at('a', 3))
     expect(await directory.claim('s', at('b', 2))).toEqual({
       granted: false,
@@ -89,7 +89,7 @@ describe('a release', () => {
   })
 })
 
-it('whoever watches hears of every change, and of nothing else', async () => {
+it('a watcher hears of every change, and of nothing else', async () => {
   const heard: (Ownership | undefined)[] = []
   const stop = directory.watch('s', ownership => heard.push(ownership))
   await directory.claim('t', at('x', 9))

@@ -9,7 +9,7 @@ import { guardIpc } from '../../src/transfer/channels/ipc-guard.ts'
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-ipc-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-it('messages behind one that broke the channel are nobody’s, and throw nothing', async () => {
+it('messages behind one that broke the channel are dropped, and throw nothing', async () => {
   const script = join(directory, 'child.mjs')
   // In one write, so that Node has read all of it when the first one ends the channel.
   const lines = '{"cmd":"NODE_X"}\\n7\\n{"a":1}\\n'
@@ -24,7 +24,7 @@ it('messages behind one that broke the channel are nobody’s, and throw nothing
   try {
     const reason = await new Promise<string>(resolve => {
       guardIpc(child, why => {
-        // As the supervisor does: the channel is over, and nobody listens to it any more.
+        // As the supervisor does: the channel is over, and nothing listens to it any more.
         child.disconnect()
         resolve(why)
       })

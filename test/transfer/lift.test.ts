@@ -75,7 +75,7 @@ describe.each(CASES)('a connection that moves ($channel, $stream)', ({ channel, 
     expect(told.hops).toBeGreaterThanOrEqual(200)
     await ended
     expect(seen).toEqual({ count: total, wrong: undefined })
-    // The client is the only one who may end it, and everybody else has let go.
+    // The client is the only one who may end it, and all others have let go.
     expect((await cluster.report(1)).frozen + (await cluster.report(2)).frozen).toBe(0)
   })
 
@@ -268,7 +268,7 @@ describe.each<StreamKind>(['raw', 'socket'])('lift (%s)', kind => {
     client.write('x')
     await new Promise(resolve => setTimeout(resolve, 20))
     expect(ended).toBe(false)
-    // shutdown, unlike close, ends it for whoever holds it.
+    // shutdown, unlike close, ends it for every process that holds it.
     expect(probed.libc.shutdown(copy)).toBeUndefined()
     await once(client, 'end')
     new net.Socket({ fd: copy }).destroy()

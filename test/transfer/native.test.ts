@@ -119,7 +119,7 @@ describe.runIf(probed.available)('foreign calls', () => {
     expect(libc.domainOf(copy)).toBe('unix')
   })
 
-  it('makes files in memory, whose size nobody changes', () => {
+  it('makes files in memory, whose size does not change', () => {
     const file = libc.memoryFile(10_000)
     opened.push(file)
     expect(fstatSync(file).size).toBe(10_000)

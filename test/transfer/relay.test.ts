@@ -119,7 +119,7 @@ describe('what the client gets', () => {
     expect(run(cuts)).toEqual(expected)
   })
 
-  it('and its end are remembered by whoever goes on', () => {
+  it('and its end are remembered by the successor', () => {
     for (const mark of ['goodbye', 'broken'] as const) {
       const { relay, feed } = scene()
       feed(record('data', 5), markRecord(mark))
@@ -155,7 +155,7 @@ describe('when the leg has ended', () => {
     expect(relay.legEnded()).toEqual({ kind: 'anew', inbound: new Uint8Array([1, 1, 1, 5, 6]) })
   })
 
-  it('nobody can go on between the first record and the first checkpoint', () => {
+  it('no successor can go on between the first record and the first checkpoint', () => {
     const { relay, feed } = scene()
     feed(record('handshake', 50))
     expect(relay.survivable).toBe(false)
@@ -234,7 +234,7 @@ describe('a container that does not speak as on a leg', () => {
     ['a record that is too long', [Uint8Array.of(23, 3, 3, 0x41, 1)]],
     ['an unknown mark', [Uint8Array.of(0xf5, 0, 77, 0, 0)]],
     ['a malformed checkpoint', [markRecord('checkpoint', Uint8Array.of(1))]],
-    ['a checkpoint of bytes that nobody has sent', checkpointRecords(checkpoint(11))],
+    ['a checkpoint of bytes that were never sent', checkpointRecords(checkpoint(11))],
     [
       'a checkpoint of an earlier owner',
       [...checkpointRecords(checkpoint(10, 3)), ...checkpointRecords(checkpoint(10, 2))],

@@ -187,7 +187,7 @@ describe.runIf(native.available)('a file of slots', () => {
     expect(copy.open).toBe(false)
   })
 
-  it('keeps its size, whoever has it', () => {
+  it('keeps its size, in every process', () => {
     const { fd } = file(1).descriptor
     expect(() => ftruncateSync(fd, 1)).toThrow('EPERM')
     expect(() => ftruncateSync(fd, 2 ** 20)).toThrow('EPERM')

@@ -40,7 +40,7 @@ describe.runIf(native.available)('what has gone through a socket', () => {
     for (let i = 0; i < 200 && libc.tcpCounts(fd).unread < 1000; i++) await sleep(10)
     expect(libc.tcpCounts(fd)).toMatchObject({ received: 1000, unread: 1000 })
     expect(countsOf(libc, fd)).toEqual({ read: 0, written: 0 })
-    // Nobody takes this.
+    // The peer takes none of this.
     accepted.write(new Uint8Array(70_000))
     await until(fd, 0, 70_000)
     accepted.resume()
@@ -59,7 +59,7 @@ describe.runIf(native.available)('what has gone through a socket', () => {
     expect(countsOf(libc, fd)).toEqual({ read: 10, written: 0 })
   })
 
-  it('is not asked of a connection that is over, or that somebody has ended', async () => {
+  it('is not asked of a connection that is over, or that a process has ended', async () => {
     const ended = await open()
     ended.accepted.end()
     await once(ended.client.resume(), 'end')

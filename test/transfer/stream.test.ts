@@ -198,7 +198,7 @@ describe.each<StreamKind>(['raw', 'socket'])('a stream (%s)', kind => {
     expect(events).toEqual([expect.stringMatching(/^error (EPIPE|ECONNRESET)$/)])
   })
 
-  it('reports an error that came before anybody read', async () => {
+  it('reports an error that came before its owner read', async () => {
     const { stream, client } = await overTcp(kind)
     client.resetAndDestroy()
     for (let i = 0; i < 100 && stream.state !== 'closed'; i++) {
@@ -210,7 +210,7 @@ describe.each<StreamKind>(['raw', 'socket'])('a stream (%s)', kind => {
     expect(events).toEqual([expect.stringMatching(/^error (EPIPE|ECONNRESET)$/)])
   })
 
-  it('calls nobody after destroy', async () => {
+  it('calls no handler after destroy', async () => {
     const { stream, client } = await overTcp(kind)
     const { events } = record(stream)
     stream.write([new Uint8Array(16 << 20)])

@@ -127,7 +127,7 @@ describe('whatever throws over a served connection', () => {
     await everywhere(async () => {
       const { at } = faults
       const transport = new FakeCarrier()
-      // What throws before belongs to whoever calls serve.
+      // What throws before belongs to the caller of serve.
       faults.arm(0)
       const served = serve(faults.around(transport, 'Transport'), app, { encrypted: false })
       faults.arm(at)

@@ -71,7 +71,7 @@ function world(limit: number) {
 }
 
 describe('what served connections hold together', () => {
-  it('content that nobody asks for: the oldest gets 503', async () => {
+  it('content that the function does not ask for: the oldest gets 503', async () => {
     const { memory, open } = world(100_000)
     const old = open({ alpn: 'http/1.1' }).send(POST)
     expect(memory.held).toBe(60_000)

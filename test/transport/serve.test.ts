@@ -135,7 +135,7 @@ describe.skipIf(!has('curl')).each(Object.entries(KINDS))(
     })
 
     it.each(VERSIONS)('%s: small, streamed and large answers', async (flag, version) => {
-      // One by one: curl 7.88 cannot use a connection with prior knowledge twice, whoever serves it.
+      // One by one: curl 7.88 cannot use a connection with prior knowledge twice, with any server.
       expect((await curl(flag, url('/a?b'))).stdout).toBe(`${version} GET /a?b\n`)
       expect((await curl(flag, url('/stream'))).stdout).toBe('one two three\n')
       const large = await curl(flag, url('/large'))

@@ -44,7 +44,7 @@ it('work that is spread over many turns is never over', () => {
   expect(resumed).toBe(0)
 })
 
-it('one that is stopped calls nobody', () => {
+it('one that is stopped calls nothing', () => {
   const loop = new StepLoop()
   loop.each = 1
   const turn = new Turn(() => expect.fail('resumed'), loop)

@@ -5,8 +5,7 @@ import { hex, utf8 } from '../../src/wire/index.ts'
 
 /**
  * Writes `envelope-v4.json`: envelopes with fixed values, as JSON and as bytes. It was run once for version
- * 4; whoever runs it
- * again and gets other bytes has changed the format.
+ * 4: a run that gives other bytes means that the format has changed.
  */
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 

@@ -227,10 +227,10 @@ function bytesOf(flag: string, file: string): Uint8Array {
   }
 }
 
-/** An error of the connection as one line: for TLS the alert, and whose fault it was. */
+/** An error of the connection as one line: for TLS the alert, the reason, and whose fault it was. */
 function described(error: unknown): CommandError {
   const { message } = error as Error
   if (!(error instanceof TlsError)) return new CommandError(`the connection failed: ${message}`)
   const fault = { peer: "the server's", local: 'ours', configuration: "our configuration's" }[error.origin]
-  return new CommandError(`TLS: ${message} (fault: ${fault})`)
+  return new CommandError(`TLS: ${message} (reason: ${error.reason}, fault: ${fault})`)
 }

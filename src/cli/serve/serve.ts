@@ -11,6 +11,7 @@ import {
   createTicketKey,
   createTicketSealer,
   type ServerConfig,
+  TlsError,
 } from '../../tls13/index.ts'
 import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
@@ -77,7 +78,10 @@ function accept(socket: Socket, config: ServerConfig, memory: MemoryBudget): voi
     { ...config, shape: message => handshake.see(message) },
     { allowHalfOpen: true },
   )
-  connection.on('error', error => note(`a connection ended: ${error.message}`))
+  connection.on('error', error => {
+    const reason = error instanceof TlsError ? ` (${error.reason})` : ''
+    note(`a connection ended: ${error.message}${reason}`)
+  })
   connection.once('secureConnect', () => {
     const described = { ...handshake.describe(connection), provider: config.provider.name }
     const onFault = (error: unknown): void => note(`a connection failed: ${reasonOf(error)}`)

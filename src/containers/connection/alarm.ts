@@ -1,4 +1,4 @@
-import { steadyNow } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 
 /**
  * Rings when a moment has come that is named anew all the time. One timer of Node's serves: it is replaced
@@ -6,27 +6,29 @@ import { steadyNow } from '../../platform/clock.ts'
  * names the next moment.
  */
 export class Alarm {
+  readonly #clock: Clock
   readonly #ring: () => void
   #at = Infinity
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
-  constructor(ring: () => void) {
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock
     this.#ring = ring
   }
 
-  /** Rings at that moment or before. @param at milliseconds, as {@link steadyNow} */
+  /** Rings at that moment or before. @param at milliseconds, as {@link Clock.steady} */
   by(at: number): void {
     if (at >= this.#at) return
     this.#at = at
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
+    this.#clock.stop(this.#timer)
+    this.#timer = this.#clock.after(at - this.#clock.steady(), () => {
       this.#at = Infinity
       this.#ring()
-    }, at - steadyNow())
+    })
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#clock.stop(this.#timer)
     this.#at = Infinity
   }
 }

@@ -1,5 +1,4 @@
 import { type Account, type Holder, memoryProblem } from '../../http/memory-budget.ts'
-import { steadyNow } from '../../platform/clock.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { ConnectionHost } from './connection-host.ts'
@@ -11,7 +10,7 @@ const RESIDUE = 65_536
 
 /** What a burden asks of the connection that it is. */
 export interface Burdened {
-  readonly host: Pick<ConnectionHost, 'memory'>
+  readonly host: Pick<ConnectionHost, 'clock' | 'memory'>
   readonly out: Outlet
   readonly protocol: Protocol
   readonly guard: Guard
@@ -60,7 +59,7 @@ export class Burden implements Holder {
   update(): void {
     // Most requests come and go in one piece, and need no clock.
     if (this.#account.held === 0 && this.weigh() === 0) return
-    this.#account.weigh(steadyNow())
+    this.#account.weigh(this.#owner.host.clock.steady())
   }
 
   /** The same, as soon as what is underway is done. */

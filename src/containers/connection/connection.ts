@@ -55,7 +55,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   /** Told by the gateway, which relays the connection, and told on. */
   readonly #toldAddress: string | undefined
   #remoteAddress: string | undefined
-  readonly #arrived = performance.now()
+  readonly #arrived: number
   readonly #idle: IdleTimer
   readonly timers: ConnectionTimers
   readonly burden: Burden
@@ -68,6 +68,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
+    this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId
     this.id = hex(envelope.sessionId)
@@ -86,10 +87,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
-    this.timers = new ConnectionTimers(timers, waitsOf(envelope), onTime)
+    this.timers = new ConnectionTimers(host.clock, timers, waitsOf(envelope), onTime)
     this.#protocol = speak(this, envelope.application, session !== undefined)
     const onIdle = guard.entrance(() => this.#ending.idle())
-    this.#idle = new IdleTimer(timers['keep-alive'], envelope.idleLeft, onIdle)
+    this.#idle = new IdleTimer(host.clock, timers['keep-alive'], envelope.idleLeft, onIdle)
     this.#ending = new Ending(this, stream, this.#in, this.#idle)
   }
 
@@ -152,7 +153,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.guard.run(() => this.#departure.moveTo(order))
   }
 
-  /** What `status` shows. @param now as `performance.now()` */
+  /** What `status` shows. @param now as {@link Clock.steady} */
   describe(now: number): ConnectionDescription {
     const age = now - this.#arrived
     return describeConnection(this, this.#hops, age, this.phase, this.#session, this.#protocol)

@@ -40,7 +40,8 @@ export function platformFields(container: string, hops: number): readonly Field[
 export function logSession(log: Log, id: string, event: SessionEvent): void {
   if (event.type === 'alert') {
     const { alert, from, error } = event
-    log.debug({ session: id, alert, from, reason: error.message }, 'the TLS session failed')
+    const { reason, message: detail } = error
+    log.debug({ session: id, alert, from, reason, detail }, 'the TLS session failed')
   } else if (event.type === 'handshake_complete') {
     const { cipherSuite, serverName, resumed } = event
     log.debug({ session: id, cipherSuite, serverName, resumed }, 'handshake complete')

@@ -1,3 +1,4 @@
+import type { Timer } from '../../platform/clock.ts'
 import { type ByteStream, CLOSE_TIME, type StreamError } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
@@ -12,7 +13,7 @@ export type Phase = 'open' | 'frozen' | 'closing' | 'closed'
 
 /** What an ending asks of the connection that ends. */
 export interface Ends {
-  readonly host: Pick<ConnectionHost, 'log'>
+  readonly host: Pick<ConnectionHost, 'clock' | 'log'>
   readonly id: string
   readonly guard: Guard
   readonly out: Outlet
@@ -31,7 +32,7 @@ export class Ending {
   readonly #stream: ByteStream
   readonly #in: Inlet
   readonly #idle: IdleTimer
-  #linger: NodeJS.Timeout | undefined
+  #linger: Timer | undefined
   /** Something was thrown. */
   #failed = false
 
@@ -63,9 +64,9 @@ export class Ending {
     this.#idle.stop()
     if (this.#in.ended) this.now()
     else
-      this.#linger = setTimeout(
-        this.#owner.guard.entrance(() => this.now()),
+      this.#linger = this.#owner.host.clock.after(
         CLOSE_TIME,
+        this.#owner.guard.entrance(() => this.now()),
       )
   }
 
@@ -137,7 +138,7 @@ export class Ending {
 
   /** Nothing is waited for any more. */
   over(): void {
-    clearTimeout(this.#linger)
+    this.#owner.host.clock.stop(this.#linger)
   }
 
   /**

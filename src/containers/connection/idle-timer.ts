@@ -1,25 +1,27 @@
-import { steadyNow } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 
 /**
  * The time that a connection has before it counts as idle for too long. It travels as time left, because
  * clocks of processes need not agree.
  */
 export class IdleTimer {
+  readonly #clock: Clock
   readonly #limit: number
   readonly #onIdle: () => void
   #deadline: number
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   /** @param limit milliseconds @param left milliseconds of them that are left now */
-  constructor(limit: number, left: number, onIdle: () => void) {
+  constructor(clock: Clock, limit: number, left: number, onIdle: () => void) {
+    this.#clock = clock
     this.#limit = limit
     this.#onIdle = onIdle
-    this.#deadline = steadyNow() + left
+    this.#deadline = this.#clock.steady() + left
   }
 
   /** Milliseconds left. */
   get left(): number {
-    return Math.max(0, this.#deadline - steadyNow())
+    return Math.max(0, this.#deadline - this.#clock.steady())
   }
 
   /**
@@ -27,16 +29,16 @@ export class IdleTimer {
    * fires.
    */
   touch(): void {
-    this.#deadline = steadyNow() + this.#limit
+    this.#deadline = this.#clock.steady() + this.#limit
   }
 
   start(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#fire(), this.left)
+    this.#clock.stop(this.#timer)
+    this.#timer = this.#clock.after(this.left, () => this.#fire())
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#clock.stop(this.#timer)
   }
 
   #fire(): void {

@@ -3,6 +3,7 @@ import type { FunctionModule } from '../../functions/module.ts'
 import { noneExceeded } from '../../http/h2/index.ts'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { reasonOf } from '../../http/serving.ts'
+import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
@@ -57,6 +58,7 @@ export interface HostOptions {
   readonly routes?: readonly RouteEntry[]
   readonly tls: ServerConfig
   readonly limits: ConnectionLimits
+  readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
@@ -77,6 +79,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly environment: Environment
   readonly tls: ServerConfig
   readonly limits: ConnectionLimits
+  readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
   readonly checkpoints: CheckpointSealer
@@ -106,6 +109,7 @@ export class Host implements ConnectionHost<Connection> {
     this.environment = options.environment
     this.tls = options.tls
     this.limits = options.limits
+    this.clock = options.clock
     this.log = options.log
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
@@ -190,7 +194,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** The connections that live here, at most {@link LISTED} of them. */
   list(): ConnectionDescription[] {
-    const now = performance.now()
+    const now = this.clock.steady()
     return [...this.#connections].slice(0, LISTED).map(connection => connection.describe(now))
   }
 
@@ -262,7 +266,7 @@ export class Host implements ConnectionHost<Connection> {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const against = objection(envelope, origin, this.tls, Date.now())
+    const against = objection(envelope, origin, this.tls, this.clock.wall())
     if (against !== undefined) return this.#refuse('policy', against)
     let stream: ByteStream
     let connection: Connection
@@ -321,7 +325,7 @@ export class Host implements ConnectionHost<Connection> {
       return
     }
     // What a session has shown of its client does not come with a request that is lent.
-    const against = objection({ tls: undefined }, 'stranger', this.tls, Date.now())
+    const against = objection({ tls: undefined }, 'stranger', this.tls, this.clock.wall())
     if (against !== undefined) {
       settle({ outcome: 'refused', reason: 'policy', detail: against })
       return

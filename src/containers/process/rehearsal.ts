@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import type { FunctionModule } from '../../functions/module.ts'
 import { H1Client } from '../../http/h1/index.ts'
-import { steadyNow } from '../../platform/clock.ts'
+import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
@@ -32,7 +32,9 @@ const PATIENCE = 2000
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** What a rehearsal takes from the container that it is for. */
-export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits'> & { readonly kind: FunctionModule['kind'] }
+export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
+  readonly kind: FunctionModule['kind']
+}
 
 /**
  * A connection that two hosts in this process hand to and fro, by the code and the kernel calls that real
@@ -44,10 +46,12 @@ export class Rehearsal {
   readonly #couriers: Courier[] = []
   readonly #hosts: Host[] = []
   readonly #client: Client
+  readonly #clock: Clock
   #moves = 0
 
   /** Makes both hosts, and a connection at the first one. */
   constructor(options: RehearsalOptions) {
+    this.#clock = options.clock
     const { provider, certificates } = options.tls
     const ends = createPair()
     const identities = SIDES.map(id => createIdentity(provider, id))
@@ -77,7 +81,7 @@ export class Rehearsal {
       this.#couriers.push(courier)
     }
     const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
-    this.#client = new Client({ provider, certificates }, mine)
+    this.#client = new Client({ provider, certificates }, options.clock, mine)
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
     const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
@@ -99,25 +103,29 @@ export class Rehearsal {
         // The first one asks who has it already, and finishes the handshake.
         await this.#client.ask(`/${NAMES[this.#moves % 2]}`)
         this.#moves++
-        if (pause > 0 && this.#moves % BATCH === 0) await new Promise(resolve => setTimeout(resolve, pause))
+        if (pause > 0 && this.#moves % BATCH === 0) await this.#pass(pause)
       }
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
-      const end = performance.now() + PATIENCE
-      while (this.#couriers.some(({ inCustody }) => inCustody > 0) && performance.now() < end)
-        await new Promise(resolve => setTimeout(resolve, 1))
+      const end = this.#clock.steady() + PATIENCE
+      while (this.#couriers.some(({ inCustody }) => inCustody > 0) && this.#clock.steady() < end)
+        await this.#pass(1)
       this.#client.close()
       for (const host of this.#hosts) await host.stop()
       for (const courier of this.#couriers) courier.close()
     }
   }
+
+  #pass(milliseconds: number): Promise<void> {
+    return new Promise(resolve => this.#clock.after(milliseconds, resolve))
+  }
 }
 
-function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
+function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string): Host {
   const { provider, certificates } = tls
   const lifetimeSeconds = 60
-  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: steadyNow })
-  // Nothing of this is written down, and no ticket is good for anything.
+  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: () => clock.steady() })
+  // Nothing of this is written down, and no ticket is valid elsewhere.
   const config: ServerConfig = {
     provider,
     certificates,
@@ -137,6 +145,7 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
     functionNames: new Set(NAMES),
     tls: config,
     limits: { ...limits, http },
+    clock,
     log: SILENT,
     keyRing,
   })
@@ -145,13 +154,15 @@ function makeHost({ tls, limits, kind }: RehearsalOptions, name: string): Host {
 /** The client, which trusts any server. */
 class Client {
   readonly #session: Session
+  readonly #clock: Clock
   readonly #http = new H1Client()
   readonly #stream: ByteStream
   #waiting: { resolve(): void; reject(error: Error): void } | undefined
   /** Asked before the handshake is over. */
   #early: Uint8Array | undefined
 
-  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, end: Descriptor) {
+  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, clock: Clock, end: Descriptor) {
+    this.#clock = clock
     const trusting = {
       ...provider,
       signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
@@ -169,9 +180,9 @@ class Client {
 
   ask(target: string): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the rehearsal is stuck')), PATIENCE)
+      const timer = this.#clock.after(PATIENCE, () => reject(new Error('the rehearsal is stuck')))
       const settle = (then: () => void) => () => {
-        clearTimeout(timer)
+        this.#clock.stop(timer)
         then()
       }
       this.#waiting = { resolve: settle(resolve), reject: error => settle(() => reject(error))() }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 
 /** Milliseconds between two lines of log: a timer that throws each time must not fill the disk. */
@@ -10,12 +11,12 @@ const PAUSE = 1000
  * it is logged and counted.
  * @returns how many there were so far
  */
-export function surviveStrays(log: Pick<Log, 'error'>): { readonly uncaught: number } {
+export function surviveStrays(clock: Clock, log: Pick<Log, 'error'>): { readonly uncaught: number } {
   const counters = { uncaught: 0 }
   let said = -Infinity
   const note = (error: unknown, what: string): void => {
     counters.uncaught++
-    const now = performance.now()
+    const now = clock.steady()
     if (now - said < PAUSE) return
     said = now
     log.error({ err: error, uncaught: counters.uncaught }, what)

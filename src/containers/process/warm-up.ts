@@ -1,4 +1,5 @@
 import { H1Client, type H1Limits, H1Server } from '../../http/h1/index.ts'
+import type { Clock } from '../../platform/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/envelope.ts'
 
@@ -10,7 +11,7 @@ const ROUNDS = 20
  * client does not pay for lazy loading (2–28 ms where that was measured). Tickets and key log are left out:
  * nothing of it is real.
  */
-export function warmUp(config: ServerConfig, limits: H1Limits): void {
+export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): void {
   const { provider, certificates } = config
   const server = Session.server({ provider, certificates, alpn: ['http/1.1'] })
   // The server is this process itself: the certificate is not looked at, its signature is not checked.
@@ -50,7 +51,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits): void {
     restored.next()
     restored.accept()
     for (let event = restored.next(); event !== undefined; event = restored.next());
-    owner.send(restored.reply({ status: 200, body: new Uint8Array(200) }, Date.now()))
+    owner.send(restored.reply({ status: 200, body: new Uint8Array(200) }, clock.wall()))
     for (const record of owner.takeOutput()) {
       for (const event of client.receive(record))
         if (event.type === 'application_data') http.receive(event.data)

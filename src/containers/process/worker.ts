@@ -1,7 +1,7 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
-import { steadyNow } from '../../platform/clock.ts'
+import { type Clock, SYSTEM_CLOCK } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
@@ -26,6 +26,7 @@ import { warmUp } from './warm-up.ts'
  */
 async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
+  const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let strays = { uncaught: 0 }
   const handlers: CourierHandlers = {
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   const { courier, log, provider, publicKey } = membership
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') void stop(host, membership)
+    if (message.kind === 'stop') void stop(clock, host, membership)
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
   try {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
-    const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: steadyNow })
+    const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     host = new Host({
       keyRing,
       container: settings.name,
@@ -94,6 +95,7 @@ async function main(): Promise<void> {
         http: settings.http,
         http2: limitsFor(settings.http.headBytes, settings.streams),
       },
+      clock,
       log,
       memoryBytes: settings.memoryBytes,
     })
@@ -101,13 +103,13 @@ async function main(): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal({ err: error }, 'cannot start')
     courier.tell(SUPERVISOR, { kind: 'failed', reason: reason.slice(0, 1024) })
-    giveUp()
+    giveUp(clock)
     return
   }
-  strays = surviveStrays(log)
+  strays = surviveStrays(clock, log)
   host.connect(courier)
-  setInterval(() => host?.shareKeys(), settings.tls.tickets.rotationSeconds * 1000).unref()
-  warmUp(host.tls, host.limits.http)
+  clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
+  warmUp(host.tls, host.limits.http, clock)
   const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
   if (settings.rehearsesFirst === true) await rehearsing(0)
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
@@ -124,9 +126,9 @@ const PAUSE = 50
 async function rehearsed(host: Host, settings: WorkerSettings, pause: number, log: Log): Promise<void> {
   const { channel, rehearsals } = settings
   if (channel !== 'native' || rehearsals === 0) return
-  const { tls, limits, module } = host
+  const { tls, limits, module, clock } = host
   try {
-    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind })
+    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock })
     // Real moves are as good.
     const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
     await rehearsal.run(pause, enough)
@@ -199,13 +201,13 @@ function named(exceeded: Exceeded): Record<string, number> {
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 250
 
-async function stop(host: Host | undefined, { courier, log }: Membership): Promise<void> {
+async function stop(clock: Clock, host: Host | undefined, { courier, log }: Membership): Promise<void> {
   await host?.stop()
   log.info('stopped')
-  setTimeout(() => {
+  clock.after(FAREWELL, () => {
     courier.close()
     process.exit(0)
-  }, FAREWELL)
+  })
 }
 
 await main()

@@ -3,7 +3,7 @@ import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
 import { checkTrailers, type Field, type ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ResponseSink } from '../../http/serving.ts'
-import { steadyNow } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loan.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
@@ -27,7 +27,7 @@ export function serveBorrowed(
   settle: (answer: LoanAnswer) => void,
 ): void {
   const { method, target, host, path, query, body, tls, hops, requestIndex } = request
-  const { container } = callee
+  const { clock, container } = callee
   const { timers } = callee.limits
   const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
     hops,
@@ -39,8 +39,8 @@ export function serveBorrowed(
     ['x-hotpotato-container', container],
     ['x-hotpotato-hops', String(hops)],
   ]
-  const gathered = new Gathered(fields, callee.memory, answer => {
-    clearTimeout(timer)
+  const gathered = new Gathered(fields, callee.memory, clock, answer => {
+    clock.stop(timer)
     settle(answer)
   })
   const call = new FunctionCall(
@@ -50,21 +50,22 @@ export function serveBorrowed(
     gathered,
     { resume() {} },
   )
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   call.data(body)
   call.end()
   if (timers.handler === 0 || gathered.begun) return
-  timer = setTimeout(() => {
+  timer = clock.after(timers.handler, () => {
     if (gathered.begun) return
     const what = timeoutProblem('handler', timers)
     call.cancel(new Error(what.detail))
     gathered.reply(problem(what))
-  }, timers.handler)
+  })
 }
 
 /** Gathers a response, which travels whole. */
 class Gathered implements ResponseSink, Holder {
   readonly #fields: readonly Field[]
+  readonly #clock: Clock
   readonly #settle: (answer: LoanAnswer) => void
   #head: Parameters<ResponseSink['begin']>[0] | undefined
   #chunks: Uint8Array[] = []
@@ -72,7 +73,13 @@ class Gathered implements ResponseSink, Holder {
   over = false
   readonly #account: Account
 
-  constructor(fields: readonly Field[], memory: MemoryBudget, settle: (answer: LoanAnswer) => void) {
+  constructor(
+    fields: readonly Field[],
+    memory: MemoryBudget,
+    clock: Clock,
+    settle: (answer: LoanAnswer) => void,
+  ) {
+    this.#clock = clock
     this.#fields = fields
     this.#account = memory.open(this)
     this.#settle = settle
@@ -117,7 +124,7 @@ class Gathered implements ResponseSink, Holder {
     // The function may use its memory again.
     else if (!this.over) {
       this.#chunks.push(data.slice())
-      this.#account.weigh(steadyNow())
+      this.#account.weigh(this.#clock.steady())
     }
   }
 

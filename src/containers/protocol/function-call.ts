@@ -204,7 +204,7 @@ export class FunctionCall implements Informant, ContentSink {
 
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
-    if (this.#timeout > 0) this.#context.deadline = Date.now() + this.#timeout
+    if (this.#timeout > 0) this.#context.deadline = this.#callee.clock.wall() + this.#timeout
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {

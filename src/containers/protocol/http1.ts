@@ -176,7 +176,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     return this.#owner.out.full
   }
   date(): number {
-    return Date.now()
+    return this.#owner.host.clock.wall()
   }
   send(parts: readonly Uint8Array[], last: boolean): void {
     this.#owner.out.send(parts, last)

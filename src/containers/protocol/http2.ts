@@ -5,7 +5,6 @@ import type { Field, RequestHead } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { HttpFault, HttpHandlers } from '../../http/serving.ts'
 import type { TimerSettings } from '../../http/timers.ts'
-import { steadyNow } from '../../platform/clock.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
@@ -54,7 +53,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     this.#calls = new Calls(this.#serving)
     this.#acceptance = new Acceptance(owner, this, this.#serving)
     this.#refusal = refusal
-    this.#told = steadyNow()
+    this.#told = this.now()
   }
 
   receive(bytes: Uint8Array): void {
@@ -259,10 +258,10 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     return this.#waiting.keys()
   }
   now(): number {
-    return steadyNow()
+    return this.#owner.host.clock.steady()
   }
   date(): number {
-    return Date.now()
+    return this.#owner.host.clock.wall()
   }
   wake(): void {
     this.#owner.pump()
@@ -312,7 +311,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
       this.#acceptance.answer(request, interrupted)
       return
     }
-    const one = { request, head, functionName, since: steadyNow() }
+    const one = { request, head, functionName, since: this.now() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
       this.#acceptance.answer(request, this.#refusal.answer)
@@ -334,7 +333,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     const first = reachable[0]
     if (first === undefined) return false
     const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
-    const waited = steadyNow() - first.since
+    const waited = this.now() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held
       ? busy && waited >= this.#policy.bound
@@ -372,7 +371,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   #tell(): void {
-    const now = steadyNow()
+    const now = this.now()
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }

@@ -2,6 +2,7 @@ import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { Socket, SocketContext, SocketHandlers } from '../../functions/web-socket.ts'
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
+import type { Timer } from '../../platform/clock.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from './call-context.ts'
@@ -43,7 +44,7 @@ export class SocketCall {
   readonly #context: OneSocketContext
   #handlers: SocketHandlers | undefined
   readonly #keepAliveMilliseconds: number
-  #keepAlive: NodeJS.Timeout | undefined
+  #keepAlive: Timer | undefined
   #working = false
   #told = false
 
@@ -54,7 +55,8 @@ export class SocketCall {
     this.#callee = callee
     this.#opening = opening
     this.#context = new OneSocketContext(opening.head, callee, opening.functionPath, opening.connection)
-    this.core = new WebSocketServer(undefined, opening.socket, () => performance.now())
+    const { clock } = callee
+    this.core = new WebSocketServer(undefined, opening.socket, () => clock.steady())
   }
 
   /** The function is at work on a message. */
@@ -117,7 +119,7 @@ export class SocketCall {
 
   /** It goes on elsewhere, or is over. */
   leave(reason: Error): void {
-    clearInterval(this.#keepAlive)
+    this.#callee.clock.stop(this.#keepAlive)
     this.#context.abort(reason)
   }
 
@@ -129,7 +131,7 @@ export class SocketCall {
       this.core.ping()
       this.#owner.kick()
     })
-    this.#keepAlive = setInterval(ask, this.#keepAliveMilliseconds).unref()
+    this.#keepAlive = this.#callee.clock.every(this.#keepAliveMilliseconds, ask).unref()
     const { state, protocol } = this.#opening
     const socket: Socket = {
       protocol,

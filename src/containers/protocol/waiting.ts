@@ -11,7 +11,7 @@ export interface Waiting {
   readonly request: Announced
   readonly head: RequestHead
   readonly functionName: string
-  /** As {@link steadyNow}. */
+  /** Milliseconds of the container's clock. */
   readonly since: number
 }
 

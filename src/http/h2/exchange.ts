@@ -343,9 +343,9 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   /** Milliseconds that its content may still be waited for, for when it is taken back and comes again. */
   get patience(): number {
-    const { settings, now } = this.#serving.owner
-    this.#timers ??= new HttpTimers(settings)
-    return this.#timers.rate(now())
+    const { owner } = this.#serving
+    this.#timers ??= new HttpTimers(owner.settings)
+    return this.#timers.rate(owner.now())
   }
 
   /** It was taken back after so much waiting, and comes again. @param again bytes that have been counted */

@@ -79,12 +79,13 @@ export function rulesOf(certificate: X509Certificate): CertificateRules {
   if (unknown !== undefined) {
     throw peerError(
       'unsupported_certificate',
+      'unknown_critical_extension',
       `a critical extension ${unknown.extnID}, which is not understood`,
     )
   }
   const { modulusLength } = certificate.publicKey.asymmetricKeyDetails ?? {}
   if (modulusLength !== undefined && modulusLength < MINIMUM_RSA) {
-    throw peerError('bad_certificate', `an RSA key of ${modulusLength} bits`)
+    throw peerError('bad_certificate', 'weak_key', `an RSA key of ${modulusLength} bits`)
   }
   const value = (id: string) => extensions.find(one => one.extnID === id)?.extnValue.buffer
   const constraints = value(EXTENSION.basicConstraints)
@@ -122,5 +123,9 @@ function parse<T>(der: Uint8Array, type: new () => T): T {
 /** The error for a certificate that cannot be read. */
 export function malformed(cause: unknown): TlsError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return peerError('bad_certificate', `a certificate that cannot be read (${reason})`)
+  return peerError(
+    'bad_certificate',
+    'malformed_certificate',
+    `a certificate that cannot be read (${reason})`,
+  )
 }

@@ -46,11 +46,16 @@ export function verifier(options: VerifierOptions = {}): CertificateVerifier {
   return (chain, context) => {
     const now = options.now?.() ?? context.now
     const [leaf, ...others] = chain.slice(0, CHAIN_LIMIT).map(read)
-    if (leaf === undefined) throw peerError('bad_certificate', 'an empty chain')
+    if (leaf === undefined) throw peerError('bad_certificate', 'no_certificate', 'an empty chain')
     const rules = rulesOf(leaf)
     checkValidity(leaf, now)
     checkPurpose(leaf, purpose)
-    if (!rules.maySign) throw peerError('unsupported_certificate', `the key of ${nameOf(leaf)} may not sign`)
+    if (!rules.maySign)
+      throw peerError(
+        'unsupported_certificate',
+        'key_may_not_sign',
+        `the key of ${nameOf(leaf)} may not sign`,
+      )
     if (checksName) checkName(leaf, options.name ?? context.serverName)
     new PathSearch(others, anchors ?? defaultAnchors(), now, purpose).from(leaf)
     const publicKey = Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' }))
@@ -83,12 +88,17 @@ function checkValidity(certificate: X509Certificate, now: number): void {
   if (now < Date.parse(certificate.validFrom)) {
     throw peerError(
       'certificate_expired',
+      'certificate_not_yet_valid',
       `${nameOf(certificate)} is not valid before ${certificate.validFrom}`,
     )
   }
   // The negation also catches a date that cannot be read.
   if (!(now <= Date.parse(certificate.validTo))) {
-    throw peerError('certificate_expired', `${nameOf(certificate)} expired on ${certificate.validTo}`)
+    throw peerError(
+      'certificate_expired',
+      'certificate_has_expired',
+      `${nameOf(certificate)} expired on ${certificate.validTo}`,
+    )
   }
 }
 
@@ -97,13 +107,17 @@ function checkPurpose(certificate: X509Certificate, purpose: Purpose): void {
   // What Node calls keyUsage are the OIDs of extKeyUsage; its types say that they are always there.
   const purposes = certificate.keyUsage as readonly string[] | undefined
   if (purposes !== undefined && !purposes.includes(PURPOSES[purpose])) {
-    throw peerError('unsupported_certificate', `${nameOf(certificate)} is not for a ${purpose}`)
+    throw peerError(
+      'unsupported_certificate',
+      'wrong_certificate_purpose',
+      `${nameOf(certificate)} is not for a ${purpose}`,
+    )
   }
 }
 
 function checkName(leaf: X509Certificate, name: string | undefined): void {
   if (name === undefined) {
-    throw configurationError('internal_error', 'no name to check the certificate against')
+    throw configurationError('internal_error', 'no_name_to_check', 'no name to check the certificate against')
   }
   const fits = isIP(name)
     ? leaf.checkIP(name)
@@ -111,7 +125,7 @@ function checkName(leaf: X509Certificate, name: string | undefined): void {
   if (fits === undefined) {
     const names = leaf.subjectAltName ?? 'no name'
     // No alert of RFC 8446 says so; this is the one that other stacks send.
-    throw peerError('bad_certificate', `${nameOf(leaf)} is for ${names}, not for ${name}`)
+    throw peerError('bad_certificate', 'wrong_name', `${nameOf(leaf)} is for ${names}, not for ${name}`)
   }
 }
 
@@ -141,7 +155,10 @@ class PathSearch {
     // A certificate that is itself trusted needs no issuer.
     if (this.#anchors.some(anchor => equal(anchor.raw, leaf.raw))) return
     if (this.#reaches([leaf])) return
-    throw this.#problem ?? configurationError('unknown_ca', `no trusted authority issued ${nameOf(leaf)}`)
+    throw (
+      this.#problem ??
+      configurationError('unknown_ca', 'untrusted_issuer', `no trusted authority issued ${nameOf(leaf)}`)
+    )
   }
 
   /** @param path from the end-entity certificate up to the one whose issuer is looked for */
@@ -170,10 +187,12 @@ class PathSearch {
   }
 
   #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): void {
-    if (!issuer.ca) throw peerError('unknown_ca', `${nameOf(issuer)} is not an authority`)
+    if (!issuer.ca)
+      throw peerError('unknown_ca', 'issuer_without_authority', `${nameOf(issuer)} is not an authority`)
     if (!rulesOf(certificate).stronglySigned) {
       throw peerError(
         'bad_certificate',
+        'weak_certificate_signature',
         `${nameOf(certificate)} is signed with a weak algorithm, or an unknown one`,
       )
     }
@@ -182,11 +201,20 @@ class PathSearch {
     // themselves.
     const between = path.slice(1).filter(one => one.subject !== one.issuer).length
     if (pathLength !== undefined && between > pathLength) {
-      throw peerError('unknown_ca', `${nameOf(issuer)} allows a path length of ${pathLength}`)
+      throw peerError(
+        'unknown_ca',
+        'path_too_long',
+        `${nameOf(issuer)} allows a path length of ${pathLength}`,
+      )
     }
-    if (this.#signaturesLeft-- <= 0) throw peerError('bad_certificate', 'a chain that is too long to check')
+    if (this.#signaturesLeft-- <= 0)
+      throw peerError('bad_certificate', 'chain_too_long', 'a chain that is too long to check')
     if (!certificate.verify(issuer.publicKey)) {
-      throw peerError('bad_certificate', `${nameOf(issuer)} did not sign ${nameOf(certificate)}`)
+      throw peerError(
+        'bad_certificate',
+        'wrong_certificate_signature',
+        `${nameOf(issuer)} did not sign ${nameOf(certificate)}`,
+      )
     }
     checkPurpose(issuer, this.#purpose)
     checkValidity(issuer, this.#now)

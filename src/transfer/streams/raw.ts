@@ -1,16 +1,10 @@
 import { getSystemErrorName } from 'node:util'
 import { concat } from '../../wire/index.ts'
-import type {
-  ByteStream,
-  Lifted,
-  StreamError,
-  StreamHandlers,
-  StreamState,
-  WriteResult,
-} from '../byte-stream.ts'
+import type { WriteResult } from '../byte-stream.ts'
 import { ErrnoError, probe } from '../native/libc.ts'
 import { Descriptor } from './descriptor.ts'
 import { type Bindings, type Request, SOCKET, type StreamHandle } from './handle.ts'
+import { StreamLife } from './life.ts'
 
 /** Bytes of free memory in front of what was read, see {@link prepend}. */
 const ROOM = 65_536 + 16
@@ -35,46 +29,32 @@ export function prepend(prefix: Uint8Array, bytes: Uint8Array): Uint8Array {
   MEMORY.set(prefix, start)
   return MEMORY.subarray(start, bytes.byteOffset + bytes.length)
 }
-const EMPTY = new Uint8Array(0)
 /** libuv's code for the end of a stream, on every system. */
 const UV_EOF = -4095
 
 /** A {@link ByteStream} directly over Node's handle, without `net.Socket`: a tenth of its cost per hop. */
-export class RawStream implements ByteStream {
+export class RawStream extends StreamLife {
   readonly kind = 'raw'
-  onDrain: (() => void) | undefined
   readonly #bindings: Bindings
   readonly #handle: StreamHandle
   readonly #descriptor: Descriptor
-  #state: StreamState = 'open'
-  #handlers: StreamHandlers | undefined
-  #unread: Uint8Array
-  #paused = false
-  #reading = false
-  #ended = false
-  #finished = false
-  #writes = 0
-  #finishing = false
   readonly #readsOn: boolean
-  #writable = true
-  #failure: StreamError | undefined
-  #waiting: { resolve(lifted: Lifted): void; reject(error: Error): void } | undefined
+  #reading = false
+  #writes = 0
+  /** Writes that fail and end nothing else make this false. */
+  #sends = true
   #remoteAddress: string | undefined
 
   /** Takes the descriptor over, also if it throws. */
   constructor(descriptor: Descriptor, unread: Uint8Array, bindings: Bindings, readsOn = false) {
+    super(unread)
     this.#bindings = bindings
     this.#readsOn = readsOn
     this.#handle = handleFor(descriptor, bindings)
     this.#descriptor = Descriptor.fromHandle(this.#handle)
-    this.#unread = unread
     this.#handle.setNoDelay?.(true)
     this.#handle.useUserBuffer(READ_BUFFER)
     this.#handle.onread = () => this.#onRead(bindings.streamBaseState[bindings.kReadBytesOrError]!)
-  }
-
-  get state(): StreamState {
-    return this.#state
   }
 
   get queued(): boolean {
@@ -85,75 +65,40 @@ export class RawStream implements ByteStream {
     return this.queued ? (this.#handle.writeQueueSize ?? 0) : 0
   }
 
-  /** Nothing that was written, nor a FIN, waits for the kernel. */
-  get #idle(): boolean {
-    return this.#writes === 0 && !this.#finishing
-  }
-
   get remoteAddress(): string | undefined {
-    if (this.#remoteAddress === undefined && this.#state !== 'closed') {
+    if (this.#remoteAddress === undefined && this.state !== 'closed') {
       const name: { address?: string } = {}
       if (this.#handle.getpeername?.(name) === 0) this.#remoteAddress = name.address
     }
     return this.#remoteAddress
   }
 
-  read(handlers: StreamHandlers): void {
-    this.#handlers = handlers
-    if (this.#failure !== undefined) queueMicrotask(() => this.#reportFailure())
-    this.resume()
+  protected get fd(): number {
+    return this.#descriptor.open ? this.#handle.fd : -1
   }
 
-  pause(): void {
-    this.#paused = true
-    if (this.#state === 'open') this.#stopReading()
-  }
-
-  #stopReading(): void {
-    this.#reading = false
-    this.#handle.readStop()
-  }
-
-  resume(): void {
-    this.#paused = false
-    if (this.#unread.length > 0) queueMicrotask(() => this.#handOutUnread())
-    else this.#readOn()
-  }
-
-  #readOn(): void {
-    if (!this.#flowing() || this.#ended || this.#reading) return
+  protected startReading(): void {
+    if (this.#reading) return
     this.#reading = true
     const status = this.#handle.readStart()
     if (status < 0) this.#fail(status, 'read')
   }
 
-  #flowing(): boolean {
-    return this.#state === 'open' && !this.#paused && this.#handlers !== undefined
-  }
-
-  #handOutUnread(): void {
-    if (!this.#flowing() || this.#unread.length === 0) return
-    const unread = this.#unread
-    this.#unread = EMPTY
-    this.#handlers?.bytes(unread)
-    this.#readOn()
+  protected stopReading(): void {
+    this.#reading = false
+    this.#handle.readStop()
   }
 
   #onRead(count: number): void {
-    if (count > 0) this.#handlers?.bytes(READ_BUFFER.subarray(0, count))
+    if (count > 0) this.onBytes(READ_BUFFER.subarray(0, count))
     else if (count === UV_EOF) {
-      this.#ended = true
-      this.#stopReading()
-      this.#handlers?.end()
-      this.#closeWhenDone()
+      this.stopReading()
+      this.onEnd()
     } else if (count < 0) this.#fail(count, 'read')
   }
 
-  write(chunks: readonly Uint8Array[]): WriteResult {
-    if (this.#state === 'closed') return 'flushed'
-    if (this.#state !== 'open') throw new Error(`write on a stream that is ${this.#state}`)
-    if (this.#finished) throw new Error('write after end')
-    if (!this.#writable) return 'flushed'
+  protected send(chunks: readonly Uint8Array[]): WriteResult {
+    if (!this.#sends) return 'flushed'
     if (chunks.length === 0) return this.queued ? 'queued' : 'flushed'
     const request = new this.#bindings.WriteWrap()
     request.oncomplete = status => this.#onWritten(status)
@@ -172,13 +117,7 @@ export class RawStream implements ByteStream {
   forward(chunks: readonly Uint8Array[]): WriteResult {
     const native = probe()
     let [first, ...rest] = chunks
-    if (
-      native.available &&
-      this.#writes === 0 &&
-      this.#state === 'open' &&
-      this.#writable &&
-      !this.#finished
-    ) {
+    if (native.available && this.#writes === 0 && this.#sends && this.writable) {
       // No object for a request, and nothing to be kept alive: the kernel copies, or says how far it came.
       while (first !== undefined) {
         const sent = native.libc.sendBytes(this.#handle.fd, first)
@@ -197,139 +136,48 @@ export class RawStream implements ByteStream {
 
   #onWritten(status: number): void {
     this.#writes--
-    if (this.#state === 'closed') return
+    if (this.state === 'closed') return
     if (status < 0) this.#fail(status, 'write')
-    if (status === 0 || this.#readsOn) this.#afterWrite()
+    if (this.#writes === 0 && (status === 0 || this.#readsOn)) this.onFlushed()
   }
 
-  #afterWrite(): void {
-    if (this.#writes === 0) {
-      if (this.#state === 'open') this.onDrain?.()
-      this.#settle()
-    }
-  }
-
-  #onFinished(status: number): void {
-    this.#finishing = false
-    if (this.#state === 'closed') return
-    if (status < 0) this.#fail(status, 'shutdown')
-    else {
-      this.#settle()
-      this.#closeWhenDone()
-    }
-  }
-
-  /** Both sides have ended and nothing waits: there is no use for the descriptor any more. */
-  #closeWhenDone(): void {
-    if (this.#state === 'open' && this.#ended && this.#finished && this.#idle) this.destroy()
-  }
-
-  end(): void {
-    if (this.#finished || this.#state === 'closed') return
-    if (this.#state !== 'open') throw new Error(`end of a stream that is ${this.#state}`)
-    this.#finished = true
+  protected finish(): void {
     const request: Request = new this.#bindings.ShutdownWrap()
     request.oncomplete = status => this.#onFinished(status)
     const status = this.#handle.shutdown(request)
-    if (status === 0) this.#finishing = true
-    else if (status < 0) this.#fail(status, 'shutdown')
-    else this.#closeWhenDone()
+    if (status !== 0) this.#onFinished(status)
   }
 
-  destroy(): void {
-    if (this.#state === 'closed') return
-    this.#state = 'closed'
-    this.#handlers = undefined
-    this.onDrain = undefined
-    this.#unread = EMPTY
-    this.#reject('the stream was destroyed')
-    this.#descriptor.close()
+  #onFinished(status: number): void {
+    if (status >= 0 || this.#readsOn) this.onFinished()
+    else this.onFinished(errorOf(status, 'shutdown'))
   }
 
-  shutdown(): void {
-    if (this.#state === 'closed') return
-    const native = probe()
-    if (this.#descriptor.open) {
-      if (native.available) native.libc.shutdown(this.#handle.fd)
-      else if (this.#idle && !this.#finished) this.#endThenClose()
-    }
-    this.destroy()
-  }
-
-  #endThenClose(): void {
+  protected finishAlone(): void {
     const handle = this.#handle
     const request = new this.#bindings.ShutdownWrap()
     request.oncomplete = () => handle.close()
     if (handle.shutdown(request) === 0) this.#descriptor.take()
   }
 
-  lift(): Lifted | Promise<Lifted> {
-    if (this.#state !== 'open') throw new Error(`lift of a stream that is ${this.#state}`)
-    this.#stopReading()
-    this.#state = 'lifting'
-    if (this.#idle) return this.#lifted()
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject }
-    })
+  protected takeOut(): Descriptor {
+    return this.#descriptor
   }
 
-  #lifted(): Lifted {
-    this.#state = 'lifted'
-    return { descriptor: this.#descriptor, unread: this.#unread }
+  protected takeBack(): void {}
+
+  protected close(): void {
+    this.#descriptor.close()
   }
 
-  #settle(): void {
-    const waiting = this.#waiting
-    if (waiting === undefined || !this.#idle) return
-    this.#waiting = undefined
-    waiting.resolve(this.#lifted())
-  }
-
-  #reject(reason: string): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.reject(new Error(reason))
-  }
-
-  unlift(): void {
-    if (this.#state !== 'lifting' && this.#state !== 'lifted') {
-      throw new Error(`unlift of a stream that is ${this.#state}`)
-    }
-    if (!this.#descriptor.open) throw new Error('the descriptor has left this stream')
-    this.#state = 'open'
-    this.#reject('the stream was taken up again')
-    if (!this.#paused) this.resume()
-  }
-
-  /** Closes at once, reports later: no handler runs inside a call of its owner. */
   #fail(status: number, call: string): void {
-    if (this.#state === 'closed') return
-    if (this.#readsOn && call !== 'read') {
-      this.#writable = false
-      return
-    }
-    const error = new ErrnoError(call, getSystemErrorName(status))
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    const handlers = this.#handlers
-    this.destroy()
-    if (waiting !== undefined) {
-      waiting.reject(error)
-      return
-    }
-    this.#failure = error
-    this.#handlers = handlers
-    queueMicrotask(() => this.#reportFailure())
+    if (this.#readsOn && call !== 'read') this.#sends = false
+    else this.fail(errorOf(status, call))
   }
+}
 
-  #reportFailure(): void {
-    const handlers = this.#handlers
-    const failure = this.#failure
-    if (handlers === undefined || failure === undefined) return
-    this.#handlers = undefined
-    this.#failure = undefined
-    handlers.error(failure)
-  }
+function errorOf(status: number, call: string): ErrnoError {
+  return new ErrnoError(call, getSystemErrorName(status))
 }
 
 function handleFor(descriptor: Descriptor, bindings: Bindings): StreamHandle {

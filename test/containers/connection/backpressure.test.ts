@@ -45,7 +45,7 @@ describe('a client that asks and never reads', () => {
       if (ends) client.end()
       while (!server.queued) await turn()
       for (let i = 0; i < 100; i++) await turn()
-      // Nobody takes anything: the kernel's buffer is full, and ours has what it may have.
+      // The client takes nothing: the kernel's buffer is full, and ours has what it may have.
       expect(served).toBeLessThan(count / 2)
       expect(server.unsent).toBeLessThan(BOUND + 2 * BODY)
       client.resume()

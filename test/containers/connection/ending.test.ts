@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { ResponseView } from '../../../src/http/message.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
 import { utf8 } from '../../../src/wire/index.ts'
@@ -12,6 +12,7 @@ import {
   responses,
   turn,
 } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 
 /* How a connection ends: in order, broken, or after it was idle for too long. */
 
@@ -121,7 +122,7 @@ describe('the end of a connection', () => {
     expect(host.offers).toHaveLength(1)
   })
 
-  it('when told to drain and to move, and nobody takes it: in order, and once', () => {
+  it('when told to drain and to move, and no container takes it: in order, and once', () => {
     const host = new FakeHost()
     host.available.add('echo')
     const refused = freshConnection(host)
@@ -144,25 +145,27 @@ describe('the end of a connection', () => {
 })
 
 describe('time', () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
-  afterEach(() => void vi.useRealTimers())
+  let clock: HandClock
+  beforeEach(() => {
+    clock = new HandClock()
+  })
 
   it('closes a connection that is idle for too long', () => {
-    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 } })
+    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 }, clock })
     const { stream } = freshConnection(host, get('/'))
-    vi.advanceTimersByTime(900)
+    clock.pass(900)
     stream.receive(utf8(get('/')))
-    vi.advanceTimersByTime(900)
+    clock.pass(900)
     expect(stream.finished).toBe(false)
-    vi.advanceTimersByTime(101)
+    clock.pass(101)
     expect(stream.finished).toBe(true)
   })
 
   it('does not let single bytes of a head keep it open', () => {
-    const host = new FakeHost(undefined, { timers: { headers: 1000 } })
+    const host = new FakeHost(undefined, { timers: { headers: 1000 }, clock })
     const { stream } = freshConnection(host)
     for (const letter of 'GET / HTTP/1.') {
-      vi.advanceTimersByTime(100)
+      clock.pass(100)
       if (!stream.finished) stream.receive(utf8(letter))
     }
     expect(stream.finished).toBe(true)
@@ -175,23 +178,23 @@ describe('time', () => {
         new Promise(resolve => {
           release = resolve
         }),
-      { timers: { 'keep-alive': 1000 } },
+      { timers: { 'keep-alive': 1000 }, clock },
     )
     const { stream } = freshConnection(host, get('/'))
-    vi.advanceTimersByTime(5000)
+    clock.pass(5000)
     expect(stream.finished).toBe(false)
     release({ status: 204 })
     await turn()
-    vi.advanceTimersByTime(999)
+    clock.pass(999)
     expect(stream.finished).toBe(false)
-    vi.advanceTimersByTime(2)
+    clock.pass(2)
     expect(stream.finished).toBe(true)
   })
 
   it('takes the time that is left along', async () => {
-    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 } })
+    const host = new FakeHost(undefined, { timers: { 'keep-alive': 1000 }, clock })
     const { stream } = freshConnection(host)
-    vi.advanceTimersByTime(600)
+    clock.pass(600)
     stream.receive(utf8(get('/hello')))
     expect(decodeEnvelope(await host.offers[0]!.frozen).idleLeft).toBe(400)
   })
@@ -199,29 +202,31 @@ describe('time', () => {
   it.each(['', 'Connection: close\r\n'])('leaves a slow reader its response as long as it reads %j', more => {
     const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
       timers: { 'keep-alive': 1000 },
+      clock,
     })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/', more), stream)
     for (let i = 0; i < 50; i++) {
-      vi.advanceTimersByTime(900)
+      clock.pass(900)
       stream.drain(20)
     }
     expect(stream.state).toBe('open')
     stream.drain()
     expect(responses(stream.take(), 1)[0]!.body).toHaveLength(1000)
-    vi.advanceTimersByTime(5000)
+    clock.pass(5000)
     expect(stream.state).toBe('closed')
   })
 
   it.each(['', 'Connection: close\r\n'])('closes on a reader that takes nothing %j', more => {
     const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
       timers: { 'keep-alive': 1000 },
+      clock,
     })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/', more), stream)
-    vi.advanceTimersByTime(2500)
+    clock.pass(2500)
     expect(stream.state).toBe('closed')
     expect(host.ends).toEqual(['ended'])
   })
@@ -229,12 +234,13 @@ describe('time', () => {
   it('closes on a reader that takes nothing while its connection is to move', async () => {
     const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
       timers: { 'keep-alive': 1000 },
+      clock,
     })
     const stream = new FakeStream()
     stream.blocked = true
     freshConnection(host, get('/echo') + get('/hello'), stream)
     expect(stream.state).toBe('lifting')
-    vi.advanceTimersByTime(2500)
+    clock.pass(2500)
     await turn()
     expect(stream.state).toBe('closed')
     expect(host.ends).toEqual(['ended'])

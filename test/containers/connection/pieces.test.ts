@@ -25,7 +25,7 @@ import { StepLoop } from '../../support/step-loop.ts'
 import { THROUGH_MOVES } from '../../support/through-moves.ts'
 import { UPGRADE } from '../../support/upgrade.ts'
 
-/** What comes in tiny pieces keeps nobody else waiting, and costs no more than its bytes. */
+/** What comes in tiny pieces keeps no other client waiting, and costs no more than its bytes. */
 
 function steppingHost(handle?: ConstructorParameters<typeof FakeHost>[0]) {
   const host = new FakeHost(handle, { http: { requests: 1_000_000, headBytes: 4096 } })
@@ -138,7 +138,7 @@ describe('tiny pieces of content', () => {
   const chunks = `${'1\r\na\r\n'.repeat(PIECES)}0\r\n\r\n`
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
 
-  it('are few for a function that reads them as a stream, and for whoever gets its answer', async () => {
+  it('are few for a function that reads them as a stream, and for its client', async () => {
     const host = new FakeHost()
     let pieces = 0
     host.module = {

@@ -346,7 +346,7 @@ describe('container', () => {
     expect(responses(stream.take(), 1)[0]!.status).toBe(503)
   })
 
-  it('answers at once when the container stops and nobody takes the connection', () => {
+  it('answers at once when the container stops and no container takes the connection', () => {
     const { host } = patientHost()
     const { connection, stream } = freshConnection(host, get('/nobody'))
     connection.drain()
@@ -354,7 +354,7 @@ describe('container', () => {
     expect(stream.finished).toBe(true)
   })
 
-  it.each([true, false])('holds nobody else up over HTTP/2, and comes in time: %j', async comes => {
+  it.each([true, false])('holds no other request up over HTTP/2, and comes in time: %j', async comes => {
     const { host, calls } = patientHost()
     const client = new Talker(true).arrive(host)
     const waiting = client.request('/nobody')

@@ -11,7 +11,7 @@ const EARLY = { earlyData: { maximum: 1, replay: 'ask' } } as const
 /** What the verifier was shown. */
 const judged: (readonly Uint8Array[])[] = []
 
-/** Lets nobody in but a friend. */
+/** Lets no client in but a friend. */
 const demanding: ServerConfig = {
   ...serverConfig(),
   clientCertificates: {
@@ -19,7 +19,8 @@ const demanding: ServerConfig = {
     verify: chain => {
       judged.push(chain)
       const [leaf] = chain
-      if (leaf?.[0] !== FRIEND[0]) throw new TlsError('unknown_ca', 'peer', 'nobody knows it')
+      if (leaf?.[0] !== FRIEND[0])
+        throw new TlsError('unknown_ca', 'peer', 'refused_by_application', 'it is not known')
       return { publicKey: FRIEND }
     },
   },
@@ -60,7 +61,7 @@ describe('who demands a certificate', () => {
   it('judges by its own rules what its replicas have been shown, with all that was above it', () => {
     expect(objection(session('CONNECTED', FRIEND), 'kin', demanding, 0)).toBeUndefined()
     expect(judged.at(-1)).toEqual([FRIEND, ABOVE])
-    expect(objection(session('CONNECTED', STRANGER), 'kin', demanding, 0)).toContain('nobody knows it')
+    expect(objection(session('CONNECTED', STRANGER), 'kin', demanding, 0)).toContain('it is not known')
     expect(objection(session('CONNECTED'), 'kin', demanding, 0)).toBe(NONE)
     expect(objection({ tls: undefined }, 'kin', demanding, 0)).toBe(NONE)
   })
@@ -70,13 +71,13 @@ describe('who demands a certificate', () => {
       expect(objection(session(state), 'kin', demanding, 0)).toBeUndefined()
     const signing = (certificate: Uint8Array) => session('WAIT_CV', undefined, { certificate })
     expect(objection(signing(FRIEND), 'kin', demanding, 0)).toBeUndefined()
-    expect(objection(signing(STRANGER), 'kin', demanding, 0)).toContain('nobody knows it')
+    expect(objection(signing(STRANGER), 'kin', demanding, 0)).toContain('it is not known')
     expect(objection(session('WAIT_FINISHED', FRIEND), 'kin', demanding, 0)).toBeUndefined()
     for (const state of ['WAIT_FINISHED', 'WAIT_EOED'])
       expect(objection(session(state), 'kin', { ...demanding, ...EARLY }, 0)).toBe(NONE)
   })
 
-  it("takes nobody's word for it but that of its replicas: from others only what has not begun", () => {
+  it('takes no word for it but that of its replicas: from others only what has not begun', () => {
     for (const state of ['CONNECTED', 'WAIT_FINISHED', 'WAIT_CV', 'WAIT_CERT', 'WAIT_SECOND_CLIENT_HELLO'])
       expect(objection(session(state, FRIEND), 'stranger', demanding, 0)).toContain('with another function')
     expect(objection(session('START', FRIEND), 'stranger', demanding, 0)).toBeUndefined()

@@ -48,7 +48,7 @@ describe('moves', () => {
     const { connection } = freshConnection(host, '', stream)
     stream.blocked = true
     stream.receive(utf8(get('/echo') + get('/hello/1') + get('/hello/2')))
-    // Somebody else's bytes go through the same buffer meanwhile.
+    // Another connection's bytes go through the same buffer meanwhile.
     const other = freshConnection(new FakeHost()).stream
     other.receive(utf8(get('/other')))
     stream.drain()
@@ -84,7 +84,7 @@ describe('moves', () => {
     expect(host.ends).toEqual([])
   })
 
-  it('ends without a word when nobody can tell who has it', async () => {
+  it('ends without a word when it is not known who has it', async () => {
     for (const reason of ['lost', 'expired'] as const) {
       const host = new FakeHost()
       const { stream } = freshConnection(host, get('/hello'))

@@ -9,6 +9,7 @@ import { KeyRing } from '../../../src/containers/process/key-ring.ts'
 import { DEFAULT_LIMITS } from '../../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../../src/http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
+import { SYSTEM_CLOCK } from '../../../src/platform/clock.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { Peer } from '../../../src/transfer/control.ts'
 import type { Arrival, Courier } from '../../../src/transfer/courier.ts'
@@ -76,6 +77,7 @@ beforeEach(async () => {
       http: DEFAULT_LIMITS,
       http2: DEFAULT_H2_LIMITS,
     },
+    clock: SYSTEM_CLOCK,
     log,
     keyRing: newRing(),
   })
@@ -244,7 +246,7 @@ describe('a container that is about to go', () => {
     verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' },
   } as const
 
-  it('is offered nothing any more, and is asked again by nobody who was refused by it', async () => {
+  it('is offered nothing any more, and is not asked again by one that it refused', async () => {
     for (const id of [5, 6, 7]) host.introduced(sibling(id))
     host.leaves(6)
     const { descriptor } = await connection()
@@ -253,13 +255,13 @@ describe('a container that is about to go', () => {
     sent[0]!.settle(refused)
     expect(sent.map(({ target }) => target)).toEqual([5, 7])
     expect(sent[1]!.descriptor.open).toBe(true)
-    // Every offer is a new generation: whoever gets an old one late has to refuse it.
+    // Every offer is a new generation: a target that gets an old one late has to refuse it.
     expect(sent.map(({ envelope }) => envelope.generation)).toEqual([1, 2])
     sent[1]!.settle({ state: 'gone' })
     expect(host.counters).toMatchObject({ moved: 1, unclean: 0 })
   })
 
-  it('has the request answered here if nobody else is there, with a later generation', async () => {
+  it('has the request answered here if no other container is there, with a later generation', async () => {
     for (const id of [5, 6]) host.introduced(sibling(id))
     const { descriptor, text } = await connection()
     take({ envelope: plain(GET_HELLO), descriptor })
@@ -291,7 +293,7 @@ describe('a connection that is already here', () => {
     retained: new Uint8Array(0),
   }
 
-  it('is taken over by nobody, also while it is on its way', async () => {
+  it('is not taken over by another, also while it is on its way', async () => {
     host.introduced(sibling(5))
     for (const inbound of ['', GET_HELLO]) {
       const [{ descriptor }, other] = [await connection(), await connection()]
@@ -305,7 +307,7 @@ describe('a connection that is already here', () => {
     }
   })
 
-  it('is not taken a second time, whoever sends it, and goes on', async () => {
+  it('is not taken a second time, from any sender, and goes on', async () => {
     const [{ client, descriptor, text }, other] = [await connection(), await connection()]
     const envelope = plain('')
     take({ envelope, descriptor })
@@ -512,7 +514,7 @@ describe('requests', () => {
   it('belong to the function of their path, or else to that of their host', () => {
     expect(host.ownerOf('/echo/x', 'hello.local')).toEqual({ functionName: 'echo', functionPath: '/x' })
     expect(host.ownerOf('/x', 'Hello.local')).toEqual({ functionName: 'hello', functionPath: '/x' })
-    expect(host.ownerOf('/x', 'nobody.local')).toBeUndefined()
+    expect(host.ownerOf('/x', 'unknown.local')).toBeUndefined()
     expect(host.ownerOf('/x', undefined)).toBeUndefined()
   })
 })

@@ -4,6 +4,7 @@ import { Rehearsal } from '../../../src/containers/process/rehearsal.ts'
 import { DEFAULT_LIMITS } from '../../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../../src/http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
+import { SYSTEM_CLOCK } from '../../../src/platform/clock.ts'
 import { probe } from '../../../src/transfer/native/libc.ts'
 import { serverConfig } from '../../support/pair.ts'
 
@@ -24,7 +25,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
           http: { ...DEFAULT_LIMITS, requests: 3 },
           http2: DEFAULT_H2_LIMITS,
         }
-        const rehearsal = new Rehearsal({ tls, limits, kind })
+        const rehearsal = new Rehearsal({ tls, limits, kind, clock: SYSTEM_CLOCK })
         await rehearsal.run(0, () => rehearsal.moves === moves)
         // Nothing of it is for a key log.
         expect(secrets).toEqual([])
@@ -45,7 +46,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
       http: DEFAULT_LIMITS,
       http2: DEFAULT_H2_LIMITS,
     }
-    const rehearsal = new Rehearsal({ tls: serverConfig(), limits, kind: 'raw' })
+    const rehearsal = new Rehearsal({ tls: serverConfig(), limits, kind: 'raw', clock: SYSTEM_CLOCK })
     let turns = 0
     const timer = setInterval(() => turns++, 1)
     await rehearsal.run(20, () => rehearsal.moves === 60)

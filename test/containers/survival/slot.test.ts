@@ -162,7 +162,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     theirs.close()
   })
 
-  it('is ended for everybody, not only closed, and its slot is free then', () => {
+  it('is ended for every process, not only closed, and its slot is free then', () => {
     const { client, stream, settle, host } = connected()
     client.close()
     settle()

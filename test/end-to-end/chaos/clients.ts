@@ -62,8 +62,8 @@ export function question(
   home: string,
   { away = true, methods = ['GET', 'GET', 'PUT', 'POST'], most = 200_000 } = {},
 ): Question {
-  const everybody = Object.values(functions).flat()
-  const functionName = away && often(random, 1, 4) ? pick(random, everybody) : home
+  const all = Object.values(functions).flat()
+  const functionName = away && often(random, 1, 4) ? pick(random, all) : home
   const method = pick(random, methods)
   const size = often(random, 1, 12) ? below(random, most) : below(random, 2000)
   const body = method === 'GET' ? undefined : letters(random, size)
@@ -207,7 +207,7 @@ async function settle(
   } catch (error) {
     const how = why() ?? messageOf(error)
     ledger.lose(asked, how)
-    // What we do not accept is their mistake; an end without an answer is nobody's.
+    // What the client does not accept is the platform's mistake; an end without an answer may be a death's.
     if (!THEIRS.test(how)) ledger.violation(`${asked.id}: ${how}`)
     return false
   }

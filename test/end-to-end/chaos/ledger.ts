@@ -2,7 +2,7 @@ import { utf8 } from '../../../src/wire/index.ts'
 
 /**
  * How a connection reaches its first container: relayed, as the socket itself with a duplicate at the gateway
- * or without one, or without TLS (any of these, and nobody can go on after a crash).
+ * or without one, or without TLS (any of these, and no container can go on after a crash).
  */
 export const MODES = ['relay', 'kept', 'fd', 'plain'] as const
 export type Mode = (typeof MODES)[number]
@@ -10,7 +10,7 @@ export const KINDS = ['h1', 'h2', 'ws', 'curl', 's_client'] as const
 export type ClientKind = (typeof KINDS)[number]
 
 /**
- * What became of a request. `interrupted`: a 503 in the same connection, because nobody could tell whether it
+ * What became of a request. `interrupted`: a 503 in the same connection, because it is not known whether it
  * had had effects. `unavailable`: another refusal in the same connection. `lost`: its connection ended, or
  * its stream was reset, before it was answered.
  */
@@ -204,7 +204,7 @@ export class Ledger {
       if ((ending === undefined && asked.length === 0) || isExplained(connection, asked, deaths)) continue
       const what = asked.map(({ id, functionName, outcome }) => `${id} for ${functionName} ${outcome}`)
       found.push(
-        `${id}: ${ending?.how ?? 'it goes on'}, ${what.join(', ') || 'all answered'}, and nobody has died`,
+        `${id}: ${ending?.how ?? 'it goes on'}, ${what.join(', ') || 'all answered'}, and none has died`,
       )
     }
     found.push(...this.#indexes(beginnings))

@@ -7,7 +7,7 @@ import { isRunning } from '../../support/platform.ts'
 import { below, type Seeded } from '../../support/random.ts'
 import { pick, type World } from './clients.ts'
 
-/** How many containers a function has when nobody changes that, and at most. */
+/** How many containers a function has when no `scale` changes that, and at most. */
 export const REPLICAS = 2
 const MOST = 3
 

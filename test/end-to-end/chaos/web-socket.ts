@@ -30,7 +30,7 @@ export const webSocket: Behaviour = async (world, random) => {
   socket.on('message', data => {
     const { id, count, container, body } = JSON.parse(String(data)) as Reply
     answered++
-    if (waiting === undefined) ledger.violation(`${connection.id}: an answer to ${id} that nobody waits for`)
+    if (waiting === undefined) ledger.violation(`${connection.id}: an answer to ${id} that is not waited for`)
     else {
       if (count !== answered) ledger.violation(`${id}: counted as ${count}, not ${answered}`)
       ledger.answer(waiting.asked, { status: 200, id, body: utf8(body), container })

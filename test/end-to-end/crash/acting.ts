@@ -51,7 +51,7 @@ export class ActingPlatform {
   }
 
   /**
-   * All replicas are there, and know the keys of all others of their function: nobody can go on from a
+   * All replicas are there, and know the keys of all others of their function: none can go on from a
    * checkpoint before.
    */
   async whole(): Promise<void> {

@@ -218,7 +218,7 @@ describe('a container is killed', () => {
   )
 
   long(
-    'after somebody had moved the connection to it',
+    'after hotpotato move had moved the connection to it',
     async () => {
       const { client, first } = await acting.settled()
       const target = REPLICAS.find(name => name.startsWith('echo') && name !== first.container)!
@@ -336,7 +336,7 @@ describe('a duplicate', () => {
     await client.request('/echo', { headers: [['connection', 'close']] })
     expect(await client.ended).toMatchObject({ closeNotify: true })
     client.end()
-    // The idle time, after which somebody else would notice, is a minute.
+    // The idle time, after which a container would notice, is a minute.
     expect(Date.now() - began).toBeLessThan(15_000)
     await noneLeft()
   })

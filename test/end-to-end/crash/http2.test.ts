@@ -50,7 +50,7 @@ describe('an HTTP/2 connection whose container dies', () => {
       expect(status).toBe(503)
       expect(field({ headers }, 'x-hotpotato-error')).toBe('interrupted')
     }
-    // Each of them kills whoever begins it; nobody knows which of them it was that time.
+    // Each of them kills the container that begins it; which one it was that time is not known.
     expect(acting.begun('one')).toBeGreaterThanOrEqual(1)
     expect(acting.begun('one') + acting.begun('two')).toBeLessThanOrEqual(4)
     const next = await client.request('/echo')

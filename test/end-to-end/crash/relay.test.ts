@@ -269,7 +269,7 @@ describe('what is not covered', () => {
     client.socket.destroy()
   })
 
-  it('a connection whose function has nobody who could go on ends, without a word in the clear', async () => {
+  it('a connection whose function has no successor ends, without a word in the clear', async () => {
     const client = await Client.open({
       port: platform.https,
       tls: { ca: platform.ca, serverName: 'echo-raw.local' },

@@ -57,7 +57,7 @@ async function webSockets(world, first, frame) {
   await lanes(world, 1, async () => {
     const socket = await plain(world)
     socket.write(upgrade('hello.local'))
-    // Behind the answer: what comes before is nobody's yet.
+    // Behind the answer: what comes before has no container yet.
     await new Promise(resolve => {
       socket.once('data', resolve).once('close', resolve)
       socket.resume()

@@ -23,7 +23,7 @@ import { concat, utf8 } from '../../../src/wire/index.ts'
 import { moved } from '../../support/h2-frames.ts'
 
 /*
- * Requests and responses that nobody has thought of, several at once on one connection whose tables fill up:
+ * Requests and responses made by chance, several at once on one connection whose tables fill up:
  * what one side says by our code, the other one reads by Node's, and the other way round. Our client moves
  * after every piece that comes.
  */

@@ -250,7 +250,7 @@ const STREAM_ERRORS: readonly [section: string, what: string, bytes: Uint8Array,
   ['8.3.1', 'userinfo', headers(1, changed(':authority', 'me@a.example')), 'PROTOCOL_ERROR'],
   ['8.3.1', 'another Host', headers(1, [...GET, ['host', 'b.example']]), 'PROTOCOL_ERROR'],
   ['8.5', 'CONNECT with a path', headers(1, changed(':method', 'CONNECT')), 'PROTOCOL_ERROR'],
-  ['8.5', 'CONNECT to nobody', headers(1, [[':method', 'CONNECT']]), 'PROTOCOL_ERROR'],
+  ['8.5', 'CONNECT without an authority', headers(1, [[':method', 'CONNECT']]), 'PROTOCOL_ERROR'],
   ['8441, 4', ':protocol without CONNECT', headers(1, [...GET, [':protocol', 'x']]), 'PROTOCOL_ERROR'],
 ]
 
@@ -282,7 +282,7 @@ describe('ends the stream alone', () => {
     const server = greeted()
     const events = feed(server, bytes)
     expect(events.filter(event => event.type === 'error')).toEqual([])
-    // Whoever was told of the request is told of its end.
+    // The server that was told of the request is told of its end.
     if (events.some(event => event.type === 'request')) {
       expect(events.at(-1)).toMatchObject({
         type: 'reset',

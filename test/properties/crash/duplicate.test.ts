@@ -104,7 +104,7 @@ class World extends CrashWorld {
     const takeOver = { checkpoint: sealed, generation, received, records: 0, retained: EMPTY }
     const session = { sessionId: SESSION_ID, generation: this.#generation }
     const recovered = recover(this.keys.checkpoints, takeOver, session)
-    if (recovered === undefined) throw new Error('a checkpoint that nobody can open')
+    if (recovered === undefined) throw new Error('a checkpoint that no successor can open')
     this.takenOver++
     this.begin(stream => new Connection(this.host(), recovered.envelope, stream, recovered.recovery))
   }

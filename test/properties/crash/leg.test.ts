@@ -90,7 +90,7 @@ class World extends CrashWorld {
         const takeOver = { checkpoint: sealed, generation, received, records, retained }
         const session = { sessionId: SESSION_ID, generation: generation + 1 }
         const recovered = recover(this.keys.checkpoints, takeOver, session)
-        if (recovered === undefined) throw new Error('a checkpoint that nobody can open')
+        if (recovered === undefined) throw new Error('a checkpoint that no successor can open')
         const { envelope, recovery } = recovered
         this.begin(stream => new Connection(this.host(), envelope, stream, recovery))
       }

@@ -116,7 +116,7 @@ export abstract class CrashWorld {
     try {
       work()
     } catch (error) {
-      // Whoever caught the death and went on, found itself in a process that is no more.
+      // Code that caught the death and went on found itself in a process that is no more.
       if (this.crashes === crashes) throw error
     }
     if (this.#fault !== undefined) throw this.#fault
@@ -152,7 +152,7 @@ export abstract class CrashWorld {
     this.died()
   }
 
-  /** Carries bytes to and fro until nobody has any. */
+  /** Carries bytes to and fro until none are left. */
   protected settle(): void {
     while (this.end === undefined) {
       if (this.stream.finished) {
@@ -175,7 +175,7 @@ export abstract class CrashWorld {
     try {
       this.toClient(passed.slice())
     } catch (error) {
-      // Whoever writes may catch it and say something else.
+      // The code that writes may catch it and say something else.
       this.#fault ??= error
     }
     if (passed.length === bytes.length) this.writeEnds.add(this.written)
@@ -209,7 +209,7 @@ export abstract class CrashWorld {
       const length = (bytes[at + 3]! << 8) | bytes[at + 4]!
       if (bytes[at] === PROTECTED) {
         const sealed = this.ledger.find(bytes.subarray(at + HEADER, at + HEADER + length))
-        if (sealed === undefined) throw new Error('a record that nobody has sealed')
+        if (sealed === undefined) throw new Error('a record that was never sealed')
         this.left.push(sealed)
       } else if (bytes[at] !== LEG_CONTENT_TYPE && bytes[at]! > PROTECTED)
         throw new Error(`a record of type ${bytes[at]}`)

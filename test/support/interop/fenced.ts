@@ -11,7 +11,7 @@ import { Program } from './program.ts'
 
 const UNSHARE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child', 'sh', '-c']
 const BRIDGE = new URL('../../interop/programs/bridge.mjs', import.meta.url).pathname
-/** The port inside: there is nobody else. */
+/** The port inside: there is no other server. */
 export const FENCED_PORT = 4433
 
 /** Why there are no such namespaces here; undefined if there are. */

@@ -133,7 +133,7 @@ export function serverFor(identities: Identities, row: Row, more: OurServerOptio
 export function checkServer(row: Row, server: OurServer): void {
   expect(server.failures).toEqual([])
   const last = server.seen.at(-1)
-  if (last === undefined) throw new Error('nobody came')
+  if (last === undefined) throw new Error('no client came')
   expect(last.connection.cipher).toBe(row.suite)
   expect(last.connection.servername).toBe(`${row.certificate}.local`)
   const resumed = row.path === 'resumption' || row.path === 'early data'

@@ -119,8 +119,8 @@ it('both providers make the same of an RSASSA-PSS key in which any bit was chang
 })
 
 /**
- * Verifies a good signature of each scheme with the key: OpenSSL and our own reading say the same, and nobody
- * throws.
+ * Verifies a good signature of each scheme with the key: OpenSSL and our own reading say the same, and
+ * neither throws.
  */
 function agree(spki: Uint8Array, what: string): void {
   for (const { name, verify } of node.signatureAlgorithms.filter(one => one.name.startsWith('rsa_pss'))) {

@@ -72,12 +72,12 @@ it('host names and addresses', async () => {
   expect(other.servername).toBe('echo.local')
 })
 
-it('a certificate for somebody else is refused, by name and by address', async () => {
+it('a certificate for another host is refused, by name and by address', async () => {
   const { port } = await echo()
   for (const options of [{ serverName: 'resize.local' }, { host: '127.0.0.2' }]) {
     const refused = client({ host: '127.0.0.1', port, ...options, stream: connectSocket(port, '127.0.0.1') })
     const [error] = await once(refused, 'error')
-    expect(error.alert).toBe('bad_certificate')
+    expect(error).toMatchObject({ alert: 'bad_certificate', reason: 'wrong_name' })
   }
   const careless = client({ port, serverName: 'resize.local', checkName: false })
   expect(await says(careless, 'potato')).toBe('potato')
@@ -128,7 +128,7 @@ it('a client that vanishes in the middle does not end the process', async () => 
   expect(['ECONNRESET', 'ERR_TLS_TRUNCATED']).toContain(error.code)
 })
 
-it('a port where nobody listens', async () => {
+it('a port where no process listens', async () => {
   const { server, port } = await echo()
   server.close()
   const [error] = await once(client({ host: '127.0.0.1', port }), 'error')
@@ -165,7 +165,7 @@ it('secrets are written to the file that an option or SSLKEYLOGFILE names, for i
   expect(lines(ours)).toHaveLength(10)
 })
 
-it('no secrets are kept unless somebody asks', async () => {
+it('no secrets are kept unless the caller asks', async () => {
   vi.stubEnv('SSLKEYLOGFILE', '')
   const { port } = await echo()
   const one = client({ port })
@@ -217,16 +217,16 @@ describe('client certificates', () => {
   })
 
   it.each([
-    ['none', () => ({}), 'certificate_required'],
-    ['one for servers', () => serverOnly, 'unsupported_certificate'],
-    ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca'],
-  ])('of the wrong kind are refused: %s', async (_, shown, alert) => {
+    ['none', () => ({}), 'certificate_required', 'no_certificate'],
+    ['one for servers', () => serverOnly, 'unsupported_certificate', 'wrong_certificate_purpose'],
+    ['one of another authority', () => ({ cert: entity.pem, key }), 'unknown_ca', 'untrusted_issuer'],
+  ])('of the wrong kind are refused: %s', async (_, shown, alert, reason) => {
     const { server, port } = await echo({ clientCertificates: { ca: authority.pem } })
     const failed = once(server, 'tlsClientError')
     const one = client({ port, ...shown() })
     one.on('error', () => {})
     const [error] = await failed
-    expect(error.alert).toBe(alert)
+    expect(error).toMatchObject({ alert, reason })
   })
 
   it('after the handshake', async () => {
@@ -259,7 +259,7 @@ describe('client certificates', () => {
     expect(seen[0]).toBeInstanceOf(Uint8Array)
   })
 
-  it('need somebody to trust', () => {
+  it('need an authority to trust', () => {
     expect(() => createServer({ cert: entity.pem, key, clientCertificates: {} }, () => {})).toThrow(TypeError)
   })
 })

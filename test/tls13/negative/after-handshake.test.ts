@@ -11,6 +11,7 @@ refusedByClients([
   [
     '§4.6.1',
     'illegal_parameter',
+    'ticket_lifetime_too_long',
     'a ticket for more than seven days',
     reshape('new_session_ticket', () => ({ ticketLifetime: 604_801 })),
     issuing,
@@ -18,6 +19,7 @@ refusedByClients([
   [
     '§4.2',
     'illegal_parameter',
+    'duplicate_extension',
     'a ticket with an extension twice',
     reshape('new_session_ticket', () => ({
       extensions: new Array(2).fill({ extensionType: 42, extensionData: new Uint8Array(4) }),
@@ -27,6 +29,7 @@ refusedByClients([
   [
     '§4.2',
     'illegal_parameter',
+    'misplaced_extension',
     'a ticket with an extension that belongs elsewhere',
     reshape('new_session_ticket', () => ({ extensions: [{ extensionType: 0, extensionData: EMPTY }] })),
     issuing,
@@ -34,6 +37,7 @@ refusedByClients([
   [
     '§4.2.10',
     'decode_error',
+    'malformed_extension',
     'a ticket with early_data of two bytes',
     reshape('new_session_ticket', () => ({
       extensions: [{ extensionType: 42, extensionData: new Uint8Array(2) }],
@@ -46,6 +50,7 @@ refusedInTheMiddle([
   [
     '§4.6.3',
     'bad_record_mac',
+    'undecryptable_record',
     'a record under the old key behind a KeyUpdate',
     BOTH,
     ['CONNECTED'],
@@ -57,6 +62,7 @@ refusedInTheMiddle([
   [
     '§4.6.3',
     'illegal_parameter',
+    'unknown_key_update_request',
     'an unknown request in a KeyUpdate',
     BOTH,
     ['CONNECTED'],
@@ -65,6 +71,7 @@ refusedInTheMiddle([
   [
     '§4.6.3',
     'decode_error',
+    'malformed_message',
     'an empty KeyUpdate',
     BOTH,
     ['CONNECTED'],
@@ -73,6 +80,7 @@ refusedInTheMiddle([
   [
     '§4.6.3',
     'decode_error',
+    'malformed_message',
     'a KeyUpdate of two bytes',
     BOTH,
     ['CONNECTED'],
@@ -81,6 +89,7 @@ refusedInTheMiddle([
   [
     '§4.6.1',
     'decode_error',
+    'malformed_message',
     'an empty ticket',
     ['client'],
     ['CONNECTED'],

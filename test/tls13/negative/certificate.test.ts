@@ -30,12 +30,14 @@ refusedByServers([
   [
     '§4.2.3',
     'missing_extension',
+    'missing_mandatory_extension',
     'no signature_algorithms for a certificate',
     hello(m => without(m, 'signature_algorithms')),
   ],
   [
     '§4.2.3',
     'handshake_failure',
+    'no_common_signature_scheme',
     'no signature scheme of ours',
     hello(m => withValue(m, 'CH', 'signature_algorithms', [ECDSA_SHA1])),
     { origin: 'configuration' },
@@ -43,47 +45,59 @@ refusedByServers([
   [
     '§4.2.3',
     'decode_error',
+    'malformed_extension',
     'an empty signature_algorithms',
     hello(m => withBytes(m, 'signature_algorithms', fromHex('0000'))),
   ],
 ])
 
 refusedByClients([
-  ['§4.4.2.4', 'decode_error', 'a Certificate without certificates', chain(() => ({ certificateList: [] }))],
+  [
+    '§4.4.2.4',
+    'decode_error',
+    'no_certificate',
+    'a Certificate without certificates',
+    chain(() => ({ certificateList: [] })),
+  ],
   [
     '§4.4.2',
     'illegal_parameter',
+    'unexpected_request_context',
     "a certificate_request_context in the server's Certificate",
     chain(() => ({ certificateRequestContext: fromHex('01') })),
   ],
   [
     '§4.4.2',
     'unsupported_extension',
+    'unrequested_extension',
     'a certificate extension that was not asked for',
     chain(leafWith('status_request', fromHex('0100000101'))),
   ],
   [
     '§4.2',
     'illegal_parameter',
+    'misplaced_extension',
     'a certificate extension that belongs elsewhere',
     chain(leafWith('server_name', EMPTY)),
   ],
   [
     '§4.4.2.4',
     'unknown_ca',
-    'a certificate that nobody trusts',
+    'refused_by_application',
+    'a certificate that the client does not trust',
     chain(() => ({})),
     { peer: () => ({ certificates: [certificateOf(ed25519Identity(99), node)] }) },
   ],
   [
     '§4.4.2.4',
     'certificate_expired',
+    'refused_by_application',
     'a certificate that the verifier finds expired',
     chain(() => ({})),
     {
       subject: () => ({
         verify: () => {
-          throw new TlsError('certificate_expired', 'peer', 'too late')
+          throw new TlsError('certificate_expired', 'peer', 'refused_by_application', 'too late')
         },
       }),
     },
@@ -91,6 +105,7 @@ refusedByClients([
   [
     '§6.2',
     'internal_error',
+    'internal_failure',
     'a verifier that breaks',
     chain(() => ({})),
     {
@@ -105,6 +120,7 @@ refusedByClients([
   [
     '§4.4.3',
     'decrypt_error',
+    'wrong_signature',
     'a signature that does not fit',
     reshape('certificate_verify', ({ signature }) => ({
       signature: signature.with(3, signature[3]! ^ 1),
@@ -113,12 +129,14 @@ refusedByClients([
   [
     '§4.4.3',
     'decrypt_error',
+    'wrong_signature',
     'an empty signature',
     reshape('certificate_verify', () => ({ signature: EMPTY })),
   ],
   [
     '§4.4.3',
     'decrypt_error',
+    'wrong_signature',
     'a signature by another key',
     chain(({ certificateList: [entry] }) => ({
       certificateList: [{ ...entry!, certData: identity.publicKey }],
@@ -128,6 +146,7 @@ refusedByClients([
   [
     '§4.4.3',
     'decrypt_error',
+    'wrong_signature',
     'the signature of a client',
     chain(() => ({})),
     {
@@ -143,18 +162,21 @@ refusedByClients([
   [
     '§4.4.3',
     'illegal_parameter',
+    'signature_scheme_not_offered',
     'a signature scheme that was not offered',
     reshape('certificate_verify', () => ({ algorithm: ECDSA_SHA1 })),
   ],
   [
     '§4.4.3',
     'illegal_parameter',
+    'signature_scheme_not_offered',
     'a signature scheme that TLS 1.3 does not have',
     reshape('certificate_verify', () => ({ algorithm: SignatureScheme.rsa_pkcs1_sha256 })),
   ],
   [
     '§4.4.3',
     'decrypt_error',
+    'wrong_signature',
     'a signature scheme that does not go with the key',
     reshape('certificate_verify', () => ({ algorithm: SignatureScheme.rsa_pss_rsae_sha256 })),
   ],
@@ -164,6 +186,7 @@ refusedInTheMiddle([
   [
     '§4.4.2',
     'decode_error',
+    'malformed_message',
     'a Certificate whose lengths disagree',
     ['client'],
     ['WAIT_CERT_CR'],
@@ -172,6 +195,7 @@ refusedInTheMiddle([
   [
     '§4.4.2',
     'decode_error',
+    'malformed_message',
     'an empty certificate',
     ['client'],
     ['WAIT_CERT_CR'],
@@ -180,6 +204,7 @@ refusedInTheMiddle([
   [
     '§4.3.2',
     'illegal_parameter',
+    'unexpected_request_context',
     'a CertificateRequest with a context',
     ['client'],
     ['WAIT_CERT_CR'],
@@ -188,6 +213,7 @@ refusedInTheMiddle([
   [
     '§4.3.2',
     'missing_extension',
+    'missing_signature_algorithms',
     'a CertificateRequest without signature_algorithms',
     ['client'],
     ['WAIT_CERT_CR'],
@@ -196,6 +222,7 @@ refusedInTheMiddle([
   [
     '§4.3.2',
     'decode_error',
+    'malformed_message',
     'a CertificateRequest without extensions',
     ['client'],
     ['WAIT_CERT_CR'],
@@ -204,6 +231,7 @@ refusedInTheMiddle([
   [
     '§4.3.2',
     'unexpected_message',
+    'message_out_of_order',
     'a second CertificateRequest',
     ['client'],
     ['WAIT_CERT'],

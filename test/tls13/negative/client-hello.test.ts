@@ -8,6 +8,7 @@ refusedByServers([
   [
     '§4.2.1',
     'protocol_version',
+    'no_common_version',
     'a ClientHello without supported_versions',
     hello(m => without(m, 'supported_versions')),
     { origin: 'configuration' },
@@ -15,6 +16,7 @@ refusedByServers([
   [
     '§4.1.2',
     'protocol_version',
+    'no_common_version',
     'a ClientHello without any extensions',
     hello(() => ({ extensions: [] })),
     { origin: 'configuration' },
@@ -22,6 +24,7 @@ refusedByServers([
   [
     '§4.2.1',
     'protocol_version',
+    'no_common_version',
     'supported_versions without TLS 1.3',
     hello(m => withValue(m, 'CH', 'supported_versions', [0x0303, 0x0302])),
     { origin: 'configuration' },
@@ -29,32 +32,43 @@ refusedByServers([
   [
     '§4.2.1',
     'decode_error',
+    'malformed_extension',
     'an empty supported_versions',
     hello(m => withBytes(m, 'supported_versions', fromHex('00'))),
   ],
   [
     '§4.1.2',
     'illegal_parameter',
+    'compression_offered',
     'a compression method beside null',
     hello(() => ({ legacyCompressionMethods: fromHex('0001') })),
   ],
   [
     '§4.1.2',
     'illegal_parameter',
+    'compression_offered',
     'compression without null',
     hello(() => ({ legacyCompressionMethods: fromHex('01') })),
   ],
   [
     '§4.1.1',
     'handshake_failure',
+    'no_common_cipher_suite',
     'no cipher suite of ours',
     hello(() => ({ cipherSuites: [0x1304, 0xc02f, 0x0a0a] })),
     { origin: 'configuration' },
   ],
-  ['§4.2', 'illegal_parameter', 'an extension twice', hello(m => twice(m, 'supported_groups'))],
   [
     '§4.2',
     'illegal_parameter',
+    'duplicate_extension',
+    'an extension twice',
+    hello(m => twice(m, 'supported_groups')),
+  ],
+  [
+    '§4.2',
+    'illegal_parameter',
+    'duplicate_extension',
     'an unknown extension twice',
     hello(({ extensions }) => {
       const unknown = { extensionType: 0xfafa, extensionData: EMPTY }
@@ -64,19 +78,28 @@ refusedByServers([
   [
     '§4.2',
     'illegal_parameter',
+    'misplaced_extension',
     'an extension that belongs into a CertificateRequest',
     hello(m => withBytes(m, 'oid_filters', fromHex('0000'))),
   ],
   [
     '§4.2',
     'decode_error',
+    'malformed_extension',
     'bytes behind the value of an extension',
     hello(m => withBytes(m, 'supported_versions', fromHex('02030400'))),
   ],
-  ['§4.2.2', 'decode_error', 'an empty cookie', hello(m => withBytes(m, 'cookie', fromHex('0000')))],
+  [
+    '§4.2.2',
+    'decode_error',
+    'malformed_extension',
+    'an empty cookie',
+    hello(m => withBytes(m, 'cookie', fromHex('0000'))),
+  ],
   [
     '§4.2.10',
     'decode_error',
+    'malformed_extension',
     'early_data with content',
     hello(m => withBytes(m, 'early_data', fromHex('00000000'))),
   ],
@@ -86,6 +109,7 @@ refusedInTheMiddle([
   [
     '§4.1.2',
     'decode_error',
+    'malformed_message',
     'bytes behind the extensions of a ClientHello',
     ['server'],
     ['START'],
@@ -94,6 +118,7 @@ refusedInTheMiddle([
   [
     '§4.1.2',
     'decode_error',
+    'malformed_message',
     'a ClientHello that ends within an extension',
     ['server'],
     ['START', 'WAIT_SECOND_CLIENT_HELLO'],
@@ -103,6 +128,7 @@ refusedInTheMiddle([
   [
     '§4.1.2',
     'decode_error',
+    'malformed_message',
     'a session id of 33 bytes',
     ['server'],
     ['START'],
@@ -114,6 +140,7 @@ refusedInTheMiddle([
   [
     '§4.1.2',
     'decode_error',
+    'malformed_message',
     'no cipher suites at all',
     ['server'],
     ['START'],
@@ -122,6 +149,7 @@ refusedInTheMiddle([
   [
     '§4.1.2',
     'decode_error',
+    'malformed_message',
     'no compression methods at all',
     ['server'],
     ['START'],

@@ -41,6 +41,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'changed_second_hello',
     'a second ClientHello with another server name',
     secondHello(m => withValue(m, 'CH', 'server_name', [{ nameType: 0, hostName: utf8('other.local') }])),
     { peer: retried },
@@ -48,6 +49,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'changed_second_hello',
     'a second ClientHello without the server name',
     secondHello(m => without(m, 'server_name')),
     { peer: retried },
@@ -55,6 +57,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'changed_second_hello',
     'a second ClientHello with other cipher suites',
     secondHello(() => ({ cipherSuites: [0x1303] })),
     { peer: retried },
@@ -62,6 +65,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'early_data_after_retry',
     'a second ClientHello with early_data',
     secondHello(m => withBytes(m, 'early_data', EMPTY)),
     { peer: retried },
@@ -69,6 +73,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'missing_requested_share',
     'a second ClientHello without the share that was asked for',
     secondHello(m => withValue(m, 'CH', 'key_share', [])),
     { peer: retried },
@@ -76,6 +81,7 @@ refusedByServers([
   [
     '§4.1.2',
     'illegal_parameter',
+    'missing_requested_share',
     'a second ClientHello with a share beside the one that was asked for',
     secondHello(m => {
       const other = node.groups.find(({ id }) => id === secp256r1)!.generate(node.random)
@@ -87,6 +93,7 @@ refusedByServers([
   [
     '§4.2.2',
     'illegal_parameter',
+    'wrong_cookie',
     'a second ClientHello with a cookie that we did not send',
     secondHello(m => withValue(m, 'CH', 'cookie', fromHex('c00c1e'))),
     { peer: retried },
@@ -94,6 +101,7 @@ refusedByServers([
   [
     '§4.2.2',
     'illegal_parameter',
+    'wrong_cookie',
     'a second ClientHello without our cookie',
     secondHello(m => without(m, 'cookie')),
     {
@@ -106,6 +114,7 @@ refusedByServers([
   [
     '§4.1.2',
     'protocol_version',
+    'no_common_version',
     'a second ClientHello without TLS 1.3',
     secondHello(m => without(m, 'supported_versions')),
     { origin: 'configuration', peer: retried },
@@ -116,6 +125,7 @@ refusedByClients([
   [
     '§4.1.4',
     'illegal_parameter',
+    'retry_without_change',
     'a HelloRetryRequest that changes nothing',
     retry(m => without(m, 'key_share')),
     { peer: asking },
@@ -123,6 +133,7 @@ refusedByClients([
   [
     '§4.2.8',
     'illegal_parameter',
+    'retry_for_sent_share',
     'a HelloRetryRequest for the group that we sent a share for',
     retry(m => withValue(m, 'HRR', 'key_share', x25519)),
     { peer: asking },
@@ -130,6 +141,7 @@ refusedByClients([
   [
     '§4.2.8',
     'illegal_parameter',
+    'group_not_offered',
     'a HelloRetryRequest for a group that we did not name',
     retry(m => withValue(m, 'HRR', 'key_share', FFDHE2048)),
     { peer: asking },
@@ -137,6 +149,7 @@ refusedByClients([
   [
     '§4.1.4',
     'protocol_version',
+    'no_common_version',
     'a HelloRetryRequest without supported_versions',
     retry(m => without(m, 'supported_versions')),
     { origin: 'configuration', peer: asking },
@@ -144,6 +157,7 @@ refusedByClients([
   [
     '§4.1.4',
     'illegal_parameter',
+    'session_id_not_echoed',
     'a HelloRetryRequest with another session id',
     retry(() => ({ legacySessionIdEcho: fromHex('01') })),
     { peer: asking },
@@ -151,6 +165,7 @@ refusedByClients([
   [
     '§4.1.4',
     'illegal_parameter',
+    'cipher_suite_not_offered',
     'a HelloRetryRequest with a cipher suite that was not offered',
     retry(() => ({ cipherSuite: 0x1305 })),
     { peer: asking },
@@ -158,6 +173,7 @@ refusedByClients([
   [
     '§4.1.4',
     'illegal_parameter',
+    'compression_selected',
     'a HelloRetryRequest with compression',
     retry(() => ({ legacyCompressionMethod: 1 })),
     { peer: asking },
@@ -165,6 +181,7 @@ refusedByClients([
   [
     '§4.2',
     'unsupported_extension',
+    'unrequested_extension',
     'a HelloRetryRequest with an extension that was not offered',
     retry(m => withBytes(m, 0xff01, EMPTY)),
     { peer: asking },
@@ -172,6 +189,7 @@ refusedByClients([
   [
     '§4.1.4',
     'illegal_parameter',
+    'cipher_suite_changed_after_retry',
     'a ServerHello with another cipher suite than the HelloRetryRequest',
     serverHello(() => ({ cipherSuite: 0x1303 })),
     { peer: asking },
@@ -179,6 +197,7 @@ refusedByClients([
   [
     '§4.2.8',
     'illegal_parameter',
+    'key_share_for_unsent_group',
     'a ServerHello with another group than the HelloRetryRequest',
     serverHello(m =>
       withValue(m, 'SH', 'key_share', { group: x25519, keyExchange: new Uint8Array(32).fill(9) }),
@@ -191,6 +210,7 @@ refusedInTheMiddle([
   [
     '§4.2.8',
     'decode_error',
+    'malformed_extension',
     'a HelloRetryRequest with a whole key share',
     ['client'],
     ['WAIT_SH'],
@@ -199,6 +219,7 @@ refusedInTheMiddle([
   [
     '§4.2.2',
     'decode_error',
+    'malformed_extension',
     'a HelloRetryRequest with an empty cookie',
     ['client'],
     ['WAIT_SH'],
@@ -207,6 +228,7 @@ refusedInTheMiddle([
   [
     '§4.2',
     'illegal_parameter',
+    'misplaced_extension',
     'a HelloRetryRequest with an extension of EncryptedExtensions',
     ['client'],
     ['WAIT_SH'],

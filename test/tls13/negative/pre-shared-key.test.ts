@@ -17,12 +17,14 @@ refusedByServers([
   [
     '§4.2.3',
     'missing_extension',
+    'missing_signature_algorithms',
     'an unusable PSK, and no signature_algorithms for a certificate',
     hello(m => withValue(without(m, 'signature_algorithms'), 'CH', 'pre_shared_key', psk(1, 32))),
   ],
   [
     '§4.2.11',
     'illegal_parameter',
+    'psk_not_last',
     'pre_shared_key that is not the last extension',
     hello(m => {
       const { extensions } = withValue(m, 'CH', 'pre_shared_key', psk(1, 32))
@@ -32,36 +34,42 @@ refusedByServers([
   [
     '§4.2.9',
     'missing_extension',
+    'missing_psk_modes',
     'pre_shared_key without psk_key_exchange_modes',
     hello(m => withValue(without(m, 'psk_key_exchange_modes'), 'CH', 'pre_shared_key', psk(1, 32))),
   ],
   [
     '§4.2.11',
     'illegal_parameter',
+    'binder_count_mismatch',
     'more identities than binders',
     hello(m => withValue(m, 'CH', 'pre_shared_key', psk(2, 32))),
   ],
   [
     '§4.2.11',
     'illegal_parameter',
+    'binder_count_mismatch',
     'more binders than identities',
     hello(m => withValue(m, 'CH', 'pre_shared_key', psk(1, 32, 32))),
   ],
   [
     '§4.2.11',
     'decode_error',
+    'malformed_extension',
     'a binder of 31 bytes',
     hello(m => withBytes(m, 'pre_shared_key', fromHex(`00070001aa00000000${'0020'}1f${'00'.repeat(31)}`))),
   ],
   [
     '§4.2.11',
     'decode_error',
+    'malformed_extension',
     'pre_shared_key without an identity',
     hello(m => withBytes(m, 'pre_shared_key', fromHex(`0000${'0021'}20${'00'.repeat(32)}`))),
   ],
   [
     '§4.2.9',
     'decode_error',
+    'malformed_extension',
     'an empty psk_key_exchange_modes',
     hello(m => withBytes(m, 'psk_key_exchange_modes', fromHex('00'))),
   ],
@@ -71,12 +79,14 @@ refusedByClients([
   [
     '§4.2',
     'unsupported_extension',
+    'unrequested_extension',
     'pre_shared_key that was not offered',
     serverHello(m => withValue(m, 'SH', 'pre_shared_key', 0)),
   ],
   [
     '§4.2.11',
     'illegal_parameter',
+    'psk_not_offered',
     'the index of a PSK that was not offered',
     serverHello(m => withValue(m, 'SH', 'pre_shared_key', 1)),
     { subject: () => ({ resume: ticket() }), peer: () => ({ tickets: { sealer: ticketSealer() } }) },
@@ -84,6 +94,7 @@ refusedByClients([
   [
     '§4.2.11',
     'illegal_parameter',
+    'psk_hash_mismatch',
     'a PSK with a cipher suite of another hash',
     serverHello(m => withValue(m, 'SH', 'pre_shared_key', 0)),
     {
@@ -96,6 +107,7 @@ refusedByClients([
   [
     '§4.2.11',
     'bad_record_mac',
+    'undecryptable_record',
     'a PSK whose key the server does not have',
     serverHello(m => withValue(m, 'SH', 'pre_shared_key', 0)),
     { subject: () => ({ resume: ticket() }) },

@@ -25,6 +25,7 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'unknown_record_type',
     'a record of an unknown type',
     BOTH,
     EVERYWHERE,
@@ -33,6 +34,7 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'unknown_record_type',
     'the first byte of something that is not TLS',
     BOTH,
     EVERYWHERE,
@@ -41,6 +43,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'record_overflow',
+    'record_too_long',
     'a record that is longer than allowed, as soon as its header is there',
     BOTH,
     PLAIN,
@@ -49,6 +52,7 @@ refusedInTheMiddle([
   [
     '§5.2',
     'record_overflow',
+    'record_too_long',
     'a protected record that is longer than allowed, as soon as its header is there',
     BOTH,
     SEALED,
@@ -57,6 +61,7 @@ refusedInTheMiddle([
   [
     '§5.2',
     'record_overflow',
+    'record_too_long',
     'a protected record with 2^14 + 1 bytes of content',
     BOTH,
     ['CONNECTED'],
@@ -65,6 +70,7 @@ refusedInTheMiddle([
   [
     '§5.4',
     'record_overflow',
+    'record_too_long',
     'a protected record that padding makes too long',
     BOTH,
     ['CONNECTED'],
@@ -73,6 +79,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'empty_fragment',
     'an empty handshake record',
     BOTH,
     EVERYWHERE,
@@ -81,15 +88,25 @@ refusedInTheMiddle([
   [
     '§5.4',
     'unexpected_message',
+    'empty_fragment',
     'an empty protected alert',
     BOTH,
     SEALED,
     scene => scene.writer()(21, EMPTY),
   ],
-  ['§6', 'decode_error', 'an alert of 1 bytes', BOTH, EVERYWHERE, scene => scene.writer()(21, fromHex('02'))],
   [
     '§6',
     'decode_error',
+    'malformed_alert',
+    'an alert of 1 bytes',
+    BOTH,
+    EVERYWHERE,
+    scene => scene.writer()(21, fromHex('02')),
+  ],
+  [
+    '§6',
+    'decode_error',
+    'malformed_alert',
     'an alert of 3 bytes',
     BOTH,
     EVERYWHERE,
@@ -98,6 +115,7 @@ refusedInTheMiddle([
   [
     '§6',
     'decode_error',
+    'malformed_alert',
     'an alert of 4 bytes',
     BOTH,
     EVERYWHERE,
@@ -106,6 +124,7 @@ refusedInTheMiddle([
   [
     '§5.4',
     'unexpected_message',
+    'missing_content_type',
     'a record of padding alone',
     BOTH,
     SEALED,
@@ -114,6 +133,7 @@ refusedInTheMiddle([
   [
     '§5.2',
     'unexpected_message',
+    'unexpected_content_type',
     'a protected record of a type that does not exist',
     BOTH,
     SEALED,
@@ -122,6 +142,7 @@ refusedInTheMiddle([
   [
     '§5.2',
     'bad_record_mac',
+    'undecryptable_record',
     'a protected record with a wrong tag',
     BOTH,
     SEALED,
@@ -130,6 +151,7 @@ refusedInTheMiddle([
   [
     '§5.2',
     'bad_record_mac',
+    'undecryptable_record',
     'a protected record with a changed header',
     BOTH,
     SEALED,
@@ -138,15 +160,25 @@ refusedInTheMiddle([
   [
     '§5.2',
     'bad_record_mac',
+    'undecryptable_record',
     'a protected record shorter than its tag',
     BOTH,
     SEALED,
     () => fromHex(`170303000f${'00'.repeat(15)}`),
   ],
-  ['§5.2', 'bad_record_mac', 'an empty protected record', BOTH, SEALED, () => fromHex('1703030000')],
+  [
+    '§5.2',
+    'bad_record_mac',
+    'undecryptable_record',
+    'an empty protected record',
+    BOTH,
+    SEALED,
+    () => fromHex('1703030000'),
+  ],
   [
     '§5.3',
     'bad_record_mac',
+    'undecryptable_record',
     'a record for the second time',
     BOTH,
     ['CONNECTED'],
@@ -158,6 +190,7 @@ refusedInTheMiddle([
   [
     '§5.3',
     'bad_record_mac',
+    'undecryptable_record',
     'records in another order',
     BOTH,
     ['CONNECTED'],
@@ -170,6 +203,7 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'data_during_handshake',
     'a protected record before there are keys',
     BOTH,
     PLAIN,
@@ -178,6 +212,7 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'unprotected_record',
     'a handshake record without protection',
     BOTH,
     SEALED,
@@ -186,6 +221,7 @@ refusedInTheMiddle([
   [
     '§6',
     'unexpected_message',
+    'unprotected_record',
     'an alert without protection on an established connection',
     BOTH,
     ['CONNECTED'],
@@ -194,6 +230,7 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'misplaced_change_cipher_spec',
     'a ChangeCipherSpec before the first ClientHello',
     ['server'],
     ['START'],
@@ -202,18 +239,52 @@ refusedInTheMiddle([
   [
     '§5',
     'unexpected_message',
+    'misplaced_change_cipher_spec',
     'a ChangeCipherSpec after the handshake',
     BOTH,
     ['CONNECTED'],
     () => fromHex('140303000101'),
   ],
-  ['§5', 'unexpected_message', 'a ChangeCipherSpec of nothing', BOTH, ALLOWED, () => fromHex('1403030000')],
-  ['§5', 'unexpected_message', 'a ChangeCipherSpec of 00', BOTH, ALLOWED, () => fromHex('140303000100')],
-  ['§5', 'unexpected_message', 'a ChangeCipherSpec of 02', BOTH, ALLOWED, () => fromHex('140303000102')],
-  ['§5', 'unexpected_message', 'a ChangeCipherSpec of 0101', BOTH, ALLOWED, () => fromHex('14030300020101')],
   [
     '§5',
     'unexpected_message',
+    'misplaced_change_cipher_spec',
+    'a ChangeCipherSpec of nothing',
+    BOTH,
+    ALLOWED,
+    () => fromHex('1403030000'),
+  ],
+  [
+    '§5',
+    'unexpected_message',
+    'misplaced_change_cipher_spec',
+    'a ChangeCipherSpec of 00',
+    BOTH,
+    ALLOWED,
+    () => fromHex('140303000100'),
+  ],
+  [
+    '§5',
+    'unexpected_message',
+    'misplaced_change_cipher_spec',
+    'a ChangeCipherSpec of 02',
+    BOTH,
+    ALLOWED,
+    () => fromHex('140303000102'),
+  ],
+  [
+    '§5',
+    'unexpected_message',
+    'misplaced_change_cipher_spec',
+    'a ChangeCipherSpec of 0101',
+    BOTH,
+    ALLOWED,
+    () => fromHex('14030300020101'),
+  ],
+  [
+    '§5',
+    'unexpected_message',
+    'unexpected_content_type',
     'a protected ChangeCipherSpec',
     BOTH,
     SEALED,
@@ -222,6 +293,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'a ChangeCipherSpec inside a handshake message',
     BOTH,
     ['WAIT_SECOND_CLIENT_HELLO', 'WAIT_SH', 'WAIT_EE', 'WAIT_FINISHED'],
@@ -230,6 +302,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'application data inside a handshake message',
     BOTH,
     ['CONNECTED'],
@@ -241,6 +314,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'an alert inside a handshake message',
     BOTH,
     EVERYWHERE,
@@ -252,6 +326,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'another message behind a KeyUpdate in its record',
     BOTH,
     ['CONNECTED'],
@@ -260,6 +335,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'half a message behind a KeyUpdate in its record',
     BOTH,
     ['CONNECTED'],
@@ -268,6 +344,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'another message behind a Finished in its record',
     BOTH,
     ['WAIT_FINISHED'],
@@ -276,6 +353,7 @@ refusedInTheMiddle([
   [
     '§5.1',
     'unexpected_message',
+    'interrupted_message',
     'half a message behind the hello in its record',
     BOTH,
     ['START', 'WAIT_SH'],
@@ -284,6 +362,7 @@ refusedInTheMiddle([
   [
     '§4',
     'decode_error',
+    'message_too_long',
     'a handshake message beyond our limit, as soon as its header is there',
     BOTH,
     EVERYWHERE,

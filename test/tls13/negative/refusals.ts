@@ -5,6 +5,7 @@ import type { ClientConfig, ServerConfig } from '../../../src/tls13/config.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import { readExtensions } from '../../../src/tls13/extensions.ts'
 import type { MessageOf } from '../../../src/tls13/messages.ts'
+import type { TlsReason } from '../../../src/tls13/reasons.ts'
 import type { ResumptionTicket } from '../../../src/tls13/state.ts'
 import { concat, fromHex } from '../../../src/wire/index.ts'
 import { connectedPair, outputOf, ticketSealer } from '../../support/pair.ts'
@@ -30,6 +31,7 @@ export type Reshaped = readonly [
   /** `§` of RFC 8446, or of another RFC that is named. */
   section: string,
   alert: AlertName,
+  reason: TlsReason,
   what: string,
   /** What the peer changes in its own messages; its transcript agrees with what it sends. */
   shape: () => Reshape,
@@ -45,6 +47,7 @@ export type Reshaped = readonly [
 export type Injected = readonly [
   section: string,
   alert: AlertName,
+  reason: TlsReason,
   what: string,
   to: readonly Role[],
   states: readonly StateName[],
@@ -59,9 +62,9 @@ export type Retry = MessageOf<'hello_retry_request'>
 export type Encrypted = MessageOf<'encrypted_extensions'>
 export type Chain = MessageOf<'certificate'>
 
-/** A group that nobody here has. */
+/** A group that no provider has. */
 export const FFDHE2048 = 0x0100
-/** A signature scheme that nobody here has. */
+/** A signature scheme that no provider has. */
 export const ECDSA_SHA1 = 0x0203
 export const BOTH: readonly Role[] = ['server', 'client']
 /** The type of records of the handshake. */
@@ -99,43 +102,50 @@ export const asking = (): Config => ({
 /** One test for each row: a server answers such a client with the alert, and is closed. */
 export function refusedByServers(rows: readonly Reshaped[]): void {
   describe('to a server', () => {
-    it.each(titled(rows, row => row))('%s', (_, [, alert, , shape, { origin, subject, peer } = {}]) => {
-      const { scene, peer: client } = serverScene(subject?.(), { ...peer?.(), shape: shape() })
-      expectAlert(scene, client, alert, origin)
-    })
+    it.each(titled(rows, row => row))(
+      '%s',
+      (_, [, alert, reason, , shape, { origin, subject, peer } = {}]) => {
+        const { scene, peer: client } = serverScene(subject?.(), { ...peer?.(), shape: shape() })
+        expectAlert(scene, client, alert, { reason, origin: origin ?? 'peer' })
+      },
+    )
   })
 }
 
 /** One test for each row: a client answers such a server with the alert, and is closed. */
 export function refusedByClients(rows: readonly Reshaped[]): void {
   describe('to a client', () => {
-    it.each(titled(rows, row => row))('%s', (_, [, alert, , shape, { origin, subject, peer } = {}]) => {
-      const { scene, peer: server } = clientScene(subject?.(), { ...peer?.(), shape: shape() })
-      expectAlert(scene, server, alert, origin)
-    })
+    it.each(titled(rows, row => row))(
+      '%s',
+      (_, [, alert, reason, , shape, { origin, subject, peer } = {}]) => {
+        const { scene, peer: server } = clientScene(subject?.(), { ...peer?.(), shape: shape() })
+        expectAlert(scene, server, alert, { reason, origin: origin ?? 'peer' })
+      },
+    )
   })
 }
 
 /** One test for each row, for each role and each state that it names. */
 export function refusedInTheMiddle(rows: readonly Injected[]): void {
-  for (const [, , what, to, states] of rows) {
+  for (const [, , , what, to, states] of rows) {
     const missing = states.filter(state => !to.some(role => STATES[role].includes(state)))
-    if (missing.length > 0) throw new Error(`${what}: nobody is ever in ${missing.join(', ')}`)
+    if (missing.length > 0) throw new Error(`${what}: no session is ever in ${missing.join(', ')}`)
   }
   for (const role of BOTH) {
-    const mine = rows.filter(([, , , to]) => to.includes(role))
+    const mine = rows.filter(([, , , , to]) => to.includes(role))
     const cases = mine.flatMap(row =>
-      STATES[role].filter(state => row[4].includes(state)).map(state => ({ state, row })),
+      STATES[role].filter(state => row[5].includes(state)).map(state => ({ state, row })),
     )
     if (cases.length === 0) continue
-    const named = titled(cases, ({ state, row: [section, alert, what] }) => [
+    const named = titled(cases, ({ state, row: [section, alert, reason, what] }) => [
       section,
       alert,
+      reason,
       `${state}, ${what}`,
     ])
 
     describe(`to a ${role}, in the middle`, () => {
-      it.each(named)('%s', (_, { state, row: [, alert, , , , bytes] }) => {
+      it.each(named)('%s', (_, { state, row: [, alert, reason, , , , bytes] }) => {
         const scene = role === 'server' ? serverIn(state) : clientIn(state)
         const result = scene.provoke(bytes(scene))
         expect(result.alert).toBe(alert)
@@ -143,7 +153,7 @@ export function refusedInTheMiddle(rows: readonly Injected[]): void {
           type: 'alert',
           from: 'local',
           alert,
-          error: { alert, origin: 'peer' },
+          error: { alert, origin: 'peer', reason },
         })
         expect(scene.subject.closed).toBe(true)
       })
@@ -186,11 +196,11 @@ export function recordWith(fragment: Uint8Array): Uint8Array {
 /** Rows with their names. @throws Error for a name that stands twice: one of the two means another thing */
 function titled<R>(
   rows: readonly R[],
-  of: (row: R) => readonly [string, AlertName, string, ...unknown[]],
+  of: (row: R) => readonly [string, AlertName, TlsReason, string, ...unknown[]],
 ): [string, R][] {
   const named = rows.map((row): [string, R] => {
-    const [section, alert, what] = of(row)
-    return [`${section}: ${what} → ${alert}`, row]
+    const [section, alert, reason, what] = of(row)
+    return [`${section}: ${what} → ${alert}, ${reason}`, row]
   })
   if (new Set(named.map(([name]) => name)).size < named.length) throw new Error('a row stands twice')
   return named
@@ -200,15 +210,15 @@ function titled<R>(
 function expectAlert(
   scene: Scene,
   peer: ReturnType<typeof serverScene>['peer'],
-  alert: string,
-  origin: Row['origin'] = 'peer',
+  alert: AlertName,
+  error: Required<Pick<Row, 'reason' | 'origin'>>,
 ): void {
   for (let turn = 0; turn < 4; turn++) {
     const { alert: sent, events, output } = scene.provoke(scene.genuine)
     const last = events.at(-1)
     if (last?.type === 'alert') {
       expect(sent).toBe(alert)
-      expect(last).toMatchObject({ from: 'local', alert, error: { alert, origin } })
+      expect(last).toMatchObject({ from: 'local', alert, error: { alert, ...error } })
       expect(events.filter(event => event.type === 'alert').length).toBe(1)
       expect(scene.subject.closed).toBe(true)
       return

@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Words in the place of an actor's name, such as gateway, container, source, target, client, function. */
+const NAMELESS =
+  /\b([Ss]omebody|[Nn]obody|[Aa]nybody|[Ee]verybody|[Ss]omeone|[Aa]nyone|[Ee]veryone|[Ww]hoever)\b/
+
+/** Phrases that are not English, with what stands there instead. */
+const UNNATURAL: readonly (readonly [RegExp, string])[] = [
+  [/unless told\b/, 'default: 2'],
+  [/hotpotato runs\b/, 'hotpotato is running'],
+  [/(is|are|be) (not )?good for (the )?hosts?/, 'does not cover the host'],
+  [/with so much content/, 'by size of content'],
+]
+
+/** Where such words are still to be replaced. */
+const NOT_YET = /^(src|test)\/(http|containers\/protocol)\//
+
+const pages = readdirSync(ROOT).filter(name => /\.(md|yml)$/.test(name))
+const texts = ['src', 'bench', 'docs', 'certs'].flatMap(files)
+
+it.each([
+  ['code, comments and pages', [...texts, ...pages], (text: string) => text],
+  ['comments of tests', files('test'), commentsOf],
+] as const)('%s name who acts', (_what, all, part) => {
+  expect(all.length).toBeGreaterThan(100)
+  const nameless = all
+    .filter(file => !NOT_YET.test(file))
+    .flatMap(file => {
+      const found = NAMELESS.exec(part(readFileSync(join(ROOT, file), 'utf8')))
+      return found === null ? [] : [`${file}: ${found[0]}`]
+    })
+  expect(nameless).toEqual([])
+})
+
+it.each(UNNATURAL)('%s is nowhere: say "%s"', phrase => {
+  expect([...texts, ...pages].filter(file => phrase.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
+})
+
+function files(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile() && /\.(ts|mjs|md)$/.test(entry.name))
+    .map(entry => join(entry.parentPath, entry.name).slice(ROOT.length))
+    .filter(file => !file.includes('node_modules/') && file !== 'test/docs/words.test.ts')
+}
+
+function commentsOf(text: string): string {
+  return (text.match(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm) ?? []).join('\n')
+}

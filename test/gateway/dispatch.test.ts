@@ -1,0 +1,56 @@
+import { beforeEach, expect, it } from 'vitest'
+import { type Consignment, Dispatch } from '../../src/gateway/dispatch.ts'
+import { MemoryBudget } from '../../src/http/memory-budget.ts'
+import type { Peer } from '../../src/transfer/control.ts'
+import { HandClock } from '../support/hand-clock.ts'
+
+/** Milliseconds for a container to become ready. */
+const HOLD = 1000
+
+let clock: HandClock
+let dispatch: Dispatch
+let said: unknown[]
+beforeEach(() => {
+  clock = new HandClock()
+  dispatch = new Dispatch(HOLD, new MemoryBudget(), clock)
+  said = []
+})
+
+const CONSIGNMENT: Consignment = {
+  functionName: 'echo',
+  bytes: 100,
+  send: ({ name }, settle) => {
+    said.push(['sent', name])
+    settle({ state: 'gone' })
+  },
+  accepted: ({ name }) => said.push(['accepted', name]),
+  lost: ({ name }) => said.push(['lost', name]),
+  refused: ({ name }) => said.push(['refused', name]),
+  unwanted: reason => said.push(['unwanted', reason]),
+  failed: error => said.push(['failed', error]),
+}
+const container = (id: number, functionName = 'echo') =>
+  ({ id, role: 'container', name: `${functionName}-${id}`, functionName }) as Peer
+
+it('waits for a container of the function as long as it may, and gives up in that moment', () => {
+  dispatch.deliver(CONSIGNMENT)
+  dispatch.introduced(container(1, 'hello'))
+  clock.pass(HOLD)
+  expect([said, dispatch.size]).toEqual([[], 1])
+  clock.pass(1)
+  expect(said).toEqual([['unwanted', 'no container of the function echo is ready']])
+  expect([dispatch.size, clock.waiting]).toEqual([0, 0])
+})
+
+it('gives it to a container that becomes ready in the last moment, once', () => {
+  dispatch.deliver(CONSIGNMENT)
+  clock.pass(HOLD)
+  dispatch.introduced(container(2))
+  const once = [
+    ['sent', 'echo-2'],
+    ['accepted', 'echo-2'],
+  ]
+  expect([said, dispatch.size]).toEqual([once, 0])
+  clock.pass(10 * HOLD)
+  expect(said).toEqual(once)
+})
