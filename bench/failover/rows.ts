@@ -58,6 +58,6 @@ export type Report =
    */
   | { readonly say: 'crashed'; readonly times: readonly number[]; readonly lost: number }
 
-/** Who asks one request after the other: so many, of which it tells the µs. */
+/** To a client: sends so many requests, one after the other, and tells the µs of each. */
 export type AskerOrder = { readonly do: 'ask'; readonly count: number }
 export type AskerReport = { readonly say: 'asked'; readonly times: readonly number[] }

@@ -31,14 +31,14 @@ export type RowName = keyof typeof ROWS
 /** What is measured under several circumstances, each a label of its own. */
 export const SWEEPS = {
   alpha: 'a request of which α % move',
-  'payload.stays': 'a request with so much content that stays',
-  'payload.migrated': 'a migrated request with so much content',
-  'payload.forwarded': 'a request with so much content, forwarded by the proxy',
-  'connections.stays': 'a request that stays, one of so many connections',
-  'connections.migrated': 'a migrated request, one of so many connections',
-  chain: 'a migrated request on a tour of so many containers',
-  'open.stays': 'a request that stays, so many arriving a second',
-  'open.migrated': 'a migrated request, so many arriving a second',
+  'payload.stays': 'a request that stays, by size of its content',
+  'payload.migrated': 'a migrated request, by size of its content',
+  'payload.forwarded': 'a request forwarded by the proxy, by size of its content',
+  'connections.stays': 'a request that stays, by number of connections',
+  'connections.migrated': 'a migrated request, by number of connections',
+  chain: 'a migrated request, by length of the tour in containers',
+  'open.stays': 'a request that stays, by arrivals a second',
+  'open.migrated': 'a migrated request, by arrivals a second',
   'sustained.stays': 'requests that stay, as many as there can be',
   'sustained.migrated': 'migrations, as many as there can be',
 } as const
