@@ -64,9 +64,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
 const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 
 /** Files that are one thing in two places, and may know each other's types. */
-const TRUE_PAIRS: readonly (readonly [string, string])[] = [
-  ['src/http/h2/exchange.ts', 'src/http/h2/serving.ts'],
-]
+const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 /** Here one file asks the machine for the time and for timers. What the containers speak is still apart. */
 const TIMED = /^src\/(platform|containers|gateway|supervisor)\/(?!protocol)/
@@ -272,8 +270,7 @@ describe('files', () => {
     const asking = sources.filter(file => TIMED.test(file)).filter(file => ASKS_FOR_TIME.test(code(file)))
     expect(asking).toEqual([CLOCK])
     const handing = imports.filter(({ to, clause }) => to === CLOCK && !clause.startsWith('type '))
-    const here = handing.map(({ from }) => from).filter(file => !/^src\/containers\/protocol\//.test(file))
-    expect(here.sort()).toEqual(MAINS)
+    expect(handing.map(({ from }) => from).sort()).toEqual(MAINS)
   })
 })
 

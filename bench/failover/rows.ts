@@ -58,6 +58,6 @@ export type Report =
    */
   | { readonly say: 'crashed'; readonly times: readonly number[]; readonly lost: number }
 
-/** To a client: sends so many requests, one after the other, and tells the µs of each. */
+/** The client that asks one request after the other: `count` of them, of which it tells the µs. */
 export type AskerOrder = { readonly do: 'ask'; readonly count: number }
 export type AskerReport = { readonly say: 'asked'; readonly times: readonly number[] }

@@ -31,9 +31,9 @@ export type RowName = keyof typeof ROWS
 /** What is measured under several circumstances, each a label of its own. */
 export const SWEEPS = {
   alpha: 'a request of which α % move',
-  'payload.stays': 'a request that stays, by size of its content',
-  'payload.migrated': 'a migrated request, by size of its content',
-  'payload.forwarded': 'a request forwarded by the proxy, by size of its content',
+  'payload.stays': 'a request that stays, by size of content',
+  'payload.migrated': 'a migrated request, by size of content',
+  'payload.forwarded': 'a request that the proxy forwards, by size of content',
   'connections.stays': 'a request that stays, by number of connections',
   'connections.migrated': 'a migrated request, by number of connections',
   chain: 'a migrated request, by length of the tour in containers',

@@ -41,7 +41,7 @@ export interface MakeOptions {
   readonly renew?: boolean
   /** With `renew`: only the named certificates, under the authority that is there. */
   readonly keepAuthority?: boolean
-  /** Whether the certificates are good for localhost, 127.0.0.1 and ::1 too; by default, servers' are. */
+  /** Whether the certificates cover localhost, 127.0.0.1 and ::1 too; by default, servers' do. */
   readonly localhost?: boolean
   /** Whom the certificates identify: servers by default, or clients that are asked for one. */
   readonly purpose?: 'server' | 'client'

@@ -9,7 +9,7 @@ export const AUTHORITY_NAME = 'hotpotato throw-away authority'
 /** The file name, without its ending, of the authority's certificate and key. */
 export const AUTHORITY_FILE = 'ca'
 
-/** A certificate: the name of its files, and the hosts that it must be good for besides `NAME.local`. */
+/** A certificate: the name of its files, and the hosts that it must cover besides `NAME.local`. */
 export interface CertificateName {
   readonly name: string
   /** Host names, each perhaps with `*` as its first label. */

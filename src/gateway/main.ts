@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const clock = SYSTEM_CLOCK
   let gateway: Gateway | undefined
   const handlers: CourierHandlers = {
-    parcel: () => ({ reason: 'malformed', detail: 'a gateway takes no connections from containers' }),
+    parcel: () => ({ reason: 'malformed', detail: 'a gateway accepts no connections from containers' }),
     relayed: (...relayed) => gateway?.relay(...relayed) ?? (gateway === undefined ? NOT_READY : undefined),
     introduced: peer => gateway?.introduced(peer),
     gone: id => gateway?.gone(id),

@@ -107,6 +107,10 @@ export interface HttpRequest extends RequestHead {
 export interface ContentSink {
   /** Whether it takes nothing more for now, until {@link HttpRequest.resume}. */
   readonly full?: boolean
+  /** Whether the application is at work with what has come; unless given, it is from the beginning. */
+  readonly started?: boolean
+  /** Bytes of content that it keeps for the application. */
+  readonly held?: number
   /**
    * A piece, in memory of its own. A promise holds the next one back until it is fulfilled. What is thrown
    * here ends the exchange.
@@ -199,7 +203,11 @@ export type ResponseSink = Pick<
 >
 
 /** The answer to a fault: what the application's `error` says or, without that, a problem (RFC 9457). */
-export function answerTo(fault: HttpFault, handlers: HttpHandlers, ordinary?: Problem): ResponseView {
+export function answerTo(
+  fault: HttpFault,
+  handlers: Pick<HttpHandlers, 'error'>,
+  ordinary?: Problem,
+): ResponseView {
   let said: ResponseView | undefined
   try {
     said = handlers.error?.(fault)

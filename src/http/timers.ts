@@ -153,11 +153,6 @@ export class HttpTimers {
     if (this.#deadlines[name] === Infinity) this.start(name, now)
   }
 
-  /** Starts a timer anew if it runs. */
-  prolong(name: TimerName, now: number): void {
-    if (this.#deadlines[name] !== Infinity) this.start(name, now)
-  }
-
   stop(name: Expiry): void {
     // A client that was told that its content comes too slowly is not told again.
     if (name === 'request-rate') this.#credit = Math.max(0, this.#credit)
@@ -218,8 +213,6 @@ export class HttpTimers {
 export interface RequestTimers {
   /** Begins to wait, unless that is waited for already. */
   wait(name: TimerName): void
-  /** Waits anew, if that is waited for at all. */
-  prolong(name: TimerName): void
   stop(name: TimerName): void
   stopAll(): void
   /** So many bytes of a request's content have come. @returns false if it comes too slowly */
@@ -243,10 +236,6 @@ export class ClockTimers implements RequestTimers {
     if (!this.#timers.running(name)) this.#timers.start(name, this.#now())
   }
 
-  prolong(name: TimerName): void {
-    if (this.#timers.running(name)) this.#timers.start(name, this.#now())
-  }
-
   stop(name: Expiry): void {
     this.#timers.stop(name)
   }
@@ -259,10 +248,7 @@ export class ClockTimers implements RequestTimers {
     return this.#timers.content(bytes, this.#now())
   }
 
-  /** The application is at work from the first byte that it may look at. */
-  accept(): void {
-    this.#timers.start('handler', this.#now())
-  }
+  accept(): void {}
 
   /** What has run out; it is not waited for any more. */
   expired(): Expiry | undefined {

@@ -117,7 +117,7 @@ export class Sessions {
     const { functionName } = connection
     const siblings = replicas.filter(one => one.functionName === functionName).map(one => one.name)
     if (replica === undefined)
-      throw new Error(`there is no container ${name}; of ${functionName} there are ${siblings.join(', ')}`)
+      throw new Error(`there is no container ${name}; those of ${functionName} are ${siblings.join(', ')}`)
     if (replica.name === connection.container) throw new Error(`the connection is already in ${name}`)
     if (replica.functionName !== functionName)
       throw new Error(

@@ -14,6 +14,7 @@ import {
   type Effect,
   encodeWith,
   type Outcome,
+  reportComplete,
   suiteOf,
 } from './transition.ts'
 
@@ -133,16 +134,7 @@ function finish(
       resumption.expose,
       { do: 'readWith', secret: secrets.serverApplicationTrafficSecret },
       { do: 'writeWith', secret: secrets.clientApplicationTrafficSecret },
-      {
-        do: 'report',
-        event: {
-          type: 'handshake_complete',
-          cipherSuite: suite.name,
-          serverName: session.serverName,
-          alpn: session.alpn,
-          resumed: session.resumed,
-        },
-      },
+      reportComplete(session, suite),
     ],
   }
 }

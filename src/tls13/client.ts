@@ -296,7 +296,7 @@ const onEncryptedExtensions: ClientTransition = (session, { message, raw }, { co
     throw peerError(
       'illegal_parameter',
       'early_data_mismatch',
-      'early_data accepted, and another protocol than it is written in',
+      'early_data accepted with another protocol than it was written for',
     )
   }
   const limit = values.record_size_limit

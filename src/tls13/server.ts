@@ -24,6 +24,7 @@ import {
   derive,
   encodeWith,
   type Outcome,
+  reportComplete,
   type ServerTransition,
   suiteOf,
   type TransitionTable,
@@ -266,16 +267,7 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
     effects: [
       resumption.expose,
       { do: 'readWith', secret: handshake.clientApplicationTrafficSecret },
-      {
-        do: 'report',
-        event: {
-          type: 'handshake_complete',
-          cipherSuite: suite.name,
-          serverName: session.serverName,
-          alpn: session.alpn,
-          resumed: session.resumed,
-        },
-      },
+      reportComplete(session, suite),
       ...tickets.effects,
     ],
   }

@@ -100,6 +100,14 @@ export function expose(name: ExposedSecret['name'], secret: Uint8Array, keyLog?:
   return { do: 'expose', exposed: { name, secret, keyLog } }
 }
 
+/** Tells the application that the handshake is over, and what came of it. */
+export function reportComplete(
+  { serverName, alpn, resumed }: ClientState | ServerState,
+  { name: cipherSuite }: CipherSuite,
+): Effect {
+  return { do: 'report', event: { type: 'handshake_complete', cipherSuite, serverName, alpn, resumed } }
+}
+
 /** The provider's suite of that number. @throws TlsError internal_error if it has none */
 export function suiteOf(provider: CryptoProvider, id: number): CipherSuite {
   const suite = provider.cipherSuites.find(one => one.id === id)

@@ -403,7 +403,7 @@ export class Courier {
       if (message.kind === 'takeOver') {
         const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
         const { takeOver: take } = this.#handlers
-        if (take === undefined) return { reason: 'role', detail: 'this process takes no connections over' }
+        if (take === undefined) return { reason: 'role', detail: 'this process takes over no connections' }
         return take(takeOver, message, descriptor)
       }
       if (message.kind === 'relayed') {

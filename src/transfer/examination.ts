@@ -106,7 +106,7 @@ export function examineSession(state: SessionState, provider: CryptoProvider): r
 function brokenRecords(bytes: Uint8Array): string | undefined {
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < HEADER) return 'the header of the last record is incomplete'
-    if (!isRecordType(bytes[at]!)) return `at ${at} stands ${bytes[at]}, which is not a record type`
+    if (!isRecordType(bytes[at]!)) return `the byte at ${at} is ${bytes[at]}, which is not a record type`
     const length = HEADER + (bytes[at + 3]! << 8) + bytes[at + 4]!
     if (length > LARGEST_RECORD) return `a record of ${length} bytes`
     if (length > bytes.length - at) return 'the last record is incomplete'

@@ -301,7 +301,7 @@ export class Relay {
         this.#end ??= mark
         return
       case undefined:
-        this.#fail(`a mark ${value}`)
+        this.#fail(`an unknown mark ${value}`)
     }
   }
 

@@ -18,23 +18,23 @@ const RESIDUE = 65_536
 const BATCH = 65_536
 
 export interface ServeOptions {
-  /** What ALPN chose; what the stream's `alpnProtocol` says unless told. */
+  /** What ALPN chose; default: what the stream's `alpnProtocol` says. */
   readonly alpn?: string
-  /** Whether the bytes are protected; what the stream's `encrypted` says unless told. */
+  /** Whether the bytes are protected; default: what the stream's `encrypted` says. */
   readonly encrypted?: boolean
   readonly limits?: ServingLimits
   /** Looked at twice a second. */
   readonly timers?: Partial<TimerSettings>
-  /** Milliseconds for which a client may take nothing of what waits for it; 60 000 unless told. */
+  /** Milliseconds for which a client may take nothing of what waits for it; default: 60 000. */
   readonly stall?: number
-  /** Milliseconds that a client has to take the last bytes and close; 2000 unless told. */
+  /** Milliseconds that a client has to take the last bytes and close; default: 2000. */
   readonly linger?: number
   /**
    * What connections may hold together, one for all of them; without it each holds what its own limits let
    * it.
    */
   readonly memory?: MemoryBudget
-  /** Milliseconds of a clock that only goes forward; `performance.now` in whole ones unless told. */
+  /** Milliseconds of a clock that only goes forward; default: `performance.now` in whole ones. */
   readonly now?: () => number
   /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
   readonly onFault?: (error: unknown) => void

@@ -9,6 +9,14 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NAMELESS =
   /\b([Ss]omebody|[Nn]obody|[Aa]nybody|[Ee]verybody|[Ss]omeone|[Aa]nyone|[Ee]veryone|[Ww]hoever)\b/
 
+/** Phrases that are not English, with what stands there instead. */
+const UNNATURAL: readonly (readonly [RegExp, string])[] = [
+  [/unless told\b/, 'default: 2'],
+  [/hotpotato runs\b/, 'hotpotato is running'],
+  [/(is|are|be) (not )?good for (the )?hosts?/, 'does not cover the host'],
+  [/with so much content/, 'by size of content'],
+]
+
 /** Where such words are still to be replaced. */
 const NOT_YET = /^(src|test)\/(http|containers\/protocol)\//
 
@@ -27,6 +35,10 @@ it.each([
       return found === null ? [] : [`${file}: ${found[0]}`]
     })
   expect(nameless).toEqual([])
+})
+
+it.each(UNNATURAL)('%s is nowhere: say "%s"', phrase => {
+  expect([...texts, ...pages].filter(file => phrase.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
 })
 
 function files(folder: string): string[] {

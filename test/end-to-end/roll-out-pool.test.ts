@@ -234,7 +234,7 @@ describe('hotpotato move', () => {
       'the connection is being served by echo: it can move to echo-1, echo-2, echo-3',
     )
     expect(await refusal(`move ${own.id} echo-9`)).toBe(
-      'there is no container echo-9; of echo there are echo-1, echo-2, echo-3',
+      'there is no container echo-9; those of echo are echo-1, echo-2, echo-3',
     )
     expect(await command('move', own.id)).toMatch(/^move needs the id/)
     expect(await command('move', 'xyz', 'echo-1')).toMatch(/^move needs the id/)

@@ -167,7 +167,7 @@ describe('a move', () => {
   it.each([
     ['d', 'echo-2', 'there is no connection d'],
     ['a', 'echo-2', `a is the beginning of 2 connections: ${ID('aa')}, ${ID('ab')}`],
-    ['ab', 'echo-9', 'there is no container echo-9; of echo there are echo-1, echo-2, echo-4'],
+    ['ab', 'echo-9', 'there is no container echo-9; those of echo are echo-1, echo-2, echo-4'],
     ['ab', 'echo-1', 'the connection is already in echo-1'],
     ['ab', 'hello-1', 'the connection is being served by echo: it can move to echo-1, echo-2, echo-4'],
     ['ab', 'echo-4', 'echo-4 takes no connections; its state is starting'],

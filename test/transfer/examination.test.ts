@@ -75,7 +75,7 @@ describe('examining an envelope', () => {
     [
       'no record to write',
       (_, tls) => Object.assign(tls, { outbound: Uint8Array.of(1, 2, 3, 4, 5, 6) }),
-      /outbound: at 0 stands 1, which is not a record type/,
+      /outbound: the byte at 0 is 1, which is not a record type/,
     ],
     [
       'input that is no TLS',

@@ -54,11 +54,6 @@ export class ConnectionTimers {
     this.start()
   }
 
-  /** It is waited for from now on anew, if it is at all. */
-  prolong(timer: Awaited): void {
-    if (this.#timers.running(timer)) this.#timers.start(timer, this.#clock.steady())
-  }
-
   /** So many bytes of a request's content have come. @returns false if it comes too slowly */
   content(bytes: number): boolean {
     return this.#timers.content(bytes, this.#clock.steady())

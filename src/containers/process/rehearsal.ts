@@ -125,7 +125,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
   const { provider, certificates } = tls
   const lifetimeSeconds = 60
   const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: () => clock.steady() })
-  // Nothing of this is written down, and no ticket is good for anything.
+  // Nothing of this is written down, and no ticket is valid elsewhere.
   const config: ServerConfig = {
     provider,
     certificates,

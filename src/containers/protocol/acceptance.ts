@@ -1,13 +1,13 @@
-import { header, type RequestHead } from '../../http/message.ts'
+import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { Announced } from '../../http/h2/owner.ts'
+import type { H2Serving } from '../../http/h2/serving.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import { judgeHandshake } from '../../http/websocket/index.ts'
-import { LOAN_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
-import { Call, type CallOwner, withLength } from './call.ts'
-import type { Calls } from './calls.ts'
+import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
 import type { ProtocolOwner } from './protocol.ts'
-import { Tunnel } from './tunnel.ts'
+import { Tunnel, type TunnelOwner } from './tunnel.ts'
 import type { Waiting } from './waiting.ts'
 
 /**
@@ -16,89 +16,93 @@ import type { Waiting } from './waiting.ts'
  */
 export class Acceptance {
   readonly #owner: ProtocolOwner
-  readonly #callOwner: CallOwner
-  readonly #calls: Calls
-  /** Requests that have been accepted on this connection, wherever it was. */
-  count: number
+  readonly #tunnelOwner: TunnelOwner
+  readonly #serving: H2Serving
 
-  constructor(owner: ProtocolOwner, callOwner: CallOwner, calls: Calls, count: number) {
+  constructor(owner: ProtocolOwner, tunnelOwner: TunnelOwner, serving: H2Serving) {
     this.#owner = owner
-    this.#callOwner = callOwner
-    this.#calls = calls
-    this.count = count
+    this.#tunnelOwner = tunnelOwner
+    this.#serving = serving
   }
 
   /** A function of ours begins with a request. */
-  accept({ request, head }: Waiting): void {
-    const { streamId, endStream, protocol } = request
-    const { host } = this.#owner
-    const functionPath = host.ownerOf(head.path, head.host)?.functionPath ?? head.path
-    if (protocol !== undefined) {
-      this.#tunnel(streamId, head, functionPath)
-      if (endStream) this.#calls.get(streamId)?.received()
-      return
-    }
-    const connection = this.#owner.info(this.count++)
-    const { bodyBytes } = host.limits.http
-    const call = new Call(this.#callOwner, request, head, host, { functionPath, connection }, bodyBytes)
-    this.#begin(streamId, endStream, head, call, bodyBytes)
+  accept(one: Waiting): void {
+    const { protocol } = one.request
+    this.#begin(one, exchange => {
+      if (protocol === undefined) this.#call(exchange)
+      else this.#tunnel(exchange)
+    })
   }
 
   /** A container of another function begins with it, and the connection stays. */
   lend(one: Waiting): void {
-    const { host } = this.#owner
-    const { request, head, functionName } = one
-    const { streamId, endStream, protocol } = request
-    if (protocol !== undefined && functionName !== host.functionName) {
+    const { host, guard } = this.#owner
+    const { request, functionName } = one
+    if (request.protocol !== undefined && functionName !== host.functionName) {
       const detail =
         `this connection is in use by the function ${host.functionName}: ` +
         `open another one for a WebSocket of ${functionName}`
-      this.answer(streamId, { name: 'misdirected-request', status: 421, detail })
+      this.answer(request, { name: 'misdirected-request', status: 421, detail })
       return
     }
     if (host.reaches(functionName)) {
-      const loan = new Loan(this.#callOwner, host, streamId, one, this.#owner.info(this.count++))
-      this.#begin(streamId, endStream, head, loan, LOAN_BYTES)
+      this.#begin(one, exchange => {
+        const connection = this.#owner.info(exchange.index)
+        new Loan(exchange, functionName, connection, host, guard).begin()
+      })
     } else if (functionName === host.functionName) this.accept(one)
-    else this.answer(streamId, unavailable(functionName, 'none ready'))
+    else this.answer(request, unavailable(functionName, 'none ready'))
   }
 
   /** The platform's own answer, without any function. */
-  answer(streamId: number, what: Problem): void {
-    const { http } = this.#callOwner
-    const { headers = [], ...response } = withLength(problem(what))
-    http.accept(streamId)
-    http.reply(streamId, { ...response, headers: [...headers, ...this.#owner.fields] }, Date.now())
-    this.count++
+  answer(request: Announced, what: Problem): void {
+    this.#serving.answer(request, what)
+  }
+
+  #begin({ request, head }: Waiting, begin: (exchange: H2Exchange) => void): void {
+    this.#serving.accept(request, head, exchange => {
+      const rate = this.#owner.timers.rates.take(request.streamId)
+      if (rate !== undefined) exchange.resumed(rate.left, rate.counted)
+      begin(exchange)
+    })
+  }
+
+  #call(exchange: H2Exchange): void {
+    const { host, guard } = this.#owner
+    const { head } = exchange
+    const place = {
+      functionPath: this.#functionPath(exchange),
+      connection: this.#owner.info(exchange.index),
+      timeout: host.limits.timers.handler,
+      guard,
+    }
+    const call = new FunctionCall(head, host, place, exchange, exchange)
+    exchange.onGone = reason => call.cancel(reason)
+    exchange.content(call)
   }
 
   /** A stream becomes a WebSocket. */
-  #tunnel(streamId: number, head: RequestHead, functionPath: string): void {
-    const { host, fields } = this.#owner
-    const { http } = this.#callOwner
+  #tunnel(exchange: H2Exchange): void {
+    const { host } = this.#owner
+    const { head } = exchange
     const { webSocket, webSocketProtocols = [] } = host.module
     const handshake = judgeHandshake(head, webSocketProtocols)
     if (webSocket === undefined || handshake.problem !== undefined) {
       const detail = `the function ${host.functionName} knows no WebSockets`
-      this.answer(streamId, handshake.problem ?? { name: 'not-implemented', status: 501, detail })
+      exchange.reply(problem(handshake.problem ?? { name: 'not-implemented', status: 501, detail }))
       return
     }
-    const connection = this.#owner.info(this.count++)
-    const opening = { head, functionPath, connection, protocol: handshake.protocol }
+    const opening = {
+      head,
+      functionPath: this.#functionPath(exchange),
+      connection: this.#owner.info(exchange.index),
+      protocol: handshake.protocol,
+    }
     const keepAlive = host.limits.timers['keep-alive'] / 2
-    this.#calls.add(streamId, new Tunnel(this.#callOwner, streamId, host, opening, keepAlive))
-    http.accept(streamId)
-    http.respond(streamId, { status: 200, headers: [...handshake.fields, ...fields] }, Date.now())
+    new Tunnel(this.#tunnelOwner, exchange, host, opening, keepAlive).open(handshake.fields)
   }
 
-  /** What came behind the head follows when the request has been accepted. */
-  #begin(streamId: number, endStream: boolean, head: RequestHead, call: Call | Loan, most: number): void {
-    const { http } = this.#callOwner
-    this.#calls.add(streamId, call, this.#owner.timers.rates)
-    http.accept(streamId)
-    if (endStream) call.received()
-    else if (Number(header(head.headers, 'content-length') ?? 0) > most) call.tooLarge()
-    else if (header(head.headers, 'expect')?.toLowerCase() === '100-continue')
-      http.respond(streamId, { status: 100 })
+  #functionPath({ head }: H2Exchange): string {
+    return this.#owner.host.ownerOf(head.path, head.host)?.functionPath ?? head.path
   }
 }

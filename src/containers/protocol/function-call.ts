@@ -109,7 +109,7 @@ export class FunctionCall implements Informant, ContentSink {
   }
 
   /** Bytes of it. */
-  get held(): number {
+  get unread(): number {
     return this.#pieces.length
   }
 
@@ -117,12 +117,12 @@ export class FunctionCall implements Informant, ContentSink {
    * The same, and those that wait in the function's stream; as long as the request is not whole and its
    * response has not begun, also those that the function has read: as a rule it gathers them.
    */
-  get waiting(): number {
+  get held(): number {
     if (this.#cancelled) return 0
-    if (!this.#bodyEnded && !this.#begun) return this.held + this.#given
+    if (!this.#bodyEnded && !this.#begun) return this.unread + this.#given
     const room = this.#stream?.desiredSize ?? BODY_BUFFER
     // Of a stream that is closed and empty there is no room, either.
-    return this.held + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
+    return this.unread + (room === 0 && this.#bodyEnded ? 0 : BODY_BUFFER - room)
   }
 
   /**
@@ -204,7 +204,7 @@ export class FunctionCall implements Informant, ContentSink {
 
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
-    if (this.#timeout > 0) this.#context.deadline = Date.now() + this.#timeout
+    if (this.#timeout > 0) this.#context.deadline = this.#callee.clock.wall() + this.#timeout
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
@@ -353,8 +353,8 @@ export class FunctionCall implements Informant, ContentSink {
   /** The function has thrown, or what it gave cannot be sent. */
   #refuse(error: unknown): void {
     if (this.#cancelled) return
-    // What is thrown when all has been said is no function's.
-    if (this.#sink.over) throw error
+    // What is thrown when all has been said is no function's, but for content that is missing.
+    if (this.#sink.over && !(error instanceof RangeError)) throw error
     if (!this.#begun && isOne(error, RequestError)) {
       this.#sink.reply(problem({ name: 'bad-request', status: error.status, detail: error.message }))
       return

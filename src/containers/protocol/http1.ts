@@ -65,10 +65,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   settle(): void {
-    const call = this.#call
-    call?.wait()
+    this.#call?.wait()
     this.#serving.settle()
-    if (call?.started && this.#serving.exchange?.begun === false) this.timers.wait('handler')
   }
 
   /** What is said here is said at once. */
@@ -79,7 +77,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   get held(): number {
-    return this.#serving.http.buffered + (this.#call?.waiting ?? 0)
+    return this.#serving.http.buffered + (this.#call?.held ?? 0)
   }
 
   shed(what: Problem): void {
@@ -105,11 +103,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     const call = this.#call
     const { http } = this.#serving
     if (call === undefined || call.started || !http.withdrawable) return false
-    return call.held + http.buffered <= CARRIED_REQUEST_BYTES
+    return call.unread + http.buffered <= CARRIED_REQUEST_BYTES
   }
 
   withdraw(): void {
-    this.timers.withdraw(this.#call!.held)
+    this.timers.withdraw(this.#call!.unread)
     this.#serving.withdraw(this.#call!.takeBack())
     this.#call = undefined
   }
@@ -178,7 +176,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     return this.#owner.out.full
   }
   date(): number {
-    return Date.now()
+    return this.#owner.host.clock.wall()
   }
   send(parts: readonly Uint8Array[], last: boolean): void {
     this.#owner.out.send(parts, last)

@@ -1,22 +1,21 @@
-import { H1Error } from '../../http/h1/error.ts'
-import { ErrorCode, type H2Event, H2Server, type H2State } from '../../http/h2/index.ts'
-import { requestHead } from '../../http/h2/request-head.ts'
+import { ErrorCode, type H2Server } from '../../http/h2/index.ts'
+import type { Announced, H2Owner } from '../../http/h2/owner.ts'
+import { type H2Served, H2Serving } from '../../http/h2/serving.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
 import type { Problem } from '../../http/problem.ts'
+import type { HttpFault, HttpHandlers } from '../../http/serving.ts'
 import type { TimerSettings } from '../../http/timers.ts'
-import { steadyNow } from '../../platform/clock.ts'
-import type { Log } from '../../platform/log.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
+import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_BYTES, CARRIED_REQUEST_BYTES, MovePolicy } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { Acceptance } from './acceptance.ts'
-import type { AnnouncedRequest, CallOwner } from './call.ts'
 import { Calls } from './calls.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
-import { heldBy, type Streams, shed } from './shedding.ts'
+import type { TunnelOwner } from './tunnel.ts'
 import { WaitingRequests } from './waiting.ts'
 
 /** Bytes of output beyond which a client that does not take it is not heard any more: as much as may move. */
@@ -26,15 +25,15 @@ const OUTPUT = CARRIED_BYTES
 const TICK = 1000
 
 /**
- * HTTP/2 on one connection: every stream is a call of its own. Requests for other functions wait unaccepted,
- * and so are part of the exported state, until `policy.ts` says that the connection moves or that they are
- * lent.
+ * HTTP/2 on one connection: which requests are for here, and when the connection may leave. Requests for
+ * other functions wait unaccepted, and so are part of the exported state, until `policy.ts` says that the
+ * connection moves or that they are lent. What is said on it is the matter of {@link H2Serving}.
  */
-export class Http2 implements Protocol, CallOwner {
-  readonly http: H2Server
+export class Http2 implements Protocol, H2Owner, TunnelOwner {
   readonly #owner: ProtocolOwner
   readonly #policy: MovePolicy
-  readonly #calls = new Calls()
+  readonly #serving: H2Serving
+  readonly #calls: Calls
   readonly #acceptance: Acceptance
   readonly #waiting = new WaitingRequests()
   /**
@@ -47,21 +46,22 @@ export class Http2 implements Protocol, CallOwner {
   #told: number
 
   /** @param state undefined on a connection that begins */
-  constructor(
-    owner: ProtocolOwner,
-    state: { readonly requestsServed: number; readonly http: H2State } | undefined,
-    refusal?: Refusal,
-  ) {
+  constructor(owner: ProtocolOwner, state: H2Served | undefined, refusal?: Refusal) {
     this.#owner = owner
     this.#policy = new MovePolicy(owner.host.limits.quietMilliseconds)
-    this.http = new H2Server(owner.host.limits.http2, state?.http, owner.host.exceeded)
-    this.#acceptance = new Acceptance(owner, this, this.#calls, state?.requestsServed ?? 0)
+    this.#serving = new H2Serving(this, owner.host.limits.http2, state, owner.host.exceeded)
+    this.#calls = new Calls(this.#serving)
+    this.#acceptance = new Acceptance(owner, this, this.#serving)
     this.#refusal = refusal
-    this.#told = steadyNow()
+    this.#told = this.now()
   }
 
   receive(bytes: Uint8Array): void {
     this.http.receive(bytes)
+  }
+
+  get http(): H2Server {
+    return this.#serving.http
   }
 
   step(): boolean {
@@ -70,11 +70,7 @@ export class Http2 implements Protocol, CallOwner {
       this.http.receive(EMPTY)
       return false
     }
-    const event = this.http.next()
-    if (event !== undefined) {
-      this.#on(event)
-      return true
-    }
+    if (this.#serving.step()) return true
     this.#refusal = undefined
     if (this.http.shouldClose) this.#owner.goodbye()
     return false
@@ -89,35 +85,26 @@ export class Http2 implements Protocol, CallOwner {
     do while (this.goesOn() && this.step());
     while (this.#give())
     if (this.http.openStreams > 0) this.wakeBy(this.#told + TICK)
-    if (this.http.input.inHeaders) this.#owner.timers.wait('headers')
-    else this.#owner.timers.stop('headers')
+    this.#serving.settle()
   }
 
   tick(now: number): void {
-    this.#calls.tick(now)
+    this.#serving.tick(now)
   }
 
   expired(timer: Timeout): void {
     const what = timeoutProblem(timer, this.settings)
-    this.log.debug({ timer }, what.detail)
+    this.#owner.host.log.debug({ timer }, what.detail)
     if (timer === 'container') {
       const reachable = new Set(this.#waiting.reachable(this.#owner))
       const lost = [...this.#waiting.values()].filter(one => !reachable.has(one))
       for (const { functionName, request } of this.#waiting.take(lost, this.#owner))
-        this.#acceptance.answer(request.streamId, timeoutProblem(timer, this.settings, functionName))
+        this.#acceptance.answer(request, timeoutProblem(timer, this.settings, functionName))
       return
     }
     // The beginning of a head lets nothing else come: the connection is of no use any more.
     this.cancel(new Error('the client stopped in the middle of a head'))
     this.#owner.goodbye()
-  }
-
-  get settings(): TimerSettings {
-    return this.#owner.host.limits.timers
-  }
-
-  wakeBy(at: number): void {
-    this.#owner.timers.wakeBy(at)
   }
 
   flush(): void {
@@ -133,16 +120,17 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   get held(): number {
-    return heldBy(this.#streams)
+    return this.#serving.held
   }
 
   shed(what: Problem): void {
-    const refuse = (streamId: number): void => {
+    const answer = (streamId: number): void => {
+      const one = this.#waiting.get(streamId)
       this.#waiting.delete(streamId)
-      this.#acceptance.answer(streamId, what)
+      if (one !== undefined) this.#acceptance.answer(one.request, what)
     }
     const before = this.held
-    if (!shed(this.#streams, what, refuse)) {
+    if (!this.#serving.shed(what, answer)) {
       this.#failed = true
       this.http.calm(what.name)
       this.cancel(new Error(what.detail))
@@ -152,33 +140,28 @@ export class Http2 implements Protocol, CallOwner {
     else this.drain()
   }
 
-  get #streams(): Streams {
-    return { http: this.http, calls: this.#calls, waiting: this.#waiting }
-  }
-
   get buffered(): number {
     return this.http.input.buffered
   }
 
   get requests(): number {
-    return this.#acceptance.count
+    return this.#serving.requests
   }
 
   /** What functions have given and windows have not let through goes along, unless it is much. */
   get quiet(): boolean {
-    const { http } = this
+    const http = this.http
     return this.#calls.size === 0 && !this.#failed && !http.reporting && http.unsent <= CARRIED_BYTES
   }
 
   get portable(): boolean {
-    const { http } = this
+    const http = this.http
     const bytes = this.#calls.portable ?? Infinity
     return !this.#failed && !http.reporting && bytes <= CARRIED_REQUEST_BYTES && http.unsent <= CARRIED_BYTES
   }
 
   withdraw(): void {
-    this.#acceptance.count -= this.#calls.size
-    this.#calls.withdraw(this.http, this.#owner.timers.rates, this.#waiting)
+    this.#calls.withdraw(this.#owner.timers.rates, this.#waiting)
   }
 
   get calling(): boolean {
@@ -193,7 +176,7 @@ export class Http2 implements Protocol, CallOwner {
   inputEnded(): void {
     // What is held back has not been looked at.
     if (!this.wantsInput) return
-    for (const streamId of this.#calls.cutOff()) this.http.reset(streamId)
+    this.#serving.inputEnded()
     if (this.#calls.size === 0 && this.#waiting.size === 0) this.#owner.goodbye()
   }
 
@@ -239,99 +222,104 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   cancel(reason: Error): void {
-    this.#calls.cancel(reason)
+    this.#serving.broken(reason)
   }
 
   export(): ApplicationState {
-    return { protocol: 'http2', requestsServed: this.#acceptance.count, http: this.http.export() }
+    return { protocol: 'http2', requestsServed: this.#serving.requests, http: this.http.export() }
   }
 
+  // For HTTP.
+
+  readonly early = false
+
+  get handlers(): Pick<HttpHandlers, 'error'> {
+    return this
+  }
+  get timers(): ConnectionTimers {
+    return this.#owner.timers
+  }
+  get settings(): TimerSettings {
+    return this.#owner.host.limits.timers
+  }
+  get bodyBytes(): number {
+    return this.#owner.host.limits.http.bodyBytes
+  }
   get fields(): readonly Field[] {
     return this.#owner.fields
   }
-
-  get log(): Log {
-    return this.#owner.host.log
-  }
-
   get gone(): boolean {
     return this.#owner.gone
   }
-
   get guard(): Guard {
     return this.#owner.guard
   }
-
-  kick(): void {
+  get unaccepted(): Iterable<number> {
+    return this.#waiting.keys()
+  }
+  now(): number {
+    return this.#owner.host.clock.steady()
+  }
+  date(): number {
+    return this.#owner.host.clock.wall()
+  }
+  wake(): void {
     this.#owner.pump()
   }
-
+  wakeBy(at: number): void {
+    this.#owner.timers.wakeBy(at)
+  }
   goesOn(): boolean {
     return this.#owner.goesOn()
   }
-
-  ended(streamId: number): void {
-    this.#calls.remove(streamId)
+  touch(): void {
+    this.#owner.touch()
+  }
+  responded(): void {
     this.#owner.responded()
   }
-
-  #on(event: H2Event): void {
-    switch (event.type) {
-      case 'request':
-        this.#onRequest(event)
-        return
-      case 'data':
-        this.#owner.touch()
-        this.#calls.get(event.streamId)?.receive(event.data)
-        if (event.endStream) this.#calls.get(event.streamId)?.received()
-        return
-      case 'trailers':
-        this.#calls.get(event.streamId)?.received()
-        return
-      case 'drain':
-        this.#calls.get(event.streamId)?.drained()
-        return
-      case 'reset':
-        this.#waiting.delete(event.streamId)
-        this.#calls.get(event.streamId)?.cancel(new Error('the stream was reset'))
-        this.#calls.remove(event.streamId)
-        return
-      case 'error':
-        this.#failed = true
-        this.#waiting.clear()
-        this.cancel(new Error(event.reason))
-        this.log.debug({ code: event.code, reason: event.reason }, 'the HTTP/2 connection failed')
-        this.#owner.goodbye()
-    }
+  reset(streamId: number): void {
+    this.#waiting.delete(streamId)
+  }
+  overdue(timer: Timeout): Problem {
+    return timeoutProblem(timer, this.settings)
+  }
+  fail(error: unknown): void {
+    this.guard.fail(error)
   }
 
-  #onRequest(request: AnnouncedRequest): void {
-    const { streamId } = request
-    this.#owner.timers.stop('headers')
-    let head: RequestHead
-    try {
-      head = requestHead(request)
-    } catch (error) {
-      if (!(error instanceof H1Error)) throw error
-      this.#acceptance.answer(streamId, { name: 'bad-request', status: error.status, detail: error.message })
-      return
-    }
+  failed(code: number, reason: string): void {
+    this.#failed = true
+    this.#waiting.clear()
+    this.#owner.host.log.debug({ code, reason }, 'the HTTP/2 connection failed')
+    this.#owner.goodbye()
+  }
+
+  /** What was thrown is ours, but for a response that has more content than its function said. */
+  error({ kind, cause }: HttpFault): undefined {
+    if (kind !== 'application') return
+    if (cause instanceof RangeError) this.#owner.host.log.error({ err: cause }, 'the function failed')
+    else this.fail(cause)
+  }
+
+  /** It is accepted here, or waits for another container. */
+  announced(request: Announced, head: RequestHead): void {
     const { host } = this.#owner
     const functionName = host.ownerOf(head.path, head.host)?.functionName ?? host.functionName
     const interrupted = this.#owner.refuse(head.method, functionName, false)
     if (interrupted !== undefined) {
-      this.#acceptance.answer(streamId, interrupted)
+      this.#acceptance.answer(request, interrupted)
       return
     }
-    const one = { request, head, functionName, since: steadyNow() }
+    const one = { request, head, functionName, since: this.now() }
     const elsewhere = functionName !== host.functionName
     if (elsewhere && this.#refusal?.functionName === functionName) {
-      this.#acceptance.answer(streamId, this.#refusal.answer)
+      this.#acceptance.answer(request, this.#refusal.answer)
       return
     }
     if (elsewhere) this.#policy.foreign(functionName)
     else this.#policy.own(this.#waiting.size > 0)
-    if (elsewhere || this.#held) this.#waiting.set(streamId, one)
+    if (elsewhere || this.#held) this.#waiting.set(request.streamId, one)
     else this.#acceptance.accept(one)
   }
 
@@ -345,7 +333,7 @@ export class Http2 implements Protocol, CallOwner {
     const first = reachable[0]
     if (first === undefined) return false
     const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
-    const waited = steadyNow() - first.since
+    const waited = this.now() - first.since
     // Whoever holds requests back sees to the move; they are lent if it takes too long.
     const decision = this.#held
       ? busy && waited >= this.#policy.bound
@@ -360,7 +348,7 @@ export class Http2 implements Protocol, CallOwner {
     const some = reachable.filter(one => decision === 'lend' || one.functionName === first.functionName)
     for (const one of this.#waiting.take(some, this.#owner)) {
       if (decision === 'lend') this.#acceptance.lend(one)
-      else this.#acceptance.answer(one.request.streamId, unavailable(one.functionName, 'none ready'))
+      else this.#acceptance.answer(one.request, unavailable(one.functionName, 'none ready'))
     }
     return this.#decide()
   }
@@ -374,7 +362,7 @@ export class Http2 implements Protocol, CallOwner {
     if (out.blocked || this.gone) return false
     const bytes = this.http.takeOutput()
     if (bytes.length === 0) return false
-    const { http } = this
+    const http = this.http
     // Not for what WebSockets are asked: their clients answer, or are not there. But who opens windows takes
     // what waits for them.
     if (this.#calls.timed || http.openStreams > this.#calls.size || http.unsent > 0) this.#owner.touch()
@@ -383,7 +371,7 @@ export class Http2 implements Protocol, CallOwner {
   }
 
   #tell(): void {
-    const now = steadyNow()
+    const now = this.now()
     if (now > this.#told) this.http.tick(now - this.#told)
     this.#told = now
   }

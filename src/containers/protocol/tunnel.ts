@@ -1,77 +1,83 @@
-import { ErrorCode } from '../../http/h2/index.ts'
-import type { Problem } from '../../http/problem.ts'
+import type { H2Exchange } from '../../http/h2/exchange.ts'
+import type { Field } from '../../http/message.ts'
+import { type ContentSink, type HttpTunnel, NOBODY } from '../../http/serving.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
-import { concat, EMPTY } from '../../wire/index.ts'
-import type { CallOwner } from './call.ts'
+import type { Guard } from '../../transport/guard.ts'
+import { concat } from '../../wire/index.ts'
 import type { Callee } from './call-context.ts'
 import { SocketCall, type SocketOpening } from './socket-call.ts'
 
 /** Bytes that wait for the function, beyond which the client gets no more window. */
 const HIGH_WATER = 65_536
 
+/** What a tunnel asks of the connection that its stream is on. */
+export interface TunnelOwner {
+  readonly guard: Guard
+  /** Nobody is answered any more. */
+  readonly gone: boolean
+  /** Whether more may be done in this turn of the event loop. */
+  goesOn(): boolean
+  /** There is output, or room for input. */
+  wake(): void
+}
+
 /**
  * A WebSocket on one stream of HTTP/2 (RFC 8441). It does not move: as long as it is open, the connection
  * counts as busy.
  */
-export class Tunnel {
-  readonly #owner: CallOwner
-  readonly #streamId: number
+export class Tunnel implements ContentSink {
+  readonly #owner: TunnelOwner
+  readonly #exchange: H2Exchange
   readonly #call: SocketCall
-  #uncredited = 0
-  /** What waits for a window. */
-  #unsent: Uint8Array = EMPTY
-  #waiting: (() => void)[] = []
-  #over = false
-  /** It never comes whole. */
-  readonly whole = false
+  #tunnel: HttpTunnel = NOBODY
+  /** What was said last waits for a window. */
+  #blocked: Promise<void> | undefined
+  /** More has come than the function takes. */
+  full = false
 
   constructor(
-    owner: CallOwner,
-    streamId: number,
+    owner: TunnelOwner,
+    exchange: H2Exchange,
     callee: Callee,
     opening: SocketOpening,
     keepAliveMilliseconds: number,
   ) {
     this.#owner = owner
-    this.#streamId = streamId
-    const drained = () =>
-      this.#unsent.length === 0 ? undefined : new Promise<void>(resolve => this.#waiting.push(resolve))
-    const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained }
+    this.#exchange = exchange
+    const socketOwner = { guard: owner.guard, kick: () => this.#go(), drained: () => this.#blocked }
     this.#call = new SocketCall(socketOwner, callee, opening, keepAliveMilliseconds)
   }
 
-  receive(data: Uint8Array): void {
-    this.#call.core.receive(data)
-    this.#uncredited += data.length
+  /** The stream is a WebSocket from here on. */
+  open(fields: readonly Field[]): void {
+    this.#tunnel = this.#exchange.upgrade(fields, this)
+    // Its client can never say anything.
+    if (this.#exchange.whole) this.end()
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#call.core.receive(bytes)
     this.#go()
   }
 
   /** Bytes of messages in either direction. */
   get held(): number {
-    return this.#call.core.held + this.#unsent.length
-  }
-
-  /** Gives up for what it holds: there is no answer within a WebSocket that its client would take. */
-  shed(what: Problem): void {
-    if (this.#over) return
-    this.cancel(new Error(what.detail))
-    this.#owner.http.reset(this.#streamId, ErrorCode.ENHANCE_YOUR_CALM)
-    this.#owner.ended(this.#streamId)
+    return this.#call.core.held
   }
 
   /** The client ends its side without a close frame. */
-  received(): void {
+  end(): void {
     this.#call.end(1006, 'the client ended the stream')
-    this.#finish()
+    this.#tunnel.end()
+  }
+
+  broken(): void {
+    this.#call.end(1006, 'the stream broke')
   }
 
   /** The connection sends what there is by itself. */
   wait(): void {
     this.#work()
-  }
-
-  drained(): void {
-    this.#go()
   }
 
   /** Says that the container has to go; the client may say goodbye, too. */
@@ -81,59 +87,38 @@ export class Tunnel {
     this.#go()
   }
 
-  tooLarge(): void {}
-
-  /** A WebSocket takes the time that it takes, and asks by itself whether the client is there. */
-  tick(): void {}
-
-  cancel(_reason: Error): void {
-    this.#over = true
-    this.#call.end(1006, 'the stream broke')
-    this.#release()
-  }
-
   #go(): void {
     this.#owner.guard.run(() => this.#work())
-    if (!this.#over) this.#owner.kick()
+    if (!this.#exchange.over) this.#owner.wake()
   }
 
   /** Gives the function what has come, and takes what it says. */
   #work(): void {
-    if (this.#over || this.#owner.gone) return
+    const call = this.#call
+    if (this.#exchange.over || this.#owner.gone) return
     do {
       this.#send()
-      while (this.#owner.goesOn() && this.#call.step());
+      while (this.#owner.goesOn() && call.step());
       // What the client takes at once makes room for more.
-    } while (this.#call.full && this.#unsent.length === 0)
-    const { core } = this.#call
-    if (this.#uncredited > 0 && core.buffered < HIGH_WATER) {
-      this.#owner.http.consume(this.#streamId, this.#uncredited)
-      this.#uncredited = 0
+    } while (call.full && this.#blocked === undefined)
+    const full = call.core.buffered >= HIGH_WATER
+    if (this.full !== full) {
+      this.full = full
+      if (!full) this.#exchange.resume()
     }
     this.#send()
-    if (this.#unsent.length === 0) this.#release()
-    if (core.over && this.#unsent.length === 0) this.#finish()
+    if (call.core.over && this.#blocked === undefined) this.#tunnel.end()
   }
 
   /** Gives the stream what has been said, as far as it takes it. */
   #send(): void {
-    for (;;) {
-      if (this.#unsent.length === 0) this.#unsent = concat(...this.#call.core.takeOutput())
-      if (this.#unsent.length === 0) return
-      this.#unsent = this.#unsent.subarray(this.#owner.http.write(this.#streamId, this.#unsent))
-      if (this.#unsent.length > 0) return
+    while (this.#blocked === undefined) {
+      const said = concat(...this.#call.core.takeOutput())
+      if (said.length === 0) return
+      this.#blocked = this.#tunnel.write(said)?.then(() => {
+        this.#blocked = undefined
+        this.#go()
+      })
     }
-  }
-
-  #finish(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#release()
-    this.#owner.http.end(this.#streamId)
-    this.#owner.ended(this.#streamId)
-  }
-
-  #release(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }

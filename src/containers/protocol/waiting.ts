@@ -1,6 +1,6 @@
 import type { H2Server } from '../../http/h2/index.ts'
+import type { Announced } from '../../http/h2/owner.ts'
 import type { RequestHead } from '../../http/message.ts'
-import type { AnnouncedRequest } from './call.ts'
 import type { ProtocolOwner } from './protocol.ts'
 
 /**
@@ -8,10 +8,10 @@ import type { ProtocolOwner } from './protocol.ts'
  * leave.
  */
 export interface Waiting {
-  readonly request: AnnouncedRequest
+  readonly request: Announced
   readonly head: RequestHead
   readonly functionName: string
-  /** As {@link steadyNow}. */
+  /** Milliseconds of the container's clock. */
   readonly since: number
 }
 

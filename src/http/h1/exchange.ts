@@ -106,6 +106,11 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     return sink !== undefined && !this.#blocked && !this.#whole && sink.full !== true
   }
 
+  /** Whether the application is at work. */
+  get started(): boolean {
+    return this.#sink?.started !== false
+  }
+
   /** Whether content is missing. */
   get unfinished(): boolean {
     return !this.#whole

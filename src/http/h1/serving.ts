@@ -116,6 +116,7 @@ export class H1Serving implements ExchangeOwner {
     if (exchange !== undefined) {
       if (exchange.wantsContent) timers.wait('request-body')
       else timers.stop('request-body')
+      if (!exchange.begun && exchange.started) timers.wait('handler')
     } else if (this.#held === undefined && this.http.buffered > 0 && !full) timers.wait('headers')
     else timers.stop('headers')
   }
@@ -249,7 +250,8 @@ export class H1Serving implements ExchangeOwner {
         return
       case 'body':
         owner.touch()
-        owner.timers.prolong('handler')
+        // From what has come last of a request to the head of its response.
+        owner.timers.stop('handler')
         if (owner.timers.content(event.data.length)) this.#exchange?.data(event.data)
         else this.expired('request-rate')
         return

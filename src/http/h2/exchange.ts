@@ -1,6 +1,4 @@
-import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
-import { parseHost, splitPath } from '../h1/target.ts'
-import type { Field, RequestHead, ResponseView } from '../message.ts'
+import { checkTrailers, type Field, header, type RequestHead, type ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import {
   answerTo,
@@ -12,101 +10,135 @@ import {
   NOBODY,
   reasonOf,
 } from '../serving.ts'
-import { expiryProblem, HttpTimers } from '../timers.ts'
+import { type Expiry, HttpTimers, type TimerName } from '../timers.ts'
 import { ErrorCode } from './error.ts'
-import type { H2Event } from './event.ts'
-import type { H2Serving } from './serving.ts'
+import type { Announced, H2Owner } from './owner.ts'
+import type { H2Server } from './server.ts'
+import { lengthFirst, Unsent, withLength } from './unsent.ts'
 
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536
 
-export type Announced = Extract<H2Event, { type: 'request' }>
+/** What an exchange asks of the connection that its stream is on. */
+export interface ExchangeOwner {
+  readonly http: H2Server
+  readonly owner: H2Owner
+  /** The response has been given out whole, or has broken off. */
+  responded(streamId: number): void
+}
 
 /** One request and its response: a stream. */
 export class H2Exchange implements HttpRequest, HttpResponse {
-  readonly version = '2'
+  readonly head: RequestHead
+  readonly announced: Announced
   readonly early: boolean
   readonly index: number
-  readonly host: string | undefined
-  readonly path: string
-  readonly query: string
   onGone: ((reason: Error) => void) | undefined
-  readonly #owner: H2Serving
-  readonly #announced: Announced
-  readonly #timers: HttpTimers
-  #sink: ContentSink | undefined
+  /** Where its content goes. */
+  sink: ContentSink | undefined
+  /** Sent with its response. */
+  fields: readonly Field[]
+  /** It is another protocol's, in which nobody is overdue. */
+  #tunnel = false
+  begun = false
+  over = false
+  readonly #serving: ExchangeOwner
+  /** Made when something is waited for. */
+  #timers: HttpTimers | undefined
+  /** Bytes of content that have come. */
+  #bytes = 0
   /** Content that nobody has asked for yet, or that waits for a sink that is busy. */
-  #held: Uint8Array[] = []
+  #held: Uint8Array[] | undefined
   #blocked = false
   /** Bytes of content for which the client gets a window when the sink takes more again. */
   #uncredited = 0
   #trailers: readonly Field[] | undefined
   #told = false
-  /** Content of the response that waits for a window. */
-  #waiting: Uint8Array[] = []
-  #writers: (() => void)[] = []
+  /** Made when content is written in pieces. */
+  #unsent: Unsent | undefined
   #ending: { readonly trailers: readonly Field[] | undefined } | undefined
-  /** It is another protocol's, in which nobody is overdue. */
-  #tunnel = false
-  over = false
 
-  /** @throws H1Error if the authority is no host, or the path none of ours */
-  constructor(owner: H2Serving, announced: Announced, index: number) {
-    this.#owner = owner
-    this.#announced = announced
-    this.early = owner.early
+  constructor(serving: ExchangeOwner, announced: Announced, head: RequestHead, index: number) {
+    this.#serving = serving
+    this.announced = announced
+    this.head = head
     this.index = index
-    this.host = announced.authority === '' ? undefined : parseHost(announced.authority)
-    const { path, query } = splitPath(announced.path)
-    this.path = path
-    this.query = query
+    this.early = serving.owner.early
+    this.fields = serving.owner.fields
     if (announced.endStream) this.#trailers = []
-    this.#timers = new HttpTimers(owner.context.timers)
-    this.#timers.start('handler', owner.context.now())
   }
 
   /** Whether all of the request has come. */
   get whole(): boolean {
     return this.#trailers !== undefined
   }
-  get head(): RequestHead {
-    const { method, target, version, headers, host, path, query } = this
-    return { method, target, version, headers, host, path, query }
+  get version(): RequestHead['version'] {
+    return this.head.version
   }
   get method(): string {
-    return this.#announced.method
+    return this.head.method
   }
   get target(): string {
-    return this.#announced.path
+    return this.head.target
   }
   get headers(): readonly Field[] {
-    return this.#announced.headers
+    return this.head.headers
   }
-
+  get host(): string | undefined {
+    return this.head.host
+  }
+  get path(): string {
+    return this.head.path
+  }
+  get query(): string {
+    return this.head.query
+  }
   get protocol(): string | undefined {
-    return this.#announced.protocol
+    return this.announced.protocol
+  }
+  get length(): number | undefined {
+    if (this.announced.endStream) return 0
+    const length = header(this.announced.headers, 'content-length')
+    return length === undefined ? undefined : Number(length)
   }
 
-  get length(): number | undefined {
-    if (this.#announced.endStream) return 0
-    for (const [name, value] of this.headers) if (name === 'content-length') return Number(value)
-    return undefined
+  /** Whether the client is waited for: it has been asked for more content, and not said all. */
+  get #wantsContent(): boolean {
+    const { sink } = this
+    return sink !== undefined && !this.#blocked && !this.whole && sink.full !== true
   }
 
   content(sink: ContentSink): void {
-    if (this.#sink !== undefined) throw new Error('the content goes to somebody already')
+    if (this.sink !== undefined) throw new Error('the content goes to somebody already')
     if (this.over) return
-    this.#sink = sink
-    if (this.#trailers === undefined) this.#timers.start('request-body', this.#owner.context.now())
+    this.sink = sink
+    if (!this.whole && this.#bytes === 0 && this.#expectsContinue) this.inform(100, [])
     this.#give()
+    if (!this.whole) this.#serving.owner.wake()
   }
 
+  get #expectsContinue(): boolean {
+    return !this.begun && header(this.announced.headers, 'expect')?.toLowerCase() === '100-continue'
+  }
+
+  /** Content has come. */
   data(bytes: Uint8Array, ends: boolean): void {
-    if (bytes.length > 0) this.#held.push(bytes)
-    const now = this.#owner.context.now()
-    this.#timers.content(bytes.length, now)
-    this.#timers.prolong('handler', now)
+    if (this.over) return
+    this.#bytes += bytes.length
+    this.#timers?.stop('handler')
+    if (this.#timers?.content(bytes.length, this.#serving.owner.now()) === false) {
+      this.#expire('request-rate')
+      return
+    }
+    if (this.#bytes > this.#serving.owner.bodyBytes) {
+      this.tooLarge()
+      return
+    }
     if (ends) this.#trailers = []
+    if (bytes.length > 0) {
+      this.#held ??= []
+      this.#held.push(bytes)
+    }
     this.#give()
   }
 
@@ -117,11 +149,11 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   /** Gives the sink what there is, and the client a window as large as what the sink has taken. */
   #give(): void {
-    const sink = this.#sink
+    const { sink } = this
     if (sink === undefined || this.over) return
-    const { context } = this.#owner
-    while (this.#held.length > 0 && !this.#blocked && !this.over) {
-      const bytes = this.#held.shift()!
+    const held = this.#held
+    while (held !== undefined && held.length > 0 && !this.#blocked && !this.over) {
+      const bytes = held.shift()!
       let taken: Promise<void> | void
       try {
         taken = sink.data(bytes)
@@ -130,29 +162,25 @@ export class H2Exchange implements HttpRequest, HttpResponse {
         return
       }
       if (taken === undefined) this.#credit(bytes.length)
-      else {
-        this.#blocked = true
-        this.#timers.stop('request-body')
-        taken
-          .then(
-            () => this.#taken(bytes.length),
-            cause => this.failed(cause),
-          )
-          .catch(context.fault)
-      }
+      else this.#wait(taken, bytes.length)
     }
-    if (this.#blocked || this.over || this.#told) return
-    if (this.#trailers === undefined) {
-      if (!this.#tunnel) this.#timers.start('request-body', context.now())
-    } else {
-      this.#told = true
-      this.#timers.stop('request-body')
-      try {
-        sink.end(this.#trailers)
-      } catch (cause) {
-        this.failed(cause)
-      }
+    if (this.#blocked || this.over || this.#told || this.#trailers === undefined) return
+    this.#told = true
+    try {
+      sink.end(this.#trailers)
+    } catch (cause) {
+      this.failed(cause)
     }
+  }
+
+  #wait(taken: Promise<void>, count: number): void {
+    this.#blocked = true
+    taken
+      .then(
+        () => this.#taken(count),
+        cause => this.failed(cause),
+      )
+      .catch(error => this.#serving.owner.fail(error))
   }
 
   #taken(count: number): void {
@@ -160,91 +188,90 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     if (this.over) return
     this.#credit(count)
     this.#give()
-    this.#owner.wake()
+    this.#serving.owner.wake()
   }
 
   resume(): void {
     if (this.over) return
     this.#credit(0)
-    this.#owner.wake()
+    this.#serving.owner.wake()
   }
 
   /** The client may send so much more, unless the sink is full. */
   #credit(count: number): void {
     this.#uncredited += count
-    if (this.#uncredited === 0 || this.#sink?.full === true) return
-    this.#owner.http.consume(this.#announced.streamId, this.#uncredited)
+    if (this.#uncredited === 0 || this.sink?.full === true || this.over) return
+    this.#serving.http.consume(this.announced.streamId, this.#uncredited)
     this.#uncredited = 0
   }
 
   inform(status: number, headers: readonly Field[]): void {
-    if (this.over) return
-    this.#owner.http.respond(this.#announced.streamId, { status, headers })
-    this.#owner.wake()
+    if (this.#mute) return
+    this.#serving.http.respond(this.announced.streamId, { status, headers })
+    this.#serving.owner.wake()
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.over) return NOBODY
+    if (this.#mute) return NOBODY
     if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
     this.begin({ status: 200, headers: kept, length: undefined })
     this.#tunnel = true
     // The application gets what has come when it has the tunnel in its hands.
-    this.#blocked = true
+    if (this.#bytes > 0 || this.whole) this.#wait(Promise.resolve(), 0)
     this.content(sink)
-    this.#timers.stop('request-body')
-    Promise.resolve()
-      .then(() => this.#taken(0))
-      .catch(this.#owner.context.fault)
     return { write: data => this.write(data), end: () => this.end() }
   }
 
   reply(response: ResponseView): void {
-    if (this.over) return
-    const { http, context } = this.#owner
-    const { streamId } = this.#announced
-    const whole = withLength(response, this.method)
+    if (this.#mute) return
+    const { http, owner } = this.#serving
+    const { streamId } = this.announced
+    const whole = this.#marked(withLength(response, this.method))
     const { body } = whole
     if (!(body instanceof Uint8Array) || body.length <= LARGE || this.method === 'HEAD') {
-      http.reply(streamId, whole, context.date())
+      http.reply(streamId, whole, owner.date())
       this.#finish()
       return
     }
     // In pieces of the application's own memory, as the client's windows open.
-    http.respond(streamId, whole, context.date(), body.length)
-    this.#timers.stop('handler')
-    this.#waiting.push(body)
+    http.respond(streamId, whole, owner.date(), body.length)
+    this.begun = true
+    this.#unsent = new Unsent()
+    this.#unsent.add(body)
     this.#ending = { trailers: undefined }
     this.#go()
   }
 
   begin({ status, headers, length }: Parameters<HttpResponse['begin']>[0]): void {
-    if (this.over) return
-    const { http, context } = this.#owner
-    const fields = length === undefined ? headers : lengthFirst(headers, length)
-    http.respond(this.#announced.streamId, { status, headers: fields }, context.date())
-    this.#timers.stop('handler')
-    this.#owner.wake()
+    if (this.#mute) return
+    const { http, owner } = this.#serving
+    const fields = length === undefined || status === 204 ? headers : lengthFirst(headers, length)
+    http.respond(this.announced.streamId, this.#marked({ status, headers: fields }), owner.date())
+    this.begun = true
+    this.#timers?.stop('handler')
+    owner.wake()
   }
 
   write(data: Uint8Array): Promise<void> | undefined {
-    if (this.over) return undefined
-    this.#waiting.push(data)
+    if (this.#mute) return undefined
+    this.#unsent ??= new Unsent()
+    this.#unsent.add(data)
     this.#go()
-    if (this.#waiting.length === 0) return undefined
-    return new Promise(resolve => this.#writers.push(resolve))
+    return this.over ? undefined : this.#unsent.drained()
   }
 
   end(trailers?: readonly Field[]): void {
-    if (this.over) return
+    if (this.#mute) return
+    if (trailers !== undefined) checkTrailers(trailers)
     this.#ending = { trailers }
     this.#go()
   }
 
   abort(): void {
-    if (this.over) return
-    this.#owner.http.reset(this.#announced.streamId, ErrorCode.INTERNAL_ERROR)
+    if (this.#mute) return
+    this.#serving.http.reset(this.announced.streamId, ErrorCode.INTERNAL_ERROR)
     this.#finish()
   }
 
@@ -263,56 +290,93 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** Writes as much as the client's windows take. */
   #go(): void {
     if (this.over) return
-    const { http } = this.#owner
-    const { streamId } = this.#announced
-    const waiting = this.#waiting
-    while (waiting.length > 0) {
-      const [first] = waiting as [Uint8Array]
-      const accepted = http.write(streamId, first)
-      this.#owner.wake()
-      if (accepted < first.length) {
-        waiting[0] = first.subarray(accepted)
-        return
-      }
-      waiting.shift()
-    }
-    this.#release()
-    if (this.#ending === undefined) return
+    const { http, owner } = this.#serving
+    const { streamId } = this.announced
+    const gone = this.#unsent?.send(data => http.write(streamId, data)) ?? true
+    if (this.#ending === undefined) owner.wake()
+    if (!gone || this.#ending === undefined || this.over) return
     try {
       http.end(streamId, this.#ending.trailers)
-    } finally {
-      this.#finish()
+    } catch (error) {
+      this.#ending = undefined
+      // Content is missing, and the stream has been reset.
+      if (error instanceof RangeError) this.#finish()
+      throw error
     }
+    this.#finish()
   }
 
+  /** Nothing more can be done for now: starts the timers of what is waited for. */
+  settle(): void {
+    if (this.over || this.#tunnel) return
+    if (this.#wantsContent) this.#await('request-body')
+    else this.#timers?.stop('request-body')
+    if (!this.begun && this.sink?.started !== false) this.#await('handler')
+  }
+
+  #await(timer: TimerName): void {
+    const { owner } = this.#serving
+    this.#timers ??= new HttpTimers(owner.settings)
+    if (this.#timers.running(timer)) return
+    const now = owner.now()
+    this.#timers.start(timer, now)
+    this.tick(now)
+  }
+
+  /** Time has passed. @param now as {@link H2Owner.now} */
   tick(now: number): void {
-    const timer = this.#timers.expired(now)
-    if (timer === undefined) return
-    const { context } = this.#owner
-    const ordinary = expiryProblem(timer, context.timers)
-    const { status = 408, detail = '' } = ordinary ?? {}
-    this.#fault({ kind: 'timeout', timer, status, reason: detail, request: this }, ordinary)
+    if (this.over || this.#timers === undefined) return
+    const expiry = this.#timers.expired(now)
+    if (expiry !== undefined) {
+      this.#expire(expiry)
+      return
+    }
+    const next = this.#timers.next(now)
+    if (next !== undefined) this.#serving.owner.wakeBy(now + next)
   }
 
-  /** Bytes of content that nobody has asked for, and of a response that wait for a window. */
+  #expire(timer: Expiry): void {
+    const ordinary = this.#serving.owner.overdue(timer)
+    const { status = 408, detail = '' } = ordinary ?? {}
+    this.#fault({ kind: 'timeout', timer, status, reason: detail }, ordinary)
+  }
+
+  /** Milliseconds that its content may still be waited for, for when it is taken back and comes again. */
+  get patience(): number {
+    const { owner } = this.#serving
+    this.#timers ??= new HttpTimers(owner.settings)
+    return this.#timers.rate(owner.now())
+  }
+
+  /** It was taken back after so much waiting, and comes again. @param again bytes that have been counted */
+  resumed(patience: number, again: number): void {
+    this.#timers ??= new HttpTimers(this.#serving.owner.settings)
+    this.#timers.resume(patience, again)
+  }
+
+  /** Bytes that are kept: content that no application has taken to itself, and what waits for a window. */
   get held(): number {
-    let bytes = 0
-    for (const { length } of this.#held) bytes += length
-    for (const { length } of this.#waiting) bytes += length
-    return bytes
+    let bytes = this.sink?.held ?? 0
+    if (this.#held !== undefined) for (const { length } of this.#held) bytes += length
+    return bytes + (this.#unsent?.length ?? 0)
   }
 
   /** Gives up for what it holds. */
   shed(what: Problem): void {
-    const { status, detail = '' } = what
-    this.#fault({ kind: 'memory', status, reason: detail, request: this }, what)
+    this.#fault({ kind: 'memory', status: what.status, reason: what.detail ?? '' }, what)
+  }
+
+  /** The request has more content than it may. */
+  tooLarge(): void {
+    const reason = `more than ${this.#serving.owner.bodyBytes} bytes of content`
+    this.#fault({ kind: 'client', status: 413, reason })
   }
 
   /** The application threw. */
   failed(cause: unknown): void {
-    const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const
+    const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause } as const
     // Whoever throws when all has been said is told of it, and the client is not.
-    if (this.over) answerTo({ ...fault, answerable: false }, this.#owner.context.handlers)
+    if (this.over) answerTo({ ...fault, request: this, answerable: false }, this.#serving.owner.handlers)
     else {
       this.onGone = undefined
       this.#fault(fault)
@@ -323,68 +387,56 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   gone(reason: Error): void {
     if (this.over) return
     this.over = true
-    this.#release()
+    this.#unsent?.release()
     try {
-      if (!this.#told) this.#sink?.broken(reason)
+      if (!this.#told) this.sink?.broken(reason)
       this.onGone?.(reason)
     } catch (cause) {
       this.failed(cause)
     }
   }
 
-  #fault(what: Omit<HttpFault, 'answerable'>, ordinary?: Problem): void {
-    const { http, context } = this.#owner
-    const { streamId } = this.#announced
+  #fault(what: Omit<HttpFault, 'answerable' | 'request'>, ordinary?: Problem): void {
+    const { http, owner } = this.#serving
+    const { streamId } = this.announced
     // HTTP knows what it has begun; what is remembered elsewhere may be wrong.
-    const fault = { ...what, answerable: http.answerable(streamId) }
-    const answer = answerTo(fault, context.handlers, ordinary)
+    const fault = { ...what, request: this, answerable: http.answerable(streamId) }
+    const answer = answerTo(fault, owner.handlers, ordinary)
     this.gone(new Error(fault.reason))
+    if (owner.gone) return
     if (!fault.answerable)
       http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])
     else {
+      const reply = (view: ResponseView): void =>
+        http.reply(streamId, this.#marked(withLength(view, this.method)), owner.date())
       try {
-        http.reply(streamId, withLength(answer, this.method), context.date())
+        reply(answer)
       } catch (error) {
         if (!(error instanceof TypeError)) throw error
-        http.reply(streamId, problem({ name: 'application-failed', status: 500 }), context.date())
+        reply(problem({ name: 'application-failed', status: 500 }))
       }
     }
-    this.#owner.forget(streamId)
-    this.#owner.wake()
+    this.#serving.responded(streamId)
+  }
+
+  get #mute(): boolean {
+    return this.over || this.#serving.owner.gone
+  }
+
+  #marked<T extends Pick<ResponseView, 'headers'>>(response: T): T {
+    const { fields } = this
+    if (fields.length === 0) return response
+    return { ...response, headers: [...(response.headers ?? []), ...fields] }
   }
 
   #finish(): void {
     this.over = true
-    this.#release()
+    this.#unsent?.release()
     try {
-      if (!this.#told && this.#sink !== undefined) this.#sink.broken(new Error('the response has ended'))
+      if (!this.#told && this.sink !== undefined) this.sink.broken(new Error('the response has ended'))
     } catch (cause) {
       this.failed(cause)
     }
-    this.#owner.forget(this.#announced.streamId)
-    this.#owner.wake()
+    this.#serving.responded(this.announced.streamId)
   }
-
-  #release(): void {
-    const writers = this.#writers
-    if (writers.length === 0) return
-    this.#writers = []
-    for (const resolve of writers) resolve()
-  }
-}
-
-/** The same response with its length, as over HTTP/1; 204 and 304 have none that the content would tell. */
-function withLength(response: ResponseView, method: string): ResponseView {
-  const { status, headers = [], body } = response
-  if (status === 204 || status === 304) return response
-  const content = typeof body === 'string' ? sharedUtf8(body) : (body ?? EMPTY)
-  // To HEAD an absent body says nothing: the application may not know.
-  if (body === undefined && method === 'HEAD') return response
-  return { status, headers: lengthFirst(headers, content.length), body: content }
-}
-
-function lengthFirst(headers: readonly Field[], length: number): readonly Field[] {
-  for (const [name] of headers)
-    if (name.length === 14 && name.toLowerCase() === 'content-length') return headers
-  return [['content-length', String(length)], ...headers]
 }

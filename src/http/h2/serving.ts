@@ -1,227 +1,212 @@
-import { EMPTY } from '../../wire/index.ts'
-import type { Problem } from '../problem.ts'
-import { answerTo, type HttpServing, reasonOf, type ServingContext } from '../serving.ts'
-import { HttpTimers } from '../timers.ts'
+import { H1Error } from '../h1/error.ts'
+import type { RequestHead, ResponseView } from '../message.ts'
+import { type Problem, problem } from '../problem.ts'
+import { answerTo } from '../serving.ts'
+import type { Exceeded } from './error.ts'
 import type { H2Event } from './event.ts'
-import { type Announced, H2Exchange } from './exchange.ts'
+import { type ExchangeOwner, H2Exchange } from './exchange.ts'
 import type { H2Limits } from './limits.ts'
+import type { Announced, H2Owner } from './owner.ts'
+import { requestHead } from './request-head.ts'
 import { H2Server } from './server.ts'
+import type { H2State } from './state.ts'
+import { withLength } from './unsent.ts'
 
-/** Bytes of output beyond which the client has to take some before it is heard again. */
-const OUTPUT = 524_288
-
-/**
- * Bytes that a stream may hold and be spared when others of its connection are given up, and the connection
- * then.
- */
+/** Bytes that a stream may hold and be spared when others of its connection are given up. */
 const SPARED = 16_384
+/** Bytes that the connection may go on holding then. */
 const RESIDUE = 65_536
 
-/** Serves HTTP/2: as many requests at a time as the client likes, within the limits. */
-export class H2Serving implements HttpServing {
-  readonly protocol = 'h2'
+/** A connection from elsewhere. */
+export interface H2Served {
+  /** Requests that have been accepted on it. */
+  readonly requestsServed: number
+  readonly http: H2State
+}
+
+/**
+ * Serves HTTP/2: as many requests at a time as the client likes, within the limits. It does one thing at a
+ * time, whenever its owner lets it.
+ */
+export class H2Serving implements ExchangeOwner {
   readonly http: H2Server
-  readonly context: ServingContext
-  readonly aborted = false
-  readonly #timers: HttpTimers
-  readonly #exchanges = new Map<number, H2Exchange>()
-  /** Bytes received before those at hand, and those. */
-  #received = 0
-  #atHand = 0
-  #pulling = false
-  #requests = 0
-  #ticked: number
-  /** The client sends no more. */
-  #finished = false
-  #over = false
+  readonly owner: H2Owner
+  /** What is being served, by stream. */
+  readonly exchanges: Map<number, H2Exchange> = new Map()
+  /** Requests that have been accepted on this connection, wherever it was. */
+  requests: number
 
-  constructor(context: ServingContext, limits?: H2Limits) {
-    this.context = context
-    this.http = new H2Server(limits)
-    this.#timers = new HttpTimers(context.timers)
-    this.#ticked = context.now()
-    this.#timers.start('keep-alive', this.#ticked)
+  constructor(owner: H2Owner, limits?: H2Limits, from?: H2Served, exceeded?: Exceeded) {
+    this.owner = owner
+    this.http = new H2Server(limits, from?.http, exceeded)
+    this.requests = from?.requestsServed ?? 0
   }
 
-  /** Windows hold its content back; a client that takes no answers is held back altogether. */
-  get wantsInput(): boolean {
-    return !this.#over && this.http.untaken < OUTPUT
+  /** Does one thing with what has been received. @returns false if the next takes more bytes */
+  step(): boolean {
+    const event = this.http.next()
+    if (event === undefined) return false
+    this.#on(event)
+    return true
   }
 
-  get shouldClose(): boolean {
-    return this.#over || this.http.shouldClose || (this.#finished && this.#exchanges.size === 0)
+  /** There is nothing more to do for now: starts the timers of what is waited for. */
+  settle(): void {
+    for (const exchange of this.exchanges.values()) exchange.settle()
+    if (this.http.input.inHeaders) this.owner.timers.wait('headers')
+    else this.owner.timers.stop('headers')
   }
 
-  receive(bytes: Uint8Array): void {
-    if (this.#over) return
-    this.http.receive(bytes)
-    this.#atHand += bytes.length
-    this.pull()
+  /** Time has passed. @param now as {@link H2Owner.now} */
+  tick(now: number): void {
+    for (const exchange of [...this.exchanges.values()]) exchange.tick(now)
   }
 
+  /**
+   * Begins with a request that was announced. What came behind its head follows.
+   * @param begin gives it to an application
+   */
+  accept(request: Announced, head: RequestHead, begin: (exchange: H2Exchange) => Promise<void> | void): void {
+    const { owner } = this
+    const exchange = new H2Exchange(this, request, head, this.requests++)
+    this.exchanges.set(request.streamId, exchange)
+    this.http.accept(request.streamId)
+    const { length } = exchange
+    if (length !== undefined && length > owner.bodyBytes) {
+      exchange.tooLarge()
+      return
+    }
+    try {
+      const underway = begin(exchange)
+      if (underway instanceof Promise)
+        underway.catch(cause => exchange.failed(cause)).catch(error => owner.fail(error))
+    } catch (cause) {
+      exchange.failed(cause)
+    }
+  }
+
+  /** Answers a request that was announced, without any application. */
+  answer(request: Announced, what: Problem): void {
+    this.#reply(request, problem(what))
+  }
+
+  /**
+   * Takes back what was accepted before any application began with it; see {@link H2Server.withdraw}.
+   * @param content all of it that the application got
+   */
+  withdraw(exchange: H2Exchange, content: readonly Uint8Array[]): void {
+    this.http.withdraw(exchange.announced, content)
+    this.exchanges.delete(exchange.announced.streamId)
+    exchange.over = true
+    this.requests--
+  }
+
+  /** Bytes that are kept because of the client. */
   get held(): number {
     let bytes = this.http.held
-    for (const exchange of this.#exchanges.values()) bytes += exchange.held
+    for (const exchange of this.exchanges.values()) bytes += exchange.held
+    for (const streamId of this.owner.unaccepted) bytes += this.http.withheld(streamId)
     return bytes
   }
 
   /**
-   * The streams that hold much; when what is left is much as well, or was all that there is, the connection
-   * ends.
+   * Gives up the streams that hold much. @param answer the requests that nobody has begun with
+   * @returns whether the rest is little enough for the connection to go on
    */
-  shed(what: Problem): void {
-    if (this.#over) return
-    const before = this.held
-    for (const exchange of [...this.#exchanges.values()]) if (exchange.held > SPARED) exchange.shed(what)
-    for (const streamId of this.http.shed(SPARED)) {
-      this.#exchanges.get(streamId)?.gone(new Error(what.name))
-      this.forget(streamId)
-    }
-    if (this.held < before && this.held <= RESIDUE) return
-    this.http.calm(what.name)
-    this.broken(new Error(what.name))
+  shed(what: Problem, answer?: (streamId: number) => void): boolean {
+    const { http, owner } = this
+    for (const exchange of [...this.exchanges.values()]) if (exchange.held > SPARED) exchange.shed(what)
+    for (const streamId of [...owner.unaccepted]) if (http.withheld(streamId) > SPARED) answer?.(streamId)
+    for (const streamId of http.shed(SPARED)) this.#gone(streamId, new Error(what.name))
+    return this.held <= RESIDUE
   }
 
-  takeOutput(): readonly Uint8Array[] {
-    const bytes = this.http.takeOutput()
-    if (bytes.length === 0) return []
-    // Room for output may be room for content.
-    this.pull()
-    return [bytes]
-  }
-
-  /** What is underway goes on, as far as the windows that the client has opened reach. */
-  finish(): void {
-    this.#finished = true
-    for (const [streamId, exchange] of [...this.#exchanges]) {
+  /**
+   * The client sends no more, and what it sent has been worked off. What has come whole goes on, as far as
+   * the windows that the client has opened reach.
+   */
+  inputEnded(): void {
+    for (const [streamId, exchange] of [...this.exchanges]) {
       if (exchange.whole) continue
-      exchange.gone(new Error('the client closed in the middle of its request'))
-      this.forget(streamId)
+      this.#gone(streamId, new Error('the client closed in the middle of its request'))
+      this.http.reset(streamId)
     }
   }
 
+  /** The client is gone: the applications are told. */
   broken(reason: Error): void {
-    this.#over = true
-    for (const exchange of [...this.#exchanges.values()]) exchange.gone(reason)
-    this.#exchanges.clear()
+    const exchanges = [...this.exchanges.values()]
+    this.exchanges.clear()
+    for (const exchange of exchanges) exchange.gone(reason)
   }
 
-  /** In two steps: the client is told, and what it has asked for meanwhile is served. */
-  drain(): void {
-    this.http.shutdown()
-    this.context.wake()
+  responded(streamId: number): void {
+    this.exchanges.delete(streamId)
+    this.owner.responded()
+    this.owner.wake()
   }
 
-  tick(): void {
-    if (this.#over) return
-    const now = this.context.now()
-    this.http.tick(now - this.#ticked)
-    this.#ticked = now
-    for (const exchange of [...this.#exchanges.values()]) exchange.tick(now)
-    if (this.#timers.expired(now) !== undefined) {
-      this.#timers.stopAll()
-      // Once for the client to hear of it, once more for those that do not answer.
-      this.http.shutdown()
-      this.http.shutdown()
-    }
-    this.pull()
-    this.context.wake()
-  }
-
-  /** Takes all events that there are. */
-  pull(): void {
-    if (this.#pulling) return
-    this.#pulling = true
-    const { goesOn } = this.context
-    try {
-      while (goesOn?.() !== false) {
-        const event = this.http.next()
-        if (event !== undefined) {
-          this.#on(event)
-          continue
-        }
-        this.#received += this.#atHand
-        this.#atHand = 0
-        return
-      }
-      // What is left lies in the caller's memory.
-      this.http.receive(EMPTY)
-    } finally {
-      this.#pulling = false
-    }
-  }
-
-  wake(): void {
-    if (!this.#pulling) this.context.wake()
-  }
-
-  /** A stream is over. */
-  forget(streamId: number): void {
-    this.#exchanges.delete(streamId)
-    if (this.#exchanges.size === 0) this.#timers.start('keep-alive', this.context.now())
-  }
-
-  get early(): boolean {
-    return this.#received < this.context.earlyBytes()
+  #gone(streamId: number, reason: Error): void {
+    const exchange = this.exchanges.get(streamId)
+    this.exchanges.delete(streamId)
+    exchange?.gone(reason)
   }
 
   #on(event: H2Event): void {
+    const { owner } = this
     switch (event.type) {
       case 'request':
-        this.#request(event)
+        owner.timers.stop('headers')
+        this.#announced(event)
         return
       case 'data': {
-        const exchange = this.#exchanges.get(event.streamId)
+        owner.touch()
+        const exchange = this.exchanges.get(event.streamId)
         if (exchange === undefined) this.http.consume(event.streamId, event.data.length)
         else exchange.data(event.data, event.endStream)
         return
       }
       case 'trailers':
-        this.#exchanges.get(event.streamId)?.ended(event.headers)
+        this.exchanges.get(event.streamId)?.ended(event.headers)
         return
       case 'drain':
-        this.#exchanges.get(event.streamId)?.drained()
+        this.exchanges.get(event.streamId)?.drained()
         return
-      case 'reset': {
-        const exchange = this.#exchanges.get(event.streamId)
-        exchange?.gone(new Error(`the stream was reset with error ${event.code}`))
-        this.forget(event.streamId)
+      case 'reset':
+        this.#gone(event.streamId, new Error(`the stream was reset with error ${event.code}`))
+        owner.reset(event.streamId)
         return
-      }
       case 'error': {
-        const { reason } = event
-        answerTo({ kind: 'client', status: 400, reason, answerable: false }, this.context.handlers)
+        const { code, reason } = event
+        answerTo({ kind: 'client', status: 400, reason, answerable: false }, owner.handlers)
         this.broken(new Error(reason))
+        owner.failed(code, reason)
       }
     }
   }
 
-  #request(event: Announced): void {
-    const { context } = this
-    this.#timers.stop('keep-alive')
-    if (event.method === 'CONNECT' && event.protocol === undefined) {
-      this.#refuse(event.streamId, 501, 'this server opens no tunnels')
-      return
-    }
-    let exchange: H2Exchange
+  #announced(event: Announced): void {
+    let head: RequestHead
     try {
-      exchange = new H2Exchange(this, event, this.#requests++)
+      head = requestHead(event)
     } catch (error) {
-      this.#refuse(event.streamId, 400, reasonOf(error))
+      if (!(error instanceof H1Error)) throw error
+      this.#refuse(event, error.status, error.message)
       return
     }
-    this.#exchanges.set(event.streamId, exchange)
-    this.http.accept(event.streamId)
-    try {
-      const underway = context.handlers.request(exchange, exchange)
-      if (underway instanceof Promise) underway.catch(cause => exchange.failed(cause)).catch(context.fault)
-    } catch (cause) {
-      exchange.failed(cause)
-    }
+    this.owner.announced(event, head)
   }
-  #refuse(streamId: number, status: number, reason: string): void {
-    const { handlers, date } = this.context
-    const answer = answerTo({ kind: 'client', status, reason, answerable: true }, handlers)
-    this.http.reply(streamId, answer, date())
+
+  /** The head is none of a request that there could be here. */
+  #refuse(request: Announced, status: number, reason: string): void {
+    this.#reply(request, answerTo({ kind: 'client', status, reason, answerable: true }, this.owner.handlers))
+  }
+
+  #reply({ streamId, method }: Announced, view: ResponseView): void {
+    const { owner, http } = this
+    const { headers = [], ...response } = withLength(view, method)
+    this.requests++
+    http.accept(streamId)
+    http.reply(streamId, { ...response, headers: [...headers, ...owner.fields] }, owner.date())
   }
 }

@@ -85,7 +85,7 @@ function x25519(libcrypto: Libcrypto): KeyExchangeGroup {
   }
 }
 
-/** Two halves of an exchange must meet, and at what `node` says; a peer of zeros must not. */
+/** Two halves of an exchange must meet, and at what `node` says; a public key of zeros must not. */
 function selfTestX25519(own: KeyExchangeGroup, known: KeyExchangeGroup): void {
   const [one, other] = [pattern(32, 6), pattern(32, 9)]
   const { keyExchange } = own.generate(() => one)
@@ -93,7 +93,8 @@ function selfTestX25519(own: KeyExchangeGroup, known: KeyExchangeGroup): void {
   const response = known.respond(() => other, keyExchange)
   agree('x25519', own.complete(one, response!.keyExchange), response!.sharedSecret)
   agree('x25519', own.respond(() => other, keyExchange)?.sharedSecret, response!.sharedSecret)
-  if (own.complete(one, new Uint8Array(32)) !== undefined) throw new Error('x25519 takes a peer of zeros')
+  if (own.complete(one, new Uint8Array(32)) !== undefined)
+    throw new Error('x25519 accepts a public key of zeros')
 }
 
 function hash(libcrypto: Libcrypto, name: HashAlgorithm['name'], length: number): HashAlgorithm {
@@ -125,7 +126,7 @@ function selfTest(suite: CipherSuite, known: CipherSuite): void {
     agree(suite.aead.name, own[turn]!.open(nonce, additionalData, sealed), plaintext)
     sealed[turn]! ^= 1
     if (own[turn]!.open(nonce, additionalData, sealed) !== undefined) {
-      throw new Error(`${suite.aead.name} opens what was changed`)
+      throw new Error(`${suite.aead.name} opens a record that was changed`)
     }
   }
   for (const one of own) one.wipe?.()
@@ -135,7 +136,7 @@ function selfTest(suite: CipherSuite, known: CipherSuite): void {
 
 function agree(name: string, actual: Uint8Array | undefined, expected: Uint8Array): void {
   if (actual === undefined || !equal(actual, expected))
-    throw new Error(`${name} gives other bytes than node:crypto`)
+    throw new Error(`${name} gives different bytes from node:crypto`)
 }
 
 function pattern(length: number, start: number): Uint8Array {

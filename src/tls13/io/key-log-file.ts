@@ -64,7 +64,7 @@ function objection(
   isFile: boolean,
   { uid, mode, nlink }: { readonly uid: number; readonly mode: number; readonly nlink: number },
 ): string | undefined {
-  if (!isFile) return 'it is no regular file'
+  if (!isFile) return 'it is not a regular file'
   if (uid !== process.geteuid?.()) return 'it belongs to another user'
   if ((mode & 0o077) !== 0) return 'others may read or write it; chmod 600 it'
   return nlink > 1 ? 'it has another name (a hard link)' : undefined

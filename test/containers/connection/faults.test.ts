@@ -3,7 +3,6 @@ import { Connection } from '../../../src/containers/connection/connection.ts'
 import { Outlet } from '../../../src/containers/connection/outlet.ts'
 import { Departure } from '../../../src/containers/move/departure.ts'
 import { MoveOrder } from '../../../src/containers/move/move-order.ts'
-import { Call } from '../../../src/containers/protocol/call.ts'
 import { Calls } from '../../../src/containers/protocol/calls.ts'
 import { FunctionCall } from '../../../src/containers/protocol/function-call.ts'
 import { Http1 } from '../../../src/containers/protocol/http1.ts'
@@ -15,7 +14,9 @@ import { WebSocket } from '../../../src/containers/protocol/web-socket.ts'
 import { H1Exchange } from '../../../src/http/h1/exchange.ts'
 import { H1Server } from '../../../src/http/h1/index.ts'
 import { H1Serving } from '../../../src/http/h1/serving.ts'
+import { H2Exchange } from '../../../src/http/h2/exchange.ts'
 import { H2Server } from '../../../src/http/h2/index.ts'
+import { H2Serving } from '../../../src/http/h2/serving.ts'
 import { Opcode, WebSocketServer, writeFrame } from '../../../src/http/websocket/index.ts'
 import { Session } from '../../../src/tls13/index.ts'
 import { freshHttp } from '../../../src/transfer/parcel.ts'
@@ -44,7 +45,8 @@ beforeEach(() => {
     Http1,
     Http2,
     WebSocket,
-    Call,
+    H2Serving,
+    H2Exchange,
     Calls,
     Loan,
     Tunnel,

@@ -36,7 +36,7 @@ describe('a key log file that is of no use is warned of once, and not followed',
     'a missing folder': [() => join(place('no'), 'such'), /ENOENT$/],
     'a folder': [() => directory, /EISDIR$/],
     // Files are warned of once in a process, and test files share theirs: no other one names this device.
-    'a device': [() => '/dev/zero', /no regular file$/],
+    'a device': [() => '/dev/zero', /not a regular file$/],
     'a pipe without a reader': [
       () => {
         execFileSync('mkfifo', ['-m', '600', place('pipe')])
