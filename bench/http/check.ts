@@ -20,7 +20,7 @@ interface Told {
 }
 
 /**
- * Asks a server once before it is measured: those who load it look at no more than status codes.
+ * Asks a server once before it is measured: `wrk` and `h2load` look at no more than status codes.
  * @param authority PEM
  * @throws BenchError the answer is not {@link ANSWER}, or TLS has another cipher suite than {@link SUITE}
  */

@@ -69,7 +69,7 @@ class Scene {
     const platform = await startPlatform(options)
     const rivals = options.marks ? undefined : await Rivals.start(platform, options)
     const limit = options.marks ? undefined : await Limit.open()
-    // The servers stay where they were started; who measures goes elsewhere.
+    // The servers stay where they were started; the client goes elsewhere.
     if (options.placement === 'two cores') moveTo(usableCpus()[1])
     const verify = verifier({ ca: platform.authority })
     let number = 0

@@ -3,7 +3,7 @@ import { H2Client } from '../../src/http/h2/index.ts'
 import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 
-/** Who is sent what in tiny pieces. */
+/** What is sent in tiny pieces. */
 export const KINDS = ['chunks', 'records', 'pings', 'continuations', 'data frames'] as const
 export type Kind = (typeof KINDS)[number]
 

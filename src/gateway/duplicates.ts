@@ -213,7 +213,7 @@ export class Duplicates {
     return undefined
   }
 
-  /** Those who have it are asked to look after it themselves: nothing is closed that others hold. */
+  /** Containers are asked to look after their connections themselves: nothing is closed that they hold. */
   close(): void {
     this.#owner.clock.stop(this.#sweep)
   }
@@ -275,7 +275,7 @@ export class Duplicates {
     else if (kind === 'held') {
       if (by.id === dead) this.#succeed(entry, this.#left(entry))
     } else if (by.id === dead || found.to === dead) {
-      // Who is left either has it and says so in a moment, or ends it; or it never arrived.
+      // The one that lives either has it and says so in a moment, or ends it; or it never arrived.
       if (this.#alive.has(by.id) || this.#alive.has(found.to)) this.#doubt(entry)
       else this.#end(entry, 'a container', IN_DOUBT)
     }

@@ -197,7 +197,7 @@ export class Supervisor {
   }
 
   async #statusOf(replica: Replica): Promise<MemberStatus> {
-    // Who is still starting has nothing to tell, and may take its time to say so.
+    // A process that is still starting has nothing to tell, and may take its time to say so.
     const { member } = replica
     const asked = member !== undefined && member.peer !== undefined
     return statusOf(replica, asked ? await this.#ask(member.id) : {}, this.#clock.steady())

@@ -97,8 +97,8 @@ export interface ServerConfig extends CommonConfig {
     readonly lifetimeSeconds?: number
   }
   /**
-   * Ask clients for a certificate; off unless given. Who is known by one of `psks` is not asked in the
-   * handshake (§4.3.2).
+   * Ask clients for a certificate; off unless given. A client that is known by one of `psks` is not asked
+   * in the handshake (§4.3.2).
    */
   readonly clientCertificates?: {
     /** Whether a client without one is let in; default true. */

@@ -143,8 +143,8 @@ export function checkDelegated(
 }
 
 /**
- * §4: an RSA key of the general kind is no delegate; who has only such a certificate must not gain one by
- * delegating.
+ * §4: an RSA key of the general kind is no delegate; a server that has only such a certificate must not
+ * gain one by delegating.
  */
 export function mayBeDelegated(scheme: number): boolean {
   const { rsa_pss_rsae_sha256, rsa_pss_rsae_sha384, rsa_pss_rsae_sha512 } = SignatureScheme

@@ -1,6 +1,6 @@
 /**
- * TLS 1.3 (RFC 8446) with no sockets and no clock. Loads without any `node:` import; providers are named by
- * who builds a config.
+ * TLS 1.3 (RFC 8446) with no sockets and no clock. Loads without any `node:` import; the caller
+ * that builds a config names the provider.
  */
 export { AlertDescription, type AlertName, alertRecord, type ErrorOrigin, TlsError } from './alert.ts'
 export {

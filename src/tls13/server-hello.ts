@@ -190,7 +190,7 @@ function ticketPsk(
   const ticket = config.tickets?.sealer.open(identity)
   if (ticket === undefined || ticket.serverName !== serverName) return undefined
   const fresh = now >= ticket.issuedAt && now - ticket.issuedAt <= ticket.lifetime * 1000
-  // A resumption asks for no certificate: who has not shown one yet must not get in this way.
+  // A resumption asks for no certificate: a client that has not shown one yet must not get in this way.
   const { clientCertificates: wanted } = config
   const needless = wanted === undefined || wanted.postHandshake === true || wanted.required === false
   const known = ticket.peerCertificate === undefined ? needless : isStillTrusted(ticket, wanted, now)

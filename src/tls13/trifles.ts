@@ -41,7 +41,7 @@ export class Trifles {
     this.#inARow = 0
   }
 
-  /** Who takes data from us may say as much, and may change keys meanwhile as often as it needs to. */
+  /** A peer that takes data from us may say as much, and may change keys as often as it needs to. */
   sent(length: number): void {
     this.#inARow = 0
     this.#allowance.earn(1 + (length >> 10))

@@ -64,9 +64,9 @@ export interface CourierHandlers {
    * Nothing can be said to that peer any more, and nothing comes from it: it is about to end, or has turned.
    */
   lost?(id: number, reason: string): void
-  /** Keys that a peer shares with us; who it is is certain. Whether it may is for the handler to say. */
+  /** Keys that a peer shares with us; its id is certain. Whether it may is for the handler to say. */
   keys?(bytes: Uint8Array, from: number): void
-  /** A request that a peer lends; who it is is certain. The answer may be given later, once. */
+  /** A request that a peer lends; its id is certain. The answer may be given later, once. */
   loan?(request: LoanRequest, from: number, settle: (answer: LoanAnswer) => void): void
   /** Any other message. */
   control(message: ControlMessage, from: number): void

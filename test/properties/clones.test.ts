@@ -199,7 +199,7 @@ class World {
   ): void {
     const refuse = (): void =>
       settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'seal', detail: '' } })
-    // Who lies refuses, too: it could do nothing with it but keep it.
+    // A liar refuses, too: it could do nothing with it but keep it.
     const recovered = this.#liars.has(target) ? undefined : recover(this.#keys.checkpoints, takeOver, session)
     const kernel = { available: true, libc: this.#libc } as const
     if (recovered === undefined || !goesOn(recovered.envelope, { fd: 0 }, kernel)) {
@@ -254,7 +254,7 @@ class World {
     this.settle()
   }
 
-  /** Who has it dies; another one is started in its place. */
+  /** The process that has it dies; another one is started in its place. */
   crash(): void {
     const [id] = this.owners.keys()
     if (id !== undefined) this.#die(id, () => this.#startHonest())

@@ -78,7 +78,7 @@ export function joined(client: Session, server: Session): Pair {
   const settle = (): void => {
     for (;;) {
       const up = concat(...client.takeOutput())
-      // also without bytes: who has got an answer reads on
+      // also without bytes: a side that has got an answer reads on
       const heardUp = server.receive(up)
       const down = concat(...server.takeOutput())
       const heardDown = client.receive(down)

@@ -2,8 +2,8 @@ import type { RawHandler } from '../../../src/functions/contract.ts'
 import { PID_FIELD } from '../keep-alive.ts'
 
 /**
- * Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: who comes after
- * it answers.
+ * Answers with the path. `/crash/PID` kills the process of that id first, if it is this one: its
+ * successor answers.
  */
 const crashing: RawHandler = {
   handle({ target }) {

@@ -148,7 +148,7 @@ export class Host implements ConnectionHost<Connection> {
       return
     }
     this.keyRing.merge(bytes)
-    // Who was introduced to us only now has not understood what we sent before.
+    // A peer that was introduced to us only now has not understood what we sent before.
     if (this.#greeted.has(from)) return
     this.#greeted.add(from)
     this.#courier?.share(from, this.keyRing.share())
@@ -223,7 +223,7 @@ export class Host implements ConnectionHost<Connection> {
   #isHere(envelope: Envelope, from: number): boolean {
     const id = hex(envelope.sessionId)
     if (this.#connections.find(id) === undefined) return false
-    // Who had it from us may give it back before it has said that it has it.
+    // A container that had it from us may give it back before it has said that it has it.
     if (this.#courier?.concede(from, envelope) === true) return false
     // Or it has gone around: that the first one took it stands in another pair, and was written before.
     this.#courier?.catchUp(from)

@@ -66,8 +66,8 @@ export interface KeyRingOptions {
  * merged like sets.
  *
  * Time is cut into epochs of `rotationSeconds`. A secret becomes the next epoch's by HKDF-Expand, and those
- * that nothing can be open under any more are wiped: who takes a container tomorrow cannot open what was
- * sealed yesterday.
+ * that nothing can be open under any more are wiped: an attacker who takes a container tomorrow cannot open
+ * what was sealed yesterday.
  */
 export class KeyRing {
   readonly #provider: CryptoProvider

@@ -7,9 +7,9 @@ import type { CryptoProvider, KeyExchangeGroup } from './provider.ts'
 /*
  * Key exchange that a quantum computer does not break: ML-KEM-768 (FIPS 203), alone and together with
  * elliptic curves (draft-ietf-tls-ecdhe-mlkem). A module of its own, because its library costs 17 ms to load;
- * who wants these groups puts them into a provider. node:crypto has ML-KEM from Node 24.7 on, but draws the
- * randomness of a ciphertext itself, and ours is an argument: the library does it over every provider. It
- * gives no promise of constant time.
+ * a caller that wants these groups puts them into a provider. node:crypto has ML-KEM from Node 24.7 on, but
+ * draws the randomness of a ciphertext itself, and ours is an argument: the library does it over every
+ * provider. It gives no promise of constant time.
  */
 
 /**

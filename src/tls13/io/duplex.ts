@@ -135,8 +135,8 @@ export class TlsDuplex extends Duplex {
   }
 
   /**
-   * Server: how many bytes, in front of all others, came as early data. Who reads them before `secureConnect`
-   * reads what may be a replay (RFC 8446 §8).
+   * Server: how many bytes, in front of all others, came as early data. A function that reads them before
+   * `secureConnect` reads what may be a replay (RFC 8446 §8).
    */
   get earlyBytes(): number {
     return this.#earlyBytes

@@ -17,7 +17,8 @@ interface Packet {
   /** Marks our messages among whatever else the processes send to each other. */
   readonly hotpotato: 'frame' | 'returned'
   /**
-   * On the way to the broker: whom it is for. From the broker: who has sent it; in `returned`, who is gone.
+   * A process id. On the way to the broker: the receiver. From the broker: the sender; in `returned`, the one
+   * that is gone.
    */
   readonly peer: number
   readonly frame: string

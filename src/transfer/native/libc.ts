@@ -439,8 +439,10 @@ function selfTest(libc: Libc): void {
     opened.push(...received.descriptors)
     const whole = received.bytes.length === 3 && received.bytes[2] === 3 && received.descriptors.length === 2
     if (!whole || received.refused !== undefined) throw new Error('a message to itself came back changed')
-    if (libc.receiveMessage(other) !== 'EAGAIN') throw new Error('an empty inbox is not EAGAIN')
-    if (libc.domainOf(received.descriptors[0]!) !== 'unix') throw new Error('a Unix socket is not one')
+    if (libc.receiveMessage(other) !== 'EAGAIN')
+      throw new Error('reading an empty inbox does not give EAGAIN')
+    if (libc.domainOf(received.descriptors[0]!) !== 'unix')
+      throw new Error('a Unix socket is not recognised as one')
   } finally {
     for (const fd of opened) closeSync(fd)
   }

@@ -199,14 +199,20 @@ describe('time', () => {
     expect(decodeEnvelope(await host.offers[0]!.frozen).idleLeft).toBe(400)
   })
 
-  it.each(['', 'Connection: close\r\n'])('leaves a slow reader its response as long as it reads %j', more => {
+  /** A client that takes nothing of its responses until the test says so. */
+  function slowReader(requests: string) {
     const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
       timers: { 'keep-alive': 1000 },
       clock,
     })
     const stream = new FakeStream()
     stream.blocked = true
-    freshConnection(host, get('/', more), stream)
+    freshConnection(host, requests, stream)
+    return { host, stream }
+  }
+
+  it.each(['', 'Connection: close\r\n'])('leaves a slow reader its response as long as it reads %j', more => {
+    const { stream } = slowReader(get('/', more))
     for (let i = 0; i < 50; i++) {
       clock.pass(900)
       stream.drain(20)
@@ -219,26 +225,14 @@ describe('time', () => {
   })
 
   it.each(['', 'Connection: close\r\n'])('closes on a reader that takes nothing %j', more => {
-    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
-      timers: { 'keep-alive': 1000 },
-      clock,
-    })
-    const stream = new FakeStream()
-    stream.blocked = true
-    freshConnection(host, get('/', more), stream)
+    const { host, stream } = slowReader(get('/', more))
     clock.pass(2500)
     expect(stream.state).toBe('closed')
     expect(host.ends).toEqual(['ended'])
   })
 
   it('closes on a reader that takes nothing while its connection is to move', async () => {
-    const host = new FakeHost(() => ({ status: 200, body: 'x'.repeat(1000) }), {
-      timers: { 'keep-alive': 1000 },
-      clock,
-    })
-    const stream = new FakeStream()
-    stream.blocked = true
-    freshConnection(host, get('/echo') + get('/hello'), stream)
+    const { host, stream } = slowReader(get('/echo') + get('/hello'))
     expect(stream.state).toBe('lifting')
     clock.pass(2500)
     await turn()

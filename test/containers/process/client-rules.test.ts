@@ -37,7 +37,7 @@ it('the rules of a function are its name, whether it demands certificates, and w
   expect(await digest('echo', other, one)).toBe(all[5])
 })
 
-it('who demands nothing has no verifier; who does judges by what the file holds', async () => {
+it('a function that demands nothing has no verifier; one that does judges by its file', async () => {
   expect((await demandOf(node, 'echo', undefined)).clientCertificates).toBeUndefined()
   await digest('echo', one)
   const { clientCertificates } = await demandOf(node, 'echo', join(directory, 'authorities.crt'))

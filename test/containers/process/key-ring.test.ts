@@ -83,7 +83,7 @@ describe('a key ring', () => {
     expect(successor.size).toBe(2)
   })
 
-  it('cannot be turned back: who has it now cannot open what was sealed long ago', () => {
+  it('cannot be turned back: a thief of today cannot open what was sealed long ago', () => {
     const one = ring()
     const ticket = seal(one)
     now += 3 * HOUR

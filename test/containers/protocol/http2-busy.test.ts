@@ -5,14 +5,25 @@ import { helloHost, Talker, waitingFunction } from '../../support/http2-scene.ts
 
 /* Requests for other functions on a connection of HTTP/2 that is busy: they wait, move or are lent. */
 
+/** A client with a container whose function answers when the test says so. */
+function arrived() {
+  const { waiting, handle } = waitingFunction()
+  const host = new FakeHost(handle)
+  return { waiting, host, client: new Talker(true).arrive(host) }
+}
+
+/** What a container that has been lent a request answers. */
+function answered(body: string) {
+  const [status, length, headers, trailers] = [200, undefined, [], []]
+  return { outcome: 'answered', status, headers, length, trailers, body: utf8(body) } as const
+}
+
 describe('on a busy connection', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
   afterEach(() => void vi.useRealTimers())
 
   it('a request for another function waits, and moves with the connection', async () => {
-    const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { waiting, host, client } = arrived()
     const own = client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
@@ -27,9 +38,7 @@ describe('on a busy connection', () => {
   })
 
   it('is lent if that takes too long, and so are those that follow', async () => {
-    const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { waiting, host, client } = arrived()
     const own = client.request('/echo')
     const foreign = client.request('/hello?a=b', { body: 'content', headers: [['x-field', 'value']] })
     client.flush()
@@ -46,11 +55,8 @@ describe('on a busy connection', () => {
       remoteAddress: '192.0.2.1',
     })
     host.loans[0]!.settle({
-      outcome: 'answered',
-      status: 200,
+      ...answered('lent'),
       headers: [{ name: 'x-hotpotato-container', value: 'hello-1' }],
-      length: undefined,
-      body: utf8('lent'),
       trailers: [{ name: 'x-sum', value: '7' }],
     })
     client.hear()
@@ -73,9 +79,7 @@ describe('on a busy connection', () => {
   })
 
   it('is lent at once when both functions are asked side by side', () => {
-    const { handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { host, client } = arrived()
     client.request('/echo')
     client.request('/hello')
     client.request('/echo')
@@ -84,9 +88,7 @@ describe('on a busy connection', () => {
   })
 
   it('moves after all when nobody asks for this function any more', async () => {
-    const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { waiting, host, client } = arrived()
     client.request('/hello')
     client.request('/echo')
     client.flush()
@@ -94,15 +96,7 @@ describe('on a busy connection', () => {
     waiting[0]?.answer({ status: 200 })
     await turn()
     for (let i = 0; i < 20 && host.offers.length === 0; i++) {
-      for (const { settle } of host.loans.splice(0))
-        settle({
-          outcome: 'answered',
-          status: 200,
-          headers: [],
-          length: undefined,
-          trailers: [],
-          body: utf8(''),
-        })
+      for (const { settle } of host.loans.splice(0)) settle(answered(''))
       client.hear()
       client.request('/hello')
       client.flush()
@@ -115,9 +109,7 @@ describe('on a busy connection', () => {
     ['busy', { outcome: 'refused', reason: 'busy', detail: 'about to stop' }, 503],
     ['broken', { outcome: 'refused', reason: 'broken', detail: 'broke off' }, 502],
   ] as const)('a loan that fails (%s) says so', (_, answer, status) => {
-    const { handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { host, client } = arrived()
     client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
@@ -128,9 +120,7 @@ describe('on a busy connection', () => {
   })
 
   it('too large a request is misdirected', () => {
-    const { handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { host, client } = arrived()
     client.request('/echo')
     const told = client.request('/hello', { open: true, headers: [['content-length', '2000000']] })
     const untold = client.request('/hello', { open: true })
@@ -149,23 +139,14 @@ describe('on a busy connection', () => {
   })
 
   it('an answer that comes when the client has given up is dropped', () => {
-    const { handle } = waitingFunction()
-    const host = new FakeHost(handle)
-    const client = new Talker(true).arrive(host)
+    const { host, client } = arrived()
     client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
     vi.advanceTimersByTime(60)
     client.http.reset(foreign)
     client.flush()
-    host.loans[0]!.settle({
-      outcome: 'answered',
-      status: 200,
-      headers: [],
-      length: undefined,
-      trailers: [],
-      body: utf8('x'),
-    })
+    host.loans[0]!.settle(answered('x'))
     expect(client.stream.take()).toHaveLength(0)
   })
 })

@@ -159,17 +159,23 @@ describe('a request for another function over HTTP/2', () => {
   })
 })
 
+/** A connection that has to leave while its function works on one request; another one is held back. */
+function leaving() {
+  const { waiting, handle } = waitingFunction()
+  const host = new FakeHost(handle, PATIENT)
+  host.available.add('echo')
+  const client = new Talker(true).arrive(host)
+  const first = client.request('/1')
+  client.flush()
+  client.connection.drain(true)
+  const second = client.request('/2')
+  client.flush()
+  return { waiting, host, client, first, second }
+}
+
 describe('a connection that has to leave', () => {
   it('goes with the requests that came meanwhile, after the one that is underway', async () => {
-    const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle, PATIENT)
-    host.available.add('echo')
-    const client = new Talker(true).arrive(host)
-    const first = client.request('/1')
-    client.flush()
-    client.connection.drain(true)
-    const second = client.request('/2')
-    client.flush()
+    const { waiting, host, client, first, second } = leaving()
     expect(waiting).toHaveLength(1)
     waiting[0]!.answer({ status: 200, body: 'one' })
     await turn()
@@ -188,15 +194,7 @@ describe('a connection that has to leave', () => {
   })
 
   it('is taken back by its owner, which serves what was held back, and says goodbye', async () => {
-    const { waiting, handle } = waitingFunction()
-    const host = new FakeHost(handle, PATIENT)
-    host.available.add('echo')
-    const client = new Talker(true).arrive(host)
-    const first = client.request('/1')
-    client.flush()
-    client.connection.drain(true)
-    const second = client.request('/2')
-    client.flush()
+    const { waiting, host, client, first, second } = leaving()
     waiting[0]!.answer({ status: 200, body: 'one' })
     await turn()
     host.offers[0]!.settle(REFUSED)

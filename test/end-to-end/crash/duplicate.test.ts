@@ -62,7 +62,7 @@ async function endsUncleanly(client: Client, before: number): Promise<void> {
   expect([unclean, uncleanLost]).toEqual([before + 1, before + 1])
 }
 
-/** Who has the only connection there is. */
+/** The container that has the only connection there is. */
 const owner = async (): Promise<string> =>
   (await platform.status()).find(({ name, counters }) => name !== 'gateway' && counters.connections! > 0)!
     .name

@@ -21,6 +21,14 @@ const EVERYWHERE = [...PLAIN, ...SEALED]
 /** Where a ChangeCipherSpec may come. */
 const ALLOWED = ['WAIT_SH', 'WAIT_SECOND_CLIENT_HELLO', 'WAIT_EE', 'WAIT_FINISHED'] as const
 
+/** A record of another type, its content in hexadecimal, inside a handshake message. */
+const interrupted =
+  (type: number, content: string) =>
+  (scene: Scene): Uint8Array => {
+    const seal = scene.writer()
+    return concat(seal(HANDSHAKE, HALF_KEY_UPDATE), seal(type, fromHex(content)))
+  }
+
 refusedInTheMiddle([
   [
     '§5',
@@ -306,10 +314,7 @@ refusedInTheMiddle([
     'application data inside a handshake message',
     BOTH,
     ['CONNECTED'],
-    scene => {
-      const seal = scene.writer()
-      return concat(seal(HANDSHAKE, HALF_KEY_UPDATE), seal(23, fromHex('01')))
-    },
+    interrupted(23, '01'),
   ],
   [
     '§5.1',
@@ -318,10 +323,7 @@ refusedInTheMiddle([
     'an alert inside a handshake message',
     BOTH,
     EVERYWHERE,
-    scene => {
-      const seal = scene.writer()
-      return concat(seal(HANDSHAKE, HALF_KEY_UPDATE), seal(21, fromHex('0100')))
-    },
+    interrupted(21, '0100'),
   ],
   [
     '§5.1',
