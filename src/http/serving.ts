@@ -8,7 +8,7 @@ import type { Expiry, TimerSettings } from './timers.ts'
  * one face of HTTP/1 and HTTP/2 towards applications and towards streams. Neither has a socket or a clock.
  */
 export interface HttpServing {
-  /** undefined as long as nobody knows. */
+  /** undefined until the first bytes tell. */
   readonly protocol: 'http/1.1' | 'h2' | undefined
   /** Whether more bytes may be given to {@link receive}; otherwise stop reading until `wake`. */
   readonly wantsInput: boolean
@@ -123,7 +123,7 @@ export interface ContentSink {
 
 /** Where a response goes. All of it is swallowed when the client is gone. */
 export interface HttpResponse {
-  /** All of it has been said, or nobody hears it. */
+  /** All of it has been said, or the client is gone. */
   readonly over: boolean
   /** An interim response such as 103. */
   inform(status: number, headers: readonly Field[]): void
@@ -144,7 +144,7 @@ export interface HttpResponse {
   begin(head: {
     readonly status: number
     readonly headers: readonly Field[]
-    /** Bytes of content; undefined if nobody knows yet. */
+    /** Bytes of content; undefined if the application does not know yet. */
     readonly length: number | undefined
   }): void
   /**
@@ -170,9 +170,9 @@ export interface HttpTunnel {
 }
 
 /** The tunnel to a client that is gone. */
-export const NOBODY: HttpTunnel = { write: () => undefined, end() {} }
+export const CLOSED_TUNNEL: HttpTunnel = { write: () => undefined, end() {} }
 
-/** What a served connection is told by whoever owns the stream. */
+/** What a served connection is told by the owner of its stream. */
 export interface ServingContext {
   readonly handlers: HttpHandlers
   readonly timers: TimerSettings

@@ -221,7 +221,7 @@ export interface RequestTimers {
   accept(): void
 }
 
-/** {@link RequestTimers} of a clock, for whoever asks them now and then what has {@link expired}. */
+/** {@link RequestTimers} of a clock, for an owner that asks now and then what has {@link expired}. */
 export class ClockTimers implements RequestTimers {
   readonly #timers: HttpTimers
   readonly #now: () => number

@@ -52,7 +52,7 @@ export class BodyWriter {
     while (this.#blocked !== undefined) await this.#blocked
   }
 
-  /** Forgets what has been gathered: nobody gets it. */
+  /** Forgets what has been gathered: the client gets none of it. */
   stop(): void {
     clearImmediate(this.#immediate)
     this.#gathered.clear()
@@ -71,7 +71,7 @@ export class BodyWriter {
       this.#flush()
       this.#arm()
     } catch (error) {
-      // Whoever writes next is told.
+      // The next write throws it.
       this.#failure = error
     }
   }

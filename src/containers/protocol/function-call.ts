@@ -44,7 +44,7 @@ export class FunctionCall implements Informant, ContentSink {
   readonly #sink: ResponseSink
   readonly #guard: CallRequest['guard']
   readonly #source: Pick<HttpRequest, 'resume'>
-  /** What has come of the body, and nobody has yet. */
+  /** What has come of the body, and the function has not got. */
   readonly #pieces = new Pieces()
   /** Bytes of it that the function's stream was given. */
   #given = 0
@@ -59,7 +59,7 @@ export class FunctionCall implements Informant, ContentSink {
   #handing = false
   /** Of the response that has begun. */
   #status = 0
-  /** Nobody waits for a response any more. */
+  /** No response is waited for any more. */
   #cancelled = false
 
   /** @param source of the body, told when {@link full} has become false again */
@@ -163,14 +163,14 @@ export class FunctionCall implements Informant, ContentSink {
     this.#run(stream)
   }
 
-  /** Its response goes on nevertheless; whoever is not answered is told by {@link cancel}. */
+  /** Its response goes on nevertheless. When none is wanted any more, {@link cancel} says so. */
   broken(): void {}
 
   inform(status: number, headers: readonly Field[]): void {
     if (!this.#answered && !this.#cancelled) this.#sink.inform(status, headers)
   }
 
-  /** Nobody waits for the response any more: the client is gone, or has been answered otherwise. */
+  /** The response is not waited for any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
     this.#pieces.take()

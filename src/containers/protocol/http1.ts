@@ -4,13 +4,13 @@ import { type H1End, type H1Owner, H1Serving } from '../../http/h1/serving.ts'
 import type { Field } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import {
+  CLOSED_TUNNEL,
   type ContentSink,
   type HttpFault,
   type HttpHandlers,
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
-  NOBODY,
 } from '../../http/serving.ts'
 import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
@@ -25,7 +25,7 @@ import { WebSocket } from './web-socket.ts'
 
 type SocketState = Extract<ApplicationState, { protocol: 'websocket' }>
 
-/** Where what a client says goes that nobody listens to. */
+/** For content that no function gets. */
 const NOWHERE: ContentSink = { data() {}, end() {}, broken() {} }
 
 /**
@@ -276,7 +276,7 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     owner.switchProtocol(
       new WebSocket(owner, { protocol: 'websocket', requestsServed, ...opening, socket, state: undefined }),
     )
-    return NOBODY
+    return CLOSED_TUNNEL
   }
 
   #upgrade({ head }: HttpRequest, response: HttpResponse): void {

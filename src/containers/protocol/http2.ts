@@ -66,7 +66,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
 
   step(): boolean {
     if (this.http.untaken > OUTPUT && !this.#give()) {
-      // What has come lies in somebody else's memory.
+      // What has come lies in the stream's memory.
       this.http.receive(EMPTY)
       return false
     }
@@ -79,7 +79,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   settle(): void {
     this.#calls.wait()
     this.#tell()
-    // The connection is somebody else's now, or was restored anew.
+    // The connection is another container's now, or was restored anew.
     if (this.#decide()) return
     // Room for output may be room for content, which is reported as an event.
     do while (this.goesOn() && this.step());
@@ -112,7 +112,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
   }
 
   /**
-   * What a client may send unread is bounded by windows and budgets, and none of it is anybody else's; but
+   * What a client may send unread is bounded by windows and budgets, and all of it is for this container; but
    * answers are not bounded by windows alone.
    */
   get wantsInput(): boolean {
@@ -210,7 +210,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     for (const one of this.#waiting.take(own, this.#owner)) this.#acceptance.accept(one)
   }
 
-  /** Requests that nobody has looked at may be sent again elsewhere, and the client is told so. */
+  /** Requests that no function has seen may be sent again elsewhere, and the client is told so. */
   farewell(): void {
     for (const streamId of this.#waiting.keys()) this.http.reset(streamId, ErrorCode.REFUSED_STREAM)
     this.#waiting.clear()
@@ -334,7 +334,7 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
     if (first === undefined) return false
     const busy = !this.quiet || this.#waiting.ballast(this.http, first.functionName) > CARRIED_BYTES
     const waited = this.now() - first.since
-    // Whoever holds requests back sees to the move; they are lent if it takes too long.
+    // Requests are held back for a move that is on its way; they are lent if it takes too long.
     const decision = this.#held
       ? busy && waited >= this.#policy.bound
         ? 'lend'

@@ -10,8 +10,8 @@ import type { ConnectionTimers } from '../connection/timers.ts'
 
 /**
  * What one connection speaks above TLS: plaintext from the client becomes requests to the function, its
- * responses become plaintext again. A request for another function is left as it came, so that whoever gets
- * the connection finds it.
+ * responses become plaintext again. A request for another function is left as it came, so that the next
+ * container finds it.
  */
 export interface Protocol {
   /**
@@ -45,7 +45,7 @@ export interface Protocol {
   shed(what: Problem): void
   /** Bytes received and not yet taken. */
   readonly buffered: number
-  /** Nothing is being served: {@link export} is possible. Requests that nobody has accepted may wait. */
+  /** Nothing is being served: {@link export} is possible. Requests that were not accepted may wait. */
   readonly quiet: boolean
   /** A whole request is with a function, which takes the time that it takes. */
   readonly calling: boolean
@@ -57,7 +57,7 @@ export interface Protocol {
   /** Takes back what was accepted and no function has begun with; to be followed by {@link export}. */
   withdraw(): void
   /**
-   * Somebody else than an idle client is waited for, or a client that has begun to say something: other
+   * Something else than an idle client is waited for, or a client that has begun to say something: other
    * timers than `keep-alive` see to that.
    */
   readonly watched: boolean
@@ -69,7 +69,7 @@ export interface Protocol {
    */
   inputEnded(): void
   /**
-   * Accepts no more requests: those that come are for whoever gets the connection next.
+   * Accepts no more requests: those that come are for the next container.
    * @param mustLeave what could not go along ends in order; otherwise nothing is held because of it
    * @returns why the connection cannot leave as it is; undefined if it can
    */
@@ -86,7 +86,7 @@ export interface Protocol {
   expired(timer: Timeout): void
   /**
    * A moment has come that was asked for by {@link ProtocolOwner.timers}, or another one. @param now as
-   * `steadyNow()`
+   * {@link Clock.steady}
    */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */
@@ -106,7 +106,7 @@ export interface ProtocolOwner {
   readonly out: Outlet
   /** The platform's own fields, sent with every response. */
   readonly fields: readonly Field[]
-  /** Nobody is answered any more. */
+  /** The client gets nothing any more. */
   readonly gone: boolean
   /** It is served here: neither on its way to another container nor ending. */
   readonly open: boolean

@@ -1,6 +1,6 @@
 import type { H2Exchange } from '../../http/h2/exchange.ts'
 import type { Field } from '../../http/message.ts'
-import { type ContentSink, type HttpTunnel, NOBODY } from '../../http/serving.ts'
+import { CLOSED_TUNNEL, type ContentSink, type HttpTunnel } from '../../http/serving.ts'
 import { CloseCode } from '../../http/websocket/index.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { concat } from '../../wire/index.ts'
@@ -13,7 +13,7 @@ const HIGH_WATER = 65_536
 /** What a tunnel asks of the connection that its stream is on. */
 export interface TunnelOwner {
   readonly guard: Guard
-  /** Nobody is answered any more. */
+  /** The client gets nothing any more. */
   readonly gone: boolean
   /** Whether more may be done in this turn of the event loop. */
   goesOn(): boolean
@@ -29,7 +29,7 @@ export class Tunnel implements ContentSink {
   readonly #owner: TunnelOwner
   readonly #exchange: H2Exchange
   readonly #call: SocketCall
-  #tunnel: HttpTunnel = NOBODY
+  #tunnel: HttpTunnel = CLOSED_TUNNEL
   /** What was said last waits for a window. */
   #blocked: Promise<void> | undefined
   /** More has come than the function takes. */

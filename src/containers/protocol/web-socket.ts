@@ -102,7 +102,7 @@ export class WebSocket implements Protocol {
     return this.#call.working
   }
 
-  /** Whoever opens a WebSocket has said all that is waited for elsewhere. */
+  /** A client that opens a WebSocket has said all that other timers wait for. */
   expired(): void {}
 
   inputEnded(): void {

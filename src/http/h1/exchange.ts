@@ -2,13 +2,13 @@ import { EMPTY, sharedUtf8 } from '../../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from '../message.ts'
 import {
   answerTo,
+  CLOSED_TUNNEL,
   type ContentSink,
   type HttpFault,
   type HttpHandlers,
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
-  NOBODY,
   reasonOf,
 } from '../serving.ts'
 import type { RequestTimers } from '../timers.ts'
@@ -43,7 +43,7 @@ export interface ExchangeOwner {
   /** HTTP has said its last word. @param rest what has come behind the request */
   tunnel(rest: Uint8Array, sink: ContentSink): HttpTunnel
   fault(what: Omit<HttpFault, 'answerable'>): void
-  /** Something was thrown where nobody is left to hear of it. */
+  /** Something was thrown where no caller hears of it. */
   fail(error: unknown): void
 }
 
@@ -117,7 +117,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   }
 
   content(sink: ContentSink): void {
-    if (this.#sink !== undefined) throw new Error('the content goes to somebody already')
+    if (this.#sink !== undefined) throw new Error('the content has a sink already')
     if (this.over) return
     this.#sink = sink
     const owner = this.#owner
@@ -164,7 +164,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#mute) return NOBODY
+    if (this.#mute) return CLOSED_TUNNEL
     const owner = this.#owner
     const { head, rest } = owner.http.upgrade([...headers, ...owner.fields])
     this.over = true
@@ -232,7 +232,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   failed(cause: unknown): void {
     const owner = this.#owner
     const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause, request: this } as const
-    // Whoever throws when all has been said is told of it, and the client is not.
+    // An application that throws when all has been said is told of it, and the client is not.
     if (this.over) answerTo({ ...fault, answerable: false }, owner.handlers)
     else {
       this.onGone = undefined
@@ -266,7 +266,7 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     this.#break('the response has ended')
   }
 
-  /** Tells whoever gets the content that there is no more, which must stop nothing here. */
+  /** Tells the sink that there is no more, which must stop nothing here. */
   #break(reason: string): void {
     // An error costs more than all the rest of a small request.
     if (this.#whole || this.#sink === undefined) return

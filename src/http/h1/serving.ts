@@ -51,7 +51,7 @@ export interface H1Owner {
   close(how: H1End, reason: string): void
   /** The connection is another protocol's. @param rest what has come of it */
   tunnel(rest: Uint8Array, sink: ContentSink): HttpTunnel
-  /** Something was thrown where nobody is left to hear of it: the connection must end. Never throws. */
+  /** Something was thrown where no caller hears of it: the connection must end. Never throws. */
   fail(error: unknown): void
 }
 
@@ -289,7 +289,7 @@ export class H1Serving implements ExchangeOwner {
     }
   }
 
-  /** Nothing is read on for now: what has come lies in somebody else's memory. */
+  /** Nothing is read on for now: what has come lies in the caller's memory. */
   #keep(): boolean {
     if (this.http.buffered > 0) this.http.receive(EMPTY)
     return false

@@ -2,12 +2,12 @@ import { checkTrailers, type Field, header, type RequestHead, type ResponseView 
 import { type Problem, problem } from '../problem.ts'
 import {
   answerTo,
+  CLOSED_TUNNEL,
   type ContentSink,
   type HttpFault,
   type HttpRequest,
   type HttpResponse,
   type HttpTunnel,
-  NOBODY,
   reasonOf,
 } from '../serving.ts'
 import { type Expiry, HttpTimers, type TimerName } from '../timers.ts'
@@ -38,7 +38,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   sink: ContentSink | undefined
   /** Sent with its response. */
   fields: readonly Field[]
-  /** It is another protocol's, in which nobody is overdue. */
+  /** It is another protocol's, in which nothing is overdue. */
   #tunnel = false
   begun = false
   over = false
@@ -47,7 +47,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   #timers: HttpTimers | undefined
   /** Bytes of content that have come. */
   #bytes = 0
-  /** Content that nobody has asked for yet, or that waits for a sink that is busy. */
+  /** Content that the application has not asked for yet, or that waits for a sink that is busy. */
   #held: Uint8Array[] | undefined
   #blocked = false
   /** Bytes of content for which the client gets a window when the sink takes more again. */
@@ -109,7 +109,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   content(sink: ContentSink): void {
-    if (this.sink !== undefined) throw new Error('the content goes to somebody already')
+    if (this.sink !== undefined) throw new Error('the content has a sink already')
     if (this.over) return
     this.sink = sink
     if (!this.whole && this.#bytes === 0 && this.#expectsContinue) this.inform(100, [])
@@ -212,7 +212,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   upgrade(headers: readonly Field[], sink: ContentSink): HttpTunnel {
-    if (this.#mute) return NOBODY
+    if (this.#mute) return CLOSED_TUNNEL
     if (this.protocol === undefined) throw new Error('no request waits for an upgrade')
     // RFC 8441 §5: Upgrade and the like have no place here, and 200 is what 101 is elsewhere.
     const kept = headers.filter(([name]) => name.toLowerCase() !== 'upgrade')
@@ -375,7 +375,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   /** The application threw. */
   failed(cause: unknown): void {
     const fault = { kind: 'application', status: 500, reason: reasonOf(cause), cause } as const
-    // Whoever throws when all has been said is told of it, and the client is not.
+    // An application that throws when all has been said is told of it, and the client is not.
     if (this.over) answerTo({ ...fault, request: this, answerable: false }, this.#serving.owner.handlers)
     else {
       this.onGone = undefined

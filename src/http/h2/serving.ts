@@ -110,7 +110,7 @@ export class H2Serving implements ExchangeOwner {
   }
 
   /**
-   * Gives up the streams that hold much. @param answer the requests that nobody has begun with
+   * Gives up the streams that hold much. @param answer the requests that no application has begun with
    * @returns whether the rest is little enough for the connection to go on
    */
   shed(what: Problem, answer?: (streamId: number) => void): boolean {

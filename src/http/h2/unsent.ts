@@ -38,7 +38,7 @@ export class Unsent {
     return this.#pieces.length === 0 ? undefined : new Promise(resolve => this.#writers.push(resolve))
   }
 
-  /** Lets those go on that wait, be it because nobody takes it any more. */
+  /** Lets those go on that wait, also when the client takes nothing any more. */
   release(): void {
     const writers = this.#writers
     this.#writers = []
