@@ -10,8 +10,10 @@ import { table } from './table.ts'
 export interface MicroCase {
   readonly name: string
   /** Called once before anything is timed. @throws Error if what is timed does not do what it should */
-  check(): void
+  check(): void | Promise<void>
   run(): unknown
+  /** It is over when the promise that `run` gives is settled. */
+  readonly later?: boolean
 }
 
 /** What benny says of a case. */
@@ -35,7 +37,7 @@ const OUTPUT = process.env.HOTPOTATO_BENCH_OUTPUT
 export async function micro(name: string, cases: readonly MicroCase[]): Promise<void> {
   for (const one of cases) {
     try {
-      one.check()
+      await one.check()
     } catch (cause) {
       throw new Error(`${name}, ${one.name}: not timed, because its result is wrong`, { cause })
     }
@@ -45,7 +47,10 @@ export async function micro(name: string, cases: readonly MicroCase[]): Promise<
   let results: readonly CaseResult[] = []
   await suite(
     name,
-    ...cases.map(one => add(one.name, () => void one.run(), { maxTime: MAX_TIME, minSamples: 5 })),
+    ...cases.map(one => {
+      const timed = one.later ? async () => void (await one.run()) : () => void one.run()
+      return add(one.name, timed, { maxTime: MAX_TIME, minSamples: 5 })
+    }),
     complete(summary => {
       results = summary.results as unknown as readonly CaseResult[]
     }),

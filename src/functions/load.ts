@@ -3,6 +3,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isFunctionName } from '../platform/function-name.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
+import { installGlobals, prepare } from './light/globals.ts'
 import type { FunctionModule } from './module.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
@@ -19,7 +20,7 @@ export class FunctionError extends Error {
 
 /**
  * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an
- * ending).
+ * ending). From then on `Request`, `Response`, `Headers` and `fetch` of this process are the light ones.
  * @param base the directory that relative paths start from
  * @throws FunctionError
  */
@@ -36,12 +37,16 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     readonly webSocket?: unknown
     readonly webSocketProtocols?: unknown
   }
+  installGlobals()
   try {
     module = await import(pathToFileURL(file).href)
   } catch (error) {
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}`, error)
   }
-  return { ...recognise(module.default, file), ...webSocketOf(module, file) }
+  const loaded = { ...recognise(module.default, file), ...webSocketOf(module, file) }
+  // Otherwise the first request would wait for it.
+  if (loaded.kind === 'fetch') prepare()
+  return loaded
 }
 
 function webSocketOf(

@@ -2,6 +2,10 @@ import type { Field, RequestHead, ResponseView } from '../http/message.ts'
 import { header } from '../http/message.ts'
 import { concat, plain, sharedUtf8 } from '../wire/index.ts'
 import type { FunctionResponse } from './contract.ts'
+import { prepare } from './light/globals.ts'
+import { native } from './light/native.ts'
+import { type Caller, LightRequest } from './light/request.ts'
+import { LightResponse } from './light/response.ts'
 
 /** A request that a Request object cannot say. Answer it with `status`. */
 export class RequestError extends Error {
@@ -19,13 +23,14 @@ export interface RequestOrigin {
   readonly scheme: 'http' | 'https'
   /** Stands in for a missing Host field (HTTP/1.0): a host, perhaps with a port. */
   readonly authority: string
-  /** Becomes `request.signal`. */
-  readonly signal?: AbortSignal
+  /** Its signal becomes `request.signal`; it is asked for when the function asks. */
+  readonly caller?: Caller
 }
 
 /**
  * The Request object of a request. A body that comes with GET or HEAD is left out, because the object cannot
  * have one.
+ * @param body its memory is the object's from now on
  * @throws RequestError 400: the target or the host cannot stand in a URL; 501: the method is one that fetch
  * forbids
  */
@@ -34,36 +39,60 @@ export function toWebRequest(
   body: Uint8Array | ReadableStream<Uint8Array> | undefined,
   origin: RequestOrigin,
 ): Request {
-  const url = urlOf(head, origin)
-  const init: RequestInit & { duplex: 'half' } = {
-    method: head.method,
-    headers: head.headers as [string, string][],
-    duplex: 'half',
+  prepare()
+  const { method, headers } = head
+  const content = body === undefined || method === 'GET' || method === 'HEAD' ? null : body
+  const parts = { headers, content, caller: origin.caller }
+  const authority = header(headers, 'host') || origin.authority
+  const front = METHODS.has(method) ? originOf(`${origin.scheme}://${authority}`) : undefined
+  if (front !== undefined && PATH.test(head.path) && QUERY.test(head.query) && head.target.startsWith('/')) {
+    const target = head.query === '' ? head.path : `${head.path}?${head.query}`
+    return new LightRequest({ ...parts, method, origin: front, target }) as unknown as Request
   }
-  if (body !== undefined && head.method !== 'GET' && head.method !== 'HEAD') init.body = body
-  let request: Request
+  const judged = judgedBy(head, `${origin.scheme}://${authority}`)
+  const { method: spelled, url } = judged
+  return new LightRequest({ ...parts, method: spelled, origin: url, target: '' }) as unknown as Request
+}
+
+/** Methods that Request leaves as they are. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
+/** What a URL leaves as it is: no segment begins with a dot, nothing has to be escaped. */
+const PATH = /^(?:\/(?!\.|%2e)[\w\-~!$&'()*+,;=:@%.]*)+$/i
+const QUERY = /^[\w\-~!$&()*+,;=:@%./?]*$/
+/** What may stand in front of a path: nothing that ends it, and no credentials. */
+const AUTHORITY = /^https?:\/\/[\w\-.:[\]]+$/
+
+/** As URLs write them, for what clients and configuration write. */
+const ORIGINS = new Map<string, string | undefined>()
+const MOST_ORIGINS = 256
+
+/** undefined if Node has to judge it. */
+function originOf(written: string): string | undefined {
+  const known = ORIGINS.get(written)
+  if (known !== undefined) return known
+  if (!AUTHORITY.test(written) || !URL.canParse(written)) return undefined
+  const { protocol, host } = new URL(written)
+  const origin = `${protocol}//${host}`
+  // Clients choose what stands in Host.
+  if (ORIGINS.size >= MOST_ORIGINS) ORIGINS.clear()
+  ORIGINS.set(written, origin)
+  return origin
+}
+
+/** @throws RequestError */
+function judgedBy(head: RequestHead, front: string): Request {
+  const query = head.query === '' ? '' : `?${head.query}`
+  // The asterisk-form asks about the server as a whole (RFC 9112 §3.2.4), which a URL says with an
+  // empty path.
+  const path = head.path.startsWith('/') ? head.path : '/'
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(head.target) ? head.target : front + path + query
   try {
-    request = new Request(url, init)
+    return new (native().Request)(url, { method: head.method })
   } catch (error) {
     if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
       throw new RequestError(501, `${head.method} is not supported here`)
     throw new RequestError(400, `the request is malformed: ${messageOf(error)}`)
   }
-  const { signal } = origin
-  // Given to the constructor, a signal costs more than all the rest, and a listener that outlives the
-  // request.
-  if (signal !== undefined)
-    Object.defineProperty(request, 'signal', { get: () => signal, configurable: true })
-  return request
-}
-
-function urlOf(head: RequestHead, origin: RequestOrigin): string {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(head.target)) return head.target
-  const authority = header(head.headers, 'host') || origin.authority
-  const query = head.query === '' ? '' : `?${head.query}`
-  // The asterisk-form asks about the server as a whole (RFC 9112 §3.2.4), which a URL says with an
-  // empty path.
-  return `${origin.scheme}://${authority}${head.path.startsWith('/') ? head.path : '/'}${query}`
 }
 
 /**
@@ -82,6 +111,27 @@ const DROPPED = new Set([
 ])
 
 /**
+ * Takes a Response object apart if its body is there as a whole.
+ * @returns undefined if that takes time: {@link fromWebResponse} does it
+ * @throws TypeError its body is used already
+ */
+export function fromWholeResponse(
+  response: unknown,
+  method: string,
+  trailed = false,
+): (FunctionResponse & { readonly body: Uint8Array | undefined }) | undefined {
+  if (typeof response !== 'object' || response === null) return undefined
+  const whole = LightResponse.take(response)
+  if (whole === undefined) return undefined
+  const { status, fields, content } = whole
+  const headers = withoutFraming(fields, trailed)
+  if (content === null)
+    return { status, headers, body: undefined, length: lengthOfNothing(status, method, fields) }
+  const body = typeof content === 'string' ? sharedUtf8(content) : content
+  return { status, headers, body, length: body.length }
+}
+
+/**
  * Takes a Response object apart. A body that is there at once is given whole, so that its length is known;
  * otherwise it stays a stream, and nothing waits for it.
  * @param method of the request
@@ -94,6 +144,8 @@ export async function fromWebResponse(
   method: string,
   trailed = false,
 ): Promise<FunctionResponse> {
+  const whole = fromWholeResponse(response, method, trailed)
+  if (whole !== undefined) return whole
   if (!isResponse(response)) throw new TypeError('the function did not return a Response')
   const { status } = response
   const headers: Field[] = []
@@ -143,6 +195,8 @@ function isStatus(status: unknown): boolean {
 }
 
 function withoutFraming(headers: readonly Field[], trailed: boolean): readonly Field[] {
+  // Most responses have none of them, and need no copy.
+  if (!headers.some(([name]) => DROPPED.has(name) || DROPPED.has(name.toLowerCase()))) return headers
   const connection = header(headers, 'connection')
   const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
   return headers.filter(([name]) => {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Context } from '../../src/functions/contract.ts'
 import { FunctionError, loadFunction } from '../../src/functions/load.ts'
 import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../src/functions/web.ts'
@@ -138,9 +138,13 @@ describe('toWebRequest', () => {
     expect(toWebRequest(head('GET', '/'), new Uint8Array(3), ORIGIN).body).toBeNull()
   })
 
-  it('gives a signal without a listener on it', () => {
+  it("gives the caller's signal, which it does not ask for before the function does", () => {
     const { signal } = new AbortController()
-    expect(toWebRequest(head('GET', '/'), undefined, { ...ORIGIN, signal }).signal).toBe(signal)
+    const asked = vi.fn(() => signal)
+    const caller = Object.defineProperty({}, 'signal', { get: asked }) as { readonly signal: AbortSignal }
+    const request = toWebRequest(head('GET', '/'), undefined, { ...ORIGIN, caller })
+    expect(asked).not.toHaveBeenCalled()
+    expect(request.signal).toBe(signal)
   })
 
   it.each([
@@ -258,9 +262,9 @@ describe('fromWebResponse', () => {
     headers.append('set-cookie', 'b=2')
     const taken = await fromWebResponse(new Response(null, { headers }), 'GET')
     expect(taken.headers).toEqual([
+      ['x-kept', 'k'],
       ['set-cookie', 'a=1; Path=/'],
       ['set-cookie', 'b=2'],
-      ['x-kept', 'k'],
     ])
     expect(taken).toMatchObject({ body: undefined, length: 0 })
   })

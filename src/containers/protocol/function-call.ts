@@ -1,10 +1,17 @@
 import type {
   ConnectionInfo,
+  FetchHandler,
   FunctionResponse,
   RawResponse,
   TrailerSource,
 } from '../../functions/contract.ts'
-import { fromResponseView, fromWebResponse, RequestError, toWebRequest } from '../../functions/web.ts'
+import {
+  fromResponseView,
+  fromWebResponse,
+  fromWholeResponse,
+  RequestError,
+  toWebRequest,
+} from '../../functions/web.ts'
 import type { Field, RequestHead, RequestView, ResponseView } from '../../http/message.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
@@ -214,7 +221,7 @@ export class FunctionCall implements Informant, ContentSink {
         else this.#answer(response)
         return
       }
-      this.#fetch(body).catch(error => this.#fail(error))
+      this.#fetch(module, body)
     } catch (error) {
       this.#fail(error)
     }
@@ -230,21 +237,41 @@ export class FunctionCall implements Informant, ContentSink {
     else this.#withoutBody({ status, headers, length })
   }
 
-  async #fetch(body: Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
-    const { module, environment } = this.#callee
-    if (module.kind !== 'fetch') return
+  #fetch(module: FetchHandler, body: Uint8Array | ReadableStream<Uint8Array>): void {
     const { tls, serverName } = this.#context.connection
     const request = toWebRequest(
       this.#head,
       body instanceof Uint8Array && body.length === 0 ? undefined : body,
-      {
-        scheme: tls ? 'https' : 'http',
-        authority: serverName ?? 'localhost',
-        signal: this.#context.signal,
-      },
+      { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost', caller: this.#context },
     )
-    const response = await module.fetch(request, environment, this.#context)
-    const trailed = this.#context.trailerSource !== undefined
+    const response: unknown = module.fetch(request, this.#callee.environment, this.#context)
+    if (isThenable(response))
+      Promise.resolve(response).then(
+        given => this.#respond(given),
+        error => this.#fail(error),
+      )
+    else this.#respond(response)
+  }
+
+  /** Gives out at once what is there as a whole. */
+  #respond(response: unknown): void {
+    try {
+      const trailed = this.#context.trailerSource !== undefined
+      const whole = fromWholeResponse(response, this.#head.method, trailed)
+      if (whole === undefined) {
+        this.#drain(response as Response, trailed).catch(error => this.#fail(error))
+        return
+      }
+      if (this.#cancelled) return
+      const { status, headers, body } = whole
+      if (body === undefined) this.#withoutBody(whole)
+      else this.#give({ status, headers, body })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #drain(response: Response, trailed: boolean): Promise<void> {
     const out = await fromWebResponse(response, this.#head.method, trailed)
     if (this.#cancelled) {
       if (out.body instanceof ReadableStream) await out.body.cancel()
@@ -382,6 +409,10 @@ function viewOf(
   body: Uint8Array,
 ): RequestView {
   return { method, target, version, headers, host, path, query, body }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function'
 }
 
 function functionFailed(name: string): Problem {

@@ -1,4 +1,5 @@
 import type { Context, Environment, FetchHandler } from '../contract.ts'
+import { LightRequest } from '../light/request.ts'
 
 /** An application with the `fetch` of the web's servers: Hono, itty-router, anything of that kind. */
 export interface FetchApplication {
@@ -28,6 +29,8 @@ function atRoot(request: Request, { functionPath }: Context): Request {
   const prefixed = functionPath === '/' ? pathname !== '/' : pathname.endsWith(functionPath)
   if (!prefixed || pathname === functionPath) return request
   url.pathname = functionPath
+  const light = LightRequest.is(request) ? LightRequest.at(request, url) : undefined
+  if (light !== undefined) return light as unknown as Request
   const { signal } = request
   const moved = new Request(url, request)
   // A copy would have a signal of its own, which costs more than all the rest.

@@ -1,0 +1,112 @@
+import { FunctionCall } from '../../src/containers/protocol/function-call.ts'
+import { native } from '../../src/functions/light/native.ts'
+import { loadFunction } from '../../src/functions/load.ts'
+import type { FunctionModule } from '../../src/functions/module.ts'
+import type { RequestHead, ResponseView } from '../../src/http/message.ts'
+import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
+import { insist, type MicroCase, micro } from '../harness/micro.ts'
+
+/** What do Request and Response cost a function that answers at once? */
+const CALLS = 100
+
+const HEAD: RequestHead = {
+  method: 'GET',
+  target: '/hello?name=potato',
+  version: '1.1',
+  headers: [
+    ['Host', 'hello.local:8443'],
+    ['User-Agent', 'bench'],
+    ['Accept', '*/*'],
+  ],
+  host: 'hello.local',
+  path: '/hello',
+  query: 'name=potato',
+}
+const HEADERS = { 'content-type': 'text/plain' }
+const TEXT = 'x'.repeat(200)
+
+const ignore = (): void => {}
+const LOG = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const CONNECTION = { tls: true, hops: 0, requestIndex: 0, container: 'hello-1' }
+const SINK = {
+  over: false,
+  inform: ignore,
+  begin: ignore,
+  end: ignore,
+  abort: ignore,
+  write: () => undefined,
+}
+const FIELDS = [['content-type', 'text/plain']] as const
+
+/** Through each of them goes the same request, and 200 bytes of text come back. */
+const MODULES: Readonly<Record<string, FunctionModule>> = {
+  raw: { kind: 'raw', file: 'bench', handle: () => ({ status: 200, headers: FIELDS, body: TEXT }) },
+  fetch: { kind: 'fetch', file: 'bench', fetch: () => new Response(TEXT, { headers: HEADERS }) },
+  'fetch, by a promise': {
+    kind: 'fetch',
+    file: 'bench',
+    fetch: async () => new Response(TEXT, { headers: HEADERS }),
+  },
+  'fetch that looks at URL and a field': {
+    kind: 'fetch',
+    file: 'bench',
+    fetch: request => {
+      insist(request.url.endsWith('?name=potato') && request.headers.get('accept') === '*/*', 'not it')
+      return new Response(TEXT, { headers: HEADERS })
+    },
+  },
+  "fetch with Node's classes": {
+    kind: 'fetch',
+    file: 'bench',
+    fetch(request, _environment, context) {
+      const { Request, Response } = native()
+      const real = new Request(request.url, { method: request.method, headers: HEAD.headers as never })
+      const { signal } = context
+      Object.defineProperty(real, 'signal', { get: () => signal, configurable: true })
+      return new Response(TEXT, { headers: HEADERS })
+    },
+  },
+}
+
+/** @returns the answer, or a promise of it if it does not come at once */
+function call(module: FunctionModule): Promise<ResponseView> | ResponseView {
+  let given: ResponseView | undefined
+  let take = (view: ResponseView): void => {
+    given = view
+  }
+  const sink = { ...SINK, reply: (view: ResponseView) => take(view) }
+  const to = { functionName: 'hello', module, environment: {} }
+  const callee = { ...to, clock: SYSTEM_CLOCK, log: LOG, waitUntil: ignore }
+  const request = { functionPath: '/', connection: CONNECTION, timeout: 0, guard: { fail: ignore } }
+  new FunctionCall(HEAD, callee, request, sink, { resume: ignore }).end()
+  return (
+    given ??
+    new Promise(resolve => {
+      take = resolve
+    })
+  )
+}
+
+async function calls(module: FunctionModule): Promise<void> {
+  for (let i = 0; i < CALLS; i++) {
+    const given = call(module)
+    if (given instanceof Promise) await given
+  }
+}
+
+// By that the globals are those of a container.
+await loadFunction('hello')
+
+const cases = Object.entries(MODULES).map(
+  ([name, module]): MicroCase => ({
+    name: `${CALLS} requests, ${name}`,
+    later: true,
+    async check() {
+      const { status, body } = await call(module)
+      insist(status === 200 && body?.length === TEXT.length, 'not the answer')
+    },
+    run: () => calls(module),
+  }),
+)
+
+await micro('fetch', cases)

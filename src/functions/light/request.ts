@@ -1,0 +1,124 @@
+import type { Field } from '../../http/message.ts'
+import { copied, LightBody, type Maker, type Source } from './body.ts'
+import { LightHeaders } from './headers.ts'
+import { native, unclonable } from './native.ts'
+import { replaceFields } from './response.ts'
+
+/** Whoever is asked for the signal, when code asks for that. */
+export interface Caller {
+  readonly signal: AbortSignal
+}
+
+/** What a request is made of. */
+export interface RequestParts {
+  /** As `new Request` would spell it. */
+  readonly method: string
+  /** As `new URL` would write it: what stands in front of the path, and the rest. */
+  readonly origin: string
+  readonly target: string
+  /** As they came. */
+  readonly headers: readonly Field[]
+  /** null with GET and HEAD. */
+  readonly content: Uint8Array | ReadableStream<Uint8Array> | null
+  readonly caller: Caller | undefined
+}
+
+/** The web's Request as a server gets it: URL, headers, body and signal are made when code asks for them. */
+export class LightRequest {
+  readonly #body: LightBody<LightRequest, Request>
+  readonly #parts: RequestParts
+  #url: string | undefined
+  #headers: LightHeaders | undefined
+  #signal: AbortSignal | undefined
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts
+    unclonable(this)
+    this.#body = new LightBody<LightRequest, Request>(parts.content as Source, this, LightRequest.#MAKER)
+  }
+
+  static readonly #MAKER: Maker<LightRequest, Request> = {
+    make(light, source) {
+      const init: RequestInit & { duplex: 'half' } = { method: light.method, duplex: 'half' }
+      if (source !== null) init.body = source as NonNullable<RequestInit['body']>
+      return new (native().Request)(light.url, init)
+    },
+    sync: (light, real) => replaceFields(real.headers, LightHeaders.fieldsOf(light.#fields())),
+  }
+
+  static is(value: unknown): value is LightRequest {
+    return typeof value === 'object' && value !== null && #body in value
+  }
+
+  /** Node's object in its place. Its signal is one of its own: {@link signal} is what counts. */
+  static real(light: LightRequest): Request {
+    return light.#body.real
+  }
+
+  /** The same request for another URL; its body is that one's now. undefined if the body is a stream by now. */
+  static at(light: LightRequest, { origin, pathname, search }: URL): LightRequest | undefined {
+    if (light.#body.whole === undefined || light.#body.used) return undefined
+    const content = light.#body.take() as Uint8Array | null
+    return light.#like({ origin, target: pathname + search, content })
+  }
+
+  get method(): string {
+    return this.#parts.method
+  }
+  get url(): string {
+    this.#url ??= this.#parts.origin + this.#parts.target
+    return this.#url
+  }
+  get headers(): Headers {
+    return this.#fields() as unknown as Headers
+  }
+  get signal(): AbortSignal {
+    this.#signal ??= this.#parts.caller?.signal ?? new AbortController().signal
+    return this.#signal
+  }
+  get body(): ReadableStream<Uint8Array> | null {
+    return this.#body.stream
+  }
+  get bodyUsed(): boolean {
+    return this.#body.used
+  }
+
+  clone(): Request {
+    const { whole, used } = this.#body
+    if (whole !== undefined && !used)
+      return this.#like({ content: copied(whole) as Uint8Array | null }) as unknown as Request
+    const clone = this.#body.real.clone()
+    Object.defineProperty(clone, 'signal', { get: () => this.signal, configurable: true })
+    return clone
+  }
+
+  async text(): Promise<string> {
+    return this.#body.text()
+  }
+  async json(): Promise<unknown> {
+    return this.#body.json()
+  }
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#body.arrayBuffer()
+  }
+  async bytes(): Promise<Uint8Array> {
+    return this.#body.bytes()
+  }
+  async blob(): Promise<Blob> {
+    return this.#body.blob()
+  }
+  async formData(): Promise<FormData> {
+    return this.#body.formData()
+  }
+
+  #fields(): LightHeaders {
+    this.#headers ??= new LightHeaders([], this.#parts.headers)
+    return this.#headers
+  }
+
+  #like(other: Partial<RequestParts>): LightRequest {
+    const headers =
+      this.#headers === undefined ? this.#parts.headers : LightHeaders.fieldsOf(this.#headers).slice()
+    return new LightRequest({ ...this.#parts, headers, caller: this, ...other })
+  }
+}
