@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { reasonOf } from '../http/serving.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
+import { Arrivals } from './arrivals.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
 import {
   type Consignment,
@@ -114,6 +115,10 @@ export class Courier {
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
 
+  readonly #arrivals = new Arrivals((from, ticket) =>
+    this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } }),
+  )
+
   /** Bytes of connections that were sealed to be sent, so far. */
   carriedBytes = 0
   /** Parcels that wait for a verdict. */
@@ -180,6 +185,7 @@ export class Courier {
       settle({ state: 'owned', verdict: undefined })
       return
     }
+    this.#arrivals.leaves(sessionId)
     const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
     this.#keeper.hold(ticket, target, { sessionId, generation }, settle)
@@ -370,14 +376,10 @@ export class Courier {
     for (const other of descriptors.slice(wanted)) other.close()
     // It follows a death: what the dead one has sent comes first, a session or the key of a checkpoint.
     if (message.kind === 'takeOver') this.catchUp(from)
-    const arrival = this.#open(from, message, descriptors)
-    const { ticket } = message
-    if (arrival === undefined) {
-      this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } })
-      return
-    }
+    const arrival = this.#arrivals.take(from, message, () => this.#open(from, message, descriptors))
+    if (arrival === undefined) return
     for (const descriptor of descriptors.slice(0, wanted)) descriptor.close()
-    this.#refuse(from, ticket, arrival)
+    this.#refuse(from, message.ticket, arrival)
   }
 
   #refuse(from: number, ticket: Uint8Array, arrival: NonNullable<Arrival>): void {

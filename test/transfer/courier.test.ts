@@ -1,6 +1,7 @@
 import { openSync } from 'node:fs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { decodeControl, encodeControl, type Peer } from '../../src/transfer/control.ts'
+import type { Release } from '../../src/transfer/custody.ts'
 import { LEAVING_TIMEOUT, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
@@ -45,6 +46,25 @@ describe('a parcel', () => {
       expect(openNulls()).toBe(before)
     },
   )
+
+  it('that goes on while it is being taken is accepted first, and once', () => {
+    const { post, target, other, releases, send, done } = scene()
+    const onward: Release[] = []
+    target.onParcel = ({ envelope, descriptor }) => {
+      const next = { ...envelope, generation: envelope.generation + 1 }
+      target.courier.send(3, next, descriptor, release => onward.push(release))
+    }
+    send()
+    post.deliver({ from: 1, to: 2 })
+    expect(post.underway.map(({ to, payload }) => [to, decodeControl(payload).kind])).toEqual([
+      [1, 'verdict'],
+      [3, 'parcel'],
+    ])
+    post.deliver()
+    expect([releases, onward]).toEqual([[{ state: 'gone' }], [{ state: 'gone' }]])
+    expect(other.parcels).toHaveLength(1)
+    done()
+  })
 
   it('that comes a second time is stale', () => {
     const before = openNulls()

@@ -108,6 +108,8 @@ function member(post: Post, id: number) {
     publicKey: identity.publicKey,
     /** What becomes of the next parcel. */
     arrival: undefined as Arrival,
+    /** What is done with the next one while it is being taken. */
+    onParcel: undefined as ((parcel: Parcel) => void) | undefined,
     courier: undefined as unknown as Courier,
     files: [] as { file: Descriptor; slots: number; from: number }[],
     relayed: [] as { state: RelayedState; descriptors: readonly Descriptor[]; from: number }[],
@@ -115,6 +117,7 @@ function member(post: Post, id: number) {
   side.courier = new Courier(channel, new Sealer(node, identity), {
     parcel: parcel => {
       if (side.arrival === undefined) parcels.push(parcel)
+      side.onParcel?.(parcel)
       return side.arrival
     },
     ...(id === 3

@@ -4,7 +4,7 @@ import { LightHeaders } from './headers.ts'
 import { native, unclonable } from './native.ts'
 import { replaceFields } from './response.ts'
 
-/** Whoever is asked for the signal, when code asks for that. */
+/** The call that has the signal, which is made when code asks for it. */
 export interface Caller {
   readonly signal: AbortSignal
 }
@@ -55,7 +55,7 @@ export class LightRequest {
     return light.#body.real
   }
 
-  /** The same request for another URL; its body is that one's now. undefined if the body is a stream by now. */
+  /** The same request for another URL, with its body; undefined if that is a stream, or has been read. */
   static at(light: LightRequest, { origin, pathname, search }: URL): LightRequest | undefined {
     if (light.#body.whole === undefined || light.#body.used) return undefined
     const content = light.#body.take() as Uint8Array | null
