@@ -1,4 +1,17 @@
 import { DecodeError, Reader } from './reader.ts'
+import { redact, SECRET } from './secrets.ts'
+import {
+  Lazily,
+  type Straight,
+  straightEnumeration,
+  straightFixed,
+  straightOpaque,
+  straightOptional,
+  straightSelect,
+  straightStruct,
+  straightUint,
+  straightVector,
+} from './straight.ts'
 import { Writer } from './writer.ts'
 
 /**
@@ -18,6 +31,8 @@ export interface Codec<T> {
   map?(value: T, change: (codec: AnyCodec, part: unknown) => unknown): T
   /** Shows each part, as {@link map} does, where nothing is to be built anew. */
   each?(value: T, visit: (codec: AnyCodec, part: unknown) => void): void
+  /** The same as source text, for the types that it is a part of; what has none is called. */
+  readonly straight?: Straight
   write(writer: Writer, value: T): void
   read(reader: Reader): T
 }
@@ -55,12 +70,14 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
 
 function uint(size: number): Codec<number> {
   const maximum = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER)
+  const unfit = (value: number): never => {
+    throw new RangeError(`${value} is not a uint${8 * size}`)
+  }
   return {
     notation: `uint${8 * size} NAME`,
+    ...(size <= 4 ? { straight: straightUint(size, maximum, unfit) } : {}),
     write(writer, value) {
-      if (!Number.isInteger(value) || value < 0 || value > maximum) {
-        throw new RangeError(`${value} is not a uint${8 * size}`)
-      }
+      if (!Number.isInteger(value) || value < 0 || value > maximum) unfit(value)
       writer.uint(value, size)
     },
     read: reader => reader.uint(size),
@@ -101,30 +118,43 @@ function power(limit: number): string {
 /** `opaque NAME<floor..ceiling>`: a length and that many bytes. */
 export function opaque(floor: number, ceiling: number): Codec<Uint8Array> {
   const size = lengthSize(ceiling)
+  const { unfit, outside } = limits(floor, ceiling)
   return {
     notation: `opaque NAME<${floor}..${power(ceiling)}>`,
+    straight: straightOpaque(size, [floor, ceiling], unfit, outside),
     write(writer, value) {
-      if (value.length < floor || value.length > ceiling) {
-        throw new RangeError(`${value.length} bytes do not fit <${floor}..${ceiling}>`)
-      }
+      if (value.length < floor || value.length > ceiling) unfit(value.length)
       writer.uint(value.length, size)
       writer.bytes(value)
     },
     read(reader) {
       const length = reader.uint(size)
-      if (length < floor || length > ceiling)
-        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
+      if (length < floor || length > ceiling) reader.fail(outside(length))
       return reader.bytes(length)
     },
   }
 }
 
+/** What is said of a length that does not fit. */
+function limits(floor: number, ceiling: number) {
+  return {
+    unfit(length: number): never {
+      throw new RangeError(`${length} bytes do not fit <${floor}..${ceiling}>`)
+    },
+    outside: (length: number): string => `a length of ${length} outside <${floor}..${ceiling}>`,
+  }
+}
+
 /** `opaque NAME[length]`: exactly that many bytes. */
 export function fixed(length: number): Codec<Uint8Array> {
+  const unfit = (given: number): never => {
+    throw new RangeError(`${given} bytes where ${length} belong`)
+  }
   return {
     notation: `opaque NAME[${length}]`,
+    straight: straightFixed(length, unfit),
     write(writer, value) {
-      if (value.length !== length) throw new RangeError(`${value.length} bytes where ${length} belong`)
+      if (value.length !== length) unfit(value.length)
       writer.bytes(value)
     },
     read: reader => reader.bytes(length),
@@ -188,25 +218,25 @@ export function secret<T>(codec: Codec<T>): Codec<T> {
 /** `Item NAME<floor..ceiling>`: a length in bytes, then items until it is used up. */
 export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec<readonly T[]> {
   const size = lengthSize(ceiling)
+  const { unfit, outside } = limits(floor, ceiling)
   return {
     notation: `${item.notation}<${floor}..${power(ceiling)}>`,
     uses: [item],
+    straight: straightVector(item, size, [floor, ceiling], unfit, outside),
     write(writer, values) {
-      const length = writer.prefixed(size, () => {
-        for (const value of values) item.write(writer, value)
-      })
-      if (length < floor || length > ceiling)
-        throw new RangeError(`${length} bytes do not fit <${floor}..${ceiling}>`)
+      const at = writer.open(size)
+      for (const value of values) item.write(writer, value)
+      const length = writer.close(at, size)
+      if (length < floor || length > ceiling) unfit(length)
     },
     read(reader) {
       const length = reader.uint(size)
-      if (length < floor || length > ceiling)
-        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
-      return reader.within(length, () => {
-        const values: T[] = []
-        while (reader.remaining > 0) values.push(item.read(reader))
-        return values
-      })
+      if (length < floor || length > ceiling) reader.fail(outside(length))
+      const end = reader.enter(length)
+      const values: T[] = []
+      while (reader.remaining > 0) values.push(item.read(reader))
+      reader.leave(end)
+      return values
     },
     map: (values, change) => values.map(value => change(item, value) as T),
     each(values, visit) {
@@ -215,18 +245,21 @@ export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec
   }
 }
 
+const neither = (present: number): string => `${present} says neither present nor absent`
+
 /** One byte that says whether the value follows. */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
     notation: `optional<${typeName(codec)}> NAME`,
     uses: [codec],
+    straight: straightOptional(codec, neither),
     write(writer, value) {
       writer.uint(value === undefined ? 0 : 1, 1)
       if (value !== undefined) codec.write(writer, value)
     },
     read(reader) {
       const present = reader.uint(1)
-      if (present > 1) reader.fail(`${present} says neither present nor absent`)
+      if (present > 1) reader.fail(neither(present))
       return present === 1 ? codec.read(reader) : undefined
     },
     map: (value, change) => (value === undefined ? undefined : (change(codec, value) as T)),
@@ -245,18 +278,22 @@ export function enumeration<const E extends Readonly<Record<string, number>>>(
   const names = new Map(Object.entries(members).map(([key, value]) => [value, key]))
   const maximum = base === uint8 ? 255 : 65535
   const list = Object.entries(members).map(([key, value]) => `${key}(${value})`)
+  const unfit = (value: string): never => {
+    throw new RangeError(`${name} has no member ${value}`)
+  }
+  const unknown = (number: number): string => `${number} is not a ${name}`
   return {
     notation: `${name} NAME`,
     definition: `enum {\n    ${list.join(',\n    ')},\n    (${maximum})\n} ${name};`,
     members,
+    straight: straightEnumeration(base === uint8 ? 1 : 2, members, names, unfit, unknown),
     write(writer, value) {
       const number = members[value]
-      if (number === undefined) throw new RangeError(`${name} has no member ${value}`)
-      base.write(writer, number)
+      base.write(writer, number === undefined ? unfit(value) : number)
     },
     read(reader) {
       const number = base.read(reader)
-      return names.get(number) ?? reader.fail(`${number} is not a ${name}`)
+      return names.get(number) ?? reader.fail(unknown(number))
     },
   }
 }
@@ -279,16 +316,23 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
   const keys = entries.map(([key]) => key)
   const codecs = entries.map(([, codec]) => codec)
   const lines = entries.map(([key, codec]) => `\n    ${declare(codec, key)};`)
+  const text = straightStruct(fields)
+  const straight = new Lazily<StructOf<F>>(text)
   return {
     notation: `${name} NAME`,
     definition: `struct {${lines.join('')}${lines.length > 0 ? '\n' : ''}} ${name};`,
     uses: codecs,
     fields,
+    straight: text,
     write(writer, value) {
+      const compiled = !writer.interpreted && straight.compiled
+      if (compiled) return compiled.write(writer, value)
       const record = value as Record<string, unknown>
       for (let i = 0; i < keys.length; i++) codecs[i]!.write(writer, record[keys[i]!])
     },
     read(reader) {
+      const compiled = !reader.interpreted && straight.compiled
+      if (compiled) return compiled.read(reader)
       const record: Record<string, unknown> = {}
       this.readInto(reader, record)
       return record as StructOf<F>
@@ -315,13 +359,18 @@ type SelectOf<Tag extends string, C extends Cases> = {
   [K in keyof C & string]: { [T in Tag]: K } & TypeOf<C[K]>
 }[keyof C & string]
 
-/** `select (tag) { case … }`: the tag, then the fields of its case. In memory a union told apart by `tag`. */
+/**
+ * `select (tag) { case … }`: the tag, then the fields of its case. In memory a union told apart by `tag`.
+ */
 export function select<const Tag extends string, const C extends Cases>(
   name: string,
   tag: Tag,
   kind: Codec<keyof C & string>,
   cases: C,
 ): Codec<SelectOf<Tag, C>> {
+  const fieldsOf = Object.fromEntries(Object.entries(cases).map(([key, { fields }]) => [key, fields]))
+  const text = straightSelect(tag, kind, fieldsOf)
+  const straight = new Lazily<SelectOf<Tag, C>>(text)
   const lines = Object.entries(cases).map(([key, codec]) => `        case ${key}: ${typeName(codec)};`)
   return {
     notation: `${name} NAME`,
@@ -334,12 +383,17 @@ export function select<const Tag extends string, const C extends Cases>(
       `} ${name};`,
     ].join('\n'),
     uses: [kind, ...Object.values(cases)],
+    straight: text,
     write(writer, value) {
+      const compiled = !writer.interpreted && straight.compiled
+      if (compiled) return compiled.write(writer, value)
       const key = (value as Record<string, unknown>)[tag] as keyof C & string
       kind.write(writer, key)
       cases[key]!.write(writer, value)
     },
     read(reader) {
+      const compiled = !reader.interpreted && straight.compiled
+      if (compiled) return compiled.read(reader)
       const key = readField(reader, tag, kind as Codec<unknown>) as keyof C & string
       const record: Record<string, unknown> = { [tag]: key }
       cases[key]!.readInto(reader, record)
@@ -351,25 +405,6 @@ export function select<const Tag extends string, const C extends Cases>(
     },
     each: (value, visit) => visit(cases[(value as Record<string, unknown>)[tag] as keyof C & string]!, value),
   }
-}
-
-/** A copy of a value in which the bytes of every secret are zeros. */
-export function redact<T>(codec: Codec<T>, value: T): T {
-  const change = (part: AnyCodec, inner: unknown): unknown => {
-    if (part.secret && inner instanceof Uint8Array) return new Uint8Array(inner.length)
-    return part.map === undefined ? inner : part.map(inner, change)
-  }
-  return change(codec, value) as T
-}
-
-/** Overwrites the bytes of every secret in a value with zeros, where they lie. */
-export function wipe<T>(codec: Codec<T>, value: T): void {
-  wipePart(codec, value)
-}
-
-function wipePart(part: AnyCodec, inner: unknown): void {
-  if (part.secret && inner instanceof Uint8Array) inner.fill(0)
-  else part.each?.(inner, wipePart)
 }
 
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {
@@ -391,9 +426,6 @@ function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown
   trace.splice(at, 0, entry)
   return value
 }
-
-/** Stands for a masked value in a trace; secrets inside a value that has parts are zeros there. */
-export const SECRET: unique symbol = Symbol('secret')
 
 /** The field's declaration: `uint16 cipher_suite`. */
 export function declare(codec: AnyCodec, name: string): string {

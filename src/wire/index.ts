@@ -10,7 +10,6 @@ export {
   fixed,
   opaque,
   optional,
-  redact,
   rest,
   secret,
   select,
@@ -23,9 +22,9 @@ export {
   uint32,
   uint64,
   vector,
-  wipe,
 } from './codec.ts'
 export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
 export { Pieces } from './pieces.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'
+export { redact, wipe } from './secrets.ts'
 export { Writer } from './writer.ts'

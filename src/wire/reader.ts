@@ -34,9 +34,18 @@ export class Reader {
   readonly trace: TraceEntry[] | undefined
   /** Whether the trace holds the bytes of secrets. */
   readonly showsSecrets: boolean
+  /** Every field is to be read by its own codec. */
+  readonly interpreted: boolean
   depth = 0
 
-  constructor(bytes: Uint8Array, trace?: TraceEntry[], showsSecrets = false) {
+  /** @param interpreted by the codecs themselves, and not by what was compiled of them */
+  constructor(
+    bytes: Uint8Array,
+    trace?: TraceEntry[],
+    showsSecrets = false,
+    interpreted = trace !== undefined,
+  ) {
+    this.interpreted = interpreted
     // A Buffer's slice() shares memory; the fields we hand out must be copies.
     this.#bytes = Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : plain(bytes)
     this.#offset = 0
@@ -84,18 +93,19 @@ export class Reader {
     return bytes
   }
 
-  /** Runs `body` with the input narrowed to the next `count` bytes, all of which it must read. */
-  within<T>(count: number, body: () => T): T {
+  /** Narrows the input to the next `count` bytes. @returns what {@link leave} takes */
+  enter(count: number): number {
     const at = this.#offset
-    if (count > this.#end - at) {
-      throw new DecodeError(`a length of ${count} bytes where ${this.#end - at} are left`, at)
-    }
     const end = this.#end
+    if (count > end - at) throw new DecodeError(`a length of ${count} bytes where ${end - at} are left`, at)
     this.#end = at + count
-    const value = body()
+    return end
+  }
+
+  /** Insists that all was read, and goes on behind it. */
+  leave(end: number): void {
     this.finish()
     this.#end = end
-    return value
   }
 
   /** Insists that everything has been read. */

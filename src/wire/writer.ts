@@ -6,9 +6,12 @@ export class Writer {
   #bytes: Uint8Array
   #view: DataView
   #length = 0
+  /** Every field is to be written by its own codec, and not by what was compiled of it. */
+  readonly interpreted: boolean
 
   /** @param capacity bytes to reserve at first; the buffer doubles when it is full. */
-  constructor(capacity = 512) {
+  constructor(capacity = 512, interpreted = false) {
+    this.interpreted = interpreted
     this.#bytes = new Uint8Array(capacity)
     this.#view = new DataView(this.#bytes.buffer)
   }
@@ -63,13 +66,13 @@ export class Writer {
     this.#bytes.set(value, at)
   }
 
-  /**
-   * Leaves room for a length of `size` bytes, runs `body`, and fills in how many bytes it wrote.
-   * @returns that number of bytes
-   */
-  prefixed(size: number, body: () => void): number {
-    const at = this.#reserve(size)
-    body()
+  /** Leaves room for a length of `size` bytes. @returns what {@link close} takes */
+  open(size: number): number {
+    return this.#reserve(size)
+  }
+
+  /** Fills in how many bytes were written since {@link open}. @returns that number */
+  close(at: number, size: number): number {
     const length = this.#length - at - size
     this.#setUint(at, length, size)
     return length
