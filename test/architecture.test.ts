@@ -66,8 +66,8 @@ const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 /** Files that are one thing in two places, and may know each other's types. */
 const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
-/** Here one file asks the machine for the time and for timers. What the containers speak is still apart. */
-const TIMED = /^src\/(platform|containers|gateway|supervisor)\/(?!protocol)/
+/** The processes and what they share: one file asks the machine for the time and for timers. */
+const TIMED = /^src\/(platform|containers|gateway|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
 const CLOCK = 'src/platform/clock.ts'

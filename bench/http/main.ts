@@ -54,7 +54,7 @@ await runBench(
     const measured = await measure(run, rows)
     const skipped = [
       ...ROWS.filter(missing).map(row => skippedRow(row, `${toolOf(row.protocol)} is missing`)),
-      ...measured.filter(({ rates }) => rates.length === 0).map(row => skippedRow(row, 'there was no time')),
+      ...measured.filter(({ rates }) => rates.length === 0).map(row => skippedRow(row, 'no time was left')),
     ]
     const evp = probeEvp()
     const details: HttpDetails = {

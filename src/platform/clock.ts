@@ -4,14 +4,6 @@
  */
 const BEGINNING = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
-/**
- * Whole milliseconds of a clock that only goes forward, at the same pace and from the same beginning in all
- * processes of the machine, whatever becomes of the wall clock. It stands still while the machine sleeps.
- */
-export function steadyNow(): number {
-  return Math.floor(BEGINNING + performance.now())
-}
-
 /** What a clock has been told to call; {@link Clock.stop} takes it back. */
 export interface Timer {
   /** The process does not live for its sake. */
@@ -20,7 +12,11 @@ export interface Timer {
 
 /** What time it is, and when it is later. Given where a process begins, and handed down from there. */
 export interface Clock {
-  /** Milliseconds, as {@link steadyNow}: for all that lasts. */
+  /**
+   * For all that lasts: whole milliseconds of a clock that only goes forward, at the same pace and from the
+   * same beginning in all processes of the machine, whatever becomes of the wall clock. It stands still while
+   * the machine sleeps.
+   */
   steady(): number
   /** Milliseconds since 1970, as the machine has been told: for what is said to others. */
   wall(): number
@@ -34,7 +30,7 @@ export interface Clock {
 
 /** The clock of the machine; each entry point of a process hands it down. */
 export const SYSTEM_CLOCK: Clock = {
-  steady: steadyNow,
+  steady: () => Math.floor(BEGINNING + performance.now()),
   wall: () => Date.now(),
   after: (milliseconds, ring) => setTimeout(ring, milliseconds),
   every: (milliseconds, ring) => setInterval(ring, milliseconds),

@@ -17,9 +17,6 @@ const UNNATURAL: readonly (readonly [RegExp, string])[] = [
   [/with so much content/, 'by size of content'],
 ]
 
-/** Where such words are still to be replaced. */
-const NOT_YET = /^(src|test)\/(http|containers\/protocol)\//
-
 const pages = readdirSync(ROOT).filter(name => /\.(md|yml)$/.test(name))
 const texts = ['src', 'bench', 'docs', 'certs'].flatMap(files)
 
@@ -28,12 +25,10 @@ it.each([
   ['comments of tests', files('test'), commentsOf],
 ] as const)('%s name who acts', (_what, all, part) => {
   expect(all.length).toBeGreaterThan(100)
-  const nameless = all
-    .filter(file => !NOT_YET.test(file))
-    .flatMap(file => {
-      const found = NAMELESS.exec(part(readFileSync(join(ROOT, file), 'utf8')))
-      return found === null ? [] : [`${file}: ${found[0]}`]
-    })
+  const nameless = all.flatMap(file => {
+    const found = NAMELESS.exec(part(readFileSync(join(ROOT, file), 'utf8')))
+    return found === null ? [] : [`${file}: ${found[0]}`]
+  })
   expect(nameless).toEqual([])
 })
 

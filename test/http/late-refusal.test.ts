@@ -33,7 +33,7 @@ describe.each(VERSIONS)('what goes wrong when a response has begun, over %s,', v
     expect(scene.ask()).toMatchObject({ status: 500, end: 'whole' })
   })
 
-  it('whoever is told that its content breaks off, and throws, loses nobody their answers', () => {
+  it('a function that is told that its content breaks off, and throws, loses no other its answer', () => {
     const request: HttpHandlers['request'] = (one, response) => {
       one.content({
         data: () => {},

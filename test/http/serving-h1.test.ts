@@ -49,7 +49,7 @@ describe('HTTP/1 alone', () => {
     expect(text(concat(...scene.serving.takeOutput()))).toMatch(/^HTTP\/1\.1 400 /)
   })
 
-  it('the client is told to go on when somebody wants its content', () => {
+  it('the client is told to go on when the function wants its content', () => {
     const app = keeping()
     const scene = new Scene('http/1.1', app)
     scene.serving.receive(

@@ -191,7 +191,7 @@ async function converse(
       // The memory is the caller's again.
       piece.fill(0xaa)
     }
-    // As a stream does it: nobody looks for output that was not told of any.
+    // As a stream does it: output is looked for where there is word of it.
     if (wish.output && takes.next().value) {
       wish.output = false
       for (let back = concat(...one.takeOutput()); back.length > 0; back = concat(...one.takeOutput()))

@@ -112,7 +112,7 @@ describe.each(VERSIONS)('timers over %s', version => {
     expect([scene.serving.shouldClose, scene.faults]).toEqual([true, []])
   })
 
-  it('a response that takes its time stops nobody', () => {
+  it('a response that takes its time stops no other', () => {
     const app = keeping()
     const scene = new Scene(version, app)
     const answer = scene.ask()

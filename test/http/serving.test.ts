@@ -183,7 +183,7 @@ describe.each(VERSIONS)('an application over %s', version => {
   })
 
   it.each(['data', 'end', 'broken', 'promise'] as const)(
-    'that throws in %s of its sink fails, and nobody else',
+    'that throws in %s of its sink fails, and no other request',
     async where => {
       const fail = () => {
         throw new Error(`in ${where}`)

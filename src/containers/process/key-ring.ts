@@ -53,7 +53,7 @@ export interface KeyRingOptions {
   readonly rotationSeconds: number
   /** Seconds for which what was sealed must be opened. */
   readonly lifetimeSeconds: number
-  /** Milliseconds of a clock that only goes forward and that all replicas have in common: `steadyNow`. */
+  /** Milliseconds of a clock that only goes forward and that all replicas have in common. */
   readonly now: () => number
   /** Under what tickets are issued: one that was issued under other rules is none. Default: none. */
   readonly rules?: Uint8Array

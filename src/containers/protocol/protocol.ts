@@ -86,7 +86,7 @@ export interface Protocol {
   expired(timer: Timeout): void
   /**
    * A moment has come that was asked for by {@link ProtocolOwner.timers}, or another one. @param now as
-   * `steadyNow()`
+   * {@link Clock.steady}
    */
   tick?(now: number): void
   /** What was exported goes on elsewhere, or here in another object: this one has no more to say. */

@@ -87,7 +87,7 @@ describe('on a busy connection', () => {
     expect([host.loans.length, host.offers.length]).toEqual([1, 0])
   })
 
-  it('moves after all when nobody asks for this function any more', async () => {
+  it('moves after all when no request is for this function any more', async () => {
     const { waiting, host, client } = arrived()
     client.request('/hello')
     client.request('/echo')

@@ -68,7 +68,7 @@ describe('a request for another function over HTTP/2', () => {
     ])
   })
 
-  it('is answered with 503 where nobody takes it, and the connection goes on', async () => {
+  it('is answered with 503 where no container takes it, and the connection goes on', async () => {
     const host = new FakeHost(undefined, { timers: { container: 1 } })
     const client = new Talker(true).arrive(host)
     const nobody = client.request('/nobody')
@@ -90,7 +90,7 @@ describe('a request for another function over HTTP/2', () => {
     expect(host.offers).toHaveLength(2)
   })
 
-  it('ends with the connection when nobody can tell who owns it', async () => {
+  it('ends with the connection when it is not known who owns it', async () => {
     const host = new FakeHost()
     const client = new Talker(true).arrive(host)
     client.request('/hello')
@@ -184,7 +184,7 @@ describe('a connection that has to leave', () => {
     expect([client.answer(first).body, client.answer(second).body]).toEqual(['one', 'GET /2'])
   })
 
-  it('serves what it held back when nobody takes it, and says goodbye', async () => {
+  it('serves what it held back when no container takes it, and says goodbye', async () => {
     const host = new FakeHost()
     const client = new Talker(true).arrive(host)
     client.connection.drain(true)

@@ -66,7 +66,7 @@ describe('a request whose content still comes', () => {
     expect(stream.finished).toBe(how === 'drain')
   })
 
-  it('is answered where it is when there is nobody else', () => {
+  it('is answered where it is when there is no other container', () => {
     const host = new FakeHost(lengthOf)
     const { connection, stream } = freshConnection(host, `${CHUNKED}5\r\nHel`)
     connection.drain(true)
@@ -133,7 +133,7 @@ describe('a request whose content still comes', () => {
     expect(client.answer(second).body).toBe('POST 6')
   })
 
-  it('is answered here over HTTP/2 when nobody takes the connection', async () => {
+  it('is answered here over HTTP/2 when no container takes the connection', async () => {
     const host = pairedHost()
     const client = new Talker(true).arrive(host)
     const id = client.request('/echo', { body: 'abc', open: true })

@@ -57,7 +57,7 @@ describe.each([true, false])('behind a request that is answered at once (over TL
     expect([host.ends, client.connection.open]).toEqual([[], true])
   })
 
-  it('each that was held back is served once, when nobody takes the connection', async () => {
+  it('each that was held back is served once, when no container takes the connection', async () => {
     const { begun, handle, answer } = slowFunction()
     const host = new FakeHost(handle)
     const client = new Talker(tls).arrive(host)

@@ -216,7 +216,7 @@ describe('a WebSocket that moves', () => {
     expect(said(moved.stream.take())).toEqual(['1 two'])
   })
 
-  it('stays where it is if nobody takes it, and goes on with what it froze', async () => {
+  it('stays where it is if no container takes it, and goes on with what it froze', async () => {
     const { host, connection, stream } = leaving(counting)
     stream.receive(say('a'))
     stream.take()
