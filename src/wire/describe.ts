@@ -1,4 +1,4 @@
-import type { AnyCodec } from './codec.ts'
+import type { AnyCodec } from './notation.ts'
 import { DecodeError, Reader, type TraceEntry } from './reader.ts'
 import { SECRET } from './secrets.ts'
 

@@ -1,4 +1,4 @@
-import type { AnyCodec, Codec } from './codec.ts'
+import type { AnyCodec, Codec } from './notation.ts'
 
 /** Stands for a masked value in a trace; secrets inside a value that has parts are zeros there. */
 export const SECRET: unique symbol = Symbol('secret')

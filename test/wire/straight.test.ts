@@ -6,6 +6,8 @@ import { Writer } from '../../src/wire/writer.ts'
 import { arbitraryOf } from '../support/arbitrary.ts'
 import { structs } from '../support/structs.ts'
 
+const BUILT = new URL('../../dist/src/wire/index.js', import.meta.url).href
+
 /** What comes of writing: the bytes, or the error in words. */
 function written(codec: AnyCodec, value: unknown, interpreted: boolean): string {
   const writer = new Writer(64, interpreted)
@@ -87,7 +89,7 @@ describe('compiled and interpreted', () => {
 
 it('is interpreted where no code may be made of text', () => {
   const program = `
-    import { decode, encode, struct, uint16 } from ${JSON.stringify(new URL('../../dist/src/wire/index.js', import.meta.url).href)}
+    import { decode, encode, struct, uint16 } from ${JSON.stringify(BUILT)}
     const Point = struct('Point', { x: uint16, y: uint16 })
     console.log(JSON.stringify(decode(Point, encode(Point, { x: 1, y: 2 }))))`
   const out = execFileSync(
