@@ -30,7 +30,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   handover: [],
   pieces: [],
 }
-const MICRO = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http']
+const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http']
 
 function resultOf(name: string): BenchResult {
   const file = readdirSync(directory).find(one => one.startsWith(`${name}-2`))!
