@@ -1,7 +1,8 @@
-/** All parts one after the other, in new memory. */
+/** All parts one after the other, in new memory; no bytes are always {@link EMPTY}. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
+  if (length === 0) return EMPTY
   const bytes = new Uint8Array(length)
   let at = 0
   for (const part of parts) {

@@ -147,9 +147,14 @@ const utf8 = {
 /** Characters as UTF-8, with a length in bytes. */
 export function text(floor: number, ceiling: number): Codec<string> {
   const bytes = opaque(floor, ceiling)
+  const size = lengthSize(ceiling)
   return {
     notation: bytes.notation,
-    write: (writer, value) => bytes.write(writer, asciiOf(value) ?? utf8.encoder.encode(value)),
+    write(writer, value) {
+      // For short texts of ASCII an encoder takes ten times as long.
+      const fits = value.length >= floor && value.length <= ceiling
+      if (!fits || !writer.ascii(value, size)) bytes.write(writer, utf8.encoder.encode(value))
+    },
     read(reader) {
       const value = bytes.read(reader)
       let ascii = ''
@@ -160,17 +165,6 @@ export function text(floor: number, ceiling: number): Codec<string> {
       return ascii
     },
   }
-}
-
-/** The bytes of a text of ASCII alone: for short ones an encoder takes ten times as long. */
-function asciiOf(value: string): Uint8Array | undefined {
-  const bytes = new Uint8Array(value.length)
-  for (let i = 0; i < value.length; i++) {
-    const unit = value.charCodeAt(i)
-    if (unit > 0x7f) return undefined
-    bytes[i] = unit
-  }
-  return bytes
 }
 
 function decodeText(value: Uint8Array, reader: Reader): string {

@@ -1,3 +1,5 @@
+import { EMPTY } from './bytes.ts'
+
 /** Bytes that do not fit the notation they are read by. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError'
@@ -87,6 +89,7 @@ export class Reader {
   /** A copy of the next `count` bytes. */
   bytes(count: number): Uint8Array {
     const at = this.#take(count)
+    if (count === 0) return EMPTY
     if (count > SMALL) return this.#bytes.slice(at, at + count)
     const bytes = new Uint8Array(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!

@@ -66,6 +66,27 @@ export class Writer {
     this.#bytes.set(value, at)
   }
 
+  /**
+   * Appends characters of ASCII behind their count. @param size bytes of the count
+   * @returns false for other characters: nothing is written
+   */
+  ascii(value: string, size: number): boolean {
+    const { length } = value
+    const at = this.#reserve(size + length)
+    const bytes = this.#bytes
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i)
+      if (unit > 0x7f) {
+        bytes.fill(0, at, at + size + length)
+        this.#length = at
+        return false
+      }
+      bytes[at + size + i] = unit
+    }
+    this.#setUint(at, length, size)
+    return true
+  }
+
   /** Leaves room for a length of `size` bytes. @returns what {@link close} takes */
   open(size: number): number {
     return this.#reserve(size)

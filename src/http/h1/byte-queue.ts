@@ -52,6 +52,7 @@ export class ByteQueue {
 
   /** A copy of everything queued. */
   copy(): Uint8Array {
+    if (this.start === this.end) return EMPTY
     const copy = new Uint8Array(this.length)
     copy.set(this.bytes.subarray(this.start, this.end))
     return copy

@@ -38,7 +38,7 @@ export interface Libcrypto {
 
   /** @throws Error out of memory */
   newHmacContext(): Address
-  /** HMAC (RFC 2104) with keys and data of any length. @param length bytes of the digest */
+  /** HMAC (RFC 2104) with keys and data of any length. @param length bytes wanted of the digest */
   hmac(context: Address, digest: Address, key: Uint8Array, data: Uint8Array, length: number): Uint8Array
   /** @throws Error out of memory */
   newDigestContext(): Address
