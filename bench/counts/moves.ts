@@ -9,7 +9,7 @@ export interface MoveCounts {
   readonly foreignCalls: number
   readonly typedArrays: number
   readonly timers: number
-  /** Of JavaScript's heap, and of the memory of typed arrays; undefined where rubbish was collected meanwhile. */
+  /** Of JavaScript's heap; undefined where rubbish was collected meanwhile. */
   readonly heapBytes: number | undefined
   /** Microseconds. */
   readonly user: number
