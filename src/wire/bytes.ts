@@ -12,6 +12,15 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
+/** Bytes up to which a loop is quicker than making a view of them. */
+const SHORT = 64
+
+/** Copies what lies from `start` to before `end` to the front of `target`. */
+export function copyInto(target: Uint8Array, source: Uint8Array, start: number, end: number): void {
+  if (end - start > SHORT) target.set(source.subarray(start, end))
+  else for (let i = start; i < end; i++) target[i - start] = source[i]!
+}
+
 /** Whether two byte strings are equal, in a time that depends on their lengths alone. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

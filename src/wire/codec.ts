@@ -148,6 +148,7 @@ const utf8 = {
 export function text(floor: number, ceiling: number): Codec<string> {
   const bytes = opaque(floor, ceiling)
   const size = lengthSize(ceiling)
+  const { outside } = limits(floor, ceiling)
   return {
     notation: bytes.notation,
     write(writer, value) {
@@ -156,13 +157,9 @@ export function text(floor: number, ceiling: number): Codec<string> {
       if (!fits || !writer.ascii(value, size)) bytes.write(writer, utf8.encoder.encode(value))
     },
     read(reader) {
-      const value = bytes.read(reader)
-      let ascii = ''
-      for (const byte of value) {
-        if (byte > 0x7f) return decodeText(value, reader)
-        ascii += String.fromCharCode(byte)
-      }
-      return ascii
+      const length = reader.uint(size)
+      if (length < floor || length > ceiling) reader.fail(outside(length))
+      return reader.ascii(length) ?? decodeText(reader.bytes(length), reader)
     },
   }
 }

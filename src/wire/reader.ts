@@ -96,6 +96,21 @@ export class Reader {
     return bytes
   }
 
+  /** The next `count` bytes as text if they are ASCII; undefined if not: then nothing has been read. */
+  ascii(count: number): string | undefined {
+    const at = this.#take(count)
+    let text = ''
+    for (let i = at; i < at + count; i++) {
+      const byte = this.#bytes[i] as number
+      if (byte > 0x7f) {
+        this.#offset = at
+        return undefined
+      }
+      text += String.fromCharCode(byte)
+    }
+    return text
+  }
+
   /** Narrows the input to the next `count` bytes. @returns what {@link leave} takes */
   enter(count: number): number {
     const at = this.#offset
