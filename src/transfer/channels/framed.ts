@@ -156,10 +156,10 @@ export abstract class FramedChannel implements Channel {
     return undefined
   }
 
-  /** Counts one thing more that a peer has us do. Whether that is more than it may. */
-  protected floods(id: number): boolean {
+  /** Counts what a peer has us do. @param things how many @returns whether that is more than it may */
+  protected floods(id: number, things = 1): boolean {
     const allowance = this.#traffic.get(id)?.allowance
-    return allowance !== undefined && !allowance.spend()
+    return allowance !== undefined && !allowance.spend(things)
   }
 
   #giveCredit(to: number, traffic: Traffic): void {

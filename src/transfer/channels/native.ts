@@ -90,8 +90,9 @@ export class NativeChannel extends FramedChannel {
       throw error
     }
     this.#links.set(id, link)
-    const woken = (): void => {
-      if (this.floods(id)) this.cut(id, FLOODS)
+    const woken = (bytes: Uint8Array): void => {
+      // Each of them is an event for us, or would be if we were quicker.
+      if (this.floods(id, bytes.length)) this.cut(id, FLOODS)
       else this.#drain(link)
     }
     const finish = (): void => {
