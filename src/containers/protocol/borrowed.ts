@@ -124,6 +124,8 @@ class Gathered implements ResponseSink, Holder {
 
   write(data: Uint8Array): undefined {
     this.#bytes += data.length
+    if (this.#bytes > (this.#head?.length ?? Infinity))
+      throw new RangeError('more content than Content-Length says')
     if (this.#bytes > LENT_BYTES) this.#refuse()
     // The function may use its memory again.
     else if (!this.over) {
@@ -136,6 +138,9 @@ class Gathered implements ResponseSink, Holder {
     // The client speaks HTTP/2, and what it cannot be sent is this function's fault.
     const sent = prepareTrailers(trailers)
     const { status, headers, length } = this.#head!
+    // Of no content at all, as to HEAD, the length that was told stays.
+    if (this.#bytes > 0 && this.#bytes < (length ?? 0))
+      throw new RangeError('less content than Content-Length says')
     const body = concat(...this.#chunks)
     this.#answer(status, headers, body.length === 0 ? length : undefined, body, sent)
   }

@@ -159,6 +159,19 @@ describe('a request that is lent', () => {
     await expect.poll(() => cancelled).toBe(true)
   })
 
+  it('is not answered with content of another length than its function has told', async () => {
+    for (const told of [4, 6]) {
+      const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+        await new Promise(resolve => setImmediate(resolve))
+        controller.enqueue(utf8('bytes'))
+        controller.close()
+      }
+      const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
+      const fetch = () => new Response(body, { headers: { 'content-length': String(told) } })
+      expect(await borrow({ kind: 'fetch', fetch })).toMatchObject({ reason: 'broken' })
+    }
+  })
+
   it('is not answered with trailers that cannot be sent', async () => {
     for (const trailers of [[['x-sum', 'a\nb']], [['x sum', '7']], [['content-length', '7']]] as const)
       expect(await borrow(raw(() => ({ status: 200, body: 'x', trailers })))).toMatchObject({

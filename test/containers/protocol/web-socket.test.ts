@@ -92,6 +92,15 @@ describe('a WebSocket', () => {
     expect(said(stream.take())).toEqual(['one', 'two'])
   })
 
+  it.each(['Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n'])(
+    'is not opened behind content (%j)',
+    more => {
+      const host = hostWith(counting)
+      expect(open(host, more).answer).toMatch(/^HTTP\/1\.1 400 /)
+      expect(host.logged).toEqual([])
+    },
+  )
+
   it('tells the function about itself, and about its end', () => {
     let seen: SocketContext | undefined
     const ends: unknown[] = []
