@@ -339,6 +339,19 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(heard(client, two)).toEqual(['1 b', '2 c'])
   })
 
+  it('hears messages that are larger than the window of its stream', () => {
+    const lengths: number[] = []
+    const host = hostWith(() => ({ message: data => void lengths.push(data.length) }))
+    const client = new Talker(true).arrive(host)
+    const id = ask(client)
+    const message = say('a'.repeat(3 * host.limits.http2.streamWindow))
+    for (let at = 0, turns = 0; at < message.length && turns < 1000; turns++) {
+      at += client.http.write(id, message.subarray(at, at + 16_384))
+      client.flush()
+    }
+    expect(lengths).toEqual([3 * host.limits.http2.streamWindow])
+  })
+
   it('ends with the closing handshake, or with its stream', () => {
     const ends: number[] = []
     const host = hostWith(() => ({ closed: code => void ends.push(code) }))
