@@ -217,6 +217,10 @@ describe('parseConfig', () => {
   it.each([
     ['functions: {}', 'functions must have at least one function'],
     ['', 'functions must have at least one function'],
+    [
+      'functoins: { echo: {} }',
+      'functions must have at least one function; functoins is unknown and ignored',
+    ],
     ['just text', 'the configuration must be a map of keys and values, not "just text"'],
     [
       'functions: { Echo: {} }',
