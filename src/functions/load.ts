@@ -29,7 +29,7 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     const message = isFunctionName(nameOrPath)
       ? `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist; ` +
         'a function of your own needs the path of its module (handler: ./NAME.mjs)'
-      : `there is no module ${file}: the path of a function's handler starts at the configuration's folder`
+      : `${file} does not exist: the path of a handler starts at the folder of the configuration`
     throw new FunctionError('missing', message)
   }
   let module: {

@@ -134,11 +134,11 @@ describe('parseConfig', () => {
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([
-      'gateway.limits.speed is unknown and ignored',
-      'gateway.prot is unknown and ignored',
-      'functions.echo.lang is unknown and ignored',
       'provider is unknown and ignored',
       '__proto__ is unknown and ignored',
+      'gateway.prot is unknown and ignored',
+      'gateway.limits.speed is unknown and ignored',
+      'functions.echo.lang is unknown and ignored',
     ])
   })
 
