@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 /** In the order in which they run. */
-const QUESTIONS = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http']
+const QUESTIONS = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http']
 
 const USAGE = `usage: npm run bench -- [--quick] [--output DIR] [${QUESTIONS.join('] [')}]
 

@@ -130,7 +130,7 @@ export class FunctionCall implements Informant, ContentSink {
    * wait}.
    */
   data(bytes: Uint8Array): void {
-    if (!this.#cancelled) this.#pieces.add(bytes)
+    if (!this.#cancelled) this.#pieces.adopt(bytes)
   }
 
   /** The body has come whole. */
