@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 /** In the order in which they run. */
-const QUESTIONS = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http', 'fetch']
+const QUESTIONS = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'fetch']
 
 const USAGE = `usage: npm run bench -- [--quick] [--output DIR] [${QUESTIONS.join('] [')}]
 

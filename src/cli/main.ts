@@ -79,7 +79,7 @@ async function main(): Promise<void> {
       return rollOut(runDirectory(), `deploy ${file}`)
     case 'scale':
       if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
-        throw new CommandError('scale needs the name of a function and a number from 1 to 99')
+        throw new CommandError('scale needs the name of a function and a number from 1 to 64')
       return rollOut(runDirectory(), `scale ${file} ${Number(count)}`)
     case 'move':
       if (file === undefined || count === undefined || !/^[0-9a-f]{1,32}$/i.test(file))
@@ -138,7 +138,8 @@ async function order<T extends object>(runDirectory: string, command: Command): 
 async function rollOut(runDirectory: string, command: Command): Promise<void> {
   const { started = [], ended, moved } = await order<RollOut>(runDirectory, command)
   if (started.length > 0) say(`started ${started.join(', ')}`)
-  if (ended.length > 0) say(`moved ${moved} connections, ended ${ended.join(', ')}`)
+  const connections = moved === 1 ? 'connection' : 'connections'
+  if (ended.length > 0) say(`moved ${moved} ${connections}, ended ${ended.join(', ')}`)
   if (started.length + ended.length === 0) say('nothing to do')
 }
 

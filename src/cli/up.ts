@@ -5,7 +5,7 @@ import { removeEmpty } from '../certificates/directory.ts'
 import { SYSTEM_CLOCK } from '../platform/clock.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
-import { type Config, loadConfig } from '../supervisor/config.ts'
+import { type Config, type FunctionConfig, loadConfig } from '../supervisor/config.ts'
 import { LogFile } from '../supervisor/log-file.ts'
 import { plan } from '../supervisor/plan.ts'
 import { type Ports, Supervisor } from '../supervisor/supervisor.ts'
@@ -236,27 +236,42 @@ function printWelcome(
 ): void {
   const authority = join(relative(process.cwd(), certificates) || '.', 'ca.crt')
   const names = [...functions.values()].map(({ name, hosts }) => `${name} (${hosts.join(', ') || 'no host'})`)
-  const url = `https://echo.local:${https}`
-  const host = 'Host: echo.local'
-  const last = ['Connection: close', '', '']
-  const one = printed('GET /hello HTTP/1.1', 'Host: hello.local', ...last)
-  const two = printed('GET /echo HTTP/1.1', host, '', 'GET /resize HTTP/1.1', host, ...last)
-  const server = `-connect 127.0.0.1:${https} -servername echo.local`
-  const openssl = `openssl s_client ${server} -CAfile ${authority} -quiet`
   say(`
 hotpotato is running
   http    ${gateway.host}:${http}
   https   ${gateway.host}:${https}
   functions, one process each   ${names.join('  ')}
   log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (npm run logs follows it)
-
-one connection that moves twice:
-  curl -si --cacert ${authority} --resolve echo.local:${https}:127.0.0.1 ${url}/echo ${url}/resize ${url}/echo
-the same with another client:
-  ${two} | ${openssl}
-without TLS:
-  ${one} | nc 127.0.0.1 ${http}
-
+${commandsToTry([...functions.values()], authority, { http, https })}
 Ctrl-C or npm stop ends everything.
 `)
+}
+
+/** Three commands that reach the functions of this configuration; none if no function has a host. */
+function commandsToTry(
+  functions: readonly FunctionConfig[],
+  authority: string,
+  { http, https }: Ports,
+): string {
+  const reached = functions.flatMap(({ name, hosts }) => {
+    const host = hosts.find(one => !one.startsWith('*'))
+    return host === undefined ? [] : [{ name, host }]
+  })
+  const [first, second, third = first] = reached
+  if (first === undefined || third === undefined) return ''
+  const names = second === undefined ? [first.name] : [first.name, second.name, first.name]
+  const urls = names.map(name => `https://${first.host}:${https}/${name}`).join(' ')
+  const requests = names.slice(0, 2).flatMap(name => ['', `GET /${name} HTTP/1.1`, `Host: ${first.host}`])
+  const last = ['Connection: close', '', '']
+  const two = printed(...requests.slice(1), ...last)
+  const one = printed(`GET /${third.name} HTTP/1.1`, `Host: ${third.host}`, ...last)
+  const server = `-connect 127.0.0.1:${https} -servername ${first.host}`
+  return `
+one connection${second === undefined ? '' : ' that moves twice'}:
+  curl -si --cacert ${authority} --resolve ${first.host}:${https}:127.0.0.1 ${urls}
+the same with another client:
+  ${two} | openssl s_client ${server} -CAfile ${authority} -quiet
+without TLS:
+  ${one} | nc 127.0.0.1 ${http}
+`
 }

@@ -27,10 +27,11 @@ export class FunctionError extends Error {
 export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
   const file = locate(nameOrPath, base)
   if (!existsSync(file)) {
-    throw new FunctionError(
-      'missing',
-      `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist`,
-    )
+    const message = isFunctionName(nameOrPath)
+      ? `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist; ` +
+        'a function of your own needs the path of its module (handler: ./NAME.mjs)'
+      : `${file} does not exist: the path of a handler starts at the folder of the configuration`
+    throw new FunctionError('missing', message)
   }
   let module: {
     readonly default?: unknown
@@ -41,7 +42,9 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
   try {
     module = await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}`, error)
+    // What the engine says of a syntax error names no line.
+    const where = error instanceof SyntaxError ? '; node --check shows where' : ''
+    throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
   const loaded = { ...recognise(module.default, file), ...webSocketOf(module, file) }
   // Otherwise the first request would wait for it.

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
-import type { Problem } from '../http/problem.ts'
 import type { CarrierName } from '../platform/carrier.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
-import { ownerOfPath } from '../platform/path.ts'
 import { portError } from '../platform/port-error.ts'
-import { Routes } from '../platform/routes.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
@@ -15,7 +12,6 @@ import { SESSION_ID_LENGTH } from '../transfer/envelope.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
 import type { SealAssociated } from '../transfer/seal.ts'
 import type { Descriptor } from '../transfer/stream.ts'
-import { EMPTY } from '../wire/index.ts'
 import {
   type Carrier,
   type CarrierCounters,
@@ -23,10 +19,10 @@ import {
   type MakeCarrier,
   NOTHING_CARRIED,
 } from './carrier.ts'
-import { ClientHelloRecogniser } from './client-hello-recogniser.ts'
 import { Dispatch } from './dispatch.ts'
-import { HostRecogniser, http2Answer } from './host-recogniser.ts'
-import { alertAnswer, answer, httpAnswer, type Judgement, Listener, type Opening } from './listener.ts'
+import { http2Answer } from './host-recogniser.ts'
+import { alertAnswer, answer, httpAnswer, Listener, type Opening } from './listener.ts'
+import { Routing } from './routing.ts'
 import { countUnclean, NONE_UNCLEAN, type Unclean, type UncleanCounters } from './unclean.ts'
 
 export interface GatewayCounters extends UncleanCounters {
@@ -39,12 +35,6 @@ export interface GatewayCounters extends UncleanCounters {
 }
 
 /**
- * Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends
- * none.
- */
-const PREFACE_PATIENCE = 100
-
-/**
  * The front door: it finds the function that a fresh connection is for by server name, or by path or Host,
  * and hands the connection over to a container of that function. It holds no key of a certificate and no
  * traffic key, and after the hand-over it knows nothing of the connection, unless it relays it.
@@ -54,7 +44,6 @@ export class Gateway {
   /** What opening and relayed connections, and those that wait for a container, hold here together. */
   readonly memory: MemoryBudget
   readonly #options: GatewayOptions
-  readonly #routes: Routes
   readonly #log: Log
   readonly #clock: Clock
   readonly #http: Listener<string>
@@ -95,7 +84,7 @@ export class Gateway {
     this.#carriers = new Map(
       [...carriers].map(([name, make]) => [name, make(courier, this.#dispatch, owner)]),
     )
-    this.#routes = new Routes(options.routes, options.defaultFunction)
+    const routing = new Routing(options, clock)
     const common = {
       clock,
       timeout: options.helloMilliseconds,
@@ -109,14 +98,14 @@ export class Gateway {
       descriptor: listening.http,
       crowded: () =>
         httpAnswer(memoryProblem('gateway.limits.memoryBytes', options.memoryBytes), clock.wall()),
-      judge: () => this.#judgeHttp(),
+      judge: () => routing.ofRequest(),
       onOpening: opening => this.#open(opening, false),
     })
     this.#https = new Listener({
       ...common,
       descriptor: listening.https,
       crowded: () => alertAnswer('internal_error'),
-      judge: () => this.#judgeTls(),
+      judge: () => routing.ofClientHello(),
       onOpening: opening => this.#open(opening, true),
     })
   }
@@ -219,88 +208,6 @@ export class Gateway {
   /** Nothing is relayed any more. */
   get finished(): boolean {
     return [...this.#carriers.values()].every(({ size }) => size === 0)
-  }
-
-  #judgeTls(): (bytes: Uint8Array) => Judgement<string> {
-    const recogniser = new ClientHelloRecogniser({ helloBytes: this.#options.helloBytes, records: 32 })
-    return bytes => {
-      const found = recogniser.recognise(bytes)
-      switch (found.kind) {
-        case 'more':
-          return found
-        case 'http':
-          return this.#answerHttp({
-            name: 'tls-required',
-            status: 400,
-            detail: `this port is for TLS: use https, or port ${this.#options.http}`,
-          })
-        case 'refused':
-          return {
-            kind: 'answer',
-            bytes: alertAnswer(found.alert),
-            reason: `${found.detail} (${found.reason})`,
-          }
-        case 'client_hello': {
-          const route = this.#routes.find(found.serverName)
-          if (route !== undefined) return { kind: 'route', to: route.function }
-          const reason = `no function for the server name ${found.serverName ?? '(none)'}`
-          return { kind: 'answer', bytes: alertAnswer('unrecognized_name'), reason }
-        }
-      }
-    }
-  }
-
-  #judgeHttp(): (bytes: Uint8Array) => Judgement<string> {
-    const recogniser = new HostRecogniser(this.#options.http1)
-    return bytes => {
-      const found = recogniser.recognise(bytes)
-      switch (found.kind) {
-        case 'more':
-          return found
-        case 'tls':
-          return {
-            kind: 'answer',
-            bytes: alertAnswer('unexpected_message'),
-            reason: 'TLS on the port for plain HTTP',
-          }
-        case 'too_large':
-        case 'not_http':
-          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason }, bytes)
-        case 'preface': {
-          const to = this.#routes.find(undefined)?.function
-          if (to === undefined) return { kind: 'more' }
-          return { kind: 'more', otherwise: { to, milliseconds: PREFACE_PATIENCE } }
-        }
-        case 'request': {
-          // The path beats the host when both name a function.
-          const functionName =
-            ownerOfPath(found.head.path, this.#options.functionNames)?.functionName ??
-            this.#routes.find(found.host)?.function
-          if (functionName !== undefined) return { kind: 'route', to: functionName }
-          return this.#answerHttp(this.#unknownHost(found.host), bytes)
-        }
-      }
-    }
-  }
-
-  #unknownHost(host: string | undefined): Problem {
-    const hosts = this.#options.routes.map(route => route.host)
-    const paths = [...this.#options.functionNames].map(name => `/${name}`)
-    return {
-      name: 'unknown-host',
-      status: 404,
-      detail:
-        `no function for the host ${host ?? '(none)'}; ` +
-        `known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
-      extensions: { hosts, paths },
-    }
-  }
-
-  /** @param inbound what the client has sent, if it may be HTTP/2 */
-  #answerHttp(what: Problem, inbound: Uint8Array = EMPTY): Judgement<string> {
-    const now = this.#clock.wall()
-    const bytes = http2Answer(inbound, what, now) ?? httpAnswer(what, now)
-    return { kind: 'answer', bytes, reason: what.detail ?? what.name }
   }
 
   #open(opening: Opening<string>, tls: boolean): void {

@@ -125,9 +125,16 @@ export function parseConfig(text: string, directory: string, variables: Variable
   const warnings: string[] = []
   // Maps instead of objects: a key such as __proto__ is a key like any other.
   const tree = treeOf(document)
-  const config = ROOT(tree, { path: '', directory, warnings, variables: variablesByPath(variables) })
-  checkTogether(config)
-  return { config, warnings }
+  const place = { path: '', directory, warnings, variables: variablesByPath(variables) }
+  try {
+    const config = ROOT(tree, place)
+    checkTogether(config)
+    return { config, warnings }
+  } catch (error) {
+    // A key that is missing may be there, misspelt.
+    if (error instanceof ConfigError) throw new ConfigError([error.message, ...warnings].join('; '))
+    throw error
+  }
 }
 
 /** An unquoted `*` before a value makes it an alias in YAML: a likely slip, as hosts may begin with one. */

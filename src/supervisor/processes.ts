@@ -41,11 +41,9 @@ const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> =
 }
 /** What a process says by itself. */
 const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set(['ready', 'failed', 'leaving', 'unreachable'])
-/**
- * What a process may say that it may not, or was not asked; then it is ended. And of how much of that the log
- * tells.
- */
+/** Messages that a process was not asked for, or may not send: with so many the supervisor ends it. */
 const OFFENCES = 64
+/** How many of those the log tells. */
 const TOLD = 8
 /** Milliseconds that a process may live without its channel: one that ends closes that first. */
 const FAREWELL = 1000

@@ -110,12 +110,12 @@ export function section<const F extends Readonly<Record<string, Reader<unknown>>
 ): Reader<{ readonly [K in keyof F]: ReadonlyShape<F[K]> }> {
   return (value, place) => {
     const map = asMap(value, place)
-    const result: Record<string, unknown> = {}
-    for (const [key, read] of Object.entries(fields)) result[key] = read(map.get(key), below(place, key))
     for (const key of map.keys()) {
       if (!Object.hasOwn(fields, String(key)))
         place.warnings.push(`${below(place, String(key)).path} is unknown and ignored`)
     }
+    const result: Record<string, unknown> = {}
+    for (const [key, read] of Object.entries(fields)) result[key] = read(map.get(key), below(place, key))
     return result as { readonly [K in keyof F]: ReadonlyShape<F[K]> }
   }
 }

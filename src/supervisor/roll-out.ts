@@ -106,8 +106,12 @@ export class RollOuts {
     functionName: string,
     change: (there: readonly Replica[]) => Promise<RollOut>,
   ): Promise<RollOut> {
-    const there = this.#crew.containers.filter(one => one.functionName === functionName && one.life.stays)
-    if (there.length === 0) throw new Error(`there is no function ${functionName}`)
+    const staying = this.#crew.containers.filter(one => one.life.stays)
+    const there = staying.filter(one => one.functionName === functionName)
+    if (there.length === 0) {
+      const all = [...new Set(staying.map(one => one.functionName))].join(', ')
+      throw new Error(`there is no function ${functionName}; there are ${all}`)
+    }
     if (this.#underway.has(functionName)) throw new Error(`${functionName} is already being changed`)
     this.#underway.add(functionName)
     try {

@@ -197,7 +197,8 @@ function statusOf(one: ConnectionDescription, owner: number, container: string, 
 function choose(found: readonly Found[], prefix: string): Found {
   const matching = found.filter(({ id }) => id.startsWith(prefix))
   const [first] = matching
-  if (first === undefined) throw new Error(`there is no connection ${prefix}`)
+  if (first === undefined)
+    throw new Error(`there is no connection ${prefix}; see hotpotato status --connections`)
   if (matching.length > 1) {
     const some = matching.slice(0, 3).map(({ id }) => id)
     const more = matching.length > 3 ? ', …' : ''

@@ -10,6 +10,7 @@ import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
+import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
@@ -68,6 +69,7 @@ export class Supervisor {
   readonly #counters: Inquiries<Counters>
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
+  readonly #replacements: Replacements
   readonly #rollOuts: RollOuts
   readonly #sessions: Sessions
   readonly #liveness: Liveness
@@ -100,6 +102,7 @@ export class Supervisor {
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
+    this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
@@ -138,7 +141,7 @@ export class Supervisor {
     this.#stopping = true
     this.#clock.stop(this.#heartbeat)
     this.#clock.stop(this.#telling)
-    for (const { restart } of this.#replicas) this.#clock.stop(restart)
+    for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
   }
@@ -293,7 +296,7 @@ export class Supervisor {
   }
 
   #remove(replica: Replica): void {
-    this.#clock.stop(replica.restart)
+    this.#replacements.giveUp(replica)
     this.#replicas.delete(replica)
   }
 
@@ -416,24 +419,14 @@ export class Supervisor {
 
   #ended({ replica, member }: Ended, how: string): void {
     const { id, failure } = member
-    const { name, life } = replica
+    const { name } = replica
     this.#liveness.forget(id)
     this.#loads.delete(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
-    const delay = life.ended(this.#clock.steady(), Math.random())
-    if (delay === undefined) {
-      this.#remove(replica)
-      this.#options.log.info({ how }, `${name} ended and is not restarted`)
-      return
-    }
-    this.#options.log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is being restarted`)
-    if (failure === undefined && !replica.settled)
+    if (!this.#replacements.ended(replica, how, failure)) this.#remove(replica)
+    else if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
-    replica.restart = this.#clock.after(delay, () => {
-      life.started()
-      this.#processes.start(replica)
-    })
   }
 }

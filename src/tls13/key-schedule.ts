@@ -103,9 +103,9 @@ export function hkdfExpand(
   length: number,
 ): Uint8Array {
   if (length > 255 * hash.length) throw new RangeError(`HKDF cannot give ${length} bytes`)
-  let block = hash.hmac(pseudoRandomKey, concat(info, Uint8Array.of(1)))
   // Nearly every key and secret fits into one block.
-  if (length <= hash.length) return length === hash.length ? block : block.slice(0, length)
+  if (length <= hash.length) return hash.hmac(pseudoRandomKey, concat(info, Uint8Array.of(1)), length)
+  let block = hash.hmac(pseudoRandomKey, concat(info, Uint8Array.of(1)))
   const output = new Uint8Array(length)
   for (let counter = 1, at = 0; ; counter++) {
     output.set(block.subarray(0, length - at), at)
@@ -122,18 +122,22 @@ export const HkdfLabel = struct('HkdfLabel', {
   context: opaque(0, 255),
 })
 
-const EMPTY_CONTEXT = new Map<string, Uint8Array>()
+/** What HMAC is given for the first block, of labels without a context: by length, by label. */
+const FIRST_BLOCKS: readonly Map<string, Uint8Array>[] = Array.from({ length: 65 }, () => new Map())
 
 function hkdfLabel(label: string, context: Uint8Array, length: number): Uint8Array {
-  if (context.length > 0) return encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
-  const key = `${label}/${length}`
-  let info = EMPTY_CONTEXT.get(key)
-  if (info === undefined) {
-    info = encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
+  return encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
+}
+
+function firstBlock(label: string, length: number): Uint8Array {
+  const known = FIRST_BLOCKS[length]
+  let block = known?.get(label)
+  if (block === undefined) {
+    block = concat(hkdfLabel(label, EMPTY, length), Uint8Array.of(1))
     // The labels are few; only an exporter's come from outside, so the cache does not grow with them.
-    if (EMPTY_CONTEXT.size < 64) EMPTY_CONTEXT.set(key, info)
+    if (known !== undefined && known.size < 16) known.set(label, block)
   }
-  return info
+  return block
 }
 
 /** HKDF-Expand-Label (RFC 8446 §7.1). @param label without the "tls13 " in front */
@@ -144,6 +148,8 @@ export function hkdfExpandLabel(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
+  if (context.length === 0 && length <= hash.length)
+    return hash.hmac(secret, firstBlock(label, length), length)
   return hkdfExpand(hash, secret, hkdfLabel(label, context, length), length)
 }
 

@@ -42,9 +42,10 @@ export const Extension = struct('Extension', { extensionType: uint16, extensionD
 export type Extension = TypeOf<typeof Extension>
 
 const extensions = vector(Extension, 0, 2 ** 16 - 1)
+const { straight: _, ...withoutText } = extensions
 /** A hello of an old version may end before the extensions; we read that as none. */
 const helloExtensions: Codec<readonly Extension[]> = {
-  ...extensions,
+  ...withoutText,
   read: reader => (reader.remaining === 0 ? [] : extensions.read(reader)),
 }
 

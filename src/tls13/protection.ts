@@ -1,4 +1,4 @@
-import { concat } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import { peerError, TlsError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 import type { Aead, CipherSuite } from './crypto/provider.ts'
@@ -24,6 +24,8 @@ export interface Opened {
 // Filled for each record anew.
 const header = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
 const typeAlone = new Uint8Array(1)
+/** For a nonce of the usual length. */
+const nonceMemory = new Uint8Array(12)
 
 /** Bytes of a fragment from which on its plaintext gets memory that has been used before. */
 const LARGE = 8192
@@ -35,16 +37,13 @@ const LARGE = 8192
 export class Protection {
   readonly state: TrafficState
   readonly #suite: CipherSuite
-  readonly #nonce: Uint8Array
-  readonly #iv: Uint8Array
+  #iv: Uint8Array = EMPTY
   #aead: Aead | undefined
   #wiped = false
 
   constructor(suite: CipherSuite, state: TrafficState) {
     this.state = state
     this.#suite = suite
-    this.#nonce = new Uint8Array(suite.aead.ivLength)
-    this.#iv = new Uint8Array(suite.aead.ivLength)
   }
 
   /** The keyed AEAD; made with the first record, because a session that is only handed on never has one. */
@@ -57,7 +56,7 @@ export class Protection {
     if (this.#wiped) throw new Error('this key has been wiped')
     const { key, iv } = trafficKeys(this.#suite.hash, this.#suite.aead, this.state.trafficSecret)
     this.#aead = this.#suite.aead.withKey(key)
-    this.#iv.set(iv)
+    this.#iv = iv
     key.fill(0)
     return this.#aead
   }
@@ -80,8 +79,9 @@ export class Protection {
    * The per-record nonce (RFC 8446 §5.3): the sequence number, padded on the left, XORed into the iv.
    */
   #nextNonce(): Uint8Array {
-    const nonce = this.#nonce
-    nonce.set(this.#iv)
+    const iv = this.#iv
+    const nonce = iv.length === nonceMemory.length ? nonceMemory : new Uint8Array(iv.length)
+    nonce.set(iv)
     let rest = this.state.sequenceNumber
     for (let i = nonce.length - 1; rest > 0; i--) {
       nonce[i] = nonce[i]! ^ (rest % 256)

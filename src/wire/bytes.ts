@@ -1,7 +1,8 @@
-/** All parts one after the other, in new memory. */
+/** All parts one after the other, in new memory; no bytes are always {@link EMPTY}. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
+  if (length === 0) return EMPTY
   const bytes = new Uint8Array(length)
   let at = 0
   for (const part of parts) {
@@ -9,6 +10,15 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
     at += part.length
   }
   return bytes
+}
+
+/** Bytes up to which a loop is quicker than making a view of them. */
+const SHORT = 64
+
+/** Copies what lies from `start` to before `end` to the front of `target`. */
+export function copyInto(target: Uint8Array, source: Uint8Array, start: number, end: number): void {
+  if (end - start > SHORT) target.set(source.subarray(start, end))
+  else for (let i = start; i < end; i++) target[i - start] = source[i]!
 }
 
 /** Whether two byte strings are equal, in a time that depends on their lengths alone. */

@@ -1,32 +1,18 @@
+import { type AnyCodec, type Codec, declare, snake, type TypeOf, typeName } from './notation.ts'
 import { DecodeError, Reader } from './reader.ts'
+import { redact, SECRET } from './secrets.ts'
+import {
+  Lazily,
+  straightEnumeration,
+  straightFixed,
+  straightOpaque,
+  straightOptional,
+  straightSelect,
+  straightStruct,
+  straightUint,
+  straightVector,
+} from './straight.ts'
 import { Writer } from './writer.ts'
-
-/**
- * One description of bytes in the presentation language of RFC 8446 §3. It writes, it reads, and it
- * knows how it is written down; the TypeScript type is inferred from it ({@link TypeOf}).
- */
-export interface Codec<T> {
-  /** How a field of this type is declared. `NAME` stands for the field's name: `opaque NAME<0..255>`. */
-  readonly notation: string
-  /** The text that defines the type, if it has a name of its own. */
-  readonly definition?: string
-  /** The types that the definition mentions. */
-  readonly uses?: readonly AnyCodec[]
-  /** A secret: masked in dumps unless asked for by name. */
-  readonly secret?: boolean
-  /** Rebuilds a value with `change` applied to each part, if the type has parts. */
-  map?(value: T, change: (codec: AnyCodec, part: unknown) => unknown): T
-  /** Shows each part, as {@link map} does, where nothing is to be built anew. */
-  each?(value: T, visit: (codec: AnyCodec, part: unknown) => void): void
-  write(writer: Writer, value: T): void
-  read(reader: Reader): T
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a codec takes and gives its type, so only `any` holds them all
-export type AnyCodec = Codec<any>
-
-/** The TypeScript type of what a codec reads and writes. */
-export type TypeOf<C> = C extends Codec<infer T> ? T : never
 
 /** A writer that is free at the moment: new memory for every message would cost more than writing it. */
 let spare: Writer | undefined
@@ -55,12 +41,14 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
 
 function uint(size: number): Codec<number> {
   const maximum = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER)
+  const unfit = (value: number): never => {
+    throw new RangeError(`${value} is not a uint${8 * size}`)
+  }
   return {
     notation: `uint${8 * size} NAME`,
+    ...(size <= 4 ? { straight: straightUint(size, maximum, unfit) } : {}),
     write(writer, value) {
-      if (!Number.isInteger(value) || value < 0 || value > maximum) {
-        throw new RangeError(`${value} is not a uint${8 * size}`)
-      }
+      if (!Number.isInteger(value) || value < 0 || value > maximum) unfit(value)
       writer.uint(value, size)
     },
     read: reader => reader.uint(size),
@@ -101,30 +89,43 @@ function power(limit: number): string {
 /** `opaque NAME<floor..ceiling>`: a length and that many bytes. */
 export function opaque(floor: number, ceiling: number): Codec<Uint8Array> {
   const size = lengthSize(ceiling)
+  const { unfit, outside } = limits(floor, ceiling)
   return {
     notation: `opaque NAME<${floor}..${power(ceiling)}>`,
+    straight: straightOpaque(size, [floor, ceiling], unfit, outside),
     write(writer, value) {
-      if (value.length < floor || value.length > ceiling) {
-        throw new RangeError(`${value.length} bytes do not fit <${floor}..${ceiling}>`)
-      }
+      if (value.length < floor || value.length > ceiling) unfit(value.length)
       writer.uint(value.length, size)
       writer.bytes(value)
     },
     read(reader) {
       const length = reader.uint(size)
-      if (length < floor || length > ceiling)
-        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
+      if (length < floor || length > ceiling) reader.fail(outside(length))
       return reader.bytes(length)
     },
   }
 }
 
+/** What is said of a length that does not fit. */
+function limits(floor: number, ceiling: number) {
+  return {
+    unfit(length: number): never {
+      throw new RangeError(`${length} bytes do not fit <${floor}..${ceiling}>`)
+    },
+    outside: (length: number): string => `a length of ${length} outside <${floor}..${ceiling}>`,
+  }
+}
+
 /** `opaque NAME[length]`: exactly that many bytes. */
 export function fixed(length: number): Codec<Uint8Array> {
+  const unfit = (given: number): never => {
+    throw new RangeError(`${given} bytes where ${length} belong`)
+  }
   return {
     notation: `opaque NAME[${length}]`,
+    straight: straightFixed(length, unfit),
     write(writer, value) {
-      if (value.length !== length) throw new RangeError(`${value.length} bytes where ${length} belong`)
+      if (value.length !== length) unfit(value.length)
       writer.bytes(value)
     },
     read: reader => reader.bytes(length),
@@ -146,30 +147,21 @@ const utf8 = {
 /** Characters as UTF-8, with a length in bytes. */
 export function text(floor: number, ceiling: number): Codec<string> {
   const bytes = opaque(floor, ceiling)
+  const size = lengthSize(ceiling)
+  const { outside } = limits(floor, ceiling)
   return {
     notation: bytes.notation,
-    write: (writer, value) => bytes.write(writer, asciiOf(value) ?? utf8.encoder.encode(value)),
+    write(writer, value) {
+      // For short texts of ASCII an encoder takes ten times as long.
+      const fits = value.length >= floor && value.length <= ceiling
+      if (!fits || !writer.ascii(value, size)) bytes.write(writer, utf8.encoder.encode(value))
+    },
     read(reader) {
-      const value = bytes.read(reader)
-      let ascii = ''
-      for (const byte of value) {
-        if (byte > 0x7f) return decodeText(value, reader)
-        ascii += String.fromCharCode(byte)
-      }
-      return ascii
+      const length = reader.uint(size)
+      if (length < floor || length > ceiling) reader.fail(outside(length))
+      return reader.ascii(length) ?? decodeText(reader.bytes(length), reader)
     },
   }
-}
-
-/** The bytes of a text of ASCII alone: for short ones an encoder takes ten times as long. */
-function asciiOf(value: string): Uint8Array | undefined {
-  const bytes = new Uint8Array(value.length)
-  for (let i = 0; i < value.length; i++) {
-    const unit = value.charCodeAt(i)
-    if (unit > 0x7f) return undefined
-    bytes[i] = unit
-  }
-  return bytes
 }
 
 function decodeText(value: Uint8Array, reader: Reader): string {
@@ -188,25 +180,25 @@ export function secret<T>(codec: Codec<T>): Codec<T> {
 /** `Item NAME<floor..ceiling>`: a length in bytes, then items until it is used up. */
 export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec<readonly T[]> {
   const size = lengthSize(ceiling)
+  const { unfit, outside } = limits(floor, ceiling)
   return {
     notation: `${item.notation}<${floor}..${power(ceiling)}>`,
     uses: [item],
+    straight: straightVector(item, size, [floor, ceiling], unfit, outside),
     write(writer, values) {
-      const length = writer.prefixed(size, () => {
-        for (const value of values) item.write(writer, value)
-      })
-      if (length < floor || length > ceiling)
-        throw new RangeError(`${length} bytes do not fit <${floor}..${ceiling}>`)
+      const at = writer.open(size)
+      for (const value of values) item.write(writer, value)
+      const length = writer.close(at, size)
+      if (length < floor || length > ceiling) unfit(length)
     },
     read(reader) {
       const length = reader.uint(size)
-      if (length < floor || length > ceiling)
-        reader.fail(`a length of ${length} outside <${floor}..${ceiling}>`)
-      return reader.within(length, () => {
-        const values: T[] = []
-        while (reader.remaining > 0) values.push(item.read(reader))
-        return values
-      })
+      if (length < floor || length > ceiling) reader.fail(outside(length))
+      const end = reader.enter(length)
+      const values: T[] = []
+      while (reader.remaining > 0) values.push(item.read(reader))
+      reader.leave(end)
+      return values
     },
     map: (values, change) => values.map(value => change(item, value) as T),
     each(values, visit) {
@@ -215,18 +207,21 @@ export function vector<T>(item: Codec<T>, floor: number, ceiling: number): Codec
   }
 }
 
+const neither = (present: number): string => `${present} says neither present nor absent`
+
 /** One byte that says whether the value follows. */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
     notation: `optional<${typeName(codec)}> NAME`,
     uses: [codec],
+    straight: straightOptional(codec, neither),
     write(writer, value) {
       writer.uint(value === undefined ? 0 : 1, 1)
       if (value !== undefined) codec.write(writer, value)
     },
     read(reader) {
       const present = reader.uint(1)
-      if (present > 1) reader.fail(`${present} says neither present nor absent`)
+      if (present > 1) reader.fail(neither(present))
       return present === 1 ? codec.read(reader) : undefined
     },
     map: (value, change) => (value === undefined ? undefined : (change(codec, value) as T)),
@@ -245,18 +240,22 @@ export function enumeration<const E extends Readonly<Record<string, number>>>(
   const names = new Map(Object.entries(members).map(([key, value]) => [value, key]))
   const maximum = base === uint8 ? 255 : 65535
   const list = Object.entries(members).map(([key, value]) => `${key}(${value})`)
+  const unfit = (value: string): never => {
+    throw new RangeError(`${name} has no member ${value}`)
+  }
+  const unknown = (number: number): string => `${number} is not a ${name}`
   return {
     notation: `${name} NAME`,
     definition: `enum {\n    ${list.join(',\n    ')},\n    (${maximum})\n} ${name};`,
     members,
+    straight: straightEnumeration(base === uint8 ? 1 : 2, members, names, unfit, unknown),
     write(writer, value) {
       const number = members[value]
-      if (number === undefined) throw new RangeError(`${name} has no member ${value}`)
-      base.write(writer, number)
+      base.write(writer, number === undefined ? unfit(value) : number)
     },
     read(reader) {
       const number = base.read(reader)
-      return names.get(number) ?? reader.fail(`${number} is not a ${name}`)
+      return names.get(number) ?? reader.fail(unknown(number))
     },
   }
 }
@@ -279,16 +278,23 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(
   const keys = entries.map(([key]) => key)
   const codecs = entries.map(([, codec]) => codec)
   const lines = entries.map(([key, codec]) => `\n    ${declare(codec, key)};`)
+  const text = straightStruct(fields)
+  const straight = new Lazily<StructOf<F>>(text)
   return {
     notation: `${name} NAME`,
     definition: `struct {${lines.join('')}${lines.length > 0 ? '\n' : ''}} ${name};`,
     uses: codecs,
     fields,
+    straight: text,
     write(writer, value) {
+      const compiled = !writer.interpreted && straight.compiled
+      if (compiled) return compiled.write(writer, value)
       const record = value as Record<string, unknown>
       for (let i = 0; i < keys.length; i++) codecs[i]!.write(writer, record[keys[i]!])
     },
     read(reader) {
+      const compiled = !reader.interpreted && straight.compiled
+      if (compiled) return compiled.read(reader)
       const record: Record<string, unknown> = {}
       this.readInto(reader, record)
       return record as StructOf<F>
@@ -315,13 +321,18 @@ type SelectOf<Tag extends string, C extends Cases> = {
   [K in keyof C & string]: { [T in Tag]: K } & TypeOf<C[K]>
 }[keyof C & string]
 
-/** `select (tag) { case … }`: the tag, then the fields of its case. In memory a union told apart by `tag`. */
+/**
+ * `select (tag) { case … }`: the tag, then the fields of its case. In memory a union told apart by `tag`.
+ */
 export function select<const Tag extends string, const C extends Cases>(
   name: string,
   tag: Tag,
   kind: Codec<keyof C & string>,
   cases: C,
 ): Codec<SelectOf<Tag, C>> {
+  const fieldsOf = Object.fromEntries(Object.entries(cases).map(([key, { fields }]) => [key, fields]))
+  const text = straightSelect(tag, kind, fieldsOf)
+  const straight = new Lazily<SelectOf<Tag, C>>(text)
   const lines = Object.entries(cases).map(([key, codec]) => `        case ${key}: ${typeName(codec)};`)
   return {
     notation: `${name} NAME`,
@@ -334,12 +345,17 @@ export function select<const Tag extends string, const C extends Cases>(
       `} ${name};`,
     ].join('\n'),
     uses: [kind, ...Object.values(cases)],
+    straight: text,
     write(writer, value) {
+      const compiled = !writer.interpreted && straight.compiled
+      if (compiled) return compiled.write(writer, value)
       const key = (value as Record<string, unknown>)[tag] as keyof C & string
       kind.write(writer, key)
       cases[key]!.write(writer, value)
     },
     read(reader) {
+      const compiled = !reader.interpreted && straight.compiled
+      if (compiled) return compiled.read(reader)
       const key = readField(reader, tag, kind as Codec<unknown>) as keyof C & string
       const record: Record<string, unknown> = { [tag]: key }
       cases[key]!.readInto(reader, record)
@@ -351,25 +367,6 @@ export function select<const Tag extends string, const C extends Cases>(
     },
     each: (value, visit) => visit(cases[(value as Record<string, unknown>)[tag] as keyof C & string]!, value),
   }
-}
-
-/** A copy of a value in which the bytes of every secret are zeros. */
-export function redact<T>(codec: Codec<T>, value: T): T {
-  const change = (part: AnyCodec, inner: unknown): unknown => {
-    if (part.secret && inner instanceof Uint8Array) return new Uint8Array(inner.length)
-    return part.map === undefined ? inner : part.map(inner, change)
-  }
-  return change(codec, value) as T
-}
-
-/** Overwrites the bytes of every secret in a value with zeros, where they lie. */
-export function wipe<T>(codec: Codec<T>, value: T): void {
-  wipePart(codec, value)
-}
-
-function wipePart(part: AnyCodec, inner: unknown): void {
-  if (part.secret && inner instanceof Uint8Array) inner.fill(0)
-  else part.each?.(inner, wipePart)
 }
 
 function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown {
@@ -390,24 +387,6 @@ function readField(reader: Reader, name: string, codec: Codec<unknown>): unknown
   }
   trace.splice(at, 0, entry)
   return value
-}
-
-/** Stands for a masked value in a trace; secrets inside a value that has parts are zeros there. */
-export const SECRET: unique symbol = Symbol('secret')
-
-/** The field's declaration: `uint16 cipher_suite`. */
-export function declare(codec: AnyCodec, name: string): string {
-  return codec.notation.replace('NAME', snake(name))
-}
-
-/** The name of a codec's type alone: `TrafficState`, `uint16`, `opaque<0..255>`. */
-export function typeName(codec: { readonly notation: string }): string {
-  return codec.notation.replace(' NAME', '')
-}
-
-/** RFC spelling of a field's name: `sequenceNumber` → `sequence_number`. */
-export function snake(name: string): string {
-  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
 export { DecodeError }

@@ -1,5 +1,6 @@
-import { type AnyCodec, SECRET } from './codec.ts'
+import type { AnyCodec } from './notation.ts'
 import { DecodeError, Reader, type TraceEntry } from './reader.ts'
+import { SECRET } from './secrets.ts'
 
 /**
  * The definition of a codec and of every named type that it uses, in the presentation language of RFC 8446

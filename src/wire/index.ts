@@ -1,7 +1,7 @@
 /** One description of bytes, in the presentation language of RFC 8446 §3. */
 export { Allowance, type Budget, TINY, TINY_PIECES } from './allowance.ts'
-export { concat, EMPTY, equal, plain, sharedUtf8, takePortion, utf8 } from './bytes.ts'
-export type { AnyCodec, Codec, Struct, TypeOf } from './codec.ts'
+export { concat, copyInto, EMPTY, equal, plain, sharedUtf8, takePortion, utf8 } from './bytes.ts'
+export type { Struct } from './codec.ts'
 export {
   boolean,
   decode,
@@ -10,22 +10,21 @@ export {
   fixed,
   opaque,
   optional,
-  redact,
   rest,
   secret,
   select,
   struct,
   text,
-  typeName,
   uint8,
   uint16,
   uint24,
   uint32,
   uint64,
   vector,
-  wipe,
 } from './codec.ts'
 export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
+export { type AnyCodec, type Codec, type TypeOf, typeName } from './notation.ts'
 export { Pieces } from './pieces.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'
+export { redact, wipe } from './secrets.ts'
 export { Writer } from './writer.ts'

@@ -36,6 +36,15 @@ export class Pieces {
     this.#whole.push(piece)
   }
 
+  /** The same with a piece that nothing else changes: the first one stays as it is. */
+  adopt(piece: Uint8Array): void {
+    if (this.#length > 0 || piece.length === 0) this.add(piece)
+    else {
+      this.#length = piece.length
+      this.#whole.push(piece)
+    }
+  }
+
   /** Appends a copy of what lies from `start` to before `end`. */
   append(bytes: Uint8Array, start: number, end: number): void {
     this.#length += end - start
@@ -86,7 +95,8 @@ export class Pieces {
   }
 
   #close(): void {
-    if (this.#used > 0) this.#whole.push(this.#room.subarray(0, this.#used))
+    if (this.#used === 0) return
+    this.#whole.push(this.#room.subarray(0, this.#used))
     this.#room = this.#room.subarray(this.#used)
     this.#used = 0
   }

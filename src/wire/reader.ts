@@ -1,3 +1,5 @@
+import { EMPTY } from './bytes.ts'
+
 /** Bytes that do not fit the notation they are read by. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError'
@@ -34,9 +36,18 @@ export class Reader {
   readonly trace: TraceEntry[] | undefined
   /** Whether the trace holds the bytes of secrets. */
   readonly showsSecrets: boolean
+  /** Every field is to be read by its own codec. */
+  readonly interpreted: boolean
   depth = 0
 
-  constructor(bytes: Uint8Array, trace?: TraceEntry[], showsSecrets = false) {
+  /** @param interpreted by the codecs themselves, and not by what was compiled of them */
+  constructor(
+    bytes: Uint8Array,
+    trace?: TraceEntry[],
+    showsSecrets = false,
+    interpreted = trace !== undefined,
+  ) {
+    this.interpreted = interpreted
     // A Buffer's slice() shares memory; the fields we hand out must be copies.
     this.#bytes = Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : plain(bytes)
     this.#offset = 0
@@ -78,24 +89,41 @@ export class Reader {
   /** A copy of the next `count` bytes. */
   bytes(count: number): Uint8Array {
     const at = this.#take(count)
+    if (count === 0) return EMPTY
     if (count > SMALL) return this.#bytes.slice(at, at + count)
     const bytes = new Uint8Array(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!
     return bytes
   }
 
-  /** Runs `body` with the input narrowed to the next `count` bytes, all of which it must read. */
-  within<T>(count: number, body: () => T): T {
-    const at = this.#offset
-    if (count > this.#end - at) {
-      throw new DecodeError(`a length of ${count} bytes where ${this.#end - at} are left`, at)
+  /** The next `count` bytes as text if they are ASCII; undefined if not: then nothing has been read. */
+  ascii(count: number): string | undefined {
+    const at = this.#take(count)
+    let text = ''
+    for (let i = at; i < at + count; i++) {
+      const byte = this.#bytes[i] as number
+      if (byte > 0x7f) {
+        this.#offset = at
+        return undefined
+      }
+      text += String.fromCharCode(byte)
     }
+    return text
+  }
+
+  /** Narrows the input to the next `count` bytes. @returns what {@link leave} takes */
+  enter(count: number): number {
+    const at = this.#offset
     const end = this.#end
+    if (count > end - at) throw new DecodeError(`a length of ${count} bytes where ${end - at} are left`, at)
     this.#end = at + count
-    const value = body()
+    return end
+  }
+
+  /** Insists that all was read, and goes on behind it. */
+  leave(end: number): void {
     this.finish()
     this.#end = end
-    return value
   }
 
   /** Insists that everything has been read. */

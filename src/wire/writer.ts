@@ -6,9 +6,12 @@ export class Writer {
   #bytes: Uint8Array
   #view: DataView
   #length = 0
+  /** Every field is to be written by its own codec, and not by what was compiled of it. */
+  readonly interpreted: boolean
 
   /** @param capacity bytes to reserve at first; the buffer doubles when it is full. */
-  constructor(capacity = 512) {
+  constructor(capacity = 512, interpreted = false) {
+    this.interpreted = interpreted
     this.#bytes = new Uint8Array(capacity)
     this.#view = new DataView(this.#bytes.buffer)
   }
@@ -64,12 +67,33 @@ export class Writer {
   }
 
   /**
-   * Leaves room for a length of `size` bytes, runs `body`, and fills in how many bytes it wrote.
-   * @returns that number of bytes
+   * Appends characters of ASCII behind their count. @param size bytes of the count
+   * @returns false for other characters: nothing is written
    */
-  prefixed(size: number, body: () => void): number {
-    const at = this.#reserve(size)
-    body()
+  ascii(value: string, size: number): boolean {
+    const { length } = value
+    const at = this.#reserve(size + length)
+    const bytes = this.#bytes
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i)
+      if (unit > 0x7f) {
+        bytes.fill(0, at, at + size + length)
+        this.#length = at
+        return false
+      }
+      bytes[at + size + i] = unit
+    }
+    this.#setUint(at, length, size)
+    return true
+  }
+
+  /** Leaves room for a length of `size` bytes. @returns what {@link close} takes */
+  open(size: number): number {
+    return this.#reserve(size)
+  }
+
+  /** Fills in how many bytes were written since {@link open}. @returns that number */
+  close(at: number, size: number): number {
     const length = this.#length - at - size
     this.#setUint(at, length, size)
     return length

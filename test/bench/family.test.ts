@@ -30,7 +30,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   handover: [],
   pieces: [],
 }
-const MICRO = ['records', 'key-schedule', 'envelope', 'checkpoint', 'leg', 'http']
+const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http']
 
 function resultOf(name: string): BenchResult {
   const file = readdirSync(directory).find(one => one.startsWith(`${name}-2`))!
@@ -70,7 +70,7 @@ it('every bench has a script, an entry here and one in the list of benches', () 
   }
   const readme = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8')
   const named = Object.keys(scripts).flatMap(name => (name.startsWith('bench:') ? [name.slice(6)] : []))
-  const tools = ['migration', 'simulation', 'report', 'screenshots', 'compare']
+  const tools = ['migration', 'counts', 'simulation', 'report', 'screenshots', 'compare']
   expect(named.sort()).toEqual([...Object.keys(BENCHES), ...tools].sort())
   for (const name of named) expect(readme).toContain(`| \`npm run bench:${name}`)
 })

@@ -230,6 +230,11 @@ describe('up, when something is wrong', () => {
     const { code, stdout, stderr } = await hotpotato(bad, ['up'])
     expect(code).toBe(1)
     expect(stdout + stderr).toContain('missing.mjs does not exist')
+    writeFileSync(join(bad, 'missing.mjs'), 'export default {')
+    const broken = await hotpotato(bad, ['up'])
+    expect(broken.stdout + broken.stderr).toMatch(
+      /missing\.mjs cannot be loaded: .*; node --check shows where\n/,
+    )
     rmSync(bad, { recursive: true })
   })
 

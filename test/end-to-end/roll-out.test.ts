@@ -68,7 +68,7 @@ describe('hotpotato drain', () => {
 
     const drained = await hotpotato(directory, ['drain', 'echo-2'])
     expect(drained.stderr).toBe('')
-    expect(drained.stdout).toMatch(/^moved \d+ connections, ended echo-2\n$/)
+    expect(drained.stdout).toMatch(/^moved \d+ connections?, ended echo-2\n$/)
     expect(Number(/\d+/.exec(drained.stdout)![0])).toBeGreaterThanOrEqual(4)
 
     halfway.write(bytes.subarray(20))
@@ -143,8 +143,8 @@ describe('hotpotato scale', () => {
     for (const client of clients) expect((await client.request('/')).container).toBe('echo-1')
     expect((await hotpotato(directory, ['scale', 'echo', '1'])).stdout).toBe('nothing to do\n')
     expect((await hotpotato(directory, ['scale', 'echo', '0'])).stderr).toMatch(/^scale needs/)
-    expect((await hotpotato(directory, ['scale', 'nobody', '2'])).stderr).toBe(
-      'there is no function nobody\n',
+    expect((await hotpotato(directory, ['scale', 'nobody', '2'])).stderr).toMatch(
+      /^there is no function nobody; there are .*echo.*\n$/,
     )
     await Promise.all(clients.map(client => client.close()))
   })

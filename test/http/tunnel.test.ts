@@ -4,10 +4,17 @@ import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { serving } from '../../src/http/alpn.ts'
+import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import { H2Client } from '../../src/http/h2/index.ts'
 import type { Field } from '../../src/http/message.ts'
 import { header } from '../../src/http/message.ts'
-import type { HttpHandlers, HttpRequest, HttpResponse, HttpTunnel } from '../../src/http/serving.ts'
+import type {
+  HttpHandlers,
+  HttpRequest,
+  HttpResponse,
+  HttpTunnel,
+  ServingContext,
+} from '../../src/http/serving.ts'
 import { DEFAULT_TIMERS } from '../../src/http/timers.ts'
 import { serve } from '../../src/transport/serve.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
@@ -38,7 +45,7 @@ class Ear {
 
 function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
   const clock = { now: 0, wakes: 0 }
-  const one = serving(alpn, false, {
+  const context: ServingContext = {
     handlers,
     timers: DEFAULT_TIMERS,
     now: () => clock.now,
@@ -46,7 +53,8 @@ function scene(handlers: HttpHandlers, alpn: 'http/1.1' | 'h2' = 'http/1.1') {
     wake: () => clock.wakes++,
     earlyBytes: () => 0,
     fault() {},
-  })
+  }
+  const one = serving(alpn, false, context, { http1: { ...DEFAULT_LIMITS, bodyBytes: 10 } })
   return { one, clock, sent: () => text(concat(...one.takeOutput())) }
 }
 
@@ -192,6 +200,20 @@ describe('a CONNECT request over HTTP/2 (RFC 8441)', () => {
       ['200', 'pong', '[end]'],
     ])
     expect(one.shouldClose).toBe(false)
+  })
+
+  it('hears more in all than a request may have content', async () => {
+    const ear = new Ear()
+    const { client, id, seen, run } = ask(
+      { request: (request, response) => ear.open(request, response) },
+      'websocket',
+    )
+    for (const said of ['eight by', 'tes, and', ' more']) {
+      client.write(id, utf8(said))
+      run()
+      await turn()
+    }
+    expect([ear.heard.join(''), seen]).toEqual(['eight bytes, and more', ['200']])
   })
 
   it('without a protocol gets 501, as over HTTP/1.1', () => {

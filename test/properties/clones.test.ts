@@ -93,6 +93,7 @@ class World {
   /** All that has been sealed for successors. */
   readonly #leaked: Uint8Array[] = []
   #slot = 0
+  readonly #shared: FakeHost['slots'][] = []
   #nextId = 1
 
   constructor() {
@@ -135,8 +136,12 @@ class World {
   }
 
   close(): void {
+    // What the gateway still keeps of the dead is closed when their time is over.
+    for (const id of [...this.#hosts.keys(), ...this.#liars]) this.#duplicates.gone(id)
+    this.clock.pass(3 * DOUBT)
     this.#duplicates.close()
     for (const file of this.#files.values()) file.close()
+    for (const slots of this.#shared) slots.remove(GATEWAY)
   }
 
   #open(): void {
@@ -175,6 +180,7 @@ class World {
     this.#hosts.set(id, host)
     this.#introduce(id, 'echo')
     const file = this.#files.get(id)!
+    this.#shared.push(host.slots)
     host.slots.add(GATEWAY, Descriptor.fromFd(real.duplicate(file.descriptor.fd)), SLOTS)
   }
 

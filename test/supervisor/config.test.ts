@@ -134,11 +134,11 @@ describe('parseConfig', () => {
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([
-      'gateway.limits.speed is unknown and ignored',
-      'gateway.prot is unknown and ignored',
-      'functions.echo.lang is unknown and ignored',
       'provider is unknown and ignored',
       '__proto__ is unknown and ignored',
+      'gateway.prot is unknown and ignored',
+      'gateway.limits.speed is unknown and ignored',
+      'functions.echo.lang is unknown and ignored',
     ])
   })
 
@@ -217,6 +217,10 @@ describe('parseConfig', () => {
   it.each([
     ['functions: {}', 'functions must have at least one function'],
     ['', 'functions must have at least one function'],
+    [
+      'functoins: { echo: {} }',
+      'functions must have at least one function; functoins is unknown and ignored',
+    ],
     ['just text', 'the configuration must be a map of keys and values, not "just text"'],
     [
       'functions: { Echo: {} }',

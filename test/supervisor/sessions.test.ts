@@ -165,7 +165,7 @@ describe('a move', () => {
   })
 
   it.each([
-    ['d', 'echo-2', 'there is no connection d'],
+    ['d', 'echo-2', 'there is no connection d; see hotpotato status --connections'],
     ['a', 'echo-2', `a is the beginning of 2 connections: ${ID('aa')}, ${ID('ab')}`],
     ['ab', 'echo-9', 'there is no container echo-9; those of echo are echo-1, echo-2, echo-4'],
     ['ab', 'echo-1', 'the connection is already in echo-1'],

@@ -61,8 +61,9 @@ it('a writer grows, and gives out copies', () => {
 it('a length is filled in behind what it counts, however the buffer grows in between', () => {
   const writer = new Writer(1)
   writer.bytes(fromHex('aa'))
-  const counted = writer.prefixed(3, () => writer.bytes(new Uint8Array(700).fill(7)))
-  expect(counted).toBe(700)
+  const at = writer.open(3)
+  writer.bytes(new Uint8Array(700).fill(7))
+  expect(writer.close(at, 3)).toBe(700)
   expect(hex(writer.finish().subarray(0, 6))).toBe('aa' + '0002bc' + '0707')
 })
 
@@ -80,8 +81,10 @@ it('a reader never reads past its end', () => {
   const reader = new Reader(fromHex('0102ffff').subarray(0, 2))
   expect(reader.remaining).toBe(2)
   expect(() => reader.bytes(3)).toThrow('needs 3 bytes where 2 are left')
-  expect(() => reader.within(3, () => reader.uint(1))).toThrow('a length of 3 bytes where 2 are left')
-  expect(() => reader.within(2, () => reader.uint(1))).toThrow('1 bytes too many')
+  expect(() => reader.enter(3)).toThrow('a length of 3 bytes where 2 are left')
+  const end = reader.enter(2)
+  reader.uint(1)
+  expect(() => reader.leave(end)).toThrow('1 bytes too many')
 })
 
 it('concat and equal', () => {

@@ -8,7 +8,7 @@ import type { Outlet } from './outlet.ts'
 /** Bytes that a connection may go on holding after it has given up what it could; with more it ends. */
 const RESIDUE = 65_536
 
-/** What a burden asks of the connection that it is. */
+/** What a burden asks of its connection. */
 export interface Burdened {
   readonly host: Pick<ConnectionHost, 'clock' | 'memory'>
   readonly out: Outlet

@@ -122,7 +122,7 @@ export class Ending {
   /** Nothing has come for so long that it ends, unless something is underway. */
   idle(): void {
     const owner = this.#owner
-    // Does the client take what waits for it? If nothing does: a function takes the time that it takes.
+    // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time.
     if (this.#stream.queued ? owner.out.progressed() : owner.protocol.watched) {
       this.#idle.touch()
       this.#idle.start()

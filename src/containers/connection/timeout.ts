@@ -12,7 +12,7 @@ export const TIMER_KEYS: Readonly<Record<Expiry, string>> = {
 }
 
 /** What is waited for and can be answered to. */
-export type Awaited = Exclude<TimerName, 'keep-alive'>
+export type AwaitedTimer = Exclude<TimerName, 'keep-alive'>
 
 /** What can be answered to. */
 export type Timeout = Exclude<Expiry, 'keep-alive'>

@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { Waits } from '../../transfer/extensions.ts'
 import { Alarm } from './alarm.ts'
 import { Rates } from './rates.ts'
-import type { Awaited, Timeout } from './timeout.ts'
+import type { AwaitedTimer, Timeout } from './timeout.ts'
 
 /**
  * How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see
@@ -48,7 +48,7 @@ export class ConnectionTimers {
   }
 
   /** From now on that is waited for, unless it is already. */
-  wait(timer: Awaited): void {
+  wait(timer: AwaitedTimer): void {
     if (this.#timers.running(timer)) return
     this.#timers.start(timer, this.#clock.steady())
     this.start()

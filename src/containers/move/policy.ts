@@ -33,7 +33,7 @@ export const LENT_BYTES = 8_388_608
 /**
  * Bytes that a connection may have for its client, not taken or not let out by windows yet, when it moves.
  * With more it counts as busy: what waits is copied and sealed at every move, and a client that does not read
- * must not make moves dear.
+ * must not make moves costly.
  */
 export const CARRIED_BYTES = 65_536
 

@@ -31,6 +31,15 @@ const BATCH = 20
 const PATIENCE = 2000
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** A move took longer than it may: the machine has other work, and a rehearsal is no reason to add to it. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError'
+
+  constructor() {
+    super(`one move took more than ${PATIENCE / 1000} s`)
+  }
+}
+
 /** What a rehearsal takes from the container that it is for. */
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
   readonly kind: FunctionModule['kind']
@@ -180,7 +189,7 @@ class Client {
 
   ask(target: string): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
-      const timer = this.#clock.after(PATIENCE, () => reject(new Error('the rehearsal is stuck')))
+      const timer = this.#clock.after(PATIENCE, () => reject(new BusyError()))
       const settle = (then: () => void) => () => {
         this.#clock.stop(timer)
         then()

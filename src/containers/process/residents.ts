@@ -1,7 +1,7 @@
 import type { SealAssociated } from '../../transfer/seal.ts'
 import { hex } from '../../wire/index.ts'
 
-/** Connections that have left, of which is known at which generation; the oldest are forgotten first. */
+/** Connections that have left whose generations are remembered; the oldest are forgotten first. */
 const REMEMBERED = 8192
 
 /** A connection that lives in a container, by its session id in hexadecimal. */
@@ -10,7 +10,7 @@ export interface Resident {
   readonly generation: number
 }
 
-/** The connections that live in a container, each once; and how far those have come that were here. */
+/** The connections that live in a container, each once, and the generations at which others left it. */
 export class Residents<C extends Resident> {
   readonly #here = new Map<string, C>()
   /** The generations at which connections left, by session. */
@@ -40,8 +40,8 @@ export class Residents<C extends Resident> {
   }
 
   /**
-   * @param moved to another container: what is older than it was here is not taken any more @returns whether
-   * it was here
+   * @param moved to another container: this one does not take it at the same or an older generation again
+   * @returns whether it was here
    */
   remove(connection: C, moved: boolean): boolean {
     const { id, generation } = connection

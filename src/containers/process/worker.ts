@@ -16,7 +16,7 @@ import { hex } from '../../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
-import { Rehearsal } from './rehearsal.ts'
+import { BusyError, Rehearsal } from './rehearsal.ts'
 import { surviveStrays } from './strays.ts'
 import { warmUp } from './warm-up.ts'
 
@@ -134,7 +134,9 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
     await rehearsal.run(pause, enough)
     log.debug({ moves: rehearsal.moves }, 'rehearsed')
   } catch (error) {
-    log.warn({ err: error }, 'the rehearsal of moves failed; the first moves will be slower')
+    if (error instanceof BusyError)
+      log.info({ moves: host.counters.accepted }, `no more moves are rehearsed: ${error.message}`)
+    else log.warn({ err: error }, 'the rehearsal of moves failed; the first moves will be slower')
   }
 }
 

@@ -1,6 +1,7 @@
 import { infoOf } from '../../functions/contract.ts'
+import { prepareTrailers } from '../../http/h2/outgoing.ts'
 import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
-import { checkTrailers, type Field, type ResponseView } from '../../http/message.ts'
+import type { Field, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ResponseSink } from '../../http/serving.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
@@ -50,6 +51,7 @@ export function serveBorrowed(
     gathered,
     { resume() {} },
   )
+  gathered.onRefused = reason => call.cancel(reason)
   let timer: Timer | undefined
   call.data(body)
   call.end()
@@ -71,6 +73,8 @@ class Gathered implements ResponseSink, Holder {
   #chunks: Uint8Array[] = []
   #bytes = 0
   over = false
+  /** Told when the function's response is of no use any more. */
+  onRefused: (reason: Error) => void = () => {}
   readonly #account: Account
 
   constructor(
@@ -120,6 +124,8 @@ class Gathered implements ResponseSink, Holder {
 
   write(data: Uint8Array): undefined {
     this.#bytes += data.length
+    if (this.#bytes > (this.#head?.length ?? Infinity))
+      throw new RangeError('more content than Content-Length says')
     if (this.#bytes > LENT_BYTES) this.#refuse()
     // The function may use its memory again.
     else if (!this.over) {
@@ -129,10 +135,14 @@ class Gathered implements ResponseSink, Holder {
   }
 
   end(trailers: readonly Field[] = []): void {
-    checkTrailers(trailers)
+    // The client speaks HTTP/2, and what it cannot be sent is this function's fault.
+    const sent = prepareTrailers(trailers)
     const { status, headers, length } = this.#head!
+    // Of no content at all, as to HEAD, the length that was told stays.
+    if (this.#bytes > 0 && this.#bytes < (length ?? 0))
+      throw new RangeError('less content than Content-Length says')
     const body = concat(...this.#chunks)
-    this.#answer(status, headers, body.length === 0 ? length : undefined, body, trailers)
+    this.#answer(status, headers, body.length === 0 ? length : undefined, body, sent)
   }
 
   abort(): void {
@@ -174,6 +184,7 @@ class Gathered implements ResponseSink, Holder {
     this.#chunks = []
     this.#account.close()
     this.#settle(answer)
+    if (answer.outcome === 'refused') this.onRefused(new Error(answer.detail))
   }
 }
 

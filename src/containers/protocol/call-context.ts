@@ -28,7 +28,7 @@ export interface Informant {
   inform(status: number, headers: readonly Field[]): void
 }
 
-/** What a function is told; the dear parts are made when they are asked for. */
+/** What a function is told; the costly parts are made when they are asked for. */
 export class CallContext implements Context {
   readonly functionName: string
   readonly functionPath: string

@@ -6,7 +6,7 @@ import { Http2 } from './http2.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { WebSocket } from './web-socket.ts'
 
-/** The state of a protocol that is in the middle of something: no container can go on with it. */
+/** In place of a state that no container can go on with: the protocol is in the middle of something. */
 export const NO_APPLICATION: ApplicationState = { protocol: 'http1', requestsServed: 0, inbound: EMPTY }
 
 /**

@@ -137,7 +137,7 @@ export class FunctionCall implements Informant, ContentSink {
    * wait}.
    */
   data(bytes: Uint8Array): void {
-    if (!this.#cancelled) this.#pieces.add(bytes)
+    if (!this.#cancelled) this.#pieces.adopt(bytes)
   }
 
   /** The body has come whole. */
@@ -280,7 +280,11 @@ export class FunctionCall implements Informant, ContentSink {
     if (out.body instanceof Uint8Array)
       this.#give({ status: out.status, headers: out.headers, body: out.body })
     else if (out.body === undefined) this.#withoutBody(out)
-    else await this.#pipe(out, out.body)
+    else if (this.#head.method === 'HEAD') {
+      this.#withoutBody(out)
+      // The client gets none of it, and it may have no end.
+      await out.body.cancel().catch(error => this.#callee.log.error({ err: error }, 'the function failed'))
+    } else await this.#pipe(out, out.body)
   }
 
   #withoutBody(head: ResponseHead): void {

@@ -279,10 +279,15 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     return CLOSED_TUNNEL
   }
 
-  #upgrade({ head }: HttpRequest, response: HttpResponse): void {
+  #upgrade({ head, length }: HttpRequest, response: HttpResponse): void {
     const handshake = judgeHandshake(head, this.#owner.host.module.webSocketProtocols ?? [])
     if (handshake.problem !== undefined) {
       response.reply(problem(handshake.problem))
+      return
+    }
+    if (length !== 0) {
+      const detail = 'the request for a WebSocket has no content'
+      response.reply(problem({ name: 'bad-request', status: 400, detail }))
       return
     }
     const { target, host } = head

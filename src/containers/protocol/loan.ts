@@ -110,6 +110,10 @@ export class Loan implements ContentSink {
       }
     } catch (error) {
       if (!(error instanceof TypeError)) throw error
+      if (exchange.begun) {
+        exchange.abort()
+        return
+      }
       exchange.fields = fields
       const detail = `the response cannot be sent: ${error.message}`
       this.#answer({ name: 'function-failed', status: 500, detail })

@@ -101,7 +101,8 @@ export class Tunnel implements ContentSink {
       while (this.#owner.goesOn() && call.step());
       // What the client takes at once makes room for more.
     } while (call.full && this.#blocked === undefined)
-    const full = call.core.buffered >= HIGH_WATER
+    // A message that has not come whole needs more, however large it is.
+    const full = (call.working || call.full) && call.core.buffered >= HIGH_WATER
     if (this.full !== full) {
       this.full = full
       if (!full) this.#exchange.resume()

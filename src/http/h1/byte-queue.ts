@@ -1,4 +1,4 @@
-import { EMPTY } from '../../wire/index.ts'
+import { copyInto, EMPTY } from '../../wire/index.ts'
 
 /**
  * Bytes that were received and not yet read. It borrows the last piece it was given instead of copying it,
@@ -45,15 +45,16 @@ export class ByteQueue {
   /** A copy of the first `count` bytes, which are dropped. */
   take(count: number): Uint8Array {
     const copy = new Uint8Array(count)
-    copy.set(this.bytes.subarray(this.start, this.start + count))
+    copyInto(copy, this.bytes, this.start, this.start + count)
     this.start += count
     return copy
   }
 
   /** A copy of everything queued. */
   copy(): Uint8Array {
+    if (this.start === this.end) return EMPTY
     const copy = new Uint8Array(this.length)
-    copy.set(this.bytes.subarray(this.start, this.end))
+    copyInto(copy, this.bytes, this.start, this.end)
     return copy
   }
 

@@ -144,7 +144,7 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
     }
     if (this.#finished && !yields && this.#tunnel === undefined && !this.#over) serving.inputEnded()
     if (this.#tunnel === undefined && !this.#over) this.#watch()
-    // What was said meanwhile was said in silence.
+    // While it pumps, `wake` tells the context nothing.
     this.#context.wake()
   }
 

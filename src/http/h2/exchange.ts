@@ -1,4 +1,4 @@
-import { checkTrailers, type Field, header, type RequestHead, type ResponseView } from '../message.ts'
+import { type Field, header, type RequestHead, type ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import {
   answerTo,
@@ -12,6 +12,7 @@ import {
 } from '../serving.ts'
 import { type Expiry, HttpTimers, type TimerName } from '../timers.ts'
 import { ErrorCode } from './error.ts'
+import { prepareTrailers } from './outgoing.ts'
 import type { Announced, H2Owner } from './owner.ts'
 import type { H2Server } from './server.ts'
 import { lengthFirst, Unsent, withLength } from './unsent.ts'
@@ -130,7 +131,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
       this.#expire('request-rate')
       return
     }
-    if (this.#bytes > this.#serving.owner.bodyBytes) {
+    // What is said in a tunnel is no request's content.
+    if (!this.#tunnel && this.#bytes > this.#serving.owner.bodyBytes) {
       this.tooLarge()
       return
     }
@@ -264,8 +266,8 @@ export class H2Exchange implements HttpRequest, HttpResponse {
 
   end(trailers?: readonly Field[]): void {
     if (this.#mute) return
-    if (trailers !== undefined) checkTrailers(trailers)
-    this.#ending = { trailers }
+    // Now, and not when what waits before them has gone: the application hears of it here.
+    this.#ending = { trailers: trailers && prepareTrailers(trailers) }
     this.#go()
   }
 

@@ -1,7 +1,7 @@
 import { isFieldValue, isToken } from '../h1/syntax.ts'
 import type { Field } from '../message.ts'
 import type { H2Request } from './event.ts'
-import { Entry } from './hpack-table.ts'
+import { Entry } from './hpack/table.ts'
 
 /** What kind of field an entry is; judged once for each entry of a table. */
 const Kind = {

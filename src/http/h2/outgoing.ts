@@ -1,4 +1,4 @@
-import type { Field } from '../message.ts'
+import { checkTrailers, type Field } from '../message.ts'
 import { CONNECTION_FIELDS, checkOutgoing } from './fields.ts'
 
 /** Names as an application spells them, and how they are sent: undefined for what has no place in HTTP/2. */
@@ -29,6 +29,12 @@ export function prepare(fields: readonly Field[]): readonly Field[] {
     }
   }
   return prepared ?? fields
+}
+
+/** The same for trailers. @throws TypeError also for one that has no place behind the content */
+export function prepareTrailers(trailers: readonly Field[]): readonly Field[] {
+  checkTrailers(trailers)
+  return prepare(trailers)
 }
 
 function learn(name: string): string | undefined {

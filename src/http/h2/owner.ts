@@ -17,7 +17,7 @@ export interface H2Owner {
   readonly handlers: Pick<HttpHandlers, 'error'>
   /** Of the connection: the head that a client has begun with is waited for. */
   readonly timers: Pick<RequestTimers, 'wait' | 'stop'>
-  /** Of each request. */
+  /** How long the timers of each request run. */
   readonly settings: TimerSettings
   /** Bytes of content that a request may have; more is answered with 413. */
   readonly bodyBytes: number
@@ -37,7 +37,7 @@ export interface H2Owner {
   announced(request: Announced, head: RequestHead): void
   /** There is output, or room for input. */
   wake(): void
-  /** A request is to be told the time at that moment, in milliseconds as {@link now}, or before. */
+  /** A timer of a request runs out at that moment, in milliseconds as {@link now}: ask by then. */
   wakeBy(at: number): void
   /** A piece of a request has come. */
   touch(): void

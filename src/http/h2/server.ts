@@ -7,7 +7,7 @@ import type { H2Event } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
 import type { FrameReader } from './frame-reader.ts'
-import type { Entry } from './hpack-table.ts'
+import type { Entry } from './hpack/table.ts'
 import { DEFAULT_H2_LIMITS, type H2Limits, spend } from './limits.ts'
 import { prepare } from './outgoing.ts'
 import { INITIAL_SETTINGS } from './settings.ts'
@@ -296,6 +296,8 @@ export class H2Server extends H2Connection {
     if (!bodyless && whole !== undefined && length >= 0 && length !== whole)
       throw new TypeError(`Content-Length says ${length}, but the content has ${whole} bytes`)
     stream.headSent = true
+    // RFC 9113 §8.5: what is refused is no tunnel, and nothing more is wanted of its client.
+    if (status > 299) stream.tunnel = false
     stream.bodyless = bodyless
     stream.owed = bodyless ? -1 : length
     this.sender.headers(stream, lead, fields, bodyless || whole === 0)

@@ -45,10 +45,11 @@ const int32: Codec<number> = {
 }
 
 /** A length, or -1 for none. */
+const perhaps = optional(uint64)
 const length: Codec<number> = {
-  notation: 'optional<uint64> NAME',
-  write: (writer, value) => optional(uint64).write(writer, value < 0 ? undefined : value),
-  read: reader => optional(uint64).read(reader) ?? -1,
+  notation: perhaps.notation,
+  write: (writer, value) => perhaps.write(writer, value < 0 ? undefined : value),
+  read: reader => perhaps.read(reader) ?? -1,
 }
 
 /** Characters are bytes (ISO 8859-1); here they are UTF-8. */

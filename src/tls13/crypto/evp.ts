@@ -105,7 +105,7 @@ function hash(libcrypto: Libcrypto, name: HashAlgorithm['name'], length: number)
     name,
     length,
     digest: data => libcrypto.hash(digestContext, digest, data, length),
-    hmac: (key, data) => libcrypto.hmac(hmacContext, digest, key, data, length),
+    hmac: (key, data, count = length) => libcrypto.hmac(hmacContext, digest, key, data, count),
   }
 }
 

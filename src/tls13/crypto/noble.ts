@@ -86,7 +86,7 @@ function hash(name: HashAlgorithm['name'], algorithm: typeof sha256 | typeof sha
     name,
     length: algorithm.outputLen,
     digest: data => algorithm(data),
-    hmac: (key, data) => hmac(algorithm, key, data),
+    hmac: (key, data, count) => hmac(algorithm, key, data).slice(0, count),
   }
 }
 

@@ -150,7 +150,7 @@ function hash(name: HashAlgorithm['name'], length: number): HashAlgorithm {
     name,
     length,
     digest: data => plain(digestOf(name, data, 'buffer')),
-    hmac: (key, data) => plain(createHmac(name, key).update(data).digest()),
+    hmac: (key, data, count) => plain(createHmac(name, key).update(data).digest().subarray(0, count)),
   }
 }
 

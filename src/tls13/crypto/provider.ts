@@ -76,7 +76,8 @@ export interface HashAlgorithm {
   /** Bytes of a digest. */
   readonly length: number
   digest(data: Uint8Array): Uint8Array
-  hmac(key: Uint8Array, data: Uint8Array): Uint8Array
+  /** @param count bytes wanted of it, from the front; all of them by default */
+  hmac(key: Uint8Array, data: Uint8Array, count?: number): Uint8Array
 }
 
 /**

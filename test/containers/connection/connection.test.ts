@@ -115,6 +115,24 @@ describe('requests on one connection', () => {
     expect(host.ends).toEqual(['ended'])
   })
 
+  it.each([false, true])(
+    'answers HEAD without waiting for the end of a stream (cancel throws: %s)',
+    async throws => {
+      const host = new FakeHost()
+      const cancelled: unknown[] = []
+      const cancel = () => {
+        cancelled.push('cancelled')
+        if (throws) throw new Error('from cancel')
+      }
+      const fetch = () => new Response(new ReadableStream({ cancel }))
+      host.module = { kind: 'fetch', file: 'test', fetch }
+      const { stream } = freshConnection(host, get('/').replace('GET', 'HEAD').repeat(2))
+      for (let i = 0; i < 4; i++) await turn()
+      expect(responses(stream.take(), 2, 'HEAD').map(({ status }) => status)).toEqual([200, 200])
+      expect([cancelled.length, host.logged.length, host.ends]).toEqual([2, throws ? 2 : 0, []])
+    },
+  )
+
   it('lets a function wait while the client reads slowly', async () => {
     const host = new FakeHost()
     let pulled = 0

@@ -142,4 +142,40 @@ describe('a request that is lent', () => {
     const most = new Uint8Array(LENT_BYTES)
     expect(await borrow(raw(() => ({ status: 200, body: most })))).toMatchObject({ outcome: 'answered' })
   })
+
+  it('ends a stream that goes on when it has had more than can be lent', async () => {
+    let cancelled = false
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      await new Promise(resolve => setImmediate(resolve))
+      controller.enqueue(new Uint8Array(1_048_576))
+    }
+    const cancel = () => {
+      cancelled = true
+    }
+    const body = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
+    expect(await borrow({ kind: 'fetch', fetch: () => new Response(body) })).toMatchObject({
+      reason: 'broken',
+    })
+    await expect.poll(() => cancelled).toBe(true)
+  })
+
+  it('is not answered with content of another length than its function has told', async () => {
+    for (const told of [4, 6]) {
+      const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+        await new Promise(resolve => setImmediate(resolve))
+        controller.enqueue(utf8('bytes'))
+        controller.close()
+      }
+      const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
+      const fetch = () => new Response(body, { headers: { 'content-length': String(told) } })
+      expect(await borrow({ kind: 'fetch', fetch })).toMatchObject({ reason: 'broken' })
+    }
+  })
+
+  it('is not answered with trailers that cannot be sent', async () => {
+    for (const trailers of [[['x-sum', 'a\nb']], [['x sum', '7']], [['content-length', '7']]] as const)
+      expect(await borrow(raw(() => ({ status: 200, body: 'x', trailers })))).toMatchObject({
+        reason: 'broken',
+      })
+  })
 })

@@ -119,6 +119,18 @@ describe('on a busy connection', () => {
     expect(client.answer(foreign).status).toBe(status)
   })
 
+  it.each([10, 500_000])('trailers that cannot be sent end the request alone (behind %i bytes)', length => {
+    const { host, client } = arrived()
+    client.request('/echo')
+    const foreign = client.request('/hello')
+    client.flush()
+    vi.advanceTimersByTime(60)
+    const trailers = [{ name: 'x-sum', value: 'a\nb' }]
+    host.loans[0]!.settle({ ...answered(''), body: new Uint8Array(length), trailers })
+    client.flush()
+    expect([client.answer(foreign).reset, client.connection.open]).toEqual([2, true])
+  })
+
   it('too large a request is misdirected', () => {
     const { host, client } = arrived()
     client.request('/echo')

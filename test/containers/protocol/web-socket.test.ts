@@ -92,6 +92,15 @@ describe('a WebSocket', () => {
     expect(said(stream.take())).toEqual(['one', 'two'])
   })
 
+  it.each(['Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n'])(
+    'is not opened behind content (%j)',
+    more => {
+      const host = hostWith(counting)
+      expect(open(host, more).answer).toMatch(/^HTTP\/1\.1 400 /)
+      expect(host.logged).toEqual([])
+    },
+  )
+
   it('tells the function about itself, and about its end', () => {
     let seen: SocketContext | undefined
     const ends: unknown[] = []
@@ -328,6 +337,19 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(client.answer(request).status).toBe(200)
     expect(heard(client, one)).toEqual(['1 a'])
     expect(heard(client, two)).toEqual(['1 b', '2 c'])
+  })
+
+  it('hears messages that are larger than the window of its stream', () => {
+    const lengths: number[] = []
+    const host = hostWith(() => ({ message: data => void lengths.push(data.length) }))
+    const client = new Talker(true).arrive(host)
+    const id = ask(client)
+    const message = say('a'.repeat(3 * host.limits.http2.streamWindow))
+    for (let at = 0, turns = 0; at < message.length && turns < 1000; turns++) {
+      at += client.http.write(id, message.subarray(at, at + 16_384))
+      client.flush()
+    }
+    expect(lengths).toEqual([3 * host.limits.http2.streamWindow])
   })
 
   it('ends with the closing handshake, or with its stream', () => {

@@ -126,6 +126,18 @@ describe('requests', () => {
     const websocket = [[':method', 'CONNECT'], [':protocol', 'websocket'], ...GET.slice(1)] as const
     expect(feed(server, headers(3, websocket, false))).toMatchObject([{ protocol: 'websocket', path: '/' }])
   })
+
+  it('CONNECT that is refused: its stream is over, whatever its client still sends', () => {
+    const server = greeted()
+    const connect = [
+      [':method', 'CONNECT'],
+      [':authority', 'b:443'],
+    ] as const
+    feed(server, headers(1, connect, false))
+    server.reply(1, { status: 501 })
+    expect(server.openStreams).toBe(0)
+    expect(feed(server, data(1, 'abc', false))).toEqual([])
+  })
 })
 
 describe('responses', () => {

@@ -38,7 +38,7 @@ export interface Libcrypto {
 
   /** @throws Error out of memory */
   newHmacContext(): Address
-  /** HMAC (RFC 2104) with keys and data of any length. @param length bytes of the digest */
+  /** HMAC (RFC 2104) with keys and data of any length. @param length bytes wanted of the digest */
   hmac(context: Address, digest: Address, key: Uint8Array, data: Uint8Array, length: number): Uint8Array
   /** @throws Error out of memory */
   newDigestContext(): Address
@@ -166,6 +166,19 @@ export function loadLibcrypto(): Libcrypto {
     // A part that was not written would be zeros on the wire, or plaintext that the peer did not send.
     if (written[0] !== input.length) throw failed('EVP_CipherUpdate')
   }
+  /** Opens a message that fits into the block, whose tag has been set. @param length bytes of plaintext */
+  const openInBlock = (context: Address, sealed: Uint8Array, length: number): Uint8Array | undefined => {
+    let verified = false
+    try {
+      for (let i = 0; i < length; i++) block[SMALL_AT + i] = sealed[i]!
+      if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
+      verified = final(context, result, resultLength) === 1
+      return verified ? block.slice(SMALL_AT, SMALL_AT + length) : undefined
+    } finally {
+      block.fill(0, SMALL_AT, SMALL_AT + length)
+      if (!verified) clearErrors()
+    }
+  }
   /** Ends a sealed message. @param tag an address with room for 16 bytes */
   const finish = (context: Address, tag: Address): void => {
     check('EVP_CipherFinal_ex', final(context, tag, resultLength))
@@ -238,7 +251,7 @@ export function loadLibcrypto(): Libcrypto {
 
     seal(context, plaintext, tail, output, at) {
       const length = checked(plaintext) + checked(tail)
-      const room = roomFor(output, at, length + TAG)
+      insistOnRoom(output, at, length + TAG)
       if (length <= SMALL) {
         put(plaintext, SMALL_AT)
         put(tail, SMALL_AT + plaintext.length)
@@ -247,6 +260,7 @@ export function loadLibcrypto(): Libcrypto {
         for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
         return
       }
+      const room = at === 0 ? output : output.subarray(at)
       updateWhole(context, plaintext, room)
       if (tail.length > 0 && tail.length <= SMALL) {
         put(tail, SMALL_AT)
@@ -263,24 +277,19 @@ export function loadLibcrypto(): Libcrypto {
       if (length < 0) return undefined
       for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = sealed[length + i]!
       check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
-      const inBlock = length <= SMALL
-      const plaintext = inBlock
-        ? block.subarray(SMALL_AT, SMALL_AT + length)
-        : (memory ?? new Uint8Array(length))
-      if (!inBlock && checked(plaintext) !== length)
-        throw new RangeError(`${length} bytes into ${plaintext.length}`)
+      if (length <= SMALL) return openInBlock(context, sealed, length)
+      const plaintext = memory ?? new Uint8Array(length)
+      if (checked(plaintext) !== length) throw new RangeError(`${length} bytes into ${plaintext.length}`)
       let verified = false
       try {
-        if (!inBlock) updateWhole(context, sealed.subarray(0, length), plaintext)
-        else if (length > 0) {
-          for (let i = 0; i < length; i++) plaintext[i] = sealed[i]!
-          check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
-        }
+        updateWhole(context, sealed.subarray(0, length), plaintext)
         verified = final(context, result, resultLength) === 1
-        return !verified ? undefined : inBlock ? plaintext.slice() : plaintext
+        return verified ? plaintext : undefined
       } finally {
-        if (inBlock || !verified) plaintext.fill(0)
-        if (!verified) clearErrors()
+        if (!verified) {
+          plaintext.fill(0)
+          clearErrors()
+        }
       }
     },
 
@@ -356,9 +365,8 @@ function checked(bytes: Uint8Array): number {
 }
 
 /** The part of `output` that begins at `at`. @throws RangeError unless `length` bytes fit */
-function roomFor(output: Uint8Array, at: number, length: number): Uint8Array {
+function insistOnRoom(output: Uint8Array, at: number, length: number): void {
   if (!Number.isInteger(at) || at < 0 || at + length > checked(output)) {
     throw new RangeError(`${length} bytes at ${at} do not fit into ${output.length}`)
   }
-  return at === 0 ? output : output.subarray(at)
 }

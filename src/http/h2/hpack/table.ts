@@ -1,4 +1,4 @@
-import type { Field } from '../message.ts'
+import type { Field } from '../../message.ts'
 
 /** The static table of RFC 7541 Appendix A: `name` or `name=value`, from index 1 on. */
 const STATIC = [

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { HpackDecoder, HpackEncoder } from '../../../src/http/h2/index.ts'
-import { Output } from '../../../src/http/h2/output.ts'
-import type { Field } from '../../../src/http/message.ts'
-import { fromHex } from '../../../src/wire/index.ts'
+import { HpackDecoder, HpackEncoder } from '../../../../src/http/h2/index.ts'
+import { Output } from '../../../../src/http/h2/output.ts'
+import type { Field } from '../../../../src/http/message.ts'
+import { fromHex } from '../../../../src/wire/index.ts'
 
 interface Case {
   readonly header_table_size?: number
@@ -12,7 +12,7 @@ interface Case {
   readonly headers: readonly Readonly<Record<string, string>>[]
 }
 
-const FOLDER = new URL('../../../vectors/hpack', import.meta.url).pathname
+const FOLDER = new URL('../../../../vectors/hpack', import.meta.url).pathname
 const encoders = readdirSync(FOLDER, { withFileTypes: true }).filter(entry => entry.isDirectory())
 
 const stories = encoders.flatMap(({ name }) =>

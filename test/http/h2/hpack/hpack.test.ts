@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { huffmanDecode, huffmanEncode, huffmanLength } from '../../../src/http/h2/huffman.ts'
-import { H2Error, HpackDecoder, HpackEncoder } from '../../../src/http/h2/index.ts'
-import { Output } from '../../../src/http/h2/output.ts'
-import type { Field } from '../../../src/http/message.ts'
-import { fromHex, hex } from '../../../src/wire/index.ts'
+import { huffmanDecode, huffmanEncode, huffmanLength } from '../../../../src/http/h2/hpack/huffman.ts'
+import { H2Error, HpackDecoder, HpackEncoder } from '../../../../src/http/h2/index.ts'
+import { Output } from '../../../../src/http/h2/output.ts'
+import type { Field } from '../../../../src/http/message.ts'
+import { fromHex, hex } from '../../../../src/wire/index.ts'
 
 const GET: Field[] = [
   [':method', 'GET'],

@@ -1,7 +1,7 @@
-import { H2Error } from './error.ts'
-import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './hpack-table.ts'
+import { H2Error } from '../error.ts'
+import type { HpackState } from '../state.ts'
 import { huffmanDecode } from './huffman.ts'
-import type { HpackState } from './state.ts'
+import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './table.ts'
 
 /** Decoded strings lie here until they are text. It grows to the longest. */
 let scratch = new Uint8Array(4096)

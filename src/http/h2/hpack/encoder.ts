@@ -1,8 +1,8 @@
-import type { Field } from '../message.ts'
-import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './hpack-table.ts'
+import type { Field } from '../../message.ts'
+import type { Output } from '../output.ts'
+import type { HpackState } from '../state.ts'
 import { huffmanEncode, huffmanLength } from './huffman.ts'
-import type { Output } from './output.ts'
-import type { HpackState } from './state.ts'
+import { DynamicTable, Entry, STATIC_LENGTH, STATIC_TABLE } from './table.ts'
 
 /**
  * Values that an attacker may not guess by watching the sizes of blocks: never in a table (RFC 7541 §7.1.3).

@@ -1,0 +1,116 @@
+import type { Problem } from '../http/problem.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { GatewayOptions } from '../platform/gateway-settings.ts'
+import { ownerOfPath } from '../platform/path.ts'
+import { Routes } from '../platform/routes.ts'
+import { EMPTY } from '../wire/index.ts'
+import { ClientHelloRecogniser } from './client-hello-recogniser.ts'
+import { HostRecogniser, http2Answer } from './host-recogniser.ts'
+import { alertAnswer, httpAnswer, type Judgement } from './listener.ts'
+
+/**
+ * Milliseconds for the first request of an HTTP/2 connection; a client that waits for our SETTINGS sends
+ * none.
+ */
+const PREFACE_PATIENCE = 100
+
+/**
+ * Which function a fresh connection is for: by the server name of its ClientHello, or by the path or the Host
+ * of its first request. It reads the client's first bytes, all of them each time that more have come, and
+ * takes none.
+ */
+export class Routing {
+  readonly #options: GatewayOptions
+  readonly #routes: Routes
+  readonly #clock: Clock
+
+  constructor(options: GatewayOptions, clock: Clock) {
+    this.#options = options
+    this.#clock = clock
+    this.#routes = new Routes(options.routes, options.defaultFunction)
+  }
+
+  /** What judges the first bytes of a connection on the port for TLS, which are to be a ClientHello. */
+  ofClientHello(): (bytes: Uint8Array) => Judgement<string> {
+    const recogniser = new ClientHelloRecogniser({ helloBytes: this.#options.helloBytes, records: 32 })
+    return bytes => {
+      const found = recogniser.recognise(bytes)
+      switch (found.kind) {
+        case 'more':
+          return found
+        case 'http':
+          return this.#answerHttp({
+            name: 'tls-required',
+            status: 400,
+            detail: `this port is for TLS: use https, or port ${this.#options.http}`,
+          })
+        case 'refused':
+          return {
+            kind: 'answer',
+            bytes: alertAnswer(found.alert),
+            reason: `${found.detail} (${found.reason})`,
+          }
+        case 'client_hello': {
+          const route = this.#routes.find(found.serverName)
+          if (route !== undefined) return { kind: 'route', to: route.function }
+          const reason = `no function for the server name ${found.serverName ?? '(none)'}`
+          return { kind: 'answer', bytes: alertAnswer('unrecognized_name'), reason }
+        }
+      }
+    }
+  }
+
+  /** The same on the port for plain HTTP: a request, or the preface of HTTP/2. */
+  ofRequest(): (bytes: Uint8Array) => Judgement<string> {
+    const recogniser = new HostRecogniser(this.#options.http1)
+    return bytes => {
+      const found = recogniser.recognise(bytes)
+      switch (found.kind) {
+        case 'more':
+          return found
+        case 'tls':
+          return {
+            kind: 'answer',
+            bytes: alertAnswer('unexpected_message'),
+            reason: 'TLS on the port for plain HTTP',
+          }
+        case 'too_large':
+        case 'not_http':
+          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason }, bytes)
+        case 'preface': {
+          const to = this.#routes.find(undefined)?.function
+          if (to === undefined) return { kind: 'more' }
+          return { kind: 'more', otherwise: { to, milliseconds: PREFACE_PATIENCE } }
+        }
+        case 'request': {
+          // The path beats the host when both name a function.
+          const functionName =
+            ownerOfPath(found.head.path, this.#options.functionNames)?.functionName ??
+            this.#routes.find(found.host)?.function
+          if (functionName !== undefined) return { kind: 'route', to: functionName }
+          return this.#answerHttp(this.#unknownHost(found.host), bytes)
+        }
+      }
+    }
+  }
+
+  #unknownHost(host: string | undefined): Problem {
+    const hosts = this.#options.routes.map(route => route.host)
+    const paths = [...this.#options.functionNames].map(name => `/${name}`)
+    return {
+      name: 'unknown-host',
+      status: 404,
+      detail:
+        `no function for the host ${host ?? '(none)'}; ` +
+        `known are the hosts ${hosts.join(', ')} and the paths ${paths.join(', ')}`,
+      extensions: { hosts, paths },
+    }
+  }
+
+  /** @param inbound what the client has sent, if it may be HTTP/2 */
+  #answerHttp(what: Problem, inbound: Uint8Array = EMPTY): Judgement<string> {
+    const now = this.#clock.wall()
+    const bytes = http2Answer(inbound, what, now) ?? httpAnswer(what, now)
+    return { kind: 'answer', bytes, reason: what.detail ?? what.name }
+  }
+}
