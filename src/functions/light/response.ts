@@ -179,7 +179,24 @@ function bytesOf(body: unknown): Uint8Array | undefined {
   if (!(body instanceof Uint8Array) || !(body.buffer instanceof ArrayBuffer) || body.length === 0)
     return undefined
   // A Buffer's `slice()` shares memory.
-  return Uint8Array.prototype.slice.call(body)
+  return body.length > SMALL ? Uint8Array.prototype.slice.call(body) : smallCopy(body)
+}
+
+/** Bytes of small bodies, which share memory: memory for each would cost more than all else. */
+const SMALL = 1024
+const SLAB = 16_384
+let slab = new Uint8Array(SLAB)
+let used = 0
+
+function smallCopy(bytes: Uint8Array): Uint8Array {
+  if (used + bytes.length > SLAB) {
+    slab = new Uint8Array(SLAB)
+    used = 0
+  }
+  const copy = slab.subarray(used, used + bytes.length)
+  used += bytes.length
+  copy.set(bytes)
+  return copy
 }
 
 /** Makes them the only fields of an object of Node's. */
