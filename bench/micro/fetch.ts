@@ -1,3 +1,4 @@
+import type { Callee } from '../../src/containers/protocol/call-context.ts'
 import { FunctionCall } from '../../src/containers/protocol/function-call.ts'
 import { native } from '../../src/functions/light/native.ts'
 import { loadFunction } from '../../src/functions/load.ts'
@@ -28,14 +29,6 @@ const TEXT = 'x'.repeat(200)
 const ignore = (): void => {}
 const LOG = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 const CONNECTION = { tls: true, hops: 0, requestIndex: 0, container: 'hello-1' }
-const SINK = {
-  over: false,
-  inform: ignore,
-  begin: ignore,
-  end: ignore,
-  abort: ignore,
-  write: () => undefined,
-}
 const FIELDS = [['content-type', 'text/plain']] as const
 
 /** Through each of them goes the same request, and 200 bytes of text come back. */
@@ -68,28 +61,45 @@ const MODULES: Readonly<Record<string, FunctionModule>> = {
   },
 }
 
-/** @returns the answer, or a promise of it if it does not come at once */
-function call(module: FunctionModule): Promise<ResponseView> | ResponseView {
-  let given: ResponseView | undefined
-  let take = (view: ResponseView): void => {
-    given = view
+/** Where a response goes. What is not told here does nothing. */
+class Sink {
+  readonly over = false
+  given: ResponseView | undefined
+  take: ((view: ResponseView) => void) | undefined
+  reply(view: ResponseView): void {
+    this.given = view
+    this.take?.(view)
   }
-  const sink = { ...SINK, reply: (view: ResponseView) => take(view) }
+  inform(): void {}
+  begin(): void {}
+  end(): void {}
+  abort(): void {}
+  write(): undefined {}
+}
+
+const REQUEST = { functionPath: '/', connection: CONNECTION, timeout: 0, guard: { fail: ignore } }
+const SOURCE = { resume: ignore }
+
+function calleeOf(module: FunctionModule): Callee {
   const to = { functionName: 'hello', module, environment: {} }
-  const callee = { ...to, clock: SYSTEM_CLOCK, log: LOG, waitUntil: ignore }
-  const request = { functionPath: '/', connection: CONNECTION, timeout: 0, guard: { fail: ignore } }
-  new FunctionCall(HEAD, callee, request, sink, { resume: ignore }).end()
+  return { ...to, clock: SYSTEM_CLOCK, log: LOG, waitUntil: ignore }
+}
+
+/** @returns the answer, or a promise of it if it does not come at once */
+function call(callee: Callee): Promise<ResponseView> | ResponseView {
+  const sink = new Sink()
+  new FunctionCall(HEAD, callee, REQUEST, sink, SOURCE).end()
   return (
-    given ??
+    sink.given ??
     new Promise(resolve => {
-      take = resolve
+      sink.take = resolve
     })
   )
 }
 
-async function calls(module: FunctionModule): Promise<void> {
+async function calls(callee: Callee): Promise<void> {
   for (let i = 0; i < CALLS; i++) {
-    const given = call(module)
+    const given = call(callee)
     if (given instanceof Promise) await given
   }
 }
@@ -97,16 +107,17 @@ async function calls(module: FunctionModule): Promise<void> {
 // By that the globals are those of a container.
 await loadFunction('hello')
 
-const cases = Object.entries(MODULES).map(
-  ([name, module]): MicroCase => ({
+const cases = Object.entries(MODULES).map(([name, module]): MicroCase => {
+  const callee = calleeOf(module)
+  return {
     name: `${CALLS} requests, ${name}`,
     later: true,
     async check() {
-      const { status, body } = await call(module)
+      const { status, body } = await call(callee)
       insist(status === 200 && body?.length === TEXT.length, 'not the answer')
     },
-    run: () => calls(module),
-  }),
-)
+    run: () => calls(callee),
+  }
+})
 
 await micro('fetch', cases)
