@@ -232,7 +232,7 @@ describe('Headers', () => {
       fc.property(fc.array(step, { maxLength: 12 }), steps => {
         expect(trace(new Headers(), steps)).toEqual(trace(new NODES.Headers(), steps))
       }),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     )
   })
 

@@ -136,13 +136,7 @@ export class LightHeaders {
       this.#unusual('set', all)
       return
     }
-    const fields = this.#changed()
-    const at = fields.findIndex(([one]) => one === lower)
-    if (at < 0) fields.push([lower, value])
-    else {
-      fields[at] = [lower, value]
-      if (lower === 'set-cookie') remove(fields, lower, at + 1)
-    }
+    this.#set(lower, value)
   }
 
   delete(...all: [name: string]): void {
@@ -208,17 +202,31 @@ export class LightHeaders {
     return this.#own()
   }
 
-  /** A call that Node's class judges: it throws, or does what it would do. */
+  #set(lower: string, value: string): void {
+    const fields = this.#changed()
+    const at = fields.findIndex(([one]) => one === lower)
+    if (at < 0) fields.push([lower, value])
+    else {
+      fields[at] = [lower, value]
+      if (lower === 'set-cookie') remove(fields, lower, at + 1)
+    }
+  }
+
+  /** A call that Node's class judges: an empty object of it throws, or says what name and value become. */
   #unusual(
     method: 'append' | 'set' | 'delete' | 'get' | 'has' | 'forEach',
     all: readonly unknown[],
   ): unknown {
-    const real = LightHeaders.real(this)
-    const result = Reflect.apply(real[method], real, all)
-    if (method === 'get' || method === 'has') return result
-    const fields = this.#changed()
-    fields.splice(0, fields.length, ...real)
-    return result
+    const judge = new (native().Headers)()
+    Reflect.apply(judge[method], judge, all)
+    const [field] = judge
+    if (field !== undefined) {
+      const [lower, value] = field
+      if (method === 'set') this.#set(lower, value)
+      else add(this.#changed(), lower, value)
+      return undefined
+    }
+    return method === 'forEach' ? undefined : this[method as 'get'](String(all[0]).toLowerCase())
   }
 }
 
