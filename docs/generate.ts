@@ -10,7 +10,7 @@ import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
 import { ENVELOPE_EXTENSIONS, RETIRED_EXTENSIONS } from '../src/transfer/extensions.ts'
 import { LegCheckpoint, TakeOver } from '../src/transfer/leg.ts'
-import { LoanAnswer, LoanRequest } from '../src/transfer/loan.ts'
+import { LoanAnswer, LoanRequest } from '../src/transfer/loans/loan.ts'
 import { RelayedState } from '../src/transfer/relay-state.ts'
 import { SealedContext, SealedMessage, SealingKeyInfo } from '../src/transfer/seal.ts'
 import {

@@ -232,6 +232,13 @@ describe('files', () => {
     expect(long).toEqual([])
   })
 
+  it('share a room with at most 25 others, but for the flows of TLS', () => {
+    const rooms = new Map<string, number>()
+    for (const file of sources) rooms.set(dirname(file), (rooms.get(dirname(file)) ?? 0) + 1)
+    rooms.delete('src/tls13')
+    expect([...rooms].filter(([, files]) => files > 26)).toEqual([])
+  })
+
   it('have at most 450 lines', () => {
     const long = sources
       .map(file => [file, readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length] as const)

@@ -24,7 +24,7 @@ import type {
 } from '../../src/transfer/byte-stream.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { type ApplicationState, decodeEnvelope, encodeEnvelope } from '../../src/transfer/envelope.ts'
-import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loans/loan.ts'
 import { freshHttp } from '../../src/transfer/parcel.ts'
 import { ENDLESS, type Loop } from '../../src/transport/turn.ts'
 import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'

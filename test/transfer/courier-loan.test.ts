@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { LoanAnswer, LoanRequest } from '../../src/transfer/loan.ts'
+import type { LoanAnswer, LoanRequest } from '../../src/transfer/loans/loan.ts'
 import { utf8 } from '../../src/wire/index.ts'
 import { scene } from './post.ts'
 

@@ -4,7 +4,7 @@ import type { Context } from '../../../src/functions/contract.ts'
 import { ErrorCode } from '../../../src/http/h2/index.ts'
 import type { RequestView, ResponseView } from '../../../src/http/message.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
-import type { LoanAnswer } from '../../../src/transfer/loan.ts'
+import type { LoanAnswer } from '../../../src/transfer/loans/loan.ts'
 import { EMPTY, utf8 } from '../../../src/wire/index.ts'
 import {
   FakeHost,

@@ -9,7 +9,7 @@ import {
   encodeLoan,
   encodeLoanAnswer,
   type LoanAnswer,
-} from '../../../src/transfer/loan.ts'
+} from '../../../src/transfer/loans/loan.ts'
 import { EMPTY, utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, turn } from '../../support/connection-scene.ts'
 

@@ -13,7 +13,7 @@ import {
   uint16,
   uint32,
   vector,
-} from '../wire/index.ts'
+} from '../../wire/index.ts'
 
 /** Most bytes of a request or a response that is lent. */
 const CEILING = 2 ** 24 - 1

@@ -1,6 +1,7 @@
-import { reasonOf } from '../http/serving.ts'
-import { DecodeError, hex, utf8 } from '../wire/index.ts'
-import type { ControlMessage } from './control.ts'
+import { reasonOf } from '../../http/serving.ts'
+import { DecodeError, hex, utf8 } from '../../wire/index.ts'
+import type { ControlMessage } from '../control.ts'
+import { SealError, type Sealer } from '../seal.ts'
 import {
   decodeLoan,
   decodeLoanAnswer,
@@ -9,7 +10,6 @@ import {
   type LoanAnswer,
   type LoanRequest,
 } from './loan.ts'
-import { SealError, type Sealer } from './seal.ts'
 
 /** What a loan and its answer are sealed for, in the place of a session. */
 const LOAN = { sessionId: utf8('hotpotato loan/1'), generation: 0 } as const
