@@ -26,19 +26,11 @@ const counts = process.argv[3] === 'uncounted' ? undefined : count()
 
 const [{ Rehearsal }, { SYSTEM_CLOCK }, limits, tls] = await Promise.all([
   import('../../src/containers/process/rehearsal.ts'),
-  import('../../src/platform/clock.ts'),
+  import('../../src/time/system-clock.ts'),
   limitsOf(),
   tlsOf(),
 ])
-let timers = 0
-const clock = {
-  ...SYSTEM_CLOCK,
-  after(milliseconds: number, ring: () => void) {
-    timers++
-    return SYSTEM_CLOCK.after(milliseconds, ring)
-  },
-}
-const rehearsal = new Rehearsal({ tls, limits, kind: 'raw', clock })
+const rehearsal = new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
 let heap = 0
 let cpu = process.cpuUsage()
 let result: MoveCounts | undefined
@@ -46,7 +38,6 @@ await rehearsal.run(0, () => {
   if (rehearsal.moves === WARM_UP) {
     globalThis.gc?.()
     if (counts !== undefined) reset(counts)
-    timers = 0
     heap = process.memoryUsage().heapUsed
     cpu = process.cpuUsage()
   }
@@ -62,12 +53,13 @@ function resultOf(): MoveCounts {
   const each = (sum: number): number => Math.round((sum / moves) * 100) / 100
   const sum = (map: Map<string, number> | undefined): number =>
     each([...(map?.values() ?? [])].reduce((one, other) => one + other, 0))
-  const byName = [...(counts?.foreign ?? []), ...[...(counts?.arrays ?? [])].map(named)]
+  const { foreign = [], arrays = [], timers = [] } = counts ?? {}
+  const byName = [...foreign, ...[...arrays].map(named), ...timers]
   return {
     moves,
     foreignCalls: sum(counts?.foreign),
     typedArrays: sum(counts?.arrays),
-    timers: each(timers),
+    timers: sum(counts?.timers),
     heapBytes: grown > 0 ? each(grown) : undefined,
     user: each(user),
     system: each(system),
