@@ -75,7 +75,7 @@ function expiry(milliseconds: number, signal: AbortSignal, error: Error): Promis
   })
 }
 
-/** Reads an engine's first line. @param name of its command, for errors @throws BenchError it is no such line */
+/** Reads an engine's first line. @param name of its command, for errors @throws BenchError it is none */
 export function readReady(line: string, name: string): Ready {
   const wrong = (what: string): BenchError =>
     new BenchError(`${name}: ${what} in its line ${JSON.stringify(line.slice(0, EXCERPT))}`)

@@ -6,7 +6,7 @@ import { slab } from './slab.ts'
 /** Bytes of a request's content; an answer's is this twice. */
 const CONTENT = 100
 
-/** The client in the process of the hosts: as little as can make requests and know whether they are answered. */
+/** The client in the process of the hosts: as little as can make requests and check the answers. */
 export class Client {
   readonly #write = new Flow('seal')
   readonly #read = new Flow('open')

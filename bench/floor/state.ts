@@ -46,7 +46,7 @@ export class State {
     copy(this.rest, 0, to, at + REST_AT, STATE - REST_AT)
   }
 
-  /** Takes over what {@link write} wrote; both directions have their keys then. @throws Error another format */
+  /** Takes over what {@link write} wrote; both directions have keys then. @throws Error another format */
   read(from: Uint8Array, view: DataView, at: number, read: Flow, write: Flow): void {
     if (from[at + FORMAT_AT] !== FORMAT) throw new Error(`state of format ${from[at + FORMAT_AT]}`)
     copy(from, at + ID_AT, this.id, 0, ID)

@@ -49,20 +49,22 @@ describe.skipIf(!there)(`the floor${note}`, () => {
 
   it('a head that has not come whole is none', () => {
     const program = `const bytes = Buffer.from('POST /a HTTP/1.1\\r\\ncontent-length: 3\\r\\n\\r\\nabc')
-      const whole = Array.from({ length: bytes.length + 1 }, (_, to) => head.readHead(bytes.subarray(0, to), 0, to))
+      const whole = Array.from({ length: bytes.length + 1 }, (_, to) =>
+        head.readHead(bytes.subarray(0, to), 0, to))
       console.log(whole.indexOf(true), whole.filter(Boolean).length, bytes.length)`
     expect(inFloor(program)).toBe('42 1 42\n')
   })
 
   it('a state of 241 bytes comes out as it went in, and opens what was sealed before', () => {
-    const program = `const [seal, open, spare] = [new flow.Flow('seal'), new flow.Flow('open'), new flow.Flow('seal')]
+    const program = `const { Flow } = flow
+      const [seal, open, spare] = [new Flow('seal'), new Flow('open'), new Flow('seal')]
       const secret = new Uint8Array(32).fill(7)
       seal.begin(secret, 0, 0); open.begin(secret, 0, 0); spare.begin(secret, 0, 2 ** 33)
       const memory = slab.slab(512), record = slab.slab(64)
       const one = new state.State()
       one.id.fill(3); one.rest.fill(5); one.generation = 9; one.hops = 65535; one.requests = 11
       one.write(memory.bytes, memory.view, 0, open, spare)
-      const other = new state.State(), read = new flow.Flow('open'), write = new flow.Flow('seal')
+      const other = new state.State(), read = new Flow('open'), write = new Flow('seal')
       other.read(memory.bytes, memory.view, 0, read, write)
       record.bytes.fill(1, 0, 20)
       seal.seal(record.address, 5, record.address + 5, 15)
