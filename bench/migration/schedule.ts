@@ -2,7 +2,7 @@ import type { Skipped } from '../harness/measurement.ts'
 import type { Plan, Run } from '../harness/run.ts'
 import type { Cast } from './cast.ts'
 import { type Asked, type OPTIONS, openScene } from './parameters.ts'
-import { PARTS, type RoundSize, type RowName, type Task } from './rows.ts'
+import { PARTS, type Part, type RoundSize, type RowName, type Task } from './rows.ts'
 
 /** What a run consists of. */
 export interface MigrationPlan extends Plan {
@@ -78,10 +78,12 @@ export class Schedule {
       progress.say(`${counts ? `round ${round + 1}` : 'warming up'}: ${cast.name}`, true)
       if (cast.options.marks) await this.#attempt(cast, { task: 'stages', requests: size.requests }, counts)
       else
-        for (const part of PARTS)
+        for (const part of partsOf(cast))
           await this.#attempt(cast, { task: 'rows', part, size: { ...size, until } }, counts)
     }
-    if (round % plan.sweepEvery !== 0) return
+    // Not in the first round that counts, if there are more: rows come first where time is short.
+    const turn = counts ? (round - Math.min(1, plan.rounds - 1)) % plan.sweepEvery === 0 : round === -1
+    if (!turn) return
     for (const task of this.#sweepTasks()) await this.#attempt(this.#base, task, counts)
     const open = this.#open
     if (open === undefined) return
@@ -106,8 +108,10 @@ export class Schedule {
       if (counts) this.#wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
       return
     }
-    if ((await cast.measure([task], counts)) && counts) this.#measured.add(key)
-    else if (counts) this.#wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
+    const some = await cast.measure([task], counts)
+    if (!counts) return
+    if (some || task.task !== 'connections') this.#measured.add(key)
+    else this.#wanted.set(key, { name: task.task, labels, reason: 'no time was left for so many' })
   }
 
   async #crowd(value: number): Promise<void> {
@@ -136,6 +140,13 @@ export class Schedule {
       sustainedOf(plan),
     ]
   }
+}
+
+function partsOf({ options }: Cast): Part[] {
+  return PARTS.filter(
+    part =>
+      (part !== 'engines' || options.engines.length > 0) && (part !== 'one process' || options.inOneProcess),
+  )
 }
 
 function sustainedOf({ requests }: MigrationPlan): Task {
