@@ -24,11 +24,13 @@ export async function load(protocol: Protocol, port: number, seconds: number, cp
 }
 
 async function wrk(url: string, seconds: number, cpu: number): Promise<Load> {
-  const words = ['wrk', '-t1', `-c${CONNECTIONS['HTTP/1.1']}`, `-d${seconds}s`, url]
-  const said = await run(cpu, words)
+  // It knows whole seconds alone; by SIGINT it ends earlier, as if they were over.
+  const end = ['timeout', '--preserve-status', '-s', 'INT', String(seconds)]
+  const words = ['wrk', '-t1', `-c${CONNECTIONS['HTTP/1.1']}`, `-d${Math.ceil(seconds) + 1}s`, url]
+  const said = await run(cpu, [...end, ...words])
   if (/Non-2xx|Socket errors/.test(said)) throw new BenchError(`wrk saw errors: ${said}`)
-  const [, requests, time] = /(\d+) requests in ([\d.]+)s/.exec(said) ?? []
-  return counted(said, requests, time)
+  const [, requests, time, unit] = /(\d+) requests in ([\d.]+)(m?s)/.exec(said) ?? []
+  return counted(said, requests, unit === 'ms' ? String(Number(time) / 1000) : time)
 }
 
 async function h2load(url: string, seconds: number, cpu: number): Promise<Load> {
