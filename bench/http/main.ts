@@ -6,13 +6,13 @@ import { usableCpus } from '../rig/placement.ts'
 import { load, versionOf } from './load.ts'
 import { pageOf } from './page.ts'
 import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
-import { nodeOf, packagesOf, ROWS, type Row, rivalOf, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
+import { nodeOf, packagesOf, ROWS, type Row, rivalOf, SERVER_NAME, TOOLS, type Tool, toolOf } from './rows.ts'
 import { Servers } from './servers.ts'
 
 /** What a run consists of. */
 interface HttpPlan extends Plan {
   /** Seconds for which each server is loaded in a round. */
-  readonly load: number
+  readonly load: Readonly<Record<Tool, number>>
 }
 
 const OPTIONS = {
@@ -23,7 +23,7 @@ const OPTIONS = {
 
 type HttpRun = Run<HttpPlan, typeof OPTIONS>
 
-const COMMON = { warmUp: 1, least: 6, precision: 0.01, load: 0.5 }
+const COMMON = { warmUp: 1, least: 4, precision: 0.01, load: { wrk: 0.5, h2load: 0.3 } }
 
 /** `npm run bench:http`: how many requests a second does one core answer, beside node:http and node:http2? */
 await runBench(
@@ -31,19 +31,27 @@ await runBench(
     name: 'http',
     question:
       'How many requests a second does one core answer, on the road of the platform and by its HTTP engine ' +
-      'alone, beside node:http and node:http2? It needs wrk and h2load (Debian packages wrk and ' +
+      'alone, beside node:http and node:http2, with functions and with applications? It needs wrk and h2load (Debian packages wrk and ' +
       'nghttp2-client).',
     options: OPTIONS,
     plans: {
-      quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 1, total: 16, load: 0.2 },
-      default: { ...COMMON, rounds: 60, seconds: 80 },
+      quick: {
+        ...COMMON,
+        warmUp: 0,
+        least: 1,
+        rounds: 1,
+        seconds: 1,
+        total: 16,
+        load: { wrk: 0.2, h2load: 0.2 },
+      },
+      default: { ...COMMON, rounds: 60, seconds: 64 },
       full: {
         ...COMMON,
         least: 20,
         rounds: 500,
         seconds: 7200,
         precision: 0.003,
-        load: 10,
+        load: { wrk: 10, h2load: 10 },
       },
     },
   },
@@ -123,10 +131,12 @@ async function measure(run: HttpRun, rows: readonly Row[]): Promise<Measured[]> 
         for (const [index, { row, port, cpu: cpuOf }] of servers.all.entries()) {
           if (run.interrupted || run.late) return
           const before = cpuOf()
-          const done = await load(row.protocol, port, run.plan.load, other).catch((error: unknown) => {
-            // Ctrl-C in a terminal comes to them, too.
-            if (!run.interrupted) throw error
-          })
+          const done = await load(row.protocol, port, run.plan.load[toolOf(row.protocol)], other).catch(
+            (error: unknown) => {
+              // Ctrl-C in a terminal comes to them, too.
+              if (!run.interrupted) throw error
+            },
+          )
           if (done === undefined) return
           const after = cpuOf()
           if (!counts) continue
