@@ -52,12 +52,9 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
-  [
-    /^@peculiar\//,
-    ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts'],
-  ],
+  [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
-  [/^node:tls$/, ['src/tls13/io/verify.ts']],
+  [/^node:tls$/, ['src/tls13/io/trust-store.ts']],
 ]
 
 /** In the cores: what joins them to sockets, and the two providers that are made of Node. */

@@ -1,0 +1,100 @@
+import { hash } from 'node:crypto'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import type { Trusted } from '../authentication.ts'
+
+/** A chain that was trusted, and for how long each certificate of its path is valid. */
+export interface Verdict {
+  readonly trusted: Trusted
+  /** Milliseconds since 1970: the latest notBefore and the earliest notAfter of the path. */
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Bytes that an entry takes beside its public key: its key in the map, and the objects. */
+const ENTRY_BYTES = 400
+
+/**
+ * Chains that were trusted, so that a server (or client) seen again is judged by its dates alone. What they
+ * were judged for is in the key: see {@link verdictKey}. Refusals are not kept. The least recently used goes
+ * first when there are too many, or too much.
+ */
+export class Verdicts {
+  readonly #entries = new Map<string, Verdict>()
+  readonly #mostEntries: number
+  readonly #mostBytes: number
+  #bytes = 0
+
+  /** @param mostEntries chains @param mostBytes of memory, about */
+  constructor(mostEntries: number, mostBytes: number) {
+    this.#mostEntries = mostEntries
+    this.#mostBytes = mostBytes
+  }
+
+  /** Chains that are kept now. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Bytes that they take, about. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** What was found, in memory of its own; undefined if nothing is known that holds at this time. */
+  get(key: string, now: number): Trusted | undefined {
+    const verdict = this.#entries.get(key)
+    // So that a time that is no number fits none.
+    if (verdict === undefined || !(now >= verdict.notBefore && now <= verdict.notAfter)) return undefined
+    this.#entries.delete(key)
+    this.#entries.set(key, verdict)
+    return copy(verdict.trusted)
+  }
+
+  set(key: string, verdict: Verdict): void {
+    this.#remove(key)
+    if (bytesOf(verdict) > this.#mostBytes) return
+    this.#entries.set(key, { ...verdict, trusted: copy(verdict.trusted) })
+    this.#bytes += bytesOf(verdict)
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#mostEntries && this.#bytes <= this.#mostBytes) return
+      this.#remove(oldest)
+    }
+  }
+
+  #remove(key: string): void {
+    const verdict = this.#entries.get(key)
+    if (verdict === undefined) return
+    this.#entries.delete(key)
+    this.#bytes -= bytesOf(verdict)
+  }
+}
+
+function bytesOf({ trusted }: Verdict): number {
+  return ENTRY_BYTES + trusted.publicKey.length
+}
+
+/** The holder of a key may overwrite it. */
+function copy({ publicKey, ...others }: Trusted): Trusted {
+  return { ...others, publicKey: publicKey.slice() }
+}
+
+/**
+ * A SHA-256 of all that a verdict hangs on but the time. Each part has its length before it, so that no part
+ * can pass for another.
+ * @param trusted the id of the trust store
+ * @param name that the certificate has to be for; undefined if it may be for any
+ */
+export function verdictKey(
+  trusted: Uint8Array,
+  purpose: string,
+  name: string | undefined,
+  chain: readonly Uint8Array[],
+): string {
+  const parts = [trusted, utf8(purpose), name === undefined ? EMPTY : utf8(`=${name}`), ...chain]
+  const lengths = Uint32Array.from(parts, part => part.length)
+  return hash(
+    'sha256',
+    concat(Uint8Array.of(parts.length), new Uint8Array(lengths.buffer), ...parts),
+    'binary',
+  )
+}
