@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
+import { Recent } from '../recent.ts'
 import { parseCertificates } from './pem.ts'
 
 /** What a caller may name as trusted: PEM (perhaps several in one text) or DER. */
@@ -42,8 +43,7 @@ function fingerprint({ raw }: X509Certificate): string {
 }
 
 /** Stores that are remembered by what was given for them; a program has one or a few. */
-const STORES = 8
-const stores = new Map<string, TrustStore>()
+const STORES = new Recent<TrustStore>(8)
 
 /**
  * The store of the given certificates, read once for as long as they are given again.
@@ -51,15 +51,12 @@ const stores = new Map<string, TrustStore>()
  */
 export function trustStore(given: TrustedCertificates): TrustStore {
   const key = digestOf(given)
-  let store = stores.get(key)
-  if (store === undefined) {
-    const anchors = parseCertificates(given)
-    if (anchors.length === 0) throw new TypeError('ca: no certificate to trust')
-    store = new TrustStore(anchors)
-  }
-  stores.delete(key)
-  stores.set(key, store)
-  if (stores.size > STORES) stores.delete(stores.keys().next().value!)
+  const known = STORES.get(key)
+  if (known !== undefined) return known
+  const anchors = parseCertificates(given)
+  if (anchors.length === 0) throw new TypeError('ca: no certificate to trust')
+  const store = new TrustStore(anchors)
+  STORES.set(key, store)
   return store
 }
 

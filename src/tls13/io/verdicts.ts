@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { Trusted } from '../authentication.ts'
+import { Recent } from '../recent.ts'
 
 /** A chain that was trusted, and for how long each certificate of its path is valid. */
 export interface Verdict {
@@ -15,62 +16,27 @@ const ENTRY_BYTES = 400
 
 /**
  * Chains that were trusted, so that a server (or client) seen again is judged by its dates alone. What they
- * were judged for is in the key: see {@link verdictKey}. Refusals are not kept. The least recently used goes
- * first when there are too many, or too much.
+ * were judged for is in the key: see {@link verdictKey}. Refusals are not kept.
  */
 export class Verdicts {
-  readonly #entries = new Map<string, Verdict>()
-  readonly #mostEntries: number
-  readonly #mostBytes: number
-  #bytes = 0
+  readonly #kept: Recent<Verdict>
 
-  /** @param mostEntries chains @param mostBytes of memory, about */
-  constructor(mostEntries: number, mostBytes: number) {
-    this.#mostEntries = mostEntries
-    this.#mostBytes = mostBytes
-  }
-
-  /** Chains that are kept now. */
-  get size(): number {
-    return this.#entries.size
-  }
-
-  /** Bytes that they take, about. */
-  get bytes(): number {
-    return this.#bytes
+  /** @param most chains @param mostBytes of memory, about */
+  constructor(most: number, mostBytes: number) {
+    this.#kept = new Recent(most, mostBytes, ({ trusted }) => ENTRY_BYTES + trusted.publicKey.length)
   }
 
   /** What was found, in memory of its own; undefined if nothing is known that holds at this time. */
   get(key: string, now: number): Trusted | undefined {
-    const verdict = this.#entries.get(key)
+    const verdict = this.#kept.get(key)
     // So that a time that is no number fits none.
     if (verdict === undefined || !(now >= verdict.notBefore && now <= verdict.notAfter)) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, verdict)
     return copy(verdict.trusted)
   }
 
   set(key: string, verdict: Verdict): void {
-    this.#remove(key)
-    if (bytesOf(verdict) > this.#mostBytes) return
-    this.#entries.set(key, { ...verdict, trusted: copy(verdict.trusted) })
-    this.#bytes += bytesOf(verdict)
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#mostEntries && this.#bytes <= this.#mostBytes) return
-      this.#remove(oldest)
-    }
+    this.#kept.set(key, { ...verdict, trusted: copy(verdict.trusted) })
   }
-
-  #remove(key: string): void {
-    const verdict = this.#entries.get(key)
-    if (verdict === undefined) return
-    this.#entries.delete(key)
-    this.#bytes -= bytesOf(verdict)
-  }
-}
-
-function bytesOf({ trusted }: Verdict): number {
-  return ENTRY_BYTES + trusted.publicKey.length
 }
 
 /** The holder of a key may overwrite it. */
