@@ -5,7 +5,7 @@ import { FunctionCall } from '../../src/containers/protocol/function-call.ts'
 import { fromNode, type NodeApplication } from '../../src/functions/adapters/node-http.ts'
 import type { FunctionResponse } from '../../src/functions/contract.ts'
 import type { Field } from '../../src/http/message.ts'
-import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { utf8 } from '../../src/wire/index.ts'
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown

@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import type { FunctionModule } from '../../functions/module.ts'
 import { H1Client } from '../../http/h1/index.ts'
-import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
@@ -163,7 +163,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
 /** The client, which trusts any server. */
 class Client {
   readonly #session: Session
-  readonly #clock: Clock
+  readonly #late: Timer
   readonly #http = new H1Client()
   readonly #stream: ByteStream
   #waiting: { resolve(): void; reject(error: Error): void } | undefined
@@ -171,7 +171,7 @@ class Client {
   #early: Uint8Array | undefined
 
   constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, clock: Clock, end: Descriptor) {
-    this.#clock = clock
+    this.#late = clock.timer(() => this.#fail(new BusyError()))
     const trusting = {
       ...provider,
       signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
@@ -183,19 +183,15 @@ class Client {
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)
-    const failed = (): void => this.#waiting?.reject(new Error('the rehearsal was cut off'))
+    const failed = (): void => this.#fail(new Error('the rehearsal was cut off'))
     this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
   }
 
   ask(target: string): Promise<void> {
     const answered = new Promise<void>((resolve, reject) => {
-      const timer = this.#clock.after(PATIENCE, () => reject(new BusyError()))
-      const settle = (then: () => void) => () => {
-        this.#clock.stop(timer)
-        then()
-      }
-      this.#waiting = { resolve: settle(resolve), reject: error => settle(() => reject(error))() }
+      this.#waiting = { resolve, reject }
     })
+    this.#late.after(PATIENCE)
     const request = this.#http.request({ method: 'POST', target, headers: [['host', 'a']] }, BODY)
     if (this.#session.connected) this.#session.send(request)
     else this.#early = request
@@ -204,15 +200,26 @@ class Client {
   }
 
   close(): void {
+    this.#late.stop()
     this.#stream.destroy()
+  }
+
+  #answered(): void {
+    this.#late.stop()
+    this.#waiting?.resolve()
+  }
+
+  #fail(error: Error): void {
+    this.#late.stop()
+    this.#waiting?.reject(error)
   }
 
   #receive(view: Uint8Array): void {
     for (const event of this.#session.receive(view)) {
-      if (event.type === 'alert') this.#waiting?.reject(event.error)
+      if (event.type === 'alert') this.#fail(event.error)
       if (event.type === 'handshake_complete' && this.#early !== undefined) this.#session.send(this.#early)
       if (event.type !== 'application_data') continue
-      for (const { type } of this.#http.receive(event.data)) if (type === 'end') this.#waiting?.resolve()
+      for (const { type } of this.#http.receive(event.data)) if (type === 'end') this.#answered()
     }
     this.#flush()
   }

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { type IncomingMessage, OutgoingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Timer } from '../../time/clock.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ConnectionInfo } from '../contract.ts'
 
 /** A write of an application: bytes, or text and its encoding; undefined: UTF-8. */
@@ -77,7 +79,7 @@ export class NodeSocket extends EventEmitter {
   /** A write has said that no more should come. */
   #full = false
   #settling = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   constructor({ tls, serverName, alpn, remoteAddress }: ConnectionInfo, server: Server) {
     super()
@@ -164,7 +166,7 @@ export class NodeSocket extends EventEmitter {
     this.destroyed = true
     this.readable = false
     this.writable = false
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#written = []
     this.reader?.closed(error)
     this.source?.closed()
@@ -254,7 +256,7 @@ export class NodeSocket extends EventEmitter {
     if (socket.destroyed) return
     socket.destroyed = true
     socket.writable = false
-    clearTimeout(socket.#timer)
+    socket.#timer?.stop()
     // By that node:http closes the response.
     socket.emit('close', false)
   }
@@ -270,10 +272,12 @@ export class NodeSocket extends EventEmitter {
   }
 
   #touch(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (!this.timeout || this.destroyed) return
-    this.#timer = setTimeout(() => this.#expired(), this.timeout).unref()
+    if (!this.timeout || this.destroyed) {
+      this.#timer?.stop()
+      return
+    }
+    this.#timer ??= SYSTEM_CLOCK.timer(() => this.#expired()).unref()
+    this.#timer.after(this.timeout)
   }
 
   /** As a server of Node's: who asked for a timeout is told, and if that is no-one, the connection ends. */
