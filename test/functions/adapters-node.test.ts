@@ -389,7 +389,7 @@ describe('a request that is broken off', () => {
     expect([got?.aborted, got?.destroyed, got?.complete]).toEqual([true, true, false])
   })
 
-  it('is no error of the process if the application does not listen, and is heard by what it waits for', async () => {
+  it('is no error of the process if nothing listens, and is heard by what waits', async () => {
     const heard = vi.fn()
     const listener: Listener = (request, response) => {
       finished(response, heard)
