@@ -19,6 +19,9 @@ const FIRST_RECORD_VERSION = 0x0301
  */
 const KEY_UPDATE_MARGIN = 16
 
+/** What a session has that was released: nothing is written to it any more. */
+const RELEASED: SessionState = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
+
 /**
  * The record layer of a session (RFC 8446 §5): it holds the session's state, and the keyed objects
  * and buffers that follow from it. What the contents mean is the session's business.
@@ -228,10 +231,12 @@ export class RecordLayer {
 
   /** Gives the state away and keeps nothing. */
   release(): SessionState {
-    const state = this.snapshot()
+    const { state } = this
+    state.inboundRecords = this.input.copy()
+    state.outbound = this.output.copy()
     this.forget()
     this.output.take()
-    this.state = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
+    this.state = RELEASED
     return state
   }
 

@@ -137,7 +137,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 const ENCODER = new Encoder(Envelope)
 
 /**
- * The same for one that leaves at once. @param use has the bytes until it returns; nothing of them is left then
+ * The same for one that leaves at once. @param use has the bytes until it returns; nothing is left of them
  */
 export function withEncoded<T>(envelope: Envelope, use: (bytes: Uint8Array) => T): T {
   if (envelope.formatVersion < 4) return use(encodeEnvelope(envelope))

@@ -3,7 +3,8 @@ const KEPT = 2048
 
 /**
  * Memory for one thing at a time. A view of its first bytes is made once for each length and used again,
- * because a view costs more than what is done with most of them: whoever is given one has it until the next.
+ * because a view costs more than what is done with most of them. A borrower has it until the next is asked
+ * for.
  */
 export class Scratch {
   readonly bytes: Uint8Array

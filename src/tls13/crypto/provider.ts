@@ -20,13 +20,13 @@ export interface CipherSuite {
   readonly aead: AeadAlgorithm
   readonly hash: HashAlgorithm
   /**
-   * Binds a traffic secret (RFC 8446 §7.3). Optional: where it is missing, keys are derived by `hash` and bound
-   * by `aead`, and the bytes are the same.
+   * Binds a traffic secret (RFC 8446 §7.3). Optional: where it is missing, keys are derived by `hash` and
+   * bound by `aead`, and the bytes are the same.
    */
   readonly protect?: (trafficSecret: Uint8Array) => RecordCipher
 }
 
-/** The records of one direction under one traffic secret: it knows key, iv and nonces (RFC 8446 §5.2, §5.3). */
+/** The records of one direction under one traffic secret, with key, iv and nonces (RFC 8446 §5.2, §5.3). */
 export interface RecordCipher {
   /**
    * Writes a whole record to `output` from `at`, where there is room for it.

@@ -19,12 +19,16 @@ interface Link {
   readonly messages: Descriptor
   readonly wake: ByteStream
   readonly wakeFd: number
+  /** Called at the end of a turn in which something was sent. */
+  readonly settled: () => void
   open: boolean
   /** Messages that the peer has not been woken for in this turn of ours; undefined before the first one. */
   quiet: number | undefined
   again: NodeJS.Immediate | undefined
 }
 
+/** A microtask for less than `queueMicrotask` costs. */
+const SETTLED = Promise.resolve()
 /** Messages that a peer is not woken for. */
 const QUIET = 8
 /**
@@ -112,7 +116,21 @@ export class NativeChannel extends FramedChannel {
     try {
       const wakeFd = wake.fd
       const stream = openStream(wake)
-      return { id, messages, wake: stream, wakeFd, open: true, quiet: undefined, again: undefined }
+      const settled = (): void => {
+        if (link.quiet !== 0) this.#wakeUp(link, SEVERAL)
+        link.quiet = undefined
+      }
+      const link: Link = {
+        id,
+        messages,
+        wake: stream,
+        wakeFd,
+        settled,
+        open: true,
+        quiet: undefined,
+        again: undefined,
+      }
+      return link
     } catch (error) {
       closeAll([messages, wake])
       throw error
@@ -173,10 +191,7 @@ export class NativeChannel extends FramedChannel {
    */
   #announce(link: Link): void {
     if (link.quiet === undefined) {
-      queueMicrotask(() => {
-        if (link.quiet !== 0) this.#wakeUp(link, SEVERAL)
-        link.quiet = undefined
-      })
+      SETTLED.then(link.settled)
       this.#wakeUp(link, ONE)
     } else if (++link.quiet >= QUIET) this.#wakeUp(link, SEVERAL)
   }

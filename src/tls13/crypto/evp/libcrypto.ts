@@ -1,8 +1,9 @@
+import { Scratch } from '../../../wire/index.ts'
 import type { Address, Bindings } from './bindings.ts'
 
 /**
- * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. Lengths are checked here: a wrong one is
- * overwritten memory.
+ * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. Lengths are checked here: a wrong one
+ * is overwritten memory.
  *
  * Small arguments (keys, nonces, tags) go through one block of memory that never moves; large ones are passed
  * where they lie, which a synchronous call may do. Contexts and algorithms are addresses. No layout of any
@@ -126,9 +127,11 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   const resultLength = base + RESULT_LENGTH_AT
   const result = base + RESULT_AT
   const small = base + SMALL_AT
+  const smallViews = new Scratch(block.subarray(SMALL_AT))
 
   const put = (bytes: Uint8Array, at: number): void => {
-    for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
+    if (bytes.length > LONGEST_KEY) block.set(bytes, at)
+    else for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
   }
   const wipe = (at: number, length: number): void => {
     // A call of fill() takes longer than so few bytes.
@@ -152,12 +155,12 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   ): Uint8Array | undefined => {
     let verified = false
     try {
-      for (let i = 0; i < length; i++) block[SMALL_AT + i] = sealed[i]!
+      block.set(sealed.length === length ? sealed : sealed.subarray(0, length), SMALL_AT)
       if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
       verified = final(context, result, resultLength) === 1
       if (!verified) return undefined
       if (memory === undefined) return block.slice(SMALL_AT, SMALL_AT + length)
-      for (let i = 0; i < length; i++) memory[i] = block[SMALL_AT + i]!
+      memory.set(smallViews.first(length))
       return memory
     } finally {
       block.fill(0, SMALL_AT, SMALL_AT + length)
@@ -242,7 +245,7 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
         put(tail, SMALL_AT + plaintext.length)
         if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
         finish(context, small + length)
-        for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
+        output.set(smallViews.first(length + TAG), at)
         return
       }
       const room = at === 0 ? output : output.subarray(at)

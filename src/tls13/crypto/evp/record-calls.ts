@@ -18,7 +18,7 @@ export interface TrafficAlgorithms {
   readonly ivLabelLength: number
 }
 
-/** Bytes of an inner plaintext up to which a record goes through the block: to copy costs less than to pass. */
+/** Bytes of an inner plaintext up to which a record goes through the block: to pass an array costs more. */
 const SMALL = 4096
 const TAG = 16
 const NONCE = 12
@@ -41,8 +41,8 @@ const BLOCK = INNER_AT + SMALL + TAG
 const LABEL = 64
 
 /**
- * Calls of OpenSSL that work on whole records, and on what stands at fixed addresses. Lengths are checked here:
- * a wrong one is overwritten memory.
+ * Calls of OpenSSL that work on whole records, and on what stands at fixed addresses. Lengths are checked
+ * here: a wrong one is overwritten memory.
  */
 export type RecordCalls = ReturnType<typeof recordCalls>
 

@@ -7,8 +7,8 @@ const KEYS = 48
 const IV_AT = 32
 
 /**
- * The records of one direction by OpenSSL: keys are derived, records sealed and opened, in one block of memory
- * that never moves, and no array is made but for what leaves it.
+ * The records of one direction by OpenSSL: keys are derived, records sealed and opened, in one block of
+ * memory that never moves, and no array is made but for what leaves it.
  */
 export class EvpRecords implements RecordCipher {
   readonly #calls: RecordCalls
