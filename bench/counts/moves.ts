@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { count, reset } from './counter.ts'
 
 /** For one move, source, target and client together. */
@@ -24,21 +21,8 @@ const moves = Number(process.argv[2] ?? 1000)
 // Before anything else is loaded: it binds foreign functions.
 const counts = process.argv[3] === 'uncounted' ? undefined : count()
 
-const [{ Rehearsal }, { SYSTEM_CLOCK }, limits, tls] = await Promise.all([
-  import('../../src/containers/process/rehearsal.ts'),
-  import('../../src/platform/clock.ts'),
-  limitsOf(),
-  tlsOf(),
-])
-let timers = 0
-const clock = {
-  ...SYSTEM_CLOCK,
-  after(milliseconds: number, ring: () => void) {
-    timers++
-    return SYSTEM_CLOCK.after(milliseconds, ring)
-  },
-}
-const rehearsal = new Rehearsal({ tls, limits, kind: 'raw', clock })
+const { openRehearsal } = await import('../rig/rehearsal.ts')
+const rehearsal = await openRehearsal()
 let heap = 0
 let cpu = process.cpuUsage()
 let result: MoveCounts | undefined
@@ -46,7 +30,6 @@ await rehearsal.run(0, () => {
   if (rehearsal.moves === WARM_UP) {
     globalThis.gc?.()
     if (counts !== undefined) reset(counts)
-    timers = 0
     heap = process.memoryUsage().heapUsed
     cpu = process.cpuUsage()
   }
@@ -62,12 +45,13 @@ function resultOf(): MoveCounts {
   const each = (sum: number): number => Math.round((sum / moves) * 100) / 100
   const sum = (map: Map<string, number> | undefined): number =>
     each([...(map?.values() ?? [])].reduce((one, other) => one + other, 0))
-  const byName = [...(counts?.foreign ?? []), ...[...(counts?.arrays ?? [])].map(named)]
+  const { foreign = [], arrays = [], timers = [] } = counts ?? {}
+  const byName = [...foreign, ...[...arrays].map(named), ...timers]
   return {
     moves,
     foreignCalls: sum(counts?.foreign),
     typedArrays: sum(counts?.arrays),
-    timers: each(timers),
+    timers: sum(counts?.timers),
     heapBytes: grown > 0 ? each(grown) : undefined,
     user: each(user),
     system: each(system),
@@ -77,43 +61,4 @@ function resultOf(): MoveCounts {
 
 function named([name, value]: readonly [string, number]): [string, number] {
   return [`Uint8Array ${name}`, value]
-}
-
-async function limitsOf() {
-  const [h1, h2, timers] = await Promise.all([
-    import('../../src/http/h1/limits.ts'),
-    import('../../src/http/h2/index.ts'),
-    import('../../src/http/timers.ts'),
-  ])
-  return {
-    timers: timers.DEFAULT_TIMERS,
-    quietMilliseconds: 50,
-    http: h1.DEFAULT_LIMITS,
-    http2: h2.DEFAULT_H2_LIMITS,
-  }
-}
-
-/** A certificate of its own, and the provider that the platform takes by default. */
-async function tlsOf() {
-  const [{ makeCertificates }, { loadCertificate }, { certificateWithKey }, { loadProvider }, evp] =
-    await Promise.all([
-      import('../../src/certificates/authority.ts'),
-      import('../../src/certificates/load.ts'),
-      import('../../src/tls13/authentication.ts'),
-      import('../../src/platform/membership.ts'),
-      import('../../src/tls13/crypto/evp.ts'),
-    ])
-  const provider = await loadProvider(evp.probeEvp().available ? 'evp' : 'node')
-  const directory = mkdtempSync(join(tmpdir(), 'hotpotato-counts-'))
-  try {
-    await makeCertificates({
-      directory,
-      certificates: [{ name: 'bench', hosts: ['one.local'] }],
-      now: Date.now(),
-    })
-    const { chain, privateKey } = loadCertificate(directory, 'bench')
-    return { provider, certificates: [certificateWithKey(provider, chain, privateKey)] }
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
 }

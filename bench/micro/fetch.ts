@@ -4,7 +4,7 @@ import { native } from '../../src/functions/light/native.ts'
 import { loadFunction } from '../../src/functions/load.ts'
 import type { FunctionModule } from '../../src/functions/module.ts'
 import type { RequestHead, ResponseView } from '../../src/http/message.ts'
-import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { insist, type MicroCase, micro } from '../harness/micro.ts'
 
 /** What do Request and Response cost a function that answers at once? */

@@ -1,9 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { identityOf, type Labels, type Unit } from '../harness/measurement.ts'
+import { identityOf, type Labels, type Skipped, type Unit } from '../harness/measurement.ts'
 import { BenchError } from '../harness/run.ts'
 import { Series } from '../harness/stats.ts'
-import type { Circumstances, Order, Report, RowName, SceneFacts, SceneOptions, Task } from './rows.ts'
+import type {
+  Circumstances,
+  EngineRowName,
+  Order,
+  ProcessRowName,
+  Report,
+  RowName,
+  SceneFacts,
+  SceneOptions,
+  Task,
+} from './rows.ts'
 
 /** One thing that a scene has measured, round by round. */
 export interface Strand {
@@ -18,6 +28,8 @@ export interface Strand {
 export class Cast {
   readonly options: SceneOptions
   readonly strands = new Map<string, Strand>()
+  /** What it said that it cannot measure. */
+  readonly skipped: Skipped[] = []
   readonly #child: ChildProcess
   readonly #exited: Promise<void>
   #facts: SceneFacts | undefined
@@ -62,10 +74,17 @@ export class Cast {
     return this.strands.get(name)?.series
   }
 
+  /** What a row of an engine measured, if it did. */
+  engineRow(name: EngineRowName | ProcessRowName, engine: string): Series | undefined {
+    return this.strands.get(identityOf({ name, labels: { engine } }))?.series
+  }
+
   /** Waits until it is ready. @throws BenchError */
   async ready(): Promise<void> {
     const report = await this.#report()
-    if (report.say === 'ready') this.#facts = report.facts
+    if (report.say !== 'ready') return
+    this.#facts = report.facts
+    this.skipped.push(...report.skipped)
   }
 
   /** Measures once. @param counts whether the samples count, or were to warm up @throws BenchError */

@@ -111,6 +111,22 @@ export class Client {
     return this.#line.arrivedAt
   }
 
+  /**
+   * Makes requests two by two, the second as soon as the first is answered; answers are opened when all are
+   * there. @returns µs from the write of each first one to the answer of its second @throws WrongAnswer
+   */
+  async measurePairs(calls: readonly Call[]): Promise<number[]> {
+    const sealed = this.prepare(calls)
+    const times: number[] = []
+    for (let i = 0; i < sealed.length; i += 2) {
+      const began = performance.now()
+      await this.request(sealed[i]!)
+      times.push(((await this.request(sealed[i + 1]!)) - began) * 1000)
+    }
+    this.settle(calls)
+    return times
+  }
+
   /** Opens all answers that {@link request} has left, and judges each. @throws WrongAnswer */
   settle(calls: readonly Call[]): void {
     const answers: Uint8Array[] = []

@@ -1,5 +1,5 @@
 import { pinnable } from '../harness/environment.ts'
-import type { Skipped } from '../harness/measurement.ts'
+import { identityOf, type Skipped } from '../harness/measurement.ts'
 import { type Plan, type Run, runBench } from '../harness/run.ts'
 import { Cast } from './cast.ts'
 import { type Asked, ask, OPTIONS, openScene } from './parameters.ts'
@@ -32,9 +32,17 @@ const DEFAULT: MigrationPlan = {
   rounds: 60,
   seconds: 45,
   precision: 0.01,
-  warmUpSize: { requests: 2500, fetches: 500, reconnects: 10, parts: 2000 },
-  size: { requests: 200, fetches: 100, reconnects: 6, parts: 200 },
-  slowSize: { requests: 50, fetches: 25, reconnects: 2, parts: 50 },
+  warmUpSize: {
+    requests: 2500,
+    fetches: 500,
+    reconnects: 10,
+    parts: 2000,
+    pairs: 100,
+    cold: 5,
+    moves: 3000,
+  },
+  size: { requests: 200, fetches: 100, reconnects: 6, parts: 200, pairs: 100, cold: 8, moves: 500 },
+  slowSize: { requests: 50, fetches: 25, reconnects: 2, parts: 50, pairs: 25, cold: 2, moves: 100 },
   slowEvery: 4,
   sweepEvery: 3,
   requests: 100,
@@ -50,9 +58,9 @@ const QUICK: MigrationPlan = {
   rounds: 4,
   seconds: 5,
   total: 18,
-  warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300 },
-  size: { requests: 50, fetches: 25, reconnects: 2, parts: 100 },
-  slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10 },
+  warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300, pairs: 25, cold: 2, moves: 500 },
+  size: { requests: 50, fetches: 25, reconnects: 2, parts: 100, pairs: 25, cold: 4, moves: 200 },
+  slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10, pairs: 5, cold: 1, moves: 50 },
   slowEvery: 2,
   sweepEvery: 2,
   requests: 25,
@@ -114,7 +122,13 @@ await runBench(
     return {
       parameters: { ...base!.circumstances, alpha, payload, connections, chain, rate },
       measurements: casts.flatMap(measurementsOf),
-      skipped: [...asked.skipped, ...leftOut, ...withoutHttp2(casts), ...withoutStages(casts)],
+      skipped: [
+        ...asked.skipped,
+        ...skippedBy(casts),
+        ...leftOut,
+        ...withoutHttp2(casts),
+        ...withoutStages(casts),
+      ],
       goals: goalsOf(base!),
       details,
       print: format,
@@ -177,6 +191,12 @@ async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cas
     }
   }
   return [...wanted].filter(([key]) => !measured.has(key)).map(([, skipped]) => skipped)
+}
+
+/** What scenes said that they cannot measure: the same engine is missing everywhere. */
+function skippedBy(casts: readonly Cast[]): Skipped[] {
+  const all = casts.flatMap(({ skipped }) => skipped)
+  return [...new Map(all.map(one => [identityOf(one), one])).values()]
 }
 
 /** What could not be measured because containers speak HTTP/1.1 alone. */

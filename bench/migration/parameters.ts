@@ -1,6 +1,7 @@
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { chooseChannel } from '../../src/transfer/channel.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
+import { USUAL_ENGINES } from '../engines/known.ts'
 import { pinnable } from '../harness/environment.ts'
 import type { Skipped } from '../harness/measurement.ts'
 import { type Mode, names, OptionError, type Options, type Values, wholes } from '../harness/options.ts'
@@ -24,6 +25,10 @@ export const OPTIONS = {
   connections: { value: 'N,N', help: 'how many are open, up to 10000' },
   chain: { value: 'K,K', help: 'containers on a tour, 2 to 16' },
   rate: { value: 'R,R', help: 'requests a second in open loop' },
+  engines: {
+    value: 'A,B',
+    help: 'measured beside the platform: floor, tiny, platform, wolfssl, picotls, commands, or none',
+  },
   'raw-function': {
     value: 'FILE',
     help: 'measure this raw handler instead; it must give each body back twice',
@@ -84,6 +89,9 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
   const variations = Object.entries(factors).flatMap(([name, [, ...others]]) =>
     (others as readonly string[]).map((value): Circumstances => ({ ...base, [name]: value })),
   )
+  const engines = enginesOf(values.engines)
+  const alone = cannotBeInOneProcess(base)
+  if (alone !== undefined) skipped.push({ name: 'process.user', labels: { ...base }, reason: alone })
   // There is no time to wait for rehearsals, and they would be measured, too.
   const rehearsing = mode === 'quick' ? { rehearsals: 0 } : {}
   const scenes = [base, ...variations].flatMap((one, index): SceneOptions[] => {
@@ -100,12 +108,16 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
       ...rehearsing,
       containers,
       marks: false,
+      // To what else differs they have nothing to say.
+      engines: index === 0 || one.placement !== base.placement ? engines : [],
+      inOneProcess: index === 0 && alone === undefined,
       ...(rawFunction === undefined ? {} : { rawFunction }),
     }
     return [profile === undefined ? scene : { ...scene, profiles: `${profile}/${index}` }]
   })
   const stages = cannotWatch(base, values)
-  if (stages === undefined) scenes.push({ ...base, ...rehearsing, containers: 2, marks: true })
+  const alike = { ...base, ...rehearsing, containers: 2, engines: [], inOneProcess: false }
+  if (stages === undefined) scenes.push({ ...alike, marks: true })
   else skipped.push({ name: 'stage', labels: { ...base }, reason: stages })
   if (openScene(scenes) === undefined)
     skipped.push({
@@ -192,6 +204,17 @@ function cannotRun({ placement, provider, channel, carrier }: Circumstances): st
   if (placement !== 'free' && pinnable() === undefined) return 'there is no taskset to pin with'
   if (placement === 'two cores' && usableCpus()[1] === undefined) return 'there is only one core'
   return cannotBe({ carrier })
+}
+
+function enginesOf(text: string | undefined): readonly string[] {
+  if (text === undefined) return USUAL_ENGINES
+  return text === 'none' ? [] : text.split(',')
+}
+
+/** Why moves cannot be measured in one process: there the platform is as it is by default. */
+function cannotBeInOneProcess({ provider, suite, channel, seal }: Circumstances): string | undefined {
+  const usual = provider === 'evp' && suite === SUITES[0] && channel === 'native' && seal === 'on'
+  return usual ? undefined : 'in one process all is as it is by default: evp, native, sealed'
 }
 
 /** Why the stages cannot be watched. */

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { SERVER_NAME } from '../engines/engine.ts'
 import { Platform } from '../rig/platform.ts'
 import type { SceneOptions } from './rows.ts'
 import { tourOf } from './wanderer.ts'
@@ -18,7 +19,7 @@ export function startPlatform(options: SceneOptions): Promise<Platform> {
     tourOf(kind, kind === 'raw' ? containers : 2).map(name => [name, { handler: modules[kind] }] as const),
   )
   return Platform.start({
-    certificate: functions.map(([name]) => `${name}.local`),
+    certificate: [...functions.map(([name]) => `${name}.local`), SERVER_NAME],
     functions: Object.fromEntries(functions),
     settings: {
       ...(rehearsals === undefined ? {} : { rehearsals }),

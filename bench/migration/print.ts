@@ -1,6 +1,7 @@
 import { goalLines } from '../harness/goal.ts'
 import type { Measurement } from '../harness/measurement.ts'
 import { figure, table } from '../harness/table.ts'
+import { BESIDE_HEAD, besideRows } from './beside.ts'
 import { PUBLISHED_HEAD, publishedRow } from './published.ts'
 import type { MigrationResult, SceneResult } from './result.ts'
 import { ROWS, SWEEPS } from './rows.ts'
@@ -36,6 +37,8 @@ function sceneText(result: MigrationResult, scene: SceneResult): string {
     .map(cells)
   const lines = [title]
   if (rows.length > 0) lines.push(table(HEAD, rows))
+  const beside = besideRows(result.measurements, scene.circumstances)
+  if (beside.length > 0) lines.push(`beside each other, µs:\n${table(BESIDE_HEAD, beside)}`)
   if (facts !== undefined) {
     const { idle, idleSealed, request, requestSealed } = facts.state
     lines.push(
@@ -46,7 +49,10 @@ function sceneText(result: MigrationResult, scene: SceneResult): string {
   const micros = (one: keyof typeof relations): string => `${figure(relations[one])} µs`
   const times = (one: keyof typeof relations): string => `${figure(relations[one])} ×`
   lines.push(
-    `a move adds ${micros('added')} (fetch handler ${micros('addedFetch')}); ` +
+    `a move adds ${micros('added')}, to a pair ${micros('addedToPair')}, cold ${micros('addedCold')} ` +
+      `(floor ${micros('floorAdded')}, platform : floor ${times('addedToFloor')}, ` +
+      `user CPU ${times('userToFloor')})`,
+    `with the fetch handler it adds ${micros('addedFetch')}; ` +
       `export + import ${micros('exportAndImport')}, with seal + open ${micros('exportSealOpenImport')}`,
     `reconnect : migrated   full ${times('fullToMigrated')}, resumed ${times('resumedToMigrated')}, ` +
       `0-RTT ${times('earlyToMigrated')}; ` +

@@ -22,6 +22,15 @@ export interface Relations {
   readonly nodeResumedToMigrated?: number
   readonly forwardedToMigrated?: number
   readonly forwardedToFetchMigrated?: number
+  /** µs that a move adds to two requests back to back: with what is left to do behind the first answer. */
+  readonly addedToPair?: number
+  /** µs that a move adds to a request after other work. */
+  readonly addedCold?: number
+  /** µs that a move adds with the floor of this runtime; what the platform's adds, as a multiple of it. */
+  readonly floorAdded?: number
+  readonly addedToFloor?: number
+  /** User CPU of a move in one process, as a multiple of the floor's. */
+  readonly userToFloor?: number
   /** µs: export and import, without and with sealing and opening. */
   readonly exportAndImport?: number
   readonly exportSealOpenImport?: number
@@ -71,10 +80,29 @@ function relationsOf(cast: Cast): Relations {
   const ratio = (one: number, other: number): number => one / other
   const difference = (one: number, other: number): number => one - other
   const plus = (one: number, other: number): number => one + other
+  const between = (
+    one: readonly number[] | undefined,
+    other: readonly number[] | undefined,
+    change: (one: number, other: number) => number,
+  ) => acrossRounds(one ?? [], other ?? [], change)
+  const floorStays = cast.engineRow('engine.stays', 'floor')?.medians
+  const floorMigrated = cast.engineRow('engine.migrated', 'floor')?.medians
+  const added = relate('raw.migrated', 'raw.stays', difference)
+  const floorAdded = between(floorMigrated, floorStays, difference)
   const exportAndImport = relate('part.export', 'part.import', plus)
   const sealAndOpen = relate('part.seal', 'part.open', plus)
   return defined({
-    added: relate('raw.migrated', 'raw.stays', difference),
+    added,
+    addedToPair: relate('raw.pair.migrated', 'raw.pair.stays', difference),
+    addedCold: relate('raw.cold.migrated', 'raw.cold.stays', difference),
+    floorAdded,
+    // Of medians: in one round what the floor adds may be next to nothing.
+    addedToFloor: added === undefined || floorAdded === undefined ? undefined : round(added / floorAdded),
+    userToFloor: between(
+      cast.engineRow('process.user', 'platform')?.medians,
+      cast.engineRow('process.user', 'floor')?.medians,
+      ratio,
+    ),
     addedFetch: relate('fetch.migrated', 'fetch.stays', difference),
     fullToMigrated: relate('raw.full', 'raw.migrated', ratio),
     resumedToMigrated: relate('raw.resumed', 'raw.migrated', ratio),
@@ -109,10 +137,12 @@ export function goalsOf(cast: Cast): GoalResult[] {
     goal('a request that stays, p50', '≤', 25, p50('raw.stays'), 'µs'),
     goal('a migrated request, p50', '≤', 50, p50('raw.migrated'), 'µs'),
     goal('added by the move', '≤', 23, relations.added, 'µs'),
+    goal('added by the move, floor of this runtime = 1', '≤', 1.5, relations.addedToFloor, '×'),
+    goal('user CPU of a move in one process, floor = 1', '≤', 1.5, relations.userToFloor, '×'),
     goal('state before sealing, idle', '≤', 256, cast.facts?.state.idle, 'B'),
     goal('export + import', '≤', 15, relations.exportAndImport, 'µs'),
-    goal('full reconnect : migrated', '≥', 20, relations.fullToMigrated, '×'),
-    goal('resumed reconnect : migrated', '≥', 12, relations.resumedToMigrated, '×'),
+    goal('full reconnect : migrated', '≥', 80, relations.fullToMigrated, '×'),
+    goal('resumed reconnect : migrated', '≥', 45, relations.resumedToMigrated, '×'),
     goal('full reconnect to node:tls : migrated', '≥', 20, relations.nodeFullToMigrated, '×'),
     goal('resumed reconnect to node:tls : migrated', '≥', 12, relations.nodeResumedToMigrated, '×'),
     goal(

@@ -1,10 +1,15 @@
-import type { Labels, Unit } from '../harness/measurement.ts'
+import type { Ready } from '../engines/engine.ts'
+import type { Labels, Skipped, Unit } from '../harness/measurement.ts'
 import type { Statistic } from '../harness/stats.ts'
 
 /** What every scene measures in every round, in the order of the table. Times are µs. */
 export const ROWS = {
   'raw.stays': 'a request that stays, raw handler',
   'raw.migrated': 'a migrated request, raw handler',
+  'raw.pair.stays': 'two requests that stay, back to back',
+  'raw.pair.migrated': 'a migrated request and the next one, back to back',
+  'raw.cold.stays': 'a request that stays, after 10 ms of other work',
+  'raw.cold.migrated': 'a migrated request, after 10 ms of other work',
   'fetch.stays': 'a request that stays, fetch handler',
   'fetch.migrated': 'a migrated request, fetch handler',
   'h2.stays': 'a request that stays over HTTP/2, raw handler',
@@ -27,6 +32,30 @@ export const ROWS = {
 } as const
 
 export type RowName = keyof typeof ROWS
+
+/** What is measured of every engine beside the platform (docs/bench-engines.md). */
+export const ENGINE_ROWS = {
+  'engine.stays': 'a request that stays',
+  'engine.migrated': 'a migrated request',
+  'engine.pair.stays': 'two requests that stay, back to back',
+  'engine.pair.migrated': 'a migrated request and the next one, back to back',
+  'engine.cold.stays': 'a request that stays, after 10 ms of other work',
+  'engine.cold.migrated': 'a migrated request, after 10 ms of other work',
+  'engine.full': 'reconnect, full handshake, first answer',
+  'engine.resumed': 'reconnect, resumed, first answer',
+} as const
+
+export type EngineRowName = keyof typeof ENGINE_ROWS
+
+/** What a move costs where owners and client are in one process, of the platform and of the floor. */
+export const PROCESS_ROWS = {
+  'process.user': 'a move in one process, user CPU',
+  'process.system': 'a move in one process, system CPU',
+} as const
+
+export type ProcessRowName = keyof typeof PROCESS_ROWS
+/** Whose moves those are. */
+export type Mover = 'platform' | 'floor'
 
 /** What is measured under several circumstances, each a label of its own. */
 export const SWEEPS = {
@@ -51,6 +80,11 @@ export interface RoundSize {
   readonly fetches: number
   readonly reconnects: number
   readonly parts: number
+  /** Of two requests. */
+  readonly pairs: number
+  readonly cold: number
+  /** In one process. */
+  readonly moves: number
 }
 
 /**
@@ -88,6 +122,10 @@ export interface SceneOptions extends Circumstances {
    * Moves that each container rehearses when it has nothing to do; undefined: as many as by default.
    */
   readonly rehearsals?: number
+  /** What stands beside the platform, as in `--engines`. */
+  readonly engines: readonly string[]
+  /** Whether moves in one process are measured. */
+  readonly inOneProcess: boolean
   readonly rawFunction?: string
   readonly profiles?: string
 }
@@ -133,15 +171,15 @@ export interface Sampled {
   readonly name: string
   readonly title: string
   readonly labels: Labels
-  /** `1/s`: the one value is a rate. */
-  readonly unit: Extract<Unit, 'µs' | '1/s'>
+  /** Of the others than `µs`, there is one value for a round. */
+  readonly unit: Extract<Unit, 'µs' | 'µs CPU' | '1/s'>
   readonly statistic: Statistic
   readonly values: readonly number[]
 }
 
 /** Scene to parent. */
 export type Report =
-  | { readonly say: 'ready'; readonly facts: SceneFacts }
+  | { readonly say: 'ready'; readonly facts: SceneFacts; readonly skipped: readonly Skipped[] }
   | { readonly say: 'measured'; readonly samples: readonly Sampled[] }
   /** `wrong`: an answer was not what was asked for. */
   | { readonly say: 'failed'; readonly wrong: boolean; readonly reason: string }
@@ -149,6 +187,22 @@ export type Report =
 /** Samples of one of the rows that have no circumstances of their own. */
 export function rowOf(name: RowName, values: readonly number[]): Sampled {
   return { name, title: ROWS[name], labels: {}, unit: 'µs', statistic: 'median', values }
+}
+
+/** Samples of a row of an engine. */
+export function engineRowOf(
+  name: EngineRowName,
+  { engine, title }: Pick<Ready, 'engine' | 'title'>,
+  values: readonly number[],
+): Sampled {
+  const what = `${title ?? engine}: ${ENGINE_ROWS[name]}`
+  return { name, title: what, labels: { engine }, unit: 'µs', statistic: 'median', values }
+}
+
+/** The CPU time of moves in one process. @param value µs of one */
+export function processRowOf(name: ProcessRowName, engine: Mover, value: number): Sampled {
+  const title = `${engine}: ${PROCESS_ROWS[name]}`
+  return { name, title, labels: { engine }, unit: 'µs CPU', statistic: 'median', values: [value] }
 }
 
 /** Samples of a sweep. */

@@ -2,17 +2,23 @@ import { execFileSync } from 'node:child_process'
 import { loadProvider } from '../../src/platform/membership.ts'
 import { verifier } from '../../src/tls13/io/verify.ts'
 import { chooseStream } from '../../src/transfer/stream.ts'
-import { Mover } from '../rig/mover.ts'
+import type { Skipped } from '../harness/measurement.ts'
+import { Mover as SessionMover } from '../rig/mover.ts'
 import { usableCpus } from '../rig/placement.ts'
 import type { Platform } from '../rig/platform.ts'
 import { WrongAnswer } from './answer.ts'
+import { Engines } from './engines.ts'
 import { measureParts, measureSizes } from './in-process.ts'
 import { Limit } from './limit.ts'
+import { OneProcess } from './one-process.ts'
 import { startPlatform } from './platform.ts'
 import { Reconnections } from './reconnections.ts'
+import { cold, inTurns, pairs, type Times, type Two, warm } from './requests.ts'
 import { Rivals } from './rivals.ts'
 import {
+  type Mover,
   type Order,
+  processRowOf,
   type Report,
   type RoundSize,
   type RowName,
@@ -26,10 +32,18 @@ import { StageWatch } from './stage-watch.ts'
 import { Sweeps } from './sweeps.ts'
 import { Http2Wanderer, type Place, tourOf, Wanderer } from './wanderer.ts'
 
+/** Of the round before the first. */
+const SMALLEST: RoundSize = {
+  requests: 2,
+  fetches: 2,
+  reconnects: 1,
+  parts: 2,
+  pairs: 1,
+  cold: 1,
+  moves: 2,
+}
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
-/** Requests that a connection makes in a row, before the other one has its turn. */
-const BATCH = 25
 
 /**
  * One combination of circumstances: a platform, its rivals, and the client that measures. A process of its
@@ -41,8 +55,10 @@ class Scene {
   /** Absent where only stages are measured. */
   readonly #rivals: Rivals | undefined
   readonly #place: Place
-  readonly #mover: Mover
+  readonly #mover: SessionMover
   readonly #limit: Limit | undefined
+  readonly #engines: Engines
+  readonly #inOneProcess: Readonly<Partial<Record<Mover, OneProcess>>>
   readonly #sweeps: Sweeps
   #reconnections: Reconnections | undefined
   #cipherSuite = ''
@@ -53,8 +69,10 @@ class Scene {
     platform: Platform,
     rivals: Rivals | undefined,
     place: Place,
-    mover: Mover,
+    mover: SessionMover,
     limit: Limit | undefined,
+    engines: Engines,
+    inOneProcess: Partial<Record<Mover, OneProcess>>,
   ) {
     this.#options = options
     this.#platform = platform
@@ -62,6 +80,8 @@ class Scene {
     this.#place = place
     this.#mover = mover
     this.#limit = limit
+    this.#engines = engines
+    this.#inOneProcess = inOneProcess
     this.#sweeps = new Sweeps(place, options.containers, rivals)
   }
 
@@ -69,17 +89,22 @@ class Scene {
     const platform = await startPlatform(options)
     const rivals = options.marks ? undefined : await Rivals.start(platform, options)
     const limit = options.marks ? undefined : await Limit.open()
-    // The servers stay where they were started; the client goes elsewhere.
-    if (options.placement === 'two cores') moveTo(usableCpus()[1])
+    const inOneProcess = options.inOneProcess
+      ? { platform: new OneProcess('platform'), floor: new OneProcess('floor') }
+      : {}
     const verify = verifier({ ca: platform.authority })
     let number = 0
     const place: Place = {
       options: { port: platform.ports.https, verify, suite: options.suite },
       nextNumber: () => number++,
     }
+    const { certificateFiles } = platform
+    const engines = await Engines.start(options.engines, place, { certificateFiles, suite: options.suite })
+    // The servers stay where they were started; the client goes elsewhere.
+    if (options.placement === 'two cores') moveTo(usableCpus()[1])
     const provider = await loadProvider(options.provider)
-    const mover = new Mover(provider, platform.certificate(), 'raw-a.local', verify)
-    return new Scene(options, platform, rivals, place, mover, limit)
+    const mover = new SessionMover(provider, platform.certificate(), 'raw-a.local', verify)
+    return new Scene(options, platform, rivals, place, mover, limit, engines, inOneProcess)
   }
 
   /** @throws WrongAnswer */
@@ -103,19 +128,33 @@ class Scene {
     }
   }
 
+  /** What could not be measured here so far. */
+  get skipped(): readonly Skipped[] {
+    return this.#engines.skipped
+  }
+
   async close(): Promise<void> {
     this.#limit?.close()
+    for (const one of Object.values(this.#inOneProcess)) one.close()
+    await this.#engines.stop()
     this.#sweeps.close()
     this.#rivals?.close()
     await this.#platform.stop()
   }
 
-  async #rows({ requests, fetches, reconnects, parts }: RoundSize): Promise<Sampled[]> {
+  async #rows(size: RoundSize): Promise<Sampled[]> {
+    const { requests, fetches, reconnects, parts } = size
     const times = new Map<RowName, readonly number[]>()
-    for (const kind of ['raw', 'fetch'] as const) {
-      const { stays, migrated } = await this.#requests(kind, kind === 'raw' ? requests : fetches)
-      times.set(`${kind}.stays`, stays).set(`${kind}.migrated`, migrated)
-    }
+    const raw = await this.#two('raw')
+    const add = (kind: 'raw' | 'raw.pair' | 'raw.cold' | 'fetch', { stays, migrated }: Times): void =>
+      void times.set(`${kind}.stays`, stays).set(`${kind}.migrated`, migrated)
+    add('raw', await warm(raw, requests))
+    add('raw.pair', await pairs(raw, size.pairs))
+    add('raw.cold', await cold(raw, size.cold))
+    close(raw)
+    const fetch = await this.#two('fetch')
+    add('fetch', await warm(fetch, fetches))
+    close(fetch)
     const second = await this.#second(requests)
     if (second !== undefined) times.set('h2.stays', second.stays).set('h2.migrated', second.migrated)
     if (this.#rivals !== undefined) {
@@ -132,27 +171,28 @@ class Scene {
     for (const [name, found] of Object.entries(measureParts(this.#mover, parts)))
       times.set(`part.${name}` as RowName, found)
     if (this.#limit !== undefined) times.set('limit', await this.#limit.measure(parts))
-    return [...times].map(([name, values]) => rowOf(name, values))
+    return [
+      ...[...times].map(([name, values]) => rowOf(name, values)),
+      ...(await this.#engines.measure(size)),
+      ...(await this.#movesInOneProcess(size.moves)),
+    ]
   }
 
-  /**
-   * On two connections, a batch of each in turn: one stays where it is, the other moves with every request.
-   */
-  async #requests(kind: 'raw' | 'fetch', count: number): Promise<{ stays: number[]; migrated: number[] }> {
-    const [staying, moving] = [await this.#connect(kind), await this.#connect(kind)]
-    const [stays, migrated]: [number[], number[]] = [[], []]
-    for (let left = count; left > 0; left -= BATCH) {
-      const size = Math.min(BATCH, left)
-      stays.push(...(await staying.measure(size, () => staying.stay())))
-      migrated.push(...(await moving.measure(size, () => moving.move())))
+  async #movesInOneProcess(moves: number): Promise<Sampled[]> {
+    const samples: Sampled[] = []
+    for (const [mover, process] of Object.entries(this.#inOneProcess) as [Mover, OneProcess][]) {
+      const { user, system } = await process.move(moves)
+      samples.push(processRowOf('process.user', mover, user), processRowOf('process.system', mover, system))
     }
-    staying.close()
-    moving.close()
-    return { stays, migrated }
+    return samples
+  }
+
+  async #two(kind: 'raw' | 'fetch'): Promise<Two> {
+    return { staying: await this.#connect(kind), moving: await this.#connect(kind) }
   }
 
   /** The same over HTTP/2. @returns undefined if containers do not speak it */
-  async #second(count: number): Promise<{ stays: number[]; migrated: number[] } | undefined> {
+  async #second(count: number): Promise<Times | undefined> {
     const [staying, moving] = [
       await Http2Wanderer.open(this.#place, tourOf('raw')),
       await Http2Wanderer.open(this.#place, tourOf('raw')),
@@ -161,15 +201,14 @@ class Scene {
     if (staying === undefined || moving === undefined) return undefined
     await staying.measure(WARM_REQUESTS, 'stay')
     await moving.measure(WARM_REQUESTS, 'move')
-    const [stays, migrated]: [number[], number[]] = [[], []]
-    for (let left = count; left > 0; left -= BATCH) {
-      const size = Math.min(BATCH, left)
-      stays.push(...(await staying.measure(size, 'stay')))
-      migrated.push(...(await moving.measure(size, 'move')))
-    }
+    const times = await inTurns(
+      count,
+      size => staying.measure(size, 'stay'),
+      size => moving.measure(size, 'move'),
+    )
     staying.close()
     moving.close()
-    return { stays, migrated }
+    return times
   }
 
   async #connect(kind: 'raw' | 'fetch'): Promise<Wanderer> {
@@ -202,6 +241,11 @@ class Scene {
   }
 }
 
+function close({ staying, moving }: Two): void {
+  staying.close()
+  moving.close()
+}
+
 /** Moves this process with all its threads to another core. */
 function moveTo(cpu: number | undefined): void {
   if (cpu === undefined) throw new Error('there is only one core')
@@ -231,8 +275,8 @@ async function main(): Promise<void> {
     work.catch(failed)
   })
   // Once before the count begins, so that the cipher suite is known.
-  await scene.measure([{ task: 'rows', size: { requests: 2, fetches: 2, reconnects: 1, parts: 2 } }])
-  await tell({ say: 'ready', facts: scene.facts() })
+  await scene.measure([{ task: 'rows', size: SMALLEST }])
+  await tell({ say: 'ready', facts: scene.facts(), skipped: scene.skipped })
 }
 
 async function failed(error: unknown): Promise<void> {

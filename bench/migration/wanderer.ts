@@ -1,3 +1,4 @@
+import type { Owner } from '../engines/engine.ts'
 import { answerOf, BODY } from './answer.ts'
 import { type Call, Client } from './client.ts'
 import { Http2Client } from './http2-client.ts'
@@ -16,6 +17,11 @@ export function tourOf(kind: 'raw' | 'fetch', length = 2): string[] {
   return Array.from({ length }, (_, index) => `${kind}-${String.fromCharCode(97 + index)}`)
 }
 
+/** Of functions with one container each. */
+function ownersOf(tour: readonly string[]): Owner[] {
+  return tour.map(name => ({ path: `/${name}`, name: `${name}-1` }))
+}
+
 /** An HTTP/2 connection, and where it is. */
 export class Http2Wanderer {
   readonly #client: Http2Client
@@ -29,7 +35,7 @@ export class Http2Wanderer {
   /** Connects to the first of the tour. @returns undefined if it does not speak HTTP/2 */
   static async open(place: Place, tour: readonly string[]): Promise<Http2Wanderer | undefined> {
     const client = await Http2Client.open({ ...place.options, serverName: `${tour[0]}.local` })
-    return client && new Http2Wanderer(client, new Road(place, tour))
+    return client && new Http2Wanderer(client, new Road(place, ownersOf(tour)))
   }
 
   /** So many requests that stay, or move. @returns µs of each @throws WrongAnswer */
@@ -45,24 +51,24 @@ export class Http2Wanderer {
 /** Where a connection is on its tour, and the requests that it can make there. */
 class Road {
   readonly #place: Place
-  readonly #tour: readonly string[]
+  readonly #owners: readonly Owner[]
   #at = 0
   #hops = 0
 
-  constructor(place: Place, tour: readonly string[]) {
+  constructor(place: Place, owners: readonly Owner[]) {
     this.#place = place
-    this.#tour = tour
+    this.#owners = owners
   }
 
-  /** A request for the function at hand. @param length bytes of content */
+  /** A request for the owner at hand. @param length bytes of content */
   stay(length = BODY): Call {
-    const name = this.#tour[this.#at]!
-    return call(`/${name}`, this.#place.nextNumber(), `${name}-1`, this.#hops, length)
+    const { path, name } = this.#owners[this.#at]!
+    return call(path, this.#place.nextNumber(), name, this.#hops, length)
   }
 
-  /** A request for the next function: the connection has to move for it. */
+  /** A request for the next owner: the connection has to move for it. */
   move(length = BODY): Call {
-    this.#at = (this.#at + 1) % this.#tour.length
+    this.#at = (this.#at + 1) % this.#owners.length
     this.#hops++
     return this.stay(length)
   }
@@ -74,14 +80,18 @@ export class Wanderer {
   #client: Client | undefined
   #requests = 0
 
-  private constructor(place: Place, tour: readonly string[]) {
-    this.#road = new Road(place, tour)
+  private constructor(place: Place, owners: readonly Owner[]) {
+    this.#road = new Road(place, owners)
   }
 
   /** Connects to the first of the tour. @throws WrongAnswer */
-  static async open(place: Place, tour: readonly string[]): Promise<Wanderer> {
-    const wanderer = new Wanderer(place, tour)
-    const options = { ...place.options, serverName: `${tour[0]}.local` }
+  static open(place: Place, tour: readonly string[]): Promise<Wanderer> {
+    return Wanderer.visit(place, { ...place.options, serverName: `${tour[0]}.local` }, ownersOf(tour))
+  }
+
+  /** Connects to the first of some owners. @throws WrongAnswer */
+  static async visit(place: Place, options: LineOptions, owners: readonly Owner[]): Promise<Wanderer> {
+    const wanderer = new Wanderer(place, owners)
     wanderer.#client = (await Client.open(options, wanderer.stay())).client
     return wanderer
   }

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'
 import {
@@ -178,7 +178,7 @@ export class Processes {
       timer = this.#options.clock.after(timeout, () => resolve(undefined))
     })
     await Promise.race([Promise.all(ended), late])
-    this.#options.clock.stop(timer)
+    timer?.stop()
     for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
     await Promise.all(ended)
     await Promise.all(this.#reading)

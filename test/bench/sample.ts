@@ -2,7 +2,14 @@ import { figuresOf, type Measurement, timesOf } from '../../bench/harness/measur
 import type { BenchResult } from '../../bench/harness/run.ts'
 import { Series } from '../../bench/harness/stats.ts'
 import { type MigrationResult, PUBLISHED_TABLE } from '../../bench/migration/result.ts'
-import { ROWS, type RowName, SWEEPS, type SweepName } from '../../bench/migration/rows.ts'
+import {
+  ENGINE_ROWS,
+  PROCESS_ROWS,
+  ROWS,
+  type RowName,
+  SWEEPS,
+  type SweepName,
+} from '../../bench/migration/rows.ts'
 import { STAGES } from '../../bench/migration/stages.ts'
 
 const CIRCUMSTANCES = {
@@ -62,6 +69,20 @@ export function migrationResult(): MigrationResult {
     parameters: { ...CIRCUMSTANCES, alpha: [0, 50, 100] },
     measurements: [
       ...(Object.keys(ROWS) as RowName[]).map((name, index) => measured(name, ROWS[name], 30 * (index + 1))),
+      ...Object.entries(ENGINE_ROWS).map(([name, title], index) =>
+        measured(name, `floor: ${title}`, 20 * (index + 1), { engine: 'floor' }),
+      ),
+      ...['platform', 'floor'].map((engine, index) =>
+        figuresOf(
+          {
+            name: 'process.user',
+            title: `${engine}: ${PROCESS_ROWS['process.user']}`,
+            labels: { ...CIRCUMSTANCES, engine },
+            unit: 'µs CPU',
+          },
+          [60, 61, 62].map(value => value / (index + 1)),
+        ),
+      ),
       ...sweep(['alpha'], 'alpha', [0, 50, 100]),
       ...sweep(['payload.stays', 'payload.migrated', 'payload.forwarded'], 'payload', [64, 1024, 65_536]),
       ...sweep(['connections.stays', 'connections.migrated'], 'connections', [1, 10, 100]),

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import type { FunctionModule } from '../../functions/module.ts'
-import type { Clock, Timer } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
@@ -126,7 +126,7 @@ export class Rehearsal {
       let patience: Timer | undefined
       let seen = -1
       const over = (end: () => void): void => {
-        this.#clock.stop(patience)
+        patience?.stop()
         end()
       }
       // Looked at now and then: one timer for all of them.

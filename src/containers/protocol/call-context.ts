@@ -8,8 +8,8 @@ import type {
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
-import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../time/clock.ts'
 
 /** A function, and what it is told besides the request. */
 export interface Callee {

@@ -1,4 +1,6 @@
 import { Duplex } from 'node:stream'
+import type { Timer } from '../../time/clock.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { Context } from '../contract.ts'
 import type { NodeListener } from './node-listener.ts'
 
@@ -26,7 +28,7 @@ export class Wire extends Duplex {
   readonly connecting = false
   timeout: number | undefined
   reader: WireReader | undefined
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #wanted: (() => void) | undefined
   #failure: Error | undefined
 
@@ -79,7 +81,7 @@ export class Wire extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     if (error !== null) this.#failure = error
     this.#go()
     this.reader?.closed(this.#failure)
@@ -123,9 +125,11 @@ export class Wire extends Duplex {
   }
 
   #touch(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (!this.timeout || this.destroyed) return
-    this.#timer = setTimeout(() => this.emit('timeout'), this.timeout).unref()
+    if (!this.timeout || this.destroyed) {
+      this.#timer?.stop()
+      return
+    }
+    this.#timer ??= SYSTEM_CLOCK.timer(() => this.emit('timeout')).unref()
+    this.#timer.after(this.timeout)
   }
 }
