@@ -6,25 +6,36 @@ import { rolldown } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 
 /*
- * Imports go one way: wire <- tls13, http <- transport <- transfer <- platform <- functions <- containers,
- * gateway, supervisor <- acme, cli. Those three are processes, and siblings: none knows another. What is more
- * than that is written down here by name, so that a new exception is a change to this file.
+ * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- platform <- functions <-
+ * containers, gateway, supervisor <- acme, cli. Those three are processes, and siblings: none knows another.
+ * What is more than that is written down here by name, so that a new exception is a change to this file.
  */
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const CORE = ['wire', 'tls13', 'http', 'transport', 'transfer', 'certificates', 'platform', 'functions']
+const CORE = [
+  'wire',
+  'time',
+  'tls13',
+  'http',
+  'transport',
+  'transfer',
+  'certificates',
+  'platform',
+  'functions',
+]
 
 /** Each layer, and all that stand to its left. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   wire: [],
-  tls13: ['wire'],
+  time: [],
+  tls13: ['wire', 'time'],
   http: ['wire'],
-  transport: ['wire', 'tls13', 'http'],
-  transfer: ['wire', 'tls13', 'http', 'transport'],
+  transport: ['wire', 'time', 'tls13', 'http'],
+  transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
   certificates: [],
-  platform: ['wire', 'tls13', 'http', 'transfer'],
-  functions: ['wire', 'http', 'platform'],
+  platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
+  functions: ['wire', 'time', 'http', 'platform'],
   containers: CORE,
   gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
   supervisor: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
@@ -50,14 +61,11 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
+  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts']],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
-  [
-    /^@peculiar\//,
-    ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts', 'src/tls13/io/certificate-rules.ts'],
-  ],
+  [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
-  [/^node:tls$/, ['src/tls13/io/verify.ts']],
+  [/^node:tls$/, ['src/tls13/io/trust-store.ts']],
 ]
 
 /** In the cores: what joins them to sockets, and the two providers that are made of Node. */
@@ -66,11 +74,25 @@ const MAY_KNOW_NODE = /^src\/tls13\/(io\/|crypto\/(node\.ts|evp\.ts|evp\/))/
 /** Files that are one thing in two places, and may know each other's types. */
 const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
-/** The processes and what they share: one file asks the machine for the time and for timers. */
+/** One file asks the machine for the time and for timers; the processes are given it. */
+const CLOCK = 'src/time/system-clock.ts'
 const TIMED = /^src\/(platform|containers|gateway|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
-const CLOCK = 'src/platform/clock.ts'
+/** It makes timers of Node's, not the method of a socket that is called so. */
+const MAKES_TIMERS = /(?<![.\w] *)(setTimeout|setInterval)\((?!milliseconds: )|timers\/promises/
+/** A client that paces its requests by itself. */
+const PACED = 'src/cli/stress/load.ts'
+/** What is not given a clock takes that of the machine: doors for programs that have none. */
+const TAKE_THE_CLOCK = [
+  'src/functions/adapters/node-socket.ts',
+  'src/tls13/io/duplex.ts',
+  'src/transfer/channels/framed.ts',
+  'src/transfer/courier.ts',
+  'src/transfer/stream-trial.ts',
+  'src/transport/secure.ts',
+  'src/transport/serve.ts',
+]
 /** Where a process begins, and the clock of the machine is handed down. */
 const MAINS = ['src/cli/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
 
@@ -275,9 +297,16 @@ describe('files', () => {
 
   it('of the processes are given the time, but for the one that asks the machine for it', () => {
     const asking = sources.filter(file => TIMED.test(file)).filter(file => ASKS_FOR_TIME.test(code(file)))
-    expect(asking).toEqual([CLOCK])
-    const handing = imports.filter(({ to, clause }) => to === CLOCK && !clause.startsWith('type '))
-    expect(handing.map(({ from }) => from).sort()).toEqual(MAINS)
+    expect(asking).toEqual([])
+    const handing = imports.filter(({ to }) => to === CLOCK).map(({ from }) => from)
+    const others = handing.filter(file => !file.startsWith('src/cli/') && !MAINS.includes(file))
+    expect(others.sort()).toEqual(TAKE_THE_CLOCK)
+    expect(MAINS.filter(file => !handing.includes(file))).toEqual([])
+  })
+
+  it('make no timers of Node but in the wheel of the process', () => {
+    const making = sources.filter(file => MAKES_TIMERS.test(code(file)))
+    expect(making).toEqual([PACED, CLOCK])
   })
 })
 

@@ -6,6 +6,8 @@ export interface Counts {
   readonly foreign: Map<string, number>
   /** Views of memory that were made, by how: `new`, `slice`, `subarray`, `from`. */
   readonly arrays: Map<string, number>
+  /** Timers of Node's that were asked for. */
+  readonly timers: Map<string, number>
 }
 
 type Func = (definition: string) => (...args: never[]) => unknown
@@ -18,16 +20,18 @@ interface Koffi {
  * foreign functions: a function that was bound before is not seen.
  */
 export function count(): Counts {
-  const counts: Counts = { foreign: new Map(), arrays: new Map() }
+  const counts: Counts = { foreign: new Map(), arrays: new Map(), timers: new Map() }
   countForeign(counts.foreign)
   countArrays(counts.arrays)
+  countTimers(counts.timers)
   return counts
 }
 
 /** Forgets what was counted. */
-export function reset({ foreign, arrays }: Counts): void {
+export function reset({ foreign, arrays, timers }: Counts): void {
   foreign.clear()
   arrays.clear()
+  timers.clear()
 }
 
 const more = (map: Map<string, number>, name: string): void => void map.set(name, (map.get(name) ?? 0) + 1)
@@ -70,4 +74,15 @@ function countArrays(arrays: Map<string, number>): void {
       return Reflect.get(target, name, self) as unknown
     },
   })
+}
+
+function countTimers(timers: Map<string, number>): void {
+  for (const name of ['setTimeout', 'setInterval'] as const) {
+    const real = globalThis[name] as (...args: unknown[]) => unknown
+    const counted = (...args: unknown[]): unknown => {
+      more(timers, name)
+      return real(...args)
+    }
+    globalThis[name] = counted as never
+  }
 }

@@ -25,7 +25,6 @@ const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)
 // Before anything else is loaded: it binds foreign functions.
 const counts = words.includes('uncounted') ? undefined : count()
-let timers = 0
 let heap = 0
 let cpu = process.cpuUsage()
 const result = await (words.includes('floor') ? floorMoves() : platformMoves())
@@ -43,13 +42,7 @@ async function floorMoves(): Promise<MoveCounts> {
 
 async function platformMoves(): Promise<MoveCounts> {
   const { openRehearsal } = await import('../rig/rehearsal.ts')
-  const rehearsal = await openRehearsal(clock => ({
-    ...clock,
-    after(milliseconds: number, ring: () => void) {
-      timers++
-      return clock.after(milliseconds, ring)
-    },
-  }))
+  const rehearsal = await openRehearsal()
   let found: MoveCounts | undefined
   await rehearsal.run(0, () => {
     if (rehearsal.moves === WARM_UP) begin()
@@ -63,7 +56,6 @@ async function platformMoves(): Promise<MoveCounts> {
 function begin(): void {
   globalThis.gc?.()
   if (counts !== undefined) reset(counts)
-  timers = 0
   heap = process.memoryUsage().heapUsed
   cpu = process.cpuUsage()
 }
@@ -74,12 +66,13 @@ function resultOf(): MoveCounts {
   const each = (sum: number): number => Math.round((sum / moves) * 100) / 100
   const sum = (map: Map<string, number> | undefined): number =>
     each([...(map?.values() ?? [])].reduce((one, other) => one + other, 0))
-  const byName = [...(counts?.foreign ?? []), ...[...(counts?.arrays ?? [])].map(named)]
+  const { foreign = [], arrays = [], timers = [] } = counts ?? {}
+  const byName = [...foreign, ...[...arrays].map(named), ...timers]
   return {
     moves,
     foreignCalls: sum(counts?.foreign),
     typedArrays: sum(counts?.arrays),
-    timers: each(timers),
+    timers: sum(counts?.timers),
     heapBytes: grown > 0 ? each(grown) : undefined,
     user: each(user),
     system: each(system),

@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util'
 
 /** In the order in which they run. */
-const QUESTIONS = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'fetch']
+const QUESTIONS = [
+  'records',
+  'key-schedule',
+  'codec',
+  'envelope',
+  'checkpoint',
+  'leg',
+  'http',
+  'fetch',
+  'timer',
+]
 
 const USAGE = `usage: npm run bench -- [--quick] [--output DIR] [${QUESTIONS.join('] [')}]
 

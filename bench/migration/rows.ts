@@ -85,7 +85,7 @@ export interface RoundSize {
   readonly cold: number
   /** In one process. */
   readonly moves: number
-  /** Milliseconds since 1970 from which on what takes long is cut short: something of it is always measured. */
+  /** Milliseconds since 1970 from which on what takes long is cut short; a bit of it is always measured. */
   readonly until: number
 }
 

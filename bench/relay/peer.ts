@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { Relayed } from '../../src/gateway/relayed.ts'
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
-import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { takeHandle } from '../../src/transfer/lift.ts'
 import { adopt, Descriptor } from '../../src/transfer/stream.ts'

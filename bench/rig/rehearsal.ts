@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Rehearsal } from '../../src/containers/process/rehearsal.ts'
-import type { Clock } from '../../src/platform/clock.ts'
 
 /** Milliseconds that the connection may be idle: a bench may let it wait for its other rows. */
 const IDLE = 3_600_000
@@ -10,16 +9,15 @@ const IDLE = 3_600_000
 /**
  * Two hosts and a client in this process, with a connection that moves between them, as a container has them
  * to rehearse. Nothing is loaded before this is called, so that a bench can count what is bound and made.
- * @param clockOf what the clock is to be, out of the machine's
  */
-export async function openRehearsal(clockOf: (clock: Clock) => Clock = clock => clock): Promise<Rehearsal> {
+export async function openRehearsal(): Promise<Rehearsal> {
   const [{ Rehearsal }, { SYSTEM_CLOCK }, limits, tls] = await Promise.all([
     import('../../src/containers/process/rehearsal.ts'),
-    import('../../src/platform/clock.ts'),
+    import('../../src/time/system-clock.ts'),
     limitsOf(),
     tlsOf(),
   ])
-  return new Rehearsal({ tls, limits, kind: 'raw', clock: clockOf(SYSTEM_CLOCK) })
+  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
 }
 
 async function limitsOf() {

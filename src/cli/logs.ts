@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { prettyFactory } from 'pino-pretty'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { printable, say, write } from './output.ts'
 import { LOG_FILE } from './run-directory.ts'
 
@@ -30,7 +31,7 @@ export async function followLogs(runDirectory: string): Promise<void> {
   const follower = new Follower(path, TAIL)
   for (;;) {
     for (const line of follower.look()) if (line !== '') await write(pretty(line))
-    await new Promise(resolve => setTimeout(resolve, INTERVAL))
+    await new Promise(resolve => SYSTEM_CLOCK.after(INTERVAL, () => resolve(undefined)))
   }
 }
 

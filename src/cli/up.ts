@@ -2,7 +2,6 @@ import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, makeCertificates } from '../certificates/authority.ts'
 import { removeEmpty } from '../certificates/directory.ts'
-import { SYSTEM_CLOCK } from '../platform/clock.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
 import { type Config, type FunctionConfig, loadConfig } from '../supervisor/config.ts'
@@ -10,6 +9,7 @@ import { LogFile } from '../supervisor/log-file.ts'
 import { plan } from '../supervisor/plan.ts'
 import { type Ports, Supervisor } from '../supervisor/supervisor.ts'
 import { watchWallClock } from '../supervisor/wall-clock.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
@@ -57,10 +57,10 @@ export async function up(
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
       // The answer to `npm stop` is on its way.
-      setTimeout(async () => {
+      SYSTEM_CLOCK.after(50, async () => {
         await log.close()
         process.exit(process.exitCode ?? 0)
-      }, 50)
+      })
     })
     return stopping
   }

@@ -1,6 +1,6 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
-import type { Clock } from '../platform/clock.ts'
 import { Roster } from '../platform/roster.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Loads, Peer } from '../transfer/control.ts'
 import type { Release } from '../transfer/custody.ts'
 import { Guard } from '../transport/guard.ts'

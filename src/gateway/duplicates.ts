@@ -1,5 +1,5 @@
 import { reasonOf } from '../http/serving.ts'
-import type { Timer } from '../platform/clock.ts'
+import type { Timer } from '../time/clock.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import { LAST_GENERATION } from '../transfer/envelope.ts'
@@ -215,7 +215,7 @@ export class Duplicates {
 
   /** Containers are asked to look after their connections themselves: nothing is closed that they hold. */
   close(): void {
-    this.#owner.clock.stop(this.#sweep)
+    this.#sweep?.stop()
   }
 
   /** Where a connection is. What is certain of that is remembered. */

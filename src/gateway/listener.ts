@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { H1Server } from '../http/h1/index.ts'
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { type Problem, problem } from '../http/problem.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import type { AlertName } from '../tls13/alert.ts'
 import { alertRecord } from '../tls13/alert.ts'
 import type { ByteStream, StreamError } from '../transfer/byte-stream.ts'
@@ -115,7 +115,7 @@ export class Listener<T> {
     this.#opening.add(stream)
     let account: Account | undefined
     const guard = new Guard(error => {
-      clock.stop(timer)
+      timer.stop()
       account?.close()
       this.#opening.delete(stream)
       stream.destroy()
@@ -131,8 +131,8 @@ export class Listener<T> {
     let inbound: Uint8Array = EMPTY
     let patience: Timer | undefined
     const turnAway = (bytes: Uint8Array, reason: string): void => {
-      clock.stop(timer)
-      clock.stop(patience)
+      timer.stop()
+      patience?.stop()
       account?.close()
       this.#opening.delete(stream)
       onDropped(reason)
@@ -153,8 +153,8 @@ export class Listener<T> {
       },
     }
     const open = guard.entrance((to: T): void => {
-      clock.stop(timer)
-      clock.stop(patience)
+      timer.stop()
+      patience?.stop()
       // It may have been dropped while we were patient.
       if (!this.#opening.delete(stream)) return
       account?.close()
@@ -185,7 +185,7 @@ export class Listener<T> {
   }
 
   #drop(stream: ByteStream, timer: Timer, reason: string): void {
-    this.#options.clock.stop(timer)
+    timer.stop()
     if (!this.#opening.delete(stream)) return
     stream.destroy()
     this.#options.onDropped(reason)
@@ -196,7 +196,7 @@ export class Listener<T> {
 export function answer(clock: Clock, stream: ByteStream, bytes: Uint8Array): void {
   const timer = clock.after(ANSWER_TIME, () => stream.destroy())
   const done = (): void => {
-    clock.stop(timer)
+    timer.stop()
     stream.destroy()
   }
   // What the client still sends is read and dropped: closing over unread bytes would reset the connection and

@@ -1,7 +1,7 @@
-import { SYSTEM_CLOCK } from '../platform/clock.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
 import type { CourierHandlers } from '../transfer/courier.ts'

@@ -1,6 +1,6 @@
 import type { Account, Holder, MemoryBudget } from '../http/memory-budget.ts'
 import { reasonOf } from '../http/serving.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import { type ByteStream, CLOSE_TIME } from '../transfer/byte-stream.ts'
 import { type LegEnd, Relay } from '../transfer/relay.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'
@@ -225,7 +225,7 @@ export class Relayed implements Holder {
     if (this.#closed) return
     this.#closed = true
     this.#account.close()
-    this.#owner.clock.stop(this.#linger)
+    this.#linger?.stop()
     try {
       this.#leg?.destroy()
       if (unclean === undefined) this.#client.destroy()
@@ -302,7 +302,7 @@ export class Relayed implements Holder {
    * @param stalls so many {@link CLOSE_TIME}s may pass in which the client takes nothing of what waits for it
    */
   #lastMoment(stalls = MOST_STALLS): void {
-    this.#owner.clock.stop(this.#linger)
+    this.#linger?.stop()
     const { queued, unsent } = this.#client
     if (this.#clientEnded && !queued) {
       this.close(undefined)

@@ -1,5 +1,5 @@
 import type { MemoryBudget } from '../http/memory-budget.ts'
-import type { Clock } from '../platform/clock.ts'
+import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Arrival, Courier } from '../transfer/courier.ts'
 import type { Release } from '../transfer/custody.ts'

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import { Lines } from './lines.ts'
 import { Throttle } from './throttle.ts'
 
@@ -75,20 +75,20 @@ function follow(
     const pause = throttle.take(bytes.length, clock.steady())
     if (pause === 0 || ended) return
     from.pause()
-    clock.stop(waiting)
+    waiting?.stop()
     waiting = clock.after(pause, () => from.resume())
   })
   from.on('error', () => {})
   child.once('exit', () => {
     // What is in the pipe says why the process has ended.
     ended = true
-    clock.stop(waiting)
+    waiting?.stop()
     from.resume()
     clock.after(LAST_WORDS, () => from.destroy()).unref()
   })
   return new Promise(resolve => {
     from.on('close', () => {
-      clock.stop(waiting)
+      waiting?.stop()
       take(lines.end())
       resolve()
     })

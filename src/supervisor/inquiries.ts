@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.ts'
+import type { Clock } from '../time/clock.ts'
 
 interface Asked<T> {
   readonly answer: Promise<T | undefined>
@@ -36,7 +36,7 @@ export class Inquiries<T> {
     this.#asked.set(key, { answer, settle })
     send()
     return answer.finally(() => {
-      this.#clock.stop(timer)
+      timer.stop()
       this.#asked.delete(key)
     })
   }

@@ -1,6 +1,6 @@
 import { constants, openSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import type { LogSink } from './child-output.ts'
 
 /** How much of a log is kept. */
@@ -75,7 +75,7 @@ export class LogFile {
       timer = clock.after(LAST_WORDS, resolve)
     })
     await Promise.race([this.#writing, late])
-    clock.stop(timer)
+    timer?.stop()
     if (this.#writing === undefined) await this.#let()
     process.removeListener('exit', this.#flush)
   }

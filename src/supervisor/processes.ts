@@ -1,14 +1,14 @@
-import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'
 import {
   type ControlMessage,
   decodeControl,
-  encodeControl,
   mayReport,
   type Peer,
+  writeControl,
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
@@ -126,7 +126,7 @@ export class Processes {
     const answer = ANSWERS[message.kind]
     const owed = this.#byId.get(to)?.member.owed
     if (answer !== undefined) owed?.set(answer, (owed.get(answer) ?? 0) + 1)
-    this.#switchboard.channel.send(to, encodeControl(message), descriptors)
+    this.#switchboard.channel.send(to, writeControl(message), descriptors)
   }
 
   /** A process has done what it may not. One that goes on is ended. */
@@ -178,7 +178,7 @@ export class Processes {
       timer = this.#options.clock.after(timeout, () => resolve(undefined))
     })
     await Promise.race([Promise.all(ended), late])
-    this.#options.clock.stop(timer)
+    timer?.stop()
     for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
     await Promise.all(ended)
     await Promise.all(this.#reading)

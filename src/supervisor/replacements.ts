@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Replica } from './replica.ts'
 
 /**
@@ -40,6 +40,6 @@ export class Replacements {
 
   /** No process of it is started any more. */
   giveUp(replica: Replica): void {
-    this.#clock.stop(replica.restart)
+    replica.restart?.stop()
   }
 }

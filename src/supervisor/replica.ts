@@ -1,4 +1,4 @@
-import type { Timer } from '../platform/clock.ts'
+import type { Timer } from '../time/clock.ts'
 import { LifeCycle, type RestartPolicy } from './life-cycle.ts'
 import type { Member, MemberSpec } from './member.ts'
 

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../platform/clock.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
+import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
@@ -139,8 +139,8 @@ export class Supervisor {
   /** Tells every process to end, and kills those that do not. */
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#clock.stop(this.#heartbeat)
-    this.#clock.stop(this.#telling)
+    this.#heartbeat?.stop()
+    this.#telling?.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
@@ -236,7 +236,7 @@ export class Supervisor {
   #untilReady(replica: Replica): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {
-        this.#clock.stop(timer)
+        timer.stop()
         this.#expected.delete(replica)
         if (error === undefined) resolve()
         else reject(error)
@@ -282,7 +282,7 @@ export class Supervisor {
       this.#processes.tell(id, { kind: 'stop' })
       const timer = this.#clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
       await ended
-      this.#clock.stop(timer)
+      timer.stop()
     }
     return (counters.moved ?? 0) - before
   }

@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
+import type { Clock } from '../time/clock.ts'
 
 /** Milliseconds between two looks, and of a difference that is no drift any more. */
 const PERIOD = 1000

@@ -1,5 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { reasonOf } from '../http/serving.ts'
+import type { Clock } from '../time/clock.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
 import { Arrivals } from './arrivals.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
@@ -7,13 +9,13 @@ import {
   type Consignment,
   type ControlMessage,
   decodeControl,
-  encodeControl,
   isConsignment,
   maySay,
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
   type Speaker,
+  writeControl,
 } from './control.ts'
 import type { Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
@@ -86,7 +88,7 @@ export class Courier {
   readonly #channel: Channel
   readonly #sealer: Sealer
   readonly #handlers: CourierHandlers
-  readonly #keeper = new Keeper()
+  readonly #keeper: Keeper
   /** What the supervisor says that each peer is. */
   readonly #speakers = new Map<number, Speaker>([[SUPERVISOR, 'supervisor']])
   /** How much of what each peer said made no sense. */
@@ -98,8 +100,9 @@ export class Courier {
   readonly #tickets: Uint8Array
   #ticketsLeft = 0
 
-  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers) {
+  constructor(channel: Channel, sealer: Sealer, handlers: CourierHandlers, clock: Clock = SYSTEM_CLOCK) {
     this.#channel = channel
+    this.#keeper = new Keeper(clock)
     this.#sealer = sealer
     this.#handlers = handlers
     this.#loans = new Lending(sealer, {
@@ -128,7 +131,7 @@ export class Courier {
 
   /** Sends a message without a connection. @returns false if that peer is not there */
   tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): boolean {
-    const result = this.#channel.send(to, encodeControl(message), descriptors)
+    const result = this.#channel.send(to, writeControl(message), descriptors)
     return result === 'sent' || result === 'queued'
   }
 
@@ -186,7 +189,7 @@ export class Courier {
       return
     }
     this.#arrivals.leaves(sessionId)
-    const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
+    const message = writeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
     this.#keeper.hold(ticket, target, { sessionId, generation }, settle)
     this.#keeper.sent(ticket, this.#channel.send(target, message, descriptors))

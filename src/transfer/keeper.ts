@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../time/clock.ts'
 import { DecodeError } from '../wire/index.ts'
 import type { SendResult } from './channel.ts'
 import { decodeControl, isConsignment } from './control.ts'
@@ -10,9 +11,17 @@ const LOOK = 1000
 /** The frozen sessions of one process, and the clock that their time runs by. */
 export class Keeper {
   readonly custody = new Custody()
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  readonly #timer: Timer
+  /** When that should ring. */
+  #due = 0
   /** Milliseconds that this process was not let run while a verdict may have come. */
   #absent = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#timer = clock.timer(() => this.#look()).unref()
+  }
 
   /** Takes a frozen session, just before its parcel is sent: see {@link Custody.hold}. */
   hold(
@@ -49,25 +58,26 @@ export class Keeper {
 
   /** Looks no more. */
   close(): void {
-    clearTimeout(this.#timer)
+    this.#timer.stop()
   }
 
   /** Milliseconds of a clock that stands still while this process is not let run. */
   get #now(): number {
-    return performance.now() - this.#absent
+    return this.#clock.steady() - this.#absent
+  }
+
+  #watch(): void {
+    if (this.#timer.armed) return
+    this.#due = this.#clock.steady() + LOOK
+    this.#timer.at(this.#due)
   }
 
   /**
    * A process that wakes up late finds its timers first, and only then the verdicts that have come meanwhile.
    */
-  #watch(): void {
-    if (this.#timer !== undefined) return
-    const due = performance.now() + LOOK
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#absent += Math.max(0, performance.now() - due)
-      if (this.custody.expire(this.#now) !== undefined) this.#watch()
-    }, LOOK).unref()
+  #look(): void {
+    this.#absent += Math.max(0, this.#clock.steady() - this.#due)
+    if (this.custody.expire(this.#now) !== undefined) this.#watch()
   }
 }
 

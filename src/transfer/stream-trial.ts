@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Clock } from '../time/clock.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { concat } from '../wire/index.ts'
 import type { ByteStream, StreamKind } from './byte-stream.ts'
 import { adopt, chooseStream, openStream } from './stream.ts'
@@ -18,7 +20,7 @@ const PATIENCE = 10_000
  * next.
  * @returns what does not work, or undefined if all does, or if nothing can be tried here
  */
-export async function tryStream(kind: StreamKind): Promise<string | undefined> {
+export async function tryStream(kind: StreamKind, clock: Clock = SYSTEM_CLOCK): Promise<string | undefined> {
   const server = createServer({ pauseOnConnect: true })
   const sockets: Socket[] = []
   try {
@@ -28,11 +30,12 @@ export async function tryStream(kind: StreamKind): Promise<string | undefined> {
     sockets.push(client)
     const [accepted] = (await once(server, 'connection')) as [Socket]
     sockets.push(accepted)
-    let timer: NodeJS.Timeout | undefined
+    let fail: (error: Error) => void = () => {}
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the trial did not end in time')), PATIENCE)
+      fail = reject
     })
-    await Promise.race([carry(client, accepted, kind), late]).finally(() => clearTimeout(timer))
+    const timer = clock.after(PATIENCE, () => fail(new Error('the trial did not end in time')))
+    await Promise.race([carry(client, accepted, kind), late]).finally(() => timer.stop())
     return undefined
   } catch (error) {
     // Without a connection there is no trial, and what is wrong shows where a port is to be opened.

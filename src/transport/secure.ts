@@ -1,3 +1,5 @@
+import type { Clock, Timer } from '../time/clock.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { recycle, type ServerConfig, Session, type SessionEvent } from '../tls13/index.ts'
 import { takePortion } from '../wire/index.ts'
 import { Guard } from './guard.ts'
@@ -31,8 +33,11 @@ export function secure(
   transport: Transport,
   config: ServerConfig,
   patience = 10_000,
+  clock: Clock = SYSTEM_CLOCK,
 ): Promise<SecureTransport> {
-  return new Promise((resolve, reject) => new ServerTransport(transport, config, patience, resolve, reject))
+  return new Promise((resolve, reject) => {
+    new ServerTransport(transport, config, patience, clock, resolve, reject)
+  })
 }
 
 class ServerTransport implements SecureTransport {
@@ -44,7 +49,7 @@ class ServerTransport implements SecureTransport {
   readonly #below: Transport
   readonly #secured: (transport: SecureTransport) => void
   readonly #failed: (error: Error) => void
-  readonly #handshakeTimer: NodeJS.Timeout
+  readonly #handshakeTimer: Timer
   #handlers: TransportHandlers | undefined
   /** What came as early data, until the engine reads. */
   #early: Uint8Array[] = []
@@ -65,6 +70,7 @@ class ServerTransport implements SecureTransport {
     below: Transport,
     config: ServerConfig,
     patience: number,
+    clock: Clock,
     secured: (transport: SecureTransport) => void,
     failed: (error: Error) => void,
   ) {
@@ -74,7 +80,7 @@ class ServerTransport implements SecureTransport {
     this.#failed = failed
     const guard = this.#guard
     const late = guard.entrance(() => this.#fail(new Error('no handshake in time')))
-    this.#handshakeTimer = setTimeout(late, patience)
+    this.#handshakeTimer = clock.after(patience, late)
     below.onDrain = guard.entrance(() => this.#drained())
     below.read({
       bytes: guard.entrance((view: Uint8Array) => {
@@ -143,7 +149,7 @@ class ServerTransport implements SecureTransport {
   destroy(): void {
     if (this.#over) return
     this.#over = true
-    clearTimeout(this.#handshakeTimer)
+    this.#handshakeTimer.stop()
     this.#turn.stop()
     this.#handlers = undefined
     this.onDrain = undefined
@@ -215,7 +221,7 @@ class ServerTransport implements SecureTransport {
   #on(event: SessionEvent): void {
     switch (event.type) {
       case 'handshake_complete':
-        clearTimeout(this.#handshakeTimer)
+        this.#handshakeTimer.stop()
         this.#flush()
         this.#secured(this)
         return

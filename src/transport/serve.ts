@@ -3,8 +3,9 @@ import { type ServingLimits, serving } from '../http/alpn.ts'
 import { type Account, type Holder, type MemoryBudget, memoryProblem } from '../http/memory-budget.ts'
 import type { HttpHandlers, HttpServing } from '../http/serving.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../http/timers.ts'
+import type { Clock, Timer } from '../time/clock.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { EMPTY } from '../wire/index.ts'
-import { everyTick } from './clock.ts'
 import { Guard } from './guard.ts'
 import { overDuplex, type Transport } from './transport.ts'
 import { Turn } from './turn.ts'
@@ -16,6 +17,8 @@ import { Turn } from './turn.ts'
 const RESIDUE = 65_536
 /** Bytes of output that are given to the stream at once. */
 const BATCH = 65_536
+/** Milliseconds between two looks at what waits. */
+const TICK = 500
 
 export interface ServeOptions {
   /** What ALPN chose; default: what the stream's `alpnProtocol` says. */
@@ -34,13 +37,11 @@ export interface ServeOptions {
    * it.
    */
   readonly memory?: MemoryBudget
-  /** Milliseconds of a clock that only goes forward; default: `performance.now` in whole ones. */
-  readonly now?: () => number
+  /** What timers go by; default: the machine's clock. */
+  readonly clock?: Clock
   /** Told of what was thrown over the connection and has ended it: a fault here, and no client's. */
   readonly onFault?: (error: unknown) => void
 }
-
-const wholeMilliseconds = (): number => Math.floor(performance.now())
 
 /** A connection that is being served. */
 export interface Served {
@@ -93,10 +94,10 @@ class Driver implements Served, Holder {
   readonly #onFault: ((error: unknown) => void) | undefined
   readonly #transport: Transport
   readonly #serving: HttpServing
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #stall: number
   readonly #linger: number
-  readonly #stopTicking: () => void
+  readonly #ticks: Timer
   /** What the client sends may keep us busy for long: others have their turns meanwhile. */
   readonly #turn = new Turn(this.#guard.entrance(() => this.#resume()))
   #close: () => void = () => {}
@@ -109,7 +110,7 @@ class Driver implements Served, Holder {
   #over = false
   /** Since when what was written waits for the client. */
   #stalled: number | undefined
-  #lastMoment: NodeJS.Timeout | undefined
+  #lastMoment: Timer | undefined
   readonly #memory: MemoryBudget | undefined
   readonly #account: Account | undefined
   /** Bytes that have come and that were written. */
@@ -121,15 +122,16 @@ class Driver implements Served, Holder {
     alpn: string | undefined | null | false,
     secure: boolean,
     earlyBytes: () => number,
-    { limits, timers, now = wholeMilliseconds, stall = 60_000, linger = 2000, memory, onFault }: ServeOptions,
+    options: ServeOptions,
   ) {
-    this.#onFault = onFault
+    const { limits, timers, clock = SYSTEM_CLOCK, stall = 60_000, linger = 2000, memory } = options
+    this.#onFault = options.onFault
     const guard = this.#guard
     const context = {
       handlers,
       timers: { ...DEFAULT_TIMERS, ...timers },
-      now,
-      date: Date.now,
+      now: () => clock.steady(),
+      date: () => clock.wall(),
       wake: () => this.#wake(),
       fault: (error: unknown) => guard.fail(error),
       earlyBytes,
@@ -137,7 +139,7 @@ class Driver implements Served, Holder {
     }
     this.#serving = serving(alpn, !secure, context, limits)
     this.#transport = transport
-    this.#now = now
+    this.#clock = clock
     this.#stall = stall
     this.#linger = linger
     this.#memory = memory
@@ -145,7 +147,12 @@ class Driver implements Served, Holder {
     this.closed = new Promise(resolve => {
       this.#close = resolve
     })
-    this.#stopTicking = everyTick(guard.entrance(() => this.#tick()))
+    this.#ticks = clock
+      .every(
+        TICK,
+        guard.entrance(() => this.#tick()),
+      )
+      .unref()
     transport.onDrain = guard.entrance(() => {
       this.#stalled = undefined
       this.#flush()
@@ -239,7 +246,7 @@ class Driver implements Served, Holder {
     if (this.#over) return
     this.#send()
     const account = this.#account
-    if (account !== undefined && (account.held > 0 || this.weigh() > 0)) account.weigh(this.#now())
+    if (account !== undefined && (account.held > 0 || this.weigh() > 0)) account.weigh(this.#clock.steady())
   }
 
   #send(): void {
@@ -250,7 +257,7 @@ class Driver implements Served, Holder {
       for (const { length } of out) this.#moved += length
       transport.write(joined(out))
     }
-    if (transport.queued) this.#stalled ??= this.#now()
+    if (transport.queued) this.#stalled ??= this.#clock.steady()
     else if (this.#serving.shouldClose) this.#end()
     const wantsInput = this.#serving.wantsInput && !this.#turn.over
     if (this.#paused !== wantsInput || this.#ending) return
@@ -272,7 +279,7 @@ class Driver implements Served, Holder {
     this.#transport.end()
     if (this.#paused) this.#transport.resume()
     const late = this.#guard.entrance(() => this.#gone(new Error('the client does not close')))
-    this.#lastMoment = setTimeout(late, this.#linger)
+    this.#lastMoment = this.#clock.after(this.#linger, late)
   }
 
   #gone(reason: Error, abort = false): void {
@@ -280,15 +287,18 @@ class Driver implements Served, Holder {
     this.#over = true
     this.#ending = true
     this.#account?.close()
-    this.#stopTicking()
+    this.#ticks.stop()
     this.#turn.stop()
-    clearTimeout(this.#lastMoment)
+    this.#lastMoment?.stop()
     try {
       this.#serving.broken(reason)
       if (abort) this.#transport.abort?.()
     } finally {
-      this.#transport.destroy()
-      this.#close()
+      try {
+        this.#transport.destroy()
+      } finally {
+        this.#close()
+      }
     }
   }
 
@@ -300,7 +310,7 @@ class Driver implements Served, Holder {
 
   #tick(): void {
     if (this.#ending) return
-    if (this.#stalled !== undefined && this.#now() - this.#stalled > this.#stall) {
+    if (this.#stalled !== undefined && this.#clock.steady() - this.#stalled > this.#stall) {
       this.#gone(new Error('the client takes nothing'))
       return
     }

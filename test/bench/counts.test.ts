@@ -13,7 +13,7 @@ const note = there ? '' : ' (SKIPPED: foreign calls do not work here)'
  * For one move, source, target and client together. A change that needs more says why; `npm run bench:counts`
  * names what is made and called.
  */
-const CEILINGS = { foreignCalls: 58, typedArrays: 72, timers: 2 }
+const CEILINGS = { foreignCalls: 58, typedArrays: 72, timers: 0 }
 
 const countsOf = (...words: readonly string[]): MoveCounts =>
   JSON.parse(execFileSync(process.execPath, [MOVES, '200', ...words], { encoding: 'utf8' })) as MoveCounts
@@ -23,7 +23,7 @@ it.skipIf(!there)(`a move makes and calls no more than it did${note}`, () => {
   expect(counts.moves).toBe(200)
   for (const [name, most] of Object.entries(CEILINGS)) {
     const count = counts[name as keyof typeof CEILINGS]
-    expect(count, name).toBeGreaterThan(0)
+    if (most > 0) expect(count, name).toBeGreaterThan(0)
     // A tenth of one for what happens now and then.
     expect(count, name).toBeLessThanOrEqual(most + 0.1)
   }

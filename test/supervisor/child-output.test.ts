@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { logLine, readOutput } from '../../src/supervisor/child-output.ts'
 import { Lines } from '../../src/supervisor/lines.ts'
 import { Throttle } from '../../src/supervisor/throttle.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { HandClock } from '../support/hand-clock.ts'
 import { eventually } from '../support/platform.ts'
 

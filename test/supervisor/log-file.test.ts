@@ -124,7 +124,7 @@ describe('a log file', () => {
     const module = (name: string) => new URL(`../../dist/src/${name}.js`, import.meta.url).href
     const program = `
       const { LogFile } = await import(${JSON.stringify(module('supervisor/log-file'))})
-      const { SYSTEM_CLOCK } = await import(${JSON.stringify(module('platform/clock'))})
+      const { SYSTEM_CLOCK } = await import(${JSON.stringify(module('time/system-clock'))})
       const limits = { maxBytes: 1e6, files: 1 }
       const path = ${JSON.stringify(path)}
       const log = new LogFile({ ...limits, path, clock: SYSTEM_CLOCK, onTrouble() {} })

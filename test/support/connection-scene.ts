@@ -13,8 +13,9 @@ import { DEFAULT_H2_LIMITS, type H2Limits, noneExceeded } from '../../src/http/h
 import { MemoryBudget } from '../../src/http/memory-budget.ts'
 import type { RequestView, ResponseView } from '../../src/http/message.ts'
 import { DEFAULT_TIMERS, type TimerSettings } from '../../src/http/timers.ts'
-import { type Clock, SYSTEM_CLOCK } from '../../src/platform/clock.ts'
 import { ownerOfPath } from '../../src/platform/path.ts'
+import type { Clock } from '../../src/time/clock.ts'
+import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import type {
   ByteStream,
   Lifted,

@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeControl, encodeControl, type Peer } from '../../src/transfer/control.ts'
 import type { Release } from '../../src/transfer/custody.ts'
 import { LEAVING_TIMEOUT, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
@@ -9,8 +9,6 @@ import { connectedPair } from '../support/pair.ts'
 import { connection, openNulls, scene, type Underway } from './post.ts'
 
 /* What a courier sends, takes and refuses: parcels and other messages, between processes in memory. */
-
-afterEach(() => void vi.useRealTimers())
 
 describe('a parcel', () => {
   it('arrives as it was sent, and its acceptance settles the matter', () => {
@@ -169,39 +167,36 @@ describe('a parcel', () => {
   })
 
   it('that waits in the channel gives its target the time for a verdict once it has left', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { source, releases, send, done } = scene()
+    const { clock, source, releases, send, done } = scene()
     const sent = vi.spyOn(source.channel, 'send').mockReturnValue('queued')
     send()
-    vi.advanceTimersByTime(2 * VERDICT_TIMEOUT)
+    clock.pass(2 * VERDICT_TIMEOUT)
     expect(releases).toEqual([])
     source.channel.onLeft?.(2, sent.mock.calls[0]![1])
-    vi.advanceTimersByTime(VERDICT_TIMEOUT - 1)
+    clock.pass(VERDICT_TIMEOUT - 1)
     expect(releases).toEqual([])
-    vi.advanceTimersByTime(1001)
+    clock.pass(1001)
     expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
     done()
   })
 
   it('that never leaves is ended, too', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { source, releases, send, done } = scene()
+    const { clock, source, releases, send, done } = scene()
     source.channel.result = 'queued'
     send()
-    vi.advanceTimersByTime(LEAVING_TIMEOUT - 1)
+    clock.pass(LEAVING_TIMEOUT - 1)
     expect(releases).toEqual([])
-    vi.advanceTimersByTime(1001)
+    clock.pass(1001)
     expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
     done()
   })
 
   it('whose target dies or says nothing is ended', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { post, source, releases, send, done } = scene()
+    const { clock, post, source, releases, send, done } = scene()
     send()
-    vi.advanceTimersByTime(VERDICT_TIMEOUT - 1)
+    clock.pass(VERDICT_TIMEOUT - 1)
     expect(releases).toEqual([])
-    vi.advanceTimersByTime(1001)
+    clock.pass(1001)
     expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
     // The verdict that comes too late changes nothing.
     post.deliver()
@@ -217,21 +212,12 @@ describe('a parcel', () => {
 })
 
 describe('a source that was not let run', () => {
-  /** It goes on after so many milliseconds: timers that were due meanwhile come first, and late. */
-  function sleep(milliseconds: number): void {
-    const woken = performance.now() + milliseconds
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => woken)
-    vi.advanceTimersToNextTimer()
-    clock.mockRestore()
-    vi.advanceTimersByTime(milliseconds - 1000)
-  }
-
   it('hears the verdict that has come meanwhile', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { post, target, releases, send, done } = scene()
+    const { clock, post, target, releases, send, done } = scene()
     send()
     post.deliver({ from: 1, to: 2 })
-    sleep(2 * VERDICT_TIMEOUT)
+    // Timers that were due meanwhile come first, and late.
+    clock.jump(2 * VERDICT_TIMEOUT)
     expect([target.parcels.length, releases]).toEqual([1, []])
     post.deliver()
     expect(releases).toEqual([{ state: 'gone' }])
@@ -239,13 +225,13 @@ describe('a source that was not let run', () => {
   })
 
   it('gives a target that was not let run either the rest of its time, and no more', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { post, releases, send, done } = scene()
+    const { clock, post, releases, send, done } = scene()
     send()
-    vi.advanceTimersByTime(1000)
-    sleep(2 * VERDICT_TIMEOUT)
+    clock.pass(1000)
+    // Timers that were due meanwhile come first, and late.
+    clock.jump(2 * VERDICT_TIMEOUT)
     expect(releases).toEqual([])
-    vi.advanceTimersByTime(VERDICT_TIMEOUT)
+    clock.pass(VERDICT_TIMEOUT)
     expect(releases).toEqual([{ state: 'ended', reason: 'expired' }])
     for (const { descriptors } of post.underway) for (const one of descriptors) one.close()
     done()

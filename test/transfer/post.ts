@@ -1,4 +1,5 @@
 import { openSync, readdirSync, readlinkSync } from 'node:fs'
+import type { Clock } from '../../src/time/clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { Channel, SendResult } from '../../src/transfer/channel.ts'
 import { encodeControl, type Peer } from '../../src/transfer/control.ts'
@@ -9,6 +10,7 @@ import { freshHttp, type Parcel } from '../../src/transfer/parcel.ts'
 import type { RelayedState } from '../../src/transfer/relay-state.ts'
 import { createIdentity, Sealer } from '../../src/transfer/seal.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
+import { HandClock } from '../support/hand-clock.ts'
 
 /** A message on its way between two processes of one test. */
 export interface Underway {
@@ -93,7 +95,7 @@ class MemoryChannel implements Channel {
 }
 
 /** One process: its courier, and what it was told. */
-function member(post: Post, id: number) {
+function member(post: Post, id: number, clock: Clock) {
   const identity = createIdentity(node, id)
   const channel = post.open(id)
   const parcels: Parcel[] = []
@@ -114,33 +116,43 @@ function member(post: Post, id: number) {
     files: [] as { file: Descriptor; slots: number; from: number }[],
     relayed: [] as { state: RelayedState; descriptors: readonly Descriptor[]; from: number }[],
   }
-  side.courier = new Courier(channel, new Sealer(node, identity), {
-    parcel: parcel => {
-      if (side.arrival === undefined) parcels.push(parcel)
-      side.onParcel?.(parcel)
-      return side.arrival
+  side.courier = new Courier(
+    channel,
+    new Sealer(node, identity),
+    {
+      parcel: parcel => {
+        if (side.arrival === undefined) parcels.push(parcel)
+        side.onParcel?.(parcel)
+        return side.arrival
+      },
+      ...(id === 3
+        ? {}
+        : {
+            relayed: (state: RelayedState, _: unknown, descriptors: readonly Descriptor[], from: number) => {
+              if (side.arrival === undefined) side.relayed.push({ state, descriptors, from })
+              return side.arrival
+            },
+            slots: (file: Descriptor, slots: number, from: number) => side.files.push({ file, slots, from }),
+          }),
+      introduced: ({ id: other }) => told.push(`introduced ${other}`),
+      gone: other => told.push(`gone ${other}`),
+      loan: (request, from, settle) => void loans.push({ request, from, settle }),
+      control: (message, from) => told.push(`${message.kind} from ${from}`),
+      nonsense: (from, reason) => told.push(`nonsense from ${from}: ${reason}`),
     },
-    ...(id === 3
-      ? {}
-      : {
-          relayed: (state: RelayedState, _: unknown, descriptors: readonly Descriptor[], from: number) => {
-            if (side.arrival === undefined) side.relayed.push({ state, descriptors, from })
-            return side.arrival
-          },
-          slots: (file: Descriptor, slots: number, from: number) => side.files.push({ file, slots, from }),
-        }),
-    introduced: ({ id: other }) => told.push(`introduced ${other}`),
-    gone: other => told.push(`gone ${other}`),
-    loan: (request, from, settle) => void loans.push({ request, from, settle }),
-    control: (message, from) => told.push(`${message.kind} from ${from}`),
-    nonsense: (from, reason) => told.push(`nonsense from ${from}: ${reason}`),
-  })
+    clock,
+  )
   return side
 }
 
 export function scene() {
+  const clock = new HandClock()
   const post = new Post()
-  const [source, target, other] = [member(post, 1), member(post, 2), member(post, 3)] as const
+  const [source, target, other] = [
+    member(post, 1, clock),
+    member(post, 2, clock),
+    member(post, 3, clock),
+  ] as const
   const all = [source, target, other]
   for (const one of all) {
     for (const peer of all) {
@@ -155,6 +167,7 @@ export function scene() {
   const releases: Release[] = []
   const descriptor = Descriptor.fromFd(openSync('/dev/null', 'r'))
   return {
+    clock,
     post,
     source,
     target,

@@ -1,5 +1,5 @@
 import { Duplex, PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { H1Exchange } from '../../src/http/h1/exchange.ts'
 import { H1Server } from '../../src/http/h1/index.ts'
 import { H1Pump } from '../../src/http/h1/pump.ts'
@@ -16,23 +16,23 @@ import type { Transport, TransportHandlers } from '../../src/transport/transport
 import { overDuplex } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
 import { Escapes, Faults, InjectedFault } from '../support/faults.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { clientConfig, serverConfig } from '../support/pair.ts'
 
 /** Calls of each conversation that throw, one after the other; all of them in the long run. */
 const PLACES = process.env.HOTPOTATO_LONG ? Number.POSITIVE_INFINITY : 60
 
+let clock = new HandClock()
 const faults = new Faults()
 const escapes = new Escapes()
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
 beforeEach(() => {
-  const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] as const
-  vi.useFakeTimers({ toFake: [...toFake] })
+  clock = new HandClock()
   escapes.start()
 })
 afterEach(() => {
   faults.stop()
-  vi.useRealTimers()
   escapes.stop()
 })
 
@@ -129,7 +129,7 @@ describe('whatever throws over a served connection', () => {
       const transport = new FakeCarrier()
       // What throws before belongs to the caller of serve.
       faults.arm(0)
-      const served = serve(faults.around(transport, 'Transport'), app, { encrypted: false })
+      const served = serve(faults.around(transport, 'Transport'), app, { encrypted: false, clock })
       faults.arm(at)
       let closed = 0
       void served.closed.then(() => closed++)
@@ -143,7 +143,7 @@ describe('whatever throws over a served connection', () => {
       }
       for (const piece of pieces()) await step(() => transport.handlers?.bytes(piece))
       await step(() => transport.onDrain?.())
-      await step(() => void vi.advanceTimersByTime(70_000))
+      await step(() => clock.pass(70_000))
       await step(() => served.drain())
       await step(() => transport.handlers?.end())
       const { calls } = faults
@@ -151,7 +151,7 @@ describe('whatever throws over a served connection', () => {
       served.destroy()
       await turn()
       const neighbour = new FakeCarrier()
-      const other = serve(neighbour, app, { encrypted: false })
+      const other = serve(neighbour, app, { encrypted: false, clock })
       neighbour.handlers?.bytes(utf8('GET /small HTTP/1.1\r\nHost: a\r\n\r\n'))
       await turn()
       const answered = new TextDecoder().decode(concat(...neighbour.sent)).startsWith('HTTP/1.1 200')
@@ -170,7 +170,7 @@ function pipe(): [Duplex, Duplex] {
 
 /** A client of ours says hello, and hears it again if nothing is wrong. */
 async function hello(stream: Duplex): Promise<string> {
-  const client = TlsDuplex.client(stream, clientConfig(), { handshakeTimeout: 0 })
+  const client = TlsDuplex.client(stream, clientConfig(), { handshakeTimeout: 0, clock })
   let heard = ''
   client.on('data', (bytes: Uint8Array) => {
     heard += Buffer.from(bytes).toString()
@@ -190,7 +190,7 @@ const KINDS: Readonly<Record<string, (stream: Duplex) => void>> = {
   TlsDuplex(stream) {
     const { at } = faults
     faults.arm(0)
-    const server = TlsDuplex.server(stream, serverConfig())
+    const server = TlsDuplex.server(stream, serverConfig(), { clock })
     faults.arm(at)
     server.on('error', () => {})
     server.on('data', (bytes: Uint8Array) => server.write(bytes))
@@ -199,7 +199,7 @@ const KINDS: Readonly<Record<string, (stream: Duplex) => void>> = {
   secure(stream) {
     const { at } = faults
     faults.arm(0)
-    const secured = secure(overDuplex(stream), serverConfig())
+    const secured = secure(overDuplex(stream), serverConfig(), 10_000, clock)
     faults.arm(at)
     secured.then(
       transport =>
@@ -231,7 +231,7 @@ describe('whatever throws out of a TLS session', () => {
         serveOn(other)
         const neighbour = await hello(one)
         faults.calls = calls
-        vi.advanceTimersByTime(20_000)
+        clock.pass(20_000)
         return (at > 0 || heard === 'hello') && neighbour === 'hello'
       })
     },

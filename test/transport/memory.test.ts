@@ -5,6 +5,7 @@ import type { HttpHandlers } from '../../src/http/serving.ts'
 import { type ServeOptions, serve } from '../../src/transport/serve.ts'
 import type { Transport, TransportHandlers } from '../../src/transport/transport.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
+import { HandClock } from '../support/hand-clock.ts'
 
 /** A client in memory, which takes what it is sent unless told not to. */
 class Peer implements Transport {
@@ -59,12 +60,12 @@ const POST = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.
 
 /** Connections under one budget, a second apart. */
 function world(limit: number) {
-  let now = 0
+  const clock = new HandClock()
   const memory = new MemoryBudget(limit)
   const open = (options: ServeOptions = {}, blocked = false): Peer => {
-    now += 1000
+    clock.pass(1000)
     const peer = Object.assign(new Peer(), { blocked })
-    serve(peer, app, { encrypted: true, memory, now: () => now, ...options })
+    serve(peer, app, { encrypted: true, memory, clock, ...options })
     return peer
   }
   return { memory, open }

@@ -19,6 +19,7 @@ import { adopt } from '../../src/transfer/stream.ts'
 import { secure } from '../../src/transport/secure.ts'
 import { type Served, type ServeOptions, serve } from '../../src/transport/serve.ts'
 import { utf8 } from '../../src/wire/index.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { Certificates, has, run } from '../support/tls-programs.ts'
 
 const PIECES = 20
@@ -249,7 +250,7 @@ describe('a connection', () => {
   })
 
   it('whose client takes nothing is given up', async () => {
-    let now = 0
+    const clock = new HandClock()
     const endless: HttpHandlers = {
       request(_, response) {
         let gone = false
@@ -262,11 +263,11 @@ describe('a connection', () => {
         })()
       },
     }
-    const { client, served } = await pair(endless, { now: () => now, stall: 1000 })
+    const { client, served } = await pair(endless, { clock, stall: 1000 })
     client.pause()
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     await new Promise(resolve => setTimeout(resolve, 100))
-    now = 2000
+    clock.pass(2000)
     await served.closed
     client.destroy()
   })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectSocket, isIP } from 'node:net'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
 import {
   type CertificateVerifier,
@@ -74,13 +75,13 @@ class Client {
   /** A connection for a ticket's sake. @throws CommandError the server gives none */
   async ticket(): Promise<ResumptionTicket> {
     const connection = await this.#open({})
-    const timer = setTimeout(() => connection.destroy(), TICKET_WAIT)
+    const timer = SYSTEM_CLOCK.after(TICKET_WAIT, () => connection.destroy())
     connection.resume()
     const ticket = await new Promise<ResumptionTicket | undefined>(resolve => {
       connection.once('session', resolve)
       connection.once('close', () => resolve(undefined))
     })
-    clearTimeout(timer)
+    timer.stop()
     if (!connection.destroyed) {
       connection.end()
       await once(connection, 'close')

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 
 /** What every request is. */
 export interface Order {
@@ -78,9 +79,9 @@ class Http1Client implements Client {
     const options: RequestOptions = { method, headers, agent: this.#agent }
     return new Promise((resolve, reject) => {
       const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
-      const late = setTimeout(() => outgoing.destroy(new TimeoutError('no answer in time')), timeout)
+      const late = SYSTEM_CLOCK.after(timeout, () => outgoing.destroy(new TimeoutError('no answer in time')))
       const fail = (error: Error): void => {
-        clearTimeout(late)
+        late.stop()
         reject(error)
       }
       outgoing.on('error', fail)
@@ -90,7 +91,7 @@ class Http1Client implements Client {
           bytes += chunk.length
         })
         incoming.on('end', () => {
-          clearTimeout(late)
+          late.stop()
           resolve({ status: incoming.statusCode ?? 0, bytes })
         })
         // An answer that breaks off.
@@ -121,12 +122,12 @@ class Http2Client implements Client {
         { ...headers, ':method': method, ':path': url.pathname + url.search },
         { endStream: body === undefined },
       )
-      const late = setTimeout(() => {
+      const late = SYSTEM_CLOCK.after(timeout, () => {
         stream.close()
         reject(new TimeoutError('no answer in time'))
-      }, timeout)
+      })
       const fail = (error: Error): void => {
-        clearTimeout(late)
+        late.stop()
         reject(error)
       }
       let [status, bytes, ended] = [0, 0, false]
@@ -142,7 +143,7 @@ class Http2Client implements Client {
         ended = true
       })
       stream.on('close', () => {
-        clearTimeout(late)
+        late.stop()
         session.off('error', fail)
         if (ended && status > 0) resolve({ status, bytes })
         else reject(Object.assign(new Error('the stream was closed'), { code: 'ERR_HTTP2_STREAM_CLOSED' }))

@@ -20,18 +20,17 @@ import { Burden } from './burden.ts'
 import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
 import { Ending, type Ends, type Phase } from './ending.ts'
-import { IdleTimer } from './idle-timer.ts'
 import { Inlet } from './inlet.ts'
 import { Outlet } from './outlet.ts'
 import type { Timeout } from './timeout.ts'
-import { ConnectionTimers } from './timers.ts'
+import { ConnectionTimers, type Waiting } from './timers.ts'
 
 /**
  * One client: byte stream ↔ TLS session ↔ HTTP ↔ function. It opens one record after the other and stops at
  * the first request head that belongs to another function; then it freezes and offers itself to a container
  * of that function.
  */
-export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends {
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Waiting {
   readonly host: ConnectionHost
   readonly out: Outlet
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
@@ -40,8 +39,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
-  /** That in hexadecimal. */
-  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -56,7 +53,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #toldAddress: string | undefined
   #remoteAddress: string | undefined
   readonly #arrived: number
-  readonly #idle: IdleTimer
   readonly timers: ConnectionTimers
   readonly burden: Burden
   readonly #ending: Ending
@@ -71,7 +67,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId
-    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -86,12 +81,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
-    const onTime = guard.entrance((now: number, timer: Timeout | undefined) => this.#onTime(now, timer))
-    this.timers = new ConnectionTimers(host.clock, timers, waitsOf(envelope), onTime)
+    this.timers = new ConnectionTimers(host.clock, timers, envelope.idleLeft, waitsOf(envelope), this, guard)
     this.#protocol = speak(this, envelope.application, session !== undefined)
-    const onIdle = guard.entrance(() => this.#ending.idle())
-    this.#idle = new IdleTimer(host.clock, timers['keep-alive'], envelope.idleLeft, onIdle)
-    this.#ending = new Ending(this, stream, this.#in, this.#idle)
+    this.#ending = new Ending(this, stream, this.#in)
   }
 
   /**
@@ -103,7 +95,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /** Starts reading, and serves what came with the envelope. */
   start(): void {
-    this.#idle.start()
     this.timers.start()
     this.guard.run(() => {
       this.#in.read(this.guard, {
@@ -119,6 +110,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       else this.#work()
       this.#recovery = undefined
     })
+  }
+
+  /** The session id in hexadecimal. */
+  get id(): string {
+    return hex(this.sessionId)
   }
 
   get quiet(): boolean {
@@ -240,7 +236,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #onTls(event: SessionEvent): void {
-    logSession(this.host.log, this.id, event)
+    logSession(this.host.log, this, event)
     if (event.type === 'application_data') this.#protocol.receive(event.data)
     else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
@@ -287,7 +283,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #pack({ descriptor, unread }: Lifted): Frozen {
-    this.#idle.stop()
     this.timers.suspend()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     this.burden.freeze()
@@ -301,17 +296,21 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
     const { quiet } = this.#protocol
+    const carried = this.#survival?.extensions
+    const waits = quiet ? waitsValues(this.timers.export()) : undefined
     return {
       formatVersion: FORMAT_VERSION,
       sessionId: this.sessionId,
       generation,
       hops: this.#hops,
-      idleLeft: this.#idle.left,
+      idleLeft: this.timers.idleLeft,
       tls,
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: writeExtensions({
-        ...this.#survival?.extensions,
-        ...(quiet ? waitsValues(this.timers.export()) : {}),
+        leg: carried?.leg,
+        slot: carried?.slot,
+        timers: waits?.timers,
+        rates: waits?.rates,
         client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
       }),
     }
@@ -340,7 +339,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
-    this.#idle.start()
     this.timers.start()
     this.#stream.unlift()
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
@@ -353,11 +351,15 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     if (this.phase === 'open') this.pump()
   }
 
-  #onTime(now: number, timer: Timeout | undefined): void {
+  onTime(now: number, timer: Timeout | undefined): void {
     if (!this.open) return
     if (timer !== undefined) this.#protocol.expired(timer)
     if (this.open) this.#protocol.tick?.(now)
     this.pump()
+  }
+
+  onIdle(): void {
+    this.#ending.idle()
   }
 
   get gone(): boolean {
@@ -365,7 +367,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   touch(): void {
-    this.#idle.touch()
+    this.timers.touch()
   }
 
   switchProtocol(protocol: Protocol): void {
@@ -395,7 +397,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #onDrained(): void {
     this.out.release()
-    this.#idle.touch()
+    this.timers.touch()
     if (this.phase === 'closing') this.#ending.lastMoment()
     else this.pump()
     this.burden.update()
@@ -411,7 +413,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.phase = 'closed'
     this.burden.close()
     try {
-      this.#idle.stop()
       this.timers.suspend()
       this.#in.turn.stop()
       this.#ending.over()

@@ -1,12 +1,12 @@
-import type { Timer } from '../../platform/clock.ts'
+import type { Timer } from '../../time/clock.ts'
 import { type ByteStream, CLOSE_TIME, type StreamError } from '../../transfer/byte-stream.ts'
 import type { Guard } from '../../transport/guard.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Survival } from '../survival/survival.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection-host.ts'
-import type { IdleTimer } from './idle-timer.ts'
 import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
+import type { ConnectionTimers } from './timers.ts'
 
 /** `frozen`: on its way to another container. `closing`: the client has its last bytes, or will have. */
 export type Phase = 'open' | 'frozen' | 'closing' | 'closed'
@@ -17,6 +17,7 @@ export interface Ends {
   readonly id: string
   readonly guard: Guard
   readonly out: Outlet
+  readonly timers: ConnectionTimers
   readonly protocol: Protocol
   phase: Phase
   /** It is over: everything that belongs to it is let go. */
@@ -31,16 +32,14 @@ export class Ending {
   readonly #owner: Ends
   readonly #stream: ByteStream
   readonly #in: Inlet
-  readonly #idle: IdleTimer
   #linger: Timer | undefined
   /** Something was thrown. */
   #failed = false
 
-  constructor(owner: Ends, stream: ByteStream, inlet: Inlet, idle: IdleTimer) {
+  constructor(owner: Ends, stream: ByteStream, inlet: Inlet) {
     this.#owner = owner
     this.#stream = stream
     this.#in = inlet
-    this.#idle = idle
   }
 
   /**
@@ -55,13 +54,13 @@ export class Ending {
     owner.phase = 'closing'
     this.#stream.end()
     this.#in.drop()
-    if (this.#stream.queued) this.#idle.touch()
+    if (this.#stream.queued) owner.timers.touch()
     else this.lastMoment()
   }
 
   /** The client has everything, and closes, or does not. */
   lastMoment(): void {
-    this.#idle.stop()
+    this.#owner.timers.forgetIdle()
     if (this.#in.ended) this.now()
     else
       this.#linger = this.#owner.host.clock.after(
@@ -124,8 +123,8 @@ export class Ending {
     const owner = this.#owner
     // What waits for the client is taken, or it is idle. Where nothing waits, a function may take its time.
     if (this.#stream.queued ? owner.out.progressed() : owner.protocol.watched) {
-      this.#idle.touch()
-      this.#idle.start()
+      owner.timers.touch()
+      owner.timers.start()
       return
     }
     // A promise of the lift that never comes is taken back by this, too.
@@ -138,7 +137,7 @@ export class Ending {
 
   /** Nothing is waited for any more. */
   over(): void {
-    this.#owner.host.clock.stop(this.#linger)
+    this.#linger?.stop()
   }
 
   /**

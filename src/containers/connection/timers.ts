@@ -1,57 +1,100 @@
 import { HttpTimers, type TimerName, type TimerSettings } from '../../http/timers.ts'
-import type { Clock } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import type { Waits } from '../../transfer/extensions.ts'
-import { Alarm } from './alarm.ts'
+import type { Guard } from '../../transport/guard.ts'
 import { Rates } from './rates.ts'
 import type { AwaitedTimer, Timeout } from './timeout.ts'
 
+/** What a connection does when it has waited for long enough. */
+export interface Waiting {
+  /**
+   * A timer has run out, or, without one, the moment has come that {@link ConnectionTimers.wakeBy} named.
+   * @param now milliseconds, as {@link Clock.steady}
+   */
+  onTime(now: number, timer: Timeout | undefined): void
+  /** Nothing has happened for as long as `keep-alive` says. */
+  onIdle(): void
+}
+
 /**
- * How long one connection waits, and for what. All but `keep-alive`, which has a timer of its own: see
- * `idle-timer.ts`.
+ * How long one connection waits, and for what. One timer serves: it rings at the earliest of all moments or
+ * before, looks what has come due, and waits for the next. What is put off or stopped costs nothing until
+ * then.
  */
 export class ConnectionTimers {
   /** Of requests that were taken back. */
   readonly rates: Rates
   readonly #timers: HttpTimers
-  readonly #onTime: (now: number, timer: Timeout | undefined) => void
   readonly #clock: Clock
-  readonly #alarm: Alarm
+  readonly #waiting: Waiting
+  readonly #timer: Timer
+  /** When that rings. */
+  #rings = Infinity
+  /** The moment that {@link wakeBy} named. */
+  #wakes = Infinity
+  /** Milliseconds of quiet after which the connection counts as idle. */
+  readonly #idleLimit: number
+  /** When it does. */
+  #idleAt: number
+  #watchesIdle = true
 
   /**
+   * @param idleLeft milliseconds until the connection counts as idle: they travel, because clocks of
+   * processes need not agree
    * @param left what {@link export} gave elsewhere
-   * @param onTime told which timer has run out, or that some moment has come; `now` is milliseconds, as
-   * {@link Clock.steady}
+   * @param guard of the connection: the ringing comes through it
    */
   constructor(
     clock: Clock,
     settings: TimerSettings,
+    idleLeft: number,
     left: Waits,
-    onTime: (now: number, timer: Timeout | undefined) => void,
+    waiting: Waiting,
+    guard: Guard,
   ) {
+    const now = clock.steady()
     this.#clock = clock
-    this.#alarm = new Alarm(clock, () => this.#ring())
-    this.#timers = new HttpTimers(settings, left.timers, clock.steady())
+    this.#waiting = waiting
+    this.#timer = clock.timer(guard.entrance(() => this.#ring())).unref()
+    this.#timers = new HttpTimers(settings, left.timers, now)
     this.rates = new Rates(left.rates)
-    this.#onTime = onTime
+    this.#idleLimit = settings['keep-alive']
+    this.#idleAt = now + idleLeft
   }
 
   /** Begins to ring. */
   start(): void {
-    const now = this.#clock.steady()
-    const next = this.#timers.next(now)
-    if (next !== undefined) this.#alarm.by(now + next)
+    this.#watchesIdle = true
+    this.#armBy(this.#next(this.#clock.steady()))
   }
 
   /** Rings no more; what was waited for is still known. */
   suspend(): void {
-    this.#alarm.stop()
+    this.#timer.stop()
+    this.#rings = Infinity
+  }
+
+  /** Milliseconds until the connection counts as idle. */
+  get idleLeft(): number {
+    return Math.max(0, this.#idleAt - this.#clock.steady())
+  }
+
+  /** Something has happened: the time until it counts as idle begins anew. */
+  touch(): void {
+    this.#idleAt = this.#clock.steady() + this.#idleLimit
+  }
+
+  /** It may be idle for as long as it likes. */
+  forgetIdle(): void {
+    this.#watchesIdle = false
   }
 
   /** From now on that is waited for, unless it is already. */
   wait(timer: AwaitedTimer): void {
     if (this.#timers.running(timer)) return
-    this.#timers.start(timer, this.#clock.steady())
-    this.start()
+    const now = this.#clock.steady()
+    this.#timers.start(timer, now)
+    this.#armBy(this.#next(now))
   }
 
   /** So many bytes of a request's content have come. @returns false if it comes too slowly */
@@ -81,7 +124,9 @@ export class ConnectionTimers {
 
   /** Rings at that moment or before. @param at milliseconds, as {@link Clock.steady} */
   wakeBy(at: number): void {
-    this.#alarm.by(at)
+    if (at >= this.#wakes) return
+    this.#wakes = at
+    this.#armBy(at)
   }
 
   /** What is waited for, and how much longer. */
@@ -89,11 +134,30 @@ export class ConnectionTimers {
     return { timers: this.#timers.export(this.#clock.steady()), rates: this.rates.export() }
   }
 
+  #armBy(at: number): void {
+    if (at >= this.#rings) return
+    this.#rings = at
+    this.#timer.at(at)
+  }
+
+  /** The earliest moment that is waited for. */
+  #next(now: number): number {
+    const left = this.#timers.next(now)
+    const idleAt = this.#watchesIdle ? this.#idleAt : Infinity
+    return Math.min(this.#wakes, idleAt, left === undefined ? Infinity : now + left)
+  }
+
   #ring(): void {
     const now = this.#clock.steady()
+    this.#rings = Infinity
+    const idle = this.#watchesIdle && this.#idleAt <= now
+    const woken = this.#wakes <= now
     const timer = this.#timers.expired(now)
     if (timer !== undefined) this.#timers.stop(timer)
-    this.start()
-    this.#onTime(now, timer === 'keep-alive' ? undefined : timer)
+    if (idle) this.#watchesIdle = false
+    if (woken) this.#wakes = Infinity
+    this.#armBy(this.#next(now))
+    if (idle) this.#waiting.onIdle()
+    if (woken || timer !== undefined) this.#waiting.onTime(now, timer === 'keep-alive' ? undefined : timer)
   }
 }

@@ -1,5 +1,5 @@
-import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../time/clock.ts'
 
 /** Milliseconds between two lines of log: a timer that throws each time must not fill the disk. */
 const PAUSE = 1000

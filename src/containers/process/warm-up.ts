@@ -1,5 +1,5 @@
 import { H1Client, type H1Limits, H1Server } from '../../http/h1/index.ts'
-import type { Clock } from '../../platform/clock.ts'
+import type { Clock } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/envelope.ts'
 

@@ -1,18 +1,18 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
-import { type Clock, SYSTEM_CLOCK } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
+import type { Clock } from '../../time/clock.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
 import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier, CourierHandlers } from '../../transfer/courier.ts'
-import { hex } from '../../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -68,9 +68,7 @@ async function main(): Promise<void> {
         return
       case 'move': {
         const { sessionId, target } = message
-        host.move(hex(sessionId), target, report =>
-          courier.tell(from, { kind: 'moved', sessionId, ...report }),
-        )
+        host.move(sessionId, target, report => courier.tell(from, { kind: 'moved', sessionId, ...report }))
       }
     }
   }

@@ -4,7 +4,7 @@ import type { Account, Holder, MemoryBudget } from '../../http/memory-budget.ts'
 import type { Field, ResponseView } from '../../http/message.ts'
 import { problem } from '../../http/problem.ts'
 import type { ResponseSink } from '../../http/serving.ts'
-import type { Clock, Timer } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
@@ -41,7 +41,7 @@ export function serveBorrowed(
     ['x-hotpotato-hops', String(hops)],
   ]
   const gathered = new Gathered(fields, callee.memory, clock, answer => {
-    clock.stop(timer)
+    timer?.stop()
     settle(answer)
   })
   const call = new FunctionCall(

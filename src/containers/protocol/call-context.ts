@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type {
   ConnectionInfo,
   Context,
+  Endings,
   Environment,
   FieldSource,
   TrailerSource,
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
-import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../time/clock.ts'
 
 /** A function, and what it is told besides the request. */
 export interface Callee {
@@ -29,7 +30,7 @@ export interface Informant {
 }
 
 /** What a function is told; the costly parts are made when they are asked for. */
-export class CallContext implements Context {
+export class CallContext implements Context, Endings {
   readonly functionName: string
   readonly functionPath: string
   readonly connection: ConnectionInfo
@@ -39,6 +40,7 @@ export class CallContext implements Context {
   #callId: string | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
+  #onAbort: ((reason: Error) => void) | undefined
   readonly #informant: Informant | undefined
   /** What {@link trailers} was given last. */
   trailerSource: TrailerSource | undefined
@@ -73,7 +75,13 @@ export class CallContext implements Context {
 
   abort(reason: Error): void {
     this.#aborted = reason
+    this.#onAbort?.(reason)
     this.#controller?.abort(reason)
+  }
+
+  onAbort(listener: (reason: Error) => void): void {
+    this.#onAbort = listener
+    if (this.#aborted !== undefined) listener(this.#aborted)
   }
 
   waitUntil(work: Promise<unknown>): void {

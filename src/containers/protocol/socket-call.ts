@@ -2,7 +2,7 @@ import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { Socket, SocketContext, SocketHandlers } from '../../functions/web-socket.ts'
 import type { RequestHead } from '../../http/message.ts'
 import { CloseCode, WebSocketServer, type WebSocketState } from '../../http/websocket/index.ts'
-import type { Timer } from '../../platform/clock.ts'
+import type { Timer } from '../../time/clock.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { utf8 } from '../../wire/index.ts'
 import { CallContext, type Callee } from './call-context.ts'
@@ -119,7 +119,7 @@ export class SocketCall {
 
   /** It goes on elsewhere, or is over. */
   leave(reason: Error): void {
-    this.#callee.clock.stop(this.#keepAlive)
+    this.#keepAlive?.stop()
     this.#context.abort(reason)
   }
 

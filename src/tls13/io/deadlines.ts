@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Clock, Timer } from '../../time/clock.ts'
 
 /** Milliseconds that a peer has for the handshake, unless the options say another number. */
 const HANDSHAKE_TIMEOUT = 10_000
@@ -7,33 +8,39 @@ const ALERT_TIME = 1000
 
 /** What one stream waits for, and how long. No timer of it keeps the process alive. */
 export class Deadlines {
-  readonly #handshake: NodeJS.Timeout | undefined
-  #idle: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  readonly #handshake: Timer | undefined
+  #idle: Timer | undefined
+  /** Milliseconds that nothing may be touched. */
+  #patience = 0
 
   /** @param handshake milliseconds until the handshake must be over; 0: no matter how long */
-  constructor(handshake = HANDSHAKE_TIMEOUT, late: () => void) {
-    if (handshake > 0) this.#handshake = setTimeout(late, handshake).unref()
+  constructor(clock: Clock, handshake = HANDSHAKE_TIMEOUT, late: () => void) {
+    this.#clock = clock
+    if (handshake > 0) this.#handshake = clock.after(handshake, late).unref()
   }
 
   /** The handshake is over. */
   connected(): void {
-    clearTimeout(this.#handshake)
+    this.#handshake?.stop()
   }
 
   /** Calls `late` once when nothing has been touched for `milliseconds`; 0: never. */
   idle(milliseconds: number, late: () => void): void {
-    clearTimeout(this.#idle)
-    this.#idle = milliseconds > 0 ? setTimeout(late, milliseconds).unref() : undefined
+    this.#idle?.stop()
+    this.#patience = milliseconds
+    this.#idle = milliseconds > 0 ? this.#clock.after(milliseconds, late).unref() : undefined
   }
 
   /** Something came or was written. */
   touch(): void {
-    this.#idle?.refresh()
+    this.#idle?.after(this.#patience)
   }
 
   stop(): void {
-    clearTimeout(this.#handshake)
-    clearTimeout(this.#idle)
+    this.#handshake?.stop()
+    this.#idle?.stop()
+    this.#idle = undefined
   }
 
   /**
@@ -41,8 +48,8 @@ export class Deadlines {
    * input is reset, and takes the alert with it.
    */
   linger(stream: Duplex): void {
-    const timer = setTimeout(() => stream.destroy(), ALERT_TIME).unref()
-    stream.once('close', () => clearTimeout(timer))
+    const timer = this.#clock.after(ALERT_TIME, () => stream.destroy()).unref()
+    stream.once('close', () => timer.stop())
     stream.end()
     stream.resume()
   }

@@ -1,4 +1,6 @@
 import { Duplex } from 'node:stream'
+import type { Clock } from '../../time/clock.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { plain, takePortion } from '../../wire/index.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from '../config.ts'
 import type { Answer } from '../question.ts'
@@ -14,6 +16,8 @@ export interface TlsDuplexOptions {
   readonly allowHalfOpen?: boolean
   /** Milliseconds until the handshake must be over; 0: no matter how long; default 10 000. */
   readonly handshakeTimeout?: number
+  /** What timers go by; default: the machine's clock. */
+  readonly clock?: Clock
 }
 
 type Callback = (error?: Error | null) => void
@@ -70,7 +74,8 @@ export class TlsDuplex extends Duplex {
     this.#session = session
     this.#secure = session.connected
     const late = () => this.destroy(new TlsStreamError('ERR_TLS_HANDSHAKE_TIMEOUT', 'no handshake in time'))
-    this.#deadlines = new Deadlines(this.#secure ? 0 : options.handshakeTimeout, late)
+    const { clock = SYSTEM_CLOCK, handshakeTimeout } = options
+    this.#deadlines = new Deadlines(clock, this.#secure ? 0 : handshakeTimeout, late)
     // These stay for ever: an error without a listener would end the process.
     stream.on('error', error => this.#guarded(() => this.#streamFailed(error)))
     stream.on('close', () => this.#guarded(() => this.#streamClosed()))

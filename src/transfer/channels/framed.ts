@@ -1,3 +1,5 @@
+import type { Clock, Timer } from '../../time/clock.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { Allowance, type Budget, DecodeError, Reader } from '../../wire/index.ts'
 import { type Channel, MAX_DESCRIPTORS, MAX_PAYLOAD, type SendResult } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
@@ -39,13 +41,16 @@ export abstract class FramedChannel implements Channel {
   readonly #traffic = new Map<number, Traffic>()
   readonly #peers = new Set<number>()
   readonly #budget: Budget | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  readonly #retries: Timer
   #delay = BUSY.first
 
   /** @param budget how many frames each peer may send; as many as it likes by default */
-  constructor(self: number, budget?: Budget) {
+  constructor(self: number, budget?: Budget, clock: Clock = SYSTEM_CLOCK) {
     checkId(self)
     this.self = self
+    this.#clock = clock
+    this.#retries = clock.timer(() => this.#retry())
     this.#budget = budget
   }
 
@@ -75,7 +80,7 @@ export abstract class FramedChannel implements Channel {
   protected register(id: number, transmit: Transmit): void {
     checkId(id)
     if (this.#traffic.has(id)) throw new RangeError(`process ${id} is already known`)
-    const allowance = this.#budget && new Allowance(this.#budget, () => performance.now())
+    const allowance = this.#budget && new Allowance(this.#budget, () => this.#clock.steady())
     this.#traffic.set(id, { outbox: new Outbox(transmit), assembly: new Assembly(), allowance, owed: 0 })
     this.#peers.add(id)
   }
@@ -98,8 +103,7 @@ export abstract class FramedChannel implements Channel {
   close(): void {
     if (this.closed) return
     this.closed = true
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#retries.stop()
     for (const id of [...this.#traffic.keys()]) this.forget(id)
   }
 
@@ -182,11 +186,10 @@ export abstract class FramedChannel implements Channel {
 
   #retryIn(milliseconds: number): void {
     if (this.closed) return
-    this.#timer ??= setTimeout(() => this.#retry(), milliseconds)
+    if (!this.#retries.armed) this.#retries.after(milliseconds)
   }
 
   #retry(): void {
-    this.#timer = undefined
     let busy = false
     for (const [id, traffic] of [...this.#traffic]) {
       this.#giveCredit(id, traffic)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Connection } from '../../../src/containers/connection/connection.ts'
 import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import { utf8 } from '../../../src/wire/index.ts'
@@ -12,7 +12,10 @@ import {
   responses,
   turn,
 } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
+
+let clock = new HandClock()
 
 /** Bytes that the connections of these containers may hold together. */
 const LIMIT = 200_000
@@ -21,14 +24,11 @@ const post = (path: string, length: number): string =>
   `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`
 
 function host(handle?: ConstructorParameters<typeof FakeHost>[0]): FakeHost {
-  return new FakeHost(handle, { memoryBytes: LIMIT })
+  return new FakeHost(handle, { clock, memoryBytes: LIMIT })
 }
 
 beforeEach(() => {
-  vi.useFakeTimers()
-})
-afterEach(() => {
-  vi.useRealTimers()
+  clock = new HandClock()
 })
 
 /** An upload that is not finished. */
@@ -42,10 +42,10 @@ describe('uploads that no function has yet', () => {
   it('over HTTP/1.1: the oldest is answered with 503, the others go on', () => {
     const at = host(({ body }) => ({ status: 200, body: `${body.length}` }))
     const old = upload(at, 90_000)
-    vi.advanceTimersByTime(10_000)
+    clock.pass(10_000)
     const young = upload(at, 90_000)
     expect(at.memory.held).toBe(180_000)
-    vi.advanceTimersByTime(1000)
+    clock.pass(1000)
     const newcomer = upload(at, 90_000)
     expect(responses(old.stream.take(), 1)).toMatchObject([
       {
@@ -68,7 +68,6 @@ describe('uploads that no function has yet', () => {
   })
 
   it('that a function gathers', async () => {
-    vi.useRealTimers()
     const at = host()
     const ends: string[] = []
     const fetch = async (request: Request) => {
@@ -85,7 +84,6 @@ describe('uploads that no function has yet', () => {
   })
 
   it('not those that a function reads while it answers', async () => {
-    vi.useRealTimers()
     const at = host()
     const fetch = (request: Request) => {
       request.body!.pipeTo(new WritableStream()).catch(() => {})
@@ -110,7 +108,7 @@ describe('uploads that no function has yet', () => {
     const large = client.request('/echo/large', { body: new Uint8Array(150_000), open: true })
     const small = client.request('/echo/small', { body: new Uint8Array(1000), open: true })
     client.flush()
-    vi.advanceTimersByTime(1000)
+    clock.pass(1000)
     upload(at, 90_000)
     client.hear()
     expect(client.answers.get(large)).toMatchObject({
@@ -131,7 +129,7 @@ describe('output that the client does not take', () => {
     reader.stream.blocked = true
     reader.stream.receive(utf8(get('/echo') + get('/echo')))
     expect(at.memory.held).toBeGreaterThan(130_000)
-    vi.advanceTimersByTime(1000)
+    clock.pass(1000)
     upload(at, 90_000)
     expect(reader.stream.state).toBe('closed')
     expect(at.ends).toEqual(['ended'])
@@ -154,7 +152,7 @@ describe('output that the client does not take', () => {
     stream.receive(utf8(get('/echo') + get('/echo', 'Connection: close\r\n')))
     expect(stream.finished).toBe(true)
     expect(at.memory.held).toBeGreaterThan(130_000)
-    vi.advanceTimersByTime(1000)
+    clock.pass(1000)
     upload(at, 90_000)
     expect(stream.state).toBe('closed')
   })
@@ -170,7 +168,7 @@ it('what is on its way to another container is held until that has it, and canno
   const target = host()
   movedConnection(target, frozen)
   expect(target.memory.held).toBe(150_000)
-  vi.advanceTimersByTime(1000)
+  clock.pass(1000)
   const newcomer = upload(at, 90_000)
   expect(responses(newcomer.stream.take(), 1)).toMatchObject([{ status: 503 }])
   at.offers[0]!.settle({ state: 'gone' })
@@ -190,7 +188,6 @@ describe('whatever becomes of connections', () => {
   })
 
   it('what is held is what they hold, and nothing when they are gone', async () => {
-    vi.useRealTimers()
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async steps => {
         const hosts = [0, 1].map(() => host(({ body }) => ({ status: 200, body })))
@@ -234,7 +231,6 @@ describe('whatever becomes of connections', () => {
   })
 
   it('over HTTP/2 as well', async () => {
-    vi.useRealTimers()
     const serving = (): FakeHost => {
       const at = host(({ body }) => ({ status: 200, body }))
       at.available.add('echo')

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Connection } from '../../../src/containers/connection/connection.ts'
 import { Outlet } from '../../../src/containers/connection/outlet.ts'
 import { Departure } from '../../../src/containers/move/departure.ts'
@@ -23,8 +23,11 @@ import { freshHttp } from '../../../src/transfer/parcel.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, FakeStream, freshConnection, get, responses } from '../../support/connection-scene.ts'
 import { Escapes, Faults, InjectedFault } from '../../support/faults.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
 import { UPGRADE } from '../../support/upgrade.ts'
+
+let clock = new HandClock()
 
 const REFUSED = { state: 'owned', verdict: { outcome: 'refused', reason: 'suite', detail: 'no' } } as const
 /** Calls of each conversation that throw, one after the other; all of them in the long run. */
@@ -35,8 +38,7 @@ const faults = new Faults()
 const escapes = new Escapes()
 
 beforeEach(() => {
-  const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] as const
-  vi.useFakeTimers({ toFake: [...toFake] })
+  clock = new HandClock()
   for (const Watched of [H1Server, H2Server, WebSocketServer, FunctionCall, Outlet, Departure])
     faults.watch(Watched)
   for (const Watched of [
@@ -58,7 +60,6 @@ beforeEach(() => {
 })
 afterEach(() => {
   faults.stop()
-  vi.useRealTimers()
   escapes.stop()
 })
 
@@ -73,7 +74,7 @@ interface Victim {
 }
 
 function fetching(): FakeHost {
-  const host = new FakeHost()
+  const host = new FakeHost(undefined, { clock })
   host.available.add('echo')
   host.module = {
     kind: 'fetch',
@@ -129,7 +130,7 @@ const CONVERSATIONS: Readonly<Record<string, (victim: Victim) => Promise<void>>>
     await victim.step(() => connection.moveTo(new MoveOrder(2, () => {})))
     await settle(victim, REFUSED)
     await victim.step(() => stream.receive(utf8(get('/echo/never'))))
-    await victim.step(() => void vi.advanceTimersByTime(70_000))
+    await victim.step(() => clock.pass(70_000))
     await victim.step(() => stream.fin())
   },
   async 'a move over HTTP/1.1'(victim) {
@@ -149,7 +150,7 @@ const CONVERSATIONS: Readonly<Record<string, (victim: Victim) => Promise<void>>>
     const { stream, connection } = plain(victim)
     await victim.step(() => stream.receive(utf8(get('/echo', UPGRADE))))
     await victim.step(() => stream.receive(message))
-    await victim.step(() => void vi.advanceTimersByTime(16_000))
+    await victim.step(() => clock.pass(16_000))
     await victim.step(() => connection.moveTo(new MoveOrder(2, () => {})))
     await settle(victim, REFUSED)
     await victim.step(() => stream.receive(message))
@@ -174,11 +175,11 @@ async function overHttp2(victim: Victim, tls: boolean): Promise<void> {
     client.flush()
   })
   await ask('/resize')
-  await victim.step(() => void vi.advanceTimersByTime(100))
+  await victim.step(() => clock.pass(100))
   await settle(victim, REFUSED)
   await ask('/echo/never')
   await ask('/resize')
-  await victim.step(() => void vi.advanceTimersByTime(100))
+  await victim.step(() => clock.pass(100))
   for (const loan of victim.host.loans.splice(0))
     await victim.step(() =>
       loan.settle({
@@ -196,7 +197,7 @@ async function overHttp2(victim: Victim, tls: boolean): Promise<void> {
     open: true,
     headers: [['sec-websocket-version', '13']],
   })
-  await victim.step(() => void vi.advanceTimersByTime(70_000))
+  await victim.step(() => clock.pass(70_000))
   await victim.step(() => client.connection.drain(false))
 }
 
@@ -233,7 +234,7 @@ async function suffer(
   const { calls } = faults
   faults.arm(0)
   connection?.stop()
-  vi.advanceTimersByTime(10_000)
+  clock.pass(10_000)
   await turn()
   return { host, calls }
 }

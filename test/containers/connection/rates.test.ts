@@ -1,25 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { Rates } from '../../../src/containers/connection/rates.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
 import { decodeEnvelope } from '../../../src/transfer/envelope.ts'
 import { ENVELOPE_EXTENSIONS } from '../../../src/transfer/extensions.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, freshConnection, movedConnection, responses } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
+
+let clock = new HandClock()
 
 /** Milliseconds between two bytes: three are more than the grace. */
 const PAUSE = 12_000
 
 beforeEach(() => {
-  vi.useFakeTimers()
-})
-afterEach(() => {
-  vi.useRealTimers()
+  clock = new HandClock()
 })
 
 /** A container with another one of its function beside it. */
 function paired(): FakeHost {
-  const host = new FakeHost(({ body }) => ({ status: 200, body: `${body.length}` }))
+  const host = new FakeHost(({ body }) => ({ status: 200, body: `${body.length}` }), { clock })
   host.available.add('echo')
   return host
 }
@@ -33,7 +33,7 @@ describe('content that comes by a byte now and then is too slow', () => {
     )
     for (let turn = 0; turn < 3; turn++) {
       expect(stream.take()).toHaveLength(0)
-      vi.advanceTimersByTime(PAUSE)
+      clock.pass(PAUSE)
       stream.receive(utf8('a'))
       if (turn >= moves) continue
       const source = host
@@ -46,7 +46,7 @@ describe('content that comes by a byte now and then is too slow', () => {
       ;({ connection, stream } = movedConnection(host, frozen))
       source.offers[0]!.settle({ state: 'gone' })
     }
-    vi.advanceTimersByTime(1)
+    clock.pass(1)
     expect(responses(stream.take(), 1)).toMatchObject([
       { status: 408, headers: { 'x-hotpotato-error': 'request-rate-timeout', connection: 'close' } },
     ])
@@ -58,7 +58,7 @@ describe('content that comes by a byte now and then is too slow', () => {
     const slow = client.request('/echo/slow', { open: true })
     client.flush()
     for (let turn = 0; turn < 3; turn++) {
-      vi.advanceTimersByTime(PAUSE)
+      clock.pass(PAUSE)
       client.http.write(slow, utf8('a'))
       client.flush()
       if (turn >= moves) continue
@@ -69,7 +69,7 @@ describe('content that comes by a byte now and then is too slow', () => {
       client.move(host, frozen)
       source.offers[0]!.settle({ state: 'gone' })
     }
-    vi.advanceTimersByTime(1)
+    clock.pass(1)
     client.flush()
     expect(client.answers.get(slow)).toMatchObject({
       status: 408,
@@ -86,7 +86,7 @@ describe('content that comes by a byte now and then is too slow', () => {
       'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 28800\r\n\r\n',
     )
     for (let turn = 0; turn < 10; turn++) {
-      vi.advanceTimersByTime(PAUSE)
+      clock.pass(PAUSE)
       stream.receive(new Uint8Array((PAUSE / 1000) * DEFAULT_TIMERS.rate!.bytesPerSecond))
     }
     expect(responses(stream.take(), 1)).toMatchObject([{ status: 200, body: '28800' }])

@@ -4,7 +4,7 @@ import { Rehearsal } from '../../../src/containers/process/rehearsal.ts'
 import { DEFAULT_LIMITS } from '../../../src/http/h1/limits.ts'
 import { DEFAULT_H2_LIMITS } from '../../../src/http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../../src/http/timers.ts'
-import { SYSTEM_CLOCK } from '../../../src/platform/clock.ts'
+import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
 import { probe } from '../../../src/transfer/native/libc.ts'
 import { serverConfig } from '../../support/pair.ts'
 

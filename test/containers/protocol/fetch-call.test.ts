@@ -3,7 +3,7 @@ import { FunctionCall } from '../../../src/containers/protocol/function-call.ts'
 import { installGlobals, prepare } from '../../../src/functions/light/globals.ts'
 import type { FunctionModule } from '../../../src/functions/module.ts'
 import type { RequestHead, ResponseView } from '../../../src/http/message.ts'
-import { SYSTEM_CLOCK } from '../../../src/platform/clock.ts'
+import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
 
 const ignore = (): void => {}
 const PLACE = { tls: true, hops: 0, requestIndex: 0, container: 'echo-1' }

@@ -1,14 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../src/wire/index.ts'
 import { FakeHost, turn } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { helloHost, Talker, waitingFunction } from '../../support/http2-scene.ts'
+
+let clock = new HandClock()
 
 /* Requests for other functions on a connection of HTTP/2 that is busy: they wait, move or are lent. */
 
 /** A client with a container whose function answers when the test says so. */
 function arrived() {
   const { waiting, handle } = waitingFunction()
-  const host = new FakeHost(handle)
+  const host = new FakeHost(handle, { clock })
   return { waiting, host, client: new Talker(true).arrive(host) }
 }
 
@@ -19,15 +22,16 @@ function answered(body: string) {
 }
 
 describe('on a busy connection', () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
-  afterEach(() => void vi.useRealTimers())
+  beforeEach(() => {
+    clock = new HandClock()
+  })
 
   it('a request for another function waits, and moves with the connection', async () => {
     const { waiting, host, client } = arrived()
     const own = client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
-    vi.advanceTimersByTime(40)
+    clock.pass(40)
     expect([host.offers, host.loans]).toEqual([[], []])
     waiting[0]!.answer({ status: 200, body: 'done' })
     await turn()
@@ -42,7 +46,7 @@ describe('on a busy connection', () => {
     const own = client.request('/echo')
     const foreign = client.request('/hello?a=b', { body: 'content', headers: [['x-field', 'value']] })
     client.flush()
-    vi.advanceTimersByTime(60)
+    clock.pass(60)
     expect(host.loans.map(({ functionName }) => functionName)).toEqual(['hello'])
     expect(host.loans[0]!.request).toMatchObject({
       method: 'POST',
@@ -113,7 +117,7 @@ describe('on a busy connection', () => {
     client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
-    vi.advanceTimersByTime(60)
+    clock.pass(60)
     host.loans[0]!.settle(answer)
     client.hear()
     expect(client.answer(foreign).status).toBe(status)
@@ -124,7 +128,7 @@ describe('on a busy connection', () => {
     client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
-    vi.advanceTimersByTime(60)
+    clock.pass(60)
     const trailers = [{ name: 'x-sum', value: 'a\nb' }]
     host.loans[0]!.settle({ ...answered(''), body: new Uint8Array(length), trailers })
     client.flush()
@@ -137,7 +141,7 @@ describe('on a busy connection', () => {
     const told = client.request('/hello', { open: true, headers: [['content-length', '2000000']] })
     const untold = client.request('/hello', { open: true })
     client.flush()
-    vi.advanceTimersByTime(60)
+    clock.pass(60)
     client.hear()
     expect(client.answer(told).status).toBe(421)
     for (let sent = 0; sent < 1_200_000; ) {
@@ -155,7 +159,7 @@ describe('on a busy connection', () => {
     client.request('/echo')
     const foreign = client.request('/hello')
     client.flush()
-    vi.advanceTimersByTime(60)
+    clock.pass(60)
     client.http.reset(foreign)
     client.flush()
     host.loans[0]!.settle(answered('x'))

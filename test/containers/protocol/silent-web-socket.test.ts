@@ -1,8 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Opcode, writeFrame } from '../../../src/http/websocket/frame.ts'
 import { EMPTY } from '../../../src/wire/index.ts'
 import { FakeHost } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
+
+let clock = new HandClock()
 
 /*
  * A client of a WebSocket on a stream of HTTP/2 that says nothing (RFC 8441): what is asked of it is no sign
@@ -12,15 +15,14 @@ import { Talker } from '../../support/http2-scene.ts'
 const MASK = new Uint8Array(4)
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+  clock = new HandClock()
 })
-afterEach(() => void vi.useRealTimers())
 
 describe.each([true, false])('a silent WebSocket on a stream (over TLS: %s)', tls => {
   /** @param over whether the client ends its side of the stream with the request */
   function open(over: boolean) {
     const webSocket = vi.fn(() => ({}))
-    const host = new FakeHost()
+    const host = new FakeHost(undefined, { clock })
     Object.assign(host.module, { webSocket })
     const client = new Talker(tls).arrive(host)
     const head = { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority: 'a', path: '/echo' }
@@ -33,12 +35,12 @@ describe.each([true, false])('a silent WebSocket on a stream (over TLS: %s)', tl
   it('ends with its connection when no question is answered', () => {
     const { client, id } = open(false)
     for (let i = 0; i < 5; i++) {
-      vi.advanceTimersByTime(16_000)
+      clock.pass(16_000)
       client.http.write(id, writeFrame(Opcode.PONG, EMPTY, { mask: MASK }))
       client.flush()
     }
     expect(client.connection.open).toBe(true)
-    vi.advanceTimersByTime(50_000)
+    clock.pass(50_000)
     expect(client.connection.open).toBe(false)
   })
 

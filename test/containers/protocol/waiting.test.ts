@@ -1,7 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { RequestView, ResponseView } from '../../../src/http/message.ts'
 import { FakeHost, turn } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
+
+let clock = new HandClock()
 
 /*
  * Requests that wait on a connection are begun once each, and by one container: also when one of them is
@@ -23,13 +26,14 @@ function slowFunction() {
   return { begun, handle, answer: () => answers[0]!({ status: 200, body: 'slow' }) }
 }
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
-afterEach(() => void vi.useRealTimers())
+beforeEach(() => {
+  clock = new HandClock()
+})
 
 describe.each([true, false])('behind a request that is answered at once (over TLS: %s)', tls => {
   /** A busy connection, and a request for another function that cannot be lent. */
   function busy() {
-    const host = new FakeHost(slowFunction().handle)
+    const host = new FakeHost(slowFunction().handle, { clock })
     const client = new Talker(tls).arrive(host)
     client.request('/slow')
     const refused = client.request('/hello', { open: true, headers: [['content-length', '2000000']] })
@@ -41,7 +45,7 @@ describe.each([true, false])('behind a request that is answered at once (over TL
     client.request('/hello?two')
     client.request('/hello?three')
     client.flush()
-    vi.advanceTimersByTime(LATER)
+    clock.pass(LATER)
     client.hear()
     expect(client.answer(refused).status).toBe(421)
     expect(host.loans.map(({ request }) => request.query)).toEqual(['two', 'three'])
@@ -51,7 +55,7 @@ describe.each([true, false])('behind a request that is answered at once (over TL
     const { host, client, refused } = busy()
     const socket = client.request('/hello', { method: 'CONNECT', protocol: 'websocket', open: true })
     client.flush()
-    vi.advanceTimersByTime(LATER)
+    clock.pass(LATER)
     client.hear()
     expect([refused, socket].map(id => client.answer(id).status)).toEqual([421, 421])
     expect([host.ends, client.connection.open]).toEqual([[], true])
@@ -59,7 +63,7 @@ describe.each([true, false])('behind a request that is answered at once (over TL
 
   it('each that was held back is served once, when no container takes the connection', async () => {
     const { begun, handle, answer } = slowFunction()
-    const host = new FakeHost(handle)
+    const host = new FakeHost(handle, { clock })
     const client = new Talker(tls).arrive(host)
     client.request('/slow')
     client.flush()

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { MoveOrder } from '../../../src/containers/move/move-order.ts'
 import type { SocketContext, SocketHandlers, WebSocketFunction } from '../../../src/functions/web-socket.ts'
 import type { Field } from '../../../src/http/message.ts'
@@ -13,8 +13,14 @@ import {
   responses,
   turn,
 } from '../../support/connection-scene.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 import { Talker } from '../../support/http2-scene.ts'
 import { UPGRADE } from '../../support/upgrade.ts'
+
+let clock: HandClock
+beforeEach(() => {
+  clock = new HandClock()
+})
 
 const ASK = UPGRADE.replace('Connection: ', 'Connection: keep-alive, ')
 const say = (data: string, opcode: number = Opcode.TEXT): Uint8Array =>
@@ -35,7 +41,7 @@ function hostWith(
   protocols: readonly string[] = [],
   quietMilliseconds = 600_000,
 ): FakeHost {
-  const host = new FakeHost(undefined, { quietMilliseconds })
+  const host = new FakeHost(undefined, { clock, quietMilliseconds })
   host.module = { ...host.module, webSocket, webSocketProtocols: protocols }
   return host
 }
@@ -166,7 +172,7 @@ describe('a WebSocket', () => {
   })
 
   it('is passed over by functions that know none, and moves to its owner before it is opened', async () => {
-    const plain = new FakeHost()
+    const plain = new FakeHost(undefined, { clock })
     expect(responses(freshConnection(plain, get('/', ASK)).stream.take(), 1)[0]!.status).toBe(200)
     const host = hostWith(counting)
     freshConnection(host, get('/hello', ASK))
@@ -367,7 +373,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
   })
 
   it('is refused where the function knows none, in another version, and for another protocol', () => {
-    const client = new Talker(true).arrive(new FakeHost())
+    const client = new Talker(true).arrive(new FakeHost(undefined, { clock }))
     expect(client.answer(ask(client)).status).toBe(501)
     const other = new Talker(true).arrive(hostWith(counting))
     expect(other.answer(ask(other, [['sec-websocket-version', '8']])).status).toBe(426)
@@ -409,7 +415,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     expect(host.offers).toEqual([])
     tell(client, id, writeFrame(Opcode.CLOSE, Uint8Array.of(3, 233), { mask: new Uint8Array(4) }))
     expect(host.offers).toHaveLength(1)
-    client.move(new FakeHost(), await host.offers[0]!.frozen)
+    client.move(new FakeHost(undefined, { clock }), await host.offers[0]!.frozen)
     expect(client.answer(held).status).toBe(200)
     client.http.end(id)
     client.flush()
@@ -431,7 +437,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     client.hear()
     expect(client.answer(held).body).toBe('lent')
     expect(host.offers).toHaveLength(1)
-    client.move(new FakeHost(), await host.offers[0]!.frozen)
+    client.move(new FakeHost(undefined, { clock }), await host.offers[0]!.frozen)
     client.http.end(id)
     client.flush()
     expect([client.answer(id).ended, client.closed]).toEqual([true, false])
@@ -476,23 +482,15 @@ describe('a WebSocket on a stream of HTTP/2', () => {
 })
 
 describe('a quiet WebSocket', () => {
-  beforeEach(
-    () =>
-      void vi.useFakeTimers({
-        toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
-      }),
-  )
-  afterEach(() => void vi.useRealTimers())
-
   it('is asked now and then whether its client is there, and ended when there is no answer', () => {
     const host = hostWith(counting)
     const { stream } = open(host)
     for (let i = 0; i < 5; i++) {
-      vi.advanceTimersByTime(16_000)
+      clock.pass(16_000)
       expect(said(stream.take())).toEqual(['opcode 9'])
       stream.receive(say('', Opcode.PONG))
     }
-    vi.advanceTimersByTime(50_000)
+    clock.pass(50_000)
     expect(said(stream.take()).at(-1)).toBe('close 1001')
     expect(stream.finished).toBe(true)
   })

@@ -19,6 +19,7 @@ import { verifier } from '../../../src/tls13/io/verify.ts'
 import { Session } from '../../../src/tls13/session.ts'
 import { createTicketKey, createTicketSealer } from '../../../src/tls13/ticket.ts'
 import { makeEntity, privateKeyPem, TODAY } from '../../support/certificates.ts'
+import { HandClock } from '../../support/hand-clock.ts'
 
 type Options = TlsDuplexOptions & { readonly keyLog?: boolean }
 
@@ -433,17 +434,13 @@ it('garbage instead of a hello', async () => {
 })
 
 it('a handshake that takes too long', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  try {
-    const [, theirs] = duplexPair()
-    const server = TlsDuplex.server(theirs, serverConfig, { handshakeTimeout: 500 })
-    const failed = failure(server)
-    vi.advanceTimersByTime(500)
-    expect(await failed).toMatchObject({ code: 'ERR_TLS_HANDSHAKE_TIMEOUT' })
-    expect(theirs.destroyed).toBe(true)
-  } finally {
-    vi.useRealTimers()
-  }
+  const clock = new HandClock()
+  const [, theirs] = duplexPair()
+  const server = TlsDuplex.server(theirs, serverConfig, { handshakeTimeout: 500, clock })
+  const failed = failure(server)
+  clock.pass(500)
+  expect(await failed).toMatchObject({ code: 'ERR_TLS_HANDSHAKE_TIMEOUT' })
+  expect(theirs.destroyed).toBe(true)
 })
 
 it('setTimeout tells of idleness, and the connection goes on', async () => {

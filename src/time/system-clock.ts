@@ -1,0 +1,49 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Clock } from './clock.ts'
+import { TimerWheel } from './timer-wheel.ts'
+
+/**
+ * What all processes of the machine have in common: milliseconds of CLOCK_MONOTONIC when this process's own
+ * clock began.
+ */
+const BEGINNING = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** The longest that Node waits, in milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
+/**
+ * What is rung belongs to no request: without this, everything would run in the context (`AsyncLocalStorage`)
+ * of the one that has woken the wheel.
+ */
+const NONE = new AsyncResource('TimerWheel')
+
+/** The one timer of Node's in this process, and when it rings. */
+let timer: NodeJS.Timeout | undefined
+let held = false
+
+const now = (): number => BEGINNING + performance.now()
+
+const wheel = new TimerWheel({
+  now,
+  wake: at => {
+    clearTimeout(timer)
+    NONE.runInAsyncScope(() => {
+      timer = setTimeout(() => wheel.turn(), Math.min(LONGEST, Math.ceil(at - now())))
+    })
+    if (!held) timer?.unref()
+  },
+  hold: needed => {
+    held = needed
+    if (held) timer?.ref()
+    else timer?.unref()
+  },
+})
+
+/** The clock of the machine; each entry point of a process hands it down. */
+export const SYSTEM_CLOCK: Clock = {
+  steady: () => Math.floor(now()),
+  wall: () => Date.now(),
+  timer: ring => wheel.timer(ring),
+  after: (milliseconds, ring) => wheel.after(milliseconds, ring),
+  every: (milliseconds, ring) => wheel.every(milliseconds, ring),
+}
