@@ -1,10 +1,9 @@
 import { randomFillSync } from 'node:crypto'
 import { type FunctionModule, functionModule } from '../../functions/module.ts'
-import { H1Client } from '../../http/h1/index.ts'
 import type { Field, RequestView, ResponseView } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
-import { type ServerConfig, Session } from '../../tls13/index.ts'
+import { type CryptoProvider, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
 import type { Peer } from '../../transfer/control.ts'
@@ -14,7 +13,7 @@ import { openPair, openTcpPair, type Pair } from '../../transfer/pair.ts'
 import { freshTls } from '../../transfer/parcel.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
-import { EMPTY, utf8 } from '../../wire/index.ts'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import { handlersOf } from './handlers.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -33,9 +32,13 @@ const CLIENT = 0
 const BATCH = 20
 /** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
 const PATIENCE = 2000
-/** Moves in which a connection grows old: then its client closes it, and opens another one. */
+/** Moves after which one client goes, and another comes in its place. */
 const LIFE = 50
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
+/** Of two shapes, so that nothing is compiled for one alone: a container's own log is of a third. */
+const SILENT: readonly Log[] = [
+  { debug() {}, info() {}, warn() {}, error() {} },
+  { error() {}, warn() {}, info() {}, debug() {} },
+]
 
 /** A move took longer than it may: the machine has other work, and a rehearsal is no reason to add to it. */
 export class BusyError extends Error {
@@ -56,16 +59,20 @@ export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
 /**
  * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
- * the engine has compiled all of it, for the kinds of objects that it has seen: so one connection is TCP, as a
- * client's is, and one a Unix stream, as a leg is, and requests and answers are of the usual kinds in turn. It
- * needs the native channel.
+ * the engine has compiled all of it, for the kinds of objects that it has seen. So one connection is TCP, as a
+ * client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and functions are
+ * not all alike; and what a container has made of its settings is made here by the same code. It needs the
+ * native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
   readonly #hosts: Host[] = []
+  readonly #clients: Client[] = []
   readonly #options: RehearsalOptions
   readonly #clock: Clock
   #moves = 0
+  #answered: () => void = () => {}
+  #failed: (error: Error) => void = () => {}
 
   /** Makes both hosts. */
   constructor(options: RehearsalOptions) {
@@ -88,7 +95,7 @@ export class Rehearsal {
       const courier = new Courier(
         channel,
         sealer,
-        handlersOf(() => host, { control() {}, nonsense() {} }),
+        handlersOf(() => host, OTHERS),
       )
       host.connect(courier)
       const other = peer(1 - side)
@@ -110,38 +117,76 @@ export class Rehearsal {
    * @throws Error one does not move
    */
   async run(pause: number, enough: () => boolean): Promise<void> {
-    const clients: Client[] = []
     try {
-      const { plain = false } = this.#options
-      for (const pair of await pairs(plain)) clients.push(this.#begin(pair, plain))
-      while (!enough()) {
-        await clients[this.#moves % clients.length]!.ask()
-        this.#moves++
-        if (!plain && this.#moves % LIFE === 0) {
-          clients.pop()!.close()
-          clients.push(this.#begin(await openPair(), false))
-        }
-        if (pause > 0 && this.#moves % BATCH === 0) await this.#pass(pause)
-      }
+      const tcp = await openTcpPair().catch(() => undefined)
+      if (tcp !== undefined) this.#connect(tcp)
+      if (tcp === undefined || this.#options.plain !== true) this.#connect(unixPair())
+      await this.#moveOn(pause, enough)
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
       const end = this.#clock.steady() + PATIENCE
       while (this.#couriers.some(({ inCustody }) => inCustody > 0) && this.#clock.steady() < end)
         await this.#pass(1)
-      for (const client of clients) client.close()
+      for (const client of this.#clients) client.close()
       for (const host of this.#hosts) await host.stop()
       for (const courier of this.#couriers) courier.close()
     }
   }
 
+  /** One move after the other, each begun by the answer to the one before. */
+  #moveOn(pause: number, enough: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let patience: Timer | undefined
+      let seen = -1
+      const over = (end: () => void): void => {
+        patience?.stop()
+        end()
+      }
+      // Looked at now and then: one timer for all of them.
+      const look = (): void => {
+        if (seen === this.#moves) over(() => reject(new BusyError()))
+        else {
+          seen = this.#moves
+          patience = this.#clock.after(PATIENCE, look)
+        }
+      }
+      const ask = (): void => {
+        if (enough()) over(resolve)
+        else this.#clients[this.#moves % this.#clients.length]!.ask()
+      }
+      this.#answered = () => {
+        this.#moves++
+        if (this.#moves % LIFE === 0) this.#renew()
+        if (pause > 0 && this.#moves % BATCH === 0) this.#clock.after(pause, ask)
+        else ask()
+      }
+      this.#failed = error => over(() => reject(error))
+      look()
+      ask()
+    })
+  }
+
+  #renew(): void {
+    if (this.#options.plain === true) return
+    this.#clients.pop()?.close()
+    this.#connect(unixPair())
+  }
+
   /** A connection at the first host. */
-  #begin([mine, theirs]: Pair, plain: boolean): Client {
-    const { tls, clock, limits } = this.#options
-    const client = new Client(tls, clock, mine, plain)
+  #connect([mine, theirs]: Pair): void {
+    const { tls, limits, plain = false } = this.#options
+    this.#clients.push(
+      new Client(
+        tls.provider,
+        mine,
+        plain,
+        () => this.#answered(),
+        error => this.#failed(error),
+      ),
+    )
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
     const envelope = freshTls({ sessionId, idleLeft: limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
-    return client
   }
 
   #pass(milliseconds: number): Promise<void> {
@@ -149,11 +194,10 @@ export class Rehearsal {
   }
 }
 
-/** The two ends of each connection: by TCP where there is a loopback, and by a Unix stream. */
-async function pairs(plain: boolean): Promise<Pair[]> {
-  const tcp = await openTcpPair().catch(() => undefined)
-  if (tcp === undefined) return [await openPair()]
-  return plain ? [tcp] : [tcp, await openPair()]
+const OTHERS = { control() {}, nonsense() {} } as const
+
+function unixPair(): Pair {
+  return openPair() as Pair
 }
 
 function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string): Host {
@@ -168,7 +212,8 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
     tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds },
   })
   const file = 'rehearsal'
-  const { handle, fetch } = FUNCTIONS[name === NAMES[0] ? 0 : 1]
+  const side = name === NAMES[0] ? 0 : 1
+  const { handle, fetch } = FUNCTIONS[side]
   const module = functionModule(kind === 'raw' ? { kind, file, handle } : { kind, file, fetch })
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
@@ -180,8 +225,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
     tls: config,
     limits: { ...limits, http },
     clock,
-    // Objects of two shapes, so that nothing is compiled for one alone: the container's own is of a third.
-    log: name === NAMES[0] ? SILENT : LOUD_SHAPE,
+    log: SILENT[side]!,
     keyRing,
   })
 }
@@ -189,10 +233,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
 const BODY = new Uint8Array(100)
 const TEXT: readonly Field[] = [['content-type', 'text/plain']]
 
-/**
- * What the hosts answer with: by code of two kinds, because what calls one function alone is compiled for that
- * one.
- */
+/** What the hosts answer with: two functions, because what calls one alone is compiled for that one. */
 const FUNCTIONS = [
   {
     handle: ({ path }: RequestView): ResponseView => ({ status: 200, body: path }),
@@ -204,21 +245,41 @@ const FUNCTIONS = [
   },
 ] as const
 
-/** The client, which trusts any server. */
+/** What is asked, in turns: one host and then the other, with content and then without. */
+const REQUESTS = ['POST', 'GET'].flatMap(method =>
+  NAMES.map(name => {
+    const length = method === 'POST' ? `content-length: ${BODY.length}\r\n` : ''
+    const head = utf8(`${method} /${name} HTTP/1.1\r\nhost: a\r\n${length}\r\n`)
+    return method === 'POST' ? concat(head, BODY) : head
+  }),
+)
+
+/** The client, which trusts any server and looks at no more of an answer than its end. */
 class Client {
   readonly #session: Session
-  readonly #late: Timer
-  readonly #http = new H1Client()
   readonly #stream: ByteStream
-  readonly #plain: boolean
+  readonly #requests: readonly Uint8Array[]
+  readonly #answered: () => void
+  readonly #failed: (error: Error) => void
   #asked = 0
-  #waiting: { resolve(): void; reject(error: Error): void } | undefined
+  #closed = false
   /** Asked before the handshake is over. */
   #early: Uint8Array | undefined
 
-  constructor({ provider }: Pick<ServerConfig, 'provider'>, clock: Clock, end: Descriptor, plain: boolean) {
-    this.#plain = plain
-    this.#late = clock.timer(() => this.#fail(new BusyError()))
+  /**
+   * @param plain all requests are alike
+   * @param answered called with each answer @param failed called when there are no more
+   */
+  constructor(
+    provider: CryptoProvider,
+    end: Descriptor,
+    plain: boolean,
+    answered: () => void,
+    failed: (error: Error) => void,
+  ) {
+    this.#requests = plain ? REQUESTS.slice(0, 2) : REQUESTS
+    this.#answered = answered
+    this.#failed = failed
     const trusting = {
       ...provider,
       signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
@@ -230,53 +291,34 @@ class Client {
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)
-    const failed = (): void => this.#fail(new Error('the rehearsal was cut off'))
-    this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
+    const cut = (): void => this.#fail(new Error('the rehearsal was cut off'))
+    this.#stream.read({ bytes: view => this.#receive(view), end: cut, error: cut })
   }
 
-  /**
-   * Asks one host and then the other, by turns with content and without. The first time it asks who has the
-   * connection already, and finishes the handshake.
-   */
-  ask(): Promise<void> {
-    const target = `/${NAMES[this.#asked % 2]}`
-    const content = this.#plain || this.#asked % 4 < 2 ? BODY : EMPTY
-    this.#asked++
-    const answered = new Promise<void>((resolve, reject) => {
-      this.#waiting = { resolve, reject }
-    })
-    this.#late.after(PATIENCE)
-    const request = this.#http.request(
-      { method: content === BODY ? 'POST' : 'GET', target, headers: [['host', 'a']] },
-      content,
-    )
+  /** Asks the host that does not have the connection; the first time, the one that does. */
+  ask(): void {
+    const request = this.#requests[this.#asked++ % this.#requests.length]!
     if (this.#session.connected) this.#session.send(request)
     else this.#early = request
     this.#flush()
-    return answered
   }
 
   close(): void {
-    this.#late.stop()
+    this.#closed = true
     this.#stream.destroy()
   }
 
-  #answered(): void {
-    this.#late.stop()
-    this.#waiting?.resolve()
-  }
-
   #fail(error: Error): void {
-    this.#late.stop()
-    this.#waiting?.reject(error)
+    if (!this.#closed) this.#failed(error)
   }
 
   #receive(view: Uint8Array): void {
-    for (const event of this.#session.receive(view)) {
+    this.#session.feed(view)
+    for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
       if (event.type === 'alert') this.#fail(event.error)
       if (event.type === 'handshake_complete' && this.#early !== undefined) this.#session.send(this.#early)
-      if (event.type !== 'application_data') continue
-      for (const { type } of this.#http.receive(event.data)) if (type === 'end') this.#answered()
+      // The whole response is one record.
+      if (event.type === 'application_data') this.#answered()
     }
     this.#flush()
   }

@@ -18,6 +18,7 @@ import {
   verify,
 } from 'node:crypto'
 import { equal, fromHex } from '../../wire/index.ts'
+import { Recent } from '../recent.ts'
 import {
   AES_128_GCM,
   AES_256_GCM,
@@ -240,6 +241,7 @@ function signatureAlgorithm(
   digest: string | null,
   optionsFor: KeyOptions,
 ): SignatureAlgorithm {
+  const keyOf = publicKeys(optionsFor)
   return {
     scheme,
     name,
@@ -249,21 +251,48 @@ function signatureAlgorithm(
       return options && { scheme, sign: content => plain(sign(digest, content, options)) }
     },
     verify(publicKey, content, signature) {
-      const key = readPublicKey(publicKey)
-      const options = key && optionsFor(key)
-      if (options === undefined || !isWhole(options.key as KeyObject, signature)) return false
-      return verify(digest, content, options, signature)
+      const key = keyOf(publicKey)
+      if (key === undefined || (key.length !== undefined && key.length !== signature.length)) return false
+      return verify(digest, content, key.options, signature)
     },
   }
 }
 
+/** A public key that is ready, and the bytes of a signature if there is but one number (RSA). */
+interface VerifyingKey {
+  readonly options: SignKeyObjectInput
+  readonly length: number | undefined
+}
+
+/** The longest key that is kept, in bytes: RSA of 4096 bits has 550. */
+const KEPT_LENGTH = 600
+
 /**
- * RFC 8017 §8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading
- * zeros, too.
+ * Keys of peers that are seen again: to read one takes as long as to verify with it. A key that is none, or
+ * of another scheme, is not kept.
+ * @returns what reads a SubjectPublicKeyInfo; undefined if it is no key of the scheme
  */
-function isWhole(key: KeyObject, signature: Uint8Array): boolean {
-  const { modulusLength } = key.asymmetricKeyDetails ?? {}
-  return modulusLength === undefined || signature.length === Math.ceil(modulusLength / 8)
+function publicKeys(optionsFor: KeyOptions): (spki: Uint8Array) => VerifyingKey | undefined {
+  const kept = new Recent<VerifyingKey>(64)
+  return spki => {
+    if (spki.length > KEPT_LENGTH) return readVerifyingKey(spki, optionsFor)
+    const name = asBuffer(spki).toString('latin1')
+    let key = kept.get(name)
+    if (key !== undefined) return key
+    key = readVerifyingKey(spki, optionsFor)
+    if (key !== undefined) kept.set(name, key)
+    return key
+  }
+}
+
+function readVerifyingKey(spki: Uint8Array, optionsFor: KeyOptions): VerifyingKey | undefined {
+  const key = readPublicKey(spki)
+  const options = key && optionsFor(key)
+  if (options === undefined) return undefined
+  // RFC 8017 §8.1.2: an RSA signature is as long as the modulus. OpenSSL takes one without its leading zeros,
+  // too.
+  const { modulusLength } = (options.key as KeyObject).asymmetricKeyDetails ?? {}
+  return { options, length: modulusLength === undefined ? undefined : Math.ceil(modulusLength / 8) }
 }
 
 /**

@@ -1,15 +1,17 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { rootCertificates } from 'node:tls'
 import { equal } from '../../wire/index.ts'
-import { configurationError, peerError, TlsError } from '../alert.ts'
+import { configurationError, peerError } from '../alert.ts'
 import type { CertificateVerifier } from '../authentication.ts'
-import { malformed, rulesOf } from './certificate-rules.ts'
-import { parseCertificates } from './pem.ts'
+import { isRsa, malformed, rulesOf } from './certificate-rules.ts'
+import { DerError } from './der.ts'
+import { checkPurpose, checkValidity, datesOf, nameOf, PathSearch, type Purpose } from './path-search.ts'
+import { defaultTrustStore, type TrustedCertificates, type TrustStore, trustStore } from './trust-store.ts'
+import { type Verdict, Verdicts, verdictKey } from './verdicts.ts'
 
 export interface VerifierOptions {
   /** Whom to trust: PEM (perhaps several in one text) or DER; default: the roots that come with Node. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  readonly ca?: TrustedCertificates
   /** Milliseconds since 1970; default: the session's `now`. */
   readonly now?: () => number
   /** Whose certificates are judged; default: servers'. Those of clients have no name to check. */
@@ -18,14 +20,18 @@ export interface VerifierOptions {
   readonly checkName?: boolean
   /** The host name or IP address it must be for; default: the session's server name. */
   readonly name?: string
+  /**
+   * Whether a chain that was trusted before is judged by its dates alone (default), or all over again each
+   * time.
+   */
+  readonly remember?: boolean
 }
 
-/** id-kp-serverAuth and id-kp-clientAuth (RFC 5280 §4.2.1.12). */
-const PURPOSES = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const
-type Purpose = keyof typeof PURPOSES
-/** Certificates looked at in one chain, and signatures checked: both are work that a server can ask for. */
+/** Certificates looked at in one chain: they are work that a peer can ask for. */
 const CHAIN_LIMIT = 16
-const SIGNATURE_LIMIT = 32
+
+/** Chains that some verifier of this process has trusted. */
+const VERDICTS = new Verdicts(1024, 2 ** 20)
 
 /**
  * A verifier over the platform's X.509: a path of signatures from the end-entity certificate to an authority
@@ -40,37 +46,62 @@ const SIGNATURE_LIMIT = 32
  * clients), or a critical extension that is not understood; internal_error — there is no name to check
  */
 export function verifier(options: VerifierOptions = {}): CertificateVerifier {
-  const anchors = options.ca === undefined ? undefined : parseCertificates(options.ca)
-  if (anchors?.length === 0) throw new TypeError('ca: no certificate to trust')
-  const { purpose = 'server', checkName: checksName = purpose === 'server' } = options
+  const given = options.ca === undefined ? undefined : trustStore(options.ca)
+  const { purpose = 'server', remember = true } = options
+  const { checkName: checksName = purpose === 'server' } = options
   return (chain, context) => {
     const now = options.now?.() ?? context.now
-    const [leaf, ...others] = chain.slice(0, CHAIN_LIMIT).map(read)
-    if (leaf === undefined) throw peerError('bad_certificate', 'no_certificate', 'an empty chain')
-    const rules = rulesOf(leaf)
-    checkValidity(leaf, now)
-    checkPurpose(leaf, purpose)
-    if (!rules.maySign)
-      throw peerError(
-        'unsupported_certificate',
-        'key_may_not_sign',
-        `the key of ${nameOf(leaf)} may not sign`,
-      )
-    if (checksName) checkName(leaf, options.name ?? context.serverName)
-    new PathSearch(others, anchors ?? defaultAnchors(), now, purpose).from(leaf)
-    const publicKey = Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' }))
-    if (!rules.mayDelegate) return { publicKey }
-    const delegation = { notBefore: Date.parse(leaf.validFrom), notAfter: Date.parse(leaf.validTo) }
-    return { publicKey, delegation }
+    const name = checksName ? (options.name ?? context.serverName) : undefined
+    const trusted = given ?? defaultTrustStore()
+    const judged: Case = { chain: chain.slice(0, CHAIN_LIMIT), now, trusted, purpose, checksName, name }
+    // Without a name that is to be checked there is an error to come.
+    if (!remember || (checksName && name === undefined)) return judge(judged).trusted
+    const key = verdictKey(trusted.id, purpose, name, judged.chain)
+    const known = VERDICTS.get(key, now)
+    if (known !== undefined) return known
+    const verdict = judge(judged)
+    VERDICTS.set(key, verdict)
+    return verdict.trusted
   }
 }
 
-let roots: X509Certificate[] | undefined
+/** All that a verdict hangs on. */
+interface Case {
+  readonly chain: readonly Uint8Array[]
+  readonly now: number
+  readonly trusted: TrustStore
+  readonly purpose: Purpose
+  readonly checksName: boolean
+  readonly name: string | undefined
+}
 
-/** Parsed when they are first needed: there are more than a hundred. */
-function defaultAnchors(): readonly X509Certificate[] {
-  roots ??= rootCertificates.map(pem => new X509Certificate(pem))
-  return roots
+function judge({ chain, now, trusted, purpose, checksName, name }: Case): Verdict {
+  const [leaf, ...others] = chain.map(read)
+  if (leaf === undefined) throw peerError('bad_certificate', 'no_certificate', 'an empty chain')
+  const rules = rulesOf(leaf)
+  checkValidity(leaf, now)
+  checkPurpose(leaf, purpose)
+  if (!rules.maySign)
+    throw peerError('unsupported_certificate', 'key_may_not_sign', `the key of ${nameOf(leaf)} may not sign`)
+  if (checksName) checkName(leaf, name)
+  const path = new PathSearch(others, trusted, now, purpose).from(leaf)
+  const publicKey = publicKeyOf(leaf)
+  const dates = path.map(datesOf)
+  return {
+    trusted: rules.mayDelegate ? { publicKey, delegation: dates[0]! } : { publicKey },
+    notBefore: Math.max(...dates.map(({ notBefore }) => notBefore)),
+    notAfter: Math.min(...dates.map(({ notAfter }) => notAfter)),
+  }
+}
+
+/**
+ * SubjectPublicKeyInfo. Of RSA keys the platform has read more than one form: it writes them as they should
+ * be.
+ */
+function publicKeyOf(certificate: X509Certificate): Uint8Array {
+  const { publicKey } = certificate
+  if (!isRsa(publicKey)) return Uint8Array.from(rulesOf(certificate).publicKey)
+  return Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
 }
 
 function read(der: Uint8Array): X509Certificate {
@@ -78,40 +109,11 @@ function read(der: Uint8Array): X509Certificate {
     const certificate = new X509Certificate(der)
     // The key is parsed only when it is asked for; a kind that OpenSSL does not know throws there.
     void certificate.publicKey
+    // OpenSSL reads BER and overlooks what follows.
+    if (!equal(certificate.raw, der)) throw new DerError('it is no DER')
     return certificate
   } catch (cause) {
     throw malformed(cause)
-  }
-}
-
-function checkValidity(certificate: X509Certificate, now: number): void {
-  if (now < Date.parse(certificate.validFrom)) {
-    throw peerError(
-      'certificate_expired',
-      'certificate_not_yet_valid',
-      `${nameOf(certificate)} is not valid before ${certificate.validFrom}`,
-    )
-  }
-  // The negation also catches a date that cannot be read.
-  if (!(now <= Date.parse(certificate.validTo))) {
-    throw peerError(
-      'certificate_expired',
-      'certificate_has_expired',
-      `${nameOf(certificate)} expired on ${certificate.validTo}`,
-    )
-  }
-}
-
-/** Holds for the issuers too: an authority may be one for some purposes alone. */
-function checkPurpose(certificate: X509Certificate, purpose: Purpose): void {
-  // What Node calls keyUsage are the OIDs of extKeyUsage; its types say that they are always there.
-  const purposes = certificate.keyUsage as readonly string[] | undefined
-  if (purposes !== undefined && !purposes.includes(PURPOSES[purpose])) {
-    throw peerError(
-      'unsupported_certificate',
-      'wrong_certificate_purpose',
-      `${nameOf(certificate)} is not for a ${purpose}`,
-    )
   }
 }
 
@@ -127,100 +129,4 @@ function checkName(leaf: X509Certificate, name: string | undefined): void {
     // No alert of RFC 8446 says so; this is the one that other stacks send.
     throw peerError('bad_certificate', 'wrong_name', `${nameOf(leaf)} is for ${names}, not for ${name}`)
   }
-}
-
-/** Looks for a path to an anchor, depth first; the first thing that went wrong is told if there is none. */
-class PathSearch {
-  readonly #others: readonly X509Certificate[]
-  readonly #anchors: readonly X509Certificate[]
-  readonly #now: number
-  readonly #purpose: Purpose
-  #signaturesLeft = SIGNATURE_LIMIT
-  #problem: TlsError | undefined
-
-  constructor(
-    others: readonly X509Certificate[],
-    anchors: readonly X509Certificate[],
-    now: number,
-    purpose: Purpose,
-  ) {
-    this.#others = others
-    this.#anchors = anchors
-    this.#now = now
-    this.#purpose = purpose
-  }
-
-  /** @throws TlsError if no path leads from the end-entity certificate to an anchor */
-  from(leaf: X509Certificate): void {
-    // A certificate that is itself trusted needs no issuer.
-    if (this.#anchors.some(anchor => equal(anchor.raw, leaf.raw))) return
-    if (this.#reaches([leaf])) return
-    throw (
-      this.#problem ??
-      configurationError('unknown_ca', 'untrusted_issuer', `no trusted authority issued ${nameOf(leaf)}`)
-    )
-  }
-
-  /** @param path from the end-entity certificate up to the one whose issuer is looked for */
-  #reaches(path: readonly X509Certificate[]): boolean {
-    const last = path.at(-1)!
-    if (this.#anchors.some(anchor => this.#issued(path, last, anchor))) return true
-    return this.#others.some(
-      other =>
-        !path.some(one => equal(one.raw, other.raw)) &&
-        this.#issued(path, last, other) &&
-        this.#reaches([...path, other]),
-    )
-  }
-
-  #issued(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): boolean {
-    // Names, key identifiers and the key usage keyCertSign are compared by the platform.
-    if (certificate.issuer !== issuer.subject || !certificate.checkIssued(issuer)) return false
-    try {
-      this.#check(path, certificate, issuer)
-      return true
-    } catch (error) {
-      if (!(error instanceof TlsError)) throw error
-      this.#problem ??= error
-      return false
-    }
-  }
-
-  #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): void {
-    if (!issuer.ca)
-      throw peerError('unknown_ca', 'issuer_without_authority', `${nameOf(issuer)} is not an authority`)
-    if (!rulesOf(certificate).stronglySigned) {
-      throw peerError(
-        'bad_certificate',
-        'weak_certificate_signature',
-        `${nameOf(certificate)} is signed with a weak algorithm, or an unknown one`,
-      )
-    }
-    const { pathLength } = rulesOf(issuer)
-    // RFC 5280 §4.2.1.9: the end-entity certificate does not count, nor do those that issued
-    // themselves.
-    const between = path.slice(1).filter(one => one.subject !== one.issuer).length
-    if (pathLength !== undefined && between > pathLength) {
-      throw peerError(
-        'unknown_ca',
-        'path_too_long',
-        `${nameOf(issuer)} allows a path length of ${pathLength}`,
-      )
-    }
-    if (this.#signaturesLeft-- <= 0)
-      throw peerError('bad_certificate', 'chain_too_long', 'a chain that is too long to check')
-    if (!certificate.verify(issuer.publicKey)) {
-      throw peerError(
-        'bad_certificate',
-        'wrong_certificate_signature',
-        `${nameOf(issuer)} did not sign ${nameOf(certificate)}`,
-      )
-    }
-    checkPurpose(issuer, this.#purpose)
-    checkValidity(issuer, this.#now)
-  }
-}
-
-function nameOf(certificate: X509Certificate): string {
-  return (certificate.subject || 'a certificate without a subject').replaceAll('\n', ', ')
 }
