@@ -15,8 +15,8 @@ export type FunctionModule = (
 }
 
 /**
- * A loaded function in which all of that has its place, also what is not there: the engine compiles what calls
- * functions for modules of one shape.
+ * A loaded function in which all of that has its place, also what is not there: the engine compiles what
+ * calls functions for modules of one shape.
  */
 export function functionModule(given: FunctionModule): FunctionModule {
   const { kind, file, webSocket, webSocketProtocols } = given
