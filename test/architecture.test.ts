@@ -61,7 +61,7 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
 const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/libcrypto.ts']],
+  [/^koffi$/, ['src/transfer/native/libc.ts', 'src/tls13/crypto/evp/bindings.ts']],
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
@@ -85,7 +85,7 @@ const MAKES_TIMERS = /(?<![.\w] *)(setTimeout|setInterval)\((?!milliseconds: )|t
 const PACED = 'src/cli/stress/load.ts'
 /** What is not given a clock takes that of the machine: doors for programs that have none. */
 const TAKE_THE_CLOCK = [
-  'src/functions/adapters/wire.ts',
+  'src/functions/adapters/node-socket.ts',
   'src/tls13/io/duplex.ts',
   'src/transfer/channels/framed.ts',
   'src/transfer/courier.ts',

@@ -39,8 +39,8 @@ export class Sealing {
       const into = new Uint8Array(record.length)
       const sealed = [this.#at0().seal(ContentType.application_data, content), into]
       this.#at0().sealInto(ContentType.application_data, content, 0, into, 0)
-      const { header, fragment } = readRecord(record, 0, true)!
-      const opened = this.#at0().open(header, fragment).content
+      const raw = readRecord(record, 0, true)!
+      const opened = this.#at0().open(raw).content
       if (!sealed.every(one => equal(one, record)) || !equal(opened, content)) {
         throw new Error(`${this.provider} ${this.suite} is wrong at ${size} bytes`)
       }
@@ -68,11 +68,11 @@ export class Sealing {
   #time(operation: Operation, size: Size): number[] {
     const content = piece().subarray(0, size)
     const record = this.#at0().seal(ContentType.application_data, content)
-    const { header, fragment } = readRecord(record, 0, true)!
+    const raw = readRecord(record, 0, true)!
     const work: Record<Operation, (protection: Protection) => unknown> = {
       seal: protection => protection.seal(ContentType.application_data, content),
       sealInto: protection => protection.sealInto(ContentType.application_data, content, 0, record, 0),
-      open: protection => protection.open(header, fragment),
+      open: protection => protection.open(raw),
     }
     const run = work[operation]
     const count = Math.ceil(BATCH[size] / this.#slower)

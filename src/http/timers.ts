@@ -76,6 +76,8 @@ export interface TimersLeft {
   readonly running: readonly { readonly name: TimerName; readonly left: number }[]
 }
 
+const NONE_RUNS: TimersLeft = { running: [] }
+
 /**
  * The timers of one connection, or of one request. It neither knows what time it is nor wakes its owner:
  * every `now` is milliseconds of one clock that does not go back, and the owner asks {@link expired}.
@@ -188,6 +190,7 @@ export class HttpTimers {
 
   /** Those that run, with the time that they have left. */
   export(now: number): TimersLeft {
+    if (!TIMER_NAMES.some(name => this.running(name))) return NONE_RUNS
     const running = TIMER_NAMES.filter(name => this.running(name)).map(name => ({
       name,
       left: Math.min(LONGEST_TIMER, Math.max(0, Math.round(this.#deadlines[name] - now))),

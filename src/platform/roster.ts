@@ -79,6 +79,7 @@ export class Roster {
     }
     if (best === undefined) return undefined
     best.load++
+    if (entries.length === 1) return best.peer
     // Last among equals the next time.
     entries.splice(entries.indexOf(best), 1)
     entries.push(best)

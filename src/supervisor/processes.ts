@@ -6,9 +6,9 @@ import { CLOSED } from '../transfer/channels/framed.ts'
 import {
   type ControlMessage,
   decodeControl,
-  encodeControl,
   mayReport,
   type Peer,
+  writeControl,
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
 import { DecodeError } from '../wire/index.ts'
@@ -126,7 +126,7 @@ export class Processes {
     const answer = ANSWERS[message.kind]
     const owed = this.#byId.get(to)?.member.owed
     if (answer !== undefined) owed?.set(answer, (owed.get(answer) ?? 0) + 1)
-    this.#switchboard.channel.send(to, encodeControl(message), descriptors)
+    this.#switchboard.channel.send(to, writeControl(message), descriptors)
   }
 
   /** A process has done what it may not. One that goes on is ended. */

@@ -129,7 +129,11 @@ function hkdfLabel(label: string, context: Uint8Array, length: number): Uint8Arr
   return encode(HkdfLabel, { length, label: utf8(`tls13 ${label}`), context })
 }
 
-function firstBlock(label: string, length: number): Uint8Array {
+/**
+ * What HKDF-Expand-Label gives to HMAC where one block is enough (RFC 5869 §2.3): the HkdfLabel without a
+ * context, and a byte 1.
+ */
+export function firstBlock(label: string, length: number): Uint8Array {
   const known = FIRST_BLOCKS[length]
   let block = known?.get(label)
   if (block === undefined) {

@@ -62,6 +62,7 @@ export class RecordInput {
 
   /** A copy of what is left. */
   copy(): Uint8Array {
+    if (this.length === 0) return EMPTY
     // not slice(): of a Buffer that would be a view
     return concat(this.#bytes.subarray(this.#offset), this.#rest)
   }

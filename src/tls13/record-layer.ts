@@ -1,10 +1,11 @@
 import { type AlertName, peerError, TlsError } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
+import type { Opened } from './crypto/provider.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
-import { type Opened, Protection, type TrafficView } from './protection.ts'
+import { Protection, type TrafficView } from './protection.ts'
 import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { RECORDS_AT_ONCE } from './record-memory.ts'
@@ -17,6 +18,9 @@ const FIRST_RECORD_VERSION = 0x0301
  * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446 §5.5).
  */
 const KEY_UPDATE_MARGIN = 16
+
+/** What a session has that was released: nothing is written to it any more. */
+const RELEASED: SessionState = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
 
 /**
  * The record layer of a session (RFC 8446 §5): it holds the session's state, and the keyed objects
@@ -64,35 +68,36 @@ export class RecordLayer {
 
   /** undefined for what means nothing: a ChangeCipherSpec, or early data that was refused. */
   #contentOf(record: RawRecord): Content | undefined {
-    const { type, fragment } = record
+    const { type } = record
     const reader = this.#reader
     if (type === ContentType.change_cipher_spec) {
       const stateless = 'cookies' in this.#config && this.#config.cookies !== undefined
-      checkChangeCipherSpec(this.state, fragment, stateless)
+      checkChangeCipherSpec(this.state, record.fragment, stateless)
       return undefined
     }
     if (reader === undefined) {
-      if (type === ContentType.application_data && passesOver(this.state, fragment.length)) return undefined
-      return { type, content: fragment }
+      if (type === ContentType.application_data && passesOver(this.state, record.fragmentLength))
+        return undefined
+      return { type, content: record.fragment }
     }
     if (type === ContentType.application_data) return this.#open(reader, record)
     const connected = this.state.handshake.state === 'CONNECTED'
     // A client that fails on our ServerHello has no keys yet to protect its alert with (§6).
     if (type === ContentType.alert && !connected && reader.state.sequenceNumber === 0) {
-      return { type, content: fragment }
+      return { type, content: record.fragment }
     }
     throw peerError('unexpected_message', 'unprotected_record', `an unprotected record of type ${type}`)
   }
 
-  #open(reader: Protection, { header, fragment }: RawRecord): Content | undefined {
+  #open(reader: Protection, record: RawRecord): Content | undefined {
     const { sequenceNumber } = reader.state
     let opened: Opened
     try {
-      opened = reader.open(header, fragment)
+      opened = reader.open(record)
     } catch (error) {
       // §4.2.10: refused early data does not open; it is passed over until the first record that does.
       const refused = error instanceof TlsError && error.alert === 'bad_record_mac'
-      if (!refused || !passesOver(this.state, fragment.length)) throw error
+      if (!refused || !passesOver(this.state, record.fragmentLength)) throw error
       reader.state.sequenceNumber = sequenceNumber
       return undefined
     }
@@ -226,10 +231,12 @@ export class RecordLayer {
 
   /** Gives the state away and keeps nothing. */
   release(): SessionState {
-    const state = this.snapshot()
+    const { state } = this
+    state.inboundRecords = this.input.copy()
+    state.outbound = this.output.copy()
     this.forget()
     this.output.take()
-    this.state = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
+    this.state = RELEASED
     return state
   }
 

@@ -1,4 +1,4 @@
-import { concat } from '../wire/index.ts'
+import { concat, EMPTY } from '../wire/index.ts'
 import { type AlertName, encodeAlert } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { Protection } from './protection.ts'
@@ -78,12 +78,14 @@ export class RecordOutput {
   /** Gives the records away. */
   take(): Uint8Array[] {
     const records = this.#records
+    if (records.length === 0) return []
     this.#records = []
     return records
   }
 
   /** The records in one piece; they stay. */
   copy(): Uint8Array {
+    if (this.#records.length === 0) return EMPTY
     return concat(...this.#records)
   }
 

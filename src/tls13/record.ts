@@ -16,13 +16,35 @@ export const MINIMUM_LIMIT = 63
 export const MAXIMUM_CIPHERTEXT = MAXIMUM_PLAINTEXT + 256
 
 /** A record as it lies in a buffer. */
-export interface RawRecord {
+export class RawRecord {
   readonly type: number
-  /** The five bytes of the header: the additional data of a protected record. */
-  readonly header: Uint8Array
-  readonly fragment: Uint8Array
-  /** Bytes from the start of this record to the start of the next. */
+  readonly bytes: Uint8Array
+  /** Where it begins in them. */
+  readonly at: number
+  /** Bytes from its start to the start of the next. */
   readonly length: number
+
+  constructor(bytes: Uint8Array, at: number, length: number) {
+    this.type = bytes[at]!
+    this.bytes = bytes
+    this.at = at
+    this.length = length
+  }
+
+  /** Bytes of its fragment. */
+  get fragmentLength(): number {
+    return this.length - RECORD_HEADER_LENGTH
+  }
+
+  /** The five bytes of the header, a view. */
+  get header(): Uint8Array {
+    return this.bytes.subarray(this.at, this.at + RECORD_HEADER_LENGTH)
+  }
+
+  /** A view. */
+  get fragment(): Uint8Array {
+    return this.bytes.subarray(this.at + RECORD_HEADER_LENGTH, this.at + this.length)
+  }
 }
 
 /** What a record held, opened if it was protected. */
@@ -62,13 +84,7 @@ export function readRecord(
       `a record of ${length} bytes where ${maximum} are allowed`,
     )
   if (left < RECORD_HEADER_LENGTH + length) return undefined
-  const start = offset + RECORD_HEADER_LENGTH
-  return {
-    type,
-    header: bytes.subarray(offset, start),
-    fragment: bytes.subarray(start, start + length),
-    length: RECORD_HEADER_LENGTH + length,
-  }
+  return new RawRecord(bytes, offset, RECORD_HEADER_LENGTH + length)
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   boolean,
   DecodeError,
   decode,
+  Encoder,
   encode,
   enumeration,
   fixed,
@@ -264,6 +265,13 @@ export function maySay(speaker: Speaker, kind: ControlMessage['kind']): boolean 
 
 export function encodeControl(message: ControlMessage): Uint8Array {
   return encode(Framed, { version: CONTROL_VERSION, message })
+}
+
+const ENCODER = new Encoder(Framed)
+
+/** The same for one that is sent at once: the bytes are borrowed until the next one. */
+export function writeControl(message: ControlMessage): Uint8Array {
+  return ENCODER.encode({ version: CONTROL_VERSION, message })
 }
 
 /** @throws DecodeError for another version, or anything malformed */

@@ -9,13 +9,13 @@ import {
   type Consignment,
   type ControlMessage,
   decodeControl,
-  encodeControl,
   isConsignment,
   maySay,
   PARCEL_TICKET_LENGTH,
   type Peer,
   type RefusalReason,
   type Speaker,
+  writeControl,
 } from './control.ts'
 import type { Release } from './custody.ts'
 import { type Envelope, EnvelopeError } from './envelope.ts'
@@ -131,7 +131,7 @@ export class Courier {
 
   /** Sends a message without a connection. @returns false if that peer is not there */
   tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): boolean {
-    const result = this.#channel.send(to, encodeControl(message), descriptors)
+    const result = this.#channel.send(to, writeControl(message), descriptors)
     return result === 'sent' || result === 'queued'
   }
 
@@ -189,7 +189,7 @@ export class Courier {
       return
     }
     this.#arrivals.leaves(sessionId)
-    const message = encodeControl({ kind, ticket, sessionId, generation, sealed })
+    const message = writeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
     this.#keeper.hold(ticket, target, { sessionId, generation }, settle)
     this.#keeper.sent(ticket, this.#channel.send(target, message, descriptors))

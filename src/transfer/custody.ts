@@ -1,4 +1,5 @@
-import { equal, hex } from '../wire/index.ts'
+import { equal } from '../wire/index.ts'
+import { ByteMap } from './byte-map.ts'
 import type { Verdict } from './control.ts'
 import type { SealAssociated } from './seal.ts'
 
@@ -42,6 +43,7 @@ export type Release =
 
 /** A frozen session: to whom it was offered, until when an answer counts, and what to do then. */
 interface Frozen {
+  readonly ticket: Uint8Array
   readonly state: typeof CUSTODY.owned.release
   readonly target: number
   readonly session: SealAssociated
@@ -58,9 +60,9 @@ export const LEAVING_TIMEOUT = 30_000
 
 /** The frozen sessions of one process, by the tickets of their parcels. Time is an argument. */
 export class Custody {
-  readonly #frozen = new Map<string, Frozen>()
+  readonly #frozen = new ByteMap<Frozen>()
   /** Of those whose verdicts are still to come. */
-  readonly #conceded = new Set<string>()
+  readonly #conceded = new ByteMap<true>()
 
   /** Sessions that wait for a verdict. */
   get size(): number {
@@ -81,7 +83,7 @@ export class Custody {
     settle: (release: Release) => void,
   ): void {
     const state = CUSTODY.owned.release
-    this.#frozen.set(hex(ticket), { state, target, session, deadline: now + VERDICT_TIMEOUT, settle })
+    this.#frozen.set(ticket, { ticket, state, target, session, deadline: now + VERDICT_TIMEOUT, settle })
   }
 
   /**
@@ -91,11 +93,11 @@ export class Custody {
    * the target's
    */
   concede(target: number, { sessionId, generation }: SealAssociated): boolean {
-    for (const [key, frozen] of this.#frozen) {
+    for (const frozen of this.#frozen.values()) {
       if (frozen.target !== target || !equal(frozen.session.sessionId, sessionId)) continue
       if (generation <= frozen.session.generation) return false
-      this.#conceded.add(key)
-      this.#on('conceded', key, frozen)
+      this.#conceded.set(frozen.ticket, true)
+      this.#on('conceded', frozen)
       return true
     }
     return false
@@ -106,13 +108,12 @@ export class Custody {
    * another process was offered
    */
   verdict(from: number, ticket: Uint8Array, verdict: Verdict): boolean {
-    const key = hex(ticket)
-    const frozen = this.#frozen.get(key)
+    const frozen = this.#frozen.get(ticket)
     // The word comes late, and changes nothing.
-    if (frozen === undefined) return this.#conceded.delete(key)
+    if (frozen === undefined) return this.#conceded.delete(ticket) === true
     if (frozen.target !== from) return false
-    if (verdict.outcome === 'accepted') this.#on('accepted', key, frozen)
-    else this.#on('refused', key, frozen, verdict)
+    if (verdict.outcome === 'accepted') this.#on('accepted', frozen)
+    else this.#on('refused', frozen, verdict)
     return true
   }
 
@@ -127,20 +128,19 @@ export class Custody {
   }
 
   #give(ticket: Uint8Array, deadline: number): void {
-    const frozen = this.#frozen.get(hex(ticket))
+    const frozen = this.#frozen.get(ticket)
     if (frozen !== undefined) frozen.deadline = deadline
   }
 
   /** The parcel never left this process. */
   unsent(ticket: Uint8Array): void {
-    const key = hex(ticket)
-    const frozen = this.#frozen.get(key)
-    if (frozen !== undefined) this.#on('unsent', key, frozen)
+    const frozen = this.#frozen.get(ticket)
+    if (frozen !== undefined) this.#on('unsent', frozen)
   }
 
   /** A process has died: it is unknown whether it had accepted. */
   lost(target: number): void {
-    for (const [key, frozen] of this.#frozen) if (frozen.target === target) this.#on('lost', key, frozen)
+    for (const frozen of [...this.#frozen.values()]) if (frozen.target === target) this.#on('lost', frozen)
   }
 
   /**
@@ -149,16 +149,16 @@ export class Custody {
    */
   expire(now: number): number | undefined {
     let next: number | undefined
-    for (const [key, frozen] of [...this.#frozen]) {
+    for (const frozen of [...this.#frozen.values()]) {
       if (frozen.deadline > now) next = Math.min(next ?? Infinity, frozen.deadline - now)
-      else if (this.#frozen.has(key)) this.#on('expired', key, frozen)
+      else if (this.#frozen.get(frozen.ticket) === frozen) this.#on('expired', frozen)
     }
     return next
   }
 
   /** The session leaves the state that it is in, for the one that the table names. */
-  #on(event: keyof Outcomes, key: string, { state, settle }: Frozen, verdict?: Refusal): void {
-    this.#frozen.delete(key)
+  #on(event: keyof Outcomes, { ticket, state, settle }: Frozen, verdict?: Refusal): void {
+    if (this.#frozen.delete(ticket) === undefined) return
     const next = CUSTODY[state][event]
     if (next === 'gone') settle({ state: next })
     else if (next === 'owned') settle({ state: next, verdict })

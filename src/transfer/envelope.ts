@@ -7,6 +7,7 @@ import {
   DecodeError,
   decode,
   EMPTY,
+  Encoder,
   encode,
   enumeration,
   fixed,
@@ -131,6 +132,20 @@ export function layoutOf(version: number): typeof Envelope | typeof EnvelopeWith
 /** One envelope has one encoding, and `encodeEnvelope(decodeEnvelope(x))` is `x`. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
   return encode(layoutOf(envelope.formatVersion) as typeof Envelope, envelope)
+}
+
+const ENCODER = new Encoder(Envelope)
+
+/**
+ * The same for one that leaves at once. @param use has the bytes until it returns; nothing is left of them
+ */
+export function withEncoded<T>(envelope: Envelope, use: (bytes: Uint8Array) => T): T {
+  if (envelope.formatVersion < 4) return use(encodeEnvelope(envelope))
+  try {
+    return use(ENCODER.encode(envelope))
+  } finally {
+    ENCODER.clear()
+  }
 }
 
 /**

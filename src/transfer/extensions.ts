@@ -148,8 +148,6 @@ export type ExtensionName = keyof Table
 /** What extensions say, by name. */
 export type ExtensionValues = { readonly [N in ExtensionName]?: TypeOf<Table[N]['codec']> | undefined }
 
-const ROWS = Object.entries(ENVELOPE_EXTENSIONS) as [ExtensionName, ExtensionRow][]
-
 /**
  * What an envelope says under that name.
  * @returns undefined if nothing @throws DecodeError for bytes that are none of that extension
@@ -158,6 +156,8 @@ export function extensionOf<N extends ExtensionName>(
   { extensions }: Pick<Envelope, 'extensions'>,
   name: N,
 ): ExtensionValues[N] {
+  // Most envelopes have none.
+  if (extensions.length === 0) return undefined
   const { type, codec } = ENVELOPE_EXTENSIONS[name]
   const found = extensions.find(one => one.type === type)
   return found && (decode(codec as Codec<unknown>, found.data) as ExtensionValues[N])
@@ -166,11 +166,19 @@ export function extensionOf<N extends ExtensionName>(
 /** Extensions for an envelope, in the order of the table. */
 export function writeExtensions(values: ExtensionValues): EnvelopeExtension[] {
   const list: EnvelopeExtension[] = []
-  for (const [name, { type, codec }] of ROWS) {
-    const value = values[name]
-    if (value !== undefined) list.push({ type, data: encode(codec, value) })
-  }
+  // Written out: most envelopes have none of them, and a look by name at each costs more than all the rest.
+  const { leg, slot, timers, rates, client } = values
+  if (leg !== undefined) list.push(extension('leg', leg))
+  if (slot !== undefined) list.push(extension('slot', slot))
+  if (timers !== undefined) list.push(extension('timers', timers))
+  if (rates !== undefined) list.push(extension('rates', rates))
+  if (client !== undefined) list.push(extension('client', client))
   return list
+}
+
+function extension<N extends ExtensionName>(name: N, value: ExtensionValues[N]): EnvelopeExtension {
+  const { type, codec } = ENVELOPE_EXTENSIONS[name]
+  return { type, data: encode(codec as Codec<unknown>, value) }
 }
 
 /** The same extensions, but where there is one under that name, it says this. */
@@ -179,10 +187,8 @@ export function withExtension<N extends ExtensionName>(
   name: N,
   value: ExtensionValues[N],
 ): EnvelopeExtension[] {
-  const { type, codec } = ENVELOPE_EXTENSIONS[name]
-  return extensions.map(one =>
-    one.type === type ? { type, data: encode(codec as Codec<unknown>, value) } : one,
-  )
+  const { type } = ENVELOPE_EXTENSIONS[name]
+  return extensions.map(one => (one.type === type ? extension(name, value) : one))
 }
 
 /** What a connection waits for. */
@@ -191,11 +197,14 @@ export interface Waits {
   readonly rates: readonly ContentRate[]
 }
 
+/** Nothing is waited for. */
+export const NOTHING: Waits = { timers: { running: [] }, rates: [] }
+
 /** What an envelope says of timers that run, and of the rates of content. @throws DecodeError */
 export function waitsOf(envelope: Envelope): Waits {
   return {
-    timers: extensionOf(envelope, 'timers') ?? { running: [] },
-    rates: extensionOf(envelope, 'rates')?.requests ?? [],
+    timers: extensionOf(envelope, 'timers') ?? NOTHING.timers,
+    rates: extensionOf(envelope, 'rates')?.requests ?? NOTHING.rates,
   }
 }
 

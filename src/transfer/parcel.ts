@@ -1,6 +1,6 @@
 import { freshServerState } from '../tls13/state.ts'
-import { EMPTY, wipe } from '../wire/index.ts'
-import { decodeEnvelope, Envelope, encodeEnvelope, freshEnvelope } from './envelope.ts'
+import { EMPTY, Scratch, wipe } from '../wire/index.ts'
+import { decodeEnvelope, Envelope, freshEnvelope, withEncoded } from './envelope.ts'
 import type { Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
@@ -33,14 +33,16 @@ export function freshHttp({ sessionId, idleLeft, inbound }: FreshConnection): En
   return freshEnvelope(sessionId, idleLeft, undefined, { requestsServed: 0, inbound })
 }
 
-/** Seals an envelope to one target; the encoded plaintext is wiped at once. */
+/** Of the parcel that leaves, and of the one that has come: as a rule they fit. */
+const SEALED = new Scratch(16_384)
+const OPENED = new Scratch(16_384)
+
+/**
+ * Seals an envelope to one target; the encoded plaintext is wiped at once.
+ * @returns borrowed until the next one is sealed
+ */
 export function sealEnvelope(sealer: Sealer, target: number, envelope: Envelope): Uint8Array {
-  const bytes = encodeEnvelope(envelope)
-  try {
-    return sealer.seal(target, envelope, bytes)
-  } finally {
-    bytes.fill(0)
-  }
+  return withEncoded(envelope, bytes => sealer.seal(target, envelope, bytes, SEALED))
 }
 
 /**
@@ -54,7 +56,7 @@ export function openEnvelope(
   associated: { readonly sessionId: Uint8Array; readonly generation: number },
   sealed: Uint8Array,
 ): Envelope {
-  const bytes = sealer.open(source, associated, sealed)
+  const bytes = sealer.open(source, associated, sealed, OPENED)
   try {
     return decodeEnvelope(bytes)
   } finally {

@@ -2,16 +2,15 @@ import { NamedGroup } from '../tls13/codepoints.ts'
 import type { Aead, CipherSuite, CryptoProvider, KeyExchangeGroup } from '../tls13/crypto/provider.ts'
 import { hkdfExpand, hkdfExtract } from '../tls13/key-schedule.ts'
 import {
-  DecodeError,
-  decode,
   EMPTY,
+  Encoder,
   encode,
   equal,
   fixed,
   opaque,
   rest,
+  type Scratch,
   struct,
-  type TypeOf,
   uint8,
   uint16,
   uint32,
@@ -59,6 +58,7 @@ export const SealingKeyInfo = struct('SealingKeyInfo', {
 })
 
 const SALT = utf8('hotpotato seal v1')
+const CONTEXT = new Encoder(SealedContext)
 const HEADER_LENGTH = encode(SealedMessage, {
   version: 0,
   cipherSuite: 0,
@@ -169,10 +169,11 @@ export class Sealer {
   }
 
   /**
-   * Seals to the process `target`. @returns 11 bytes of header, the ciphertext and its tag
+   * Seals to the process `target`. @param memory for the result, which is borrowed then
+   * @returns 11 bytes of header, the ciphertext and its tag
    * @throws SealError `unknown_peer`
    */
-  seal(target: number, associated: SealAssociated, plaintext: Uint8Array): Uint8Array {
+  seal(target: number, associated: SealAssociated, plaintext: Uint8Array, memory?: Scratch): Uint8Array {
     const { peer, directions } = this.#peer(target)
     const counter = peer.sent + 1
     const key = directions.out.keyOf(counter)
@@ -180,23 +181,32 @@ export class Sealer {
     // Spent before it is used: whatever fails after this, the nonce is not used again.
     peer.sent = counter
     directions.out.keep(key)
-    const ciphertext = key.aead.seal(nonceOf(key, counter), context, plaintext)
-    return encode(SealedMessage, { version: SEAL_VERSION, cipherSuite: this.#suite.id, counter, ciphertext })
+    const length = HEADER_LENGTH + plaintext.length + this.#suite.aead.tagLength
+    const sealed = memory?.first(length) ?? new Uint8Array(length)
+    writeHeader(sealed, this.#suite.id, counter)
+    const { aead } = key
+    const nonce = nonceOf(key, counter)
+    if (aead.sealInto !== undefined) aead.sealInto(nonce, context, plaintext, EMPTY, sealed, HEADER_LENGTH)
+    else sealed.set(aead.seal(nonce, context, plaintext), HEADER_LENGTH)
+    return sealed
   }
 
   /**
    * Opens what the process `source` has sealed to this one with the same `associated`, once.
+   * @param memory for the plaintext, which is borrowed then
    * @throws SealError; a message that is not accepted changes nothing
    */
-  open(source: number, associated: SealAssociated, sealed: Uint8Array): Uint8Array {
+  open(source: number, associated: SealAssociated, sealed: Uint8Array, memory?: Scratch): Uint8Array {
     const { peer, directions } = this.#peer(source)
-    const { counter, ciphertext } = this.#parse(sealed)
+    const counter = this.#parse(sealed)
     if (counter <= peer.received) {
       throw new SealError('stale', `the message ${counter} of ${source} is not newer than ${peer.received}`)
     }
     const key = directions.in.keyOf(counter)
     const context = this.#context(associated, source, this.#self.id, counter)
-    const plaintext = key.aead.open(nonceOf(key, counter), context, ciphertext)
+    const ciphertext = sealed.subarray(HEADER_LENGTH)
+    const place = memory?.first(ciphertext.length - this.#suite.aead.tagLength)
+    const plaintext = key.aead.open(nonceOf(key, counter), context, ciphertext, place)
     if (plaintext === undefined) {
       throw new SealError(
         'forged',
@@ -214,25 +224,27 @@ export class Sealer {
     return { peer, directions: peer.directions }
   }
 
-  #parse(sealed: Uint8Array): { readonly counter: number; readonly ciphertext: Uint8Array } {
+  /** @returns the counter */
+  #parse(sealed: Uint8Array): number {
     if (sealed.length > 0 && sealed[0] !== SEAL_VERSION) {
       throw new SealError('version', `sealed with version ${sealed[0]}, not ${SEAL_VERSION}`)
     }
     if (sealed.length < HEADER_LENGTH + this.#suite.aead.tagLength) {
       throw new SealError('truncated', `${sealed.length} bytes are too few for a sealed message`)
     }
-    const { cipherSuite, counter, ciphertext } = parse(sealed)
+    const cipherSuite = (sealed[1]! << 8) | sealed[2]!
     if (cipherSuite !== this.#suite.id) {
       const [theirs, ours] = [cipherSuite, this.#suite.id].map(id => `0x${id.toString(16).padStart(4, '0')}`)
       throw new SealError('version', `sealed with the cipher suite ${theirs}, not ${ours}`)
     }
-    return { counter, ciphertext }
+    return counterOf(sealed)
   }
 
   #context(associated: SealAssociated, source: number, target: number, counter: number): Uint8Array {
     const { sessionId, generation } = associated
-    const [version, cipherSuite] = [SEAL_VERSION, this.#suite.id]
-    return encode(SealedContext, { version, cipherSuite, sessionId, generation, source, target, counter })
+    const version = SEAL_VERSION
+    const cipherSuite = this.#suite.id
+    return CONTEXT.encode({ version, cipherSuite, sessionId, generation, source, target, counter })
   }
 }
 
@@ -313,19 +325,35 @@ class Direction {
  * The counter, padded on the left, XORed with the iv, as RFC 8446 §5.3, does with sequence numbers.
  */
 function nonceOf({ iv }: EpochKey, counter: number): Uint8Array {
-  const nonce = iv.slice()
+  const nonce = iv.length === NONCE.length ? NONCE : new Uint8Array(iv.length)
+  nonce.set(iv)
   for (let at = nonce.length - 1, left = counter; left > 0; at--, left = Math.floor(left / 256)) {
     nonce[at]! ^= left % 256
   }
   return nonce
 }
 
-function parse(sealed: Uint8Array): TypeOf<typeof SealedMessage> {
-  try {
-    return decode(SealedMessage, sealed)
-  } catch (error) {
-    // The length has been checked, so that only a counter above 2^53 - 1 is left.
-    if (error instanceof DecodeError) throw new SealError('forged', error.message)
-    throw error
+/** For a nonce of the usual length; filled for each message anew. */
+const NONCE = new Uint8Array(12)
+
+/** Where the counter of a {@link SealedMessage} ends. */
+const COUNTER_END = 11
+
+/** What stands before the ciphertext of a {@link SealedMessage}. */
+function writeHeader(sealed: Uint8Array, cipherSuite: number, counter: number): void {
+  sealed[0] = SEAL_VERSION
+  sealed[1] = cipherSuite >> 8
+  sealed[2] = cipherSuite & 0xff
+  let rest = counter
+  for (let at = COUNTER_END - 1; at > 2; at--) {
+    sealed[at] = rest % 256
+    rest = Math.floor(rest / 256)
   }
+}
+
+function counterOf(sealed: Uint8Array): number {
+  let counter = 0
+  for (let at = 3; at < COUNTER_END; at++) counter = counter * 256 + sealed[at]!
+  if (counter > Number.MAX_SAFE_INTEGER) throw new SealError('forged', 'a counter above 2^53 - 1')
+  return counter
 }

@@ -22,15 +22,20 @@ export class Guard {
   }
 
   /** The same as a function that other code calls later. */
-  entrance<A extends readonly unknown[], T>(work: (...given: A) => T): (...given: A) => T | undefined {
-    return (...given) => {
+  entrance<A extends readonly [unknown?, unknown?], T>(
+    work: (...given: A) => T,
+  ): (...given: A) => T | undefined {
+    // Two arguments are the most that there are, and a list of them is made at every call.
+    const call = work as unknown as (first: unknown, second: unknown) => T
+    const entrance = (first: unknown, second: unknown): T | undefined => {
       try {
-        return work(...given)
+        return call(first, second)
       } catch (error) {
         this.fail(error)
         return undefined
       }
     }
+    return entrance as unknown as (...given: A) => T | undefined
   }
 
   /** Ends the connection over something that was thrown already. Never throws. */

@@ -23,6 +23,8 @@ export {
   vector,
 } from './codec.ts'
 export { type Annotation, annotate, describe, formatAnnotation, fromHex, hex } from './describe.ts'
+export { Encoder } from './encoder.ts'
+export { fresh, Scratch } from './memory.ts'
 export { type AnyCodec, type Codec, type TypeOf, typeName } from './notation.ts'
 export { Pieces } from './pieces.ts'
 export { DecodeError, Reader, type TraceEntry } from './reader.ts'

@@ -99,15 +99,20 @@ export class Reader {
   /** The next `count` bytes as text if they are ASCII; undefined if not: then nothing has been read. */
   ascii(count: number): string | undefined {
     const at = this.#take(count)
+    const bytes = this.#bytes
+    const place = count === 0 ? 0 : (31 * count + 7 * bytes[at]! + bytes[at + count - 1]!) % RECENT.length
+    const recent = RECENT[place]!
+    if (reads(bytes, at, count, recent)) return recent
     let text = ''
     for (let i = at; i < at + count; i++) {
-      const byte = this.#bytes[i] as number
+      const byte = bytes[i] as number
       if (byte > 0x7f) {
         this.#offset = at
         return undefined
       }
       text += String.fromCharCode(byte)
     }
+    if (count <= SMALL) RECENT[place] = text
     return text
   }
 
@@ -137,6 +142,15 @@ export class Reader {
   fail(message: string): never {
     throw new DecodeError(message, this.#offset)
   }
+}
+
+/** Short texts that were read lately: names of servers and protocols come again and again. */
+const RECENT: string[] = new Array(64).fill('')
+
+function reads(bytes: Uint8Array, at: number, count: number, text: string): boolean {
+  if (text.length !== count) return false
+  for (let i = 0; i < count; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false
+  return true
 }
 
 function plain(bytes: Uint8Array): Uint8Array {

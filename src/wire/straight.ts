@@ -11,11 +11,14 @@ export interface Straight {
   write(code: Code, value: string): string
   /** Statements that read a value. @param target the name that they declare */
   read(code: Code, target: string): string
+  /** Statements that overwrite the secrets of a value; none if it has no parts. */
+  wipe?(code: Code, value: string): string
 }
 
 /** What has straight code, or is called as it is. */
 interface Part {
   readonly straight?: Straight | undefined
+  readonly secret?: boolean | undefined
   write(writer: Writer, value: unknown): void
   read(reader: Reader): unknown
 }
@@ -46,6 +49,12 @@ export class Code {
     return part.straight?.read(this, target) ?? `const ${target} = ${this.constant(part)}.read(r);`
   }
 
+  /** Statements that overwrite the secrets of a part. */
+  wipe(part: Part, value: string): string {
+    const statements = part.straight?.wipe?.(this, value) ?? ''
+    return part.secret ? `if (${value} instanceof Uint8Array) ${value}.fill(0);${statements}` : statements
+  }
+
   /**
    * The text comes from the descriptions in this repository alone. @throws EvalError where code may not be
    * made of text, as on a page with a strict policy
@@ -61,6 +70,7 @@ export class Code {
 export interface Compiled<T> {
   write(writer: Writer, value: T): void
   read(reader: Reader): T
+  wipe(value: T): void
 }
 
 /** Compiles a type when it is first used. */
@@ -85,7 +95,9 @@ function compile<T>(straight: Straight): Compiled<T> | false {
     const write = writing.compile<Compiled<T>['write']>('w, value', straight.write(writing, 'value'))
     const reading = new Code()
     const text = `${straight.read(reading, 'value')} return value`
-    return { write, read: reading.compile<Compiled<T>['read']>('r', text) }
+    const wiping = new Code()
+    const wipe = wiping.compile<Compiled<T>['wipe']>('value', straight.wipe?.(wiping, 'value') ?? '')
+    return { write, read: reading.compile<Compiled<T>['read']>('r', text), wipe }
   } catch (error) {
     if (error instanceof EvalError) return false
     throw error
@@ -160,6 +172,11 @@ export function straightVector(
         `{${code.read(item, value)} ${target}.push(${value});} r.leave(${end});`
       )
     },
+    wipe(code, values) {
+      const value = code.name()
+      const statements = code.wipe(item, value)
+      return statements && `for (const ${value} of ${values}) {${statements}}`
+    },
   }
 }
 
@@ -174,6 +191,10 @@ export function straightOptional(part: Part, neither: Complaint): Straight {
         `const ${present} = r.uint(1); if (${present} > 1) r.fail(${code.constant(neither)}(${present})); ` +
         `let ${target}; if (${present} === 1) {${code.read(part, value)} ${target} = ${value};}`
       )
+    },
+    wipe(code, value) {
+      const statements = code.wipe(part, value)
+      return statements && `if (${value} !== undefined) {${statements}}`
     },
   }
 }
@@ -213,6 +234,7 @@ export function straightStruct(fields: Readonly<Record<string, Part>>): Straight
       const { statements, object } = readFields(code, fields)
       return `${statements} const ${target} = ${object};`
     },
+    wipe: (code, value) => wipeFields(code, fields, value),
   }
 }
 
@@ -241,7 +263,24 @@ export function straightSelect(
       return `${code.read(kind, key)} let ${target}; switch (${key}) {${cases.join('')}
         default: ${code.constant(noCase)}(${key});}`
     },
+    wipe(code, value) {
+      const cases = Object.entries(fieldsOf)
+        .map(([name, fields]) => [name, wipeFields(code, fields, value)] as const)
+        .filter(([, statements]) => statements !== '')
+        .map(([name, statements]) => `case ${JSON.stringify(name)}: {${statements} break;}`)
+      return cases.length === 0 ? '' : `switch (${value}${property(tag)}) {${cases.join('')}}`
+    },
   }
+}
+
+function wipeFields(code: Code, fields: Readonly<Record<string, Part>>, value: string): string {
+  return Object.entries(fields)
+    .map(([key, part]) => {
+      const name = code.name()
+      const statements = code.wipe(part, name)
+      return statements && `const ${name} = ${value}${property(key)};${statements}`
+    })
+    .join('')
 }
 
 function noCase(key: string): never {

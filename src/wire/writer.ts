@@ -1,3 +1,5 @@
+import { Scratch } from './memory.ts'
+
 /** Bytes of memory that a writer keeps for what it writes next. */
 const KEPT = 16_384
 
@@ -5,6 +7,8 @@ const KEPT = 16_384
 export class Writer {
   #bytes: Uint8Array
   #view: DataView
+  /** Made when it is first asked for. */
+  #scratch: Scratch | undefined
   #length = 0
   /** Every field is to be written by its own codec, and not by what was compiled of it. */
   readonly interpreted: boolean
@@ -112,5 +116,16 @@ export class Writer {
   /** A copy of everything written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)
+  }
+
+  /** Everything written, borrowed until the next call of a method here. */
+  written(): Uint8Array {
+    if (this.#scratch?.bytes !== this.#bytes) this.#scratch = new Scratch(this.#bytes)
+    return this.#scratch.first(this.#length)
+  }
+
+  /** Begins anew, over what was written before. */
+  rewind(): void {
+    this.#length = 0
   }
 }

@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CONTEXTS, contextCount } from '../../src/tls13/crypto/evp/aead.ts'
+import { CONTEXTS, contextCount } from '../../src/tls13/crypto/evp/contexts.ts'
 import { noble } from '../../src/tls13/crypto/noble.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import type { CryptoProvider } from '../../src/tls13/crypto/provider.ts'

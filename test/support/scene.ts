@@ -45,7 +45,7 @@ export class Scene {
   /** The content of a record that the peer would rightly send now; the subject does not get it. */
   open(record: Uint8Array): Uint8Array {
     const raw = readRecord(record, 0, true)!
-    return protectionOf(this.subject, this.subject.trafficKeys().read!).open(raw.header, raw.fragment).content
+    return protectionOf(this.subject, this.subject.trafficKeys().read!).open(raw).content
   }
 
   /** One handshake record with these messages. */
@@ -86,7 +86,7 @@ function alertIn(record: Uint8Array, secrets: readonly Uint8Array[], suite: numb
         const { type, content } = new Protection(suiteOf(node, suite), {
           trafficSecret,
           sequenceNumber,
-        }).open(raw.header, raw.fragment)
+        }).open(raw)
         if (type === ContentType.alert) return content
       } catch {
         // another secret, or another number
@@ -204,7 +204,7 @@ export function clientIn(state: StateName, client: Partial<ClientConfig> = {}): 
   const flight = records.pop()!
   scene.subject.receive(concat(...records))
   const raw = readRecord(flight, 0, true)!
-  const opened = protectionOf(scene.subject, scene.subject.trafficKeys().read!).open(raw.header, raw.fragment)
+  const opened = protectionOf(scene.subject, scene.subject.trafficKeys().read!).open(raw)
   const messages = splitHandshake(opened.content)
   const before = { WAIT_EE: 0, WAIT_CERT_CR: 1, WAIT_CERT: 1, WAIT_CV: 2, WAIT_FINISHED: 3 }[state as string]
   for (let i = 0; i < before!; i++) scene.subject.receive(scene.handshake(messages.shift()!))

@@ -128,7 +128,7 @@ describe('a server that asks for a certificate', () => {
     const trafficSecret = secrets.get('server_handshake_traffic_secret')!
     const protection = () => new Protection(node.cipherSuites[0]!, { trafficSecret, sequenceNumber: 0 })
     const raw = readRecord(records.at(-1)!, 0, true)!
-    const [extensions, certificate] = splitHandshake(protection().open(raw.header, raw.fragment).content)
+    const [extensions, certificate] = splitHandshake(protection().open(raw).content)
     const hellos = concat(hello.subarray(5), records[0]!.subarray(5))
     const signed = concat(hellos, extensions!, REQUEST, certificate!)
     const { signers } = certificateOf(identity, node)
@@ -145,10 +145,10 @@ describe('a server that asks for a certificate', () => {
 
     const answer = recordsOf(outputOf(client))
     expect(answer.map(record => record[0])).toEqual([20, 23])
-    const { header, fragment } = readRecord(answer[1]!, 0, true)!
+    const answered = readRecord(answer[1]!, 0, true)!
     const clientSecret = secrets.get('client_handshake_traffic_secret')!
     const reader = new Protection(node.cipherSuites[0]!, { trafficSecret: clientSecret, sequenceNumber: 0 })
-    const [empty, clientFinished, ...more] = splitHandshake(reader.open(header, fragment).content)
+    const [empty, clientFinished, ...more] = splitHandshake(reader.open(answered).content)
     expect(more).toEqual([])
     expect(hex(empty!)).toBe('0b00000400000000')
     const whole = concat(signed, verify, finished, empty!)

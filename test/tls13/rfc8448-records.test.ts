@@ -16,7 +16,7 @@ describe.each(providers)('$name', provider => {
       const epochs = protections(one, actor, provider)
       for (const { epoch, type, payload, record } of protectedRecords(one, actor)) {
         const raw = readRecord(record, 0, true)!
-        const opened = epochs(epoch).open(raw.header, raw.fragment)
+        const opened = epochs(epoch).open(raw)
         expect([actor, opened.type, hex(opened.content)]).toEqual([actor, type, hex(payload)])
       }
     }

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AnyCodec, DecodeError, hex, Reader } from '../../src/wire/index.ts'
+import { type AnyCodec, DecodeError, hex, Reader, redact } from '../../src/wire/index.ts'
+import { wipe } from '../../src/wire/secrets.ts'
 import { Writer } from '../../src/wire/writer.ts'
 import { arbitraryOf } from '../support/arbitrary.ts'
 import { structs } from '../support/structs.ts'
@@ -41,6 +42,17 @@ const all = await structs()
 describe('compiled and interpreted', () => {
   it('are compared for every struct that there is', () => {
     expect(all.length).toBeGreaterThan(70)
+  })
+
+  it.each(all)('%s: what is secret is overwritten, and nothing else', (_, codec) => {
+    fc.assert(
+      fc.property(arbitraryOf(codec), value => {
+        const masked = redact(codec, value)
+        wipe(codec, value)
+        expect(value).toEqual(masked)
+      }),
+      { numRuns: RUNS },
+    )
   })
 
   it.each(all)('%s: the same bytes, values and errors', (_, codec) => {

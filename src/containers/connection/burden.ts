@@ -8,6 +8,9 @@ import type { Outlet } from './outlet.ts'
 /** Bytes that a connection may go on holding after it has given up what it could; with more it ends. */
 const RESIDUE = 65_536
 
+/** Bytes of a parcel that are not counted: they are fewer than what the connection is besides. */
+const TRIFLE = 1024
+
 /** What a burden asks of its connection. */
 export interface Burdened {
   readonly host: Pick<ConnectionHost, 'clock' | 'memory'>
@@ -77,7 +80,8 @@ export class Burden implements Holder {
    * or open again.
    */
   freeze(): void {
-    this.#frozen = this.#owner.out.held + this.#owner.protocol.held
+    const held = this.#owner.out.held + this.#owner.protocol.held
+    this.#frozen = held < TRIFLE ? 0 : held
   }
 
   close(): void {

@@ -39,8 +39,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly fields: readonly Field[]
   readonly #stream: ByteStream
   readonly sessionId: Uint8Array
-  /** That in hexadecimal. */
-  readonly id: string
   generation: number
   readonly #hops: number
   /** If it outlives this container. */
@@ -69,7 +67,6 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId
-    this.id = hex(envelope.sessionId)
     this.generation = envelope.generation
     this.#hops = envelope.hops
     this.fields = platformFields(host.container, envelope.hops)
@@ -113,6 +110,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       else this.#work()
       this.#recovery = undefined
     })
+  }
+
+  /** The session id in hexadecimal. */
+  get id(): string {
+    return hex(this.sessionId)
   }
 
   get quiet(): boolean {
@@ -234,7 +236,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #onTls(event: SessionEvent): void {
-    logSession(this.host.log, this.id, event)
+    logSession(this.host.log, this, event)
     if (event.type === 'application_data') this.#protocol.receive(event.data)
     else if (event.type === 'close_notify') this.#onEnd()
     else if (event.type === 'alert') {
@@ -294,6 +296,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
     const { quiet } = this.#protocol
+    const carried = this.#survival?.extensions
+    const waits = quiet ? waitsValues(this.timers.export()) : undefined
     return {
       formatVersion: FORMAT_VERSION,
       sessionId: this.sessionId,
@@ -303,8 +307,10 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       tls,
       application: quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: writeExtensions({
-        ...this.#survival?.extensions,
-        ...(quiet ? waitsValues(this.timers.export()) : {}),
+        leg: carried?.leg,
+        slot: carried?.slot,
+        timers: waits?.timers,
+        rates: waits?.rates,
         client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
       }),
     }

@@ -37,13 +37,13 @@ export function platformFields(container: string, hops: number): readonly Field[
 }
 
 /** Logs what is worth knowing of a TLS session. @param id of the connection */
-export function logSession(log: Log, id: string, event: SessionEvent): void {
+export function logSession(log: Log, connection: { readonly id: string }, event: SessionEvent): void {
   if (event.type === 'alert') {
     const { alert, from, error } = event
     const { reason, message: detail } = error
-    log.debug({ session: id, alert, from, reason, detail }, 'the TLS session failed')
+    log.debug({ session: connection.id, alert, from, reason, detail }, 'the TLS session failed')
   } else if (event.type === 'handshake_complete') {
     const { cipherSuite, serverName, resumed } = event
-    log.debug({ session: id, cipherSuite, serverName, resumed }, 'handshake complete')
+    log.debug({ session: connection.id, cipherSuite, serverName, resumed }, 'handshake complete')
   }
 }

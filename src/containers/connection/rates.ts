@@ -3,6 +3,8 @@ import type { ContentRate } from '../../transfer/extensions.ts'
 /** Requests that one envelope says this of: more are forgotten, and begin anew. */
 const MOST = 4096
 
+const NONE: readonly ContentRate[] = []
+
 /**
  * How slowly the content of requests has come so far that were taken back when their connection moved, until
  * they are accepted again.
@@ -33,7 +35,8 @@ export class Rates {
     for (const streamId of this.#rates.keys()) if (!streams.has(streamId)) this.#rates.delete(streamId)
   }
 
-  export(): ContentRate[] {
+  export(): readonly ContentRate[] {
+    if (this.#rates.size === 0) return NONE
     return [...this.#rates.values()].slice(0, MOST)
   }
 }

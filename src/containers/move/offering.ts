@@ -17,7 +17,8 @@ export interface Offers {
 /** Sends a frozen connection to one container after the other, until one takes it or none is left. */
 export class Offering {
   readonly #offers: Offers
-  readonly #refusedBy = new Set<number>()
+  /** Made when the first one refuses. */
+  #refusedBy: Set<number> | undefined
 
   constructor(offers: Offers) {
     this.#offers = offers
@@ -42,11 +43,15 @@ export class Offering {
     const { envelope, descriptor, offering } = frozen
     offering(target.id, envelope.generation)
     this.#offers.courier.send(target.id, envelope, descriptor, release => {
-      this.#refusedBy.add(target.id)
-      const next = isPassing(release) ? this.#offers.another(this.#refusedBy) : undefined
+      const next = isPassing(release) ? this.#another(target) : undefined
       if (next === undefined) this.#offers.settle(release)
       else this.#again(frozen, next)
     })
+  }
+
+  #another({ id }: Peer): Peer | undefined {
+    this.#refusedBy ??= new Set()
+    return this.#offers.another(this.#refusedBy.add(id))
   }
 
   #again(frozen: Frozen, next: Peer): void {

@@ -24,7 +24,7 @@ import type { SealAssociated } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
-import { DecodeError, hex } from '../../wire/index.ts'
+import { DecodeError } from '../../wire/index.ts'
 import { Connection } from '../connection/connection.ts'
 import type {
   ConnectionEnd,
@@ -200,9 +200,9 @@ export class Host implements ConnectionHost<Connection> {
 
   /**
    * Gives one connection to a certain container, at the next moment that loses nothing.
-   * @param sessionId in hexadecimal @param done called once, with what became of it
+   * @param done called once, with what became of it
    */
-  move(sessionId: string, target: number, done: (report: MoveReport) => void): void {
+  move(sessionId: Uint8Array, target: number, done: (report: MoveReport) => void): void {
     const connection = this.#connections.find(sessionId)
     const order = new MoveOrder(target, done)
     if (connection === undefined) order.report('unknown')
@@ -221,18 +221,18 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   #isHere(envelope: Envelope, from: number): boolean {
-    const id = hex(envelope.sessionId)
-    if (this.#connections.find(id) === undefined) return false
+    const { sessionId } = envelope
+    if (this.#connections.find(sessionId) === undefined) return false
     // A container that had it from us may give it back before it has said that it has it.
     if (this.#courier?.concede(from, envelope) === true) return false
     // Or it has gone around: that the first one took it stands in another pair, and was written before.
     this.#courier?.catchUp(from)
-    return this.#connections.find(id) !== undefined
+    return this.#connections.find(sessionId) !== undefined
   }
 
   /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
-    const resident = this.#connections.find(hex(session.sessionId))
+    const resident = this.#connections.find(session.sessionId)
     // It came late, over a leg that had ended by then: that is why the gateway looks for another container.
     if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
     else if (resident !== undefined) return this.#refuse('here', 'a connection that is already here')

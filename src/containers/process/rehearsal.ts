@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto'
 import type { FunctionModule } from '../../functions/module.ts'
-import { H1Client } from '../../http/h1/index.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
@@ -13,7 +12,7 @@ import { openPair } from '../../transfer/pair.ts'
 import { freshTls } from '../../transfer/parcel.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
-import { EMPTY } from '../../wire/index.ts'
+import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 
@@ -23,6 +22,7 @@ import { KeyRing } from './key-ring.ts'
  */
 const SIDES = [1, 2] as const
 const NAMES = ['one', 'other'] as const
+const TARGETS = NAMES.map(name => `/${name}`)
 /** From whom the connection comes at first: neither of these. */
 const CLIENT = 0
 /** Moves without a pause. */
@@ -90,7 +90,7 @@ export class Rehearsal {
       this.#couriers.push(courier)
     }
     const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
-    this.#client = new Client({ provider, certificates }, options.clock, mine)
+    this.#client = new Client({ provider, certificates }, mine)
     const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
     const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
@@ -108,12 +108,7 @@ export class Rehearsal {
    */
   async run(pause: number, enough: () => boolean): Promise<void> {
     try {
-      while (!enough()) {
-        // The first one asks who has it already, and finishes the handshake.
-        await this.#client.ask(`/${NAMES[this.#moves % 2]}`)
-        this.#moves++
-        if (pause > 0 && this.#moves % BATCH === 0) await this.#pass(pause)
-      }
+      await this.#moveOn(pause, enough)
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
       const end = this.#clock.steady() + PATIENCE
@@ -123,6 +118,41 @@ export class Rehearsal {
       for (const host of this.#hosts) await host.stop()
       for (const courier of this.#couriers) courier.close()
     }
+  }
+
+  /** One move after the other, each begun by the answer to the one before. */
+  #moveOn(pause: number, enough: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let patience: Timer | undefined
+      let seen = -1
+      const over = (end: () => void): void => {
+        patience?.stop()
+        end()
+      }
+      // Looked at now and then: one timer for all of them.
+      const look = (): void => {
+        if (seen === this.#moves) over(() => reject(new BusyError()))
+        else {
+          seen = this.#moves
+          patience = this.#clock.after(PATIENCE, look)
+        }
+      }
+      const ask = (): void => {
+        if (enough()) over(resolve)
+        else this.#client.ask(TARGETS[this.#moves % 2]!)
+      }
+      this.#client.watch(
+        () => {
+          this.#moves++
+          if (pause > 0 && this.#moves % BATCH === 0) this.#clock.after(pause, ask)
+          else ask()
+        },
+        error => over(() => reject(error)),
+      )
+      look()
+      // The first one asks who has it already, and finishes the handshake.
+      ask()
+    })
   }
 
   #pass(milliseconds: number): Promise<void> {
@@ -160,18 +190,17 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
   })
 }
 
-/** The client, which trusts any server. */
+/** The client, which trusts any server and looks at no more of an answer than its end. */
 class Client {
   readonly #session: Session
-  readonly #late: Timer
-  readonly #http = new H1Client()
   readonly #stream: ByteStream
-  #waiting: { resolve(): void; reject(error: Error): void } | undefined
+  readonly #requests = new Map<string, Uint8Array>()
+  #answered: (() => void) | undefined
+  #failed: ((error: Error) => void) | undefined
   /** Asked before the handshake is over. */
   #early: Uint8Array | undefined
 
-  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, clock: Clock, end: Descriptor) {
-    this.#late = clock.timer(() => this.#fail(new BusyError()))
+  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, end: Descriptor) {
     const trusting = {
       ...provider,
       signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
@@ -183,43 +212,44 @@ class Client {
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)
-    const failed = (): void => this.#fail(new Error('the rehearsal was cut off'))
+    const failed = (): void => this.fail(new Error('the rehearsal was cut off'))
     this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
   }
 
-  ask(target: string): Promise<void> {
-    const answered = new Promise<void>((resolve, reject) => {
-      this.#waiting = { resolve, reject }
-    })
-    this.#late.after(PATIENCE)
-    const request = this.#http.request({ method: 'POST', target, headers: [['host', 'a']] }, BODY)
+  /** @param answered called with each answer @param failed called when there are no more */
+  watch(answered: () => void, failed: (error: Error) => void): void {
+    this.#answered = answered
+    this.#failed = failed
+  }
+
+  ask(target: string): void {
+    let request = this.#requests.get(target)
+    if (request === undefined) {
+      const head = `POST ${target} HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`
+      request = concat(utf8(head), BODY)
+      this.#requests.set(target, request)
+    }
     if (this.#session.connected) this.#session.send(request)
     else this.#early = request
     this.#flush()
-    return answered
+  }
+
+  fail(error: Error): void {
+    this.#failed?.(error)
   }
 
   close(): void {
-    this.#late.stop()
+    this.#failed = undefined
     this.#stream.destroy()
   }
 
-  #answered(): void {
-    this.#late.stop()
-    this.#waiting?.resolve()
-  }
-
-  #fail(error: Error): void {
-    this.#late.stop()
-    this.#waiting?.reject(error)
-  }
-
   #receive(view: Uint8Array): void {
-    for (const event of this.#session.receive(view)) {
-      if (event.type === 'alert') this.#fail(event.error)
+    this.#session.feed(view)
+    for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
+      if (event.type === 'alert') this.fail(event.error)
       if (event.type === 'handshake_complete' && this.#early !== undefined) this.#session.send(this.#early)
-      if (event.type !== 'application_data') continue
-      for (const { type } of this.#http.receive(event.data)) if (type === 'end') this.#answered()
+      // The whole response is one record.
+      if (event.type === 'application_data') this.#answered?.()
     }
     this.#flush()
   }

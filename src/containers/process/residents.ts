@@ -1,20 +1,20 @@
+import { ByteMap } from '../../transfer/byte-map.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { hex } from '../../wire/index.ts'
 
 /** Connections that have left whose generations are remembered; the oldest are forgotten first. */
 const REMEMBERED = 8192
 
-/** A connection that lives in a container, by its session id in hexadecimal. */
+/** A connection that lives in a container, by its session id. */
 export interface Resident {
-  readonly id: string
+  readonly sessionId: Uint8Array
   readonly generation: number
 }
 
 /** The connections that live in a container, each once, and the generations at which others left it. */
 export class Residents<C extends Resident> {
-  readonly #here = new Map<string, C>()
+  readonly #here = new ByteMap<C>()
   /** The generations at which connections left, by session. */
-  readonly #left = new Map<string, number>()
+  readonly #left = new ByteMap<number>()
 
   get size(): number {
     return this.#here.size
@@ -24,19 +24,18 @@ export class Residents<C extends Resident> {
     return this.#here.values()
   }
 
-  /** @param id in hexadecimal */
-  find(id: string): C | undefined {
-    return this.#here.get(id)
+  find(sessionId: Uint8Array): C | undefined {
+    return this.#here.get(sessionId)
   }
 
   /** Whether a connection has been here at that generation or a later one, and has gone on. */
   isOld({ sessionId, generation }: SealAssociated): boolean {
-    const left = this.#left.get(hex(sessionId))
+    const left = this.#left.get(sessionId)
     return left !== undefined && generation <= left
   }
 
   add(connection: C): void {
-    this.#here.set(connection.id, connection)
+    this.#here.set(connection.sessionId, connection)
   }
 
   /**
@@ -44,18 +43,16 @@ export class Residents<C extends Resident> {
    * @returns whether it was here
    */
   remove(connection: C, moved: boolean): boolean {
-    const { id, generation } = connection
-    if (this.#here.get(id) !== connection) return false
-    this.#here.delete(id)
-    if (moved) this.#remember(id, generation)
+    const { sessionId, generation } = connection
+    if (this.#here.get(sessionId) !== connection) return false
+    this.#here.delete(sessionId)
+    if (moved) this.#remember(sessionId, generation)
     return true
   }
 
-  #remember(id: string, generation: number): void {
-    this.#left.delete(id)
-    this.#left.set(id, generation)
-    if (this.#left.size <= REMEMBERED) return
-    const [oldest] = this.#left.keys()
-    this.#left.delete(oldest!)
+  #remember(sessionId: Uint8Array, generation: number): void {
+    this.#left.delete(sessionId)
+    this.#left.set(sessionId, generation)
+    if (this.#left.size > REMEMBERED) this.#left.dropOldest()
   }
 }

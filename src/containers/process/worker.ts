@@ -13,7 +13,6 @@ import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier, CourierHandlers } from '../../transfer/courier.ts'
-import { hex } from '../../wire/index.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
@@ -69,9 +68,7 @@ async function main(): Promise<void> {
         return
       case 'move': {
         const { sessionId, target } = message
-        host.move(hex(sessionId), target, report =>
-          courier.tell(from, { kind: 'moved', sessionId, ...report }),
-        )
+        host.move(sessionId, target, report => courier.tell(from, { kind: 'moved', sessionId, ...report }))
       }
     }
   }

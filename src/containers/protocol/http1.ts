@@ -152,8 +152,13 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     else this.#serving.expired(timer)
   }
 
+  onMoved(): void {
+    this.#serving.left()
+  }
+
   export(): ApplicationState {
-    return { protocol: 'http1', ...this.#serving.http.export() }
+    const { requestsServed, inbound } = this.#serving.http.export()
+    return { protocol: 'http1', requestsServed, inbound }
   }
 
   // For HTTP.

@@ -11,6 +11,8 @@ export class ByteQueue {
   start = 0
   end = 0
   #borrowed = false
+  /** The memory may be written to. */
+  #ours = false
 
   get length(): number {
     return this.end - this.start
@@ -24,11 +26,21 @@ export class ByteQueue {
       this.start = 0
       this.end = piece.length
       this.#borrowed = true
+      this.#ours = false
       return
     }
     this.#reserve(piece.length)
     this.bytes.set(piece, this.end)
     this.end += piece.length
+  }
+
+  /** Begins with a piece that stays as it is for good. */
+  adopt(piece: Uint8Array): void {
+    this.bytes = piece
+    this.start = 0
+    this.end = piece.length
+    this.#borrowed = false
+    this.#ours = false
   }
 
   /** Copies what is borrowed, so that the caller may use its memory again. */
@@ -63,19 +75,22 @@ export class ByteQueue {
     this.start = 0
     this.end = 0
     this.#borrowed = false
+    this.#ours = false
   }
 
   /** Makes the memory ours, with room for `more` bytes behind what is queued. */
   #reserve(more: number): void {
     const length = this.length
-    if (!this.#borrowed && this.end + more <= this.bytes.length) return
+    if (this.#ours && this.end + more <= this.bytes.length) return
     // Moving to the front of the same memory is enough once half of it has been read.
-    const roomy = !this.#borrowed && length + more <= this.bytes.length / 2
+    const roomy = this.#ours && length + more <= this.bytes.length / 2
     const target = roomy ? this.bytes : new Uint8Array(more === 0 ? length : (length + more) * 2)
-    target.set(this.bytes.subarray(this.start, this.end))
+    if (target === this.bytes) target.copyWithin(0, this.start, this.end)
+    else copyInto(target, this.bytes, this.start, this.end)
     this.bytes = target
     this.start = 0
     this.end = length
     this.#borrowed = false
+    this.#ours = true
   }
 }

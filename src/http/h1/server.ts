@@ -99,8 +99,7 @@ export class H1Server {
     this.#limits = limits
     this.#requestsServed = state?.requestsServed ?? 0
     if (state !== undefined && state.inbound.length > 0) {
-      this.#queue.push(state.inbound)
-      this.#queue.settle()
+      this.#queue.adopt(state.inbound)
     }
   }
 
@@ -332,6 +331,11 @@ export class H1Server {
     return this.#requestsServed
   }
 
+  /** Forgets what has come: it goes on elsewhere. */
+  left(): void {
+    this.#queue.clear()
+  }
+
   /**
    * The connection as a value. This object can go on; a caller that gives the value away must not let it.
    * @throws Error unless idle
@@ -374,13 +378,8 @@ export class H1Server {
   /** Reads the rest of a request that has been answered, and goes on to the next one. */
   #drain(exchange: Exchange): H1Event | undefined {
     const before = this.#queue.length
-    for (
-      let count = exchange.body.advance(this.#queue);
-      count > 0;
-      count = exchange.body.advance(this.#queue)
-    ) {
-      this.#queue.skip(count)
-    }
+    const queue = this.#queue
+    for (let count = 1; count > 0; queue.skip(count)) count = exchange.body.advance(queue)
     exchange.allowance -= before - this.#queue.length
     if (exchange.body.remaining > exchange.allowance) {
       this.#close()

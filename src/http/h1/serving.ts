@@ -137,6 +137,12 @@ export class H1Serving implements ExchangeOwner {
     this.#exchange = undefined
   }
 
+  /** What was exported goes on elsewhere. */
+  left(): void {
+    this.#held = undefined
+    this.http.left()
+  }
+
   /** The client sends no more, and what it sent has been worked off. */
   inputEnded(): void {
     if (this.#held !== undefined || (this.#owner.full && this.http.idle)) return

@@ -1,3 +1,5 @@
+import { fresh } from '../../wire/index.ts'
+
 /**
  * The character classes of RFC 9110 §5.6, and RFC 9112, as tables of 256 bytes, and text as bytes.
  */
@@ -70,33 +72,11 @@ export function writeLatin1(text: string, target: Uint8Array): void {
 }
 
 /**
- * Bytes that are cut into messages: fresh memory for each small one costs three times what writing it does.
- */
-const SLAB = 16_384
-let slab = new Uint8Array(SLAB)
-let used = 0
-
-/**
  * Characters below U+0100 as one byte each (ISO 8859-1), and room for `more` bytes behind them, which are
  * zero.
  */
 export function latin1Bytes(text: string, more = 0): Uint8Array {
-  const bytes = memory(text.length + more)
+  const bytes = fresh(text.length + more)
   writeLatin1(text, bytes)
-  return bytes
-}
-
-/**
- * Memory that has not been used before; of a large block if it is small, which lives as long as anything of
- * it.
- */
-function memory(length: number): Uint8Array {
-  if (length > SLAB / 8) return new Uint8Array(length)
-  if (used + length > SLAB) {
-    slab = new Uint8Array(SLAB)
-    used = 0
-  }
-  const bytes = new Uint8Array(slab.buffer, used, length)
-  used += length
   return bytes
 }

@@ -1,7 +1,13 @@
 import { equal } from '../../wire/index.ts'
+import { firstBlock } from '../key-schedule.ts'
+import { KeyedRecords } from '../record-cipher.ts'
 import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites, drawBytes, X25519 } from './algorithms.ts'
 import { aead } from './evp/aead.ts'
-import { type Libcrypto, loadLibcrypto } from './evp/libcrypto.ts'
+import { type Bindings, loadBindings } from './evp/bindings.ts'
+import { Contexts } from './evp/contexts.ts'
+import { type Libcrypto, libcryptoOf } from './evp/libcrypto.ts'
+import { type RecordCalls, recordCalls } from './evp/record-calls.ts'
+import { EvpRecords } from './evp/records.ts'
 import { node } from './node.ts'
 import type { CipherSuite, CryptoProvider, HashAlgorithm, KeyExchangeGroup } from './provider.ts'
 
@@ -30,7 +36,7 @@ function attempt(): EvpProbe {
     return { available: false, reason: `no foreign calls to OpenSSL on ${platform} ${arch}` }
   }
   try {
-    const provider = assemble(loadLibcrypto())
+    const provider = assemble(loadBindings())
     provider.cipherSuites.forEach((suite, index) => {
       selfTest(suite, node.cipherSuites[index]!)
     })
@@ -43,19 +49,48 @@ function attempt(): EvpProbe {
   }
 }
 
-function assemble(libcrypto: Libcrypto): CryptoProvider {
+function assemble(bindings: Bindings): CryptoProvider {
+  const libcrypto = libcryptoOf(bindings)
+  const records = recordCalls(bindings, libcrypto)
+  const contextsOf = (cipher: string) => new Contexts(libcrypto, libcrypto.cipher(cipher))
+  const aes128 = contextsOf('AES-128-GCM')
+  const aes256 = contextsOf('AES-256-GCM')
+  const chacha20 = contextsOf('ChaCha20-Poly1305')
+  const suites = cipherSuites({
+    aes128Gcm: aead(AES_128_GCM, libcrypto, aes128),
+    aes256Gcm: aead(AES_256_GCM, libcrypto, aes256),
+    chacha20Poly1305: aead(CHACHA20_POLY1305, libcrypto, chacha20),
+    sha256: hash(libcrypto, 'sha256', 32),
+    sha384: hash(libcrypto, 'sha384', 48),
+  })
+  const contexts = [aes128, aes256, chacha20]
   return {
     ...node,
     name: 'evp',
     groups: node.groups.map(group => (group.id === X25519.id ? x25519(libcrypto) : group)),
-    cipherSuites: cipherSuites({
-      aes128Gcm: aead(AES_128_GCM, libcrypto, 'AES-128-GCM'),
-      aes256Gcm: aead(AES_256_GCM, libcrypto, 'AES-256-GCM'),
-      chacha20Poly1305: aead(CHACHA20_POLY1305, libcrypto, 'ChaCha20-Poly1305'),
-      sha256: hash(libcrypto, 'sha256', 32),
-      sha384: hash(libcrypto, 'sha384', 48),
-    }),
+    cipherSuites: suites.map((suite, index) => protecting(suite, contexts[index]!, libcrypto, records)),
   }
+}
+
+/** The same suite, which seals and opens records by itself. */
+function protecting(
+  suite: CipherSuite,
+  contexts: Contexts,
+  libcrypto: Libcrypto,
+  records: RecordCalls,
+): CipherSuite {
+  const { keyLength, ivLength } = suite.aead
+  const [key, iv] = [firstBlock('key', keyLength), firstBlock('iv', ivLength)]
+  const algorithms = {
+    digest: libcrypto.digest(suite.hash.name),
+    hmacContext: libcrypto.newHmacContext(),
+    keyLength,
+    keyLabel: records.label(key),
+    keyLabelLength: key.length,
+    ivLabel: records.label(iv),
+    ivLabelLength: iv.length,
+  }
+  return { ...suite, protect: trafficSecret => new EvpRecords(records, algorithms, contexts, trafficSecret) }
 }
 
 /**
@@ -132,6 +167,25 @@ function selfTest(suite: CipherSuite, known: CipherSuite): void {
   for (const one of own) one.wipe?.()
   agree(suite.hash.name, suite.hash.digest(plaintext), known.hash.digest(plaintext))
   agree('HMAC', suite.hash.hmac(nonce, plaintext), known.hash.hmac(nonce, plaintext))
+  for (const padding of [0, 9]) selfTestRecords(suite, known, plaintext, padding)
+}
+
+/** A record, and one that was changed, to and fro. */
+function selfTestRecords(suite: CipherSuite, known: CipherSuite, content: Uint8Array, padding: number): void {
+  const secret = pattern(suite.hash.length, 8)
+  const [own, other] = [suite.protect!(secret), new KeyedRecords(known, secret)]
+  const [mine, theirs] = [own, other].map(cipher => {
+    const record = new Uint8Array(5 + content.length + 1 + padding + suite.aead.tagLength)
+    cipher.seal(2 ** 33, 23, content, padding, record, 0)
+    return record
+  }) as [Uint8Array, Uint8Array]
+  agree(`records of ${suite.name}`, mine, theirs)
+  const fragment = mine.length - 5
+  agree(`records of ${suite.name}`, own.open(2 ** 33, mine, 0, fragment)?.content, content)
+  mine[9]! ^= 1
+  if (own.open(2 ** 33, mine, 0, fragment) !== undefined)
+    throw new Error(`${suite.name} opens a record that was changed`)
+  own.wipe()
 }
 
 function agree(name: string, actual: Uint8Array | undefined, expected: Uint8Array): void {

@@ -19,6 +19,50 @@ export interface CipherSuite {
   readonly name: string
   readonly aead: AeadAlgorithm
   readonly hash: HashAlgorithm
+  /**
+   * Binds a traffic secret (RFC 8446 §7.3). Optional: where it is missing, keys are derived by `hash` and
+   * bound by `aead`, and the bytes are the same.
+   */
+  readonly protect?: (trafficSecret: Uint8Array) => RecordCipher
+}
+
+/** The records of one direction under one traffic secret, with key, iv and nonces (RFC 8446 §5.2, §5.3). */
+export interface RecordCipher {
+  /**
+   * Writes a whole record to `output` from `at`, where there is room for it.
+   * @param content overlaps none of it, and fits into one record @param padding bytes of zeros behind it
+   */
+  seal(
+    sequenceNumber: number,
+    type: number,
+    content: Uint8Array,
+    padding: number,
+    output: Uint8Array,
+    at: number,
+  ): void
+  /**
+   * Opens the record whose header begins at `at`. @param length bytes of its fragment
+   * @param memory for the inner plaintext, of just its length, which may be used for it
+   * @returns undefined if the tag does not fit: not one unverified byte gets out
+   */
+  open(
+    sequenceNumber: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    memory?: Uint8Array,
+  ): Opened | undefined
+  /** Forgets the keys, for good: `seal` and `open` throw afterwards. */
+  wipe(): void
+}
+
+/** What a protected record held. */
+export interface Opened {
+  /** 0: nothing but padding. */
+  readonly type: number
+  readonly content: Uint8Array
+  /** Bytes of the inner plaintext: content, content type and padding. */
+  readonly length: number
 }
 
 /** An AEAD algorithm (RFC 5116). Lengths in bytes. */

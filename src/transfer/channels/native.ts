@@ -19,14 +19,24 @@ interface Link {
   readonly messages: Descriptor
   readonly wake: ByteStream
   readonly wakeFd: number
+  /** Called at the end of a turn in which something was sent. */
+  readonly settled: () => void
   open: boolean
   /** Messages that the peer has not been woken for in this turn of ours; undefined before the first one. */
   quiet: number | undefined
   again: NodeJS.Immediate | undefined
 }
 
+/** A microtask for less than `queueMicrotask` costs. */
+const SETTLED = Promise.resolve()
 /** Messages that a peer is not woken for. */
 const QUIET = 8
+/**
+ * What a byte of the wake stream says: one message has been sent with it, and none before it that no byte has
+ * said; or there may be several. Any other byte says the same as the second.
+ */
+const ONE = 0x31
+const SEVERAL = 0x2b
 /** Frames taken from one peer before other events have their turn. */
 const BATCH = 64
 /** Frames taken at most from a peer that has ended: more than the kernel holds of it. */
@@ -93,7 +103,7 @@ export class NativeChannel extends FramedChannel {
     const woken = (bytes: Uint8Array): void => {
       // Each of them is an event for us, or would be if we were quicker.
       if (this.floods(id, bytes.length)) this.cut(id, FLOODS)
-      else this.#drain(link)
+      else this.#drain(link, bytes.every(byte => byte === ONE) ? bytes.length : BATCH)
     }
     const finish = (): void => {
       this.#takeRest(link)
@@ -106,7 +116,21 @@ export class NativeChannel extends FramedChannel {
     try {
       const wakeFd = wake.fd
       const stream = openStream(wake)
-      return { id, messages, wake: stream, wakeFd, open: true, quiet: undefined, again: undefined }
+      const settled = (): void => {
+        if (link.quiet !== 0) this.#wakeUp(link, SEVERAL)
+        link.quiet = undefined
+      }
+      const link: Link = {
+        id,
+        messages,
+        wake: stream,
+        wakeFd,
+        settled,
+        open: true,
+        quiet: undefined,
+        again: undefined,
+      }
+      return link
     } catch (error) {
       closeAll([messages, wake])
       throw error
@@ -167,30 +191,34 @@ export class NativeChannel extends FramedChannel {
    */
   #announce(link: Link): void {
     if (link.quiet === undefined) {
-      queueMicrotask(() => {
-        if (link.quiet !== 0) this.#wakeUp(link)
-        link.quiet = undefined
-      })
-      this.#wakeUp(link)
-    } else if (++link.quiet >= QUIET) this.#wakeUp(link)
+      SETTLED.then(link.settled)
+      this.#wakeUp(link, ONE)
+    } else if (++link.quiet >= QUIET) this.#wakeUp(link, SEVERAL)
   }
 
-  #wakeUp(link: Link): void {
+  #wakeUp(link: Link, messages: number): void {
     link.quiet = 0
     // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is
     // ending.
-    if (link.open && link.wake.state === 'open') this.#libc.wake(link.wakeFd)
+    if (link.open && link.wake.state === 'open') this.#libc.wake(link.wakeFd, messages)
   }
 
-  #drain(link: Link): void {
-    clearImmediate(link.again)
+  /** @param announced messages that there are; {@link BATCH}: as many as there are */
+  #drain(link: Link, announced: number): void {
+    if (link.again !== undefined) clearImmediate(link.again)
     link.again = undefined
+    const most = Math.min(announced, BATCH)
     let more = true
+    let taken = 0
     try {
-      for (let i = 0; i < BATCH && more; i++) more = this.#receiveOne(link)
+      while (more && taken < most) {
+        taken++
+        more = this.#receiveOne(link)
+      }
     } finally {
       // Also when a handler has thrown: no other byte may come to wake us for what is still there.
-      if (more && link.open) link.again = setImmediate(() => this.#drain(link))
+      const rest = announced === BATCH || taken < announced
+      if (more && rest && link.open) link.again = setImmediate(() => this.#drain(link, BATCH))
     }
   }
 

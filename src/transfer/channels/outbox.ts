@@ -1,4 +1,4 @@
-import { encode } from '../../wire/index.ts'
+import { Encoder } from '../../wire/index.ts'
 import { MAX_QUEUED } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
 import { BODY, HEADER, Header, VERSION } from './frame.ts'
@@ -30,6 +30,10 @@ export interface Outgoing {
 }
 
 const EMPTY = new Uint8Array(0)
+const NONE: readonly Descriptor[] = []
+const HEADERS = new Encoder(Header)
+
+const nothing = (): void => {}
 
 /** What one peer is still to be sent: in order, in fragments, within a window of credit. */
 export class Outbox {
@@ -56,7 +60,7 @@ export class Outbox {
       descriptors,
       offset: 0,
       started: false,
-      release: () => {},
+      release: nothing,
     }
     this.#next = (this.#next + 1) % 2 ** 32
     if (this.empty) {
@@ -88,11 +92,12 @@ export class Outbox {
   #push(message: Outgoing): Progress {
     const { number, payload } = message
     do {
-      const body = payload.subarray(message.offset, message.offset + BODY)
+      const whole = message.offset === 0 && payload.length <= BODY
+      const body = whole ? payload : payload.subarray(message.offset, message.offset + BODY)
       const size = HEADER + body.length
       if (this.#outstanding > 0 && this.#outstanding + size > WINDOW) return 'credit'
       const { offset } = message
-      const descriptors = message.started ? [] : message.descriptors
+      const descriptors = message.started ? NONE : message.descriptors
       const content = {
         kind: 'fragment',
         number,
@@ -100,7 +105,7 @@ export class Outbox {
         total: payload.length,
         descriptors: descriptors.length,
       } as const
-      const header = encode(Header, { version: VERSION, content })
+      const header = HEADERS.encode({ version: VERSION, content })
       const result = this.#transmit(header, body, descriptors)
       if (result !== 'sent') return result
       this.#outstanding += size
@@ -124,7 +129,7 @@ export class Outbox {
    */
   giveCredit(bytes: number): 'sent' | 'busy' | 'gone' {
     const content = { kind: 'credit', bytes } as const
-    return this.#transmit(encode(Header, { version: VERSION, content }), EMPTY, [])
+    return this.#transmit(HEADERS.encode({ version: VERSION, content }), EMPTY, NONE)
   }
 
   /** Takes everything out that waits. */

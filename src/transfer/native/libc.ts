@@ -1,6 +1,9 @@
 import { closeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
+import { CONTROL, controlLength, DATA_AT, DESCRIPTORS, MESSAGE, MessageBlock } from './message-block.ts'
+
+export { DESCRIPTORS, MESSAGE } from './message-block.ts'
 
 /**
  * The foreign calls: sockets that carry descriptors, and what Node offers no way to do. The only file outside
@@ -36,8 +39,8 @@ export interface Libc {
    * @returns how many bytes, or the name of the error
    */
   sendBytes(fd: number, bytes: Uint8Array): number | string
-  /** Writes one byte without SIGPIPE. @returns the name of the error, or `undefined` */
-  wake(fd: number): string | undefined
+  /** Writes one byte, 0 by default, without SIGPIPE. @returns the name of the error, or `undefined` */
+  wake(fd: number, byte?: number): string | undefined
   /**
    * `shutdown(fd, SHUT_RDWR)`: ends the connection for every process that holds it. @returns the name of the
    * error, or `undefined`
@@ -104,11 +107,6 @@ export type Probe =
   | { readonly available: true; readonly libc: Libc }
   | { readonly available: false; readonly reason: string }
 
-/** Bytes of the largest message, header and body together. */
-export const MESSAGE = 65_536
-/** Descriptors that one message may carry. */
-export const DESCRIPTORS = 2
-
 /** A system call that failed: `code` is the name of the error, `ENOTSOCK` for instance. */
 export class ErrnoError extends Error {
   override readonly name = 'ErrnoError'
@@ -157,7 +155,6 @@ const SO_DOMAIN = 39
 /** Since Linux 4.12. */
 const SO_COOKIE = 57
 const COOKIE_LENGTH = 8
-const SCM_RIGHTS = 1
 const MSG_CTRUNC = 0x8
 const MSG_TRUNC = 0x20
 const MSG_DONTWAIT = 0x40
@@ -182,15 +179,8 @@ const TCPI_STATE = 0
 const TCPI_BYTES_ACKED = 120
 const TCPI_BYTES_RECEIVED = 128
 
-/** `CMSG_LEN(n)` and `CMSG_SPACE(n)` of 32-bit descriptors, in bytes: a 16-byte head, then padding to 8. */
-const controlLength = (count: number): number => 16 + 4 * count
-const CONTROL = Math.ceil(controlLength(DESCRIPTORS) / 8) * 8
-
-// One block per direction: msghdr (56 bytes), iovec (16), control, and the message itself.
-const IOVEC = 64
-const CONTROL_AT = 80
-const DATA_AT = 128
-const BLOCK = DATA_AT + MESSAGE
+/** Bytes that are sent from our block. */
+const COPIED = 8192
 
 interface Koffi {
   load(path: null): { func(definition: string): (...args: (number | bigint | Uint8Array)[]) => number }
@@ -213,8 +203,8 @@ function load(): Libc {
   const setsockopt = library.func('int setsockopt(int, int, int, uintptr_t, uint32_t)')
   const getsockopt = library.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)')
 
-  const outgoing = new Block(koffi)
-  const incoming = new Block(koffi)
+  const outgoing = new MessageBlock(koffi)
+  const incoming = new MessageBlock(koffi)
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
   const prctl = library.func('int prctl(int, ...)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
@@ -223,8 +213,9 @@ function load(): Libc {
 
   const tcpInfo = koffi.alloc('uint8', TCP_INFO_LENGTH)
   const tcpInfoView = new DataView(koffi.view(tcpInfo, TCP_INFO_LENGTH))
-  const small = koffi.alloc('uint8', 16)
-  const ints = new Int32Array(koffi.view(small, 16))
+  const smallBlock = koffi.alloc('uint8', 16)
+  const ints = new Int32Array(koffi.view(smallBlock, 16))
+  const small = Number(smallBlock)
 
   const failure = (): string => getSystemErrorName(-koffi.errno())
   const check = (call: string, result: number): number => {
@@ -265,7 +256,7 @@ function load(): Libc {
       const descriptors = incoming.descriptors()
       const { flags } = incoming
       if (length === 0 && descriptors.length === 0) return 'EOF'
-      const bytes = incoming.data.subarray(0, Math.min(length, MESSAGE))
+      const bytes = incoming.scratch.first(Math.min(length, MESSAGE))
       const refused =
         (flags & MSG_CTRUNC) !== 0
           ? 'descriptors were lost'
@@ -279,12 +270,19 @@ function load(): Libc {
 
     sendBytes(fd, bytes) {
       checkFd(fd)
-      const sent = sendFrom(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)
+      const { length } = bytes
+      // To copy a little costs less than to pass an array.
+      if (length <= COPIED) outgoing.data.set(bytes)
+      const sent =
+        length <= COPIED
+          ? send(fd, outgoing.pointer + DATA_AT, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+          : sendFrom(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL)
       return sent < 0 ? failure() : sent
     },
 
-    wake(fd) {
+    wake(fd, byte = 0) {
       checkFd(fd)
+      ints[0] = byte
       return send(fd, small, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? failure() : undefined
     },
 
@@ -309,7 +307,7 @@ function load(): Libc {
     domainOf(fd) {
       checkFd(fd)
       ints[1] = 4
-      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_DOMAIN, small, small + 4n))
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_DOMAIN, small, small + 4))
       const domain = ints[0]
       return domain === AF_INET || domain === AF_INET6 ? 'tcp' : domain === AF_UNIX ? 'unix' : 'other'
     },
@@ -317,7 +315,7 @@ function load(): Libc {
     socketCookie(fd) {
       checkFd(fd)
       ints[2] = COOKIE_LENGTH
-      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_COOKIE, small, small + 8n))
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_COOKIE, small, small + 8))
       if (ints[2] !== COOKIE_LENGTH) throw new ErrnoError('getsockopt', 'ENODATA')
       return new Uint8Array(ints.buffer.slice(ints.byteOffset, ints.byteOffset + COOKIE_LENGTH))
     },
@@ -371,59 +369,6 @@ function optional<T>(find: () => T): T | undefined {
 
 function checkFd(fd: number): void {
   if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) throw new RangeError(`${fd} is not a descriptor`)
-}
-
-/** The memory of one direction, with the pointers between its parts written once. */
-class Block {
-  readonly pointer: bigint
-  readonly data: Uint8Array
-  readonly #view: DataView
-
-  constructor(koffi: Koffi) {
-    this.pointer = koffi.alloc('uint8', BLOCK)
-    const memory = koffi.view(this.pointer, BLOCK)
-    this.data = new Uint8Array(memory, DATA_AT, MESSAGE)
-    this.#view = new DataView(memory, 0, DATA_AT)
-    new Uint8Array(memory).fill(0)
-    this.#view.setBigUint64(16, this.pointer + BigInt(IOVEC), true) // msg_iov
-    this.#view.setUint32(24, 1, true) // msg_iovlen
-    this.#view.setBigUint64(IOVEC, this.pointer + BigInt(DATA_AT), true) // iov_base
-  }
-
-  /** `data` and `control` in bytes, both checked by the caller against what this block holds. */
-  setLengths(data: number, control: number): void {
-    this.#view.setUint32(IOVEC + 8, data, true) // iov_len
-    // The kernel refuses a control block of length 0 only where its pointer is looked at; null is plain.
-    this.#view.setBigUint64(32, control === 0 ? 0n : this.pointer + BigInt(CONTROL_AT), true) // msg_control
-    this.#view.setUint32(40, control, true) // msg_controllen
-    this.#view.setUint32(48, 0, true) // msg_flags
-  }
-
-  get flags(): number {
-    return this.#view.getUint32(48, true)
-  }
-
-  setDescriptors(descriptors: readonly number[]): void {
-    if (descriptors.length === 0) return
-    this.#view.setUint32(CONTROL_AT, controlLength(descriptors.length), true) // cmsg_len
-    this.#view.setUint32(CONTROL_AT + 8, SOL_SOCKET, true) // cmsg_level
-    this.#view.setUint32(CONTROL_AT + 12, SCM_RIGHTS, true) // cmsg_type
-    for (let i = 0; i < descriptors.length; i++) {
-      this.#view.setInt32(CONTROL_AT + 16 + 4 * i, descriptors[i]!, true)
-    }
-  }
-
-  /** The descriptors that came with the message that was received last. */
-  descriptors(): number[] {
-    const descriptors: number[] = []
-    if (this.#view.getUint32(40, true) < controlLength(1)) return descriptors
-    const length = this.#view.getUint32(CONTROL_AT, true)
-    const level = this.#view.getUint32(CONTROL_AT + 8, true)
-    const type = this.#view.getUint32(CONTROL_AT + 12, true)
-    if (level !== SOL_SOCKET || type !== SCM_RIGHTS || length > controlLength(DESCRIPTORS)) return descriptors
-    for (let at = 16; at + 4 <= length; at += 4) descriptors.push(this.#view.getInt32(CONTROL_AT + at, true))
-    return descriptors
-  }
 }
 
 /** Sends a message with a descriptor to itself: what comes out must be what went in. */

@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util'
-import { concat } from '../../wire/index.ts'
+import { concat, Scratch } from '../../wire/index.ts'
 import type { WriteResult } from '../byte-stream.ts'
 import { ErrnoError, probe } from '../native/libc.ts'
 import { Descriptor } from './descriptor.ts'
@@ -17,7 +17,7 @@ const MEMORY = new Uint8Array(ROOM + LARGEST_READ)
  * The kernel fills this one buffer for every stream in turn: it is read from within the callback, or not at
  * all.
  */
-const READ_BUFFER = MEMORY.subarray(ROOM)
+const READ_BUFFER = new Scratch(MEMORY.subarray(ROOM))
 
 /**
  * Both in one piece. If the second is what a raw stream has just read, it stays where it is, and the first is
@@ -29,6 +29,8 @@ export function prepend(prefix: Uint8Array, bytes: Uint8Array): Uint8Array {
   MEMORY.set(prefix, start)
   return MEMORY.subarray(start, bytes.byteOffset + bytes.length)
 }
+/** For small chunks that leave together. */
+const GATHERED = new Scratch(8192)
 /** libuv's code for the end of a stream, on every system. */
 const UV_EOF = -4095
 
@@ -53,7 +55,7 @@ export class RawStream extends StreamLife {
     this.#handle = handleFor(descriptor, bindings)
     this.#descriptor = Descriptor.fromHandle(this.#handle)
     this.#handle.setNoDelay?.(true)
-    this.#handle.useUserBuffer(READ_BUFFER)
+    this.#handle.useUserBuffer(READ_BUFFER.bytes)
     this.#handle.onread = () => this.#onRead(bindings.streamBaseState[bindings.kReadBytesOrError]!)
   }
 
@@ -90,7 +92,7 @@ export class RawStream extends StreamLife {
   }
 
   #onRead(count: number): void {
-    if (count > 0) this.onBytes(READ_BUFFER.subarray(0, count))
+    if (count > 0) this.onBytes(READ_BUFFER.first(count))
     else if (count === UV_EOF) {
       this.stopReading()
       this.onEnd()
@@ -99,6 +101,30 @@ export class RawStream extends StreamLife {
 
   protected send(chunks: readonly Uint8Array[]): WriteResult {
     if (!this.#sends) return 'flushed'
+    let rest = chunks
+    if (this.#writes === 0) {
+      const left = this.#sendNow(chunks)
+      if (left === undefined) return 'flushed'
+      rest = left
+    }
+    return this.#enqueue(rest)
+  }
+
+  /**
+   * No object for a request, and nothing to be kept alive: the kernel copies, or says how far it came.
+   * @returns what is left; undefined if it has everything
+   */
+  #sendNow(chunks: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
+    const native = probe()
+    const bytes = chunks.length === 1 ? chunks[0]! : gathered(chunks)
+    if (!native.available || bytes === undefined) return chunks
+    const sent = native.libc.sendBytes(this.#handle.fd, bytes)
+    // What is wrong is found out by writing in the ordinary way.
+    if (typeof sent === 'string') return chunks
+    return sent === bytes.length ? undefined : behind(chunks, sent)
+  }
+
+  #enqueue(chunks: readonly Uint8Array[]): WriteResult {
     if (chunks.length === 0) return this.queued ? 'queued' : 'flushed'
     const request = new this.#bindings.WriteWrap()
     request.oncomplete = status => this.#onWritten(status)
@@ -115,23 +141,9 @@ export class RawStream extends StreamLife {
   }
 
   forward(chunks: readonly Uint8Array[]): WriteResult {
-    const native = probe()
-    let [first, ...rest] = chunks
-    if (native.available && this.#writes === 0 && this.#sends && this.writable) {
-      // No object for a request, and nothing to be kept alive: the kernel copies, or says how far it came.
-      while (first !== undefined) {
-        const sent = native.libc.sendBytes(this.#handle.fd, first)
-        // What is wrong is found out by writing in the ordinary way.
-        if (typeof sent === 'string') break
-        if (sent < first.length) {
-          first = first.subarray(sent)
-          break
-        }
-        first = rest.shift()
-      }
-    }
-    if (first === undefined) return this.queued ? 'queued' : 'flushed'
-    return this.write([first, ...rest].map(chunk => chunk.slice()))
+    const left = this.#writes === 0 && this.#sends && this.writable ? this.#sendNow(chunks) : chunks
+    if (left === undefined) return 'flushed'
+    return this.write(left.map(chunk => chunk.slice()))
   }
 
   #onWritten(status: number): void {
@@ -174,6 +186,27 @@ export class RawStream extends StreamLife {
     if (this.#readsOn && call !== 'read') this.#sends = false
     else this.fail(errorOf(status, call))
   }
+}
+
+/** Small chunks in one piece of memory, borrowed; undefined if they are not small, or none. */
+function gathered(chunks: readonly Uint8Array[]): Uint8Array | undefined {
+  let length = 0
+  for (const chunk of chunks) length += chunk.length
+  if (length === 0 || length > GATHERED.bytes.length) return undefined
+  let at = 0
+  for (const chunk of chunks) {
+    GATHERED.bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return GATHERED.first(length)
+}
+
+/** What lies behind the first `count` bytes. */
+function behind(chunks: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let skipped = 0
+  let i = 0
+  while (skipped + chunks[i]!.length <= count) skipped += chunks[i++]!.length
+  return [chunks[i]!.subarray(count - skipped), ...chunks.slice(i + 1)]
 }
 
 function errorOf(status: number, call: string): ErrnoError {

@@ -19,7 +19,7 @@ import { takeHandle } from '../../../src/transfer/lift.ts'
 import { freshHttp, type Parcel } from '../../../src/transfer/parcel.ts'
 import type { SealAssociated } from '../../../src/transfer/seal.ts'
 import { Descriptor } from '../../../src/transfer/stream.ts'
-import { equal, utf8 } from '../../../src/wire/index.ts'
+import { equal, fromHex, utf8 } from '../../../src/wire/index.ts'
 import { connectedPair, serverConfig } from '../../support/pair.ts'
 
 const warnings: unknown[] = []
@@ -403,7 +403,7 @@ describe('an order to move a connection', () => {
   const ECHO = { ...sibling(5), name: 'echo-5', functionName: 'echo' }
   const ID = '00'.repeat(16)
   let reports: MoveReport[]
-  const move = (id = ID, target = 5): void => host.move(id, target, report => reports.push(report))
+  const move = (id = ID, target = 5): void => host.move(fromHex(id), target, report => reports.push(report))
   beforeEach(() => {
     reports = []
     host.introduced(ECHO)

@@ -1,16 +1,11 @@
 import { type AeadParameters, checkKey, checkNonce } from '../algorithms.ts'
 import type { Aead, AeadAlgorithm } from '../provider.ts'
-import type { Address, Libcrypto } from './libcrypto.ts'
+import type { Address } from './bindings.ts'
+import { type Context, type Contexts, newOwner } from './contexts.ts'
+import type { Libcrypto } from './libcrypto.ts'
 
-/**
- * Contexts that exist at most for one cipher, about 1 KiB each: so many keys can be in use without setting
- * one anew.
- */
-export const CONTEXTS = 256
-
-/** An AEAD over long-lived contexts. @param cipher OpenSSL's name */
-export function aead(parameters: AeadParameters, libcrypto: Libcrypto, cipher: string): AeadAlgorithm {
-  const contexts = new Contexts(libcrypto, libcrypto.cipher(cipher))
+/** An AEAD over long-lived contexts. */
+export function aead(parameters: AeadParameters, libcrypto: Libcrypto, contexts: Contexts): AeadAlgorithm {
   return {
     ...parameters,
     withKey(key) {
@@ -20,67 +15,11 @@ export function aead(parameters: AeadParameters, libcrypto: Libcrypto, cipher: s
   }
 }
 
-/** A context of OpenSSL, and whose key it has at the moment. */
-interface Context {
-  readonly address: Address
-  /** The {@link EvpAead.id}; 0: it is free. */
-  owner: number
-}
-
-/**
- * The contexts of one cipher, shared by all keys: a key that is used takes one and keeps it until others need
- * it more. To set a key anew costs 0.25 µs, so they are few, and none needs to be freed when an {@link Aead}
- * is forgotten.
- */
-class Contexts {
-  readonly #libcrypto: Libcrypto
-  readonly #cipher: Address
-  readonly #all: Context[] = []
-  readonly #free: Context[] = []
-  #turn = 0
-
-  constructor(libcrypto: Libcrypto, cipher: Address) {
-    this.#libcrypto = libcrypto
-    this.#cipher = cipher
-  }
-
-  /**
-   * A context that is free, or else the one that was taken longest ago; it is the caller's once it has
-   * the caller's key.
-   */
-  take(): Context {
-    const context = this.#free.pop() ?? this.#more() ?? this.#all[this.#turn++ % this.#all.length]!
-    context.owner = 0
-    return context
-  }
-
-  #more(): Context | undefined {
-    if (this.#all.length === CONTEXTS) return undefined
-    const context: Context = { address: this.#libcrypto.newCipherContext(this.#cipher), owner: 0 }
-    count++
-    this.#all.push(context)
-    return context
-  }
-
-  /** @param context with no key in it */
-  giveBack(context: Context): void {
-    this.#free.push(context)
-  }
-}
-
-let count = 0
-let lastId = 0
-
-/** Contexts that exist, of all ciphers. */
-export function contextCount(): number {
-  return count
-}
-
 class EvpAead implements Aead {
   readonly #parameters: AeadParameters
   readonly #libcrypto: Libcrypto
   readonly #contexts: Contexts
-  readonly #id = ++lastId
+  readonly #id = newOwner()
   #key: Uint8Array | undefined
   #context: Context | undefined
 

@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module'
+import { Scratch } from '../../../wire/index.ts'
+import type { Address, Bindings } from './bindings.ts'
 
 /**
- * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. The only file under `tls13` that
- * imports koffi, and the one place where lengths are checked: a wrong one here is overwritten memory. Nothing
- * is loaded before {@link loadLibcrypto}.
+ * OpenSSL's libcrypto as it is inside of this Node, by foreign calls. Lengths are checked here: a wrong one
+ * is overwritten memory.
  *
  * Small arguments (keys, nonces, tags) go through one block of memory that never moves; large ones are passed
  * where they lie, which a synchronous call may do. Contexts and algorithms are addresses. No layout of any
@@ -30,7 +30,7 @@ export interface Libcrypto {
   seal(context: Address, plaintext: Uint8Array, tail: Uint8Array, output: Uint8Array, at: number): void
   /**
    * Ends a message that was begun for opening. @param sealed ciphertext and tag
-   * @param memory for the plaintext, of just its length; used if that is more than a little
+   * @param memory for the plaintext, of just its length
    * @returns the plaintext in memory of its own, or undefined if the tag is wrong: all that was deciphered is
    * overwritten then
    */
@@ -56,9 +56,6 @@ export interface Libcrypto {
   ): { readonly publicKey: Uint8Array; readonly sharedSecret: Uint8Array | undefined }
 }
 
-/** Where something of OpenSSL's lies in memory; never 0. */
-export type Address = number
-
 /** Bytes of a tag, and of a nonce, of all ciphers here. */
 const TAG = 16
 const NONCE = 12
@@ -83,51 +80,45 @@ const BLOCK = SMALL_AT + SMALL + TAG
 const GET_TAG = 0x10
 const SET_TAG = 0x11
 
-/** @throws Error if koffi or a symbol is missing */
-export function loadLibcrypto(): Libcrypto {
-  const koffi = createRequire(import.meta.url)('koffi') as Koffi
-  // Node exports what it has linked in, or has loaded it itself.
-  const library = koffi.load(null)
-  const cipherFetch = library.func('uintptr_t EVP_CIPHER_fetch(uintptr_t, const char *, uintptr_t)')
-  const cipherContextNew = library.func('uintptr_t EVP_CIPHER_CTX_new()')
-  const cipherContextFree = library.func('void EVP_CIPHER_CTX_free(uintptr_t)')
-  const cipherInit = library.func(
-    'int EVP_CipherInit_ex(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)',
-  )
-  const update = library.func('int EVP_CipherUpdate(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)')
-  const updateFrom = library.func('int EVP_CipherUpdate(uintptr_t, uintptr_t, uintptr_t, uint8_t *, int)')
-  const updateBytes = library.func('int EVP_CipherUpdate(uintptr_t, uint8_t *, uintptr_t, uint8_t *, int)')
-  const final = library.func('int EVP_CipherFinal_ex(uintptr_t, uintptr_t, uintptr_t)')
-  const control = library.func('int EVP_CIPHER_CTX_ctrl(uintptr_t, int, int, uintptr_t)')
-  const digestFetch = library.func('uintptr_t EVP_MD_fetch(uintptr_t, const char *, uintptr_t)')
-  const digestContextNew = library.func('uintptr_t EVP_MD_CTX_new()')
-  const digestInit = library.func('int EVP_DigestInit_ex(uintptr_t, uintptr_t, uintptr_t)')
-  const digestUpdate = library.func('int EVP_DigestUpdate(uintptr_t, uint8_t *, size_t)')
-  const digestFinal = library.func('int EVP_DigestFinal_ex(uintptr_t, uintptr_t, uintptr_t)')
-  const hmacContextNew = library.func('uintptr_t HMAC_CTX_new()')
-  const hmacInit = library.func('int HMAC_Init_ex(uintptr_t, uintptr_t, int, uintptr_t, uintptr_t)')
-  const hmacInitFrom = library.func('int HMAC_Init_ex(uintptr_t, uint8_t *, int, uintptr_t, uintptr_t)')
-  const hmacUpdate = library.func('int HMAC_Update(uintptr_t, uintptr_t, size_t)')
-  const hmacUpdateFrom = library.func('int HMAC_Update(uintptr_t, uint8_t *, size_t)')
-  const hmacFinal = library.func('int HMAC_Final(uintptr_t, uintptr_t, uintptr_t)')
-  const newPrivateKey = library.func(
-    'uintptr_t EVP_PKEY_new_raw_private_key(int, uintptr_t, uintptr_t, size_t)',
-  )
-  const newPublicKey = library.func(
-    'uintptr_t EVP_PKEY_new_raw_public_key(int, uintptr_t, uintptr_t, size_t)',
-  )
-  const getPublicKey = library.func('int EVP_PKEY_get_raw_public_key(uintptr_t, uintptr_t, uintptr_t)')
-  const freeKey = library.func('void EVP_PKEY_free(uintptr_t)')
-  const keyContextNew = library.func('uintptr_t EVP_PKEY_CTX_new(uintptr_t, uintptr_t)')
-  const keyContextFree = library.func('void EVP_PKEY_CTX_free(uintptr_t)')
-  const deriveInit = library.func('int EVP_PKEY_derive_init(uintptr_t)')
-  const deriveSetPeer = library.func('int EVP_PKEY_derive_set_peer(uintptr_t, uintptr_t)')
-  const derive = library.func('int EVP_PKEY_derive(uintptr_t, uintptr_t, uintptr_t)')
-  const clearErrors = library.func('void ERR_clear_error()')
+/** Calls of OpenSSL through one block of memory. */
+export function libcryptoOf(bindings: Bindings): Libcrypto {
+  const {
+    check,
+    failed,
+    there,
+    cipherFetch,
+    cipherContextNew,
+    cipherContextFree,
+    cipherInit,
+    update,
+    updateFrom,
+    updateBytes,
+    final,
+    control,
+    digestFetch,
+    digestContextNew,
+    digestInit,
+    digestUpdate,
+    digestFinal,
+    hmacContextNew,
+    hmacInit,
+    hmacInitFrom,
+    hmacUpdate,
+    hmacUpdateFrom,
+    hmacFinal,
+    newPrivateKey,
+    newPublicKey,
+    getPublicKey,
+    freeKey,
+    keyContextNew,
+    keyContextFree,
+    deriveInit,
+    deriveSetPeer,
+    derive,
+    clearErrors,
+  } = bindings
 
-  const address = koffi.alloc('uint8', BLOCK)
-  const block = new Uint8Array(koffi.view(address, BLOCK)).fill(0)
-  const base = Number(address)
+  const { address: base, bytes: block } = bindings.block(BLOCK)
   const written = new Int32Array(block.buffer, RESULT_LENGTH_AT, 1)
   /** The same as a `size_t`, little-endian as on all machines that this is tried on. */
   const size = new Uint32Array(block.buffer, RESULT_LENGTH_AT, 2)
@@ -136,22 +127,11 @@ export function loadLibcrypto(): Libcrypto {
   const resultLength = base + RESULT_LENGTH_AT
   const result = base + RESULT_AT
   const small = base + SMALL_AT
+  const smallViews = new Scratch(block.subarray(SMALL_AT))
 
-  /** OpenSSL notes errors in a queue that Node's own calls look at: it is left as it was found, empty. */
-  const failed = (call: string): Error => {
-    clearErrors()
-    return new Error(`${call} failed`)
-  }
-  const check = (call: string, status: number): void => {
-    if (status !== 1) throw failed(call)
-  }
-  const there = (call: string, pointer: number | bigint): Address => {
-    const number = Number(pointer)
-    if (number === 0) throw failed(call)
-    return number
-  }
   const put = (bytes: Uint8Array, at: number): void => {
-    for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
+    if (bytes.length > LONGEST_KEY) block.set(bytes, at)
+    else for (let i = 0; i < bytes.length; i++) block[at + i] = bytes[i]!
   }
   const wipe = (at: number, length: number): void => {
     // A call of fill() takes longer than so few bytes.
@@ -167,13 +147,21 @@ export function loadLibcrypto(): Libcrypto {
     if (written[0] !== input.length) throw failed('EVP_CipherUpdate')
   }
   /** Opens a message that fits into the block, whose tag has been set. @param length bytes of plaintext */
-  const openInBlock = (context: Address, sealed: Uint8Array, length: number): Uint8Array | undefined => {
+  const openInBlock = (
+    context: Address,
+    sealed: Uint8Array,
+    length: number,
+    memory: Uint8Array | undefined,
+  ): Uint8Array | undefined => {
     let verified = false
     try {
-      for (let i = 0; i < length; i++) block[SMALL_AT + i] = sealed[i]!
+      block.set(sealed.length === length ? sealed : sealed.subarray(0, length), SMALL_AT)
       if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
       verified = final(context, result, resultLength) === 1
-      return verified ? block.slice(SMALL_AT, SMALL_AT + length) : undefined
+      if (!verified) return undefined
+      if (memory === undefined) return block.slice(SMALL_AT, SMALL_AT + length)
+      memory.set(smallViews.first(length))
+      return memory
     } finally {
       block.fill(0, SMALL_AT, SMALL_AT + length)
       if (!verified) clearErrors()
@@ -257,7 +245,7 @@ export function loadLibcrypto(): Libcrypto {
         put(tail, SMALL_AT + plaintext.length)
         if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
         finish(context, small + length)
-        for (let i = 0; i < length + TAG; i++) output[at + i] = block[SMALL_AT + i]!
+        output.set(smallViews.first(length + TAG), at)
         return
       }
       const room = at === 0 ? output : output.subarray(at)
@@ -277,9 +265,10 @@ export function loadLibcrypto(): Libcrypto {
       if (length < 0) return undefined
       for (let i = 0; i < TAG; i++) block[RESULT_AT + i] = sealed[length + i]!
       check('EVP_CIPHER_CTX_ctrl', control(context, SET_TAG, TAG, result))
-      if (length <= SMALL) return openInBlock(context, sealed, length)
+      if (memory !== undefined && checked(memory) !== length)
+        throw new RangeError(`${length} bytes into ${memory.length}`)
+      if (length <= SMALL) return openInBlock(context, sealed, length, memory)
       const plaintext = memory ?? new Uint8Array(length)
-      if (checked(plaintext) !== length) throw new RangeError(`${length} bytes into ${plaintext.length}`)
       let verified = false
       try {
         updateWhole(context, sealed.subarray(0, length), plaintext)
@@ -346,14 +335,6 @@ export function loadLibcrypto(): Libcrypto {
       }
     },
   }
-}
-
-interface Koffi {
-  load(path: null): {
-    func(definition: string): (...args: (number | string | Uint8Array)[]) => number
-  }
-  alloc(type: string, count: number): bigint
-  view(pointer: bigint, length: number): ArrayBuffer
 }
 
 /** The length of what will be passed by address: koffi takes numbers for addresses, too. */

@@ -1,0 +1,48 @@
+/** Lengths up to which views are kept; a longer one is made anew. */
+const KEPT = 2048
+
+/**
+ * Memory for one thing at a time. A view of its first bytes is made once for each length and used again,
+ * because a view costs more than what is done with most of them. A borrower has it until the next is asked
+ * for.
+ */
+export class Scratch {
+  readonly bytes: Uint8Array
+  readonly #views = new Array<Uint8Array | undefined>(KEPT + 1)
+
+  /** @param memory bytes, or how many */
+  constructor(memory: Uint8Array | number) {
+    this.bytes = typeof memory === 'number' ? new Uint8Array(memory) : memory
+  }
+
+  /** The first `length` bytes, borrowed; memory of its own where there are not so many. */
+  first(length: number): Uint8Array {
+    if (length > this.bytes.length) return new Uint8Array(length)
+    if (length > KEPT) return this.bytes.subarray(0, length)
+    const known = this.#views[length]
+    if (known !== undefined) return known
+    const view = this.bytes.subarray(0, length)
+    this.#views[length] = view
+    return view
+  }
+}
+
+/** Bytes of a block that is cut into pieces: fresh memory for each costs three times what filling it does. */
+const BLOCK = 16_384
+let block = new Uint8Array(BLOCK)
+let used = 0
+
+/**
+ * Memory that has not been used before, filled with zeros. A small piece is of a block, which lives as long
+ * as anything of it: not for what is kept long, or is secret.
+ */
+export function fresh(length: number): Uint8Array {
+  if (length > BLOCK / 8) return new Uint8Array(length)
+  if (used + length > BLOCK) {
+    block = new Uint8Array(BLOCK)
+    used = 0
+  }
+  const bytes = new Uint8Array(block.buffer, used, length)
+  used += length
+  return bytes
+}
