@@ -1,3 +1,5 @@
+import { fresh } from './memory.ts'
+
 /** All parts one after the other, in new memory; no bytes are always {@link EMPTY}. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
@@ -39,6 +41,22 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
+/** Characters up to which a loop is quicker than an encoder, which makes memory of its own each time. */
+const SHORT_TEXT = 256
+
+/** The same for a text that leaves soon: a short one shares a block of memory with others. */
+function shortLivedUtf8(text: string): Uint8Array {
+  const { length } = text
+  if (length > SHORT_TEXT) return utf8(text)
+  const bytes = fresh(length)
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return utf8(text)
+    bytes[i] = unit
+  }
+  return bytes
+}
+
 /**
  * The first of several pieces that are to be handled at once, small ones together; they are gone from the
  * list afterwards.
@@ -69,7 +87,7 @@ const forgotten = new FinalizationRegistry<string>(text => {
  * time, and must not be changed.
  */
 export function sharedUtf8(text: string): Uint8Array {
-  if (text.length < LARGE) return utf8(text)
+  if (text.length < LARGE) return shortLivedUtf8(text)
   const known = encoded.get(text)?.deref()
   if (known !== undefined) return known
   const bytes = utf8(text)

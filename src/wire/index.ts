@@ -5,6 +5,7 @@ export type { Struct } from './codec.ts'
 export {
   boolean,
   decode,
+  decodeLent,
   encode,
   enumeration,
   fixed,
