@@ -38,8 +38,8 @@ export interface ResponseView {
 }
 
 /**
- * Whether a field name is that one, in any spelling. @param name a token @param lower in lower case, of letters
- * and hyphens
+ * Whether a field name is that one, in any spelling. @param name a token
+ * @param lower in lower case, of letters and hyphens
  */
 export function isNamed(name: string, lower: string): boolean {
   if (name === lower) return true

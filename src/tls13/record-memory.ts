@@ -34,6 +34,8 @@ export class MemoryPool {
    * alone.
    */
   give({ buffer }: Uint8Array): void {
+    // What is small is of no pool, as a rule, and known without a look.
+    if (buffer.byteLength !== this.size) return
     if (this.#lent.delete(buffer) && this.#kept.length < this.#count) this.#kept.push(buffer as ArrayBuffer)
   }
 }

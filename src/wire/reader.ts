@@ -1,4 +1,4 @@
-import { EMPTY } from './bytes.ts'
+import { EMPTY, viewOf } from './bytes.ts'
 
 /** Bytes that do not fit the notation they are read by. */
 export class DecodeError extends Error {
@@ -97,7 +97,7 @@ export class Reader {
     const at = this.#take(count)
     if (count === 0) return EMPTY
     if (count > SMALL)
-      return this.#lends ? this.#bytes.subarray(at, at + count) : this.#bytes.slice(at, at + count)
+      return this.#lends ? viewOf(this.#bytes, at, at + count) : this.#bytes.slice(at, at + count)
     const bytes = new Uint8Array(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!
     return bytes

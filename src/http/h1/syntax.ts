@@ -72,13 +72,18 @@ export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boo
   return text
 }
 
+/** Characters up to which a loop is quicker than an encoder. */
+const SHORT_TEXT = 512
+
 /**
  * Writes characters below U+0100 as one byte each (ISO 8859-1) to the start of `target`, which must have room
  * for `text.length` bytes.
  */
 export function writeLatin1(text: string, target: Uint8Array): void {
-  const { read, written } = encoder.encodeInto(text, target)
-  if (read === text.length && written === text.length) return
+  if (text.length > SHORT_TEXT) {
+    const { read, written } = encoder.encodeInto(text, target)
+    if (read === text.length && written === text.length) return
+  }
   for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
 }
 
