@@ -12,6 +12,9 @@ const PATIENCE = 10_000
 /** What every server answers. */
 export const ANSWER: Uint8Array = new Uint8Array(CONTENT).fill(0x2e)
 
+/** The same as text. */
+export const TEXT = '.'.repeat(CONTENT)
+
 /** What a client of Node was told. */
 interface Told {
   readonly content: Buffer

@@ -6,23 +6,24 @@ import { usableCpus } from '../rig/placement.ts'
 import { load, versionOf } from './load.ts'
 import { pageOf } from './page.ts'
 import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
-import { ROWS, type Row, SERVER_NAME, TOOLS, toolOf } from './rows.ts'
+import { nodeOf, packagesOf, ROWS, type Row, rivalOf, SERVER_NAME, TOOLS, type Tool, toolOf } from './rows.ts'
 import { Servers } from './servers.ts'
 
 /** What a run consists of. */
 interface HttpPlan extends Plan {
-  /** Seconds for which each server is loaded in a round; `wrk` knows whole ones alone. */
-  readonly load: { readonly wrk: number; readonly h2load: number }
+  /** Seconds for which each server is loaded in a round. */
+  readonly load: Readonly<Record<Tool, number>>
 }
 
 const OPTIONS = {
   page: { value: 'FILE', help: 'write the result as a page, such as bench/results/http.md' },
+  only: { value: 'TEXT', help: "measure what has this in the name of its row, beside Node's server" },
   handler: { value: 'FILE', help: 'measure this raw function instead; it must give 200 times "."' },
 }
 
 type HttpRun = Run<HttpPlan, typeof OPTIONS>
 
-const COMMON = { warmUp: 1, least: 6, precision: 0.01, load: { wrk: 1, h2load: 0.5 } }
+const COMMON = { warmUp: 1, least: 4, precision: 0.01, load: { wrk: 0.5, h2load: 0.3 } }
 
 /** `npm run bench:http`: how many requests a second does one core answer, beside node:http and node:http2? */
 await runBench(
@@ -30,12 +31,20 @@ await runBench(
     name: 'http',
     question:
       'How many requests a second does one core answer, on the road of the platform and by its HTTP engine ' +
-      'alone, beside node:http and node:http2? It needs wrk and h2load (Debian packages wrk and ' +
-      'nghttp2-client).',
+      'alone, beside node:http and node:http2, with functions and with applications? It needs wrk and ' +
+      'h2load (Debian packages wrk and nghttp2-client).',
     options: OPTIONS,
     plans: {
-      quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 1, total: 16 },
-      default: { ...COMMON, rounds: 60, seconds: 80 },
+      quick: {
+        ...COMMON,
+        warmUp: 0,
+        least: 1,
+        rounds: 1,
+        seconds: 1,
+        total: 16,
+        load: { wrk: 0.2, h2load: 0.2 },
+      },
+      default: { ...COMMON, rounds: 60, seconds: 64 },
       full: {
         ...COMMON,
         least: 20,
@@ -48,12 +57,17 @@ await runBench(
   },
   async run => {
     const tools = new Map(TOOLS.map(tool => [tool, versionOf(tool)]))
-    const missing = ({ protocol }: Row): boolean => tools.get(toolOf(protocol)) === undefined
-    const rows = ROWS.filter(row => !missing(row))
+    const missing = (row: Row): string | undefined => missingOf(row, tools)
+    const asked = rowsOf(run.values.only)
+    const rows = asked.filter(row => missing(row) === undefined)
+    if (asked.length === 0) throw new BenchError('no row has that in its name')
     if (rows.length === 0) throw new BenchError('this bench needs wrk or h2load')
     const measured = await measure(run, rows)
     const skipped = [
-      ...ROWS.filter(missing).map(row => skippedRow(row, `${toolOf(row.protocol)} is missing`)),
+      ...asked.flatMap(row => {
+        const reason = missing(row)
+        return reason === undefined ? [] : [skippedRow(row, reason)]
+      }),
       ...measured.filter(({ rates }) => rates.length === 0).map(row => skippedRow(row, 'no time was left')),
     ]
     const evp = probeEvp()
@@ -73,6 +87,34 @@ await runBench(
   },
 )
 
+/** The rows to measure, and those that they are compared with. @param text in `PROTOCOL, SERVER` */
+function rowsOf(text = ''): readonly Row[] {
+  const asked = ROWS.filter(({ protocol, server }) => `${protocol}, ${server}`.includes(text))
+  return ROWS.filter(
+    row =>
+      asked.includes(row) ||
+      asked.some(
+        one => one.protocol === row.protocol && [nodeOf(one.protocol), rivalOf(one)].includes(row.server),
+      ),
+  )
+}
+
+/** What is missing for a row, and how to get it; undefined if all is there. */
+function missingOf(row: Row, tools: ReadonlyMap<string, string | undefined>): string | undefined {
+  const tool = toolOf(row.protocol)
+  if (tools.get(tool) === undefined) return `${tool} is missing`
+  const name = packagesOf(row).find(one => !isHere(one))
+  return name && `${name} is missing: npm install --no-save ${name}`
+}
+
+function isHere(name: string): boolean {
+  try {
+    return import.meta.resolve(name) !== ''
+  } catch {
+    return false
+  }
+}
+
 function skippedRow({ protocol, server }: Row, reason: string): Skipped {
   return { name: 'http.rate', labels: { protocol, server }, reason }
 }
@@ -89,11 +131,12 @@ async function measure(run: HttpRun, rows: readonly Row[]): Promise<Measured[]> 
         for (const [index, { row, port, cpu: cpuOf }] of servers.all.entries()) {
           if (run.interrupted || run.late) return
           const before = cpuOf()
-          const seconds = run.plan.load[toolOf(row.protocol)]
-          const done = await load(row.protocol, port, seconds, other).catch((error: unknown) => {
-            // Ctrl-C in a terminal comes to them, too.
-            if (!run.interrupted) throw error
-          })
+          const done = await load(row.protocol, port, run.plan.load[toolOf(row.protocol)], other).catch(
+            (error: unknown) => {
+              // Ctrl-C in a terminal comes to them, too.
+              if (!run.interrupted) throw error
+            },
+          )
           if (done === undefined) return
           const after = cpuOf()
           if (!counts) continue

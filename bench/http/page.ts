@@ -1,6 +1,6 @@
 import { type BenchResult, heading } from '../harness/run.ts'
 import { figure, ratioText } from '../harness/table.ts'
-import type { HttpDetails, HttpRow } from './result.ts'
+import { type HttpDetails, type HttpRow, rivalText } from './result.ts'
 import { nodeOf, PROTOCOLS } from './rows.ts'
 
 /** A run as the page `bench/results/http.md`. */
@@ -17,8 +17,9 @@ export function pageOf(result: BenchResult & HttpDetails): string {
       .join('\n'),
     `GET, 200 bytes back, by ${tools.join(' and ')}; all processes of a server on one CPU, the client on
 another one. All servers are up at the same time and take turns; rates and times are medians over the rounds.
-A ratio is the median of the rounds' ratios to Node's server, and above 1 is better. Times are CPU time of all
-processes of the server. [README.md](README.md) says what each \`server\` is.`,
+A ratio is the median of the rounds' ratios to Node's server, or to the same function or application in Node's
+server (\`same = 1\`), and above 1 is better. Times are CPU time of all processes of the server.
+[README.md](README.md) says what each \`server\` is.`,
     ...(evpMissing === undefined ? [] : [`Without the provider \`evp\`: ${evpMissing}.`]),
     ...PROTOCOLS.flatMap(protocol => sectionOf(protocol, rows)),
     ...(skipped.length === 0
@@ -32,9 +33,11 @@ function sectionOf(protocol: HttpRow['protocol'], all: readonly HttpRow[]): stri
   const rows = all.filter(row => row.protocol === protocol)
   if (rows.length === 0) return []
   const lines = rows.map(
-    ({ server, rate, rateRatio, cpu, cpuRatio }) =>
-      `| ${server} | ${figure(rate)} | ${ratioText(rateRatio)} | ${figure(cpu)} | ${ratioText(cpuRatio)} |`,
+    ({ server, rate, rateRatio, rivalRatio, cpu, cpuRatio }) =>
+      `| ${server} | ${figure(rate)} | ${ratioText(rateRatio)} | ${rivalText(rivalRatio)} ` +
+      `| ${figure(cpu)} | ${ratioText(cpuRatio)} |`,
   )
-  const head = `| server | requests/s | ${nodeOf(protocol)} = 1 | µs | ${nodeOf(protocol)} = 1 |`
-  return [`## ${protocol}`, [head, '| --- | --: | --: | --: | --: |', ...lines].join('\n')]
+  const node = nodeOf(protocol)
+  const head = `| server | requests/s | ${node} = 1 | same = 1 | µs | ${node} = 1 |`
+  return [`## ${protocol}`, [head, '| --- | --: | --: | --: | --: | --: |', ...lines].join('\n')]
 }

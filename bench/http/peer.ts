@@ -17,7 +17,7 @@ import { serve } from '../../src/transport/serve.ts'
 import { obey, report, roleOf } from '../rig/child.ts'
 import { said } from '../tamper/lie.ts'
 import { ANSWER } from './check.ts'
-import { CONTENT, GROUP, isHttp2, isSecure, type Role, SUITE, TYPE } from './rows.ts'
+import { ADAPTER, CONTENT, GROUP, isHttp2, isSecure, type Role, SUITE, TYPE } from './rows.ts'
 
 const GIVEN = said(ANSWER)
 
@@ -48,16 +48,60 @@ function nodeStreams(server: Http2Server): Http2Server {
   })
 }
 
-function nodeServer({ protocol, server, certificate, key }: Role): Server {
-  const tls = { cert: certificate, key, minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: GROUP } as const
+function nodeServer(role: Role): Server {
+  const { protocol, server, certificate, key } = role
+  if (!isHttp2(protocol)) return serverOf(role, nodeListener)
+  const tls = tlsOf(certificate, key)
   const streams = server === 'node:http2, streams'
-  // One listener for all: what each gives and takes, all have.
+  // One listener for both: what each gives and takes, both have.
   const listener = nodeListener as never
-  if (!isHttp2(protocol)) return isSecure(protocol) ? createHttps(tls, listener) : createHttp(listener)
   const made = isSecure(protocol)
     ? createSecureServer(tls, streams ? undefined : listener)
     : createHttp2(streams ? undefined : listener)
   return streams ? nodeStreams(made as Http2Server) : (made as Http2Server)
+}
+
+/** The server of Node's for HTTP/1.1, with a listener in it. */
+function serverOf(
+  { protocol, certificate, key }: Role,
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  return isSecure(protocol) ? createHttps(tlsOf(certificate, key), listener) : createHttp(listener)
+}
+
+/** What only the rows with an application need: the others do without the packages. */
+async function applicationServer(role: Role): Promise<Server> {
+  const { expressApplication, fastifyApplication } = await import('./applications.ts')
+  if (role.server.endsWith('Express')) return serverOf(role, expressApplication())
+  const app = fastifyApplication()
+  await app.ready()
+  return serverOf(role, (request, response) => app.routing(request, response))
+}
+
+/** What is used of {@link ADAPTER}, which need not be there. */
+interface Adapter {
+  createAdaptorServer(options: object): Server
+}
+
+async function adaptedServer({ protocol, server, certificate, key }: Role): Promise<Server> {
+  const { createAdaptorServer } = (await import(ADAPTER)) as Adapter
+  const fetch =
+    server === ADAPTER
+      ? (await import('./functions/fetch.ts')).default.fetch
+      : (await import('./applications.ts')).honoApplication().fetch
+  // Without TLS it makes a server of node:http.
+  const tls = isSecure(protocol) ? { createServer: createHttps, serverOptions: tlsOf(certificate, key) } : {}
+  return createAdaptorServer({ fetch, ...tls })
+}
+
+function tlsOf(certificate: string, key: string) {
+  return { cert: certificate, key, minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: GROUP } as const
+}
+
+function opened(role: Role): Promise<Server> | Server {
+  if (role.server.startsWith('engine')) return engineServer(role)
+  if (role.server.startsWith(ADAPTER)) return adaptedServer(role)
+  return /Express|Fastify/.test(role.server) ? applicationServer(role) : nodeServer(role)
 }
 
 async function engineServer({ protocol, server, certificate, key }: Role): Promise<Server> {
@@ -94,7 +138,7 @@ async function main(): Promise<void> {
   obey(() => {
     throw new Error('a server takes no commands')
   })
-  const server = role.server.startsWith('engine') ? await engineServer(role) : nodeServer(role)
+  const server = await opened(role)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   report({ say: 'listening', port: (server.address() as AddressInfo).port })

@@ -2,15 +2,18 @@
 export const PROTOCOLS = ['HTTP/1.1', 'HTTP/1.1 over TLS', 'HTTP/2', 'HTTP/2 over TLS'] as const
 export type Protocol = (typeof PROTOCOLS)[number]
 
-/** The kinds of function that the platform is measured with. */
-export const FUNCTIONS = ['raw', 'fetch'] as const
+/** The kinds of function that the platform is measured with; the last three are applications. */
+export const FUNCTIONS = ['raw', 'fetch', 'Hono', 'Express', 'Fastify'] as const
 export type FunctionKind = (typeof FUNCTIONS)[number]
+/** The adapter that makes a server of Node's out of a fetch function. */
+export const ADAPTER = '@hono/node-server'
 
 /**
  * Whose server. `platform`: a connection goes through the gateway to a container of such a function, by its
  * plain port or by its TLS port. `engine alone`: what `hotpotato serve` runs, in one process, on raw streams
  * as a container has them, or on `net.Socket`s as any program has. `node:…`: Node's own, whose HTTP/2 has two
- * faces, one like that of HTTP/1 and one of streams.
+ * faces, one like that of HTTP/1 and one of streams; or a server of Node's with the same function or
+ * application in it.
  */
 export type ServerKind =
   | `platform, ${FunctionKind} function`
@@ -18,6 +21,11 @@ export type ServerKind =
   | 'engine alone, on sockets'
   | NodeServer
   | 'node:http2, streams'
+  | RivalServer
+type RivalServer =
+  | typeof ADAPTER
+  | `${typeof ADAPTER}, Hono`
+  | `${'node:http' | 'node:https'}, ${'Express' | 'Fastify'}`
 type NodeServer = 'node:http' | 'node:https' | 'node:http2'
 
 export interface Row {
@@ -32,6 +40,19 @@ export const ROWS: readonly Row[] = [
       server => ({ protocol, server }),
     ),
   ),
+  ...(['HTTP/1.1', 'HTTP/1.1 over TLS'] as const).flatMap(protocol =>
+    (
+      [
+        ADAPTER,
+        '@hono/node-server, Hono',
+        'platform, Hono function',
+        `${nodeOf1(protocol)}, Express`,
+        'platform, Express function',
+        `${nodeOf1(protocol)}, Fastify`,
+        'platform, Fastify function',
+      ] as const
+    ).map(server => ({ protocol, server })),
+  ),
   { protocol: 'HTTP/2', server: 'node:http2, streams' },
   { protocol: 'HTTP/2 over TLS', server: 'node:http2, streams' },
   { protocol: 'HTTP/1.1', server: 'engine alone, on sockets' },
@@ -40,8 +61,26 @@ export const ROWS: readonly Row[] = [
 
 /** The module of Node's that others are measured against. */
 export function nodeOf(protocol: Protocol): NodeServer {
-  if (isHttp2(protocol)) return 'node:http2'
+  return isHttp2(protocol) ? 'node:http2' : nodeOf1(protocol)
+}
+
+function nodeOf1(protocol: Protocol): 'node:http' | 'node:https' {
   return isSecure(protocol) ? 'node:https' : 'node:http'
+}
+
+/** The server that runs the same function or application in Node's own; undefined where there is none. */
+export function rivalOf(row: Row): ServerKind | undefined {
+  const kind = isHttp2(row.protocol) ? undefined : functionOf(row)
+  if (kind === undefined || kind === 'raw') return undefined
+  if (kind === 'fetch') return ADAPTER
+  return kind === 'Hono' ? `${ADAPTER}, Hono` : `${nodeOf1(row.protocol)}, ${kind}`
+}
+
+/** The packages that a row needs besides what the project needs; they are there for development alone. */
+export function packagesOf({ server }: Row): string[] {
+  const hono = server.startsWith(ADAPTER) ? [ADAPTER] : []
+  const application = /(Hono|Express|Fastify)/.exec(server)?.[1]
+  return application === undefined ? hono : [...hono, application.toLowerCase()]
 }
 
 /** The kind of function behind a row; undefined if the platform is not in it. */

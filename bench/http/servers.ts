@@ -16,6 +16,11 @@ export interface Server {
   cpu(): number | undefined
 }
 
+/** A platform that runs. */
+interface Started extends Pick<Platform, 'ports'> {
+  readonly pids: readonly number[]
+}
+
 export interface ServerOptions {
   /** All servers show this certificate. */
   readonly identity: Identity
@@ -31,11 +36,8 @@ export interface ServerOptions {
  */
 export class Servers {
   readonly #options: ServerOptions
-  readonly #servers: Server[] = []
-  readonly #platforms = new Map<
-    FunctionKind,
-    Pick<Platform, 'ports'> & { readonly pids: readonly number[] }
-  >()
+  #servers: readonly Server[] = []
+  readonly #platforms = new Map<FunctionKind, Promise<Started>>()
   readonly #stops: (() => Promise<void> | void)[] = []
 
   private constructor(options: ServerOptions) {
@@ -46,7 +48,11 @@ export class Servers {
   static async start(rows: readonly Row[], options: ServerOptions): Promise<Servers> {
     const servers = new Servers(options)
     try {
-      for (const row of rows) servers.#servers.push(await servers.#open(row))
+      const opened = await Promise.allSettled(rows.map(row => servers.#open(row)))
+      servers.#servers = opened.map(one => {
+        if (one.status === 'rejected') throw one.reason
+        return one.value
+      })
       for (const { row, port } of servers.all) await check(row, port, options.identity.authority)
       return servers
     } catch (error) {
@@ -66,7 +72,7 @@ export class Servers {
   async #open(row: Row): Promise<Server> {
     const kind = functionOf(row)
     if (kind === undefined) return this.#startChild(row)
-    const { ports, pids } = this.#platforms.get(kind) ?? (await this.#startPlatform(kind))
+    const { ports, pids } = await this.#platformOf(kind)
     return { row, port: isSecure(row.protocol) ? ports.https : ports.http, cpu: () => cpuTime(...pids) }
   }
 
@@ -78,20 +84,24 @@ export class Servers {
     return { row, port: await child.listening(), cpu: () => cpuTime(child.pid) }
   }
 
-  async #startPlatform(kind: FunctionKind) {
+  #platformOf(kind: FunctionKind): Promise<Started> {
+    const started = this.#platforms.get(kind) ?? this.#startPlatform(kind)
+    this.#platforms.set(kind, started)
+    return started
+  }
+
+  async #startPlatform(kind: FunctionKind): Promise<Started> {
     const { identity, cpu, handler } = this.#options
-    const own = fileURLToPath(new URL(`./functions/${kind}.js`, import.meta.url))
+    const own = fileURLToPath(new URL(`./functions/${kind.toLowerCase()}.js`, import.meta.url))
     const module = kind === 'raw' ? (handler ?? own) : own
     const platform = await Platform.start({
       certificate: identity,
-      functions: { [kind]: { handler: module, hosts: [SERVER_NAME] } },
+      functions: { [kind.toLowerCase()]: { handler: module, hosts: [SERVER_NAME] } },
       // What is rehearsed in idle time would be measured, too.
       settings: { rehearsals: 0, tls: { groups: [GROUP] } },
     })
     this.#stops.push(() => platform.stop())
     await platform.pin(cpu)
-    const started = { ports: platform.ports, pids: await platform.pids() }
-    this.#platforms.set(kind, started)
-    return started
+    return { ports: platform.ports, pids: await platform.pids() }
   }
 }

@@ -1,18 +1,21 @@
 import type { Callee } from '../../src/containers/protocol/call-context.ts'
 import { FunctionCall } from '../../src/containers/protocol/function-call.ts'
+import { fromNode } from '../../src/functions/adapters/node-http.ts'
+import type { FetchHandler } from '../../src/functions/contract.ts'
 import { native } from '../../src/functions/light/native.ts'
 import { loadFunction } from '../../src/functions/load.ts'
 import type { FunctionModule } from '../../src/functions/module.ts'
 import type { RequestHead, ResponseView } from '../../src/http/message.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { insist, type MicroCase, micro } from '../harness/micro.ts'
+import { expressApplication, fastifyApplication, honoApplication } from '../http/applications.ts'
 
 /** What do Request and Response cost a function that answers at once? */
 const CALLS = 100
 
 const HEAD: RequestHead = {
   method: 'GET',
-  target: '/hello?name=potato',
+  target: '/?name=potato',
   version: '1.1',
   headers: [
     ['Host', 'hello.local:8443'],
@@ -20,7 +23,7 @@ const HEAD: RequestHead = {
     ['Accept', '*/*'],
   ],
   host: 'hello.local',
-  path: '/hello',
+  path: '/',
   query: 'name=potato',
 }
 const HEADERS = { 'content-type': 'text/plain' }
@@ -48,6 +51,17 @@ const MODULES: Readonly<Record<string, FunctionModule>> = {
       return new Response(TEXT, { headers: HEADERS })
     },
   },
+  Hono: { kind: 'fetch', file: 'bench', ...(honoApplication() as unknown as FetchHandler) },
+  'a listener of node:http': {
+    kind: 'fetch',
+    file: 'bench',
+    ...fromNode((_request, response) => {
+      response.writeHead(200, { ...HEADERS, 'content-length': TEXT.length })
+      response.end(TEXT)
+    }),
+  },
+  Fastify: { kind: 'fetch', file: 'bench', ...fromNode(fastifyApplication()) },
+  Express: { kind: 'fetch', file: 'bench', ...fromNode(expressApplication()) },
   "fetch with Node's classes": {
     kind: 'fetch',
     file: 'bench',

@@ -79,6 +79,12 @@ export interface Context {
   trailers(source: TrailerSource): void
 }
 
+/** What the platform's own contexts have besides, because a signal takes longer to make than most answers. */
+export interface Endings {
+  /** @param listener called at once, or when {@link Context.signal} is aborted; one for each call */
+  onAbort(listener: (reason: Error) => void): void
+}
+
 /** The settings that the configuration gives to a function. */
 export type Environment = Readonly<Record<string, string>>
 

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { pageOf } from '../../bench/http/page.ts'
 import { goalsOf, httpRows, type Measured, measurementsOf } from '../../bench/http/result.ts'
-import { functionOf, nodeOf, PROTOCOLS, ROWS, type ServerKind } from '../../bench/http/rows.ts'
+import {
+  functionOf,
+  nodeOf,
+  PROTOCOLS,
+  packagesOf,
+  ROWS,
+  rivalOf,
+  type ServerKind,
+} from '../../bench/http/rows.ts'
 import { otherResult } from './sample.ts'
 
 const row = (server: ServerKind, rates: number[], cpu = rates.map(rate => 1e6 / rate)): Measured => ({
@@ -26,6 +34,22 @@ describe('what bench:http compares', () => {
     const kinds = ROWS.map(row => [row.server, functionOf(row)] as const)
     for (const [server, kind] of kinds)
       expect(kind, server).toBe(/^platform, (\w+) function$/.exec(server)?.[1])
+  })
+
+  it('functions and applications are compared with the same in a server of Node’s', () => {
+    for (const row of ROWS) {
+      const rival = rivalOf(row)
+      const kind = functionOf(row)
+      if (row.protocol.startsWith('HTTP/2') || kind === undefined || kind === 'raw')
+        expect(rival).toBeUndefined()
+      else expect(ROWS).toContainEqual({ protocol: row.protocol, server: rival })
+    }
+  })
+
+  it('rows say which packages they need besides the project’s', () => {
+    const needed = new Set(ROWS.flatMap(packagesOf))
+    expect([...needed].sort()).toEqual(['@hono/node-server', 'express', 'fastify', 'hono'])
+    expect(packagesOf({ protocol: 'HTTP/1.1', server: 'platform, raw function' })).toEqual([])
   })
 })
 
@@ -70,6 +94,25 @@ describe('what bench:http finds', () => {
     ])
   })
 
+  it('an application is to be nearly as fast as in Node’s server, a function as on the adapter', () => {
+    const one = (server: ServerKind, rate: number): Measured => ({
+      ...row(server, [rate]),
+      protocol: 'HTTP/1.1',
+    })
+    const rows = httpRows([
+      one('platform, fetch function', 90),
+      one('@hono/node-server', 100),
+      one('platform, Express function', 90),
+      one('node:http, Express', 100),
+    ])
+    expect(rows.map(({ rivalRatio }) => rivalRatio)).toEqual([0.9, undefined, 0.9, undefined])
+    const goals = goalsOf(rows).filter(({ name }) => !name.includes('node:http = 1'))
+    expect(goals.map(({ goal, met }) => [goal, met])).toEqual([
+      [1, false],
+      [0.8, true],
+    ])
+  })
+
   it('its page says when and with what, names every server, and which goals were missed', () => {
     const rows = httpRows([row('node:http2', [100]), row('platform, raw function', [90])])
     const page = pageOf({
@@ -80,7 +123,7 @@ describe('what bench:http finds', () => {
       skipped: [{ name: 'http.rate', labels: { protocol: 'HTTP/1.1' }, reason: 'wrk is missing' }],
     })
     expect(page).toContain('Measured on 2026-')
-    expect(page).toContain('| platform, raw function | 90.0 | 0.90 |')
+    expect(page).toContain('| platform, raw function | 90.0 | 0.90 |  |')
     expect(page).not.toContain('## HTTP/1.1')
     expect(page).toContain('Not measured: HTTP/1.1.')
     expect(page).toMatch(/Goals missed: .*platform, raw function/)

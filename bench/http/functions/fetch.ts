@@ -1,10 +1,10 @@
 import type { FetchHandler } from '../../../src/functions/contract.ts'
-import { ANSWER } from '../check.ts'
+import { TEXT } from '../check.ts'
 import { TYPE } from '../rows.ts'
 
 /** Gives what every server of this bench gives, as functions are usually written. */
 const fetching: FetchHandler = {
-  fetch: () => new Response(ANSWER as Uint8Array<ArrayBuffer>, { headers: { 'content-type': TYPE } }),
+  fetch: () => new Response(TEXT, { headers: { 'content-type': TYPE } }),
 }
 
 export default fetching

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type {
   ConnectionInfo,
   Context,
+  Endings,
   Environment,
   FieldSource,
   TrailerSource,
@@ -29,7 +30,7 @@ export interface Informant {
 }
 
 /** What a function is told; the costly parts are made when they are asked for. */
-export class CallContext implements Context {
+export class CallContext implements Context, Endings {
   readonly functionName: string
   readonly functionPath: string
   readonly connection: ConnectionInfo
@@ -39,6 +40,7 @@ export class CallContext implements Context {
   #callId: string | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
+  #onAbort: ((reason: Error) => void) | undefined
   readonly #informant: Informant | undefined
   /** What {@link trailers} was given last. */
   trailerSource: TrailerSource | undefined
@@ -73,7 +75,13 @@ export class CallContext implements Context {
 
   abort(reason: Error): void {
     this.#aborted = reason
+    this.#onAbort?.(reason)
     this.#controller?.abort(reason)
+  }
+
+  onAbort(listener: (reason: Error) => void): void {
+    this.#onAbort = listener
+    if (this.#aborted !== undefined) listener(this.#aborted)
   }
 
   waitUntil(work: Promise<unknown>): void {

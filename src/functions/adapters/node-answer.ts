@@ -1,81 +1,142 @@
-import type { H1Client, H1ClientEvent } from '../../http/h1/index.ts'
+import { H1Client, type H1ClientEvent } from '../../http/h1/index.ts'
 import { type Field, header } from '../../http/message.ts'
-import { concat } from '../../wire/index.ts'
+import { concat, plain } from '../../wire/index.ts'
 import type { Context } from '../contract.ts'
-import type { Wire, WireReader } from './wire.ts'
+import type { Source } from '../light/body.ts'
+import { addField, lowerName } from '../light/headers.ts'
+import { copyOf, LightResponse } from '../light/response.ts'
+import { type Head, readHead } from './node-head.ts'
+import { BUFFER, type NodeSocket, type Written } from './node-socket.ts'
 
-/** Bytes of a response that wait for its reader. */
-const BUFFER = 65_536
-
-type Head = Extract<H1ClientEvent, { type: 'response' }>
+/** What an application may answer with. It is trusted more than a client is. */
+const LIMITS = { headBytes: 262_144, headerFields: 2000, bodyBytes: Number.MAX_SAFE_INTEGER, requests: 1 }
 
 /**
- * Makes a Response of the bytes that an application writes: whole if it writes all of them at once, otherwise
- * as a stream.
+ * Makes a Response of what an application writes: whole if it writes all of it at once, otherwise as a
+ * stream. A plain response is read as it is written; one in chunks, or behind interim responses, by a client
+ * of HTTP/1.1.
  */
-export class NodeAnswer implements WireReader {
-  readonly response: Promise<Response>
-  readonly #wire: Wire
-  readonly #http: H1Client
+export class NodeAnswer {
+  readonly #socket: NodeSocket
+  readonly #method: string
   readonly #context: Context
+  #given: Response | undefined
+  #failure: Error | undefined
+  #resolve: ((response: Response) => void) | undefined
+  #reject: ((error: Error) => void) | undefined
+  #http: H1Client | undefined
+  /** Bytes of content to come, if the head has said it. */
+  #left: number | undefined
   #trailers: readonly Field[] = []
-  #resolve: (response: Response) => void = () => {}
-  #reject: (error: Error) => void = () => {}
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  #pulled: (() => void) | undefined
   #over = false
 
-  /**
-   * @param context of the call; its signal aborted: the client is gone, or its patience is, and so is the
-   * wire
-   */
-  constructor(wire: Wire, http: H1Client, context: Context) {
-    const { signal } = context
-    this.#wire = wire
-    this.#http = http
+  constructor(method: string, context: Context, socket: NodeSocket) {
+    this.#method = method
     this.#context = context
-    wire.reader = this
-    this.response = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    const abort = (): void => void wire.destroy(signal.reason as Error)
-    if (signal.aborted) abort()
-    else {
-      signal.addEventListener('abort', abort, { once: true })
-      wire.once('close', () => signal.removeEventListener('abort', abort))
-    }
+    this.#socket = socket
   }
 
-  bytes(data: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return undefined
-    this.#take(this.#http.receive(data))
-    if ((this.#controller?.desiredSize ?? 1) > 0) return undefined
-    return new Promise(resolve => {
-      this.#pulled = resolve
-    })
+  /** The response, or a promise of it if it is not there yet. @throws what the application has thrown */
+  get response(): Response | Promise<Response> {
+    if (this.#failure !== undefined) throw this.#failure
+    return (
+      this.#given ??
+      new Promise((resolve, reject) => {
+        this.#resolve = resolve
+        this.#reject = reject
+      })
+    )
+  }
+
+  get room(): boolean {
+    return (this.#controller?.desiredSize ?? 1) > 0
+  }
+
+  take(written: readonly Written[], text: string | undefined): void {
+    if (this.#over) return
+    if (this.#http !== undefined) this.#parse(written)
+    else if (this.#controller !== undefined) this.#pass(written)
+    else this.#first(written, text)
+  }
+
+  /** @throws never: what is missing is told to who reads the response */
+  finished(): void {
+    if (this.#over) return
+    if (this.#http === undefined && this.#controller !== undefined && this.#left === undefined) this.#finish()
+    else this.closed(undefined)
   }
 
   closed(error: Error | undefined): void {
     if (this.#over) return
-    if (error === undefined) this.#take(this.#http.finish().filter(event => event.type !== 'error'))
+    if (error === undefined && this.#http !== undefined)
+      this.#take(this.#http.finish().filter(event => event.type !== 'error'))
     if (!this.#over)
       this.#fail(error ?? new Error('the application closed the connection before its answer was complete'))
+  }
+
+  #first(written: readonly Written[], text: string | undefined): void {
+    const { data } = written[0]!
+    const plainly = text !== undefined && typeof data === 'string' && data.startsWith(text)
+    const head = plainly ? readHead(text) : undefined
+    if (head === undefined || head.chunked) {
+      this.#http = new H1Client(LIMITS)
+      this.#http.request({ method: this.#method, target: '/', headers: [['host', 'localhost']] })
+      this.#parse(written)
+      return
+    }
+    this.#begin(head, withoutHead(written, text!.length))
+  }
+
+  #begin({ status, fields, length }: Head, rest: readonly Written[]): void {
+    const none = this.#method === 'HEAD' || status === 204 || status === 304
+    if (none || length === 0) {
+      this.#give(status, fields, null)
+      this.#finish()
+    } else if (length !== undefined && sizeOf(rest) >= length) {
+      this.#give(status, fields, contentOf(rest, length))
+      this.#finish()
+    } else {
+      this.#left = length
+      this.#give(status, fields, this.#stream())
+      this.#pass(rest)
+    }
+  }
+
+  /** Content as it is. */
+  #pass(written: readonly Written[]): void {
+    for (const one of written) {
+      const bytes = bytesOf(one)
+      const given = this.#left === undefined ? bytes : bytes.subarray(0, this.#left)
+      if (given.length > 0) this.#controller?.enqueue(given)
+      if (this.#left !== undefined) this.#left -= given.length
+    }
+    if (this.#left === 0) this.#finish()
+  }
+
+  #parse(written: readonly Written[]): void {
+    this.#take(this.#http!.receive(joined(written)))
   }
 
   #take(events: readonly H1ClientEvent[]): void {
     for (const event of events) if (event.type === 'interim') this.#inform(event.status, event.headers)
     const head = events.find(event => event.type === 'response')
     const end = events.find(event => event.type === 'end')
-    const whole = end !== undefined
-    if (whole) this.#trailers = end.trailers
-    if (head !== undefined) this.#begin(head, whole ? contentOf(events) : undefined)
+    if (end !== undefined) this.#trailers = end.trailers
+    if (head !== undefined) {
+      const { status, headers } = head
+      if (this.#trailers.length > 0 || header(headers, 'trailer') !== undefined)
+        this.#context.trailers(() => this.#trailers)
+      const fields: Field[] = []
+      for (const [name, value] of headers) addField(fields, lowerName(name), value)
+      this.#give(status, fields, end === undefined ? this.#stream() : wholeOf(events))
+    }
     for (const event of events) {
       if (event.type === 'body') this.#controller?.enqueue(event.data)
       else if (event.type === 'error')
         this.#fail(new Error(`the application's answer is malformed: ${event.reason}`))
     }
-    if (whole) this.#finish()
+    if (end !== undefined) this.#finish()
   }
 
   /** The platform has said 100 (Continue) by itself, where it is waited for. */
@@ -83,16 +144,13 @@ export class NodeAnswer implements WireReader {
     if (status !== 100) this.#context.inform(status, headers)
   }
 
-  /** @param content all of it, if it has come */
-  #begin(head: Head, content: Uint8Array | undefined): void {
-    const { status, headers } = head
-    if (this.#trailers.length > 0 || header(headers, 'trailer') !== undefined)
-      this.#context.trailers(() => this.#trailers)
-    const init = { status, headers: headers as [string, string][] }
+  #give(status: number, fields: Field[], content: Source): void {
     try {
-      if (content !== undefined)
-        this.#resolve(new Response(content.length === 0 ? null : plain(content), init))
-      else this.#resolve(new Response(this.#stream(), init))
+      // Its class says what is wrong with others.
+      if (status < 200 || status > 599 || (status === 205 && content !== null))
+        new Response(content as ConstructorParameters<typeof Response>[0], { status })
+      this.#given = LightResponse.from(status, fields, content) as unknown as Response
+      this.#resolve?.(this.#given)
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -104,20 +162,14 @@ export class NodeAnswer implements WireReader {
         start: controller => {
           this.#controller = controller
         },
-        pull: () => this.#pull(),
+        pull: () => this.#socket.goOn(),
         cancel: () => {
           this.#over = true
-          this.#wire.destroy()
+          this.#socket.destroy()
         },
       },
       { highWaterMark: BUFFER, size: chunk => chunk.length },
     )
-  }
-
-  #pull(): void {
-    const pulled = this.#pulled
-    this.#pulled = undefined
-    pulled?.()
   }
 
   #finish(): void {
@@ -125,24 +177,58 @@ export class NodeAnswer implements WireReader {
     this.#over = true
     if (this.#trailers.length > 0) this.#context.trailers(this.#trailers)
     this.#controller?.close()
-    // Not at once: the application is still in its call.
-    setImmediate(() => this.#wire.destroy())
   }
 
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
+    this.#failure = error
     this.#controller?.error(error)
-    this.#reject(error)
-    this.#wire.destroy()
+    this.#reject?.(error)
+    this.#socket.destroy()
   }
 }
 
-function contentOf(events: readonly H1ClientEvent[]): Uint8Array {
-  const pieces = events.flatMap(event => (event.type === 'body' ? [event.data] : []))
-  return pieces.length === 1 ? pieces[0]! : concat(...pieces)
+function withoutHead(written: readonly Written[], length: number): readonly Written[] {
+  const { data, encoding } = written[0]!
+  if (data.length === length) return written.slice(1)
+  const rest = { data: (data as string).slice(length), encoding }
+  return written.length === 1 ? [rest] : [rest, ...written.slice(1)]
 }
 
-function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>
+/** In bytes. */
+function sizeOf(written: readonly Written[]): number {
+  let size = 0
+  for (let i = 0; i < written.length; i++) {
+    const { data, encoding } = written[i]!
+    size += typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
+  }
+  return size
+}
+
+/** The first bytes of it, or the same as text. The application may use its memory again. */
+function contentOf(written: readonly Written[], length: number): string | Uint8Array {
+  const { data, encoding } = written[0]!
+  if (written.length > 1) return joined(written).subarray(0, length)
+  if (typeof data !== 'string') return copyOf(data.subarray(0, length))
+  const plainText = encoding === undefined || encoding === 'utf8' || encoding === 'utf-8'
+  return plainText && Buffer.byteLength(data) === length
+    ? data
+    : bytesOf({ data, encoding }).subarray(0, length)
+}
+
+function bytesOf({ data, encoding }: Written): Uint8Array {
+  return typeof data === 'string' ? plain(Buffer.from(data, encoding)) : copyOf(data)
+}
+
+function joined(written: readonly Written[]): Uint8Array {
+  return concat(
+    ...written.map(({ data, encoding }) => (typeof data === 'string' ? Buffer.from(data, encoding) : data)),
+  )
+}
+
+function wholeOf(events: readonly H1ClientEvent[]): Uint8Array | null {
+  const pieces = events.flatMap(event => (event.type === 'body' ? [event.data] : []))
+  const whole = pieces.length === 1 ? pieces[0]! : concat(...pieces)
+  return whole.length === 0 ? null : plain(whole)
 }

@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http'
-import { H1Client } from '../../http/h1/index.ts'
-import type { Field } from '../../http/message.ts'
-import { EMPTY } from '../../wire/index.ts'
-import type { Context, FetchHandler } from '../contract.ts'
+import { channel } from 'node:diagnostics_channel'
+import { createServer, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Context, Endings, FetchHandler } from '../contract.ts'
+import { prepare } from '../light/globals.ts'
 import { NodeAnswer } from './node-answer.ts'
 import type { NodeListener } from './node-listener.ts'
-import { Wire } from './wire.ts'
+import { contentsOf, messageOf, NodeContent } from './node-request.ts'
+import { NodeSocket } from './node-socket.ts'
 
 /**
  * An application written for `node:http`: Express's `app`, a Fastify instance, an `http.Server`, or any
@@ -27,41 +28,44 @@ export interface NodeOptions {
   readonly mount?: 'strip' | 'keep'
 }
 
+/** For who watches the servers of a process. */
+const STARTED = channel('http.server.request.start')
+const FINISHED = channel('http.server.response.finish')
+
 /**
- * Runs an application that people have as a function: `export default fromNode(app)`. Each request goes over
- * a wire of its own, in memory, into a `node:http` server that listens nowhere. Four things that such a
- * server does not do by itself (or does otherwise) are set right:
- *
- * - it would check the timeouts of heads and requests only if it listened: heads come whole here, and a wire
- *   ends with its call's `signal`;
- * - it would know idle timeouts only if the stream had `setTimeout`: a {@link Wire} has it, so
- *   `req.setTimeout` and `res.setTimeout` work;
- * - it would keep a connection a second longer than it was told: a wire is used once;
- * - `remoteAddress`, `encrypted` and the like would be undefined: a wire says what is known of the client.
+ * Runs an application that people have as a function: `export default fromNode(app)`. It gets the objects of
+ * `node:http`, made of the request at hand; no HTTP is written and read for it. They belong to a server that
+ * listens nowhere, and to a {@link NodeSocket} for each request, which says what is known of the client, has
+ * timeouts as a socket has, and ends when the client is gone.
  *
  * Content streams in both directions with backpressure. Upgrades, and so WebSockets, are not for functions of
  * this kind.
  */
-export function fromNode(app: NodeApplication, options: NodeOptions = {}): FetchHandler {
-  let listener: Promise<NodeListener> | undefined
-  const server = createServer((request, response) => dispatch(request, response))
-  server.keepAliveTimeout = 0
-  // Continue is the platform's business, and an application that looks at Expect must not wait.
-  server.on('checkContinue', (request, response) => dispatch(request, response))
-  const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
-    const wire = request.socket as unknown as Wire
-    const fail = (error: unknown): void => wire.fail(error)
-    Object.assign(request, { originalUrl: wire.originalUrl })
+export function fromNode(app: NodeApplication, { mount = 'strip' }: NodeOptions = {}): FetchHandler {
+  prepare()
+  const server = createServer()
+  let listener: NodeListener | undefined
+  let asked: Promise<NodeListener> | undefined
+  const run: NodeListener = (request, response) => {
+    const fail = (error: unknown): void => {
+      request.socket?.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
     try {
-      Promise.resolve(wire.listener(request, response)).catch(fail)
+      const done = listener!(request, response) as { then?: unknown } | undefined
+      if (typeof done?.then === 'function') Promise.resolve(done).catch(fail)
     } catch (error) {
       fail(error)
     }
   }
+  server.on('request', run)
   return {
-    async fetch(request, _env, context) {
-      listener ??= listenerOf(app)
-      return call(server, await listener, request, context, options.mount ?? 'strip')
+    fetch(request, _env, context) {
+      if (listener !== undefined) return call(server, request, context, mount)
+      asked ??= listenerOf(app)
+      return asked.then(found => {
+        listener = found
+        return call(server, request, context, mount)
+      })
     },
   }
 }
@@ -87,65 +91,61 @@ function isFastify(app: NodeListener | FastifyLike): app is FastifyLike {
   return typeof ready === 'function' && typeof routing === 'function'
 }
 
-/** One request through the application. */
+/** One request through the application. @throws what it has thrown, if it has */
 function call(
   server: Server,
-  listener: NodeListener,
   request: Request,
-  context: Context,
+  context: Context & Partial<Endings>,
   mount: 'strip' | 'keep',
-): Promise<Response> {
-  const { pathname, search, host } = new URL(request.url)
-  const originalUrl = pathname + search
-  const wire = new Wire(context, listener, originalUrl)
-  const http = new H1Client(LIMITS)
-  const answer = new NodeAnswer(wire, http, context)
-  server.emit('connection', wire)
-  const { headers, chunked } = headersFor(request, host)
-  const target = mount === 'keep' ? originalUrl : context.functionPath + search
-  wire.push(http.request({ method: request.method, target, headers }))
-  if (request.body !== null) sendBody(wire, request.body, chunked)
+): Response | Promise<Response> {
+  const contents = contentsOf(request)
+  const { target, content } = contents
+  const socket = new NodeSocket(context.connection, server)
+  const url = mount === 'keep' ? target : below(target, context.functionPath)
+  const message = messageOf(request.method, url, contents, socket)
+  const response = new ServerResponse(message)
+  const answer = new NodeAnswer(request.method, context, socket)
+  socket.request = message
+  socket.reader = answer
+  socket.source = new NodeContent(message, content, socket)
+  // The platform says both.
+  response.sendDate = false
+  response.removeHeader('connection')
+  response.assignSocket(socket as unknown as Socket)
+  response.on('finish', finished)
+  endWith(context, socket)
+  if (!socket.destroyed) {
+    if (STARTED.hasSubscribers) STARTED.publish({ request: message, response, socket, server })
+    server.emit('request', message, response)
+  }
   return answer.response
 }
 
-/** What an application may answer with. It is trusted more than a client is. */
-const LIMITS = { headBytes: 262_144, headerFields: 2000, bodyBytes: Number.MAX_SAFE_INTEGER, requests: 1 }
-
-/** What was between the client and us only. */
-const HOP_BY_HOP = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-])
-
-function headersFor(request: Request, host: string): { headers: Field[]; chunked: boolean } {
-  const headers: Field[] = []
-  let [hosted, framed] = [false, false]
-  for (const [name, value] of request.headers) {
-    if (HOP_BY_HOP.has(name)) continue
-    if (name === 'host') hosted = true
-    if (name === 'content-length') framed = true
-    headers.push([name, value])
-  }
-  if (!hosted) headers.unshift(['host', host])
-  const chunked = request.body !== null && !framed
-  if (chunked) headers.push(['transfer-encoding', 'chunked'])
-  return { headers, chunked }
+function finished(this: ServerResponse): void {
+  const { req: request, socket } = this
+  if (FINISHED.hasSubscribers)
+    FINISHED.publish({ request, response: this, socket, server: (socket as unknown as NodeSocket).server })
+  ;(socket as unknown as NodeSocket | null)?.finished()
 }
 
-/** Gives the application the content as fast as it reads it. */
-async function sendBody(wire: Wire, body: ReadableStream<Uint8Array>, chunked: boolean): Promise<void> {
-  try {
-    for await (const bytes of body) {
-      if (wire.destroyed) return
-      if (bytes.length > 0 && !wire.push(chunked ? H1Client.chunk(bytes) : bytes)) await wire.wanted()
-    }
-    if (chunked) wire.push(H1Client.chunk(EMPTY))
-  } catch (error) {
-    // The client is gone in the middle of it, which is not to look like an end.
-    wire.destroy(error as Error)
+/** The path of the function's own, with the query. */
+function below(target: string, functionPath: string): string {
+  const at = target.indexOf('?')
+  return at < 0 ? functionPath : functionPath + target.slice(at)
+}
+
+/** Breaks the connection off when the call is over for the platform. */
+function endWith(context: Context & Partial<Endings>, socket: NodeSocket): void {
+  const end = (reason: Error): void => void socket.destroy(reason)
+  if (context.onAbort !== undefined) {
+    context.onAbort(end)
+    return
+  }
+  const { signal } = context
+  const abort = (): void => end(signal.reason as Error)
+  if (signal.aborted) abort()
+  else {
+    signal.addEventListener('abort', abort, { once: true })
+    socket.once('close', () => signal.removeEventListener('abort', abort))
   }
 }

@@ -58,6 +58,11 @@ export class LightBody<Light, Real extends Request | Response> {
     return this.#source
   }
 
+  /** The same, or the stream that an object of Node's has by now. */
+  give(): Source {
+    return this.#real === undefined ? this.take() : (this.#real.body as Source)
+  }
+
   /** Its bytes, which are the caller's. @throws TypeError it has been read */
   takeBytes(): Uint8Array<ArrayBuffer> {
     const source = this.take() as string | Uint8Array | null

@@ -30,8 +30,11 @@ function isPlain(value: unknown): value is string {
   return value.charCodeAt(0) > 0x20 && value.charCodeAt(value.length - 1) > 0x20 && !UNUSUAL.test(value)
 }
 
-/** Appends a field: each name stands once, but for Set-Cookie (RFC 6265 §3). */
-function add(fields: Field[], lower: string, value: string): void {
+/**
+ * Appends a field, whose name is in lower case and whose value needs no judging: each name stands once, but
+ * for Set-Cookie (RFC 6265 §3).
+ */
+export function addField(fields: Field[], lower: string, value: string): void {
   if (lower !== 'set-cookie') {
     for (let i = 0; i < fields.length; i++) {
       const [name, before] = fields[i]!
@@ -43,6 +46,11 @@ function add(fields: Field[], lower: string, value: string): void {
   fields.push([lower, value])
 }
 
+/** A name that is known to be right, in lower case. */
+export function lowerName(name: string): string {
+  return NAMES.get(name) ?? nameOf(name) ?? name.toLowerCase()
+}
+
 function joined(lower: string, one: string, other: string): string {
   return `${one}${lower === 'cookie' ? '; ' : ', '}${other}`
 }
@@ -51,7 +59,7 @@ function joined(lower: string, one: string, other: string): string {
 function put(fields: Field[], name: unknown, value: unknown): boolean {
   const lower = nameOf(name)
   if (lower === undefined || !isPlain(value)) return false
-  add(fields, lower, value)
+  addField(fields, lower, value)
   return true
 }
 
@@ -111,6 +119,11 @@ export class LightHeaders {
     return headers.#own()
   }
 
+  /** The same, or what came from a client as long as no code has changed it. */
+  static givenTo(headers: LightHeaders): readonly Field[] {
+    return headers.#raw ?? headers.#fields
+  }
+
   /** In the order of iteration: by name. */
   static sorted(headers: LightHeaders): readonly Field[] {
     headers.#sorted ??= headers.#own().toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
@@ -126,7 +139,7 @@ export class LightHeaders {
     const [name, value] = all
     const lower = nameOf(name)
     if (lower === undefined || !isPlain(value)) this.#unusual('append', all)
-    else add(this.#changed(), lower, value)
+    else addField(this.#changed(), lower, value)
   }
 
   set(...all: [name: string, value: string]): void {
@@ -189,7 +202,7 @@ export class LightHeaders {
 
   #own(): Field[] {
     if (this.#raw !== undefined) {
-      for (const [name, value] of this.#raw) add(this.#fields, name.toLowerCase(), value)
+      for (const [name, value] of this.#raw) addField(this.#fields, lowerName(name), value)
       this.#raw = undefined
     }
     return this.#fields
@@ -223,7 +236,7 @@ export class LightHeaders {
     if (field !== undefined) {
       const [lower, value] = field
       if (method === 'set') this.#set(lower, value)
-      else add(this.#changed(), lower, value)
+      else addField(this.#changed(), lower, value)
       return undefined
     }
     return method === 'forEach' ? undefined : this[method as 'get'](String(all[0]).toLowerCase())

@@ -23,6 +23,16 @@ export interface RequestParts {
   readonly caller: Caller | undefined
 }
 
+/** A request taken apart. */
+export interface RequestContents {
+  /** Of its URL. */
+  readonly host: string
+  /** Path and query of its URL. */
+  readonly target: string
+  readonly fields: readonly Field[]
+  readonly content: Uint8Array | ReadableStream<Uint8Array> | null
+}
+
 /** The web's Request as a server gets it: URL, headers, body and signal are made when code asks for them. */
 export class LightRequest {
   readonly #body: LightBody<LightRequest, Request>
@@ -60,6 +70,18 @@ export class LightRequest {
     if (light.#body.whole === undefined || light.#body.used) return undefined
     const content = light.#body.take() as Uint8Array | null
     return light.#like({ origin, target: pathname + search, content })
+  }
+
+  /** Takes a request apart: its body counts as read. @throws TypeError it has been read */
+  static takeApart(light: LightRequest): RequestContents {
+    const { origin, target, headers } = light.#parts
+    const front = target === '' ? new URL(origin) : undefined
+    return {
+      host: front?.host ?? origin.slice(origin.indexOf('//') + 2),
+      target: front === undefined ? target : front.pathname + front.search,
+      fields: light.#headers === undefined ? headers : LightHeaders.givenTo(light.#headers),
+      content: light.#body.give() as RequestContents['content'],
+    }
   }
 
   get method(): string {

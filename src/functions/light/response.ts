@@ -64,6 +64,14 @@ export class LightResponse {
     return bytes === undefined ? undefined : new LightResponse(bytes, head)
   }
 
+  /**
+   * A response whose parts are known to be right.
+   * @param fields names in lower case, each once but for Set-Cookie; they and the content are the object's
+   */
+  static from(status: number, fields: Field[], content: Source): LightResponse {
+    return new LightResponse(content, { status, statusText: '', fields })
+  }
+
   /** What `Response.json(data, init)` makes; undefined if that is for Node's class. */
   static json(data: unknown, init: unknown): LightResponse | undefined {
     const text = JSON.stringify(data)
@@ -178,8 +186,12 @@ function bytesOf(body: unknown): Uint8Array | undefined {
   if (body instanceof ArrayBuffer) return body.byteLength > 0 ? new Uint8Array(body.slice(0)) : undefined
   if (!(body instanceof Uint8Array) || !(body.buffer instanceof ArrayBuffer) || body.length === 0)
     return undefined
-  // A Buffer's `slice()` shares memory.
-  return body.length > SMALL ? Uint8Array.prototype.slice.call(body) : smallCopy(body)
+  return copyOf(body)
+}
+
+/** The same bytes in other memory, as no Buffer, whose `slice()` would share it. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  return bytes.length > SMALL ? new Uint8Array(bytes) : smallCopy(bytes)
 }
 
 /** Bytes of small bodies, which share memory: memory for each would cost more than all else. */

@@ -1,0 +1,3 @@
+import { honoApplication } from '../applications.ts'
+
+export default honoApplication()
