@@ -31,8 +31,8 @@ await runBench(
     name: 'http',
     question:
       'How many requests a second does one core answer, on the road of the platform and by its HTTP engine ' +
-      'alone, beside node:http and node:http2, with functions and with applications? It needs wrk and h2load ' +
-      '(Debian packages wrk and nghttp2-client).',
+      'alone, beside node:http and node:http2, with functions and with applications? It needs wrk and ' +
+      'h2load (Debian packages wrk and nghttp2-client).',
     options: OPTIONS,
     plans: {
       quick: {

@@ -78,15 +78,20 @@ async function applicationServer(role: Role): Promise<Server> {
   return serverOf(role, (request, response) => app.routing(request, response))
 }
 
+/** What is used of {@link ADAPTER}, which need not be there. */
+interface Adapter {
+  createAdaptorServer(options: object): Server
+}
+
 async function adaptedServer({ protocol, server, certificate, key }: Role): Promise<Server> {
-  const { createAdaptorServer } = await import('@hono/node-server')
+  const { createAdaptorServer } = (await import(ADAPTER)) as Adapter
   const fetch =
     server === ADAPTER
       ? (await import('./functions/fetch.ts')).default.fetch
       : (await import('./applications.ts')).honoApplication().fetch
   // Without TLS it makes a server of node:http.
   const tls = isSecure(protocol) ? { createServer: createHttps, serverOptions: tlsOf(certificate, key) } : {}
-  return createAdaptorServer({ fetch: fetch as (request: Request) => Response, ...tls }) as Server
+  return createAdaptorServer({ fetch, ...tls })
 }
 
 function tlsOf(certificate: string, key: string) {

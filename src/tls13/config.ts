@@ -29,6 +29,11 @@ export interface CommonConfig {
    * experiments and for replaying published traces.
    */
   readonly shape?: (message: HandshakeMessage) => HandshakeMessage
+  /**
+   * The owner copies what it keeps of `application_data`: small pieces may then lie in a block together,
+   * which is quicker. Default: each has memory of its own.
+   */
+  readonly sharesMemory?: boolean
   /** Zeros to put behind the content of a record (RFC 8446 §5.4); default: none. */
   readonly padding?: (contentLength: number) => number
   /** Bytes of the largest handshake message taken; default 64 KiB. */

@@ -94,7 +94,7 @@ describe('what bench:http finds', () => {
     ])
   })
 
-  it('an application is to be nearly as fast as in Node’s server, a function as fast as on the adapter', () => {
+  it('an application is to be nearly as fast as in Node’s server, a function as on the adapter', () => {
     const one = (server: ServerKind, rate: number): Measured => ({
       ...row(server, [rate]),
       protocol: 'HTTP/1.1',

@@ -1,4 +1,4 @@
-import { Scratch } from '../../../wire/index.ts'
+import { Scratch, viewOf } from '../../../wire/index.ts'
 import type { Address, Bindings } from './bindings.ts'
 
 /**
@@ -131,7 +131,7 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   ): Uint8Array | undefined => {
     let verified = false
     try {
-      block.set(sealed.length === length ? sealed : sealed.subarray(0, length), SMALL_AT)
+      block.set(sealed.length === length ? sealed : viewOf(sealed, 0, length), SMALL_AT)
       if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
       verified = final(context, result, resultLength) === 1
       if (!verified) return undefined
