@@ -24,14 +24,18 @@ export function infoOf(
   remoteAddress: string | undefined,
   place: Pick<ConnectionInfo, 'hops' | 'requestIndex' | 'container'>,
 ): ConnectionInfo {
-  const { alpn, serverName } = session ?? {}
-  return {
+  const { hops, requestIndex, container } = place
+  const info: { -readonly [K in keyof ConnectionInfo]: ConnectionInfo[K] } = {
     tls: session !== undefined,
-    ...(alpn === undefined ? {} : { alpn }),
-    ...(serverName === undefined ? {} : { serverName }),
-    ...(remoteAddress === undefined ? {} : { remoteAddress }),
-    ...place,
+    hops,
+    requestIndex,
+    container,
   }
+  // A key without a value would be seen where the object is written out.
+  if (session?.alpn !== undefined) info.alpn = session.alpn
+  if (session?.serverName !== undefined) info.serverName = session.serverName
+  if (remoteAddress !== undefined) info.remoteAddress = remoteAddress
+  return info
 }
 
 /** Fields as a function gives them: a `Headers`, a `Map`, or pairs of name and value. */
