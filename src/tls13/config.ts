@@ -96,7 +96,7 @@ export interface ServerConfig extends CommonConfig {
   /** Issue tickets and accept them; off unless given. */
   readonly tickets?: {
     readonly sealer: TicketSealer
-    /** Tickets sent after a handshake; default 2. */
+    /** Tickets sent after a full handshake; default 2. After a resumed one it is one at most. */
     readonly count?: number
     /** Default 7200; at most 604800 (RFC 8446 §4.6.1). */
     readonly lifetimeSeconds?: number
