@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 
 /**
- * What V8 is told, by the oldest version that knows it. The count of calls after which it compiles for good is
- * a seventh of what it takes by itself: that many moves a container rehearses before its first client comes,
- * and thousands more until the last function is compiled are too many.
+ * What V8 is told, by the oldest version that knows it. The count of calls after which it compiles for
+ * good is a seventh of what it takes by itself: so that what a container rehearses is compiled when its first
+ * client comes, and not some thousand moves later.
  */
 const EARLY: readonly (readonly [since: number, flags: readonly string[]])[] = [
   [
