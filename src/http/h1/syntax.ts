@@ -32,8 +32,16 @@ const VALUE_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** Whether the text is a `token` (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
-  return TOKEN_TEXT.test(text)
+  if (tokens.has(text)) return true
+  if (!TOKEN_TEXT.test(text)) return false
+  if (tokens.size < MOST_TOKENS && text.length <= LONGEST_TOKEN) tokens.add(text)
+  return true
 }
+
+/** Tokens that were seen: names of fields come again and again. */
+const tokens = new Set<string>()
+const MOST_TOKENS = 1024
+const LONGEST_TOKEN = 64
 
 /** Whether the text may be sent as a field value: ISO 8859-1 without control characters but HTAB. */
 export function isFieldValue(text: string): boolean {
