@@ -48,6 +48,14 @@ export class Turn {
     return this.#over
   }
 
+  /**
+   * The event loop brings new work. Steps are counted anew: it has turned, or has brought no more than its few
+   * reads.
+   */
+  begin(): void {
+    this.#steps = 0
+  }
+
   /** Whether another piece may be worked off now. */
   goesOn(): boolean {
     if (this.#over) return false
