@@ -9,7 +9,7 @@ import type { MoveCounts } from './moves.ts'
 const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 /** Room for all that a run makes: then nothing is collected while the heap is looked at. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256']
-/** What is to be reached, and what a program with no rules needs for the same work where that is known. */
+/** What is to be reached. */
 const GOALS: Readonly<Record<string, number>> = {
   'foreign calls': 50,
   'system calls': 20,
@@ -20,27 +20,42 @@ const GOALS: Readonly<Record<string, number>> = {
 
 /**
  * `npm run bench:counts`: what does one move call and make? Source, target and client are in one process, and
- * hand one connection to and fro. Counts do not depend on how busy the machine is.
+ * hand one connection to and fro; the floor of this runtime (`bench/floor`) does the same without rules.
+ * Counts do not depend on how busy the machine is.
  */
 function main(): void {
-  const counted = moves(1000)
-  const { heapBytes } = moves(1000, 'uncounted')
-  const counts: Readonly<Record<string, number | undefined>> = {
-    'foreign calls': counted.foreignCalls,
-    'system calls': systemCalls(),
-    'typed arrays': counted.typedArrays,
+  const platform = countsOf()
+  const floor = countsOf('floor')
+  const rows = Object.keys(GOALS).map(name => [
+    name,
+    figure(platform.counts[name]),
+    figure(floor.counts[name]),
+    String(GOALS[name]),
+  ])
+  process.stdout.write(`${table(['for one move', 'platform', 'floor', 'goal'], rows)}\n\n`)
+  const most = (name: string): number => platform.byName[name] ?? 0
+  const names = [...new Set([...Object.keys(platform.byName), ...Object.keys(floor.byName)])]
+  const named = names
+    .sort((one, other) => most(other) - most(one))
+    .map(name => [name, figure(platform.byName[name]), figure(floor.byName[name])])
+  process.stdout.write(`${table(['of these', 'platform', 'floor'], named)}\n`)
+}
+
+/** @param words of `moves.js` besides the number of moves */
+function countsOf(...words: readonly string[]): {
+  readonly counts: Readonly<Record<string, number | undefined>>
+  readonly byName: MoveCounts['byName']
+} {
+  const { foreignCalls, typedArrays, timers, byName } = moves(1000, ...words)
+  const { heapBytes } = moves(1000, 'uncounted', ...words)
+  const counts = {
+    'foreign calls': foreignCalls,
+    'system calls': systemCalls(words),
+    'typed arrays': typedArrays,
     'bytes on the heap': heapBytes,
-    timers: counted.timers,
+    timers,
   }
-  const rows = Object.entries(counts).map(([name, count]) => [name, figure(count), String(GOALS[name])])
-  const named = Object.entries(counted.byName).sort(([, one], [, other]) => other - one)
-  process.stdout.write(`${table(['for one move', 'count', 'goal'], rows)}\n\n`)
-  process.stdout.write(
-    `${table(
-      ['of these', 'count'],
-      named.map(([name, n]) => [name, figure(n)]),
-    )}\n`,
-  )
+  return { counts, byName }
 }
 
 function moves(count: number, ...words: readonly string[]): MoveCounts {
@@ -49,12 +64,12 @@ function moves(count: number, ...words: readonly string[]): MoveCounts {
 }
 
 /** Of all threads, from two runs of which one has a thousand moves more; undefined without `strace`. */
-function systemCalls(): number | undefined {
+function systemCalls(words: readonly string[]): number | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-counts-'))
   try {
     const [few, many] = [1000, 2000].map(count => {
       const file = join(directory, String(count))
-      const program = [process.execPath, ...FLAGS, MOVES, String(count), 'uncounted']
+      const program = [process.execPath, ...FLAGS, MOVES, String(count), 'uncounted', ...words]
       const { error } = spawnSync('strace', ['-f', '-c', '-o', file, ...program], { stdio: 'ignore' })
       if (error !== undefined) return undefined
       return Number(/(\d+)(?:\s+\d+)? total$/m.exec(readFileSync(file, 'latin1'))?.[1])

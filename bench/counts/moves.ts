@@ -17,27 +17,48 @@ export interface MoveCounts {
 /** Moves until the engine has compiled the path. */
 const WARM_UP = 2000
 
-const moves = Number(process.argv[2] ?? 1000)
+/*
+ * `node moves.js MOVES [uncounted] [floor]`: makes so many moves in this process, of the platform or of the
+ * floor, and prints {@link MoveCounts} as JSON.
+ */
+const [, , asked = '1000', ...words] = process.argv
+const moves = Number(asked)
 // Before anything else is loaded: it binds foreign functions.
-const counts = process.argv[3] === 'uncounted' ? undefined : count()
-
-const { openRehearsal } = await import('../rig/rehearsal.ts')
-const rehearsal = await openRehearsal()
+const counts = words.includes('uncounted') ? undefined : count()
 let heap = 0
 let cpu = process.cpuUsage()
-let result: MoveCounts | undefined
-await rehearsal.run(0, () => {
-  if (rehearsal.moves === WARM_UP) {
-    globalThis.gc?.()
-    if (counts !== undefined) reset(counts)
-    heap = process.memoryUsage().heapUsed
-    cpu = process.cpuUsage()
-  }
-  if (rehearsal.moves < WARM_UP + moves) return false
-  result = resultOf()
-  return true
-})
+const result = await (words.includes('floor') ? floorMoves() : platformMoves())
 process.stdout.write(`${JSON.stringify(result)}\n`)
+process.exit()
+
+async function floorMoves(): Promise<MoveCounts> {
+  const { Together } = await import('../floor/together.ts')
+  const floor = await Together.open()
+  await floor.move(WARM_UP)
+  begin()
+  await floor.move(moves)
+  return resultOf()
+}
+
+async function platformMoves(): Promise<MoveCounts> {
+  const { openRehearsal } = await import('../rig/rehearsal.ts')
+  const rehearsal = await openRehearsal()
+  let found: MoveCounts | undefined
+  await rehearsal.run(0, () => {
+    if (rehearsal.moves === WARM_UP) begin()
+    if (rehearsal.moves < WARM_UP + moves) return false
+    found = resultOf()
+    return true
+  })
+  return found!
+}
+
+function begin(): void {
+  globalThis.gc?.()
+  if (counts !== undefined) reset(counts)
+  heap = process.memoryUsage().heapUsed
+  cpu = process.cpuUsage()
+}
 
 function resultOf(): MoveCounts {
   const { user, system } = process.cpuUsage(cpu)

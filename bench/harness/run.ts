@@ -89,7 +89,9 @@ export interface Run<P extends Plan, O extends Options> {
   readonly progress: Progress
   /** Whether the user wants it to come to an end. */
   readonly interrupted: boolean
-  /** Whether the plan's total time is up: what is not measured by now is left out, and named. */
+  /** When the plan's total time is up, in milliseconds since 1970; far away where it has none. */
+  readonly endsAt: number
+  /** Whether it is: what is not measured by now is left out, and named. */
   readonly late: boolean
   /**
    * Rounds until the figures are precise enough, the time is up, or the user stops it.
@@ -215,8 +217,13 @@ class Running<P extends Plan, O extends Options> implements Run<P, O> {
     return this.#state.interrupted
   }
 
+  get endsAt(): number {
+    const { total = Number.POSITIVE_INFINITY } = this.plan
+    return Math.min(this.#began + total * 1000, Number.MAX_SAFE_INTEGER)
+  }
+
   get late(): boolean {
-    return (Date.now() - this.#began) / 1000 > (this.plan.total ?? Number.POSITIVE_INFINITY)
+    return Date.now() > this.endsAt
   }
 
   async rounds(

@@ -28,11 +28,10 @@ export interface Strand {
 export class Cast {
   readonly options: SceneOptions
   readonly strands = new Map<string, Strand>()
-  /** What it said that it cannot measure. */
-  readonly skipped: Skipped[] = []
   readonly #child: ChildProcess
   readonly #exited: Promise<void>
   #facts: SceneFacts | undefined
+  #skipped: readonly Skipped[] = []
   #settle: { resolve(report: Report): void; reject(error: Error): void } | undefined
 
   /**
@@ -65,6 +64,11 @@ export class Cast {
     return nameOf(this.options)
   }
 
+  /** What it said that it cannot measure. */
+  get skipped(): readonly Skipped[] {
+    return this.#skipped
+  }
+
   get facts(): SceneFacts | undefined {
     return this.#facts
   }
@@ -82,23 +86,27 @@ export class Cast {
   /** Waits until it is ready. @throws BenchError */
   async ready(): Promise<void> {
     const report = await this.#report()
-    if (report.say !== 'ready') return
-    this.#facts = report.facts
-    this.skipped.push(...report.skipped)
+    if (report.say === 'ready') this.#facts = report.facts
   }
 
-  /** Measures once. @param counts whether the samples count, or were to warm up @throws BenchError */
-  async measure(tasks: readonly Task[], counts: boolean): Promise<void> {
+  /**
+   * Measures once. @param counts whether the samples count, or were to warm up
+   * @returns whether there was time for any @throws BenchError
+   */
+  async measure(tasks: readonly Task[], counts: boolean): Promise<boolean> {
     const reported = this.#report()
     this.#order({ do: 'measure', tasks })
     const report = await reported
-    if (report.say !== 'measured' || !counts) return
+    if (report.say !== 'measured') return false
+    this.#skipped = report.skipped
+    if (!counts) return true
     for (const { name, title, labels, unit, statistic, values } of report.samples) {
       const key = identityOf({ name, labels })
       const strand = this.strands.get(key) ?? { name, title, labels, unit, series: new Series(statistic) }
       strand.series.add(values)
       this.strands.set(key, strand)
     }
+    return report.samples.length > 0
   }
 
   async stop(): Promise<void> {

@@ -59,10 +59,10 @@ export class Engines {
         add(`engine.${kind}stays`, stays)
         add(`engine.${kind}migrated`, migrated)
       }
-      addBoth('', await warm(two, size.requests))
-      addBoth('pair.', await pairs(two, size.pairs))
-      addBoth('cold.', await cold(two, size.cold))
-      for (const [name, values] of await this.#reconnect(engine.ready, size.reconnects)) add(name, values)
+      addBoth('', await warm(two, size.requests, size.until))
+      addBoth('pair.', await pairs(two, size.pairs, size.until))
+      addBoth('cold.', await cold(two, size.cold, size.until))
+      for (const [name, values] of await this.#reconnect(engine.ready, size)) add(name, values)
     }
     return samples
   }
@@ -86,7 +86,7 @@ export class Engines {
     return two
   }
 
-  async #reconnect(ready: Ready, count: number): Promise<Map<EngineRowName, number[]>> {
+  async #reconnect(ready: Ready, { reconnects, until }: RoundSize): Promise<Map<EngineRowName, number[]>> {
     const times = new Map<EngineRowName, number[]>([
       ['engine.full', []],
       ['engine.resumed', []],
@@ -101,7 +101,7 @@ export class Engines {
       client.close()
       return client
     }
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < reconnects && (i === 0 || Date.now() < until); i++) {
       const { ticket } = await open('engine.full', this.#options(ready))
       if (ticket !== undefined) await open('engine.resumed', { ...this.#options(ready), resume: ticket })
       else this.#skipResumed(ready)

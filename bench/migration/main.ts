@@ -1,29 +1,12 @@
 import { pinnable } from '../harness/environment.ts'
 import { identityOf, type Skipped } from '../harness/measurement.ts'
-import { type Plan, type Run, runBench } from '../harness/run.ts'
+import { runBench } from '../harness/run.ts'
 import { Cast } from './cast.ts'
-import { type Asked, ask, OPTIONS, openScene } from './parameters.ts'
+import { type Asked, ask, OPTIONS } from './parameters.ts'
 import { format } from './print.ts'
 import { goalsOf, type MigrationDetails, measurementsOf, PUBLISHED_TABLE, sceneResult } from './result.ts'
-import type { RoundSize, RowName, Task } from './rows.ts'
-
-/** What a run consists of. */
-interface MigrationPlan extends Plan {
-  /** Of a round that warms up: larger, because the engine compiles what runs often. */
-  readonly warmUpSize: RoundSize
-  /** Of a round with a fast provider, and with `noble`. */
-  readonly size: RoundSize
-  readonly slowSize: RoundSize
-  /** Every how many rounds the slow provider has its turn, and the sweeps have theirs. */
-  readonly slowEvery: number
-  readonly sweepEvery: number
-  /** Of the sweeps: requests, bytes of content for each size, seconds for each rate. */
-  readonly requests: number
-  readonly bytes: number
-  readonly open: number
-  /** Rounds for each number of connections, if time allows. */
-  readonly crowdRounds: number
-}
+import type { SceneOptions } from './rows.ts'
+import { type MigrationPlan, type MigrationRun, Schedule } from './schedule.ts'
 
 /** It takes some 8000 moves until the engine has compiled what a move runs. */
 const DEFAULT: MigrationPlan = {
@@ -32,6 +15,7 @@ const DEFAULT: MigrationPlan = {
   rounds: 60,
   seconds: 45,
   precision: 0.01,
+  total: 105,
   warmUpSize: {
     requests: 2500,
     fetches: 500,
@@ -57,7 +41,7 @@ const QUICK: MigrationPlan = {
   least: 3,
   rounds: 4,
   seconds: 5,
-  total: 18,
+  total: 15,
   warmUpSize: { requests: 200, fetches: 50, reconnects: 2, parts: 300, pairs: 25, cold: 2, moves: 500 },
   size: { requests: 50, fetches: 25, reconnects: 2, parts: 100, pairs: 25, cold: 4, moves: 200 },
   slowSize: { requests: 10, fetches: 5, reconnects: 1, parts: 10, pairs: 5, cold: 1, moves: 50 },
@@ -75,17 +59,13 @@ const FULL: MigrationPlan = {
   least: 100,
   rounds: 2000,
   seconds: 4 * 3600,
+  total: Number.POSITIVE_INFINITY,
   precision: 0.002,
   requests: 400,
   bytes: 1 << 24,
   open: 2,
   crowdRounds: 50,
 }
-
-/** Connections at once in open loop, and where as many requests are made as can be. */
-const AT_ONCE = 32
-
-type MigrationRun = Run<MigrationPlan, typeof OPTIONS>
 
 /**
  * `npm run bench:migration`: what does it cost to move a live connection, and what does reconnecting or a
@@ -101,15 +81,15 @@ await runBench(
   },
   async run => {
     const asked = ask(run.mode, run.values)
-    const casts = asked.scenes.map(
-      options => new Cast(options, options.placement === 'free' ? undefined : pinnable()),
-    )
+    const casts: Cast[] = []
     const leftOut: Skipped[] = []
     try {
-      run.progress.say(`starting ${casts.length} platforms`)
-      await Promise.all(casts.map(cast => cast.ready()))
-      leftOut.push(...(await measure(run, asked, casts)))
+      leftOut.push(...(await start(run, asked, casts)))
+      const schedule = new Schedule(run, asked, casts)
+      await schedule.measure()
+      leftOut.push(...schedule.leftOut)
     } finally {
+      run.progress.say('ending')
       await Promise.all(casts.map(cast => cast.stop()))
     }
     const [base] = casts
@@ -137,60 +117,30 @@ await runBench(
   },
 )
 
-/** All scenes in turn, round by round; then more and more connections. @returns what there was no time for */
-async function measure(run: MigrationRun, { sweeps }: Asked, casts: readonly Cast[]): Promise<Skipped[]> {
-  const [base] = casts
-  const open = openScene(casts.map(cast => ({ ...cast.options, cast })))?.cast
-  const { plan } = run
-  const measured = new Set<string>()
-  const wanted = new Map<string, Skipped>()
-  /** Does it if there is time, or if it is what the bench is about. */
-  const attempt = async (cast: Cast, task: Task, counts: boolean): Promise<void> => {
-    const labels = task.task === 'connections' ? { connections: task.value } : { scene: cast.name }
-    const key = `${task.task} ${Object.values(labels)}`
-    const essential = cast === base && task.task === 'rows'
-    if (run.interrupted) return
-    if (run.late && !essential) {
-      wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
-      return
-    }
-    await cast.measure([task], counts)
-    if (counts) measured.add(key)
+/**
+ * Starts the base, and then the other scenes, if that can be done in time.
+ * @param casts gets each one as soon as it is there, to be stopped whatever happens @returns what is left out
+ */
+async function start(run: MigrationRun, { scenes }: Asked, casts: Cast[]): Promise<Skipped[]> {
+  const began = Date.now()
+  const cast = (options: SceneOptions): Cast => {
+    const one = new Cast(options, options.placement === 'free' ? undefined : pinnable())
+    casts.push(one)
+    return one
   }
-  await run.rounds(
-    async (counts, round) => {
-      for (const cast of casts) {
-        const slow = cast.options.provider === 'noble'
-        if (counts && slow && round % plan.slowEvery !== 0) continue
-        const size = slow ? plan.slowSize : counts ? plan.size : plan.warmUpSize
-        const tasks: Task[] = cast.options.marks
-          ? [{ task: 'stages', requests: size.requests }]
-          : [{ task: 'rows', size }]
-        if (round % plan.sweepEvery === 0) {
-          if (cast === base) tasks.push(...sweepTasks(plan, sweeps))
-          if (cast === open) {
-            tasks.push({ task: 'open', values: sweeps.rate, seconds: plan.open, connections: AT_ONCE })
-            if (cast !== base)
-              tasks.push({ task: 'sustained', requests: plan.requests * 10, connections: AT_ONCE })
-          }
-        }
-        run.progress.say(`${counts ? `round ${round + 1}` : 'warming up'}: ${cast.name}`, true)
-        for (const task of tasks) await attempt(cast, task, counts)
-      }
-    },
-    () => (['raw.stays', 'raw.migrated'] as const).map((row: RowName) => base!.row(row)?.medians ?? []),
-  )
-  for (const value of sweeps.connections) {
-    const began = Date.now()
-    for (let round = -1; round < plan.crowdRounds && !run.interrupted; round++) {
-      // A round of each number, and more while there is time.
-      if (round > 0 && (run.late || (Date.now() - began) / 1000 > plan.seconds / 8)) break
-      run.progress.say(`${value} connections`, round >= 0)
-      const requests = Math.max(plan.requests, Math.min(value, 1000) / 2)
-      await attempt(base!, { task: 'connections', value, requests }, round >= 0)
-    }
-  }
-  return [...wanted].filter(([key]) => !measured.has(key)).map(([, skipped]) => skipped)
+  const [base, ...others] = scenes
+  run.progress.say(`starting ${scenes.length} platforms`)
+  await cast(base!).ready()
+  const took = Date.now() - began
+  // They take as long together as it did, or more; and then nothing is measured yet.
+  if (Date.now() + 3 * took > run.endsAt)
+    return others.map(({ placement, provider, suite, channel, carrier, seal, marks }) => ({
+      name: marks ? 'stage' : 'scene',
+      labels: { placement, provider, suite, channel, carrier, seal },
+      reason: `the machine is busy: the first platform took ${(took / 1000).toFixed(1)} s to start`,
+    }))
+  await Promise.all(others.map(one => cast(one).ready()))
+  return []
 }
 
 /** What scenes said that they cannot measure: the same engine is missing everywhere. */
@@ -222,13 +172,4 @@ function withoutStages(casts: readonly Cast[]): Skipped[] {
       labels: { ...circumstances },
       reason: 'too few requests had the marks at both ends of every stage',
     }))
-}
-
-function sweepTasks({ requests, bytes }: MigrationPlan, { alpha, payload, chain }: Asked['sweeps']): Task[] {
-  return [
-    { task: 'alpha', values: alpha, requests },
-    { task: 'payload', values: payload, bytes },
-    { task: 'chain', values: chain, requests },
-    { task: 'sustained', requests: requests * 10, connections: AT_ONCE },
-  ]
 }

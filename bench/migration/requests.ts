@@ -22,9 +22,13 @@ export interface Two {
   readonly moving: Wanderer
 }
 
-/** Measures so many requests that stay and as many that move, a batch of each in turn. */
+/**
+ * Measures so many requests that stay and as many that move, a batch of each in turn.
+ * @param until milliseconds since 1970 from which on what has been measured is enough
+ */
 export async function inTurns(
   count: number,
+  until: number,
   stay: (size: number) => Promise<number[]>,
   move: (size: number) => Promise<number[]>,
 ): Promise<Times> {
@@ -33,14 +37,16 @@ export async function inTurns(
     const size = Math.min(BATCH, left)
     times.stays.push(...(await stay(size)))
     times.migrated.push(...(await move(size)))
+    if (Date.now() > until) break
   }
   return times
 }
 
 /** Requests back to back. @throws WrongAnswer */
-export function warm({ staying, moving }: Two, count: number): Promise<Times> {
+export function warm({ staying, moving }: Two, count: number, until: number): Promise<Times> {
   return inTurns(
     count,
+    until,
     size => staying.measure(size, () => staying.stay()),
     size => moving.measure(size, () => moving.move()),
   )
@@ -50,23 +56,25 @@ export function warm({ staying, moving }: Two, count: number): Promise<Times> {
  * Two requests, the second as soon as the first is answered: what an owner still has to do after an answer
  * falls into the second. Of a moving pair the first moves. @throws WrongAnswer
  */
-export function pairs({ staying, moving }: Two, count: number): Promise<Times> {
+export function pairs({ staying, moving }: Two, count: number, until: number): Promise<Times> {
   const make = (size: number, pair: () => Call[]): Call[] => Array.from({ length: size }, pair).flat()
   return inTurns(
     count,
+    until,
     size => staying.client.measurePairs(make(size, () => [staying.stay(), staying.stay()])),
     size => moving.client.measurePairs(make(size, () => [moving.move(), moving.stay()])),
   )
 }
 
 /** Single requests, each after this process has done something else for a while. @throws WrongAnswer */
-export async function cold({ staying, moving }: Two, count: number): Promise<Times> {
+export async function cold({ staying, moving }: Two, count: number, until: number): Promise<Times> {
   const times: Times = { stays: [], migrated: [] }
   for (let i = 0; i < count; i++) {
     work(OTHER_WORK)
     times.stays.push(...(await staying.measure(1, () => staying.stay())))
     work(OTHER_WORK)
     times.migrated.push(...(await moving.measure(1, () => moving.move())))
+    if (Date.now() > until) break
   }
   return times
 }

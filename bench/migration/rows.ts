@@ -85,7 +85,22 @@ export interface RoundSize {
   readonly cold: number
   /** In one process. */
   readonly moves: number
+  /** Milliseconds since 1970 from which on what takes long is cut short; a bit of it is always measured. */
+  readonly until: number
 }
+
+/** What belongs together in a round, in the order in which it is measured. */
+export const PARTS = [
+  'raw',
+  'engines',
+  'one process',
+  'reconnections',
+  'fetch',
+  'h2',
+  'rivals',
+  'in process',
+] as const
+export type Part = (typeof PARTS)[number]
 
 /**
  * Where processes run: all on one core; servers on one and who measures on another; wherever the scheduler
@@ -147,12 +162,18 @@ export interface SceneFacts {
 
 /** Something to measure once. */
 export type Task =
-  | { readonly task: 'rows'; readonly size: RoundSize }
+  | { readonly task: 'rows'; readonly part: Part; readonly size: RoundSize }
   | { readonly task: 'alpha'; readonly values: readonly number[]; readonly requests: number }
   /** `bytes`: of content that each size may send in all; it decides how many requests there are. */
   | { readonly task: 'payload'; readonly values: readonly number[]; readonly bytes: number }
   | { readonly task: 'chain'; readonly values: readonly number[]; readonly requests: number }
-  | { readonly task: 'connections'; readonly value: number; readonly requests: number }
+  /** Not measured if so many connections cannot be made in time. */
+  | {
+      readonly task: 'connections'
+      readonly value: number
+      readonly requests: number
+      readonly until: number
+    }
   /** For so many seconds with each rate, over so many connections. */
   | {
       readonly task: 'open'
@@ -179,8 +200,8 @@ export interface Sampled {
 
 /** Scene to parent. */
 export type Report =
-  | { readonly say: 'ready'; readonly facts: SceneFacts; readonly skipped: readonly Skipped[] }
-  | { readonly say: 'measured'; readonly samples: readonly Sampled[] }
+  | { readonly say: 'ready'; readonly facts: SceneFacts }
+  | { readonly say: 'measured'; readonly samples: readonly Sampled[]; readonly skipped: readonly Skipped[] }
   /** `wrong`: an answer was not what was asked for. */
   | { readonly say: 'failed'; readonly wrong: boolean; readonly reason: string }
 

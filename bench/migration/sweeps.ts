@@ -1,5 +1,5 @@
+import type { Company } from './company.ts'
 import { openLoop, sustained } from './load.ts'
-import type { Rivals } from './rivals.ts'
 import { type Sampled, sweepOf, type Task } from './rows.ts'
 import { type Place, tourOf, Wanderer } from './wanderer.ts'
 
@@ -15,16 +15,16 @@ const REQUESTS = { least: 2, most: 50 } as const
 export class Sweeps {
   readonly #place: Place
   readonly #containers: number
-  readonly #rivals: Rivals | undefined
+  readonly #company: Company
   /** By what they are for. */
   readonly #kept = new Map<string, Wanderer>()
   readonly #crowd: Wanderer[] = []
 
   /** @param containers of the longest tour */
-  constructor(place: Place, containers: number, rivals: Rivals | undefined) {
+  constructor(place: Place, containers: number, company: Company) {
     this.#place = place
     this.#containers = containers
-    this.#rivals = rivals
+    this.#company = company
   }
 
   /** @throws WrongAnswer */
@@ -67,10 +67,11 @@ export class Sweeps {
       const labels = { payload }
       const stays = await staying.measure(count, () => staying.stay(payload))
       const migrated = await moving.measure(count, () => moving.move(payload))
-      const forwarded = await this.#rivals?.proxied(this.#place).forward(count, payload)
+      const rivals = await this.#company.rivals()
+      const forwarded = await rivals.proxied(this.#place).forward(count, payload)
       samples.push(sweepOf('payload.stays', labels, stays))
       samples.push(sweepOf('payload.migrated', labels, migrated))
-      if (forwarded !== undefined) samples.push(sweepOf('payload.forwarded', labels, forwarded))
+      samples.push(sweepOf('payload.forwarded', labels, forwarded))
     }
     return samples
   }
@@ -87,8 +88,8 @@ export class Sweeps {
   }
 
   /** Requests on one connection after the other, while all the others are open. */
-  async #connections({ value, requests }: TaskOf<'connections'>): Promise<Sampled[]> {
-    await this.#gather(value)
+  async #connections({ value, requests, until }: TaskOf<'connections'>): Promise<Sampled[]> {
+    if (!(await this.#gather(value, until))) return []
     const times: Record<'stays' | 'migrated', number[]> = { stays: [], migrated: [] }
     for (let i = 0; i < requests; i++) {
       const [one, other] = [this.#crowd[(2 * i) % value]!, this.#crowd[(2 * i + 1) % value]!]
@@ -142,12 +143,14 @@ export class Sweeps {
     return wanderers
   }
 
-  /** Opens connections until there are so many. */
-  async #gather(count: number): Promise<void> {
+  /** Opens connections until there are so many. @returns whether that was done in time */
+  async #gather(count: number, until: number): Promise<boolean> {
     while (this.#crowd.length < count) {
+      if (Date.now() > until) return false
       const some = Math.min(AT_ONCE, count - this.#crowd.length)
       const opened = Array.from({ length: some }, () => Wanderer.open(this.#place, tourOf('raw')))
       this.#crowd.push(...(await Promise.all(opened)))
     }
+    return true
   }
 }

@@ -15,9 +15,11 @@ const note = there ? '' : ' (SKIPPED: foreign calls do not work here)'
  */
 const CEILINGS = { foreignCalls: 58, typedArrays: 72, timers: 0 }
 
+const countsOf = (...words: readonly string[]): MoveCounts =>
+  JSON.parse(execFileSync(process.execPath, [MOVES, '200', ...words], { encoding: 'utf8' })) as MoveCounts
+
 it.skipIf(!there)(`a move makes and calls no more than it did${note}`, () => {
-  const out = execFileSync(process.execPath, [MOVES, '200'], { encoding: 'utf8' })
-  const counts = JSON.parse(out) as MoveCounts
+  const counts = countsOf()
   expect(counts.moves).toBe(200)
   for (const [name, most] of Object.entries(CEILINGS)) {
     const count = counts[name as keyof typeof CEILINGS]
@@ -25,4 +27,13 @@ it.skipIf(!there)(`a move makes and calls no more than it did${note}`, () => {
     // A tenth of one for what happens now and then.
     expect(count, name).toBeLessThanOrEqual(most + 0.1)
   }
+})
+
+it.skipIf(!there)(`the floor makes nothing for a move, and calls what has to be called${note}`, () => {
+  const { foreignCalls, typedArrays, timers, byName } = countsOf('floor')
+  expect({ typedArrays, timers }).toEqual({ typedArrays: 0, timers: 0 })
+  // Three seals and three openings of five calls, four HMACs of three, eight messages and bytes, two looks
+  // into an inbox that is empty: the client's included.
+  expect(foreignCalls).toBe(52)
+  expect(byName).toMatchObject({ HMAC_Final: 4, EVP_CipherFinal_ex: 6, sendmsg: 2, recvmsg: 4 })
 })

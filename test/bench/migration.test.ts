@@ -178,15 +178,15 @@ describe.sequential('bench:migration', () => {
     expect(code).toBe(0)
     const result = kept()
     expect(faultsOf(result)).toEqual([])
-    expect(result.scenes.map(({ name }) => name)).toEqual(
-      expect.arrayContaining([
-        'one core, evp',
-        'two cores, evp',
-        'one core, node',
-        'one core, evp, ipc',
-        'one core, evp, unsealed',
-      ]),
-    )
+    const scenes = result.scenes.map(({ name }) => name)
+    const others = ['two cores, evp', 'one core, node', 'one core, evp, ipc', 'one core, evp, unsealed']
+    expect(scenes).toContain('one core, evp')
+    // A machine that takes long to start the first one has no time for the others, and says so.
+    const left = result.skipped.filter(({ reason }) => reason.startsWith('the machine is busy'))
+    if (left.length === 0) expect(scenes).toEqual(expect.arrayContaining(others))
+    else expect(left.length).toBeGreaterThanOrEqual(others.length)
+    // Ends by its clock: what a busy machine adds is the end of many processes.
+    expect(result.seconds).toBeLessThan(60)
     // It ends by the clock: where the machine does other things, it names what it had no time for.
     const open = result.measurements.some(({ name }) => name === 'open.migrated')
     expect(open || result.skipped.some(({ name }) => name === 'open')).toBe(true)
