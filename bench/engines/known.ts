@@ -2,40 +2,48 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EngineRefusal } from './engine.ts'
 
-const compiled = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const BUILT = import.meta.url.includes('/dist/')
+/** `dist/bench`, and `bench` itself, whether this file runs as source or compiled. */
+const COMPILED = new URL(BUILT ? '../' : '../../dist/bench/', import.meta.url)
+const SOURCES = new URL(BUILT ? '../../../bench/' : '../', import.meta.url)
+
+const compiled = (path: string): string => fileURLToPath(new URL(path, COMPILED))
 
 /** Engines of this project, by name. */
 const OWN: Readonly<Record<string, string>> = {
-  floor: compiled('../floor/engine.js'),
-  platform: compiled('./platform.js'),
-  tiny: compiled('./tiny.js'),
-}
-
-/** Engines over other libraries, for which there is a recipe: built by hand, once. */
-export const RECIPES = ['wolfssl', 'picotls'] as const
-
-/** Where recipes are, and put what they make: beside the sources, whether this is compiled or not. */
-const RECIPES_AT = fileURLToPath(
-  new URL(import.meta.url.includes('/dist/') ? '../../../bench/engines/' : './', import.meta.url),
-)
-
-/** What is built: the program of a recipe. */
-export function builtBy(recipe: string): string {
-  return `${RECIPES_AT}build/${recipe}`
+  floor: compiled('floor/engine.js'),
+  platform: compiled('engines/platform.js'),
+  tiny: compiled('engines/tiny.js'),
 }
 
 /**
- * What a name in `--engines` stands for: an engine of ours, a recipe, or else a command with its words.
- * @throws EngineRefusal the recipe has not been followed here
+ * Engines in C over other libraries, as `bench/engines/owners.c` makes them, and how to get one that is not
+ * there.
+ */
+const IN_C: Readonly<Record<string, string>> = {
+  wolfssl: 'not built here: sh bench/engines/wolfssl/build.sh',
+  picotls: 'Debian has no source package of it: docs/bench-engines.md says how to add it',
+  's2n-tls': 'Debian has no source package of it: docs/bench-engines.md says how to add it',
+}
+
+/** The program of an engine in C. */
+export function builtBy(name: string): string {
+  return fileURLToPath(new URL(`engines/build/${name}`, SOURCES))
+}
+
+/**
+ * What a name in `--engines` stands for: an engine of ours, one in C, or else a command with its words.
+ * @throws EngineRefusal it has not been built here
  */
 export function commandOf(name: string): readonly string[] {
   const own = OWN[name]
   if (own !== undefined) return [own]
-  if (!RECIPES.some(recipe => recipe === name)) return name.split(' ')
+  const howToGet = IN_C[name]
+  if (howToGet === undefined) return name.split(' ')
   const program = builtBy(name)
-  if (!existsSync(program)) throw new EngineRefusal(`not built here: sh bench/engines/${name}/build.sh`)
+  if (!existsSync(program)) throw new EngineRefusal(howToGet)
   return [program]
 }
 
 /** What stands beside the platform unless something else is asked for: what is not built is named. */
-export const USUAL_ENGINES: readonly string[] = ['floor', ...RECIPES]
+export const USUAL_ENGINES: readonly string[] = ['floor', ...Object.keys(IN_C)]

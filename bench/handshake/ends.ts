@@ -1,6 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+} from 'node:tls'
 import { loadProvider, type ProviderName } from '../../src/platform/membership.ts'
 import { select } from '../../src/tls13/crypto/selection.ts'
 import {
@@ -18,7 +23,7 @@ import { verifier } from '../../src/tls13/io/verify.ts'
 import type { ByteStream } from '../../src/transfer/byte-stream.ts'
 import { adopt } from '../../src/transfer/stream.ts'
 import { said } from '../tamper/lie.ts'
-import { ANSWER, GROUP, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
+import { ANSWER, GROUP, type Kind, REQUEST, SERVER_NAME, type Stack, SUITE } from './rows.ts'
 
 /** What resumes a connection: a ticket of ours, or a session of Node's. */
 export type Ticket = ResumptionTicket | Buffer
@@ -34,6 +39,9 @@ export interface Visit {
  * anything is not as it should be
  */
 export type Visitor = (ticket: Ticket | undefined, wantsTicket: boolean) => Promise<Visit>
+
+/** A client of some server, for each kind of handshake. */
+export type Visitors = Readonly<Record<Kind, Visitor>>
 
 /** What servers answer. */
 const GIVEN = said(Uint8Array.of(ANSWER))
@@ -51,16 +59,22 @@ export async function listen(
   return (server.address() as AddressInfo).port
 }
 
-/** A client of such a server; the certificate must be signed by `authority`. */
-export async function visitor(stack: Stack, port: number, authority: string): Promise<Visitor> {
-  if (stack === 'node:tls')
-    return (ticket, wantsTicket) => nodeVisit(port, authority, ticket as Buffer, wantsTicket)
-  const config: ClientConfig = {
-    provider: await provider(stack),
-    serverName: SERVER_NAME,
-    verify: verifier({ ca: authority }),
+/** A client of such a server; the certificate must be signed by `authority`, which is read once. */
+export async function visitors(stack: Stack, port: number, authority: string): Promise<Visitors> {
+  if (stack === 'node:tls') {
+    const secureContext = createSecureContext({ ...NODE_OPTIONS, ca: authority })
+    const visit: Visitor = (ticket, wantsTicket) =>
+      nodeVisit(port, secureContext, ticket as Buffer, wantsTicket)
+    return { full: visit, 'full, new chain': visit, resumed: visit }
   }
-  return (ticket, wantsTicket) => ourVisit(port, config, ticket as ResumptionTicket, wantsTicket)
+  const config = { provider: await provider(stack), serverName: SERVER_NAME }
+  const visitorWith =
+    (verify: ClientConfig['verify']): Visitor =>
+    (ticket, wantsTicket) =>
+      ourVisit(port, { ...config, verify }, ticket as ResumptionTicket, wantsTicket)
+  const visit = visitorWith(verifier({ ca: authority }))
+  const anew = visitorWith(verifier({ ca: authority, remember: false }))
+  return { full: visit, 'full, new chain': anew, resumed: visit }
 }
 
 function nodeServer(pem: { readonly certificate: string; readonly key: string }): Server {
@@ -179,17 +193,16 @@ function wrong(): Error {
 
 function nodeVisit(
   port: number,
-  authority: string,
+  secureContext: SecureContext,
   session: Buffer | undefined,
   wantsTicket: boolean,
 ): Promise<Visit> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({
-      ...NODE_OPTIONS,
+      secureContext,
       port,
       host: '127.0.0.1',
       servername: SERVER_NAME,
-      ca: authority,
       ...(session === undefined ? {} : { session }),
     })
     let answered = false

@@ -4,7 +4,7 @@ import { makeIdentity } from '../rig/identity.ts'
 import { type Placement, usableCpus } from '../rig/placement.ts'
 import { format, goalsOf, type HandshakeDetails, handshakeRows, measurementsOf } from './result.ts'
 import { Row } from './row.ts'
-import { KINDS, SERVER_NAME, SIDES, STACKS } from './rows.ts'
+import { kindsOf, SERVER_NAME, SIDES, STACKS } from './rows.ts'
 
 /** Some thousand handshakes go by until the engine has compiled what they run. */
 const COMMON = { warmUp: 7, least: 7, precision: 0.02, count: 500 }
@@ -51,7 +51,7 @@ async function measure(run: Run<Plan & { readonly count: number }, Record<string
           await row.round(run.plan.count, counts)
         }
       },
-      () => rows.flatMap(({ measured }) => KINDS.map(kind => measured[kind].cpu)),
+      () => rows.flatMap(({ measured, stack, side }) => kindsOf(stack, side).map(kind => measured[kind].cpu)),
     )
   } finally {
     for (const row of rows) row.stop()

@@ -1,5 +1,5 @@
 import { obey, report, roleOf } from '../rig/child.ts'
-import { listen, type Ticket, type Visitor, visitor } from './ends.ts'
+import { listen, type Ticket, type Visitor, visitors } from './ends.ts'
 import { CONCURRENCY, type Order, type Report, type Role } from './rows.ts'
 
 /**
@@ -15,12 +15,12 @@ async function main(): Promise<void> {
     report({ say: 'listening', port: await listen(role.stack, role) })
     return
   }
-  const visit = await visitor(role.stack, role.port, role.authority)
+  const visits = await visitors(role.stack, role.port, role.authority)
   let ticket: Ticket | undefined
   obey<Order, Report>(async ({ kind, count }) => {
     // A ticket of this very server; made when first needed, and good for all that follow.
-    if (kind === 'resumed') ticket ??= (await visit(undefined, true)).ticket
-    return { say: 'done', seconds: await run(visit, kind === 'resumed' ? ticket : undefined, count) }
+    if (kind === 'resumed') ticket ??= (await visits.resumed(undefined, true)).ticket
+    return { say: 'done', seconds: await run(visits[kind], kind === 'resumed' ? ticket : undefined, count) }
   })
 }
 

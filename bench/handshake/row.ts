@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '../rig/child.ts'
 import type { Identity } from '../rig/identity.ts'
 import type { Placement } from '../rig/placement.ts'
-import { KINDS, type Kind, type Order, type Report, type Role, type Side, type Stack } from './rows.ts'
+import { type Kind, kindsOf, type Order, type Report, type Role, type Side, type Stack } from './rows.ts'
 
 const SCRIPT = fileURLToPath(new URL('./peer.js', import.meta.url))
 
@@ -21,6 +21,7 @@ export class Row {
   readonly placement: Placement
   readonly measured: Readonly<Record<Kind, Measured>> = {
     full: { rates: [], cpu: [] },
+    'full, new chain': { rates: [], cpu: [] },
     resumed: { rates: [], cpu: [] },
   }
   #server: Child<Order, Report> | undefined
@@ -47,7 +48,7 @@ export class Row {
    */
   async round(count: number, counts: boolean): Promise<void> {
     const watched = (this.side === 'server' ? this.#server : this.#client)!
-    for (const kind of KINDS) {
+    for (const kind of kindsOf(this.stack, this.side)) {
       const before = await watched.cpu()
       const report = await this.#client!.ask({ do: 'handshakes', kind, count })
       const after = await watched.cpu()

@@ -6,9 +6,17 @@ export type Stack = (typeof STACKS)[number]
 export const SIDES = ['server', 'client'] as const
 export type Side = (typeof SIDES)[number]
 
-/** With certificate and signature, or with a ticket (`psk_dhe_ke`); both with x25519. */
-export const KINDS = ['full', 'resumed'] as const
+/**
+ * With certificate and signature, the same with a chain that the client has not seen before, or with a ticket
+ * (`psk_dhe_ke`); all with x25519. `node:tls` remembers no chain: its `full` is both.
+ */
+export const KINDS = ['full', 'full, new chain', 'resumed'] as const
 export type Kind = (typeof KINDS)[number]
+
+/** The kinds that are measured. */
+export function kindsOf(stack: Stack, side: Side): readonly Kind[] {
+  return KINDS.filter(kind => kind !== 'full, new chain' || (side === 'client' && stack !== 'node:tls'))
+}
 
 /** What a child process is to be. */
 export type Role =

@@ -37,6 +37,18 @@ export interface ResponseView {
   readonly body?: Uint8Array | string
 }
 
+/**
+ * Whether a field name is that one, in any spelling. @param name a token
+ * @param lower in lower case, of letters and hyphens
+ */
+export function isNamed(name: string, lower: string): boolean {
+  if (name === lower) return true
+  if (name.length !== lower.length) return false
+  // No other character of a token becomes a letter or a hyphen by this bit.
+  for (let i = 0; i < lower.length; i++) if ((name.charCodeAt(i) | 0x20) !== lower.charCodeAt(i)) return false
+  return true
+}
+
 /** The value of the first field of that name; undefined if there is none. @param name in lower case */
 export function header(headers: readonly Field[], name: string): string | undefined {
   for (const [key, value] of headers) {

@@ -104,7 +104,7 @@ function placeOf(name: TimerName): number {
 export class HttpTimers {
   readonly #settings: TimerSettings
   /** In the order of {@link TIMER_NAMES}: when it runs out; Infinity: it does not run. */
-  readonly #deadlines = TIMER_NAMES.map(() => Infinity)
+  readonly #deadlines = [Infinity, Infinity, Infinity, Infinity, Infinity]
   /** Milliseconds that the content may still be waited for in all; negative: it comes too slowly. */
   #credit: number
   /** Since when it is waited for; Infinity: it is not. */

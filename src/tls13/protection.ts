@@ -1,10 +1,10 @@
 import { fresh } from '../wire/index.ts'
 import { peerError, TlsError } from './alert.ts'
-import type { CipherSuite, Opened, RecordCipher } from './crypto/provider.ts'
+import type { Allocate, CipherSuite, Opened, RecordCipher } from './crypto/provider.ts'
 import { type TrafficKeys, trafficKeys } from './key-schedule.ts'
 import { MAXIMUM_PLAINTEXT, type RawRecord, RECORD_HEADER_LENGTH } from './record.ts'
 import { KeyedRecords } from './record-cipher.ts'
-import { openedMemory } from './record-memory.ts'
+import { ownMemory } from './record-memory.ts'
 import type { TrafficState } from './state.ts'
 
 /** A key, its iv, the secret that they follow from, and the number of the next record. */
@@ -13,9 +13,6 @@ export interface TrafficView extends TrafficKeys {
   readonly sequenceNumber: number
 }
 
-/** Bytes of a fragment from which on its plaintext gets memory that has been used before. */
-const LARGE = 8192
-
 /**
  * Seals or opens the records of one direction (RFC 8446 §5.2–5.5). Everything here follows from the
  * traffic state, and only the state's sequence number changes: throw it away and build it again at any time.
@@ -23,12 +20,15 @@ const LARGE = 8192
 export class Protection {
   readonly state: TrafficState
   readonly #suite: CipherSuite
+  readonly #allocate: Allocate
   #cipher: RecordCipher | undefined
   #wiped = false
 
-  constructor(suite: CipherSuite, state: TrafficState) {
+  /** @param allocate memory for what is opened */
+  constructor(suite: CipherSuite, state: TrafficState, allocate: Allocate = ownMemory) {
     this.state = state
     this.#suite = suite
+    this.#allocate = allocate
   }
 
   /** Made with the first record, because a session that is only handed on never has one. */
@@ -100,11 +100,8 @@ export class Protection {
    * (§5.4)
    */
   open({ bytes, at, fragmentLength: length }: RawRecord): Opened {
-    // Only what is large is worth it: a piece is as large as the largest record.
-    const memory = length > LARGE ? openedMemory.take(length - this.#suite.aead.tagLength) : undefined
     const cipher = this.#cipher ?? this.#keyed()
-    const opened = cipher.open(this.state.sequenceNumber++, bytes, at, length, memory)
-    if (memory !== undefined && opened?.content.buffer !== memory.buffer) openedMemory.give(memory)
+    const opened = cipher.open(this.state.sequenceNumber++, bytes, at, length, this.#allocate)
     if (opened === undefined)
       throw peerError('bad_record_mac', 'undecryptable_record', 'a record cannot be decrypted')
     if (opened.type === 0)

@@ -1,6 +1,6 @@
 import { concat } from '../wire/index.ts'
 import { ContentType } from './codepoints.ts'
-import type { Aead, CipherSuite, Opened, RecordCipher } from './crypto/provider.ts'
+import type { Aead, Allocate, CipherSuite, Opened, RecordCipher } from './crypto/provider.ts'
 import { trafficKeys } from './key-schedule.ts'
 import { RECORD_HEADER_LENGTH } from './record.ts'
 
@@ -52,12 +52,13 @@ export class KeyedRecords implements RecordCipher {
     bytes: Uint8Array,
     at: number,
     length: number,
-    memory?: Uint8Array,
+    allocate: Allocate,
   ): Opened | undefined {
     this.#insist()
     const start = at + RECORD_HEADER_LENGTH
     const fragment = bytes.subarray(start, start + length)
     const additionalData = bytes.subarray(at, start)
+    const memory = length > this.#tagLength ? allocate(length - this.#tagLength) : undefined
     const inner = this.#aead.open(this.#nonce(sequenceNumber), additionalData, fragment, memory)
     if (inner === undefined) return undefined
     const end = contentEnd(inner, 0, inner.length)

@@ -1,14 +1,14 @@
 import { type AlertName, peerError, TlsError } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 import type { ClientConfig, ServerConfig } from './config.ts'
-import type { Opened } from './crypto/provider.ts'
+import type { Allocate, Opened } from './crypto/provider.ts'
 import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from './input-rules.ts'
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
 import { Protection, type TrafficView } from './protection.ts'
 import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
-import { RECORDS_AT_ONCE } from './record-memory.ts'
+import { ownMemory, RECORDS_AT_ONCE, sharedMemory } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
 import { initialState, type SessionState, trafficState } from './state.ts'
 import { suiteOf } from './transition.ts'
@@ -31,6 +31,7 @@ export class RecordLayer {
   readonly input: RecordInput
   readonly output: RecordOutput
   readonly #config: ServerConfig | ClientConfig
+  readonly #allocate: Allocate
   #reader: Protection | undefined
 
   constructor(state: SessionState, config: ServerConfig | ClientConfig) {
@@ -40,11 +41,12 @@ export class RecordLayer {
     }
     this.state = state
     this.#config = config
+    this.#allocate = config.sharesMemory === true ? sharedMemory : ownMemory
     this.input = new RecordInput(state.inboundRecords)
     this.output = new RecordOutput(state.outbound, config.padding)
     this.limitRecords()
     const { read, write } = state
-    if (read !== undefined) this.#reader = new Protection(this.suite, read)
+    if (read !== undefined) this.#reader = new Protection(this.suite, read, this.#allocate)
     if (write !== undefined) this.output.protection = new Protection(this.suite, write)
   }
 
@@ -117,7 +119,7 @@ export class RecordLayer {
   readWith(secret: Uint8Array): void {
     this.state.read = trafficState(secret)
     this.#reader?.wipe()
-    this.#reader = new Protection(this.suite, this.state.read)
+    this.#reader = new Protection(this.suite, this.state.read, this.#allocate)
   }
 
   writeWith(secret: Uint8Array): void {

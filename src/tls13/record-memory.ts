@@ -1,3 +1,4 @@
+import { fresh } from '../wire/index.ts'
 import { MAXIMUM_CIPHERTEXT, MAXIMUM_PLAINTEXT, RECORD_HEADER_LENGTH } from './record.ts'
 
 /**
@@ -33,6 +34,8 @@ export class MemoryPool {
    * alone.
    */
   give({ buffer }: Uint8Array): void {
+    // What is small is of no pool, as a rule, and known without a look.
+    if (buffer.byteLength !== this.size) return
     if (this.#lent.delete(buffer) && this.#kept.length < this.#count) this.#kept.push(buffer as ArrayBuffer)
   }
 }
@@ -48,6 +51,19 @@ export const inputMemory = new MemoryPool(RECORD_HEADER_LENGTH + MAXIMUM_CIPHERT
 
 /** For one opened record that is large. 256 KiB at most are kept. */
 export const openedMemory = new MemoryPool(MAXIMUM_CIPHERTEXT, 16)
+
+/** Bytes of a piece from which on it gets memory that has been used before. */
+const LARGE = 8192
+
+/** Memory for what is opened: of its own, or for a large piece used again, see {@link recycle}. */
+export function ownMemory(length: number): Uint8Array {
+  return length > LARGE ? openedMemory.take(length) : new Uint8Array(length)
+}
+
+/** The same, but small pieces share a block: for an owner that copies what it keeps. */
+export function sharedMemory(length: number): Uint8Array {
+  return length > LARGE ? openedMemory.take(length) : fresh(length)
+}
 
 /**
  * Gives memory back for later records: that of `Session.takeOutput`, once the stream has taken every byte of

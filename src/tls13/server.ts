@@ -260,7 +260,7 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
     },
   }
   const tickets = handshake.takesTickets
-    ? issueTickets(connected, context.config.tickets?.count ?? 2, context)
+    ? issueTickets(connected, ticketsDue(session.resumed, context.config), context)
     : { next: {}, effects: [] }
   return {
     next: { handshake: connected.handshake, ...tickets.next },
@@ -271,6 +271,15 @@ const onFinished: ServerTransition = (session, { message, raw }, context) => {
       ...tickets.effects,
     ],
   }
+}
+
+/**
+ * A client that came with a ticket has the others still: one takes the place of the one that it used, as
+ * OpenSSL does.
+ */
+function ticketsDue(resumed: boolean, { tickets }: ServerConfig): number {
+  const count = tickets?.count ?? 2
+  return resumed ? Math.min(count, 1) : count
 }
 
 /** RFC 8446 Appendix A.2. */

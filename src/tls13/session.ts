@@ -189,7 +189,9 @@ export class Session {
     const { output } = this.#records
     for (let at = 0; at < data.length; ) {
       this.#renewKey()
-      const content = data.subarray(at, at + this.#records.sealable)
+      const { sealable } = this.#records
+      const whole = at === 0 && data.length <= sealable
+      const content = whole ? data : data.subarray(at, at + sealable)
       output.content(ContentType.application_data, content)
       at += content.length
     }

@@ -9,9 +9,13 @@ interface Entry<V> {
 /** Drawn once, so that no peer can choose keys that meet. */
 const SEEDS = Int32Array.from({ length: 4 }, () => Math.floor(Math.random() * 2 ** 32) | 1)
 
-/** Values by byte strings, which must not change: without a text for each key, as a `Map` would need. */
+/**
+ * Values by byte strings, which must not change: without a text for each key, as a `Map` would need. One
+ * alone is found without a `Map`.
+ */
 export class ByteMap<V> {
-  /** By a hash; those that meet are in a list. */
+  #only: Entry<V> | undefined
+  /** The others, by a hash; those that meet are in a list. */
   readonly #lists = new Map<number, Entry<V>>()
   #size = 0
 
@@ -20,30 +24,33 @@ export class ByteMap<V> {
   }
 
   get(key: Uint8Array): V | undefined {
-    for (let at = this.#lists.get(hash(key)); at !== undefined; at = at.next)
-      if (equal(at.key, key)) return at.value
-    return undefined
+    return this.#find(key)?.value
   }
 
   set(key: Uint8Array, value: V): void {
-    const hashed = hash(key)
-    const first = this.#lists.get(hashed)
-    for (let at = first; at !== undefined; at = at.next) {
-      if (!equal(at.key, key)) continue
-      at.value = value
+    const known = this.#find(key)
+    if (known !== undefined) {
+      known.value = value
       return
     }
-    this.#lists.set(hashed, { key, value, next: first })
-    this.#size++
+    if (this.#size++ === 0) this.#only = { key, value, next: undefined }
+    else {
+      const hashed = hash(key)
+      this.#lists.set(hashed, { key, value, next: this.#lists.get(hashed) })
+    }
   }
 
   /** @returns what was there */
   delete(key: Uint8Array): V | undefined {
+    const only = this.#only
+    if (only !== undefined && equal(only.key, key)) {
+      this.#only = undefined
+      this.#size--
+      return only.value
+    }
     const hashed = hash(key)
-    const first = this.#lists.get(hashed)
-    if (first === undefined) return undefined
     let before: Entry<V> | undefined
-    for (let at: Entry<V> | undefined = first; at !== undefined; before = at, at = at.next) {
+    for (let at = this.#lists.get(hashed); at !== undefined; before = at, at = at.next) {
       if (!equal(at.key, key)) continue
       if (before !== undefined) before.next = at.next
       else if (at.next !== undefined) this.#lists.set(hashed, at.next)
@@ -56,13 +63,23 @@ export class ByteMap<V> {
 
   /** Drops one that has been here for longest, as a rule. */
   dropOldest(): void {
-    const [oldest] = this.#lists.values()
+    const oldest = this.#only ?? this.#lists.values().next().value
     if (oldest !== undefined) this.delete(oldest.key)
   }
 
   *values(): Generator<V> {
+    if (this.#only !== undefined) yield this.#only.value
     for (const first of this.#lists.values())
       for (let at: Entry<V> | undefined = first; at !== undefined; at = at.next) yield at.value
+  }
+
+  #find(key: Uint8Array): Entry<V> | undefined {
+    const only = this.#only
+    if (only !== undefined && equal(only.key, key)) return only
+    if (this.#size === (only === undefined ? 0 : 1)) return undefined
+    for (let at = this.#lists.get(hash(key)); at !== undefined; at = at.next)
+      if (equal(at.key, key)) return at
+    return undefined
   }
 }
 

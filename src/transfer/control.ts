@@ -1,7 +1,7 @@
 import {
   boolean,
   DecodeError,
-  decode,
+  decodeLent,
   Encoder,
   encode,
   enumeration,
@@ -274,12 +274,15 @@ export function writeControl(message: ControlMessage): Uint8Array {
   return ENCODER.encode({ version: CONTROL_VERSION, message })
 }
 
-/** @throws DecodeError for another version, or anything malformed */
+/**
+ * The bytes must stay as they are: what is sealed in them is a view.
+ * @throws DecodeError for another version, or anything malformed
+ */
 export function decodeControl(bytes: Uint8Array): ControlMessage {
   if (bytes.length > 0 && bytes[0] !== CONTROL_VERSION) {
     throw new DecodeError(`control version ${bytes[0]}; this program speaks ${CONTROL_VERSION}`, 0)
   }
-  return decode(Framed, bytes).message
+  return decodeLent(Framed, bytes).message
 }
 
 /** What `docs/transfer-format.md` prints of the control protocol. */

@@ -16,6 +16,7 @@ import {
   uint32,
   uint64,
   utf8,
+  viewOf,
 } from '../wire/index.ts'
 
 /** The version of the sealing itself; what is sealed has its own. */
@@ -204,7 +205,7 @@ export class Sealer {
     }
     const key = directions.in.keyOf(counter)
     const context = this.#context(associated, source, this.#self.id, counter)
-    const ciphertext = sealed.subarray(HEADER_LENGTH)
+    const ciphertext = viewOf(sealed, HEADER_LENGTH, sealed.length)
     const place = memory?.first(ciphertext.length - this.#suite.aead.tagLength)
     const plaintext = key.aead.open(nonceOf(key, counter), context, ciphertext, place)
     if (plaintext === undefined) {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { EMPTY } from '../wire/index.ts'
 import type { ByteStream, StreamKind } from './byte-stream.ts'
 import { takeHandle } from './lift.ts'
 import { probe } from './native/libc.ts'
@@ -32,7 +33,7 @@ export interface StreamOptions {
  * algorithm is switched off on TCP.
  */
 export function openStream(descriptor: Descriptor, options: StreamOptions = {}): ByteStream {
-  const unread = options.unread ?? new Uint8Array(0)
+  const unread = options.unread ?? EMPTY
   const probed = probeBindings()
   if ((options.kind ?? defaultKind()) === 'raw') {
     if (!probed.available) throw new Error(`raw streams: ${probed.reason}`)

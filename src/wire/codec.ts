@@ -39,6 +39,14 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   return value
 }
 
+/** The same, with views of long fields instead of copies: for bytes that stay as they are. */
+export function decodeLent<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const reader = new Reader(bytes, undefined, false, false, true)
+  const value = codec.read(reader)
+  reader.finish()
+  return value
+}
+
 function uint(size: number): Codec<number> {
   const maximum = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER)
   const unfit = (value: number): never => {

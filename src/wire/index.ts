@@ -1,10 +1,11 @@
 /** One description of bytes, in the presentation language of RFC 8446 §3. */
 export { Allowance, type Budget, TINY, TINY_PIECES } from './allowance.ts'
-export { concat, copyInto, EMPTY, equal, plain, sharedUtf8, takePortion, utf8 } from './bytes.ts'
+export { concat, copyInto, EMPTY, equal, plain, sharedUtf8, takePortion, utf8, viewOf } from './bytes.ts'
 export type { Struct } from './codec.ts'
 export {
   boolean,
   decode,
+  decodeLent,
   encode,
   enumeration,
   fixed,

@@ -1,4 +1,4 @@
-import { EMPTY } from './bytes.ts'
+import { EMPTY, viewOf } from './bytes.ts'
 
 /** Bytes that do not fit the notation they are read by. */
 export class DecodeError extends Error {
@@ -30,6 +30,7 @@ export interface TraceEntry {
 /** Takes numbers and bytes, in network byte order, off the front of a buffer. Never reads past its end. */
 export class Reader {
   readonly #bytes: Uint8Array
+  readonly #lends: boolean
   #offset: number
   #end: number
   /** Filled in field by field when present. */
@@ -40,13 +41,18 @@ export class Reader {
   readonly interpreted: boolean
   depth = 0
 
-  /** @param interpreted by the codecs themselves, and not by what was compiled of them */
+  /**
+   * @param interpreted by the codecs themselves, and not by what was compiled of them
+   * @param lends long fields are views: the bytes stay as they are
+   */
   constructor(
     bytes: Uint8Array,
     trace?: TraceEntry[],
     showsSecrets = false,
     interpreted = trace !== undefined,
+    lends = false,
   ) {
+    this.#lends = lends
     this.interpreted = interpreted
     // A Buffer's slice() shares memory; the fields we hand out must be copies.
     this.#bytes = Object.getPrototypeOf(bytes) === Uint8Array.prototype ? bytes : plain(bytes)
@@ -90,7 +96,8 @@ export class Reader {
   bytes(count: number): Uint8Array {
     const at = this.#take(count)
     if (count === 0) return EMPTY
-    if (count > SMALL) return this.#bytes.slice(at, at + count)
+    if (count > SMALL)
+      return this.#lends ? viewOf(this.#bytes, at, at + count) : this.#bytes.slice(at, at + count)
     const bytes = new Uint8Array(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#bytes[at + i]!
     return bytes

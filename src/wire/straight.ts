@@ -207,24 +207,38 @@ export function straightEnumeration(
   unfit: Refuse,
   unknown: Complaint,
 ): Straight {
-  const numbers = new Map(Object.entries(members))
+  const byNumber: (string | undefined)[] = []
+  for (const [number, name] of names) if (number < FEW) byNumber[number] = name
+  const entries = Object.entries(members)
+  const numbers = new Map(entries)
   return {
     write(code, value) {
       const number = code.name()
-      return (
-        `const ${number} = ${code.constant(numbers)}.get(${value}); ` +
-        `if (${number} === undefined) ${code.constant(unfit)}(${value}); w.uint(${number}, ${size});`
+      const cases = entries.map(
+        ([name, member]) => `case ${JSON.stringify(name)}: ${number} = ${member}; break;`,
       )
+      // Of few names the right one is found sooner than its hash.
+      const found =
+        entries.length > FEW
+          ? `const ${number} = ${code.constant(numbers)}.get(${value});`
+          : `let ${number}; switch (${value}) {${cases.join('')}}`
+      const refuse = `if (${number} === undefined) ${code.constant(unfit)}(${value});`
+      return `${found} ${refuse} w.uint(${number}, ${size});`
     },
     read(code, target) {
       const number = code.name()
+      const lookUp = names.size === byNumber.filter(Boolean).length ? code.constant(byNumber) : undefined
+      const found = lookUp ? `${lookUp}[${number}]` : `${code.constant(names)}.get(${number})`
       return (
-        `const ${number} = r.uint(${size}); const ${target} = ${code.constant(names)}.get(${number}); ` +
+        `const ${number} = r.uint(${size}); const ${target} = ${found}; ` +
         `if (${target} === undefined) r.fail(${code.constant(unknown)}(${number}));`
       )
     },
   }
 }
+
+/** Members of an enumeration that are looked up without a hash. */
+const FEW = 32
 
 /** Fields, read one after the other and then made into one object. */
 export function straightStruct(fields: Readonly<Record<string, Part>>): Straight {

@@ -48,8 +48,16 @@ export class Writer {
       case 2:
         this.#view.setUint16(at, value)
         break
+      case 3:
+        this.#bytes[at] = value >> 16
+        this.#view.setUint16(at + 1, value & 0xffff)
+        break
       case 4:
         this.#view.setUint32(at, value)
+        break
+      case 8:
+        this.#view.setUint32(at, Math.floor(value / 2 ** 32))
+        this.#view.setUint32(at + 4, value % 2 ** 32)
         break
       default:
         this.#setUint(at, value, size)
@@ -61,6 +69,15 @@ export class Writer {
     for (let i = at + size - 1; i >= at; i--) {
       this.#bytes[i] = rest % 256
       rest = Math.floor(rest / 256)
+    }
+  }
+
+  /** A length that is less than 2^31. */
+  #setLength(at: number, length: number, size: number): void {
+    let rest = length
+    for (let i = at + size - 1; i >= at; i--) {
+      this.#bytes[i] = rest
+      rest >>>= 8
     }
   }
 
@@ -87,7 +104,7 @@ export class Writer {
       }
       bytes[at + size + i] = unit
     }
-    this.#setUint(at, length, size)
+    this.#setLength(at, length, size)
     return true
   }
 
@@ -99,7 +116,7 @@ export class Writer {
   /** Fills in how many bytes were written since {@link open}. @returns that number */
   close(at: number, size: number): number {
     const length = this.#length - at - size
-    this.#setUint(at, length, size)
+    this.#setLength(at, length, size)
     return length
   }
 

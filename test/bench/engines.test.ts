@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EngineRefusal, SERVER_NAME } from '../../bench/engines/engine.ts'
+import { builtBy, commandOf } from '../../bench/engines/known.ts'
 import { RunningEngine, readReady } from '../../bench/engines/running.ts'
 import { Client } from '../../bench/migration/client.ts'
 import { call } from '../../bench/migration/wanderer.ts'
@@ -31,9 +32,21 @@ const start = (command: readonly string[], suite = SUITE) =>
   RunningEngine.start(command, { certificate, key, suite })
 
 describe('engines of the bench', () => {
-  const engines = ['engines/tiny.js', 'engines/platform.js', ...(there ? ['floor/engine.js'] : [])]
-  it.each(engines)('%s: requests that stay and that move are answered as they should be', async file => {
-    const engine = await start([compiled(file)])
+  const wolfssl = existsSync(builtBy('wolfssl'))
+  const engines = [
+    { name: 'tiny', is: true },
+    { name: 'platform', is: true },
+    { name: there ? 'floor' : 'floor (SKIPPED: foreign calls do not work here)', is: there },
+    {
+      name: wolfssl ? 'wolfssl' : 'wolfssl (SKIPPED: sh bench/engines/wolfssl/build.sh builds it)',
+      is: wolfssl,
+    },
+  ]
+  const present = engines.filter(({ is }) => is)
+  const absent = engines.filter(({ is }) => !is)
+  if (absent.length > 0) it.skip.each(absent)('$name', () => {})
+  it.each(present)('$name: what stays and what moves is answered as it should be', async ({ name }) => {
+    const engine = await start(commandOf(name))
     try {
       const { port, owners } = engine.ready
       const options = {

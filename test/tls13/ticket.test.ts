@@ -188,3 +188,21 @@ describe('resumption', () => {
 it('a ticket of nothing is nothing', () => {
   expect(ticketSealer().open(EMPTY)).toBeUndefined()
 })
+
+it.each([
+  [undefined, 2, 1],
+  [4, 4, 1],
+  [1, 1, 1],
+  [0, 0, 0],
+] as const)('of %s tickets, %i follow a full handshake and %i a resumed one', (count, full, resumed) => {
+  const tickets = { sealer: ticketSealer(), ...(count === undefined ? {} : { count }) }
+  const ticketsOf = (client: Partial<ClientConfig>) =>
+    connectedPair(client, { tickets }).clientEvents.flatMap(event =>
+      event.type === 'new_session_ticket' ? [event.ticket] : [],
+    )
+  const [other] = connectedPair({}, { tickets: { sealer: ticketSealer() } }).clientEvents.flatMap(event =>
+    event.type === 'new_session_ticket' ? [event.ticket] : [],
+  )
+  expect(ticketsOf({}).length).toBe(full)
+  expect(ticketsOf({ resume: other! }).length).toBe(resumed)
+})

@@ -1,3 +1,4 @@
+import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
 import { TlsError } from '../../tls13/index.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
@@ -20,7 +21,7 @@ export function objection(
   { tls }: Pick<Envelope, 'tls'>,
   origin: Origin,
   { clientCertificates, earlyData }: ServerConfig,
-  now: number,
+  clock: Pick<Clock, 'wall'>,
 ): string | undefined {
   const demanding = clientCertificates?.required === true && clientCertificates.postHandshake !== true
   if (tls === undefined) return demanding ? NO_CERTIFICATE : undefined
@@ -35,7 +36,7 @@ export function objection(
   const { verify } = clientCertificates
   if (verify === 'ask') return 'certificates can be judged only during a handshake'
   try {
-    verify([shown, ...peerIntermediates], { serverName: tls.serverName, now })
+    verify([shown, ...peerIntermediates], { serverName: tls.serverName, now: clock.wall() })
     return undefined
   } catch (error) {
     if (error instanceof TlsError) return `the client's certificate is not accepted here: ${error.message}`

@@ -107,7 +107,8 @@ export class Host implements ConnectionHost<Connection> {
     this.functionName = options.functionName
     this.module = options.module
     this.environment = options.environment
-    this.tls = options.tls
+    // What protocols keep of what has come, they copy.
+    this.tls = { ...options.tls, sharesMemory: true }
     this.limits = options.limits
     this.clock = options.clock
     this.log = options.log
@@ -266,7 +267,7 @@ export class Host implements ConnectionHost<Connection> {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const against = objection(envelope, origin, this.tls, this.clock.wall())
+    const against = objection(envelope, origin, this.tls, this.clock)
     if (against !== undefined) return this.#refuse('policy', against)
     let stream: ByteStream
     let connection: Connection
@@ -325,7 +326,7 @@ export class Host implements ConnectionHost<Connection> {
       return
     }
     // What a session has shown of its client does not come with a request that is lent.
-    const against = objection({ tls: undefined }, 'stranger', this.tls, this.clock.wall())
+    const against = objection({ tls: undefined }, 'stranger', this.tls, this.clock)
     if (against !== undefined) {
       settle({ outcome: 'refused', reason: 'policy', detail: against })
       return

@@ -1,4 +1,4 @@
-import { copyInto, EMPTY } from '../../wire/index.ts'
+import { copyInto, EMPTY, fresh } from '../../wire/index.ts'
 
 /**
  * Bytes that were received and not yet read. It borrows the last piece it was given instead of copying it,
@@ -62,10 +62,10 @@ export class ByteQueue {
     return copy
   }
 
-  /** A copy of everything queued. */
+  /** A copy of everything queued, for what does not last. */
   copy(): Uint8Array {
     if (this.start === this.end) return EMPTY
-    const copy = new Uint8Array(this.length)
+    const copy = fresh(this.length)
     copyInto(copy, this.bytes, this.start, this.end)
     return copy
   }

@@ -1,4 +1,4 @@
-import type { Field } from '../message.ts'
+import { type Field, isNamed } from '../message.ts'
 import { H1Error } from './error.ts'
 
 /** What the fields of a head say about the message and its connection (RFC 9112 §6 and §9). */
@@ -39,26 +39,26 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
   for (const [name, value] of fields) {
     switch (name.length) {
       case 4:
-        if (name.toLowerCase() !== 'host') break
+        if (!isNamed(name, 'host')) break
         if (framing.host !== undefined) throw new H1Error(400, 'more than one Host field')
         framing.host = value
         break
       case 6:
-        if (name.toLowerCase() === 'expect') framing.expect = joined(framing.expect, value.toLowerCase())
+        if (isNamed(name, 'expect')) framing.expect = joined(framing.expect, value.toLowerCase())
         break
       case 7:
-        if (name.toLowerCase() === 'upgrade') framing.upgrade = joined(framing.upgrade, value)
+        if (isNamed(name, 'upgrade')) framing.upgrade = joined(framing.upgrade, value)
         break
       case 10:
-        if (name.toLowerCase() === 'connection') readConnection(value, framing)
+        if (isNamed(name, 'connection')) readConnection(value, framing)
         break
       case 14:
-        if (name.toLowerCase() !== 'content-length') break
+        if (!isNamed(name, 'content-length')) break
         if (framing.contentLength !== undefined) throw new H1Error(400, 'more than one Content-Length')
         framing.contentLength = readLength(value)
         break
       case 17:
-        if (name.toLowerCase() !== 'transfer-encoding') break
+        if (!isNamed(name, 'transfer-encoding')) break
         codings = joined(codings, value)
         break
     }
@@ -80,8 +80,12 @@ function joined(before: string | undefined, value: string): string {
 }
 
 function readLength(value: string): number {
-  if (!/^[0-9]+$/.test(value)) throw new H1Error(400, 'Content-Length is not a decimal number')
-  const length = Number(value)
+  let length = value === '' ? Number.NaN : 0
+  for (let i = 0; i < value.length; i++) {
+    const digit = value.charCodeAt(i) - 0x30
+    length = digit >= 0 && digit <= 9 ? length * 10 + digit : Number.NaN
+  }
+  if (Number.isNaN(length)) throw new H1Error(400, 'Content-Length is not a decimal number')
   if (!Number.isSafeInteger(length)) throw new H1Error(413, 'Content-Length exceeds every limit')
   return length
 }

@@ -1,4 +1,4 @@
-import { checkTrailers, type Field, type RequestHead } from '../message.ts'
+import { checkTrailers, type Field, isNamed, type RequestHead } from '../message.ts'
 import { reasonPhrase } from '../status.ts'
 import { fieldLine, isFieldValue, isToken } from './syntax.ts'
 
@@ -66,7 +66,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
     if (!isFieldValue(value)) throw new TypeError(`the value of ${name} cannot be sent in a field`)
     switch (name.length) {
       case 4:
-        if (name.toLowerCase() === 'date') dated = true
+        if (isNamed(name, 'date')) dated = true
         break
       case 7: {
         const lower = name.toLowerCase()
@@ -83,14 +83,14 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
         continue
       }
       case 14:
-        if (name.toLowerCase() !== 'content-length') break
+        if (!isNamed(name, 'content-length')) break
         declared = declaredLength(value, declared)
         continue
       case 16:
-        if (name.toLowerCase() === 'proxy-connection') continue
+        if (isNamed(name, 'proxy-connection')) continue
         break
       case 17:
-        if (name.toLowerCase() === 'transfer-encoding') continue
+        if (isNamed(name, 'transfer-encoding')) continue
         break
     }
     text += `${name}: ${value}\r\n`

@@ -32,20 +32,23 @@ const VALUE_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** Whether the text is a `token` (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
-  if (tokens.has(text)) return true
+  if (TOKENS.has(text)) return true
   if (!TOKEN_TEXT.test(text)) return false
-  if (tokens.size < MOST_TOKENS && text.length <= LONGEST_TOKEN) tokens.add(text)
+  if (TOKENS.size < KNOWN && text.length <= SHORT) TOKENS.add(text)
   return true
 }
 
-/** Tokens that were seen: names of fields come again and again. */
-const tokens = new Set<string>()
-const MOST_TOKENS = 1024
-const LONGEST_TOKEN = 64
+/** Some that were looked at before: functions give the same names again and again. */
+const TOKENS = new Set<string>()
+const KNOWN = 256
+/** Characters up to which a loop is quicker than an expression. */
+const SHORT = 64
 
 /** Whether the text may be sent as a field value: ISO 8859-1 without control characters but HTAB. */
 export function isFieldValue(text: string): boolean {
-  return VALUE_TEXT.test(text)
+  if (text.length > SHORT) return VALUE_TEXT.test(text)
+  for (let i = 0; i < text.length; i++) if (VALUE[text.charCodeAt(i)] !== 1) return false
+  return true
 }
 
 /** A field as a line. @throws TypeError if it cannot be sent */
@@ -69,13 +72,18 @@ export function latin1(bytes: Uint8Array, start: number, end: number, ascii: boo
   return text
 }
 
+/** Characters up to which a loop is quicker than an encoder. */
+const SHORT_TEXT = 512
+
 /**
  * Writes characters below U+0100 as one byte each (ISO 8859-1) to the start of `target`, which must have room
  * for `text.length` bytes.
  */
 export function writeLatin1(text: string, target: Uint8Array): void {
-  const { read, written } = encoder.encodeInto(text, target)
-  if (read === text.length && written === text.length) return
+  if (text.length > SHORT_TEXT) {
+    const { read, written } = encoder.encodeInto(text, target)
+    if (read === text.length && written === text.length) return
+  }
   for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i)
 }
 

@@ -51,20 +51,17 @@ function split(target: string, authority: string | undefined): Target {
 
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/
 
+/** As a rule the next request names the same one. */
+let lastHost: { readonly value: string; readonly host: string | undefined } = { value: '', host: undefined }
+
 /**
  * The host of `uri-host [ ":" port ]` (RFC 9110 §7.2), in lower case; undefined if it is empty.
  * @throws H1Error 400 if it is no host
  */
 export function parseHost(value: string): string | undefined {
-  if (value !== last.value) last = { value, host: readHost(value) }
-  return last.host
-}
-
-/** What was asked for last: requests of one connection name the same host. */
-let last: { readonly value: string; readonly host: string | undefined } = { value: '', host: undefined }
-
-function readHost(value: string): string | undefined {
+  if (value === lastHost.value) return lastHost.host
   const match = HOST.exec(value)
   if (match === null) throw new H1Error(400, 'the host is not a name or address with an optional port')
-  return match[1]!.toLowerCase() || undefined
+  lastHost = { value, host: match[1]!.toLowerCase() || undefined }
+  return lastHost.host
 }

@@ -1,13 +1,14 @@
 import { equal } from '../../wire/index.ts'
 import { firstBlock } from '../key-schedule.ts'
 import { KeyedRecords } from '../record-cipher.ts'
-import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites, drawBytes, X25519 } from './algorithms.ts'
+import { AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, cipherSuites, X25519 } from './algorithms.ts'
 import { aead } from './evp/aead.ts'
 import { type Bindings, loadBindings } from './evp/bindings.ts'
 import { Contexts } from './evp/contexts.ts'
 import { type Libcrypto, libcryptoOf } from './evp/libcrypto.ts'
 import { type RecordCalls, recordCalls } from './evp/record-calls.ts'
 import { EvpRecords } from './evp/records.ts'
+import { x25519 } from './evp/x25519.ts'
 import { node } from './node.ts'
 import type { CipherSuite, CryptoProvider, HashAlgorithm, KeyExchangeGroup } from './provider.ts'
 
@@ -67,7 +68,7 @@ function assemble(bindings: Bindings): CryptoProvider {
   return {
     ...node,
     name: 'evp',
-    groups: node.groups.map(group => (group.id === X25519.id ? x25519(libcrypto) : group)),
+    groups: node.groups.map(group => (group.id === X25519.id ? (x25519(bindings) ?? group) : group)),
     cipherSuites: suites.map((suite, index) => protecting(suite, contexts[index]!, libcrypto, records)),
   }
 }
@@ -91,33 +92,6 @@ function protecting(
     ivLabelLength: iv.length,
   }
   return { ...suite, protect: trafficSecret => new EvpRecords(records, algorithms, contexts, trafficSecret) }
-}
-
-/**
- * One private key serves for both halves of a response; `node` reads it into an object each time, and the
- * peer's too.
- */
-function x25519(libcrypto: Libcrypto): KeyExchangeGroup {
-  const { id, name, privateKeyLength, keyExchangeLength } = X25519
-  return {
-    id,
-    name,
-    generate(random) {
-      const privateKey = drawBytes(random, privateKeyLength)
-      return { privateKey, keyExchange: libcrypto.x25519(privateKey, undefined).publicKey }
-    },
-    respond(random, peerKeyExchange) {
-      if (peerKeyExchange.length !== keyExchangeLength) return undefined
-      const privateKey = drawBytes(random, privateKeyLength)
-      const { publicKey, sharedSecret } = libcrypto.x25519(privateKey, peerKeyExchange)
-      return sharedSecret && { keyExchange: publicKey, sharedSecret }
-    },
-    complete(privateKey, peerKeyExchange) {
-      if (privateKey.length !== privateKeyLength) throw new RangeError(`not a private key of ${name}`)
-      if (peerKeyExchange.length !== keyExchangeLength) return undefined
-      return libcrypto.x25519(privateKey, peerKeyExchange).sharedSecret
-    },
-  }
 }
 
 /** Two halves of an exchange must meet, and at what `node` says; a public key of zeros must not. */
@@ -181,9 +155,10 @@ function selfTestRecords(suite: CipherSuite, known: CipherSuite, content: Uint8A
   }) as [Uint8Array, Uint8Array]
   agree(`records of ${suite.name}`, mine, theirs)
   const fragment = mine.length - 5
-  agree(`records of ${suite.name}`, own.open(2 ** 33, mine, 0, fragment)?.content, content)
+  const allocate = (length: number): Uint8Array => new Uint8Array(length)
+  agree(`records of ${suite.name}`, own.open(2 ** 33, mine, 0, fragment, allocate)?.content, content)
   mine[9]! ^= 1
-  if (own.open(2 ** 33, mine, 0, fragment) !== undefined)
+  if (own.open(2 ** 33, mine, 0, fragment, allocate) !== undefined)
     throw new Error(`${suite.name} opens a record that was changed`)
   own.wipe()
 }

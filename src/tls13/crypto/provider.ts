@@ -42,7 +42,7 @@ export interface RecordCipher {
   ): void
   /**
    * Opens the record whose header begins at `at`. @param length bytes of its fragment
-   * @param memory for the inner plaintext, of just its length, which may be used for it
+   * @param allocate memory for its content, or for all of the inner plaintext; it need not be asked
    * @returns undefined if the tag does not fit: not one unverified byte gets out
    */
   open(
@@ -50,11 +50,14 @@ export interface RecordCipher {
     bytes: Uint8Array,
     at: number,
     length: number,
-    memory?: Uint8Array,
+    allocate: Allocate,
   ): Opened | undefined
   /** Forgets the keys, for good: `seal` and `open` throw afterwards. */
   wipe(): void
 }
+
+/** Gives memory of so many bytes. */
+export type Allocate = (length: number) => Uint8Array
 
 /** What a protected record held. */
 export interface Opened {

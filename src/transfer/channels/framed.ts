@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { Allowance, type Budget, DecodeError, Reader } from '../../wire/index.ts'
+import { Allowance, type Budget, copyInto, DecodeError, fresh, Reader } from '../../wire/index.ts'
 import { type Channel, MAX_DESCRIPTORS, MAX_PAYLOAD, type SendResult } from '../channel.ts'
 import type { Descriptor } from '../streams/descriptor.ts'
 import { Assembly, closeAll } from './assembly.ts'
@@ -153,7 +153,9 @@ export abstract class FramedChannel implements Channel {
     }
     traffic.owed += bytes.length
     this.#giveCredit(from, traffic)
-    const message = traffic.assembly.accept(content, reader.bytes(reader.remaining), descriptors, lost)
+    const body = fresh(reader.remaining)
+    copyInto(body, bytes, reader.offset, bytes.length)
+    const message = traffic.assembly.accept(content, body, descriptors, lost)
     if (typeof message === 'string') return message
     if (message?.refused !== undefined) this.onRefused?.(from, message.payload, message.refused)
     else if (message !== undefined) this.onMessage(from, message.payload, message.descriptors)

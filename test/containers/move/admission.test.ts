@@ -45,8 +45,8 @@ describe('who demands nothing', () => {
       session('CONNECTED', STRANGER),
       session('START'),
     ])
-      expect(objection(one, origin, serverConfig(), 0)).toBeUndefined()
-    expect(objection(session('CONNECTED'), origin, asks, 0)).toBeUndefined()
+      expect(objection(one, origin, serverConfig(), { wall: () => 0 })).toBeUndefined()
+    expect(objection(session('CONNECTED'), origin, asks, { wall: () => 0 })).toBeUndefined()
   })
 
   it('hears nothing of the client from another function', () => {
@@ -59,32 +59,38 @@ describe('who demands nothing', () => {
 
 describe('who demands a certificate', () => {
   it('judges by its own rules what its replicas have been shown, with all that was above it', () => {
-    expect(objection(session('CONNECTED', FRIEND), 'kin', demanding, 0)).toBeUndefined()
+    expect(objection(session('CONNECTED', FRIEND), 'kin', demanding, { wall: () => 0 })).toBeUndefined()
     expect(judged.at(-1)).toEqual([FRIEND, ABOVE])
-    expect(objection(session('CONNECTED', STRANGER), 'kin', demanding, 0)).toContain('it is not known')
-    expect(objection(session('CONNECTED'), 'kin', demanding, 0)).toBe(NONE)
-    expect(objection({ tls: undefined }, 'kin', demanding, 0)).toBe(NONE)
+    expect(objection(session('CONNECTED', STRANGER), 'kin', demanding, { wall: () => 0 })).toContain(
+      'it is not known',
+    )
+    expect(objection(session('CONNECTED'), 'kin', demanding, { wall: () => 0 })).toBe(NONE)
+    expect(objection({ tls: undefined }, 'kin', demanding, { wall: () => 0 })).toBe(NONE)
   })
 
   it('judges what an unfinished handshake has shown, and lets one go on that has yet to ask', () => {
     for (const state of ['START', 'WAIT_CERT', 'WAIT_VERDICT'])
-      expect(objection(session(state), 'kin', demanding, 0)).toBeUndefined()
+      expect(objection(session(state), 'kin', demanding, { wall: () => 0 })).toBeUndefined()
     const signing = (certificate: Uint8Array) => session('WAIT_CV', undefined, { certificate })
-    expect(objection(signing(FRIEND), 'kin', demanding, 0)).toBeUndefined()
-    expect(objection(signing(STRANGER), 'kin', demanding, 0)).toContain('it is not known')
-    expect(objection(session('WAIT_FINISHED', FRIEND), 'kin', demanding, 0)).toBeUndefined()
+    expect(objection(signing(FRIEND), 'kin', demanding, { wall: () => 0 })).toBeUndefined()
+    expect(objection(signing(STRANGER), 'kin', demanding, { wall: () => 0 })).toContain('it is not known')
+    expect(objection(session('WAIT_FINISHED', FRIEND), 'kin', demanding, { wall: () => 0 })).toBeUndefined()
     for (const state of ['WAIT_FINISHED', 'WAIT_EOED'])
-      expect(objection(session(state), 'kin', { ...demanding, ...EARLY }, 0)).toBe(NONE)
+      expect(objection(session(state), 'kin', { ...demanding, ...EARLY }, { wall: () => 0 })).toBe(NONE)
   })
 
   it('takes no word for it but that of its replicas: from others only what has not begun', () => {
     for (const state of ['CONNECTED', 'WAIT_FINISHED', 'WAIT_CV', 'WAIT_CERT', 'WAIT_SECOND_CLIENT_HELLO'])
-      expect(objection(session(state, FRIEND), 'stranger', demanding, 0)).toContain('with another function')
-    expect(objection(session('START', FRIEND), 'stranger', demanding, 0)).toBeUndefined()
-    expect(objection({ tls: undefined }, 'stranger', demanding, 0)).toBe(NONE)
+      expect(objection(session(state, FRIEND), 'stranger', demanding, { wall: () => 0 })).toContain(
+        'with another function',
+      )
+    expect(objection(session('START', FRIEND), 'stranger', demanding, { wall: () => 0 })).toBeUndefined()
+    expect(objection({ tls: undefined }, 'stranger', demanding, { wall: () => 0 })).toBe(NONE)
   })
 })
 
 it('early data that is still coming is not taken where none is', () => {
-  expect(objection(session('WAIT_EOED'), 'kin', serverConfig(), 0)).toBe('early data is not accepted here')
+  expect(objection(session('WAIT_EOED'), 'kin', serverConfig(), { wall: () => 0 })).toBe(
+    'early data is not accepted here',
+  )
 })

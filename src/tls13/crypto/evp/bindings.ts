@@ -29,6 +29,13 @@ export function loadBindings() {
     clearErrors()
     return new Error(`${call} failed`)
   }
+  const ifThere = (definition: string) => {
+    try {
+      return library.func(definition)
+    } catch {
+      return undefined
+    }
+  }
   return {
     failed,
     clearErrors,
@@ -70,15 +77,9 @@ export function loadBindings() {
     hmacUpdate: library.func('int HMAC_Update(uintptr_t, uintptr_t, size_t)'),
     hmacUpdateFrom: library.func('int HMAC_Update(uintptr_t, uint8_t *, size_t)'),
     hmacFinal: library.func('int HMAC_Final(uintptr_t, uintptr_t, uintptr_t)'),
-    newPrivateKey: library.func('uintptr_t EVP_PKEY_new_raw_private_key(int, uintptr_t, uintptr_t, size_t)'),
-    newPublicKey: library.func('uintptr_t EVP_PKEY_new_raw_public_key(int, uintptr_t, uintptr_t, size_t)'),
-    getPublicKey: library.func('int EVP_PKEY_get_raw_public_key(uintptr_t, uintptr_t, uintptr_t)'),
-    freeKey: library.func('void EVP_PKEY_free(uintptr_t)'),
-    keyContextNew: library.func('uintptr_t EVP_PKEY_CTX_new(uintptr_t, uintptr_t)'),
-    keyContextFree: library.func('void EVP_PKEY_CTX_free(uintptr_t)'),
-    deriveInit: library.func('int EVP_PKEY_derive_init(uintptr_t)'),
-    deriveSetPeer: library.func('int EVP_PKEY_derive_set_peer(uintptr_t, uintptr_t)'),
-    derive: library.func('int EVP_PKEY_derive(uintptr_t, uintptr_t, uintptr_t)'),
+    // Not of OpenSSL's public face: compared with `node` before it is used, like all of this.
+    x25519Public: ifThere('void ossl_x25519_public_from_private(uintptr_t, uintptr_t)'),
+    x25519Shared: ifThere('int ossl_x25519(uintptr_t, uintptr_t, uintptr_t)'),
   }
 }
 

@@ -1,4 +1,4 @@
-import { Scratch } from '../../../wire/index.ts'
+import { Scratch, viewOf } from '../../../wire/index.ts'
 import type { Address, Bindings } from './bindings.ts'
 
 /**
@@ -44,16 +44,6 @@ export interface Libcrypto {
   newDigestContext(): Address
   /** @param length bytes of the digest */
   hash(context: Address, digest: Address, data: Uint8Array, length: number): Uint8Array
-
-  /**
-   * X25519 (RFC 7748) with a private key of 32 bytes: its public key, and what it shares with a peer's, 32
-   * bytes each.
-   * @returns `sharedSecret` undefined without a peer, and for a peer whose key gives zeros
-   */
-  x25519(
-    privateKey: Uint8Array,
-    peer: Uint8Array | undefined,
-  ): { readonly publicKey: Uint8Array; readonly sharedSecret: Uint8Array | undefined }
 }
 
 /** Bytes of a tag, and of a nonce, of all ciphers here. */
@@ -63,9 +53,6 @@ const LONGEST_KEY = 64
 const LONGEST_DIGEST = 64
 /** What has up to so many bytes goes through the block: to copy it costs less than to pass an array. */
 const SMALL = 512
-/** Bytes of a key of X25519, and OpenSSL's number for that. */
-const X25519_LENGTH = 32
-const X25519 = 1034
 /** OpenSSL takes an `int`; a round number below it. */
 const LONGEST = 2 ** 30
 
@@ -106,22 +93,11 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
     hmacUpdate,
     hmacUpdateFrom,
     hmacFinal,
-    newPrivateKey,
-    newPublicKey,
-    getPublicKey,
-    freeKey,
-    keyContextNew,
-    keyContextFree,
-    deriveInit,
-    deriveSetPeer,
-    derive,
     clearErrors,
   } = bindings
 
   const { address: base, bytes: block } = bindings.block(BLOCK)
   const written = new Int32Array(block.buffer, RESULT_LENGTH_AT, 1)
-  /** The same as a `size_t`, little-endian as on all machines that this is tried on. */
-  const size = new Uint32Array(block.buffer, RESULT_LENGTH_AT, 2)
   const key = base + KEY_AT
   const nonceAt = base + NONCE_AT
   const resultLength = base + RESULT_LENGTH_AT
@@ -155,7 +131,7 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   ): Uint8Array | undefined => {
     let verified = false
     try {
-      block.set(sealed.length === length ? sealed : sealed.subarray(0, length), SMALL_AT)
+      block.set(sealed.length === length ? sealed : viewOf(sealed, 0, length), SMALL_AT)
       if (length > 0) check('EVP_CipherUpdate', update(context, small, resultLength, small, length))
       verified = final(context, result, resultLength) === 1
       if (!verified) return undefined
@@ -171,35 +147,6 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
   const finish = (context: Address, tag: Address): void => {
     check('EVP_CipherFinal_ex', final(context, tag, resultLength))
     check('EVP_CIPHER_CTX_ctrl', control(context, GET_TAG, TAG, tag))
-  }
-
-  /** Runs a call that writes a key of X25519 to the result. @returns whether it did */
-  const writesKey = (status: () => number): boolean => {
-    size[0] = X25519_LENGTH
-    size[1] = 0
-    return status() === 1 && size[0] === X25519_LENGTH
-  }
-  /**
-   * The secret that a private key shares with the peer's key in the block; undefined if that is no good one.
-   */
-  const shared = (own: Address): Uint8Array | undefined => {
-    const peer = Number(newPublicKey(X25519, 0, small, X25519_LENGTH))
-    const context = Number(keyContextNew(own, 0))
-    try {
-      const good =
-        peer !== 0 &&
-        context !== 0 &&
-        deriveInit(context) === 1 &&
-        deriveSetPeer(context, peer) === 1 &&
-        writesKey(() => derive(context, result, resultLength))
-      if (good) return block.slice(RESULT_AT, RESULT_AT + X25519_LENGTH)
-      clearErrors()
-      return undefined
-    } finally {
-      wipe(RESULT_AT, X25519_LENGTH)
-      keyContextFree(context)
-      freeKey(peer)
-    }
   }
 
   return {
@@ -314,25 +261,6 @@ export function libcryptoOf(bindings: Bindings): Libcrypto {
       if (checked(data) > 0) check('EVP_DigestUpdate', digestUpdate(context, data, data.length))
       check('EVP_DigestFinal_ex', digestFinal(context, result, resultLength))
       return block.slice(RESULT_AT, RESULT_AT + length)
-    },
-
-    x25519(privateKey, peer) {
-      for (const bytes of peer === undefined ? [privateKey] : [privateKey, peer])
-        if (checked(bytes) !== X25519_LENGTH) throw new RangeError(`a key of ${bytes.length} bytes`)
-      put(privateKey, KEY_AT)
-      const pointer = newPrivateKey(X25519, 0, key, X25519_LENGTH)
-      wipe(KEY_AT, X25519_LENGTH)
-      const own = there('EVP_PKEY_new_raw_private_key', pointer)
-      try {
-        if (!writesKey(() => getPublicKey(own, result, resultLength)))
-          throw failed('EVP_PKEY_get_raw_public_key')
-        const publicKey = block.slice(RESULT_AT, RESULT_AT + X25519_LENGTH)
-        if (peer === undefined) return { publicKey, sharedSecret: undefined }
-        put(peer, SMALL_AT)
-        return { publicKey, sharedSecret: shared(own) }
-      } finally {
-        freeKey(own)
-      }
     },
   }
 }

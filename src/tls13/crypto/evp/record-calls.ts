@@ -1,8 +1,8 @@
-import { fresh, Scratch } from '../../../wire/index.ts'
+import { EMPTY, Scratch } from '../../../wire/index.ts'
 import { ContentType } from '../../codepoints.ts'
 import { RECORD_HEADER_LENGTH } from '../../record.ts'
 import { contentEnd, countInto } from '../../record-cipher.ts'
-import type { Opened } from '../provider.ts'
+import type { Allocate, Opened } from '../provider.ts'
 import type { Address, Bindings } from './bindings.ts'
 import type { Libcrypto } from './libcrypto.ts'
 
@@ -68,11 +68,12 @@ export function recordCalls(bindings: Bindings, libcrypto: Libcrypto) {
     bytes: Uint8Array,
     at: number,
     length: number,
-    memory: Uint8Array | undefined,
+    allocate: Allocate,
   ): Opened | undefined => {
     const start = at + RECORD_HEADER_LENGTH
     libcrypto.authenticate(context, bytes.subarray(at, start))
-    const plaintext = libcrypto.open(context, bytes.subarray(start, start + length), memory)
+    const fragment = bytes.subarray(start, start + length)
+    const plaintext = libcrypto.open(context, fragment, allocate(length - TAG))
     if (plaintext === undefined) return undefined
     const end = contentEnd(plaintext, 0, plaintext.length)
     const content = plaintext.subarray(0, Math.max(0, end))
@@ -182,13 +183,13 @@ export function recordCalls(bindings: Bindings, libcrypto: Libcrypto) {
       bytes: Uint8Array,
       at: number,
       length: number,
-      memory: Uint8Array | undefined,
+      allocate: Allocate,
     ): Opened | undefined {
       const whole = RECORD_HEADER_LENGTH + length
       if (!(at >= 0 && at + whole <= bytes.length)) throw new RangeError(`no ${whole} bytes at ${at}`)
       const plain = length - TAG
       if (plain < 0) return undefined
-      if (plain > SMALL || memory !== undefined) return openLarge(context, bytes, at, length, memory)
+      if (plain > SMALL) return openLarge(context, bytes, at, length, allocate)
       block.set(at === 0 && bytes.length === whole ? bytes : bytes.subarray(at, at + whole), RECORD_AT)
       let verified = false
       try {
@@ -198,7 +199,7 @@ export function recordCalls(bindings: Bindings, libcrypto: Libcrypto) {
         verified = final(context, innerAt + plain, lengthAt) === 1
         if (!verified) return undefined
         const end = contentEnd(block, INNER_AT, plain)
-        const content = fresh(Math.max(0, end))
+        const content = end > 0 ? allocate(end) : EMPTY
         if (end > 0) content.set(inner.first(end))
         return { type: end < 0 ? 0 : block[INNER_AT + end]!, content, length: plain }
       } finally {

@@ -1,4 +1,4 @@
-import type { Opened, RecordCipher } from '../provider.ts'
+import type { Allocate, Opened, RecordCipher } from '../provider.ts'
 import { type Context, type Contexts, newOwner } from './contexts.ts'
 import type { RecordCalls, TrafficAlgorithms } from './record-calls.ts'
 
@@ -48,10 +48,10 @@ export class EvpRecords implements RecordCipher {
     bytes: Uint8Array,
     at: number,
     length: number,
-    memory?: Uint8Array,
+    allocate: Allocate,
   ): Opened | undefined {
     const context = this.#begin(sequenceNumber, false)
-    return this.#calls.open(context, bytes, at, length, memory)
+    return this.#calls.open(context, bytes, at, length, allocate)
   }
 
   wipe(): void {
