@@ -49,8 +49,8 @@ export class Turn {
   }
 
   /**
-   * The event loop brings new work. Steps are counted anew: it has turned, or has brought no more than its few
-   * reads.
+   * The event loop brings new work. Steps are counted anew: the loop has turned, or this is one of the few
+   * reads of a turn.
    */
   begin(): void {
     this.#steps = 0
