@@ -37,6 +37,7 @@ export class CallContext implements Context, Endings {
   deadline?: number
   readonly #callee: Callee
   #connection: ConnectionInfo | (() => ConnectionInfo)
+  readonly #head: RequestHead
   #callId: string | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
@@ -62,7 +63,7 @@ export class CallContext implements Context, Endings {
     this.functionPath = functionPath
     this.#connection = connection
     this.log = callee.log
-    this.#callId = header(head.headers, 'x-call-id')
+    this.#head = head
   }
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
@@ -72,7 +73,7 @@ export class CallContext implements Context, Endings {
   }
 
   get callId(): string {
-    this.#callId ??= randomUUID()
+    this.#callId ??= header(this.#head.headers, 'x-call-id') ?? randomUUID()
     return this.#callId
   }
 
