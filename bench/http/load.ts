@@ -36,7 +36,10 @@ async function wrk(url: string, connections: number, seconds: number, cpu: numbe
   // It knows whole seconds alone; by SIGINT it ends earlier, as if they were over.
   const end = ['timeout', '--preserve-status', '-s', 'INT', String(seconds)]
   const words = ['wrk', '-t1', `-c${connections}`, `-d${Math.ceil(seconds) + 1}s`, url]
-  const said = await run(cpu, [...end, ...words])
+  const said = await run(cpu, [...end, ...words]).catch((error: Error & { readonly code?: unknown }) => {
+    if (error.code !== INTERRUPTED) throw error
+    return '0 requests in 0s'
+  })
   if (/Non-2xx|Socket errors/.test(said)) throw new BenchError(`wrk saw errors: ${said}`)
   // On a machine that is busy with other things, handshakes alone may take as long.
   if (/\b0 requests in/.test(said) && seconds < PATIENCE) return wrk(url, connections, 2 * seconds, cpu)
@@ -55,6 +58,9 @@ async function h2load(url: string, many: readonly string[], seconds: number, cpu
   return counted(said, done, String(seconds))
 }
 
+/** The exit code of a program that SIGINT has ended: it was no further than its start. */
+const INTERRUPTED = 130
+
 /** Seconds after which a server that has not answered once is one that does not answer. */
 const PATIENCE = 10
 
@@ -68,7 +74,7 @@ function run(cpu: number, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile('taskset', ['-c', String(cpu), ...words], { timeout: 120_000 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
-      else reject(new Error(`${words[0]}: ${stderr || error.message}`))
+      else reject(Object.assign(new Error(`${words[0]}: ${stderr || error.message}`), { code: error.code }))
     })
   })
 }

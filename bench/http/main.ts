@@ -55,7 +55,7 @@ await runBench(
         total: 16,
         load: { wrk: 0.2, h2load: 0.2 },
       },
-      default: { ...COMMON, rounds: 60, seconds: 64 },
+      default: { ...COMMON, rounds: 60, seconds: 64, total: 105 },
       full: {
         ...COMMON,
         least: 20,
