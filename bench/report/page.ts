@@ -47,6 +47,7 @@ const HEADLINES: Readonly<Record<string, string>> = {
   migration: 'What it costs to move a live TLS connection',
   failover: 'What becomes of connections whose container is killed',
   handover: 'How fast a container hands its connections over',
+  first: 'How fast the first move of a fresh container is',
   record: 'What the record layer costs',
   handshake: 'What handshakes cost',
   http: 'How many requests a core answers',

@@ -17,7 +17,7 @@ export async function openRehearsal(): Promise<Rehearsal> {
     limitsOf(),
     tlsOf(),
   ])
-  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
+  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK, plain: true })
 }
 
 async function limitsOf() {

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isFunctionName } from '../platform/function-name.ts'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals, prepare } from './light/globals.ts'
-import type { FunctionModule } from './module.ts'
+import { type FunctionModule, functionModule } from './module.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 /** A function that cannot be loaded; the message says why. */
@@ -46,7 +46,7 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
-  const loaded = { ...recognise(module.default, file), ...webSocketOf(module, file) }
+  const loaded = functionModule({ ...recognise(module.default, file), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
   return loaded

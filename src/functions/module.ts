@@ -13,3 +13,14 @@ export type FunctionModule = (
   /** The subprotocols of WebSockets that it speaks, in order of preference. */
   readonly webSocketProtocols?: readonly string[]
 }
+
+/**
+ * A loaded function in which all of that has its place, also what is not there: the engine compiles what
+ * calls functions for modules of one shape.
+ */
+export function functionModule(given: FunctionModule): FunctionModule {
+  const { kind, file, webSocket, webSocketProtocols } = given
+  const { fetch } = given as Partial<FetchHandler>
+  const { handle } = given as Partial<RawHandler>
+  return { kind, file, fetch, handle, webSocket, webSocketProtocols } as FunctionModule
+}

@@ -8,7 +8,10 @@ const LEVELS = 5
 /** Milliseconds from now of the last slot; what is later is looked at then, and put in again. */
 const REACH = SLOTS ** LEVELS - 1
 
-/** How much later than it should a timer may ring: a part of its delay, and so many milliseconds at most. */
+/**
+ * How much later than it should a timer may ring: a part of its delay, and so many milliseconds at most, a
+ * power of two.
+ */
 const SLACK = { part: 16, most: 16 } as const
 
 /** What has to be known of the world around. */
@@ -289,8 +292,9 @@ function unlink(timer: WheelTimer, used: Int32Array): void {
 
 /** The milliseconds that the moments of timers with that delay are whole multiples of: a power of two. */
 function grainOf(delay: number): number {
-  const most = Math.min(delay / SLACK.part, SLACK.most)
-  return most < 2 ? 1 : 1 << (31 - Math.clz32(most))
+  let grain: number = SLACK.most
+  while (grain > 1 && delay < grain * SLACK.part) grain >>= 1
+  return grain
 }
 
 /** The number of the lowest bit. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { takeHandle } from './lift.ts'
@@ -21,6 +21,28 @@ export function openPair(): Pair | Promise<Pair> {
 
 export type Pair = readonly [Descriptor, Descriptor]
 
+/**
+ * The same by TCP, over the loopback: what a client's connection is. @throws Error there is no loopback, or
+ * another program was quicker to connect
+ */
+export async function openTcpPair(): Promise<Pair> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
+  try {
+    server.listen(0, '127.0.0.1', 1)
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const one = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const other = await accepted(server, one)
+    if (other.remotePort !== one.localPort) {
+      for (const socket of [one, other]) socket.destroy()
+      throw new Error('another program has connected in our place')
+    }
+    return [descriptorOf(one), descriptorOf(other)]
+  } finally {
+    server.close()
+  }
+}
+
 async function connectedPair(): Promise<Pair> {
   const directory = mkdtempSync(join(tmpdir(), 'hotpotato-leg-'))
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
@@ -29,13 +51,18 @@ async function connectedPair(): Promise<Pair> {
     server.listen(path)
     await once(server, 'listening')
     const one = connect({ path, allowHalfOpen: true })
-    one.pause()
-    const [[other]] = await Promise.all([once(server, 'connection'), once(one, 'connect')])
-    return [descriptorOf(one), descriptorOf(other as Socket)]
+    return [descriptorOf(one), descriptorOf(await accepted(server, one))]
   } finally {
     server.close()
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** The server's end of a connection to itself, when both have it. */
+async function accepted(server: Server, one: Socket): Promise<Socket> {
+  one.pause()
+  const [[other]] = await Promise.all([once(server, 'connection'), once(one, 'connect')])
+  return other as Socket
 }
 
 function descriptorOf(socket: Socket): Descriptor {

@@ -28,9 +28,10 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   relay: [],
   failover: [],
   handover: [],
+  first: [],
   pieces: [],
 }
-const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http']
+const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']
 
 function resultOf(name: string): BenchResult {
   const file = readdirSync(directory).find(one => one.startsWith(`${name}-2`))!

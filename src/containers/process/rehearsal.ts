@@ -1,35 +1,44 @@
 import { randomFillSync } from 'node:crypto'
-import type { FunctionModule } from '../../functions/module.ts'
+import { type FunctionModule, functionModule } from '../../functions/module.ts'
+import type { Field, RequestView, ResponseView } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
-import { type ServerConfig, Session } from '../../tls13/index.ts'
+import { type CryptoProvider, Session } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
 import type { Peer } from '../../transfer/control.ts'
 import { Courier } from '../../transfer/courier.ts'
 import { SESSION_ID_LENGTH } from '../../transfer/envelope.ts'
-import { openPair } from '../../transfer/pair.ts'
+import { openPair, openTcpPair, type Pair } from '../../transfer/pair.ts'
 import { freshTls } from '../../transfer/parcel.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
+import { handlersOf } from './handlers.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
+import { containerTls } from './tls-config.ts'
 
 /**
  * The two ids, and the functions that the two hosts say they have: what is asked for next decides who must
  * have the connection.
  */
 const SIDES = [1, 2] as const
-const NAMES = ['one', 'other'] as const
-const TARGETS = NAMES.map(name => `/${name}`)
+/** As a container has them: strings that were read, which the engine compares in another way than its own. */
+const NAMES = ['one', 'other'].map(name => new TextDecoder().decode(utf8(name)))
 /** From whom the connection comes at first: neither of these. */
 const CLIENT = 0
 /** Moves without a pause. */
 const BATCH = 20
 /** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
 const PATIENCE = 2000
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
+/** Moves after which one client goes, and another comes in its place. */
+const LIFE = 50
+/** Of two shapes, so that nothing is compiled for one alone: a container's own log is of a third. */
+const SILENT: readonly Log[] = [
+  { debug() {}, info() {}, warn() {}, error() {} },
+  { error() {}, warn() {}, info() {}, debug() {} },
+]
 
 /** A move took longer than it may: the machine has other work, and a rehearsal is no reason to add to it. */
 export class BusyError extends Error {
@@ -43,25 +52,33 @@ export class BusyError extends Error {
 /** What a rehearsal takes from the container that it is for. */
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
   readonly kind: FunctionModule['kind']
+  /** One connection is enough, by TCP, with requests that are all alike: for benches that count. */
+  readonly plain?: boolean
 }
 
 /**
- * A connection that two hosts in this process hand to and fro, by the code and the kernel calls that real
+ * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
- * the engine has compiled all of it, and the first connection that a container is given is taken as fast as
- * its thousandth. It needs the native channel.
+ * the engine has compiled all of it, for the kinds of objects that it has seen. So one connection is TCP, as
+ * a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and functions are
+ * not all alike; and what a container has made of its settings is made here by the same code. It needs the
+ * native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
   readonly #hosts: Host[] = []
-  readonly #client: Client
+  readonly #clients: Client[] = []
+  readonly #options: RehearsalOptions
   readonly #clock: Clock
   #moves = 0
+  #answered: () => void = () => {}
+  #failed: (error: Error) => void = () => {}
 
-  /** Makes both hosts, and a connection at the first one. */
+  /** Makes both hosts. */
   constructor(options: RehearsalOptions) {
+    this.#options = options
     this.#clock = options.clock
-    const { provider, certificates } = options.tls
+    const { provider } = options.tls
     const ends = createPair()
     const identities = SIDES.map(id => createIdentity(provider, id))
     const peer = (side: number): Peer => ({
@@ -75,13 +92,11 @@ export class Rehearsal {
       const host = makeHost(options, NAMES[side]!)
       const sealer = new Sealer(provider, identities[side]!)
       const channel = NativeChannel.open(SIDES[side]!)
-      const courier = new Courier(channel, sealer, {
-        parcel: (...what) => host.take(...what),
-        introduced() {},
-        gone() {},
-        control() {},
-        nonsense() {},
-      })
+      const courier = new Courier(
+        channel,
+        sealer,
+        handlersOf(() => host, OTHERS),
+      )
       host.connect(courier)
       const other = peer(1 - side)
       courier.introduce(other, ends[side]!)
@@ -89,32 +104,30 @@ export class Rehearsal {
       this.#hosts.push(host)
       this.#couriers.push(courier)
     }
-    const [mine, theirs] = openPair() as readonly [Descriptor, Descriptor]
-    this.#client = new Client({ provider, certificates }, mine)
-    const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
-    const envelope = freshTls({ sessionId, idleLeft: options.limits.timers['keep-alive'], inbound: EMPTY })
-    this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
   }
 
-  /** How often the connection has moved. */
+  /** How often connections have moved. */
   get moves(): number {
     return this.#moves
   }
 
   /**
-   * Has the connection move until there is enough of it, then closes everything.
+   * Has connections move in turns until there is enough of it, then closes everything.
    * @param pause milliseconds after every {@link BATCH} moves
-   * @throws Error it does not move
+   * @throws Error one does not move
    */
   async run(pause: number, enough: () => boolean): Promise<void> {
     try {
+      const tcp = await openTcpPair().catch(() => undefined)
+      if (tcp !== undefined) this.#connect(tcp)
+      if (tcp === undefined || this.#options.plain !== true) this.#connect(unixPair())
       await this.#moveOn(pause, enough)
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
       const end = this.#clock.steady() + PATIENCE
       while (this.#couriers.some(({ inCustody }) => inCustody > 0) && this.#clock.steady() < end)
         await this.#pass(1)
-      this.#client.close()
+      for (const client of this.#clients) client.close()
       for (const host of this.#hosts) await host.stop()
       for (const courier of this.#couriers) courier.close()
     }
@@ -139,20 +152,41 @@ export class Rehearsal {
       }
       const ask = (): void => {
         if (enough()) over(resolve)
-        else this.#client.ask(TARGETS[this.#moves % 2]!)
+        else this.#clients[this.#moves % this.#clients.length]!.ask()
       }
-      this.#client.watch(
-        () => {
-          this.#moves++
-          if (pause > 0 && this.#moves % BATCH === 0) this.#clock.after(pause, ask)
-          else ask()
-        },
-        error => over(() => reject(error)),
-      )
+      this.#answered = () => {
+        this.#moves++
+        if (this.#moves % LIFE === 0) this.#renew()
+        if (pause > 0 && this.#moves % BATCH === 0) this.#clock.after(pause, ask)
+        else ask()
+      }
+      this.#failed = error => over(() => reject(error))
       look()
-      // The first one asks who has it already, and finishes the handshake.
       ask()
     })
+  }
+
+  #renew(): void {
+    if (this.#options.plain === true) return
+    this.#clients.pop()?.close()
+    this.#connect(unixPair())
+  }
+
+  /** A connection at the first host. */
+  #connect([mine, theirs]: Pair): void {
+    const { tls, limits, plain = false } = this.#options
+    this.#clients.push(
+      new Client(
+        tls.provider,
+        mine,
+        plain,
+        () => this.#answered(),
+        error => this.#failed(error),
+      ),
+    )
+    const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
+    const envelope = freshTls({ sessionId, idleLeft: limits.timers['keep-alive'], inbound: EMPTY })
+    this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
   }
 
   #pass(milliseconds: number): Promise<void> {
@@ -160,21 +194,27 @@ export class Rehearsal {
   }
 }
 
+const OTHERS = { control() {}, nonsense() {} } as const
+
+function unixPair(): Pair {
+  return openPair() as Pair
+}
+
 function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string): Host {
   const { provider, certificates } = tls
   const lifetimeSeconds = 60
   const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: () => clock.steady() })
   // Nothing of this is written down, and no ticket is valid elsewhere.
-  const config: ServerConfig = {
+  const config = containerTls({
     provider,
     certificates,
     alpn: ['http/1.1'],
     tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds },
-  }
-  const module: FunctionModule =
-    kind === 'raw'
-      ? { kind, file: 'rehearsal', handle: ({ path }) => ({ status: 200, body: path }) }
-      : { kind, file: 'rehearsal', fetch: async request => new Response(await request.arrayBuffer()) }
+  })
+  const file = 'rehearsal'
+  const side = name === NAMES[0] ? 0 : 1
+  const { handle, fetch } = FUNCTIONS[side]
+  const module = functionModule(kind === 'raw' ? { kind, file, handle } : { kind, file, fetch })
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
     container: name,
@@ -185,22 +225,61 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string):
     tls: config,
     limits: { ...limits, http },
     clock,
-    log: SILENT,
+    log: SILENT[side]!,
     keyRing,
   })
 }
+
+const BODY = new Uint8Array(100)
+const TEXT: readonly Field[] = [['content-type', 'text/plain']]
+
+/** What the hosts answer with: two functions, because what calls one alone is compiled for that one. */
+const FUNCTIONS = [
+  {
+    handle: ({ path }: RequestView): ResponseView => ({ status: 200, body: path }),
+    fetch: (): Response => new Response('rehearsed', { headers: { 'content-type': 'text/plain' } }),
+  },
+  {
+    handle: ({ body }: RequestView): ResponseView => ({ status: 200, headers: TEXT, body }),
+    fetch: async (request: Request): Promise<Response> => new Response(await request.arrayBuffer()),
+  },
+] as const
+
+/** What is asked, in turns: one host and then the other, with content and then without. */
+const REQUESTS = ['POST', 'GET'].flatMap(method =>
+  NAMES.map(name => {
+    const length = method === 'POST' ? `content-length: ${BODY.length}\r\n` : ''
+    const head = utf8(`${method} /${name} HTTP/1.1\r\nhost: a\r\n${length}\r\n`)
+    return method === 'POST' ? concat(head, BODY) : head
+  }),
+)
 
 /** The client, which trusts any server and looks at no more of an answer than its end. */
 class Client {
   readonly #session: Session
   readonly #stream: ByteStream
-  readonly #requests = new Map<string, Uint8Array>()
-  #answered: (() => void) | undefined
-  #failed: ((error: Error) => void) | undefined
+  readonly #requests: readonly Uint8Array[]
+  readonly #answered: () => void
+  readonly #failed: (error: Error) => void
+  #asked = 0
+  #closed = false
   /** Asked before the handshake is over. */
   #early: Uint8Array | undefined
 
-  constructor({ provider }: Pick<ServerConfig, 'provider' | 'certificates'>, end: Descriptor) {
+  /**
+   * @param plain all requests are alike
+   * @param answered called with each answer @param failed called when there are no more
+   */
+  constructor(
+    provider: CryptoProvider,
+    end: Descriptor,
+    plain: boolean,
+    answered: () => void,
+    failed: (error: Error) => void,
+  ) {
+    this.#requests = plain ? REQUESTS.slice(0, 2) : REQUESTS
+    this.#answered = answered
+    this.#failed = failed
     const trusting = {
       ...provider,
       signatureAlgorithms: provider.signatureAlgorithms.map(one => ({ ...one, verify: () => true })),
@@ -212,44 +291,34 @@ class Client {
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })
     this.#stream = openStream(end)
-    const failed = (): void => this.fail(new Error('the rehearsal was cut off'))
-    this.#stream.read({ bytes: view => this.#receive(view), end: failed, error: failed })
+    const cut = (): void => this.#fail(new Error('the rehearsal was cut off'))
+    this.#stream.read({ bytes: view => this.#receive(view), end: cut, error: cut })
   }
 
-  /** @param answered called with each answer @param failed called when there are no more */
-  watch(answered: () => void, failed: (error: Error) => void): void {
-    this.#answered = answered
-    this.#failed = failed
-  }
-
-  ask(target: string): void {
-    let request = this.#requests.get(target)
-    if (request === undefined) {
-      const head = `POST ${target} HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`
-      request = concat(utf8(head), BODY)
-      this.#requests.set(target, request)
-    }
+  /** Asks the host that does not have the connection; the first time, the one that does. */
+  ask(): void {
+    const request = this.#requests[this.#asked++ % this.#requests.length]!
     if (this.#session.connected) this.#session.send(request)
     else this.#early = request
     this.#flush()
   }
 
-  fail(error: Error): void {
-    this.#failed?.(error)
+  close(): void {
+    this.#closed = true
+    this.#stream.destroy()
   }
 
-  close(): void {
-    this.#failed = undefined
-    this.#stream.destroy()
+  #fail(error: Error): void {
+    if (!this.#closed) this.#failed(error)
   }
 
   #receive(view: Uint8Array): void {
     this.#session.feed(view)
     for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
-      if (event.type === 'alert') this.fail(event.error)
+      if (event.type === 'alert') this.#fail(event.error)
       if (event.type === 'handshake_complete' && this.#early !== undefined) this.#session.send(this.#early)
       // The whole response is one record.
-      if (event.type === 'application_data') this.#answered?.()
+      if (event.type === 'application_data') this.#answered()
     }
     this.#flush()
   }
@@ -259,5 +328,3 @@ class Client {
     if (records.length > 0) this.#stream.write(records)
   }
 }
-
-const BODY = new Uint8Array(100)

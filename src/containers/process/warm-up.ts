@@ -2,6 +2,7 @@ import { H1Client, type H1Limits, H1Server } from '../../http/h1/index.ts'
 import type { Clock } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/envelope.ts'
+import { containerTls } from './tls-config.ts'
 
 /** How often; enough for the engine to have compiled what it is going to compile early. */
 const ROUNDS = 20
@@ -13,7 +14,8 @@ const ROUNDS = 20
  */
 export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): void {
   const { provider, certificates } = config
-  const server = Session.server({ provider, certificates, alpn: ['http/1.1'] })
+  const own = containerTls({ provider, certificates, alpn: ['http/1.1'] })
+  const server = Session.server(own)
   // The server is this process itself: the certificate is not looked at, its signature is not checked.
   const trusting = {
     ...provider,
@@ -45,7 +47,7 @@ export function warmUp(config: ServerConfig, limits: H1Limits, clock: Clock): vo
       application: { protocol: 'http1' as const, ...connection.export() },
     }
     const { tls, application } = decodeEnvelope(encodeEnvelope(envelope))
-    owner = Session.restore(tls!, { provider, certificates })
+    owner = Session.restore(tls!, own)
     if (application.protocol !== 'http1') throw new Error(`${application.protocol} came back`)
     const restored = new H1Server(limits, application)
     restored.next()

@@ -12,12 +12,14 @@ import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
 import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
-import type { Courier, CourierHandlers } from '../../transfer/courier.ts'
+import type { Courier } from '../../transfer/courier.ts'
 import { type Demand, demandOf } from './client-rules.ts'
+import { handlersOf } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { surviveStrays } from './strays.ts'
+import { containerTls } from './tls-config.ts'
 import { warmUp } from './warm-up.ts'
 
 /**
@@ -29,21 +31,10 @@ async function main(): Promise<void> {
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let strays = { uncaught: 0 }
-  const handlers: CourierHandlers = {
-    parcel: (...what) => (host === undefined ? NOT_READY : host.take(...what)),
-    takeOver: (...what) => (host === undefined ? NOT_READY : host.takeOver(...what)),
-    introduced: peer => host?.introduced(peer),
-    gone: id => host?.gone(id),
-    lost: id => host?.unreachable(id),
-    keys: (bytes, from) => host?.keys(bytes, from),
-    slots: (file, count, from) => (host === undefined ? file.close() : host.slotFile(from, file, count)),
-    loan: (request, _from, settle) =>
-      host === undefined
-        ? settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
-        : host.borrow(request, settle),
+  const handlers = handlersOf(() => host, {
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
-  }
+  })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
 
@@ -138,8 +129,6 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
   }
 }
 
-const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
-
 /**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
@@ -154,7 +143,7 @@ function tlsConfig(
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
   const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
   const keyLog = process.env.SSLKEYLOGFILE
-  return {
+  return containerTls({
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
@@ -169,7 +158,7 @@ function tlsConfig(
           },
         }),
     ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
-  }
+  })
 }
 
 function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {

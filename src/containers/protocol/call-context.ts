@@ -37,6 +37,7 @@ export class CallContext implements Context, Endings {
   readonly log: Log
   deadline?: number
   readonly #callee: Callee
+  readonly #head: RequestHead
   #callId: string | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
@@ -59,11 +60,11 @@ export class CallContext implements Context, Endings {
     this.functionPath = functionPath
     this.connection = connection
     this.log = callee.log
-    this.#callId = header(head.headers, 'x-call-id')
+    this.#head = head
   }
 
   get callId(): string {
-    this.#callId ??= randomUUID()
+    this.#callId ??= header(this.#head.headers, 'x-call-id') ?? randomUUID()
     return this.#callId
   }
 
