@@ -1,6 +1,7 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
@@ -27,6 +28,7 @@ import { warmUp } from './warm-up.ts'
  * and serves the connections that arrive as parcels.
  */
 async function main(): Promise<void> {
+  compileEarly()
   const settings = readSettings<WorkerSettings>()
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
