@@ -384,7 +384,8 @@ describe('a body', () => {
   it('gives forms of both kinds', async () => {
     const parts = [
       '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n',
-      '--b\r\nContent-Disposition: form-data; name="f"; filename="x.txt"\r\nContent-Type: text/x\r\n\r\nfile\r\n--b--\r\n',
+      '--b\r\nContent-Disposition: form-data; name="f"; filename="x.txt"\r\n',
+      'Content-Type: text/x\r\n\r\nfile\r\n--b--\r\n',
     ]
     const cases = [
       ['multipart/form-data; boundary=b', parts.join('')],
