@@ -1,6 +1,6 @@
-# Fetches and unpacks a Debian source package: sh debian-source.sh PACKAGE DIRECTORY. The machine's own sources
-# are used, with `deb-src` for `deb`; lists and downloads stay in DIRECTORY. No root is needed, and nothing of
-# the system changes.
+# Fetches and unpacks a Debian source package: sh debian-source.sh PACKAGE DIRECTORY. The machine's own
+# sources are used, with `deb-src` for `deb`; lists and downloads stay in DIRECTORY. No root is needed, and
+# nothing of the system changes.
 set -eu
 package=$1
 directory=$2

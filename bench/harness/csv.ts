@@ -1,15 +1,36 @@
 import { writeFileSync } from 'node:fs'
-import type { Measurement } from './measurement.ts'
+import type { BenchResult } from './run.ts'
 
 const FIGURES = ['min', 'p50', 'p90', 'p99', 'p999', 'max', 'mean'] as const
 
+/** The part of a result that its CSV holds. */
+export type Tabular = Pick<
+  BenchResult,
+  'bench' | 'date' | 'mode' | 'machine' | 'versions' | 'commit' | 'modified' | 'measurements'
+>
+
 /**
  * Measurements as CSV (RFC 4180) for gnuplot, pandas and spreadsheets: one line for each, a column for every
- * label that one of them has. What a measurement does not have is empty.
+ * label that one of them has, and at the end where and with what it was measured, so that lines of several
+ * files can stand in one. What a measurement does not have is empty.
  */
-export function toCsv(bench: string, measurements: readonly Measurement[]): string {
+export function toCsv({ bench, measurements, ...result }: Tabular): string {
+  const { date, mode, machine, versions, commit, modified } = result
+  const where = {
+    date,
+    mode,
+    commit,
+    modified: modified === undefined ? undefined : String(modified),
+    cpu: machine.cpu,
+    cores: machine.cores,
+    kernel: machine.kernel,
+    node: versions.node,
+    openssl: versions.openssl,
+    v8: versions.v8,
+  }
   const labels = [...new Set(measurements.flatMap(one => Object.keys(one.labels)))].sort()
-  const head = ['bench', 'name', ...labels, 'unit', 'value', 'low', 'high', 'rounds', 'samples', ...FIGURES]
+  const own = ['unit', 'value', 'low', 'high', 'rounds', 'samples', ...FIGURES]
+  const head = ['bench', 'name', ...labels, ...own, ...Object.keys(where)]
   const lines = measurements.map(one => [
     bench,
     one.name,
@@ -21,6 +42,7 @@ export function toCsv(bench: string, measurements: readonly Measurement[]): stri
     one.rounds.length,
     one.samples,
     ...FIGURES.map(figure => one.distribution?.[figure]),
+    ...Object.values(where),
   ])
   return [head, ...lines].map(cells => `${cells.map(cell).join(',')}\r\n`).join('')
 }
@@ -30,6 +52,6 @@ function cell(value: string | number | undefined): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-export function saveCsv(file: string, bench: string, measurements: readonly Measurement[]): void {
-  writeFileSync(file, toCsv(bench, measurements))
+export function saveCsv(file: string, result: Tabular): void {
+  writeFileSync(file, toCsv(result))
 }

@@ -169,7 +169,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       return
     }
     const kept = [saveResult(name, date, result, output)]
-    if (csv !== undefined) saveCsv(csv, name, measurements)
+    if (csv !== undefined) saveCsv(csv, result)
     if (page !== undefined) writeFileSync(page.file, page.text(result))
     kept.push(...[csv, page?.file].filter(file => file !== undefined))
     process.stdout.write(`\nkept in ${kept.join(' and ')}\n`)

@@ -2,7 +2,7 @@ import { KeyRing } from '../../src/containers/process/key-ring.ts'
 import { loadProvider } from '../../src/platform/membership.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../../src/tls13/index.ts'
-import { encodeCheckpoint } from '../../src/transfer/checkpoint.ts'
+import { withCheckpoint } from '../../src/transfer/checkpoint.ts'
 import { checkpointRecords } from '../../src/transfer/leg.ts'
 import { equal } from '../../src/wire/index.ts'
 import { insist, type MicroCase, micro } from '../harness/micro.ts'
@@ -28,7 +28,8 @@ async function main(): Promise<void> {
 
 function casesOf(provider: CryptoProvider, mover: Mover): MicroCase[] {
   const { checkpoints } = new KeyRing(provider, SPANS)
-  const encoded = (): Uint8Array => encodeCheckpoint({ busy: false, attempts: 0, envelope: mover.snapshot() })
+  const encoded = (): Uint8Array =>
+    withCheckpoint({ busy: false, attempts: 0, envelope: mover.snapshot() }, bytes => bytes.slice())
   const framed = (sealed: Uint8Array): Uint8Array[] => {
     const { generation, received } = CONTEXT
     return checkpointRecords({ functionName: 'raw-a', generation, received, sealed })

@@ -25,6 +25,7 @@ export const OPTIONS = {
   connections: { value: 'N,N', help: 'how many are open, up to 10000' },
   chain: { value: 'K,K', help: 'containers on a tour, 2 to 16' },
   rate: { value: 'R,R', help: 'requests a second in open loop' },
+  only: { value: 'A,B', help: 'of rows, stages, alpha, payload, connections, chain, open, sustained' },
   engines: {
     value: 'A,B',
     help: 'measured beside the platform: floor, tiny, platform, wolfssl, picotls, commands, or none',
@@ -35,6 +36,19 @@ export const OPTIONS = {
   },
   profile: { value: 'DIR', help: 'leave a CPU profile of each process in DIR/SCENE; nothing is kept' },
 } as const satisfies Options
+
+/** What can be asked for alone: a task of {@link Task}. */
+export const ONLY = [
+  'rows',
+  'stages',
+  'alpha',
+  'payload',
+  'connections',
+  'chain',
+  'open',
+  'sustained',
+] as const
+export type Only = (typeof ONLY)[number]
 
 /** What is measured besides the rows of every scene. */
 export interface SweepValues {
@@ -48,6 +62,7 @@ export interface SweepValues {
 /** What a run is asked to measure. */
 export interface Asked {
   readonly scenes: readonly SceneOptions[]
+  readonly only: ReadonlySet<Only>
   readonly sweeps: SweepValues
   readonly skipped: readonly Skipped[]
 }
@@ -89,7 +104,8 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
   const variations = Object.entries(factors).flatMap(([name, [, ...others]]) =>
     (others as readonly string[]).map((value): Circumstances => ({ ...base, [name]: value })),
   )
-  const engines = enginesOf(values.engines)
+  const only = new Set(values.only === undefined ? ONLY : names('only', values.only, ONLY))
+  const engines = only.has('rows') ? enginesOf(values.engines) : []
   const alone = cannotBeInOneProcess(base)
   if (alone !== undefined) skipped.push({ name: 'process.user', labels: { ...base }, reason: alone })
   // There is no time to wait for rehearsals, and they would be measured, too.
@@ -110,7 +126,7 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
       marks: false,
       // To what else differs they have nothing to say.
       engines: index === 0 || one.placement !== base.placement ? engines : [],
-      inOneProcess: index === 0 && alone === undefined,
+      inOneProcess: index === 0 && alone === undefined && only.has('rows'),
       ...(rawFunction === undefined ? {} : { rawFunction }),
     }
     return [profile === undefined ? scene : { ...scene, profiles: `${profile}/${index}` }]
@@ -119,13 +135,19 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
   const alike = { ...base, ...rehearsing, containers: 2, engines: [], inOneProcess: false }
   if (stages === undefined) scenes.push({ ...alike, marks: true })
   else skipped.push({ name: 'stage', labels: { ...base }, reason: stages })
-  if (openScene(scenes) === undefined)
+  if (only.has('open') && openScene(scenes) === undefined)
     skipped.push({
       name: 'open',
       labels: {},
       reason: 'in open loop the client must be on time, and needs a core of its own: --placement two',
     })
-  return { scenes, sweeps, skipped }
+  return { scenes: scenes.filter((scene, index) => index === 0 || isFor(scene, only)), only, sweeps, skipped }
+}
+
+/** Whether there is anything to do in a scene besides the base. */
+function isFor(scene: SceneOptions, only: ReadonlySet<Only>): boolean {
+  if (scene.marks) return only.has('stages')
+  return only.has('rows') || (only.has('open') && scene.placement === 'two cores')
 }
 
 /** Where open loop is measured. */

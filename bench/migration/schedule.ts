@@ -35,6 +35,7 @@ const WARM_UP_SHARE = 0.4
 export class Schedule {
   readonly #run: MigrationRun
   readonly #sweeps: Asked['sweeps']
+  readonly #only: Asked['only']
   readonly #casts: readonly Cast[]
   readonly #base: Cast
   readonly #open: Cast | undefined
@@ -42,9 +43,10 @@ export class Schedule {
   readonly #wanted = new Map<string, Skipped>()
   #warmUntil = Number.MAX_SAFE_INTEGER
 
-  constructor(run: MigrationRun, { sweeps }: Asked, casts: readonly Cast[]) {
+  constructor(run: MigrationRun, { sweeps, only }: Asked, casts: readonly Cast[]) {
     this.#run = run
     this.#sweeps = sweeps
+    this.#only = only
     this.#casts = casts
     this.#base = casts[0]!
     this.#open = openScene(casts.map(cast => ({ ...cast.options, cast })))?.cast
@@ -59,6 +61,7 @@ export class Schedule {
       () =>
         (['raw.stays', 'raw.migrated'] as const).map((row: RowName) => this.#base.row(row)?.medians ?? []),
     )
+    if (!this.#only.has('connections')) return
     for (const value of this.#sweeps.connections) await this.#crowd(value)
   }
 
@@ -82,7 +85,9 @@ export class Schedule {
           await this.#attempt(cast, { task: 'rows', part, size: { ...size, until } }, counts)
     }
     // Not in the first round that counts, if there are more: rows come first where time is short.
-    const turn = counts ? (round - Math.min(1, plan.rounds - 1)) % plan.sweepEvery === 0 : round === -1
+    const rows = this.#only.has('rows') || this.#only.has('stages')
+    const turn =
+      !rows || (counts ? (round - Math.min(1, plan.rounds - 1)) % plan.sweepEvery === 0 : round === -1)
     if (!turn) return
     for (const task of this.#sweepTasks()) await this.#attempt(this.#base, task, counts)
     const open = this.#open
@@ -97,14 +102,13 @@ export class Schedule {
     await this.#attempt(open, sustainedOf(plan), counts)
   }
 
-  /** Does it if there is time, or if it is what the bench is about and has never been done. */
+  /** Does it if there is time, or if it is of the base and nothing has been measured yet. */
   async #attempt(cast: Cast, task: Task, counts: boolean): Promise<void> {
     const labels = labelsOf(cast, task)
     const key = [task.task, ...Object.values(labels)].join(' ')
-    if (this.#run.interrupted) return
-    const essential = cast === this.#base && task.task === 'rows' && task.part === 'raw'
+    if (this.#run.interrupted || !this.#only.has(task.task)) return
     const late = counts ? this.#run.late : Date.now() > this.#warmUntil
-    if (late && !(essential && counts && !this.#measured.has(key))) {
+    if (late && !(counts && cast === this.#base && this.#measured.size === 0)) {
       if (counts) this.#wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
       return
     }

@@ -1,40 +1,63 @@
 import type { Measurement } from '../harness/measurement.ts'
 import { figure } from '../harness/table.ts'
 import { scaleOf } from './axis.ts'
-import { bar, END, line, MIDDLE, svg, words } from './svg.ts'
+import { CHARACTER, type Drawing, type Shape, tenth, WIDE } from './drawing.ts'
 
-const WIDTH = 760
 const RIGHT = 84
 const ROW = 22
 const BOTTOM = 24
-/** Pixels of a character, about, and the most that names may take. */
-const CHARACTER = 6.4
-const WIDEST = 380
+/** Where there is no room beside the bars, names stand above them, in a line of so many pixels. */
+const ABOVE = 15
+/** The share of the width that names may take beside the bars. */
+const WIDEST = 0.5
 
-/** One bar for each, from zero, with its 95 % interval as a whisker. Empty without one above zero. */
-export function bars(rows: readonly { readonly name: string; readonly of: Measurement }[]): string {
+/** A bar with its name. */
+export interface Bar {
+  readonly name: string
+  readonly of: Pick<Measurement, 'value' | 'interval' | 'unit'>
+}
+
+/** One bar for each, from zero, with its 95 % interval as a whisker; undefined without one above zero. */
+export function bars(rows: readonly Bar[], width = WIDE): Drawing | undefined {
   const ends = rows.flatMap(({ of: { value, interval } }) => [value, interval?.[1] ?? value])
-  if (!(Math.max(0, ...ends) > 0)) return ''
-  const left = Math.min(WIDEST, Math.max(...rows.map(({ name }) => name.length)) * CHARACTER + 12)
-  const height = rows.length * ROW + BOTTOM
-  const scale = scaleOf({ label: '', from: 0 }, [0, ...ends], WIDTH - left - RIGHT)
-  const at = (value: number): string => (left + scale.at(value)).toFixed(1)
-  const ticks = scale.ticks.map(({ at: place, text }) => {
+  if (!(Math.max(0, ...ends) > 0)) return undefined
+  const names = Math.max(...rows.map(({ name }) => name.length)) * CHARACTER + 12
+  const beside = names <= width * WIDEST
+  const left = beside ? names : 4
+  const row = beside ? ROW : ROW + ABOVE
+  const height = rows.length * row + BOTTOM
+  const scale = scaleOf({ label: '', from: 0 }, [0, ...ends], width - left - RIGHT)
+  const at = (value: number): number => tenth(left + scale.at(value))
+  const step = scale.ticks.length > 4 && !beside ? 2 : 1
+  const ticks = scale.ticks.flatMap(({ at: place, text }, index): Shape[] => {
     const x = Math.round(left + place)
-    return line('grid', [x, 0], [x, height - 20]) + words([x, height - 6], text, MIDDLE)
+    const line: Shape = { kind: 'line', as: 'grid', from: [x, 0], to: [x, height - 20] }
+    return index % step === 0
+      ? [line, { kind: 'words', at: [x, height - 6], text, anchor: 'middle' }]
+      : [line]
   })
-  const drawn = rows.map(({ name, of: { value, interval, unit } }, index) => {
-    const top = index * ROW
-    const whisker =
-      interval === undefined ? '' : line('whisker', [at(interval[0]), top + 11], [at(interval[1]), top + 11])
-    const end = Math.max(value, interval?.[1] ?? value)
-    return (
-      words([(left - 8).toFixed(1), top + 15], name, END) +
-      bar([at(0), top + 3], scale.at(value), ROW - 6, `${name}: ${figure(value)} ${unit}`) +
-      whisker +
-      words([(Number(at(end)) + 6).toFixed(1), top + 15], figure(value))
-    )
+  const drawn = rows.flatMap(({ name, of: { value, interval, unit } }, index): Shape[] => {
+    const top = index * row + (beside ? 0 : ABOVE)
+    const end = at(Math.max(value, interval?.[1] ?? value))
+    return [
+      beside
+        ? { kind: 'words', at: [tenth(left - 8), top + 15], text: name, anchor: 'end' }
+        : { kind: 'words', at: [left, top - 1], text: name },
+      {
+        kind: 'bar',
+        at: [at(0), top + 3],
+        width: Math.max(0.5, tenth(scale.at(value))),
+        height: ROW - 6,
+        said: `${name}: ${figure(value)} ${unit}`,
+      },
+      ...(interval === undefined ? [] : [whisker([at(interval[0]), top + 11], [at(interval[1]), top + 11])]),
+      { kind: 'words', at: [tenth(end + 6), top + 15], text: figure(value) },
+    ]
   })
   const label = rows.map(({ name, of }) => `${name} ${figure(of.value)} ${of.unit}`).join(', ')
-  return svg(WIDTH, height, label, [...ticks, ...drawn])
+  return { width, height, label, shapes: [...ticks, ...drawn], legend: [] }
+}
+
+function whisker(from: readonly [number, number], to: readonly [number, number]): Shape {
+  return { kind: 'line', as: 'whisker', from, to }
 }

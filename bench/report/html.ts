@@ -20,11 +20,6 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
   return `<div class="scroll"><table>${inside}</table></div>`
 }
 
-/** A picture with what it shows in words. */
-export function figureOf(picture: string, caption: string): string {
-  return `<figure>${picture}<figcaption>${escaped(caption)}</figcaption></figure>`
-}
-
 /** A part of the page with a heading. @param id no other part of the page has it */
 export function section(title: string, parts: readonly string[], id = idOf(title)): string {
   const inside = parts.filter(part => part !== '')

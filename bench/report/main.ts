@@ -4,14 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
+import { figuresIn, saveFigure } from './figures.ts'
 import { makeImages } from './images.ts'
 import { page } from './page.ts'
 
-const USAGE = `usage: npm run bench:report -- [--output FILE] [--images DIR] [RESULT.json…]
+const USAGE = `usage: npm run bench:report -- [--output FILE] [--figures DIR] [--images DIR] [RESULT.json…]
 
 Results as one HTML page that needs no network: of the files that are given, or of the newest complete result
 of each bench in bench/results, the migration first. It goes to bench/report.html by default. With --images,
-its main pictures become PNG files, too (by headless Chromium), for README files.`
+its main pictures become PNG files, too (by headless Chromium), for README files. With --figures, every
+figure becomes a file of SVG, one of PDF, and one of CSV with what it is drawn from.`
 
 /** Beside the results' directory, whether this file runs as source or compiled. */
 const PAGE = fileURLToPath(new URL('report.html', `file://${dirname(RESULTS)}/`))
@@ -23,6 +25,7 @@ function main(): void {
     options: {
       output: { type: 'string', default: PAGE },
       images: { type: 'string' },
+      figures: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -38,6 +41,12 @@ function main(): void {
     mkdirSync(dirname(values.output), { recursive: true })
     writeFileSync(values.output, page(results))
     const drawn = values.images === undefined ? [] : makeImages(values.output, values.images)
+    const { figures } = values
+    const saved =
+      figures === undefined
+        ? []
+        : results.flatMap(({ result }) => figuresIn(result).flatMap(one => saveFigure(one, result, figures)))
+    if (saved.length > 0) process.stdout.write(`${saved.length} files in ${values.figures}\n`)
     const made = [values.output, ...drawn].map(one => relative(process.cwd(), one))
     process.stdout.write(`${made.join(', ')}: of ${results.map(({ file }) => file).join(', ')}\n`)
   } catch (error) {

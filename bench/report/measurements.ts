@@ -3,7 +3,8 @@ import type { Measurement } from '../harness/measurement.ts'
 import type { BenchResult } from '../harness/run.ts'
 import { figure } from '../harness/table.ts'
 import { bars } from './bars.ts'
-import { escaped, figureOf, section, tableOf } from './html.ts'
+import { type Figure, figureHtml } from './figure.ts'
+import { escaped, idOf, section, tableOf } from './html.ts'
 import { type Line, type Point, plot } from './plot.ts'
 
 /** Lines that one picture can have, and bars. */
@@ -13,15 +14,56 @@ const BARS = 24
 const FOR_CURVE = 20
 
 /** Everything that a bench has measured, by name: pictures where they say something, and tables. */
-export function measurementsSection({ bench, measurements }: BenchResult): string {
+export function measurementsSection(result: BenchResult): string {
+  const parts = groupsOf(result).map(found => {
+    const title = `${titleOf(found)} (${found[0]!.unit})`
+    const pictures = figuresOfGroup(result.bench, found).map(figureHtml).join('')
+    return `<h3>${escaped(title)}</h3>${pictures}${tableOfAll(found)}`
+  })
+  return section('Measurements', parts, `${result.bench}-measurements`)
+}
+
+/** The figures of a bench that has none of its own. */
+export function measurementFigures(result: BenchResult): Figure[] {
+  return groupsOf(result).flatMap(found => figuresOfGroup(result.bench, found))
+}
+
+/** What has one name. */
+function groupsOf({ measurements }: BenchResult): Measurement[][] {
   const groups = new Map<string, Measurement[]>()
   for (const one of measurements) groups.set(one.name, [...(groups.get(one.name) ?? []), one])
-  const parts = [...groups].map(([name, found]) => {
-    const title = found.every(one => one.title === found[0]!.title) ? found[0]!.title : name
-    const pictures = [over(found), curves(found)].join('') || bar(found)
-    return `<h3>${escaped(`${title} (${found[0]!.unit})`)}</h3>${pictures}${tableOfAll(found)}`
-  })
-  return section('Measurements', parts, `${bench}-measurements`)
+  return [...groups.values()]
+}
+
+function titleOf(found: readonly Measurement[]): string {
+  const [{ title, name }] = found as readonly [Measurement]
+  return found.every(one => one.title === title) ? title : name
+}
+
+/** Over a label with several numbers, as a distribution; or else as bars. */
+function figuresOfGroup(bench: string, found: readonly Measurement[]): Figure[] {
+  const name = `${bench}-${idOf(found[0]!.name.replace(`${bench}.`, ''))}`
+  const common = { name, title: titleOf(found), of: found }
+  const [across, spread] = [over(found), curves(found)]
+  const figures: Figure[] = []
+  if (across !== undefined)
+    figures.push({
+      ...common,
+      caption: 'Medians; whiskers are 95 % intervals.',
+      picture: width => plot(across, width),
+    })
+  if (spread !== undefined)
+    figures.push({
+      ...common,
+      name: across === undefined ? name : `${name}-distribution`,
+      caption: 'Cumulative: at a height of 0.5 each curve crosses its median, at 0.99 its p99.',
+      picture: width => plot(spread, width),
+    })
+  if (figures.length > 0 || found.length < 2 || found.length > BARS) return figures
+  const better = found[0]!.better === 'more' ? 'More' : 'Less'
+  const rows = found.map(one => ({ name: nameOf(one, found), of: one }))
+  const caption = `${better} is better; whiskers are 95 % intervals.`
+  return [{ ...common, caption, picture: width => bars(rows, width) }]
 }
 
 function tableOfAll(found: readonly Measurement[]): string {
@@ -44,14 +86,16 @@ function nameOf({ title, labels }: Measurement, found: readonly Measurement[], a
   return telling.length === 0 ? title : telling.map(([, value]) => value).join(' · ')
 }
 
+type Plot = Parameters<typeof plot>[0]
+
 /** Over the label that has several numbers, a line for each combination of the others. */
-function over(found: readonly Measurement[]): string {
+function over(found: readonly Measurement[]): Plot | undefined {
   const label = Object.keys(found[0]!.labels).find(
     name =>
       found.every(({ labels }) => typeof labels[name] === 'number') &&
       new Set(found.map(({ labels }) => labels[name])).size > 1,
   )
-  if (label === undefined) return ''
+  if (label === undefined) return undefined
   const lines = new Map<string, Point[]>()
   for (const one of found) {
     const name = nameOf(one, found, label)
@@ -60,37 +104,24 @@ function over(found: readonly Measurement[]): string {
     const whole = low === undefined || high === undefined ? point : { ...point, low, high }
     lines.set(name, [...(lines.get(name) ?? []), whole])
   }
-  if (lines.size > LINES) return ''
-  const picture = plot({
+  if (lines.size > LINES) return undefined
+  return {
     x: { label, log: true },
     y: { label: found[0]!.unit, log: true },
     lines: [...lines].map(([name, points]) => ({ name, points })),
-  })
-  return figureOf(picture, 'Medians; whiskers are 95 % intervals.')
+  }
 }
 
 /** How values are distributed. */
-function curves(found: readonly Measurement[]): string {
+function curves(found: readonly Measurement[]): Plot | undefined {
   const lines = found.flatMap((one): Line[] =>
     one.distribution === undefined || one.samples < FOR_CURVE
       ? []
       : [{ name: nameOf(one, found), points: cumulative(one.distribution.histogram), kind: 'curve' }],
   )
-  if (lines.length === 0 || lines.length > LINES) return ''
+  if (lines.length === 0 || lines.length > LINES) return undefined
   const x = { label: found[0]!.unit, log: true }
-  const y = { label: 'share of all samples', from: 0, to: 1 }
-  return figureOf(
-    plot({ x, y, lines }),
-    'Cumulative: at a height of 0.5 each curve crosses its median, at 0.99 its p99.',
-  )
-}
-
-function bar(found: readonly Measurement[]): string {
-  if (found.length < 2 || found.length > BARS) return ''
-  return figureOf(
-    bars(found.map(one => ({ name: nameOf(one, found), of: one }))),
-    `${found[0]!.better === 'more' ? 'More' : 'Less'} is better; whiskers are 95 % intervals.`,
-  )
+  return { x, y: { label: 'share of all samples', from: 0, to: 1 }, lines }
 }
 
 /** Shares of samples at or below each edge. */

@@ -1,6 +1,6 @@
 import { type Axis, scaleOf } from './axis.ts'
-import { escaped } from './html.ts'
-import { END, line, MIDDLE, NAME, svg, words } from './svg.ts'
+import { CHARACTER, type Drawing, type Place, type Shape, tenth, WIDE, wrapped } from './drawing.ts'
+import { DASHES } from './palette.ts'
 
 /** A point of a line, with how far it may be off. */
 export interface Point {
@@ -23,20 +23,19 @@ export interface Plot {
   readonly lines: readonly Line[]
 }
 
-const WIDTH = 760
 const HEIGHT = 340
 const MARGIN = { left: 64, right: 16, top: 12, bottom: 46 } as const
-/** Colours and dashes that the style knows. */
-const STYLES = 8
+/** From one line of an axis's name to the next. */
+const LABEL_LINE = 15
+/** Pixels that a tick's text needs along an axis. */
+const TICK = 44
 
-/**
- * Lines in a frame, as SVG without a script; its colours come from the page's style. Empty without a point.
- */
-export function plot({ x, y, lines }: Plot): string {
+/** Lines in a frame; undefined without a point. */
+export function plot({ x, y, lines }: Plot, wide = WIDE): Drawing | undefined {
   const drawn = lines.filter(({ points }) => points.length > 0)
-  if (drawn.length === 0) return ''
+  if (drawn.length === 0) return undefined
   const all = drawn.flatMap(({ points }) => points)
-  const width = WIDTH - MARGIN.left - MARGIN.right
+  const width = wide - MARGIN.left - MARGIN.right
   const height = HEIGHT - MARGIN.top - MARGIN.bottom
   const along = scaleOf(
     x,
@@ -48,80 +47,104 @@ export function plot({ x, y, lines }: Plot): string {
     all.flatMap(point => [point.y, point.low ?? point.y, point.high ?? point.y]),
     height,
   )
-  const left = (value: number): number => round(MARGIN.left + along.at(value))
-  const top = (value: number): number => round(MARGIN.top + height - up.at(value))
   const bottom = MARGIN.top + height
+  const place = (atX: number, atY: number): Place => [
+    tenth(MARGIN.left + along.at(atX)),
+    tenth(bottom - up.at(atY)),
+  ]
   const grid = [
-    ...up.ticks.map(({ at, text }) => {
-      const level = round(bottom - at)
-      const across = line('grid', [MARGIN.left, level], [WIDTH - MARGIN.right, level])
-      return across + words([MARGIN.left - 6, level + 4], text, END)
+    ...up.ticks.flatMap(({ at, text }): Shape[] => {
+      const level = tenth(bottom - at)
+      const to: Place = [wide - MARGIN.right, level]
+      return [
+        { kind: 'line', as: 'grid', from: [MARGIN.left, level], to },
+        { kind: 'words', at: [MARGIN.left - 6, level + 4], text, anchor: 'end' },
+      ]
     }),
-    ...along.ticks.map(({ at, text }) => {
-      const place = round(MARGIN.left + at)
-      const down = line('grid', [place, MARGIN.top], [place, bottom])
-      return down + words([place, bottom + 16], text, MIDDLE)
+    ...apart(along.ticks).flatMap(({ at, text }): Shape[] => {
+      const from: Place = [tenth(MARGIN.left + at), MARGIN.top]
+      return [
+        { kind: 'line', as: 'grid', from, to: [from[0], bottom] },
+        { kind: 'words', at: [from[0], bottom + 16], text, anchor: 'middle' },
+      ]
     }),
   ]
-  const upright = ` transform="translate(14 ${MARGIN.top + height / 2}) rotate(-90)"`
-  const names = [
-    words([MARGIN.left + width / 2, HEIGHT - 8], x.label, MIDDLE + NAME),
-    words([0, 0], y.label, upright + MIDDLE + NAME),
+  const labels = wrapped(x.label, Math.floor(wide / CHARACTER))
+  const names: Shape[] = [
+    ...labels.map(
+      (text, line): Shape => ({
+        kind: 'words',
+        at: [wide / 2, HEIGHT - 8 + line * LABEL_LINE],
+        text,
+        anchor: 'middle',
+        name: true,
+      }),
+    ),
+    {
+      kind: 'words',
+      at: [14, MARGIN.top + height / 2],
+      text: y.label,
+      anchor: 'middle',
+      name: true,
+      upright: true,
+    },
   ]
-  const curves = drawn.map((line, index) => curve(line, index % STYLES, left, top, bottom))
-  const label = `${y.label} over ${x.label}: ${drawn.map(({ name }) => name).join(', ')}`
-  const picture = svg(WIDTH, HEIGHT, label, [...grid, ...curves, ...names])
-  return picture + legend(drawn.map(({ name }) => name))
+  const curves = drawn.flatMap((line, index) => curve(line, index % DASHES.length, place, bottom))
+  return {
+    width: wide,
+    height: HEIGHT + (labels.length - 1) * LABEL_LINE,
+    label: `${y.label} over ${x.label}: ${drawn.map(({ name }) => name).join(', ')}`,
+    shapes: [...grid, ...curves, ...names],
+    legend: drawn.map(({ name }) => name),
+  }
+}
+
+/** Those ticks whose texts have room beside each other. */
+function apart<T extends { readonly at: number }>(ticks: readonly T[]): T[] {
+  let last = Number.NEGATIVE_INFINITY
+  return ticks.filter(({ at }) => {
+    if (at - last < TICK) return false
+    last = at
+    return true
+  })
 }
 
 function curve(
   { name, points, kind = 'dots' }: Line,
   style: number,
-  left: (value: number) => number,
-  top: (value: number) => number,
+  place: (x: number, y: number) => Place,
   bottom: number,
-): string {
+): Shape[] {
   const sorted = [...points].sort((one, other) => one.x - other.x)
-  const path = sorted
-    .map((point, i) => {
-      const [at, level] = [left(point.x), top(point.y)]
-      if (i === 0) return kind === 'steps' ? `M${at} ${bottom}V${level}` : `M${at} ${level}`
-      return kind === 'steps' ? `V${level}H${at}` : `L${at} ${level}`
-    })
-    .join('')
-  const end = kind === 'steps' ? `V${bottom}` : ''
-  const dots = kind === 'dots' ? sorted.map(point => dot(point, name, left, top)).join('') : ''
-  return `<g class="s${style}"><path d="${path}${end}"><title>${escaped(name)}</title></path>${dots}</g>`
-}
-
-function dot(
-  point: Point,
-  name: string,
-  left: (value: number) => number,
-  top: (value: number) => number,
-): string {
-  const at = left(point.x)
-  const { low, high } = point
-  const known = low !== undefined && high !== undefined
-  const whisker = known ? `<line x1="${at}" x2="${at}" y1="${top(low)}" y2="${top(high)}"/>` : ''
-  const range = known ? ` (${number(low)} – ${number(high)})` : ''
-  const said = `${name}: ${number(point.x)} → ${number(point.y)}${range}`
-  return `${whisker}<circle cx="${at}" cy="${top(point.y)}" r="3.5"><title>${escaped(said)}</title></circle>`
-}
-
-/** Names beside the colours of their lines. */
-export function legend(names: readonly string[]): string {
-  const items = names.map((name, index) => {
-    const stroke = `<g class="s${index % STYLES}"><path d="M0 5H28"/></g>`
-    return `<li><svg viewBox="0 0 28 10" class="key">${stroke}</svg>${escaped(name)}</li>`
+  const places = sorted.map(({ x, y }) => place(x, y))
+  const line: Shape = {
+    kind: 'curve',
+    style,
+    points: kind === 'steps' ? steps(places, bottom) : places,
+    said: name,
+  }
+  if (kind !== 'dots') return [line]
+  const dots = sorted.map((point): Shape => {
+    const { x, y, low, high } = point
+    const known = low !== undefined && high !== undefined
+    const range = known ? ` (${number(low)} – ${number(high)})` : ''
+    const said = `${name}: ${number(x)} → ${number(y)}${range}`
+    const spread = known ? { spread: [place(x, low)[1], place(x, high)[1]] as const } : {}
+    return { kind: 'dot', style, at: place(x, y), said, ...spread }
   })
-  return `<ul class="legend">${items.join('')}</ul>`
+  return [line, ...dots]
+}
+
+/** Up from the bottom, each value across up to its x, and down again at the end. */
+function steps(places: readonly Place[], bottom: number): Place[] {
+  const [[first]] = places as readonly [Place]
+  const corners = places.flatMap(([x, y], index): Place[] => [
+    [places[index - 1]?.[0] ?? x, y],
+    [x, y],
+  ])
+  return [[first, bottom], ...corners, [places.at(-1)![0], bottom]]
 }
 
 function number(value: number): string {
   return value.toPrecision(4).replace(/\.?0+$/, '')
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10
 }

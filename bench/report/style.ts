@@ -1,7 +1,11 @@
+import { DASHES, ON_WHITE } from './palette.ts'
+
 /** Colours of lines on white: a screen's, and paper whatever the reader's system is set to. */
-const ON_WHITE =
-  '--c0: #0b62c4; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; ' +
-  '--c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #57534e;'
+const COLOURS = ON_WHITE.map((colour, style) => `--c${style}: ${colour};`).join(' ')
+
+function dashed(dash: readonly number[], style: number): string {
+  return dash.length === 0 ? '' : `.s${style} path { stroke-dasharray: ${dash.join(' ')}; }`
+}
 
 function ofEachLine(index: number): string {
   const colour = `var(--c${index})`
@@ -16,7 +20,7 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1c1c1e; --faint: #6b6b70; --grid: #dedee3; --box: #f5f5f7;
-  ${ON_WHITE}
+  ${COLOURS}
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -55,17 +59,19 @@ tbody th { font-weight: 400; }
 tbody tr:nth-child(even) { background: var(--box); }
 .warning { border-left: 4px solid var(--c1); padding-left: .8rem; color: var(--ink); }
 ${Array.from({ length: 8 }, (_, index) => ofEachLine(index)).join('\n')}
-.s1 path { stroke-dasharray: 9 3; }
-.s2 path { stroke-dasharray: 2 3; }
-.s3 path { stroke-dasharray: 9 3 2 3; }
-.s4 path { stroke-dasharray: 14 4; }
-.s5 path { stroke-dasharray: 5 5; }
-.s6 path { stroke-dasharray: 1 4; }
-.s7 path { stroke-dasharray: 12 3 2 3 2 3; }
+${DASHES.map(dashed).join('\n')}
+.narrow { display: none; }
+@media (max-width: 600px) {
+  body { padding: 1.2rem .8rem 3rem; }
+  .wide { display: none; }
+  .narrow { display: block; }
+}
 @media print {
   :root { --paper: #fff; --ink: #000; --faint: #444; --grid: #ccc; --box: #f4f4f4;
-    ${ON_WHITE} }
+    ${COLOURS} }
   body { max-width: none; font-size: 11px; padding: 0; }
+  .wide { display: block; }
+  .narrow { display: none; }
   figure, table, section > h2 { break-inside: avoid; }
   h2 { break-after: avoid; }
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Rehearsal } from '../../src/containers/process/rehearsal.ts'
+import { compileEarly } from '../../src/platform/engine.ts'
 
 /** Milliseconds that the connection may be idle: a bench may let it wait for its other rows. */
 const IDLE = 3_600_000
@@ -11,13 +12,14 @@ const IDLE = 3_600_000
  * to rehearse. Nothing is loaded before this is called, so that a bench can count what is bound and made.
  */
 export async function openRehearsal(): Promise<Rehearsal> {
+  compileEarly()
   const [{ Rehearsal }, { SYSTEM_CLOCK }, limits, tls] = await Promise.all([
     import('../../src/containers/process/rehearsal.ts'),
     import('../../src/time/system-clock.ts'),
     limitsOf(),
     tlsOf(),
   ])
-  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK, plain: true })
+  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
 }
 
 async function limitsOf() {

@@ -104,7 +104,7 @@ function judgedBy(head: RequestHead, front: string): Request {
 
 /**
  * Fields that are about one connection (RFC 9110 §7.6.1) or about framing, which is the sender's
- * business. Trailer stays where trailers follow.
+ * business. Trailer stays where trailers follow. Their lengths stand in {@link isDropped}.
  */
 const DROPPED = new Set([
   'connection',
@@ -201,9 +201,25 @@ function isStatus(status: unknown): boolean {
   return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
 }
 
+function isDropped(name: string): boolean {
+  switch (name.length) {
+    case 2:
+    case 7:
+    case 10:
+    case 14:
+    case 16:
+    case 17:
+      return DROPPED.has(name) || DROPPED.has(name.toLowerCase())
+    default:
+      return false
+  }
+}
+
 function withoutFraming(headers: readonly Field[], trailed: boolean): readonly Field[] {
   // Most responses have none of them, and need no copy.
-  if (!headers.some(([name]) => DROPPED.has(name) || DROPPED.has(name.toLowerCase()))) return headers
+  let kept = true
+  for (let i = 0; kept && i < headers.length; i++) kept = !isDropped(headers[i]![0])
+  if (kept) return headers
   const connection = header(headers, 'connection')
   const named = connection?.toLowerCase().split(/[\s,]+/) ?? []
   return headers.filter(([name]) => {

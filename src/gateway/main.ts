@@ -1,3 +1,4 @@
+import { compileEarly } from '../platform/engine.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
@@ -10,6 +11,7 @@ import { Gateway } from './gateway.ts'
 
 /** Entry point of the gateway's process. */
 async function main(): Promise<void> {
+  compileEarly()
   const settings = readSettings<GatewaySettings>()
   const clock = SYSTEM_CLOCK
   let gateway: Gateway | undefined

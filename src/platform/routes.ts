@@ -19,6 +19,8 @@ export class Routes {
   readonly #exact = new Map<string, string>()
   readonly #wildcards = new Map<string, string>()
   readonly #default: string | undefined
+  /** What was asked for last: requests of one connection name the same host. */
+  #last: { readonly name: string | undefined; readonly route: Route | undefined } | undefined
 
   /**
    * @param defaultFunction for clients that give no name, or an address
@@ -45,6 +47,11 @@ export class Routes {
    * to the default.
    */
   find(name: string | undefined): Route | undefined {
+    if (this.#last?.name !== name || this.#last === undefined) this.#last = { name, route: this.#seek(name) }
+    return this.#last.route
+  }
+
+  #seek(name: string | undefined): Route | undefined {
     if (!name || isAddress(name)) return this.#fallback()
     const host = normaliseHost(name)
     if (host === undefined) return undefined

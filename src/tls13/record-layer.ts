@@ -214,9 +214,12 @@ export class RecordLayer {
     return exportKeyingMaterial(this.suite.hash, exporterMasterSecret, label, context, length)
   }
 
-  /** The state with the buffers as they are now. */
+  /** The state with the buffers as they are now; it is still the session's own. */
   snapshot(): SessionState {
-    return { ...this.state, inboundRecords: this.input.copy(), outbound: this.output.copy() }
+    const { state } = this
+    state.inboundRecords = this.input.copy()
+    state.outbound = this.output.copy()
+    return state
   }
 
   /**
@@ -233,9 +236,7 @@ export class RecordLayer {
 
   /** Gives the state away and keeps nothing. */
   release(): SessionState {
-    const { state } = this
-    state.inboundRecords = this.input.copy()
-    state.outbound = this.output.copy()
+    const state = this.snapshot()
     this.forget()
     this.output.take()
     this.state = RELEASED

@@ -2,7 +2,7 @@ import {
   boolean,
   DecodeError,
   decode,
-  encode,
+  Encoder,
   fixed,
   rest,
   struct,
@@ -54,7 +54,7 @@ export const SealedCheckpoint = struct('SealedCheckpoint', {
 
 /** Seals checkpoints, and opens those of every container of the function. */
 export interface CheckpointSealer {
-  /** @returns a {@link SealedCheckpoint} */
+  /** @returns a {@link SealedCheckpoint}, borrowed until the next one */
   seal(context: CheckpointContext, plaintext: Uint8Array): Uint8Array
   /**
    * @returns undefined for what no container of this function has sealed for that context, or lately enough
@@ -62,9 +62,15 @@ export interface CheckpointSealer {
   open(context: CheckpointContext, sealed: Uint8Array): Uint8Array | undefined
 }
 
-/** A checkpoint as bytes; wipe them when they are sealed. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  return encode(Checkpoint, checkpoint)
+const CHECKPOINTS = new Encoder(Checkpoint)
+
+/** A checkpoint as bytes. @param use has them until it returns; nothing is left of them then */
+export function withCheckpoint<T>(checkpoint: Checkpoint, use: (bytes: Uint8Array) => T): T {
+  try {
+    return use(CHECKPOINTS.encode(checkpoint))
+  } finally {
+    CHECKPOINTS.clear()
+  }
 }
 
 /** @throws DecodeError for what is no checkpoint, or one of a format that is not read */

@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from 'node:fs'
-import { encode, equal } from '../wire/index.ts'
+import { Encoder, equal } from '../wire/index.ts'
 import type { Libc } from './native/libc.ts'
 import {
   AREA_LENGTH,
@@ -16,6 +16,9 @@ import { Descriptor } from './stream.ts'
 const PAGE = 4096
 /** What is being written; nothing is kept in it between two calls. */
 const scratch = new Uint8Array(AREA_LENGTH)
+
+const HEADERS = new Encoder(SlotHeader)
+const CHECKPOINTS = new Encoder(SlotCheckpoint)
 
 /** A checkpoint that was found in a slot. */
 export interface FoundCheckpoint {
@@ -76,7 +79,7 @@ export class SlotFile {
 
   /** @returns false if it cannot be written */
   writeHeader(slot: number, header: SlotHeader): boolean {
-    const length = frame(0, encode(SlotHeader, header), scratch)
+    const length = frame(0, HEADERS.encode(header), scratch)
     return length !== undefined && this.#write(length, this.#headerAt(slot))
   }
 
@@ -107,7 +110,7 @@ export class SlotFile {
    * @returns false if it is too large, or cannot be written
    */
   writeCheckpoint(slot: number, sequence: number, checkpoint: SlotCheckpoint): boolean {
-    const length = frame(sequence, encode(SlotCheckpoint, checkpoint), scratch)
+    const length = frame(sequence, CHECKPOINTS.encode(checkpoint), scratch)
     return length !== undefined && this.#write(length, this.#areaAt(slot, sequence))
   }
 

@@ -11,6 +11,7 @@ import {
   uint8,
   uint32,
   uint64,
+  viewOf,
 } from '../wire/index.ts'
 import { SESSION_ID_LENGTH } from './envelope.ts'
 
@@ -75,12 +76,18 @@ const DONE = 2
 export function frame(sequence: number, content: Uint8Array, into: Uint8Array): number | undefined {
   const end = FRAME_LENGTH + content.length
   if (end > into.length) return undefined
-  const view = new DataView(into.buffer, into.byteOffset)
-  view.setUint32(4, content.length)
-  view.setUint32(8, sequence)
+  putUint32(into, 4, content.length)
+  putUint32(into, 8, sequence)
   into.set(content, FRAME_LENGTH)
-  view.setUint32(0, crc32(into.subarray(4, end)))
+  putUint32(into, 0, crc32(viewOf(into, 4, end)))
   return end
+}
+
+function putUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }
 
 /** @returns undefined for what is not whole */

@@ -18,6 +18,8 @@ export interface StreamOptions {
    * one.
    */
   readonly kind?: StreamKind
+  /** Nagle's algorithm is off already: a process that had the socket before has seen to that. */
+  readonly tuned?: boolean
   /** Bytes that were read before, handed out first. */
   readonly unread?: Uint8Array
   /**
@@ -37,7 +39,7 @@ export function openStream(descriptor: Descriptor, options: StreamOptions = {}):
   const probed = probeBindings()
   if ((options.kind ?? defaultKind()) === 'raw') {
     if (!probed.available) throw new Error(`raw streams: ${probed.reason}`)
-    return new RawStream(descriptor, unread, probed.bindings, options.readsOn)
+    return new RawStream(descriptor, unread, probed.bindings, options)
   }
   if (options.readsOn === true) throw new Error('only a raw stream reads on after a write has failed')
   return new SocketStream(descriptor, unread)

@@ -48,6 +48,14 @@ export class Turn {
     return this.#over
   }
 
+  /**
+   * The event loop brings new work. Steps are counted anew: the loop has turned, or this is one of the few
+   * reads of a turn.
+   */
+  begin(): void {
+    this.#steps = 0
+  }
+
   /** Whether another piece may be worked off now. */
   goesOn(): boolean {
     if (this.#over) return false

@@ -53,7 +53,9 @@ it('a bench runs in --quick, its JSON fits the schema, its CSV has a line for ea
   expect(faultsOf(result)).toEqual([])
   expect(result).toMatchObject({ bench: 'handover', mode: 'quick', complete: true })
   const lines = readFileSync(csv, 'utf8').trimEnd().split('\r\n')
-  expect(lines[0]).toMatch(/^bench,name,connections,unit,value/)
+  expect(lines[0]).toMatch(
+    /^bench,name,connections,unit,value,.*,date,mode,commit,modified,cpu,cores,kernel,node,/,
+  )
   expect(lines).toHaveLength(result.measurements.length + 1)
 })
 
@@ -71,7 +73,7 @@ it('every bench has a script, an entry here and one in the list of benches', () 
   }
   const readme = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8')
   const named = Object.keys(scripts).flatMap(name => (name.startsWith('bench:') ? [name.slice(6)] : []))
-  const tools = ['migration', 'counts', 'simulation', 'report', 'screenshots', 'compare']
+  const tools = ['migration', 'counts', 'simulation', 'report', 'figure', 'screenshots', 'compare']
   expect(named.sort()).toEqual([...Object.keys(BENCHES), ...tools].sort())
   for (const name of named) expect(readme).toContain(`| \`npm run bench:${name}`)
 })

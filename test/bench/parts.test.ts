@@ -7,6 +7,7 @@ import { RecordMeter } from '../../bench/migration/record-meter.ts'
 import { cut, type Stage } from '../../bench/migration/stages.ts'
 import type { Moment } from '../../bench/tamper/marks.ts'
 import { concat } from '../../src/wire/index.ts'
+import { migrationResult } from './sample.ts'
 
 describe('the meter of records', () => {
   const record = (length: number): Uint8Array =>
@@ -112,16 +113,25 @@ describe('CSV and options', () => {
   it('a column for each label, RFC 4180 quotes', () => {
     const series = new Series()
     series.add([1, 2, 3])
-    const csv = toCsv('x', [
-      timesOf({ name: 'a', title: 'A', labels: { suite: 'b,"c"' } }, series),
-      figuresOf({ name: 'rate', title: 'R', labels: { size: 7 } }, [5]),
-    ])
+    const csv = toCsv({
+      ...migrationResult(),
+      bench: 'x',
+      commit: 'c0ffee',
+      modified: true,
+      measurements: [
+        timesOf({ name: 'a', title: 'A', labels: { suite: 'b,"c"' } }, series),
+        figuresOf({ name: 'rate', title: 'R', labels: { size: 7 } }, [5]),
+      ],
+    })
     const [head, one, other] = csv.split('\r\n')
     expect(head).toBe(
-      'bench,name,size,suite,unit,value,low,high,rounds,samples,min,p50,p90,p99,p999,max,mean',
+      'bench,name,size,suite,unit,value,low,high,rounds,samples,min,p50,p90,p99,p999,max,mean,' +
+        'date,mode,commit,modified,cpu,cores,kernel,node,openssl,v8',
     )
     expect(one).toMatch(/^x,a,,"b,""c""",µs,2,,,1,3,1,2,/)
-    expect(other).toBe('x,rate,7,,1/s,5,,,1,1,,,,,,,')
+    const where = '2026-01-01T00:00:00.000Z,default,c0ffee,true,<b>CPU</b>,2,linux 6 x64,20,3,11'
+    expect(other).toBe(`x,rate,7,,1/s,5,,,1,1,,,,,,,,${where}`)
+    expect(one!.endsWith(where)).toBe(true)
   })
 
   it('modes exclude each other, numbers are numbers', () => {

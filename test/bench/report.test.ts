@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scaleOf, tickText } from '../../bench/report/axis.ts'
 import { plot } from '../../bench/report/plot.ts'
+import { svg } from '../../bench/report/svg.ts'
 import { migrationResult, otherResult } from './sample.ts'
 import { faultsOf } from './schema.ts'
 
@@ -40,8 +41,11 @@ describe('npm run bench:report', () => {
     expect(faultsOf(result)).toEqual([])
     const html = readFileSync(page, 'utf8')
     expect(html).not.toMatch(/<script|<link (?!rel="icon" href="data:,")|https?:|url\(|@import|src=/)
-    // Two distributions, two waterfalls, four sweeps; keys of legends apart.
-    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(8)
+    // Two distributions, two beside engines, two waterfalls, four sweeps, each for a screen and for a phone;
+    // keys of legends apart.
+    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(20)
+    expect(html.match(/<div class="narrow"><svg viewBox="0 0 380 /g)).toHaveLength(10)
+    expect(html).not.toMatch(/NaN|Infinity|undefined/)
     expect(html).toContain('prefers-color-scheme: dark')
     expect(html).toContain('@media print')
   })
@@ -115,7 +119,7 @@ document.title = look()
     await promisify(execFile)(process.execPath, [REPORT, '--output', out, file])
     const html = readFileSync(out, 'utf8')
     // A line over the connections, curves, bars.
-    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(3)
+    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(6)
     expect(html).toContain('<section id="failover-measurements">')
     expect(html).toContain('from the kill until &lt;all&gt; are answered (ms)')
     expect(html).not.toMatch(/NaN|Infinity|undefined/)
@@ -177,14 +181,14 @@ describe('the pictures', () => {
 
   it('a plot has a line for each that has points, and nothing without any', () => {
     const [x, y] = [{ label: 'x' }, { label: 'y' }]
-    expect(plot({ x, y, lines: [{ name: 'none', points: [] }] })).toBe('')
+    expect(plot({ x, y, lines: [{ name: 'none', points: [] }] })).toBeUndefined()
     const points = [
       { x: 1, y: 2, low: 1, high: 3 },
       { x: 2, y: 4 },
     ]
-    const svg = plot({ x, y, lines: [{ name: 'a <b>', points }] })
-    expect(svg).toContain('a &lt;b&gt;')
-    expect(svg.match(/<circle/g)).toHaveLength(2)
-    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+    const picture = svg(plot({ x, y, lines: [{ name: 'a <b>', points }] })!)
+    expect(picture).toContain('a &lt;b&gt;')
+    expect(picture.match(/<circle/g)).toHaveLength(2)
+    expect(picture).not.toMatch(/NaN|Infinity|undefined/)
   })
 })

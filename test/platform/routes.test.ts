@@ -131,6 +131,21 @@ describe('Routes', () => {
     },
   )
 
+  it('leads the same name the same way again, whatever was asked for between', () => {
+    const asked = [
+      undefined,
+      'echo.local',
+      'echo.local',
+      'other.local',
+      'other.local',
+      undefined,
+      'echo.local',
+    ]
+    const names = asked.map(name => routes.find(name)?.function)
+    expect(names).toEqual(['fallback', 'echo', 'echo', undefined, undefined, 'fallback', 'echo'])
+    expect(new Routes([]).find(undefined)).toBeUndefined()
+  })
+
   it('refuses a host that is none, or that belongs to two functions', () => {
     expect(() => new Routes([{ host: '127.0.0.1', function: 'a' }])).toThrow(RangeError)
     const twice = ['a', 'b'].map(name => ({ host: '*.x.local', function: name }))

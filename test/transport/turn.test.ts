@@ -32,6 +32,23 @@ it('a few steps ask for neither the clock nor the loop', () => {
   expect([loop.looks, loop.waiting]).toEqual([0, 0])
 })
 
+it('work that comes with a read has its steps anew, and does not prolong a turn that is underway', () => {
+  const loop = new StepLoop()
+  loop.each = 0.5
+  const turn = new Turn(() => {}, loop)
+  for (let read = 0; read < 20; read++) {
+    turn.begin()
+    for (let i = 0; i < 5; i++) turn.goesOn()
+  }
+  expect([loop.looks, loop.waiting]).toEqual([0, 0])
+  for (let i = 0; i < 8; i++) turn.goesOn()
+  let more = 0
+  for (; turn.goesOn() && more < 1000; more++) turn.begin()
+  expect(more).toBeLessThan(20)
+  turn.begin()
+  expect([turn.over, turn.goesOn()]).toEqual([true, false])
+})
+
 it('work that is spread over many turns is never over', () => {
   const loop = new StepLoop()
   loop.each = 0.1

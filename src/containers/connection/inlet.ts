@@ -38,6 +38,7 @@ export class Inlet {
 
   /** Bytes from the stream. */
   take(bytes: Uint8Array, session: Session | undefined, protocol: Protocol): void {
+    this.turn.begin()
     this.received += bytes.length
     if (this.#survival !== undefined) this.#survival.received += bytes.length
     if (session === undefined) protocol.receive(bytes)

@@ -272,7 +272,8 @@ export class Host implements ConnectionHost<Connection> {
     let stream: ByteStream
     let connection: Connection
     try {
-      stream = openStream(descriptor)
+      // The gateway has tuned the socket when it accepted it.
+      stream = openStream(descriptor, { tuned: true })
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }

@@ -6,10 +6,13 @@ import {
   concat,
   DecodeError,
   decode,
+  EMPTY,
+  Encoder,
   encode,
   equal,
   fixed,
   hex,
+  Scratch,
   secret,
   struct,
   type TypeOf,
@@ -167,9 +170,17 @@ export class KeyRing {
         }
         // Never begun anew, whatever the key: no nonce is used twice.
         const counter = ++this.#checkpoints
-        const associated = encode(CheckpointContext, context)
-        const ciphertext = this.#checkpointKey.aead.seal(checkpointNonce(counter), associated, plaintext)
-        return encode(SealedCheckpoint, { origin: this.#own.origin, epoch, counter, ciphertext })
+        const { aead } = this.#checkpointKey
+        const { tagLength } = this.#provider.cipherSuites[0]!.aead
+        const { origin } = this.#own
+        const head = SEALED.encode({ origin, epoch, counter, ciphertext: EMPTY })
+        const sealed = CHECKPOINT_MEMORY.first(head.length + plaintext.length + tagLength)
+        sealed.set(head)
+        const [nonce, associated] = [checkpointNonce(counter), CONTEXT.encode(context)]
+        if (aead.sealInto !== undefined)
+          aead.sealInto(nonce, associated, plaintext, EMPTY, sealed, head.length)
+        else sealed.set(aead.seal(nonce, associated, plaintext), head.length)
+        return sealed
       },
       open: (context, sealed) => {
         this.#turn()
@@ -289,10 +300,15 @@ function parseCheckpoint(sealed: Uint8Array) {
   }
 }
 
+const SEALED = new Encoder(SealedCheckpoint)
+const CONTEXT = new Encoder(CheckpointContext)
+/** For a sealed checkpoint, and for its nonce: each is used at once. */
+const CHECKPOINT_MEMORY = new Scratch(16_384)
+const NONCE_BYTES = new Uint8Array(12)
+const NONCE = new DataView(NONCE_BYTES.buffer)
+
 function checkpointNonce(counter: number): Uint8Array {
-  const nonce = new Uint8Array(12)
-  const view = new DataView(nonce.buffer)
-  view.setUint32(4, Math.floor(counter / 2 ** 32))
-  view.setUint32(8, counter >>> 0)
-  return nonce
+  NONCE.setUint32(4, Math.floor(counter / 2 ** 32))
+  NONCE.setUint32(8, counter >>> 0)
+  return NONCE_BYTES
 }

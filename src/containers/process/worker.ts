@@ -1,6 +1,7 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
@@ -27,6 +28,7 @@ import { warmUp } from './warm-up.ts'
  * and serves the connections that arrive as parcels.
  */
 async function main(): Promise<void> {
+  compileEarly()
   const settings = readSettings<WorkerSettings>()
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
@@ -117,7 +119,7 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
   if (channel !== 'native' || rehearsals === 0) return
   const { tls, limits, module, clock } = host
   try {
-    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock })
+    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock, varied: true })
     // Real moves are as good.
     const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
     await rehearsal.run(pause, enough)

@@ -72,7 +72,7 @@ export class Acceptance {
     const { head } = exchange
     const place = {
       functionPath: this.#functionPath(exchange),
-      connection: this.#owner.info(exchange.index),
+      connection: () => this.#owner.info(exchange.index),
       timeout: host.limits.timers.handler,
       guard,
     }

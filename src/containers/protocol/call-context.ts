@@ -33,10 +33,11 @@ export interface Informant {
 export class CallContext implements Context, Endings {
   readonly functionName: string
   readonly functionPath: string
-  readonly connection: ConnectionInfo
   readonly log: Log
   deadline?: number
   readonly #callee: Callee
+  #connection: ConnectionInfo | (() => ConnectionInfo)
+  readonly #head: RequestHead
   #callId: string | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
@@ -45,25 +46,34 @@ export class CallContext implements Context, Endings {
   /** What {@link trailers} was given last. */
   trailerSource: TrailerSource | undefined
 
-  /** @param informant undefined where there is no response to come: a WebSocket */
+  /**
+   * @param connection or what gives it, if it is asked for
+   * @param informant undefined where there is no response to come: a WebSocket
+   */
   constructor(
     head: RequestHead,
     callee: Callee,
     functionPath: string,
-    connection: ConnectionInfo,
+    connection: ConnectionInfo | (() => ConnectionInfo),
     informant?: Informant,
   ) {
     this.#callee = callee
     this.#informant = informant
     this.functionName = callee.functionName
     this.functionPath = functionPath
-    this.connection = connection
+    this.#connection = connection
     this.log = callee.log
-    this.#callId = header(head.headers, 'x-call-id')
+    this.#head = head
+  }
+
+  /** Known as long as the connection is here: a call that goes on asks at its beginning. */
+  get connection(): ConnectionInfo {
+    if (typeof this.#connection === 'function') this.#connection = this.#connection()
+    return this.#connection
   }
 
   get callId(): string {
-    this.#callId ??= randomUUID()
+    this.#callId ??= header(this.#head.headers, 'x-call-id') ?? randomUUID()
     return this.#callId
   }
 

@@ -24,7 +24,8 @@ import { CallContext, type Callee, fieldsOf, type Informant } from './call-conte
 /** What a call knows besides the request's head. */
 export interface CallRequest {
   readonly functionPath: string
-  readonly connection: ConnectionInfo
+  /** Or what gives it: to ask the kernel for an address costs more than most calls have to do with it. */
+  readonly connection: ConnectionInfo | (() => ConnectionInfo)
   /**
    * Milliseconds that the function has to begin its response, for its `deadline`; 0: for ever. Others see to
    * it.
@@ -216,9 +217,11 @@ export class FunctionCall implements Informant, ContentSink {
     try {
       if (module.kind === 'raw') {
         const response = module.handle(viewOf(this.#head, body as Uint8Array), this.#context)
-        if (response instanceof Promise)
+        if (response instanceof Promise) {
+          // While it is there: the client may be gone when the function asks.
+          void this.#context.connection
           response.then(view => this.#answer(view)).catch(error => this.#fail(error))
-        else this.#answer(response)
+        } else this.#answer(response)
         return
       }
       this.#fetch(module, body)

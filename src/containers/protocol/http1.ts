@@ -253,10 +253,9 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     } else if (host.module.webSocket !== undefined && asksForWebSocket(request.protocol)) {
       this.#upgrade(request, response)
     } else {
-      const connection = this.#owner.info(request.index)
       const place = {
         functionPath: this.#functionPath,
-        connection,
+        connection: () => this.#owner.info(request.index),
         timeout: host.limits.timers.handler,
         guard,
       }

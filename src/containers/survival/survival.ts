@@ -1,5 +1,5 @@
 import type { Session } from '../../tls13/index.ts'
-import { type CheckpointSealer, encodeCheckpoint } from '../../transfer/checkpoint.ts'
+import { type CheckpointSealer, withCheckpoint } from '../../transfer/checkpoint.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
 import type { ExtensionValues } from '../../transfer/extensions.ts'
 import type { SlotFiles } from './slot-files.ts'
@@ -49,14 +49,16 @@ export interface Survival {
   done(): void
 }
 
-/** Seals a connection as it is now, for the successor that goes on when this container dies. */
+/**
+ * Seals a connection as it is now, for the successor that goes on when this container dies.
+ * @returns borrowed until the next one is sealed
+ */
 export function sealSnapshot(
   owner: SurvivalOwner,
   { received, attempts, cut }: Pick<Survival, 'received' | 'attempts' | 'cut'>,
 ): Uint8Array {
   const { host, sessionId, generation, quiet } = owner
-  const plaintext = encodeCheckpoint({ busy: cut || !quiet, attempts, envelope: owner.snapshot() })
-  const sealed = host.checkpoints.seal({ sessionId, generation, received }, plaintext)
-  plaintext.fill(0)
-  return sealed
+  const checkpoint = { busy: cut || !quiet, attempts, envelope: owner.snapshot() }
+  const context = { sessionId, generation, received }
+  return withCheckpoint(checkpoint, plaintext => host.checkpoints.seal(context, plaintext))
 }

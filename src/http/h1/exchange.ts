@@ -24,8 +24,9 @@ export interface ExchangeOwner {
   readonly http: H1Server
   readonly handlers: HttpHandlers
   readonly timers: RequestTimers
-  /** Sent with every response. */
+  /** Fields that are sent with every response; the same as lines. */
   readonly fields: readonly Field[]
+  readonly lines: string
   /** The client gets nothing any more. */
   readonly gone: boolean
   /** Milliseconds since 1970. */
@@ -176,14 +177,13 @@ export class H1Exchange implements HttpRequest, HttpResponse {
     if (this.#mute) return
     const owner = this.#owner
     const { http } = owner
-    const { status, body = EMPTY } = response
-    const headers = this.#marked(response.headers)
+    const { status, headers = [], body = EMPTY } = response
     const content = typeof body === 'string' ? sharedUtf8(body) : body
     if (content.length <= LARGE) {
-      owner.send([http.reply({ status, headers, body: content }, owner.date())], true)
+      owner.send([http.reply({ status, headers, body: content }, owner.date(), owner.lines)], true)
     } else {
       // The application's own memory, and no copy for each client.
-      const head = http.respond({ status, headers, length: content.length }, owner.date())
+      const head = http.respond({ status, headers, length: content.length }, owner.date(), owner.lines)
       owner.send([head, ...http.write(content), http.end()], true)
     }
     this.#finished()
@@ -193,8 +193,8 @@ export class H1Exchange implements HttpRequest, HttpResponse {
   begin(head: Parameters<HttpResponse['begin']>[0]): void {
     if (this.#mute) return
     const owner = this.#owner
-    const { status, length } = head
-    owner.send([owner.http.respond({ status, headers: this.#marked(head.headers), length }, owner.date())])
+    const { status, headers, length } = head
+    owner.send([owner.http.respond({ status, headers, length }, owner.date(), owner.lines)])
     owner.timers.stop('handler')
     this.begun = true
   }
@@ -254,11 +254,6 @@ export class H1Exchange implements HttpRequest, HttpResponse {
 
   get #mute(): boolean {
     return this.over || this.#owner.gone
-  }
-
-  #marked(headers: readonly Field[] = []): readonly Field[] {
-    const { fields } = this.#owner
-    return fields.length === 0 ? headers : [...headers, ...fields]
   }
 
   #finished(): void {

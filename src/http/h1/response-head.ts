@@ -19,6 +19,19 @@ export interface ResponseContext {
   readonly persistent: boolean
   /** Milliseconds since 1970, for Date. */
   readonly now: number
+  /** Lines of further fields, see {@link fieldLines}. */
+  readonly lines?: string
+}
+
+/**
+ * Fields that go out with many responses, as lines, so that they are judged once. None is among those that
+ * {@link serialiseHead} treats in a way of their own.
+ * @throws TypeError for one that cannot be sent
+ */
+export function fieldLines(fields: readonly Field[]): string {
+  let lines = ''
+  for (const [name, value] of fields) lines += fieldLine(name, value)
+  return lines
 }
 
 /** A response's head as it goes out, and how its content is framed. */
@@ -82,6 +95,7 @@ export function serialiseHead(head: ResponseHead, context: ResponseContext): Ser
     }
     text += `${name}: ${value}\r\n`
   }
+  if (context.lines !== undefined) text += context.lines
   const noContent = context.headRequest || status === 204 || status === 304
   const length = noContent ? (declared ?? head.length) : (head.length ?? declared)
   if (!noContent && declared !== undefined && declared !== length) {

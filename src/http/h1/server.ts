@@ -240,11 +240,12 @@ export class H1Server {
   /**
    * Begins the response to the accepted request, or to an answerable error.
    * @param now milliseconds since 1970, for Date
+   * @param lines further fields, by {@link fieldLines}
    * @returns the head's bytes
    * @throws TypeError for a head that must not be sent; then another one may be tried
    */
-  respond(head: ResponseHead, now: number): Uint8Array {
-    return latin1Bytes(this.#begin(head, now).text)
+  respond(head: ResponseHead, now: number, lines?: string): Uint8Array {
+    return latin1Bytes(this.#begin(head, now, lines).text)
   }
 
   /** A part of the content, framed. Nothing goes out where a response carries no content: HEAD, 204, 304. */
@@ -279,9 +280,9 @@ export class H1Server {
   }
 
   /** A whole response in one piece: {@link respond}, {@link write} and {@link end}. */
-  reply({ status, headers = [], body }: ResponseView, now: number): Uint8Array {
+  reply({ status, headers = [], body }: ResponseView, now: number, lines?: string): Uint8Array {
     const content = body === undefined ? EMPTY : typeof body === 'string' ? utf8(body) : body
-    const { text, framing, length } = this.#begin({ status, headers, length: content.length }, now)
+    const { text, framing, length } = this.#begin({ status, headers, length: content.length }, now, lines)
     const bytes = latin1Bytes(text, length)
     if (framing === 'length') bytes.set(content, text.length)
     this.#finishResponse()
@@ -390,7 +391,7 @@ export class H1Server {
     return this.#closed ? undefined : this.#nextRequest()
   }
 
-  #begin(head: ResponseHead, now: number): SerialisedHead {
+  #begin(head: ResponseHead, now: number, lines = ''): SerialisedHead {
     if (!this.answerable) throw new Error('no request waits for a response')
     const exchange = this.#exchange
     // A client that was not told to go on may or may not send its content: only closing makes that clear.
@@ -400,6 +401,7 @@ export class H1Server {
       version: exchange?.request.head.version ?? '1.0',
       persistent: this.#persistent && !this.#failed && clear,
       now,
+      lines,
     })
     if (serialised.close) this.#persistent = false
     this.#owed = serialised.length

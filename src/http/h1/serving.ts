@@ -5,6 +5,7 @@ import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type Htt
 import type { Expiry, RequestTimers } from '../timers.ts'
 import { type Announced, type ExchangeOwner, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
+import { fieldLines } from './response-head.ts'
 import { type H1Event, H1Server } from './server.ts'
 import type { H1State } from './state.ts'
 
@@ -20,7 +21,7 @@ export type H1End = 'done' | 'refused' | 'unfinished' | 'cut'
 export interface H1Owner {
   readonly handlers: HttpHandlers
   readonly timers: RequestTimers
-  /** Sent with every response. */
+  /** Sent with every response; always the same. */
   readonly fields: readonly Field[]
   /** The client gets nothing any more. */
   readonly gone: boolean
@@ -63,6 +64,7 @@ export class H1Serving implements ExchangeOwner {
   readonly http: H1Server
   readonly #owner: H1Owner
   #exchange: H1Exchange | undefined
+  #lines: string | undefined
   /** A request that was announced and not let in. */
   #held: Announced | undefined
 
@@ -209,6 +211,10 @@ export class H1Serving implements ExchangeOwner {
   }
   get fields(): readonly Field[] {
     return this.#owner.fields
+  }
+  get lines(): string {
+    this.#lines ??= fieldLines(this.#owner.fields)
+    return this.#lines
   }
   get gone(): boolean {
     return this.#owner.gone

@@ -48,13 +48,18 @@ export class RawStream extends StreamLife {
   #remoteAddress: string | undefined
 
   /** Takes the descriptor over, also if it throws. */
-  constructor(descriptor: Descriptor, unread: Uint8Array, bindings: Bindings, readsOn = false) {
+  constructor(
+    descriptor: Descriptor,
+    unread: Uint8Array,
+    bindings: Bindings,
+    { readsOn = false, tuned = false }: { readonly readsOn?: boolean; readonly tuned?: boolean } = {},
+  ) {
     super(unread)
     this.#bindings = bindings
     this.#readsOn = readsOn
     this.#handle = handleFor(descriptor, bindings)
     this.#descriptor = Descriptor.fromHandle(this.#handle)
-    this.#handle.setNoDelay?.(true)
+    if (!tuned) this.#handle.setNoDelay?.(true)
     this.#handle.useUserBuffer(READ_BUFFER.bytes)
     this.#handle.onread = () => this.#onRead(bindings.streamBaseState[bindings.kReadBytesOrError]!)
   }

@@ -37,6 +37,11 @@ class MovingH1Server extends Moving<Real> {
     this.#announced = false
   }
 
+  left(): void {
+    this.#announced = false
+    this.real.left()
+  }
+
   /** What lies in the exported state is that of the object that is left. */
   export(): H1State {
     this.move()

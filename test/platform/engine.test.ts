@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process'
+import { expect, it } from 'vitest'
+
+const BUILT = new URL('../../dist/src/platform/engine.js', import.meta.url).href
+
+/** What a process says on both of its outputs that compiles early, as if V8 had that version. */
+function said(version: string): { readonly out: string; readonly told: number } {
+  const script = `
+    const { compileEarly } = await import(${JSON.stringify(BUILT)})
+    console.log(compileEarly(${version}).length)`
+  const out = execFileSync('sh', ['-c', '"$0" --input-type=module -e "$1" 2>&1', process.execPath, script], {
+    encoding: 'utf8',
+  }).trim()
+  return { out, told: Number(out) }
+}
+
+it('the engine of this Node knows what it is told', () => {
+  // It would say aloud what it does not know.
+  const { out, told } = said('process.versions.v8')
+  expect(out).toMatch(/^\d$/)
+  if (Number.parseInt(process.versions.v8, 10) <= 14) expect(told).toBeGreaterThan(0)
+})
+
+it('an engine that this was not tried with is told nothing', () => {
+  expect(said("'10.2'").out).toBe('0')
+  expect(said("'15.0'").out).toBe('0')
+})
