@@ -88,7 +88,8 @@ export class Reader {
     if (size === 2) return ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
     if (size <= 4) {
       const low = ((bytes[at + size - 2] as number) << 8) | (bytes[at + size - 1] as number)
-      const high = size === 3 ? (bytes[at] as number) : ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+      const high =
+        size === 3 ? (bytes[at] as number) : ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
       return high * 65_536 + low
     }
     let value = 0
