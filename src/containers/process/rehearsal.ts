@@ -53,8 +53,8 @@ export class BusyError extends Error {
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
   readonly kind: FunctionModule['kind']
   /**
-   * Connections are of several kinds, come and go, and ask for different things, as a container has to expect.
-   * Default: one connection, by TCP, whose requests are all alike.
+   * Connections are of several kinds, come and go, and ask for different things, as a container has to
+   * expect. Default: one connection, by TCP, whose requests are all alike.
    */
   readonly varied?: boolean
 }
@@ -62,10 +62,10 @@ export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
 /**
  * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
- * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is TCP, as
- * a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and functions are
- * not all alike; and what a container has made of its settings is made here by the same code. It needs the
- * native channel.
+ * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is TCP,
+ * as a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and
+ * functions are not all alike; and what a container has made of its settings is made here by the same code.
+ * It needs the native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
