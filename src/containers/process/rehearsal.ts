@@ -63,9 +63,9 @@ export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
  * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
  * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is TCP,
- * as a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and functions are
- * not all alike; and what a container has made of its settings is made here by the same code. It needs the
- * native channel.
+ * as a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and
+ * functions are not all alike; and what a container has made of its settings is made here by the same code.
+ * It needs the native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
