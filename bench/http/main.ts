@@ -6,7 +6,18 @@ import { usableCpus } from '../rig/placement.ts'
 import { load, versionOf } from './load.ts'
 import { pageOf } from './page.ts'
 import { format, goalsOf, type HttpDetails, httpRows, type Measured, measurementsOf } from './result.ts'
-import { nodeOf, packagesOf, ROWS, type Row, rivalOf, SERVER_NAME, TOOLS, type Tool, toolOf } from './rows.ts'
+import {
+  isAskedAlone,
+  nodeOf,
+  packagesOf,
+  ROWS,
+  type Row,
+  rivalOf,
+  SERVER_NAME,
+  TOOLS,
+  type Tool,
+  toolOf,
+} from './rows.ts'
 import { Servers } from './servers.ts'
 
 /** What a run consists of. */
@@ -44,7 +55,7 @@ await runBench(
         total: 16,
         load: { wrk: 0.2, h2load: 0.2 },
       },
-      default: { ...COMMON, rounds: 60, seconds: 64 },
+      default: { ...COMMON, rounds: 60, seconds: 64, total: 105 },
       full: {
         ...COMMON,
         least: 20,
@@ -123,24 +134,27 @@ function skippedRow({ protocol, server }: Row, reason: string): Skipped {
 async function measure(run: HttpRun, rows: readonly Row[]): Promise<Measured[]> {
   const [cpu, other = cpu] = usableCpus()
   const identity = await makeIdentity(SERVER_NAME)
-  const measured = rows.map((row): Measured => ({ ...row, rates: [], cpu: [] }))
+  const measured = rows.map((row): Measured => ({ ...row, rates: [], cpu: [], alone: [] }))
   const servers = await Servers.start(rows, { identity, cpu, handler: run.values.handler })
   try {
     await run.rounds(
       async counts => {
         for (const [index, { row, port, cpu: cpuOf }] of servers.all.entries()) {
           if (run.interrupted || run.late) return
-          const before = cpuOf()
-          const done = await load(row.protocol, port, run.plan.load[toolOf(row.protocol)], other).catch(
-            (error: unknown) => {
+          const seconds = run.plan.load[toolOf(row.protocol)]
+          const ask = (alone: boolean) =>
+            load(row.protocol, port, seconds, other, alone).catch((error: unknown) => {
               // Ctrl-C in a terminal comes to them, too.
               if (!run.interrupted) throw error
-            },
-          )
+            })
+          const before = cpuOf()
+          const done = await ask(false)
           if (done === undefined) return
           const after = cpuOf()
+          const one = isAskedAlone(row) ? await ask(true) : undefined
           if (!counts) continue
-          const { rates, cpu } = measured[index]!
+          const { rates, cpu, alone } = measured[index]!
+          if (one !== undefined) alone.push((1e6 * one.seconds) / one.requests)
           rates.push(done.requests / done.seconds)
           if (before !== undefined && after !== undefined) cpu.push((after - before) / done.requests)
         }

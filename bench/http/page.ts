@@ -22,6 +22,7 @@ server (\`same = 1\`), and above 1 is better. Times are CPU time of all processe
 [README.md](README.md) says what each \`server\` is.`,
     ...(evpMissing === undefined ? [] : [`Without the provider \`evp\`: ${evpMissing}.`]),
     ...PROTOCOLS.flatMap(protocol => sectionOf(protocol, rows)),
+    ...aloneSection(rows),
     ...(skipped.length === 0
       ? []
       : [`Not measured: ${skipped.map(({ labels }) => Object.values(labels).join(', ')).join('; ')}.`]),
@@ -40,4 +41,19 @@ function sectionOf(protocol: HttpRow['protocol'], all: readonly HttpRow[]): stri
   const node = nodeOf(protocol)
   const head = `| server | requests/s | ${node} = 1 | same = 1 | µs | ${node} = 1 |`
   return [`## ${protocol}`, [head, '| --- | --: | --: | --: | --: | --: |', ...lines].join('\n')]
+}
+
+function aloneSection(rows: readonly HttpRow[]): string[] {
+  const lines = rows
+    .filter(({ alone }) => alone !== undefined)
+    .map(
+      ({ protocol, server, alone, added }) =>
+        `| ${protocol}, ${server} | ${figure(alone)} | ${added === undefined ? '' : figure(added)} |`,
+    )
+  if (lines.length === 0) return []
+  return [
+    '## One request at a time',
+    'µs from a request to its answer, for one client that waits for each before it sends the next.',
+    ['| server | µs | more than raw |', '| --- | --: | --: |', ...lines].join('\n'),
+  ]
 }

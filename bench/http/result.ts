@@ -11,6 +11,8 @@ export interface Measured extends Row {
   readonly rates: number[]
   /** µs of CPU time of all processes of the server for one; empty where the kernel does not tell. */
   readonly cpu: number[]
+  /** µs from a request to its answer for one client that waits for each; empty: see {@link isAskedAlone}. */
+  readonly alone: number[]
 }
 
 /** One server. Ratios are medians over the rounds of what was measured in the same round, to Node's. */
@@ -23,6 +25,10 @@ export interface HttpRow extends Row {
   readonly cpu: number | undefined
   /** Node's CPU time for a request divided by this one's: above 1, this one does with less. */
   readonly cpuRatio: number | undefined
+  /** µs from a request to its answer for one client that waits for each. */
+  readonly alone: number | undefined
+  /** Of that, what there is more than with a raw function. */
+  readonly added: number | undefined
 }
 
 /** What this bench has besides what all have. */
@@ -34,17 +40,22 @@ export interface HttpDetails {
   readonly rows: readonly HttpRow[]
 }
 
+/** µs that Request and Response objects may add to a request. */
+const MOST_ADDED = 10
+
+const ALONE = { name: 'http.alone', title: 'one request at a time', unit: 'µs' } as const
 const CPU = { name: 'http.cpu', title: 'the server for one request', unit: 'µs CPU' } as const
 
 /** Everything as measurements. What was stopped before its first round is not among them. */
 export function measurementsOf(all: readonly Measured[]): Measurement[] {
   return all
     .filter(({ rates }) => rates.length > 0)
-    .flatMap(({ protocol, server, rates, cpu }) => {
+    .flatMap(({ protocol, server, rates, cpu, alone }) => {
       const labels = { protocol, server }
       return [
         figuresOf({ name: 'http.rate', title: 'requests a second', labels }, rates),
         ...(cpu.length === 0 ? [] : [figuresOf({ ...CPU, labels }, cpu)]),
+        ...(alone.length === 0 ? [] : [figuresOf({ ...ALONE, labels }, alone)]),
       ]
     })
 }
@@ -53,11 +64,12 @@ export function httpRows(all: readonly Measured[]): HttpRow[] {
   const done = PROTOCOLS.flatMap(protocol =>
     all.filter(one => one.protocol === protocol && one.rates.length > 0),
   )
-  return done.map(({ protocol, server, rates, cpu }) => {
+  return done.map(({ protocol, server, rates, cpu, alone }) => {
     const seek = (name: string | undefined) =>
       done.find(one => one.protocol === protocol && one.server === name)
     const node = seek(nodeOf(protocol))
     const rival = seek(rivalOf({ protocol, server }))
+    const raw = server === 'platform, fetch function' ? seek('platform, raw function') : undefined
     return {
       protocol,
       server,
@@ -67,6 +79,8 @@ export function httpRows(all: readonly Measured[]): HttpRow[] {
       rivalRatio: acrossRounds(rates, rival?.rates ?? [], (one, other) => one / other),
       cpu: cpu.length === 0 ? undefined : round(median(cpu)),
       cpuRatio: acrossRounds(cpu, node?.cpu ?? [], (one, other) => other / one),
+      alone: alone.length === 0 ? undefined : round(median(alone)),
+      added: acrossRounds(alone, raw?.alone ?? [], (one, other) => one - other),
     }
   })
 }
@@ -77,7 +91,7 @@ export function httpRows(all: readonly Measured[]): HttpRow[] {
  */
 export function goalsOf(rows: readonly HttpRow[]): GoalResult[] {
   return rows.flatMap(row => {
-    const { protocol, server, rateRatio, rivalRatio } = row
+    const { protocol, server, rateRatio, rivalRatio, added } = row
     const rival = rivalOf(row)
     const name = (node: string): string => `${protocol}, ${server}: requests a second, ${node} = 1`
     const aim = aimOf(row)
@@ -86,9 +100,12 @@ export function goalsOf(rows: readonly HttpRow[]): GoalResult[] {
       ...(rival === undefined || rivalRatio === undefined
         ? []
         : [goal(name(rival), '≥', rival.startsWith(ADAPTER) ? 1 : 0.8, rivalRatio)]),
+      ...(added === undefined ? [] : [goal(`${protocol}: ${ADDED}`, '≤', MOST_ADDED, added, 'µs')]),
     ]
   })
 }
+
+const ADDED = 'what a fetch function adds to a request that stays, to one client'
 
 function aimOf({ protocol, server }: Row): number | undefined {
   if (server === 'engine alone') return isHttp2(protocol) ? 1.5 : 1.3
@@ -113,8 +130,14 @@ export function format({ tools, evpMissing, rows, goals }: BenchResult & HttpDet
       '(ratios: medians over rounds, node = 1, or the same function or application in Node’s server = 1; ' +
       'above 1 is better)',
     table(['', 'requests/s', 'ratio', 'same = 1', 'CPU µs', 'ratio'], lines),
+    'one client that waits for each answer:',
+    table(['', 'µs', 'more than raw'], rows.filter(({ alone }) => alone !== undefined).map(aloneLine)),
     goalLines(goals),
   ].join('\n\n')
+}
+
+function aloneLine({ protocol, server, alone, added }: HttpRow): string[] {
+  return [`${protocol}, ${server}`, figure(alone), added === undefined ? '' : figure(added)]
 }
 
 /** A ratio where there is one. */

@@ -88,6 +88,12 @@ export function functionOf({ server }: Row): FunctionKind | undefined {
   return FUNCTIONS.find(kind => server === `platform, ${kind} function`)
 }
 
+/** Whether it is also asked by one client that waits for each answer. */
+export function isAskedAlone(row: Row): boolean {
+  const kind = functionOf(row)
+  return kind === 'raw' || kind === 'fetch'
+}
+
 /** What a child process is to be. */
 export interface Role extends Row {
   readonly certificate: string

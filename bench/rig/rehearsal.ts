@@ -19,7 +19,7 @@ export async function openRehearsal(): Promise<Rehearsal> {
     limitsOf(),
     tlsOf(),
   ])
-  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK, plain: true })
+  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
 }
 
 async function limitsOf() {

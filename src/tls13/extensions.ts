@@ -190,6 +190,8 @@ export function extensionTypes(extensions: readonly Extension[]): Set<number> {
 }
 
 const HOST_NAME = 0
+/** By byte: letters, digits, hyphen, underscore and dot. */
+const OF_A_NAME = Array.from({ length: 256 }, (_, byte) => /[a-zA-Z0-9._-]/.test(String.fromCharCode(byte)))
 
 /**
  * The host name of a server_name extension (RFC 6066 §3).
@@ -203,9 +205,8 @@ export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined)
   if (name === undefined) return undefined
   let text = ''
   for (const byte of name.hostName) {
-    // Letters, digits, hyphen, underscore and dot; anything else cannot name a host (and NUL has cut names
-    // short elsewhere).
-    if (!/[a-zA-Z0-9._-]/.test(String.fromCharCode(byte)))
+    // Anything else cannot name a host (and NUL has cut names short elsewhere).
+    if (!OF_A_NAME[byte])
       throw peerError('illegal_parameter', 'invalid_host_name', 'server_name is not a host name')
     text += String.fromCharCode(byte)
   }

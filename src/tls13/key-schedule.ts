@@ -144,6 +144,17 @@ export function firstBlock(label: string, length: number): Uint8Array {
   return block
 }
 
+/** A first block with a context in it, which stands last but for the byte 1. @param context 1 to 255 bytes */
+function withContext(block: Uint8Array, context: Uint8Array): Uint8Array {
+  const lengthAt = block.length - 2
+  const whole = new Uint8Array(block.length + context.length)
+  whole.set(block)
+  whole[lengthAt] = context.length
+  whole.set(context, lengthAt + 1)
+  whole[whole.length - 1] = 1
+  return whole
+}
+
 /** HKDF-Expand-Label (RFC 8446 §7.1). @param label without the "tls13 " in front */
 export function hkdfExpandLabel(
   hash: HashAlgorithm,
@@ -152,8 +163,10 @@ export function hkdfExpandLabel(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
-  if (context.length === 0 && length <= hash.length)
-    return hash.hmac(secret, firstBlock(label, length), length)
+  if (length <= hash.length && context.length < 256) {
+    const block = firstBlock(label, length)
+    return hash.hmac(secret, context.length === 0 ? block : withContext(block, context), length)
+  }
   return hkdfExpand(hash, secret, hkdfLabel(label, context, length), length)
 }
 

@@ -17,6 +17,7 @@ const row = (server: ServerKind, rates: number[], cpu = rates.map(rate => 1e6 / 
   server,
   rates,
   cpu,
+  alone: [],
 })
 
 describe('what bench:http compares', () => {
@@ -111,6 +112,22 @@ describe('what bench:http finds', () => {
       [1, false],
       [0.8, true],
     ])
+  })
+
+  it('what a fetch function adds is taken within each round', () => {
+    const both = [
+      { ...row('platform, raw function', [100, 100, 100]), alone: [20, 50, 30] },
+      { ...row('platform, fetch function', [100, 100, 100]), alone: [24, 56, 47] },
+    ]
+    const rows = httpRows(both)
+    expect(rows.map(({ alone, added }) => [alone, added])).toEqual([
+      [30, undefined],
+      [47, 6],
+    ])
+    expect(goalsOf(rows).find(({ unit }) => unit === 'µs')).toMatchObject({ reached: 6, goal: 10, met: true })
+    expect(measurementsOf(both).map(({ name }) => name)).toContain('http.alone')
+    const page = pageOf({ ...otherResult(), tools: [], rows, goals: [], skipped: [] })
+    expect(page).toContain('| HTTP/2 over TLS, platform, fetch function | 47.0 | 6.00 |')
   })
 
   it('its page says when and with what, names every server, and which goals were missed', () => {

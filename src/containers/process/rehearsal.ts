@@ -52,17 +52,20 @@ export class BusyError extends Error {
 /** What a rehearsal takes from the container that it is for. */
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
   readonly kind: FunctionModule['kind']
-  /** One connection is enough, by TCP, with requests that are all alike: for benches that count. */
-  readonly plain?: boolean
+  /**
+   * Connections are of several kinds, come and go, and ask for different things, as a container has to
+   * expect. Default: one connection, by TCP, whose requests are all alike.
+   */
+  readonly varied?: boolean
 }
 
 /**
  * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
- * the engine has compiled all of it, for the kinds of objects that it has seen. So one connection is TCP, as
- * a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and functions are
- * not all alike; and what a container has made of its settings is made here by the same code. It needs the
- * native channel.
+ * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is TCP,
+ * as a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and
+ * functions are not all alike; and what a container has made of its settings is made here by the same code.
+ * It needs the native channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
@@ -120,7 +123,7 @@ export class Rehearsal {
     try {
       const tcp = await openTcpPair().catch(() => undefined)
       if (tcp !== undefined) this.#connect(tcp)
-      if (tcp === undefined || this.#options.plain !== true) this.#connect(unixPair())
+      if (tcp === undefined || this.#options.varied === true) this.#connect(unixPair())
       await this.#moveOn(pause, enough)
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
@@ -167,19 +170,19 @@ export class Rehearsal {
   }
 
   #renew(): void {
-    if (this.#options.plain === true) return
+    if (this.#options.varied !== true) return
     this.#clients.pop()?.close()
     this.#connect(unixPair())
   }
 
   /** A connection at the first host. */
   #connect([mine, theirs]: Pair): void {
-    const { tls, limits, plain = false } = this.#options
+    const { tls, limits, varied = false } = this.#options
     this.#clients.push(
       new Client(
         tls.provider,
         mine,
-        plain,
+        varied,
         () => this.#answered(),
         error => this.#failed(error),
       ),
@@ -267,17 +270,17 @@ class Client {
   #early: Uint8Array | undefined
 
   /**
-   * @param plain all requests are alike
+   * @param varied requests differ
    * @param answered called with each answer @param failed called when there are no more
    */
   constructor(
     provider: CryptoProvider,
     end: Descriptor,
-    plain: boolean,
+    varied: boolean,
     answered: () => void,
     failed: (error: Error) => void,
   ) {
-    this.#requests = plain ? REQUESTS.slice(0, 2) : REQUESTS
+    this.#requests = varied ? REQUESTS : REQUESTS.slice(0, 2)
     this.#answered = answered
     this.#failed = failed
     const trusting = {

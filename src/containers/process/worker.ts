@@ -119,7 +119,7 @@ async function rehearsed(host: Host, settings: WorkerSettings, pause: number, lo
   if (channel !== 'native' || rehearsals === 0) return
   const { tls, limits, module, clock } = host
   try {
-    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock })
+    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock, varied: true })
     // Real moves are as good.
     const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
     await rehearsal.run(pause, enough)

@@ -36,16 +36,19 @@ export function inherit(ours: object, nodes: object, real: (light: never) => obj
     const { get, value, enumerable = false } = theirs
     const own = Object.getOwnPropertyDescriptor(ours, key)
     if (key === 'constructor') continue
-    if (own !== undefined) Object.defineProperty(ours, key, { ...own, enumerable })
-    else if (get !== undefined) {
+    if (own !== undefined) {
+      Object.defineProperty(ours, key, { ...own, enumerable })
+      if (typeof own.value === 'function') nameAs(own.value, value)
+    } else if (get !== undefined) {
       const asked = function (this: never): unknown {
         return Reflect.get(real(this), key)
       }
-      Object.defineProperty(ours, key, { get: asked, enumerable, configurable: true })
+      Object.defineProperty(ours, key, { get: nameAs(asked, get), enumerable, configurable: true })
     } else if (typeof value === 'function') {
       const called = function (this: never, ...all: unknown[]): unknown {
         return Reflect.apply(value, real(this), all)
       }
+      nameAs(called, value)
       Object.defineProperty(ours, key, { value: called, enumerable, configurable: true, writable: true })
     }
   }
@@ -56,6 +59,14 @@ export function inherit(ours: object, nodes: object, real: (light: never) => obj
       writable: true,
       enumerable: false,
     })
+}
+
+/** Gives a function the name and the length of Node's. */
+function nameAs<T extends object>(ours: T, nodes: unknown): T {
+  if (typeof nodes !== 'function') return ours
+  for (const key of ['name', 'length'] as const)
+    Object.defineProperty(ours, key, { value: nodes[key], configurable: true })
+  return ours
 }
 
 /**

@@ -25,7 +25,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
           http: { ...DEFAULT_LIMITS, requests: 3 },
           http2: DEFAULT_H2_LIMITS,
         }
-        const rehearsal = new Rehearsal({ tls, limits, kind, clock: SYSTEM_CLOCK })
+        const rehearsal = new Rehearsal({ tls, limits, kind, clock: SYSTEM_CLOCK, varied: true })
         await rehearsal.run(0, () => rehearsal.moves === moves)
         // Nothing of it is for a key log.
         expect(secrets).toEqual([])
