@@ -86,6 +86,12 @@ export class Reader {
     const bytes = this.#bytes
     if (size === 1) return bytes[at] as number
     if (size === 2) return ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+    if (size <= 4) {
+      const low = ((bytes[at + size - 2] as number) << 8) | (bytes[at + size - 1] as number)
+      const high =
+        size === 3 ? (bytes[at] as number) : ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+      return high * 65_536 + low
+    }
     let value = 0
     for (let i = at; i < at + size; i++) value = value * 256 + (bytes[i] as number)
     if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`an integer above 2^53 - 1`, at)

@@ -1,5 +1,6 @@
 import { reasonOf } from '../../http/serving.ts'
-import { DecodeError, hex, utf8 } from '../../wire/index.ts'
+import { DecodeError, utf8 } from '../../wire/index.ts'
+import { ByteMap } from '../byte-map.ts'
 import type { ControlMessage } from '../control.ts'
 import { SealError, type Sealer } from '../seal.ts'
 import {
@@ -24,12 +25,18 @@ export interface LendingHandlers {
   senseless(from: number, reason: string): void
 }
 
+interface Lent {
+  readonly ticket: Uint8Array
+  readonly target: number
+  readonly settle: (answer: LoanAnswer | undefined) => void
+}
+
 /** The requests that a process has lent to its peers, and has been lent. */
 export class Lending {
   readonly #sealer: Sealer
   readonly #handlers: LendingHandlers
-  /** By their tickets in hexadecimal. */
-  readonly #lent = new Map<string, { target: number; settle: (answer: LoanAnswer | undefined) => void }>()
+  /** By their tickets. */
+  readonly #lent = new ByteMap<Lent>()
 
   constructor(sealer: Sealer, handlers: LendingHandlers) {
     this.#sealer = sealer
@@ -46,7 +53,7 @@ export class Lending {
     try {
       const sealed = this.#sealer.seal(target, LOAN, encodeLoan(request))
       if (this.#handlers.tell(target, { kind: 'loan', ticket, sealed }))
-        this.#lent.set(hex(ticket), { target, settle })
+        this.#lent.set(ticket, { ticket, target, settle })
       else settle(undefined)
     } catch (error) {
       if (!(error instanceof SealError)) throw error
@@ -56,7 +63,7 @@ export class Lending {
 
   /** A peer has ended, or cannot be spoken to: it answers no more. */
   lost(id: number): void {
-    for (const [ticket, { target, settle }] of this.#lent) {
+    for (const { ticket, target, settle } of [...this.#lent.values()]) {
       if (target !== id) continue
       this.#lent.delete(ticket)
       settle(undefined)
@@ -84,15 +91,14 @@ export class Lending {
 
   /** What came of a request that we have lent. */
   answered(from: number, ticket: Uint8Array, sealed: Uint8Array): void {
-    const key = hex(ticket)
-    const loan = this.#lent.get(key)
+    const loan = this.#lent.get(ticket)
     if (loan?.target !== from) {
       this.#handlers.senseless(from, 'the answer to a request that was not lent to it')
       return
     }
     this.#opened(from, () => {
       const answer = decodeLoanAnswer(this.#sealer.open(from, LOANED, sealed))
-      this.#lent.delete(key)
+      this.#lent.delete(ticket)
       loan.settle(answer)
     })
   }
