@@ -4,18 +4,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { figure, table } from '../harness/table.ts'
+import type { Mover } from '../rig/one-process.ts'
 import type { MoveCounts } from './moves.ts'
+import { touched } from './touched.ts'
 
 const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 /** Room for all that a run makes: then nothing is collected while the heap is looked at. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256']
-/** What is to be reached. */
-const GOALS: Readonly<Record<string, number>> = {
+/** What is counted, and what is to be reached. */
+const GOALS: Readonly<Record<string, number | undefined>> = {
   'foreign calls': 50,
   'system calls': 20,
   'typed arrays': 12,
   'bytes on the heap': 4096,
   timers: 0,
+  'KiB of machine code touched': undefined,
+  'KiB of other memory touched': undefined,
 }
 
 /**
@@ -23,14 +27,14 @@ const GOALS: Readonly<Record<string, number>> = {
  * hand one connection to and fro; the floor of this runtime (`bench/floor`) does the same without rules.
  * Counts do not depend on how busy the machine is.
  */
-function main(): void {
-  const platform = countsOf()
-  const floor = countsOf('floor')
+async function main(): Promise<void> {
+  const platform = await countsOf('platform')
+  const floor = await countsOf('floor')
   const rows = Object.keys(GOALS).map(name => [
     name,
     figure(platform.counts[name]),
     figure(floor.counts[name]),
-    String(GOALS[name]),
+    String(GOALS[name] ?? '–'),
   ])
   process.stdout.write(`${table(['for one move', 'platform', 'floor', 'goal'], rows)}\n\n`)
   const most = (name: string): number => platform.byName[name] ?? 0
@@ -41,19 +45,22 @@ function main(): void {
   process.stdout.write(`${table(['of these', 'platform', 'floor'], named)}\n`)
 }
 
-/** @param words of `moves.js` besides the number of moves */
-function countsOf(...words: readonly string[]): {
+async function countsOf(mover: Mover): Promise<{
   readonly counts: Readonly<Record<string, number | undefined>>
   readonly byName: MoveCounts['byName']
-} {
+}> {
+  const words = mover === 'floor' ? ['floor'] : []
   const { foreignCalls, typedArrays, timers, byName } = moves(1000, ...words)
   const { heapBytes } = moves(1000, 'uncounted', ...words)
+  const pages = await touched(mover)
   const counts = {
     'foreign calls': foreignCalls,
     'system calls': systemCalls(words),
     'typed arrays': typedArrays,
     'bytes on the heap': heapBytes,
     timers,
+    'KiB of machine code touched': pages?.code,
+    'KiB of other memory touched': pages?.memory,
   }
   return { counts, byName }
 }
@@ -84,4 +91,4 @@ function systemCalls(words: readonly string[]): number | undefined {
   }
 }
 
-main()
+await main()

@@ -20,7 +20,7 @@ const THOUSANDTH = 1000
 /** Without those after the rest. */
 const MOVES = THOUSANDTH + AROUND / 2
 const CONTENT = new Uint8Array(100).fill(7)
-const COMMON = { warmUp: 1, least: 6, precision: 0.05, rehearsals: 3000 }
+const COMMON = { warmUp: 1, least: 6, precision: 0.05, rehearsals: 6000 }
 
 /** What is told apart: [name, title, moves: the first and the one after the last]. */
 const ROWS = [

@@ -11,7 +11,7 @@ import { Pool } from '../rig/pool.ts'
 const LOOK = 5
 const POTATO = Buffer.from('potato')
 const QUESTION = { path: '/', content: POTATO, expected: POTATO }
-const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000, rehearsals: 3000 }
+const COMMON = { warmUp: 0, least: 6, precision: 0.02, connections: 1000, rehearsals: 6000 }
 
 /**
  * `npm run bench:handover`: how long does it take to hand all idle TLS connections of a container to a new

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { type Mover, OneProcess } from '../rig/one-process.ts'
 import { usableCpus } from '../rig/placement.ts'
 import type { Platform } from '../rig/platform.ts'
 import { Engines } from './engines.ts'
 import { Limit } from './limit.ts'
-import { OneProcess } from './one-process.ts'
 import { Rivals } from './rivals.ts'
-import type { Mover, SceneOptions } from './rows.ts'
+import type { SceneOptions } from './rows.ts'
 import type { Place } from './wanderer.ts'
 
 /**

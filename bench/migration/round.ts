@@ -1,20 +1,12 @@
 import type { Skipped } from '../harness/measurement.ts'
 import type { Mover as SessionMover } from '../rig/mover.ts'
+import type { Mover, OneProcess } from '../rig/one-process.ts'
 import type { Platform } from '../rig/platform.ts'
 import type { Company } from './company.ts'
 import { measureParts } from './in-process.ts'
-import type { OneProcess } from './one-process.ts'
 import { Reconnections } from './reconnections.ts'
 import { cold, inTurns, pairs, type Times, type Two, warm } from './requests.ts'
-import {
-  type Mover,
-  type Part,
-  processRowOf,
-  type RoundSize,
-  type RowName,
-  rowOf,
-  type Sampled,
-} from './rows.ts'
+import { type Part, processRowOf, type RoundSize, type RowName, rowOf, type Sampled } from './rows.ts'
 import { Http2Wanderer, type Place, tourOf, Wanderer } from './wanderer.ts'
 
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */

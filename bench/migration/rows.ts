@@ -1,6 +1,7 @@
 import type { Ready } from '../engines/engine.ts'
 import type { Labels, Skipped, Unit } from '../harness/measurement.ts'
 import type { Statistic } from '../harness/stats.ts'
+import type { Mover } from '../rig/one-process.ts'
 
 /** What every scene measures in every round, in the order of the table. Times are µs. */
 export const ROWS = {
@@ -54,8 +55,6 @@ export const PROCESS_ROWS = {
 } as const
 
 export type ProcessRowName = keyof typeof PROCESS_ROWS
-/** Whose moves those are. */
-export type Mover = 'platform' | 'floor'
 
 /** What is measured under several circumstances, each a label of its own. */
 export const SWEEPS = {

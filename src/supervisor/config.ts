@@ -378,7 +378,7 @@ const ROOT = section({
     files: whole(1, 100, 5),
     bytesPerSecond: whole(1024, 1_073_741_824, 262_144),
   }),
-  rehearsals: whole(0, 1_000_000, 3000),
+  rehearsals: whole(0, 1_000_000, 6000),
   restart: section({
     firstSeconds: seconds(0.01, 3600, 0.1),
     mostSeconds: seconds(0.01, 3600, 10),

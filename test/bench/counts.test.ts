@@ -2,8 +2,22 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import type { MoveCounts } from '../../bench/counts/moves.ts'
+import { referenced } from '../../bench/counts/touched.ts'
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
+
+const SMAPS = `55d0-55e0 r-xp 00000000 08:01 1 /usr/bin/node
+Size:   100 kB
+Referenced:          40 kB
+7f00-7f10 rw-p 00000000 00:00 0
+Referenced:           8 kB
+7f20-7f30 rwxp 00000000 00:00 0 [anon:v8]
+Referenced:           4 kB
+`
+
+it('pages that were touched: code is what may be executed, also if it may be written', () => {
+  expect(referenced(SMAPS)).toEqual({ code: 44, memory: 8 })
+})
 
 const MOVES = fileURLToPath(new URL('../../dist/bench/counts/moves.js', import.meta.url))
 const there = probe().available && probeEvp().available

@@ -7,7 +7,13 @@ import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { fromNode } from '../../src/functions/adapters/node-http.ts'
 import type { Context } from '../../src/functions/contract.ts'
-import { type Asked, type Listener, throughFunction, throughNode } from '../support/application.ts'
+import {
+  type Asked,
+  type Calling,
+  type Listener,
+  throughFunction,
+  throughNode,
+} from '../support/application.ts'
 
 /** A listener that keeps a diary, and what it is asked. */
 type Case = readonly [name: string, make: (diary: unknown[]) => Listener, asked?: Asked]
@@ -310,7 +316,7 @@ async function text(request: IncomingMessage): Promise<string> {
 
 const named = (all: readonly Case[]): [string, Case][] => all.map(one => [one[0], one])
 
-/** What both ends see of a case, when all has come to rest. */
+/** What both ends see of a case. The diary may go on for a while. */
 async function seen(
   through: (listener: Listener, asked: Asked) => Promise<unknown>,
   [, make, asked = {}]: Case,
@@ -321,25 +327,27 @@ async function seen(
     // A server of Node's would let this end the process.
     Promise.resolve(listener(request, response)).catch(() => {})
   }, asked)
-  let length = -1
-  while (length !== diary.length) {
-    length = diary.length
-    await wait(20)
-  }
   return { got, diary }
+}
+
+async function expectTheSame(one: Case): Promise<void> {
+  const [ours, nodes] = [await seen(throughFunction, one), await seen(throughNode, one)]
+  await vi.waitFor(() => expect(ours).toEqual(nodes), { timeout: 5000 })
+  await wait(20)
+  expect(ours).toEqual(nodes)
 }
 
 describe('an application gets and gives as in a server of Node’s', () => {
   it.each(named(ANSWERS))('answer: %s', async (_, one) => {
-    expect(await seen(throughFunction, one)).toEqual(await seen(throughNode, one))
+    await expectTheSame(one)
   })
 
   it.each(named(REQUESTS))('request: %s', async (_, one) => {
-    expect(await seen(throughFunction, one)).toEqual(await seen(throughNode, one))
+    await expectTheSame(one)
   })
 
   it.each(named(LIVES))('life: %s', async (_, one) => {
-    expect(await seen(throughFunction, one)).toEqual(await seen(throughNode, one))
+    await expectTheSame(one)
   })
 })
 
@@ -354,13 +362,19 @@ describe('a request that is broken off', () => {
       request.on('error', error => diary.push((error as NodeJS.ErrnoException).code)).resume()
       response.write('begun')
     }
-    const cancelled = throughFunction(listener, post('a', 'b'), ({ cancel }) =>
-      setTimeout(() => cancel(reason), 30),
+    let cancel: Calling['cancel'] = () => {}
+    await throughFunction(
+      (request, response) => {
+        listener(request, response)
+        request.on('close', () => cancel(reason))
+      },
+      post('a', 'b'),
+      call => {
+        cancel = call.cancel
+      },
     )
-    await cancelled
-    await wait(10)
-    // It has come whole by then: its reader is told nothing more.
-    expect(diary).toEqual(['request end', 'request close', 'response close'])
+    // It had come whole: its reader is told nothing more.
+    await vi.waitFor(() => expect(diary).toEqual(['request end', 'request close', 'response close']))
   })
 
   it('tells a reader that waits for content', async () => {
@@ -384,8 +398,8 @@ describe('a request that is broken off', () => {
     await writable.getWriter().write(new Uint8Array(3))
     controller.abort(reason)
     await expect(answer).rejects.toThrow('the client is gone')
-    await wait(10)
-    expect(diary).toEqual(['request aborted', 'response close', 'ECONNRESET', 'request close'])
+    const all = ['request aborted', 'response close', 'ECONNRESET', 'request close']
+    await vi.waitFor(() => expect(diary).toEqual(all))
     expect([got?.aborted, got?.destroyed, got?.complete]).toEqual([true, true, false])
   })
 

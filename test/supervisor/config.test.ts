@@ -21,7 +21,7 @@ describe('parseConfig', () => {
       version: 1,
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
-      rehearsals: 3000,
+      rehearsals: 6000,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',

@@ -32,8 +32,10 @@ const CLIENT = 0
 const BATCH = 20
 /** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
 const PATIENCE = 2000
-/** Moves after which one client goes, and another comes in its place. */
-const LIFE = 50
+/** Clients: all of them ask in turns, and are idle then together. */
+const CLIENTS = 8
+/** Rounds after which one of them goes, and another comes in its place. */
+const LIFE = 8
 /** Of two shapes, so that nothing is compiled for one alone: a container's own log is of a third. */
 const SILENT: readonly Log[] = [
   { debug() {}, info() {}, warn() {}, error() {} },
@@ -62,10 +64,11 @@ export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
 /**
  * Connections that two hosts in this process hand to and fro, by the code and the kernel calls that real
  * ones take: sealing, messages, descriptors, raw streams, TLS, HTTP and a function. After some hundred moves
- * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is TCP,
- * as a client's is, and one a Unix stream, as a leg is; clients come and go; requests, answers and
- * functions are not all alike; and what a container has made of its settings is made here by the same code.
- * It needs the native channel.
+ * the engine has compiled all of it, for the kinds of objects that it has seen. So, if asked for, one is
+ * TCP, as a client's is, and others are Unix streams, as legs are; clients come and go; they move over a
+ * request, and together while they are idle, as in a roll-out; requests, answers and functions are not all
+ * alike; and what a container has made of its settings is made here by the same code. It needs the native
+ * channel.
  */
 export class Rehearsal {
   readonly #couriers: Courier[] = []
@@ -74,6 +77,8 @@ export class Rehearsal {
   readonly #options: RehearsalOptions
   readonly #clock: Clock
   #moves = 0
+  /** Requests. */
+  #asked = 0
   #answered: () => void = () => {}
   #failed: (error: Error) => void = () => {}
 
@@ -123,7 +128,7 @@ export class Rehearsal {
     try {
       const tcp = await openTcpPair().catch(() => undefined)
       if (tcp !== undefined) this.#connect(tcp)
-      if (tcp === undefined || this.#options.varied === true) this.#connect(unixPair())
+      while (this.#clients.length < (this.#options.varied === true ? CLIENTS : 1)) this.#connect(unixPair())
       await this.#moveOn(pause, enough)
     } finally {
       // The answer came before the verdict: until then the one who had the connection keeps its descriptor.
@@ -155,13 +160,16 @@ export class Rehearsal {
       }
       const ask = (): void => {
         if (enough()) over(resolve)
-        else this.#clients[this.#moves % this.#clients.length]!.ask()
+        else this.#clients[this.#asked++ % this.#clients.length]!.ask()
+      }
+      const goOn = (): void => {
+        if (pause > 0 && this.#asked % BATCH === 0) this.#clock.after(pause, ask)
+        else ask()
       }
       this.#answered = () => {
         this.#moves++
-        if (this.#moves % LIFE === 0) this.#renew()
-        if (pause > 0 && this.#moves % BATCH === 0) this.#clock.after(pause, ask)
-        else ask()
+        if (this.#options.varied !== true || this.#asked % this.#clients.length > 0) goOn()
+        else this.#roundOver(goOn)
       }
       this.#failed = error => over(() => reject(error))
       look()
@@ -169,25 +177,42 @@ export class Rehearsal {
     })
   }
 
-  #renew(): void {
-    if (this.#options.varied !== true) return
-    this.#clients.pop()?.close()
-    this.#connect(unixPair())
+  /** Every client has its answer, and is idle. */
+  #roundOver(then: () => void): void {
+    const rounds = this.#asked / this.#clients.length
+    if (rounds % LIFE === 0) {
+      this.#clients.pop()?.close()
+      this.#connect(unixPair())
+      then()
+      // Back again, so that each is where its next request is not for.
+    } else this.#handOver(() => this.#handOver(then))
+  }
+
+  /** Moves all clients to the other host, as they are. */
+  #handOver(then: () => void): void {
+    let missing = this.#clients.length
+    for (const { sessionId, host } of this.#clients) {
+      this.#hosts[host]!.move(sessionId, SIDES[1 - host]!, ({ outcome, detail }) => {
+        if (outcome !== 'moved') this.#failed(new Error(`an idle connection was ${outcome}: ${detail}`))
+        this.#moves++
+        if (--missing === 0) then()
+      })
+    }
+    for (const client of this.#clients) client.host = 1 - client.host
   }
 
   /** A connection at the first host. */
   #connect([mine, theirs]: Pair): void {
     const { tls, limits, varied = false } = this.#options
-    this.#clients.push(
-      new Client(
-        tls.provider,
-        mine,
-        varied,
-        () => this.#answered(),
-        error => this.#failed(error),
-      ),
+    const client = new Client(
+      tls.provider,
+      mine,
+      varied,
+      () => this.#answered(),
+      error => this.#failed(error),
     )
-    const sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
+    this.#clients.push(client)
+    const { sessionId } = client
     const envelope = freshTls({ sessionId, idleLeft: limits.timers['keep-alive'], inbound: EMPTY })
     this.#hosts[0]!.take({ envelope, descriptor: theirs }, CLIENT)
   }
@@ -259,6 +284,9 @@ const REQUESTS = ['POST', 'GET'].flatMap(method =>
 
 /** The client, which trusts any server and looks at no more of an answer than its end. */
 class Client {
+  readonly sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
+  /** Which one has it. */
+  host = 0
   readonly #session: Session
   readonly #stream: ByteStream
   readonly #requests: readonly Uint8Array[]
@@ -300,6 +328,7 @@ class Client {
 
   /** Asks the host that does not have the connection; the first time, the one that does. */
   ask(): void {
+    this.host = this.#asked % 2
     const request = this.#requests[this.#asked++ % this.#requests.length]!
     if (this.#session.connected) this.#session.send(request)
     else this.#early = request

@@ -53,11 +53,11 @@ export class NodeAnswer {
     return (this.#controller?.desiredSize ?? 1) > 0
   }
 
-  take(written: readonly Written[], text: string | undefined): void {
+  take(written: readonly Written[]): void {
     if (this.#over) return
     if (this.#http !== undefined) this.#parse(written)
     else if (this.#controller !== undefined) this.#pass(written)
-    else this.#first(written, text)
+    else this.#first(written)
   }
 
   /** @throws never: what is missing is told to who reads the response */
@@ -75,17 +75,14 @@ export class NodeAnswer {
       this.#fail(error ?? new Error('the application closed the connection before its answer was complete'))
   }
 
-  #first(written: readonly Written[], text: string | undefined): void {
+  #first(written: readonly Written[]): void {
     const { data } = written[0]!
-    const plainly = text !== undefined && typeof data === 'string' && data.startsWith(text)
-    const head = plainly ? readHead(text) : undefined
+    const head = typeof data === 'string' ? readHead(data) : undefined
     if (head === undefined || head.chunked) {
       this.#http = new H1Client(LIMITS)
       this.#http.request({ method: this.#method, target: '/', headers: [['host', 'localhost']] })
       this.#parse(written)
-      return
-    }
-    this.#begin(head, withoutHead(written, text!.length))
+    } else this.#begin(head, withoutHead(written, head.end))
   }
 
   #begin({ status, fields, length }: Head, rest: readonly Written[]): void {

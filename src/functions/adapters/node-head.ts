@@ -10,14 +10,17 @@ export interface Head {
   readonly length: number | undefined
   /** Content comes in chunks. */
   readonly chunked: boolean
+  /** Characters of it, with the empty line at its end. */
+  readonly end: number
 }
 
 const VERSION = 'HTTP/1.1 '
+const LINE_END = '\r\n'
 
 /**
- * Reads the head of a response as `node:http` has written it, which has judged names and values by then.
- * @param text with the empty line at its end
- * @returns undefined if it is not one that is final
+ * Reads the head of a response at the front of what `node:http` has written, which has judged names and
+ * values by then.
+ * @returns undefined if there is none that is whole and final
  */
 export function readHead(text: string): Head | undefined {
   const status = Number(text.slice(VERSION.length, VERSION.length + 3))
@@ -25,14 +28,15 @@ export function readHead(text: string): Head | undefined {
   const fields: Field[] = []
   let length: number | undefined
   let chunked = false
-  let at = text.indexOf('\r\n') + 2
+  let at = text.indexOf(LINE_END) + LINE_END.length
   for (;;) {
-    const end = text.indexOf('\r\n', at)
-    if (end <= at) break
+    const end = text.indexOf(LINE_END, at)
+    if (end < 0) return undefined
+    if (end === at) break
     const colon = text.indexOf(':', at)
     const name = lowerName(text.slice(at, colon))
     const value = text.slice(colon + 1, end).trim()
-    at = end + 2
+    at = end + LINE_END.length
     if (name === 'connection' || name === 'keep-alive') continue
     if (name === 'transfer-encoding') chunked = true
     else {
@@ -40,5 +44,5 @@ export function readHead(text: string): Head | undefined {
       addField(fields, name, value)
     }
   }
-  return { status, fields, length, chunked }
+  return { status, fields, length, chunked, end: at + LINE_END.length }
 }

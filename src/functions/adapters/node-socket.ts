@@ -12,8 +12,8 @@ export interface Written {
 
 /** What takes what the application writes. */
 export interface SocketReader {
-  /** What was written at once. @param head of the response, as text, if it has been written */
-  take(written: readonly Written[], head: string | undefined): void
+  /** What was written at once. */
+  take(written: readonly Written[]): void
   /** Whether more may come; if not, {@link NodeSocket.goOn} says when. */
   readonly room: boolean
   /** The response has been written whole, or all that there is of it. */
@@ -38,7 +38,7 @@ export const BUFFER = 65_536
 type Callback = (error?: Error | null) => void
 
 /** A response, with what `node:http` keeps in it. */
-type Response = ServerResponse & { readonly _header?: string | null; [flag: symbol]: unknown }
+type Response = ServerResponse & { [flag: symbol]: unknown }
 
 /** Where a response keeps that its writer waits for `drain`, which a server of Node's takes back. */
 const NEED_DRAIN = Object.getOwnPropertySymbols(new OutgoingMessage()).find(
@@ -216,7 +216,7 @@ export class NodeSocket extends EventEmitter {
     if (this.#written.length > 0) {
       const written = this.#written
       this.#written = []
-      this.reader?.take(written, this._httpMessage?._header ?? undefined)
+      this.reader?.take(written)
     }
     this.#settle()
   }

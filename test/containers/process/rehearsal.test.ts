@@ -26,14 +26,14 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
           http2: DEFAULT_H2_LIMITS,
         }
         const rehearsal = new Rehearsal({ tls, limits, kind, clock: SYSTEM_CLOCK, varied: true })
-        await rehearsal.run(0, () => rehearsal.moves === moves)
+        await rehearsal.run(0, () => rehearsal.moves >= moves)
         // Nothing of it is for a key log.
         expect(secrets).toEqual([])
         return rehearsal.moves
       }
       await once(1)
       const before = descriptors()
-      expect(await once(30)).toBe(30)
+      expect(await once(30)).toBeGreaterThanOrEqual(30)
       await new Promise(resolve => setTimeout(resolve, 50))
       expect(descriptors()).toBe(before)
     },
@@ -49,7 +49,7 @@ describe.skipIf(!native.available)(`a rehearsal${note}`, () => {
     const rehearsal = new Rehearsal({ tls: serverConfig(), limits, kind: 'raw', clock: SYSTEM_CLOCK })
     let turns = 0
     const timer = setInterval(() => turns++, 1)
-    await rehearsal.run(20, () => rehearsal.moves === 60)
+    await rehearsal.run(20, () => rehearsal.moves >= 60)
     clearInterval(timer)
     expect(turns).toBeGreaterThan(5)
   })

@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Mover } from './rows.ts'
+
+/** Whose moves they are. */
+export type Mover = 'platform' | 'floor'
 
 /** µs of CPU time for one move. */
 export interface CpuTimes {
@@ -27,7 +29,12 @@ export class OneProcess {
     this.#ended.catch(() => {})
   }
 
-  /** @throws Error it ends */
+  /** Of its process. */
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  /** Makes so many moves. @throws Error it ends */
   async move(count: number): Promise<CpuTimes> {
     const said = once(this.#lines, 'line')
     this.#child.stdin!.write(`${count}\n`)
