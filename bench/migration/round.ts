@@ -9,6 +9,8 @@ import { cold, inTurns, pairs, type Times, type Two, warm } from './requests.ts'
 import { type Part, processRowOf, type RoundSize, type RowName, rowOf, type Sampled } from './rows.ts'
 import { Http2Wanderer, type Place, tourOf, Wanderer } from './wanderer.ts'
 
+/** Moves of the floor for one of the platform: the kernel tells user from system time by the clock tick. */
+const FLOOR_MOVES = 4
 /** Requests on a new connection before the clock starts: to either container, so that both have had it. */
 const WARM_REQUESTS = 4
 
@@ -135,7 +137,7 @@ export class Round {
   async #inOneProcess({ moves }: RoundSize): Promise<Sampled[]> {
     const samples: Sampled[] = []
     for (const [mover, process] of Object.entries(this.#company.inOneProcess()) as [Mover, OneProcess][]) {
-      const { user, system } = await process.move(moves)
+      const { user, system } = await process.move(mover === 'floor' ? moves * FLOOR_MOVES : moves)
       samples.push(processRowOf('process.user', mover, user), processRowOf('process.system', mover, system))
     }
     return samples

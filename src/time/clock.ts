@@ -1,3 +1,6 @@
+/** What a clock calls: a function, or an object that has many timers of its kind and needs none for each. */
+export type Bell = (() => void) | { ring(): void }
+
 /** Something that a clock calls later, once or again and again, as often as it is told to. */
 export interface Timer {
   /** It is going to ring. */
@@ -29,7 +32,7 @@ export interface Clock {
   /** Milliseconds since 1970, as the machine has been told: for what is said to others. */
   wall(): number
   /** Makes a timer, for an owner that arms and stops it many times: neither makes anything. */
-  timer(ring: () => void): Timer
+  timer(bell: Bell): Timer
   /** Calls `ring` once. @param milliseconds from now */
   after(milliseconds: number, ring: () => void): Timer
   /** Calls `ring` again and again. @param milliseconds from the end of one call to the next */

@@ -43,7 +43,7 @@ const wheel = new TimerWheel({
 export const SYSTEM_CLOCK: Clock = {
   steady: () => Math.floor(now()),
   wall: () => Date.now(),
-  timer: ring => wheel.timer(ring),
+  timer: bell => wheel.timer(bell),
   after: (milliseconds, ring) => wheel.after(milliseconds, ring),
   every: (milliseconds, ring) => wheel.every(milliseconds, ring),
 }

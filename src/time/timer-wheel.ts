@@ -1,4 +1,4 @@
-import type { Timer } from './clock.ts'
+import type { Bell, Timer } from './clock.ts'
 
 /** A level has 32 slots, so that one integer says which of them are in use. */
 const BITS = 5
@@ -66,8 +66,8 @@ export class TimerWheel {
   }
 
   /** Makes a timer that is not armed. */
-  timer(ring: () => void): Timer {
-    return new WheelTimer(this, ring)
+  timer(bell: Bell): Timer {
+    return new WheelTimer(this, bell)
   }
 
   /** Makes one that rings once, so many milliseconds from now. */
@@ -210,7 +210,9 @@ export class TimerWheel {
       const timer = first as WheelTimer
       this.disarm(timer)
       if (timer.period !== undefined) timer.after(timer.period)
-      timer.ring()
+      const { bell } = timer
+      if (typeof bell === 'function') bell()
+      else bell.ring()
     }
   }
 }
@@ -231,7 +233,7 @@ class Place {
 
 class WheelTimer extends Place implements Timer {
   readonly #wheel: TimerWheel
-  readonly ring: () => void
+  readonly bell: Bell
   readonly period: number | undefined
   armed = false
   /** The process does not live for it. */
@@ -242,10 +244,10 @@ class WheelTimer extends Place implements Timer {
   /** When it rings. */
   due = 0
 
-  constructor(wheel: TimerWheel, ring: () => void, period?: number) {
+  constructor(wheel: TimerWheel, bell: Bell, period?: number) {
     super(LEVELS, 0)
     this.#wheel = wheel
-    this.ring = ring
+    this.bell = bell
     this.period = period
   }
 

@@ -147,7 +147,7 @@ describe.sequential('bench:migration', () => {
         (text, kill) => {
           if (interrupted || !text.includes('warming up')) return
           interrupted = true
-          setTimeout(() => kill('SIGINT'), 6000)
+          setTimeout(() => kill('SIGINT'), 25_000)
         },
       )
       expect(code).toBe(0)

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/time/clock.ts'
+import type { Bell, Clock, Timer } from '../../src/time/clock.ts'
 import { TimerWheel } from '../../src/time/timer-wheel.ts'
 
 /** A clock that stands still until a test moves it; what is due then is called in its order. */
@@ -28,8 +28,8 @@ export class HandClock implements Clock {
     return this.#now + this.#ahead
   }
 
-  timer(ring: () => void): Timer {
-    return this.#wheel.timer(ring)
+  timer(bell: Bell): Timer {
+    return this.#wheel.timer(bell)
   }
 
   after(milliseconds: number, ring: () => void): Timer {

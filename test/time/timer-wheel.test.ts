@@ -117,6 +117,14 @@ describe('a timer', () => {
     expect(scene.until(1200)).toEqual(['first'])
   })
 
+  it('calls an object, where it was made for one', () => {
+    const scene = new Scene()
+    const owner = { rung: 0, ring: () => void owner.rung++ }
+    scene.wheel.timer(owner).after(5)
+    scene.until(1005)
+    expect(owner.rung).toBe(1)
+  })
+
   it('that throws keeps no other from ringing: the wheel asks to be turned again', () => {
     const scene = new Scene()
     scene.wheel.after(5, () => {

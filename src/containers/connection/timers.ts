@@ -1,4 +1,4 @@
-import { HttpTimers, type TimerName, type TimerSettings } from '../../http/timers.ts'
+import { HttpTimers, type TimerName, type TimerSettings, type TimersLeft } from '../../http/timers.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import type { Waits } from '../../transfer/extensions.ts'
 import type { Guard } from '../../transport/guard.ts'
@@ -16,6 +16,10 @@ export interface Waiting {
   onIdle(): void
 }
 
+const NONE: TimersLeft = { running: [] }
+/** A moment that does not come. Small integers need no memory of their own, and most connections are idle. */
+const NEVER = 0
+
 /**
  * How long one connection waits, and for what. One timer serves: it rings at the earliest of all moments or
  * before, looks what has come due, and waits for the next. What is put off or stopped costs nothing until
@@ -24,17 +28,18 @@ export interface Waiting {
 export class ConnectionTimers {
   /** Of requests that were taken back. */
   readonly rates: Rates
-  readonly #timers: HttpTimers
+  /** Made when the first of them runs. */
+  #timers: HttpTimers | undefined
+  readonly #settings: TimerSettings
+  readonly #guard: Guard
   readonly #clock: Clock
   readonly #waiting: Waiting
   readonly #timer: Timer
-  /** When that rings. */
-  #rings = Infinity
+  /** When that rings; {@link NEVER}: it is stopped. */
+  #rings: number = NEVER
   /** The moment that {@link wakeBy} named. */
-  #wakes = Infinity
-  /** Milliseconds of quiet after which the connection counts as idle. */
-  readonly #idleLimit: number
-  /** When it does. */
+  #wakes: number = NEVER
+  /** When the connection counts as idle. */
   #idleAt: number
   #watchesIdle = true
 
@@ -55,10 +60,11 @@ export class ConnectionTimers {
     const now = clock.steady()
     this.#clock = clock
     this.#waiting = waiting
-    this.#timer = clock.timer(guard.entrance(() => this.#ring())).unref()
-    this.#timers = new HttpTimers(settings, left.timers, now)
+    this.#guard = guard
+    this.#timer = clock.timer(this).unref()
+    this.#settings = settings
+    if (left.timers.running.length > 0) this.#timers = new HttpTimers(settings, left.timers, now)
     this.rates = new Rates(left.rates)
-    this.#idleLimit = settings['keep-alive']
     this.#idleAt = now + idleLeft
   }
 
@@ -71,7 +77,7 @@ export class ConnectionTimers {
   /** Rings no more; what was waited for is still known. */
   suspend(): void {
     this.#timer.stop()
-    this.#rings = Infinity
+    this.#rings = NEVER
   }
 
   /** Milliseconds until the connection counts as idle. */
@@ -81,7 +87,7 @@ export class ConnectionTimers {
 
   /** Something has happened: the time until it counts as idle begins anew. */
   touch(): void {
-    this.#idleAt = this.#clock.steady() + this.#idleLimit
+    this.#idleAt = this.#clock.steady() + this.#settings['keep-alive']
   }
 
   /** It may be idle for as long as it likes. */
@@ -91,71 +97,90 @@ export class ConnectionTimers {
 
   /** From now on that is waited for, unless it is already. */
   wait(timer: AwaitedTimer): void {
-    if (this.#timers.running(timer)) return
+    const timers = this.#made
+    if (timers.running(timer)) return
     const now = this.#clock.steady()
-    this.#timers.start(timer, now)
+    timers.start(timer, now)
     this.#armBy(this.#next(now))
   }
 
   /** So many bytes of a request's content have come. @returns false if it comes too slowly */
   content(bytes: number): boolean {
-    return this.#timers.content(bytes, this.#clock.steady())
+    // Where nothing was waited for, nothing is to be paid.
+    return this.#timers?.content(bytes, this.#clock.steady()) ?? true
   }
 
   /** The one request that there is over HTTP/1.1 is taken back, with so many bytes of content. */
   withdraw(counted: number): void {
-    this.rates.keep({ streamId: 0, left: this.#timers.rate(this.#clock.steady()), counted })
+    this.rates.keep({ streamId: 0, left: this.#made.rate(this.#clock.steady()), counted })
   }
 
   /** It is accepted, perhaps not for the first time. */
   accept(): void {
     const rate = this.rates.take(0)
-    if (rate !== undefined) this.#timers.resume(rate.left, rate.counted)
+    if (rate !== undefined) this.#made.resume(rate.left, rate.counted)
   }
 
   /** It has come, or is of no interest. */
   stop(timer: TimerName): void {
-    this.#timers.stop(timer)
+    this.#timers?.stop(timer)
   }
 
   stopAll(): void {
-    this.#timers.stopAll()
+    this.#timers?.stopAll()
   }
 
   /** Rings at that moment or before. @param at milliseconds, as {@link Clock.steady} */
   wakeBy(at: number): void {
-    if (at >= this.#wakes) return
+    if (this.#wakes !== NEVER && at >= this.#wakes) return
     this.#wakes = at
     this.#armBy(at)
   }
 
   /** What is waited for, and how much longer. */
   export(): Waits {
-    return { timers: this.#timers.export(this.#clock.steady()), rates: this.rates.export() }
+    return { timers: this.#timers?.export(this.#clock.steady()) ?? NONE, rates: this.rates.export() }
   }
 
+  get #made(): HttpTimers {
+    this.#timers ??= new HttpTimers(this.#settings)
+    return this.#timers
+  }
+
+  /** Rings then or before. @param at Infinity: nothing is waited for */
   #armBy(at: number): void {
-    if (at >= this.#rings) return
+    if (at === Infinity || (this.#rings !== NEVER && at >= this.#rings)) return
     this.#rings = at
     this.#timer.at(at)
   }
 
-  /** The earliest moment that is waited for. */
+  /** The earliest moment that is waited for; Infinity: none. */
   #next(now: number): number {
-    const left = this.#timers.next(now)
-    const idleAt = this.#watchesIdle ? this.#idleAt : Infinity
-    return Math.min(this.#wakes, idleAt, left === undefined ? Infinity : now + left)
+    let next = Infinity
+    if (this.#watchesIdle) next = this.#idleAt
+    if (this.#wakes !== NEVER) next = Math.min(next, this.#wakes)
+    const left = this.#timers?.next(now)
+    return left === undefined ? next : Math.min(next, now + left)
   }
 
-  #ring(): void {
+  /** Called by the clock. */
+  ring(): void {
+    try {
+      this.#look()
+    } catch (error) {
+      this.#guard.fail(error)
+    }
+  }
+
+  #look(): void {
     const now = this.#clock.steady()
-    this.#rings = Infinity
+    this.#rings = NEVER
     const idle = this.#watchesIdle && this.#idleAt <= now
-    const woken = this.#wakes <= now
-    const timer = this.#timers.expired(now)
-    if (timer !== undefined) this.#timers.stop(timer)
+    const woken = this.#wakes !== NEVER && this.#wakes <= now
+    const timer = this.#timers?.expired(now)
+    if (timer !== undefined) this.#timers?.stop(timer)
     if (idle) this.#watchesIdle = false
-    if (woken) this.#wakes = Infinity
+    if (woken) this.#wakes = NEVER
     this.#armBy(this.#next(now))
     if (idle) this.#waiting.onIdle()
     if (woken || timer !== undefined) this.#waiting.onTime(now, timer === 'keep-alive' ? undefined : timer)
