@@ -262,7 +262,10 @@ export class Session {
     this.#records.alert('close_notify')
   }
 
-  /** Everything that is to be written to the stream, in order; the session forgets it. */
+  /**
+   * Everything that is to be written to the stream, in order; the session forgets it. Small pieces share a
+   * block with those of other sessions: who transfers their memory, to a worker say, copies them first.
+   */
   takeOutput(): Uint8Array[] {
     this.#assertOwned()
     if (this.keyUpdateDue) this.updateKeys(false)

@@ -180,6 +180,8 @@ export class Courier {
     settle: (release: Release) => void,
   ): void {
     const ticket = this.#nextTicket()
+    // First: a message of its own, after which another connection may leave, and what is sealed is borrowed.
+    this.#arrivals.leaves(sessionId)
     let sealed: Uint8Array
     try {
       sealed = seal()
@@ -188,7 +190,6 @@ export class Courier {
       settle({ state: 'owned', verdict: undefined })
       return
     }
-    this.#arrivals.leaves(sessionId)
     const message = writeControl({ kind, ticket, sessionId, generation, sealed })
     this.carriedBytes += sealed.length
     this.#keeper.hold(ticket, target, { sessionId, generation }, settle)

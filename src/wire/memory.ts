@@ -38,7 +38,8 @@ let used = 0
  */
 export function fresh(length: number): Uint8Array {
   if (length > BLOCK / 8) return new Uint8Array(length)
-  if (used + length > BLOCK) {
+  // A block that the holder of a piece has handed on, to a worker say, is gone: it has no length.
+  if (used + length >= block.length) {
     block = new Uint8Array(BLOCK)
     used = 0
   }

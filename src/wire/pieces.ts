@@ -68,9 +68,10 @@ export class Pieces {
     return taken
   }
 
-  /** The same in one piece. */
+  /** The same in one piece, which is the caller's, to be handed on with its memory: so never EMPTY. */
   takeWhole(): Uint8Array {
     const taken = this.take()
+    if (taken.length === 0) return new Uint8Array(0)
     return taken.length === 1 ? taken[0]! : concat(...taken)
   }
 

@@ -31,6 +31,8 @@ export class Writer {
     if (needed > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
       grown.set(this.#bytes.subarray(0, at))
+      // It is given up, and may have been secret.
+      this.#bytes.fill(0, 0, at)
       this.#bytes = grown
       this.#view = new DataView(grown.buffer)
     }

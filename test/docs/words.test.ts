@@ -36,6 +36,12 @@ it.each(UNNATURAL)('%s is nowhere: say "%s"', phrase => {
   expect([...texts, ...pages].filter(file => phrase.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
 })
 
+it('no text has two sides of a merge in it', () => {
+  const marks = /^(<{7}|>{7}) /m
+  const all = [...texts, ...files('test'), ...pages]
+  expect(all.filter(file => marks.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
+})
+
 function files(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && /\.(ts|mjs|md)$/.test(entry.name))

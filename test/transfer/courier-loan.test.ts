@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { LoanAnswer, LoanRequest } from '../../src/transfer/loans/loan.ts'
 import { utf8 } from '../../src/wire/index.ts'
-import { scene } from './post.ts'
+import { connection, scene } from './post.ts'
 
 /* What a courier does with requests that are lent. */
 
@@ -74,5 +74,34 @@ describe('a request that is lent', () => {
     target.channel.onMessage(1, message.payload, [])
     expect([target.loans, other.loans]).toEqual([[], []])
     expect([target.told.length, other.told.length]).toEqual([1, 1])
+  })
+
+  it('to a process that is lost while a connection is being sent does not get into that', () => {
+    const { source, target, other, post, send, done } = scene()
+    const sessionOf = (byte: number) => new Uint8Array(16).fill(byte)
+    target.onParcel = ({ envelope, descriptor }) => {
+      // What a channel does when the process at its other end is found to have ended.
+      target.channel.peers.delete(1)
+      const { send: sends } = target.channel
+      target.channel.send = (to, ...what) => {
+        const result = sends.call(target.channel, to, ...what)
+        if (result === 'gone') target.channel.onLost?.(to, 'it has ended')
+        return result
+      }
+      const settle = (): void => {}
+      target.courier.send(3, { ...envelope, generation: 1 }, descriptor, settle)
+    }
+    const answered = vi.fn(() => {
+      const another = { ...connection(), sessionId: sessionOf(8) }
+      target.courier.send(3, another, target.parcels[0]!.descriptor, () => {})
+    })
+    target.courier.lend(1, request, answered)
+    send({ ...connection(), sessionId: sessionOf(7) })
+    post.deliver({ from: source.id, to: target.id })
+    expect(answered).toHaveBeenCalledTimes(1)
+    post.deliver({ from: target.id, to: other.id })
+    expect(other.told).toEqual([])
+    expect(other.parcels.map(({ envelope }) => envelope.sessionId[0]).sort()).toEqual([7, 8])
+    done()
   })
 })

@@ -6,6 +6,7 @@ import {
   encode,
   equal,
   fixed,
+  fresh,
   fromHex,
   hex,
   opaque,
@@ -94,5 +95,13 @@ it('concat and equal', () => {
   expect(equal(EMPTY, EMPTY)).toBe(true)
   for (const other of ['', '01', '0103', '010200', '1102']) {
     expect([other, equal(fromHex('0102'), fromHex(other))]).toEqual([other, false])
+  }
+})
+
+it('a piece of a block that was handed on to a worker takes no later one along', () => {
+  for (const length of [0, 10, 0, 2048]) {
+    const piece = fresh(length)
+    structuredClone(piece, { transfer: [piece.buffer as ArrayBuffer] })
+    expect(fresh(length)).toEqual(new Uint8Array(length))
   }
 })

@@ -59,6 +59,14 @@ it('a writer that was cleared begins anew', () => {
   expect(hex(writer.finish())).toBe('0102')
 })
 
+it('memory that a writer has grown out of holds nothing', () => {
+  const writer = new Writer(4)
+  writer.bytes(Uint8Array.of(1, 2, 3, 4))
+  const outgrown = writer.written()
+  writer.uint(5, 1)
+  expect([hex(outgrown), hex(writer.finish())]).toEqual(['00000000', '0102030405'])
+})
+
 it.each(['', 'echo.local', '\0\x7f', 'grün', 'ab€', '😀'])('text %j is UTF-8', value => {
   const Text = text(0, 255)
   const bytes = new TextEncoder().encode(value)

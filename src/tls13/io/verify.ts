@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { equal } from '../../wire/index.ts'
-import { configurationError, peerError } from '../alert.ts'
+import { configurationError, peerError, TlsError } from '../alert.ts'
 import type { CertificateVerifier } from '../authentication.ts'
 import { isRsa, malformed, rulesOf } from './certificate-rules.ts'
 import { DerError } from './der.ts'
@@ -75,7 +75,16 @@ interface Case {
   readonly name: string | undefined
 }
 
-function judge({ chain, now, trusted, purpose, checksName, name }: Case): Verdict {
+function judge(judged: Case): Verdict {
+  try {
+    return judgeChain(judged)
+  } catch (error) {
+    // The platform reads names and keys when they are asked for, and throws then; its errors have a code.
+    throw error instanceof TlsError || !(error instanceof Error && 'code' in error) ? error : malformed(error)
+  }
+}
+
+function judgeChain({ chain, now, trusted, purpose, checksName, name }: Case): Verdict {
   const [leaf, ...others] = chain.map(read)
   if (leaf === undefined) throw peerError('bad_certificate', 'no_certificate', 'an empty chain')
   const rules = rulesOf(leaf)

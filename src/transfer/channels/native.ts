@@ -205,9 +205,11 @@ export class NativeChannel extends FramedChannel {
 
   /** @param announced messages that there are; {@link BATCH}: as many as there are */
   #drain(link: Link, announced: number): void {
-    if (link.again !== undefined) clearImmediate(link.again)
+    // What was left for the next turn has no byte of its own: this is its turn.
+    const left = link.again !== undefined
+    clearImmediate(link.again)
     link.again = undefined
-    const most = Math.min(announced, BATCH)
+    const most = left ? BATCH : Math.min(announced, BATCH)
     let more = true
     let taken = 0
     try {
@@ -217,7 +219,7 @@ export class NativeChannel extends FramedChannel {
       }
     } finally {
       // Also when a handler has thrown: no other byte may come to wake us for what is still there.
-      const rest = announced === BATCH || taken < announced
+      const rest = left || announced === BATCH || taken < announced
       if (more && rest && link.open) link.again = setImmediate(() => this.#drain(link, BATCH))
     }
   }
