@@ -8,34 +8,38 @@ export interface OtherHandlers {
   nonsense(from: number, reason: string): void
 }
 
+/** Where the host is to be found, as soon as there is one. */
+export class Place {
+  host: Host | undefined
+}
+
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
 
 /**
  * What a container does with what its peers say. The same code is rehearsed: then the engine has compiled it
  * when it counts.
- * @param hostOf undefined as long as there is none
  */
-export function handlersOf(hostOf: () => Host | undefined, others: OtherHandlers): CourierHandlers {
+export function handlersOf(place: Place, others: OtherHandlers): CourierHandlers {
   return {
     parcel: (parcel, from) => {
-      const host = hostOf()
+      const host = place.host
       return host === undefined ? NOT_READY : host.take(parcel, from)
     },
     takeOver: (takeOver, session, descriptor) => {
-      const host = hostOf()
+      const host = place.host
       return host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor)
     },
-    introduced: peer => hostOf()?.introduced(peer),
-    gone: id => hostOf()?.gone(id),
-    lost: id => hostOf()?.unreachable(id),
-    keys: (bytes, from) => hostOf()?.keys(bytes, from),
+    introduced: peer => place.host?.introduced(peer),
+    gone: id => place.host?.gone(id),
+    lost: id => place.host?.unreachable(id),
+    keys: (bytes, from) => place.host?.keys(bytes, from),
     slots: (file, count, from) => {
-      const host = hostOf()
+      const host = place.host
       if (host === undefined) file.close()
       else host.slotFile(from, file, count)
     },
     loan: (request, _from, settle) => {
-      const host = hostOf()
+      const host = place.host
       if (host === undefined) settle({ outcome: 'refused', reason: 'busy', detail: NOT_READY.detail })
       else host.borrow(request, settle)
     },

@@ -14,7 +14,7 @@ import { freshTls } from '../../transfer/parcel.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
-import { handlersOf } from './handlers.ts'
+import { handlersOf, Place } from './handlers.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { containerTls } from './tls-config.ts'
@@ -97,14 +97,12 @@ export class Rehearsal {
       publicKey: identities[side]!.publicKey,
     })
     for (const side of [0, 1]) {
+      const place = new Place()
       const host = makeHost(options, NAMES[side]!)
+      place.host = host
       const sealer = new Sealer(provider, identities[side]!)
       const channel = NativeChannel.open(SIDES[side]!)
-      const courier = new Courier(
-        channel,
-        sealer,
-        handlersOf(() => host, OTHERS),
-      )
+      const courier = new Courier(channel, sealer, handlersOf(place, OTHERS))
       host.connect(courier)
       const other = peer(1 - side)
       courier.introduce(other, ends[side]!)

@@ -15,7 +15,7 @@ import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import { type Demand, demandOf } from './client-rules.ts'
-import { handlersOf } from './handlers.ts'
+import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
@@ -32,8 +32,9 @@ async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
+  const place = new Place()
   let strays = { uncaught: 0 }
-  const handlers = handlersOf(() => host, {
+  const handlers = handlersOf(place, {
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
   })
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
-    host = new Host({
+    place.host = host = new Host({
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
