@@ -11,7 +11,7 @@ import { touched } from './touched.ts'
 const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 /** Room for all that a run makes: then nothing is collected while the heap is looked at. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
-/** What the client makes and calls of it, be it the platform's or the floor's: a seal, an opening and a send. */
+/** What the client calls of it, in either: it seals, opens and sends. */
 const CLIENT: Readonly<Record<string, number>> = { 'foreign calls': 11, 'system calls': 3 }
 /** What is counted, and what is to be reached without the client. */
 const GOALS: Readonly<Record<string, number | undefined>> = {
