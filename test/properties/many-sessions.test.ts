@@ -31,8 +31,8 @@ const base = evp.available ? evp.provider : undefined
 const suites = base?.cipherSuites ?? []
 
 /*
- * What sessions share: memory for records, contexts of ciphers, memory for what is sealed to a container. Many
- * of them do a little in turn, and move, and each hears what its peer has said and nothing else.
+ * What sessions share: memory for records, contexts of ciphers, memory for what is sealed to a container.
+ * Many of them do a little in turn, and move, and each hears what its peer has said and nothing else.
  */
 describe.each(suites.map(suite => ({ name: suite.name, suite })))('sessions of $name', ({ suite }) => {
   it('that send, receive, change keys and move in turn hear what their peers have said', () => {
