@@ -51,7 +51,8 @@ async function connectedPair(): Promise<Pair> {
     server.listen(path)
     await once(server, 'listening')
     const one = connect({ path, allowHalfOpen: true })
-    return [descriptorOf(one), descriptorOf(await accepted(server, one))]
+    const other = await accepted(server, one)
+    return [descriptorOf(one), descriptorOf(other)]
   } finally {
     server.close()
     rmSync(directory, { recursive: true, force: true })
