@@ -108,8 +108,8 @@ export function ask(mode: Mode, values: Values<typeof OPTIONS>): Asked {
   const engines = only.has('rows') ? enginesOf(values.engines) : []
   const alone = cannotBeInOneProcess(base)
   if (alone !== undefined) skipped.push({ name: 'process.user', labels: { ...base }, reason: alone })
-  // There is no time to wait for rehearsals, and they would be measured, too.
-  const rehearsing = mode === 'quick' ? { rehearsals: 0 } : {}
+  // They would go on while others are measured. What warms up here is what is measured.
+  const rehearsing = { rehearsals: 0 }
   const scenes = [base, ...variations].flatMap((one, index): SceneOptions[] => {
     const reason = cannotRun(one)
     if (reason !== undefined) {
