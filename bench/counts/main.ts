@@ -11,6 +11,10 @@ import { touched } from './touched.ts'
 const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 /** Room for all that a run makes: then nothing is collected while the heap is looked at. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
+const USAGE = `usage: npm run bench:counts
+
+Counts what one move calls and makes, beside the floor of this runtime. It takes half a minute, knows no
+options and keeps no file: counts are the same on every machine.`
 /** What the client calls of it, in either: it seals, opens and sends. */
 const CLIENT: Readonly<Record<string, number>> = { 'foreign calls': 11, 'system calls': 3 }
 /** What is counted, and what is to be reached without the client. */
@@ -30,6 +34,13 @@ const GOALS: Readonly<Record<string, number | undefined>> = {
  * Counts do not depend on how busy the machine is.
  */
 async function main(): Promise<void> {
+  const [word] = process.argv.slice(2)
+  if (word !== undefined) {
+    const help = word === '--help'
+    process[help ? 'stdout' : 'stderr'].write(`${help ? '' : `${word} is not known here\n\n`}${USAGE}\n`)
+    process.exitCode = help ? 0 : 2
+    return
+  }
   const platform = await countsOf('platform')
   const floor = await countsOf('floor')
   const rows = Object.keys(GOALS).map(name => [

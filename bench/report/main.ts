@@ -18,17 +18,32 @@ figure becomes a file of SVG, one of PDF, and one of CSV with what it is drawn f
 /** Beside the results' directory, whether this file runs as source or compiled. */
 const PAGE = fileURLToPath(new URL('report.html', `file://${dirname(RESULTS)}/`))
 
+/** What was asked for, or what is wrong with it. */
+function words() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        output: { type: 'string', default: PAGE },
+        images: { type: 'string' },
+        figures: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 /** `npm run bench:report`. */
 function main(): void {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      output: { type: 'string', default: PAGE },
-      images: { type: 'string' },
-      figures: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
+  const asked = words()
+  if (typeof asked === 'string') {
+    process.stderr.write(`${asked}\n\n${USAGE}\n`)
+    process.exitCode = 2
+    return
+  }
+  const { values, positionals } = asked
   if (values.help) {
     process.stdout.write(`${USAGE}\n`)
     return
