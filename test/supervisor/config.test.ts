@@ -56,7 +56,8 @@ describe('parseConfig', () => {
           {
             name: 'echo',
             handler: 'echo',
-            hosts: ['echo.local'],
+            hosts: ['echo.local', 'echo.localhost'],
+            namesHosts: false,
             certificate: 'echo',
             replicas: { start: 1, min: 1, max: 64 },
             environment: {},
@@ -87,6 +88,7 @@ describe('parseConfig', () => {
       name: 'pictures',
       handler: '/base/mine/pictures.mjs',
       hosts: ['pictures.example', '*.pictures.example'],
+      namesHosts: true,
       certificate: 'shared',
       replicas: { start: 3, min: 1, max: 64 },
       environment: { SIZE: '5', WORD: 'hi', ON: 'true' },
@@ -277,7 +279,12 @@ describe('loadConfig', () => {
     const { config, warnings } = loadConfig(file)
     expect(warnings).toEqual([])
     expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw'])
-    expect(config.functions.get('echo')?.hosts).toEqual(['echo.local', '*.echo.local'])
+    expect(config.functions.get('echo')?.hosts).toEqual([
+      ...['echo.local', '*.echo.local'],
+      ...['echo.localhost', '*.echo.localhost'],
+    ])
+    for (const name of ['resize', 'hello', 'echo-raw'])
+      expect(config.functions.get(name)?.hosts).toEqual([`${name}.local`, `${name}.localhost`])
     expect(config.gateway.defaultFunction).toBe('echo')
     // What the file says beside each key is the default.
     const defaults = parseConfig('functions: { echo: }', resolve(file, '..')).config
