@@ -66,7 +66,7 @@ export async function up(
     return stopping
   }
   // Before anything else, so that of two that are started at once only one goes on.
-  const control = await serveControl(controlSocket(runDirectory), async command => {
+  const control = await serveControl(controlSocket(runDirectory), async (command, report) => {
     const [verb, ...names] = command.split(' ')
     const [name = '', more = ''] = names
     if (verb === 'status') return status(config, supervisor, ports, name === 'connections')
@@ -77,11 +77,11 @@ export async function up(
     if (supervisor === undefined || ports === undefined) throw new UpError('the platform is still starting')
     switch (verb) {
       case 'drain':
-        return supervisor.drain(...names)
+        return supervisor.rollOuts.drain(names, report)
       case 'deploy':
-        return supervisor.deploy(name)
+        return supervisor.rollOuts.deploy(name, report)
       case 'scale':
-        return supervisor.scale(name, Number(more))
+        return supervisor.rollOuts.scale(name, Number(more), report)
       case 'move':
         return supervisor.move(name, more)
       case 'restart':

@@ -382,6 +382,7 @@ const ROOT = section({
     bytesPerSecond: whole(1024, 1_073_741_824, 262_144),
   }),
   rehearsals: whole(0, 1_000_000, 6000),
+  rehearsalSeconds: seconds(0, 3600, 10),
   restart: section({
     firstSeconds: seconds(0.01, 3600, 0.1),
     mostSeconds: seconds(0.01, 3600, 10),
