@@ -84,6 +84,7 @@ export const TlsReasons = {
   no_scheme_for_key: 'The provider has no signature scheme for a private key.',
   no_common_signature_scheme: 'The peer accepts no signature that a certificate here can give (§4.4.2.2).',
   signature_scheme_not_offered: 'A CertificateVerify uses a scheme that was not offered (§4.4.3).',
+  signature_scheme_of_other_keys: 'A CertificateVerify uses a scheme that does not go with the key (§4.4.3).',
   wrong_signature: 'The signature of a CertificateVerify is wrong (§4.4.3).',
   wrong_finished_length: 'A Finished is not as long as the hash (§4.4.4).',
   wrong_finished: 'A Finished does not match the handshake (§4.4.4).',
