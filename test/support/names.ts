@@ -1,4 +1,4 @@
-/** What clients ask for that is no host name (RFC 6066 §3): `hey` by host and port, people by whatever they type. */
+/** What clients ask for that is no host name (RFC 6066 §3): `hey` by host and port, people by anything. */
 export const NO_HOST_NAMES: readonly string[] = [
   'echo.local:8443',
   'localhost:443',
