@@ -159,8 +159,8 @@ export function certificateVerifyContent(
 /**
  * Checks a CertificateVerify.
  * @param publicKey SubjectPublicKeyInfo, DER
- * @throws TlsError illegal_parameter for a scheme that was not offered or is for other keys, decrypt_error for
- * a signature that does not fit
+ * @throws TlsError illegal_parameter for a scheme that was not offered or is for other keys, decrypt_error
+ * for a signature that does not fit
  */
 export function checkCertificateVerify(
   provider: CryptoProvider,

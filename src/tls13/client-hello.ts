@@ -78,8 +78,8 @@ export function firstHello(context: Context<ClientConfig>): {
 }
 
 /**
- * The name to ask for, without a dot at its end (RFC 6066 §3). @throws TypeError for what is no host name; one
- * in other letters than ASCII is given as A-labels
+ * The name to ask for, without a dot at its end (RFC 6066 §3).
+ * @throws TypeError for what is no host name; one in other letters than ASCII is given as A-labels
  */
 function nameToAsk({ serverName }: ClientConfig): string | undefined {
   if (serverName === undefined) return undefined

@@ -60,8 +60,8 @@ function certificatesOf(
 }
 
 /**
- * Connects, as a client. The name asked for is `serverName`, or else `host`, in ASCII and without a dot at its
- * end. An IP address is no server name (RFC 6066 §3), but is what the certificate is held against.
+ * Connects, as a client. The name asked for is `serverName`, or else `host`, in ASCII and without a dot at
+ * its end. An IP address is no server name (RFC 6066 §3), but is what the certificate is held against.
  * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make
  * no sense
  */
