@@ -151,7 +151,8 @@ async function makeAuthority(
     const file = join(directory, `${AUTHORITY_FILE}.crt`)
     const key = `${AUTHORITY_FILE}.key`
     const what = `${file} or ${key} beside it was not made by hotpotato, which leaves both alone`
-    const advice = `name the certificates that are to be renewed, or let \`certificates\` name another directory`
+    const advice =
+      'name the certificates that are to be renewed, or let `certificates` name another directory'
     throw new CertificateError(file, 'foreign', `${what}: ${advice}`)
   }
   const keys = await generate(algorithm)

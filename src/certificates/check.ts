@@ -36,15 +36,15 @@ export const MAKE = 'npm run certs'
 /** Makes all of ours anew. */
 const RENEW = 'npm run certs -- --renew'
 
-/** The hosts that a certificate of ours is made for: `NAME.local`, `NAME.localhost`, and those it must cover. */
+/** The hosts that a certificate of ours is made for: `NAME.local`, `NAME.localhost`, and those it must. */
 export function hostsOf({ name, hosts = [], defaults = [] }: CertificateName): readonly string[] {
   return [...new Set([`${name}.local`, `${name}.localhost`, ...hosts, ...defaults])]
 }
 
 /**
  * Who has made the files `NAME.crt` and `NAME.key`. They are `ours` if our authority, this one or an earlier
- * one, has issued that certificate, and the key is its key or is missing. What cannot be read, and a key whose
- * certificate is missing or another one, may be a user's own: it counts as `foreign`.
+ * one, has issued that certificate, and the key is its key or is missing. What cannot be read, and a key
+ * whose certificate is missing or another one, may be a user's own: it counts as `foreign`.
  */
 export function originOf(directory: string, name: string): 'none' | 'ours' | 'foreign' {
   const [file, keyFile] = filesOf(directory, name)

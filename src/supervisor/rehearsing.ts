@@ -21,7 +21,7 @@ export interface Rehearsing extends RehearsalPlan {
   readonly clock: Clock
 }
 
-/** Waits until a container that is ready has rehearsed, its time for that is over, or its process has ended. */
+/** Waits until a ready container has rehearsed, its time for that is over, or its process has ended. */
 export async function untilRehearsed(options: Rehearsing): Promise<void> {
   const { moves, limit, look, report, clock } = options
   if (moves === 0 || limit === 0) return

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => platform?.stop())
 
-it('a roll-out is not over before new containers have rehearsed, nor ever because they have not', async () => {
+it('a roll-out waits until new containers have rehearsed, or had their time for it', async () => {
   const scaled = hotpotato(platform.directory, ['scale', 'echo', '2'])
   // It takes connections while it rehearses.
   const fresh = await platform.until('echo-2', ({ ready }) => ready)

@@ -134,7 +134,7 @@ describe('deploy', () => {
     await rollOuts.deploy('echo', step => steps.push(step))
     expect(steps[0]).toEqual({ stage: 'start', containers: ['echo-4', 'echo-5', 'echo-6'] })
     const counts = (stage: Step['stage']) => steps.flatMap(one => (one.stage === stage ? [one.count] : []))
-    // The slowest one's moves, and everybody's connections.
+    // The moves of the slowest, and the connections of all.
     expect(counts('rehearse')).toEqual([0, 0, 100, 100, 100, 200])
     expect(counts('move')).toEqual([10, 20, 30, 20, 10, 0])
     expect(steps.at(-1)).toEqual({ stage: 'move', containers: ['echo-1', 'echo-2', 'echo-3'], count: 0 })
