@@ -15,7 +15,7 @@ import { readConfiguration } from './configuration.ts'
 import { usageError } from './flags.ts'
 import { UsageError } from './usage-error.ts'
 
-const USAGE = `usage: hotpotato certs [NAME …] [options]      (npm run certs -- [NAME …] [options] in a checkout)
+const USAGE = `usage: hotpotato certs [NAME …] [options]
 
 Makes a throw-away authority and a certificate for each function, unless they exist.
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { CertificateError } from '../certificates/load.ts'
 import { ConfigError } from '../supervisor/config.ts'
 import type { RollOut, Step } from '../supervisor/roll-out.ts'

@@ -103,6 +103,15 @@ describe('npm start', () => {
     expect(start()).toEqual({ status: 0, stdout: 'compiled\n', stderr: '' })
   })
 
+  it('leaves what is compiled so that an older link of npx to it can be run', () => {
+    put('src/cli/main.ts', '')
+    put('node_modules/typescript/bin/tsc', COMPILER)
+    put('node_modules/typescript/package.json', '{ "type": "module" }')
+    start()
+    accessSync(join(checkout, 'dist/src/cli/main.js'), constants.X_OK)
+    expect(readFileSync(join(ROOT, 'src/cli/main.ts'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  })
+
   it('starts nothing when the build fails', () => {
     put('src/cli/main.ts', '')
     put('dist/src/cli/main.js', 'process.stdout.write("old\\n")')
@@ -128,6 +137,12 @@ describe('npm start', () => {
         'run npm ci once without --omit=dev, or install what npm pack makes\n',
     )
   })
+})
+
+it('npm run build fails without a compiler, whatever is built', () => {
+  put('src/cli/main.ts', '')
+  put('dist/src/cli/main.js', '')
+  expect(ran('sh', ['-c', scripts.build!])).toMatchObject({ status: 1, stdout: '' })
 })
 
 describe('what npm packs', () => {
