@@ -19,13 +19,12 @@ export interface Drains {
  */
 export async function openDrains(count: number): Promise<Drains> {
   const options = await rehearsalOptions()
-  const [{ NAMES, RehearsalHost }, { RehearsalClient }] = await Promise.all([
+  const [{ RehearsalHost }, { RehearsalClient }] = await Promise.all([
     import('../../src/containers/process/rehearsal-host.ts'),
     import('../../src/containers/process/rehearsal-client.ts'),
   ])
-  let hosts = 0
-  const host = () => new RehearsalHost(options, ++hosts, hosts % 2, NAMES[0])
-  let current = host()
+  let id = 1
+  let current = new RehearsalHost(options, id, 0)
   const clients: InstanceType<typeof RehearsalClient>[] = []
   const idleLeft = options.limits.timers['keep-alive']
   for (let i = 0; i < count; i++) {
@@ -41,10 +40,9 @@ export async function openDrains(count: number): Promise<Drains> {
   return {
     async drain() {
       const before = current
-      current = host()
-      before.meet(current)
-      before.host.drain()
-      while (current.host.size < count || before.host.size > 0) await new Promise(setImmediate)
+      current = before.successor(++id, [])
+      await new Promise<void>(resolve => before.drain(resolve))
+      current.forget(before)
       await before.close()
     },
     async close() {

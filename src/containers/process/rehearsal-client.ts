@@ -17,6 +17,9 @@ const REQUESTS = ['POST', 'GET'].flatMap(method =>
   }),
 )
 
+/** Clients so far: every other one says what it speaks, as some do and some do not. */
+let clients = 0
+
 /** The client, which trusts any server and looks at no more of an answer than its end. */
 export class RehearsalClient {
   readonly sessionId = randomFillSync(new Uint8Array(SESSION_ID_LENGTH))
@@ -52,7 +55,7 @@ export class RehearsalClient {
     }
     this.#session = Session.client({
       provider: trusting,
-      alpn: ['http/1.1'],
+      ...(varied && clients++ % 2 === 1 ? {} : { alpn: ['http/1.1'] }),
       serverName: 'rehearsal.invalid',
       verify: () => ({ publicKey: Uint8Array.of(0) }),
     })

@@ -27,23 +27,35 @@ const SILENT: readonly Log[] = [
   { error() {}, warn() {}, info() {}, debug() {} },
 ]
 const OTHERS = { control() {}, nonsense() {} } as const
+/** Bytes after which a peer gets its credit: in a few messages what takes hundreds otherwise. */
+const PORTION = 4096
 
 /** A host in this process, with all that it needs to send connections to another one and to take theirs. */
 export class RehearsalHost {
   readonly host: Host
   readonly courier: Courier
   readonly peer: Peer
+  readonly #options: RehearsalHostOptions
+  readonly #side: number
 
-  /** @param id of the process that it stands for @param side 0 or 1: which of the two functions it has */
-  constructor(options: RehearsalHostOptions, id: number, side: number, functionName = NAMES[side]!) {
+  /**
+   * @param id of the process that it stands for @param side 0 or 1: which of the two functions it has
+   * @param keyRing that of the host before it
+   */
+  constructor(options: RehearsalHostOptions, id: number, side: number, keyRing = makeKeyRing(options)) {
+    this.#options = options
+    this.#side = side
     const { provider } = options.tls
+    const functionName = NAMES[side]!
     const place = new Place()
-    this.host = place.host = makeHost(options, functionName, side)
+    this.host = place.host = makeHost(options, functionName, keyRing)
     const identity = createIdentity(provider, id)
     const { publicKey } = identity
     this.peer = { id, role: 'container', name: NAMES[side]!, functionName, publicKey }
-    const channel = NativeChannel.open(id)
-    this.courier = new Courier(channel, new Sealer(provider, identity), handlersOf(place, OTHERS))
+    const channel = NativeChannel.open(id, undefined, PORTION)
+    // A copy, as a container's own are: see `join`.
+    const handlers = { ...handlersOf(place, OTHERS), lost: (peer: number) => this.host.unreachable(peer) }
+    this.courier = new Courier(channel, new Sealer(provider, identity), handlers)
     this.host.connect(this.courier)
   }
 
@@ -56,6 +68,29 @@ export class RehearsalHost {
     other.host.introduced(this.peer)
   }
 
+  /** A replica that knows the same peers, as a container has in a roll-out. @param id of its process */
+  successor(id: number, others: readonly RehearsalHost[]): RehearsalHost {
+    const successor = new RehearsalHost(this.#options, id, this.#side, this.host.keyRing)
+    for (const other of [this, ...others]) successor.meet(other)
+    return successor
+  }
+
+  /** Hands all its connections to its replicas. @param then called when it has none any more */
+  drain(then: () => void): void {
+    const look = (): void => {
+      if (this.host.size === 0) then()
+      else this.host.loop.later(look)
+    }
+    this.host.drain()
+    look()
+  }
+
+  /** That host is no more. */
+  forget(other: RehearsalHost): void {
+    this.courier.forget(other.peer.id)
+    this.host.gone(other.peer.id)
+  }
+
   /** Ends what lives here. */
   async close(): Promise<void> {
     await this.host.stop()
@@ -63,23 +98,29 @@ export class RehearsalHost {
   }
 }
 
-function makeHost({ tls, limits, kind, clock }: RehearsalHostOptions, name: string, side: number): Host {
+const LIFETIME = 60
+
+function makeKeyRing({ tls, clock }: RehearsalHostOptions): KeyRing {
+  const spans = { rotationSeconds: LIFETIME, lifetimeSeconds: LIFETIME }
+  return new KeyRing(tls.provider, { ...spans, now: () => clock.steady() })
+}
+
+function makeHost({ tls, limits, kind, clock }: RehearsalHostOptions, name: string, keyRing: KeyRing): Host {
   const { provider, certificates } = tls
-  const lifetimeSeconds = 60
-  const keyRing = new KeyRing(provider, { rotationSeconds: 60, lifetimeSeconds, now: () => clock.steady() })
   // Nothing of this is written down, and no ticket is valid elsewhere.
   const config = containerTls({
     provider,
     certificates,
     alpn: ['http/1.1'],
-    tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds },
+    tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds: LIFETIME },
   })
   const file = 'rehearsal'
-  const { handle, fetch } = FUNCTIONS[side]!
+  const side = name === NAMES[0] ? 0 : 1
+  const { handle, fetch } = FUNCTIONS[side]
   const module = functionModule(kind === 'raw' ? { kind, file, handle } : { kind, file, fetch })
   const http = { ...limits.http, requests: Number.MAX_SAFE_INTEGER }
   return new Host({
-    container: NAMES[side]!,
+    container: name,
     functionName: name,
     module,
     environment: {},

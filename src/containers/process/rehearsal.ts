@@ -5,7 +5,7 @@ import { EMPTY } from '../../wire/index.ts'
 import { RehearsalClient } from './rehearsal-client.ts'
 import { RehearsalHost, type RehearsalHostOptions } from './rehearsal-host.ts'
 
-/** The two ids: what is asked for next decides which host must have the connection. */
+/** The first ids: what is asked for next decides which host must have the connection. */
 const SIDES = [1, 2] as const
 /** From whom the connection comes at first: neither of these. */
 const CLIENT = 0
@@ -14,7 +14,7 @@ const BATCH = 20
 /** Milliseconds for one move; one that takes longer is given up, and the rehearsal with it. */
 const PATIENCE = 2000
 /** Clients: all of them ask in turns, and are idle then together. */
-const CLIENTS = 8
+const CLIENTS = 32
 /** Rounds after which one of them goes, and another comes in its place. */
 const LIFE = 8
 
@@ -46,7 +46,8 @@ export type RehearsalOptions = RehearsalHostOptions & {
  * channel.
  */
 export class Rehearsal {
-  readonly #hosts: readonly RehearsalHost[]
+  readonly #hosts: RehearsalHost[]
+  #ids: number = SIDES.length
   readonly #clients: RehearsalClient[] = []
   readonly #options: RehearsalOptions
   readonly #clock: Clock
@@ -127,28 +128,42 @@ export class Rehearsal {
     })
   }
 
-  /** Every client has its answer, and is idle. */
+  /** Every client has its answer, and is idle in the same host. */
   #roundOver(then: () => void): void {
-    const rounds = this.#asked / this.#clients.length
-    if (rounds % LIFE === 0) {
+    const round = (this.#asked / this.#clients.length) % LIFE
+    if (round === 0) {
       this.#clients.pop()?.close()
       this.#connect(unixPair())
       then()
       // Back again, so that each is where its next request is not for.
-    } else this.#handOver(() => this.#handOver(then))
+    } else if (round === 1) this.#handOver(() => this.#handOver(then))
+    else this.#replace(this.#clients[0]!.host, then)
   }
 
   /** Moves all clients to the other host, as they are. */
   #handOver(then: () => void): void {
     let missing = this.#clients.length
     for (const { sessionId, host } of this.#clients) {
-      this.#hosts[host]!.host.move(sessionId, SIDES[1 - host]!, ({ outcome, detail }) => {
+      this.#hosts[host]!.host.move(sessionId, this.#hosts[1 - host]!.peer.id, ({ outcome, detail }) => {
         if (outcome !== 'moved') this.#failed(new Error(`an idle connection was ${outcome}: ${detail}`))
         this.#moves++
         if (--missing === 0) then()
       })
     }
     for (const client of this.#clients) client.host = 1 - client.host
+  }
+
+  /** Another host takes the place of the one that has all clients, which hands them over, as in a roll-out. */
+  #replace(side: number, then: () => void): void {
+    const before = this.#hosts[side]!
+    const other = this.#hosts[1 - side]!
+    const successor = before.successor(++this.#ids, [other])
+    this.#hosts[side] = successor
+    before.drain(() => {
+      this.#moves += this.#clients.length
+      for (const one of [successor, other]) one.forget(before)
+      before.close().then(then, this.#failed)
+    })
   }
 
   /** A connection at the first host. */

@@ -22,6 +22,7 @@ import { BusyError, Rehearsal } from './rehearsal.ts'
 import { surviveStrays } from './strays.ts'
 import { containerTls } from './tls-config.ts'
 import { warmUp } from './warm-up.ts'
+import { warmWords } from './warm-words.ts'
 
 /**
  * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
@@ -102,6 +103,7 @@ async function main(): Promise<void> {
   host.connect(courier)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)
+  warmWords()
   const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
   if (settings.rehearsesFirst === true) await rehearsing(0)
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
