@@ -64,6 +64,15 @@ export function certificateFields(der: Uint8Array): CertificateFields {
   return { issuer, subject, notBefore, notAfter, publicKey, signatureAlgorithm, extensions }
 }
 
+/** The subject alone. @param der a whole certificate @throws DerError */
+export function subjectOf(der: Uint8Array): DistinguishedName {
+  const toBeSigned = new DerReader(new DerReader(only(der, Tag.sequence)).take(Tag.sequence))
+  toBeSigned.takeIf(contextTag(0)) // version
+  toBeSigned.take(Tag.integer) // serialNumber
+  for (let i = 0; i < 3; i++) toBeSigned.take(Tag.sequence) // signature, issuer, validity
+  return readName(toBeSigned.take(Tag.sequence))
+}
+
 /** @param content of `[0]`; undefined: version 1, which is not written (X.690 §11.5) */
 function readVersion(content: Uint8Array | undefined): number {
   if (content === undefined) return 1

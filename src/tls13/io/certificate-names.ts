@@ -20,13 +20,13 @@ export interface DistinguishedName {
 
 /**
  * One name of a subjectAltName, or the base of a subtree. `text` is as it stands there, a character for each
- * byte, and may be anything. `other`: a form for which there is no rule here.
+ * byte, and may be anything. The other forms are those without a rule here.
  */
 export type GeneralName =
   | { readonly form: 'dns' | 'email' | 'uri'; readonly text: string }
   | { readonly form: 'ip'; readonly bytes: Uint8Array }
   | { readonly form: 'directory'; readonly name: DistinguishedName }
-  | { readonly form: 'other' | 'x400' | 'ediParty' | 'registeredId' }
+  | { readonly form: 'x400' | 'ediParty' | 'registeredId' | `other ${string}` }
 
 const COMMON_NAME = '2.5.4.3'
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
@@ -157,9 +157,10 @@ function otherName(content: Uint8Array): readonly GeneralName[] {
   const id = toObjectIdentifier(reader.take(Tag.objectIdentifier))
   const value = reader.take(contextTag(0))
   reader.end()
-  if (id !== SMTP_UTF8_MAILBOX) return [{ form: 'other' }]
+  const itself = { form: `other ${id}` } as const
+  if (id !== SMTP_UTF8_MAILBOX) return [itself]
   const mailbox = utf8Text(only(value, UTF8_STRING))
   const at = mailbox.lastIndexOf('@')
   const text = `${mailbox.slice(0, at + 1)}${domainToASCII(mailbox.slice(at + 1))}`
-  return [{ form: 'other' }, { form: 'email', text }]
+  return [itself, { form: 'email', text }]
 }

@@ -2,7 +2,7 @@ import { peerError } from '../alert.ts'
 import { DerError, DerReader, only, Tag, toNumber, toObjectIdentifier } from './der.ts'
 
 /*
- * Policy constraints (RFC 5280 §6.1): whoever verifies here wants no policy, but an authority may demand that
+ * Policy constraints (RFC 5280 §6.1): the verifier wants no policy itself, but an authority may demand that
  * the path below it has one. In place of the tree of §6.1.2 the policies of one certificate at a time are
  * kept, which is all that is asked here, and grows with their number alone (RFC 9618 §1).
  */

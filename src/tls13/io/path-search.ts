@@ -76,7 +76,8 @@ export class PathSearch {
 
   /** @returns false for one that did not issue it @throws TlsError for one that may not have done so */
   #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): boolean {
-    // Names, key identifiers and the key usage keyCertSign are compared by the platform.
+    if (rulesOf(certificate).issuer !== rulesOf(issuer).subject) return false
+    // Key identifiers and the key usage keyCertSign are compared by the platform.
     if (!certificate.checkIssued(issuer)) return false
     if (!issuer.ca)
       throw peerError('unknown_ca', 'issuer_without_authority', `${nameOf(issuer)} is not an authority`)

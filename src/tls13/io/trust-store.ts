@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
 import { Recent } from '../recent.ts'
-import { certificateFields } from './certificate-fields.ts'
+import { subjectOf } from './certificate-fields.ts'
 import { DerError } from './der.ts'
 import { parseCertificates } from './pem.ts'
 
@@ -21,7 +21,7 @@ export class TrustStore {
       const id = fingerprint(anchor)
       all.update(id)
       this.#ids.add(id)
-      const subject = subjectOf(anchor)
+      const subject = nameOf(anchor)
       if (subject === undefined) continue
       const others = this.#bySubject.get(subject)
       if (others === undefined) this.#bySubject.set(subject, [anchor])
@@ -45,9 +45,9 @@ export class TrustStore {
 }
 
 /** Undefined for a certificate that is no DER: none can have been issued by it. */
-function subjectOf({ raw }: X509Certificate): string | undefined {
+function nameOf({ raw }: X509Certificate): string | undefined {
   try {
-    return certificateFields(raw).subject.key
+    return subjectOf(raw).key
   } catch (error) {
     if (error instanceof DerError) return undefined
     throw error
