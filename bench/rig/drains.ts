@@ -19,12 +19,13 @@ export interface Drains {
  */
 export async function openDrains(count: number): Promise<Drains> {
   const options = await rehearsalOptions()
-  const [{ RehearsalHost }, { RehearsalClient }] = await Promise.all([
+  const [{ RehearsalHost, RehearsalSupervisor }, { RehearsalClient }] = await Promise.all([
     import('../../src/containers/process/rehearsal-host.ts'),
     import('../../src/containers/process/rehearsal-client.ts'),
   ])
   let id = 1
-  let current = new RehearsalHost(options, id, 0)
+  const supervisor = new RehearsalSupervisor()
+  let current = new RehearsalHost(options, supervisor, id, 0)
   const clients: InstanceType<typeof RehearsalClient>[] = []
   const idleLeft = options.limits.timers['keep-alive']
   for (let i = 0; i < count; i++) {
@@ -48,6 +49,7 @@ export async function openDrains(count: number): Promise<Drains> {
     async close() {
       for (const client of clients) client.close()
       await current.close()
+      supervisor.close()
     },
   }
 }

@@ -8,14 +8,13 @@ import { NAMES } from './rehearsal-host.ts'
 
 const BODY = new Uint8Array(100)
 
-/** What is asked, in turns: one host and then the other, with content and then without. */
-const REQUESTS = ['POST', 'GET'].flatMap(method =>
-  NAMES.map(name => {
-    const length = method === 'POST' ? `content-length: ${BODY.length}\r\n` : ''
-    const head = utf8(`${method} /${name} HTTP/1.1\r\nhost: a\r\n${length}\r\n`)
-    return method === 'POST' ? concat(head, BODY) : head
-  }),
-)
+/** What is asked, in turns: one host and then the other, with content and by path, then without and by name. */
+const REQUESTS = [
+  ...NAMES.map(name =>
+    concat(utf8(`POST /${name} HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`), BODY),
+  ),
+  ...NAMES.map(name => utf8(`GET / HTTP/1.1\r\nhost: ${name}.invalid\r\n\r\n`)),
+]
 
 /** Clients so far: every other one says what it speaks, as some do and some do not. */
 let clients = 0

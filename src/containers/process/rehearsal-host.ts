@@ -1,15 +1,17 @@
 import { type FunctionModule, functionModule } from '../../functions/module.ts'
 import type { Field, RequestView, ResponseView } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
-import { createPair, NativeChannel } from '../../transfer/channels/native.ts'
-import type { Peer } from '../../transfer/control.ts'
+import type { RouteEntry } from '../../platform/routes.ts'
+import { SUPERVISOR } from '../../transfer/channel.ts'
+import { createPair, NativeChannel, type PairEnd } from '../../transfer/channels/native.ts'
+import { type ControlMessage, type Peer, writeControl } from '../../transfer/control.ts'
 import { Courier } from '../../transfer/courier.ts'
 import { createIdentity, Sealer } from '../../transfer/seal.ts'
 import { utf8 } from '../../wire/index.ts'
 import { handlersOf, Place } from './handlers.ts'
 import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
-import { containerTls } from './tls-config.ts'
+import { connectionLimits, containerTls } from './shapes.ts'
 
 /** What the hosts of a rehearsal take from the container that it is for. */
 export type RehearsalHostOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
@@ -26,9 +28,33 @@ const SILENT: readonly Log[] = [
   { debug() {}, info() {}, warn() {}, error() {} },
   { error() {}, warn() {}, info() {}, debug() {} },
 ]
-const OTHERS = { control() {}, nonsense() {} } as const
+const ROUTES: readonly RouteEntry[] = NAMES.map(name => ({ host: `${name}.invalid`, function: name }))
 /** Bytes after which a peer gets its credit: in a few messages what takes hundreds otherwise. */
 const PORTION = 4096
+
+/** Speaks to the hosts as a supervisor does, by messages. */
+export class RehearsalSupervisor {
+  readonly #channel = NativeChannel.open(SUPERVISOR)
+
+  /** @returns the other end of a pair with the process of that id */
+  pairWith(id: number): PairEnd {
+    const [ours, theirs] = createPair()
+    this.#channel.addPeer(id, ours)
+    return theirs
+  }
+
+  tell(id: number, message: ControlMessage): void {
+    this.#channel.send(id, writeControl(message))
+  }
+
+  forget(id: number): void {
+    this.#channel.forget(id)
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+}
 
 /** A host in this process, with all that it needs to send connections to another one and to take theirs. */
 export class RehearsalHost {
@@ -36,14 +62,22 @@ export class RehearsalHost {
   readonly courier: Courier
   readonly peer: Peer
   readonly #options: RehearsalHostOptions
+  readonly #supervisor: RehearsalSupervisor
   readonly #side: number
 
   /**
    * @param id of the process that it stands for @param side 0 or 1: which of the two functions it has
    * @param keyRing that of the host before it
    */
-  constructor(options: RehearsalHostOptions, id: number, side: number, keyRing = makeKeyRing(options)) {
+  constructor(
+    options: RehearsalHostOptions,
+    supervisor: RehearsalSupervisor,
+    id: number,
+    side: number,
+    keyRing = makeKeyRing(options),
+  ) {
     this.#options = options
+    this.#supervisor = supervisor
     this.#side = side
     const { provider } = options.tls
     const functionName = NAMES[side]!
@@ -53,8 +87,13 @@ export class RehearsalHost {
     const { publicKey } = identity
     this.peer = { id, role: 'container', name: NAMES[side]!, functionName, publicKey }
     const channel = NativeChannel.open(id, undefined, PORTION)
+    channel.addPeer(SUPERVISOR, supervisor.pairWith(id))
+    const control = (message: ControlMessage): void => this.#obey(message)
     // A copy, as a container's own are: see `join`.
-    const handlers = { ...handlersOf(place, OTHERS), lost: (peer: number) => this.host.unreachable(peer) }
+    const handlers = {
+      ...handlersOf(place, { control, nonsense() {} }),
+      lost: (peer: number) => this.host.unreachable(peer),
+    }
     this.courier = new Courier(channel, new Sealer(provider, identity), handlers)
     this.host.connect(this.courier)
   }
@@ -70,7 +109,7 @@ export class RehearsalHost {
 
   /** A replica that knows the same peers, as a container has in a roll-out. @param id of its process */
   successor(id: number, others: readonly RehearsalHost[]): RehearsalHost {
-    const successor = new RehearsalHost(this.#options, id, this.#side, this.host.keyRing)
+    const successor = new RehearsalHost(this.#options, this.#supervisor, id, this.#side, this.host.keyRing)
     for (const other of [this, ...others]) successor.meet(other)
     return successor
   }
@@ -78,11 +117,19 @@ export class RehearsalHost {
   /** Hands all its connections to its replicas. @param then called when it has none any more */
   drain(then: () => void): void {
     const look = (): void => {
-      if (this.host.size === 0) then()
+      if (this.host.draining && this.host.size === 0) then()
       else this.host.loop.later(look)
     }
-    this.host.drain()
+    this.#supervisor.tell(this.peer.id, { kind: 'drain' })
     look()
+  }
+
+  #obey(message: ControlMessage): void {
+    if (message.kind === 'drain') this.host.drain()
+    else if (message.kind === 'draining') this.host.leaves(message.id)
+    else if (message.kind === 'loads') this.host.loads(message.loads)
+    else if (message.kind === 'statusRequest')
+      this.courier.tell(SUPERVISOR, { kind: 'status', counters: [{ name: 'size', value: this.host.size }] })
   }
 
   /** That host is no more. */
@@ -95,6 +142,7 @@ export class RehearsalHost {
   async close(): Promise<void> {
     await this.host.stop()
     this.courier.close()
+    this.#supervisor.forget(this.peer.id)
   }
 }
 
@@ -112,6 +160,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalHostOptions, name: stri
     provider,
     certificates,
     alpn: ['http/1.1'],
+    sharesMemory: true,
     tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds: LIFETIME },
   })
   const file = 'rehearsal'
@@ -125,8 +174,9 @@ function makeHost({ tls, limits, kind, clock }: RehearsalHostOptions, name: stri
     module,
     environment: {},
     functionNames: new Set(NAMES),
+    routes: ROUTES,
     tls: config,
-    limits: { ...limits, http },
+    limits: connectionLimits({ ...limits, http }),
     clock,
     log: SILENT[side]!,
     keyRing,

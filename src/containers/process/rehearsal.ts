@@ -3,7 +3,7 @@ import { openPair, openTcpPair, type Pair } from '../../transfer/pair.ts'
 import { freshTls } from '../../transfer/parcel.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { RehearsalClient } from './rehearsal-client.ts'
-import { RehearsalHost, type RehearsalHostOptions } from './rehearsal-host.ts'
+import { RehearsalHost, type RehearsalHostOptions, RehearsalSupervisor } from './rehearsal-host.ts'
 
 /** The first ids: what is asked for next decides which host must have the connection. */
 const SIDES = [1, 2] as const
@@ -46,6 +46,7 @@ export type RehearsalOptions = RehearsalHostOptions & {
  * channel.
  */
 export class Rehearsal {
+  readonly #supervisor = new RehearsalSupervisor()
   readonly #hosts: RehearsalHost[]
   #ids: number = SIDES.length
   readonly #clients: RehearsalClient[] = []
@@ -61,7 +62,7 @@ export class Rehearsal {
   constructor(options: RehearsalOptions) {
     this.#options = options
     this.#clock = options.clock
-    const [one, other] = SIDES.map((id, side) => new RehearsalHost(options, id, side))
+    const [one, other] = SIDES.map((id, side) => new RehearsalHost(options, this.#supervisor, id, side))
     one!.meet(other!)
     this.#hosts = [one!, other!]
   }
@@ -89,6 +90,7 @@ export class Rehearsal {
         await this.#pass(1)
       for (const client of this.#clients) client.close()
       for (const host of this.#hosts) await host.close()
+      this.#supervisor.close()
     }
   }
 
@@ -159,6 +161,12 @@ export class Rehearsal {
     const other = this.#hosts[1 - side]!
     const successor = before.successor(++this.#ids, [other])
     this.#hosts[side] = successor
+    const loads = [{ id: other.peer.id, connections: 0 }]
+    for (const { peer } of [before, successor, other]) {
+      this.#supervisor.tell(peer.id, { kind: 'statusRequest' })
+      this.#supervisor.tell(peer.id, { kind: 'loads', loads })
+      if (peer !== before.peer) this.#supervisor.tell(peer.id, { kind: 'draining', id: before.peer.id })
+    }
     before.drain(() => {
       this.#moves += this.#clients.length
       for (const one of [successor, other]) one.forget(before)

@@ -16,7 +16,11 @@ const WORDS: readonly ControlMessage[] = [
   { kind: 'gone', id: 1 },
   parcel,
   { kind: 'verdict', ticket: TICKET, verdict: { outcome: 'accepted' } },
-  { kind: 'verdict', ticket: TICKET, verdict: { outcome: 'refused', reason: 'draining', detail: 'it stops' } },
+  {
+    kind: 'verdict',
+    ticket: TICKET,
+    verdict: { outcome: 'refused', reason: 'draining', detail: 'it stops' },
+  },
   { kind: 'drain' },
   { kind: 'statusRequest' },
   { kind: 'status', counters: [{ name: 'connections', value: 1 }] },
