@@ -14,8 +14,8 @@ export interface Drains {
 }
 
 /**
- * Opens so many TLS connections over TCP, and uses each once. Nothing is loaded before this is called, so that
- * a bench can count what is bound and made.
+ * Opens so many TLS connections over TCP, and uses each once. Nothing is loaded before this is called, so
+ * that a bench can count what is bound and made.
  */
 export async function openDrains(count: number): Promise<Drains> {
   const options = await rehearsalOptions()

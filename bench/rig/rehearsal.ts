@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Rehearsal } from '../../src/containers/process/rehearsal.ts'
-import type { RehearsalHostOptions } from '../../src/containers/process/rehearsal-host.ts'
+import type { RehearsalOptions } from '../../src/containers/process/rehearsal-host.ts'
 import { compileEarly } from '../../src/platform/engine.ts'
 
 /** Milliseconds that the connection may be idle: a bench may let it wait for its other rows. */
@@ -19,7 +19,7 @@ export async function openRehearsal(): Promise<Rehearsal> {
 }
 
 /** What such hosts are made with. */
-export async function rehearsalOptions(): Promise<RehearsalHostOptions> {
+export async function rehearsalOptions(): Promise<RehearsalOptions> {
   compileEarly()
   const [{ SYSTEM_CLOCK }, limits, tls] = await Promise.all([
     import('../../src/time/system-clock.ts'),

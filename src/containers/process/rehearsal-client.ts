@@ -8,7 +8,7 @@ import { NAMES } from './rehearsal-host.ts'
 
 const BODY = new Uint8Array(100)
 
-/** What is asked, in turns: one host and then the other, with content and by path, then without and by name. */
+/** What is asked, in turns: one host, then the other; with content and by path, then without and by name. */
 const REQUESTS = [
   ...NAMES.map(name =>
     concat(utf8(`POST /${name} HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`), BODY),

@@ -13,9 +13,14 @@ import { Host, type HostOptions } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 
-/** What the hosts of a rehearsal take from the container that it is for. */
-export type RehearsalHostOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
+/** What a rehearsal takes from the container that it is for. */
+export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
   readonly kind: FunctionModule['kind']
+  /**
+   * Connections are of several kinds, come and go, and ask for different things, as a container has to
+   * expect. Default: one connection, by TCP, whose requests are all alike.
+   */
+  readonly varied?: boolean
 }
 
 /**
@@ -61,7 +66,7 @@ export class RehearsalHost {
   readonly host: Host
   readonly courier: Courier
   readonly peer: Peer
-  readonly #options: RehearsalHostOptions
+  readonly #options: RehearsalOptions
   readonly #supervisor: RehearsalSupervisor
   readonly #side: number
 
@@ -70,7 +75,7 @@ export class RehearsalHost {
    * @param keyRing that of the host before it
    */
   constructor(
-    options: RehearsalHostOptions,
+    options: RehearsalOptions,
     supervisor: RehearsalSupervisor,
     id: number,
     side: number,
@@ -86,7 +91,7 @@ export class RehearsalHost {
     const identity = createIdentity(provider, id)
     const { publicKey } = identity
     this.peer = { id, role: 'container', name: NAMES[side]!, functionName, publicKey }
-    const channel = NativeChannel.open(id, undefined, PORTION)
+    const channel = NativeChannel.open(id, undefined, options.varied === true ? PORTION : undefined)
     channel.addPeer(SUPERVISOR, supervisor.pairWith(id))
     const control = (message: ControlMessage): void => this.#obey(message)
     // A copy, as a container's own are: see `join`.
@@ -148,12 +153,12 @@ export class RehearsalHost {
 
 const LIFETIME = 60
 
-function makeKeyRing({ tls, clock }: RehearsalHostOptions): KeyRing {
+function makeKeyRing({ tls, clock }: RehearsalOptions): KeyRing {
   const spans = { rotationSeconds: LIFETIME, lifetimeSeconds: LIFETIME }
   return new KeyRing(tls.provider, { ...spans, now: () => clock.steady() })
 }
 
-function makeHost({ tls, limits, kind, clock }: RehearsalHostOptions, name: string, keyRing: KeyRing): Host {
+function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string, keyRing: KeyRing): Host {
   const { provider, certificates } = tls
   // Nothing of this is written down, and no ticket is valid elsewhere.
   const config = containerTls({

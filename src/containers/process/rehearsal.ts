@@ -3,7 +3,7 @@ import { openPair, openTcpPair, type Pair } from '../../transfer/pair.ts'
 import { freshTls } from '../../transfer/parcel.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { RehearsalClient } from './rehearsal-client.ts'
-import { RehearsalHost, type RehearsalHostOptions, RehearsalSupervisor } from './rehearsal-host.ts'
+import { RehearsalHost, type RehearsalOptions, RehearsalSupervisor } from './rehearsal-host.ts'
 
 /** The first ids: what is asked for next decides which host must have the connection. */
 const SIDES = [1, 2] as const
@@ -25,15 +25,6 @@ export class BusyError extends Error {
   constructor() {
     super(`one move took more than ${PATIENCE / 1000} s`)
   }
-}
-
-/** What a rehearsal takes from the container that it is for. */
-export type RehearsalOptions = RehearsalHostOptions & {
-  /**
-   * Connections are of several kinds, come and go, and ask for different things, as a container has to
-   * expect. Default: one connection, by TCP, whose requests are all alike.
-   */
-  readonly varied?: boolean
 }
 
 /**
@@ -155,7 +146,7 @@ export class Rehearsal {
     for (const client of this.#clients) client.host = 1 - client.host
   }
 
-  /** Another host takes the place of the one that has all clients, which hands them over, as in a roll-out. */
+  /** Another host takes the place of the one that has all clients: it hands them over, as in a roll-out. */
   #replace(side: number, then: () => void): void {
     const before = this.#hosts[side]!
     const other = this.#hosts[1 - side]!
