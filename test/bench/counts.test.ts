@@ -25,7 +25,8 @@ const note = there ? '' : ' (SKIPPED: foreign calls do not work here)'
 
 /**
  * For one move, source, target and client together; and for one of many idle connections that a host hands
- * over when it drains. A change that needs more says why; `npm run bench:counts` names what is made and called.
+ * over when it drains. A change that needs more says why; `npm run bench:counts` names what is made and
+ * called.
  */
 const CEILINGS = [
   { what: 'a move', moves: 200, words: [], most: { foreignCalls: 55, typedArrays: 31, timers: 0 } },
