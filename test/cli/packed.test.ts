@@ -32,7 +32,7 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
     })
     expect(packed.code, packed.stderr).toBe(0)
     const tarball = readdirSync(root).find(name => name.endsWith('.tgz'))!
-    const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
+    const options = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
     const installed = await run('npm', ['install', ...options, join(root, tarball)], '', {
       cwd: folder,
       patience: 500_000,
