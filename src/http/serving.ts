@@ -96,7 +96,8 @@ export interface HttpRequest extends RequestHead {
   readonly protocol: string | undefined
   /**
    * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been
-   * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on.
+   * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on,
+   * if the response has not begun.
    */
   content(sink: ContentSink): void
   /** The sink is not {@link ContentSink.full} any more. */

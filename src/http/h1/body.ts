@@ -150,8 +150,10 @@ export class BodyReader {
     for (; digits < end; digits++) {
       const value = hexDigit(bytes[digits] as number)
       if (value < 0) break
-      size = Math.min(size * 16 + value, Number.MAX_SAFE_INTEGER)
+      size = size * 16 + value
     }
+    // RFC 9112 §7.1: a size that no number holds must not become another one.
+    if (size > Number.MAX_SAFE_INTEGER) throw new H1Error(413, 'a chunk size that exceeds every limit')
     if (digits === start) throw new H1Error(400, 'a chunk without a size')
     if (digits < end) this.#readExtension(bytes, digits, end)
     queue.skip(at + 1 - start)

@@ -1,3 +1,4 @@
+import { expectsContinue } from '../field-values.ts'
 import type { RequestHead } from '../message.ts'
 import { H1Error } from './error.ts'
 import { readFraming } from './framing.ts'
@@ -32,17 +33,13 @@ export function readRequest({ start, fields, length }: ScannedHead): IncomingReq
   const named = framing.host === undefined ? undefined : parseHost(framing.host)
   // RFC 9112 §3.2.2: the absolute-form wins over Host, which must be there all the same.
   const host = authority === undefined ? named : parseHost(authority)
-  let expectsContinue = false
   // RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored.
-  if (framing.expect !== undefined && version === '1.1') {
-    if (framing.expect !== '100-continue') throw new H1Error(417, 'an expectation other than 100-continue')
-    expectsContinue = framing.chunked || (framing.contentLength ?? 0) > 0
-  }
+  const expects = version === '1.1' && expectsContinue(framing.expect)
   return {
     head: { method, target, version, headers: fields, host, path, query },
     length,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
-    expectsContinue,
+    expectsContinue: expects && (framing.chunked || (framing.contentLength ?? 0) > 0),
     // §7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.
     upgrade: framing.upgrading && version === '1.1' ? framing.upgrade : undefined,
     persistent: !framing.close && (version === '1.1' || framing.keepAlive),
