@@ -1,7 +1,7 @@
 import { Pieces } from '../../wire/index.ts'
 import { type Field, isTrailer } from '../message.ts'
 import type { ByteQueue } from './byte-queue.ts'
-import { H1Error } from './error.ts'
+import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
 
@@ -112,6 +112,7 @@ export class BodyReader {
     if (this.#next === 'size') return this.#readSize(queue)
     if (this.#next === 'data-end') {
       const { bytes, start, length } = queue
+      if (length > 0 && bytes[start] === LF) throw new H1Error(400, BARE_LF)
       if (length > 0 && bytes[start] !== CR) throw new H1Error(400, 'a chunk is longer than its size')
       if (length < 2) return false
       if (bytes[start + 1] !== LF) throw new H1Error(400, 'a CR without LF')
@@ -144,7 +145,7 @@ export class BodyReader {
     }
     this.#searched = 0
     const end = at - 1
-    if (end < start || bytes[end] !== CR) throw new H1Error(400, 'an LF without CR')
+    if (end < start || bytes[end] !== CR) throw new H1Error(400, BARE_LF)
     let size = 0
     let digits = start
     for (; digits < end; digits++) {
