@@ -1,5 +1,6 @@
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
@@ -78,6 +79,7 @@ interface Exchange {
  */
 export class H1Server {
   readonly #limits: H1Limits
+  readonly #scheme: Scheme | undefined
   readonly #queue = new ByteQueue()
   #requestsServed: number
   #scanner: HeadScanner | undefined
@@ -94,9 +96,13 @@ export class H1Server {
   #closed = false
   #upgraded = false
 
-  /** @param state from another connection's {@link export}; without it, a new connection */
-  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State) {
+  /**
+   * @param state from another connection's {@link export}; without it, a new connection
+   * @param scheme see {@link originOf}
+   */
+  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State, scheme?: Scheme) {
     this.#limits = limits
+    this.#scheme = scheme
     this.#requestsServed = state?.requestsServed ?? 0
     if (state !== undefined && state.inbound.length > 0) {
       this.#queue.adopt(state.inbound)
@@ -353,7 +359,7 @@ export class H1Server {
     this.#scanner ??= new HeadScanner('request-line', this.#limits)
     const scanned = this.#scanner.scan(queue.bytes, queue.start, queue.end)
     if (scanned === undefined) return undefined
-    const request = readRequest(scanned)
+    const request = readRequest(scanned, this.#scheme)
     this.#announced = request
     const { head, expectsContinue, bodyLength, upgrade } = request
     return { type: 'request', head, expectsContinue, bodyLength, upgrade }

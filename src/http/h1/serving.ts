@@ -1,5 +1,6 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import { type Problem, problem } from '../problem.ts'
 import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
 import type { Expiry, RequestTimers } from '../timers.ts'
@@ -20,6 +21,8 @@ export type H1End = 'done' | 'refused' | 'unfinished' | 'cut'
 /** What HTTP/1 asks of the connection: the way out, the time, and whether a request is for here. */
 export interface H1Owner {
   readonly handlers: HttpHandlers
+  /** What the connection speaks. */
+  readonly scheme: Scheme
   readonly timers: RequestTimers
   /** Sent with every response; always the same. */
   readonly fields: readonly Field[]
@@ -71,7 +74,7 @@ export class H1Serving implements ExchangeOwner {
   /** @param state from elsewhere */
   constructor(owner: H1Owner, limits?: H1Limits, state?: H1State) {
     this.#owner = owner
-    this.http = new H1Server(limits, state)
+    this.http = new H1Server(limits, state, owner.scheme)
   }
 
   /** The request that is being served. */
