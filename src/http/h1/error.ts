@@ -1,6 +1,6 @@
 /**
- * Why a line that ends in LF alone is refused everywhere. RFC 9112 §2.2 lets a recipient take it; whoever
- * stands before us may not have, and would have read another message. People who type requests meet it.
+ * Why a line that ends in LF alone is refused everywhere. RFC 9112 §2.2 lets a recipient take it; a proxy
+ * before us may not, and would have read another message. People who type requests meet it.
  */
 export const BARE_LF =
   'a line ends in LF alone, where HTTP/1 has CR LF (terminals send LF: openssl s_client needs -crlf)'

@@ -4,10 +4,11 @@ import type { Scheme } from '../origin.ts'
 import { type Problem, problem } from '../problem.ts'
 import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
 import type { Expiry, RequestTimers } from '../timers.ts'
+import type { H1Event } from './event.ts'
 import { type Announced, type ExchangeOwner, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { fieldLines } from './response-head.ts'
-import { type H1Event, H1Server } from './server.ts'
+import { H1Server } from './server.ts'
 import type { H1State } from './state.ts'
 
 const CLOSE: Field = ['connection', 'close']
