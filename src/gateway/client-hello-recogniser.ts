@@ -1,7 +1,12 @@
 import { type AlertName, peerError, TlsError } from '../tls13/alert.ts'
 import { ContentType, LEGACY_VERSION } from '../tls13/codepoints.ts'
 import { hostName, readExtensions } from '../tls13/extensions.ts'
-import { decodeHandshake, HANDSHAKE_HEADER_LENGTH, handshakeLength } from '../tls13/messages.ts'
+import {
+  checkLegacyVersion,
+  decodeHandshake,
+  HANDSHAKE_HEADER_LENGTH,
+  handshakeLength,
+} from '../tls13/messages.ts'
 import type { TlsReason } from '../tls13/reasons.ts'
 import { readRecord } from '../tls13/record.ts'
 import { concat, EMPTY } from '../wire/index.ts'
@@ -13,6 +18,7 @@ export type FirstFlight =
   /** A whole ClientHello. Nothing has been consumed, and nothing is changed on the way. */
   | {
       readonly kind: 'client_hello'
+      /** Undefined if it asks for none, or by what is no host name. */
       readonly serverName: string | undefined
       readonly alpn: readonly string[]
     }
@@ -116,6 +122,7 @@ function readHello(bytes: Uint8Array): FirstFlight {
   const message = decodeHandshake(bytes)
   if (message.type !== 'client_hello')
     throw peerError('unexpected_message', 'message_out_of_order', `${message.type} comes first`)
+  checkLegacyVersion(message)
   const extensions = readExtensions('CH', message.extensions)
   const alpn = extensions.application_layer_protocol_negotiation ?? []
   return {

@@ -53,7 +53,7 @@ export class Routing {
         case 'client_hello': {
           const route = this.#routes.find(found.serverName)
           if (route !== undefined) return { kind: 'route', to: route.function }
-          const reason = `no function for the server name ${found.serverName ?? '(none)'}`
+          const reason = `no function for the server name ${found.serverName ?? '(no host name)'}`
           return { kind: 'answer', bytes: alertAnswer('unrecognized_name'), reason }
         }
       }

@@ -1,3 +1,5 @@
+import { bareHostName } from '../tls13/host-name.ts'
+
 /** Which function a name leads to, and by what kind of entry. */
 export interface Route {
   readonly function: string
@@ -75,11 +77,9 @@ export class Routes {
  * `_`, or an IP address.
  */
 export function normaliseHost(name: string): string | undefined {
-  const bare = name.endsWith('.') ? name.slice(0, -1) : name
   // Checked before lower-casing, which makes ASCII letters of some that are not.
-  if (bare.length > 253 || !/^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*$/.test(bare) || isAddress(bare))
-    return undefined
-  return bare.toLowerCase()
+  const bare = bareHostName(name)
+  return bare === undefined || isAddress(bare) ? undefined : bare.toLowerCase()
 }
 
 /** The same for an entry of the table: the first label may be `*`. */

@@ -159,8 +159,8 @@ export function certificateVerifyContent(
 /**
  * Checks a CertificateVerify.
  * @param publicKey SubjectPublicKeyInfo, DER
- * @throws TlsError illegal_parameter for a scheme that was not offered, decrypt_error for a signature that
- * does not fit
+ * @throws TlsError illegal_parameter for a scheme that was not offered or is for other keys, decrypt_error
+ * for a signature that does not fit
  */
 export function checkCertificateVerify(
   provider: CryptoProvider,
@@ -177,6 +177,13 @@ export function checkCertificateVerify(
     )
   }
   if (!algorithm.verify(publicKey, content, message.signature)) {
+    if (!algorithm.fits(publicKey)) {
+      throw peerError(
+        'illegal_parameter',
+        'signature_scheme_of_other_keys',
+        `signed with ${algorithm.name}, which does not go with the key`,
+      )
+    }
     throw peerError('decrypt_error', 'wrong_signature', 'the CertificateVerify signature is wrong')
   }
 }

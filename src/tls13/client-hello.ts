@@ -3,6 +3,7 @@ import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
 import { EXTENSIONS, type ExtensionValues, type KeyShareEntry, OCSP, writeExtensions } from './extensions.ts'
+import { bareHostName } from './host-name.ts'
 import { earlySecret } from './key-schedule.ts'
 import { type Extension, encodeHandshake, type HandshakeMessage, type MessageOf } from './messages.ts'
 import { pskBinder, usablePsk, withoutBinders } from './psk.ts'
@@ -18,10 +19,11 @@ export function firstHello(context: Context<ClientConfig>): {
   effects: Effect[]
 } {
   const { config, provider, random, now } = context
+  const serverName = nameToAsk(config)
   const clientRandom = random(32)
   const legacySessionId = config.compatibilityMode === false ? EMPTY : random(32)
   const pairs = keyPairs(context)
-  const psks = offeredPsks(context)
+  const psks = offeredPsks(context, serverName)
   const resumed = psks.length > 0 && psks[0]!.kind === 'resumption' ? config.resume : undefined
   const earlyData =
     config.earlyData === true &&
@@ -30,7 +32,7 @@ export function firstHello(context: Context<ClientConfig>): {
     // It is written in the ticket's protocol (§4.2.10), so that one must be on offer.
     (resumed.alpn === undefined || config.alpn?.includes(resumed.alpn) === true)
   const extensions: ExtensionValues<'CH'> = {
-    ...ordinaryExtensions(config),
+    ...ordinaryExtensions(config, serverName),
     key_share: pairs.map(({ group, keyExchange }): KeyShareEntry => ({ group, keyExchange })),
     ...(earlyData ? { early_data: {} } : {}),
     ...(psks.length === 0 ? {} : { pre_shared_key: withoutBindersYet(psks, provider, now) }),
@@ -64,7 +66,7 @@ export function firstHello(context: Context<ClientConfig>): {
   return {
     next: {
       handshake,
-      serverName: config.serverName,
+      serverName,
       ...(earlyData ? { cipherSuite: psks[0]!.cipherSuite } : {}),
       ...(config.onSecret === undefined ? {} : { clientRandom }),
     },
@@ -73,6 +75,17 @@ export function firstHello(context: Context<ClientConfig>): {
       ...(earlyData ? earlyKeys(psks[0]!, raw, legacySessionId.length > 0, provider) : []),
     ],
   }
+}
+
+/**
+ * The name to ask for, without a dot at its end (RFC 6066 §3).
+ * @throws TypeError for what is no host name; one in other letters than ASCII is given as A-labels
+ */
+function nameToAsk({ serverName }: ClientConfig): string | undefined {
+  if (serverName === undefined) return undefined
+  const name = bareHostName(serverName)
+  if (name === undefined) throw new TypeError(`serverName: ${JSON.stringify(serverName)} is not a host name`)
+  return name
 }
 
 /** Early data follows the hello at once, under a key of its own (§4.2.10, §7.1). */
@@ -105,8 +118,8 @@ function keyPairs({ config, provider, random }: Context<ClientConfig>) {
 }
 
 /** What a hello says that hangs on the configuration alone. */
-function ordinaryExtensions(config: ClientConfig): ExtensionValues<'CH'> {
-  const { provider, serverName, alpn, certificateCompression, recordSizeLimit, delegatedCredentials } = config
+function ordinaryExtensions(config: ClientConfig, serverName: string | undefined): ExtensionValues<'CH'> {
+  const { provider, alpn, certificateCompression, recordSizeLimit, delegatedCredentials } = config
   const modes = pskModes(config).map(mode => PskKeyExchangeMode[mode])
   return {
     ...(serverName === undefined ? {} : { server_name: [{ nameType: 0, hostName: utf8(serverName) }] }),
@@ -136,8 +149,11 @@ function ordinaryExtensions(config: ClientConfig): ExtensionValues<'CH'> {
 }
 
 /** The ticket, if it is still good, and every external PSK, once per hash that it can be used with. */
-function offeredPsks({ config, provider, now }: Context<ClientConfig>): OfferedPsk[] {
-  const { resume, serverName } = config
+function offeredPsks(
+  { config, provider, now }: Context<ClientConfig>,
+  serverName: string | undefined,
+): OfferedPsk[] {
+  const { resume } = config
   const psks: OfferedPsk[] = []
   const suite = provider.cipherSuites.find(one => one.id === resume?.cipherSuite)
   const good =

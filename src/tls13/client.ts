@@ -19,7 +19,7 @@ import {
   readExtensions,
 } from './extensions.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
-import { decodeHandshake, type MessageOf, type ServerHello } from './messages.ts'
+import { checkLegacyVersion, decodeHandshake, type MessageOf, type ServerHello } from './messages.ts'
 import { onPostCertificateRequest, onPostSignature } from './post-authentication.ts'
 import { onKeyUpdate, onNewSessionTicket } from './post-handshake.ts'
 import { sameHash } from './psk.ts'
@@ -49,7 +49,9 @@ const DOWNGRADE = [
  * A ServerHello without supported_versions chooses TLS 1.2 or older. This is checked before the other
  * extensions (§4.2.1): those of an older version are not ours to judge.
  */
-function checkVersion({ extensions, random }: ServerHello): void {
+function checkVersion(hello: ServerHello): void {
+  checkLegacyVersion(hello)
+  const { extensions, random } = hello
   if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return
   const end = random.subarray(24)
   if (DOWNGRADE.some(mark => equal(mark, end)))

@@ -89,8 +89,8 @@ export interface ReplayStore {
 export interface ServerConfig extends CommonConfig {
   readonly certificates: readonly Certificate[]
   /**
-   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066 §3).
-   * Default: every name is.
+   * Whether a server name is one of ours; false is answered with unrecognized_name (RFC 6066 §3), and so is
+   * what is no host name. Default: every name is, and what is no host name counts as none.
    */
   readonly recognizes?: (serverName: string) => boolean
   /** Issue tickets and accept them; off unless given. */
@@ -146,7 +146,10 @@ export interface ServerConfig extends CommonConfig {
 }
 
 export interface ClientConfig extends CommonConfig {
-  /** The name to ask for and to hold the certificate against. */
+  /**
+   * The name to ask for and to hold the certificate against: a host name in ASCII, other letters as A-labels
+   * (RFC 5890 §2.3.2.1). A dot at its end is left out.
+   */
   readonly serverName?: string
   /** `ask`: the verdict comes by `Session.answer`. */
   readonly verify: CertificateVerifier | 'ask'

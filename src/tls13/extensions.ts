@@ -15,6 +15,7 @@ import {
 } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import { isGrease } from './codepoints.ts'
+import { bareHostName } from './host-name.ts'
 import type { Extension } from './messages.ts'
 
 /** RFC 6066 §3. */
@@ -190,28 +191,25 @@ export function extensionTypes(extensions: readonly Extension[]): Set<number> {
 }
 
 const HOST_NAME = 0
-/** By byte: letters, digits, hyphen, underscore and dot. */
-const OF_A_NAME = Array.from({ length: 256 }, (_, byte) => /[a-zA-Z0-9._-]/.test(String.fromCharCode(byte)))
+/** Bytes that are looked at, of up to 2^16: a host name with a dot at its end. */
+const LONGEST_HOST_NAME = 254
+
+/** Whether server_name asks for a host, be it by what is no host name. */
+export function asksForHost(list: readonly TypeOf<typeof ServerName>[] | undefined): boolean {
+  return list?.some(({ nameType }) => nameType === HOST_NAME) === true
+}
 
 /**
- * The host name of a server_name extension (RFC 6066 §3).
- * @throws TlsError illegal_parameter if there are two, or one that is not a name in ASCII
+ * The host name of a server_name extension (RFC 6066 §3), without a dot at its end.
+ * @returns undefined if it has none, or one that names no host: a client that asks for `host:port` means what
+ * one means that does not ask
+ * @throws TlsError illegal_parameter if there are two
  */
 export function hostName(list: readonly TypeOf<typeof ServerName>[] | undefined): string | undefined {
   const names = list?.filter(entry => entry.nameType === HOST_NAME) ?? []
   if (names.length > 1)
     throw peerError('illegal_parameter', 'several_host_names', 'two host names in server_name')
   const [name] = names
-  if (name === undefined) return undefined
-  let text = ''
-  for (const byte of name.hostName) {
-    // Anything else cannot name a host (and NUL has cut names short elsewhere).
-    if (!OF_A_NAME[byte])
-      throw peerError('illegal_parameter', 'invalid_host_name', 'server_name is not a host name')
-    text += String.fromCharCode(byte)
-  }
-  if (text.length > 253 && !(text.length === 254 && text.endsWith('.'))) {
-    throw peerError('illegal_parameter', 'invalid_host_name', 'server_name is longer than 253 bytes')
-  }
-  return text
+  if (name === undefined || name.hostName.length > LONGEST_HOST_NAME) return undefined
+  return bareHostName(String.fromCharCode(...name.hostName))
 }

@@ -110,6 +110,19 @@ export const NewSessionTicket = struct('NewSessionTicket', {
 export const KeyUpdate = struct('KeyUpdate', { requestUpdate: uint8 })
 export const KeyUpdateRequest = { update_not_requested: 0, update_requested: 1 } as const
 
+/** SSL 3.0 on the wire. */
+const SSL3 = 0x0300
+
+/**
+ * A hello that says SSL 3.0 or less ends the handshake, whatever else it says (RFC 8446 Appendix D.5).
+ * @throws TlsError protocol_version
+ */
+export function checkLegacyVersion({ legacyVersion }: { readonly legacyVersion: number }): void {
+  if (legacyVersion > SSL3) return
+  const version = `0x${legacyVersion.toString(16).padStart(4, '0')}`
+  throw peerError('protocol_version', 'obsolete_version', `legacy_version is ${version}`)
+}
+
 /**
  * The random of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446 §4.1.3).
  */

@@ -34,6 +34,7 @@ export const TlsReasons = {
   data_during_handshake: 'Application data came before the handshake was over (§2).',
   // Versions, suites and what is left of earlier versions.
   no_common_version: 'One of the two does not speak TLS 1.3 (§4.2.1).',
+  obsolete_version: 'A hello says SSL 3.0, or less, in legacy_version (Appendix D.5).',
   version_not_offered: 'The server selects a version that was not offered (§4.2.1).',
   downgrade: 'The random of the server says that the version was downgraded on the way (§4.1.3).',
   wrong_legacy_version: 'A ServerHello has another legacy_version than 0x0303 (§4.1.3).',
@@ -46,7 +47,6 @@ export const TlsReasons = {
   // Names, protocols and sizes.
   unknown_server_name: 'The server has no certificate for the name that the client asks for (RFC 6066 §3).',
   several_host_names: 'server_name holds two host names (RFC 6066 §3).',
-  invalid_host_name: 'server_name is no name in ASCII of at most 253 bytes (RFC 6066 §3).',
   no_common_protocol: 'The two have no application protocol in common (RFC 7301 §3.2).',
   protocol_not_offered: 'The server selects an application protocol that was not offered (RFC 7301 §3.1).',
   invalid_record_size_limit: 'The peer names a record_size_limit that is not allowed (RFC 8449 §4).',
@@ -84,6 +84,7 @@ export const TlsReasons = {
   no_scheme_for_key: 'The provider has no signature scheme for a private key.',
   no_common_signature_scheme: 'The peer accepts no signature that a certificate here can give (§4.4.2.2).',
   signature_scheme_not_offered: 'A CertificateVerify uses a scheme that was not offered (§4.4.3).',
+  signature_scheme_of_other_keys: 'A CertificateVerify uses a scheme that does not go with the key (§4.4.3).',
   wrong_signature: 'The signature of a CertificateVerify is wrong (§4.4.3).',
   wrong_finished_length: 'A Finished is not as long as the hash (§4.4.4).',
   wrong_finished: 'A Finished does not match the handshake (§4.4.4).',
@@ -119,6 +120,11 @@ export const TlsReasons = {
   issuer_without_authority: 'The issuer of a certificate is no authority (RFC 5280 §4.2.1.9).',
   weak_certificate_signature: 'A certificate is signed with a weak or unknown algorithm (§4.4.2.4).',
   wrong_certificate_signature: 'The issuer of a certificate did not sign it (RFC 5280 §6.1.3).',
+  name_not_permitted: 'An authority vouches for a name outside of its constraints (RFC 5280 §4.2.1.10).',
+  name_excluded: 'An authority vouches for a name that its constraints exclude (RFC 5280 §4.2.1.10).',
+  unsupported_name_constraint: 'A name and a constraint cannot be compared (RFC 5280 §4.2.1.10).',
+  too_many_names: 'A chain needs more names compared than is done for one connection.',
+  no_valid_policy: 'A chain lacks the policy that one of its authorities demands (RFC 5280 §6.1.5).',
   path_too_long: 'A chain is longer than one of its authorities allows (RFC 5280 §4.2.1.9).',
   chain_too_long: 'A chain needs more signatures checked than is done for one connection.',
   // After the handshake.

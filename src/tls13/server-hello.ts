@@ -3,8 +3,14 @@ import { configurationError, peerError, TlsError } from './alert.ts'
 import { PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
 import type { CipherSuite, HashAlgorithm, KeyExchangeGroup } from './crypto/provider.ts'
-import { type ExtensionValues, hostName, type KeyShareEntry, readExtensions } from './extensions.ts'
-import type { MessageOf } from './messages.ts'
+import {
+  asksForHost,
+  type ExtensionValues,
+  hostName,
+  type KeyShareEntry,
+  readExtensions,
+} from './extensions.ts'
+import { checkLegacyVersion, type MessageOf } from './messages.ts'
 import { findExternalPsk, pskBinder, type UsablePsk, withoutBinders } from './psk.ts'
 import type { ServerHandshake, ServerState } from './state.ts'
 import type { TicketContents } from './ticket.ts'
@@ -51,6 +57,7 @@ export function readOffer(
   context: Context<ServerConfig>,
 ): Offer {
   const { config } = context
+  checkLegacyVersion(hello)
   const extensions = readExtensions('CH', hello.extensions)
   // §4.2.1: only this extension tells the version; a hello without it is from an older TLS.
   if (!extensions.supported_versions?.includes(TLS13)) {
@@ -64,8 +71,12 @@ export function readOffer(
     )
   }
   const serverName = hostName(extensions.server_name)
-  if (serverName !== undefined && config.recognizes?.(serverName) === false) {
-    throw configurationError('unrecognized_name', 'unknown_server_name', `no server named ${serverName}`)
+  if (config.recognizes !== undefined && asksForHost(extensions.server_name)) {
+    // What is no host name is the name of no server.
+    if (serverName === undefined || !config.recognizes(serverName)) {
+      const asked = serverName ?? 'by what is no host name'
+      throw configurationError('unrecognized_name', 'unknown_server_name', `no server named ${asked}`)
+    }
   }
   if (retry !== undefined) checkSecondHello(session, retry, extensions, serverName)
   checkMandatoryExtensions(extensions)

@@ -67,6 +67,38 @@ describe('the server name', () => {
   )
 })
 
+/** What OpenSSL, which asks for anything, gets for a GET; or the alert. */
+async function asked(port: number, name: string): Promise<string | undefined> {
+  const { stdout, stderr } = await run(
+    'openssl',
+    ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', name, '-tls1_3', '-ign_eof'],
+    'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+  )
+  const said = `${stdout}${stderr}`
+  return /^x-hotpotato-container: (.*?)\r?$/im.exec(said)?.[1] ?? /alert number (\d+)/.exec(said)?.[1]
+}
+
+describe('a server name that is no host name', () => {
+  it.each(['echo.local:8443', '[::1]', 'echo local', 'écho.local', 'echo..local', `${'a'.repeat(64)}.local`])(
+    '%j leads to the default function, as no name does',
+    async name => {
+      expect(await asked(platform.https, name)).toBe('hello-1')
+    },
+  )
+
+  it('is answered with unrecognized_name where there is no default function, as no name is', async () => {
+    const other = await Platform.start({ config: 'version: 1\nfunctions:\n  echo: {}\n' })
+    try {
+      expect(await asked(other.https, 'echo.local')).toBe('echo-1')
+      expect(await asked(other.https, 'echo.local.')).toBe('echo-1')
+      for (const name of ['echo.local:8443', 'echo local', 'echo..local'])
+        expect([name, await asked(other.https, name)]).toEqual([name, '112'])
+    } finally {
+      await other.stop()
+    }
+  })
+})
+
 describe('without TLS', () => {
   it.each([
     ['hello.local', '/', 'hello-1'],

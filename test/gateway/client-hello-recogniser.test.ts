@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { ClientHelloRecogniser, type FirstFlight } from '../../src/gateway/client-hello-recogniser.ts'
 import { CipherSuiteId, LEGACY_VERSION, NamedGroup } from '../../src/tls13/codepoints.ts'
 import { Session } from '../../src/tls13/index.ts'
-import { type Extension, encodeHandshake } from '../../src/tls13/messages.ts'
+import { decodeHandshake, type Extension, encodeHandshake, type MessageOf } from '../../src/tls13/messages.ts'
 import { plaintextRecord } from '../../src/tls13/record.ts'
 import { concat, utf8 } from '../../src/wire/index.ts'
-import { clientConfig } from '../support/pair.ts'
+import { NO_HOST_NAMES, shown } from '../support/names.ts'
+import { clientConfig, serverConfig } from '../support/pair.ts'
 
 const uint16 = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 0xff)
 const sized = (bytes: Uint8Array): Uint8Array => concat(uint16(bytes.length), bytes)
@@ -165,15 +166,12 @@ describe('a ClientHello', () => {
 })
 
 describe('names that never route', () => {
-  it.each([
-    ['NUL', 'echo.local\0.evil'],
-    ['a space', 'echo local'],
-    ['a slash', 'echo.local/x'],
-    ['no ASCII', 'ech\u00f6.local'],
-    ['too long', `${'a.'.repeat(130)}local`],
-    ['brackets', '[::1]'],
-  ])('%s', (_, name) => {
-    expect(recognise(records(hello([serverName(name)])))).toMatchObject({ kind: 'refused' })
+  it.each(NO_HOST_NAMES.slice(0, -1).map(one => [shown(one), one] as const))('%s', (_, name) => {
+    expect(recognise(records(hello([serverName(name)])))).toEqual({
+      kind: 'client_hello',
+      serverName: undefined,
+      alpn: [],
+    })
   })
 
   it('an empty name, an empty list, and two names', () => {
@@ -196,6 +194,63 @@ describe('names that never route', () => {
     expect(recognise(records(hello([serverName('a'), serverName('b')])))).toMatchObject({
       kind: 'refused',
       alert: 'illegal_parameter',
+    })
+  })
+})
+
+describe('gateway and server', () => {
+  const asking = (extensions: readonly Extension[], legacyVersion?: number) => {
+    const { hello: own } = ownHello()
+    const kept = own.extensions.filter(one => one.extensionType !== 0)
+    const message = { ...own, extensions: [...extensions, ...kept] }
+    return encodeHandshake(legacyVersion === undefined ? message : { ...message, legacyVersion })
+  }
+  const ownHello = () => {
+    const bytes = concat(...Session.client(clientConfig({})).takeOutput())
+    return { hello: decodeHandshake(bytes.subarray(5)) as MessageOf<'client_hello'> }
+  }
+  const both = (message: Uint8Array) => {
+    const bytes = records(message)
+    const found = recognise(bytes)
+    const server = Session.server(serverConfig({}))
+    const last = server.receive(bytes).at(-1)
+    return {
+      gateway: found.kind === 'refused' ? found.alert : found.kind === 'client_hello' && found.serverName,
+      server: last?.type === 'alert' ? last.alert : server.serverName,
+    }
+  }
+
+  it.each(
+    [...NO_HOST_NAMES.slice(0, -1), 'echo.local', 'echo.local.', '127.0.0.1'].map(one => [shown(one), one]),
+  )('read the same name in %s', (_, name) => {
+    const { gateway, server } = both(asking([serverName(name!)]))
+    expect(gateway).toBe(server)
+  })
+
+  it('read the same name in any text', () => {
+    const letters = fc.string({
+      unit: fc.constantFrom('a', 'Z', '9', '-', '_', '.', ':', ' ', 'é', '[', '\0'),
+    })
+    fc.assert(
+      fc.property(letters, text => {
+        const { gateway, server } = both(asking([serverName(text)]))
+        expect(gateway).toBe(server)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it.each([0x0300, 0x02ff, 0x0200, 0x0002, 0])('refuse legacy_version %i alike (Appendix D.5)', version => {
+    expect(both(asking([serverName('echo.local')], version))).toEqual({
+      gateway: 'protocol_version',
+      server: 'protocol_version',
+    })
+  })
+
+  it.each([0x0301, 0x0302, 0x0304, 0x7f1c, 0xffff])('go on with legacy_version %i', version => {
+    expect(both(asking([serverName('echo.local')], version))).toEqual({
+      gateway: 'echo.local',
+      server: 'echo.local',
     })
   })
 })

@@ -95,12 +95,14 @@ describe.each(providers)('$name', provider => {
       const signer = algorithm.signer(privateKey)
       expect([key, signer !== undefined]).toEqual([key, good.includes(key as KeyName)])
       if (signer !== undefined) expect(signer.scheme).toBe(algorithm.scheme)
+      expect([key, algorithm.fits(publicKey)]).toEqual([key, good.includes(key as KeyName)])
       if (key !== good[0])
         expect([key, algorithm.verify(publicKey, content, signature)]).toEqual([key, false])
     }
     // a public key is no private key, nor the other way round
     expect(algorithm.signer(keys[good[0]!].publicKey)).toBeUndefined()
     expect(algorithm.verify(keys[good[0]!].privateKey, content, signature)).toBe(false)
+    expect(algorithm.fits(keys[good[0]!].privateKey)).toBe(false)
   })
 
   it.each(Object.entries(schemes))('%s refuses what is cut, made longer or changed', (name, good) => {

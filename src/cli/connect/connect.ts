@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect as connectSocket, isIP } from 'node:net'
+import { connect as connectSocket } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
 import {
@@ -11,6 +11,7 @@ import {
   TlsError,
 } from '../../tls13/index.ts'
 import { TlsDuplex } from '../../tls13/io/duplex.ts'
+import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
@@ -171,18 +172,27 @@ function targetOf(positionals: readonly string[]): Target {
 async function clientConfig({ host }: Target, values: Values): Promise<ClientConfig> {
   const common = await commonConfig(values)
   const { provider } = common
-  const name = values.servername ?? host
+  const { name, ...asked } = nameOf(values, host)
   const ids = provider.groups.map(({ id }) => id)
   return {
     ...common,
     verify: values.insecure ? anyServer : trusting(values, name),
-    ...(isIP(name) === 0 ? { serverName: name } : {}),
+    ...asked,
     // As browsers do: one hybrid share, and one classic share for servers that do not know it.
     keyShares: [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])],
     certificates: ownCertificate(values, provider),
     requestStatus: true,
     postHandshakeAuth: values.cert !== undefined,
     ...(values['show-key-schedule'] ? { onSecret: showing(common.onSecret) } : {}),
+  }
+}
+
+function nameOf({ servername }: Values, host: string): PeerName {
+  try {
+    return peerName(servername ?? host)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new UsageError(`${servername === undefined ? 'HOST' : '--servername'}: ${error.message}`)
   }
 }
 

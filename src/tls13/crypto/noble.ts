@@ -117,6 +117,10 @@ function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgori
   // each brings the hash that the scheme wants
   const curve = { secp256r1: p256, secp384r1: p384, secp521r1: p521 }[curveName]
   const options = { format: 'der', prehash: true, lowS: false } as const
+  const keyOf = (publicKey: Uint8Array) => {
+    const key = parsePublicKey(publicKey)
+    return key?.kind === 'ec' && key.curve === curveName ? key : undefined
+  }
   return {
     scheme,
     name,
@@ -126,9 +130,10 @@ function ecdsa({ scheme, name, curve: curveName }: EcdsaScheme): SignatureAlgori
         return undefined
       return { scheme, sign: content => curve.sign(content, key.scalar, options) }
     },
+    fits: publicKey => keyOf(publicKey) !== undefined,
     verify(publicKey, content, signature) {
-      const key = parsePublicKey(publicKey)
-      if (key?.kind !== 'ec' || key.curve !== curveName) return false
+      const key = keyOf(publicKey)
+      if (key === undefined) return false
       return attempt(() => curve.verify(signature, content, key.point, options)) ?? false
     },
   }
@@ -143,6 +148,7 @@ function eddsa({ scheme, name }: EddsaScheme): SignatureAlgorithm {
       const key = parsePrivateKey(privateKey)
       return key?.kind === name ? { scheme, sign: content => curve.sign(content, key.seed) } : undefined
     },
+    fits: publicKey => parsePublicKey(publicKey)?.kind === name,
     verify(publicKey, content, signature) {
       const key = parsePublicKey(publicKey)
       if (key?.kind !== name) return false
@@ -162,6 +168,7 @@ function rsaPss(rsa: RsaPssScheme): SignatureAlgorithm {
       const key = rsaKey(rsa, parsePrivateKey(privateKey))
       return key && { scheme, sign: content => signPss(key, digest, randomBytes, content) }
     },
+    fits: publicKey => rsaKey(rsa, parsePublicKey(publicKey)) !== undefined,
     verify(publicKey, content, signature) {
       const key = rsaKey(rsa, parsePublicKey(publicKey))
       return key !== undefined && verifyPss(key, digest, content, signature)

@@ -250,6 +250,7 @@ function signatureAlgorithm(
       const options = key && optionsFor(key)
       return options && { scheme, sign: content => plain(sign(digest, content, options)) }
     },
+    fits: publicKey => keyOf(publicKey) !== undefined,
     verify(publicKey, content, signature) {
       const key = keyOf(publicKey)
       if (key === undefined || (key.length !== undefined && key.length !== signature.length)) return false

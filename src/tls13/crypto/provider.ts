@@ -155,6 +155,11 @@ export interface SignatureAlgorithm {
   /** Parses a PKCS#8 DER private key once; undefined if it is not a key for this scheme. */
   signer(privateKey: Uint8Array): Signer | undefined
   /**
+   * Whether a public key is one for this scheme: of its kind, on its curve, and not restricted to another
+   * hash (RFC 8446 §4.2.3). @param publicKey SubjectPublicKeyInfo in DER
+   */
+  fits(publicKey: Uint8Array): boolean
+  /**
    * @param publicKey SubjectPublicKeyInfo in DER. A key of another kind, or malformed input, is just false.
    */
   verify(publicKey: Uint8Array, content: Uint8Array, signature: Uint8Array): boolean

@@ -1,4 +1,4 @@
-import { connect as connectSocket, createServer as createSocketServer, isIP, type Server } from 'node:net'
+import { connect as connectSocket, createServer as createSocketServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Certificate } from '../authentication.ts'
 import type { ClientConfig, CommonConfig, ServerConfig } from '../config.ts'
@@ -8,6 +8,7 @@ import { createReplayStore } from '../replay.ts'
 import { createTicketKey, createTicketSealer } from '../ticket.ts'
 import { TlsDuplex, type TlsDuplexOptions } from './duplex.ts'
 import { keyLogFile } from './key-log-file.ts'
+import { peerName } from './peer-name.ts'
 import { certificateFromPem } from './pem.ts'
 import { type VerifierOptions, verifier } from './verify.ts'
 
@@ -59,25 +60,23 @@ function certificatesOf(
 }
 
 /**
- * Connects, as a client. The name asked for is `serverName`, or else `host` unless that is an IP address,
- * which is no server name (RFC 6066 §3) but is what the certificate is held against.
+ * Connects, as a client. The name asked for is `serverName`, or else `host`, in ASCII and without a dot at
+ * its end. An IP address is no server name (RFC 6066 §3), but is what the certificate is held against.
  * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make
  * no sense
  */
 export function connect(options: ConnectOptions): TlsDuplex {
   const { host = 'localhost', port, path, stream, ca, checkName, verify, cert, key, ...others } = options
-  const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...config } = others
+  const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...more } = others
+  const { serverName, ...config } = more
   if (stream === undefined && path === undefined && port === undefined) {
     throw new TypeError('connect needs a port, a path or a stream')
   }
-  const serverName = config.serverName ?? (isIP(host) === 0 ? host : undefined)
-  const check: VerifierOptions = {
-    ...defined({ ca, checkName }),
-    name: config.serverName ?? host,
-  }
+  const { name, ...asked } = peerName(serverName ?? host)
+  const check: VerifierOptions = { ...defined({ ca, checkName }), name }
   const clientConfig: ClientConfig = {
     ...config,
-    ...defined({ serverName }),
+    ...asked,
     ...secretsOf(options),
     provider,
     certificates: certificatesOf(provider, { ...defined({ cert, key }), ...config }),

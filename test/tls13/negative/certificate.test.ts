@@ -175,8 +175,8 @@ refusedByClients([
   ],
   [
     '§4.4.3',
-    'decrypt_error',
-    'wrong_signature',
+    'illegal_parameter',
+    'signature_scheme_of_other_keys',
     'a signature scheme that does not go with the key',
     reshape('certificate_verify', () => ({ algorithm: SignatureScheme.rsa_pss_rsae_sha256 })),
   ],

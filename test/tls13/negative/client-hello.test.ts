@@ -1,10 +1,44 @@
 import { concat, EMPTY, fromHex } from '../../../src/wire/index.ts'
 import { twice, withBytes, without, withValue } from '../../support/reshape.ts'
-import { hello, refusedByServers, refusedInTheMiddle, withMessage } from './refusals.ts'
+import {
+  hello,
+  type Reshaped,
+  refusedByServers,
+  refusedInTheMiddle,
+  secondHello,
+  withMessage,
+} from './refusals.ts'
 
 /* What a ClientHello must not say, of versions, suites, compression and extensions as such. */
 
+/** What is no version of TLS. */
+const OBSOLETE = [0x0300, 0x02ff, 0x0200, 0x0002, 0x0000]
+
 refusedByServers([
+  ...OBSOLETE.map(
+    (legacyVersion): Reshaped => [
+      'Appendix D.5',
+      'protocol_version',
+      'obsolete_version',
+      `a ClientHello with legacy_version 0x${legacyVersion.toString(16)}`,
+      hello(() => ({ legacyVersion })),
+    ],
+  ),
+  [
+    'Appendix D.5',
+    'protocol_version',
+    'obsolete_version',
+    'a second ClientHello with the legacy_version of SSL 3.0',
+    secondHello(() => ({ legacyVersion: 0x0300 })),
+    { peer: () => ({ keyShares: [] }) },
+  ],
+  [
+    'Appendix D.5',
+    'protocol_version',
+    'obsolete_version',
+    'a ClientHello of SSL 3.0, which has no extensions',
+    hello(() => ({ legacyVersion: 0x0300, extensions: [] })),
+  ],
   [
     '§4.2.1',
     'protocol_version',

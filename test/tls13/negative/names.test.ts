@@ -1,6 +1,7 @@
 import { EMPTY, fromHex, utf8 } from '../../../src/wire/index.ts'
+import { NO_HOST_NAMES, shown } from '../../support/names.ts'
 import { withBytes, withValue } from '../../support/reshape.ts'
-import { encrypted, hello, refusedByClients, refusedByServers } from './refusals.ts'
+import { encrypted, hello, type Reshaped, refusedByClients, refusedByServers } from './refusals.ts'
 
 /* What may not be wrong with server names (RFC 6066) and protocol names (RFC 7301). */
 
@@ -69,34 +70,16 @@ refusedByServers([
       return withValue(m, 'CH', 'server_name', [name, name])
     }),
   ],
-  [
-    'RFC 6066 §3',
-    'illegal_parameter',
-    'invalid_host_name',
-    'the server name "echo\\u0000.local"',
-    serverName('echo\0.local'),
-  ],
-  [
-    'RFC 6066 §3',
-    'illegal_parameter',
-    'invalid_host_name',
-    'the server name "echo local"',
-    serverName('echo local'),
-  ],
-  [
-    'RFC 6066 §3',
-    'illegal_parameter',
-    'invalid_host_name',
-    'the server name "écho.local"',
-    serverName('écho.local'),
-  ],
-  [
-    'RFC 6066 §3',
-    'illegal_parameter',
-    'invalid_host_name',
-    'a server name of 254 bytes',
-    serverName('a'.repeat(254)),
-  ],
+  ...NO_HOST_NAMES.map(
+    (name): Reshaped => [
+      'RFC 6066 §3',
+      'unrecognized_name',
+      'unknown_server_name',
+      `a server name that is no host name, ${shown(name)}, where names are looked at`,
+      serverName(name),
+      { origin: 'configuration', subject: () => ({ recognizes: () => true }) },
+    ],
+  ),
 ])
 
 refusedByClients([

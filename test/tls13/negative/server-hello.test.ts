@@ -1,6 +1,13 @@
 import { concat, EMPTY, fromHex } from '../../../src/wire/index.ts'
 import { twice, withBytes, without, withValue } from '../../support/reshape.ts'
-import { refusedByClients, refusedInTheMiddle, serverHello, withMessage } from './refusals.ts'
+import {
+  type Reshaped,
+  refusedByClients,
+  refusedInTheMiddle,
+  retry,
+  serverHello,
+  withMessage,
+} from './refusals.ts'
 
 /* What a ServerHello must not say, of versions, suites, compression and extensions as such. */
 
@@ -11,7 +18,34 @@ const downgraded = (mark: string) =>
     random: concat(m.random.subarray(0, 24), fromHex(mark)),
   }))
 
+/** What is no version of TLS. */
+const OBSOLETE = [0x0300, 0x02ff, 0x0002, 0x0000]
+
 refusedByClients([
+  ...OBSOLETE.map(
+    (legacyVersion): Reshaped => [
+      'Appendix D.5',
+      'protocol_version',
+      'obsolete_version',
+      `a ServerHello with legacy_version 0x${legacyVersion.toString(16)}`,
+      serverHello(() => ({ legacyVersion })),
+    ],
+  ),
+  [
+    'Appendix D.5',
+    'protocol_version',
+    'obsolete_version',
+    'a HelloRetryRequest with the legacy_version of SSL 3.0',
+    retry(() => ({ legacyVersion: 0x0300 })),
+    { subject: () => ({ keyShares: [] }) },
+  ],
+  [
+    'Appendix D.5',
+    'protocol_version',
+    'obsolete_version',
+    'a ServerHello of SSL 3.0, which has no extensions',
+    serverHello(() => ({ legacyVersion: 0x0300, extensions: [] })),
+  ],
   [
     '§4.1.3',
     'illegal_parameter',
