@@ -3,6 +3,7 @@ import { equal } from '../../wire/index.ts'
 import { certificateBlocks } from '../../wire/pem.ts'
 import { type Certificate, certificateWithKey } from '../authentication.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
+import { alternativeNames, certificateFields } from './certificate-fields.ts'
 
 /**
  * The certificates of one or several texts in PEM (RFC 7468), or of DER as it is, in order. Bytes that are no
@@ -35,14 +36,14 @@ function certificateOf(der: Uint8Array, what: string): X509Certificate {
  * A server's certificate, ready to sign, out of what files hold.
  * @param chain PEM or DER, the end-entity certificate first
  * @param privateKey PEM, PKCS#8 or one of the older forms, not encrypted
- * @param names server names that it is for; none: for any name
+ * @param names server names that it is for; `own`: the DNS names of its subjectAltName; none: for any name
  * @throws TypeError if something is no certificate or no key, or the two do not belong together
  */
 export function certificateFromPem(
   provider: CryptoProvider,
   chain: string | Uint8Array | readonly (string | Uint8Array)[],
   privateKey: string,
-  names?: readonly string[],
+  names?: readonly string[] | 'own',
 ): Certificate {
   const certificates = parseCertificates(chain)
   const key = attempt(() => createPrivateKey(privateKey), 'this is not an unencrypted private key in PEM')
@@ -51,7 +52,13 @@ export function certificateFromPem(
   }
   const der = key.export({ type: 'pkcs8', format: 'der' })
   const chainBytes = certificates.map(one => Uint8Array.from(one.raw))
-  return certificateWithKey(provider, chainBytes, Uint8Array.from(der), names)
+  const named = names === 'own' ? namesOf(chainBytes[0]!) : names
+  return certificateWithKey(provider, chainBytes, Uint8Array.from(der), named)
+}
+
+function namesOf(leaf: Uint8Array): readonly string[] {
+  const names = attempt(() => alternativeNames(certificateFields(leaf)))
+  return names.flatMap(name => (name.form === 'dns' ? [name.text] : []))
 }
 
 /** @param message default: that of the error @throws TypeError */
