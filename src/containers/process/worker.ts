@@ -19,9 +19,10 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
-import { containerTls } from './tls-config.ts'
 import { warmUp } from './warm-up.ts'
+import { warmWords } from './warm-words.ts'
 
 /**
  * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
@@ -83,12 +84,12 @@ async function main(): Promise<void> {
       retries: new Map(Object.entries(settings.retries)),
       tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
       routes: settings.routes,
-      limits: {
+      limits: connectionLimits({
         timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
         http2: limitsFor(settings.http.headBytes, settings.streams),
-      },
+      }),
       clock,
       log,
       memoryBytes: settings.memoryBytes,
@@ -104,6 +105,7 @@ async function main(): Promise<void> {
   host.connect(courier)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)
+  warmWords()
   const { rehearsesAtOnce = 0 } = settings
   rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
@@ -174,6 +176,7 @@ function tlsConfig(
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
+    sharesMemory: true,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
     ...(tls.tickets.count === 0
       ? {}
