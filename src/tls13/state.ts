@@ -310,7 +310,7 @@ const common3 = {
   clientRandom: optional(fixed(32)),
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
-  /** The front of the hash of our certificate, if one was chosen. */
+  /** The front of the hash of our certificate, or of its delegated credential, if one was chosen. */
   certificate: optional(fixed(4)),
   /** The peer's end-entity certificate, DER, once its signature has been checked. */
   peerCertificate: optional(opaque(1, 2 ** 24 - 1)),
