@@ -19,7 +19,8 @@ import {
 
 /**
  * Everything that a TLS 1.3 session is. These structs are the definition: whatever is not in here is derived
- * from it (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies).
+ * from it (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies). What a
+ * peer has sent that says nothing is counted beside it (`TrifleCount`): it protects the owner alone.
  */
 
 const hashSized = secret(opaque(32, 48))

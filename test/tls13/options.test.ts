@@ -502,7 +502,7 @@ describe('what comes without end', () => {
       client.updateKeys(false)
       return outputOf(client)
     })
-    const events = server.receive(concat(...updates)) // in one piece: the count does not travel
+    const events = server.receive(concat(...updates))
     expect(events.slice(0, 32)).toMatchObject(Array.from({ length: 32 }, () => ({ type: 'key_update' })))
     expect(events.slice(32)).toMatchObject([{ type: 'alert', alert: 'unexpected_message' }])
   })
