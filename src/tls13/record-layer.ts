@@ -192,6 +192,12 @@ export class RecordLayer {
   /** Nothing of ours may follow. */
   alert(name: AlertName): void {
     this.flush()
+    const { handshake, write } = this.state
+    // Appendix D.4: a ChangeCipherSpec goes before what a client protects first, be it an alert.
+    if (write !== undefined && 'compatibilityPending' in handshake && handshake.compatibilityPending) {
+      this.output.changeCipherSpec()
+      handshake.compatibilityPending = false
+    }
     this.output.alert(name)
     this.state.writeClosed = true
   }
