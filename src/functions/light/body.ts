@@ -1,4 +1,5 @@
 import { utf8 } from '../../wire/index.ts'
+import { drop, isRead, isUnread, streamOf, wholeOf } from './stream.ts'
 
 /** Content as it is given: whole, as a stream, or none. */
 export type Source = string | Uint8Array | ReadableStream<Uint8Array> | null
@@ -13,15 +14,19 @@ export interface Maker<Light, Real> {
 const decoder = new TextDecoder()
 
 /**
- * The body of a Request or a Response. As long as it is whole, it is read without a stream; whatever needs a
- * stream is done by an object of Node's, which holds the body from then on.
+ * The body of a Request or a Response. As long as it is whole, it is read without a stream, also if code has
+ * asked for the stream and has only passed it on. What ours cannot do is done by an object of Node's, which
+ * holds the body from then on.
  */
 export class LightBody<Light, Real extends Request | Response> {
   readonly #light: Light
   readonly #maker: Maker<Light, Real>
-  readonly #source: Source
+  /** A stream as soon as code has asked for it. */
+  #source: Source
   #used = false
   #real: Real | undefined
+  /** The stream was read before Node's object was made, which has another body then. */
+  #apart = false
 
   constructor(source: Source, light: Light, maker: Maker<Light, Real>) {
     this.#source = source
@@ -29,19 +34,31 @@ export class LightBody<Light, Real extends Request | Response> {
     this.#maker = maker
   }
 
-  /** What can be read at once, whether it has been or not; undefined if the body is a stream by now. */
+  /** What can be read at once, whether it has been or not; undefined if it takes a stream. */
   get whole(): string | Uint8Array | null | undefined {
     const source = this.#source
     if (this.#real !== undefined) return undefined
-    return source === null || typeof source === 'string' || source instanceof Uint8Array ? source : undefined
+    return source instanceof ReadableStream ? wholeOf(source) : source
+  }
+
+  /** What a second body can be made of; undefined if that takes a stream, or the body has been read. */
+  get copyable(): string | Uint8Array | null | undefined {
+    return this.#used || this.#source instanceof ReadableStream ? undefined : this.whole
   }
 
   get used(): boolean {
-    return this.#real === undefined ? this.#used : this.#real.bodyUsed
+    if (this.#real !== undefined && !this.#apart) return this.#real.bodyUsed
+    return this.#used || (this.#source instanceof ReadableStream && isRead(this.#source))
   }
 
   get stream(): ReadableStream<Uint8Array> | null {
-    return this.#source === null ? null : (this.#holder().body as ReadableStream<Uint8Array> | null)
+    if (this.#used && !(this.#source instanceof ReadableStream)) this.#holder()
+    if (this.#real !== undefined && !this.#apart) return this.#real.body as ReadableStream<Uint8Array> | null
+    const source = this.#source
+    if (source === null || source instanceof ReadableStream) return source
+    const stream = streamOf(typeof source === 'string' ? utf8(source) : source)
+    this.#source = stream
+    return stream
   }
 
   /** The object of Node's that holds the body from now on, with the fields of now. */
@@ -54,13 +71,16 @@ export class LightBody<Light, Real extends Request | Response> {
   /** The content, which counts as read from now on. @throws TypeError it has been read */
   take(): Source {
     if (this.#used) throw new TypeError('Body is unusable: Body has already been read')
-    this.#used = this.#source !== null
-    return this.#source
+    const source = this.#source
+    const whole = source instanceof ReadableStream ? wholeOf(source) : undefined
+    if (whole !== undefined) drop(source as ReadableStream)
+    this.#used = source !== null
+    return whole ?? source
   }
 
   /** The same, or the stream that an object of Node's has by now. */
   give(): Source {
-    return this.#real === undefined ? this.take() : (this.#real.body as Source)
+    return this.#real === undefined || this.#apart ? this.take() : (this.#real.body as Source)
   }
 
   /** Its bytes, which are the caller's. @throws TypeError it has been read */
@@ -101,8 +121,10 @@ export class LightBody<Light, Real extends Request | Response> {
 
   #holder(): Real {
     if (this.#real === undefined) {
-      this.#real = this.#maker.make(this.#light, this.#source)
-      if (this.#used) this.#real.arrayBuffer().catch(() => {})
+      const source = this.#source
+      this.#apart = source instanceof ReadableStream && !isUnread(source)
+      this.#real = this.#maker.make(this.#light, this.#apart ? '' : source)
+      if (this.#used || this.#apart) this.#real.arrayBuffer().catch(() => {})
     }
     return this.#real
   }

@@ -106,8 +106,8 @@ export class LightRequest {
   }
 
   clone(): Request {
-    const { whole, used } = this.#body
-    if (whole !== undefined && !used)
+    const whole = this.#body.copyable
+    if (whole !== undefined)
       return this.#like({ content: copied(whole) as Uint8Array | null }) as unknown as Request
     const clone = this.#body.real.clone()
     Object.defineProperty(clone, 'signal', { get: () => this.signal, configurable: true })

@@ -2,6 +2,7 @@ import type { Field } from '../../http/message.ts'
 import { copied, LightBody, type Maker, type Source } from './body.ts'
 import { fieldsFrom, hasField, LightHeaders } from './headers.ts'
 import { native, unclonable } from './native.ts'
+import { isUnread } from './stream.ts'
 
 /** Statuses without content (Fetch §2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304])
@@ -23,7 +24,7 @@ interface Head {
   readonly fields: Field[]
 }
 
-/** The web's Response with a whole body: no stream is made unless code asks for one. */
+/** The web's Response: no stream is made of a body that is there as a whole, unless code asks for one. */
 export class LightResponse {
   readonly #body: LightBody<LightResponse, Response>
   readonly #status: number
@@ -60,6 +61,7 @@ export class LightResponse {
       addType(head.fields, 'text/plain;charset=UTF-8')
       return new LightResponse(body, head)
     }
+    if (body instanceof ReadableStream) return isUnread(body) ? new LightResponse(body, head) : undefined
     const bytes = bytesOf(body)
     return bytes === undefined ? undefined : new LightResponse(bytes, head)
   }
@@ -139,8 +141,8 @@ export class LightResponse {
   }
 
   clone(): Response {
-    const { whole, used } = this.#body
-    if (whole === undefined || used) return this.#body.real.clone()
+    const whole = this.#body.copyable
+    if (whole === undefined) return this.#body.real.clone()
     const head = { status: this.#status, statusText: this.#statusText, fields: this.#fields.slice() }
     return new LightResponse(copied(whole), head, this.#immutable) as unknown as Response
   }

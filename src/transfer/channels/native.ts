@@ -75,13 +75,16 @@ export class NativeChannel extends FramedChannel {
   readonly #libc: Libc
   readonly #links = new Map<number, Link>()
 
-  /** An `Error` where foreign calls are missing. @param budget how many frames each peer may send */
-  static open(self: number, budget?: Budget): NativeChannel {
-    return new NativeChannel(need(), self, budget)
+  /**
+   * An `Error` where foreign calls are missing.
+   * @param budget how many frames each peer may send @param portion bytes after which a peer gets its credit
+   */
+  static open(self: number, budget?: Budget, portion?: number): NativeChannel {
+    return new NativeChannel(need(), self, budget, portion)
   }
 
-  private constructor(libc: Libc, self: number, budget: Budget | undefined) {
-    super(self, budget)
+  private constructor(libc: Libc, self: number, budget: Budget | undefined, portion: number | undefined) {
+    super(self, budget, undefined, portion)
     this.#libc = libc
   }
 
