@@ -96,16 +96,24 @@ export interface Trusted {
  */
 export type CertificateVerifier = (chain: readonly Uint8Array[], context: VerifierContext) => Trusted
 
-/** The certificates for a server name, those that name it before those for any name. */
+/**
+ * The certificates for a server name: those that name it, then those with a wildcard for it; those for any
+ * name if there are none.
+ */
 export function certificatesFor(
   certificates: readonly Certificate[],
   serverName: string | undefined,
 ): readonly Certificate[] {
   const name = serverName?.toLowerCase()
-  const named = certificates.filter(
-    ({ names }) => name !== undefined && names?.some(pattern => matches(pattern, name)),
-  )
-  return named.length > 0 ? named : certificates.filter(({ names }) => names === undefined)
+  const named = (wild: boolean) =>
+    certificates.filter(
+      ({ names }) =>
+        name !== undefined &&
+        names?.some(pattern => pattern.startsWith('*.') === wild && matches(pattern, name)),
+    )
+  const exact = named(false)
+  const found = [...exact, ...named(true).filter(one => !exact.includes(one))]
+  return found.length > 0 ? found : certificates.filter(({ names }) => names === undefined)
 }
 
 function matches(pattern: string, name: string): boolean {
