@@ -149,9 +149,18 @@ export function chooseCertificate(
 /** Bytes of a certificate's identifier in a session state. */
 export const CERTIFICATE_ID_LENGTH = 4
 
-/** A short name for a certificate: the front of its hash. It tells a receiver which one was chosen. */
-export function certificateId(hash: HashAlgorithm, certificate: Certificate): Uint8Array {
-  return hash.digest(certificate.chain[0] ?? EMPTY).slice(0, CERTIFICATE_ID_LENGTH)
+/**
+ * A short name for what holds the public key that is signed for: the front of the hash of the end-entity
+ * certificate. It tells a receiver which one was chosen.
+ * @param delegated the key of the delegated credential signs, so it is named: a certificate may have several
+ */
+export function certificateId(
+  hash: HashAlgorithm,
+  { chain, delegated: key }: Certificate,
+  delegated = false,
+): Uint8Array {
+  const named = delegated ? key?.credential : chain[0]
+  return hash.digest(named ?? EMPTY).slice(0, CERTIFICATE_ID_LENGTH)
 }
 
 const SPACES = new Uint8Array(64).fill(0x20)

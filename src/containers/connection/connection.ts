@@ -6,7 +6,7 @@ import { Session, type SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { extensionOf, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
+import { extensionOf, trifleValue, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
@@ -75,7 +75,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.fields = platformFields(host.container, envelope.hops)
     this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
-    const session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    const session = restored(envelope, host)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
     const { guard } = this
@@ -314,6 +314,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
         slot: carried?.slot,
         timers: waits?.timers,
         rates: waits?.rates,
+        trifles: trifleValue(this.#session?.trifles),
         client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
       }),
     }
@@ -339,7 +340,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     if (this.phase !== 'frozen') return
     this.generation = envelope.generation
     this.#survival?.claim()
-    this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
+    this.out.session = restored(envelope, this.host)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
@@ -427,4 +428,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.host.closed(this, why)
     }
   }
+}
+
+/** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
+function restored(envelope: Envelope, { tls }: ConnectionHost): Session | undefined {
+  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
 }
