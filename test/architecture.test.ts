@@ -33,7 +33,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['wire'],
   transport: ['wire', 'time', 'tls13', 'http'],
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
-  certificates: [],
+  certificates: ['wire'],
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
   functions: ['wire', 'time', 'http', 'platform'],
   containers: CORE,

@@ -118,7 +118,7 @@ const CASES: Record<string, readonly [() => Promise<void>, RegExp]> = {
       await own('web')
       writeFileSync(path('web.crt'), 'PKCS#7, or whatever it is')
     },
-    /web\.crt contains no PEM certificate; .*put one there that .* can be read/,
+    /web\.crt: a text that contains no PEM certificate; .*put one there that .* can be read/,
   ],
   'has an encrypted key': [
     async () => {

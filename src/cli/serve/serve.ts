@@ -116,14 +116,16 @@ function certificatesOf(
   provider: CryptoProvider,
 ): Certificate[] {
   if (cert.length !== key.length) throw new UsageError('each --cert needs its --key')
-  return cert.map((file, index) => {
+  const named = cert.map((file, index) => {
     const [chain, privateKey] = [textOf('cert', file), textOf('key', key[index]!)]
     try {
-      return certificateFromPem(provider, chain, privateKey)
+      return certificateFromPem(provider, chain, privateKey, 'own')
     } catch (error) {
       throw new CommandError(`--cert ${file} --key ${key[index]}: ${(error as Error).message}`)
     }
   })
+  // What a client asks for decides; one that asks for another name, or for none, gets what comes first.
+  return [...named, ...named.map(({ names: _names, ...others }) => others)]
 }
 
 function clientCertificates(
