@@ -27,7 +27,7 @@ const note = there ? '' : ' (SKIPPED: foreign calls do not work here)'
  * For one move, source, target and client together. A change that needs more says why; `npm run bench:counts`
  * names what is made and called.
  */
-const CEILINGS = { foreignCalls: 55, typedArrays: 31, timers: 0 }
+const CEILINGS = { foreignCalls: 53.3, typedArrays: 31, timers: 0 }
 
 const countsOf = (...words: readonly string[]): MoveCounts =>
   JSON.parse(execFileSync(process.execPath, [MOVES, '200', ...words], { encoding: 'utf8' })) as MoveCounts
@@ -46,8 +46,8 @@ it.skipIf(!there)(`a move makes and calls no more than it did${note}`, () => {
 it.skipIf(!there)(`the floor makes nothing for a move, and calls what has to be called${note}`, () => {
   const { foreignCalls, typedArrays, timers, byName } = countsOf('floor')
   expect({ typedArrays, timers }).toEqual({ typedArrays: 0, timers: 0 })
-  // Three seals and three openings of five calls, four HMACs of three, eight messages and bytes, two looks
-  // into an inbox that is empty: the client's included.
-  expect(foreignCalls).toBe(52)
-  expect(byName).toMatchObject({ HMAC_Final: 4, EVP_CipherFinal_ex: 6, sendmsg: 2, recvmsg: 4 })
+  // Three seals and three openings of five calls, four HMACs of three, two messages sent and received, two
+  // records sent: the client's included.
+  expect(foreignCalls).toBe(48)
+  expect(byName).toMatchObject({ HMAC_Final: 4, EVP_CipherFinal_ex: 6, sendmsg: 2, recvmsg: 2 })
 })
