@@ -97,8 +97,8 @@ function wordAt(text: string, offset: number): string {
 }
 
 /**
- * An unquoted `*` makes a text an alias in YAML, `&` a name of what follows: likely slips, as some hosts begin
- * with `*`.
+ * An unquoted `*` makes a text an alias in YAML, `&` a name of what follows: likely slips, as some hosts
+ * begin with `*`.
  */
 function checkNames(document: Document, text: string, refuse: (offset: number, what: string) => never): void {
   const anchors = new Set<string>()
