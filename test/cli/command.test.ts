@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TOOLS } from '../../src/cli/command-line.ts'
 import { Client } from '../support/client.ts'
 import {
+  CONFIG,
   childrenOf,
   environmentOf,
   eventually,
@@ -65,7 +66,9 @@ describe('up', () => {
   })
 
   it('prints commands that work as they stand', async () => {
-    platform = await Platform.start({ config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,') })
+    platform = await Platform.start({
+      config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,'),
+    })
     const { welcome, http, https } = platform
     const commands = welcome.match(/^ {2}(curl|printf) .*$/gm)!
     expect(commands).toHaveLength(3)

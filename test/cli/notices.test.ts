@@ -20,7 +20,10 @@ it('says warnings and errors, whose they are and why, and no news', () => {
   see(40, 'supervisor', 'echo-1 ended; it is being restarted', { how: 'SIGKILL', delay: 7 })
   see(50, 'echo-1', 'the function failed', { err: { message: 'boom\nat once' } })
   seen.see('no entry of the log\n')
-  expect(told).toEqual(['echo-1 ended; it is being restarted (SIGKILL)', 'echo-1: the function failed (boom)'])
+  expect(told).toEqual([
+    'echo-1 ended; it is being restarted (SIGKILL)',
+    'echo-1: the function failed (boom)',
+  ])
 })
 
 it('leaves what functions print to the log', () => {
