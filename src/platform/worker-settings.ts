@@ -27,6 +27,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsals: number
   /** Before it says that it is ready; otherwise after that, in idle time. */
   readonly rehearsesFirst?: boolean
+  /** Functions with whose containers it keeps seats for connections that go there. */
+  readonly warm: readonly string[]
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number

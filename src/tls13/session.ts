@@ -13,7 +13,7 @@ import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
-import { RecordLayer } from './record-layer.ts'
+import { RecordLayer, type RecordPosition } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
 import { Trifles } from './trifles.ts'
@@ -349,6 +349,35 @@ export class Session {
     if (this.#events.length > 0) throw new Error('take the pending events before releasing the session')
     this.#released = true
     return this.#records.release()
+  }
+
+  /**
+   * As {@link release}, but the keys stay here for a session that may come back: see {@link takeBack}. Until
+   * then nothing is read or written with them.
+   * @returns the state, still this session's own: it is to be copied at once
+   */
+  lend(): SessionState {
+    this.#assertOwned()
+    if (this.#events.length > 0) throw new Error('take the pending events before lending the session')
+    this.#released = true
+    return this.#records.snapshot()
+  }
+
+  /**
+   * Goes on after {@link lend}: whoever had it has given it back, and differs from what was lent in this
+   * alone.
+   * @throws Error it was not lent
+   */
+  takeBack(last: RecordPosition): void {
+    if (!this.#released || !this.connected) throw new Error('this session was not lent')
+    this.#records.continueAt(last)
+    this.#released = false
+  }
+
+  /** Forgets a session that was lent: its keys are gone from here. */
+  forget(): void {
+    this.#released = true
+    this.#records.release()
   }
 
   #assertOwned(): void {

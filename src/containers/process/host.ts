@@ -13,13 +13,15 @@ import { type ServerConfig, TlsError } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../transfer/control.ts'
-import type { Arrival, Courier } from '../../transfer/courier.ts'
+import type { Arrival } from '../../transfer/consignments.ts'
+import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
-import { type Envelope, LAST_GENERATION } from '../../transfer/envelope.ts'
+import { type Envelope, FORMAT_VERSION, LAST_GENERATION } from '../../transfer/envelope.ts'
 import { extensionOf } from '../../transfer/extensions.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
+import type { Return } from '../../transfer/return.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
 import { type Descriptor, openStream } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
@@ -27,6 +29,7 @@ import { LOOP } from '../../transport/turn.ts'
 import { DecodeError } from '../../wire/index.ts'
 import { Connection } from '../connection/connection.ts'
 import type {
+  ConnectionArrival,
   ConnectionEnd,
   ConnectionHost,
   ConnectionLimits,
@@ -35,8 +38,9 @@ import type {
 import { forgetClient, type Origin, objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
+import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
-import { type Recovery, recover } from '../survival/recovery.ts'
+import { recover } from '../survival/recovery.ts'
 import { goesOn, isOfSocket } from '../survival/slot.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
@@ -63,6 +67,8 @@ export interface HostOptions {
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Functions with whose containers this one keeps seats: see `seats.ts`. */
+  readonly warm?: readonly string[]
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -92,6 +98,9 @@ export class Host implements ConnectionHost<Connection> {
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
   readonly #connections = new Residents<Connection>()
+  /** Of connections that have gone to containers of {@link HostOptions.warm}. */
+  readonly #seats: Seats
+  readonly #warm: ReadonlySet<string>
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -115,6 +124,8 @@ export class Host implements ConnectionHost<Connection> {
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
+    this.#seats = new Seats(options.clock)
+    this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
@@ -173,6 +184,7 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   gone(id: number): void {
+    this.#seats.gone(id)
     this.#greeted.delete(id)
     this.#others.remove(id)
     this.slots.remove(id)
@@ -216,16 +228,55 @@ export class Host implements ConnectionHost<Connection> {
     if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has moved on')
     if (!isOfSocket(envelope, descriptor))
       return this.#refuse('descriptor', 'not the socket that the gateway has a duplicate of')
-    const kin = this.#others.isOf(from, this.functionName)
-    if (!kin) forgetClient(envelope)
-    return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
+    // It comes with all that it is: what was kept here is of no use any more.
+    this.#seats.drop(envelope.sessionId)
+    const origin = this.#originOf(from, envelope)
+    const against = this.#against(envelope, origin)
+    if (against !== undefined) return against
+    return this.#open(envelope, descriptor, { home: this.#homeOf(from) })
   }
 
-  #isHere(envelope: Envelope, from: number): boolean {
-    const { sessionId } = envelope
+  /** Takes a connection back that a seat is kept for, or says why not, as {@link take}. */
+  returned({ records, ...rest }: Return, session: SealAssociated, from: number): Arrival {
+    if (this.#isHere(session, from)) return this.#refuse('stale', 'a connection that is already here')
+    const { sessionId, generation } = session
+    const seat = this.#draining ? undefined : this.#seats.take(from, session)
+    if (seat === undefined) return { reason: 'cold', detail: 'no seat is kept for it' }
+    const { stream, state: tls, session: taken } = seat
+    const envelope: Envelope = { formatVersion: FORMAT_VERSION, sessionId, generation, ...rest, tls }
+    const origin = this.#originOf(from, envelope)
+    const against = this.#against(envelope, origin)
+    if (against !== undefined || (records === undefined) !== (taken === undefined)) {
+      vacate(seat)
+      return against ?? this.#refuse('malformed', 'a session without keys, or keys without a session')
+    }
+    try {
+      if (records !== undefined) taken?.takeBack(records)
+    } catch (error) {
+      vacate(seat)
+      return this.#refuse('stale', reasonOf(error))
+    }
+    return this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
+  }
+
+  /** Whose word counts for what a session says of its client: see {@link objection}. */
+  #originOf(from: number, envelope: Envelope): Origin {
+    const kin = this.#others.isOf(from, this.functionName)
+    if (!kin) forgetClient(envelope)
+    return kin ? 'kin' : 'stranger'
+  }
+
+  /** The container that it comes from, if that keeps a seat for it. */
+  #homeOf(from: number): number | undefined {
+    const { functionName } = this.#others.find(from) ?? {}
+    return functionName !== undefined && this.#warm.has(functionName) ? from : undefined
+  }
+
+  #isHere(session: SealAssociated, from: number): boolean {
+    const { sessionId } = session
     if (this.#connections.find(sessionId) === undefined) return false
     // A container that had it from us may give it back before it has said that it has it.
-    if (this.#courier?.concede(from, envelope) === true) return false
+    if (this.#courier?.concede(from, session) === true) return false
     // Or it has gone around: that the first one took it stands in another pair, and was written before.
     this.#courier?.catchUp(from)
     return this.#connections.find(sessionId) !== undefined
@@ -246,7 +297,8 @@ export class Host implements ConnectionHost<Connection> {
         return this.#refuse('stale', 'a connection that has moved on')
       if (!goesOn(envelope, descriptor))
         return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
-      return this.#take(envelope, 'kin', descriptor, recovered.recovery)
+      const { recovery } = recovered
+      return this.#against(envelope, 'kin') ?? this.#open(envelope, descriptor, { recovery })
     } catch (error) {
       if (!(error instanceof DecodeError))
         this.log.error({ err: error }, 'a checkpoint that cannot be restored')
@@ -254,7 +306,8 @@ export class Host implements ConnectionHost<Connection> {
     }
   }
 
-  #take(envelope: Envelope, origin: Origin, descriptor: Descriptor, recovery?: Recovery): Arrival {
+  /** Why a connection is not taken, before anything has been done with it. */
+  #against(envelope: Envelope, origin: Origin): Arrival {
     if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
     const { tls, generation } = envelope
     if (generation > LAST_GENERATION)
@@ -267,18 +320,23 @@ export class Host implements ConnectionHost<Connection> {
     if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
       return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
     }
-    const against = objection(envelope, origin, this.tls, this.clock)
-    if (against !== undefined) return this.#refuse('policy', against)
-    let stream: ByteStream
-    let connection: Connection
+    const objected = objection(envelope, origin, this.tls, this.clock)
+    return objected === undefined ? undefined : this.#refuse('policy', objected)
+  }
+
+  #open(envelope: Envelope, descriptor: Descriptor, arrival: ConnectionArrival): Arrival {
     try {
       // The gateway has tuned the socket when it accepted it.
-      stream = openStream(descriptor, { tuned: true })
+      return this.#begin(envelope, openStream(descriptor, { tuned: true }), arrival)
     } catch (error) {
       return this.#refuse('descriptor', reasonOf(error))
     }
+  }
+
+  #begin(envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival): Arrival {
+    let connection: Connection
     try {
-      connection = new Connection(this, envelope, stream, recovery)
+      connection = new Connection(this, envelope, stream, arrival)
     } catch (error) {
       stream.destroy()
       // Whatever it is, this one connection brought it along.
@@ -286,7 +344,7 @@ export class Host implements ConnectionHost<Connection> {
         this.log.error({ err: error }, 'a connection that cannot be restored')
       return this.#refuse('malformed', reasonOf(error))
     }
-    if (recovery === undefined) this.counters.accepted++
+    if (arrival.recovery === undefined) this.counters.accepted++
     else this.counters.takenOver++
     this.#connections.add(connection)
     connection.start()
@@ -355,23 +413,37 @@ export class Host implements ConnectionHost<Connection> {
 
   offer(
     functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
-    settle: (release: Release) => void,
-    only?: number,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
+    settle: (release: Release, target?: number) => void,
+    { only, home }: { readonly only?: number | undefined; readonly home?: number | undefined } = {},
   ): boolean {
     const courier = this.#courier
-    const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
+    const first = only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (first === undefined || courier === undefined) return false
     new Offering({
       courier,
       log: this.log,
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
-      settle: release => {
-        settle(release)
+      settle: (release, target) => {
+        settle(release, target)
         this.#drainMore()
       },
-    }).begin(freeze(), first)
+    }).begin(freeze(this.#warm.has(first.functionName) && !this.#draining), first)
     return true
+  }
+
+  keep(seat: Seat): void {
+    if (this.#draining) vacate(seat)
+    else this.#seats.keep(seat)
+  }
+
+  vacate(home: number, sessionId: Uint8Array): void {
+    this.#courier?.tell(home, { kind: 'vacate', sessionId })
+  }
+
+  /** The connection that a seat is kept for does not come back. @param from who says so */
+  vacated(sessionId: Uint8Array, from: number): void {
+    this.#seats.drop(sessionId, from)
   }
 
   closed(connection: Connection, why: ConnectionEnd): void {
@@ -394,6 +466,7 @@ export class Host implements ConnectionHost<Connection> {
    */
   drain(): void {
     this.#draining = true
+    this.#seats.clear()
     this.#leaving = [...this.#connections].reverse()
     this.#drainMore()
   }
@@ -412,6 +485,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */
   async stop(): Promise<void> {
     this.#draining = true
+    this.#seats.clear()
     for (const connection of this.#connections) connection.stop()
     await Promise.allSettled(this.#work)
   }

@@ -60,6 +60,9 @@ async function main(): Promise<void> {
       case 'connectionsRequest':
         courier.tell(from, { kind: 'connections', connections: host.list() })
         return
+      case 'vacate':
+        host.vacated(message.sessionId, from)
+        return
       case 'move': {
         const { sessionId, target } = message
         host.move(sessionId, target, report => courier.tell(from, { kind: 'moved', sessionId, ...report }))
@@ -90,6 +93,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      warm: settings.warm,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
