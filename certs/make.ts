@@ -7,9 +7,11 @@ import {
   type CertificateName,
   KEY_ALGORITHMS,
   type KeyAlgorithm,
+  type MadeCertificates,
   makeCertificates,
 } from '../src/certificates/authority.ts'
 import { guardOutput } from '../src/cli/output.ts'
+import { certificateNames } from '../src/supervisor/certificate-names.ts'
 import { type Config, ConfigError, loadConfig } from '../src/supervisor/config.ts'
 
 const USAGE = `Usage: npm run certs -- [NAME ...] [options]
@@ -18,7 +20,8 @@ Makes a throw-away authority and a certificate for each function, unless they ex
 
   NAME                   functions; default: those of the configuration
   --algorithm ALGORITHM  ${KEY_ALGORITHMS.join(', ')} (default: ${KEY_ALGORITHMS[0]})
-  --renew                make all files anew; with NAMEs only those, under the existing authority
+  --renew                make all files of ours anew; with NAMEs only those, under the existing authority;
+                         what was there is kept as .bak
   --directory DIRECTORY  where the files go (default: that of the configuration, certs)
   --config FILE          the configuration (default: hotpotato.yml)
   --client               make client certificates; needs NAMEs
@@ -51,7 +54,7 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
   const needed = positionals.length === 0 || existsSync(values.config)
   const config = needed ? loadConfig(values.config, variables).config : undefined
   const directory = resolve(values.directory ?? config?.certificates ?? 'certs')
-  const { made, kept } = await makeCertificates({
+  const outcome = await makeCertificates({
     directory,
     certificates: certificatesOf(positionals, config),
     algorithm: algorithmNamed(values.algorithm),
@@ -61,20 +64,27 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
     ...(values.localhost === undefined ? {} : { localhost: values.localhost }),
     now: Date.now(),
   })
-  const shown = relative(process.cwd(), directory) || '.'
-  const file = (name: string) => join(shown.startsWith('..') ? directory : shown, `${name}.crt`)
-  const lines = [...made.map(name => `made ${file(name)}`), ...kept.map(name => `kept ${file(name)}`)]
+  const place = relative(process.cwd(), directory) || '.'
+  return report(outcome, place.startsWith('..') ? directory : place)
+}
+
+/** What was done, a line for each certificate. */
+function report({ made, kept, foreign, backups }: MadeCertificates, directory: string): string {
+  const file = (name: string) => join(directory, `${name}.crt`)
+  const lines = [
+    ...made.map(name => `made ${file(name)}`),
+    ...kept.map(name => `kept ${file(name)}`),
+    ...foreign.map(name => `kept ${file(name)}: hotpotato did not make it, or not its key`),
+    ...(backups.length === 0 ? [] : [`what was there before is kept in ${backups.join(', ')}`]),
+  ]
   return `${lines.join('\n')}\nTrust them with: curl --cacert ${file('ca')} https://…\n`
 }
 
 /** The named certificates, or all of the configuration, each for the hosts of the functions that use it. */
 function certificatesOf(names: readonly string[], config: Config | undefined): CertificateName[] {
-  const hosts = new Map<string, string[]>()
-  for (const { certificate, hosts: more } of config?.functions.values() ?? []) {
-    hosts.set(certificate, [...(hosts.get(certificate) ?? []), ...more])
-  }
-  const wanted = names.length > 0 ? new Set(names) : hosts.keys()
-  return [...wanted].map(name => ({ name, hosts: hosts.get(name) ?? [] }))
+  const all = config === undefined ? [] : certificateNames(config)
+  if (names.length === 0) return all
+  return [...new Set(names)].map(name => all.find(one => one.name === name) ?? { name })
 }
 
 function algorithmNamed(name: string): KeyAlgorithm {

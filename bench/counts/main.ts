@@ -13,8 +13,9 @@ const MOVES = fileURLToPath(new URL('./moves.js', import.meta.url))
 const FLAGS = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
 const USAGE = `usage: npm run bench:counts
 
-Counts what one move calls and makes, beside the floor of this runtime. It takes half a minute, knows no
-options and keeps no file: counts are the same on every machine.`
+Counts what one move calls and makes, beside the floor of this runtime, and what an idle connection does that
+is handed over with many others. It takes a minute, knows no options and keeps no file: counts are the same on
+every machine.`
 /** What the client calls of it, in either: it seals, opens and sends. */
 const CLIENT: Readonly<Record<string, number>> = { 'foreign calls': 11, 'system calls': 3 }
 /** What is counted, and what is to be reached without the client. */
@@ -30,8 +31,9 @@ const GOALS: Readonly<Record<string, number | undefined>> = {
 
 /**
  * `npm run bench:counts`: what does one move call and make? Source, target and client are in one process, and
- * hand one connection to and fro; the floor of this runtime (`bench/floor`) does the same without rules.
- * Counts do not depend on how busy the machine is.
+ * hand one connection to and fro; the floor of this runtime (`bench/floor`) does the same without rules. And
+ * what does one of 500 idle connections that are handed over when a host drains? Counts do not depend on how
+ * busy the machine is.
  */
 async function main(): Promise<void> {
   const [word] = process.argv.slice(2)
@@ -43,32 +45,40 @@ async function main(): Promise<void> {
   }
   const platform = await countsOf('platform')
   const floor = await countsOf('floor')
+  const drains = await countsOf('drains')
   const rows = Object.keys(GOALS).map(name => [
     name,
     figure(platform.counts[name]),
     figure(floor.counts[name]),
+    figure(drains.counts[name]),
     figure(CLIENT[name]),
     String(GOALS[name] ?? '–'),
   ])
-  process.stdout.write(
-    `${table(['for one move', 'platform', 'floor', "of it the client's", 'goal without it'], rows)}\n\n`,
-  )
+  const heads = [
+    'for one move',
+    'platform',
+    'floor',
+    'at a drain',
+    "of a move the client's",
+    'goal without it',
+  ]
+  process.stdout.write(`${table(heads, rows)}\n\n`)
   const most = (name: string): number => platform.byName[name] ?? 0
-  const names = [...new Set([...Object.keys(platform.byName), ...Object.keys(floor.byName)])]
+  const names = [...new Set([platform, floor, drains].flatMap(({ byName }) => Object.keys(byName)))]
   const named = names
     .sort((one, other) => most(other) - most(one))
-    .map(name => [name, figure(platform.byName[name]), figure(floor.byName[name])])
-  process.stdout.write(`${table(['of these', 'platform', 'floor'], named)}\n`)
+    .map(name => [name, ...[platform, floor, drains].map(({ byName }) => figure(byName[name]))])
+  process.stdout.write(`${table(['of these', 'platform', 'floor', 'at a drain'], named)}\n`)
 }
 
-async function countsOf(mover: Mover): Promise<{
+async function countsOf(mover: Mover | 'drains'): Promise<{
   readonly counts: Readonly<Record<string, number | undefined>>
   readonly byName: MoveCounts['byName']
 }> {
-  const words = mover === 'floor' ? ['floor'] : []
+  const words = mover === 'platform' ? [] : [mover]
   const { foreignCalls, typedArrays, timers, byName } = moves(1000, ...words)
   const { heapBytes } = moves(1000, 'uncounted', ...words)
-  const pages = await touched(mover)
+  const pages = mover === 'drains' ? undefined : await touched(mover)
   const counts = {
     'foreign calls': foreignCalls,
     'system calls': systemCalls(words),

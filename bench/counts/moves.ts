@@ -16,10 +16,13 @@ export interface MoveCounts {
 
 /** Moves until the engine has compiled the path. */
 const WARM_UP = 2000
+/** Idle connections that a host hands over when it drains: more than are on their way at once. */
+const CONNECTIONS = 500
 
 /*
- * `node moves.js MOVES [uncounted] [floor]`: makes so many moves in this process, of the platform or of the
- * floor, and prints {@link MoveCounts} as JSON.
+ * `node moves.js MOVES [uncounted] [floor | drains]`: makes so many moves in this process, of the platform or
+ * of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over together,
+ * from one host of the platform to the next.
  */
 const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)
@@ -27,7 +30,8 @@ const moves = Number(asked)
 const counts = words.includes('uncounted') ? undefined : count()
 let heap = 0
 let cpu = process.cpuUsage()
-const result = await (words.includes('floor') ? floorMoves() : platformMoves())
+const made = words.includes('floor') ? floorMoves() : words.includes('drains') ? drains() : platformMoves()
+const result = await made
 process.stdout.write(`${JSON.stringify(result)}\n`)
 process.exit()
 
@@ -51,6 +55,15 @@ async function platformMoves(): Promise<MoveCounts> {
     return true
   })
   return found!
+}
+
+async function drains(): Promise<MoveCounts> {
+  const { openDrains } = await import('../rig/drains.ts')
+  const { drain } = await openDrains(CONNECTIONS)
+  for (let made = 0; made < WARM_UP; made += CONNECTIONS) await drain()
+  begin()
+  for (let made = 0; made < moves; made += CONNECTIONS) await drain()
+  return resultOf()
 }
 
 function begin(): void {

@@ -113,8 +113,8 @@ async function main(): Promise<void> {
 /** Has a new container take the place of the one that there is of {@link FRESH}. */
 async function replace({ supervisor }: Platform): Promise<void> {
   const before = (await supervisor.status()).find(({ name }) => name.startsWith(`${FRESH}-`))
-  await supervisor.scale(FRESH, 2)
-  await supervisor.drain(before!.name)
+  await supervisor.rollOuts.scale(FRESH, 2)
+  await supervisor.rollOuts.drain([before!.name])
 }
 
 /** Throws one connection between the two. @returns µs for each move */

@@ -152,6 +152,8 @@ function configuration(directory: string, { functions, settings = {} }: Platform
     certificates: directory,
     gateway: { http: 0, https: 0, limits: { connections: 20_000 } },
     connection: { requests: 1_000_000_000, idleSeconds: 3600 },
+    // What is measured has rehearsed to the end.
+    rehearsalSeconds: 3600,
     functions: Object.fromEntries(certified),
     ...settings,
   })

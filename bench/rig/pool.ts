@@ -60,13 +60,13 @@ export class Pool {
   /** Starts a further container, which is ready when it has rehearsed. @returns its name */
   async extend(): Promise<string> {
     const { length } = await this.containers()
-    const { started = [] } = await this.#platform.supervisor.scale(FUNCTION, length + 1)
+    const { started = [] } = await this.#platform.supervisor.rollOuts.scale(FUNCTION, length + 1)
     return started[0]!
   }
 
   /** Moves all connections of a container to others and ends it for good. @returns how many have moved */
   async drain(name: string): Promise<number> {
-    return (await this.#platform.supervisor.drain(name)).moved
+    return (await this.#platform.supervisor.rollOuts.drain([name])).moved
   }
 
   /** The processes: gateway and containers. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Rehearsal } from '../../src/containers/process/rehearsal.ts'
+import type { RehearsalOptions } from '../../src/containers/process/rehearsal-host.ts'
 import { compileEarly } from '../../src/platform/engine.ts'
 
 /** Milliseconds that the connection may be idle: a bench may let it wait for its other rows. */
@@ -12,14 +13,20 @@ const IDLE = 3_600_000
  * to rehearse. Nothing is loaded before this is called, so that a bench can count what is bound and made.
  */
 export async function openRehearsal(): Promise<Rehearsal> {
+  const options = await rehearsalOptions()
+  const { Rehearsal } = await import('../../src/containers/process/rehearsal.ts')
+  return new Rehearsal(options)
+}
+
+/** What such hosts are made with. */
+export async function rehearsalOptions(): Promise<RehearsalOptions> {
   compileEarly()
-  const [{ Rehearsal }, { SYSTEM_CLOCK }, limits, tls] = await Promise.all([
-    import('../../src/containers/process/rehearsal.ts'),
+  const [{ SYSTEM_CLOCK }, limits, tls] = await Promise.all([
     import('../../src/time/system-clock.ts'),
     limitsOf(),
     tlsOf(),
   ])
-  return new Rehearsal({ tls, limits, kind: 'raw', clock: SYSTEM_CLOCK })
+  return { tls, limits, kind: 'raw', clock: SYSTEM_CLOCK }
 }
 
 async function limitsOf() {

@@ -1,15 +1,6 @@
 import 'reflect-metadata'
 import { createPrivateKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import {
@@ -19,12 +10,13 @@ import {
   checkAuthority,
   checkCertificates,
   hostsOf,
-  isOurs,
+  originOf,
 } from './check.ts'
 import { makeDirectory } from './directory.ts'
-import { CertificateError, loadCertificate, readChain } from './load.ts'
+import { replacePair, unwritable } from './files.ts'
+import { CertificateError, type LoadedCertificate, loadCertificate } from './load.ts'
 
-export { type CertificateName, type CertificateProblem, checkCertificates } from './check.ts'
+export { type CertificateName, type CertificateProblem, checkCertificates, MAKE } from './check.ts'
 export { CertificateError, type LoadedCertificate, loadCertificate } from './load.ts'
 
 /** The keys that certificates can be made for. */
@@ -49,10 +41,15 @@ export interface MakeOptions {
   readonly now: number
 }
 
-/** Which names were made, and which were there already and in order. */
+/** What became of each name. */
 export interface MadeCertificates {
   readonly made: readonly string[]
+  /** There already and in order. */
   readonly kept: readonly string[]
+  /** To be renewed, but not made by us: they stay as they are. */
+  readonly foreign: readonly string[]
+  /** The files, without their directory, in which what was replaced is kept. */
+  readonly backups: readonly string[]
 }
 
 const HOUR = 3_600_000
@@ -89,35 +86,51 @@ interface Authority {
 
 /**
  * Makes the certificates that are missing, and replaces those of ours that are of no use any more; with
- * `renew`, makes all of them and the authority anew. The authority's key is kept (0600), so that a function
- * can be added without changing it.
+ * `renew`, makes all of ours and the authority anew. What our authority has not issued is never replaced, and
+ * what is replaced is kept under another name. The authority's key is kept (0600), so that a function can be
+ * added without changing it.
  * @throws CertificateError the authority is of no use, or a faulty certificate is not ours to replace
  */
 export async function makeCertificates(options: MakeOptions): Promise<MadeCertificates> {
   const { directory, certificates, algorithm = 'p256', renew = false, keepAuthority = false, now } = options
   for (const { name } of certificates) checkName(name)
+  refuseForeign(options)
   try {
     makeDirectory(resolve(directory))
-    chmodSync(directory, 0o700)
   } catch (error) {
     throw unwritable(directory, error)
   }
+  const backups: string[] = []
   const there = existsSync(join(directory, `${AUTHORITY_FILE}.crt`))
-  const keep = there && (!renew || keepAuthority)
-  const authority = keep
-    ? await readAuthority(directory, now)
-    : await makeAuthority(directory, algorithm, now)
+  const authority =
+    there && (!renew || keepAuthority)
+      ? await readAuthority(directory, now)
+      : await makeAuthority(directory, algorithm, now, backups)
   const made: string[] = []
   const kept: string[] = []
+  const foreign: string[] = []
   for (const certificate of certificates) {
-    if (!renew && isKept(directory, certificate, now)) {
-      kept.push(certificate.name)
-      continue
+    const { name } = certificate
+    if (!renew && checkCertificates(directory, [certificate], now).length === 0) kept.push(name)
+    else if (originOf(directory, name) === 'foreign') foreign.push(name)
+    else {
+      backups.push(...(await makeLeaf(authority, certificate, options)))
+      made.push(name)
     }
-    await makeLeaf(authority, certificate, options)
-    made.push(certificate.name)
   }
-  return { made, kept }
+  return { made, kept, foreign, backups }
+}
+
+/** @throws CertificateError what is asked for would replace what we have not made */
+function refuseForeign({ directory, certificates, renew, keepAuthority, now }: MakeOptions): void {
+  for (const one of certificates) {
+    if (originOf(directory, one.name) !== 'foreign') continue
+    const file = join(directory, `${one.name}.crt`)
+    if (renew && keepAuthority)
+      throw new CertificateError(file, 'foreign', `${file} or its key was not made by hotpotato: both stay`)
+    const [broken] = renew ? [] : checkCertificates(directory, [one], now)
+    if (broken !== undefined) throw new CertificateError(broken.file, broken.kind, broken.message)
+  }
 }
 
 function checkName(name: string): void {
@@ -127,28 +140,21 @@ function checkName(name: string): void {
   if (name === AUTHORITY_FILE) throw new RangeError(`${name} is the name of the authority's own files`)
 }
 
-/** Whether the files are in order. Faulty ones are replaced only if no file of another origin is lost. */
-function isKept(directory: string, certificate: CertificateName, now: number): boolean {
-  const problems = checkCertificates(directory, [certificate], now)
-  if (problems.length === 0) return true
-  const { name } = certificate
-  const file = join(directory, `${name}.crt`)
-  const key = join(directory, `${name}.key`)
-  if (!existsSync(file) && !existsSync(key)) return false
-  try {
-    if (isOurs(readChain(file)[0]!)) return false
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error
+/** @throws CertificateError an authority of another origin is there: it may be a user's own */
+async function makeAuthority(
+  directory: string,
+  algorithm: KeyAlgorithm,
+  now: number,
+  backups: string[],
+): Promise<Authority> {
+  if (originOf(directory, AUTHORITY_FILE) === 'foreign') {
+    const file = join(directory, `${AUTHORITY_FILE}.crt`)
+    const key = `${AUTHORITY_FILE}.key`
+    const what = `${file} or ${key} beside it was not made by hotpotato, which leaves both alone`
+    const advice =
+      'name the certificates that are to be renewed, or let `certificates` name another directory'
+    throw new CertificateError(file, 'foreign', `${what}: ${advice}`)
   }
-  const [first] = problems
-  throw new CertificateError(
-    first!.file,
-    first!.kind,
-    `${first!.message} (${name}.crt and ${name}.key were not made by hotpotato and stay until then)`,
-  )
-}
-
-async function makeAuthority(directory: string, algorithm: KeyAlgorithm, now: number): Promise<Authority> {
   const keys = await generate(algorithm)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -162,20 +168,34 @@ async function makeAuthority(directory: string, algorithm: KeyAlgorithm, now: nu
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  await writePair(directory, AUTHORITY_FILE, certificate, keys.privateKey)
+  backups.push(...(await writePair(directory, AUTHORITY_FILE, certificate, keys.privateKey)))
   return { certificate, privateKey: keys.privateKey, algorithm }
 }
 
 async function readAuthority(directory: string, now: number): Promise<Authority> {
   const [problem] = checkAuthority(directory, now)
   if (problem !== undefined) throw new CertificateError(problem.file, problem.kind, problem.message)
-  const { chain, privateKey } = loadCertificate(directory, AUTHORITY_FILE)
+  const { chain, privateKey } = loadAuthority(directory)
   const certificate = new x509.X509Certificate(chain[0]!)
   const algorithm = algorithmOf(
     createPrivateKey({ key: Buffer.from(privateKey), format: 'der', type: 'pkcs8' }),
   )
   const key = await webcrypto.subtle.importKey('pkcs8', privateKey, ALGORITHMS[algorithm], true, ['sign'])
   return { certificate, privateKey: key, algorithm }
+}
+
+/** @throws CertificateError it cannot sign: `npm run certs` makes no other one by itself, as it is trusted */
+function loadAuthority(directory: string): LoadedCertificate {
+  try {
+    return loadCertificate(directory, AUTHORITY_FILE)
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    const advice =
+      originOf(directory, AUTHORITY_FILE) === 'ours'
+        ? `make another authority, and all of its certificates, with: npm run certs -- --renew`
+        : `put the key of ${AUTHORITY_FILE}.crt there`
+    throw new CertificateError(error.file, error.kind, `${error.message}; ${advice}`)
+  }
 }
 
 function algorithmOf(key: KeyObject): KeyAlgorithm {
@@ -188,7 +208,7 @@ async function makeLeaf(
   authority: Authority,
   certificate: CertificateName,
   options: MakeOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { algorithm = 'p256', purpose = 'server', localhost = purpose === 'server', now } = options
   const keys = await generate(algorithm)
   const leaf = await x509.X509CertificateGenerator.create({
@@ -212,7 +232,7 @@ async function makeLeaf(
       await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
     ],
   })
-  await writePair(options.directory, certificate.name, leaf, keys.privateKey)
+  return writePair(options.directory, certificate.name, leaf, keys.privateKey)
 }
 
 function generate(algorithm: KeyAlgorithm): Promise<KeyPair> {
@@ -237,47 +257,16 @@ function serialNumber(): string {
   return bytes.toString('hex')
 }
 
-/**
- * Writes `NAME.key` and `NAME.crt`, both whole or neither. @throws CertificateError they cannot be written
- */
+/** Writes `NAME.key` and `NAME.crt`. @returns where the old ones are kept @throws as {@link replacePair} */
 async function writePair(
   directory: string,
   name: string,
   certificate: x509.X509Certificate,
   privateKey: Key,
-): Promise<void> {
+): Promise<readonly string[]> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey)
-  const files = [
-    [`${name}.key`, `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`, 0o600],
-    [`${name}.crt`, `${certificate.toString('pem')}\n`, 0o644],
-  ] as const
-  const staged = files.map(([file]) => join(directory, `${file}.${process.pid}.tmp`))
-  try {
-    for (const [index, [, text, mode]] of files.entries()) stage(staged[index]!, text, mode)
-    for (const [index, [file]] of files.entries()) renameSync(staged[index]!, join(directory, file))
-  } catch (error) {
-    for (const one of staged) rmSync(one, { force: true })
-    throw unwritable(join(directory, `${name}.key`), error)
-  }
-}
-
-/**
- * A neighbour to be renamed: a reader sees the old file or the new one, and no key is ever readable by
- * others.
- */
-function stage(file: string, text: string, mode: number): void {
-  rmSync(file, { force: true })
-  const descriptor = openSync(file, 'wx', mode)
-  try {
-    writeFileSync(descriptor, text)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function unwritable(file: string, error: unknown): CertificateError {
-  const { code, message } = error as NodeJS.ErrnoException
-  const said = `${file} cannot be written (${code ?? message}); choose another HOTPOTATO_CERTS_DIR`
-  return new CertificateError(file, 'unwritable', said)
+  return replacePair(directory, name, {
+    key: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`,
+    certificate: `${certificate.toString('pem')}\n`,
+  })
 }

@@ -20,6 +20,7 @@ export type CertificateProblemKind =
   | 'key_mismatch'
   | 'wrong_name'
   | 'stale_authority'
+  | 'foreign'
 
 /** A certificate or key file that is of no use; the message names it. */
 export class CertificateError extends Error {

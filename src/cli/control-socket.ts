@@ -1,11 +1,14 @@
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
+import type { Report, Step } from '../supervisor/roll-out.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { type Seat, takeSeat } from './seat.ts'
 import { shortPath } from './socket-path.ts'
+import { CommandError } from './usage-error.ts'
 
 /**
- * Commands that the running platform takes over its control socket, one line each; the answer is one line of
- * JSON.
+ * Commands that the running platform takes over its control socket, one line each. The answer is one line of
+ * JSON. While a command lasts, lines before that say what it is at: `{"step": …}`.
  */
 export type Command =
   | 'stop'
@@ -38,6 +41,8 @@ const COMMAND_LIMIT = 8192
 /** Milliseconds that a command may take to arrive, and to be carried out. */
 const COMMAND_TIMEOUT = 5000
 const WORK_TIMEOUT = 120_000
+/** Milliseconds between two lines of what a command is at; one that is shorter has none. */
+const STEP_PERIOD = 500
 
 function isCommand(text: string): text is Command {
   return COMMAND.test(text)
@@ -46,12 +51,12 @@ function isCommand(text: string): text is Command {
 /**
  * Listens on a Unix socket that only this user can open, for as long as it has the seat of the socket's
  * directory.
- * @param onCommand its result is the answer
+ * @param onCommand its result is the answer; it reports what it is at
  * @returns undefined if another process has that seat
  */
 export function serveControl(
   path: string,
-  onCommand: (command: Command) => Promise<unknown>,
+  onCommand: (command: Command, report: Report) => Promise<unknown>,
 ): Promise<Seat | undefined> {
   const server = createServer(socket => {
     let line = ''
@@ -64,9 +69,17 @@ export function serveControl(
     })
     const reply = async (command: string): Promise<void> => {
       socket.setTimeout(WORK_TIMEOUT)
+      let step: Step | undefined
+      const telling = SYSTEM_CLOCK.every(STEP_PERIOD, () => {
+        if (step !== undefined && socket.writable) socket.write(`${JSON.stringify({ step })}\n`)
+      })
+      const report = (now: Step): void => {
+        step = now
+      }
       const answer = isCommand(command)
-        ? await onCommand(command).catch((error: Error) => ({ error: error.message }))
+        ? await onCommand(command, report).catch((error: Error) => ({ error: error.message }))
         : { error: `no such command: ${command}` }
+      telling.stop()
       socket.end(`${JSON.stringify(answer)}\n`)
     }
   })
@@ -76,8 +89,15 @@ export function serveControl(
 /** Errors of a connection to a socket on which no platform listens. */
 const NOT_LISTENING = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
 
-/** Sends a command. @returns the answer, or undefined if no platform listens there */
-export function sendCommand(path: string, command: Command): Promise<unknown> {
+/**
+ * Sends a command. @param onStep called with what it is at, while it lasts
+ * @returns the answer, or undefined if no platform listens there
+ */
+export function sendCommand(
+  path: string,
+  command: Command,
+  onStep: (step: Step) => void = () => {},
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let short: ReturnType<typeof shortPath>
     try {
@@ -89,22 +109,38 @@ export function sendCommand(path: string, command: Command): Promise<unknown> {
     }
     const socket = connect(short.path)
     socket.on('close', short.close)
-    let answer = ''
+    let rest = ''
+    let answer: unknown
     socket.setEncoding('utf8')
     socket.on('connect', () => socket.write(`${command}\n`))
     socket.on('data', (text: string) => {
-      answer += text
+      const lines = (rest + text).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) {
+        const said = parse(line)
+        if (isStep(said)) onStep(said.step)
+        else answer = said
+      }
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (NOT_LISTENING.has(error.code ?? '')) resolve(undefined)
       else reject(error)
     })
     socket.on('end', () => {
-      try {
-        resolve(JSON.parse(answer))
-      } catch {
-        reject(new Error('the answer over the control socket was cut off'))
-      }
+      if (answer === undefined) reject(new CommandError('the answer over the control socket was cut off'))
+      else resolve(answer)
     })
   })
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function isStep(said: unknown): said is { readonly step: Step } {
+  return typeof said === 'object' && said !== null && 'step' in said
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { CertificateError } from '../certificates/load.ts'
 import { ConfigError, loadConfig } from '../supervisor/config.ts'
-import type { RollOut } from '../supervisor/roll-out.ts'
+import type { RollOut, Step } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
+import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { readCommandLine } from './command-line.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES } from './format-names.ts'
 import { guardOutput, isSystemError, printable, say } from './output.ts'
+import { Progress } from './progress.ts'
 import { controlSocket } from './run-directory.ts'
 import { type PlatformStatus, statusText } from './status.ts'
 import { CommandError, UsageError } from './usage-error.ts'
@@ -14,8 +16,8 @@ import { CommandError, UsageError } from './usage-error.ts'
 const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config hotpotato.yml]
        hotpotato stop|logs [--config hotpotato.yml]
        hotpotato status [--connections] [--json] [--config hotpotato.yml]
-       hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--config hotpotato.yml]
-       hotpotato move CONNECTION CONTAINER | restart gateway [--config hotpotato.yml]
+       hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--json] [--config hotpotato.yml]
+       hotpotato move CONNECTION CONTAINER | restart gateway [--json] [--config hotpotato.yml]
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
@@ -73,25 +75,25 @@ async function main(): Promise<void> {
       return (await import('./logs.ts')).followLogs(runDirectory())
     case 'drain':
       if (file === undefined) throw new CommandError('drain needs the names of one or more containers')
-      return rollOut(runDirectory(), `drain ${names.join(' ')}`)
+      return rollOut(runDirectory(), `drain ${names.join(' ')}`, options)
     case 'deploy':
       if (file === undefined) throw new CommandError('deploy needs the name of a function')
-      return rollOut(runDirectory(), `deploy ${file}`)
+      return rollOut(runDirectory(), `deploy ${file}`, options)
     case 'scale':
       if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
         throw new CommandError('scale needs the name of a function and a number from 1 to 64')
-      return rollOut(runDirectory(), `scale ${file} ${Number(count)}`)
+      return rollOut(runDirectory(), `scale ${file} ${Number(count)}`, options)
     case 'move':
       if (file === undefined || count === undefined || !/^[0-9a-f]{1,32}$/i.test(file))
         throw new CommandError(
           'move needs the id of a connection, or the beginning of it, in hexadecimal ' +
             '(hotpotato status --connections), and the name of a container',
         )
-      return move(runDirectory(), file.toLowerCase(), count)
+      return move(runDirectory(), file.toLowerCase(), count, options)
     case 'restart':
       if (file !== 'gateway')
         throw new CommandError('only the gateway can be restarted; for containers: deploy')
-      return rollOut(runDirectory(), 'restart gateway')
+      return rollOut(runDirectory(), 'restart gateway', options)
     case 'inspect':
     case 'verify':
       if (file === undefined) throw new CommandError(`${command} needs a FILE`)
@@ -123,28 +125,46 @@ async function look(
   else process.exitCode = 1
 }
 
-/** Has the platform do something. @throws CommandError it could not, or nothing runs */
-async function order<T extends object>(runDirectory: string, command: Command): Promise<T> {
-  const answer = (await sendCommand(controlSocket(runDirectory), command)) as
-    | T
-    | { readonly error: string }
-    | undefined
+/**
+ * Has the platform do something, and says what it is at; with `json` it says nothing but the answer.
+ * @throws CommandError it could not, or nothing runs
+ */
+async function order<T extends object>(
+  runDirectory: string,
+  command: Command,
+  { json = false }: Shown,
+): Promise<T> {
+  const progress = new Progress(process.stderr, () => SYSTEM_CLOCK.steady())
+  const onStep = json ? undefined : (step: Step) => progress.show(step)
+  const answer = (await sendCommand(controlSocket(runDirectory), command, onStep).finally(() =>
+    progress.end(),
+  )) as T | { readonly error: string } | undefined
   if (answer === undefined) throw new CommandError('hotpotato is not running; start it with npm start')
   if ('error' in answer) throw new CommandError(answer.error)
   return answer
 }
 
+type Shown = { readonly json?: boolean | undefined }
+
 /** Has connections moved, and says how that went. */
-async function rollOut(runDirectory: string, command: Command): Promise<void> {
-  const { started = [], ended, moved } = await order<RollOut>(runDirectory, command)
+async function rollOut(runDirectory: string, command: Command, shown: Shown): Promise<void> {
+  const outcome = await order<RollOut>(runDirectory, command, shown)
+  if (shown.json) return say(JSON.stringify(outcome))
+  const { started = [], ended, moved } = outcome
   if (started.length > 0) say(`started ${started.join(', ')}`)
   const connections = moved === 1 ? 'connection' : 'connections'
   if (ended.length > 0) say(`moved ${moved} ${connections}, ended ${ended.join(', ')}`)
   if (started.length + ended.length === 0) say('nothing to do')
 }
 
-async function move(runDirectory: string, connection: string, container: string): Promise<void> {
-  const moved = await order<Moved>(runDirectory, `move ${connection} ${container}`)
+async function move(
+  runDirectory: string,
+  connection: string,
+  container: string,
+  shown: Shown,
+): Promise<void> {
+  const moved = await order<Moved>(runDirectory, `move ${connection} ${container}`, shown)
+  if (shown.json) return say(JSON.stringify(moved))
   say(`moved ${moved.connection} from ${moved.from} to ${moved.to}, generation ${moved.generation}`)
 }
 

@@ -1,8 +1,9 @@
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
-import { checkCertificates, makeCertificates } from '../certificates/authority.ts'
+import { checkCertificates, MAKE, makeCertificates } from '../certificates/authority.ts'
 import { removeEmpty } from '../certificates/directory.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
+import { certificateNames } from '../supervisor/certificate-names.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
 import { type Config, type FunctionConfig, loadConfig } from '../supervisor/config.ts'
 import { LogFile } from '../supervisor/log-file.ts'
@@ -65,7 +66,7 @@ export async function up(
     return stopping
   }
   // Before anything else, so that of two that are started at once only one goes on.
-  const control = await serveControl(controlSocket(runDirectory), async command => {
+  const control = await serveControl(controlSocket(runDirectory), async (command, report) => {
     const [verb, ...names] = command.split(' ')
     const [name = '', more = ''] = names
     if (verb === 'status') return status(config, supervisor, ports, name === 'connections')
@@ -76,11 +77,11 @@ export async function up(
     if (supervisor === undefined || ports === undefined) throw new UpError('the platform is still starting')
     switch (verb) {
       case 'drain':
-        return supervisor.drain(...names)
+        return supervisor.rollOuts.drain(names, report)
       case 'deploy':
-        return supervisor.deploy(name)
+        return supervisor.rollOuts.deploy(name, report)
       case 'scale':
-        return supervisor.scale(name, Number(more))
+        return supervisor.rollOuts.scale(name, Number(more), report)
       case 'move':
         return supervisor.move(name, more)
       case 'restart':
@@ -177,26 +178,20 @@ async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor
   return new Supervisor({ ...planned, liveness, channel: channel.kind, output, clock: SYSTEM_CLOCK, log })
 }
 
-/** Makes what is missing; what is broken is named, with the command that renews it. */
-async function prepareCertificates({ certificates: directory, functions }: Config): Promise<void> {
-  const names = new Map<string, Set<string>>()
-  for (const { certificate, hosts } of functions.values()) {
-    const all = names.get(certificate) ?? new Set()
-    for (const host of hosts) all.add(host)
-    names.set(certificate, all)
-  }
-  const certificates = [...names].map(([name, hosts]) => ({ name, hosts: [...hosts] }))
+/**
+ * Makes what is missing, and anew what of ours is of no use; what is not ours, and the authority, are named
+ * with what their owner can do.
+ */
+async function prepareCertificates(config: Config): Promise<void> {
+  const { certificates: directory } = config
+  const certificates = certificateNames(config)
   const now = Date.now()
-  let broken = checkCertificates(directory, certificates, now).filter(({ kind }) => kind !== 'missing')
-  if (broken.length === 0) {
-    const { made } = await makeCertificates({ directory, certificates, now })
-    const place = relative(process.cwd(), directory) || '.'
-    if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${place}/`)
-    broken = checkCertificates(directory, certificates, now)
-  }
-  if (broken.length > 0) {
-    throw new UpError(broken.map(({ message }) => message).join('\n'))
-  }
+  const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
+  if (broken.length > 0) throw new UpError(broken.map(({ message }) => message).join('\n'))
+  const { made, backups } = await makeCertificates({ directory, certificates, now })
+  const place = relative(process.cwd(), directory) || '.'
+  if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${place}/`)
+  if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)
 }
 
 /** Refuses what would otherwise be taken for the default, or end in a stack trace. */

@@ -25,10 +25,13 @@ export interface WorkerSettings extends MemberSettings {
   readonly quietMilliseconds: number
   /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
   readonly rehearsals: number
-  /** Before it says that it is ready; otherwise after that, in idle time. */
-  readonly rehearsesFirst?: boolean
-  /** Functions with whose containers it keeps seats for connections that go there. */
-  readonly warm: readonly string[]
+  /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
+  readonly warm?: readonly string[]
+  /**
+   * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
+   * idle time alone.
+   */
+  readonly rehearsesAtOnce?: number
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number

@@ -39,6 +39,8 @@ export interface FunctionConfig {
   readonly handler: string
   /** Host names, some perhaps with `*` as first label, as {@link normalisePattern} spells them. */
   readonly hosts: readonly string[]
+  /** Whether the configuration names them; otherwise they are `NAME.local` and `NAME.localhost`. */
+  readonly namesHosts: boolean
   /** The name of the certificate's files in the directory of the certificates. */
   readonly certificate: string
   /** Containers that serve it. */
@@ -239,7 +241,7 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
     handler: scalar('the name of a shipped function or the path of a module', name, one =>
       handlerOf(one, place),
     ),
-    hosts: hosts([`${name}.local`]),
+    hosts: hosts([`${name}.local`, `${name}.localhost`]),
     certificate: scalar('the name of a certificate: 1 to 63 of a-z, 0-9 and -', name, one =>
       typeof one === 'string' && /^[a-z0-9-]{1,63}$/.test(one) ? one : undefined,
     ),
@@ -252,7 +254,8 @@ function functionConfig(name: string, value: unknown, place: Place): FunctionCon
       isText(one) ? resolve(place.directory, one) : undefined,
     ),
   })
-  return { name, ...fields(value, place) }
+  const namesHosts = value instanceof Map && Array.isArray(value.get('hosts'))
+  return { name, namesHosts, ...fields(value, place) }
 }
 
 /** `N`: to begin with. `{ min, max }`: min to begin with. */
@@ -379,6 +382,7 @@ const ROOT = section({
     bytesPerSecond: whole(1024, 1_073_741_824, 262_144),
   }),
   rehearsals: whole(0, 1_000_000, 6000),
+  rehearsalSeconds: seconds(0, 3600, 10),
   restart: section({
     firstSeconds: seconds(0.01, 3600, 0.1),
     mostSeconds: seconds(0.01, 3600, 10),

@@ -7,6 +7,7 @@ import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
 import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec, OfOneProcess } from './member.ts'
+import type { RehearsalPlan } from './rehearsing.ts'
 import type { ScaleBounds } from './roll-out.ts'
 
 /** What is not in the configuration file. */
@@ -24,6 +25,8 @@ export interface Plan {
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
   readonly restart: RestartPolicy
+  /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
+  readonly rehearsals: RehearsalPlan
 }
 
 /** The processes that a configuration asks for, and how they are kept. */
@@ -67,6 +70,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
     ),
     bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
+    rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
 }
 

@@ -10,6 +10,18 @@ export interface RollOut {
   readonly moved: number
 }
 
+/** What a roll-out is at: for whom it waits, and how far that is. */
+export interface Step {
+  /** Until containers are ready, have rehearsed, or have given their connections away. */
+  readonly stage: 'start' | 'rehearse' | 'move'
+  readonly containers: readonly string[]
+  /** Moves that the slowest has rehearsed, or connections that all of them still have. */
+  readonly count?: number
+}
+
+/** Is told of each step, and of how far it is, again and again. */
+export type Report = (step: Step) => void
+
 /** How many replicas of a function `scale` may ask for. */
 export interface ScaleBounds {
   readonly min: number
@@ -24,12 +36,18 @@ export interface Crew {
   startLike(replica: Replica): Replica
   /** Rejects if it ends before it is ready, or takes too long. */
   untilReady(replica: Replica): Promise<void>
-  /** Ends a replica that has no connections. */
-  abandon(replica: Replica): void
+  /**
+   * Waits until one that is ready has rehearsed, or its time for that is over; or its process has ended.
+   * @param report called with the moves that it has rehearsed
+   */
+  untilRehearsed(replica: Replica, report: (moves: number) => void): Promise<void>
   /** Tells all processes that nothing is to be offered to it any more. */
   leaveOut(replica: Replica): void
-  /** Lets its connections move away, and ends it. @returns how many moved */
-  retire(replica: Replica): Promise<number>
+  /**
+   * Lets its connections move away, and ends it; one that never was ready is abandoned.
+   * @param report called with the connections that it still has @returns how many moved
+   */
+  retire(replica: Replica, report: (left: number) => void): Promise<number>
 }
 
 /**
@@ -52,7 +70,7 @@ export class RollOuts {
    * @throws Error there is no such container, or no other one of its function that is ready; then nothing has
    * happened
    */
-  async drain(names: readonly string[]): Promise<RollOut> {
+  async drain(names: readonly string[], report: Report = unheard): Promise<RollOut> {
     const { containers } = this.#crew
     const leaving = [...new Set(names)].map(name => {
       const found = containers.find(one => one.name === name)
@@ -71,18 +89,18 @@ export class RollOuts {
       const only = `the only container of ${functionName}${leaving.length > 1 ? ' that would stay' : ''}`
       throw new Error(`${name} is ${only}: no container could take its connections`)
     }
-    return this.#retire([], leaving)
+    return this.#retire([], leaving, report)
   }
 
   /**
-   * Starts as many new containers of a function as it has, waits until they are ready, and drains the old
-   * ones.
+   * Starts as many new containers of a function as it has, waits until they are ready and have rehearsed, and
+   * drains the old ones.
    * @throws Error there is no such function, or the new ones do not start: then the old ones go on
    */
-  deploy(functionName: string): Promise<RollOut> {
+  deploy(functionName: string, report: Report = unheard): Promise<RollOut> {
     return this.#alone(functionName, async old => {
-      const started = await this.#start(old)
-      return this.#retire(started, old)
+      const started = await this.#start(old, report)
+      return this.#retire(started, old, report)
     })
   }
 
@@ -90,14 +108,17 @@ export class RollOuts {
    * Starts containers of a function, or drains the newest, until there are so many.
    * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
    */
-  scale(functionName: string, count: number): Promise<RollOut> {
+  scale(functionName: string, count: number, report: Report = unheard): Promise<RollOut> {
     return this.#alone(functionName, async there => {
       const { min, max } = this.#bounds.get(functionName) ?? { min: 1, max: Number.POSITIVE_INFINITY }
       if (count < min || count > max)
         throw new Error(`functions.${functionName}.replicas allows ${min} to ${max} containers, not ${count}`)
       const more = Math.max(0, count - there.length)
-      const started = await this.#start(Array.from({ length: more }, () => there[0]!))
-      return this.#retire(started, there.slice(count).reverse())
+      const started = await this.#start(
+        Array.from({ length: more }, () => there[0]!),
+        report,
+      )
+      return this.#retire(started, there.slice(count).reverse(), report)
     })
   }
 
@@ -121,27 +142,53 @@ export class RollOuts {
     }
   }
 
-  /** Starts one like each of these; all or none. */
-  async #start(like: readonly Replica[]): Promise<readonly Replica[]> {
+  /** Starts one like each of these; all or none. Those that are ready have connections while others start. */
+  async #start(like: readonly Replica[], report: Report): Promise<readonly Replica[]> {
     const started: Replica[] = []
     try {
       for (const one of like) started.push(this.#crew.startLike(one))
+      if (started.length > 0) report({ stage: 'start', containers: namesOf(started) })
       await Promise.all(started.map(one => this.#crew.untilReady(one)))
+      const tell = counted(report, 'rehearse', started, counts => Math.min(...counts))
+      await Promise.all(started.map(one => this.#crew.untilRehearsed(one, moves => tell(one, moves))))
+      const ended = started.find(one => !one.ready)
+      if (ended !== undefined) throw new Error(`${ended.name} ended while it rehearsed; its log says why`)
     } catch (error) {
-      for (const one of started) this.#crew.abandon(one)
+      await this.#retire([], started, report)
       throw new Error(`the new containers did not start; the old ones stay: ${(error as Error).message}`)
     }
     return started
   }
 
-  async #retire(started: readonly Replica[], old: readonly Replica[]): Promise<RollOut> {
+  async #retire(started: readonly Replica[], old: readonly Replica[], report: Report): Promise<RollOut> {
     for (const one of old) this.#crew.leaveOut(one)
-    const moved = await Promise.all(old.map(one => this.#crew.retire(one)))
-    const namesOf = (replicas: readonly Replica[]): string[] => replicas.map(({ name }) => name)
+    const tell = counted(report, 'move', old, counts => counts.reduce((sum, one) => sum + one, 0))
+    const moved = await Promise.all(old.map(one => this.#crew.retire(one, left => tell(one, left))))
     return {
       started: namesOf(started),
       ended: namesOf(old),
       moved: moved.reduce((sum, one) => sum + one, 0),
     }
+  }
+}
+
+function unheard(): void {}
+
+function namesOf(replicas: readonly Replica[]): string[] {
+  return replicas.map(({ name }) => name)
+}
+
+/** What tells of a step that several replicas take, each with a count of its own. */
+function counted(
+  report: Report,
+  stage: Step['stage'],
+  replicas: readonly Replica[],
+  sum: (counts: readonly number[]) => number,
+): (replica: Replica, count: number) => void {
+  const counts = new Map(replicas.map(one => [one, 0]))
+  const containers = namesOf(replicas)
+  return (replica, count) => {
+    counts.set(replica, count)
+    report({ stage, containers, count: sum([...counts.values()]) })
   }
 }

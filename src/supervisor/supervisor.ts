@@ -10,6 +10,7 @@ import { Liveness } from './liveness.ts'
 import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
+import { type RehearsalPlan, untilRehearsed } from './rehearsing.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
@@ -43,6 +44,7 @@ export interface SupervisorOptions {
     readonly start: number
   }
   readonly restart: RestartPolicy
+  readonly rehearsals: RehearsalPlan
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
   readonly output: OutputOptions
@@ -146,19 +148,9 @@ export class Supervisor {
     await this.#processes.stop(STOP_TIMEOUT)
   }
 
-  /** @throws Error as {@link RollOuts.drain} */
-  drain(...names: string[]): Promise<RollOut> {
-    return this.#rollOuts.drain(names)
-  }
-
-  /** @throws Error as {@link RollOuts.deploy} */
-  deploy(functionName: string): Promise<RollOut> {
-    return this.#rollOuts.deploy(functionName)
-  }
-
-  /** @throws Error as {@link RollOuts.scale} */
-  scale(functionName: string, count: number): Promise<RollOut> {
-    return this.#rollOuts.scale(functionName, count)
+  /** Changes of containers: drain, deploy, scale. */
+  get rollOuts(): RollOuts {
+    return this.#rollOuts
   }
 
   /**
@@ -215,7 +207,14 @@ export class Supervisor {
     return [...this.#replicas].filter(({ functionName }) => functionName !== '')
   }
 
+  /** What a process has counted; undefined once it has ended. */
+  async #look(id: number | undefined): Promise<Counters | undefined> {
+    if (id === undefined || this.#processes.get(id) === undefined) return undefined
+    return this.#ask(id)
+  }
+
   #crew(): Crew {
+    const clock = this.#clock
     const containers = (): Replica[] => this.#containers
     return {
       get containers() {
@@ -224,12 +223,14 @@ export class Supervisor {
       startLike: ({ spec, functionName }) => {
         const name = freeName(functionName, this.#replicas)
         // A roll-out has the time that a start has not.
-        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, { rehearsesFirst: true })
+        const first = { rehearsesAtOnce: this.#options.rehearsals.limit }
+        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, first)
       },
       untilReady: replica => this.#untilReady(replica),
-      abandon: replica => this.#abandon(replica),
+      untilRehearsed: ({ member }, report) =>
+        untilRehearsed({ ...this.#options.rehearsals, look: () => this.#look(member?.id), report, clock }),
       leaveOut: replica => this.#leaveOut(replica),
-      retire: replica => this.#retire(replica),
+      retire: (replica, report) => this.#retire(replica, report),
     }
   }
 
@@ -258,7 +259,7 @@ export class Supervisor {
     if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
   }
 
-  async #retire(replica: Replica): Promise<number> {
+  async #retire(replica: Replica, report?: (left: number) => void): Promise<number> {
     replica.life.drain()
     const { member } = replica
     if (member?.peer === undefined) {
@@ -276,6 +277,7 @@ export class Supervisor {
     while (this.#processes.get(id) !== undefined && busy(counters) && this.#clock.steady() < end) {
       await new Promise<void>(resolve => this.#clock.after(DRAIN_POLL, resolve))
       counters = { ...counters, ...(await this.#ask(id)) }
+      report?.(counters.connections ?? 0)
     }
     this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
     if (this.#processes.get(id) !== undefined) {

@@ -120,6 +120,11 @@ export const TlsReasons = {
   issuer_without_authority: 'The issuer of a certificate is no authority (RFC 5280 §4.2.1.9).',
   weak_certificate_signature: 'A certificate is signed with a weak or unknown algorithm (§4.4.2.4).',
   wrong_certificate_signature: 'The issuer of a certificate did not sign it (RFC 5280 §6.1.3).',
+  name_not_permitted: 'An authority vouches for a name outside of its constraints (RFC 5280 §4.2.1.10).',
+  name_excluded: 'An authority vouches for a name that its constraints exclude (RFC 5280 §4.2.1.10).',
+  unsupported_name_constraint: 'A name and a constraint cannot be compared (RFC 5280 §4.2.1.10).',
+  too_many_names: 'A chain needs more names compared than is done for one connection.',
+  no_valid_policy: 'A chain lacks the policy that one of its authorities demands (RFC 5280 §6.1.5).',
   path_too_long: 'A chain is longer than one of its authorities allows (RFC 5280 §4.2.1.9).',
   chain_too_long: 'A chain needs more signatures checked than is done for one connection.',
   // After the handshake.

@@ -46,7 +46,7 @@ describe('npm run certs', () => {
     await make('--client', 'alice')
     const alice = new X509Certificate(readFileSync(join(directory, 'certs/alice.crt')))
     expect(alice.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
-    expect(alice.subjectAltName).toBe('DNS:alice.local')
+    expect(alice.subjectAltName).toBe('DNS:alice.local, DNS:alice.localhost')
     await expect(make('--client')).rejects.toThrow('--client needs the NAMEs of clients')
   })
 

@@ -22,6 +22,7 @@ describe('parseConfig', () => {
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 6000,
+      rehearsalSeconds: 10,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
@@ -56,7 +57,8 @@ describe('parseConfig', () => {
           {
             name: 'echo',
             handler: 'echo',
-            hosts: ['echo.local'],
+            hosts: ['echo.local', 'echo.localhost'],
+            namesHosts: false,
             certificate: 'echo',
             replicas: { start: 1, min: 1, max: 64 },
             environment: {},
@@ -87,6 +89,7 @@ describe('parseConfig', () => {
       name: 'pictures',
       handler: '/base/mine/pictures.mjs',
       hosts: ['pictures.example', '*.pictures.example'],
+      namesHosts: true,
       certificate: 'shared',
       replicas: { start: 3, min: 1, max: 64 },
       environment: { SIZE: '5', WORD: 'hi', ON: 'true' },
@@ -277,7 +280,12 @@ describe('loadConfig', () => {
     const { config, warnings } = loadConfig(file)
     expect(warnings).toEqual([])
     expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw'])
-    expect(config.functions.get('echo')?.hosts).toEqual(['echo.local', '*.echo.local'])
+    expect(config.functions.get('echo')?.hosts).toEqual([
+      ...['echo.local', '*.echo.local'],
+      ...['echo.localhost', '*.echo.localhost'],
+    ])
+    for (const name of ['resize', 'hello', 'echo-raw'])
+      expect(config.functions.get(name)?.hosts).toEqual([`${name}.local`, `${name}.localhost`])
     expect(config.gateway.defaultFunction).toBe('echo')
     // What the file says beside each key is the default.
     const defaults = parseConfig('functions: { echo: }', resolve(file, '..')).config

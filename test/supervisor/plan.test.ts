@@ -56,6 +56,7 @@ describe('a plan', () => {
           { host: 'a.local', function: 'a' },
           { host: '*.a.local', function: 'a' },
           { host: 'b.local', function: 'b' },
+          { host: 'b.localhost', function: 'b' },
         ],
         functionNames: ['a', 'b'],
       },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Replica } from '../../src/supervisor/replica.ts'
-import { type Crew, RollOuts } from '../../src/supervisor/roll-out.ts'
+import { type Crew, RollOuts, type Step } from '../../src/supervisor/roll-out.ts'
 import { replica } from '../support/replicas.ts'
 
 let containers: Replica[]
@@ -9,12 +9,15 @@ let done: string[]
 let rollOuts: RollOuts
 /** Names of new containers that do not become ready. */
 let bad: Set<string>
+/** Names of new containers that end while they rehearse. */
+let dying: Set<string>
 let nextId: number
 
 beforeEach(() => {
   containers = [replica('echo-1', 1), replica('echo-2', 2), replica('echo-3', 3), replica('hello-1', 4)]
   done = []
   bad = new Set()
+  dying = new Set()
   nextId = 10
   const remove = (one: Replica): void => {
     containers = containers.filter(other => other !== one)
@@ -30,23 +33,28 @@ beforeEach(() => {
       done.push(`start ${made.name}`)
       return made
     },
-    async untilReady({ name }) {
+    async untilReady(one) {
       await Promise.resolve()
-      if (bad.has(name)) throw new Error('it cannot')
-      done.push(`ready ${name}`)
+      if (bad.has(one.name)) throw new Error('it cannot')
+      one.member!.peer = replica(one.name, one.member!.id).member!.peer
+      done.push(`ready ${one.name}`)
     },
-    abandon(one) {
-      one.life.drain()
-      remove(one)
-      done.push(`abandon ${one.name}`)
+    async untilRehearsed(one, report) {
+      report(100)
+      await Promise.resolve()
+      if (dying.has(one.name)) one.member = undefined
+      report(200)
+      done.push(`rehearsed ${one.name}`)
     },
     leaveOut(one) {
       one.life.drain()
       done.push(`leave out ${one.name}`)
     },
-    async retire(one) {
-      done.push(`retire ${one.name}`)
+    async retire(one, report) {
+      done.push(`${one.ready ? 'retire' : 'abandon'} ${one.name}`)
+      report(10)
       await Promise.resolve()
+      report(0)
       remove(one)
       return 10
     },
@@ -90,8 +98,9 @@ describe('deploy', () => {
       ['echo-1', 'echo-2', 'echo-3'],
       30,
     ])
-    const lastReady = Math.max(...done.flatMap((one, index) => (one.startsWith('ready') ? [index] : [])))
-    expect(lastReady).toBeLessThan(done.indexOf('leave out echo-1'))
+    const last = (what: string): number => done.findLastIndex(one => one.startsWith(what))
+    expect(last('ready')).toBeLessThan(done.indexOf('rehearsed echo-4'))
+    expect(last('rehearsed')).toBeLessThan(done.indexOf('leave out echo-1'))
     expect(done.indexOf('leave out echo-3')).toBeLessThan(done.indexOf('retire echo-1'))
   })
 
@@ -100,12 +109,35 @@ describe('deploy', () => {
     await expect(rollOuts.deploy('echo')).rejects.toThrow(
       'the new containers did not start; the old ones stay: it cannot',
     )
-    expect(done.filter(one => one.startsWith('abandon'))).toHaveLength(3)
-    expect(done.filter(one => one.startsWith('retire'))).toEqual([])
+    // Those that are ready have connections already, which move to the old ones.
+    const gone = done.filter(one => /^(abandon|retire)/.test(one)).sort()
+    expect(gone).toEqual(['abandon echo-5', 'retire echo-4', 'retire echo-6'])
+    const retired = done.indexOf('retire echo-4')
+    for (const name of ['echo-4', 'echo-5', 'echo-6'])
+      expect(done.indexOf(`leave out ${name}`)).toBeLessThan(retired)
     expect(containers.map(({ name }) => name)).toEqual(['echo-1', 'echo-2', 'echo-3', 'hello-1'])
     // And it can be tried again.
     bad.clear()
     expect((await rollOuts.deploy('echo')).ended).toHaveLength(3)
+  })
+
+  it('keeps the old ones if one of the new ends while it rehearses', async () => {
+    dying.add('echo-6')
+    await expect(rollOuts.deploy('echo')).rejects.toThrow(
+      'the old ones stay: echo-6 ended while it rehearsed; its log says why',
+    )
+    expect(containers.map(({ name }) => name)).toEqual(['echo-1', 'echo-2', 'echo-3', 'hello-1'])
+  })
+
+  it('says what it is at, and how far that is', async () => {
+    const steps: Step[] = []
+    await rollOuts.deploy('echo', step => steps.push(step))
+    expect(steps[0]).toEqual({ stage: 'start', containers: ['echo-4', 'echo-5', 'echo-6'] })
+    const counts = (stage: Step['stage']) => steps.flatMap(one => (one.stage === stage ? [one.count] : []))
+    // The moves of the slowest, and the connections of all.
+    expect(counts('rehearse')).toEqual([0, 0, 100, 100, 100, 200])
+    expect(counts('move')).toEqual([10, 20, 30, 20, 10, 0])
+    expect(steps.at(-1)).toEqual({ stage: 'move', containers: ['echo-1', 'echo-2', 'echo-3'], count: 0 })
   })
 
   it('of one function is one at a time, of two they are not', async () => {

@@ -77,8 +77,13 @@ export async function makeDirectory(config = CONFIG, certificates = CERTIFICATES
 export interface CommandResult {
   readonly code: number | null
   readonly stdout: string
+  /** But for what it was at. */
   readonly stderr: string
+  /** What it said that it was at: on a busy machine more than on a quiet one. */
+  readonly progress: string
 }
+
+const PROGRESS = /^(starting .*|\S.* (is|are) ready and rehearsing moves|moving the connections of .*)\n/gm
 
 /** The environment of a command that concerns the platform in that directory. */
 export function environmentOf(
@@ -118,7 +123,8 @@ export async function hotpotato(
     stderr += text
   })
   await once(child, 'close')
-  return { code: child.exitCode, stdout, stderr }
+  const progress = (stderr.match(PROGRESS) ?? []).join('')
+  return { code: child.exitCode, stdout, stderr: stderr.replaceAll(PROGRESS, ''), progress }
 }
 
 function spawnMain(

@@ -116,8 +116,10 @@ export class Host implements ConnectionHost<Connection> {
     this.functionName = options.functionName
     this.module = options.module
     this.environment = options.environment
-    // What protocols keep of what has come, they copy.
-    this.tls = { ...options.tls, sharesMemory: true }
+    const { tls } = options
+    // What protocols keep of what has come, they copy. A copy of the configuration is an object of another
+    // shape the first time that one is made.
+    this.tls = tls.sharesMemory === true ? tls : { ...tls, sharesMemory: true }
     this.limits = options.limits
     this.clock = options.clock
     this.log = options.log

@@ -74,7 +74,7 @@ export interface KeyRingOptions {
  */
 export class KeyRing {
   readonly #provider: CryptoProvider
-  readonly #options: KeyRingOptions
+  readonly #options: Omit<KeyRingOptions, 'rules'> & { readonly rules: Uint8Array | undefined }
   #own: RingSecret
   /** The latest epoch there has been: should the clock go back, it does not. */
   #latest = 0
@@ -87,7 +87,9 @@ export class KeyRing {
 
   constructor(provider: CryptoProvider, options: KeyRingOptions) {
     this.#provider = provider
-    this.#options = options
+    const { rotationSeconds, lifetimeSeconds, now, rules } = options
+    // Of one shape, whatever is left out: the engine compiles for it.
+    this.#options = { rotationSeconds, lifetimeSeconds, now, rules }
     this.#own = this.#renew()
   }
 

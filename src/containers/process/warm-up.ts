@@ -2,7 +2,7 @@ import { H1Client, type H1Limits, H1Server } from '../../http/h1/index.ts'
 import type { Clock } from '../../time/clock.ts'
 import { type ServerConfig, Session } from '../../tls13/index.ts'
 import { decodeEnvelope, encodeEnvelope, freshEnvelope } from '../../transfer/envelope.ts'
-import { containerTls } from './tls-config.ts'
+import { containerTls } from './shapes.ts'
 
 /** How often; enough for the engine to have compiled what it is going to compile early. */
 const ROUNDS = 20

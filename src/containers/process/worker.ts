@@ -19,9 +19,10 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
-import { containerTls } from './tls-config.ts'
 import { warmUp } from './warm-up.ts'
+import { warmWords } from './warm-words.ts'
 
 /**
  * Entry point of a container's process: it joins the others, loads its one function and its one certificate,
@@ -34,6 +35,8 @@ async function main(): Promise<void> {
   let host: Host | undefined
   const place = new Place()
   let strays = { uncaught: 0 }
+  /** Moves, and whether more of them are underway without pauses. */
+  const rehearsed = { rehearsed: 0, rehearsing: 0 }
   const handlers = handlersOf(place, {
     control: (message, from) => control(message, from),
     nonsense: (from, reason) => membership.log.warn({ from, reason }, 'a malformed message'),
@@ -46,7 +49,7 @@ async function main(): Promise<void> {
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier, strays.uncaught))
+        courier.tell(from, status(host, courier, { ...strays, ...rehearsed }))
         return
       case 'drain':
         host.drain()
@@ -84,12 +87,12 @@ async function main(): Promise<void> {
       retries: new Map(Object.entries(settings.retries)),
       tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
       routes: settings.routes,
-      limits: {
+      limits: connectionLimits({
         timers: settings.timers,
         quietMilliseconds: settings.quietMilliseconds,
         http: settings.http,
         http2: limitsFor(settings.http.headBytes, settings.streams),
-      },
+      }),
       clock,
       log,
       memoryBytes: settings.memoryBytes,
@@ -106,33 +109,56 @@ async function main(): Promise<void> {
   host.connect(courier)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)
-  const rehearsing = (pause: number): Promise<void> => rehearsed(host!, settings, pause, log)
-  if (settings.rehearsesFirst === true) await rehearsing(0)
+  warmWords()
+  const { rehearsesAtOnce = 0 } = settings
+  rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
   log.info(
     { functionName: settings.functionName, provider: provider.name, channel: settings.channel },
     'ready',
   )
-  if (settings.rehearsesFirst !== true) await rehearsing(PAUSE)
+  const end = clock.steady() + rehearsesAtOnce
+  const late = (): boolean => clock.steady() >= end
+  const goesOn = rehearsesAtOnce === 0 || (await rehearse(host, settings, rehearsed, 0, late, log))
+  rehearsed.rehearsing = 0
+  if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
 }
 
 /** Milliseconds between a few moves that are rehearsed in idle time. */
 const PAUSE = 50
 
-async function rehearsed(host: Host, settings: WorkerSettings, pause: number, log: Log): Promise<void> {
-  const { channel, rehearsals } = settings
-  if (channel !== 'native' || rehearsals === 0) return
+/**
+ * Rehearses until there is enough of it.
+ * @param pause as in {@link Rehearsal.run} @param late whether the time for it is over
+ * @returns false if it was given up
+ */
+async function rehearse(
+  host: Host,
+  { channel, rehearsals }: WorkerSettings,
+  sum: { rehearsed: number },
+  pause: number,
+  late: () => boolean,
+  log: Log,
+): Promise<boolean> {
+  const before = sum.rehearsed
+  // Real moves are as good.
+  const isEnough = (): boolean => host.counters.accepted + sum.rehearsed >= rehearsals
+  if (channel !== 'native' || isEnough()) return false
   const { tls, limits, module, clock } = host
   try {
     const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock, varied: true })
-    // Real moves are as good.
-    const enough = (): boolean => host.draining || host.counters.accepted + rehearsal.moves >= rehearsals
+    const enough = (): boolean => {
+      sum.rehearsed = before + rehearsal.moves
+      return host.draining || late() || isEnough()
+    }
     await rehearsal.run(pause, enough)
-    log.debug({ moves: rehearsal.moves }, 'rehearsed')
+    log.debug({ moves: sum.rehearsed }, 'rehearsed')
+    return true
   } catch (error) {
     if (error instanceof BusyError)
       log.info({ moves: host.counters.accepted }, `no more moves are rehearsed: ${error.message}`)
     else log.warn({ err: error }, 'the rehearsal of moves failed; the first moves will be slower')
+    return false
   }
 }
 
@@ -154,6 +180,7 @@ function tlsConfig(
     provider,
     certificates: [certificateWithKey(provider, chain, privateKey)],
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
+    sharesMemory: true,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
     ...(tls.tickets.count === 0
       ? {}
@@ -168,10 +195,14 @@ function tlsConfig(
   })
 }
 
-function status(host: Host, { inCustody, carriedBytes }: Courier, uncaught: number): ControlMessage {
+function status(
+  host: Host,
+  { inCustody, carriedBytes }: Courier,
+  more: Readonly<Record<string, number>>,
+): ControlMessage {
   const counters = {
     ...host.counters,
-    uncaught,
+    ...more,
     ...named(host.exceeded),
     connections: host.size,
     keyRing: host.keyRing.size,

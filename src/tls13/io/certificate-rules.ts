@@ -1,10 +1,15 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { peerError, TlsError } from '../alert.ts'
+import { certificateFields, type Extension } from './certificate-fields.ts'
+import { type DistinguishedName, type GeneralName, readGeneralNames } from './certificate-names.ts'
+import { type PolicyExtensions, readPolicyConstraints } from './certificate-policies.ts'
 import { contextTag, DerError, DerReader, only, Tag, toBoolean, toNumber, toObjectIdentifier } from './der.ts'
+import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
 
 /*
  * What RFC 5280 wants to be looked at and the platform's X509Certificate does not tell: critical extensions,
- * path lengths, key usage, and the algorithm that a certificate is signed with.
+ * path lengths, key usage, names and their constraints, policies, and the algorithm that a certificate is
+ * signed with.
  */
 
 /** What a certificate says about its own use. */
@@ -22,24 +27,38 @@ export interface CertificateRules {
   readonly stronglySigned: boolean
   /** SubjectPublicKeyInfo as it stands in the certificate. */
   readonly publicKey: Uint8Array
+  /** Milliseconds since 1970. */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** The names of both, in a form in which equal ones are equal. */
+  readonly issuer: string
+  readonly subject: string
+  /** Whether issuer and subject are one name: constraints and path lengths pass over it (RFC 5280 §6.1). */
+  readonly selfIssued: boolean
+  /** The subject, if it is not empty, its email addresses, and all of the subjectAltName. */
+  readonly names: readonly GeneralName[]
+  /** Common names that would pass for host names, of a certificate that gives no others. */
+  readonly hostsInSubject: readonly GeneralName[]
+  readonly nameConstraints: NameConstraints | undefined
+  readonly policies: PolicyExtensions
 }
 
 const EXTENSION = {
   keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  certificatePolicies: '2.5.29.32',
+  policyMappings: '2.5.29.33',
+  policyConstraints: '2.5.29.36',
+  inhibitAnyPolicy: '2.5.29.54',
   delegationUsage: '1.3.6.1.4.1.44363.44',
 } as const
 
-/**
- * Extensions that are understood here, by the platform, or (policies) that ask nothing of who wants no
- * policy.
- */
+/** Extensions that are understood here or by the platform. */
 const UNDERSTOOD = new Set<string>([
-  EXTENSION.keyUsage,
-  EXTENSION.basicConstraints,
+  ...Object.values(EXTENSION).filter(id => id !== EXTENSION.delegationUsage),
   '2.5.29.14', // subjectKeyIdentifier
-  '2.5.29.17', // subjectAltName
-  '2.5.29.32', // certificatePolicies
   '2.5.29.35', // authorityKeyIdentifier
   '2.5.29.37', // extKeyUsage
 ])
@@ -60,6 +79,8 @@ const SHA2 = new Set<string>(['2.16.840.1.101.3.4.2.1', '2.16.840.1.101.3.4.2.2'
 
 /** Bits; RFC 8446 gives no bound, this is the one of the Web's authorities. */
 const MINIMUM_RSA = 2048
+/** Bits of a curve: as strong as such an RSA key. */
+const MINIMUM_CURVE = 224
 
 /** What was read of a certificate that is still in use: anchors are, for as long as they are trusted. */
 const known = new WeakMap<X509Certificate, CertificateRules>()
@@ -79,24 +100,63 @@ export function rulesOf(certificate: X509Certificate): CertificateRules {
 
 function readRules(certificate: X509Certificate): CertificateRules {
   try {
-    const { extensions, publicKey, stronglySigned } = readCertificate(certificate.raw)
+    const fields = certificateFields(certificate.raw)
+    const { extensions, publicKey, issuer, subject, notBefore, notAfter } = fields
     for (const [id, { critical }] of extensions) {
       if (critical && !UNDERSTOOD.has(id)) throw notUnderstood(id)
     }
     checkKey(certificate)
-    const constraints = extensions.get(EXTENSION.basicConstraints)?.value
-    const usage = extensions.get(EXTENSION.keyUsage)?.value
+    const value = (id: string): Uint8Array | undefined => extensions.get(id)?.value
+    const [constraints, usage] = [value(EXTENSION.basicConstraints), value(EXTENSION.keyUsage)]
+    const [alternative, limits] = [value(EXTENSION.subjectAltName), value(EXTENSION.nameConstraints)]
     const signs = usage !== undefined && hasDigitalSignature(usage)
+    const selfIssued = issuer.key === subject.key
+    const alternatives = alternative === undefined ? [] : readGeneralNames(alternative)
     return {
       pathLength: constraints && pathLengthOf(constraints),
       maySign: usage === undefined || signs,
       // Here the key usage has to be said.
       mayDelegate: extensions.has(EXTENSION.delegationUsage) && signs,
-      stronglySigned,
+      stronglySigned: isStrong(fields.signatureAlgorithm),
       publicKey,
+      notBefore,
+      notAfter,
+      issuer: issuer.key,
+      subject: subject.key,
+      selfIssued,
+      names: [...namesOf(subject), ...alternatives],
+      hostsInSubject: alternatives.some(({ form }) => form === 'dns') ? [] : hostsIn(subject),
+      nameConstraints: limits && readNameConstraints(limits),
+      policies: policiesOf(extensions, selfIssued),
     }
   } catch (error) {
     throw error instanceof TlsError ? error : malformed(error)
+  }
+}
+
+/** RFC 5280 §4.2.1.10: the subject counts if it is not empty, and so do the email addresses in it. */
+function namesOf(subject: DistinguishedName): GeneralName[] {
+  if (subject.rdns.length === 0) return []
+  const emails = subject.emailAddresses.map(text => ({ form: 'email', text: text ?? '' }) as const)
+  return [{ form: 'directory', name: subject }, ...emails]
+}
+
+/** What other verifiers, if not this one, would take for the name of a host. */
+function hostsIn({ commonNames }: DistinguishedName): GeneralName[] {
+  return commonNames
+    .map(text => text.replace(/\0+$/, ''))
+    .filter(text => /^(\*\.)?[\w-]+(\.[\w-]+)+$/.test(text))
+    .map(text => ({ form: 'dns', text }))
+}
+
+function policiesOf(extensions: ReadonlyMap<string, Extension>, selfIssued: boolean): PolicyExtensions {
+  const constraints = extensions.get(EXTENSION.policyConstraints)?.value
+  return {
+    policies: extensions.get(EXTENSION.certificatePolicies)?.value,
+    mappings: extensions.get(EXTENSION.policyMappings)?.value,
+    inhibitAny: extensions.get(EXTENSION.inhibitAnyPolicy)?.value,
+    constraints: constraints && readPolicyConstraints(constraints),
+    selfIssued,
   }
 }
 
@@ -114,55 +174,13 @@ export function isRsa({ asymmetricKeyType }: KeyObject): boolean {
 }
 
 function checkKey({ publicKey }: X509Certificate): void {
-  if (!isRsa(publicKey)) return
-  const { modulusLength } = publicKey.asymmetricKeyDetails ?? {}
-  if (modulusLength !== undefined && modulusLength < MINIMUM_RSA)
+  const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {}
+  if (isRsa(publicKey) && modulusLength !== undefined && modulusLength < MINIMUM_RSA)
     throw peerError('bad_certificate', 'weak_key', `an RSA key of ${modulusLength} bits`)
-}
-
-interface Extension {
-  readonly critical: boolean
-  readonly value: Uint8Array
-}
-
-/** Certificate (RFC 5280 §4.1): what of it the platform does not tell. @throws DerError */
-function readCertificate(der: Uint8Array) {
-  const certificate = new DerReader(only(der, Tag.sequence))
-  const toBeSigned = new DerReader(certificate.take(Tag.sequence))
-  const stronglySigned = isStrong(certificate.take(Tag.sequence))
-  certificate.take(Tag.bitString)
-  certificate.end()
-  toBeSigned.takeIf(contextTag(0)) // version
-  toBeSigned.take(Tag.integer) // serialNumber
-  for (let i = 0; i < 4; i++) toBeSigned.take(Tag.sequence) // signature, issuer, validity, subject
-  const publicKey = toBeSigned.whole(Tag.sequence)
-  toBeSigned.takeIf(ISSUER_UNIQUE_ID)
-  toBeSigned.takeIf(SUBJECT_UNIQUE_ID)
-  const list = toBeSigned.takeIf(contextTag(3))
-  toBeSigned.end()
-  return { stronglySigned, publicKey, extensions: readExtensions(list) }
-}
-
-/** `[1]` and `[2]`, implicit and primitive. */
-const ISSUER_UNIQUE_ID = 0x81
-const SUBJECT_UNIQUE_ID = 0x82
-
-/** @param list the contents of `[3]`; undefined if there are no extensions */
-function readExtensions(list: Uint8Array | undefined): ReadonlyMap<string, Extension> {
-  const extensions = new Map<string, Extension>()
-  if (list === undefined) return extensions
-  const reader = new DerReader(only(list, Tag.sequence))
-  while (reader.next !== undefined) {
-    const extension = new DerReader(reader.take(Tag.sequence))
-    const id = toObjectIdentifier(extension.take(Tag.objectIdentifier))
-    const critical = extension.takeIf(Tag.boolean)
-    const value = extension.take(Tag.octetString)
-    extension.end()
-    // RFC 5280 §4.2: at most one of a kind. Of two, the platform and we might each look at another.
-    if (extensions.has(id)) throw new DerError(`the extension ${id} twice`)
-    extensions.set(id, { critical: critical !== undefined && toBoolean(critical), value })
-  }
-  return extensions
+  // The names of curves tell their bits.
+  const bits = /\d{3}/.exec(namedCurve ?? '')?.[0]
+  if (publicKey.asymmetricKeyType === 'ec' && !(Number(bits) >= MINIMUM_CURVE))
+    throw peerError('bad_certificate', 'weak_key', `a key on the curve ${namedCurve ?? 'of its own'}`)
 }
 
 /** BasicConstraints (RFC 5280 §4.2.1.9). */

@@ -5,7 +5,10 @@ export const Tag = {
   bitString: 0x03,
   octetString: 0x04,
   objectIdentifier: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
 } as const
 
 /** The identifier octet of a context-specific, constructed element: `[0]` to `[30]`. */
@@ -131,4 +134,26 @@ export function toObjectIdentifier(content: Uint8Array): string {
 
 function longArc(bytes: Uint8Array): bigint {
   return bytes.reduce((arc, byte) => (arc << 7n) | BigInt(byte & 0x7f), 0n)
+}
+
+/**
+ * UTCTime or GeneralizedTime in the forms that certificates may have (RFC 5280 §4.1.2.5): with seconds,
+ * without fractions, in UTC.
+ * @param content of the element @returns milliseconds since 1970 @throws DerError for any other form or date
+ */
+export function toTime(tag: number, content: Uint8Array): number {
+  const text = String.fromCharCode(...content.subarray(0, 16))
+  const [, century, year, month, day, hour, minute, second] =
+    /^(\d\d)?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
+  if ((tag === Tag.generalizedTime) !== (century !== undefined) || year === undefined)
+    throw new DerError('a time that is none')
+  const fullYear = Number(century ?? (Number(year) >= 50 ? 19 : 20)) * 100 + Number(year)
+  const date = new Date(0)
+  date.setUTCFullYear(fullYear, Number(month) - 1, Number(day))
+  date.setUTCHours(Number(hour), Number(minute), Number(second))
+  // A date that there is not, as of February 30, becomes another.
+  const written = date.toISOString().replace(/\D/g, '').slice(0, 14)
+  if (written !== `${String(fullYear).padStart(4, '0')}${month}${day}${hour}${minute}${second}`)
+    throw new DerError('a time that there is not')
+  return date.getTime()
 }

@@ -1,7 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
 import { equal } from '../../wire/index.ts'
 import { configurationError, peerError, TlsError } from '../alert.ts'
-import { rulesOf } from './certificate-rules.ts'
+import { checkPolicies } from './certificate-policies.ts'
+import { malformed, rulesOf } from './certificate-rules.ts'
+import { DerError } from './der.ts'
+import { COMPARISON_LIMIT, type Comparisons, checkNames } from './name-constraints.ts'
 import type { TrustStore } from './trust-store.ts'
 
 /** id-kp-serverAuth and id-kp-clientAuth (RFC 5280 §4.2.1.12). */
@@ -18,6 +21,7 @@ export class PathSearch {
   readonly #now: number
   readonly #purpose: Purpose
   #signaturesLeft = SIGNATURE_LIMIT
+  readonly #comparisons: Comparisons = { left: COMPARISON_LIMIT }
   #problem: TlsError | undefined
 
   constructor(others: readonly X509Certificate[], trusted: TrustStore, now: number, purpose: Purpose) {
@@ -45,22 +49,24 @@ export class PathSearch {
   /** @param path from the end-entity certificate up to the one whose issuer is looked for */
   #reaches(path: readonly X509Certificate[]): readonly X509Certificate[] | undefined {
     const last = path.at(-1)!
-    const anchor = this.#trusted.named(last.issuer).find(one => this.#issued(path, last, one))
+    const { issuer } = rulesOf(last)
+    const anchor = this.#trusted
+      .named(issuer)
+      .find(one => this.#tried(() => this.#check(path, last, one)) && this.#tried(() => hasPolicies(path)))
     if (anchor !== undefined) return [...path, anchor]
     for (const other of this.#others) {
-      if (path.some(one => equal(one.raw, other.raw)) || !this.#issued(path, last, other)) continue
+      if (path.some(one => equal(one.raw, other.raw))) continue
+      if (!this.#tried(() => this.#check(path, last, other))) continue
       const whole = this.#reaches([...path, other])
       if (whole !== undefined) return whole
     }
     return undefined
   }
 
-  #issued(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): boolean {
-    // Names, key identifiers and the key usage keyCertSign are compared by the platform.
-    if (certificate.issuer !== issuer.subject || !certificate.checkIssued(issuer)) return false
+  /** Whether what is tried holds; the first thing that went wrong is kept. */
+  #tried(attempt: () => boolean): boolean {
     try {
-      this.#check(path, certificate, issuer)
-      return true
+      return attempt()
     } catch (error) {
       if (!(error instanceof TlsError)) throw error
       this.#problem ??= error
@@ -68,7 +74,11 @@ export class PathSearch {
     }
   }
 
-  #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): void {
+  /** @returns false for one that did not issue it @throws TlsError for one that may not have done so */
+  #check(path: readonly X509Certificate[], certificate: X509Certificate, issuer: X509Certificate): boolean {
+    if (rulesOf(certificate).issuer !== rulesOf(issuer).subject) return false
+    // Key identifiers and the key usage keyCertSign are compared by the platform.
+    if (!certificate.checkIssued(issuer)) return false
     if (!issuer.ca)
       throw peerError('unknown_ca', 'issuer_without_authority', `${nameOf(issuer)} is not an authority`)
     if (!rulesOf(certificate).stronglySigned) {
@@ -81,7 +91,7 @@ export class PathSearch {
     const { pathLength } = rulesOf(issuer)
     // RFC 5280 §4.2.1.9: the end-entity certificate does not count, nor do those that issued
     // themselves.
-    const between = path.slice(1).filter(one => one.subject !== one.issuer).length
+    const between = path.slice(1).filter(one => !rulesOf(one).selfIssued).length
     if (pathLength !== undefined && between > pathLength) {
       throw peerError(
         'unknown_ca',
@@ -100,18 +110,38 @@ export class PathSearch {
     }
     checkPurpose(issuer, this.#purpose)
     checkValidity(issuer, this.#now)
+    this.#checkNames(path, issuer)
+    return true
+  }
+
+  /** All below an authority are bound by its constraints, whether it is trusted itself or vouched for. */
+  #checkNames(path: readonly X509Certificate[], issuer: X509Certificate): void {
+    const { nameConstraints } = rulesOf(issuer)
+    if (nameConstraints === undefined) return
+    for (const [index, certificate] of path.entries()) {
+      const { names, hostsInSubject, selfIssued } = rulesOf(certificate)
+      // An authority may have certificates of its own for new keys (RFC 5280 §6.1.3 (b)).
+      if (index > 0 && selfIssued) continue
+      const all = index === 0 ? [...names, ...hostsInSubject] : names
+      checkNames(all, nameConstraints, this.#comparisons, nameOf(issuer), nameOf(certificate))
+    }
   }
 }
 
-/** From when to when a certificate is valid, in milliseconds since 1970; NaN: a date that cannot be read. */
-export function datesOf({ validFrom, validTo }: X509Certificate) {
-  return { notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) }
+/** @throws TlsError certificate_unknown, bad_certificate */
+function hasPolicies(path: readonly X509Certificate[]): true {
+  try {
+    checkPolicies(path.map(one => rulesOf(one).policies))
+    return true
+  } catch (error) {
+    throw error instanceof DerError ? malformed(error) : error
+  }
 }
 
 /** @throws TlsError certificate_expired unless it is valid at this time */
 export function checkValidity(certificate: X509Certificate, now: number): void {
-  const { notBefore, notAfter } = datesOf(certificate)
-  // The negations also catch a date that cannot be read.
+  const { notBefore, notAfter } = rulesOf(certificate)
+  // The negations also catch a clock without a time.
   if (!(now >= notBefore)) {
     throw peerError(
       'certificate_expired',

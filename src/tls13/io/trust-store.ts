@@ -1,6 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
 import { Recent } from '../recent.ts'
+import { subjectOf } from './certificate-fields.ts'
+import { DerError } from './der.ts'
 import { parseCertificates } from './pem.ts'
 
 /** What a caller may name as trusted: PEM (perhaps several in one text) or DER. */
@@ -19,7 +21,8 @@ export class TrustStore {
       const id = fingerprint(anchor)
       all.update(id)
       this.#ids.add(id)
-      const { subject } = anchor
+      const subject = nameOf(anchor)
+      if (subject === undefined) continue
       const others = this.#bySubject.get(subject)
       if (others === undefined) this.#bySubject.set(subject, [anchor])
       else others.push(anchor)
@@ -32,9 +35,22 @@ export class TrustStore {
     return this.#ids.has(fingerprint(certificate))
   }
 
-  /** Those that a certificate may mean by the name of its issuer, in the order in which they were given. */
+  /**
+   * Those that a certificate may mean by the name of its issuer, in the order in which they were given.
+   * @param subject the key of a `DistinguishedName`
+   */
   named(subject: string): readonly X509Certificate[] {
     return this.#bySubject.get(subject) ?? []
+  }
+}
+
+/** Undefined for a certificate that is no DER: none can have been issued by it. */
+function nameOf({ raw }: X509Certificate): string | undefined {
+  try {
+    return subjectOf(raw).key
+  } catch (error) {
+    if (error instanceof DerError) return undefined
+    throw error
   }
 }
 

@@ -5,7 +5,7 @@ import { configurationError, peerError, TlsError } from '../alert.ts'
 import type { CertificateVerifier } from '../authentication.ts'
 import { isRsa, malformed, rulesOf } from './certificate-rules.ts'
 import { DerError } from './der.ts'
-import { checkPurpose, checkValidity, datesOf, nameOf, PathSearch, type Purpose } from './path-search.ts'
+import { checkPurpose, checkValidity, nameOf, PathSearch, type Purpose } from './path-search.ts'
 import { defaultTrustStore, type TrustedCertificates, type TrustStore, trustStore } from './trust-store.ts'
 import { type Verdict, Verdicts, verdictKey } from './verdicts.ts'
 
@@ -39,11 +39,14 @@ const VERDICTS = new Verdicts(1024, 2 ** 20)
  * the end-entity's purpose (serverAuth or clientAuth), its key usage, and a server's name (RFC 9525: the
  * subjectAltName alone).
  *
- * Revocation is not looked at. Certificates with name constraints, critical as they must be, are refused.
+ * Name constraints and policy constraints are obeyed, whether they are marked critical or not, those of an
+ * authority that is trusted itself too. Where several paths lead to an authority, one that holds is enough.
+ * Revocation is not looked at. docs/certificates.md has the rules, and where `openssl verify` has others.
  * @throws TypeError if `ca` holds no certificate. The verifier throws TlsError: bad_certificate — malformed,
  * a signature that does not fit, a weak hash, or another name; certificate_expired — not valid now;
  * unknown_ca — no path to an authority that is trusted; unsupported_certificate — not for servers (or
- * clients), or a critical extension that is not understood; internal_error — there is no name to check
+ * clients), a critical extension or a constraint that is not understood; certificate_unknown — a name that an
+ * authority may not vouch for, or no policy where one is needed; internal_error — there is no name to check
  */
 export function verifier(options: VerifierOptions = {}): CertificateVerifier {
   const given = options.ca === undefined ? undefined : trustStore(options.ca)
@@ -95,9 +98,10 @@ function judgeChain({ chain, now, trusted, purpose, checksName, name }: Case): V
   if (checksName) checkName(leaf, name)
   const path = new PathSearch(others, trusted, now, purpose).from(leaf)
   const publicKey = publicKeyOf(leaf)
-  const dates = path.map(datesOf)
+  const dates = path.map(rulesOf)
+  const { notBefore, notAfter } = rules
   return {
-    trusted: rules.mayDelegate ? { publicKey, delegation: dates[0]! } : { publicKey },
+    trusted: rules.mayDelegate ? { publicKey, delegation: { notBefore, notAfter } } : { publicKey },
     notBefore: Math.max(...dates.map(({ notBefore }) => notBefore)),
     notAfter: Math.min(...dates.map(({ notAfter }) => notAfter)),
   }

@@ -7,7 +7,7 @@ import { Assembly, closeAll } from './assembly.ts'
 import { Header, VERSION } from './frame.ts'
 import { Outbox, type Progress, type Transmit, WINDOW } from './outbox.ts'
 
-/** Credit is given back in portions of this many bytes. */
+/** Credit is given back in portions of this many bytes, unless something else is asked for. */
 const PORTION = WINDOW / 4
 /** Milliseconds until a full kernel is tried again: doubled each time up to the second. */
 const BUSY = { first: 1, last: 16 }
@@ -44,10 +44,15 @@ export abstract class FramedChannel implements Channel {
   readonly #clock: Clock
   readonly #retries: Timer
   #delay = BUSY.first
+  readonly #portion: number
 
-  /** @param budget how many frames each peer may send; as many as it likes by default */
-  constructor(self: number, budget?: Budget, clock: Clock = SYSTEM_CLOCK) {
+  /**
+   * @param budget how many frames each peer may send; as many as it likes by default
+   * @param portion bytes of the portions that credit is given back in
+   */
+  constructor(self: number, budget?: Budget, clock: Clock = SYSTEM_CLOCK, portion = PORTION) {
     checkId(self)
+    this.#portion = portion
     this.self = self
     this.#clock = clock
     this.#retries = clock.timer(() => this.#retry())
@@ -169,7 +174,7 @@ export abstract class FramedChannel implements Channel {
   }
 
   #giveCredit(to: number, traffic: Traffic): void {
-    if (traffic.owed < PORTION || !this.#peers.has(to)) return
+    if (traffic.owed < this.#portion || !this.#peers.has(to)) return
     const result = traffic.outbox.giveCredit(traffic.owed)
     if (result === 'sent') traffic.owed = 0
     else if (result === 'busy') this.#retryIn(this.#delay)

@@ -60,14 +60,14 @@ export class NativeChannel extends FramedChannel {
 
   /**
    * An `Error` where foreign calls or handles of Node's are missing.
-   * @param budget how many frames each peer may send
+   * @param budget how many frames each peer may send @param portion bytes after which a peer gets its credit
    */
-  static open(self: number, budget?: Budget): NativeChannel {
-    return new NativeChannel(need(), self, budget)
+  static open(self: number, budget?: Budget, portion?: number): NativeChannel {
+    return new NativeChannel(need(), self, budget, portion)
   }
 
-  private constructor(libc: Libc, self: number, budget: Budget | undefined) {
-    super(self, budget)
+  private constructor(libc: Libc, self: number, budget: Budget | undefined, portion: number | undefined) {
+    super(self, budget, undefined, portion)
     this.#libc = libc
   }
 

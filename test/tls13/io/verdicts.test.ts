@@ -6,6 +6,7 @@ import { TlsError } from '../../../src/tls13/alert.ts'
 import { Verdicts, verdictKey } from '../../../src/tls13/io/verdicts.ts'
 import { type VerifierOptions, verifier } from '../../../src/tls13/io/verify.ts'
 import { DAY, type Entity, type EntityOptions, makeEntity, TODAY } from '../../support/certificates.ts'
+import { dns, keyNamed, type Made, make, nameConstraints } from '../../support/chains/make.ts'
 
 /*
  * A chain that was trusted once is judged by its dates alone. Each test first has a chain trusted, and then
@@ -139,6 +140,30 @@ describe('a verdict does not outlive what it hangs on', () => {
     trusted(leaf, middle)
     expect(judge([leaf.der])).toBe('untrusted_issuer')
     expect(judge([middle.der, leaf.der])).toBe('key_may_not_sign')
+  })
+})
+
+describe('a verdict without name constraints is none', () => {
+  const limits = nameConstraints({ permitted: [dns('evil.example')] })
+  const named = { names: [dns('echo.local')] }
+  const free = make('root', { authority: true })
+  const bound = make('root', { authority: true, extensions: [limits] })
+  const key = keyNamed('middle')
+  const open = make('middle', { authority: true }, free)
+  const strict = make('middle', { authority: true, key, extensions: [limits] }, free)
+  const end = make('leaf', named, open)
+  const ders = (...all: Made[]) => all.map(({ der }) => der)
+
+  it('where an authority of the same name and key has some', () => {
+    expect(judge(ders(end, open), { ca: [free.der] })).toBe('fine')
+    expect(judge(ders(end, open), { ca: [bound.der] })).toBe('name_not_permitted')
+    // The other way round: a refusal is no verdict either.
+    expect(judge(ders(end, open), { ca: [free.der] })).toBe('fine')
+  })
+  it('where an intermediate of the same name and key has some', () => {
+    expect(judge(ders(end, open), { ca: [free.der] })).toBe('fine')
+    expect(judge(ders(end, strict), { ca: [free.der] })).toBe('name_not_permitted')
+    expect(judge(ders(end, strict, open), { ca: [free.der] })).toBe('fine')
   })
 })
 

@@ -1,0 +1,25 @@
+import type { ServerConfig } from '../../tls13/index.ts'
+import type { ConnectionLimits } from '../connection/connection-host.ts'
+
+/** What a container's configuration may have. */
+export type ContainerTls = Pick<
+  ServerConfig,
+  'provider' | 'certificates' | 'alpn' | 'clientCertificates' | 'tickets' | 'onSecret' | 'sharesMemory'
+>
+
+/**
+ * A configuration in which all of that has its place, also what is not there. The engine compiles the path of
+ * a connection for objects of one shape: what was rehearsed with another one would be compiled anew.
+ */
+export function containerTls(given: ContainerTls): ServerConfig {
+  const { provider, certificates, alpn, clientCertificates, tickets, onSecret, sharesMemory } = given
+  const config = { provider, certificates, alpn, clientCertificates, tickets, onSecret, sharesMemory }
+  return config as ServerConfig
+}
+
+/** The same for limits: those from the settings, and those of a rehearsal. */
+export function connectionLimits(given: ConnectionLimits): ConnectionLimits {
+  const { timers, quietMilliseconds, http2 } = given
+  const { headBytes, headerFields, bodyBytes, requests } = given.http
+  return { timers, quietMilliseconds, http: { headBytes, headerFields, bodyBytes, requests }, http2 }
+}

@@ -1,0 +1,50 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { askOpenssl, judged } from '../../support/chains/case.ts'
+import { CONSTRAINED } from '../../support/chains/constrained.ts'
+import { PROFILE } from '../../support/chains/profile.ts'
+import { TANGLES } from '../../support/chains/tangled.ts'
+import { has } from '../../support/tls-programs.ts'
+
+const KINDS = { ...CONSTRAINED, ...PROFILE, ...TANGLES }
+const directory = mkdtempSync(join(tmpdir(), 'hotpotato-chains-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+describe.each(Object.entries(KINDS))('%s', (kind, cases) => {
+  it.each(Object.keys(cases))('%s', title => {
+    const one = cases[title]!()
+    expect(judged(one)).toBe(one.ours)
+  })
+
+  it.skipIf(!has('openssl'))('and what openssl verify says (Debian package openssl)', async () => {
+    const titles = Object.keys(cases)
+    const answers = await Promise.all(
+      titles.map(async (title, index) => {
+        const one = cases[title]!()
+        const { accepts, said } = await askOpenssl(join(directory, `${kind} ${index}`), one)
+        const expected = one.openssl ?? (one.ours === 'fine' ? 'accepts' : 'refuses')
+        return accepts === (expected === 'accepts') ? undefined : `${title}: ${said}`
+      }),
+    )
+    expect(answers.filter(answer => answer !== undefined)).toEqual([])
+  })
+})
+
+it('each difference from openssl verify is in the table of docs/certificates.md, and no other', () => {
+  const page = readFileSync(fileURLToPath(new URL('../../../docs/certificates.md', import.meta.url)), 'utf8')
+  const rows = page.match(/^\| .* \| (refused|accepted) \| (refused|accepted) \| [A-Z] \|$/gm) ?? []
+  const differences = Object.entries(KINDS).flatMap(([kind, cases]) =>
+    Object.entries(cases).flatMap(([title, build]) => {
+      const { ours, openssl } = build()
+      const here = ours === 'fine' ? 'accepted' : 'refused'
+      const there = openssl === undefined ? here : openssl === 'accepts' ? 'accepted' : 'refused'
+      return here === there ? [] : [`${kind}: ${title} | ${here} | ${there}`]
+    }),
+  )
+  expect(rows.map(row => row.slice(2, -6)).sort()).toEqual(differences.sort())
+  const reasons = new Set(page.match(/^\* \*\*[A-Z]\*\*/gm)?.map(line => line[4]))
+  for (const row of rows) expect(reasons).toContain(row.at(-3))
+})
