@@ -16,7 +16,7 @@ import type { Content } from './record.ts'
 import { RecordLayer, type RecordPosition } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
-import { Trifles } from './trifles.ts'
+import { type TrifleCount, Trifles } from './trifles.ts'
 
 /** Bytes that may wait while a question is open. */
 const WAITING_LIMIT = 2 ** 18
@@ -35,12 +35,12 @@ export class Session {
   #events: SessionEvent[] = []
   #released = false
   readonly #inquiry = new Inquiry()
-  readonly #trifles: Trifles
+  #trifles: Trifles
 
-  private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
+  private constructor(state: SessionState, config: ServerConfig | ClientConfig, trifles?: TrifleCount) {
     this.#records = new RecordLayer(state, config)
     this.#config = config
-    this.#trifles = new Trifles(config)
+    this.#trifles = new Trifles(config, trifles)
   }
 
   /**
@@ -60,12 +60,13 @@ export class Session {
 
   /**
    * A session that goes on where `state` left off, in the role of its state.
+   * @param trifles what the former owner had of {@link trifles}
    * @throws TlsError internal_error (configuration) if the role does not fit, the provider lacks the cipher
    * suite, or the state contradicts itself
    */
-  static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
+  static restore(state: SessionState, config: ServerConfig | ClientConfig, trifles?: TrifleCount): Session {
     checkState(state, config)
-    return new Session(state, config)
+    return new Session(state, config, trifles)
   }
 
   get #state(): SessionState {
@@ -110,11 +111,14 @@ export class Session {
     return this.#state.peerCertificate
   }
 
-  /**
-   * Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile.
-   */
+  /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer then. */
   get waiting(): boolean {
     return isWaiting(this.#state)
+  }
+
+  /** What the peer has sent that says nothing, for another owner; also after {@link release}. */
+  get trifles(): TrifleCount | undefined {
+    return this.#trifles.count
   }
 
   /** Received bytes that have not been opened yet. */
@@ -139,9 +143,8 @@ export class Session {
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
     this.#records.input.feed(bytes)
     if (this.waiting && this.#records.input.length > (this.#config.waitingLimit ?? WAITING_LIMIT)) {
-      this.#fail(
-        new TlsError('internal_error', 'local', 'input_overflow', 'too much came while a question was open'),
-      )
+      const what = 'too much came while a question was open'
+      this.#fail(new TlsError('internal_error', 'local', 'input_overflow', what))
     }
   }
 
@@ -233,9 +236,7 @@ export class Session {
     this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
   }
 
-  /**
-   * Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too
-   */
+  /** Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
     this.#records.updateKeys(requestPeer)
@@ -252,10 +253,7 @@ export class Session {
     this.#apply(issueTickets(this.#state, count, this.#context() as Context<ServerConfig>))
   }
 
-  /**
-   * Sends close_notify: nothing more from us, while the peer may go on (RFC 8446 §6.1). Safe to call
-   * twice.
-   */
+  /** Sends close_notify: nothing more from us; the peer may go on (RFC 8446 §6.1). Safe to call twice. */
   close(): void {
     this.#assertOwned()
     if (this.#state.writeClosed || this.#state.handshake.state === 'CLOSED') return
@@ -286,10 +284,7 @@ export class Session {
     return this.#state.keyUpdatePending && !this.#state.writeClosed
   }
 
-  /**
-   * Bytes of application data that {@link send} seals before it changes the write key; 0 if it changes it
-   * first.
-   */
+  /** Bytes of content that {@link send} seals before it changes the write key; 0 if it changes it first. */
   get sealable(): number {
     return this.writable ? this.#records.sealable : 0
   }
@@ -331,10 +326,7 @@ export class Session {
     return this.#records.snapshot()
   }
 
-  /**
-   * Ends the session with an alert that says that something is missing (RFC 8446 §6.2). Safe to call
-   * twice.
-   */
+  /** Ends the session with an alert that says that something is missing (RFC 8446 §6.2), if it is open. */
   abort(alert: AlertName): void {
     if (!this.closed) this.#fail(new TlsError(alert, 'local', 'abandoned', 'the session was abandoned'))
   }
@@ -342,39 +334,28 @@ export class Session {
   /**
    * Gives the state away. This object keeps no key, sends nothing, and refuses everything afterwards: two
    * owners of one session would use nonces twice.
+   * @param lends keys stay for {@link takeBack}, unused till then; the state is to be copied at once
    * @throws Error while events wait to be taken by {@link next}: they are no part of the state
    */
-  release(): SessionState {
+  release(lends = false): SessionState {
     this.#assertOwned()
     if (this.#events.length > 0) throw new Error('take the pending events before releasing the session')
     this.#released = true
-    return this.#records.release()
+    return lends ? this.#records.snapshot() : this.#records.release()
   }
 
   /**
-   * As {@link release}, but the keys stay here for a session that may come back: see {@link takeBack}. Until
-   * then nothing is read or written with them.
-   * @returns the state, still this session's own: it is to be copied at once
-   */
-  lend(): SessionState {
-    this.#assertOwned()
-    if (this.#events.length > 0) throw new Error('take the pending events before lending the session')
-    this.#released = true
-    return this.#records.snapshot()
-  }
-
-  /**
-   * Goes on after {@link lend}: whoever had it has given it back, and differs from what was lent in this
-   * alone.
+   * Goes on after it was lent. Its owner meanwhile has given it back, and changed nothing but this.
    * @throws Error it was not lent
    */
-  takeBack(last: RecordPosition): void {
+  takeBack(position: RecordPosition, trifles?: TrifleCount): void {
     if (!this.#released || !this.connected) throw new Error('this session was not lent')
-    this.#records.continueAt(last)
+    this.#records.continueAt(position)
+    this.#trifles = new Trifles(this.#config, trifles)
     this.#released = false
   }
 
-  /** Forgets a session that was lent: its keys are gone from here. */
+  /** Forgets the keys of a session that was lent. */
   forget(): void {
     this.#released = true
     this.#records.release()
@@ -414,7 +395,9 @@ export class Session {
     if (this.#ask()) return this.#events.length > 0
     const message = takeHandshakeMessage(this.#state, this.#config.handshakeMessageLimit)
     if (message !== undefined) {
-      if (this.connected && message[0] === HandshakeType.members.key_update) {
+      // A handshake has each of its messages once.
+      if (!this.connected) this.#trifles.heard()
+      else if (message[0] === HandshakeType.members.key_update) {
         assertNoAuthentication(this.#state, 'a KeyUpdate')
         this.#trifles.empty('KeyUpdates')
       }
@@ -422,17 +405,16 @@ export class Session {
       return true
     }
     const content = this.#records.next()
-    if (content === undefined) return false
-    this.#handleContent(content)
-    return true
+    if (content !== undefined) this.#take(content)
+    return content !== undefined
   }
 
-  #handleContent(content: Content): void {
+  #take(content: Content): void {
     this.#trifles.record(content.content.length, this.#state.inboundHandshake.length)
     const said = takeContent(this.#state, content)
     if (said === undefined) return
-    if (said === 'nothing') {
-      this.#trifles.empty('records without content')
+    if (typeof said === 'string') {
+      this.#trifles.empty(said)
       return
     }
     if (said.type === 'alert') this.#records.end()

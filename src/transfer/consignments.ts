@@ -72,7 +72,9 @@ export function openConsignment(
     }
     const { relayed: take } = handlers
     const state = decode(RelayedState, opened)
-    return take === undefined ? noTaker('relays no connections') : take(state, message, [first!, second!], from)
+    return take === undefined
+      ? noTaker('relays no connections')
+      : take(state, message, [first!, second!], from)
   } catch (error) {
     if (error instanceof SealError) {
       return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }

@@ -1,17 +1,18 @@
 import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
-import { Session, type SessionEvent } from '../../tls13/index.ts'
+import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { extensionOf, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
+import { extensionOf, trifleValue, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
 import { type Departing, Departure } from '../move/departure.ts'
 import type { MoveOrder } from '../move/move-order.ts'
-import { Seating } from '../move/seating.ts'
+import { restored, Seating } from '../move/seating.ts'
 import { chosen, NO_APPLICATION, speak } from '../protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
 import type { Recovery } from '../survival/recovery.ts'
@@ -33,6 +34,7 @@ import { ConnectionTimers, type Waiting } from './timers.ts'
  */
 export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Waiting {
   readonly host: ConnectionHost
+  readonly scheme: Scheme
   readonly out: Outlet
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
   readonly guard = new Guard(error => this.#ending.fault(error))
@@ -61,12 +63,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
 
   /**
    * @param arrival how it came
-   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream
-   * then
+   * @throws TlsError (configuration) the session cannot go on here: nothing has been done to the stream
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival = {}) {
     const { recovery, home, taken } = arrival
     this.host = host
+    this.scheme = envelope.tls === undefined ? 'http' : 'https'
     this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId
@@ -75,7 +77,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.fields = platformFields(host.container, envelope.hops)
     this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
-    const session = taken ?? (envelope.tls && Session.restore(envelope.tls, host.tls))
+    const session = taken ?? restored(envelope, host)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
     this.#recovery = recovery
@@ -328,6 +330,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
         slot: carried?.slot,
         timers: waits?.timers,
         rates: waits?.rates,
+        trifles: trifleValue(this.#session?.trifles),
         client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
       }),
     }
@@ -338,14 +341,12 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#ending.now()
       return false
     }
-    const seat = how === 'moved' ? this.#seating.moved(target, envelope, this.#stream) : undefined
-    if (seat !== undefined) this.host.keep(seat)
-    else if (how === 'moved') this.#stream.destroy()
+    const kept = how === 'moved' && this.#seating.moved(this.host, target, envelope, this.#stream)
     // If it is unknown whether the target has it, it must not live twice. The gateway finds the end of its
     // leg, and another container goes on.
-    else this.#stream.shutdown()
+    if (!kept) this.#stream[how === 'moved' ? 'destroy' : 'shutdown']()
     this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
-    return seat !== undefined
+    return kept
   }
 
   /**
@@ -357,7 +358,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.generation = envelope.generation
     this.#seating.stay()
     this.#survival?.claim()
-    this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
+    this.out.session = restored(envelope, this.host)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
@@ -441,8 +442,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#departure.ended()
       this.out.release()
       this.out.session = undefined
-      this.#seating.stay()
-      if (this.home !== undefined) this.host.vacate(this.home, this.sessionId)
+      this.#seating.end(this)
     } finally {
       this.host.closed(this, why)
     }

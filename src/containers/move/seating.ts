@@ -1,9 +1,10 @@
-import type { Session, SessionState } from '../../tls13/index.ts'
+import { Session, type SessionState } from '../../tls13/index.ts'
 import { Likeness } from '../../tls13/likeness.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
+import { extensionOf } from '../../transfer/extensions.ts'
 import { type Return, returnOf } from '../../transfer/return.ts'
-import type { Seat } from './seats.ts'
+import type { ConnectionHost } from '../connection/connection-host.ts'
 
 /**
  * One connection's part in seats (`seats.ts`): the container that it came from may keep one for it, and ours
@@ -34,7 +35,7 @@ export class Seating {
     this.#keeps = keeps && session?.connected !== false
     if (!this.#keeps || session === undefined) return session?.release()
     this.#lent = session
-    return session.lend()
+    return session.release(true)
   }
 
   /**
@@ -54,14 +55,36 @@ export class Seating {
     this.#lent = undefined
   }
 
-  /** It has moved. @returns what is to be kept of it; undefined: nothing */
-  moved(target: number | undefined, envelope: Envelope | undefined, stream: ByteStream): Seat | undefined {
+  /** It has moved. @returns whether the container keeps a seat for it: the stream, and what was frozen */
+  moved(
+    host: Pick<ConnectionHost, 'keep'>,
+    target: number | undefined,
+    envelope: Envelope | undefined,
+    stream: ByteStream,
+  ): boolean {
     // Back home, there is no seat any more.
     if (target === this.#home) this.#home = undefined
-    if (!this.#keeps || target === undefined || envelope === undefined) return undefined
+    if (!this.#keeps || target === undefined || envelope === undefined) return false
     const { sessionId, generation, tls: state } = envelope
-    const session = this.#lent
+    host.keep({ sessionId, generation, holder: target, stream, session: this.#lent, state })
     this.#lent = undefined
-    return { sessionId, generation, holder: target, stream, session, state }
+    return true
   }
+
+  /** It is over here: it does not go back. */
+  end({
+    host,
+    sessionId,
+  }: {
+    readonly host: Pick<ConnectionHost, 'vacate'>
+    readonly sessionId: Uint8Array
+  }) {
+    this.stay()
+    if (this.#home !== undefined) host.vacate(this.#home, sessionId)
+  }
+}
+
+/** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
+export function restored(envelope: Envelope, { tls }: Pick<ConnectionHost, 'tls'>): Session | undefined {
+  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
 }

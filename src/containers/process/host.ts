@@ -9,42 +9,36 @@ import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
 import type { Clock } from '../../time/clock.ts'
-import { type ServerConfig, TlsError } from '../../tls13/index.ts'
-import type { ByteStream } from '../../transfer/byte-stream.ts'
+import type { ServerConfig } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
-import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../transfer/control.ts'
 import type { Arrival } from '../../transfer/consignments.ts'
+import type { ConnectionDescription, Loads, Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
-import { type Envelope, FORMAT_VERSION, LAST_GENERATION } from '../../transfer/envelope.ts'
-import { extensionOf } from '../../transfer/extensions.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { Return } from '../../transfer/return.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { type Descriptor, openStream } from '../../transfer/stream.ts'
+import type { Descriptor } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
-import { DecodeError } from '../../wire/index.ts'
-import { Connection } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import type {
-  ConnectionArrival,
   ConnectionEnd,
   ConnectionHost,
   ConnectionLimits,
   Frozen,
 } from '../connection/connection-host.ts'
-import { forgetClient, type Origin, objection } from '../move/admission.ts'
+import { objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
-import { recover } from '../survival/recovery.ts'
-import { goesOn, isOfSocket } from '../survival/slot.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
+import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
 
 /** What a container is. */
@@ -68,7 +62,7 @@ export interface HostOptions {
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
-  readonly warm?: readonly string[]
+  readonly warm?: readonly string[] | undefined
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -101,6 +95,7 @@ export class Host implements ConnectionHost<Connection> {
   /** Of connections that have gone to containers of {@link HostOptions.warm}. */
   readonly #seats: Seats
   readonly #warm: ReadonlySet<string>
+  readonly #reception: Reception
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -109,7 +104,8 @@ export class Host implements ConnectionHost<Connection> {
   #draining = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
-  #courier: Courier | undefined
+  /** The means to send parcels, once it is connected. */
+  courier: Courier | undefined
 
   constructor(options: HostOptions) {
     this.container = options.container
@@ -131,6 +127,8 @@ export class Host implements ConnectionHost<Connection> {
     this.#retries = options.retries ?? new Map()
     this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
+    const [connections, seats, others] = [this.#connections, this.#seats, this.#others]
+    this.#reception = new Reception(this, { connections, seats, others })
   }
 
   /** Connections that live here now. */
@@ -145,14 +143,14 @@ export class Host implements ConnectionHost<Connection> {
 
   /** Gives the means to send parcels. */
   connect(courier: Courier): void {
-    this.#courier = courier
+    this.courier = courier
   }
 
   /**
    * Tells all containers of this function the keys that they share; those that hear of new ones tell them on.
    */
   shareKeys(): void {
-    for (const { id } of this.#others.of(this.functionName)) this.#courier?.share(id, this.keyRing.share())
+    for (const { id } of this.#others.of(this.functionName)) this.courier?.share(id, this.keyRing.share())
   }
 
   /** Keys from a peer. Those of other functions are none of ours. */
@@ -165,7 +163,7 @@ export class Host implements ConnectionHost<Connection> {
     // A peer that was introduced to us only now has not understood what we sent before.
     if (this.#greeted.has(from)) return
     this.#greeted.add(from)
-    this.#courier?.share(from, this.keyRing.share())
+    this.courier?.share(from, this.keyRing.share())
   }
 
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
@@ -181,7 +179,7 @@ export class Host implements ConnectionHost<Connection> {
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     this.#others.add(peer)
-    if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
+    if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
     else for (const connection of [...this.#connections]) connection.available()
   }
 
@@ -224,139 +222,19 @@ export class Host implements ConnectionHost<Connection> {
     else connection.moveTo(order)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
-  take({ envelope, descriptor }: Parcel, from: number): Arrival {
-    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is already here')
-    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has moved on')
-    if (!isOfSocket(envelope, descriptor))
-      return this.#refuse('descriptor', 'not the socket that the gateway has a duplicate of')
-    // It comes with all that it is: what was kept here is of no use any more.
-    this.#seats.drop(envelope.sessionId)
-    const origin = this.#originOf(from, envelope)
-    const against = this.#against(envelope, origin)
-    if (against !== undefined) return against
-    return this.#open(envelope, descriptor, { home: this.#homeOf(from) })
+  /** See {@link Reception}. */
+  take(parcel: Parcel, from: number): Arrival {
+    return this.#reception.take(parcel, from)
   }
 
-  /** Takes a connection back that a seat is kept for, or says why not, as {@link take}. */
-  returned({ records, ...rest }: Return, session: SealAssociated, from: number): Arrival {
-    if (this.#isHere(session, from)) return this.#refuse('stale', 'a connection that is already here')
-    const { sessionId, generation } = session
-    const seat = this.#draining ? undefined : this.#seats.take(from, session)
-    if (seat === undefined) return { reason: 'cold', detail: 'no seat is kept for it' }
-    const { stream, state: tls, session: taken } = seat
-    const envelope: Envelope = { formatVersion: FORMAT_VERSION, sessionId, generation, ...rest, tls }
-    const origin = this.#originOf(from, envelope)
-    const against = this.#against(envelope, origin)
-    if (against !== undefined || (records === undefined) !== (taken === undefined)) {
-      vacate(seat)
-      return against ?? this.#refuse('malformed', 'a session without keys, or keys without a session')
-    }
-    try {
-      if (records !== undefined) taken?.takeBack(records)
-    } catch (error) {
-      vacate(seat)
-      return this.#refuse('stale', reasonOf(error))
-    }
-    return this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
+  /** See {@link Reception}. */
+  returned(state: Return, session: SealAssociated, from: number): Arrival {
+    return this.#reception.returned(state, session, from)
   }
 
-  /** Whose word counts for what a session says of its client: see {@link objection}. */
-  #originOf(from: number, envelope: Envelope): Origin {
-    const kin = this.#others.isOf(from, this.functionName)
-    if (!kin) forgetClient(envelope)
-    return kin ? 'kin' : 'stranger'
-  }
-
-  /** The container that it comes from, if that keeps a seat for it. */
-  #homeOf(from: number): number | undefined {
-    const { functionName } = this.#others.find(from) ?? {}
-    return functionName !== undefined && this.#warm.has(functionName) ? from : undefined
-  }
-
-  #isHere(session: SealAssociated, from: number): boolean {
-    const { sessionId } = session
-    if (this.#connections.find(sessionId) === undefined) return false
-    // A container that had it from us may give it back before it has said that it has it.
-    if (this.#courier?.concede(from, session) === true) return false
-    // Or it has gone around: that the first one took it stands in another pair, and was written before.
-    this.#courier?.catchUp(from)
-    return this.#connections.find(sessionId) !== undefined
-  }
-
-  /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
+  /** See {@link Reception}. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
-    const resident = this.#connections.find(session.sessionId)
-    // It came late, over a leg that had ended by then: that is why the gateway looks for another container.
-    if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
-    else if (resident !== undefined) return this.#refuse('here', 'a connection that is already here')
-    try {
-      const recovered = recover(this.checkpoints, takeOver, session)
-      if (recovered === undefined)
-        return this.#refuse('seal', 'a checkpoint that was sealed by an unknown container')
-      const { envelope } = recovered
-      if (extensionOf(envelope, 'slot') !== undefined && this.#connections.isOld(session))
-        return this.#refuse('stale', 'a connection that has moved on')
-      if (!goesOn(envelope, descriptor))
-        return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
-      const { recovery } = recovered
-      return this.#against(envelope, 'kin') ?? this.#open(envelope, descriptor, { recovery })
-    } catch (error) {
-      if (!(error instanceof DecodeError))
-        this.log.error({ err: error }, 'a checkpoint that cannot be restored')
-      return this.#refuse('malformed', reasonOf(error))
-    }
-  }
-
-  /** Why a connection is not taken, before anything has been done with it. */
-  #against(envelope: Envelope, origin: Origin): Arrival {
-    if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
-    const { tls, generation } = envelope
-    if (generation > LAST_GENERATION)
-      return this.#refuse(
-        'malformed',
-        `the generation ${generation}, which is higher than any connection reaches`,
-      )
-    if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
-    const suites = this.tls.provider.cipherSuites
-    if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
-      return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
-    }
-    const objected = objection(envelope, origin, this.tls, this.clock)
-    return objected === undefined ? undefined : this.#refuse('policy', objected)
-  }
-
-  #open(envelope: Envelope, descriptor: Descriptor, arrival: ConnectionArrival): Arrival {
-    try {
-      // The gateway has tuned the socket when it accepted it.
-      return this.#begin(envelope, openStream(descriptor, { tuned: true }), arrival)
-    } catch (error) {
-      return this.#refuse('descriptor', reasonOf(error))
-    }
-  }
-
-  #begin(envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival): Arrival {
-    let connection: Connection
-    try {
-      connection = new Connection(this, envelope, stream, arrival)
-    } catch (error) {
-      stream.destroy()
-      // Whatever it is, this one connection brought it along.
-      if (!(error instanceof TlsError || error instanceof DecodeError))
-        this.log.error({ err: error }, 'a connection that cannot be restored')
-      return this.#refuse('malformed', reasonOf(error))
-    }
-    if (arrival.recovery === undefined) this.counters.accepted++
-    else this.counters.takenOver++
-    this.#connections.add(connection)
-    connection.start()
-    return undefined
-  }
-
-  #refuse(reason: RefusalReason, detail: string): Arrival {
-    this.counters.refused++
-    this.log.warn({ reason, detail }, 'refused a connection')
-    return { reason, detail: detail.slice(0, 255) }
+    return this.#reception.takeOver(takeOver, session, descriptor)
   }
 
   /** The path beats the host when both name a function, as in the gateway. */
@@ -368,13 +246,13 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   reaches(functionName: string): boolean {
-    return this.#courier !== undefined && this.#others.has(functionName)
+    return this.courier !== undefined && this.#others.has(functionName)
   }
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
     const target = this.#others.choose(functionName)
     if (target === undefined) settle(undefined)
-    else this.#courier?.lend(target.id, request, settle)
+    else this.courier?.lend(target.id, request, settle)
   }
 
   /**
@@ -419,8 +297,9 @@ export class Host implements ConnectionHost<Connection> {
     settle: (release: Release, target?: number) => void,
     { only, home }: { readonly only?: number | undefined; readonly home?: number | undefined } = {},
   ): boolean {
-    const courier = this.#courier
-    const first = only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
+    const courier = this.courier
+    const first =
+      only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (first === undefined || courier === undefined) return false
     new Offering({
       courier,
@@ -430,8 +309,13 @@ export class Host implements ConnectionHost<Connection> {
         settle(release, target)
         this.#drainMore()
       },
-    }).begin(freeze(this.#warm.has(first.functionName) && !this.#draining), first)
+    }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
     return true
+  }
+
+  /** Whether seats are kept for connections that go to containers of that function. */
+  trusts(functionName: string | undefined): boolean {
+    return functionName !== undefined && this.#warm.has(functionName)
   }
 
   keep(seat: Seat): void {
@@ -440,7 +324,7 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   vacate(home: number, sessionId: Uint8Array): void {
-    this.#courier?.tell(home, { kind: 'vacate', sessionId })
+    this.courier?.tell(home, { kind: 'vacate', sessionId })
   }
 
   /** The connection that a seat is kept for does not come back. @param from who says so */
@@ -480,7 +364,7 @@ export class Host implements ConnectionHost<Connection> {
   #drainMore(): void {
     if (this.#leaving.length === 0) return
     const moves = this.#others.has(this.functionName)
-    while (this.#leaving.length > 0 && (this.#courier?.inCustody ?? 0) < DRAIN_WINDOW)
+    while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }
 
