@@ -1,7 +1,7 @@
 import type { MemoryBudget } from '../http/memory-budget.ts'
 import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
-import type { Arrival } from '../transfer/consignments.ts'
+import type { Arrival } from '../transfer/consignments/consignments.ts'
 import type { Peer } from '../transfer/control.ts'
 import type { Courier } from '../transfer/courier.ts'
 import type { RelayedState } from '../transfer/relay-state.ts'

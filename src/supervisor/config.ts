@@ -24,6 +24,7 @@ import {
   truth,
   whole,
 } from './readers.ts'
+import { checkTrust, trust } from './trust.ts'
 
 export { ConfigError, parseDuration } from './readers.ts'
 
@@ -190,7 +191,8 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier, tls }: Config): void {
+function checkTogether({ gateway, functions, carrier, tls, trust }: Config): void {
+  checkTrust(trust, functions)
   if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
     throw new ConfigError('tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds')
   const { defaultFunction, http, https } = gateway
@@ -403,5 +405,6 @@ const ROOT = section({
     }),
   }),
   connection,
+  trust,
   functions,
 })

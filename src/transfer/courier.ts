@@ -2,9 +2,15 @@ import { randomFillSync } from 'node:crypto'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
-import { Arrivals } from './arrivals.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
-import { type Arrival, type ConsignmentHandlers, DESCRIPTORS_OF, openConsignment } from './consignments.ts'
+import { Arrivals } from './consignments/arrivals.ts'
+import {
+  type Arrival,
+  type ConsignmentHandlers,
+  DESCRIPTORS_OF,
+  openConsignment,
+} from './consignments/consignments.ts'
+import type { Return } from './consignments/return.ts'
 import {
   type Consignment,
   type ControlMessage,
@@ -24,7 +30,6 @@ import { Lending } from './loans/lending.ts'
 import type { LoanAnswer, LoanRequest } from './loans/loan.ts'
 import { sealEnvelope, sealReturn } from './parcel.ts'
 import { RelayedState } from './relay-state.ts'
-import type { Return } from './return.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import { SlotFileOffer } from './slot.ts'
 import type { Descriptor } from './stream.ts'

@@ -1,7 +1,7 @@
 import { freshServerState } from '../tls13/state.ts'
 import { EMPTY, Encoder, Scratch, wipe } from '../wire/index.ts'
+import { Return } from './consignments/return.ts'
 import { decodeEnvelope, Envelope, freshEnvelope, withEncoded } from './envelope.ts'
-import { Return } from './return.ts'
 import type { SealAssociated, Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 

@@ -1,9 +1,9 @@
 import { Session, type SessionState } from '../../tls13/index.ts'
 import { Likeness } from '../../tls13/likeness.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
+import { type Return, returnOf } from '../../transfer/consignments/return.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
 import { extensionOf } from '../../transfer/extensions.ts'
-import { type Return, returnOf } from '../../transfer/return.ts'
 import type { ConnectionHost } from '../connection/connection-host.ts'
 
 /**

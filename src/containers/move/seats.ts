@@ -52,7 +52,7 @@ export class Seats {
 
   /**
    * The connection comes back.
-   * @returns undefined if there is no seat that the holder had at an older generation; then it is left as it is
+   * @returns undefined if no seat is kept for that holder at an older generation: nothing has changed then
    */
   take(holder: number, { sessionId, generation }: SealAssociated): Seat | undefined {
     const seat = this.#seats.get(sessionId)?.seat

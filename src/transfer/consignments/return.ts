@@ -1,6 +1,6 @@
-import type { SessionState } from '../tls13/state.ts'
-import { opaque, optional, struct, type TypeOf, uint16, uint32, uint64, vector } from '../wire/index.ts'
-import { ApplicationState, type Envelope, EnvelopeExtension } from './envelope.ts'
+import type { SessionState } from '../../tls13/state.ts'
+import { opaque, optional, struct, type TypeOf, uint16, uint32, uint64, vector } from '../../wire/index.ts'
+import { ApplicationState, type Envelope, EnvelopeExtension } from '../envelope.ts'
 
 /**
  * A connection that goes back to the container that it came from: what has changed since. That container has

@@ -1,13 +1,13 @@
-import { reasonOf } from '../http/serving.ts'
-import { DecodeError, decode } from '../wire/index.ts'
-import type { Consignment, RefusalReason } from './control.ts'
-import { EnvelopeError } from './envelope.ts'
-import { TakeOver } from './leg.ts'
-import { openEnvelope, type Parcel } from './parcel.ts'
-import { RelayedState } from './relay-state.ts'
+import { reasonOf } from '../../http/serving.ts'
+import { DecodeError, decode } from '../../wire/index.ts'
+import type { Consignment, RefusalReason } from '../control.ts'
+import { EnvelopeError } from '../envelope.ts'
+import { TakeOver } from '../leg.ts'
+import { openEnvelope, type Parcel } from '../parcel.ts'
+import { RelayedState } from '../relay-state.ts'
+import { type SealAssociated, SealError, type Sealer } from '../seal.ts'
+import type { Descriptor } from '../stream.ts'
 import { Return } from './return.ts'
-import { type SealAssociated, SealError, type Sealer } from './seal.ts'
-import type { Descriptor } from './stream.ts'
 
 /** What becomes of a connection that arrived: accepted if the receiver takes it, otherwise the reason. */
 export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
