@@ -134,7 +134,7 @@ const PAUSE = 50
  */
 async function rehearse(
   host: Host,
-  { channel, rehearsals }: WorkerSettings,
+  { channel, rehearsals, warm = [] }: WorkerSettings,
   sum: { rehearsed: number },
   pause: number,
   late: () => boolean,
@@ -146,7 +146,8 @@ async function rehearse(
   if (channel !== 'native' || isEnough()) return false
   const { tls, limits, module, clock } = host
   try {
-    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock, varied: true })
+    const kinds = { kind: module.kind, varied: true, warm: warm.length > 0 }
+    const rehearsal = new Rehearsal({ tls, limits, clock, ...kinds })
     const enough = (): boolean => {
       sum.rehearsed = before + rehearsal.moves
       return host.draining || late() || isEnough()
