@@ -20,9 +20,9 @@ const WARM_UP = 2000
 const CONNECTIONS = 500
 
 /*
- * `node moves.js MOVES [uncounted] [floor | drains | warm]`: makes so many moves in this process, of the platform or
- * of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over together,
- * from one host of the platform to the next. `warm`: the platform's hosts keep seats.
+ * `node moves.js MOVES [uncounted] [floor | drains | warm]`: makes so many moves in this process, of the
+ * platform or of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over
+ * together, from one host of the platform to the next. `warm`: the platform's hosts keep seats.
  */
 const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)

@@ -90,7 +90,9 @@ export class Reception {
       vacate(seat)
       return this.#refuse('stale', reasonOf(error))
     }
-    return this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
+    const refusal = this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
+    if (refusal === undefined) this.#host.counters.returned++
+    return refusal
   }
 
   /** Whose word counts for what a session says of its client: see {@link objection}. */

@@ -141,7 +141,7 @@ describe('a connection that has gone to a container of the trust group', () => {
     expect(host.returned(leave(FRIEND), of(9), FRIEND)).toBeUndefined()
     await ask('/3')
     expect(answers).toEqual(['/1', '/2', '/3'])
-    expect(host.counters).toMatchObject({ accepted: 3, moved: 2, refused: 0 })
+    expect(host.counters).toMatchObject({ accepted: 3, returned: 2, moved: 2, refused: 0 })
   })
 
   it.each([
