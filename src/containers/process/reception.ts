@@ -1,6 +1,6 @@
 import { reasonOf } from '../../http/serving.ts'
 import type { Roster } from '../../platform/roster.ts'
-import { TlsError } from '../../tls13/index.ts'
+import { type Session, TlsError } from '../../tls13/index.ts'
 import type { ByteStream } from '../../transfer/byte-stream.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
@@ -80,9 +80,9 @@ export class Reception {
     const envelope: Envelope = { formatVersion: FORMAT_VERSION, sessionId, generation, ...rest, tls }
     const origin = this.#originOf(from, envelope)
     const against = this.#against(envelope, origin)
-    if (against !== undefined || (records === undefined) !== (taken === undefined)) {
+    if (against !== undefined || !fits(envelope, records, taken)) {
       vacate(seat)
-      return against ?? this.#refuse('malformed', 'a session without keys, or keys without a session')
+      return against ?? this.#refuse('malformed', 'not what a seat is kept for')
     }
     try {
       if (records !== undefined) taken?.takeBack(records, extensionOf(envelope, 'trifles'))
@@ -191,4 +191,10 @@ export class Reception {
     this.#host.log.warn({ reason, detail }, 'refused a connection')
     return { reason, detail: detail.slice(0, 255) }
   }
+}
+
+/** Seats are for sessions with their keys, or for none; what a gateway watches over has no seat. */
+function fits(envelope: Envelope, records: Return['records'], taken: Session | undefined): boolean {
+  if ((records === undefined) !== (taken === undefined)) return false
+  return extensionOf(envelope, 'slot') === undefined && extensionOf(envelope, 'leg') === undefined
 }

@@ -17,6 +17,7 @@ import {
   encodeEnvelope,
   freshEnvelope,
 } from '../../../src/transfer/envelope.ts'
+import { writeExtensions } from '../../../src/transfer/extensions.ts'
 import { openPair, type Pair } from '../../../src/transfer/pair.ts'
 import { openStream } from '../../../src/transfer/stream.ts'
 import { utf8 } from '../../../src/wire/index.ts'
@@ -181,6 +182,19 @@ describe('a connection that has gone to a container of the trust group', () => {
   it('is refused without a word on its records', () => {
     const { records: _, ...back } = leave(FRIEND)
     expect(host.returned({ ...back, records: undefined }, of(3), FRIEND)).toMatchObject({
+      reason: 'malformed',
+    })
+  })
+
+  it.each(['slot', 'leg'] as const)('is refused with the claim that a gateway watches over it: %s', name => {
+    const extensions = writeExtensions(
+      name === 'slot'
+        ? {
+            slot: { gateway: GATEWAY, cookie: new Uint8Array(8), slot: 0, sequence: 1, received: 0, sent: 0 },
+          }
+        : { leg: { received: 0 } },
+    )
+    expect(host.returned({ ...leave(FRIEND), extensions }, of(3), FRIEND)).toMatchObject({
       reason: 'malformed',
     })
   })
