@@ -16,6 +16,11 @@ export const STRESS_FLAGS = {
   data: { kind: 'text', value: 'TEXT', help: 'content of each request; @FILE: the content of that file' },
   header: { kind: 'text', value: '"NAME: VALUE"', help: 'one more header field' },
   timeout: { kind: 'text', value: 'SECONDS', help: 'how long to wait for one answer; default: 30' },
+  resolve: {
+    kind: 'list',
+    value: 'HOST:PORT:ADDRESS',
+    help: 'where HOST is at PORT, as for curl; * for HOST: any',
+  },
   ca: { kind: 'text', value: 'FILE', help: 'the authorities to trust, PEM' },
   insecure: { kind: 'switch', help: 'do not check the certificate of the server' },
   json: { kind: 'switch', help: 'print the result as JSON' },

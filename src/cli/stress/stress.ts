@@ -7,6 +7,7 @@ import { type Order, openClient } from './client.ts'
 import { STRESS_FLAGS } from './flags.ts'
 import { makeLoad } from './load.ts'
 import { type Done, toJson, toText } from './report.ts'
+import { resolver } from './resolve.ts'
 import { Tally } from './tally.ts'
 
 const USAGE = `usage: hotpotato stress URL [-c 50] [-n 200] [options]
@@ -92,8 +93,10 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
   const body = bodyOf(values.data)
   const method = values.method ?? (body === undefined ? 'GET' : 'POST')
   if (!/^[A-Za-z]{1,32}$/.test(method)) throw new UsageError(`--method must be an HTTP method, not ${method}`)
+  const url = urlOf(address)
+  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
   return {
-    url: urlOf(address),
+    url,
     method,
     headers: {
       ...headersOf(values.header),
@@ -105,6 +108,7 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
     timeout: wholeNumber('timeout', values.timeout ?? '30', 1, 3600) * 1000,
     ca: ca === undefined ? undefined : textOf('ca', ca),
     insecure: values.insecure,
+    lookup: resolver(values.resolve ?? [], port),
   }
 }
 
