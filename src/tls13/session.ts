@@ -176,10 +176,7 @@ export class Session {
     }
   }
 
-  /**
-   * Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's
-   * again.
-   */
+  /** Copies what has been fed and not yet read: the memory given to {@link feed} is the caller's again. */
   settle(): void {
     this.#assertOwned()
     this.#records.input.settle()
