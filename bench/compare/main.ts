@@ -50,7 +50,7 @@ function format(before: BenchResult, after: BenchResult, changes: readonly Chang
 /** Columns of a line. */
 const WIDTH = 110
 
-/** The same as a table that fits: names that are too long take several lines, their figures stand in the last. */
+/** A table that fits: names that are too long take several lines, and their figures stand in the last. */
 function narrow(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const others = head
     .map((title, column) => Math.max(title.length, ...rows.map(row => row[column]!.length)) + 2)

@@ -20,13 +20,14 @@ export async function welcome(
   const { address } = await lookup(gateway.host)
   const host = EVERYWHERE[address] ?? address
   const every = [...functions.values()]
+  const authority = join(nameOf(certificates), 'ca.crt')
   return `
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
   functions   ${every.map(described).join('  ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs')} follows it)
-${page(gateway.defaultFunction, host, http)}${commandsToTry(every, join(nameOf(certificates), 'ca.crt'), host, { http, https })}
+${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
 Ctrl-C or ${how('stop')} ends everything.
 `
 }
