@@ -129,7 +129,7 @@ describe('the command line of connect', () => {
     [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/, 2],
     [['localhost'], /^connect needs HOST:PORT/, 2],
     [['localhost:0'], /^--port must be/, 2],
-    [['localhost:1', '--loud'], /^Unknown option '--loud'/, 2],
+    [['localhost:1', '--loud'], /^unknown option --loud; see hotpotato connect --help/, 2],
     [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/, 2],
     [['localhost:1', '--servername='], /^--servername: "" is not a host name\n$/, 2],
     [['localhost:1', `--alpn=${'a'.repeat(300)}`], /^--alpn: "a{20}…" has 300 bytes, .* 1 to 255\n$/, 2],

@@ -18,24 +18,11 @@ it early. Each flag may also be an environment variable, as HOTPOTATO_STRESS_CON
 
 `
 
-/** What other programs of the kind call these flags. */
-const SHORT: Readonly<Record<string, string>> = {
-  '-c': '--connections',
-  '-n': '--requests',
-  '-d': '--seconds',
-  '-h': '--help',
-}
-
 type Values = FlagValues<typeof STRESS_FLAGS>
 
 /** `hotpotato stress`. @throws UsageError, CommandError */
 export async function stress(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readFlags(
-    'stress',
-    STRESS_FLAGS,
-    args.map(one => SHORT[one] ?? one),
-    process.env,
-  )
+  const { values, positionals } = readFlags('stress', STRESS_FLAGS, args, process.env)
   if (values.help) return say(USAGE + flagLines(STRESS_FLAGS))
   const order = orderOf(values, positionals)
   const connections = wholeNumber('connections', values.connections ?? '50', 1, 10_000)
