@@ -65,7 +65,7 @@ const EXTENSION = {
   delegationUsage: '1.3.6.1.4.1.44363.44',
 } as const
 
-/** Extensions that are not understood where they are critical: RFC 5280 §4.2.1.1 and §4.2.1.2, RFC 9345 §4.2. */
+/** They may not be critical: RFC 5280 §4.2.1.1 and §4.2.1.2, RFC 9345 §4.2. */
 const NEVER_CRITICAL: readonly string[] = [
   EXTENSION.subjectKeyId,
   EXTENSION.authorityKeyId,
@@ -222,7 +222,7 @@ function purposesOf(value: Uint8Array): readonly string[] {
   return purposes
 }
 
-/** RFC 5280 §4.2.1.1 and §4.2.1.2: the platform compares the two, and takes what it cannot read for a mismatch. */
+/** RFC 5280 §4.2.1.1 and §4.2.1.2. The platform compares the two, and says nothing of what it cannot read. */
 function checkKeyIds(subject: Uint8Array | undefined, authority: Uint8Array | undefined): void {
   if (subject !== undefined) only(subject, Tag.octetString)
   if (authority !== undefined) only(authority, Tag.sequence)
