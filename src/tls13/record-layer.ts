@@ -6,7 +6,7 @@ import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from 
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
 import { Protection, type TrafficView } from './protection.ts'
-import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
+import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { ownMemory, RECORDS_AT_ONCE, sharedMemory } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
@@ -35,10 +35,6 @@ export class RecordLayer {
   #reader: Protection | undefined
 
   constructor(state: SessionState, config: ServerConfig | ClientConfig) {
-    const { recordSizeLimit = MAXIMUM_PLAINTEXT } = config
-    if (recordSizeLimit < MINIMUM_LIMIT || recordSizeLimit > MAXIMUM_PLAINTEXT) {
-      throw new TypeError(`recordSizeLimit: ${MINIMUM_LIMIT} to ${MAXIMUM_PLAINTEXT} bytes of content`)
-    }
     this.state = state
     this.#config = config
     this.#allocate = config.sharesMemory === true ? sharedMemory : ownMemory

@@ -3,6 +3,7 @@ import { type AlertName, asTlsError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+import { checkClientConfig, checkConfig } from './config-rules.ts'
 import { perform } from './effects.ts'
 import { answerStep, checkState, handshakeStep } from './handshake.ts'
 import { assertNoAuthentication, takeContent, takeHandshakeMessage } from './input-rules.ts'
@@ -48,13 +49,15 @@ export class Session {
    * no sense
    */
   static client(config: ClientConfig): Session {
+    checkClientConfig(config)
     const session = new Session({ role: 'client', handshake: { state: 'CLOSED' }, ...initialState() }, config)
     session.#apply(firstHello(session.#context() as Context<ClientConfig>))
     return session
   }
 
-  /** A server that waits for a ClientHello. */
+  /** A server that waits for a ClientHello. @throws TypeError as {@link Session.client} */
   static server(config: ServerConfig): Session {
+    checkConfig(config)
     return new Session(freshServerState(EMPTY), config)
   }
 

@@ -1,5 +1,6 @@
 import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import { Session, type SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
@@ -32,6 +33,7 @@ import { ConnectionTimers, type Waiting } from './timers.ts'
  */
 export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Waiting {
   readonly host: ConnectionHost
+  readonly scheme: Scheme
   readonly out: Outlet
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
   readonly guard = new Guard(error => this.#ending.fault(error))
@@ -64,6 +66,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
+    this.scheme = envelope.tls === undefined ? 'http' : 'https'
     this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId

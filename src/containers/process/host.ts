@@ -75,6 +75,7 @@ const DRAIN_WINDOW = 256
 export class Host implements ConnectionHost<Connection> {
   readonly container: string
   readonly functionName: string
+  readonly functionNames: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
   readonly tls: ServerConfig
@@ -88,7 +89,6 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
-  readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -105,6 +105,7 @@ export class Host implements ConnectionHost<Connection> {
   constructor(options: HostOptions) {
     this.container = options.container
     this.functionName = options.functionName
+    this.functionNames = options.functionNames
     this.module = options.module
     this.environment = options.environment
     const { tls } = options
@@ -118,7 +119,6 @@ export class Host implements ConnectionHost<Connection> {
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.#retries = options.retries ?? new Map()
-    this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
   }
 
@@ -303,7 +303,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** The path beats the host when both name a function, as in the gateway. */
   ownerOf(path: string, host: string | undefined): PathOwner | undefined {
-    const byPath = ownerOfPath(path, this.#functionNames)
+    const byPath = ownerOfPath(path, this.functionNames)
     if (byPath !== undefined) return byPath
     const byHost = this.#routes.find(host)
     return byHost && { functionName: byHost.function, functionPath: path }
