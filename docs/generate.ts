@@ -22,19 +22,13 @@ import {
   SlotHeader,
 } from '../src/transfer/slot.ts'
 import { describe } from '../src/wire/index.ts'
-import { licences } from './licences.ts'
 
 /**
- * The pages that are drawn from the code and the lock file, by their file name in `docs/`. A test compares
- * them with what is committed.
+ * The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is
+ * committed.
  */
 export function generatedPages(): Readonly<Record<string, string>> {
-  return {
-    'transfer-format.md': transferFormat(),
-    'states.md': states(),
-    'tls-errors.md': tlsErrors(),
-    'licences.md': licences(),
-  }
+  return { 'transfer-format.md': transferFormat(), 'states.md': states(), 'tls-errors.md': tlsErrors() }
 }
 
 function code(text: string): string {
