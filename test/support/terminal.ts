@@ -29,7 +29,7 @@ export class Terminal {
   readonly #child: ChildProcess
   readonly #onText = new Set<() => void>()
   #text = ''
-  /** Up to here somebody has read. */
+  /** Up to here it has been read. */
   #read = 0
 
   static async open(cwd: string, environment: Readonly<Record<string, string>>): Promise<Terminal> {

@@ -244,16 +244,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
 
   /** Waits for what the function gives. */
   #await<T>(response: Promise<T>, then: (given: T) => void): void {
-    pendingCalls.add(this)
-    response
-      .then(given => {
-        pendingCalls.remove(this)
-        then(given)
-      })
-      .catch(error => {
-        pendingCalls.remove(this)
-        this.#fail(error)
-      })
+    pendingCalls.wait(this, response, then, error => this.#fail(error))
   }
 
   #answer(view: RawResponse): void {

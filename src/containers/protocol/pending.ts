@@ -26,11 +26,26 @@ class PendingCalls {
     else this.#followed.run(call, begin)
   }
 
-  /** The function has not answered at once. */
-  add(call: Pending): void {
+  /** Waits for what the function gives, which has not answered at once. */
+  wait<T>(
+    call: Pending,
+    response: Promise<T>,
+    then: (given: T) => void,
+    fail: (error: unknown) => void,
+  ): void {
     this.#calls.add(call)
+    response
+      .then(given => {
+        this.#calls.delete(call)
+        then(given)
+      })
+      .catch(error => {
+        this.#calls.delete(call)
+        fail(error)
+      })
   }
 
+  /** No response of it is waited for any more. */
   remove(call: Pending): void {
     this.#calls.delete(call)
   }
