@@ -9,11 +9,12 @@ const SOURCES = new URL(BUILT ? '../../../bench/' : '../', import.meta.url)
 
 const compiled = (path: string): string => fileURLToPath(new URL(path, COMPILED))
 
-/** Engines of this project, by name. */
-const OWN: Readonly<Record<string, string>> = {
-  floor: compiled('floor/engine.js'),
-  platform: compiled('engines/platform.js'),
-  tiny: compiled('engines/tiny.js'),
+/** Engines of this project: `warm` is the platform whose containers keep what they have given away. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  floor: [compiled('floor/engine.js')],
+  platform: [compiled('engines/platform.js')],
+  warm: [compiled('engines/platform.js'), 'warm'],
+  tiny: [compiled('engines/tiny.js')],
 }
 
 /**
@@ -37,7 +38,7 @@ export function builtBy(name: string): string {
  */
 export function commandOf(name: string): readonly string[] {
   const own = OWN[name]
-  if (own !== undefined) return [own]
+  if (own !== undefined) return own
   const howToGet = IN_C[name]
   if (howToGet === undefined) return name.split(' ')
   const program = builtBy(name)
@@ -46,4 +47,4 @@ export function commandOf(name: string): readonly string[] {
 }
 
 /** What stands beside the platform unless something else is asked for: what is not built is named. */
-export const USUAL_ENGINES: readonly string[] = ['floor', ...Object.keys(IN_C)]
+export const USUAL_ENGINES: readonly string[] = ['warm', 'floor', ...Object.keys(IN_C)]

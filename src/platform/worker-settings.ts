@@ -25,6 +25,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly quietMilliseconds: number
   /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
   readonly rehearsals: number
+  /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
+  readonly warm?: readonly string[]
   /**
    * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
    * idle time alone.
@@ -44,7 +46,7 @@ export interface WorkerSettings extends MemberSettings {
 /** What of TLS can be configured. */
 export interface TlsSettings {
   /**
-   * Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are.
+   * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
   readonly tickets: {

@@ -25,6 +25,7 @@ import {
   truth,
   whole,
 } from './readers.ts'
+import { checkTrust, trust } from './trust.ts'
 import { readYaml } from './yaml.ts'
 
 export { ConfigError, parseDuration } from './readers.ts'
@@ -167,10 +168,11 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier, tls }: Config): void {
+function checkTogether({ gateway, functions, carrier, tls, trust }: Config): void {
   const wrong = (path: string, message: string): never => {
     throw new ConfigError(message, path)
   }
+  checkTrust(trust, functions)
   if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
     wrong(
       'tls.tickets.lifetimeSeconds',
@@ -388,5 +390,6 @@ const ROOT = section({
     }),
   }),
   connection,
+  trust,
   functions,
 })

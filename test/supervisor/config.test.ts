@@ -19,6 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      trust: [],
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 6000,
@@ -200,6 +201,11 @@ describe('parseConfig', () => {
     ['duplicate: 1', 'duplicate must be true or false, not 1'],
     ['connection: { requests: 0 }', 'connection.requests must be a whole number from 1'],
     ['connection: { requests: 1.5 }', 'connection.requests must be a whole number from 1'],
+    ['trust: { functions: [echo] }', 'trust must be a list of groups of functions, not a map'],
+    ['trust: [echo]', 'trust.0 must be a map of keys and values, not "echo"'],
+    ['trust: [{ warm: true }]', 'trust.0.functions must be a list of functions, as [echo, resize]'],
+    ['trust: [{ functions: [echo] }, { functions: [eco] }]', 'trust.1.functions must have names of'],
+    ['trust: [{ functions: [echo], warm: 1 }]', 'trust.0.warm must be true or false, not 1'],
     ['version: 2', 'version must be 1, not 2'],
     ['runDirectory: 5', 'runDirectory must be the path of a directory, not 5'],
     ['- a', 'not YAML'],
