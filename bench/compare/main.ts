@@ -1,4 +1,5 @@
 import { ALPHA, type Change, compare } from '../harness/compare.ts'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import type { BenchResult } from '../harness/run.ts'
 import { figure, table } from '../harness/table.ts'
@@ -63,6 +64,7 @@ function warnings(before: BenchResult, after: BenchResult): string[] {
   }
   differ('the machine', before.machine, after.machine)
   differ('what it runs on', before.versions, after.versions)
+  differ('the environment', before.variables ?? {}, after.variables ?? {})
   differ('the mode', before.mode, after.mode)
   for (const [name, { load, complete }] of Object.entries({ before, after })) {
     if ((load.foreign ?? 0) > 0.1)
@@ -72,4 +74,5 @@ function warnings(before: BenchResult, after: BenchResult): string[] {
   return found.length === 0 ? [] : [found.join('\n')]
 }
 
+letReadersGo()
 main(process.argv.slice(2))

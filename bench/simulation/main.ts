@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { OptionError, whole, wholes } from '../harness/options.ts'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
 import { BenchError } from '../harness/run.ts'
@@ -207,4 +208,5 @@ function read(file: string): MigrationResult {
   return result as MigrationResult
 }
 
+letReadersGo()
 main()
