@@ -56,13 +56,12 @@ async function main(): Promise<void> {
 function openHosts(): Host {
   const [out, back] = [randomBytes(32), randomBytes(32)]
   const [own, other] = mailboxes()
-  const descriptors = [other.inbox, other.wake, other.outbox, other.awaken]
   const child = spawn(process.execPath, [fileURLToPath(new URL('./second.js', import.meta.url)), NAMES[1]], {
-    stdio: ['pipe', 'inherit', 'inherit', ...descriptors],
+    stdio: ['pipe', 'inherit', 'inherit', other],
   })
   child.once('exit', () => process.exit(1))
   child.stdin!.end(Buffer.concat([back, out]))
-  for (const one of descriptors) closeSync(one)
+  closeSync(other)
   return new Host(1, NAMES[0], own, Buffer.concat([out, back]))
 }
 

@@ -3,8 +3,8 @@ import { Connection } from './connection.ts'
 import { Flow, TAG } from './flow.ts'
 import { node } from './foreign.ts'
 import { readHead } from './head.ts'
-import { BODY_AT, collect, descriptorOfIncoming, incoming, type Mail, outgoing, post } from './post.ts'
-import { copy, slab } from './slab.ts'
+import { BODY_AT, collect, descriptorOfIncoming, incoming, outgoing, post } from './post.ts'
+import { copy } from './slab.ts'
 import { STATE } from './state.ts'
 
 // A message: kind, source and ticket in the clear; in a parcel the state and the request follow, sealed.
@@ -16,6 +16,7 @@ const STATE_AT = BODY_AT + CLEAR
 const LENGTH_AT = STATE_AT + STATE
 const REQUEST_AT = LENGTH_AT + 2
 const [PARCEL, VERDICT] = [1, 2] as const
+const NO_MEMORY = new Uint8Array(0)
 
 /**
  * One of two hosts that own connections. It gives one away when a request is for the other: the state and the
@@ -25,7 +26,7 @@ export class Host {
   readonly letter: number
   readonly answer: Answer
   readonly #id: number
-  readonly #mail: Mail
+  readonly #mail: number
   readonly #sealing = new Flow('seal')
   readonly #opening = new Flow('open')
   /** Given away, and not answered for yet: by ticket. */
@@ -35,21 +36,22 @@ export class Host {
 
   /**
    * @param name of which the last letter is what a request's target ends with
+   * @param mail our end of the way to the other host
    * @param secrets 32 bytes for what goes out, then 32 for what comes in
    */
-  constructor(id: number, name: string, mail: Mail, secrets: Uint8Array) {
+  constructor(id: number, name: string, mail: number, secrets: Uint8Array) {
     this.#id = id
     this.letter = name.charCodeAt(name.length - 1)
     this.answer = new Answer(name)
     this.#mail = mail
     this.#sealing.begin(secrets, 0, 0)
     this.#opening.begin(secrets, 32, 0)
-    const wake = new node.Pipe(0)
-    wake.open(mail.wake)
-    // Node does not keep what it reads into alive: a slab is never freed.
-    wake.useUserBuffer(slab(64).bytes)
-    wake.onread = () => this.#collect()
-    wake.readStart()
+    const handle = new node.Pipe(0)
+    handle.open(mail)
+    // libuv cannot read a message with a descriptor. Without memory it reads nothing, and says that it could.
+    handle.useUserBuffer(NO_MEMORY)
+    handle.onread = () => this.#collect()
+    handle.readStart()
   }
 
   /** A connection without a socket: one that was used before, if there is one. */
@@ -84,13 +86,11 @@ export class Host {
   }
 
   #collect(): void {
-    for (;;) {
-      const length = collect(this.#mail.inbox)
-      if (length < 0) return
-      if (length === 0) process.exit()
-      if (incoming.bytes[KIND_AT] === VERDICT) this.#release(incoming.view.getUint32(TICKET_AT))
-      else this.#take(length)
-    }
+    const length = collect(this.#mail)
+    if (length < 0) return
+    if (length === 0) process.exit()
+    if (incoming.bytes[KIND_AT] === VERDICT) this.#release(incoming.view.getUint32(TICKET_AT))
+    else this.#take(length)
   }
 
   #take(length: number): void {

@@ -1,4 +1,4 @@
-import { AT_ONCE, koffi, receiveMessage, send, sendMessage, socketPair } from './foreign.ts'
+import { AT_ONCE, koffi, receiveMessage, sendMessage, socketPair } from './foreign.ts'
 import { type Slab, slab } from './slab.ts'
 
 /** Bytes of the largest message. */
@@ -41,16 +41,12 @@ function message(): Slab {
 const outgoingControl = BigInt(outgoing.address + CONTROL_AT)
 const incomingControl = BigInt(incoming.address + CONTROL_AT)
 
-/** One host's way to the other: SEQPACKET sockets for messages, streams to wake by (libuv polls no other). */
-export interface Mail {
-  readonly inbox: number
-  readonly wake: number
-  readonly outbox: number
-  readonly awaken: number
-}
-
-/** Sends the first bytes of {@link outgoing}. @param descriptor to go with them; -1: none @throws Error */
-export function post({ outbox, awaken }: Mail, length: number, descriptor: number): void {
+/**
+ * Sends the first bytes of {@link outgoing}.
+ * @param mail our end @param descriptor to go with them; -1: none
+ * @throws Error
+ */
+export function post(mail: number, length: number, descriptor: number): void {
   const { address, view } = outgoing
   view.setUint32(IOV_LENGTH_AT, length, true)
   if (descriptor >= 0) {
@@ -61,18 +57,17 @@ export function post({ outbox, awaken }: Mail, length: number, descriptor: numbe
     view.setBigUint64(CONTROL_POINTER_AT, 0n, true)
     view.setUint32(CONTROL_LENGTH_AT, 0, true)
   }
-  if (sendMessage(outbox, address, AT_ONCE) < 0) throw new Error(`sendmsg: errno ${koffi.errno()}`)
-  send(awaken, address + BODY_AT, 1, AT_ONCE)
+  if (sendMessage(mail, address, AT_ONCE) < 0) throw new Error(`sendmsg: errno ${koffi.errno()}`)
 }
 
-/** Receives into {@link incoming}. @returns bytes; negative: there is nothing more */
-export function collect(inbox: number): number {
+/** Receives into {@link incoming}. @returns bytes; 0: the other host has ended; negative: nothing is there */
+export function collect(mail: number): number {
   const { address, view } = incoming
   view.setUint32(IOV_LENGTH_AT, MESSAGE, true)
   view.setBigUint64(CONTROL_POINTER_AT, incomingControl, true)
   view.setUint32(CONTROL_LENGTH_AT, CONTROL_ROOM, true)
   view.setUint32(FLAGS_AT, 0, true)
-  return receiveMessage(inbox, address, CLOSE_ON_EXEC | AT_ONCE)
+  return receiveMessage(mail, address, CLOSE_ON_EXEC | AT_ONCE)
 }
 
 /** The descriptor that came with {@link incoming}. */
@@ -81,23 +76,15 @@ export function descriptorOfIncoming(): number {
 }
 
 const AF_UNIX = 1
-const [STREAM, SEQPACKET] = [1, 5] as const
+const SEQPACKET = 5
 const NON_BLOCKING = 0o4000
 const CLOSED_ON_EXEC = 0o2000000
 
-/** The ways between two hosts: each one's outbox is the other's inbox. @throws Error */
-export function mailboxes(): readonly [Mail, Mail] {
-  const [one, other] = [pair(SEQPACKET), pair(SEQPACKET)]
-  const [oneWake, otherWake] = [pair(STREAM), pair(STREAM)]
-  return [
-    { inbox: one[0], wake: oneWake[0], outbox: other[1], awaken: otherWake[1] },
-    { inbox: other[0], wake: otherWake[0], outbox: one[1], awaken: oneWake[1] },
-  ]
-}
-
-function pair(type: 1 | 5): readonly [number, number] {
+/** The way between two hosts, one end for each. @throws Error */
+export function mailboxes(): readonly [number, number] {
   const { address, view } = outgoing
-  if (socketPair(AF_UNIX, type | NON_BLOCKING | CLOSED_ON_EXEC, 0, address + BODY_AT) < 0)
+  const type = SEQPACKET | NON_BLOCKING | CLOSED_ON_EXEC
+  if (socketPair(AF_UNIX, type, 0, address + BODY_AT) < 0)
     throw new Error(`socketpair: errno ${koffi.errno()}`)
   return [view.getInt32(BODY_AT, true), view.getInt32(BODY_AT + 4, true)]
 }

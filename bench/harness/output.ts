@@ -1,6 +1,6 @@
 /**
- * Whoever reads what is printed may stop reading, as `head` does: what is measured is kept all the same, and
- * no stack is printed.
+ * A program that reads what is printed may stop reading, as `head` does: what is measured is kept all the
+ * same, and no stack is printed.
  */
 export function letReadersGo(): void {
   for (const out of [process.stdout, process.stderr])

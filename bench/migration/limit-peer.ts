@@ -6,10 +6,7 @@ import { Descriptor } from '../../src/transfer/stream.ts'
  */
 function main(): void {
   const channel = NativeChannel.open(1)
-  channel.addPeer(
-    0,
-    [4, 5].map(fd => Descriptor.fromFd(fd)),
-  )
+  channel.addPeer(0, [Descriptor.fromFd(4)])
   const answer = new Uint8Array(1)
   channel.onMessage = (_from, _payload, descriptors) => {
     for (const descriptor of descriptors) descriptor.close()

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { createPair, NativeChannel } from '../../src/transfer/channels/native.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
+import { BenchError } from '../harness/run.ts'
 
 /** Bytes beside the descriptor: about what an envelope has. */
 const STATE = 300
@@ -19,7 +20,7 @@ export class Limit {
   readonly #descriptor: Descriptor
   readonly #server: Server
   readonly #state = new Uint8Array(STATE)
-  #answered: (() => void) | undefined
+  #answered: { resolve(): void; reject(error: Error): void } | undefined
 
   /** @returns undefined where foreign calls are missing */
   static async open(): Promise<Limit | undefined> {
@@ -42,16 +43,21 @@ export class Limit {
     for (const descriptor of theirs) descriptor.close()
     this.#channel = NativeChannel.open(0)
     this.#channel.addPeer(1, ours)
-    this.#channel.onMessage = () => this.#answered?.()
+    this.#channel.onMessage = () => this.#answered?.resolve()
+    this.#channel.onLost = (_id, reason) =>
+      this.#answered?.reject(new BenchError(`the peer of the limit: ${reason}`))
   }
 
-  /** @returns µs of each round trip: descriptor and state there, one byte back */
+  /**
+   * @returns µs of each round trip: descriptor and state there, one byte back
+   * @throws BenchError the other process has ended
+   */
   async measure(count: number): Promise<number[]> {
     const times: number[] = []
     for (let i = 0; i < count; i++) {
       const began = performance.now()
-      await new Promise<void>(resolve => {
-        this.#answered = resolve
+      await new Promise<void>((resolve, reject) => {
+        this.#answered = { resolve, reject }
         this.#channel.send(1, this.#state, [this.#descriptor])
       })
       times.push((performance.now() - began) * 1000)

@@ -128,13 +128,19 @@ function along(
     const found =
       last === undefined ? find(moments[where], until, before) : findLast(moments[where], until, limit)
     // The answer may be there before the write has returned: then the client has overtaken the server.
-    const at = Math.min(found ?? (until === 'written' ? ended : Number.NaN), ended)
+    const overtaken = until === 'sent' ? received(moments.target, before) : ended
+    const at = Math.min(found ?? (until === 'written' ? ended : Number.NaN), overtaken ?? ended)
     if (!(at >= before)) return undefined
     stages[stage] = (stages[stage] ?? 0) + (at - before) / 1000
     before = at
   }
   stages.deliver = (ended - before) / 1000
   return stages
+}
+
+/** The target may have the message before `sendmsg` has returned, and run before the source does. */
+function received(target: readonly Moment[], after: number): number | undefined {
+  return findLast(target, 'receive', find(target, 'open', after))
 }
 
 function find(moments: readonly Moment[], mark: Mark, after: number): number | undefined {

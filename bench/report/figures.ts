@@ -49,7 +49,8 @@ function circumstancesOf(result: BenchResult, name: string): string[] {
     commit === undefined ? '' : `, commit ${commit.slice(0, 12)}${modified ? ' with changes' : ''}`
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; Node ${versions.node}, ` +
-      `OpenSSL ${versions.openssl}${checkout}${set.join('')}; ${date.slice(0, 16).replace('T', ' ')} UTC, ${mode}${others}`,
+      `OpenSSL ${versions.openssl}${checkout}${set.join('')}; ` +
+      `${date.slice(0, 16).replace('T', ' ')} UTC, ${mode}${others}`,
     `npm run bench:figure -- ${name}`,
   ]
 }

@@ -9,7 +9,7 @@ import { Platform } from './platform.ts'
 export const FUNCTION = 'potato'
 export const FIRST = `${FUNCTION}-1`
 
-/** Milliseconds for a pool to be as it should be, on a machine that has other work, too; and between two looks. */
+/** Milliseconds for a pool to be as it should be, on a busy machine, too; and between two looks. */
 const PATIENCE = 120_000
 const LOOK = 5
 

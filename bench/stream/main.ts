@@ -46,7 +46,7 @@ function percentile(sorted: readonly number[], share: number): number {
  */
 function child({ self, other, channel: kind, stream: streamKind, hops }: ChildOptions): void {
   const channel = kind === 'native' ? NativeChannel.open(self) : IpcChannel.open({ self })
-  channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3), Descriptor.fromFd(4)] : [])
+  channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3)] : [])
   const frozen: ByteStream[] = []
   const times: number[] = []
   const introduced = new Set<number>()

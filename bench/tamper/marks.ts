@@ -20,7 +20,6 @@ export const MARKS = [
   'seal',
   'sealed',
   'sent',
-  'woken',
   'receive',
   'received',
   'open',
@@ -179,7 +178,6 @@ function wrapTransfer(note: Note): void {
   if (!native.available) return
   const libc = methods(native.libc)
   around(libc, 'sendMessage', undefined, () => note('sent'))
-  around(libc, 'wake', undefined, () => note('woken'))
   around(
     libc,
     'receiveMessage',

@@ -11,6 +11,7 @@ import {
   checkCertificates,
   hostsOf,
   originOf,
+  RENEW,
 } from './check.ts'
 import { makeDirectory } from './directory.ts'
 import { replacePair, unwritable } from './files.ts'
@@ -133,11 +134,15 @@ function refuseForeign({ directory, certificates, renew, keepAuthority, now }: M
   }
 }
 
+/** Whether files can have that name: the authority's own cannot be asked for. */
+export function isCertificateName(name: string): boolean {
+  return /^[a-z0-9-]{1,63}$/.test(name) && name !== AUTHORITY_FILE
+}
+
 function checkName(name: string): void {
-  if (!/^[a-z0-9-]{1,63}$/.test(name)) {
-    throw new RangeError(`${JSON.stringify(name)} is not a certificate name: 1 to 63 of a-z, 0-9 and -`)
-  }
-  if (name === AUTHORITY_FILE) throw new RangeError(`${name} is the name of the authority's own files`)
+  if (isCertificateName(name)) return
+  const rule = `1 to 63 of a-z, 0-9 and -, and not ${AUTHORITY_FILE}`
+  throw new RangeError(`${JSON.stringify(name)} is not a certificate name: ${rule}`)
 }
 
 /** @throws CertificateError an authority of another origin is there: it may be a user's own */
@@ -184,7 +189,7 @@ async function readAuthority(directory: string, now: number): Promise<Authority>
   return { certificate, privateKey: key, algorithm }
 }
 
-/** @throws CertificateError it cannot sign: `npm run certs` makes no other one by itself, as it is trusted */
+/** @throws CertificateError it cannot sign: no other one is made by itself, as it is trusted */
 function loadAuthority(directory: string): LoadedCertificate {
   try {
     return loadCertificate(directory, AUTHORITY_FILE)
@@ -192,7 +197,7 @@ function loadAuthority(directory: string): LoadedCertificate {
     if (!(error instanceof CertificateError)) throw error
     const advice =
       originOf(directory, AUTHORITY_FILE) === 'ours'
-        ? `make another authority, and all of its certificates, with: npm run certs -- --renew`
+        ? `make another authority, and all of its certificates, with: ${RENEW}`
         : `put the key of ${AUTHORITY_FILE}.crt there`
     throw new CertificateError(error.file, error.kind, `${error.message}; ${advice}`)
   }

@@ -32,9 +32,9 @@ export interface CertificateProblem {
 }
 
 /** Makes what is missing, and anew what of ours is of no use. */
-export const MAKE = 'npm run certs'
+export const MAKE = 'npx hotpotato certs'
 /** Makes all of ours anew. */
-const RENEW = 'npm run certs -- --renew'
+export const RENEW = 'npx hotpotato certs --renew'
 
 /** The hosts that a certificate of ours is made for: `NAME.local`, `NAME.localhost`, and those it must. */
 export function hostsOf({ name, hosts = [], defaults = [] }: CertificateName): readonly string[] {

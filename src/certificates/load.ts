@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type CertificateBlock, certificateBlocks, PemError } from '../wire/pem.ts'
 
 /** A certificate chain with its private key, as a server's configuration wants them. */
 export interface LoadedCertificate {
@@ -60,18 +61,19 @@ export function loadCertificate(directory: string, name: string): LoadedCertific
 
 /** The certificates of a PEM file, at least one. @throws CertificateError missing, or not a certificate */
 export function readChain(file: string): X509Certificate[] {
-  const blocks = read(file).match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0)
-    throw new CertificateError(file, 'unparsable', `${file} contains no PEM certificate`)
-  return blocks.map(block => {
+  const unparsable = (what: string) => new CertificateError(file, 'unparsable', `${file}: ${what}`)
+  const text = read(file)
+  let blocks: readonly CertificateBlock[]
+  try {
+    blocks = certificateBlocks(text)
+  } catch (error) {
+    throw error instanceof PemError ? unparsable(error.message) : error
+  }
+  return blocks.map(({ name, der }) => {
     try {
-      return new X509Certificate(block)
+      return new X509Certificate(der)
     } catch {
-      throw new CertificateError(
-        file,
-        'unparsable',
-        `${file} contains something that is not an X.509 certificate`,
-      )
+      throw unparsable(`${name} is not an X.509 certificate`)
     }
   })
 }

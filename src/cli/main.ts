@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { CertificateError } from '../certificates/load.ts'
-import { ConfigError, loadConfig } from '../supervisor/config.ts'
+import { ConfigError } from '../supervisor/config.ts'
 import type { RollOut, Step } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { readCommandLine } from './command-line.ts'
+import { readConfiguration } from './configuration.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES } from './format-names.ts'
+import { hint } from './hint.ts'
 import { guardOutput, isSystemError, printable, say } from './output.ts'
 import { Progress } from './progress.ts'
 import { controlSocket } from './run-directory.ts'
@@ -18,6 +20,7 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
        hotpotato status [--connections] [--json] [--config hotpotato.yml]
        hotpotato drain CONTAINER… | deploy FUNCTION | scale FUNCTION N [--json] [--config hotpotato.yml]
        hotpotato move CONNECTION CONTAINER | restart gateway [--json] [--config hotpotato.yml]
+       hotpotato certs [NAME…] [--renew] [options]          (hotpotato certs --help)
        hotpotato serve --cert FILE --key FILE [options]     (hotpotato serve --help)
        hotpotato connect HOST:PORT [options]                (hotpotato connect --help)
        hotpotato stress URL [-c 50] [-n 200] [options]      (hotpotato stress --help)
@@ -35,6 +38,7 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
   move     move one connection to another container of its function; the beginning of its id is enough
   restart  start a new gateway, which takes the ports over, and end the old one
 
+  certs    make certificates for functions, servers or clients to try things with
   serve    a TLS server that answers over HTTP, to try clients with
   connect  a TLS client, to try servers with
   stress   make many requests at a time, and say how long they took
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
   const [first, ...others] = process.argv.slice(2)
   guardOutput()
   // Loaded when asked for: what they need would cost the other commands time.
+  if (first === 'certs') return (await import('./certs.ts')).certs(others)
   if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
   if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
   if (first === 'stress') return (await import('./stress/stress.ts')).stress(others)
@@ -58,8 +63,8 @@ async function main(): Promise<void> {
     return
   }
   const [file, count] = names
-  const { config = 'hotpotato.yml', as = 'envelope', secrets = false } = options
-  const runDirectory = (): string => loadConfig(config, process.env).config.runDirectory
+  const { config, as = 'envelope', secrets = false } = options
+  const runDirectory = (): string => readConfiguration(config, process.env).config.runDirectory
   switch (command) {
     case 'up':
       return (await import('./up.ts')).up(config, {
@@ -132,19 +137,23 @@ async function look(
 async function order<T extends object>(
   runDirectory: string,
   command: Command,
-  { json = false }: Shown,
+  { json = false, config }: Shown,
 ): Promise<T> {
   const progress = new Progress(process.stderr, () => SYSTEM_CLOCK.steady())
   const onStep = json ? undefined : (step: Step) => progress.show(step)
   const answer = (await sendCommand(controlSocket(runDirectory), command, onStep).finally(() =>
     progress.end(),
   )) as T | { readonly error: string } | undefined
-  if (answer === undefined) throw new CommandError('hotpotato is not running; start it with npm start')
+  if (answer === undefined) throw new CommandError(notRunning(config))
   if ('error' in answer) throw new CommandError(answer.error)
   return answer
 }
 
-type Shown = { readonly json?: boolean | undefined }
+type Shown = { readonly json?: boolean | undefined; readonly config?: string | undefined }
+
+function notRunning(config: string | undefined): string {
+  return `hotpotato is not running; start it with ${hint('up', config, process.env)}`
+}
 
 /** Has connections moved, and says how that went. */
 async function rollOut(runDirectory: string, command: Command, shown: Shown): Promise<void> {
@@ -170,15 +179,12 @@ async function move(
 
 async function status(
   runDirectory: string,
-  {
-    json = false,
-    connections = false,
-  }: { readonly json?: boolean | undefined; readonly connections?: boolean | undefined },
+  { json = false, connections = false, config }: Shown & { readonly connections?: boolean | undefined },
 ): Promise<void> {
   const command = connections ? 'status connections' : 'status'
   const answer = (await sendCommand(controlSocket(runDirectory), command)) as PlatformStatus | undefined
   if (answer === undefined) {
-    say('hotpotato is not running; start it with npm start')
+    say(notRunning(config))
     process.exitCode = 1
     return
   }

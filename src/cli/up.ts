@@ -5,7 +5,7 @@ import { removeEmpty } from '../certificates/directory.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import { certificateNames } from '../supervisor/certificate-names.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
-import { type Config, type FunctionConfig, loadConfig } from '../supervisor/config.ts'
+import type { Config, FunctionConfig } from '../supervisor/config.ts'
 import { LogFile } from '../supervisor/log-file.ts'
 import { plan } from '../supervisor/plan.ts'
 import { type Ports, Supervisor } from '../supervisor/supervisor.ts'
@@ -14,7 +14,9 @@ import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import { chooseChannel } from '../transfer/channel.ts'
 import { settleStream } from '../transfer/stream-trial.ts'
+import { CONFIGURATION, readConfiguration } from './configuration.ts'
 import { serveControl } from './control-socket.ts'
+import { hint } from './hint.ts'
 import { isSystemError, outlastOutput, say, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
@@ -37,11 +39,13 @@ export class UpError extends CommandError {}
  * @throws UpError, ConfigError
  */
 export async function up(
-  configFile: string,
+  configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const { config, warnings } = loadConfig(configFile, variables)
+  const { config, warnings, shipped } = readConfiguration(configFile, variables)
+  const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
+  if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
   for (const warning of warnings) say(`note: ${warning}`)
   const { runDirectory } = config
   const made = makeRunDirectory(runDirectory)
@@ -96,7 +100,7 @@ export async function up(
   if (control === undefined) {
     throw new UpError(
       `hotpotato is already running in ${runDirectory}: ` +
-        'stop it with npm stop, or choose another HOTPOTATO_RUN_DIR',
+        `stop it with ${how('stop')}, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
@@ -111,7 +115,7 @@ export async function up(
   }
   try {
     ports = await supervisor.start()
-    printWelcome(config, ports)
+    printWelcome(config, ports, how)
   } catch (error) {
     if (stopping !== undefined) return
     process.exitCode = 1
@@ -228,6 +232,7 @@ function printed(...lines: readonly string[]): string {
 function printWelcome(
   { gateway, functions, certificates, runDirectory }: Config,
   { http, https }: Ports,
+  how: (command: string) => string,
 ): void {
   const authority = join(relative(process.cwd(), certificates) || '.', 'ca.crt')
   const names = [...functions.values()].map(({ name, hosts }) => `${name} (${hosts.join(', ') || 'no host'})`)
@@ -236,9 +241,9 @@ hotpotato is running
   http    ${gateway.host}:${http}
   https   ${gateway.host}:${https}
   functions, one process each   ${names.join('  ')}
-  log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (npm run logs follows it)
+  log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (${how('logs')} follows it)
 ${commandsToTry([...functions.values()], authority, { http, https })}
-Ctrl-C or npm stop ends everything.
+Ctrl-C or ${how('stop')} ends everything.
 `)
 }
 

@@ -92,9 +92,8 @@ function judgedBy(head: RequestHead, front: string): Request {
   // The asterisk-form asks about the server as a whole (RFC 9112 §3.2.4), which a URL says with an
   // empty path.
   const path = head.path.startsWith('/') ? head.path : '/'
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(head.target) ? head.target : front + path + query
   try {
-    return new (native().Request)(url, { method: head.method })
+    return new (native().Request)(front + path + query, { method: head.method })
   } catch (error) {
     if (/^(CONNECT|TRACE|TRACK)$/i.test(head.method))
       throw new RequestError(501, `${head.method} is not supported here`)

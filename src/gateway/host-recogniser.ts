@@ -58,7 +58,7 @@ export class HostRecogniser {
     try {
       const scanned = this.#scanner.scan(bytes, 0, bytes.length)
       if (scanned === undefined) return { kind: 'more' }
-      const { head } = readRequest(scanned)
+      const { head } = readRequest(scanned, 'http')
       return { kind: 'request', host: head.host, head }
     } catch (error) {
       if (!(error instanceof H1Error)) throw error
@@ -76,7 +76,7 @@ export class HostRecogniser {
       if (event.type === 'error') return { kind: 'not_http', status: 400, reason: event.reason }
       if (event.type !== 'request') continue
       try {
-        const head = requestHead(event)
+        const head = requestHead(event, 'http')
         return { kind: 'request', host: head.host, head }
       } catch (error) {
         if (!(error instanceof H1Error)) throw error

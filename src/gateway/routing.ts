@@ -1,4 +1,4 @@
-import type { Problem } from '../http/problem.ts'
+import { type Problem, refusal } from '../http/problem.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import { ownerOfPath } from '../platform/path.ts'
 import { Routes } from '../platform/routes.ts'
@@ -76,7 +76,7 @@ export class Routing {
           }
         case 'too_large':
         case 'not_http':
-          return this.#answerHttp({ name: 'bad-request', status: found.status, detail: found.reason }, bytes)
+          return this.#answerHttp(refusal(found.status, found.reason), bytes)
         case 'preface': {
           const to = this.#routes.find(undefined)?.function
           if (to === undefined) return { kind: 'more' }

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type H1Limits } from './h1/index.ts'
 import { H1Pump } from './h1/pump.ts'
 import { CLIENT_PREFACE, type H2Limits } from './h2/index.ts'
 import { H2Pump } from './h2/pump.ts'
+import type { Scheme } from './origin.ts'
 import type { Problem } from './problem.ts'
 import type { HttpServing, ServingContext } from './serving.ts'
 
@@ -33,15 +34,20 @@ export function serving(
   context: ServingContext,
   limits: ServingLimits = {},
 ): HttpServing {
-  if (alpn === 'h2') return http2(context, limits)
-  if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Pump(context, limits.http1)
+  const scheme = plain ? 'http' : 'https'
+  if (alpn === 'h2') return http2(context, scheme, limits)
+  if (alpn === 'http/1.1' || alpn === 'http/1.0') return new H1Pump(context, scheme, limits.http1)
   if (alpn) throw new TypeError(`no version of HTTP is called ${JSON.stringify(alpn)}`)
-  return plain ? new Undecided(context, limits) : new H1Pump(context, limits.http1)
+  return plain ? new Undecided(context, limits) : new H1Pump(context, scheme, limits.http1)
 }
 
 /** A request may have as much content as over HTTP/1. */
-function http2(context: ServingContext, { http1 = DEFAULT_LIMITS, http2 }: ServingLimits): HttpServing {
-  return new H2Pump(context, http2, http1.bodyBytes)
+function http2(
+  context: ServingContext,
+  scheme: Scheme,
+  { http1 = DEFAULT_LIMITS, http2 }: ServingLimits,
+): HttpServing {
+  return new H2Pump(context, scheme, http2, http1.bodyBytes)
 }
 
 /** What every HTTP/2 client sends first, and no HTTP/1 client: PRI is not a method. */
@@ -61,7 +67,7 @@ class Undecided implements HttpServing {
   constructor(context: ServingContext, limits: ServingLimits) {
     this.#context = context
     this.#limits = limits
-    this.#serving = new H1Pump(context, limits.http1)
+    this.#serving = new H1Pump(context, 'http', limits.http1)
   }
 
   get protocol(): 'http/1.1' | 'h2' | undefined {
@@ -88,7 +94,7 @@ class Undecided implements HttpServing {
       this.#first = first
       return
     }
-    if (same === PREFACE.length) this.#serving = http2(this.#context, this.#limits)
+    if (same === PREFACE.length) this.#serving = http2(this.#context, 'http', this.#limits)
     this.#decide(first)
   }
 

@@ -23,6 +23,11 @@ export interface Problem {
   readonly headers?: readonly Field[]
 }
 
+/** What a client gets that has broken a rule. @param detail which */
+export function refusal(status: number, detail: string): Problem {
+  return { name: status === 421 ? 'misdirected-request' : 'bad-request', status, detail }
+}
+
 /**
  * The response that tells a problem: `application/problem+json`, marked as an error of the platform.
  * @throws TypeError for a name that is not of the form above

@@ -1,6 +1,6 @@
 import { concat } from '../wire/index.ts'
 import type { Field, RequestHead, ResponseView } from './message.ts'
-import { type Problem, problem } from './problem.ts'
+import { type Problem, problem, refusal } from './problem.ts'
 import type { Expiry, TimerSettings } from './timers.ts'
 
 /**
@@ -96,7 +96,8 @@ export interface HttpRequest extends RequestHead {
   readonly protocol: string | undefined
   /**
    * Gives the content to `sink`, as it comes. Without this it waits at the client, and what has not been
-   * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on.
+   * asked for when the response ends is thrown away. A client that waits for 100 (Continue) is told to go on,
+   * if the response has not begun.
    */
   content(sink: ContentSink): void
   /** The sink is not {@link ContentSink.full} any more. */
@@ -215,10 +216,11 @@ export function answerTo(
     // An error handler that fails is no reason to leave the client without an answer.
   }
   if (said !== undefined) return said
-  const name = fault.kind === 'client' ? 'bad-request' : 'application-failed'
+  const { kind, status, reason } = fault
+  if (ordinary === undefined && kind === 'client') return problem(refusal(status, reason))
   // What an application throws may say more than a client should know.
-  const detail = fault.kind === 'application' ? {} : { detail: fault.reason }
-  return problem(ordinary ?? { name, status: fault.status, ...detail })
+  const detail = kind === 'application' ? {} : { detail: reason }
+  return problem(ordinary ?? { name: 'application-failed', status, ...detail })
 }
 
 /** What an error says. */

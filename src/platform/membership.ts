@@ -36,7 +36,7 @@ export interface MemberSettings {
  * settings, and its end of its pair with the supervisor. On the ipc channel, Node's own stands in the place
  * of that.
  */
-export const DESCRIPTORS = { settings: 3, messages: 4, wake: 5 } as const
+export const DESCRIPTORS = { settings: 3, channel: 4 } as const
 
 /** A process's place among the others. */
 export interface Membership {
@@ -128,9 +128,8 @@ function openChannel({ id, channel }: MemberSettings): Channel {
     opened.addPeer(SUPERVISOR)
     return opened
   }
-  const { messages, wake } = DESCRIPTORS
   const opened = NativeChannel.open(id)
-  opened.addPeer(SUPERVISOR, [Descriptor.fromFd(messages), Descriptor.fromFd(wake)])
+  opened.addPeer(SUPERVISOR, [Descriptor.fromFd(DESCRIPTORS.channel)])
   return opened
 }
 

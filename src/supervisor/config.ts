@@ -92,10 +92,15 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
 }
 
 /**
- * Reads and judges a configuration file. @throws ConfigError it cannot be read, or {@link parseConfig}
- * refuses it
+ * Reads and judges a configuration file.
+ * @param directory where relative paths start; by default that of the file
+ * @throws ConfigError it cannot be read, or {@link parseConfig} refuses it
  */
-export function loadConfig(file: string, variables: Variables = {}): LoadedConfig {
+export function loadConfig(
+  file: string,
+  variables: Variables = {},
+  directory = dirname(resolve(file)),
+): LoadedConfig {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -104,7 +109,7 @@ export function loadConfig(file: string, variables: Variables = {}): LoadedConfi
     throw new ConfigError(`${file} cannot be read (${code ?? String(error)})`)
   }
   try {
-    return parseConfig(text, dirname(resolve(file)), variables)
+    return parseConfig(text, directory, variables)
   } catch (error) {
     if (error instanceof ConfigError) throw new ConfigError(`${file}: ${error.message}`)
     throw error

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { DESCRIPTORS, type MemberSettings } from '../platform/membership.ts'
@@ -57,6 +59,13 @@ export interface Switchboard {
  */
 const BUDGET: Budget = { perSecond: 1000, burst: 4000 }
 
+/**
+ * Descriptors that Node needs to start a process with three pipes, beside one for each that the child gets:
+ * both ends of each pipe, and a pair for the child's word that it runs. Where the child itself runs out of
+ * them, Node never closes our ends.
+ */
+const SPAWNING = 8
+
 /** Opens the supervisor's end of the channels. */
 export function openSwitchboard(kind: Channel['kind'], clock: Clock): Switchboard {
   return kind === 'native' ? nativeSwitchboard(clock) : ipcSwitchboard(clock)
@@ -106,6 +115,7 @@ function start(
   // A descriptor's number there is its place here.
   const given = descriptors.map((_, index) => stdio.length + index)
   const told: MemberSettings = { ...settings, id, supervisor: process.pid, descriptors: given }
+  mustBeFree(SPAWNING + stdio.length + descriptors.length)
   const child = spawn(process.execPath, [fileURLToPath(entry)], {
     env: inherited(process.env),
     stdio: [...stdio, ...descriptors],
@@ -117,6 +127,16 @@ function start(
   pipe?.on('error', () => {})
   pipe?.end(JSON.stringify(told), () => pipe.destroy())
   return child
+}
+
+/** Opens that many descriptors and closes them again. @throws Error EMFILE: there are not so many */
+function mustBeFree(count: number): void {
+  const opened: number[] = []
+  try {
+    while (opened.length < count) opened.push(openSync(devNull, 'r'))
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
 }
 
 function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProcess, now: number): Member {

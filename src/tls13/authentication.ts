@@ -96,16 +96,24 @@ export interface Trusted {
  */
 export type CertificateVerifier = (chain: readonly Uint8Array[], context: VerifierContext) => Trusted
 
-/** The certificates for a server name, those that name it before those for any name. */
+/**
+ * The certificates for a server name: those that name it, then those with a wildcard for it; those for any
+ * name if there are none.
+ */
 export function certificatesFor(
   certificates: readonly Certificate[],
   serverName: string | undefined,
 ): readonly Certificate[] {
   const name = serverName?.toLowerCase()
-  const named = certificates.filter(
-    ({ names }) => name !== undefined && names?.some(pattern => matches(pattern, name)),
-  )
-  return named.length > 0 ? named : certificates.filter(({ names }) => names === undefined)
+  const named = (wild: boolean) =>
+    certificates.filter(
+      ({ names }) =>
+        name !== undefined &&
+        names?.some(pattern => pattern.startsWith('*.') === wild && matches(pattern, name)),
+    )
+  const exact = named(false)
+  const found = [...exact, ...named(true).filter(one => !exact.includes(one))]
+  return found.length > 0 ? found : certificates.filter(({ names }) => names === undefined)
 }
 
 function matches(pattern: string, name: string): boolean {
@@ -141,9 +149,18 @@ export function chooseCertificate(
 /** Bytes of a certificate's identifier in a session state. */
 export const CERTIFICATE_ID_LENGTH = 4
 
-/** A short name for a certificate: the front of its hash. It tells a receiver which one was chosen. */
-export function certificateId(hash: HashAlgorithm, certificate: Certificate): Uint8Array {
-  return hash.digest(certificate.chain[0] ?? EMPTY).slice(0, CERTIFICATE_ID_LENGTH)
+/**
+ * A short name for what holds the public key that is signed for: the front of the hash of the end-entity
+ * certificate. It tells a receiver which one was chosen.
+ * @param delegated the key of the delegated credential signs, so it is named: a certificate may have several
+ */
+export function certificateId(
+  hash: HashAlgorithm,
+  { chain, delegated: key }: Certificate,
+  delegated = false,
+): Uint8Array {
+  const named = delegated ? key?.credential : chain[0]
+  return hash.digest(named ?? EMPTY).slice(0, CERTIFICATE_ID_LENGTH)
 }
 
 const SPACES = new Uint8Array(64).fill(0x20)

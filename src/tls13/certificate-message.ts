@@ -3,7 +3,13 @@ import { peerError, TlsError } from './alert.ts'
 import { type Certificate, chooseCertificate, type RemoteSigner } from './authentication.ts'
 import type { CommonConfig } from './config.ts'
 import type { Signer } from './crypto/provider.ts'
-import { EXTENSIONS, type ExtensionValues, OCSP, readExtensions, writeExtensions } from './extensions.ts'
+import {
+  CertificateStatusType,
+  EXTENSIONS,
+  type ExtensionValues,
+  readExtensions,
+  writeExtensions,
+} from './extensions.ts'
 import { Certificate as CertificateMessage, type Extension, type MessageOf } from './messages.ts'
 import { encodeWith } from './transition.ts'
 
@@ -12,7 +18,8 @@ export interface CertificateWishes {
   readonly signature_algorithms?: readonly number[] | undefined
   readonly compress_certificate?: readonly number[] | undefined
   readonly delegated_credential?: readonly number[] | undefined
-  readonly status_request?: unknown
+  /** A CertificateRequest says nothing more in it (RFC 8446 §4.4.2.1). */
+  readonly status_request?: { readonly statusType: number } | Uint8Array | undefined
   readonly signed_certificate_timestamp?: unknown
 }
 
@@ -84,14 +91,21 @@ function endEntityExtensions(
   wishes: CertificateWishes,
 ): Extension[] {
   const values: ExtensionValues<'CT'> = {}
-  if (ocspResponse !== undefined && wishes.status_request !== undefined) {
-    values.status_request = { statusType: OCSP, response: ocspResponse }
+  if (ocspResponse !== undefined && wantsOcsp(wishes)) {
+    values.status_request = { statusType: 'ocsp', response: ocspResponse }
   }
   if (signedCertificateTimestamps !== undefined && wishes.signed_certificate_timestamp !== undefined) {
     values.signed_certificate_timestamp = signedCertificateTimestamps
   }
   if (delegated && key !== undefined) values.delegated_credential = key.credential
   return writeExtensions('CT', values)
+}
+
+function wantsOcsp({ status_request: asked }: CertificateWishes): boolean {
+  return (
+    asked !== undefined &&
+    (!('statusType' in asked) || asked.statusType === CertificateStatusType.members.ocsp)
+  )
 }
 
 /** What the peer's Certificate message holds. */

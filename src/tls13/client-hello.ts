@@ -2,7 +2,13 @@ import { EMPTY, utf8 } from '../wire/index.ts'
 import { LEGACY_VERSION, PskKeyExchangeMode, TLS13 } from './codepoints.ts'
 import type { ClientConfig } from './config.ts'
 import type { CryptoProvider, Random } from './crypto/provider.ts'
-import { EXTENSIONS, type ExtensionValues, type KeyShareEntry, OCSP, writeExtensions } from './extensions.ts'
+import {
+  CertificateStatusType,
+  EXTENSIONS,
+  type ExtensionValues,
+  type KeyShareEntry,
+  writeExtensions,
+} from './extensions.ts'
 import { bareHostName } from './host-name.ts'
 import { earlySecret } from './key-schedule.ts'
 import { type Extension, encodeHandshake, type HandshakeMessage, type MessageOf } from './messages.ts'
@@ -126,8 +132,8 @@ function ordinaryExtensions(config: ClientConfig, serverName: string | undefined
     ...(config.requestStatus === true
       ? {
           // RFC 6066 §8: no responders preferred, no extensions.
-          status_request: { statusType: OCSP, request: new Uint8Array(4) },
-          signed_certificate_timestamp: EMPTY,
+          status_request: { statusType: CertificateStatusType.members.ocsp, request: new Uint8Array(4) },
+          signed_certificate_timestamp: {},
         }
       : {}),
     supported_groups: provider.groups.map(group => group.id),

@@ -18,6 +18,7 @@ import {
   type KeyShareEntry,
   readExtensions,
 } from './extensions.ts'
+import { assertNoPartialMessage } from './input-rules.ts'
 import { earlySecret, handshakeSecret, masterSecret } from './key-schedule.ts'
 import { checkLegacyVersion, decodeHandshake, type MessageOf, type ServerHello } from './messages.ts'
 import { onPostCertificateRequest, onPostSignature } from './post-authentication.ts'
@@ -49,10 +50,14 @@ const DOWNGRADE = [
  * A ServerHello without supported_versions chooses TLS 1.2 or older. This is checked before the other
  * extensions (§4.2.1): those of an older version are not ours to judge.
  */
-function checkVersion(hello: ServerHello): void {
+function checkVersion(hello: ServerHello, retried: boolean): void {
   checkLegacyVersion(hello)
   const { extensions, random } = hello
   if (extensions.some(({ extensionType }) => extensionType === EXTENSIONS.supported_versions.type)) return
+  if (retried) {
+    const changed = 'a ServerHello without supported_versions after a HelloRetryRequest'
+    throw peerError('illegal_parameter', 'version_changed_after_retry', changed)
+  }
   const end = random.subarray(24)
   if (DOWNGRADE.some(mark => equal(mark, end)))
     throw peerError('illegal_parameter', 'downgrade', 'the version was downgraded on the way')
@@ -103,7 +108,9 @@ const onHelloRetryRequest: ClientTransition = (session, { message, raw }, contex
   const { provider, random } = context
   const retry = message as MessageOf<'hello_retry_request'>
   if (handshake.retried) throw peerError('unexpected_message', 'second_retry', 'a second HelloRetryRequest')
-  checkVersion(retry)
+  // §5.1: the flight of the server ends here, and with it a record.
+  assertNoPartialMessage(session)
+  checkVersion(retry, false)
   const { hello, values, types } = offeredHello(handshake)
   const extensions = readExtensions('HRR', retry.extensions, types)
   checkHello(retry, hello, extensions.supported_versions)
@@ -165,7 +172,7 @@ const EARLY_DATA_REJECTED: readonly Effect[] = [
 const onServerHello: ClientTransition = (session, { message, raw }, { provider }) => {
   const handshake = session.handshake as Waiting<'WAIT_SH'>
   const serverHello = message as MessageOf<'server_hello'>
-  checkVersion(serverHello)
+  checkVersion(serverHello, handshake.retried)
   const { hello, values, types } = offeredHello(handshake)
   const extensions = readExtensions('SH', serverHello.extensions, types)
   checkHello(serverHello, hello, extensions.supported_versions)

@@ -52,7 +52,10 @@ export interface CommonConfig {
    * secrecy.
    */
   readonly pskModes?: readonly ('psk_dhe_ke' | 'psk_ke')[]
-  /** KeyUpdates, and records without content, that may come in a row; default 32 each. */
+  /**
+   * KeyUpdates, ChangeCipherSpecs, alerts user_canceled and records without content that may come in a row,
+   * together; default 32.
+   */
   readonly emptyLimit?: number
   /**
    * Records with less than 64 bytes of content; larger ones pay back. Default 100,000, and 10,000 in a

@@ -4,8 +4,10 @@ import {
   DecodeError,
   decode,
   encode,
+  enumeration,
   opaque,
   rest,
+  select,
   struct,
   type TypeOf,
   uint8,
@@ -35,18 +37,31 @@ export const OfferedPsks = struct('OfferedPsks', {
 })
 export type OfferedPsks = TypeOf<typeof OfferedPsks>
 
-/** RFC 6066 §8: what a client says to be given an OCSP response. */
+/** RFC 6066 §8: what a client says to be given an OCSP response; or something else, which is passed over. */
 export const CertificateStatusRequest = struct('CertificateStatusRequest', {
   statusType: uint8,
   request: rest,
 })
+/** The only status type there is: what stands behind another one has no form that is known. */
+export const CertificateStatusType = enumeration('CertificateStatusType', uint8, { ocsp: 1 })
 /** RFC 6066 §8. */
-export const CertificateStatus = struct('CertificateStatus', {
-  statusType: uint8,
-  response: opaque(1, 2 ** 24 - 1),
+export const CertificateStatus = select('CertificateStatus', 'statusType', CertificateStatusType, {
+  ocsp: struct('OcspStatus', { response: opaque(1, 2 ** 24 - 1) }),
 })
-/** The only status type there is. */
-export const OCSP = 1
+/** RFC 6962 §3.3: none of it is empty. */
+const SignedCertificateTimestampList = vector(opaque(1, 2 ** 16 - 1), 1, 2 ** 16 - 1)
+
+/** Bytes that must have a form, and are kept as they are: to be judged elsewhere. */
+function formed(form: AnyCodec): Codec<Uint8Array> {
+  return {
+    ...rest,
+    read(reader) {
+      const bytes = rest.read(reader)
+      decode(form, bytes)
+      return bytes
+    },
+  }
+}
 
 const empty = struct('Empty', {})
 const uint16List = vector(uint16, 2, 2 ** 16 - 2)
@@ -72,7 +87,10 @@ export const EXTENSIONS = {
     type: 16,
     in: { CH: vector(opaque(1, 255), 2, 2 ** 16 - 1), EE: vector(opaque(1, 255), 2, 2 ** 16 - 1) },
   },
-  signed_certificate_timestamp: { type: 18, in: { CH: rest, CR: rest, CT: rest } },
+  signed_certificate_timestamp: {
+    type: 18,
+    in: { CH: empty, CR: rest, CT: formed(SignedCertificateTimestampList) },
+  },
   client_certificate_type: { type: 19, in: { CH: rest, EE: rest } },
   server_certificate_type: { type: 20, in: { CH: rest, EE: rest } },
   padding: { type: 21, in: { CH: rest } },

@@ -3,8 +3,9 @@ import { alertName, peerError } from './alert.ts'
 import { ContentType } from './codepoints.ts'
 import type { SessionEvent } from './config.ts'
 import { wholeHandshake } from './messages.ts'
-import type { Content } from './record.ts'
+import { COMPATIBILITY, type Content } from './record.ts'
 import type { SessionState } from './state.ts'
+import type { Trifle } from './trifles.ts'
 
 /**
  * What a session's state says about the records and contents that come (RFC 8446 §5), message by
@@ -78,13 +79,12 @@ export function assertNoAuthentication({ handshake }: SessionState, what: string
 /**
  * Takes the content of a record into the state: bytes of handshake messages are kept for later, everything
  * else is told.
- * @returns `nothing` for a record of no application data; undefined if there is nothing to tell
+ * @returns a trifle for what says nothing; undefined if there is nothing to tell
  * @throws TlsError for what does not belong here
  */
-export function takeContent(
-  state: SessionState,
-  { type, content }: Content,
-): SessionEvent | 'nothing' | undefined {
+export function takeContent(state: SessionState, said: Content): SessionEvent | Trifle | undefined {
+  if (said === COMPATIBILITY) return 'ChangeCipherSpecs'
+  const { type, content } = said
   if (type === ContentType.handshake) {
     if (content.length === 0)
       throw peerError('unexpected_message', 'empty_fragment', 'an empty handshake record')
@@ -103,14 +103,14 @@ export function takeContent(
 }
 
 /** Early data counts against what was allowed (§4.2.10). */
-function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothing' {
+function takeData(state: SessionState, data: Uint8Array): SessionEvent | Trifle {
   const { handshake } = state
   const early = handshake.state === 'WAIT_EOED'
   if (state.read === undefined || (handshake.state !== 'CONNECTED' && !early)) {
     throw peerError('unexpected_message', 'data_during_handshake', 'application data during the handshake')
   }
   assertNoAuthentication(state, 'application data')
-  if (data.length === 0) return 'nothing'
+  if (data.length === 0) return 'records without content'
   if (!early) return { type: 'application_data', data }
   if (data.length > handshake.earlyDataLeft) {
     throw peerError('unexpected_message', 'too_much_early_data', 'more early data than we allowed')
@@ -119,7 +119,7 @@ function takeData(state: SessionState, data: Uint8Array): SessionEvent | 'nothin
   return { type: 'application_data', data, early: true }
 }
 
-function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | undefined {
+function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | Trifle {
   // §5.4
   if (content.length === 0) throw peerError('unexpected_message', 'empty_fragment', 'an empty alert')
   if (content.length !== 2)
@@ -132,7 +132,7 @@ function takeAlert(state: SessionState, content: Uint8Array): SessionEvent | und
     return { type: 'close_notify' }
   }
   // §6.1: closure alerts are not errors. Every other one is, known or not, whatever its level (§6).
-  if (name === 'user_canceled') return undefined
+  if (name === 'user_canceled') return 'alerts user_canceled'
   const error = peerError(
     name ?? 'internal_error',
     'alert_received',

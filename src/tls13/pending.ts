@@ -101,13 +101,14 @@ function signerOf(
   hash: HashAlgorithm,
   { certificate: id, delegated, scheme }: Extract<Question, { kind: 'signature' }>,
 ): Signer | undefined {
-  const chosen = certificates.find(one => equal(certificateId(hash, one), id))
-  if (chosen === undefined)
+  // Several entries may share a certificate, and so its key, but not the schemes that they sign with.
+  const chosen = certificates.filter(one => equal(certificateId(hash, one, delegated), id))
+  if (chosen.length === 0)
     throw configurationError(
       'internal_error',
       'certificate_not_configured',
       'the chosen certificate is not in this configuration',
     )
-  const signers = delegated ? [chosen.delegated?.signer] : chosen.signers
-  return signers.find((signer): signer is Signer => signer?.scheme === scheme && signer.sign !== undefined)
+  const signers = chosen.flatMap(one => (delegated ? (one.delegated?.signer ?? []) : one.signers))
+  return signers.find((signer): signer is Signer => signer.scheme === scheme && signer.sign !== undefined)
 }

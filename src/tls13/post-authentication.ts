@@ -162,7 +162,8 @@ export const onPostCertificateRequest: ClientTransition = (session, { message, r
       'a CertificateRequest before we answered the last',
     )
   const request = message as MessageOf<'certificate_request'>
-  const wishes = readExtensions('CR', request.extensions)
+  // Delegated credentials of ours are a server's (RFC 9345 §4).
+  const { delegated_credential: _, ...wishes } = readExtensions('CR', request.extensions)
   if (wishes.signature_algorithms === undefined) {
     throw peerError(
       'missing_extension',

@@ -10,9 +10,9 @@ export type Question =
   /** To the holder of a private key: sign this (RFC 8446 §4.4.3). */
   | {
       readonly kind: 'signature'
-      /** The front of the hash of the certificate whose key is meant. */
+      /** The front of the hash of the certificate whose key is meant, or of the credential. */
       readonly certificate: Uint8Array
-      /** Not its own key is meant, but that of its delegated credential (RFC 9345). */
+      /** The key of a delegated credential is meant (RFC 9345). */
       readonly delegated: boolean
       readonly scheme: number
       readonly content: Uint8Array

@@ -35,6 +35,7 @@ export const TlsReasons = {
   // Versions, suites and what is left of earlier versions.
   no_common_version: 'One of the two does not speak TLS 1.3 (§4.2.1).',
   obsolete_version: 'A hello says SSL 3.0, or less, in legacy_version (Appendix D.5).',
+  version_changed_after_retry: 'ServerHello and HelloRetryRequest disagree on the version (§4.1.4).',
   version_not_offered: 'The server selects a version that was not offered (§4.2.1).',
   downgrade: 'The random of the server says that the version was downgraded on the way (§4.1.3).',
   wrong_legacy_version: 'A ServerHello has another legacy_version than 0x0303 (§4.1.3).',
@@ -75,7 +76,6 @@ export const TlsReasons = {
   wrong_binder: 'A PSK binder does not fit the ClientHello (§4.2.11.2).',
   psk_not_offered: 'The server selects a PSK that was not offered (§4.2.11).',
   psk_hash_mismatch: 'The selected PSK and the cipher suite have different hashes (§4.2.11).',
-  early_data_without_psk: 'early_data came without pre_shared_key (§4.2.10).',
   early_data_after_retry: 'early_data stands in the second ClientHello (§4.1.2).',
   early_data_mismatch: 'The server accepts early data under other terms than it was written in (§4.2.10).',
   too_much_early_data: 'More early data came than was allowed (§4.2.10).',

@@ -6,7 +6,7 @@ import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from 
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
 import { Protection, type TrafficView } from './protection.ts'
-import { type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
+import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { ownMemory, RECORDS_AT_ONCE, sharedMemory } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
@@ -68,14 +68,14 @@ export class RecordLayer {
     }
   }
 
-  /** undefined for what means nothing: a ChangeCipherSpec, or early data that was refused. */
+  /** undefined for what means nothing: early data that was refused. */
   #contentOf(record: RawRecord): Content | undefined {
     const { type } = record
     const reader = this.#reader
     if (type === ContentType.change_cipher_spec) {
       const stateless = 'cookies' in this.#config && this.#config.cookies !== undefined
       checkChangeCipherSpec(this.state, record.fragment, stateless)
-      return undefined
+      return COMPATIBILITY
     }
     if (reader === undefined) {
       if (type === ContentType.application_data && passesOver(this.state, record.fragmentLength))
@@ -192,6 +192,12 @@ export class RecordLayer {
   /** Nothing of ours may follow. */
   alert(name: AlertName): void {
     this.flush()
+    const { handshake, write } = this.state
+    // Appendix D.4: a ChangeCipherSpec goes before what a client protects first, be it an alert.
+    if (write !== undefined && 'compatibilityPending' in handshake && handshake.compatibilityPending) {
+      this.output.changeCipherSpec()
+      handshake.compatibilityPending = false
+    }
     this.output.alert(name)
     this.state.writeClosed = true
   }

@@ -1,3 +1,4 @@
+import { EMPTY } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import { ContentType, LEGACY_VERSION } from './codepoints.ts'
 
@@ -52,6 +53,9 @@ export interface Content {
   readonly type: number
   readonly content: Uint8Array
 }
+
+/** What an unprotected ChangeCipherSpec says, which means nothing (§5). */
+export const COMPATIBILITY: Content = { type: ContentType.change_cipher_spec, content: EMPTY }
 
 /**
  * The record that starts at `offset`; undefined if it is not whole yet. Views, not copies.

@@ -77,7 +77,7 @@ export function beginFlight(
     serverName: offer.serverName,
     alpn: offer.alpn,
     resumed: psk !== undefined,
-    certificate: identity === undefined ? undefined : certificateId(hash, identity.certificate),
+    certificate: identity && certificateId(hash, identity.certificate, identity.delegated),
     recordSizeLimits: limits,
     peerCertificate: config.clientCertificates && psk?.ticket?.peerCertificate,
     peerIntermediates: (config.clientCertificates && psk?.ticket?.peerIntermediates) ?? [],

@@ -141,9 +141,6 @@ function checkMandatoryExtensions(extensions: ExtensionValues<'CH'>): void {
   if (pre_shared_key !== undefined && psk_key_exchange_modes === undefined) {
     throw peerError('missing_extension', 'missing_psk_modes', 'pre_shared_key without psk_key_exchange_modes')
   }
-  if (extensions.early_data !== undefined && pre_shared_key === undefined) {
-    throw peerError('illegal_parameter', 'early_data_without_psk', 'early_data without pre_shared_key')
-  }
 }
 
 /** RFC 8449 §4. */

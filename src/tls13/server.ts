@@ -5,6 +5,7 @@ import { openCertificates } from './certificate-message.ts'
 import { LEGACY_VERSION, TLS13 } from './codepoints.ts'
 import type { ServerConfig } from './config.ts'
 import { readExtensions, writeExtensions } from './extensions.ts'
+import { assertNoPartialMessage } from './input-rules.ts'
 import { decodeHandshake, frameHandshake, HELLO_RETRY_REQUEST, type MessageOf } from './messages.ts'
 import {
   onPostCertificate,
@@ -47,7 +48,7 @@ const onClientHello: ServerTransition = (session, { message, raw }, context) => 
   const retry = handshake.state === 'WAIT_SECOND_CLIENT_HELLO' ? handshake : returning?.retry
   const known = returning === undefined ? session : { ...session, cipherSuite: returning.cipherSuite }
   const offer = readOffer(known, retry, hello, raw, context)
-  if (wantsRetry(offer, retry, context)) return retryHello(offer, context)
+  if (wantsRetry(offer, retry, context)) return retryHello(session, offer, context)
   if (earlyDataFits(offer, retry, context)) {
     // The replay store says whether it is new; the hello is read again with the answer.
     return {
@@ -70,7 +71,13 @@ function wantsRetry(offer: Offer, retry: Retry | undefined, { config }: Context<
 }
 
 /** §4.1.4. The transcript starts anew with the hash of the first hello (§4.4.1). */
-function retryHello(offer: Offer, context: Context<ServerConfig>): Outcome<ServerState> {
+function retryHello(
+  session: ServerState,
+  offer: Offer,
+  context: Context<ServerConfig>,
+): Outcome<ServerState> {
+  // §5.1: the first flight ends here, and with it a record.
+  assertNoPartialMessage(session)
   const { config, random, now } = context
   const { hello, suite } = offer
   // §4.2.8: asking for a share that is there would be an error.
@@ -161,7 +168,7 @@ const onReplayAnswer: AnswerTransition<ServerState, ServerConfig> = (session, an
   const hello = decodeHandshake(clientHello) as MessageOf<'client_hello'>
   const offer = readOffer(session, undefined, hello, clientHello, context)
   // With another key for tickets, or at another time, the hello may mean something else than it did.
-  if (wantsRetry(offer, undefined, context)) return retryHello(offer, context)
+  if (wantsRetry(offer, undefined, context)) return retryHello(session, offer, context)
   const accepted = answer.kind === 'replay' && answer.fresh && earlyDataFits(offer, undefined, context)
   return beginFlight(session, undefined, offer, accepted, context)
 }

@@ -16,7 +16,7 @@ import type { Content } from './record.ts'
 import { RecordLayer } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
-import { Trifles } from './trifles.ts'
+import { type TrifleCount, Trifles } from './trifles.ts'
 
 /** Bytes that may wait while a question is open. */
 const WAITING_LIMIT = 2 ** 18
@@ -37,10 +37,10 @@ export class Session {
   readonly #inquiry = new Inquiry()
   readonly #trifles: Trifles
 
-  private constructor(state: SessionState, config: ServerConfig | ClientConfig) {
+  private constructor(state: SessionState, config: ServerConfig | ClientConfig, trifles?: TrifleCount) {
     this.#records = new RecordLayer(state, config)
     this.#config = config
-    this.#trifles = new Trifles(config)
+    this.#trifles = new Trifles(config, trifles)
   }
 
   /**
@@ -60,12 +60,13 @@ export class Session {
 
   /**
    * A session that goes on where `state` left off, in the role of its state.
+   * @param trifles what the former owner had of {@link trifles}
    * @throws TlsError internal_error (configuration) if the role does not fit, the provider lacks the cipher
    * suite, or the state contradicts itself
    */
-  static restore(state: SessionState, config: ServerConfig | ClientConfig): Session {
+  static restore(state: SessionState, config: ServerConfig | ClientConfig, trifles?: TrifleCount): Session {
     checkState(state, config)
-    return new Session(state, config)
+    return new Session(state, config, trifles)
   }
 
   get #state(): SessionState {
@@ -115,6 +116,11 @@ export class Session {
    */
   get waiting(): boolean {
     return isWaiting(this.#state)
+  }
+
+  /** What the peer has sent that says nothing, for another owner; also after {@link release}. */
+  get trifles(): TrifleCount | undefined {
+    return this.#trifles.count
   }
 
   /** Received bytes that have not been opened yet. */
@@ -385,7 +391,9 @@ export class Session {
     if (this.#ask()) return this.#events.length > 0
     const message = takeHandshakeMessage(this.#state, this.#config.handshakeMessageLimit)
     if (message !== undefined) {
-      if (this.connected && message[0] === HandshakeType.members.key_update) {
+      // A handshake has each of its messages once.
+      if (!this.connected) this.#trifles.heard()
+      else if (message[0] === HandshakeType.members.key_update) {
         assertNoAuthentication(this.#state, 'a KeyUpdate')
         this.#trifles.empty('KeyUpdates')
       }
@@ -402,8 +410,8 @@ export class Session {
     this.#trifles.record(content.content.length, this.#state.inboundHandshake.length)
     const said = takeContent(this.#state, content)
     if (said === undefined) return
-    if (said === 'nothing') {
-      this.#trifles.empty('records without content')
+    if (typeof said === 'string') {
+      this.#trifles.empty(said)
       return
     }
     if (said.type === 'alert') this.#records.end()

@@ -19,7 +19,8 @@ import {
 
 /**
  * Everything that a TLS 1.3 session is. These structs are the definition: whatever is not in here is derived
- * from it (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies).
+ * from it (keyed AEADs, traffic keys) or configuration (certificates, private keys, policies). What a
+ * peer has sent that says nothing is counted beside it (`TrifleCount`): it protects the owner alone.
  */
 
 const hashSized = secret(opaque(32, 48))
@@ -310,7 +311,7 @@ const common3 = {
   clientRandom: optional(fixed(32)),
   serverName: optional(text(1, 255)),
   alpn: optional(text(1, 255)),
-  /** The front of the hash of our certificate, if one was chosen. */
+  /** The front of the hash of our certificate, or of its delegated credential, if one was chosen. */
   certificate: optional(fixed(4)),
   /** The peer's end-entity certificate, DER, once its signature has been checked. */
   peerCertificate: optional(opaque(1, 2 ** 24 - 1)),

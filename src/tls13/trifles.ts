@@ -1,21 +1,49 @@
-import { Allowance, TINY, TINY_PIECES } from '../wire/index.ts'
+import { Allowance, struct, TINY, TINY_PIECES, type TypeOf, uint32 } from '../wire/index.ts'
 import { peerError } from './alert.ts'
 import type { CommonConfig } from './config.ts'
 
-/** KeyUpdates, and records without content, that may come in a row. */
+/** What says nothing, or means nothing. */
+export type Trifle = 'KeyUpdates' | 'records without content' | 'ChangeCipherSpecs' | 'alerts user_canceled'
+
+/** Trifles that may come in a row. */
 const EMPTY_LIMIT = 32
 /** Tiny records that cost as much as a KeyUpdate, for which secrets are derived and an answer is sealed. */
 const KEY_UPDATE_COST = 20
+const NONE = { inARow: 0, spent: 0 }
+
+/**
+ * How many have come, for the one who goes on with a session: moving forgives nothing. It stands beside the
+ * session's state, because hardly any session has something to count.
+ */
+export const TrifleCount = struct('TrifleCount', {
+  /** Trifles in a row. */
+  inARow: uint32,
+  /** What has been spent of the budget of tiny records. */
+  spent: uint32,
+})
+export type TrifleCount = TypeOf<typeof TrifleCount>
 
 /** What costs us work and says nothing: a peer may send it, but not without end. */
 export class Trifles {
   readonly #limit: number
   readonly #allowance: Allowance
-  #inARow = 0
+  #inARow: number
 
-  constructor({ emptyLimit = EMPTY_LIMIT, tinyRecords = TINY_PIECES, now = Date.now }: CommonConfig) {
+  /** @param count of another owner of the session */
+  constructor(
+    { emptyLimit = EMPTY_LIMIT, tinyRecords = TINY_PIECES, now = Date.now }: CommonConfig,
+    { inARow, spent }: TrifleCount = NONE,
+  ) {
     this.#limit = emptyLimit
-    this.#allowance = new Allowance(tinyRecords, now)
+    this.#allowance = new Allowance(tinyRecords, now, spent)
+    this.#inARow = inARow
+  }
+
+  /** For another owner; undefined if there is nothing to count. */
+  get count(): TrifleCount | undefined {
+    const { spent } = this.#allowance
+    if (this.#inARow === 0 && spent === 0) return undefined
+    return { inARow: this.#inARow, spent: Math.min(Math.ceil(spent), 2 ** 32 - 1) }
   }
 
   /**
@@ -28,8 +56,8 @@ export class Trifles {
     else this.#spend(1 + (waiting >> 10), 'records with hardly any content')
   }
 
-  /** A KeyUpdate, or a record of nothing. @throws TlsError unexpected_message too many in a row, or in all */
-  empty(what: 'KeyUpdates' | 'records without content'): void {
+  /** One has come. @throws TlsError unexpected_message too many in a row, or of KeyUpdates in all */
+  empty(what: Trifle): void {
     if (++this.#inARow > this.#limit) {
       throw peerError('unexpected_message', 'too_many_trifles', `more than ${this.#limit} ${what} in a row`)
     }

@@ -1,5 +1,6 @@
 import { probe } from './native/libc.ts'
 import type { Descriptor } from './streams/descriptor.ts'
+import { probeBindings } from './streams/handle.ts'
 
 /** The supervisor's id. */
 export const SUPERVISOR = 0
@@ -79,6 +80,8 @@ export const MAX_QUEUED = 0x4000000
 export function chooseChannel(): { readonly kind: Channel['kind']; readonly reason: string } {
   if (process.env.HOTPOTATO_CHANNEL === 'ipc') return { kind: 'ipc', reason: 'HOTPOTATO_CHANNEL=ipc' }
   const native = probe()
-  if (native.available) return { kind: 'native', reason: 'foreign calls work' }
-  return { kind: 'ipc', reason: native.reason }
+  if (!native.available) return { kind: 'ipc', reason: native.reason }
+  const handles = probeBindings()
+  if (!handles.available) return { kind: 'ipc', reason: handles.reason }
+  return { kind: 'native', reason: 'foreign calls work' }
 }

@@ -1,4 +1,5 @@
 import { type TimersLeft, timersLeft } from '../http/timers.ts'
+import { TrifleCount } from '../tls13/trifles.ts'
 import {
   type AnyCodec,
   type Codec,
@@ -60,6 +61,14 @@ export const ContentRates = struct('ContentRates', {
   ),
 })
 export type ContentRate = TypeOf<typeof ContentRates>['requests'][number]
+
+/** So little spent is not worth an extension: any session has some at times, and requests pay it back. */
+const HARDLY_SPENT = 1000
+
+/** What an envelope says of the trifles of a session. */
+export function trifleValue(count: TrifleCount | undefined): TrifleCount | undefined {
+  return count === undefined || (count.inARow === 0 && count.spent < HARDLY_SPENT) ? undefined : count
+}
 
 /** What an envelope says of the client. */
 export const ClientExtension = struct('ClientExtension', {
@@ -129,6 +138,15 @@ export const ENVELOPE_EXTENSIONS = {
     says: 'how slowly the content of requests has come so far that no function has begun with',
     otherwise: 'the client has all its time again',
   },
+  trifles: {
+    type: 7,
+    codec: TrifleCount,
+    since: 4,
+    writers: ['container'],
+    critical: false,
+    says: 'how much of what the client has sent over TLS says nothing, if that is much',
+    otherwise: 'the client may send as much again',
+  },
   client: {
     type: 4,
     codec: ClientExtension,
@@ -167,11 +185,12 @@ export function extensionOf<N extends ExtensionName>(
 export function writeExtensions(values: ExtensionValues): EnvelopeExtension[] {
   const list: EnvelopeExtension[] = []
   // Written out: most envelopes have none of them, and a look by name at each costs more than all the rest.
-  const { leg, slot, timers, rates, client } = values
+  const { leg, slot, timers, rates, trifles, client } = values
   if (leg !== undefined) list.push(extension('leg', leg))
   if (slot !== undefined) list.push(extension('slot', slot))
   if (timers !== undefined) list.push(extension('timers', timers))
   if (rates !== undefined) list.push(extension('rates', rates))
+  if (trifles !== undefined) list.push(extension('trifles', trifles))
   if (client !== undefined) list.push(extension('client', client))
   return list
 }

@@ -17,14 +17,23 @@ export const TINY_PIECES: Budget = { burst: 100_000, perSecond: 10_000 }
 export class Allowance {
   readonly #budget: Budget
   readonly #now: () => number
-  #spent = 0
+  #spent: number
   /** Until when time has paid back. */
   #paid: number | undefined
 
-  /** @param now milliseconds; asked only when there seems to be nothing left */
-  constructor(budget: Budget, now: () => number) {
+  /**
+   * @param now milliseconds; asked only when there seems to be nothing left
+   * @param spent what has been spent before, somewhere else
+   */
+  constructor(budget: Budget, now: () => number, spent = 0) {
     this.#budget = budget
     this.#now = now
+    this.#spent = spent
+  }
+
+  /** What has been spent and not paid back. */
+  get spent(): number {
+    return this.#spent
   }
 
   /** @returns false if that is more than there is */

@@ -37,8 +37,9 @@ describe.runIf(chooseChannel().kind === 'native')('a function', () => {
     ['sends rubbish on every socket', 'garbage'],
     ['begins large messages that never end', 'partial'],
     ['says again and again that it is ready', 'ready'],
-    ['floods the supervisor without waking it', 'flood'],
-    ['wakes the supervisor without end', 'wakes'],
+    ['floods the supervisor', 'flood'],
+    ['keeps the supervisor busy with words that say nothing', 'credits'],
+    ['sends empty messages on every socket', 'empty'],
   ])('that %s ends itself alone', async (_, name) => {
     await neighbours.attackEndsAlone(name)
   })

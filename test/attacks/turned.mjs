@@ -29,7 +29,8 @@ Courier.prototype.tell = function (...words) {
   return tell.apply(this, words)
 }
 
-const SUPERVISOR = { messages: 4, wake: 5 }
+/** Our end of the pair with the supervisor. */
+const SUPERVISOR = 4
 const EMPTY = new Uint8Array(0)
 const SOCKETS = () =>
   readdirSync('/proc/self/fd')
@@ -90,9 +91,7 @@ const ATTACKS = {
   },
   /** Is ready again and again, under another name each time. */
   ready() {
-    for (let i = 0; i < 100; i++)
-      say(SUPERVISOR.messages, { kind: 'ready', publicKey: new Uint8Array(32).fill(i) })
-    libc.wake(SUPERVISOR.wake)
+    for (let i = 0; i < 100; i++) say(SUPERVISOR, { kind: 'ready', publicKey: new Uint8Array(32).fill(i) })
   },
   /** What it was not asked, and what is for gateways to say. */
   reports() {
@@ -104,16 +103,15 @@ const ATTACKS = {
       detail: '',
     }
     for (let i = 0; i < 5; i++) {
-      say(SUPERVISOR.messages, { kind: 'leaving' })
-      say(SUPERVISOR.messages, {
+      say(SUPERVISOR, { kind: 'leaving' })
+      say(SUPERVISOR, {
         kind: 'unreachable',
         id: 1,
         reason: 'it sent something that is not a frame',
       })
-      say(SUPERVISOR.messages, { kind: 'failed', reason: 'all is lost' })
-      say(SUPERVISOR.messages, moved)
+      say(SUPERVISOR, { kind: 'failed', reason: 'all is lost' })
+      say(SUPERVISOR, moved)
     }
-    libc.wake(SUPERVISOR.wake)
   },
   /**
    * What looks like entries of the log, and nests so deeply that writing it down would need all the stack.
@@ -160,18 +158,23 @@ const ATTACKS = {
     }
     return `${peers.size}`
   },
-  /** Messages to the supervisor without end, and without a wake-up. */
+  /** Messages to the supervisor without end. */
   flood() {
     const counters = Array.from({ length: 500 }, (_, value) => ({ name: `counter-${value}`, value }))
     setInterval(() => {
-      for (let i = 0; i < 2000; i++)
-        if (say(SUPERVISOR.messages, { kind: 'status', counters }) !== undefined) return
+      for (let i = 0; i < 2000; i++) if (say(SUPERVISOR, { kind: 'status', counters }) !== undefined) return
     }, 1)
   },
-  wakes() {
+  /** Words that say nothing, each an event for the supervisor. */
+  credits() {
+    const credit = encode(Header, { version: VERSION, content: { kind: 'credit', bytes: 0 } })
     setInterval(() => {
-      for (let i = 0; i < 5000; i++) if (libc.wake(SUPERVISOR.wake) !== undefined) return
+      for (let i = 0; i < 5000; i++) if (libc.sendMessage(SUPERVISOR, credit, EMPTY, []) !== undefined) return
     }, 1)
+  },
+  /** As if its end were closed, and it is not. */
+  empty() {
+    for (const fd of SOCKETS()) for (let i = 0; i < 20; i++) ignoring(() => writeSync(fd, EMPTY))
   },
   /** Everything about every process that can be read, but the supervisor, whose environment is its own. */
   environ() {

@@ -83,19 +83,16 @@ it.each([
 })
 
 // One that goes by the common runner, and some that do not.
-it.each(['record', 'micro', 'report', 'figure'])(
-  '%s says nothing of a reader that is gone',
-  async name => {
-    const child = spawn(process.execPath, [script(name), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
-    child.stdout.destroy()
-    let said = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-    })
-    expect(await once(child, 'close')).toEqual([0, null])
-    expect(said).toBe('')
-  },
-)
+it.each(['record', 'micro', 'report', 'figure'])('%s says nothing of a reader that is gone', async name => {
+  const child = spawn(process.execPath, [script(name), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  expect(await once(child, 'close')).toEqual([0, null])
+  expect(said).toBe('')
+})
 
 it('every bench has a script, an entry here and one in the list of benches', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {

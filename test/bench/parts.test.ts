@@ -105,6 +105,12 @@ describe('the stages of a request', () => {
     expect(stages).toMatchObject({ write: 3, deliver: 0 })
   })
 
+  it('a target that has the message, and runs, before the send has returned', () => {
+    const late = source.map(one => (one.mark === 'sent' ? { ...one, at: 100_000 } : one))
+    const [stages] = cut([request], [target, late], 'migrated')
+    expect(stages).toMatchObject({ send: 25, 'wake-up': 0, receive: 10 })
+  })
+
   it('a mark that is missing is no stage of length 0', () => {
     const without = target.filter(({ mark }) => mark !== 'restored')
     expect(cut([request], [source, without], 'migrated')).toEqual([undefined])

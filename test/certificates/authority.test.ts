@@ -186,7 +186,9 @@ describe('checkCertificates', () => {
   it('names what is missing and the command that makes it', () => {
     const problems = checkCertificates(directory, ['hello'], NOW)
     expect(problems.map(problem => problem.kind)).toEqual(['missing', 'missing'])
-    expect(problems[0]!.message).toBe(`${path('hello.crt')} does not exist; make it with: npm run certs`)
+    expect(problems[0]!.message).toBe(
+      `${path('hello.crt')} does not exist; make it with: npx hotpotato certs`,
+    )
   })
 
   it('names what is not valid yet and what has expired, the authority first', () => {
@@ -196,7 +198,7 @@ describe('checkCertificates', () => {
     expect(problem).toMatchObject({
       file: path('ca.crt'),
       kind: 'expired',
-      command: 'npm run certs -- --renew',
+      command: 'npx hotpotato certs --renew',
     })
   })
 

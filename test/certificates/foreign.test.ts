@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { run } from '../../certs/make.ts'
 import { checkCertificates, makeCertificates } from '../../src/certificates/authority.ts'
+import { run } from '../../src/cli/certs.ts'
 
 const DAY = 86_400_000
 let root: string
@@ -45,7 +45,7 @@ const make = (more: object = {}) =>
     now: Date.now(),
     ...more,
   })
-/** `npm run certs` with the functions `web`, which has a host of its own, and `other`. */
+/** `npx hotpotato certs` with the functions `web`, which has a host of its own, and `other`. */
 const certs = (...args: string[]): Promise<string> => {
   const config = join(root, 'hotpotato.yml')
   writeFileSync(config, 'functions: { web: { hosts: [web.example] }, other: {} }')
@@ -118,7 +118,7 @@ const CASES: Record<string, readonly [() => Promise<void>, RegExp]> = {
       await own('web')
       writeFileSync(path('web.crt'), 'PKCS#7, or whatever it is')
     },
-    /web\.crt contains no PEM certificate; .*put one there that .* can be read/,
+    /web\.crt: a text that contains no PEM certificate; .*put one there that .* can be read/,
   ],
   'has an encrypted key': [
     async () => {
@@ -149,7 +149,7 @@ describe("a user's own certificate", () => {
       await put()
       const before = files()
       expect(advice().join('\n')).toMatch(said)
-      expect(advice().join('\n')).not.toMatch(/npm run certs|--renew|delete|remove/)
+      expect(advice().join('\n')).not.toMatch(/npx hotpotato certs|--renew|delete|remove/)
       await expect(make()).rejects.toThrow(said)
       await expect(make({ renew: true, keepAuthority: true })).rejects.toThrow('both stay')
       await expect(certs('--renew', 'web')).rejects.toThrow('both stay')
@@ -222,7 +222,9 @@ describe('what is replaced', () => {
   it('is made anew when its key is lost', async () => {
     await make()
     rmSync(path('web.key'))
-    expect(advice()).toEqual([expect.stringMatching(/web\.key does not exist; make it with: npm run certs$/)])
+    expect(advice()).toEqual([
+      expect.stringMatching(/web\.key does not exist; make it with: npx hotpotato certs$/),
+    ])
     expect(await make()).toMatchObject({ made: ['web'], backups: ['web.crt.bak'] })
     expect(advice()).toEqual([])
   })
@@ -232,7 +234,7 @@ it('an authority without its key is named with what makes another one', async ()
   await make()
   renameSync(path('ca.key'), path('elsewhere.key'))
   await expect(make({ certificates: [{ name: 'next' }] })).rejects.toThrow(
-    /ca\.key does not exist; make another authority, .*npm run certs -- --renew$/,
+    /ca\.key does not exist; make another authority, .*npx hotpotato certs --renew$/,
   )
 })
 

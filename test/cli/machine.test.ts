@@ -336,7 +336,7 @@ describe('an environment', () => {
       })
     expect(bare('status')).toMatchObject({
       status: 1,
-      stdout: 'hotpotato is not running; start it with npm start\n',
+      stdout: expect.stringMatching(/^hotpotato is not running; start it with .*npx hotpotato up --config /),
       stderr: '',
     })
     expect(bare('help').status).toBe(0)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeCertificates } from '../../src/certificates/authority.ts'
 import { Certificates, has, hotpotato, type Ran, run, Server } from '../support/tls-programs.ts'
 
 let files: Certificates
@@ -215,9 +216,42 @@ describe.skipIf(!has('openssl'))('serve, to openssl s_client (Debian package ope
   })
 })
 
+describe.skipIf(!has('openssl'))('serve with several certificates (Debian package openssl)', () => {
+  let several: Server
+  const subjectFor = async (...args: string[]) => {
+    const at = ['s_client', '-connect', `127.0.0.1:${several.port}`]
+    return /^subject=(.*)$/m.exec((await run('openssl', [...at, ...args])).stdout)?.[1]
+  }
+  beforeAll(async () => {
+    const now = Date.now()
+    const certificates = [{ name: 'app' }, { name: 'shop', hosts: ['*.app.local', 'eu.app.local'] }]
+    await makeCertificates({ directory: files.directory, certificates, localhost: false, now })
+    several = await serve(
+      ...identity(),
+      ...['--cert', files.file('shop.crt'), '--key', files.file('shop.key')],
+      ...['--cert', files.file('app.crt'), '--key', files.file('app.key')],
+    )
+  })
+
+  it.each([
+    ['app.local', 'CN = app'],
+    ['APP.local', 'CN = app'],
+    ['shop.local', 'CN = shop'],
+    ['eu.app.local', 'CN = shop'],
+    ['us.app.local', 'CN = shop'],
+    ['a.us.app.local', 'CN = localhost'],
+    ['unknown.local', 'CN = localhost'],
+  ])('gives %s the one that is for it', async (name, subject) => {
+    expect(await subjectFor('-servername', name)).toBe(subject)
+  })
+  it('gives the first one to a client that names none', async () => {
+    expect(await subjectFor('-noservername')).toBe('CN = localhost')
+  })
+})
+
 describe('the command line of serve', () => {
   it.each<[string[], RegExp]>([
-    [[], /^serve needs --cert and --key \(npm run certs makes some\), or --psk\n$/],
+    [[], /^serve needs --cert and --key \(npx hotpotato certs makes some\), or --psk\n$/],
     [['--prot', '1'], /^Unknown option '--prot'; see hotpotato serve --help\n$/],
     [['--port', 'x'], /^--port must be a whole number from 0 to 65535, not x\n$/],
     [['--cert', 'a'], /^each --cert needs its --key\n$/],

@@ -119,7 +119,10 @@ describe('without TLS', () => {
     const answer = await client.request('/', { headers: [['host', 'nobody.local']] })
     expect(answer.status).toBe(404)
     expect(JSON.parse(textOf(answer))).toMatchObject({
-      hosts: ['echo.local', '*.echo.local', 'hello.local', 'echo-raw.local'],
+      hosts: [
+        ...['echo.local', '*.echo.local'],
+        ...['hello.local', 'hello.localhost', 'echo-raw.local', 'echo-raw.localhost'],
+      ],
       paths: ['/echo', '/hello', '/echo-raw'],
     })
     await client.close()

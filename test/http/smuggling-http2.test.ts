@@ -52,7 +52,7 @@ function contained(pieces: readonly Uint8Array[], moving = false): Reading {
     for (let event = http.next(); event !== undefined; event = http.next()) {
       if (event.type === 'request') {
         try {
-          const one = { head: requestHead(event), body: '', whole: event.endStream }
+          const one = { head: requestHead(event, 'http'), body: '', whole: event.endStream }
           reading.requests.push(one)
           streams.set(event.streamId, one)
           http.accept(event.streamId)
@@ -212,6 +212,9 @@ describe('requests that are not served: the next one stands', () => {
   it.each<[string, Field[], number]>([
     ['a backslash in the path', request({ ':path': '/\\resize' }), 400],
     ['an authority that is no host', request({ ':authority': '[' }), 400],
+    ['the scheme of TLS', request({ ':scheme': 'https' }), 421],
+    ['the scheme of another protocol', request({ ':scheme': 'ftp' }), 400],
+    ['an expectation of something else', request({}, [['expect', '200-ok']]), 417],
     ['CONNECT', request({ ':method': 'CONNECT', ':scheme': undefined, ':path': undefined }), 501],
     ['CONNECT for something else', request({ ':method': 'CONNECT', ':protocol': 'connect-udp' }), 501],
   ])('answered with a status: %s', (_, fields, status) => {
@@ -252,7 +255,6 @@ describe('what only looks like a trick is read in one way', () => {
     ],
     ['dots in the path', request({ ':path': '/x/../resize' }), { path: '/x/../resize' }],
     ['slashes in other spelling', request({ ':path': '/%2fresize' }), { path: '/%2fresize' }],
-    ['another scheme', request({ ':scheme': 'https' }), {}],
     [
       'a field that names a host',
       request({}, [

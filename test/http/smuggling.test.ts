@@ -28,13 +28,13 @@ interface Reading {
 function contained(pieces: readonly Uint8Array[], moving = false): Reading {
   const requests: Reading['requests'] = []
   let refused: number | undefined
-  let http = new H1Server(LIMITS)
+  let http = new H1Server(LIMITS, undefined, 'http')
   for (const piece of pieces) {
     http.receive(piece)
     for (let event = http.next(); event !== undefined; event = http.next()) {
       if (event.type === 'request') {
         if (moving) {
-          http = new H1Server(LIMITS, decode(h1State, encode(h1State, http.export())))
+          http = new H1Server(LIMITS, decode(h1State, encode(h1State, http.export())), 'http')
           if (http.next()?.type !== 'request') throw new Error('the request was lost on the way')
         }
         http.accept()
@@ -157,6 +157,8 @@ describe('tricks that are refused before anything of the second request is read'
     ['a target with a fragment', `GET http://echo.local#resize.local HTTP/1.1\r\n${HOST}\r\n`, 400],
     ['a space in the target', `GET / HTTP/1.1 /x HTTP/1.1\r\n${HOST}\r\n`, 400],
     ['a bare CR in the request line', `GET /\rx HTTP/1.1\r\n${HOST}\r\n`, 400],
+    ['a target with the scheme of TLS', `GET https://echo.local/ HTTP/1.1\r\n${HOST}\r\n`, 421],
+    ['a target with the scheme of another protocol', `GET ftp://echo.local/ HTTP/1.1\r\n${HOST}\r\n`, 400],
     ['a TLS record', '\x16\x03\x01\x00\x05hello', 400],
     ['CONNECT', 'CONNECT resize.local:80 HTTP/1.1\r\nHost: resize.local:80\r\n\r\n', 501],
   ])('%s', (_, input, status) => {

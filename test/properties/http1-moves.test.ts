@@ -22,7 +22,7 @@ const FLIGHTS: readonly (readonly [methods: readonly string[], bytes: string])[]
     ['POST', 'HEAD', 'GET'],
     'POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x="y"\r\nhello\r\n6\r\n' +
       ' world\r\n0\r\nX-Sum: 11\r\n\r\n' +
-      'HEAD /3 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET http://b/4 HTTP/1.1\r\nHost: b\r\n\r\n',
+      'HEAD /3 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET SCHEME://b/4 HTTP/1.1\r\nHost: b\r\n\r\n',
   ],
   [
     ['POST', 'OPTIONS'],
@@ -103,7 +103,8 @@ async function talk(tls: boolean, at: number, target: () => FakeHost) {
     hear()
   }
   hear()
-  for (const [methods, text] of FLIGHTS) {
+  for (const [methods, flight] of FLIGHTS) {
+    const text = flight.replace('SCHEME', tls ? 'https' : 'http')
     for (const method of methods) http.request({ method, target: '/', headers: [['host', 'a']] })
     session?.send(utf8(text))
     await send(session === undefined ? utf8(text) : concat(...session.takeOutput()))

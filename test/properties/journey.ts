@@ -58,6 +58,8 @@ export interface Asked {
 export interface Speaker {
   readonly protocol: 'h2' | 'http/1.1'
   readonly asked: Asked[]
+  /** Of what it asks for. */
+  scheme: string
   /** The server need not answer any more. */
   readonly over: boolean
   /** Asks for something, if that is possible now. */
@@ -79,6 +81,7 @@ function newAsked(target: string, random: Seeded, methods: readonly string[]): A
 export class Http1Speaker implements Speaker {
   readonly protocol = 'http/1.1'
   readonly asked: Asked[] = []
+  scheme = 'https'
   over = false
   readonly #http = new H1Client()
   readonly #random: Seeded
@@ -134,6 +137,7 @@ export class Http2Speaker implements Speaker {
   readonly protocol = 'h2'
   readonly asked: Asked[] = []
   readonly over = false
+  scheme = 'https'
   #http = new H2Client()
   readonly #random: Seeded
   readonly #streams = new Map<number, Asked>()
@@ -151,7 +155,7 @@ export class Http2Speaker implements Speaker {
     this.asked.push(asked)
     const { method, body } = asked
     const headers = [['x-more', 'y'.repeat(below(random, 60))]] as const
-    const head = { method, scheme: 'https', authority: 'a', path, headers }
+    const head = { method, scheme: this.scheme, authority: 'a', path, headers }
     const id = this.#http.request(head, method === 'GET')
     this.#streams.set(id, asked)
     if (method !== 'GET') this.#rest.set(id, pieces(body, random).slice(0, 30))
@@ -241,6 +245,7 @@ export class Journey {
     this.#random = random
     this.#speaker = speaker
     if (!often(random, 1, 8)) this.#session = Session.client(this.#clientConfig())
+    else speaker.scheme = 'http'
     this.#host = this.#newHost('echo')
     this.#say()
     // Without TLS the gateway waits for the preface of HTTP/2, all of it.

@@ -109,6 +109,10 @@ export class Http2Client {
     return this.#goaway
   }
 
+  get #scheme(): 'http' | 'https' {
+    return this.session === undefined ? 'http' : 'https'
+  }
+
   request(
     path: string,
     { method, authority = 'echo.local', headers = [], body, onData, open = false }: Http2Request = {},
@@ -116,7 +120,7 @@ export class Http2Client {
     const verb = method ?? (body === undefined ? 'GET' : 'POST')
     const head = {
       method: verb,
-      scheme: this.session === undefined ? 'http' : 'https',
+      scheme: this.#scheme,
       authority,
       path,
       headers,
@@ -158,7 +162,7 @@ export class Http2Client {
 
   /** Asks for a WebSocket (RFC 8441). */
   tunnel(path: string, authority = 'echo.local'): ClientTunnel {
-    const head = { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority, path }
+    const head = { method: 'CONNECT', protocol: 'websocket', scheme: this.#scheme, authority, path }
     const id = this.http.request({ ...head, headers: [['sec-websocket-version', '13']] }, false)
     let heard: Uint8Array[] = []
     let wake: () => void = () => {}

@@ -53,6 +53,10 @@ export class Talker {
     return this.#session !== undefined
   }
 
+  get scheme(): 'http' | 'https' {
+    return this.secured ? 'https' : 'http'
+  }
+
   get session(): Session {
     return this.#session!
   }
@@ -99,7 +103,7 @@ export class Talker {
     const id = this.http.request(
       {
         method: body === undefined && !open ? 'GET' : 'POST',
-        scheme: 'https',
+        scheme: this.scheme,
         authority: 'a',
         path,
         ...head,

@@ -39,6 +39,16 @@ export interface PlatformOptions {
   readonly directory?: string
 }
 
+/** What a file has; nothing where there is none, as for a moment while a log is rotated. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
 /** Four functions, and limits that no test reaches by accident. */
 export const CONFIG = `
 version: 1
@@ -207,9 +217,7 @@ export class Platform {
   /** Everything that was logged and is still kept. */
   get log(): string {
     const file = join(this.directory, 'run', 'hotpotato.log')
-    const names = [4, 3, 2, 1].map(number => `${file}.${number}`).filter(name => existsSync(name))
-    // It is not there for a moment while it is rotated.
-    return [...names, ...(existsSync(file) ? [file] : [])].map(name => readFileSync(name, 'utf8')).join('')
+    return [...[4, 3, 2, 1].map(number => `${file}.${number}`), file].map(read).join('')
   }
 
   get #control(): string {

@@ -8,14 +8,24 @@ export interface ProgramResult {
   readonly stderr: string
 }
 
-/** Runs a program with some input to its end; after a minute it is ended. */
+/** Where a program runs. */
+export interface Place {
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Milliseconds after which a program is ended. */
+const PATIENCE = 60_000
+
+/** Runs a program with some input to its end; after a minute, or what `patience` says, it is ended. */
 export async function run(
   program: string,
   args: readonly string[],
   input: string | Uint8Array = '',
+  { patience = PATIENCE, ...place }: Place & { readonly patience?: number } = {},
 ): Promise<ProgramResult> {
-  const child = spawn(program, [...args], { stdio: 'pipe' })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+  const child = spawn(program, [...args], { ...place, stdio: 'pipe' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience)
   const stdout: Buffer[] = []
   let stderr = ''
   child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes))

@@ -53,6 +53,16 @@ describe('which certificate', () => {
     expect(choose(name)).toEqual(expected)
   })
 
+  it('the one that names it before one with a wildcard, in whatever order they are', () => {
+    const wide = named('*.fn.local', 'other.local')
+    const exact = named('a.fn.local', '*.fn.local')
+    for (const all of [
+      [wide, exact, any],
+      [any, exact, wide],
+    ])
+      expect(certificatesFor(all, 'a.fn.local')).toEqual([exact, wide])
+  })
+
   it('and which of its schemes: the first of ours that the client takes', () => {
     const [rsa, ed] = [newIdentity('rsa2048'), identity].map(one => certificateOf(one, node)) as [
       Certificate,

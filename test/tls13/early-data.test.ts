@@ -5,6 +5,7 @@ import { createCookieSealer } from '../../src/tls13/cookie.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { EXTENSIONS } from '../../src/tls13/extensions.ts'
 import type { MessageOf } from '../../src/tls13/messages.ts'
+import { plaintextRecord } from '../../src/tls13/record.ts'
 import { createReplayStore } from '../../src/tls13/replay.ts'
 import { Session } from '../../src/tls13/session.ts'
 import type { ResumptionTicket } from '../../src/tls13/state.ts'
@@ -194,6 +195,22 @@ describe('is refused, and passed over, and the handshake goes on', () => {
     }
   })
 
+  it.each<[string, Partial<ServerConfig>, Partial<ClientConfig>]>([
+    ['', taking(), {}],
+    [' by a server that takes none', {}, {}],
+    [' with a HelloRetryRequest', taking(), { keyShares: [] }],
+    [' with a cookie', taking({ cookies: createCookieSealer(node, new Uint8Array(16)) }), {}],
+    [' with a PSK that the server does not know', { earlyData: taking().earlyData! }, { resume: ticketOf() }],
+  ])('where it comes without a PSK%s (§4.2.10)', (_, server, client) => {
+    const offers = reshape('client_hello', (m, turn) => (turn === 0 ? offeredAgain(m) : {}))
+    const pair = createPair({ shape: offers(), ...client }, server)
+    pair.server.receive(outputOf(pair.client))
+    for (const length of [17, 1000, 16_384 + 256])
+      expect(pair.server.receive(plaintextRecord(23, new Uint8Array(length).fill(7)))).toEqual([])
+    pair.settle()
+    expectConnected(pair)
+  })
+
   it('but not more of it than is bearable', () => {
     const ticket = ticketOf({}, taking({ earlyData: { maximum: 100_000, replay: anything } }))
     for (const keyShares of [undefined, []]) {
@@ -237,13 +254,6 @@ describe('what a peer must not do', () => {
   it('offer it after a HelloRetryRequest', () => {
     const again = reshape('client_hello', (m, turn) => (turn === 1 ? offeredAgain(m) : {}))
     const pair = tryEarly({ resume: ticketOf(), keyShares: [], shape: again() }, taking())
-    expect(pair.serverEvents.at(-1)).toMatchObject({ type: 'alert', alert: 'illegal_parameter' })
-  })
-
-  it('offer it without a PSK', () => {
-    const shape = reshape('client_hello', m => withValue(m, 'CH', 'early_data', {}))
-    const pair = createPair({ shape: shape() }, taking())
-    pair.settle()
     expect(pair.serverEvents.at(-1)).toMatchObject({ type: 'alert', alert: 'illegal_parameter' })
   })
 

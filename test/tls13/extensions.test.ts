@@ -50,6 +50,7 @@ const MESSAGES: readonly ExtensionMessage[] = ['CH', 'SH', 'EE', 'CT', 'CR', 'NS
 const WELL_FORMED: Readonly<Record<string, Partial<Record<ExtensionMessage, string>>>> = {
   server_name: { CH: '0006000003612e62', EE: '' },
   status_request: { CT: '01000001aa' },
+  signed_certificate_timestamp: { CH: '', CT: '00030001aa' },
   supported_groups: { CH: '0002001d', EE: '0002001d' },
   signature_algorithms: { CH: '00020807', CR: '00020807' },
   application_layer_protocol_negotiation: { CH: '0003026832', EE: '0003026832' },

@@ -9,7 +9,7 @@ import { readExtensions } from '../../src/tls13/extensions.ts'
 import { brotli, zlib } from '../../src/tls13/io/compression.ts'
 import { decodeHandshake, type HandshakeMessage, type MessageOf } from '../../src/tls13/messages.ts'
 import { Session } from '../../src/tls13/session.ts'
-import { concat, EMPTY, utf8 } from '../../src/wire/index.ts'
+import { concat, EMPTY, fromHex, utf8 } from '../../src/wire/index.ts'
 import { certificateOf, ed25519Identity, newIdentity, trusting } from '../support/identity.ts'
 import {
   clientConfig,
@@ -207,7 +207,7 @@ describe('record_size_limit (RFC 8449)', () => {
 
 describe('what is stapled', () => {
   const ocspResponse = utf8('good')
-  const signedCertificateTimestamps = utf8('seen')
+  const signedCertificateTimestamps = fromHex('0006' + '0004' + '7365656e')
   const certificates = () => [{ ...certificateOf(identity, node), ocspResponse, signedCertificateTimestamps }]
 
   it('is given to the verifier of a client that asks', () => {
@@ -223,6 +223,22 @@ describe('what is stapled', () => {
       { certificates: certificates() },
     )
     expect(seen).toEqual({ serverName: 'echo.local', now: NOW, ocspResponse, signedCertificateTimestamps })
+  })
+
+  it('is not sent to one that asks for a status of another type than OCSP (RFC 6066 §8)', () => {
+    let seen: unknown
+    connectedPair(
+      {
+        requestStatus: true,
+        shape: reshape('client_hello', m => withBytes(m, 'status_request', fromHex('02' + '00000000')))(),
+        verify: (chain, context) => {
+          seen = context
+          return trusting(identity)(chain, context)
+        },
+      },
+      { certificates: certificates() },
+    )
+    expect(seen).toEqual({ serverName: 'echo.local', now: NOW, signedCertificateTimestamps })
   })
 
   it('is not sent to one that does not', () => {
@@ -486,7 +502,7 @@ describe('what comes without end', () => {
       client.updateKeys(false)
       return outputOf(client)
     })
-    const events = server.receive(concat(...updates)) // in one piece: the count does not travel
+    const events = server.receive(concat(...updates))
     expect(events.slice(0, 32)).toMatchObject(Array.from({ length: 32 }, () => ({ type: 'key_update' })))
     expect(events.slice(32)).toMatchObject([{ type: 'alert', alert: 'unexpected_message' }])
   })

@@ -22,6 +22,7 @@ const VALUES: Required<ExtensionValues> = {
   slot: { gateway: 5, cookie: new Uint8Array(8).fill(4), slot: 6, sequence: 7, received: 2 ** 40, sent: 3 },
   timers: { running: [{ name: 'headers', left: 70 }] },
   rates: { requests: [{ streamId: 3, left: 20, counted: 9 }] },
+  trifles: { inARow: 31, spent: 99_999 },
   client: { remoteAddress: '2001:db8::7' },
 }
 const NAMES = Object.keys(ENVELOPE_EXTENSIONS) as ExtensionName[]

@@ -52,7 +52,7 @@ describe.runIf(probed.available)('foreign calls', () => {
     for (const fd of [-1, 0.5, 2 ** 31, Number.NaN]) {
       expect(() => libc.receiveMessage(fd)).toThrow(RangeError)
       expect(() => libc.sendMessage(fd, body, EMPTY, [])).toThrow(RangeError)
-      expect(() => libc.wake(fd)).toThrow(RangeError)
+      expect(() => libc.sendBytes(fd, body)).toThrow(RangeError)
       expect(() => libc.shutdown(fd)).toThrow(RangeError)
       expect(() => libc.duplicate(fd)).toThrow(RangeError)
       expect(() => libc.domainOf(fd)).toThrow(RangeError)
@@ -99,15 +99,19 @@ describe.runIf(probed.available)('foreign calls', () => {
     expect(libc.receiveMessage(one)).toBe('EOF')
   })
 
-  it('says EAGAIN rather than wait, for messages and for wakes', () => {
+  it('says EAGAIN rather than wait, for messages and for bytes', () => {
     const [one, other] = pair()
     const body = new Uint8Array(60_000)
     expect(untilFailure(() => libc.sendMessage(one, body, EMPTY, []))).toBe('EAGAIN')
     libc.receiveMessage(other)
     expect(libc.sendMessage(one, body, EMPTY, [])).toBeUndefined()
-    const [waker, sleeper] = pair('stream')
-    expect(untilFailure(() => libc.wake(waker))).toBe('EAGAIN')
-    expect(readSync(sleeper, new Uint8Array(1))).toBe(1)
+    const [writer, reader] = pair('stream')
+    const written = (): string | undefined => {
+      const sent = libc.sendBytes(writer, body)
+      return typeof sent === 'string' ? sent : undefined
+    }
+    expect(untilFailure(written)).toBe('EAGAIN')
+    expect(readSync(reader, new Uint8Array(1))).toBe(1)
   })
 
   it('tells TCP from Unix sockets, and makes duplicates', () => {
@@ -141,7 +145,7 @@ describe.runIf(probed.available)('foreign calls', () => {
     opened.push(copy)
     expect(libc.shutdown(one)).toBeUndefined()
     expect(readSync(other, new Uint8Array(1))).toBe(0)
-    expect(libc.wake(copy)).toBe('EPIPE')
+    expect(libc.sendBytes(copy, new Uint8Array(1))).toBe('EPIPE')
   })
 })
 

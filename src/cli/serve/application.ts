@@ -31,11 +31,23 @@ async function sendBytes(response: HttpResponse, size: number, headOnly: boolean
 
 /** Gives back what comes, while it comes, and takes no more than the client takes. */
 function echo(request: HttpRequest, response: HttpResponse): void {
-  response.begin({ status: 200, headers: [BYTES], length: request.length })
+  let begun = false
+  const begin = (): void => {
+    if (!begun) response.begin({ status: 200, headers: [BYTES], length: request.length })
+    begun = true
+  }
+  // Before the response begins: a client may wait for 100 (Continue).
   request.content({
-    data: bytes => response.write(bytes),
-    end: () => response.end(),
+    data: bytes => {
+      begin()
+      return response.write(bytes)
+    },
+    end: () => {
+      begin()
+      response.end()
+    },
     // Cut short or malformed: the missing end tells the client that its response is not whole.
     broken: () => response.abort(),
   })
+  begin()
 }

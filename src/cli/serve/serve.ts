@@ -95,7 +95,7 @@ async function serverConfig(values: FlagValues<typeof SERVE_FLAGS>): Promise<Ser
   const { provider } = common
   const certificates = certificatesOf(values, provider)
   if (certificates.length === 0 && common.psks === undefined)
-    throw new UsageError('serve needs --cert and --key (npm run certs makes some), or --psk')
+    throw new UsageError('serve needs --cert and --key (npx hotpotato certs makes some), or --psk')
   const early = wholeNumber('early-data', values['early-data'] ?? '0', 0, 2 ** 32 - 1)
   const tickets = wholeNumber('tickets', values.tickets ?? '2', 0, 100)
   if (early > 0 && tickets === 0) throw new UsageError('--early-data needs tickets')
@@ -116,14 +116,16 @@ function certificatesOf(
   provider: CryptoProvider,
 ): Certificate[] {
   if (cert.length !== key.length) throw new UsageError('each --cert needs its --key')
-  return cert.map((file, index) => {
+  const named = cert.map((file, index) => {
     const [chain, privateKey] = [textOf('cert', file), textOf('key', key[index]!)]
     try {
-      return certificateFromPem(provider, chain, privateKey)
+      return certificateFromPem(provider, chain, privateKey, 'own')
     } catch (error) {
       throw new CommandError(`--cert ${file} --key ${key[index]}: ${(error as Error).message}`)
     }
   })
+  // What a client asks for decides; one that asks for another name, or for none, gets what comes first.
+  return [...named, ...named.map(({ names: _names, ...others }) => others)]
 }
 
 function clientCertificates(

@@ -1,11 +1,12 @@
 import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import { Session, type SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
-import { extensionOf, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
+import { extensionOf, trifleValue, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
 import { Guard } from '../../transport/guard.ts'
 import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
@@ -32,6 +33,7 @@ import { ConnectionTimers, type Waiting } from './timers.ts'
  */
 export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Waiting {
   readonly host: ConnectionHost
+  readonly scheme: Scheme
   readonly out: Outlet
   /** Everything that comes from outside comes through it: what is thrown ends this connection alone. */
   readonly guard = new Guard(error => this.#ending.fault(error))
@@ -64,6 +66,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
    */
   constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
     this.host = host
+    this.scheme = envelope.tls === undefined ? 'http' : 'https'
     this.#arrived = host.clock.steady()
     this.#stream = stream
     this.sessionId = envelope.sessionId
@@ -72,7 +75,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.fields = platformFields(host.container, envelope.hops)
     this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
-    const session = envelope.tls && Session.restore(envelope.tls, host.tls)
+    const session = restored(envelope, host)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#recovery = recovery
     const { guard } = this
@@ -311,6 +314,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
         slot: carried?.slot,
         timers: waits?.timers,
         rates: waits?.rates,
+        trifles: trifleValue(this.#session?.trifles),
         client: this.#toldAddress === undefined ? undefined : { remoteAddress: this.#toldAddress },
       }),
     }
@@ -336,7 +340,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     if (this.phase !== 'frozen') return
     this.generation = envelope.generation
     this.#survival?.claim()
-    this.out.session = envelope.tls && Session.restore(envelope.tls, this.host.tls)
+    this.out.session = restored(envelope, this.host)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
@@ -424,4 +428,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.host.closed(this, why)
     }
   }
+}
+
+/** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
+function restored(envelope: Envelope, { tls }: ConnectionHost): Session | undefined {
+  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
 }

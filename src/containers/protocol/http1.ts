@@ -2,6 +2,7 @@ import type { Announced } from '../../http/h1/exchange.ts'
 import type { H1State } from '../../http/h1/index.ts'
 import { type H1End, type H1Owner, H1Serving } from '../../http/h1/serving.ts'
 import type { Field } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import { type Problem, problem } from '../../http/problem.ts'
 import {
   CLOSED_TUNNEL,
@@ -167,6 +168,9 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
 
   get handlers(): HttpHandlers {
     return this
+  }
+  get scheme(): Scheme {
+    return this.#owner.scheme
   }
   get timers(): ConnectionTimers {
     return this.#owner.timers

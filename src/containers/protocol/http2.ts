@@ -2,6 +2,7 @@ import { ErrorCode, type H2Server } from '../../http/h2/index.ts'
 import type { Announced, H2Owner } from '../../http/h2/owner.ts'
 import { type H2Served, H2Serving } from '../../http/h2/serving.ts'
 import type { Field, RequestHead } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { HttpFault, HttpHandlers } from '../../http/serving.ts'
 import type { TimerSettings } from '../../http/timers.ts'
@@ -235,6 +236,9 @@ export class Http2 implements Protocol, H2Owner, TunnelOwner {
 
   get handlers(): Pick<HttpHandlers, 'error'> {
     return this
+  }
+  get scheme(): Scheme {
+    return this.#owner.scheme
   }
   get timers(): ConnectionTimers {
     return this.#owner.timers

@@ -1,5 +1,6 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
+import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import type { Guard } from '../../transport/guard.ts'
@@ -101,6 +102,8 @@ export type Refusal = { readonly functionName: string; readonly answer: Problem 
 /** What a protocol asks of the connection that it is spoken on. */
 export interface ProtocolOwner {
   readonly host: ConnectionHost
+  /** What the connection speaks. */
+  readonly scheme: Scheme
   /** For whatever others call later: what is thrown there ends the connection. */
   readonly guard: Guard
   readonly out: Outlet

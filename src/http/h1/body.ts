@@ -1,7 +1,7 @@
 import { Pieces } from '../../wire/index.ts'
 import { type Field, isTrailer } from '../message.ts'
 import type { ByteQueue } from './byte-queue.ts'
-import { H1Error } from './error.ts'
+import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { HeadScanner } from './scanner.ts'
 
@@ -112,6 +112,7 @@ export class BodyReader {
     if (this.#next === 'size') return this.#readSize(queue)
     if (this.#next === 'data-end') {
       const { bytes, start, length } = queue
+      if (length > 0 && bytes[start] === LF) throw new H1Error(400, BARE_LF)
       if (length > 0 && bytes[start] !== CR) throw new H1Error(400, 'a chunk is longer than its size')
       if (length < 2) return false
       if (bytes[start + 1] !== LF) throw new H1Error(400, 'a CR without LF')
@@ -144,14 +145,16 @@ export class BodyReader {
     }
     this.#searched = 0
     const end = at - 1
-    if (end < start || bytes[end] !== CR) throw new H1Error(400, 'an LF without CR')
+    if (end < start || bytes[end] !== CR) throw new H1Error(400, BARE_LF)
     let size = 0
     let digits = start
     for (; digits < end; digits++) {
       const value = hexDigit(bytes[digits] as number)
       if (value < 0) break
-      size = Math.min(size * 16 + value, Number.MAX_SAFE_INTEGER)
+      size = size * 16 + value
     }
+    // RFC 9112 §7.1: a size that no number holds must not become another one.
+    if (size > Number.MAX_SAFE_INTEGER) throw new H1Error(413, 'a chunk size that exceeds every limit')
     if (digits === start) throw new H1Error(400, 'a chunk without a size')
     if (digits < end) this.#readExtension(bytes, digits, end)
     queue.skip(at + 1 - start)

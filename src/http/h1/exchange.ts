@@ -12,7 +12,8 @@ import {
   reasonOf,
 } from '../serving.ts'
 import type { RequestTimers } from '../timers.ts'
-import type { H1Event, H1Server } from './server.ts'
+import type { H1Event } from './event.ts'
+import type { H1Server } from './server.ts'
 
 /** Bytes of content that are copied rather than kept until the client takes them. */
 const LARGE = 65_536

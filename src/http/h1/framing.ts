@@ -1,3 +1,4 @@
+import { lengthOf } from '../field-values.ts'
 import { type Field, isNamed } from '../message.ts'
 import { H1Error } from './error.ts'
 
@@ -14,7 +15,7 @@ export interface Framing {
   upgrade: string | undefined
   /** The value of Host; undefined if there is none. */
   host: string | undefined
-  /** The value of Expect, in lower case, lines joined by commas; undefined if there is none. */
+  /** The value of Expect, lines joined by commas; undefined if there is none. */
   expect: string | undefined
 }
 
@@ -44,7 +45,7 @@ export function readFraming(version: '1.0' | '1.1', fields: readonly Field[]): F
         framing.host = value
         break
       case 6:
-        if (isNamed(name, 'expect')) framing.expect = joined(framing.expect, value.toLowerCase())
+        if (isNamed(name, 'expect')) framing.expect = joined(framing.expect, value)
         break
       case 7:
         if (isNamed(name, 'upgrade')) framing.upgrade = joined(framing.upgrade, value)
@@ -80,13 +81,9 @@ function joined(before: string | undefined, value: string): string {
 }
 
 function readLength(value: string): number {
-  let length = value === '' ? Number.NaN : 0
-  for (let i = 0; i < value.length; i++) {
-    const digit = value.charCodeAt(i) - 0x30
-    length = digit >= 0 && digit <= 9 ? length * 10 + digit : Number.NaN
-  }
+  const length = lengthOf(value)
   if (Number.isNaN(length)) throw new H1Error(400, 'Content-Length is not a decimal number')
-  if (!Number.isSafeInteger(length)) throw new H1Error(413, 'Content-Length exceeds every limit')
+  if (length === Number.POSITIVE_INFINITY) throw new H1Error(413, 'Content-Length exceeds every limit')
   return length
 }
 

@@ -1,7 +1,8 @@
 /** HTTP/1.0 and 1.1 (RFC 9112) without sockets and without a clock. */
 export { H1Client, type H1ClientEvent, type OutgoingRequest } from './client.ts'
 export { H1Error } from './error.ts'
+export type { H1Event } from './event.ts'
 export { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
 export { httpDate, type ResponseHead } from './response-head.ts'
-export { type H1Event, H1Server } from './server.ts'
+export { H1Server } from './server.ts'
 export { type H1State, h1State, INBOUND_CEILING } from './state.ts'

@@ -1,5 +1,6 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import type { Problem } from '../problem.ts'
 import {
   answerTo,
@@ -25,6 +26,7 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
   readonly protocol = 'http/1.1'
   readonly fields: readonly Field[] = []
   readonly timers: ClockTimers
+  readonly scheme: Scheme
   readonly #context: ServingContext
   readonly #serving: H1Serving
   #out: Uint8Array[] = []
@@ -39,8 +41,9 @@ export class H1Pump implements HttpServing, H1Owner, TunnelOwner {
   #over = false
   #aborted = false
 
-  constructor(context: ServingContext, limits?: H1Limits) {
+  constructor(context: ServingContext, scheme: Scheme, limits?: H1Limits) {
     this.#context = context
+    this.scheme = scheme
     this.timers = new ClockTimers(context.timers, context.now)
     this.#serving = new H1Serving(this, limits)
     this.timers.wait('keep-alive')

@@ -1,8 +1,10 @@
+import { expectsContinue } from '../field-values.ts'
 import type { RequestHead } from '../message.ts'
+import { originOf, type Scheme } from '../origin.ts'
 import { H1Error } from './error.ts'
 import { readFraming } from './framing.ts'
 import type { ScannedHead } from './scanner.ts'
-import { parseHost, parseTarget } from './target.ts'
+import { parseTarget } from './target.ts'
 
 /** A request's head, and what follows from it for the connection. */
 export interface IncomingRequest {
@@ -22,27 +24,23 @@ export interface IncomingRequest {
   readonly persistent: boolean
 }
 
-/** Judges a scanned request. @throws H1Error with the status to answer */
-export function readRequest({ start, fields, length }: ScannedHead): IncomingRequest {
+/**
+ * Judges a scanned request. @param connection see {@link originOf} @throws H1Error with the status to answer
+ */
+export function readRequest({ start, fields, length }: ScannedHead, connection?: Scheme): IncomingRequest {
   const [method, target, protocol] = start as readonly [string, string, string]
   const version = protocol === 'HTTP/1.1' ? '1.1' : '1.0'
-  const { path, query, authority } = parseTarget(method, target)
+  const { path, query, scheme, authority } = parseTarget(method, target)
   const framing = readFraming(version, fields)
   if (framing.host === undefined && version === '1.1') throw new H1Error(400, 'no Host field')
-  const named = framing.host === undefined ? undefined : parseHost(framing.host)
-  // RFC 9112 §3.2.2: the absolute-form wins over Host, which must be there all the same.
-  const host = authority === undefined ? named : parseHost(authority)
-  let expectsContinue = false
+  const origin = originOf({ scheme, authority, host: framing.host, fields }, connection)
   // RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored.
-  if (framing.expect !== undefined && version === '1.1') {
-    if (framing.expect !== '100-continue') throw new H1Error(417, 'an expectation other than 100-continue')
-    expectsContinue = framing.chunked || (framing.contentLength ?? 0) > 0
-  }
+  const expects = version === '1.1' && expectsContinue(framing.expect)
   return {
-    head: { method, target, version, headers: fields, host, path, query },
+    head: { method, target, version, headers: origin.fields, host: origin.host, path, query },
     length,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
-    expectsContinue,
+    expectsContinue: expects && (framing.chunked || (framing.contentLength ?? 0) > 0),
     // §7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.
     upgrade: framing.upgrading && version === '1.1' ? framing.upgrade : undefined,
     persistent: !framing.close && (version === '1.1' || framing.keepAlive),

@@ -1,5 +1,5 @@
 import type { Field } from '../message.ts'
-import { H1Error } from './error.ts'
+import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
 import { latin1, TARGET, TOKEN, VALUE } from './syntax.ts'
 
@@ -71,7 +71,7 @@ export class HeadScanner {
     const limit = start + this.#limits.headBytes
     const full = end >= limit
     const stop = full ? limit : end
-    if (!this.#mayBegin(bytes, start, stop)) throw this.#noBeginning()
+    if (!this.#mayBegin(bytes, start, stop)) throw this.#noBeginning(bytes, start)
     if (this.#searched > 0 && !full && !hasLineFeed(bytes, start + this.#searched, stop)) {
       this.#searched = stop - start
       return undefined
@@ -100,7 +100,8 @@ export class HeadScanner {
     return TOKEN[byte] === 1 || byte === CR
   }
 
-  #noBeginning(): H1Error {
+  #noBeginning(bytes: Uint8Array, start: number): H1Error {
+    if (bytes[start + this.#line] === LF) return new H1Error(400, BARE_LF)
     return new H1Error(400, 'what came first is not the beginning of a message')
   }
 
@@ -117,7 +118,7 @@ export class HeadScanner {
       const next = this.#scanStartLine(bytes, start + this.#line, start, stop)
       if (next < 0) return false
       this.#line = next - start
-      if (!this.#mayBegin(bytes, start, stop)) throw this.#noBeginning()
+      if (!this.#mayBegin(bytes, start, stop)) throw this.#noBeginning(bytes, start)
     }
     let at = start + this.#line
     let count = this.#fields
@@ -200,6 +201,7 @@ export class HeadScanner {
     if (!whole && !hasLineFeed(bytes, at, stop)) return -1
     // One error for every line that is not of this form: which one must not hang on how much of the next line
     // is there.
+    if (at + 9 < stop && bytes[at + 9] === LF && isVersion(bytes, at + 1)) throw new H1Error(400, BARE_LF)
     if (!whole || bytes[at + 9] !== CR || bytes[at + 10] !== LF || !isVersion(bytes, at + 1)) {
       throw new H1Error(400, 'the request line does not end in a version such as HTTP/1.1, and CR LF')
     }
@@ -228,6 +230,7 @@ export class HeadScanner {
       at++
     }
     if (at + 1 >= stop && (at >= stop || bytes[at] === CR)) return -1
+    if (bytes[at] === LF) throw new H1Error(400, BARE_LF)
     if (bytes[at] !== CR || bytes[at + 1] !== LF) throw new H1Error(400, 'a control character in the reason')
     this.#first = line - start
     this.#second = line + 8 - start
@@ -288,6 +291,7 @@ function grown(old: Int32Array): Int32Array<ArrayBuffer> {
 }
 
 function badFieldName(byte: number, first: boolean): H1Error {
+  if (byte === LF) return new H1Error(400, first ? BARE_LF : 'a field line without a colon')
   const space = byte === SP || byte === HTAB
   if (first && space) return new H1Error(400, 'a line that begins with a space continues no field here')
   if (first && byte === COLON) return new H1Error(400, 'a field without a name')
@@ -297,10 +301,10 @@ function badFieldName(byte: number, first: boolean): H1Error {
 
 function badFieldValue(byte: number): H1Error {
   if (byte === CR) return new H1Error(400, 'a CR without LF')
+  if (byte === LF) return new H1Error(400, BARE_LF)
   return new H1Error(400, `a field value holds ${byteName(byte)}`)
 }
 
 function byteName(byte: number): string {
-  if (byte === LF) return 'an LF without CR'
   return `the byte 0x${byte.toString(16).padStart(2, '0')}`
 }

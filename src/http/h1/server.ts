@@ -1,8 +1,10 @@
 import { concat, EMPTY, utf8 } from '../../wire/index.ts'
-import type { Field, RequestHead, ResponseView } from '../message.ts'
+import type { Field, ResponseView } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import { BodyReader } from './body.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { H1Error } from './error.ts'
+import type { H1Event } from './event.ts'
 import { DEFAULT_LIMITS, type H1Limits } from './limits.ts'
 import { type IncomingRequest, readRequest } from './request-head.ts'
 import {
@@ -22,36 +24,6 @@ const DRAIN = 65_536
 const CRLF = utf8('\r\n')
 const LAST_CHUNK = utf8('0\r\n\r\n')
 const CONTINUE = utf8('HTTP/1.1 100 Continue\r\n\r\n')
-
-/** What {@link H1Server.next} reports. */
-export type H1Event =
-  /** A request's head; none of its bytes is taken before {@link H1Server.accept}. */
-  | {
-      readonly type: 'request'
-      readonly head: RequestHead
-      readonly expectsContinue: boolean
-      /** Bytes of content; undefined if it is chunked. */
-      readonly bodyLength: number | undefined
-      /**
-       * What the client would rather speak on this connection, as `websocket`; {@link H1Server.upgrade}
-       * grants it.
-       */
-      readonly upgrade: string | undefined
-    }
-  /** A piece of content, in memory of its own. */
-  | { readonly type: 'body'; readonly data: Uint8Array }
-  /** The request has been read whole. */
-  | { readonly type: 'end'; readonly trailers: readonly Field[] }
-  /**
-   * The client broke a rule or exceeded a limit. If `answerable`, one response may still be sent, and it
-   * should have this status; the connection closes in any case.
-   */
-  | {
-      readonly type: 'error'
-      readonly status: number
-      readonly reason: string
-      readonly answerable: boolean
-    }
 
 /** The request being served. */
 interface Exchange {
@@ -78,6 +50,7 @@ interface Exchange {
  */
 export class H1Server {
   readonly #limits: H1Limits
+  readonly #scheme: Scheme | undefined
   readonly #queue = new ByteQueue()
   #requestsServed: number
   #scanner: HeadScanner | undefined
@@ -94,9 +67,13 @@ export class H1Server {
   #closed = false
   #upgraded = false
 
-  /** @param state from another connection's {@link export}; without it, a new connection */
-  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State) {
+  /**
+   * @param state from another connection's {@link export}; without it, a new connection
+   * @param scheme see {@link originOf}
+   */
+  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State, scheme?: Scheme) {
     this.#limits = limits
+    this.#scheme = scheme
     this.#requestsServed = state?.requestsServed ?? 0
     if (state !== undefined && state.inbound.length > 0) {
       this.#queue.adopt(state.inbound)
@@ -353,7 +330,7 @@ export class H1Server {
     this.#scanner ??= new HeadScanner('request-line', this.#limits)
     const scanned = this.#scanner.scan(queue.bytes, queue.start, queue.end)
     if (scanned === undefined) return undefined
-    const request = readRequest(scanned)
+    const request = readRequest(scanned, this.#scheme)
     this.#announced = request
     const { head, expectsContinue, bodyLength, upgrade } = request
     return { type: 'request', head, expectsContinue, bodyLength, upgrade }

@@ -1,12 +1,14 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, ResponseView } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import { type Problem, problem } from '../problem.ts'
 import { answerTo, type ContentSink, type HttpFault, type HttpHandlers, type HttpTunnel } from '../serving.ts'
 import type { Expiry, RequestTimers } from '../timers.ts'
+import type { H1Event } from './event.ts'
 import { type Announced, type ExchangeOwner, H1Exchange } from './exchange.ts'
 import type { H1Limits } from './limits.ts'
 import { fieldLines } from './response-head.ts'
-import { type H1Event, H1Server } from './server.ts'
+import { H1Server } from './server.ts'
 import type { H1State } from './state.ts'
 
 const CLOSE: Field = ['connection', 'close']
@@ -20,6 +22,8 @@ export type H1End = 'done' | 'refused' | 'unfinished' | 'cut'
 /** What HTTP/1 asks of the connection: the way out, the time, and whether a request is for here. */
 export interface H1Owner {
   readonly handlers: HttpHandlers
+  /** What the connection speaks. */
+  readonly scheme: Scheme
   readonly timers: RequestTimers
   /** Sent with every response; always the same. */
   readonly fields: readonly Field[]
@@ -71,7 +75,7 @@ export class H1Serving implements ExchangeOwner {
   /** @param state from elsewhere */
   constructor(owner: H1Owner, limits?: H1Limits, state?: H1State) {
     this.#owner = owner
-    this.http = new H1Server(limits, state)
+    this.http = new H1Server(limits, state, owner.scheme)
   }
 
   /** The request that is being served. */

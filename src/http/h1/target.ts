@@ -4,32 +4,32 @@ import { H1Error } from './error.ts'
 export interface Target {
   readonly path: string
   readonly query: string
-  /** The authority of the absolute-form; undefined for the other forms. */
+  /** Scheme and authority of the absolute-form; undefined for the other forms. */
+  readonly scheme: string | undefined
   readonly authority: string | undefined
 }
 
-const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
+const ABSOLUTE = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/i
 
 /**
- * Reads a request target (RFC 9112 §3.2): origin-form, absolute-form with the scheme `http` or
- * `https`, or `*` for OPTIONS.
+ * Reads a request target (RFC 9112 §3.2): origin-form, absolute-form, or `*` for OPTIONS.
  * @param target characters of the target class of `syntax.ts` alone
  * @throws H1Error 400 for anything else, 501 for CONNECT
  */
 export function parseTarget(method: string, target: string): Target {
   if (method === 'CONNECT') throw new H1Error(501, 'this server opens no tunnels')
-  if (target.charCodeAt(0) === 0x2f) return split(target, undefined)
+  if (target.charCodeAt(0) === 0x2f) return split(target, undefined, undefined)
   if (target === '*') {
     if (method !== 'OPTIONS') throw new H1Error(400, 'the target * belongs to OPTIONS')
-    return { path: '*', query: '', authority: undefined }
+    return { path: '*', query: '', scheme: undefined, authority: undefined }
   }
   const absolute = ABSOLUTE.exec(target)
   if (absolute === null) throw new H1Error(400, 'the request target has none of the forms that we take')
-  const [, authority, rest] = absolute as unknown as [string, string, string]
+  const [, scheme, authority, rest] = absolute as unknown as [string, string, string, string]
   if (authority === '') throw new H1Error(400, 'the request target names no host')
   // §3.2.4: OPTIONS with neither path nor query asks about the server.
-  if (rest === '') return { path: method === 'OPTIONS' ? '*' : '/', query: '', authority }
-  return split(rest.startsWith('/') ? rest : `/${rest}`, authority)
+  if (rest === '') return { path: method === 'OPTIONS' ? '*' : '/', query: '', scheme, authority }
+  return split(rest.startsWith('/') ? rest : `/${rest}`, scheme, authority)
 }
 
 /**
@@ -44,9 +44,9 @@ export function splitPath(target: string): Pick<Target, 'path' | 'query'> {
   return { path, query: mark < 0 ? '' : target.slice(mark + 1) }
 }
 
-function split(target: string, authority: string | undefined): Target {
+function split(target: string, scheme: string | undefined, authority: string | undefined): Target {
   const { path, query } = splitPath(target)
-  return { path, query, authority }
+  return { path, query, scheme, authority }
 }
 
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/

@@ -1,3 +1,4 @@
+import { expectationIn, expectsContinue, lengthOf } from '../field-values.ts'
 import { type Field, header, type RequestHead, type ResponseView } from '../message.ts'
 import { type Problem, problem } from '../problem.ts'
 import {
@@ -100,7 +101,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   get length(): number | undefined {
     if (this.announced.endStream) return 0
     const length = header(this.announced.headers, 'content-length')
-    return length === undefined ? undefined : Number(length)
+    return length === undefined ? undefined : lengthOf(length)
   }
 
   /** Whether the client is waited for: it has been asked for more content, and not said all. */
@@ -119,7 +120,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
   }
 
   get #expectsContinue(): boolean {
-    return !this.begun && header(this.announced.headers, 'expect')?.toLowerCase() === '100-continue'
+    return !this.begun && expectsContinue(expectationIn(this.announced.headers))
   }
 
   /** Content has come. */

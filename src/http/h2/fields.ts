@@ -1,3 +1,4 @@
+import { lengthOf } from '../field-values.ts'
 import { isFieldValue, isToken } from '../h1/syntax.ts'
 import type { Field } from '../message.ts'
 import type { H2Request } from './event.ts'
@@ -91,7 +92,7 @@ export function readRequest(entries: readonly Entry[], allowProtocol: boolean): 
       cookie = cookie === undefined ? entry.value : `${cookie}; ${entry.value}`
       continue
     }
-    if (kind === Kind.contentLength) contentLength = lengthOf(entry.value, contentLength)
+    if (kind === Kind.contentLength) contentLength = declared(entry.value, contentLength)
     else if (kind === Kind.host) host = once(host, entry.value)
     else if (kind === Kind.priority) priority = entry.value
     headers.push(entry.field)
@@ -147,7 +148,7 @@ export function readResponse(entries: readonly Entry[]): ResponseFields {
     else if (kind === Kind.bad || (kind >= Kind.method && kind <= Kind.status)) {
       throw new Malformed(`the field ${JSON.stringify(entry.name)}`)
     } else {
-      if (kind === Kind.contentLength) contentLength = lengthOf(entry.value, contentLength)
+      if (kind === Kind.contentLength) contentLength = declared(entry.value, contentLength)
       headers.push(entry.field)
     }
   }
@@ -209,9 +210,10 @@ function once(before: string | undefined, value: string): string {
   return value
 }
 
-function lengthOf(value: string, before: number): number {
-  if (!/^[0-9]{1,15}$/.test(value)) throw new Malformed('a Content-Length that is no number')
-  const length = Number(value)
+function declared(value: string, before: number): number {
+  // What is beyond every limit is that as well when it is cut to what a number holds.
+  const length = Math.min(lengthOf(value), Number.MAX_SAFE_INTEGER)
+  if (Number.isNaN(length)) throw new Malformed('a Content-Length that is no number')
   if (before !== -1 && before !== length) throw new Malformed('two Content-Lengths')
   return length
 }

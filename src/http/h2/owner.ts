@@ -1,4 +1,5 @@
 import type { Field, RequestHead } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import type { Problem } from '../problem.ts'
 import type { HttpHandlers } from '../serving.ts'
 import type { Expiry, RequestTimers, TimerSettings } from '../timers.ts'
@@ -15,6 +16,8 @@ export type Announced = {
 /** What HTTP/2 asks of the connection: the way out, the time, and whether a request is for here. */
 export interface H2Owner {
   readonly handlers: Pick<HttpHandlers, 'error'>
+  /** What the connection speaks. */
+  readonly scheme: Scheme
   /** Of the connection: the head that a client has begun with is waited for. */
   readonly timers: Pick<RequestTimers, 'wait' | 'stop'>
   /** How long the timers of each request run. */

@@ -1,5 +1,6 @@
 import { EMPTY } from '../../wire/index.ts'
 import type { Field, RequestHead } from '../message.ts'
+import type { Scheme } from '../origin.ts'
 import type { Problem } from '../problem.ts'
 import type { HttpHandlers, HttpServing, ServingContext } from '../serving.ts'
 import { ClockTimers, type Expiry, expiryProblem, type TimerSettings } from '../timers.ts'
@@ -16,6 +17,7 @@ export class H2Pump implements HttpServing, H2Owner {
   readonly aborted = false
   readonly fields: readonly Field[] = []
   readonly unaccepted: Iterable<number> = []
+  readonly scheme: Scheme
   readonly bodyBytes: number
   readonly timers: ClockTimers
   readonly #context: ServingContext
@@ -30,8 +32,14 @@ export class H2Pump implements HttpServing, H2Owner {
   #over = false
 
   /** @param bodyBytes of content that a request may have */
-  constructor(context: ServingContext, limits?: H2Limits, bodyBytes = Number.POSITIVE_INFINITY) {
+  constructor(
+    context: ServingContext,
+    scheme: Scheme,
+    limits?: H2Limits,
+    bodyBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.#context = context
+    this.scheme = scheme
     this.bodyBytes = bodyBytes
     this.timers = new ClockTimers(context.timers, context.now)
     this.#serving = new H2Serving(this, limits)

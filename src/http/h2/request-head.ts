@@ -1,33 +1,43 @@
+import { expectationIn, expectsContinue } from '../field-values.ts'
 import { H1Error } from '../h1/error.ts'
-import { parseHost, parseTarget } from '../h1/target.ts'
+import { parseTarget } from '../h1/target.ts'
 import { header, type RequestHead } from '../message.ts'
+import { originOf, type Scheme } from '../origin.ts'
 import type { H2Request } from './event.ts'
 
 /**
  * A request's head as functions see it in either version of HTTP: the same rules for target and host as in
  * HTTP/1, and Host where there was :authority (RFC 9113 §8.3.1). A request for a WebSocket reads as
  * the GET that it is over HTTP/1 (RFC 8441 §5).
- * @throws H1Error 400 for a path or a host that HTTP/1 would not take, 501 for CONNECT with anything else
+ * @param connection see {@link originOf}
+ * @throws H1Error 421 for another scheme than that, 400 for a path or a host that HTTP/1 would not take, 417
+ * for an expectation that cannot be met, 501 for CONNECT with anything else
  */
-export function requestHead({
-  method: verb,
-  protocol,
-  path: target,
-  authority,
-  headers,
-}: H2Request): RequestHead {
+export function requestHead(
+  { method: verb, scheme, protocol, path: target, authority, headers }: H2Request,
+  connection?: Scheme,
+): RequestHead {
   if (protocol !== undefined && protocol !== 'websocket')
     throw new H1Error(501, 'only WebSockets have tunnels here')
   const method = protocol === undefined ? verb : 'GET'
   const { path, query } = parseTarget(method, target)
-  const host = authority === '' ? undefined : parseHost(authority)
-  const named = authority === '' || header(headers, 'host') !== undefined
+  // Judged here, as in HTTP/1, and looked at when the content is asked for.
+  expectsContinue(expectationIn(headers))
+  const origin = originOf(
+    {
+      scheme: scheme || undefined,
+      authority: authority || undefined,
+      host: header(headers, 'host'),
+      fields: headers,
+    },
+    connection,
+  )
   return {
     method,
     target,
     version: '2',
-    headers: named ? headers : [['host', authority], ...headers],
-    host,
+    headers: origin.fields,
+    host: origin.host,
     path,
     query,
   }

@@ -1,4 +1,4 @@
-import { type DistinguishedName, readName } from './certificate-names.ts'
+import { type DistinguishedName, type GeneralName, readGeneralNames, readName } from './certificate-names.ts'
 import {
   contextTag,
   DerError,
@@ -32,6 +32,8 @@ export interface Extension {
   readonly value: Uint8Array
 }
 
+export const SUBJECT_ALT_NAME = '2.5.29.17'
+
 /** `[1]` and `[2]`, implicit and primitive. */
 const ISSUER_UNIQUE_ID = 0x81
 const SUBJECT_UNIQUE_ID = 0x82
@@ -62,6 +64,14 @@ export function certificateFields(der: Uint8Array): CertificateFields {
     throw new DerError(`extensions in a certificate of version ${version}`)
   const extensions = readExtensions(list)
   return { issuer, subject, notBefore, notAfter, publicKey, signatureAlgorithm, extensions }
+}
+
+/** The names of the subjectAltName; none if there is no such extension. @throws DerError */
+export function alternativeNames({
+  extensions,
+}: Pick<CertificateFields, 'extensions'>): readonly GeneralName[] {
+  const extension = extensions.get(SUBJECT_ALT_NAME)
+  return extension === undefined ? [] : readGeneralNames(extension.value)
 }
 
 /** The subject alone. @param der a whole certificate @throws DerError */

@@ -1,7 +1,12 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { peerError, TlsError } from '../alert.ts'
-import { certificateFields, type Extension } from './certificate-fields.ts'
-import { type DistinguishedName, type GeneralName, readGeneralNames } from './certificate-names.ts'
+import {
+  alternativeNames,
+  certificateFields,
+  type Extension,
+  SUBJECT_ALT_NAME,
+} from './certificate-fields.ts'
+import type { DistinguishedName, GeneralName } from './certificate-names.ts'
 import { type PolicyExtensions, readPolicyConstraints } from './certificate-policies.ts'
 import { contextTag, DerError, DerReader, only, Tag, toBoolean, toNumber, toObjectIdentifier } from './der.ts'
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
@@ -45,7 +50,7 @@ export interface CertificateRules {
 
 const EXTENSION = {
   keyUsage: '2.5.29.15',
-  subjectAltName: '2.5.29.17',
+  subjectAltName: SUBJECT_ALT_NAME,
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   certificatePolicies: '2.5.29.32',
@@ -108,10 +113,10 @@ function readRules(certificate: X509Certificate): CertificateRules {
     checkKey(certificate)
     const value = (id: string): Uint8Array | undefined => extensions.get(id)?.value
     const [constraints, usage] = [value(EXTENSION.basicConstraints), value(EXTENSION.keyUsage)]
-    const [alternative, limits] = [value(EXTENSION.subjectAltName), value(EXTENSION.nameConstraints)]
+    const limits = value(EXTENSION.nameConstraints)
     const signs = usage !== undefined && hasDigitalSignature(usage)
     const selfIssued = issuer.key === subject.key
-    const alternatives = alternative === undefined ? [] : readGeneralNames(alternative)
+    const alternatives = alternativeNames(fields)
     return {
       pathLength: constraints && pathLengthOf(constraints),
       maySign: usage === undefined || signs,

@@ -167,10 +167,10 @@ export abstract class FramedChannel implements Channel {
     return undefined
   }
 
-  /** Counts what a peer has us do. @param things how many @returns whether that is more than it may */
-  protected floods(id: number, things = 1): boolean {
+  /** Counts what a peer has us do. @returns whether that is more than it may */
+  protected floods(id: number): boolean {
     const allowance = this.#traffic.get(id)?.allowance
-    return allowance !== undefined && !allowance.spend(things)
+    return allowance !== undefined && !allowance.spend(1)
   }
 
   #giveCredit(to: number, traffic: Traffic): void {

@@ -1,42 +1,30 @@
 import type { Budget } from '../../wire/index.ts'
-import type { ByteStream } from '../byte-stream.ts'
 import { type Libc, probe } from '../native/libc.ts'
-import { Descriptor, openStream } from '../stream.ts'
+import { Descriptor } from '../stream.ts'
+import { probeBindings } from '../streams/handle.ts'
 import { closeAll } from './assembly.ts'
-import { CLOSED, FLOODS, FramedChannel } from './framed.ts'
+import { CLOSED, FramedChannel } from './framed.ts'
+import { Readiness } from './readiness.ts'
 
-/** One end of a pair: what a process has for one of its peers, and shares with no other process. */
-export type PairEnd = readonly [
-  /** SEQPACKET: messages go in and come out here. */
-  messages: Descriptor,
-  /** Stream: a byte comes out here when there are messages, because Node cannot wait for the other. */
-  wake: Descriptor,
-]
+/** One end of a pair, a SEQPACKET socket: what a process has for one of its peers, and no other has. */
+export type PairEnd = readonly [Descriptor]
 
 /** One peer's pair, our end of it. */
 interface Link {
   readonly id: number
-  readonly messages: Descriptor
-  readonly wake: ByteStream
-  readonly wakeFd: number
-  /** Called at the end of a turn in which something was sent. */
-  readonly settled: () => void
+  readonly socket: Readiness
   open: boolean
-  /** Messages that the peer has not been woken for in this turn of ours; undefined before the first one. */
-  quiet: number | undefined
-  again: NodeJS.Immediate | undefined
+  /** Events so far. */
+  events: number
+  /** At the last look there were several messages. */
+  several: boolean
 }
 
-/** A microtask for less than `queueMicrotask` costs. */
-const SETTLED = Promise.resolve()
-/** Messages that a peer is not woken for. */
-const QUIET = 8
 /**
- * What a byte of the wake stream says: one message has been sent with it, and none before it that no byte has
- * said; or there may be several. Any other byte says the same as the second.
+ * Messages come one at a time as a rule, and are taken so: to look for a second one costs a call. At one of
+ * so many events there is a look.
  */
-const ONE = 0x31
-const SEVERAL = 0x2b
+const LOOK = 8
 /** Frames taken from one peer before other events have their turn. */
 const BATCH = 64
 /** Frames taken at most from a peer that has ended: more than the kernel holds of it. */
@@ -46,19 +34,14 @@ const BUFFER = 0x100000
 /** Errors that pass: no room for the message, or too many descriptors on the way. */
 const BUSY = new Set(['EAGAIN', 'ENOBUFS', 'ENOMEM', 'ETOOMANYREFS', 'EINTR'])
 
-/** Makes a pair for two processes. An `Error` where foreign calls are missing. */
+/** Makes a pair for two processes. An `Error` where foreign calls or handles of Node's are missing. */
 export function createPair(): readonly [PairEnd, PairEnd] {
   const libc = need()
   const made: Descriptor[] = []
   try {
-    const messages = libc.socketPair('seqpacket').map(Descriptor.fromFd)
-    made.push(...messages)
-    for (const { fd } of messages) libc.setBuffers(fd, BUFFER)
-    const wakes = libc.socketPair('stream').map(Descriptor.fromFd)
-    return [
-      [messages[0]!, wakes[0]!],
-      [messages[1]!, wakes[1]!],
-    ]
+    made.push(...libc.socketPair('seqpacket').map(Descriptor.fromFd))
+    for (const { fd } of made) libc.setBuffers(fd, BUFFER)
+    return [[made[0]!], [made[1]!]]
   } catch (error) {
     closeAll(made)
     throw error
@@ -76,7 +59,7 @@ export class NativeChannel extends FramedChannel {
   readonly #links = new Map<number, Link>()
 
   /**
-   * An `Error` where foreign calls are missing.
+   * An `Error` where foreign calls or handles of Node's are missing.
    * @param budget how many frames each peer may send @param portion bytes after which a peer gets its credit
    */
   static open(self: number, budget?: Budget, portion?: number): NativeChannel {
@@ -90,12 +73,13 @@ export class NativeChannel extends FramedChannel {
 
   /** `ends`: our end of the pair, a {@link PairEnd}. */
   addPeer(id: number, ends: readonly Descriptor[]): void {
-    const [messages, wake] = ends
-    if (ends.length !== 2 || messages === undefined || wake === undefined) {
+    const [end] = ends
+    if (ends.length !== 1 || end === undefined) {
       closeAll(ends)
-      throw new RangeError(`an end of a pair is 2 descriptors, not ${ends.length}`)
+      throw new RangeError(`an end of a pair is 1 descriptor, not ${ends.length}`)
     }
-    const link = this.#open(id, messages, wake)
+    const socket = new Readiness(end, () => this.#drain(link))
+    const link: Link = { id, socket, open: true, events: 0, several: false }
     try {
       this.register(id, (header, body, descriptors) => this.#transmit(link, header, body, descriptors))
     } catch (error) {
@@ -103,41 +87,6 @@ export class NativeChannel extends FramedChannel {
       throw error
     }
     this.#links.set(id, link)
-    const woken = (bytes: Uint8Array): void => {
-      // Each of them is an event for us, or would be if we were quicker.
-      if (this.floods(id, bytes.length)) this.cut(id, FLOODS)
-      else this.#drain(link, bytes.every(byte => byte === ONE) ? bytes.length : BATCH)
-    }
-    const finish = (): void => {
-      this.#takeRest(link)
-      this.cut(id, CLOSED)
-    }
-    link.wake.read({ bytes: woken, end: finish, error: finish })
-  }
-
-  #open(id: number, messages: Descriptor, wake: Descriptor): Link {
-    try {
-      const wakeFd = wake.fd
-      const stream = openStream(wake)
-      const settled = (): void => {
-        if (link.quiet !== 0) this.#wakeUp(link, SEVERAL)
-        link.quiet = undefined
-      }
-      const link: Link = {
-        id,
-        messages,
-        wake: stream,
-        wakeFd,
-        settled,
-        open: true,
-        quiet: undefined,
-        again: undefined,
-      }
-      return link
-    } catch (error) {
-      closeAll([messages, wake])
-      throw error
-    }
   }
 
   /** What a peer that has ended had sent is taken first: it may be a verdict. */
@@ -165,9 +114,7 @@ export class NativeChannel extends FramedChannel {
   #shut(link: Link): void {
     if (!link.open) return
     link.open = false
-    clearImmediate(link.again)
-    link.wake.destroy()
-    link.messages.close()
+    link.socket.close()
   }
 
   #transmit(
@@ -178,53 +125,20 @@ export class NativeChannel extends FramedChannel {
   ): 'sent' | 'busy' | 'gone' {
     if (!link.open) return 'gone'
     const fds = descriptors.map(descriptor => descriptor.fd)
-    const failed = this.#libc.sendMessage(link.messages.fd, header, body, fds)
-    if (failed === undefined) {
-      this.#announce(link)
-      return 'sent'
-    }
+    const failed = this.#libc.sendMessage(link.socket.fd, header, body, fds)
+    if (failed === undefined) return 'sent'
     // EPIPE and its like: the peer will never read it. Any other error: code of this process has meddled with
     // our end, which comes to the same.
     return BUSY.has(failed) ? 'busy' : 'gone'
   }
 
-  /**
-   * Wakes the peer for a message: at once for the first one in a turn of ours, so that it works while we do,
-   * then for every few, and for what is left when our turn is over. A peer that is awake takes all there is.
-   */
-  #announce(link: Link): void {
-    if (link.quiet === undefined) {
-      SETTLED.then(link.settled)
-      this.#wakeUp(link, ONE)
-    } else if (++link.quiet >= QUIET) this.#wakeUp(link, SEVERAL)
-  }
-
-  #wakeUp(link: Link, messages: number): void {
-    link.quiet = 0
-    // A full wake stream is as good: a byte is waiting in it. A closed one belongs to a process that is
-    // ending.
-    if (link.open && link.wake.state === 'open') this.#libc.wake(link.wakeFd, messages)
-  }
-
-  /** @param announced messages that there are; {@link BATCH}: as many as there are */
-  #drain(link: Link, announced: number): void {
-    // What was left for the next turn has no byte of its own: this is its turn.
-    const left = link.again !== undefined
-    clearImmediate(link.again)
-    link.again = undefined
-    const most = left ? BATCH : Math.min(announced, BATCH)
-    let more = true
+  /** Something waits. What is left of it is another event: other peers have their turn before. */
+  #drain(link: Link): void {
+    const looks = link.several || ++link.events % LOOK === 0
+    const most = looks ? BATCH : 1
     let taken = 0
-    try {
-      while (more && taken < most) {
-        taken++
-        more = this.#receiveOne(link)
-      }
-    } finally {
-      // Also when a handler has thrown: no other byte may come to wake us for what is still there.
-      const rest = left || announced === BATCH || taken < announced
-      if (more && rest && link.open) link.again = setImmediate(() => this.#drain(link, BATCH))
-    }
+    while (taken < most && this.#receiveOne(link)) taken++
+    if (looks) link.several = taken > 1
   }
 
   #takeRest(link: Link, most = LAST): void {
@@ -234,7 +148,7 @@ export class NativeChannel extends FramedChannel {
   /** Whether there may be more. */
   #receiveOne(link: Link): boolean {
     if (!link.open) return false
-    const received = this.#libc.receiveMessage(link.messages.fd)
+    const received = this.#libc.receiveMessage(link.socket.fd)
     if (typeof received !== 'string') {
       this.receive(link.id, received.bytes, received.descriptors.map(Descriptor.fromFd), received.refused)
       return true
@@ -249,5 +163,7 @@ export class NativeChannel extends FramedChannel {
 function need(): Libc {
   const probed = probe()
   if (!probed.available) throw new Error(`no native channel: ${probed.reason}`)
+  const handles = probeBindings()
+  if (!handles.available) throw new Error(`no native channel: ${handles.reason}`)
   return probed.libc
 }

@@ -39,8 +39,6 @@ export interface Libc {
    * @returns how many bytes, or the name of the error
    */
   sendBytes(fd: number, bytes: Uint8Array): number | string
-  /** Writes one byte, 0 by default, without SIGPIPE. @returns the name of the error, or `undefined` */
-  wake(fd: number, byte?: number): string | undefined
   /**
    * `shutdown(fd, SHUT_RDWR)`: ends the connection for every process that holds it. @returns the name of the
    * error, or `undefined`
@@ -278,12 +276,6 @@ function load(): Libc {
           ? send(fd, outgoing.pointer + DATA_AT, length, MSG_DONTWAIT | MSG_NOSIGNAL)
           : sendFrom(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL)
       return sent < 0 ? failure() : sent
-    },
-
-    wake(fd, byte = 0) {
-      checkFd(fd)
-      ints[0] = byte
-      return send(fd, small, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? failure() : undefined
     },
 
     shutdown(fd) {

@@ -76,7 +76,7 @@ describe('a client that asks and never reads', () => {
     stream.sent = []
     for (let id = 3, left = count; left > 0; left -= 200) {
       const frames: Uint8Array[] = []
-      for (let i = 0; i < 200; i++, id += 2) frames.push(getFrame(id))
+      for (let i = 0; i < 200; i++, id += 2) frames.push(getFrame(id, tls))
       stream.receive(sealed(client, concat(...frames)))
     }
     expect(stream.paused).toBe(true)
@@ -112,9 +112,9 @@ describe('a client that asks and never reads', () => {
  * HEADERS of a GET request, all of it (RFC 7541 Appendix A: 2, 6 and 4 are its pseudo-fields, 1 is
  * `:authority`).
  */
-function getFrame(streamId: number): Uint8Array {
+function getFrame(streamId: number, tls: boolean): Uint8Array {
   // And a field `x` of 60 characters, which is not indexed: so many requests are more than is read ahead.
-  const block = [0x82, 0x86, 0x84, 0x01, 0x01, 0x61, 0, 1, 0x78, 60, ...Array(60).fill(0x61)]
+  const block = [0x82, tls ? 0x87 : 0x86, 0x84, 0x01, 0x01, 0x61, 0, 1, 0x78, 60, ...Array(60).fill(0x61)]
   const id = [streamId >>> 24, streamId >>> 16, streamId >>> 8, streamId]
   return Uint8Array.of(0, 0, block.length, 1, 5, ...id, ...block)
 }

@@ -25,7 +25,13 @@ describe.each([true, false])('a silent WebSocket on a stream (over TLS: %s)', tl
     const host = new FakeHost(undefined, { clock })
     Object.assign(host.module, { webSocket })
     const client = new Talker(tls).arrive(host)
-    const head = { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority: 'a', path: '/echo' }
+    const head = {
+      method: 'CONNECT',
+      protocol: 'websocket',
+      scheme: client.scheme,
+      authority: 'a',
+      path: '/echo',
+    }
     const id = client.http.request({ ...head, headers: [['sec-websocket-version', '13']] }, over)
     client.flush()
     expect(client.answer(id).status).toBe(200)

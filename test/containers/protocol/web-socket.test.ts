@@ -314,7 +314,7 @@ describe('a WebSocket on a stream of HTTP/2', () => {
     path = '/echo/chat',
   ) {
     const id = client.http.request(
-      { method: 'CONNECT', protocol: 'websocket', scheme: 'https', authority: 'a', path, headers },
+      { method: 'CONNECT', protocol: 'websocket', scheme: client.scheme, authority: 'a', path, headers },
       false,
     )
     client.flush()

@@ -20,7 +20,8 @@ interface Seen {
 const REQUESTS = [
   'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET /p/q?x=%20&y HTTP/1.1\r\nHost: a.example:80\r\nAccept: */*\r\n\r\n',
-  'GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\n\r\n',
+  // Node gives the application the Host that came; here it is that of the target (RFC 9112 §3.2.2).
+  'GET http://b.example/x?y HTTP/1.1\r\nHost: b.example\r\n\r\n',
   'OPTIONS * HTTP/1.1\r\nhOsT: a\r\n\r\n',
   'DELETE /x HTTP/1.0\r\n\r\n',
   'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',

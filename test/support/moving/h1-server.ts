@@ -1,24 +1,28 @@
+import type { H1Event } from '../../../src/http/h1/event.ts'
 import { DEFAULT_LIMITS, type H1Limits } from '../../../src/http/h1/limits.ts'
-import { type H1Event, H1Server as Real } from '../../../src/http/h1/server.ts'
+import { H1Server as Real } from '../../../src/http/h1/server.ts'
 import { type H1State, h1State } from '../../../src/http/h1/state.ts'
+import type { Scheme } from '../../../src/http/origin.ts'
 import { decode, encode } from '../../../src/wire/index.ts'
 import { Moving, movesLike } from './moving.ts'
 
 class MovingH1Server extends Moving<Real> {
   readonly #limits: H1Limits
+  readonly #scheme: Scheme | undefined
   /** A request has been announced to the owner, who does not expect to hear of it again. */
   #announced = false
 
-  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State) {
+  constructor(limits: H1Limits = DEFAULT_LIMITS, state?: H1State, scheme?: Scheme) {
     super()
     this.#limits = limits
-    this.real = new Real(limits, state)
+    this.#scheme = scheme
+    this.real = new Real(limits, state, scheme)
   }
 
   protected override move(): void {
     if (!this.real.idle) return
     const state = decode(h1State, encode(h1State, this.real.export()))
-    this.real = new Real(this.#limits, state)
+    this.real = new Real(this.#limits, state, this.#scheme)
     if (this.#announced && this.real.next()?.type !== 'request')
       throw new Error('a request was lost on the way')
   }
@@ -51,4 +55,3 @@ class MovingH1Server extends Moving<Real> {
 
 /** In the place of `H1Server` where the suite runs through moves. */
 export const H1Server = movesLike(MovingH1Server, Real)
-export type { H1Event }

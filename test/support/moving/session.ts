@@ -24,8 +24,8 @@ class MovingSession extends Moving<Real> {
     return new MovingSession(Real.server(config), config)
   }
 
-  static restore(state: SessionState, config: ServerConfig | ClientConfig): MovingSession {
-    return new MovingSession(Real.restore(state, config), config)
+  static restore(...from: Parameters<typeof Real.restore>): MovingSession {
+    return new MovingSession(Real.restore(...from), from[1])
   }
 
   /**
@@ -41,7 +41,8 @@ class MovingSession extends Moving<Real> {
       if (/pending events/.test((error as Error).message)) return
       throw error
     }
-    this.real = Real.restore(decode(SessionState, encode(SessionState, state)), this.#config)
+    const { trifles } = this.real
+    this.real = Real.restore(decode(SessionState, encode(SessionState, state)), this.#config, trifles)
     MovingSession.moves++
   }
 

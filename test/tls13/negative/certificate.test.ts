@@ -12,6 +12,7 @@ import {
   chain,
   ECDSA_SHA1,
   hello,
+  type Reshaped,
   refusedByClients,
   refusedByServers,
   refusedInTheMiddle,
@@ -26,7 +27,33 @@ const leafWith = (name: keyof typeof EXTENSIONS, extensionData: Uint8Array) => (
   })),
 })
 
+/** What a server may not staple. */
+const MALFORMED: readonly (readonly [keyof typeof EXTENSIONS, string, string])[] = [
+  ['signed_certificate_timestamp', '', 'no list of timestamps at all'],
+  ['signed_certificate_timestamp', '0000', 'a list of no timestamps'],
+  ['signed_certificate_timestamp', '00020000', 'an empty timestamp'],
+  ['signed_certificate_timestamp', '00050001aa0000', 'an empty timestamp behind another one'],
+  ['signed_certificate_timestamp', '00030002aa', 'a timestamp that is cut'],
+  ['signed_certificate_timestamp', '00040001aa', 'a list of timestamps that is cut'],
+  ['signed_certificate_timestamp', '00030001aa00', 'bytes behind the timestamps'],
+  ['signed_certificate_timestamp', '0001aa', 'a timestamp without a length'],
+  ['status_request', '', 'no status at all'],
+  ['status_request', '00000001aa', 'a status of type 0'],
+  ['status_request', '02000001aa', 'a status of type 2, ocsp_multi'],
+  ['status_request', 'ff000001aa', 'a status of type 255'],
+  ['status_request', '01000000', 'an empty OCSP response'],
+  ['status_request', '01000002aa', 'an OCSP response that is cut'],
+  ['status_request', '01000001aa00', 'bytes behind an OCSP response'],
+]
+
 refusedByServers([
+  [
+    'RFC 6962 §3.3.1',
+    'decode_error',
+    'malformed_extension',
+    'a signed_certificate_timestamp with content',
+    hello(m => withBytes(m, 'signed_certificate_timestamp', fromHex('0000'))),
+  ],
   [
     '§4.2.3',
     'missing_extension',
@@ -72,6 +99,31 @@ refusedByClients([
     'unrequested_extension',
     'a certificate extension that was not asked for',
     chain(leafWith('status_request', fromHex('0100000101'))),
+  ],
+  ...MALFORMED.map(
+    ([name, bytes, what]): Reshaped => [
+      name === 'status_request' ? 'RFC 6066 §8' : 'RFC 6962 §3.3',
+      'decode_error',
+      'malformed_extension',
+      `${what}, ${bytes}`,
+      chain(leafWith(name, fromHex(bytes))),
+      { subject: () => ({ requestStatus: true }) },
+    ],
+  ),
+  [
+    'RFC 6962 §3.3',
+    'decode_error',
+    'malformed_extension',
+    'a list of no timestamps with an intermediate certificate',
+    chain(m => {
+      const extension = { extensionType: EXTENSIONS.signed_certificate_timestamp.type }
+      const second = {
+        certData: fromHex('aa'),
+        extensions: [{ ...extension, extensionData: fromHex('0000') }],
+      }
+      return { certificateList: [...m.certificateList, second] }
+    }),
+    { subject: () => ({ requestStatus: true }) },
   ],
   [
     '§4.2',

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { NamedGroup } from '../../../src/tls13/codepoints.ts'
+import type { ServerConfig } from '../../../src/tls13/config.ts'
+import { createCookieSealer } from '../../../src/tls13/cookie.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
 import type { ExtensionName } from '../../../src/tls13/extensions.ts'
 import { decodeHandshake, encodeHandshake, HELLO_RETRY_REQUEST } from '../../../src/tls13/messages.ts'
-import { EMPTY, fromHex, utf8 } from '../../../src/wire/index.ts'
+import { concat, EMPTY, fromHex, utf8 } from '../../../src/wire/index.ts'
 import { outputOf } from '../../support/pair.ts'
 import { reshape, withBytes, without, withValue } from '../../support/reshape.ts'
-import { clientScene, type Scene } from '../../support/scene.ts'
+import { clientScene, type Scene, serverScene } from '../../support/scene.ts'
 import {
   asking,
   FFDHE2048,
@@ -235,6 +237,78 @@ refusedInTheMiddle([
     withRetry('supported_groups', '0002001d'),
   ],
 ])
+
+refusedByClients([
+  [
+    '§4.1.4',
+    'illegal_parameter',
+    'version_changed_after_retry',
+    'a ServerHello without supported_versions',
+    serverHello(m => without(m, 'supported_versions')),
+    { subject: retried },
+  ],
+  [
+    '§4.1.4',
+    'illegal_parameter',
+    'version_changed_after_retry',
+    'a ServerHello without extensions',
+    serverHello(() => ({ extensions: [] })),
+    { subject: retried },
+  ],
+  [
+    '§4.1.4',
+    'illegal_parameter',
+    'version_not_offered',
+    'a ServerHello of another version',
+    serverHello(m => withValue(m, 'SH', 'supported_versions', 0x0303)),
+    { subject: retried },
+  ],
+])
+
+describe('what shares its record with a hello that a HelloRetryRequest follows or is (§5.1)', () => {
+  const more = [
+    ['the first byte of the next one', (message: Uint8Array) => message.slice(0, 1)],
+    ['its header', (message: Uint8Array) => message.slice(0, 4)],
+    ['all of it but a byte', (message: Uint8Array) => message.slice(0, -1)],
+    ['a whole one', (message: Uint8Array) => message],
+  ] as const
+  const servers: readonly (readonly [string, Partial<ServerConfig>])[] = [
+    ['', {}],
+    [', with a cookie', { cookies: createCookieSealer(node, new Uint8Array(16)) }],
+  ]
+  const expectRefusal = (scene: Scene, bytes: Uint8Array) => {
+    const { events, alert } = scene.provoke(bytes)
+    expect([alert, events.at(-1)]).toMatchObject([
+      'unexpected_message',
+      { from: 'local', error: { reason: 'interrupted_message' } },
+    ])
+  }
+
+  for (const [note, config] of servers) {
+    it.each(more)(`is refused by a server${note}: %s`, (_, part) => {
+      const { scene } = serverScene(config, { keyShares: [] })
+      const hello = firstFragment(scene.genuine)
+      expectRefusal(scene, recordWith(concat(hello, part(hello))))
+    })
+  }
+
+  it.each(more)('is refused by a client: %s', (_, part) => {
+    const { scene } = clientScene({}, asking())
+    const hello = firstFragment(scene.genuine)
+    expectRefusal(scene, recordWith(concat(hello, part(hello))))
+  })
+
+  it('is none where the next one has a record of its own, which may begin at once', () => {
+    const { scene, peer } = serverScene({}, { keyShares: [] })
+    scene.subject.receive(scene.genuine)
+    peer.receive(outputOf(scene.subject))
+    const hello = firstFragment(outputOf(peer))
+    const [front, back] = [hello.subarray(0, 1), hello.subarray(1)]
+    expect(scene.provoke(recordWith(front))).toMatchObject({ events: [], alert: undefined })
+    expect(scene.provoke(recordWith(back))).toMatchObject({ events: [], alert: undefined })
+    expect(scene.state).toBe('WAIT_FINISHED')
+  })
+})
 
 describe('a second HelloRetryRequest', () => {
   it('§4.1.4: is unexpected_message', () => {

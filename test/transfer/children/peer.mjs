@@ -1,6 +1,6 @@
 // A process with a channel that does what the test tells it: node peer.mjs
 // '{"self":1,"channel":"native","stream":"raw"}'
-// With the native channel, descriptors 3 and 4 are its end of its pair with the test.
+// With the native channel, descriptor 3 is its end of its pair with the test.
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { IpcChannel } from '../../../dist/src/transfer/channels/ipc.js'
 import { NativeChannel } from '../../../dist/src/transfer/channels/native.js'
@@ -8,7 +8,7 @@ import { Descriptor, openStream } from '../../../dist/src/transfer/stream.js'
 
 const { self, channel: kind, stream: streamKind } = JSON.parse(process.argv[2])
 const channel = kind === 'native' ? NativeChannel.open(self) : IpcChannel.open({ self })
-channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3), Descriptor.fromFd(4)] : [])
+channel.addPeer(0, kind === 'native' ? [Descriptor.fromFd(3)] : [])
 
 // A message is a line of JSON, a zero byte, and what else there is.
 const encoder = new TextEncoder()

@@ -1,20 +1,21 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import {
-  CertificateError,
   type CertificateName,
+  isCertificateName,
   KEY_ALGORITHMS,
   type KeyAlgorithm,
   type MadeCertificates,
   makeCertificates,
-} from '../src/certificates/authority.ts'
-import { guardOutput } from '../src/cli/output.ts'
-import { certificateNames } from '../src/supervisor/certificate-names.ts'
-import { type Config, ConfigError, loadConfig } from '../src/supervisor/config.ts'
+} from '../certificates/authority.ts'
+import { certificateNames } from '../supervisor/certificate-names.ts'
+import type { Config } from '../supervisor/config.ts'
+import { readConfiguration } from './configuration.ts'
+import { usageError } from './flags.ts'
+import { UsageError } from './usage-error.ts'
 
-const USAGE = `Usage: npm run certs -- [NAME ...] [options]
+const USAGE = `usage: hotpotato certs [NAME …] [options]
 
 Makes a throw-away authority and a certificate for each function, unless they exist.
 
@@ -28,31 +29,29 @@ Makes a throw-away authority and a certificate for each function, unless they ex
   --no-localhost         leave out localhost, 127.0.0.1 and ::1
 `
 
+/** Makes certificates, or says why not. @throws UsageError, ConfigError, CertificateError */
+export async function certs(args: readonly string[]): Promise<void> {
+  process.stdout.write(await run(args, process.env))
+}
+
 /**
  * Does what the command line says. @returns what there is to tell the user
  * @param variables the environment
- * @throws Error with a message for the user
+ * @throws as {@link certs}
  */
 export async function run(args: readonly string[], variables: NodeJS.ProcessEnv): Promise<string> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    allowNegative: true,
-    options: {
-      algorithm: { type: 'string', default: KEY_ALGORITHMS[0] },
-      renew: { type: 'boolean', default: false },
-      directory: { type: 'string' },
-      config: { type: 'string', default: 'hotpotato.yml' },
-      client: { type: 'boolean', default: false },
-      localhost: { type: 'boolean' },
-      help: { type: 'boolean', default: false },
-    },
-  })
+  const { values, positionals } = parse(args)
   if (values.help) return USAGE
-  if (values.client && positionals.length === 0) throw new Error('--client needs the NAMEs of clients')
+  if (values.client && positionals.length === 0) throw new UsageError('--client needs the NAMEs of clients')
+  for (const name of positionals) {
+    if (!isCertificateName(name))
+      throw new UsageError(
+        `${JSON.stringify(name)} is not a certificate name: 1 to 63 of a-z, 0-9 and -, not ca`,
+      )
+  }
   // With names given, a configuration is welcome but not needed.
-  const needed = positionals.length === 0 || existsSync(values.config)
-  const config = needed ? loadConfig(values.config, variables).config : undefined
+  const needed = positionals.length === 0 || values.config === undefined || existsSync(values.config)
+  const config = needed ? readConfiguration(values.config, variables).config : undefined
   const directory = resolve(values.directory ?? config?.certificates ?? 'certs')
   const outcome = await makeCertificates({
     directory,
@@ -66,6 +65,27 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
   })
   const place = relative(process.cwd(), directory) || '.'
   return report(outcome, place.startsWith('..') ? directory : place)
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      allowNegative: true,
+      options: {
+        algorithm: { type: 'string', default: KEY_ALGORITHMS[0] },
+        renew: { type: 'boolean', default: false },
+        directory: { type: 'string' },
+        config: { type: 'string' },
+        client: { type: 'boolean', default: false },
+        localhost: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    throw usageError(error, 'hotpotato certs --help')
+  }
 }
 
 /** What was done, a line for each certificate. */
@@ -90,26 +110,6 @@ function certificatesOf(names: readonly string[], config: Config | undefined): C
 function algorithmNamed(name: string): KeyAlgorithm {
   const found = KEY_ALGORITHMS.find(one => one === name)
   if (found === undefined)
-    throw new RangeError(`--algorithm must be one of ${KEY_ALGORITHMS.join(', ')}, not ${name}`)
+    throw new UsageError(`--algorithm must be one of ${KEY_ALGORITHMS.join(', ')}, not ${name}`)
   return found
-}
-
-/** Whether it is the user who can put this right, so that a message is enough. */
-function isExpected(error: unknown): error is Error {
-  const known = [CertificateError, ConfigError, RangeError].some(kind => error instanceof kind)
-  return (
-    known ||
-    (error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS'))
-  )
-}
-
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  guardOutput()
-  try {
-    process.stdout.write(await run(process.argv.slice(2), process.env))
-  } catch (error) {
-    if (!isExpected(error)) throw error
-    console.error(error.message)
-    process.exitCode = 1
-  }
 }

@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// Builds a checkout. With --if-possible, as before a start: what was packed is built already, and comes
+// without sources and compiler.
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const inside = path => fileURLToPath(new URL(`../${path}`, import.meta.url))
+const compiler = inside('node_modules/typescript/bin/tsc')
+const main = inside('dist/src/cli/main.js')
+
+if (existsSync(inside('src')) && existsSync(compiler)) {
+  const options = ['-p', inside('tsconfig.build.json')]
+  const { status, error } = spawnSync(process.execPath, [compiler, ...options], { stdio: 'inherit' })
+  if (error !== undefined) console.error(`hotpotato: the compiler cannot be started: ${error.message}`)
+  process.exitCode = status ?? 1
+  // npx keeps a link to it where an earlier version was run: that could not be run after a build.
+  if (existsSync(main)) chmodSync(main, 0o755)
+} else if (!process.argv.includes('--if-possible') || !existsSync(main)) {
+  const advice = 'run npm ci once without --omit=dev, or install what npm pack makes'
+  console.error(`hotpotato: it is not built yet, and there is no compiler here: ${advice}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,34 @@
+import { CONFIGURATION } from './configuration.ts'
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Commands that have a script of npm of their own, which is shorter. */
+const SCRIPTS: Readonly<Record<string, string>> = {
+  up: 'npm start',
+  stop: 'npm stop',
+  status: 'npm run status',
+  logs: 'npm run logs',
+}
+
+/**
+ * How a user gives another command to the same platform: with the same configuration and run directory as
+ * this one.
+ * @param command as `stop` @param config what `--config` says; undefined: nothing
+ * @param variables the environment
+ */
+export function hint(command: string, config: string | undefined, variables: Variables): string {
+  const { HOTPOTATO_RUN_DIR: runDirectory, npm_lifecycle_event: script } = variables
+  const prefix =
+    runDirectory === undefined || runDirectory === '' ? '' : `HOTPOTATO_RUN_DIR=${quoted(runDirectory)} `
+  const file = config === undefined || config === CONFIGURATION ? '' : ` --config ${quoted(config)}`
+  const byScript = file === '' && script !== undefined && Object.hasOwn(SCRIPT_NAMES, script)
+  return `${prefix}${(byScript ? SCRIPTS[command] : undefined) ?? `npx hotpotato ${command}`}${file}`
+}
+
+/** The scripts by which a user may have started this process. */
+const SCRIPT_NAMES: Readonly<Record<string, true>> = { start: true, stop: true, status: true, logs: true }
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { hint } from '../../src/cli/hint.ts'
+
+const AS_SCRIPT = { npm_lifecycle_event: 'start' }
+
+it('is the command for the same platform as this one', () => {
+  expect(hint('stop', undefined, {})).toBe('npx hotpotato stop')
+  expect(hint('stop', 'hotpotato.yml', {})).toBe('npx hotpotato stop')
+  expect(hint('stop', 'other.yml', {})).toBe('npx hotpotato stop --config other.yml')
+  expect(hint('stop', undefined, { HOTPOTATO_RUN_DIR: '/tmp/run' })).toBe(
+    'HOTPOTATO_RUN_DIR=/tmp/run npx hotpotato stop',
+  )
+})
+
+it('is the script of npm where this one was started by such a script', () => {
+  expect(hint('stop', undefined, AS_SCRIPT)).toBe('npm stop')
+  expect(hint('logs', undefined, { npm_lifecycle_event: 'status' })).toBe('npm run logs')
+  expect(hint('up', undefined, { ...AS_SCRIPT, HOTPOTATO_RUN_DIR: '/run' })).toBe(
+    'HOTPOTATO_RUN_DIR=/run npm start',
+  )
+  // Those scripts take no other configuration.
+  expect(hint('stop', 'other.yml', AS_SCRIPT)).toBe('npx hotpotato stop --config other.yml')
+  for (const script of ['npx', 'test', 'constructor'])
+    expect(hint('stop', undefined, { npm_lifecycle_event: script })).toBe('npx hotpotato stop')
+})
+
+it('is what a shell takes, whatever a path has in it', () => {
+  expect(hint('stop', "it's a file; rm -rf .yml", {})).toBe(
+    "npx hotpotato stop --config 'it'\\''s a file; rm -rf .yml'",
+  )
+})

@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { environmentOf, eventually } from '../support/platform.ts'
+import { run } from '../support/programs.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** It installs from the registry: `npm run test:packed`. */
+const wanted = process.env.HOTPOTATO_PACKED === '1'
+
+describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', () => {
+  let root: string
+  let folder: string
+  let platform: ChildProcess
+  let said = ''
+  /** Nothing of it comes from this checkout: neither a directory nor a configuration. */
+  const { HOTPOTATO_RUN_DIR: _, HOTPOTATO_CERTS_DIR: __, ...environment } = environmentOf('/nowhere')
+
+  const npx = (...args: string[]) =>
+    run('npx', ['--no-install', 'hotpotato', ...args], '', { cwd: folder, env: environment })
+
+  beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'hotpotato-packed-'))
+    folder = join(root, 'empty')
+    mkdirSync(folder)
+    const packed = await run('npm', ['pack', '--ignore-scripts', '--pack-destination', root], '', {
+      cwd: ROOT,
+    })
+    expect(packed.code, packed.stderr).toBe(0)
+    const tarball = readdirSync(root).find(name => name.endsWith('.tgz'))!
+    const options = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
+    const installed = await run('npm', ['install', ...options, join(root, tarball)], '', {
+      cwd: folder,
+      patience: 500_000,
+    })
+    expect(installed.code, installed.stderr).toBe(0)
+    expect(installed.stderr).not.toMatch(/warn/i)
+    platform = spawn('npx', ['--no-install', 'hotpotato', 'up'], {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [platform.stdout!, platform.stderr!])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+      })
+    await eventually(() => (said.includes('Ctrl-C') ? true : undefined), 'it does not start')
+  }, 600_000)
+  afterAll(async () => {
+    platform?.kill('SIGTERM')
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  it('starts without a compiler, by the configuration that comes with it', async () => {
+    expect(existsSync(join(folder, 'node_modules', 'typescript'))).toBe(false)
+    expect(said).toContain('note: there is no hotpotato.yml here: the one that comes with hotpotato is used')
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(['certs', 'run']))
+    const { code, stdout } = await npx('status')
+    expect(code).toBe(0)
+    expect(stdout.toString()).toMatch(/^gateway +ready/m)
+  })
+
+  it('serves, and is told what to do, by the commands that it prints', async () => {
+    const [command] = said.match(/^ {2}curl .*$/m)!
+    const { stdout } = await run('sh', ['-c', command.trim()], '', { cwd: folder, env: environment })
+    const path = stdout.toString().match(/x-hotpotato-container: \S+/g)
+    expect(path?.map(one => one.split(' ')[1])).toEqual(['echo-1', 'resize-1', 'echo-1'])
+    expect((await npx('scale', 'hello', '2')).code).toBe(0)
+    expect((await npx('certs', '--renew')).stdout.toString()).toContain('what was there before is kept in')
+  })
+
+  it('ends by the command that it prints', async () => {
+    const command = /Ctrl-C or (.*) ends everything/.exec(said)![1]!
+    const ended = once(platform, 'exit')
+    const { code } = await run('sh', ['-c', command], '', { cwd: folder, env: environment })
+    expect(code).toBe(0)
+    expect((await ended)[0]).toBe(0)
+  })
+})
