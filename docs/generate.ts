@@ -5,6 +5,7 @@ import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { TlsReasons } from '../src/tls13/reasons.ts'
 import { SERVER_ANSWERS, SERVER_TRANSITIONS } from '../src/tls13/server.ts'
+import { Return } from '../src/transfer/consignments/return.ts'
 import { CONTROL } from '../src/transfer/control.ts'
 import { CUSTODY } from '../src/transfer/custody.ts'
 import { Envelope, FORMAT_VERSION, OLDEST_VERSION } from '../src/transfer/envelope.ts'
@@ -107,6 +108,11 @@ ${code(describe(TakeOver))}
 
 ${code(describe(RelayedState))}
 
+A connection that [comes back warm](moves.md#coming-back-warm), sealed as an envelope is; its other types are
+the envelope's:
+
+${code(newIn(describe(Return), describe(Envelope)))}
+
 ## Slots
 
 With \`duplicate: true\` an envelope has the extension \`slot\`. The file that the gateway shares with a
@@ -142,6 +148,15 @@ function extensions(): string {
   })
   const head = ['type', 'name', 'codec', 'since format', 'written by', 'critical', 'says', 'passed over']
   return [`| ${head.join(' | ')} |`, `| ${head.map(() => '---').join(' | ')} |`, ...lines].join('\n')
+}
+
+/** The definitions of one description that another one has not. */
+function newIn(description: string, known: string): string {
+  const others = new Set(known.split('\n\n'))
+  return description
+    .split('\n\n')
+    .filter(one => !others.has(one))
+    .join('\n\n')
 }
 
 function retired(): string {

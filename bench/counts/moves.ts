@@ -20,9 +20,9 @@ const WARM_UP = 2000
 const CONNECTIONS = 500
 
 /*
- * `node moves.js MOVES [uncounted] [floor | drains]`: makes so many moves in this process, of the platform or
- * of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over together,
- * from one host of the platform to the next.
+ * `node moves.js MOVES [uncounted] [floor | drains | warm]`: makes so many moves in this process, of the
+ * platform or of the floor, and prints {@link MoveCounts} as JSON. `drains`: idle connections are handed over
+ * together, from one host of the platform to the next. `warm`: the platform's hosts keep seats.
  */
 const [, , asked = '1000', ...words] = process.argv
 const moves = Number(asked)
@@ -46,7 +46,7 @@ async function floorMoves(): Promise<MoveCounts> {
 
 async function platformMoves(): Promise<MoveCounts> {
   const { openRehearsal } = await import('../rig/rehearsal.ts')
-  const rehearsal = await openRehearsal()
+  const rehearsal = await openRehearsal(words.includes('warm'))
   let found: MoveCounts | undefined
   await rehearsal.run(0, () => {
     if (rehearsal.moves === WARM_UP) begin()

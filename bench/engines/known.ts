@@ -10,12 +10,13 @@ const SOURCES = new URL(BUILT ? '../../../bench/' : '../', import.meta.url)
 
 const compiled = (path: string): string => fileURLToPath(new URL(path, COMPILED))
 
-/** Engines of this project, by name. */
-const OWN: ReadonlyMap<string, string> = new Map(
+/** Engines of this project: `warm` is the platform whose containers keep what they have given away. */
+const OWN: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
-    floor: compiled('floor/engine.js'),
-    platform: compiled('engines/platform.js'),
-    tiny: compiled('engines/tiny.js'),
+    floor: [compiled('floor/engine.js')],
+    platform: [compiled('engines/platform.js')],
+    warm: [compiled('engines/platform.js'), 'warm'],
+    tiny: [compiled('engines/tiny.js')],
   }),
 )
 
@@ -42,7 +43,7 @@ export function builtBy(name: string): string {
  */
 export function commandOf(name: string): readonly string[] {
   const own = OWN.get(name)
-  if (own !== undefined) return [own]
+  if (own !== undefined) return own
   const howToGet = IN_C.get(name)
   if (howToGet === undefined) return name.split(' ')
   const program = builtBy(name)
@@ -76,4 +77,4 @@ function isProgram(path: string): boolean {
 }
 
 /** What stands beside the platform unless something else is asked for: what is not built is named. */
-export const USUAL_ENGINES: readonly string[] = ['floor', ...IN_C.keys()]
+export const USUAL_ENGINES: readonly string[] = ['warm', 'floor', ...IN_C.keys()]

@@ -11,11 +11,12 @@ const IDLE = 3_600_000
 /**
  * Two hosts and a client in this process, with a connection that moves between them, as a container has them
  * to rehearse. Nothing is loaded before this is called, so that a bench can count what is bound and made.
+ * @param warm whether they keep seats for it
  */
-export async function openRehearsal(): Promise<Rehearsal> {
+export async function openRehearsal(warm = false): Promise<Rehearsal> {
   const options = await rehearsalOptions()
   const { Rehearsal } = await import('../../src/containers/process/rehearsal.ts')
-  return new Rehearsal(options)
+  return new Rehearsal({ ...options, warm })
 }
 
 /** What such hosts are made with. */

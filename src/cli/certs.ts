@@ -67,24 +67,21 @@ export async function run(args: readonly string[], variables: NodeJS.ProcessEnv)
   return report(outcome, place.startsWith('..') ? directory : place)
 }
 
+const OPTIONS = {
+  algorithm: { type: 'string', default: KEY_ALGORITHMS[0] },
+  renew: { type: 'boolean', default: false },
+  directory: { type: 'string' },
+  config: { type: 'string' },
+  client: { type: 'boolean', default: false },
+  localhost: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      allowNegative: true,
-      options: {
-        algorithm: { type: 'string', default: KEY_ALGORITHMS[0] },
-        renew: { type: 'boolean', default: false },
-        directory: { type: 'string' },
-        config: { type: 'string' },
-        client: { type: 'boolean', default: false },
-        localhost: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
+    return parseArgs({ args: [...args], allowPositionals: true, allowNegative: true, options: OPTIONS })
   } catch (error) {
-    throw usageError(error, 'hotpotato certs --help')
+    throw usageError(error, 'hotpotato certs --help', Object.keys(OPTIONS))
   }
 }
 

@@ -22,12 +22,12 @@ export function readConfiguration(
 ): FoundConfig {
   if (file !== undefined || existsSync(CONFIGURATION))
     return { ...loadConfig(file ?? CONFIGURATION, variables), shipped: false }
-  return { ...loadConfig(shippedConfiguration(), variables, process.cwd()), shipped: true }
+  return { ...loadConfig(join(packageFolder(), CONFIGURATION), variables, process.cwd()), shipped: true }
 }
 
-/** Beside package.json; compiled files lie deeper than sources. */
-function shippedConfiguration(): string {
+/** Where package.json is; compiled files lie deeper than sources. */
+export function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return join(folder, CONFIGURATION)
+  return folder
 }

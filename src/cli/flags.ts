@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { meant } from '../platform/nearest.ts'
 import { UsageError } from './usage-error.ts'
 
 /**
@@ -7,6 +8,8 @@ import { UsageError } from './usage-error.ts'
  */
 export interface Flag {
   readonly kind: 'switch' | 'text' | 'list'
+  /** The same in one letter. */
+  readonly short?: string
   /** What stands for its value in the usage, as `PORT`. */
   readonly value?: string
   /** One line. */
@@ -33,9 +36,13 @@ export function readFlags<const F extends Flags>(
   environment: NodeJS.ProcessEnv,
 ): { readonly values: FlagValues<F>; readonly positionals: readonly string[] } {
   const options = Object.fromEntries(
-    Object.entries(flags).map(([name, { kind }]) => [
+    Object.entries(flags).map(([name, { kind, short }]) => [
       name,
-      { type: kind === 'switch' ? ('boolean' as const) : ('string' as const), multiple: kind === 'list' },
+      {
+        type: kind === 'switch' ? ('boolean' as const) : ('string' as const),
+        multiple: kind === 'list',
+        ...(short === undefined ? {} : { short }),
+      },
     ]),
   )
   try {
@@ -52,17 +59,20 @@ export function readFlags<const F extends Flags>(
     const found = Object.entries(flags).map(([name, flag]) => [name, read(name, flag)])
     return { values: Object.fromEntries(found) as FlagValues<F>, positionals }
   } catch (error) {
-    throw usageError(error, `hotpotato ${command} --help`)
+    throw usageError(error, `hotpotato ${command} --help`, Object.keys(flags))
   }
 }
 
 /**
  * What `parseArgs` threw, in one line; anything else as it was.
- * @param help the command that prints the usage
+ * @param help the command that prints the usage @param known the names of the options that there are
  */
-export function usageError(error: unknown, help: string): unknown {
+export function usageError(error: unknown, help: string, known: readonly string[]): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code?.startsWith('ERR_PARSE_ARGS') !== true) return error
+  const [, option, name = ''] = /^Unknown option '(--?([^']*))'/.exec(message) ?? []
+  if (option !== undefined)
+    return new UsageError(`unknown option ${option}${meant(name, known, '--') || `; see ${help}`}`)
   // What follows the first sentence is advice for options and names that begin with a dash, which no command
   // has.
   return new UsageError(`${message.split(/\.\s|\n/)[0]}; see ${help}`)
@@ -74,7 +84,8 @@ function variableOf(command: string, flag: string): string {
 
 /** The flags of a command as lines of its usage. */
 export function flagLines(flags: Flags): string {
-  const left = (name: string, { value }: Flag): string => `--${name}${value === undefined ? '' : ` ${value}`}`
+  const left = (name: string, { short, value }: Flag): string =>
+    `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`
   const width = Math.max(...Object.entries(flags).map(([name, flag]) => left(name, flag).length))
   return Object.entries(flags)
     .map(([name, flag]) => `  ${left(name, flag).padEnd(width)}  ${flag.help}`)

@@ -9,7 +9,7 @@ import { FOREIGN_CODECS, ForeignError } from '../transfer/foreign.ts'
 import { SealedMessage } from '../transfer/seal.ts'
 import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../wire/index.ts'
 import { FORMAT_NAMES } from './format-names.ts'
-import { CommandError } from './usage-error.ts'
+import { CommandError, UsageError } from './usage-error.ts'
 
 /** What a file may hold, by the name that `--as` has for it. */
 const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
@@ -20,7 +20,7 @@ const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
   picotls: PicotlsSession,
 }
 
-/** A file, or a word on the command line, that is of no use. */
+/** A file that is of no use. */
 export class InspectError extends CommandError {}
 
 /**
@@ -28,7 +28,7 @@ export class InspectError extends CommandError {}
  * its value. What cannot be read ends the dump with the reason.
  * @param file binary or hexadecimal, `-` for standard input @param format one of {@link FORMAT_NAMES}
  * @param secrets whether the bytes of secrets are shown
- * @throws InspectError no such file or format
+ * @throws InspectError no such file @throws UsageError no such format
  */
 export function inspect(
   file: string,
@@ -43,14 +43,15 @@ export function inspect(
 
 /**
  * What is wrong with an envelope or a session: its encoding, and what it says.
- * @returns nothing if nothing is @throws InspectError no such file, or a format that there are no rules for
+ * @returns nothing if nothing is @throws InspectError no such file
+ * @throws UsageError a format that there are no rules for
  */
 export function verify(file: string, format: string): readonly Fault[] {
   const bytes = read(file)
   if (format === 'envelope') return examineEnvelope(bytes, noble)
   const foreign = FOREIGN_CODECS.get(format)
   if (foreign === undefined && format !== 'session') {
-    throw new InspectError(
+    throw new UsageError(
       `--as ${format}: verify knows envelope, session, ${[...FOREIGN_CODECS.keys()].join(', ')}`,
     )
   }
@@ -72,8 +73,7 @@ function layout(name: string, bytes: Uint8Array): AnyCodec {
 
 function formatOf(name: string): AnyCodec {
   const known = FORMAT_NAMES.find(one => one === name)
-  if (known === undefined)
-    throw new InspectError(`--as must be one of ${FORMAT_NAMES.join(', ')}, not ${name}`)
+  if (known === undefined) throw new UsageError(`--as must be one of ${FORMAT_NAMES.join(', ')}, not ${name}`)
   return FORMATS[known]
 }
 

@@ -4,7 +4,7 @@ import { ConfigError } from '../supervisor/config.ts'
 import type { RollOut, Step } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { readCommandLine } from './command-line.ts'
+import { readCommandLine, TOOLS } from './command-line.ts'
 import { readConfiguration } from './configuration.ts'
 import { type Command, sendCommand } from './control-socket.ts'
 import { FORMAT_NAMES } from './format-names.ts'
@@ -13,7 +13,8 @@ import { guardOutput, isSystemError, printable, say } from './output.ts'
 import { Progress } from './progress.ts'
 import { controlSocket } from './run-directory.ts'
 import { type PlatformStatus, statusText } from './status.ts'
-import { CommandError, UsageError } from './usage-error.ts'
+import { CommandError, STATUS, UsageError } from './usage-error.ts'
+import { versionText } from './version.ts'
 
 const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config hotpotato.yml]
        hotpotato stop|logs [--config hotpotato.yml]
@@ -45,24 +46,29 @@ const USAGE = `usage: hotpotato up [--carrier fd|relay] [--duplicate] [--config 
 
   inspect  an annotated dump of a connection's state in FILE (binary or hexadecimal; - for standard input);
            --secrets shows what is masked otherwise
-  verify   say what is wrong with that state`
+  verify   say what is wrong with that state
+
+  help     this text; help COMMAND, or COMMAND --help: that of a command
+  version  which hotpotato this is, and on which Node it runs (-V, --version)
+
+It ends with status 0 if it has done what it was asked for; 1 if that could not be done, or a fault was found;
+2 if the command line makes no sense; 3 if the configuration makes none.`
 
 /** The `hotpotato` command. */
 async function main(): Promise<void> {
-  const [first, ...others] = process.argv.slice(2)
+  const words = process.argv.slice(2)
+  const tool = TOOLS.find(one => one === words[words[0] === 'help' ? 1 : 0])
   guardOutput()
   // Loaded when asked for: what they need would cost the other commands time.
-  if (first === 'certs') return (await import('./certs.ts')).certs(others)
-  if (first === 'serve') return (await import('./serve/serve.ts')).serve(others)
-  if (first === 'connect') return (await import('./connect/connect.ts')).connect(others)
-  if (first === 'stress') return (await import('./stress/stress.ts')).stress(others)
-  const { command, names, help, options } = readCommandLine(process.argv.slice(2))
+  if (tool !== undefined) return (await toolNamed(tool))(words[0] === 'help' ? ['--help'] : words.slice(1))
+  const { command, names, help, version, options } = readCommandLine(words)
+  if (version) return say(versionText())
   if (command === undefined) {
     say(USAGE)
-    if (!help) process.exitCode = 2
+    if (!help) process.exitCode = STATUS.usage
     return
   }
-  const [file, count] = names
+  const [file = '', count = ''] = names
   const { config, as = 'envelope', secrets = false } = options
   const runDirectory = (): string => readConfiguration(config, process.env).config.runDirectory
   switch (command) {
@@ -79,31 +85,32 @@ async function main(): Promise<void> {
     case 'logs':
       return (await import('./logs.ts')).followLogs(runDirectory())
     case 'drain':
-      if (file === undefined) throw new CommandError('drain needs the names of one or more containers')
       return rollOut(runDirectory(), `drain ${names.join(' ')}`, options)
     case 'deploy':
-      if (file === undefined) throw new CommandError('deploy needs the name of a function')
       return rollOut(runDirectory(), `deploy ${file}`, options)
     case 'scale':
-      if (file === undefined || !/^[1-9]\d?$/.test(count ?? ''))
-        throw new CommandError('scale needs the name of a function and a number from 1 to 64')
       return rollOut(runDirectory(), `scale ${file} ${Number(count)}`, options)
     case 'move':
-      if (file === undefined || count === undefined || !/^[0-9a-f]{1,32}$/i.test(file))
-        throw new CommandError(
-          'move needs the id of a connection, or the beginning of it, in hexadecimal ' +
-            '(hotpotato status --connections), and the name of a container',
-        )
       return move(runDirectory(), file.toLowerCase(), count, options)
     case 'restart':
-      if (file !== 'gateway')
-        throw new CommandError('only the gateway can be restarted; for containers: deploy')
       return rollOut(runDirectory(), 'restart gateway', options)
     case 'inspect':
     case 'verify':
-      if (file === undefined) throw new CommandError(`${command} needs a FILE`)
       await look(command, file, { as, secrets })
       return
+  }
+}
+
+async function toolNamed(name: (typeof TOOLS)[number]): Promise<(args: readonly string[]) => Promise<void>> {
+  switch (name) {
+    case 'certs':
+      return (await import('./certs.ts')).certs
+    case 'serve':
+      return (await import('./serve/serve.ts')).serve
+    case 'connect':
+      return (await import('./connect/connect.ts')).connect
+    case 'stress':
+      return (await import('./stress/stress.ts')).stress
   }
 }
 
@@ -121,13 +128,13 @@ async function look(
   if (command === 'inspect') {
     const { text, whole } = inspect(file, options.as, options.secrets)
     say(text)
-    if (!whole) process.exitCode = 1
+    if (!whole) process.exitCode = STATUS.failed
     return
   }
   const faults = verify(file, options.as)
   for (const { where, what } of faults) say(`${where}: ${what}`)
   if (faults.length === 0) say('no fault found')
-  else process.exitCode = 1
+  else process.exitCode = STATUS.failed
 }
 
 /**
@@ -185,10 +192,15 @@ async function status(
   const answer = (await sendCommand(controlSocket(runDirectory), command)) as PlatformStatus | undefined
   if (answer === undefined) {
     say(notRunning(config))
-    process.exitCode = 1
+    process.exitCode = STATUS.failed
     return
   }
   say(json ? JSON.stringify(answer) : statusText(answer))
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return STATUS.usage
+  return error instanceof ConfigError ? STATUS.configuration : STATUS.failed
 }
 
 main().catch((error: unknown) => {
@@ -199,5 +211,5 @@ main().catch((error: unknown) => {
     error instanceof UsageError ||
     isSystemError(error)
   console.error(expected ? printable((error as Error).message) : error)
-  process.exitCode = error instanceof UsageError ? 2 : 1
+  process.exitCode = statusOf(error)
 })

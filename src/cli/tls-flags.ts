@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { loadProvider, PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import type { CertificateCompression, CommonConfig } from '../tls13/config.ts'
+import { protocolsFault, pskFault } from '../tls13/config-rules.ts'
 import { probeEvp } from '../tls13/crypto/evp.ts'
 import type { CryptoProvider } from '../tls13/crypto/provider.ts'
 import { select } from '../tls13/crypto/selection.ts'
@@ -47,6 +48,8 @@ export async function commonConfig(
   const keyLog = flags['key-log'] ?? process.env.SSLKEYLOGFILE
   const compression = flags['cert-compression']?.map(compressionNamed)
   const psk = pskOf(flags)
+  const fault = flags.alpn && protocolsFault(flags.alpn)
+  if (fault !== undefined) throw new UsageError(`--alpn: ${fault}`)
   return {
     provider: await providerOf(flags),
     ...(flags.alpn === undefined ? {} : { alpn: flags.alpn }),
@@ -86,11 +89,15 @@ function pskOf(flags: TlsFlags): ExternalPsk | undefined {
   if (flags.psk === undefined && identity === undefined) return undefined
   if (flags.psk === undefined || identity === undefined)
     throw new UsageError('--psk and --psk-identity go together')
+  let psk: ExternalPsk
   try {
-    return { identity: utf8(identity), key: fromHex(flags.psk) }
+    psk = { identity: utf8(identity), key: fromHex(flags.psk) }
   } catch {
     throw new UsageError('--psk must be hexadecimal')
   }
+  const fault = pskFault(psk)
+  if (fault !== undefined) throw new UsageError(`--psk and --psk-identity: ${fault}`)
+  return psk
 }
 
 function compressionNamed(name: string): CertificateCompression {

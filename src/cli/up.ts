@@ -5,7 +5,7 @@ import { removeEmpty } from '../certificates/directory.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import { certificateNames } from '../supervisor/certificate-names.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
-import type { Config, FunctionConfig } from '../supervisor/config.ts'
+import { type Config, ConfigError, type LoadedConfig } from '../supervisor/config.ts'
 import { LogFile } from '../supervisor/log-file.ts'
 import { plan } from '../supervisor/plan.ts'
 import { type Ports, Supervisor } from '../supervisor/supervisor.ts'
@@ -17,10 +17,12 @@ import { settleStream } from '../transfer/stream-trial.ts'
 import { CONFIGURATION, readConfiguration } from './configuration.ts'
 import { serveControl } from './control-socket.ts'
 import { hint } from './hint.ts'
-import { isSystemError, outlastOutput, say, warn } from './output.ts'
+import { isSystemError, outlastOutput, printable, say, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
-import { CommandError } from './usage-error.ts'
+import { CommandError, STATUS } from './usage-error.ts'
+import { checkValues } from './values.ts'
+import { welcome } from './welcome.ts'
 
 /** What variables that are no part of the configuration may say; empty is as good as not there. */
 const VARIABLES: Readonly<Record<string, readonly string[]>> = {
@@ -42,7 +44,7 @@ export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const { config, warnings, shipped } = readConfiguration(configFile, variables)
+  const { config, warnings, shipped, at } = readConfiguration(configFile, variables)
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -108,18 +110,20 @@ export async function up(
   try {
     await prepareCertificates(config)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor(config, log.write)
+    supervisor = await makeSupervisor({ config, at }, log.write)
   } catch (error) {
     control.leave()
     throw error
   }
   try {
     ports = await supervisor.start()
-    printWelcome(config, ports, how)
+    say(await welcome(config, ports, how))
   } catch (error) {
     if (stopping !== undefined) return
-    process.exitCode = 1
-    say((error as Error).message)
+    const { message } = error as Error
+    const path = error instanceof ConfigError ? error.path : undefined
+    process.exitCode = path === undefined ? STATUS.failed : STATUS.configuration
+    process.stderr.write(`${printable(path === undefined ? message : `${at(path)}: ${message}`)}\n`)
     await stop()
   }
 }
@@ -145,9 +149,13 @@ async function status(
 }
 
 /** Chooses by which roads connections will move. @param sink the log */
-async function makeSupervisor(config: Config, sink: LogSink): Promise<Supervisor> {
+async function makeSupervisor(
+  { config, at }: Pick<LoadedConfig, 'config' | 'at'>,
+  sink: LogSink,
+): Promise<Supervisor> {
   checkVariables()
   const provider = chooseProvider()
+  await checkValues({ config, at }, provider.name)
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
   const channel = chooseChannel()
@@ -203,7 +211,9 @@ function checkVariables(): void {
   for (const [name, values] of Object.entries(VARIABLES)) {
     const value = process.env[name]
     if (value !== undefined && value !== '' && !values.includes(value))
-      throw new UpError(`${name} must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}, not ${value}`)
+      throw new ConfigError(
+        `${name} must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}, not ${value}`,
+      )
   }
 }
 
@@ -222,56 +232,4 @@ function chooseProvider(): { readonly name: ProviderName; readonly reason: strin
   if (probed.available) return { name: 'evp', reason: 'foreign calls to OpenSSL work' }
   if (name === 'evp') throw new UpError(`HOTPOTATO_PROVIDER=evp does not work here: ${probed.reason}`)
   return { name: 'node', reason: probed.reason }
-}
-
-/** A request as `printf` writes it. */
-function printed(...lines: readonly string[]): string {
-  return `printf '${lines.join('\\r\\n')}'`
-}
-
-function printWelcome(
-  { gateway, functions, certificates, runDirectory }: Config,
-  { http, https }: Ports,
-  how: (command: string) => string,
-): void {
-  const authority = join(relative(process.cwd(), certificates) || '.', 'ca.crt')
-  const names = [...functions.values()].map(({ name, hosts }) => `${name} (${hosts.join(', ') || 'no host'})`)
-  say(`
-hotpotato is running
-  http    ${gateway.host}:${http}
-  https   ${gateway.host}:${https}
-  functions, one process each   ${names.join('  ')}
-  log     ${join(relative(process.cwd(), runDirectory) || '.', LOG_FILE)}   (${how('logs')} follows it)
-${commandsToTry([...functions.values()], authority, { http, https })}
-Ctrl-C or ${how('stop')} ends everything.
-`)
-}
-
-/** Three commands that reach the functions of this configuration; none if no function has a host. */
-function commandsToTry(
-  functions: readonly FunctionConfig[],
-  authority: string,
-  { http, https }: Ports,
-): string {
-  const reached = functions.flatMap(({ name, hosts }) => {
-    const host = hosts.find(one => !one.startsWith('*'))
-    return host === undefined ? [] : [{ name, host }]
-  })
-  const [first, second, third = first] = reached
-  if (first === undefined || third === undefined) return ''
-  const names = second === undefined ? [first.name] : [first.name, second.name, first.name]
-  const urls = names.map(name => `https://${first.host}:${https}/${name}`).join(' ')
-  const requests = names.slice(0, 2).flatMap(name => ['', `GET /${name} HTTP/1.1`, `Host: ${first.host}`])
-  const last = ['Connection: close', '', '']
-  const two = printed(...requests.slice(1), ...last)
-  const one = printed(`GET /${third.name} HTTP/1.1`, `Host: ${third.host}`, ...last)
-  const server = `-connect 127.0.0.1:${https} -servername ${first.host}`
-  return `
-one connection${second === undefined ? '' : ' that moves twice'}:
-  curl -si --cacert ${authority} --resolve ${first.host}:${https}:127.0.0.1 ${urls}
-the same with another client:
-  ${two} | openssl s_client ${server} -CAfile ${authority} -quiet
-without TLS:
-  ${one} | nc 127.0.0.1 ${http}
-`
 }

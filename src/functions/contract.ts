@@ -51,6 +51,8 @@ export interface Context {
   readonly functionName: string
   /** The path without the `/NAME` or `/function/NAME` that chose the function; always begins with a slash. */
   readonly functionPath: string
+  /** The names of all functions of the platform: a path `/NAME` leads to each. */
+  readonly functions?: readonly string[]
   /**
    * When the platform gives up on the answer, in milliseconds since 1970; later if content of the request
    * still comes.

@@ -1,22 +1,11 @@
-import { existsSync } from 'node:fs'
-import { extname, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isFunctionName } from '../platform/function-name.ts'
+import { pathToFileURL } from 'node:url'
 import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
+import { FunctionError, moduleFile } from './module-file.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
-/** A function that cannot be loaded; the message says why. */
-export class FunctionError extends Error {
-  override readonly name = 'FunctionError'
-  readonly reason: 'invalid_name' | 'missing' | 'unloadable' | 'wrong_export'
-
-  constructor(reason: FunctionError['reason'], message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.reason = reason
-  }
-}
+export { FunctionError } from './module-file.ts'
 
 /**
  * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an
@@ -25,14 +14,7 @@ export class FunctionError extends Error {
  * @throws FunctionError
  */
 export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
-  const file = locate(nameOrPath, base)
-  if (!existsSync(file)) {
-    const message = isFunctionName(nameOrPath)
-      ? `the function ${JSON.stringify(nameOrPath)} has no module: ${file} does not exist; ` +
-        'a function of your own needs the path of its module (handler: ./NAME.mjs)'
-      : `${file} does not exist: the path of a handler starts at the folder of the configuration`
-    throw new FunctionError('missing', message)
-  }
+  const file = moduleFile(nameOrPath, base)
   let module: {
     readonly default?: unknown
     readonly webSocket?: unknown
@@ -68,22 +50,6 @@ function webSocketOf(
     throw new FunctionError('wrong_export', `${file}: ${shapes}`)
   }
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
-}
-
-function locate(nameOrPath: string, base: string): string {
-  if (isFunctionName(nameOrPath)) {
-    // The shipped functions are neighbours, compiled as this file is.
-    const ending = extname(fileURLToPath(import.meta.url))
-    return fileURLToPath(new URL(`./shipped/${nameOrPath}${ending}`, import.meta.url))
-  }
-  if (!/[/\\.]/.test(nameOrPath) || nameOrPath.includes('\0')) {
-    const rule = '1 to 63 of a-z, 0-9 and -, with no - at either end; a path needs a slash or an ending'
-    throw new FunctionError(
-      'invalid_name',
-      `${JSON.stringify(nameOrPath)} is not the name of a function: ${rule}`,
-    )
-  }
-  return resolve(base, nameOrPath)
 }
 
 function recognise(exported: unknown, file: string): FunctionModule {

@@ -66,12 +66,15 @@ export class Roster {
   }
 
   /**
+   * @param preferred that one, if it is of the function
    * @returns the least loaded container of a function, which is going to be offered a connection; undefined
    * if there is none
    */
-  choose(functionName: string, except?: ReadonlySet<number>): Peer | undefined {
+  choose(functionName: string, except?: ReadonlySet<number>, preferred?: number): Peer | undefined {
     const entries = this.#byFunction.get(functionName)
     if (entries === undefined) return undefined
+    const wanted = preferred === undefined ? undefined : this.find(preferred)
+    if (wanted?.functionName === functionName) return wanted
     let best: Entry | undefined
     for (const entry of entries) {
       if (entry.draining || except?.has(entry.peer.id)) continue

@@ -25,7 +25,7 @@ export class Routes {
   #last: { readonly name: string | undefined; readonly route: Route | undefined } | undefined
 
   /**
-   * @param defaultFunction for clients that give no name, or an address
+   * @param defaultFunction for clients that give no name, an address, or `localhost`
    * @throws RangeError a host is not one, or leads to two functions
    */
   constructor(entries: Iterable<RouteEntry>, defaultFunction?: string) {
@@ -63,7 +63,8 @@ export class Routes {
       const wildcard = this.#wildcards.get(host.slice(dot + 1))
       if (wildcard !== undefined) return { function: wildcard, by: 'wildcard' }
     }
-    return undefined
+    // It is the name of an address (RFC 6761 §6.3).
+    return host === 'localhost' ? this.#fallback() : undefined
   }
 
   #fallback(): Route | undefined {

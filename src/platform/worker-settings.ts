@@ -25,6 +25,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly quietMilliseconds: number
   /** Moves that it rehearses with itself, so that real ones are fast from the first one on. */
   readonly rehearsals: number
+  /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
+  readonly warm?: readonly string[]
   /**
    * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
    * idle time alone.

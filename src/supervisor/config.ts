@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Document, isAlias, LineCounter, parseDocument, visit } from 'yaml'
 import { CARRIERS, type CarrierName, type CarrierSetting } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
+import { meant } from '../platform/nearest.ts'
 import { RETRIES, type Retries } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import {
@@ -16,6 +16,7 @@ import {
   port,
   type Reader,
   type ReadonlyShape,
+  type Remark,
   refuse,
   scalar,
   seconds,
@@ -24,6 +25,8 @@ import {
   truth,
   whole,
 } from './readers.ts'
+import { checkTrust, trust } from './trust.ts'
+import { readYaml } from './yaml.ts'
 
 export { ConfigError, parseDuration } from './readers.ts'
 
@@ -72,8 +75,13 @@ export interface Replicas {
 /** A configuration and what in it was not understood. */
 export interface LoadedConfig {
   readonly config: Config
-  /** A sentence for each unknown key. */
+  /** A sentence for each unknown key, with its place. */
   readonly warnings: readonly string[]
+  /**
+   * Where the value of a key comes from, as `hotpotato.yml:3:12`, or a variable.
+   * @param path keys and indices of lists, joined with dots
+   */
+  at(path: string): string
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -108,66 +116,36 @@ export function loadConfig(
     const { code } = error as NodeJS.ErrnoException
     throw new ConfigError(`${file} cannot be read (${code ?? String(error)})`)
   }
-  try {
-    return parseConfig(text, directory, variables)
-  } catch (error) {
-    if (error instanceof ConfigError) throw new ConfigError(`${file}: ${error.message}`)
-    throw error
-  }
+  return parseConfig(text, directory, variables, file)
 }
 
 /**
  * Reads a configuration from YAML.
  * @param directory where relative paths start
  * @param variables the environment
+ * @param file its name, for messages
  * @throws ConfigError the text is no YAML, or a value is not one of those allowed
  */
-export function parseConfig(text: string, directory: string, variables: Variables = {}): LoadedConfig {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const [error] = document.errors
-  if (error !== undefined)
-    throw new ConfigError(`not YAML: ${error.message.split('\n')[0]?.replace(/:$/, '')}`)
-  checkAliases(document, lines)
-  const warnings: string[] = []
-  // Maps instead of objects: a key such as __proto__ is a key like any other.
-  const tree = treeOf(document)
-  const place = { path: '', directory, warnings, variables: variablesByPath(variables) }
+export function parseConfig(
+  text: string,
+  directory: string,
+  variables: Variables = {},
+  file = 'hotpotato.yml',
+): LoadedConfig {
+  const { root, at: inFile, keyAt } = readYaml(text, file)
+  const remarks: Remark[] = []
+  const place = { path: '', directory, warnings: remarks, variables: variablesByPath(variables) }
+  const at = (path: string): string => place.variables.get(path)?.[0] ?? inFile(path)
+  const warnings = (): string[] => remarks.map(({ path, text }) => `${keyAt(path)}: ${text}`)
   try {
-    const config = ROOT(tree, place)
+    const config = ROOT(root, place)
     checkTogether(config)
-    return { config, warnings }
+    return { config, warnings: warnings(), at }
   } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const message = error.path === undefined ? error.message : `${at(error.path)}: ${error.message}`
     // A key that is missing may be there, misspelt.
-    if (error instanceof ConfigError) throw new ConfigError([error.message, ...warnings].join('; '))
-    throw error
-  }
-}
-
-/** An unquoted `*` before a value makes it an alias in YAML: a likely slip, as hosts may begin with one. */
-function checkAliases(document: Document, lines: LineCounter): void {
-  const anchors = new Set<string>()
-  visit(document, {
-    // Called in the order of the text: an alias comes after its anchor.
-    Node: (_key, node) => {
-      if (!isAlias(node)) {
-        if (node.anchor !== undefined) anchors.add(node.anchor)
-        return
-      }
-      if (anchors.has(node.source)) return
-      const { line, col } = lines.linePos(node.range?.[0] ?? 0)
-      const what = `*${node.source} refers to an unknown anchor at line ${line}, column ${col}`
-      throw new ConfigError(`not YAML: ${what}; text that begins with * needs quotes: "*${node.source}"`)
-    },
-  })
-}
-
-/** @throws ConfigError for aliases of aliases without end, or beyond what the parser bears */
-function treeOf(document: Document): unknown {
-  try {
-    return document.toJS({ mapAsMap: true })
-  } catch (error) {
-    throw new ConfigError(`not YAML: ${(error as Error).message.split('\n')[0]}`)
+    throw new ConfigError([message, ...warnings()].join('; '))
   }
 }
 
@@ -190,26 +168,32 @@ function variablesByPath(variables: Variables): Place['variables'] {
 }
 
 /** What no key can tell by itself. */
-function checkTogether({ gateway, functions, carrier, tls }: Config): void {
+function checkTogether({ gateway, functions, carrier, tls, trust }: Config): void {
+  const wrong = (path: string, message: string): never => {
+    throw new ConfigError(message, path)
+  }
+  checkTrust(trust, functions)
   if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
-    throw new ConfigError('tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds')
+    wrong(
+      'tls.tickets.lifetimeSeconds',
+      'tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds',
+    )
   const { defaultFunction, http, https } = gateway
   if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
-    const names = [...functions.keys()].join(', ')
-    throw new ConfigError(
-      `gateway.defaultFunction must be one of the functions (${names}), not ${show(defaultFunction)}`,
-    )
+    const names = [...functions.keys()]
+    const allowed = `must be one of the functions (${names.join(', ')}), not ${show(defaultFunction)}`
+    wrong('gateway.defaultFunction', `gateway.defaultFunction ${allowed}${meant(defaultFunction, names)}`)
   }
   if (http === https && http !== 0)
-    throw new ConfigError('gateway.http and gateway.https must be different ports')
+    wrong('gateway.https', 'gateway.http and gateway.https must be different ports')
   const owners = new Map<string, string>()
   for (const { name, hosts, duplicate, ...one } of functions.values()) {
+    const path = `functions.${name}`
     if (duplicate === true && (one.carrier ?? carrier) === 'relay')
-      throw new ConfigError(`functions.${name}.duplicate is for carrier: fd; a relayed connection needs none`)
+      wrong(`${path}.duplicate`, `${path}.duplicate is for carrier: fd; a relayed connection needs none`)
     for (const host of hosts) {
       const other = owners.get(host)
-      if (other !== undefined)
-        throw new ConfigError(`functions.${name}.hosts: ${host} belongs to ${other} already`)
+      if (other !== undefined) wrong(`${path}.hosts`, `${path}.hosts: ${host} belongs to ${other} already`)
       owners.set(host, name)
     }
   }
@@ -233,11 +217,11 @@ const functions: Reader<ReadonlyMap<string, FunctionConfig>> = (value, place) =>
     const name = String(key)
     if (!isFunctionName(name)) {
       const rule = 'names of 1 to 63 of a-z, 0-9 and -, with no - at either end'
-      throw new ConfigError(`${place.path} must have ${rule}, not ${show(name)}`)
+      throw new ConfigError(`${place.path} must have ${rule}, not ${show(name)}`, below(place, name).path)
     }
     read.set(name, functionConfig(name, entry, below(place, name)))
   }
-  if (read.size === 0) throw new ConfigError(`${place.path} must have at least one function`)
+  if (read.size === 0) throw new ConfigError(`${place.path} must have at least one function`, place.path)
   return read
 }
 
@@ -287,8 +271,9 @@ const groupNames: Reader<readonly string[] | undefined> = (value, place) => {
   if (value === undefined || value === null) return undefined
   const allowed = 'a list of names of groups, as [X25519MLKEM768, x25519]'
   const names = Array.isArray(value) ? value : refuse(place.path, allowed, value)
-  if (names.length === 0 || !names.every(one => isText(one) && /^[A-Za-z0-9]{1,40}$/.test(one)))
-    return refuse(place.path, allowed, value)
+  const odd = names.findIndex(one => !isText(one) || !/^[A-Za-z0-9]{1,40}$/.test(one))
+  if (odd >= 0) return refuse(place.path, allowed, names[odd], `${place.path}.${odd}`)
+  if (names.length === 0) return refuse(place.path, allowed, value)
   return names as string[]
 }
 
@@ -297,9 +282,9 @@ function hosts(fallback: readonly string[]): Reader<readonly string[]> {
   return (value, place) => {
     if (value === undefined || value === null) return fallback
     if (!Array.isArray(value)) return refuse(place.path, `a list of ${allowed}`, value)
-    const names = value.map(one => {
+    const names = value.map((one, index) => {
       const host = typeof one === 'string' ? normalisePattern(one) : undefined
-      return host ?? refuse(place.path, allowed, one)
+      return host ?? refuse(place.path, allowed, one, `${place.path}.${index}`)
     })
     return [...new Set(names)]
   }
@@ -346,10 +331,12 @@ const connectionKeys = section({
 const connection = (value: unknown, place: Place) => {
   const { idleSeconds, timers, ...limits } = connectionKeys(value, place)
   if (idleSeconds !== undefined && timers.keepAlive !== undefined) {
-    place.warnings.push(
-      'connection.idleSeconds is the old name of connection.timers.keepAlive, ' +
+    place.warnings.push({
+      path: `${place.path}.idleSeconds`,
+      text:
+        'connection.idleSeconds is the old name of connection.timers.keepAlive, ' +
         'which is also set and takes precedence',
-    )
+    })
   }
   return { ...limits, timers: { ...timers, keepAlive: timers.keepAlive ?? idleSeconds ?? KEEP_ALIVE } }
 }
@@ -403,5 +390,6 @@ const ROOT = section({
     }),
   }),
   connection,
+  trust,
   functions,
 })

@@ -9,6 +9,7 @@ import type { RestartPolicy } from './life-cycle.ts'
 import type { MemberSpec, OfOneProcess } from './member.ts'
 import type { RehearsalPlan } from './rehearsing.ts'
 import type { ScaleBounds } from './roll-out.ts'
+import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
 export interface PlanOptions {
@@ -64,6 +65,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           memoryBytes: config.connection.memoryBytes,
           http2: config.connection.http2,
           streams: config.connection.streams,
+          warm: warmWith(config.trust, one.name),
         }
         return { name, entry: WORKER, settings }
       }),

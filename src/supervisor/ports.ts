@@ -3,6 +3,7 @@ import * as net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { portError } from '../platform/port-error.ts'
 import { probeBindings, SERVER } from '../transfer/streams/handle.ts'
+import { ConfigError } from './readers.ts'
 
 /**
  * A port that is bound and whose number it is, for a gateway to listen on. The supervisor does not accept.
@@ -45,9 +46,12 @@ export async function bindPort(host: string, port: number): Promise<BoundPort> {
   return { fd: handle.fd, port: out.port, close: () => handle.close() }
 }
 
+/** Of a host that is no address of this machine. */
+const NOT_HERE = new Set(['ENOTFOUND', 'EADDRNOTAVAIL', 'EAI_AGAIN'])
+
 /**
  * Binds several ports, or none. @param wanted each with where another one can be chosen
- * @throws Error as {@link portError} says it
+ * @throws ConfigError the host is not of this machine @throws Error as {@link portError} says it
  */
 export async function bindPorts(
   host: string,
@@ -59,7 +63,9 @@ export async function bindPorts(
       bound.push(await bindPort(host, port))
     } catch (error) {
       for (const one of bound) one.close()
-      throw portError(error, port, variable, key)
+      const { message } = portError(error, port, variable, key)
+      const { code = '' } = error as NodeJS.ErrnoException
+      throw NOT_HERE.has(code) ? new ConfigError(message, 'gateway.host') : new Error(message)
     }
   }
   return bound

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { meant } from '../platform/nearest.ts'
 
 /*
  * How values of a configuration file are read: each reader judges one kind, and names the key when it
@@ -8,6 +9,19 @@ import { resolve } from 'node:path'
 /** A configuration that cannot be used; the message names the key and what it may be. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
+  /** The keys that lead to what is wrong, joined with dots; undefined: the message says where it is. */
+  readonly path: string | undefined
+
+  constructor(message: string, path?: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/** What is said of a key that changes nothing. */
+export interface Remark {
+  readonly path: string
+  readonly text: string
 }
 
 /** Where a value stands, and what reading needs to know besides. */
@@ -15,7 +29,7 @@ export interface Place {
   /** The keys that lead there, joined with dots. */
   readonly path: string
   readonly directory: string
-  readonly warnings: string[]
+  readonly warnings: Remark[]
   /** By key path: the name and value of an environment variable. */
   readonly variables: ReadonlyMap<string, readonly [name: string, value: string]>
 }
@@ -32,15 +46,18 @@ export function scalar<T, D>(
 ): Reader<T | D> {
   return (value, place) => {
     const variable = place.variables.get(place.path)
-    const [name, given] =
-      variable === undefined ? [place.path, value ?? undefined] : [variable[0], plain(variable[1])]
+    const given = variable === undefined ? (value ?? undefined) : plain(variable[1])
     if (given === undefined) return fallback
-    return judge(given, place) ?? refuse(name, allowed, given)
+    const judged = judge(given, place)
+    if (judged !== undefined) return judged
+    if (variable === undefined) return refuse(place.path, allowed, given)
+    throw new ConfigError(`${variable[0]} must be ${allowed}, not ${show(given)}`)
   }
 }
 
-export function refuse(name: string, allowed: string, given: unknown): never {
-  throw new ConfigError(`${name} must be ${allowed}, not ${show(given)}`)
+/** @param path of the value, if that is not what the key is called @throws ConfigError always */
+export function refuse(name: string, allowed: string, given: unknown, path = name): never {
+  throw new ConfigError(`${name} must be ${allowed}, not ${show(given)}`, path)
 }
 
 export function show(value: unknown): string {
@@ -111,8 +128,11 @@ export function section<const F extends Readonly<Record<string, Reader<unknown>>
   return (value, place) => {
     const map = asMap(value, place)
     for (const key of map.keys()) {
-      if (!Object.hasOwn(fields, String(key)))
-        place.warnings.push(`${below(place, String(key)).path} is unknown and ignored`)
+      const name = String(key)
+      if (Object.hasOwn(fields, name)) continue
+      const { path } = below(place, name)
+      const text = `${path} is unknown and ignored${meant(name, Object.keys(fields))}`
+      place.warnings.push({ path, text })
     }
     const result: Record<string, unknown> = {}
     for (const [key, read] of Object.entries(fields)) result[key] = read(map.get(key), below(place, key))
@@ -128,7 +148,7 @@ export function asMap(value: unknown, place: Place): ReadonlyMap<unknown, unknow
   if (value === undefined || value === null) return new Map()
   return value instanceof Map
     ? value
-    : refuse(place.path || 'the configuration', 'a map of keys and values', value)
+    : refuse(place.path || 'the configuration', 'a map of keys and values', value, place.path)
 }
 
 export function oneOf<const T extends string, const D extends T | undefined>(

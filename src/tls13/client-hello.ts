@@ -19,11 +19,25 @@ import { type Context, derive, type Effect, expose, suiteOf } from './transition
 
 type WaitServerHello = Extract<ClientHandshake, { state: 'WAIT_SH' }>
 
-/** The first flight of a client, and the state that waits for the answer (RFC 8446 §4.1.2). */
-export function firstHello(context: Context<ClientConfig>): {
-  next: Partial<ClientState>
-  effects: Effect[]
-} {
+interface FirstFlight {
+  readonly next: Partial<ClientState>
+  readonly effects: Effect[]
+}
+
+/**
+ * The first flight of a client, and the state that waits for the answer (RFC 8446 §4.1.2).
+ * @throws TypeError for a configuration that makes no sense, or that asks for more than a hello can hold
+ */
+export function firstHello(context: Context<ClientConfig>): FirstFlight {
+  try {
+    return writeHello(context)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new TypeError(`no ClientHello can be written: ${cause.message}`, { cause })
+  }
+}
+
+function writeHello(context: Context<ClientConfig>): FirstFlight {
   const { config, provider, random, now } = context
   const serverName = nameToAsk(config)
   const clientRandom = random(32)

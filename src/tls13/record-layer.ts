@@ -6,7 +6,7 @@ import { checkChangeCipherSpec, mayPassOver, passesOver, stopPassingOver } from 
 import { exportKeyingMaterial, nextTrafficSecret } from './key-schedule.ts'
 import { encodeHandshake, KeyUpdateRequest } from './messages.ts'
 import { Protection, type TrafficView } from './protection.ts'
-import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, MINIMUM_LIMIT, type RawRecord } from './record.ts'
+import { COMPATIBILITY, type Content, MAXIMUM_PLAINTEXT, type RawRecord } from './record.ts'
 import { RecordInput } from './record-input.ts'
 import { ownMemory, RECORDS_AT_ONCE, sharedMemory } from './record-memory.ts'
 import { RecordOutput } from './record-output.ts'
@@ -18,6 +18,15 @@ const FIRST_RECORD_VERSION = 0x0301
  * Records that we leave unused under a write key, so that the KeyUpdate itself still fits (RFC 8446 §5.5).
  */
 const KEY_UPDATE_MARGIN = 16
+
+/** How far a session has come that both sides go on with under the same keys. */
+export interface RecordPosition {
+  /** Numbers of the next record to be opened, and of the next one to be sealed (RFC 8446 §5.3). */
+  readonly read: number
+  readonly write: number
+  /** Received, and not opened. */
+  readonly inbound: Uint8Array
+}
 
 /** What a session has that was released: nothing is written to it any more. */
 const RELEASED: SessionState = { role: 'server', handshake: { state: 'CLOSED' }, ...initialState() }
@@ -35,10 +44,6 @@ export class RecordLayer {
   #reader: Protection | undefined
 
   constructor(state: SessionState, config: ServerConfig | ClientConfig) {
-    const { recordSizeLimit = MAXIMUM_PLAINTEXT } = config
-    if (recordSizeLimit < MINIMUM_LIMIT || recordSizeLimit > MAXIMUM_PLAINTEXT) {
-      throw new TypeError(`recordSizeLimit: ${MINIMUM_LIMIT} to ${MAXIMUM_PLAINTEXT} bytes of content`)
-    }
     this.state = state
     this.#config = config
     this.#allocate = config.sharesMemory === true ? sharedMemory : ownMemory
@@ -238,6 +243,22 @@ export class RecordLayer {
     const kept = { serverName, alpn, cipherSuite, certificate, clientRandom, resumed }
     const closed = { ...initialState(), ...kept, readClosed: true, writeClosed: true }
     this.state = { role, handshake: { state: 'CLOSED' }, ...closed }
+  }
+
+  /** Goes on from there, with the keys of now. What waited here was given away. @throws Error without keys */
+  continueAt({ read, write, inbound }: RecordPosition): void {
+    const { state } = this
+    if (state.read === undefined || state.write === undefined) throw new Error('a session without keys')
+    // Never back: a number that was used for a record is used for no other.
+    if (read < state.read.sequenceNumber || write < state.write.sequenceNumber)
+      throw new Error('a session that comes back from before it was lent')
+    state.read.sequenceNumber = read
+    state.write.sequenceNumber = write
+    state.inboundRecords = inbound
+    this.output.take()
+    this.input.clear()
+    this.input.feed(inbound)
+    this.input.settle()
   }
 
   /** Gives the state away and keeps nothing. */

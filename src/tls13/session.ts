@@ -3,6 +3,7 @@ import { type AlertName, asTlsError, TlsError } from './alert.ts'
 import { firstHello } from './client-hello.ts'
 import { ContentType } from './codepoints.ts'
 import type { ClientConfig, ServerConfig, SessionEvent } from './config.ts'
+import { checkClientConfig, checkConfig } from './config-rules.ts'
 import { perform } from './effects.ts'
 import { answerStep, checkState, handshakeStep } from './handshake.ts'
 import { assertNoAuthentication, takeContent, takeHandshakeMessage } from './input-rules.ts'
@@ -13,7 +14,7 @@ import { issueTickets } from './post-handshake.ts'
 import type { TrafficView } from './protection.ts'
 import { type Answer, isWaiting } from './question.ts'
 import type { Content } from './record.ts'
-import { RecordLayer } from './record-layer.ts'
+import { RecordLayer, type RecordPosition } from './record-layer.ts'
 import { type ClientState, freshServerState, initialState, type ServerState, SessionState } from './state.ts'
 import type { Context, Outcome } from './transition.ts'
 import { type TrifleCount, Trifles } from './trifles.ts'
@@ -35,7 +36,7 @@ export class Session {
   #events: SessionEvent[] = []
   #released = false
   readonly #inquiry = new Inquiry()
-  readonly #trifles: Trifles
+  #trifles: Trifles
 
   private constructor(state: SessionState, config: ServerConfig | ClientConfig, trifles?: TrifleCount) {
     this.#records = new RecordLayer(state, config)
@@ -48,13 +49,15 @@ export class Session {
    * no sense
    */
   static client(config: ClientConfig): Session {
+    checkClientConfig(config)
     const session = new Session({ role: 'client', handshake: { state: 'CLOSED' }, ...initialState() }, config)
     session.#apply(firstHello(session.#context() as Context<ClientConfig>))
     return session
   }
 
-  /** A server that waits for a ClientHello. */
+  /** A server that waits for a ClientHello. @throws TypeError as {@link Session.client} */
   static server(config: ServerConfig): Session {
+    checkConfig(config)
     return new Session(freshServerState(EMPTY), config)
   }
 
@@ -111,9 +114,7 @@ export class Session {
     return this.#state.peerCertificate
   }
 
-  /**
-   * Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer meanwhile.
-   */
+  /** Whether a question is open: nothing is read until {@link answer}. Stop reading from the peer then. */
   get waiting(): boolean {
     return isWaiting(this.#state)
   }
@@ -145,9 +146,8 @@ export class Session {
     if (this.#state.readClosed || this.#state.handshake.state === 'CLOSED') return
     this.#records.input.feed(bytes)
     if (this.waiting && this.#records.input.length > (this.#config.waitingLimit ?? WAITING_LIMIT)) {
-      this.#fail(
-        new TlsError('internal_error', 'local', 'input_overflow', 'too much came while a question was open'),
-      )
+      const what = 'too much came while a question was open'
+      this.#fail(new TlsError('internal_error', 'local', 'input_overflow', what))
     }
   }
 
@@ -176,10 +176,7 @@ export class Session {
     }
   }
 
-  /**
-   * Copies what has been fed and not yet read, so that the memory given to {@link feed} is the caller's
-   * again.
-   */
+  /** Copies what has been fed and not yet read: the memory given to {@link feed} is the caller's again. */
   settle(): void {
     this.#assertOwned()
     this.#records.input.settle()
@@ -239,9 +236,7 @@ export class Session {
     this.#apply(requestCertificate(this.#state, this.#context() as Context<ServerConfig>))
   }
 
-  /**
-   * Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too
-   */
+  /** Changes the write key (RFC 8446 §4.6.3). @param requestPeer ask the peer to change its own, too */
   updateKeys(requestPeer: boolean): void {
     this.#assertWritable()
     this.#records.updateKeys(requestPeer)
@@ -258,10 +253,7 @@ export class Session {
     this.#apply(issueTickets(this.#state, count, this.#context() as Context<ServerConfig>))
   }
 
-  /**
-   * Sends close_notify: nothing more from us, while the peer may go on (RFC 8446 §6.1). Safe to call
-   * twice.
-   */
+  /** Sends close_notify: nothing more from us; the peer may go on (RFC 8446 §6.1). Safe to call twice. */
   close(): void {
     this.#assertOwned()
     if (this.#state.writeClosed || this.#state.handshake.state === 'CLOSED') return
@@ -292,10 +284,7 @@ export class Session {
     return this.#state.keyUpdatePending && !this.#state.writeClosed
   }
 
-  /**
-   * Bytes of application data that {@link send} seals before it changes the write key; 0 if it changes it
-   * first.
-   */
+  /** Bytes of content that {@link send} seals before it changes the write key; 0 if it changes it first. */
   get sealable(): number {
     return this.writable ? this.#records.sealable : 0
   }
@@ -337,10 +326,7 @@ export class Session {
     return this.#records.snapshot()
   }
 
-  /**
-   * Ends the session with an alert that says that something is missing (RFC 8446 §6.2). Safe to call
-   * twice.
-   */
+  /** Ends the session with an alert that says that something is missing (RFC 8446 §6.2), if it is open. */
   abort(alert: AlertName): void {
     if (!this.closed) this.#fail(new TlsError(alert, 'local', 'abandoned', 'the session was abandoned'))
   }
@@ -348,13 +334,31 @@ export class Session {
   /**
    * Gives the state away. This object keeps no key, sends nothing, and refuses everything afterwards: two
    * owners of one session would use nonces twice.
+   * @param lends keys stay for {@link takeBack}, unused till then; the state is to be copied at once
    * @throws Error while events wait to be taken by {@link next}: they are no part of the state
    */
-  release(): SessionState {
+  release(lends = false): SessionState {
     this.#assertOwned()
     if (this.#events.length > 0) throw new Error('take the pending events before releasing the session')
     this.#released = true
-    return this.#records.release()
+    return lends ? this.#records.snapshot() : this.#records.release()
+  }
+
+  /**
+   * Goes on after it was lent. Its owner meanwhile has given it back, and changed nothing but this.
+   * @throws Error it was not lent
+   */
+  takeBack(position: RecordPosition, trifles?: TrifleCount): void {
+    if (!this.#released || !this.connected) throw new Error('this session was not lent')
+    this.#records.continueAt(position)
+    this.#trifles = new Trifles(this.#config, trifles)
+    this.#released = false
+  }
+
+  /** Forgets the keys of a session that was lent. */
+  forget(): void {
+    this.#released = true
+    this.#records.release()
   }
 
   #assertOwned(): void {
@@ -401,12 +405,11 @@ export class Session {
       return true
     }
     const content = this.#records.next()
-    if (content === undefined) return false
-    this.#handleContent(content)
-    return true
+    if (content !== undefined) this.#take(content)
+    return content !== undefined
   }
 
-  #handleContent(content: Content): void {
+  #take(content: Content): void {
     this.#trifles.record(content.content.length, this.#state.inboundHandshake.length)
     const said = takeContent(this.#state, content)
     if (said === undefined) return

@@ -62,6 +62,8 @@ export const RefusalReason = enumeration('RefusalReason', uint8, {
   policy: 9,
   /** It lives there: no other container may go on with it. */
   here: 10,
+  /** It came back to a container that has kept nothing of it. */
+  cold: 11,
 })
 export type RefusalReason = TypeOf<typeof RefusalReason>
 
@@ -143,6 +145,8 @@ export const ControlMessage = select(
     relayed: 23,
     slots: 24,
     unreachable: 25,
+    return: 26,
+    vacate: 27,
   }),
   {
     /**
@@ -216,11 +220,18 @@ export const ControlMessage = select(
      * rules.
      */
     unreachable: struct('Unreachable', { id: uint32, reason: text(0, 255) }),
+    /**
+     * A connection that goes back to the container that it came from, which has kept its socket and its keys.
+     * Sealed is a Return. It is answered like a parcel.
+     */
+    return: struct('ReturnMessage', consignment),
+    /** To a container that has kept them: that connection has ended, or has gone elsewhere. */
+    vacate: struct('Vacate', { sessionId: fixed(SESSION_ID_LENGTH) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
 /** What carries a connection. */
-export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'takeOver' | 'relayed' }>
+export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'return' | 'takeOver' | 'relayed' }>
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
@@ -245,7 +256,7 @@ const ORDERS = kinds(
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
 const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
 /** Messages among such processes, and those that only a gateway sends. */
-const AMONG_PEERS = kinds('parcel', 'verdict', 'keys', 'loan', 'loaned')
+const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'keys', 'loan', 'loaned')
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
@@ -290,5 +301,6 @@ export const CONTROL: typeof Framed = Framed
 
 /** Whether a message carries a connection, for which a verdict is due. */
 export function isConsignment(message: ControlMessage): message is Consignment {
-  return message.kind === 'parcel' || message.kind === 'takeOver' || message.kind === 'relayed'
+  const { kind } = message
+  return kind === 'parcel' || kind === 'return' || kind === 'takeOver' || kind === 'relayed'
 }

@@ -1,10 +1,16 @@
 import { randomFillSync } from 'node:crypto'
-import { reasonOf } from '../http/serving.ts'
 import type { Clock } from '../time/clock.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { DecodeError, decode, encode, utf8 } from '../wire/index.ts'
-import { Arrivals } from './arrivals.ts'
 import { type Channel, SUPERVISOR } from './channel.ts'
+import { Arrivals } from './consignments/arrivals.ts'
+import {
+  type Arrival,
+  type ConsignmentHandlers,
+  DESCRIPTORS_OF,
+  openConsignment,
+} from './consignments/consignments.ts'
+import type { Return } from './consignments/return.ts'
 import {
   type Consignment,
   type ControlMessage,
@@ -13,17 +19,16 @@ import {
   maySay,
   PARCEL_TICKET_LENGTH,
   type Peer,
-  type RefusalReason,
   type Speaker,
   writeControl,
 } from './control.ts'
 import type { Release } from './custody.ts'
-import { type Envelope, EnvelopeError } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
 import { Keeper } from './keeper.ts'
 import { TakeOver } from './leg.ts'
 import { Lending } from './loans/lending.ts'
 import type { LoanAnswer, LoanRequest } from './loans/loan.ts'
-import { openEnvelope, type Parcel, sealEnvelope } from './parcel.ts'
+import { sealEnvelope, sealReturn } from './parcel.ts'
 import { RelayedState } from './relay-state.ts'
 import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import { SlotFileOffer } from './slot.ts'
@@ -37,26 +42,8 @@ const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
 const TOLD = 64
 const NONSENSE = 1024
 
-/** What becomes of a parcel that arrived: accepted if the receiver takes it, otherwise the reason. */
-export type Arrival = { readonly reason: RefusalReason; readonly detail: string } | undefined
-
 /** What a process does with what its peers say. */
-export interface CourierHandlers {
-  /**
-   * A connection arrived. The handler takes the descriptor over and says undefined, or refuses, and the
-   * courier closes it. It may have answered the client already when it returns: the source is frozen until
-   * the verdict, which is sent then.
-   */
-  parcel(parcel: Parcel, from: number): Arrival
-  /** The same for a connection whose owner has died. Without it, they are refused. */
-  takeOver?(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival
-  /** The same for a connection that another gateway has relayed. Without it, they are refused. */
-  relayed?(
-    state: RelayedState,
-    session: SealAssociated,
-    descriptors: readonly [client: Descriptor, leg: Descriptor],
-    from: number,
-  ): Arrival
+export interface CourierHandlers extends ConsignmentHandlers {
   /**
    * A gateway's file of slots, as its descriptor, which is the handler's from now on; whose it is is certain.
    */
@@ -142,6 +129,17 @@ export class Courier {
   send(target: number, envelope: Envelope, descriptor: Descriptor, settle: (release: Release) => void): void {
     const seal = (): Uint8Array => sealEnvelope(this.#sealer, target, envelope)
     this.#send('parcel', target, envelope, seal, [descriptor], settle)
+  }
+
+  /** Offers a connection to the container that it came from, in the same way; that has its socket. */
+  sendReturn(
+    target: number,
+    session: SealAssociated,
+    state: Return,
+    settle: (release: Release) => void,
+  ): void {
+    const seal = (): Uint8Array => sealReturn(this.#sealer, target, session, state)
+    this.#send('return', target, session, seal, [], settle)
   }
 
   /** Offers a connection whose owner has died, in the same way. */
@@ -295,6 +293,7 @@ export class Courier {
     }
     switch (message.kind) {
       case 'parcel':
+      case 'return':
       case 'takeOver':
       case 'relayed':
         this.#arrive(from, message, descriptors)
@@ -376,11 +375,14 @@ export class Courier {
   }
 
   #arrive(from: number, message: Consignment, descriptors: readonly Descriptor[]): void {
-    const wanted = message.kind === 'relayed' ? 2 : 1
+    const wanted = DESCRIPTORS_OF[message.kind]
     for (const other of descriptors.slice(wanted)) other.close()
     // It follows a death: what the dead one has sent comes first, a session or the key of a checkpoint.
     if (message.kind === 'takeOver') this.catchUp(from)
-    const arrival = this.#arrivals.take(from, message, () => this.#open(from, message, descriptors))
+    const strange = (reason: string): void => this.#senseless(from, reason, true)
+    const arrival = this.#arrivals.take(from, message, () =>
+      openConsignment(this.#sealer, this.#handlers, from, message, descriptors, strange),
+    )
     if (arrival === undefined) return
     for (const descriptor of descriptors.slice(0, wanted)) descriptor.close()
     this.#refuse(from, message.ticket, arrival)
@@ -399,37 +401,6 @@ export class Courier {
     if (count <= TOLD) this.#handlers.nonsense(from, reason)
     if (count <= NONSENSE) this.#nonsense.set(from, count)
     else if (!honest) this.#channel.cut(from, 'it keeps sending malformed messages')
-  }
-
-  #open(from: number, message: Consignment, descriptors: readonly Descriptor[]): Arrival {
-    const [descriptor, second] = descriptors
-    if (descriptor === undefined || (message.kind === 'relayed' && second === undefined))
-      return { reason: 'descriptor', detail: 'the parcel came without its connection' }
-    try {
-      if (message.kind === 'takeOver') {
-        const takeOver = decode(TakeOver, this.#sealer.open(from, message, message.sealed))
-        const { takeOver: take } = this.#handlers
-        if (take === undefined) return { reason: 'role', detail: 'this process takes over no connections' }
-        return take(takeOver, message, descriptor)
-      }
-      if (message.kind === 'relayed') {
-        const state = decode(RelayedState, this.#sealer.open(from, message, message.sealed))
-        const { relayed: take } = this.#handlers
-        if (take === undefined) return { reason: 'role', detail: 'this process relays no connections' }
-        return take(state, message, [descriptor, second!], from)
-      }
-      const envelope = openEnvelope(this.#sealer, from, message, message.sealed)
-      return this.#handlers.parcel({ envelope, descriptor }, from)
-    } catch (error) {
-      if (error instanceof SealError) {
-        return { reason: error.reason === 'stale' ? 'stale' : 'seal', detail: error.message.slice(0, 255) }
-      }
-      // Whatever else it is, this one connection has brought it along: it stays where it is, and all others
-      // are none the wiser.
-      if (!(error instanceof EnvelopeError || error instanceof DecodeError))
-        this.#senseless(from, `a connection that cannot be restored: ${reasonOf(error)}`, true)
-      return { reason: 'malformed', detail: reasonOf(error).slice(0, 255) }
-    }
   }
 
   /** A message lost its descriptors on the way: if it was a parcel, its source takes it back. */

@@ -1,7 +1,8 @@
 import { freshServerState } from '../tls13/state.ts'
-import { EMPTY, Scratch, wipe } from '../wire/index.ts'
+import { EMPTY, Encoder, Scratch, wipe } from '../wire/index.ts'
+import { Return } from './consignments/return.ts'
 import { decodeEnvelope, Envelope, freshEnvelope, withEncoded } from './envelope.ts'
-import type { Sealer } from './seal.ts'
+import type { SealAssociated, Sealer } from './seal.ts'
 import type { Descriptor } from './stream.ts'
 
 /** A connection on its way from one process to another: what it is, and the byte stream it lives on. */
@@ -61,6 +62,23 @@ export function openEnvelope(
     return decodeEnvelope(bytes)
   } finally {
     bytes.fill(0)
+  }
+}
+
+const RETURN = new Encoder(Return)
+
+/** Seals what is said of a connection that goes back. @returns as {@link sealEnvelope} */
+export function sealReturn(
+  sealer: Sealer,
+  target: number,
+  session: SealAssociated,
+  state: Return,
+): Uint8Array {
+  try {
+    return sealer.seal(target, session, RETURN.encode(state), SEALED)
+  } finally {
+    // A request is in it.
+    RETURN.clear()
   }
 }
 

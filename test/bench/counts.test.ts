@@ -24,12 +24,18 @@ const there = probe().available && probeEvp().available
 const note = there ? '' : ' (SKIPPED: foreign calls do not work here)'
 
 /**
- * For one move, source, target and client together; and for one of many idle connections that a host hands
- * over when it drains. A change that needs more says why; `npm run bench:counts` names what is made and
- * called.
+ * For one move, source, target and client together; for one that comes back to a seat; and for one of many
+ * idle connections that a host hands over when it drains. A change that needs more says why;
+ * `npm run bench:counts` names what is made and called.
  */
 const CEILINGS = [
   { what: 'a move', moves: 200, words: [], most: { foreignCalls: 53.3, typedArrays: 31, timers: 0 } },
+  {
+    what: 'a warm return',
+    moves: 200,
+    words: ['warm'],
+    most: { foreignCalls: 36.3, typedArrays: 23.6, timers: 0 },
+  },
   {
     what: 'a hand-over',
     moves: 500,

@@ -51,6 +51,7 @@ describe('engines of the bench', () => {
   const engines = [
     { name: 'tiny', is: true },
     { name: 'platform', is: true },
+    { name: 'warm', is: true },
     { name: there ? 'floor' : 'floor (SKIPPED: foreign calls do not work here)', is: there },
     {
       name: wolfssl ? 'wolfssl' : 'wolfssl (SKIPPED: sh bench/engines/wolfssl/build.sh builds it)',

@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { networkInterfaces } from 'node:os'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { TOOLS } from '../../src/cli/command-line.ts'
 import { Client } from '../support/client.ts'
 import {
   childrenOf,
@@ -30,6 +33,19 @@ beforeAll(async () => {
   directory = await makeDirectory(TWO)
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** A command of `hotpotato` as it is written, in that directory. */
+async function command(args: readonly string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: directory,
+    env: environmentOf(directory),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: child.exitCode, stdout, stderr }
+}
+
+const HAS_IPV6 = Object.values(networkInterfaces()).some(all => all?.some(one => one.address === '::1'))
 
 const mode = (...path: string[]): string => (statSync(join(directory, ...path)).mode & 0o777).toString(8)
 
@@ -59,6 +75,27 @@ describe('up', () => {
     expect(path(curl)).toEqual(['echo-1', 'resize-1', 'echo-1'])
     expect(path(openssl)).toEqual(['echo-1', 'resize-1'])
     expect(path(nc)).toEqual(['hello-1'])
+    await platform.stop()
+    platform = undefined
+  })
+
+  it.runIf(HAS_IPV6)('prints such commands over IPv6, and for functions of any name', async () => {
+    const greet = 'greet: { handler: hello, hosts: ["*.greet.example", greet.example] }'
+    const config = `functions:\n  ${greet}\n  say: { handler: echo-raw, hosts: [say.example], replicas: 2 }\n`
+    const certificates = ['greet', 'say'].map(name => ({ name, hosts: [`${name}.example`] }))
+    const environment = { HOTPOTATO_HOST: '::1' }
+    platform = await Platform.start({ config, certificates, environment })
+    const { welcome, https } = platform
+    expect(welcome).toContain(`https   [::1]:${https}\n`)
+    expect(welcome).toContain('say (say.example, 2 processes)')
+    const commands = welcome.match(/^ {2}(curl|printf) .*$/gm)!
+    expect(commands).toHaveLength(3)
+    const answers = await Promise.all(commands.map(one => run('sh', ['-c', one.trim()])))
+    const [curl, openssl, nc] = answers.map(({ stdout }) => stdout.toString())
+    const path = (said = '') => said.match(/(?<=x-hotpotato-container: )[a-z]+/g)
+    expect(path(curl)).toEqual(['greet', 'say', 'greet'])
+    expect(path(openssl)).toEqual(['greet', 'say'])
+    expect(path(nc)).toEqual(['greet'])
     await platform.stop()
     platform = undefined
   })
@@ -228,8 +265,9 @@ describe('up, when something is wrong', () => {
   it('names a function that cannot be loaded', async () => {
     const bad = await makeDirectory('version: 1\nfunctions:\n  echo: { handler: ./missing.mjs }\n')
     const { code, stdout, stderr } = await hotpotato(bad, ['up'])
-    expect(code).toBe(1)
-    expect(stdout + stderr).toContain('missing.mjs does not exist')
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+    const place = `${join(bad, 'hotpotato.yml')}:3:20: functions.echo.handler: `
+    expect(stderr).toMatch(new RegExp(`^${place}.*missing\\.mjs does not exist: [^\n]*\n$`))
     writeFileSync(join(bad, 'missing.mjs'), 'export default {')
     const broken = await hotpotato(bad, ['up'])
     expect(broken.stdout + broken.stderr).toMatch(
@@ -241,31 +279,28 @@ describe('up, when something is wrong', () => {
   it('names what it does not understand in its configuration and its environment', async () => {
     const { code, stderr } = await hotpotato(directory, ['up'], { HOTPOTATO_HTTP_PORT: 'eighty' })
     expect({ code, stderr }).toEqual({
-      code: 1,
-      stderr: 'HOTPOTATO_HTTP_PORT must be a whole number from 0 to 65535, not "eighty"\n'.replace(
-        /^/,
-        `${join(directory, 'hotpotato.yml')}: `,
-      ),
+      code: 3,
+      stderr: 'HOTPOTATO_HTTP_PORT must be a whole number from 0 to 65535, not "eighty"\n',
     })
     const road = await hotpotato(directory, ['up', '--carrier', 'pigeon'])
-    expect(road).toMatchObject({ code: 1, stderr: expect.stringContaining('must be fd or relay') })
+    expect(road).toMatchObject({ code: 2, stderr: '--carrier must be one of fd, relay, not pigeon\n' })
     const other = await hotpotato(directory, ['up'], { HOTPOTATO_PROVIDER: 'magic' })
     expect(other).toMatchObject({
-      code: 1,
+      code: 3,
       stderr: 'HOTPOTATO_PROVIDER must be node, noble or evp, not magic\n',
     })
     const chatty = await hotpotato(directory, ['up'], { HOTPOTATO_LOG_LEVEL: 'chatty' })
     expect(chatty).toMatchObject({
-      code: 1,
+      code: 3,
       stderr: 'HOTPOTATO_LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent, not chatty\n',
     })
     const channel = await hotpotato(directory, ['up'], { HOTPOTATO_CHANNEL: 'pigeon' })
     expect(channel).toMatchObject({
-      code: 1,
+      code: 3,
       stderr: 'HOTPOTATO_CHANNEL must be native or ipc, not pigeon\n',
     })
     const stream = await hotpotato(directory, ['up'], { HOTPOTATO_STREAM: 'cooked' })
-    expect(stream).toMatchObject({ code: 1, stderr: 'HOTPOTATO_STREAM must be raw or socket, not cooked\n' })
+    expect(stream).toMatchObject({ code: 3, stderr: 'HOTPOTATO_STREAM must be raw or socket, not cooked\n' })
   })
 
   it('prints how it is used', async () => {
@@ -273,10 +308,62 @@ describe('up, when something is wrong', () => {
     const asked = await hotpotato(directory, ['--help'])
     expect(asked).toMatchObject({ code: 0, stderr: '' })
     expect(asked.stdout).toMatch(/^usage: hotpotato up/)
+    for (const word of ['-h', 'help'])
+      expect(await hotpotato(directory, [word])).toMatchObject({ code: 0, stdout: asked.stdout })
+  })
+
+  it.each(TOOLS)('prints how %s is used, however it is asked', async tool => {
+    const answers = await Promise.all(
+      [`${tool} -h`, `${tool} --help`, `help ${tool}`].map(line => command(line.split(' '))),
+    )
+    for (const answer of answers) {
+      expect(answer).toEqual(answers[0])
+      expect(answer).toMatchObject({ code: 0, stderr: '' })
+      expect(answer.stdout).toMatch(new RegExp(`^usage: hotpotato ${tool} `))
+    }
+  })
+
+  it('prints its version, and that of Node', async () => {
+    const { version } = JSON.parse(readFileSync(resolve(MAIN, '../../../../package.json'), 'utf8'))
+    for (const word of ['--version', '-V', 'version'])
+      expect(await hotpotato(directory, [word])).toMatchObject({
+        code: 0,
+        stdout: `hotpotato ${version} (Node ${process.versions.node})\n`,
+      })
   })
 
   it.each([
-    ['--nonsense', "Unknown option '--nonsense'; see hotpotato --help"],
+    ['drain', 2, 'drain needs the names'],
+    ['deploy', 2, 'deploy needs the name of a function'],
+    ['scale echo many', 2, 'scale needs the name of a function and a number'],
+    ['move xyz echo-1', 2, 'move needs the id of a connection'],
+    ['restart echo', 2, 'restart needs the word gateway'],
+    ['verify - --as poem', 2, '--as must be one of'],
+    ['inspect', 2, 'inspect needs a FILE'],
+    ['inspect no-such-file', 1, 'no-such-file cannot be read (ENOENT)'],
+    ['deploy echo', 1, 'hotpotato is not running'],
+    ['status --config no-such.yml', 3, 'no-such.yml cannot be read (ENOENT)'],
+    ['certs --config no-such.yml', 3, 'no-such.yml cannot be read (ENOENT)'],
+    ['certs --algorithm dsa', 2, '--algorithm must be one of'],
+    ['serve --port many', 2, '--port must be a whole number'],
+    ['serve --cert no-such --key no-such', 1, '--cert no-such: cannot be read (ENOENT)'],
+    ['connect nowhere', 2, 'connect needs HOST:PORT'],
+    ['connect 127.0.0.1:1', 1, 'cannot connect to 127.0.0.1 port 1'],
+    ['stress nowhere', 2, 'nowhere is not an http or https URL'],
+  ])('%j ends with status %i, one for each kind of mistake', async (line, code, message) => {
+    const answer = await command(line.split(' '))
+    expect(answer).toMatchObject({ code, stdout: '' })
+    expect(answer.stderr).toContain(message)
+    expect(answer.stderr.trimEnd()).not.toContain('\n')
+  })
+
+  it.each([
+    ['--nonsense', 'unknown option --nonsense; see hotpotato --help'],
+    ['status --jsn', 'unknown option --jsn; did you mean --json?'],
+    ['up --carier fd', 'unknown option --carier; did you mean --carrier?'],
+    ['deploi echo', 'unknown command deploi; did you mean deploy?'],
+    ['strss', 'unknown command strss; did you mean stress?'],
+    ['help statsu', 'unknown command statsu; did you mean status?'],
     ['up --carrier --duplicate', "Option '--carrier' argument is ambiguous; see hotpotato --help"],
     ['start', 'unknown command start; hotpotato --help lists all commands'],
     ['constructor', 'unknown command constructor; hotpotato --help lists all commands'],

@@ -129,8 +129,15 @@ describe('the command line of connect', () => {
     [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/, 2],
     [['localhost'], /^connect needs HOST:PORT/, 2],
     [['localhost:0'], /^--port must be/, 2],
-    [['localhost:1', '--loud'], /^Unknown option '--loud'/, 2],
+    [['localhost:1', '--loud'], /^unknown option --loud; see hotpotato connect --help/, 2],
     [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/, 2],
+    [['localhost:1', '--servername='], /^--servername: "" is not a host name\n$/, 2],
+    [['localhost:1', `--alpn=${'a'.repeat(300)}`], /^--alpn: "a{20}…" has 300 bytes, .* 1 to 255\n$/, 2],
+    [['localhost:1', `--alpn=${Array(300).fill('a'.repeat(250))}`], /^--alpn: the names make 75300 bytes/, 2],
+    [['localhost:1', '--psk=00', '--psk-identity='], /^--psk and --psk-identity: an identity has 1 to/, 2],
+    [['localhost:1', '--psk=', '--psk-identity=a'], /^--psk and --psk-identity: a key has at least/, 2],
+    [['localhost:1', '--groups='], /^no group is named; known are X25519MLKEM768, /, 2],
+    [['localhost:1', '--suites='], /^no cipher suite is named; known are TLS_AES_128_GCM_SHA256, /, 2],
     [['localhost:1'], /^cannot connect to localhost port 1: ECONNREFUSED\n$/, 1],
     [['localhost:1', '--ca', '/none'], /^--ca \/none: cannot be read \(ENOENT\)\n$/, 1],
     [['localhost:1', '--early-data', '/none'], /^--early-data \/none: cannot be read \(ENOENT\)\n$/, 1],
@@ -139,6 +146,13 @@ describe('the command line of connect', () => {
     expect(ran.stderr).toMatch(line)
     expect(ran.status).toBe(status)
   })
+})
+
+it('connect ends when values that each make sense do not fit into one hello, and says so', async () => {
+  const names = Array(257).fill('a'.repeat(253))
+  const ran = await connect('', `--alpn=${names}`)
+  expect(ran.stderr).toMatch(/^no ClientHello can be written: .*\n$/)
+  expect(ran.status).toBe(2)
 })
 
 describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package openssl)', () => {
@@ -160,14 +174,14 @@ describe.skipIf(!has('openssl'))('connect, to openssl s_server (Debian package o
       '-verify_return_error',
     ])
     servers.push(strict)
-    const refused = await hotpotato(
-      ['connect', `localhost:${strict.port}`, '--ca', files.file('ca.crt')],
-      'x',
-    )
-    expect(refused.status).toBe(1)
-    expect(refused.stderr).toMatch(
-      /TLS: certificate_required: [\s\S]*\(reason: alert_received, fault: the server's\)\n$/,
-    )
+    for (const more of [[], ['--resume']]) {
+      const target = ['connect', `localhost:${strict.port}`, '--ca', files.file('ca.crt')]
+      const refused = await hotpotato([...target, ...more], 'x')
+      expect(refused.status).toBe(1)
+      expect(refused.stderr).toMatch(
+        /^TLS: certificate_required: .*\(reason: alert_received, fault: the server's\)\n$/m,
+      )
+    }
   })
 })
 

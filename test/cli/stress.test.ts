@@ -19,6 +19,7 @@ interface Result {
   readonly brokenOff: boolean
   readonly statuses: Record<string, number>
   readonly errors: Record<string, number>
+  readonly reasons: Record<string, string>
   readonly milliseconds: {
     readonly fastest: number
     readonly average: number
@@ -86,6 +87,43 @@ describe('stress, against hotpotato serve', () => {
     expect(refused.result).toMatchObject({ answers: 0, failures: 4, milliseconds: null })
     expect(Object.keys(refused.result.errors)[0]).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
     expect(await stressed(url('/'), '-c', '2', '-n', '4', '--insecure')).toMatchObject({ status: 0 })
+  })
+
+  it.each(['1.1', '2'])('HTTP/%s: --resolve says where a host is, at its port', async http => {
+    const { port } = server
+    const named = ['--http', http, '-n', '2', '-c', '1', '--ca', files.file('ca.crt')]
+    const at = (entry: string) => stressed(`https://nowhere.example:${port}/`, ...named, '--resolve', entry)
+    // It is reached, and its certificate is for another name.
+    for (const entry of [`nowhere.example:${port}:127.0.0.1`, `*:${port}:127.0.0.1`])
+      expect((await at(entry)).result).toMatchObject({ errors: { ERR_TLS_CERT_ALTNAME_INVALID: 2 } })
+    const host = `https://localhost:${port}/`
+    const none = await stressed(host, ...named, '--resolve', `localhost:${port}:192.0.2.1`, '--timeout', '1')
+    expect(none.result.answers).toBe(0)
+    const other = await stressed(host, ...named, '--resolve', `localhost:${port + 1}:192.0.2.1`)
+    expect(other.result).toMatchObject({ answers: 2, failures: 0 })
+  })
+
+  it('NAME.localhost is this machine', async () => {
+    const { result } = await stressed(`https://any.localhost:${server.port}/`, '-n', '1', '--insecure')
+    expect(result).toMatchObject({ answers: 1, failures: 0 })
+  })
+
+  it('what people read of what failed, and what helps', async () => {
+    const said = async (...words: string[]): Promise<string> => (await hotpotato(['stress', ...words])).stdout
+    const [host, few] = [`localhost:${server.port}`, ['-n', '3', '-c', '1']]
+    const untrusted = await said(`https://${host}/`, ...few)
+    expect(untrusted).toMatch(/^ {2}error +UNABLE_TO_VERIFY_LEAF_SIGNATURE: 3$/m)
+    expect(untrusted).toMatch(/^ {2}reason +UNABLE_\w+: unable to verify the first certificate/m)
+    expect(untrusted).toContain('--ca FILE names it')
+    const resolved = ['--resolve', `other.example:${server.port}:127.0.0.1`, '--ca', files.file('ca.crt')]
+    expect(await said(`https://other.example:${server.port}/`, ...few, ...resolved)).toContain(
+      'does not cover other.example',
+    )
+    // No resolver is asked for a label of 64 bytes.
+    const nowhere = `${'a'.repeat(64)}.example`
+    const unknown = await said(`https://${nowhere}:8443/`, ...few)
+    expect(unknown).toContain(`ENOTFOUND: getaddrinfo ENOTFOUND ${nowhere}\n`)
+    expect(unknown).toContain(`--resolve ${nowhere}:8443:ADDRESS says where it is`)
   })
 
   it('what people read', async () => {
@@ -157,7 +195,7 @@ describe('stress, against servers of Node', () => {
       createServer((_request, response) => {
         requests++
         if (requests % 4 === 1) response.end('fine')
-        else if (requests % 4 === 2) response.writeHead(503).end('busy')
+        else if (requests % 4 === 2) response.writeHead(503).end('{ "detail": "busy: later" }')
         else if (requests % 4 === 3) response.socket!.destroy()
         else {
           response.writeHead(200, { 'content-length': 100 })
@@ -173,6 +211,7 @@ describe('stress, against servers of Node', () => {
       failures: 6,
       statuses: { 200: 2, 503: 2 },
       errors: { 'status 503': 2, ECONNRESET: 4 },
+      reasons: { 'status 503': 'busy: later', ECONNRESET: 'socket hang up' },
     })
   })
 
@@ -183,7 +222,10 @@ describe('stress, against servers of Node', () => {
     for (const http of ['1.1', '2'])
       expect(await stressed(url, '-c', '2', '-n', '4', '--http', http)).toMatchObject({
         status: 1,
-        result: { errors: { ECONNREFUSED: 4 } },
+        result: {
+          errors: { ECONNREFUSED: 4 },
+          reasons: { ECONNREFUSED: `connect ECONNREFUSED ${new URL(url).host}` },
+        },
       })
     const silent = createSocketServer(socket => void socket.on('error', () => {}))
     const mute = await listen(silent)
@@ -232,6 +274,8 @@ describe('stress, its command line', () => {
       ['http://a', '--http', '3'],
       ['http://a', '-n', '5', '-d', '5'],
       ['http://a', '--header', 'nonsense'],
+      ['http://a', '--resolve', 'a:80'],
+      ['http://a', '--resolve', 'a:80:b'],
       ['http://a', '--nonsense'],
     ]
     for (const words of refused) {

@@ -24,6 +24,7 @@ const CONFIG = `
 version: 1
 gateway: { defaultFunction: echo, limits: { holdSeconds: 5s, helloSeconds: 60s } }
 connection: { requests: 1000000, timers: { keepAlive: 300, headers: 300, requestBody: 300 } }
+trust: [{ functions: [echo, hello, echo-raw], warm: true }]
 liveness: { periodSeconds: 0.5, failureSeconds: 3 }
 restart: { firstSeconds: 0.05, mostSeconds: 0.4, healthySeconds: 1, crashLoop: 100 }
 functions:

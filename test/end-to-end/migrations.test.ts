@@ -3,8 +3,25 @@ import { Client } from '../support/client.ts'
 import { Platform } from '../support/platform.ts'
 import { below, seeded } from '../support/random.ts'
 
+interface Case {
+  readonly name: string
+  readonly moves: number
+  readonly tls: boolean
+  readonly environment: Record<string, string>
+  readonly config?: string
+}
+
+/** Its containers keep the sockets and the keys of connections that they give each other. */
+const WARM = `
+version: 1
+trust: [{ functions: [echo, echo-raw], warm: true }]
+connection: { requests: 1000000 }
+functions: { echo: { hosts: [echo.local] }, echo-raw: {} }
+`
+/** `HOTPOTATO_LONG=1` tries all of them. */
+const LONG = process.env.HOTPOTATO_LONG === '1'
 /** What each platform does, and how often. */
-const CASES = [
+const CASES: readonly Case[] = [
   { name: 'native channel, TLS', moves: 1000, tls: true, environment: {} },
   { name: 'native channel, no TLS', moves: 1000, tls: false, environment: {} },
   { name: 'native channel, net.Socket', moves: 200, tls: true, environment: { HOTPOTATO_STREAM: 'socket' } },
@@ -12,17 +29,31 @@ const CASES = [
   { name: 'relay, TLS', moves: 500, tls: true, environment: { HOTPOTATO_CARRIER: 'relay' } },
   { name: 'relay, no TLS', moves: 200, tls: false, environment: { HOTPOTATO_CARRIER: 'relay' } },
   { name: 'noble', moves: 100, tls: true, environment: { HOTPOTATO_PROVIDER: 'noble' } },
+  { name: 'warm, TLS', moves: 500, tls: true, environment: {}, config: WARM },
+  {
+    ...{ name: 'warm, ipc channel, net.Socket, no TLS', moves: 200, tls: false, config: WARM },
+    environment: { HOTPOTATO_CHANNEL: 'ipc', HOTPOTATO_STREAM: 'socket' },
+  },
+  // These keep nothing: the gateway has what it needs to survive their containers.
+  ...(LONG
+    ? [
+        {
+          ...{ name: 'warm, relay', moves: 200, tls: true, config: WARM },
+          environment: { HOTPOTATO_CARRIER: 'relay' },
+        },
+      ]
+    : []),
 ]
 /** Bytes that may be on their way to the server before their answers are waited for. */
 const IN_FLIGHT = 300_000
 /** Growth of one process's heap that is no leak, in KiB: all the bodies of one case are ten times that. */
 const HEAP_GROWTH = 24_576
 
-describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, environment }) => {
+describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, environment, config }) => {
   let platform: Platform
 
   beforeAll(async () => {
-    platform = await Platform.start({ environment })
+    platform = await Platform.start({ environment, ...(config === undefined ? {} : { config }) })
   })
   afterAll(() => platform?.stop())
 
@@ -73,6 +104,10 @@ describe.each(CASES)('$moves moves of one connection: $name', ({ moves, tls, env
 
     await platform.idle()
     expect(await platform.total('unclean')).toBe(0)
+    // All but the first move, and those that follow a change of keys.
+    const returned = await platform.total('returned')
+    if (config === undefined || environment.HOTPOTATO_CARRIER !== undefined) expect(returned).toBe(0)
+    else expect(returned).toBeGreaterThan(moves * 0.9)
     expect(await platform.descriptors()).toEqual(descriptors)
     const after = await heapOf(platform)
     for (const [name, heap] of Object.entries(after))

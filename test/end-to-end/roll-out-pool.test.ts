@@ -388,7 +388,7 @@ describe('the gateway', () => {
     expect((await established.request('/')).status).toBe(200)
     await established.close()
     expect(await command('restart', 'echo')).toBe(
-      'only the gateway can be restarted; for containers: deploy\n',
+      'restart needs the word gateway; for containers there is deploy\n',
     )
   })
 

@@ -53,6 +53,7 @@ describe('the server name', () => {
     ['a.b.echo.local', 'echo-1'],
     ['echo-raw.local', 'echo-raw-1'],
     [undefined, 'hello-1'],
+    ['localhost', 'hello-1'],
   ])('%s leads to %s', async (name, container) => {
     const client = await secure(name)
     expect((await client.request('/')).container).toBe(container)
@@ -108,9 +109,29 @@ describe('without TLS', () => {
     ['echo.local', '/function/nobody', 'echo-1'],
     ['echo.local', '/helloworld', 'echo-1'],
     ['127.0.0.1', '/', 'hello-1'],
+    ['localhost', '/', 'hello-1'],
+    ['echo-raw.localhost', '/', 'echo-raw-1'],
   ])('Host %s and path %s lead to %s', async (host, path, container) => {
     const client = await Client.open({ port: platform.http })
     expect((await client.request(path, { headers: [['host', host]] })).container).toBe(container)
+    await client.close()
+  })
+
+  it('a browser finds a page with links to the functions that there are', async () => {
+    const client = await Client.open({ port: platform.http })
+    const page = async (path: string) =>
+      textOf(
+        await client.request(path, {
+          headers: [
+            ['host', 'echo.local'],
+            ['accept', 'text/html'],
+          ],
+        }),
+      )
+    const links = [...(await page('/')).matchAll(/href="(.*?)"/g)].map(([, path]) => path!)
+    expect(links).toEqual(['/echo', '/hello', '/echo-raw'])
+    for (const path of links) await page(path)
+    expect(await page('/')).toMatch(/Request 5 of .*<b>echo-1<\/b>\. The connection has moved 3 times/s)
     await client.close()
   })
 

@@ -9,8 +9,9 @@ const context = {
   callId: 'c',
   functionName: 'f',
   functionPath: '/',
+  functions: ['echo', 'a-b'],
   connection: { tls: true, hops: 2, requestIndex: 4, container: 'echo-1' },
-} as Context
+} as Partial<Context> as Context
 
 async function call(name: string, path: string, init?: RequestInit & { duplex?: 'half' }): Promise<Response> {
   const loaded = await loadFunction(name)
@@ -73,6 +74,34 @@ describe('echo', () => {
     }
     await writer.close()
     expect((await reader.read()).done).toBe(true)
+  })
+
+  it('gives a page at / to a browser, and to no other client', async () => {
+    const browser = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
+    const page = await call('echo', '/?x', { headers: browser })
+    expect(Object.fromEntries(page.headers)).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': expect.stringContaining("default-src 'none'"),
+      vary: 'accept',
+    })
+    const text = await page.text()
+    for (const one of ['Request 5 of', '<b>echo-1</b>', 'has moved 2 times', '<a href="/a-b">/a-b</a>'])
+      expect(text).toContain(one)
+    const head = await fromWebResponse(await call('echo', '/', { method: 'HEAD', headers: browser }), 'HEAD')
+    expect(head).toMatchObject({ status: 200, body: undefined, length: text.length })
+    for (const [path, accept] of [
+      ['/', '*/*'],
+      ['/', 'text/plain'],
+      ['/', 'text/html;q=0, */*'],
+      ['/', 'text/htmlx'],
+      ['/a', browser.accept],
+    ] as const) {
+      const other = await call('echo', path, { headers: { accept } })
+      expect([path, accept, other.headers.get('content-type')]).toEqual([
+        ...[path, accept],
+        'text/plain; charset=utf-8',
+      ])
+    }
   })
 
   it('says what was asked', async () => {

@@ -35,6 +35,13 @@ describe('a roster', () => {
     expect(choose(2)).toEqual([1, 1])
   })
 
+  it('chooses the one that is preferred, if it is of the function and does not drain', () => {
+    expect([1, 2, 3].map(id => roster.choose('echo', undefined, id)?.id)).toEqual([1, 2, 3])
+    expect(roster.choose('nobody', undefined, 2)).toBeUndefined()
+    roster.draining(2)
+    expect(roster.choose('echo', undefined, 2)?.id).toBe(1)
+  })
+
   it('chooses none that drains, has gone or has refused, and knows what is left', () => {
     roster.draining(2)
     expect(choose(3)).toEqual([1, 3, 1])

@@ -107,6 +107,15 @@ describe('Routes', () => {
     expect(strict.find(name)).toEqual({ function: target, by })
   })
 
+  it('takes localhost for the name of an address, unless an entry has it', () => {
+    for (const name of ['localhost', 'LocalHost', 'localhost.'])
+      expect(routes.find(name)).toEqual({ function: 'fallback', by: 'default' })
+    expect(routes.find('other.localhost')).toBeUndefined()
+    expect(new Routes([]).find('localhost')).toBeUndefined()
+    const own = new Routes([{ host: 'localhost', function: 'own' }], 'echo')
+    expect(own.find('localhost')).toEqual({ function: 'own', by: 'exact' })
+  })
+
   it.each(['other.local', 'xecho.local', 'local'])('leads the unknown name %s nowhere', name => {
     expect(routes.find(name)).toBeUndefined()
     expect(strict.find(name)).toBeUndefined()

@@ -50,11 +50,11 @@ class HonestHost extends FakeHost {
 
   override offer(
     _functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
     settle: (release: Release) => void,
-    only?: number,
+    { only }: { readonly only?: number | undefined } = {},
   ): boolean {
-    this.onOffer(freeze() as Frozen, only!, settle)
+    this.onOffer(freeze(false) as Frozen, only!, settle)
     return true
   }
 }
@@ -212,7 +212,7 @@ class World {
       refuse()
       return
     }
-    this.#serve(target, recovered.envelope, recovered.recovery)
+    this.#serve(target, recovered.envelope, recovered)
     this.takenOver++
     settle({ state: 'gone' })
   }

@@ -19,6 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      trust: [],
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
       rehearsals: 6000,
@@ -137,11 +138,11 @@ describe('parseConfig', () => {
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([
-      'provider is unknown and ignored',
-      '__proto__ is unknown and ignored',
-      'gateway.prot is unknown and ignored',
-      'gateway.limits.speed is unknown and ignored',
-      'functions.echo.lang is unknown and ignored',
+      'hotpotato.yml:1:1: provider is unknown and ignored',
+      'hotpotato.yml:4:1: __proto__ is unknown and ignored',
+      'hotpotato.yml:2:12: gateway.prot is unknown and ignored',
+      'hotpotato.yml:2:31: gateway.limits.speed is unknown and ignored',
+      'hotpotato.yml:3:22: functions.echo.lang is unknown and ignored',
     ])
   })
 
@@ -188,7 +189,7 @@ describe('parseConfig', () => {
     ['gateway: { host: "a b" }', 'gateway.host must be an address or a host name to listen on, not "a b"'],
     [
       'gateway: { defaultFunction: other }',
-      'gateway.defaultFunction must be one of the functions (echo), not "other"',
+      'hotpotato.yml:1:29: gateway.defaultFunction must be one of the functions (echo), not "other"',
     ],
     [
       'gateway: { limits: { helloSeconds: soon } }',
@@ -200,13 +201,18 @@ describe('parseConfig', () => {
     ['duplicate: 1', 'duplicate must be true or false, not 1'],
     ['connection: { requests: 0 }', 'connection.requests must be a whole number from 1'],
     ['connection: { requests: 1.5 }', 'connection.requests must be a whole number from 1'],
+    ['trust: { functions: [echo] }', 'trust must be a list of groups of functions, not a map'],
+    ['trust: [echo]', 'trust.0 must be a map of keys and values, not "echo"'],
+    ['trust: [{ warm: true }]', 'trust.0.functions must be a list of functions, as [echo, resize]'],
+    ['trust: [{ functions: [echo] }, { functions: [eco] }]', 'trust.1.functions must have names of'],
+    ['trust: [{ functions: [echo], warm: 1 }]', 'trust.0.warm must be true or false, not 1'],
     ['version: 2', 'version must be 1, not 2'],
     ['runDirectory: 5', 'runDirectory must be the path of a directory, not 5'],
     ['- a', 'not YAML'],
-    ['version: 1\nversion: 1', /not YAML: .* at line 2, column 1$/],
+    ['version: 1\nversion: 1', /^hotpotato\.yml:2:1: not YAML: /],
     [
       'log:\n  files: *.echo.local',
-      /\*\.echo\.local refers to an unknown anchor at line 2, column 10; .* "\*\.echo\.local"$/,
+      /^hotpotato\.yml:2:10: not YAML: text that begins with \* .*; quote it: "\*\.echo\.local"$/,
     ],
     [
       `a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [${'*a,'.repeat(20)}]\nc: [${'*b,'.repeat(20)}]`,
@@ -222,7 +228,8 @@ describe('parseConfig', () => {
     ['', 'functions must have at least one function'],
     [
       'functoins: { echo: {} }',
-      'functions must have at least one function; functoins is unknown and ignored',
+      'functions must have at least one function; hotpotato.yml:1:1: functoins is unknown and ignored; ' +
+        'did you mean functions?',
     ],
     ['just text', 'the configuration must be a map of keys and values, not "just text"'],
     [
@@ -299,7 +306,7 @@ describe('loadConfig', () => {
       const file = join(directory, 'x.yml')
       expect(() => loadConfig(file)).toThrow(`${file} cannot be read (ENOENT)`)
       writeFileSync(file, 'version: 7')
-      expect(() => loadConfig(file)).toThrow(`${file}: version must be 1, not 7`)
+      expect(() => loadConfig(file)).toThrow(`${file}:1:10: version must be 1, not 7`)
       writeFileSync(file, MINIMUM)
       expect(loadConfig(file).config.runDirectory).toBe(join(directory, 'run'))
     } finally {

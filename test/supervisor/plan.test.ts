@@ -46,6 +46,17 @@ describe('a plan', () => {
     expect(containers[3]!.settings).toMatchObject({ handler: 'echo', certificate: { name: 'shared' } })
   })
 
+  it('tells each container the functions that keep its connections warm: none unless a group says so', () => {
+    const { config } = parseConfig(
+      `
+trust: [{ functions: [a, c], warm: true }, { functions: [a, b] }, { functions: [c, d], warm: true }]
+functions: { a: {}, b: {}, c: {}, d: {} }`,
+      '/somewhere',
+    )
+    const warm = plan(config, OPTIONS).containers.map(one => (one.settings as { warm?: string[] }).warm)
+    expect(warm).toEqual([['a', 'c'], [], ['a', 'c', 'd'], ['c', 'd']])
+  })
+
   it('tells the gateway where names lead, and nothing of certificates', () => {
     expect(gateway.settings).toMatchObject({
       gateway: {

@@ -295,11 +295,11 @@ export class FakeHost implements ConnectionHost {
 
   offer(
     functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
     settle: (release: Release) => void,
   ): boolean {
     if (!this.available.has(functionName)) return false
-    const result = freeze()
+    const result = freeze(false)
     const offered = ({ envelope, offering }: Frozen): Uint8Array => {
       offering(TARGET, envelope.generation)
       return encodeEnvelope(envelope)
@@ -308,6 +308,14 @@ export class FakeHost implements ConnectionHost {
     frozen.catch(() => settle({ state: 'ended', reason: 'lost' }))
     this.offers.push({ functionName, frozen, settle })
     return true
+  }
+
+  keep(): void {
+    throw new Error('nothing here is warm')
+  }
+
+  vacate(): void {
+    throw new Error('nothing here is warm')
   }
 
   closed(_connection: Connection, why: string): void {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect as connectSocket } from 'node:net'
+import { connect as connectSocket, type Socket } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import type { ClientConfig } from '../../tls13/config.ts'
 import {
@@ -25,7 +25,9 @@ import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './rep
 const USAGE = `usage: hotpotato connect HOST:PORT [options]
 
 A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and prints
-what the server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA.
+what the server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA. Exit status:
+0 where both sides ended in order, 1 where there is no connection or it failed, 2 for a command line that
+makes no sense.
 
 `
 
@@ -78,14 +80,22 @@ class Client {
     const connection = await this.#open({})
     const timer = SYSTEM_CLOCK.after(TICKET_WAIT, () => connection.destroy())
     connection.resume()
-    const ticket = await new Promise<ResumptionTicket | undefined>(resolve => {
-      connection.once('session', resolve)
-      connection.once('close', () => resolve(undefined))
-    })
-    timer.stop()
+    let ticket: ResumptionTicket | undefined
+    try {
+      ticket = await new Promise<ResumptionTicket | undefined>((resolve, reject) => {
+        connection.once('session', resolve)
+        connection.once('close', () => resolve(undefined))
+        connection.on('error', reject)
+      })
+    } catch (error) {
+      throw described(error)
+    } finally {
+      timer.stop()
+    }
     if (!connection.destroyed) {
       connection.end()
-      await once(connection, 'close')
+      // Whatever ends it now: it has given what it was for.
+      await once(connection, 'close').catch(() => {})
     }
     if (ticket === undefined) throw new CommandError('the server sent no ticket to resume with')
     this.#note('received a ticket: connecting again')
@@ -132,7 +142,7 @@ class Client {
         `cannot connect to ${host} port ${port}: ${(error as NodeJS.ErrnoException).code}`,
       )
     }
-    const connection = TlsDuplex.client(socket, { ...this.#config, ...config }, { allowHalfOpen: true })
+    const connection = clientOver(socket, { ...this.#config, ...config })
     connection.once('earlyData', accepted => {
       if (send === undefined) return
       this.#note(`early data: ${accepted ? 'accepted' : 'rejected, sent again'}`)
@@ -157,6 +167,15 @@ class Client {
 
   #note(line: string): void {
     if (!this.#values.quiet) process.stderr.write(`${line}\n`)
+  }
+}
+
+/** @throws UsageError for values that each make sense, and do not fit into one hello */
+function clientOver(socket: Socket, config: ClientConfig): TlsDuplex {
+  try {
+    return TlsDuplex.client(socket, config, { allowHalfOpen: true })
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
   }
 }
 

@@ -25,5 +25,5 @@ export const CONNECT_FLAGS = {
     help: 'send this in the first flight of that connection; implies --resume',
   },
   quiet: { kind: 'switch', help: 'print only what the server sends' },
-  help: { kind: 'switch', help: 'print this text' },
+  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

@@ -25,5 +25,5 @@ export const SERVE_FLAGS = {
     help: 'what all connections may hold together; default: 134217728; 0: no limit',
   },
   ...TLS_FLAGS,
-  help: { kind: 'switch', help: 'print this text' },
+  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 
 /** What every request is. */
@@ -17,6 +18,7 @@ export interface Order {
   /** PEM of authorities; undefined: those of the system. */
   readonly ca: string | undefined
   readonly insecure: boolean
+  readonly lookup: LookupFunction
 }
 
 /** An answer that came whole. */
@@ -24,6 +26,29 @@ export interface Answer {
   readonly status: number
   /** Of content. */
   readonly bytes: number
+  /** The beginning of the content, where the status says that something is wrong. */
+  readonly problem?: string | undefined
+}
+
+/** Bytes of content that are kept to say what is wrong. */
+const KEPT = 4096
+
+/** Counts content, and keeps the beginning of one that says what is wrong. */
+class Content {
+  bytes = 0
+  status = 0
+  #kept = Buffer.alloc(0)
+
+  add(chunk: Uint8Array): void {
+    this.bytes += chunk.length
+    if (this.status >= 400 && this.#kept.length < KEPT)
+      this.#kept = Buffer.concat([this.#kept, chunk]).subarray(0, KEPT)
+  }
+
+  get answer(): Answer {
+    const { status, bytes } = this
+    return this.#kept.length === 0 ? { status, bytes } : { status, bytes, problem: this.#kept.toString() }
+  }
 }
 
 /** One connection at a time, for one request at a time. */
@@ -60,14 +85,21 @@ export function kindOf(error: unknown): string {
   return typeof found === 'string' ? found : (message ?? String(error)).slice(0, 100)
 }
 
+/** The same in a sentence: what failed, where. Of several addresses that were tried, each. */
+export function sentenceOf(error: unknown): string {
+  const { cause = error } = error as { readonly cause?: unknown }
+  const { errors, message } = cause as { readonly errors?: readonly Error[]; readonly message?: string }
+  return errors?.map(one => one.message).join(', ') || message || String(error)
+}
+
 class Http1Client implements Client {
   readonly #order: Order
   readonly #agent: HttpAgent
 
   constructor(order: Order) {
     this.#order = order
-    const options = { keepAlive: order.keepAlive, maxSockets: 1, noDelay: true }
-    const { ca, insecure } = order
+    const { ca, insecure, keepAlive, lookup } = order
+    const options = { keepAlive, maxSockets: 1, noDelay: true, lookup }
     this.#agent =
       order.url.protocol === 'https:'
         ? new HttpsAgent({ ...options, ...(ca === undefined ? {} : { ca }), rejectUnauthorized: !insecure })
@@ -86,13 +118,12 @@ class Http1Client implements Client {
       }
       outgoing.on('error', fail)
       outgoing.on('response', incoming => {
-        let bytes = 0
-        incoming.on('data', (chunk: Uint8Array) => {
-          bytes += chunk.length
-        })
+        const content = new Content()
+        content.status = incoming.statusCode ?? 0
+        incoming.on('data', (chunk: Uint8Array) => content.add(chunk))
         incoming.on('end', () => {
           late.stop()
-          resolve({ status: incoming.statusCode ?? 0, bytes })
+          resolve(content.answer)
         })
         // An answer that breaks off.
         incoming.on('error', fail)
@@ -130,14 +161,13 @@ class Http2Client implements Client {
         late.stop()
         reject(error)
       }
-      let [status, bytes, ended] = [0, 0, false]
+      const content = new Content()
+      let ended = false
       session.once('error', fail)
       stream.on('response', fields => {
-        status = Number(fields[':status'])
+        content.status = Number(fields[':status'])
       })
-      stream.on('data', (chunk: Uint8Array) => {
-        bytes += chunk.length
-      })
+      stream.on('data', (chunk: Uint8Array) => content.add(chunk))
       stream.on('error', fail)
       stream.on('end', () => {
         ended = true
@@ -145,7 +175,7 @@ class Http2Client implements Client {
       stream.on('close', () => {
         late.stop()
         session.off('error', fail)
-        if (ended && status > 0) resolve({ status, bytes })
+        if (ended && content.status > 0) resolve(content.answer)
         else reject(Object.assign(new Error('the stream was closed'), { code: 'ERR_HTTP2_STREAM_CLOSED' }))
       })
       if (body !== undefined) stream.end(body)
@@ -157,10 +187,11 @@ class Http2Client implements Client {
   /** The session at hand, or a new one if it has ended. */
   #open(): ClientHttp2Session {
     if (this.#session !== undefined && !this.#session.closed && !this.#session.destroyed) return this.#session
-    const { url, ca, insecure } = this.#order
+    const { url, ca, insecure, lookup } = this.#order
     const session = connect(url.origin, {
       ...(ca === undefined ? {} : { ca }),
       rejectUnauthorized: !insecure,
+      lookup,
     })
     // A request that waits for an answer is told; between requests there is none.
     session.on('error', () => {})

@@ -2,9 +2,9 @@ import type { Flags } from '../flags.ts'
 
 /** What `stress` takes. */
 export const STRESS_FLAGS = {
-  connections: { kind: 'text', value: 'N', help: 'connections at a time; default: 50 (-c)' },
-  requests: { kind: 'text', value: 'N', help: 'requests in all; default: 200 (-n)' },
-  seconds: { kind: 'text', value: 'N', help: 'how long, instead of --requests (-d)' },
+  connections: { kind: 'text', short: 'c', value: 'N', help: 'connections at a time; default: 50' },
+  requests: { kind: 'text', short: 'n', value: 'N', help: 'requests in all; default: 200' },
+  seconds: { kind: 'text', short: 'd', value: 'N', help: 'how long, instead of --requests' },
   rate: {
     kind: 'text',
     value: 'R',
@@ -16,8 +16,13 @@ export const STRESS_FLAGS = {
   data: { kind: 'text', value: 'TEXT', help: 'content of each request; @FILE: the content of that file' },
   header: { kind: 'text', value: '"NAME: VALUE"', help: 'one more header field' },
   timeout: { kind: 'text', value: 'SECONDS', help: 'how long to wait for one answer; default: 30' },
+  resolve: {
+    kind: 'list',
+    value: 'HOST:PORT:ADDRESS',
+    help: 'where HOST is at PORT, as for curl; * for HOST: any',
+  },
   ca: { kind: 'text', value: 'FILE', help: 'the authorities to trust, PEM' },
   insecure: { kind: 'switch', help: 'do not check the certificate of the server' },
   json: { kind: 'switch', help: 'print the result as JSON' },
-  help: { kind: 'switch', help: 'print this text' },
+  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { type Client, kindOf } from './client.ts'
+import { type Client, kindOf, sentenceOf } from './client.ts'
 import type { Tally } from './tally.ts'
 
 /** How many requests, and when. */
@@ -44,10 +44,10 @@ export async function makeLoad(
 
 async function request(client: Client, from: number, tally: Tally): Promise<void> {
   try {
-    const { status, bytes } = await client.request()
-    tally.answered(status, bytes, performance.now() - from)
+    const { status, bytes, problem } = await client.request()
+    tally.answered(status, bytes, performance.now() - from, problem)
   } catch (error) {
-    tally.failed(kindOf(error))
+    tally.failed(kindOf(error), sentenceOf(error))
     // A server that refuses at once must not be asked a million times a second.
     await setTimeout(1)
   }

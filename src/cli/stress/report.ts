@@ -1,3 +1,4 @@
+import { printable } from '../output.ts'
 import { PERCENTILES, type Tally } from './tally.ts'
 
 /** What was done, beside what came of it. */
@@ -11,6 +12,25 @@ export interface Done {
   /** Whether it was broken off. */
   readonly brokenOff: boolean
 }
+
+/** What helps, by kind of error. */
+const ADVICE: readonly (readonly [kind: RegExp, advice: (url: URL) => string])[] = [
+  [
+    /^(ENOTFOUND|EAI_)/,
+    ({ hostname, port, protocol }) => {
+      const at = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+      return `no address is known for ${hostname}: --resolve ${at}:ADDRESS says where it is`
+    },
+  ],
+  [
+    /UNABLE_TO|SELF_SIGNED/,
+    () => 'the authority of the certificate is not trusted: --ca FILE names it (of hotpotato: certs/ca.crt)',
+  ],
+  [
+    /ALTNAME/,
+    ({ hostname }) => `the certificate does not cover ${hostname}: name a host that it covers, or --insecure`,
+  ],
+]
 
 const ROWS = 12
 const BAR = 40
@@ -30,6 +50,7 @@ export function toJson(done: Done, tally: Tally): string {
       milliseconds: times ?? null,
       statuses: Object.fromEntries(statuses),
       errors: Object.fromEntries(errors),
+      reasons: Object.fromEntries(tally.reasons),
       histogram: tally.classes(ROWS),
     },
     undefined,
@@ -66,7 +87,12 @@ export function toText(done: Done, tally: Tally): string {
       ...picture(tally),
     )
   }
-  lines.push('', ...counted('status', tally.statuses), ...counted('error', tally.errors))
+  const reasons = [...tally.reasons].map(([kind, reason]) =>
+    row('reason', `${bare(kind)}: ${printable(reason)}`),
+  )
+  lines.push('', ...counted('status', tally.statuses), ...counted('error', tally.errors), ...reasons)
+  for (const [kind, advice] of ADVICE)
+    if ([...tally.errors.keys()].some(one => kind.test(one))) lines.push('', advice(new URL(url)))
   return lines.join('\n').trimEnd()
 }
 
@@ -83,7 +109,11 @@ function picture(tally: Tally): string[] {
 function counted(what: string, counts: ReadonlyMap<string | number, number>): string[] {
   return [...counts]
     .sort(([, one], [, other]) => other - one)
-    .map(([name, count]) => row(what, `${String(name).replace(/^status /, '')}: ${count}`))
+    .map(([name, count]) => row(what, `${bare(name)}: ${count}`))
+}
+
+function bare(kind: string | number): string {
+  return String(kind).replace(/^status /, '')
 }
 
 function row(name: string, value: string): string {

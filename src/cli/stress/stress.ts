@@ -7,6 +7,7 @@ import { type Order, openClient } from './client.ts'
 import { STRESS_FLAGS } from './flags.ts'
 import { makeLoad } from './load.ts'
 import { type Done, toJson, toText } from './report.ts'
+import { resolver } from './resolve.ts'
 import { Tally } from './tally.ts'
 
 const USAGE = `usage: hotpotato stress URL [-c 50] [-n 200] [options]
@@ -17,24 +18,11 @@ it early. Each flag may also be an environment variable, as HOTPOTATO_STRESS_CON
 
 `
 
-/** What other programs of the kind call these flags. */
-const SHORT: Readonly<Record<string, string>> = {
-  '-c': '--connections',
-  '-n': '--requests',
-  '-d': '--seconds',
-  '-h': '--help',
-}
-
 type Values = FlagValues<typeof STRESS_FLAGS>
 
 /** `hotpotato stress`. @throws UsageError, CommandError */
 export async function stress(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readFlags(
-    'stress',
-    STRESS_FLAGS,
-    args.map(one => SHORT[one] ?? one),
-    process.env,
-  )
+  const { values, positionals } = readFlags('stress', STRESS_FLAGS, args, process.env)
   if (values.help) return say(USAGE + flagLines(STRESS_FLAGS))
   const order = orderOf(values, positionals)
   const connections = wholeNumber('connections', values.connections ?? '50', 1, 10_000)
@@ -92,8 +80,10 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
   const body = bodyOf(values.data)
   const method = values.method ?? (body === undefined ? 'GET' : 'POST')
   if (!/^[A-Za-z]{1,32}$/.test(method)) throw new UsageError(`--method must be an HTTP method, not ${method}`)
+  const url = urlOf(address)
+  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
   return {
-    url: urlOf(address),
+    url,
     method,
     headers: {
       ...headersOf(values.header),
@@ -105,6 +95,7 @@ function orderOf(values: Values, [address, ...others]: readonly string[]): Order
     timeout: wholeNumber('timeout', values.timeout ?? '30', 1, 3600) * 1000,
     ca: ca === undefined ? undefined : textOf('ca', ca),
     insecure: values.insecure,
+    lookup: resolver(values.resolve ?? [], port),
   }
 }
 

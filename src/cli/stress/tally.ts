@@ -4,6 +4,9 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 const CLASSES = 8
 export const PERCENTILES = [50, 75, 90, 95, 99, 99.9] as const
 
+/** Characters of a sentence on what failed. */
+const MOST = 200
+
 /** A row of the picture: answers that took at most so many milliseconds, and more than the row before. */
 export interface Class {
   readonly upTo: number
@@ -14,14 +17,19 @@ export interface Class {
 export class Tally {
   readonly statuses = new Map<number, number>()
   readonly errors = new Map<string, number>()
+  /** By kind of error, what was said of the first one. */
+  readonly reasons = new Map<string, string>()
   /** Of content. */
   bytes = 0
   readonly #times: RecordableHistogram = createHistogram()
   readonly #classes = new Map<number, number>()
   #sum = 0
 
-  /** @param milliseconds from the beginning of the request to the end of the answer */
-  answered(status: number, bytes: number, milliseconds: number): void {
+  /**
+   * @param milliseconds from the beginning of the request to the end of the answer
+   * @param problem the beginning of the content, if the status is 400 or more
+   */
+  answered(status: number, bytes: number, milliseconds: number, problem = ''): void {
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
     this.bytes += bytes
     this.#sum += milliseconds
@@ -29,11 +37,14 @@ export class Tally {
     this.#times.record(Math.max(1, Math.round(milliseconds * 1e6)))
     const index = Math.ceil(Math.log2(Math.max(milliseconds, 1e-3)) * CLASSES)
     this.#classes.set(index, (this.#classes.get(index) ?? 0) + 1)
-    if (status >= 400) this.failed(`status ${status}`)
+    if (status >= 400) this.failed(`status ${status}`, detailOf(problem))
   }
 
-  failed(kind: string): void {
-    this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
+  /** @param reason a sentence on it; empty: none */
+  failed(kind: string, reason: string): void {
+    const before = this.errors.get(kind) ?? 0
+    this.errors.set(kind, before + 1)
+    if (before === 0 && reason !== '' && reason !== kind) this.reasons.set(kind, reason.slice(0, MOST))
   }
 
   /** Answers that came whole, whatever they say. */
@@ -72,5 +83,15 @@ export class Tally {
       found.push({ upTo: 2 ** ((from + step - 1) / CLASSES), count })
     }
     return found
+  }
+}
+
+/** What an answer says is wrong: the detail of a problem (RFC 9457), or the first line of its content. */
+function detailOf(content: string): string {
+  try {
+    const { detail, title } = JSON.parse(content) as { readonly detail?: unknown; readonly title?: unknown }
+    return String(detail ?? title ?? '')
+  } catch {
+    return content.trim().split('\n', 1)[0]!
   }
 }

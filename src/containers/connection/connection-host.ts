@@ -3,14 +3,17 @@ import type { Exceeded, H2Limits } from '../../http/h2/index.ts'
 import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TimerSettings } from '../../http/timers.ts'
 import type { Retries } from '../../platform/retries.ts'
-import type { ServerConfig } from '../../tls13/index.ts'
+import type { ServerConfig, Session } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
+import type { Return } from '../../transfer/consignments/return.ts'
 import type { Release } from '../../transfer/custody.ts'
 import type { Envelope } from '../../transfer/envelope.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Descriptor } from '../../transfer/stream.ts'
 import type { Loop } from '../../transport/turn.ts'
+import type { Seat } from '../move/seats.ts'
 import type { Callee } from '../protocol/call-context.ts'
+import type { Recovery } from '../survival/recovery.ts'
 import type { SlotFiles } from '../survival/slot-files.ts'
 
 /** What one connection may ask of a container. */
@@ -52,15 +55,21 @@ export interface ConnectionHost<Hosted = unknown> extends Callee {
   ): { readonly functionName: string; readonly functionPath: string } | undefined
   /**
    * Offers a frozen connection to a container of that function. `settle` is called exactly once.
-   * @param only that container, and no other
+   * @param freeze told whether a seat may be kept for it
+   * @param settle also told which container has it, if one has it
+   * @param whom `only`: that container, and no other; `home`: that one if it is of the function
    * @returns false if there is no such container: nothing has happened
    */
   offer(
     functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
-    settle: (release: Release) => void,
-    only?: number,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
+    settle: (release: Release, target?: number) => void,
+    whom?: { readonly only?: number | undefined; readonly home?: number | undefined },
   ): boolean
+  /** Keeps a seat for a connection that has moved. */
+  keep(seat: Seat): void
+  /** The connection from that container, which keeps a seat for it, does not come back. */
+  vacate(home: number, sessionId: Uint8Array): void
   /** Whether there is a container of that function to lend requests to. */
   reaches(functionName: string): boolean
   /**
@@ -78,6 +87,16 @@ export interface ConnectionHost<Hosted = unknown> extends Callee {
  */
 export type ConnectionEnd = 'ended' | 'moved' | 'unclean' | 'failed'
 
+/** How a connection came to its container. */
+export interface ConnectionArrival {
+  /** The owner before us has died. */
+  readonly recovery?: Recovery | undefined
+  /** The container that keeps a seat for it. */
+  readonly home?: number | undefined
+  /** It has been kept here: its session, whose state the envelope has. */
+  readonly taken?: Session | undefined
+}
+
 /** A connection that reads, writes and decrypts nothing any more, ready to be sent. */
 export interface Frozen {
   readonly envelope: Envelope
@@ -85,4 +104,6 @@ export interface Frozen {
   readonly descriptor: Descriptor
   /** To be called before it is sent to that container, with the envelope's generation. */
   readonly offering: (target: number, generation: number) => void
+  /** What is said to that container alone, if it has kept the rest. */
+  readonly returnTo: (target: number) => Return | undefined
 }

@@ -2,7 +2,7 @@ import { type ConnectionInfo, infoOf } from '../../functions/contract.ts'
 import type { Field } from '../../http/message.ts'
 import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
-import { Session, type SessionEvent } from '../../tls13/index.ts'
+import type { Session, SessionEvent } from '../../tls13/index.ts'
 import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
@@ -12,13 +12,14 @@ import { Turn } from '../../transport/turn.ts'
 import { EMPTY, hex } from '../../wire/index.ts'
 import { type Departing, Departure } from '../move/departure.ts'
 import type { MoveOrder } from '../move/move-order.ts'
+import { restored, Seating } from '../move/seating.ts'
 import { chosen, NO_APPLICATION, speak } from '../protocol/choice.ts'
 import type { Protocol, ProtocolOwner, Refusal } from '../protocol/protocol.ts'
 import type { Recovery } from '../survival/recovery.ts'
 import type { Survival, SurvivalOwner } from '../survival/survival.ts'
 import { survivalOf } from '../survival/survivals.ts'
 import { Burden } from './burden.ts'
-import type { ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
+import type { ConnectionArrival, ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
 import { Ending, type Ends, type Phase } from './ending.ts'
 import { Inlet } from './inlet.ts'
@@ -51,6 +52,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   phase: Phase = 'open'
   #pumping = false
   readonly #departure = new Departure(this)
+  readonly #seating: Seating
   /** Told by the gateway, which relays the connection, and told on. */
   readonly #toldAddress: string | undefined
   #remoteAddress: string | undefined
@@ -60,11 +62,11 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   readonly #ending: Ending
 
   /**
-   * @param recovery if the owner before us has died
-   * @throws TlsError (configuration) if the session cannot go on here; nothing has been done to the stream
-   * then
+   * @param arrival how it came
+   * @throws TlsError (configuration) the session cannot go on here: nothing has been done to the stream
    */
-  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, recovery?: Recovery) {
+  constructor(host: ConnectionHost, envelope: Envelope, stream: ByteStream, arrival: ConnectionArrival = {}) {
+    const { recovery, home, taken } = arrival
     this.host = host
     this.scheme = envelope.tls === undefined ? 'http' : 'https'
     this.#arrived = host.clock.steady()
@@ -75,13 +77,15 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.fields = platformFields(host.container, envelope.hops)
     this.#toldAddress = extensionOf(envelope, 'client')?.remoteAddress
     this.#remoteAddress = this.#toldAddress
-    const session = restored(envelope, host)
+    const session = taken ?? restored(envelope, host)
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
+    this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
     this.#recovery = recovery
     const { guard } = this
     this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
     const onDrained = guard.entrance(() => this.#onDrained())
     this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
+    this.out.shared = this.home !== undefined
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
     this.timers = new ConnectionTimers(host.clock, timers, envelope.idleLeft, waitsOf(envelope), this, guard)
@@ -109,6 +113,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
         end: () => this.#onEnd(),
         error: error => this.#ending.broken(error),
       })
+      // It has been kept here.
+      if (this.#stream.state === 'lifted') this.#stream.unlift()
       if (this.#recovery?.cut === true) this.#ending.breakOff(this.#survival)
       else this.#work()
       this.#recovery = undefined
@@ -273,28 +279,38 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     return this.#stream.state === 'open'
   }
 
-  freeze(): Frozen | Promise<Frozen> {
+  get home(): number | undefined {
+    return this.#seating.home
+  }
+
+  freeze(warm: boolean): Frozen | Promise<Frozen> {
     this.burden.freeze()
     this.phase = 'frozen'
     this.#in.turn.stop()
     const lifted = this.#stream.lift()
-    if (!(lifted instanceof Promise)) return this.#pack(lifted)
+    const keeps = warm && this.#survival === undefined
+    if (!(lifted instanceof Promise)) return this.#pack(lifted, keeps)
     // What came in last lies in the stream's memory, which others read into meanwhile.
     this.#session?.settle()
     this.#protocol.receive(EMPTY)
-    return lifted.then(one => this.#pack(one))
+    return lifted.then(one => this.#pack(one, keeps))
   }
 
-  #pack({ descriptor, unread }: Lifted): Frozen {
+  #pack({ descriptor, unread }: Lifted, keeps: boolean): Frozen {
     this.timers.suspend()
     if (unread.length > 0) this.#in.take(unread, this.#session, this.#protocol)
     this.burden.freeze()
     this.burden.update()
-    const envelope = this.#envelope(this.generation + 1, this.#session?.release())
+    const envelope = this.#envelope(this.generation + 1, this.#seating.leave(this.#session, keeps))
     this.#protocol.onMoved?.()
     envelope.hops = Math.min(this.#hops + 1, 0xffff)
     this.out.session = undefined
-    return { envelope, descriptor, offering: (...offer) => this.#survival?.offer(...offer) }
+    return {
+      envelope,
+      descriptor,
+      offering: (...offer) => this.#survival?.offer(...offer),
+      returnTo: target => this.#seating.returnTo(target, envelope),
+    }
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
@@ -320,16 +336,17 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     }
   }
 
-  onMoved(how: 'moved' | 'unknown' | 'broken'): void {
+  onMoved(how: 'moved' | 'unknown' | 'broken', envelope?: Envelope, target?: number): boolean {
     if (how === 'broken') {
       this.#ending.now()
-      return
+      return false
     }
+    const kept = how === 'moved' && this.#seating.moved(this.host, target, envelope, this.#stream)
     // If it is unknown whether the target has it, it must not live twice. The gateway finds the end of its
     // leg, and another container goes on.
-    if (how === 'moved') this.#stream.destroy()
-    else this.#stream.shutdown()
+    if (!kept) this.#stream[how === 'moved' ? 'destroy' : 'shutdown']()
     this.close(how === 'moved' ? 'moved' : this.#survival?.shared === false ? 'ended' : 'unclean')
+    return kept
   }
 
   /**
@@ -339,6 +356,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   resume(envelope: Envelope, refusal: Refusal | undefined): void {
     if (this.phase !== 'frozen') return
     this.generation = envelope.generation
+    this.#seating.stay()
     this.#survival?.claim()
     this.out.session = restored(envelope, this.host)
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
@@ -424,13 +442,9 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       this.#departure.ended()
       this.out.release()
       this.out.session = undefined
+      this.#seating.end(this)
     } finally {
       this.host.closed(this, why)
     }
   }
-}
-
-/** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
-function restored(envelope: Envelope, { tls }: ConnectionHost): Session | undefined {
-  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
 }

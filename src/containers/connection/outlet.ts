@@ -12,6 +12,8 @@ export class Outlet {
   session: Session | undefined
   readonly #stream: ByteStream
   readonly #survival: Survival | undefined
+  /** Another process has the socket, too: then closing our descriptor ends nothing. */
+  shared = false
   readonly #onQueued: () => void
   #waiting: (() => void)[] = []
   #written = 0
@@ -101,7 +103,7 @@ export class Outlet {
 
   /** Ends the stream for all processes that hold it; what waits to be written is dropped. */
   close(): void {
-    if (this.#survival?.shared === true) this.#stream.shutdown()
+    if (this.shared || this.#survival?.shared === true) this.#stream.shutdown()
     else this.#stream.destroy()
   }
 

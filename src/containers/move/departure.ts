@@ -21,15 +21,23 @@ export interface Departing {
   pump(): void
   /** Gives the stream all that there is to say. @returns false if there is no client any more */
   flushOutput(): boolean
-  /** Stops reading and writing, and gives everything up that another container needs. */
-  freeze(): Frozen | Promise<Frozen>
+  /** The container that keeps a seat for it. */
+  readonly home: number | undefined
+  /**
+   * Stops reading and writing, and gives everything up that another container needs.
+   * @param warm what this one needs to keep a seat may stay
+   */
+  freeze(warm: boolean): Frozen | Promise<Frozen>
   /** Another container did not take it: it is served here again, from what was frozen. */
   resume(envelope: Envelope, refusal: Refusal | undefined): void
   /**
    * It is over for this container: another container has it, it is unknown which one has it, or its client
    * was gone before anything could be sent.
+   * @param envelope what was offered; its secrets are overwritten behind this
+   * @param target the container that has it
+   * @returns whether they are to stay: a seat is kept
    */
-  onMoved(how: 'moved' | 'unknown' | 'broken'): void
+  onMoved(how: 'moved' | 'unknown' | 'broken', envelope?: Envelope, target?: number): boolean
 }
 
 /** How one connection leaves its container: when it may, to whom, and what becomes of the offer. */
@@ -124,14 +132,17 @@ export class Departure {
     if (!this.#owner.flushOutput()) return true
     const { guard, host } = this.#owner
     const wanted = requested ? functionName : undefined
-    const settle = guard.entrance((release: Release) => this.#settle(release, wanted))
-    return host.offer(functionName, () => this.#freeze(), settle, only)
+    const settle = guard.entrance((release: Release, target?: number) =>
+      this.#settle(release, wanted, target),
+    )
+    const { home } = this.#owner
+    return host.offer(functionName, warm => this.#freeze(warm), settle, { only, home })
   }
 
-  #freeze(): Frozen | Promise<Frozen> {
+  #freeze(warm: boolean): Frozen | Promise<Frozen> {
     if (this.#unbegun) this.#owner.protocol.withdraw()
     this.#unbegun = false
-    const frozen = this.#owner.freeze()
+    const frozen = this.#owner.freeze(warm)
     return frozen instanceof Promise ? frozen.then(one => this.#note(one)) : this.#note(frozen)
   }
 
@@ -141,14 +152,14 @@ export class Departure {
   }
 
   /** What became of the offer. */
-  #settle(release: Release, wanted: string | undefined): void {
+  #settle(release: Release, wanted: string | undefined, target: number | undefined): void {
     const envelope = this.#offered
     this.#offered = undefined
     if (release.state === 'gone') {
       // To another container, if a request was what made it move.
       this.#order?.report(wanted === undefined ? 'moved' : 'unknown', '', envelope?.generation)
-      if (envelope !== undefined) wipeEnvelope(envelope)
-      this.#owner.onMoved('moved')
+      const kept = this.#owner.onMoved('moved', envelope, target)
+      if (envelope !== undefined && !kept) wipeEnvelope(envelope)
     } else if (envelope === undefined) {
       this.#owner.onMoved('broken')
     } else if (release.state === 'ended') {

@@ -10,8 +10,8 @@ export interface Offers {
   readonly log: Log
   /** Another container that may take the connection, but for those that have refused it. */
   another(refusedBy: ReadonlySet<number>): Peer | undefined
-  /** The verdict, once, when no other container is asked any more. */
-  settle(release: Release): void
+  /** The verdict, once, when no other container is asked any more. @param target who has it, if one has it */
+  settle(release: Release, target?: number): void
 }
 
 /** Sends a frozen connection to one container after the other, until one takes it or none is left. */
@@ -39,14 +39,23 @@ export class Offering {
       })
   }
 
-  #send(frozen: Frozen, target: Peer): void {
-    const { envelope, descriptor, offering } = frozen
+  #send(frozen: Frozen, target: Peer, cold = false): void {
+    const { envelope, descriptor, offering, returnTo } = frozen
+    const { courier } = this.#offers
+    const back = cold ? undefined : returnTo(target.id)
     offering(target.id, envelope.generation)
-    this.#offers.courier.send(target.id, envelope, descriptor, release => {
-      const next = isPassing(release) ? this.#another(target) : undefined
-      if (next === undefined) this.#offers.settle(release)
-      else this.#again(frozen, next)
-    })
+    if (back !== undefined)
+      courier.sendReturn(target.id, envelope, back, release => {
+        if (isCold(release)) this.#again(frozen, target, true)
+        else this.#settle(frozen, target, release)
+      })
+    else courier.send(target.id, envelope, descriptor, release => this.#settle(frozen, target, release))
+  }
+
+  #settle(frozen: Frozen, target: Peer, release: Release): void {
+    const next = isPassing(release) ? this.#another(target) : undefined
+    if (next === undefined) this.#offers.settle(release, target.id)
+    else this.#again(frozen, next, false)
   }
 
   #another({ id }: Peer): Peer | undefined {
@@ -54,10 +63,10 @@ export class Offering {
     return this.#offers.another(this.#refusedBy.add(id))
   }
 
-  #again(frozen: Frozen, next: Peer): void {
+  #again(frozen: Frozen, next: Peer, cold: boolean): void {
     frozen.envelope.generation++
     try {
-      this.#send(frozen, next)
+      this.#send(frozen, next, cold)
     } catch (error) {
       this.#offers.log.error({ err: error }, 'a connection could not be offered to another container')
       this.#offers.settle({ state: 'ended', reason: 'lost' })
@@ -71,4 +80,9 @@ export class Offering {
 function isPassing(release: Release): boolean {
   if (release.state !== 'owned') return false
   return release.verdict === undefined || release.verdict.reason === 'draining'
+}
+
+/** That container has kept nothing: it takes what every other one takes. */
+function isCold(release: Release): boolean {
+  return release.state === 'owned' && release.verdict?.reason === 'cold'
 }

@@ -2,6 +2,8 @@
 export interface Counters {
   /** Parcels taken. */
   accepted: number
+  /** Of these, connections that came back to a seat. */
+  returned: number
   /** Connections taken over from containers that died. */
   takenOver: number
   /** Parcels refused. */
@@ -21,5 +23,5 @@ export interface Counters {
 
 /** Counters of a container that has done nothing. */
 export function noneCounted(): Counters {
-  return { accepted: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0, failed: 0 }
+  return { accepted: 0, returned: 0, takenOver: 0, refused: 0, moved: 0, ended: 0, unclean: 0, failed: 0 }
 }

@@ -29,6 +29,10 @@ export function handlersOf(place: Place, others: OtherHandlers): CourierHandlers
       const host = place.host
       return host === undefined ? NOT_READY : host.takeOver(takeOver, session, descriptor)
     },
+    returned: (state, session, from) => {
+      const host = place.host
+      return host === undefined ? NOT_READY : host.returned(state, session, from)
+    },
     introduced: peer => place.host?.introduced(peer),
     gone: id => place.host?.gone(id),
     lost: id => place.host?.unreachable(id),

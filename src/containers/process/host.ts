@@ -9,38 +9,36 @@ import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
 import type { Clock } from '../../time/clock.ts'
-import { type ServerConfig, TlsError } from '../../tls13/index.ts'
-import type { ByteStream } from '../../transfer/byte-stream.ts'
+import type { ServerConfig } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
-import type { ConnectionDescription, Loads, Peer, RefusalReason } from '../../transfer/control.ts'
-import type { Arrival, Courier } from '../../transfer/courier.ts'
+import type { Arrival } from '../../transfer/consignments/consignments.ts'
+import type { Return } from '../../transfer/consignments/return.ts'
+import type { ConnectionDescription, Loads, Peer } from '../../transfer/control.ts'
+import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
-import { type Envelope, LAST_GENERATION } from '../../transfer/envelope.ts'
-import { extensionOf } from '../../transfer/extensions.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { type Descriptor, openStream } from '../../transfer/stream.ts'
+import type { Descriptor } from '../../transfer/stream.ts'
 import { Guard } from '../../transport/guard.ts'
 import { LOOP } from '../../transport/turn.ts'
-import { DecodeError } from '../../wire/index.ts'
-import { Connection } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import type {
   ConnectionEnd,
   ConnectionHost,
   ConnectionLimits,
   Frozen,
 } from '../connection/connection-host.ts'
-import { forgetClient, type Origin, objection } from '../move/admission.ts'
+import { objection } from '../move/admission.ts'
 import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
+import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
-import { type Recovery, recover } from '../survival/recovery.ts'
-import { goesOn, isOfSocket } from '../survival/slot.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
+import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
 
 /** What a container is. */
@@ -63,6 +61,8 @@ export interface HostOptions {
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Functions with whose containers this one keeps seats: see `seats.ts`. */
+  readonly warm?: readonly string[] | undefined
 }
 
 /** Connections that are listed at most: they have to fit into one message. */
@@ -75,6 +75,7 @@ const DRAIN_WINDOW = 256
 export class Host implements ConnectionHost<Connection> {
   readonly container: string
   readonly functionName: string
+  readonly functionNames: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
   readonly tls: ServerConfig
@@ -88,10 +89,13 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
-  readonly #functionNames: ReadonlySet<string>
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
   readonly #connections = new Residents<Connection>()
+  /** Of connections that have gone to containers of {@link HostOptions.warm}. */
+  readonly #seats: Seats
+  readonly #warm: ReadonlySet<string>
+  readonly #reception: Reception
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
@@ -100,11 +104,13 @@ export class Host implements ConnectionHost<Connection> {
   #draining = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
-  #courier: Courier | undefined
+  /** The means to send parcels, once it is connected. */
+  courier: Courier | undefined
 
   constructor(options: HostOptions) {
     this.container = options.container
     this.functionName = options.functionName
+    this.functionNames = options.functionNames
     this.module = options.module
     this.environment = options.environment
     const { tls } = options
@@ -117,9 +123,12 @@ export class Host implements ConnectionHost<Connection> {
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
+    this.#seats = new Seats(options.clock)
+    this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
-    this.#functionNames = options.functionNames
     this.#routes = new Routes(options.routes ?? [])
+    const [connections, seats, others] = [this.#connections, this.#seats, this.#others]
+    this.#reception = new Reception(this, { connections, seats, others })
   }
 
   /** Connections that live here now. */
@@ -134,14 +143,14 @@ export class Host implements ConnectionHost<Connection> {
 
   /** Gives the means to send parcels. */
   connect(courier: Courier): void {
-    this.#courier = courier
+    this.courier = courier
   }
 
   /**
    * Tells all containers of this function the keys that they share; those that hear of new ones tell them on.
    */
   shareKeys(): void {
-    for (const { id } of this.#others.of(this.functionName)) this.#courier?.share(id, this.keyRing.share())
+    for (const { id } of this.#others.of(this.functionName)) this.courier?.share(id, this.keyRing.share())
   }
 
   /** Keys from a peer. Those of other functions are none of ours. */
@@ -154,7 +163,7 @@ export class Host implements ConnectionHost<Connection> {
     // A peer that was introduced to us only now has not understood what we sent before.
     if (this.#greeted.has(from)) return
     this.#greeted.add(from)
-    this.#courier?.share(from, this.keyRing.share())
+    this.courier?.share(from, this.keyRing.share())
   }
 
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
@@ -170,11 +179,12 @@ export class Host implements ConnectionHost<Connection> {
   introduced(peer: Peer): void {
     if (peer.role !== 'container') return
     this.#others.add(peer)
-    if (peer.functionName === this.functionName) this.#courier?.share(peer.id, this.keyRing.share())
+    if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
     else for (const connection of [...this.#connections]) connection.available()
   }
 
   gone(id: number): void {
+    this.#seats.gone(id)
     this.#greeted.delete(id)
     this.#others.remove(id)
     this.slots.remove(id)
@@ -212,111 +222,37 @@ export class Host implements ConnectionHost<Connection> {
     else connection.moveTo(order)
   }
 
-  /** Takes a connection, or says why not; then nothing has been done with it. @param from its sender */
-  take({ envelope, descriptor }: Parcel, from: number): Arrival {
-    if (this.#isHere(envelope, from)) return this.#refuse('stale', 'a connection that is already here')
-    if (this.#connections.isOld(envelope)) return this.#refuse('stale', 'a connection that has moved on')
-    if (!isOfSocket(envelope, descriptor))
-      return this.#refuse('descriptor', 'not the socket that the gateway has a duplicate of')
-    const kin = this.#others.isOf(from, this.functionName)
-    if (!kin) forgetClient(envelope)
-    return this.#take(envelope, kin ? 'kin' : 'stranger', descriptor)
+  /** See {@link Reception}. */
+  take(parcel: Parcel, from: number): Arrival {
+    return this.#reception.take(parcel, from)
   }
 
-  #isHere(envelope: Envelope, from: number): boolean {
-    const { sessionId } = envelope
-    if (this.#connections.find(sessionId) === undefined) return false
-    // A container that had it from us may give it back before it has said that it has it.
-    if (this.#courier?.concede(from, envelope) === true) return false
-    // Or it has gone around: that the first one took it stands in another pair, and was written before.
-    this.#courier?.catchUp(from)
-    return this.#connections.find(sessionId) !== undefined
+  /** See {@link Reception}. */
+  returned(state: Return, session: SealAssociated, from: number): Arrival {
+    return this.#reception.returned(state, session, from)
   }
 
-  /** The same, from the newest checkpoint of one whose container has died. Only gateways ask that. */
+  /** See {@link Reception}. */
   takeOver(takeOver: TakeOver, session: SealAssociated, descriptor: Descriptor): Arrival {
-    const resident = this.#connections.find(session.sessionId)
-    // It came late, over a leg that had ended by then: that is why the gateway looks for another container.
-    if (resident?.onLeg === true) resident.destroy(new Error('the leg has ended'))
-    else if (resident !== undefined) return this.#refuse('here', 'a connection that is already here')
-    try {
-      const recovered = recover(this.checkpoints, takeOver, session)
-      if (recovered === undefined)
-        return this.#refuse('seal', 'a checkpoint that was sealed by an unknown container')
-      const { envelope } = recovered
-      if (extensionOf(envelope, 'slot') !== undefined && this.#connections.isOld(session))
-        return this.#refuse('stale', 'a connection that has moved on')
-      if (!goesOn(envelope, descriptor))
-        return this.#refuse('stale', 'a checkpoint of another socket, or older than what has gone through it')
-      return this.#take(envelope, 'kin', descriptor, recovered.recovery)
-    } catch (error) {
-      if (!(error instanceof DecodeError))
-        this.log.error({ err: error }, 'a checkpoint that cannot be restored')
-      return this.#refuse('malformed', reasonOf(error))
-    }
-  }
-
-  #take(envelope: Envelope, origin: Origin, descriptor: Descriptor, recovery?: Recovery): Arrival {
-    if (this.#draining) return this.#refuse('draining', `${this.container} is about to stop`)
-    const { tls, generation } = envelope
-    if (generation > LAST_GENERATION)
-      return this.#refuse(
-        'malformed',
-        `the generation ${generation}, which is higher than any connection reaches`,
-      )
-    if (tls !== undefined && tls.role !== 'server') return this.#refuse('role', "a client's session")
-    const suites = this.tls.provider.cipherSuites
-    if (tls !== undefined && tls.cipherSuite !== 0 && !suites.some(suite => suite.id === tls.cipherSuite)) {
-      return this.#refuse('suite', `no cipher suite 0x${tls.cipherSuite.toString(16)} here`)
-    }
-    const against = objection(envelope, origin, this.tls, this.clock)
-    if (against !== undefined) return this.#refuse('policy', against)
-    let stream: ByteStream
-    let connection: Connection
-    try {
-      // The gateway has tuned the socket when it accepted it.
-      stream = openStream(descriptor, { tuned: true })
-    } catch (error) {
-      return this.#refuse('descriptor', reasonOf(error))
-    }
-    try {
-      connection = new Connection(this, envelope, stream, recovery)
-    } catch (error) {
-      stream.destroy()
-      // Whatever it is, this one connection brought it along.
-      if (!(error instanceof TlsError || error instanceof DecodeError))
-        this.log.error({ err: error }, 'a connection that cannot be restored')
-      return this.#refuse('malformed', reasonOf(error))
-    }
-    if (recovery === undefined) this.counters.accepted++
-    else this.counters.takenOver++
-    this.#connections.add(connection)
-    connection.start()
-    return undefined
-  }
-
-  #refuse(reason: RefusalReason, detail: string): Arrival {
-    this.counters.refused++
-    this.log.warn({ reason, detail }, 'refused a connection')
-    return { reason, detail: detail.slice(0, 255) }
+    return this.#reception.takeOver(takeOver, session, descriptor)
   }
 
   /** The path beats the host when both name a function, as in the gateway. */
   ownerOf(path: string, host: string | undefined): PathOwner | undefined {
-    const byPath = ownerOfPath(path, this.#functionNames)
+    const byPath = ownerOfPath(path, this.functionNames)
     if (byPath !== undefined) return byPath
     const byHost = this.#routes.find(host)
     return byHost && { functionName: byHost.function, functionPath: path }
   }
 
   reaches(functionName: string): boolean {
-    return this.#courier !== undefined && this.#others.has(functionName)
+    return this.courier !== undefined && this.#others.has(functionName)
   }
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
     const target = this.#others.choose(functionName)
     if (target === undefined) settle(undefined)
-    else this.#courier?.lend(target.id, request, settle)
+    else this.courier?.lend(target.id, request, settle)
   }
 
   /**
@@ -357,23 +293,43 @@ export class Host implements ConnectionHost<Connection> {
 
   offer(
     functionName: string,
-    freeze: () => Frozen | Promise<Frozen>,
-    settle: (release: Release) => void,
-    only?: number,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
+    settle: (release: Release, target?: number) => void,
+    { only, home }: { readonly only?: number | undefined; readonly home?: number | undefined } = {},
   ): boolean {
-    const courier = this.#courier
-    const first = only === undefined ? this.#others.choose(functionName) : this.#others.find(only)
+    const courier = this.courier
+    const first =
+      only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (first === undefined || courier === undefined) return false
     new Offering({
       courier,
       log: this.log,
       another: refusedBy => (only === undefined ? this.#others.choose(functionName, refusedBy) : undefined),
-      settle: release => {
-        settle(release)
+      settle: (release, target) => {
+        settle(release, target)
         this.#drainMore()
       },
-    }).begin(freeze(), first)
+    }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
     return true
+  }
+
+  /** Whether seats are kept for connections that go to containers of that function. */
+  trusts(functionName: string | undefined): boolean {
+    return functionName !== undefined && this.#warm.has(functionName)
+  }
+
+  keep(seat: Seat): void {
+    if (this.#draining) vacate(seat)
+    else this.#seats.keep(seat)
+  }
+
+  vacate(home: number, sessionId: Uint8Array): void {
+    this.courier?.tell(home, { kind: 'vacate', sessionId })
+  }
+
+  /** The connection that a seat is kept for does not come back. @param from who says so */
+  vacated(sessionId: Uint8Array, from: number): void {
+    this.#seats.drop(sessionId, from)
   }
 
   closed(connection: Connection, why: ConnectionEnd): void {
@@ -396,6 +352,7 @@ export class Host implements ConnectionHost<Connection> {
    */
   drain(): void {
     this.#draining = true
+    this.#seats.clear()
     this.#leaving = [...this.#connections].reverse()
     this.#drainMore()
   }
@@ -407,13 +364,14 @@ export class Host implements ConnectionHost<Connection> {
   #drainMore(): void {
     if (this.#leaving.length === 0) return
     const moves = this.#others.has(this.functionName)
-    while (this.#leaving.length > 0 && (this.#courier?.inCustody ?? 0) < DRAIN_WINDOW)
+    while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }
 
   /** Ends every connection with close_notify, and waits for work that functions asked to have finished. */
   async stop(): Promise<void> {
     this.#draining = true
+    this.#seats.clear()
     for (const connection of this.#connections) connection.stop()
     await Promise.allSettled(this.#work)
   }

@@ -21,6 +21,8 @@ export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
    * expect. Default: one connection, by TCP, whose requests are all alike.
    */
   readonly varied?: boolean
+  /** The two keep seats for each other's connections, as containers of a trust group do. */
+  readonly warm?: boolean
 }
 
 /**
@@ -158,7 +160,8 @@ function makeKeyRing({ tls, clock }: RehearsalOptions): KeyRing {
   return new KeyRing(tls.provider, { ...spans, now: () => clock.steady() })
 }
 
-function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string, keyRing: KeyRing): Host {
+function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Host {
+  const { tls, limits, kind, clock, warm = false } = options
   const { provider, certificates } = tls
   // Nothing of this is written down, and no ticket is valid elsewhere.
   const config = containerTls({
@@ -185,6 +188,7 @@ function makeHost({ tls, limits, kind, clock }: RehearsalOptions, name: string, 
     clock,
     log: SILENT[side]!,
     keyRing,
+    warm: warm ? NAMES : [],
   })
 }
 

@@ -63,6 +63,9 @@ async function main(): Promise<void> {
       case 'connectionsRequest':
         courier.tell(from, { kind: 'connections', connections: host.list() })
         return
+      case 'vacate':
+        host.vacated(message.sessionId, from)
+        return
       case 'move': {
         const { sessionId, target } = message
         host.move(sessionId, target, report => courier.tell(from, { kind: 'moved', sessionId, ...report }))
@@ -93,6 +96,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      warm: settings.warm,
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -130,7 +134,7 @@ const PAUSE = 50
  */
 async function rehearse(
   host: Host,
-  { channel, rehearsals }: WorkerSettings,
+  { channel, rehearsals, warm = [] }: WorkerSettings,
   sum: { rehearsed: number },
   pause: number,
   late: () => boolean,
@@ -142,7 +146,8 @@ async function rehearse(
   if (channel !== 'native' || isEnough()) return false
   const { tls, limits, module, clock } = host
   try {
-    const rehearsal = new Rehearsal({ tls, limits, kind: module.kind, clock, varied: true })
+    const kinds = { kind: module.kind, varied: true, warm: warm.length > 0 }
+    const rehearsal = new Rehearsal({ tls, limits, clock, ...kinds })
     const enough = (): boolean => {
       sum.rehearsed = before + rehearsal.moves
       return host.draining || late() || isEnough()

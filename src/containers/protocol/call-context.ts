@@ -16,6 +16,8 @@ import type { Clock } from '../../time/clock.ts'
 export interface Callee {
   readonly clock: Clock
   readonly functionName: string
+  /** Of all functions that paths can name; undefined: none is known. */
+  readonly functionNames?: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
   readonly log: Log
@@ -70,6 +72,10 @@ export class CallContext implements Context, Endings {
   get connection(): ConnectionInfo {
     if (typeof this.#connection === 'function') this.#connection = this.#connection()
     return this.#connection
+  }
+
+  get functions(): readonly string[] {
+    return [...(this.#callee.functionNames ?? [])]
   }
 
   get callId(): string {

@@ -1,8 +1,10 @@
 import type { Context, FetchHandler } from '../contract.ts'
 import { methodNotAllowed, text } from './lib/answers.ts'
+import { landingPage, wantsPage } from './lib/landing.ts'
 
 /**
- * Gives back what it gets: a body as it is, while it is still coming in; without one, the request as text.
+ * Gives back what it gets: a body as it is, while it is still coming in; without one, the request as text. A
+ * browser that asks for `/` gets a page that says what runs.
  */
 const echo: FetchHandler = {
   fetch(request, _env, context) {
@@ -12,6 +14,8 @@ const echo: FetchHandler = {
         return new Response(request.body, { headers: bodyHeaders(request) })
       case 'GET':
       case 'HEAD':
+        if (new URL(request.url).pathname === '/' && wantsPage(request.headers.get('accept')))
+          return landingPage(context, request.method)
         return text(asText(request, context), request.method)
       default:
         return methodNotAllowed(request.method, 'GET, HEAD, POST, PUT')

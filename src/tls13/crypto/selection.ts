@@ -12,7 +12,7 @@ export interface Selection {
 /**
  * A provider with the hybrid groups in front, as browsers prefer them, and of the rest what is wanted. A
  * server takes the first group of this list that a client has sent a key share for.
- * @throws RangeError for an unknown name; it lists those that there are
+ * @throws RangeError for an unknown name, and for none; it lists those that there are
  */
 export function select(provider: CryptoProvider, { groups, cipherSuites }: Selection = {}): CryptoProvider {
   const all = [...hybridGroups(provider.groups), ...provider.groups]
@@ -31,10 +31,11 @@ function pick<T extends { readonly name: string }>(
   names: readonly string[],
   what: string,
 ): readonly T[] {
+  const known = all.map(({ name }) => name).join(', ')
+  if (names.length === 0) throw new RangeError(`no ${what} is named; known are ${known}`)
   return names.map(name => {
     const found = all.find(one => one.name.toLowerCase() === name.toLowerCase())
-    if (found === undefined)
-      throw new RangeError(`${name} is not a ${what}; known are ${all.map(one => one.name).join(', ')}`)
+    if (found === undefined) throw new RangeError(`${name} is not a ${what}; known are ${known}`)
     return found
   })
 }

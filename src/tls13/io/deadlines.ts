@@ -6,6 +6,12 @@ const HANDSHAKE_TIMEOUT = 10_000
 /** Milliseconds that a peer has to take our fatal alert. */
 const ALERT_TIME = 1000
 
+/** @throws TypeError for a handshakeTimeout that is less than nothing, or no number */
+export function checkPatience(milliseconds: number | undefined): void {
+  if (milliseconds !== undefined && !(milliseconds >= 0))
+    throw new TypeError(`handshakeTimeout: 0 or more milliseconds, not ${milliseconds}`)
+}
+
 /** What one stream waits for, and how long. No timer of it keeps the process alive. */
 export class Deadlines {
   readonly #clock: Clock
@@ -14,8 +20,12 @@ export class Deadlines {
   /** Milliseconds that nothing may be touched. */
   #patience = 0
 
-  /** @param handshake milliseconds until the handshake must be over; 0: no matter how long */
+  /**
+   * @param handshake milliseconds until the handshake must be over; 0: no matter how long
+   * @throws TypeError as {@link checkPatience}
+   */
   constructor(clock: Clock, handshake = HANDSHAKE_TIMEOUT, late: () => void) {
+    checkPatience(handshake)
     this.#clock = clock
     if (handshake > 0) this.#handshake = clock.after(handshake, late).unref()
   }

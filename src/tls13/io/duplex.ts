@@ -7,6 +7,7 @@ import type { Answer } from '../question.ts'
 import { Session } from '../session.ts'
 import { Deadlines } from './deadlines.ts'
 import { withKeyLog } from './key-log-events.ts'
+import { owning } from './owning.ts'
 import { TlsStreamError, truncated } from './stream-error.ts'
 
 export { type StreamErrorCode, TlsStreamError } from './stream-error.ts'
@@ -88,22 +89,27 @@ export class TlsDuplex extends Duplex {
     if (session.buffered > 0) process.nextTick(() => this.#guarded(() => this.#receive(new Uint8Array(0))))
   }
 
-  /** A client over a stream. @param options `keyLog`: emit `keylog` events */
+  /**
+   * A client over a stream. @param options `keyLog`: emit `keylog` events
+   * @throws TypeError for a configuration that makes no sense; the stream is destroyed then
+   */
   static client(
     stream: Duplex,
     config: ClientConfig,
     options: TlsDuplexOptions & { readonly keyLog?: boolean } = {},
   ): TlsDuplex {
-    return withKeyLog(config, options.keyLog, one => new TlsDuplex(stream, Session.client(one), options))
+    const make = (one: ClientConfig) => new TlsDuplex(stream, Session.client(one), options)
+    return owning(stream, () => withKeyLog(config, options.keyLog, make))
   }
 
-  /** A server over a stream. @param options `keyLog`: emit `keylog` events */
+  /** A server over a stream. @param options `keyLog`: emit `keylog` events @throws TypeError as `client` */
   static server(
     stream: Duplex,
     config: ServerConfig,
     options: TlsDuplexOptions & { readonly keyLog?: boolean } = {},
   ): TlsDuplex {
-    return withKeyLog(config, options.keyLog, one => new TlsDuplex(stream, Session.server(one), options))
+    const make = (one: ServerConfig) => new TlsDuplex(stream, Session.server(one), options)
+    return owning(stream, () => withKeyLog(config, options.keyLog, make))
   }
 
   /** The session: to look at, and to export keying material from. Bytes go through this object alone. */

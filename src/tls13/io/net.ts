@@ -2,12 +2,15 @@ import { connect as connectSocket, createServer as createSocketServer, type Serv
 import type { Duplex } from 'node:stream'
 import type { Certificate } from '../authentication.ts'
 import type { ClientConfig, CommonConfig, ServerConfig } from '../config.ts'
+import { checkClientConfig, checkConfig } from '../config-rules.ts'
 import { node } from '../crypto/node.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { createReplayStore } from '../replay.ts'
 import { createTicketKey, createTicketSealer } from '../ticket.ts'
+import { checkPatience } from './deadlines.ts'
 import { TlsDuplex, type TlsDuplexOptions } from './duplex.ts'
 import { keyLogFile } from './key-log-file.ts'
+import { owning } from './owning.ts'
 import { peerName } from './peer-name.ts'
 import { certificateFromPem } from './pem.ts'
 import { type VerifierOptions, verifier } from './verify.ts'
@@ -63,9 +66,13 @@ function certificatesOf(
  * Connects, as a client. The name asked for is `serverName`, or else `host`, in ASCII and without a dot at
  * its end. An IP address is no server name (RFC 6066 §3), but is what the certificate is held against.
  * @returns at once; `secureConnect` comes when the handshake is over @throws TypeError for options that make
- * no sense
+ * no sense: nothing is dialled then, and a `stream` is destroyed
  */
 export function connect(options: ConnectOptions): TlsDuplex {
+  return owning(options.stream, () => connected(options))
+}
+
+function connected(options: ConnectOptions): TlsDuplex {
   const { host = 'localhost', port, path, stream, ca, checkName, verify, cert, key, ...others } = options
   const { provider = node, allowHalfOpen, handshakeTimeout, keyLog, keyLogFile: _file, ...more } = others
   const { serverName, ...config } = more
@@ -82,6 +89,8 @@ export function connect(options: ConnectOptions): TlsDuplex {
     certificates: certificatesOf(provider, { ...defined({ cert, key }), ...config }),
     verify: verify ?? verifier(check),
   }
+  checkClientConfig(clientConfig)
+  checkPatience(handshakeTimeout)
   const below =
     stream ??
     (path === undefined
@@ -143,6 +152,8 @@ export function createServer(options: ServerOptions, onConnection: (connection: 
     ...(earlyData === undefined ? {} : { earlyData: remembered(earlyData, tickets) }),
     ...(tickets === false ? {} : { tickets: tickets ?? ownTickets(provider) }),
   }
+  checkConfig(serverConfig)
+  checkPatience(handshakeTimeout)
   const duplexOptions = defined({ allowHalfOpen, handshakeTimeout, keyLog })
   const server = createSocketServer({ allowHalfOpen: true, noDelay: true }, socket => {
     const connection = TlsDuplex.server(socket, serverConfig, duplexOptions)

@@ -114,7 +114,7 @@ describe.runIf(native.available)('a connection whose socket the gateway has a du
     const recovered = recover(host.checkpoints, takeOver, { sessionId: SESSION, generation: 1 })!
     expect(recovered.recovery.cut).toBe(false)
     const next = new FakeStream()
-    new Connection(host, recovered.envelope, next, recovered.recovery).start()
+    new Connection(host, recovered.envelope, next, recovered).start()
     next.receive(bytes.subarray(20))
     // A KeyUpdate comes first, and the client follows it.
     const events = client.receive(next.take())

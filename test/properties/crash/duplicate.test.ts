@@ -106,7 +106,7 @@ class World extends CrashWorld {
     const recovered = recover(this.keys.checkpoints, takeOver, session)
     if (recovered === undefined) throw new Error('a checkpoint that no successor can open')
     this.takenOver++
-    this.begin(stream => new Connection(this.host(), recovered.envelope, stream, recovered.recovery))
+    this.begin(stream => new Connection(this.host(), recovered.envelope, stream, recovered))
   }
 
   protected override alerted({ error }: Extract<SessionEvent, { type: 'alert' }>): void {

@@ -92,7 +92,7 @@ class World extends CrashWorld {
         const recovered = recover(this.keys.checkpoints, takeOver, session)
         if (recovered === undefined) throw new Error('a checkpoint that no successor can open')
         const { envelope, recovery } = recovered
-        this.begin(stream => new Connection(this.host(), envelope, stream, recovery))
+        this.begin(stream => new Connection(this.host(), envelope, stream, { recovery }))
       }
     }
   }

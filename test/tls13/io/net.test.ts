@@ -1,9 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { type AddressInfo, connect as connectSocket, type Server } from 'node:net'
+import {
+  type AddressInfo,
+  connect as connectSocket,
+  createServer as createSocketServer,
+  type Server,
+} from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { noble } from '../../../src/tls13/crypto/noble.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
@@ -141,6 +147,82 @@ it('options that make no sense', () => {
   expect(() => createServer({ cert: entity.pem }, () => {})).toThrow(/go together/)
   expect(() => createServer({ cert: 'nothing', key }, () => {})).toThrow(/no PEM certificate/)
   expect(() => createServer({ cert: entity.pem, key: 'nothing' }, () => {})).toThrow(/private key/)
+})
+
+describe('options that no hello can hold are a TypeError, and', () => {
+  const text = new Uint8Array(1)
+  const cases: Record<string, [Partial<ConnectOptions>, RegExp]> = {
+    'an empty server name': [{ serverName: '' }, /^"" is not a host name$/],
+    'an ALPN name of 300 bytes': [{ alpn: ['a'.repeat(300)] }, /^alpn: "a{20}…" has 300 bytes/],
+    'an ALPN name of 256 bytes in 128 letters': [{ alpn: ['é'.repeat(128)] }, /^alpn: .* has 256 bytes/],
+    'an empty ALPN name': [{ alpn: ['h2', ''] }, /^alpn: "" has 0 bytes/],
+    'too many ALPN names': [{ alpn: Array(300).fill('a'.repeat(250)) }, /^alpn: the names make 75300 bytes/],
+    'an ALPN text': [{ alpn: 'h2' as unknown as string[] }, /^alpn: is a list/],
+    'an empty PSK identity': [
+      { psks: [{ identity: new Uint8Array(0), key: text }] },
+      /^psks: an identity has/,
+    ],
+    'a PSK identity of 65536 bytes': [
+      { psks: [{ identity: new Uint8Array(65_536), key: text }] },
+      /^psks: an identity has 1 to 65535 bytes, not 65536$/,
+    ],
+    'PSKs that are too much together': [
+      { psks: Array(3).fill({ identity: new Uint8Array(30_000), key: text }) },
+      /^no ClientHello can be written: /,
+    ],
+    'an empty PSK': [{ psks: [{ identity: text, key: new Uint8Array(0) }] }, /^psks: a key has at least/],
+    'a context of 65536 bytes': [
+      { psks: [{ identity: text, key: text, imported: { context: new Uint8Array(65_536) } }] },
+      /^psks: the context/,
+    ],
+    'no PSK mode': [{ pskModes: [] }, /^pskModes: /],
+    'a group that there is not': [{ keyShares: [1] }, /^keyShares: provider node has no group 1$/],
+    'a group twice': [{ keyShares: [29, 29] }, /^keyShares: one group twice$/],
+    'a number that is none': [{ delegatedCredentials: [70_000] }, /^delegatedCredentials: 70000 is no/],
+    'a record limit that is none': [{ recordSizeLimit: Number.NaN }, /^recordSizeLimit: /],
+    'less than no time': [{ handshakeTimeout: -1 }, /^handshakeTimeout: /],
+  }
+  it.each(Object.entries(cases))('%s: nothing is dialled, and a stream is destroyed', async (_, one) => {
+    const [options, message] = one
+    const dialled = vi.fn()
+    const listener = createSocketServer(dialled)
+    servers.push(listener)
+    await once(listener.listen(0, '127.0.0.1'), 'listening')
+    const { port } = listener.address() as AddressInfo
+    const given: ConnectOptions = {
+      host: '127.0.0.1',
+      serverName: 'localhost',
+      port,
+      ca: entity.pem,
+      ...options,
+    }
+    expect(() => connect(given)).toThrow(TypeError)
+    expect(() => connect(given)).toThrow(message)
+    const stream = new PassThrough()
+    expect(() => connect({ ...given, stream })).toThrow(message)
+    expect(stream.destroyed).toBe(true)
+    await once(connectSocket(port, '127.0.0.1').end(), 'connect')
+    await vi.waitFor(() => expect(dialled).toHaveBeenCalled())
+    expect(dialled).toHaveBeenCalledTimes(1)
+  })
+
+  it.each(['now', 'random', 'shape'])('what %s throws leaves no stream open', name => {
+    const fails = () => {
+      throw new Error(name)
+    }
+    const stream = new PassThrough()
+    expect(() => connect({ stream, ca: entity.pem, [name]: fails })).toThrow(name)
+    expect(stream.destroyed).toBe(true)
+  })
+
+  it('a server says so when it is made', () => {
+    const own = { cert: entity.pem, key }
+    expect(() => createServer({ ...own, alpn: [''] }, () => {})).toThrow(/^alpn: /)
+    expect(() => createServer({ ...own, recordSizeLimit: 1 }, () => {})).toThrow(/^recordSizeLimit: /)
+    expect(() => createServer({ ...own, handshakeTimeout: -1 }, () => {})).toThrow(/^handshakeTimeout: /)
+    const psks = [{ identity: new Uint8Array(0), key: text }]
+    expect(() => createServer({ ...own, psks }, () => {})).toThrow(/^psks: /)
+  })
 })
 
 it('a key that belongs to another certificate', async () => {

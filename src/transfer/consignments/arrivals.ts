@@ -1,5 +1,5 @@
-import { equal } from '../wire/index.ts'
-import type { Consignment } from './control.ts'
+import { equal } from '../../wire/index.ts'
+import type { Consignment } from '../control.ts'
 
 interface Arriving {
   readonly from: number

@@ -1,0 +1,86 @@
+import { lookup } from 'node:dns/promises'
+import { isIPv6 } from 'node:net'
+import { join, relative } from 'node:path'
+import type { Config, FunctionConfig } from '../supervisor/config.ts'
+import type { Ports } from '../supervisor/supervisor.ts'
+import { LOG_FILE } from './run-directory.ts'
+
+/** Addresses to listen on that none can be reached by, and where one does reach what listens there. */
+const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
+/**
+ * What `up` says when everything runs: what listens where, and commands to try, which work as they stand.
+ * @param how what a user types for another command, as `npm stop` for `stop`
+ */
+export async function welcome(
+  { gateway, functions, certificates, runDirectory }: Config,
+  { http, https }: Ports,
+  how: (command: string) => string,
+): Promise<string> {
+  const { address } = await lookup(gateway.host)
+  const host = EVERYWHERE[address] ?? address
+  const every = [...functions.values()]
+  return `
+hotpotato is running
+  http    ${bracketed(address)}:${http}
+  https   ${bracketed(address)}:${https}
+  functions   ${every.map(described).join('  ')}
+  log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs')} follows it)
+${commandsToTry(every, join(nameOf(certificates), 'ca.crt'), host, { http, https })}
+Ctrl-C or ${how('stop')} ends everything.
+`
+}
+
+/** As in a URL. */
+function bracketed(address: string): string {
+  return isIPv6(address) ? `[${address}]` : address
+}
+
+/** A directory as a user names it who is where this process is. */
+function nameOf(directory: string): string {
+  return relative(process.cwd(), directory) || '.'
+}
+
+function described({ name, hosts, replicas: { start } }: FunctionConfig): string {
+  const processes = start === 1 ? '' : `, ${start} processes`
+  return `${name} (${hosts.join(', ') || 'no host'}${processes})`
+}
+
+/** A request as `printf` writes it. */
+function printed(...lines: readonly string[]): string {
+  return `printf '${lines.join('\\r\\n')}'`
+}
+
+/**
+ * Three commands that reach the functions of this configuration; none if no function has a host.
+ * @param address where they reach the gateway
+ */
+function commandsToTry(
+  functions: readonly FunctionConfig[],
+  authority: string,
+  address: string,
+  { http, https }: Ports,
+): string {
+  const reached = functions.flatMap(({ name, hosts }) => {
+    const host = hosts.find(one => !one.startsWith('*'))
+    return host === undefined ? [] : [{ name, host }]
+  })
+  const [first, second, third = first] = reached
+  if (first === undefined || third === undefined) return ''
+  const names = second === undefined ? [first.name] : [first.name, second.name, first.name]
+  const urls = names.map(name => `https://${first.host}:${https}/${name}`).join(' ')
+  const requests = names.slice(0, 2).flatMap(name => ['', `GET /${name} HTTP/1.1`, `Host: ${first.host}`])
+  const last = ['Connection: close', '', '']
+  const two = printed(...requests.slice(1), ...last)
+  const one = printed(`GET /${third.name} HTTP/1.1`, `Host: ${third.host}`, ...last)
+  const at = bracketed(address)
+  const server = `-connect ${at}:${https} -servername ${first.host}`
+  return `
+one connection${second === undefined ? '' : ' that moves twice'}:
+  curl -si --cacert ${authority} --resolve ${first.host}:${https}:${at} ${urls}
+the same with another client:
+  ${two} | openssl s_client ${server} -CAfile ${authority} -quiet
+without TLS:
+  ${one} | nc ${address} ${http}
+`
+}

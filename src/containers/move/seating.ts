@@ -1,0 +1,90 @@
+import { Session, type SessionState } from '../../tls13/index.ts'
+import { Likeness } from '../../tls13/likeness.ts'
+import type { ByteStream } from '../../transfer/byte-stream.ts'
+import { type Return, returnOf } from '../../transfer/consignments/return.ts'
+import type { Envelope } from '../../transfer/envelope.ts'
+import { extensionOf } from '../../transfer/extensions.ts'
+import type { ConnectionHost } from '../connection/connection-host.ts'
+
+/**
+ * One connection's part in seats (`seats.ts`): the container that it came from may keep one for it, and ours
+ * may keep one when it goes.
+ */
+export class Seating {
+  /** The container that keeps one. */
+  #home: number | undefined
+  /** The session as it came from there; undefined without TLS. */
+  readonly #likeness: Likeness | undefined
+  /** Ours may keep one. */
+  #keeps = false
+  /** On its way; its keys are still here. */
+  #lent: Session | undefined
+
+  /** @param tls the session as it came from there */
+  constructor(home: number | undefined, tls: SessionState | undefined) {
+    this.#home = home
+    this.#likeness = home === undefined ? undefined : tls && new Likeness(tls)
+  }
+
+  get home(): number | undefined {
+    return this.#home
+  }
+
+  /** It leaves. @param keeps whether ours may keep a seat for it @returns the session's state */
+  leave(session: Session | undefined, keeps: boolean): SessionState | undefined {
+    this.#keeps = keeps && session?.connected !== false
+    if (!this.#keeps || session === undefined) return session?.release()
+    this.#lent = session
+    return session.release(true)
+  }
+
+  /**
+   * What is to be said to the container that came from, if the connection goes back there.
+   * @param envelope as it would go elsewhere
+   * @returns undefined if that keeps no seat, or the connection is not what it was
+   */
+  returnTo(target: number, envelope: Envelope): Return | undefined {
+    const { tls } = envelope
+    if (target !== this.#home || (tls === undefined) !== (this.#likeness === undefined)) return undefined
+    return tls === undefined || this.#likeness?.holds(tls) === true ? returnOf(envelope) : undefined
+  }
+
+  /** It stays after all, with another session of the same state. */
+  stay(): void {
+    this.#lent?.forget()
+    this.#lent = undefined
+  }
+
+  /** It has moved. @returns whether the container keeps a seat for it: the stream, and what was frozen */
+  moved(
+    host: Pick<ConnectionHost, 'keep'>,
+    target: number | undefined,
+    envelope: Envelope | undefined,
+    stream: ByteStream,
+  ): boolean {
+    // Back home, there is no seat any more.
+    if (target === this.#home) this.#home = undefined
+    if (!this.#keeps || target === undefined || envelope === undefined) return false
+    const { sessionId, generation, tls: state } = envelope
+    host.keep({ sessionId, generation, holder: target, stream, session: this.#lent, state })
+    this.#lent = undefined
+    return true
+  }
+
+  /** It is over here: it does not go back. */
+  end({
+    host,
+    sessionId,
+  }: {
+    readonly host: Pick<ConnectionHost, 'vacate'>
+    readonly sessionId: Uint8Array
+  }) {
+    this.stay()
+    if (this.#home !== undefined) host.vacate(this.#home, sessionId)
+  }
+}
+
+/** The session of an envelope; undefined on a connection without TLS. @throws TlsError (configuration) */
+export function restored(envelope: Envelope, { tls }: Pick<ConnectionHost, 'tls'>): Session | undefined {
+  return envelope.tls && Session.restore(envelope.tls, tls, extensionOf(envelope, 'trifles'))
+}

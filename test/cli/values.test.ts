@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { checkValues } from '../../src/cli/values.ts'
+import { parseConfig } from '../../src/supervisor/config.ts'
+import { ConfigError } from '../../src/supervisor/readers.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'hotpotato-values-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const check = (text: string) => checkValues(parseConfig(text, directory), 'node')
+
+it('takes what is there: a shipped function, a module, a file of authorities, known groups', async () => {
+  for (const name of ['mine.mjs', 'ca.crt']) writeFileSync(join(directory, name), '')
+  const mine = 'mine: { handler: ./mine.mjs, clientAuthorities: ca.crt }'
+  await check(`functions: { echo: , ${mine} }\ntls: { groups: [x25519, X25519MLKEM768] }`)
+})
+
+it.each([
+  ['functions:\n  ecko:', '2:3: functions.ecko.handler: the function "ecko" has no module'],
+  ['functions:\n  a:\n    handler: ./gone.mjs', '3:14: functions.a.handler: '],
+  ['functions:\n  echo:\n    clientAuthorities: gone.crt', '3:24: functions.echo.clientAuthorities: '],
+  [
+    'functions: { echo: }\ntls:\n  groups:\n    - x25519\n    - x25591',
+    '5:7: tls.groups.1: x25591 is not a group; known are ',
+  ],
+])('names the place of what is not there: %j', async (text, message) => {
+  const error: unknown = await check(text).catch((one: unknown) => one)
+  expect(error).toBeInstanceOf(ConfigError)
+  expect((error as Error).message).toContain(`hotpotato.yml:${message}`)
+})
