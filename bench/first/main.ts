@@ -100,14 +100,14 @@ async function main(): Promise<void> {
         measurements,
         goals,
         details: {},
-        print: () =>
+        print: result =>
           [
             table(
               ['a request that moves', 'µs'],
               measurements.map(({ title, value }) => [title, figure(value)]),
             ),
             `the first one in each round: ${rows[0]!.map(figure).join(', ')} µs`,
-            goalLines(goals),
+            goalLines(result.goals),
           ].join('\n'),
       }
     },

@@ -76,11 +76,11 @@ async function main(): Promise<void> {
         measurements,
         goals,
         details: {},
-        print: () =>
+        print: result =>
           [
             `${count} idle connections handed to a new container, ${times.length} times, none lost`,
             `µs for each: ${times.map(figure).join(', ')}`,
-            goalLines(goals),
+            goalLines(result.goals),
           ].join('\n'),
       }
     },

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { saveCsv } from './csv.ts'
 import { type Environment, environment, type Load, watchLoad } from './environment.ts'
-import type { GoalResult } from './goal.ts'
+import { type GoalResult, judged, MOST_FOREIGN } from './goal.ts'
 import { type Measurement, type Skipped, skippedLines } from './measurement.ts'
 import { type Mode, OptionError, type Options, readArguments, usage, type Values } from './options.ts'
 import { letReadersGo } from './output.ts'
@@ -147,6 +147,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       process.exitCode = 130
       return
     }
+    const loaded = load()
     const result: BenchResult & D = {
       bench: name,
       format: FORMAT,
@@ -155,11 +156,11 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       complete: !state.interrupted,
       seconds: Math.round((Date.now() - date.getTime()) / 100) / 10,
       ...environment(),
-      load: load(),
+      load: loaded,
       parameters,
       measurements,
       skipped,
-      goals,
+      goals: judged(goals, loaded.foreign),
       ...details,
     }
     const parts = [heading(result), found.print(result), skippedLines(skipped)].filter(part => part !== '')
@@ -284,5 +285,8 @@ export function heading(result: BenchResult): string {
     ...(set.length === 0 ? [] : [`with ${set.join(' ')}`]),
     `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s` +
       (mode === 'quick' ? ', quick: few samples, not figures to quote' : ''),
+    ...((load.foreign ?? 0) > MOST_FOREIGN
+      ? ['goals are not judged: other programs used too much of it']
+      : []),
   ].join('\n')
 }

@@ -19,7 +19,7 @@ export const TLS_FLAGS = {
   groups: {
     kind: 'list',
     value: 'A,B',
-    help: 'key exchange groups, in order; default: X25519MLKEM768 first',
+    help: 'key exchange groups, in order; default: X25519MLKEM768 first, and no large ffdhe',
   },
   suites: { kind: 'list', value: 'A,B', help: 'cipher suites, in order' },
   provider: { kind: 'text', value: PROVIDERS.join('|'), help: 'whose cryptography' },

@@ -44,7 +44,7 @@ export interface WorkerSettings extends MemberSettings {
 /** What of TLS can be configured. */
 export interface TlsSettings {
   /**
-   * Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are.
+   * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
   readonly tickets: {

@@ -109,7 +109,8 @@ export const TlsReasons = {
   // Judgement of certificates, by the verifier of `hotpotato/tls` (§4.4.2.4, RFC 5280 §6).
   malformed_certificate: 'A certificate cannot be read (RFC 5280 §4.1).',
   unknown_critical_extension: 'A certificate has a critical extension not understood (RFC 5280 §4.2).',
-  weak_key: 'A certificate holds an RSA key that is too short.',
+  weak_key: 'A certificate holds a key that is too short, or one on a weak curve.',
+  unsupported_key: 'A certificate holds a key of a kind that signs nothing in TLS 1.3 (§4.2.3).',
   key_may_not_sign: 'The key of a certificate may not sign (RFC 5280 §4.2.1.3).',
   wrong_certificate_purpose: 'A certificate is for another purpose (RFC 5280 §4.2.1.12).',
   certificate_not_yet_valid: 'A certificate is not valid yet (RFC 5280 §4.1.2.5).',

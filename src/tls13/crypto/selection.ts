@@ -3,7 +3,7 @@ import type { CryptoProvider } from './provider.ts'
 
 /** What of a provider is wanted, by names as RFC 8446 has them, in order of preference. */
 export interface Selection {
-  /** `X25519MLKEM768`, `x25519`, `secp256r1`, …; default: hybrids first, then all that the provider has. */
+  /** `X25519MLKEM768`, `x25519`, `secp256r1`, …; default: hybrids first, then the provider's `groups`. */
   readonly groups?: readonly string[]
   /** `TLS_AES_128_GCM_SHA256`, …; default: all, in the provider's order. */
   readonly cipherSuites?: readonly string[]
@@ -18,7 +18,7 @@ export function select(provider: CryptoProvider, { groups, cipherSuites }: Selec
   const all = [...hybridGroups(provider.groups), ...provider.groups]
   return {
     ...provider,
-    groups: groups === undefined ? all : pick(all, groups, 'group'),
+    groups: groups === undefined ? all : pick([...all, ...(provider.costlyGroups ?? [])], groups, 'group'),
     cipherSuites:
       cipherSuites === undefined
         ? provider.cipherSuites

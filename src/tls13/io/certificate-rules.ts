@@ -30,6 +30,8 @@ export interface CertificateRules {
    * anyway.
    */
   readonly stronglySigned: boolean
+  /** Object identifiers of extKeyUsage; undefined: it is for any purpose. */
+  readonly purposes: readonly string[] | undefined
   /** SubjectPublicKeyInfo as it stands in the certificate. */
   readonly publicKey: Uint8Array
   /** Milliseconds since 1970. */
@@ -49,24 +51,27 @@ export interface CertificateRules {
 }
 
 const EXTENSION = {
+  subjectKeyId: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: SUBJECT_ALT_NAME,
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   certificatePolicies: '2.5.29.32',
   policyMappings: '2.5.29.33',
+  authorityKeyId: '2.5.29.35',
   policyConstraints: '2.5.29.36',
+  extKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
   delegationUsage: '1.3.6.1.4.1.44363.44',
 } as const
 
-/** Extensions that are understood here or by the platform. */
-const UNDERSTOOD = new Set<string>([
-  ...Object.values(EXTENSION).filter(id => id !== EXTENSION.delegationUsage),
-  '2.5.29.14', // subjectKeyIdentifier
-  '2.5.29.35', // authorityKeyIdentifier
-  '2.5.29.37', // extKeyUsage
-])
+/** They may not be critical: RFC 5280 §4.2.1.1 and §4.2.1.2, RFC 9345 §4.2. */
+const NEVER_CRITICAL: readonly string[] = [
+  EXTENSION.subjectKeyId,
+  EXTENSION.authorityKeyId,
+  EXTENSION.delegationUsage,
+]
+const UNDERSTOOD = new Set<string>(Object.values(EXTENSION).filter(id => !NEVER_CRITICAL.includes(id)))
 
 /** With SHA-2, or with a hash of its own. SHA-1 and MD5 are refused (RFC 8446 §4.4.2.4). */
 const SIGNATURES = new Set<string>([
@@ -110,8 +115,10 @@ function readRules(certificate: X509Certificate): CertificateRules {
     for (const [id, { critical }] of extensions) {
       if (critical && !UNDERSTOOD.has(id)) throw notUnderstood(id)
     }
-    checkKey(certificate)
+    checkKey(certificate, publicKey)
     const value = (id: string): Uint8Array | undefined => extensions.get(id)?.value
+    checkKeyIds(value(EXTENSION.subjectKeyId), value(EXTENSION.authorityKeyId))
+    const purposes = value(EXTENSION.extKeyUsage)
     const [constraints, usage] = [value(EXTENSION.basicConstraints), value(EXTENSION.keyUsage)]
     const limits = value(EXTENSION.nameConstraints)
     const signs = usage !== undefined && hasDigitalSignature(usage)
@@ -123,6 +130,7 @@ function readRules(certificate: X509Certificate): CertificateRules {
       // Here the key usage has to be said.
       mayDelegate: extensions.has(EXTENSION.delegationUsage) && signs,
       stronglySigned: isStrong(fields.signatureAlgorithm),
+      purposes: purposes && purposesOf(purposes),
       publicKey,
       notBefore,
       notAfter,
@@ -178,7 +186,24 @@ export function isRsa({ asymmetricKeyType }: KeyObject): boolean {
   return asymmetricKeyType === 'rsa' || asymmetricKeyType === 'rsa-pss'
 }
 
-function checkKey({ publicKey }: X509Certificate): void {
+/** Kinds of keys that sign in TLS 1.3 (RFC 8446 §4.2.3), by the platform's names. */
+const SIGN = new Set<string | undefined>(['rsa', 'rsa-pss', 'ec', 'ed25519', 'ed448'])
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1'
+
+/** @param info its SubjectPublicKeyInfo */
+function checkKey({ publicKey }: X509Certificate, info: Uint8Array): void {
+  const algorithm = new DerReader(new DerReader(only(info, Tag.sequence)).take(Tag.sequence))
+  // RFC 5480 §2.1.1: a curve has a name. The platform takes one that is written out, too.
+  if (toObjectIdentifier(algorithm.take(Tag.objectIdentifier)) === EC_PUBLIC_KEY)
+    algorithm.take(Tag.objectIdentifier)
+  const { asymmetricKeyType } = publicKey
+  if (!SIGN.has(asymmetricKeyType)) {
+    throw peerError(
+      'unsupported_certificate',
+      'unsupported_key',
+      `a key of type ${asymmetricKeyType}, which signs nothing in TLS 1.3`,
+    )
+  }
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {}
   if (isRsa(publicKey) && modulusLength !== undefined && modulusLength < MINIMUM_RSA)
     throw peerError('bad_certificate', 'weak_key', `an RSA key of ${modulusLength} bits`)
@@ -186,6 +211,21 @@ function checkKey({ publicKey }: X509Certificate): void {
   const bits = /\d{3}/.exec(namedCurve ?? '')?.[0]
   if (publicKey.asymmetricKeyType === 'ec' && !(Number(bits) >= MINIMUM_CURVE))
     throw peerError('bad_certificate', 'weak_key', `a key on the curve ${namedCurve ?? 'of its own'}`)
+}
+
+/** ExtKeyUsageSyntax (RFC 5280 §4.2.1.12): at least one. */
+function purposesOf(value: Uint8Array): readonly string[] {
+  const list = new DerReader(only(value, Tag.sequence))
+  const purposes: string[] = []
+  do purposes.push(toObjectIdentifier(list.take(Tag.objectIdentifier)))
+  while (list.next !== undefined)
+  return purposes
+}
+
+/** RFC 5280 §4.2.1.1 and §4.2.1.2. The platform compares the two, and says nothing of what it cannot read. */
+function checkKeyIds(subject: Uint8Array | undefined, authority: Uint8Array | undefined): void {
+  if (subject !== undefined) only(subject, Tag.octetString)
+  if (authority !== undefined) only(authority, Tag.sequence)
 }
 
 /** BasicConstraints (RFC 5280 §4.2.1.9). */

@@ -163,8 +163,7 @@ export function checkValidity(certificate: X509Certificate, now: number): void {
  * @throws TlsError unsupported_certificate
  */
 export function checkPurpose(certificate: X509Certificate, purpose: Purpose): void {
-  // What Node calls keyUsage are the OIDs of extKeyUsage; its types say that they are always there.
-  const purposes = certificate.keyUsage as readonly string[] | undefined
+  const { purposes } = rulesOf(certificate)
   if (purposes !== undefined && !purposes.includes(PURPOSES[purpose])) {
     throw peerError(
       'unsupported_certificate',

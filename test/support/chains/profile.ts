@@ -261,7 +261,7 @@ const PURPOSES: Cases = {
   'for servers and clients': purposes({ leaf: [CLIENT, SERVER] }, 'fine'),
   'for clients': purposes({ leaf: [CLIENT] }, WRONG),
   'for any purpose': purposes({ leaf: [ANY] }, WRONG),
-  'for none': purposes({ leaf: [] }, WRONG),
+  'for none': purposes({ leaf: [] }, MALFORMED),
   'an intermediate for clients': purposes({ middle: [CLIENT], leaf: [SERVER] }, WRONG),
   'an intermediate for any': purposes({ middle: [ANY], leaf: [SERVER] }, WRONG),
   'an intermediate for servers, a leaf that says nothing': purposes({ middle: [SERVER] }, 'fine'),

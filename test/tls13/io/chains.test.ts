@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { askOpenssl, judged } from '../../support/chains/case.ts'
 import { CONSTRAINED } from '../../support/chains/constrained.ts'
+import { ENCODED } from '../../support/chains/encoded.ts'
 import { PROFILE } from '../../support/chains/profile.ts'
 import { TANGLES } from '../../support/chains/tangled.ts'
 import { has } from '../../support/tls-programs.ts'
 
-const KINDS = { ...CONSTRAINED, ...PROFILE, ...TANGLES }
+const KINDS = { ...ENCODED, ...CONSTRAINED, ...PROFILE, ...TANGLES }
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-chains-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
