@@ -108,7 +108,7 @@ export async function up(
   })
   if (control === undefined) {
     throw new UpError(
-      `hotpotato is already running in ${runDirectory}: ` +
+      `hotpotato is already running in ${relative(process.cwd(), runDirectory) || '.'}: ` +
         `stop it with ${how('stop')}, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
