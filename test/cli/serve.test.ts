@@ -205,6 +205,13 @@ describe.skipIf(!has('openssl'))('serve, to openssl s_client (Debian package ope
     expect(tls(answer)).toMatchObject({ group: 'secp384r1', helloRetryRequest: true, signatureScheme: null })
   })
 
+  it.each(['ffdhe2048', 'ffdhe3072', 'ffdhe4096', 'ffdhe6144', 'ffdhe8192'])(
+    'takes %s, a group over a finite field, without being told to',
+    async group => {
+      expect(tls(await sClient('GET /tls HTTP/1.0\r\n\r\n', '-groups', group))).toMatchObject({ group })
+    },
+  )
+
   it('without tickets resumes nothing', async () => {
     const other = await serve(...identity(), '--tickets', '0')
     const { stdout } = await run(
