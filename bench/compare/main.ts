@@ -1,5 +1,6 @@
 import { ALPHA, type Change, compare } from '../harness/compare.ts'
 import { MOST_FOREIGN } from '../harness/goal.ts'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import type { BenchResult } from '../harness/run.ts'
 import { figure, table } from '../harness/table.ts'
@@ -93,13 +94,14 @@ function summary(changes: readonly Change[]): string {
 function warnings(before: BenchResult, after: BenchResult): string[] {
   const found: string[] = []
   const differ = (what: string, one: object, other: object): void => {
-    const others = new Map(Object.entries(other))
-    for (const [key, value] of Object.entries(one))
-      if (JSON.stringify(value) !== JSON.stringify(others.get(key)))
-        found.push(`note: ${what}${key} differs: ${value}, ${others.get(key)}`)
+    const [ones, others] = [new Map(Object.entries(one)), new Map(Object.entries(other))]
+    for (const key of new Set([...ones.keys(), ...others.keys()]))
+      if (JSON.stringify(ones.get(key)) !== JSON.stringify(others.get(key)))
+        found.push(`note: ${what}${key} differs: ${ones.get(key)}, ${others.get(key)}`)
   }
   differ('machine, ', before.machine, after.machine)
   differ('version of ', before.versions, after.versions)
+  differ('', before.variables ?? {}, after.variables ?? {})
   differ('', { mode: before.mode }, { mode: after.mode })
   for (const [name, { load, complete }] of Object.entries({ before, after })) {
     if ((load.foreign ?? 0) > MOST_FOREIGN)
@@ -109,4 +111,5 @@ function warnings(before: BenchResult, after: BenchResult): string[] {
   return found.length === 0 ? [] : [found.join('\n')]
 }
 
+letReadersGo()
 main(process.argv.slice(2))

@@ -45,7 +45,11 @@ async function main(): Promise<void> {
       question: 'How much slower is the first move of a fresh container than its thousandth?',
       options: {
         rehearsals: { value: 'N', help: 'how many moves the container rehearses before' },
-        handler: { value: 'FILE', help: 'measure this handler instead; it must give back what it gets' },
+        handler: {
+          value: 'FILE',
+          place: 'module',
+          help: 'measure this handler instead; it must give back what it gets',
+        },
       },
       plans: {
         quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 10, rehearsals: 300 },

@@ -90,11 +90,12 @@ function skipped({ bench, skipped: all }: BenchResult): string {
 }
 
 function environment(result: BenchResult): string {
-  const { bench, machine, versions, commit, modified, load, seconds, parameters } = result
+  const { bench, machine, versions, variables, commit, modified, load, seconds, parameters } = result
   const rows = [
     ['processor', `${machine.cpu}, ${machine.cores} cores`],
     ['system', `${machine.kernel}, ${machine.memory} MiB`],
     ['Node', `${versions.node}, V8 ${versions.v8}, OpenSSL ${versions.openssl}`],
+    ...Object.entries(variables ?? {}),
     ['commit', commit === undefined ? 'none' : `${commit}${modified ? ', with changes' : ''}`],
     ['load average', load.average.join(' → ')],
     ['used by others', load.foreign === undefined ? 'unknown' : `${Math.round(load.foreign * 100)} %`],

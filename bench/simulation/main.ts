@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { MOST_FOREIGN } from '../harness/goal.ts'
 import { OptionError, whole, wholes } from '../harness/options.ts'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
 import { BenchError } from '../harness/run.ts'
@@ -235,4 +236,5 @@ function read(file: string): MigrationResult {
   return result as MigrationResult
 }
 
+letReadersGo()
 main()

@@ -19,7 +19,7 @@ export const TLS_FLAGS = {
   groups: {
     kind: 'list',
     value: 'A,B',
-    help: 'key exchange groups, in order; default: X25519MLKEM768 first, and no large ffdhe',
+    help: 'key exchange groups, in order; default: X25519MLKEM768 first',
   },
   suites: { kind: 'list', value: 'A,B', help: 'cipher suites, in order' },
   provider: { kind: 'text', value: PROVIDERS.join('|'), help: 'whose cryptography' },
@@ -75,6 +75,7 @@ async function providerOf({ provider, groups, suites }: TlsFlags): Promise<Crypt
   }
   try {
     return select(loaded, {
+      costly: true,
       ...(groups === undefined ? {} : { groups }),
       ...(suites === undefined ? {} : { cipherSuites: suites }),
     })

@@ -32,6 +32,8 @@ export interface WorkerSettings extends MemberSettings {
    * idle time alone.
    */
   readonly rehearsesAtOnce?: number
+  /** Its function has thrown outside of its calls before: whose fault that is is followed. */
+  readonly followsCalls?: boolean
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number

@@ -91,6 +91,7 @@ describe.each(providers)('$name', provider => {
   it('takes the costly ones where they are named, and not otherwise', () => {
     expect(named(select(provider).groups)).toEqual(NAMES.slice(0, 2))
     expect(named(select(provider, { groups: NAMES }).groups)).toEqual(NAMES)
+    expect(named(select(provider, { costly: true }).groups)).toEqual(NAMES)
     expect(() => select(provider, { groups: ['ffdhe1024'] })).toThrow(/ffdhe3072, ffdhe4096.*ffdhe8192$/)
   })
 })
