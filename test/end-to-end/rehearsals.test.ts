@@ -35,9 +35,8 @@ it('a roll-out waits until new containers have rehearsed, or had their time for 
     stderr: '',
     progress: expect.stringMatching(/^(starting echo-2\n)?echo-2 is ready and rehearsing moves\n$/),
   })
-  const { counters } = await platform.member('echo-2')
-  expect(counters.rehearsed).toBeGreaterThan(0)
-  expect(counters.rehearsing).toBe(0)
+  // On a busy machine the first one may be done when its time is over already.
+  await platform.until('echo-2', ({ counters }) => counters.rehearsed! > 0 && counters.rehearsing === 0)
 })
 
 it('with --json it says nothing but the outcome', async () => {
