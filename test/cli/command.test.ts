@@ -80,7 +80,6 @@ describe('up', () => {
     // curl knows where that is.
     expect(commands[0]).toContain(`ca.crt https://echo.localhost:${https}/echo `)
     expect(commands.flatMap(one => one.split('\n')).filter(line => line.length > 110)).toEqual([])
-    expect(welcome).toMatch(/^ {2}functions\n {4}echo \(echo\.local, .*\)\n {4}resize \(/m)
     expect(welcome).toContain(`  browser http://localhost:${http}/\n`)
     const [curl, openssl, nc] = await Promise.all(
       commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
