@@ -67,8 +67,8 @@ export class RollOuts {
 
   /**
    * Moves all connections of some containers to others of their functions that stay, then ends them for good.
-   * @throws Error there is no such container, or no other one of its function that is ready; then nothing has
-   * happened
+   * @throws Error there is no such container, no other one of its function that is ready, or its function is
+   * being changed; then nothing has happened
    */
   async drain(names: readonly string[], report: Report = unheard): Promise<RollOut> {
     const { containers } = this.#crew
@@ -79,6 +79,7 @@ export class RollOuts {
         throw new Error(`there is no container ${name}; there are ${all}`)
       }
       if (!found.life.stays) throw new Error(`${name} is already being drained`)
+      this.#refuseTwo(found.functionName)
       return found
     })
     for (const { name, functionName } of leaving) {
@@ -143,13 +144,19 @@ export class RollOuts {
       const all = [...new Set(staying.map(one => one.functionName))].join(', ')
       throw new Error(`there is no function ${functionName}; there are ${all}`)
     }
-    if (this.#underway.has(functionName)) throw new Error(`${functionName} is already being changed`)
+    this.#refuseTwo(functionName)
     this.#underway.add(functionName)
     try {
       return await change(there)
     } finally {
       this.#underway.delete(functionName)
     }
+  }
+
+  /** That a change counts on containers that another one ends would leave a function without any. */
+  #refuseTwo(functionName: string): void {
+    if (this.#underway.has(functionName))
+      throw new Error(`${functionName} is already being changed; try again when that is over`)
   }
 
   /** Starts one like each of these; all or none. Those that are ready have connections while others start. */

@@ -337,7 +337,7 @@ describe('hotpotato deploy', () => {
       async () => ((await platform.status()).some(({ state }) => state === 'starting') ? true : undefined),
       'nothing starts',
     )
-    expect(await refusal('deploy hello')).toBe('hello is already being changed')
+    expect(await refusal('deploy hello')).toBe('hello is already being changed; try again when that is over')
     expect(await first).toMatch(/^started /)
   })
 })

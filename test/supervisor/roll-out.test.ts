@@ -148,6 +148,20 @@ describe('deploy', () => {
     expect((await rollOuts.deploy('hello')).ended).toEqual(['hello-1'])
     expect((await first).ended).toHaveLength(3)
   })
+
+  it('is not undone by a drain of what it starts: the function would be left without a container', async () => {
+    const deployed = rollOuts.deploy('hello')
+    const fresh = containers.at(-1)!.name
+    const drains = [fresh, 'hello-1'].map(name => rollOuts.drain(['echo-1', name]))
+    for (const result of await Promise.allSettled(drains))
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: 'hello is already being changed; try again when that is over' },
+      })
+    expect((await rollOuts.drain(['echo-1'])).ended).toEqual(['echo-1'])
+    expect((await deployed).ended).toEqual(['hello-1'])
+    expect(containers.map(({ name }) => name)).toEqual(['echo-2', 'echo-3', fresh])
+  })
 })
 
 describe('scale', () => {
