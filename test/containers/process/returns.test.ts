@@ -180,8 +180,7 @@ describe('a connection that has gone to a container of the trust group', () => {
     // Answered there, and nothing is left.
     const at = { read: records!.read + 1, write: records!.write, inbound: new Uint8Array(0) }
     expect(host.returned({ ...back, records: at }, of(3), FRIEND)).toBeUndefined()
-    await settled()
-    expect(answers).toEqual(['/slow', 'close_notify', 'end'])
+    await expect.poll(() => answers).toEqual(['/slow', 'close_notify', 'end'])
   })
 
   it('is not given back twice', () => {
