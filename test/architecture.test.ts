@@ -20,8 +20,8 @@ const CORE = [
   'http',
   'transport',
   'transfer',
-  'certificates',
   'platform',
+  'certificates',
   'functions',
 ]
 
@@ -33,8 +33,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['wire'],
   transport: ['wire', 'time', 'tls13', 'http'],
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
-  certificates: ['wire'],
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
+  certificates: ['wire', 'platform'],
   functions: ['wire', 'time', 'http', 'platform'],
   containers: CORE,
   gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),

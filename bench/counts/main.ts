@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { letReadersGo } from '../harness/output.ts'
 import { figure, table } from '../harness/table.ts'
 import type { Mover } from '../rig/one-process.ts'
 import type { MoveCounts } from './moves.ts'
@@ -117,4 +118,5 @@ function systemCalls(words: readonly string[]): number | undefined {
   }
 }
 
+letReadersGo()
 await main()

@@ -5,7 +5,7 @@ import { BenchError } from '../harness/run.ts'
 import { type EngineArguments, EngineRefusal, type Owner, REFUSED, type Ready } from './engine.ts'
 
 /** Milliseconds in which an engine must accept connections, and in which it must have ended. */
-const START = 30_000
+const START = 120_000
 const STOP = 5000
 /** Characters of what an engine says of an error that are told. */
 const EXCERPT = 300

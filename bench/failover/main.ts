@@ -18,6 +18,7 @@ const OPTIONS = {
   },
   handler: {
     value: 'FILE',
+    place: 'module',
     help: 'measure this raw handler instead; it must answer with the path, and know /crash/PID',
   },
 } as const

@@ -4,16 +4,22 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { OptionError } from '../harness/option-error.ts'
+import { letReadersGo } from '../harness/output.ts'
+import { placeOf } from '../harness/places.ts'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
 import { figuresIn, saveFigure } from '../report/figures.ts'
 import { ONLY_FOR } from '../report/migration-figures.ts'
+import { NAMES } from '../report/names.ts'
 
 const USAGE = `usage: npm run bench:figure -- NAME [--quick | --full] [--output DIR] [OPTIONS OF THE BENCH]
 
 Measures what one figure shows, and draws it: NAME.svg, NAME.pdf and NAME.csv, by default in bench/figures.
-A name begins with that of its bench, as migration-payload or failover-answered; those of bench:migration are:
-${Object.keys(ONLY_FOR).join(', ')}.
+A name begins with that of its bench:
+${Object.values(NAMES)
+  .map(names => `  ${names.join(', ')}`)
+  .join('\n')}
 npm run bench:report -- --figures DIR draws all figures of results that are there.`
 
 const FIGURES = join(dirname(RESULTS), 'figures')
@@ -32,9 +38,15 @@ function main(): void {
     process.exitCode = values.help === true ? 0 : 2
     return
   }
+  const bench = Object.keys(NAMES).find(one => NAMES[one]!.includes(name))
+  if (bench === undefined) {
+    process.stderr.write(`no bench has a figure ${name}\n\n${USAGE}\n`)
+    process.exitCode = 2
+    return
+  }
   const scratch = mkdtempSync(join(tmpdir(), 'hotpotato-figure-'))
   try {
-    const bench = benchOf(name)
+    const directory = typeof values.output === 'string' ? placeOf('folder', 'output', values.output) : FIGURES
     const only = ONLY_FOR[name]
     const words = [...(only === undefined ? [] : ['--only', only]), ...forBench(name, tokens)]
     const script = fileURLToPath(new URL(`../${bench}/main.js`, import.meta.url))
@@ -43,27 +55,19 @@ function main(): void {
     })
     if (ran.status !== 0) throw new Error(`bench:${bench} ended (${ran.signal ?? ran.status})`)
     const result = readResult(join(scratch, readdirSync(scratch)[0]!))
-    const all = figuresIn(result)
-    const figure = all.find(one => one.name === name)
+    const figure = figuresIn(result).find(one => one.name === name)
     if (figure === undefined)
-      throw new Error(`there is no figure ${name}: ${all.map(one => one.name).join(', ')}`)
-    const directory = typeof values.output === 'string' ? values.output : FIGURES
+      throw new Error(
+        `too little was measured to draw ${name}: the lines above say what was skipped, and why`,
+      )
     const files = saveFigure(figure, result, directory)
     process.stdout.write(`\ndrawn: ${files.map(file => relative(process.cwd(), file)).join(', ')}\n`)
   } catch (error) {
     console.error((error as Error).message)
-    process.exitCode = 1
+    process.exitCode = error instanceof OptionError ? 2 : 1
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
-}
-
-/** The bench that a figure's name begins with. @throws Error there is none */
-function benchOf(name: string): string {
-  const benches = readdirSync(fileURLToPath(new URL('..', import.meta.url)))
-  const [bench] = name.split('-')
-  if (bench !== undefined && bench !== 'figure' && benches.includes(bench)) return bench
-  throw new Error(`no bench has a figure ${name}\n\n${USAGE}`)
 }
 
 /** What is said besides the name and where the figure goes: the bench's own options, as they were given. */
@@ -82,4 +86,5 @@ function forBench(
   return words.filter((_, index) => !skipped.has(index))
 }
 
+letReadersGo()
 main()

@@ -45,7 +45,11 @@ async function main(): Promise<void> {
       question: 'How much slower is the first move of a fresh container than its thousandth?',
       options: {
         rehearsals: { value: 'N', help: 'how many moves the container rehearses before' },
-        handler: { value: 'FILE', help: 'measure this handler instead; it must give back what it gets' },
+        handler: {
+          value: 'FILE',
+          place: 'module',
+          help: 'measure this handler instead; it must give back what it gets',
+        },
       },
       plans: {
         quick: { ...COMMON, warmUp: 0, least: 1, rounds: 1, seconds: 10, rehearsals: 300 },
@@ -96,14 +100,14 @@ async function main(): Promise<void> {
         measurements,
         goals,
         details: {},
-        print: () =>
+        print: result =>
           [
             table(
               ['a request that moves', 'µs'],
               measurements.map(({ title, value }) => [title, figure(value)]),
             ),
             `the first one in each round: ${rows[0]!.map(figure).join(', ')} µs`,
-            goalLines(goals),
+            goalLines(result.goals),
           ].join('\n'),
       }
     },

@@ -8,7 +8,7 @@ export interface Change {
   readonly identity: string
   readonly before: Measurement
   readonly after: Measurement
-  /** Value after / before. */
+  /** Value after / before; infinite if it was 0. */
   readonly ratio: number
   /** Two-sided, of the Mann–Whitney test on the rounds. */
   readonly p: number
@@ -33,7 +33,8 @@ export function compare(before: readonly Measurement[], after: readonly Measurem
   })
   const limits = holm(pairs.map(({ p }) => p))
   return pairs.map((pair, index) => {
-    const ratio = pair.after.value / pair.before.value
+    const [one, other] = [pair.before.value, pair.after.value]
+    const ratio = one === other ? 1 : other / one
     const significant = pair.p <= limits[index]!
     const verdict =
       leastP(pair.before.rounds.length, pair.after.rounds.length) > ALPHA

@@ -12,16 +12,27 @@ export interface Environment {
     readonly memory: number
   }
   readonly versions: { readonly node: string; readonly openssl: string; readonly v8: string }
+  /** Those that choose another way of doing what is measured; absent if none is set. */
+  readonly variables?: Readonly<Record<string, string>>
   /** Of the checkout; absent outside of one. */
   readonly commit?: string
   /** Whether files of the checkout differ from that commit. */
   readonly modified?: boolean
 }
 
+/** Variables of the environment that processes of the platform go by. */
+const TELLING = ['HOTPOTATO_CHANNEL', 'HOTPOTATO_STREAM', 'NODE_OPTIONS']
+
 /** Looks at machine, runtime and checkout. */
 export function environment(): Environment {
   const { node, openssl, v8 } = process.versions
   const commit = git('rev-parse', 'HEAD')
+  const variables = Object.fromEntries(
+    TELLING.flatMap(name => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
   return {
     machine: {
       cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -30,6 +41,7 @@ export function environment(): Environment {
       memory: Math.round(totalmem() / 2 ** 20),
     },
     versions: { node, openssl, v8 },
+    ...(Object.keys(variables).length === 0 ? {} : { variables }),
     ...(commit === undefined
       ? {}
       : { commit, modified: git('status', '--porcelain', '--untracked-files=no') !== '' }),

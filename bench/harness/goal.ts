@@ -8,8 +8,12 @@ export interface GoalResult {
   readonly unit?: string
   /** Absent if it was not measured. */
   readonly reached?: number
+  /** Absent if it was not measured, or not judged. */
   readonly met?: boolean
 }
+
+/** The share of the machine that other programs may use where goals are judged. */
+export const MOST_FOREIGN = 0.1
 
 export function goal(
   name: string,
@@ -23,11 +27,34 @@ export function goal(
   return { ...what, reached, met: relation === '≤' ? reached <= value : reached >= value }
 }
 
+/**
+ * The same without a verdict, where other programs have used much of the machine: they make what is measured
+ * slower, or the other side of a ratio. Sizes in bytes are as they are.
+ * @param foreign the share that they used; undefined: unknown
+ */
+export function judged(goals: readonly GoalResult[], foreign: number | undefined): readonly GoalResult[] {
+  if (foreign === undefined || foreign <= MOST_FOREIGN) return goals
+  return goals.map(one => {
+    const { met: _, ...unjudged } = one
+    return one.unit === 'B' ? one : unjudged
+  })
+}
+
+/** What is to be said of a goal. */
+export function verdictOf({
+  reached,
+  met,
+}: GoalResult): 'not measured' | 'not judged' | 'reached' | 'missed' {
+  if (reached === undefined) return 'not measured'
+  return met === undefined ? 'not judged' : met ? 'reached' : 'missed'
+}
+
 /** Goals as lines of text. */
 export function goalLines(goals: readonly GoalResult[]): string {
   return goals
-    .map(({ name, relation, goal: value, unit, reached, met }) => {
-      const verdict = met === undefined ? 'not measured' : met ? 'reached' : 'MISSED'
+    .map(one => {
+      const { name, relation, goal: value, unit, reached } = one
+      const verdict = verdictOf(one).replace('missed', 'MISSED')
       const suffix = unit === undefined ? '' : ` ${unit}`
       return `${verdict.padEnd(12)} ${name}: ${figure(reached)}${suffix} (goal ${relation} ${value}${suffix})`
     })

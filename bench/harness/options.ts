@@ -1,4 +1,8 @@
 import { parseArgs } from 'node:util'
+import { OptionError } from './option-error.ts'
+import { type PlaceKind, placeOf } from './places.ts'
+
+export { OptionError }
 
 /** How much is measured. */
 export type Mode = 'quick' | 'default' | 'full'
@@ -7,6 +11,8 @@ export type Mode = 'quick' | 'default' | 'full'
 export interface Option {
   /** What stands for its value in the usage, as `N`. */
   readonly value?: string
+  /** What the value names, if it is a place. */
+  readonly place?: PlaceKind
   readonly help: string
 }
 
@@ -15,18 +21,13 @@ export type Values<O extends Options> = {
   readonly [K in keyof O]?: O[K] extends { readonly value: string } ? string : boolean
 }
 
-/** A command line that makes no sense. */
-export class OptionError extends Error {
-  override readonly name = 'OptionError'
-}
-
 const COMMON = {
   quick: { help: 'few samples, under 20 s: whether it works, and roughly how fast' },
   full: { help: 'as long as published figures deserve: hours, overnight' },
   rounds: { value: 'N', help: 'exactly this many rounds' },
   seconds: { value: 'N', help: 'no round begins later than this after the first one' },
-  output: { value: 'DIR', help: 'where the JSON goes; default: bench/results' },
-  csv: { value: 'FILE', help: 'write the measurements as CSV, too' },
+  output: { value: 'DIR', place: 'folder', help: 'where the JSON goes; default: bench/results' },
+  csv: { value: 'FILE', place: 'file', help: 'write the measurements as CSV, too' },
   help: { help: 'this' },
 } as const satisfies Options
 
@@ -53,6 +54,10 @@ export function readArguments<O extends Options>(options: O, words: readonly str
     throw new OptionError((error as Error).message.split('. ')[0])
   }
   const { quick, full, help, rounds, seconds, output, csv, ...own } = values
+  if (help !== true)
+    for (const [name, { place }] of Object.entries(all))
+      if (place !== undefined && values[name] !== undefined)
+        values[name] = placeOf(place, name, values[name] as string)
   if (quick === true && full === true) throw new OptionError('use either --quick or --full, not both')
   const text = (value: unknown): string | undefined => value as string | undefined
   return {

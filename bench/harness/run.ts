@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { saveCsv } from './csv.ts'
 import { type Environment, environment, type Load, watchLoad } from './environment.ts'
-import type { GoalResult } from './goal.ts'
+import { type GoalResult, judged, MOST_FOREIGN } from './goal.ts'
 import { type Measurement, type Skipped, skippedLines } from './measurement.ts'
 import { type Mode, OptionError, type Options, readArguments, usage, type Values } from './options.ts'
+import { letReadersGo } from './output.ts'
 import { Progress } from './progress.ts'
 import { saveResult } from './results.ts'
 import { imprecision } from './stats.ts'
@@ -114,6 +115,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
   { name, question, options, plans }: Definition<P, O>,
   measure: (run: Run<P, O>) => Promise<Findings<D>>,
 ): Promise<void> {
+  letReadersGo()
   const progress = new Progress()
   const state = { interrupted: false }
   try {
@@ -128,8 +130,6 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       ...(rounds === undefined ? {} : { rounds, least: rounds, total: Number.POSITIVE_INFINITY }),
       ...(seconds === undefined ? {} : { seconds }),
     }
-    // The reader of the table may stop reading; the processes are ended all the same.
-    process.stdout.on('error', () => {})
     const breakOff = (): void => {
       // The second time the user means it.
       if (state.interrupted) process.exit(130)
@@ -147,6 +147,7 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       process.exitCode = 130
       return
     }
+    const loaded = load()
     const result: BenchResult & D = {
       bench: name,
       format: FORMAT,
@@ -155,11 +156,11 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       complete: !state.interrupted,
       seconds: Math.round((Date.now() - date.getTime()) / 100) / 10,
       ...environment(),
-      load: load(),
+      load: loaded,
       parameters,
       measurements,
       skipped,
-      goals,
+      goals: judged(goals, loaded.foreign),
       ...details,
     }
     const parts = [heading(result), found.print(result), skippedLines(skipped)].filter(part => part !== '')
@@ -187,8 +188,18 @@ export async function runBench<P extends Plan, O extends Options, D extends obje
       // Not everything can be broken off at any moment; nothing is lost that was measured whole.
       console.error(`stopped: ${(error as Error).message}`)
       process.exitCode = 130
-    } else throw error
+    } else if (isBug(error)) {
+      throw error
+    } else {
+      console.error(`bench:${name} failed: ${(error as Error).message}`)
+      process.exitCode = 1
+    }
   }
+}
+
+/** Only of those does the stack say more than the message. */
+function isBug(error: unknown): boolean {
+  return !(error instanceof Error) || ['TypeError', 'ReferenceError', 'RangeError'].includes(error.name)
 }
 
 class Running<P extends Plan, O extends Options> implements Run<P, O> {
@@ -261,7 +272,8 @@ function moment(): Promise<void> {
 
 /** Where and with what, in the words that every bench prints first. */
 export function heading(result: BenchResult): string {
-  const { machine, versions, load, commit, modified, complete, seconds, mode } = result
+  const { machine, versions, variables = {}, load, commit, modified, complete, seconds, mode } = result
+  const set = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
   const foreign =
     load.foreign === undefined
       ? ''
@@ -270,7 +282,11 @@ export function heading(result: BenchResult): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; load ${load.average.join(' → ')}${foreign}`,
     `Node ${versions.node}, OpenSSL ${versions.openssl}` +
       (commit === undefined ? '' : `; commit ${commit.slice(0, 8)}${modified ? ' with changes' : ''}`),
+    ...(set.length === 0 ? [] : [`with ${set.join(' ')}`]),
     `${complete ? '' : 'STOPPED after '}${seconds.toFixed(0)} s` +
       (mode === 'quick' ? ', quick: few samples, not figures to quote' : ''),
+    ...((load.foreign ?? 0) > MOST_FOREIGN
+      ? ['goals are not judged: other programs used too much of it']
+      : []),
   ].join('\n')
 }

@@ -1,5 +1,6 @@
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import type { Skipped } from '../harness/measurement.ts'
+import { OptionError } from '../harness/options.ts'
 import { BenchError, type Plan, type Run, runBench } from '../harness/run.ts'
 import { makeIdentity } from '../rig/identity.ts'
 import { usableCpus } from '../rig/placement.ts'
@@ -27,10 +28,14 @@ interface HttpPlan extends Plan {
 }
 
 const OPTIONS = {
-  page: { value: 'FILE', help: 'write the result as a page, such as bench/results/http.md' },
+  page: { value: 'FILE', place: 'file', help: 'write the result as a page, such as bench/results/http.md' },
   only: { value: 'TEXT', help: "measure what has this in the name of its row, beside Node's server" },
-  handler: { value: 'FILE', help: 'measure this raw function instead; it must give 200 times "."' },
-}
+  handler: {
+    value: 'FILE',
+    place: 'module',
+    help: 'measure this raw function instead; it must give 200 times "."',
+  },
+} as const
 
 type HttpRun = Run<HttpPlan, typeof OPTIONS>
 
@@ -74,7 +79,7 @@ await runBench(
     const missing = (row: Row): string | undefined => missingOf(row, tools)
     const asked = rowsOf(run.values.only)
     const rows = asked.filter(row => missing(row) === undefined)
-    if (asked.length === 0) throw new BenchError('no row has that in its name')
+    if (asked.length === 0) throw new OptionError(`--only: no row has ${run.values.only} in its name`)
     if (rows.length === 0) throw new BenchError('this bench needs wrk or h2load')
     const measured = await measure(run, rows)
     const skipped = [

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { letReadersGo } from '../harness/output.ts'
 
 /** In the order in which they run. */
 const QUESTIONS = [
@@ -45,6 +46,7 @@ function read() {
   })
 }
 
+letReadersGo()
 await main().catch((error: unknown) => {
   if (!(error instanceof TypeError)) throw error
   console.error(`${error.message}\n\n${USAGE}`)

@@ -1,7 +1,7 @@
 import { probeEvp } from '../../src/tls13/crypto/evp.ts'
 import { chooseChannel } from '../../src/transfer/channel.ts'
 import { probe } from '../../src/transfer/native/libc.ts'
-import { USUAL_ENGINES } from '../engines/known.ts'
+import { nonsenseIn, USUAL_ENGINES } from '../engines/known.ts'
 import { pinnable } from '../harness/environment.ts'
 import type { Skipped } from '../harness/measurement.ts'
 import { type Mode, names, OptionError, type Options, type Values, wholes } from '../harness/options.ts'
@@ -32,9 +32,14 @@ export const OPTIONS = {
   },
   'raw-function': {
     value: 'FILE',
+    place: 'module',
     help: 'measure this raw handler instead; it must give each body back twice',
   },
-  profile: { value: 'DIR', help: 'leave a CPU profile of each process in DIR/SCENE; nothing is kept' },
+  profile: {
+    value: 'DIR',
+    place: 'folder',
+    help: 'leave a CPU profile of each process in DIR/SCENE; nothing is kept',
+  },
 } as const satisfies Options
 
 /** What can be asked for alone: a task of {@link Task}. */
@@ -75,7 +80,7 @@ const SWEEPS: Readonly<Record<Mode, SweepValues>> = {
     payload: [64, 16_384, 65_536],
     connections: [1, 10, 100],
     chain: [2, 3],
-    rate: [500],
+    rate: [500, 1000],
   },
   default: {
     alpha: [0, 25, 50, 75, 100],
@@ -230,7 +235,12 @@ function cannotRun({ placement, provider, channel, carrier }: Circumstances): st
 
 function enginesOf(text: string | undefined): readonly string[] {
   if (text === undefined) return USUAL_ENGINES
-  return text === 'none' ? [] : text.split(',')
+  const engines = text === 'none' ? [] : text.split(',')
+  for (const name of engines) {
+    const nonsense = nonsenseIn(name)
+    if (nonsense !== undefined) throw new OptionError(`--engines: ${nonsense}`)
+  }
+  return engines
 }
 
 /** Why moves cannot be measured in one process: there the platform is as it is by default. */

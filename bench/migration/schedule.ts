@@ -2,7 +2,7 @@ import type { Skipped } from '../harness/measurement.ts'
 import type { Plan, Run } from '../harness/run.ts'
 import type { Cast } from './cast.ts'
 import { type Asked, type OPTIONS, openScene } from './parameters.ts'
-import { PARTS, type Part, type RoundSize, type RowName, type Task } from './rows.ts'
+import { PARTS, type Part, type RoundSize, type RowName, type SceneOptions, type Task } from './rows.ts'
 
 /** What a run consists of. */
 export interface MigrationPlan extends Plan {
@@ -30,6 +30,12 @@ export type MigrationRun = Run<MigrationPlan, typeof OPTIONS>
 const AT_ONCE = 32
 /** The share of the time that is left which warming up may take. */
 const WARM_UP_SHARE = 0.4
+
+/** Whether nothing of what is asked for can be measured without this scene, which is not the base. */
+export function isNeeded(scene: SceneOptions, only: Asked['only']): boolean {
+  if (only.size > 1) return false
+  return only.has('stages') ? scene.marks : only.has('open') && openScene([scene]) !== undefined
+}
 
 /** In which order what is measured, and what is left out when the time is up. */
 export class Schedule {
@@ -102,13 +108,17 @@ export class Schedule {
     await this.#attempt(open, sustainedOf(plan), counts)
   }
 
-  /** Does it if there is time, or if it is of the base and nothing has been measured yet. */
+  /**
+   * Does it if there is time, or if nothing has been measured yet and it is of the base, or all that is asked
+   * for.
+   */
   async #attempt(cast: Cast, task: Task, counts: boolean): Promise<void> {
     const labels = labelsOf(cast, task)
     const key = [task.task, ...Object.values(labels)].join(' ')
     if (this.#run.interrupted || !this.#only.has(task.task)) return
     const late = counts ? this.#run.late : Date.now() > this.#warmUntil
-    if (late && !(counts && cast === this.#base && this.#measured.size === 0)) {
+    const first = counts && this.#measured.size === 0
+    if (late && !(first && (cast === this.#base || isNeeded(cast.options, this.#only)))) {
       if (counts) this.#wanted.set(key, { name: task.task, labels, reason: 'no time was left' })
       return
     }

@@ -106,13 +106,13 @@ await runBench(
       ]),
       goals,
       details: {},
-      print: () =>
+      print: result =>
         [
           table(
             [`${megabytes} MB on the wire`, 'CPU ms', 'longest wait of another client, ms'],
             measured.map(({ kind, cpu, delay }) => [kind, figure(median(cpu)), figure(median(delay))]),
           ),
-          goalLines(goals),
+          goalLines(result.goals),
         ].join('\n'),
     }
   },

@@ -41,14 +41,16 @@ export function saveFigure(one: Figure, result: BenchResult, directory: string):
 
 /** Where and when a result was measured, in two lines, and the command that measures and draws it again. */
 function circumstancesOf(result: BenchResult, name: string): string[] {
-  const { machine, versions, commit, modified, date, mode, load } = result
+  const { machine, versions, variables = {}, commit, modified, date, mode, load } = result
+  const set = Object.entries(variables).map(([variable, value]) => `; ${variable}=${value}`)
   const others =
     load.foreign === undefined ? '' : `, ${Math.round(load.foreign * 100)} % used by other programs`
   const checkout =
     commit === undefined ? '' : `, commit ${commit.slice(0, 12)}${modified ? ' with changes' : ''}`
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}; Node ${versions.node}, ` +
-      `OpenSSL ${versions.openssl}${checkout}; ${date.slice(0, 16).replace('T', ' ')} UTC, ${mode}${others}`,
+      `OpenSSL ${versions.openssl}${checkout}${set.join('')}; ` +
+      `${date.slice(0, 16).replace('T', ' ')} UTC, ${mode}${others}`,
     `npm run bench:figure -- ${name}`,
   ]
 }

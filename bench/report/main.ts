@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
 import { figuresIn, saveFigure } from './figures.ts'
@@ -94,4 +95,5 @@ function isResult(file: string): boolean {
   }
 }
 
+letReadersGo()
 main()

@@ -1,3 +1,4 @@
+import { verdictOf } from '../harness/goal.ts'
 import type { BenchResult } from '../harness/run.ts'
 import { figure } from '../harness/table.ts'
 import type { MigrationResult } from '../migration/result.ts'
@@ -72,11 +73,11 @@ function warnings({ mode, complete, load }: BenchResult): string[] {
 }
 
 function goals({ bench, goals: all }: BenchResult): string {
-  const rows = all.map(({ name, relation, goal, unit = '', reached, met }) => [
+  const rows = all.map(({ name, relation, goal, unit = '', reached, ...more }) => [
     name,
     `${relation} ${goal} ${unit}`,
     `${figure(reached)} ${unit}`,
-    met === undefined ? 'not measured' : met ? 'reached' : 'missed',
+    verdictOf({ name, relation, goal, ...(reached === undefined ? {} : { reached }), ...more }),
   ])
   const parts = rows.length === 0 ? [] : [tableOf(['', 'goal', 'reached', ''], rows)]
   return section('Goals', parts, `${bench}-goals`)
@@ -89,11 +90,12 @@ function skipped({ bench, skipped: all }: BenchResult): string {
 }
 
 function environment(result: BenchResult): string {
-  const { bench, machine, versions, commit, modified, load, seconds, parameters } = result
+  const { bench, machine, versions, variables, commit, modified, load, seconds, parameters } = result
   const rows = [
     ['processor', `${machine.cpu}, ${machine.cores} cores`],
     ['system', `${machine.kernel}, ${machine.memory} MiB`],
     ['Node', `${versions.node}, V8 ${versions.v8}, OpenSSL ${versions.openssl}`],
+    ...Object.entries(variables ?? {}),
     ['commit', commit === undefined ? 'none' : `${commit}${modified ? ', with changes' : ''}`],
     ['load average', load.average.join(' → ')],
     ['used by others', load.foreign === undefined ? 'unknown' : `${Math.round(load.foreign * 100)} %`],

@@ -78,9 +78,12 @@ export class Platform {
       return new Platform(directory, supervisor, ports)
     } catch (error) {
       rmSync(directory, { recursive: true, force: true })
-      throw new Error(`the platform did not start: ${(error as Error).message}\n${said.slice(-3).join('')}`, {
-        cause: error,
-      })
+      const { message } = error as Error
+      const more = said
+        .slice(-3)
+        .map(wordsOf)
+        .filter(line => !line.includes(message))
+      throw new Error([`the platform did not start: ${message}`, ...more].join('\n'), { cause: error })
     }
   }
 
@@ -127,6 +130,16 @@ export class Platform {
   async stop(): Promise<void> {
     await this.supervisor.stop()
     rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** A line of the log without its stack. */
+function wordsOf(line: string): string {
+  try {
+    const { name, msg, err } = JSON.parse(line) as { name: string; msg: string; err?: { message: string } }
+    return [name, msg, ...(err === undefined ? [] : [err.message])].join(': ')
+  } catch {
+    return line.trimEnd()
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
+import { BenchError } from '../harness/run.ts'
 import type { Preparation } from '../tamper/prepare.ts'
 import type { Destination } from './keep-alive.ts'
 import { Platform } from './platform.ts'
@@ -8,8 +9,8 @@ import { Platform } from './platform.ts'
 export const FUNCTION = 'potato'
 export const FIRST = `${FUNCTION}-1`
 
-/** Milliseconds for a pool to be as it should be, and between two looks. */
-const PATIENCE = 30_000
+/** Milliseconds for a pool to be as it should be, on a busy machine, too; and between two looks. */
+const PATIENCE = 120_000
 const LOOK = 5
 
 export interface PoolOptions {
@@ -52,7 +53,7 @@ export class Pool {
   /** Waits until its containers are so. @throws Error they do not become it */
   async until(what: string, done: (containers: readonly MemberStatus[]) => boolean): Promise<void> {
     for (const end = performance.now() + PATIENCE; !done(await this.containers()); ) {
-      if (performance.now() > end) throw new Error(`in ${PATIENCE} ms: not ${what}`)
+      if (performance.now() > end) throw new BenchError(`in ${PATIENCE / 1000} s: not ${what}`)
       await setTimeout(LOOK)
     }
   }

@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MOST_FOREIGN } from '../harness/goal.ts'
 import { OptionError, whole, wholes } from '../harness/options.ts'
+import { letReadersGo } from '../harness/output.ts'
 import { readResult } from '../harness/result-file.ts'
 import { RESULTS } from '../harness/results.ts'
 import { BenchError } from '../harness/run.ts'
@@ -37,7 +39,9 @@ function main(): void {
       return
     }
     const file = positionals[0] ?? newest()
-    const measured = measuredIn(read(file))
+    const result = read(file)
+    const doubts = doubtsOf(result)
+    const measured = measuredIn(result)
     const checks = checksOf(measured)
     const alpha = whole('alpha', values.alpha, 0, 100) / 100
     const mixture = [
@@ -61,6 +65,7 @@ function main(): void {
       const shown = {
         model: 'M/G/1 for each core, discrete-event',
         from: basename(file),
+        doubts,
         checks,
         assumed: common,
         predictions,
@@ -69,6 +74,7 @@ function main(): void {
       return
     }
     const words = [
+      ...(doubts.length === 0 ? [] : [`note: ${basename(file)} ${doubts.join(', and ')}: do not quote this`]),
       `Each core is a queue (M/G/1, discrete-event). Fed with ${basename(file)}: ` +
         `a request that stays keeps a server's core busy for ${figure(measured.stays.service)} µs, ` +
         `a migrated one ${figure(measured.migrated.service)} µs`,
@@ -190,14 +196,37 @@ function count(value: number): string {
   return value.toLocaleString('en', { notation: 'compact', maximumFractionDigits: 1 })
 }
 
+/** The newest result that there is nothing against, or else the newest. */
 function newest(): string {
-  const [file] = readdirSync(RESULTS)
+  const files = readdirSync(RESULTS)
     .filter(name => /^migration-\d.*\.json$/.test(name))
     .sort()
     .reverse()
+    .map(name => join(RESULTS, name))
+  const file = files.find(isSound) ?? files[0]
   if (file === undefined)
     throw new BenchError('there is no result of bench:migration: npm run bench:migration makes one')
-  return join(RESULTS, file)
+  return file
+}
+
+function isSound(file: string): boolean {
+  try {
+    return doubtsOf(read(file)).length === 0
+  } catch {
+    return false // it is of an earlier format
+  }
+}
+
+/** Why a result is a poor source. */
+function doubtsOf({ mode, complete, load }: MigrationResult): string[] {
+  const { foreign = 0 } = load
+  return [
+    ...(mode === 'quick' ? ['is quick, of few samples'] : []),
+    ...(complete ? [] : ['was cut off']),
+    ...(foreign > MOST_FOREIGN
+      ? [`is noisy, other programs used ${Math.round(foreign * 100)} % of the machine`]
+      : []),
+  ]
 }
 
 /** @throws BenchError */
@@ -207,4 +236,5 @@ function read(file: string): MigrationResult {
   return result as MigrationResult
 }
 
+letReadersGo()
 main()

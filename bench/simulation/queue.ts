@@ -13,7 +13,7 @@ export type Mixture = readonly { readonly share: number; readonly kind: Kind }[]
 
 /** What was found for one core. µs. */
 export interface Latency {
-  /** Share of the time that the core is busy; from 1 on the others are infinite. */
+  /** Share of the time that the core is busy, as it was simulated; from 1 on the others are infinite. */
   readonly utilisation: number
   readonly mean: number
   readonly p50: number
@@ -33,25 +33,31 @@ export function meanService(mixture: Mixture): number {
 
 /**
  * One core that serves requests in the order in which they come (M/G/1), by discrete-event simulation:
- * waiting times follow from each other (Lindley's recursion). A request that takes longer than others when it
- * is alone keeps the core busy for as much longer, too.
+ * waiting times follow from each other (Lindley's recursion). A request that takes so many times as long as
+ * others when it is alone keeps the core busy so many times as long, too: on average for `service`.
  * @param rate requests a second @param count how many are simulated; the first tenth does not count
  */
 export function simulateCore(mixture: Mixture, rate: number, count = 200_000): Latency {
-  const utilisation = (meanService(mixture) * rate) / 1e6
-  if (utilisation >= 1) return { utilisation, ...SATURATED }
+  const expected = (meanService(mixture) * rate) / 1e6
+  if (expected >= 1) return { utilisation: expected, ...SATURATED }
   const random = generator(0x9e3779b9)
   const draws = mixture.map(({ share, kind }) => ({ share, kind, draw: drawer(kind.alone) }))
   const times = new Float64Array(count - Math.floor(count / 10))
-  let waiting = 0
+  let [waiting, worked, passed] = [0, 0, 0]
   for (let i = -Math.floor(count / 10); i < times.length; i++) {
     const { kind, draw } = pick(draws, random())
     const alone = draw.at(random())
     if (i >= 0) times[i] = waiting + alone
-    const service = Math.max(0, kind.service + alone - draw.mean)
+    const service = (kind.service * alone) / draw.mean
     const gap = (-Math.log(1 - random()) / rate) * 1e6
+    if (i >= 0) {
+      worked += service
+      passed += gap
+    }
     waiting = Math.max(0, waiting + service - gap)
   }
+  const utilisation = worked / passed
+  if (utilisation >= 1) return { utilisation, ...SATURATED }
   times.sort()
   const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))]!
   return {

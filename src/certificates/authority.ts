@@ -1,8 +1,8 @@
-import 'reflect-metadata'
 import { createPrivateKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import * as x509 from '@peculiar/x509'
+import type * as X509 from '@peculiar/x509'
+import { optionalPackage } from '../platform/optional-package.ts'
 import {
   AUTHORITY_FILE,
   AUTHORITY_NAME,
@@ -80,9 +80,17 @@ const LOCALHOST = [
 
 /** Who signs: the authority's certificate and its private key. */
 interface Authority {
-  readonly certificate: x509.X509Certificate
+  readonly certificate: X509.X509Certificate
   readonly privateKey: Key
   readonly algorithm: KeyAlgorithm
+}
+
+/** What makes certificates: loaded for the first that is made, as a user who has all of them needs none. */
+function maker(): Promise<typeof X509> {
+  return optionalPackage('@peculiar/x509', 'making certificates', async () => {
+    await import('reflect-metadata')
+    return import('@peculiar/x509')
+  })
 }
 
 /**
@@ -102,11 +110,11 @@ export async function makeCertificates(options: MakeOptions): Promise<MadeCertif
     throw unwritable(directory, error)
   }
   const backups: string[] = []
-  const there = existsSync(join(directory, `${AUTHORITY_FILE}.crt`))
-  const authority =
-    there && (!renew || keepAuthority)
-      ? await readAuthority(directory, now)
-      : await makeAuthority(directory, algorithm, now, backups)
+  const keep = existsSync(join(directory, `${AUTHORITY_FILE}.crt`)) && (!renew || keepAuthority)
+  // Who has brought all certificates along needs no authority of ours.
+  const needless = !renew && certificates.length > 0 && certificates.every(isForeign(directory))
+  let authority = keep || needless ? undefined : await makeAuthority(directory, algorithm, now, backups)
+  const loaded = keep && !needless ? loadAuthority(directory, now) : undefined
   const made: string[] = []
   const kept: string[] = []
   const foreign: string[] = []
@@ -115,11 +123,16 @@ export async function makeCertificates(options: MakeOptions): Promise<MadeCertif
     if (!renew && checkCertificates(directory, [certificate], now).length === 0) kept.push(name)
     else if (originOf(directory, name) === 'foreign') foreign.push(name)
     else {
+      authority ??= await signing(loaded!)
       backups.push(...(await makeLeaf(authority, certificate, options)))
       made.push(name)
     }
   }
   return { made, kept, foreign, backups }
+}
+
+function isForeign(directory: string): (certificate: CertificateName) => boolean {
+  return ({ name }) => originOf(directory, name) === 'foreign'
 }
 
 /** @throws CertificateError what is asked for would replace what we have not made */
@@ -160,6 +173,7 @@ async function makeAuthority(
       'name the certificates that are to be renewed, or let `certificates` name another directory'
     throw new CertificateError(file, 'foreign', `${what}: ${advice}`)
   }
+  const x509 = await maker()
   const keys = await generate(algorithm)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -177,11 +191,10 @@ async function makeAuthority(
   return { certificate, privateKey: keys.privateKey, algorithm }
 }
 
-async function readAuthority(directory: string, now: number): Promise<Authority> {
-  const [problem] = checkAuthority(directory, now)
-  if (problem !== undefined) throw new CertificateError(problem.file, problem.kind, problem.message)
-  const { chain, privateKey } = loadAuthority(directory)
-  const certificate = new x509.X509Certificate(chain[0]!)
+/** An authority that signs. */
+async function signing({ chain, privateKey }: LoadedCertificate): Promise<Authority> {
+  const { X509Certificate } = await maker()
+  const certificate = new X509Certificate(chain[0]!)
   const algorithm = algorithmOf(
     createPrivateKey({ key: Buffer.from(privateKey), format: 'der', type: 'pkcs8' }),
   )
@@ -190,7 +203,9 @@ async function readAuthority(directory: string, now: number): Promise<Authority>
 }
 
 /** @throws CertificateError it cannot sign: no other one is made by itself, as it is trusted */
-function loadAuthority(directory: string): LoadedCertificate {
+function loadAuthority(directory: string, now: number): LoadedCertificate {
+  const [problem] = checkAuthority(directory, now)
+  if (problem !== undefined) throw new CertificateError(problem.file, problem.kind, problem.message)
   try {
     return loadCertificate(directory, AUTHORITY_FILE)
   } catch (error) {
@@ -215,6 +230,7 @@ async function makeLeaf(
   options: MakeOptions,
 ): Promise<readonly string[]> {
   const { algorithm = 'p256', purpose = 'server', localhost = purpose === 'server', now } = options
+  const x509 = await maker()
   const keys = await generate(algorithm)
   const leaf = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -266,12 +282,13 @@ function serialNumber(): string {
 async function writePair(
   directory: string,
   name: string,
-  certificate: x509.X509Certificate,
+  certificate: X509.X509Certificate,
   privateKey: Key,
 ): Promise<readonly string[]> {
+  const { PemConverter } = await maker()
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey)
   return replacePair(directory, name, {
-    key: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`,
+    key: `${PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`,
     certificate: `${certificate.toString('pem')}\n`,
   })
 }

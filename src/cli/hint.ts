@@ -11,15 +11,16 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 }
 
 /**
- * How a user gives another command to the same platform: with the same configuration and run directory as
- * this one.
+ * How a user gives another command to the same platform: with the same configuration, and the same run
+ * directory or directory of certificates, as this one.
  * @param command as `stop` @param config what `--config` says; undefined: nothing
  * @param variables the environment
  */
 export function hint(command: string, config: string | undefined, variables: Variables): string {
-  const { HOTPOTATO_RUN_DIR: runDirectory, npm_lifecycle_event: script } = variables
-  const prefix =
-    runDirectory === undefined || runDirectory === '' ? '' : `HOTPOTATO_RUN_DIR=${quoted(runDirectory)} `
+  const { npm_lifecycle_event: script } = variables
+  const needed = command.startsWith('certs') ? 'HOTPOTATO_CERTS_DIR' : 'HOTPOTATO_RUN_DIR'
+  const place = variables[needed]
+  const prefix = place === undefined || place === '' ? '' : `${needed}=${quoted(place)} `
   const file = config === undefined || config === CONFIGURATION ? '' : ` --config ${quoted(config)}`
   const byScript = file === '' && script !== undefined && Object.hasOwn(SCRIPT_NAMES, script)
   return `${prefix}${(byScript ? SCRIPTS[command] : undefined) ?? `npx hotpotato ${command}`}${file}`

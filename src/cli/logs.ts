@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { prettyFactory } from 'pino-pretty'
+import { MissingPackageError, optionalPackage } from '../platform/optional-package.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { printable, say, write } from './output.ts'
+import { printable, say, warn, write } from './output.ts'
 import { LOG_FILE } from './run-directory.ts'
 
 /** Milliseconds between two looks at the file. */
@@ -27,7 +27,11 @@ export async function followLogs(runDirectory: string): Promise<void> {
     process.exitCode = 1
     return
   }
-  const pretty = prettyLog(process.stdout.isTTY)
+  const pretty = await prettyLog(process.stdout.isTTY).catch((error: unknown) => {
+    if (!(error instanceof MissingPackageError)) throw error
+    warn(error.message)
+    return (line: string): string => `${printable(line)}\n`
+  })
   const follower = new Follower(path, TAIL)
   for (;;) {
     for (const line of follower.look()) if (line !== '') await write(pretty(line))
@@ -41,8 +45,11 @@ const SHOWN = new Set(['time', 'name', 'caller', 'msg'])
 /**
  * Makes what shows one line of the log. Functions have their say in it: nothing in it moves the cursor, looks
  * like another entry or ends the command.
+ * @throws MissingPackageError
  */
-export function prettyLog(colorize: boolean): (line: string) => string {
+export async function prettyLog(colorize: boolean): Promise<(line: string) => string> {
+  const purpose = 'showing the log in lines for people'
+  const { prettyFactory } = await optionalPackage('pino-pretty', purpose, () => import('pino-pretty'))
   const pretty = prettyFactory({ colorize, ignore: 'pid,hostname' })
   return line => {
     try {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CertificateError } from '../certificates/load.ts'
+import { MissingPackageError } from '../platform/optional-package.ts'
 import { ConfigError } from '../supervisor/config.ts'
 import type { RollOut, Step } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
@@ -208,6 +209,7 @@ main().catch((error: unknown) => {
     error instanceof ConfigError ||
     error instanceof CertificateError ||
     error instanceof CommandError ||
+    error instanceof MissingPackageError ||
     error instanceof UsageError ||
     isSystemError(error)
   console.error(expected ? printable((error as Error).message) : error)

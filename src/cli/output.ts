@@ -22,6 +22,12 @@ export function warn(text: string): void {
 
 /** Characters that may wait for a reader who is slow. */
 const WAITING = 262_144
+
+/** The same of what happens while the work goes on: it is left out for a reader who does not read. */
+export function tell(text: string): void {
+  if (process.stderr.writableLength < WAITING) warn(text)
+}
+
 let dropped = 0
 
 /**

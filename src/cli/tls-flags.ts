@@ -75,6 +75,7 @@ async function providerOf({ provider, groups, suites }: TlsFlags): Promise<Crypt
   }
   try {
     return select(loaded, {
+      costly: true,
       ...(groups === undefined ? {} : { groups }),
       ...(suites === undefined ? {} : { cipherSuites: suites }),
     })

@@ -2,6 +2,7 @@ import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, MAKE, makeCertificates } from '../certificates/authority.ts'
 import { removeEmpty } from '../certificates/directory.ts'
+import { CertificateError } from '../certificates/load.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import { certificateNames } from '../supervisor/certificate-names.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
@@ -17,7 +18,8 @@ import { settleStream } from '../transfer/stream-trial.ts'
 import { CONFIGURATION, readConfiguration } from './configuration.ts'
 import { serveControl } from './control-socket.ts'
 import { hint } from './hint.ts'
-import { isSystemError, outlastOutput, printable, say, warn } from './output.ts'
+import { Notices } from './notices.ts'
+import { isSystemError, outlastOutput, printable, say, tell, warn } from './output.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-directory.ts'
 import { functionStatus, type PlatformStatus } from './status.ts'
 import { CommandError, STATUS } from './usage-error.ts'
@@ -60,6 +62,11 @@ export async function up(
     clock: SYSTEM_CLOCK,
     onTrouble: warn,
   })
+  const notices = new Notices(tell, () => SYSTEM_CLOCK.steady())
+  const sink: LogSink = line => {
+    log.write(line)
+    notices.see(line)
+  }
   const stop = (): Promise<void> => {
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
@@ -108,9 +115,9 @@ export async function up(
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
 
   try {
-    await prepareCertificates(config)
+    await prepareCertificates(config, how)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor({ config, at }, log.write)
+    supervisor = await makeSupervisor({ config, at }, sink)
   } catch (error) {
     control.leave()
     throw error
@@ -118,6 +125,7 @@ export async function up(
   try {
     ports = await supervisor.start()
     say(await welcome(config, ports, how))
+    notices.running = true
   } catch (error) {
     if (stopping !== undefined) return
     const { message } = error as Error
@@ -194,13 +202,20 @@ async function makeSupervisor(
  * Makes what is missing, and anew what of ours is of no use; what is not ours, and the authority, are named
  * with what their owner can do.
  */
-async function prepareCertificates(config: Config): Promise<void> {
+async function prepareCertificates(config: Config, how: (command: string) => string): Promise<void> {
   const { certificates: directory } = config
   const certificates = certificateNames(config)
   const now = Date.now()
   const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
-  if (broken.length > 0) throw new UpError(broken.map(({ message }) => message).join('\n'))
-  const { made, backups } = await makeCertificates({ directory, certificates, now })
+  // Messages name the command for a directory of the default configuration.
+  const here = (text: string): string =>
+    text.replace(/npx hotpotato (certs( --renew)?)/g, (_, one) => how(one))
+  if (broken.length > 0) throw new UpError(here(broken.map(({ message }) => message).join('\n')))
+  const { made, backups } = await makeCertificates({ directory, certificates, now }).catch(
+    (error: unknown) => {
+      throw error instanceof CertificateError ? new UpError(here(error.message)) : error
+    },
+  )
   const place = relative(process.cwd(), directory) || '.'
   if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${place}/`)
   if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)

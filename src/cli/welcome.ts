@@ -20,15 +20,26 @@ export async function welcome(
   const { address } = await lookup(gateway.host)
   const host = EVERYWHERE[address] ?? address
   const every = [...functions.values()]
+  const authority = join(nameOf(certificates), 'ca.crt')
   return `
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
   functions   ${every.map(described).join('  ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs')} follows it)
-${commandsToTry(every, join(nameOf(certificates), 'ca.crt'), host, { http, https })}
+${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
 Ctrl-C or ${how('stop')} ends everything.
 `
+}
+
+/** Addresses by which `localhost` and `NAME.localhost` are known to browsers and curl (RFC 6761 §6.3). */
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1'])
+
+/** Where a browser finds something; empty if there is no function for clients that name none. */
+function page(defaultFunction: string | undefined, address: string, port: number): string {
+  if (defaultFunction === undefined) return ''
+  const name = LOOPBACK.has(address) ? 'localhost' : bracketed(address)
+  return `  browser http://${name}:${port}/\n`
 }
 
 /** As in a URL. */
@@ -44,6 +55,10 @@ function nameOf(directory: string): string {
 function described({ name, hosts, replicas: { start } }: FunctionConfig): string {
   const processes = start === 1 ? '' : `, ${start} processes`
   return `${name} (${hosts.join(', ') || 'no host'}${processes})`
+}
+
+function isKnown(host: string): boolean {
+  return host.endsWith('.localhost')
 }
 
 /** A request as `printf` writes it. */
@@ -62,7 +77,8 @@ function commandsToTry(
   { http, https }: Ports,
 ): string {
   const reached = functions.flatMap(({ name, hosts }) => {
-    const host = hosts.find(one => !one.startsWith('*'))
+    const full = hosts.filter(one => !one.startsWith('*'))
+    const host = (LOOPBACK.has(address) ? full.find(isKnown) : undefined) ?? full[0]
     return host === undefined ? [] : [{ name, host }]
   })
   const [first, second, third = first] = reached
@@ -74,10 +90,12 @@ function commandsToTry(
   const two = printed(...requests.slice(1), ...last)
   const one = printed(`GET /${third.name} HTTP/1.1`, `Host: ${third.host}`, ...last)
   const at = bracketed(address)
+  // A user need not say where such a host is.
+  const where = isKnown(first.host) ? '' : `--resolve ${first.host}:${https}:${at} `
   const server = `-connect ${at}:${https} -servername ${first.host}`
   return `
 one connection${second === undefined ? '' : ' that moves twice'}:
-  curl -si --cacert ${authority} --resolve ${first.host}:${https}:${at} ${urls}
+  curl -si --cacert ${authority} ${where}${urls}
 the same with another client:
   ${two} | openssl s_client ${server} -CAfile ${authority} -quiet
 without TLS:

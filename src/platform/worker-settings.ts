@@ -32,6 +32,8 @@ export interface WorkerSettings extends MemberSettings {
    * idle time alone.
    */
   readonly rehearsesAtOnce?: number
+  /** Its function has thrown outside of its calls before: whose fault that is is followed. */
+  readonly followsCalls?: boolean
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
@@ -44,7 +46,7 @@ export interface WorkerSettings extends MemberSettings {
 /** What of TLS can be configured. */
 export interface TlsSettings {
   /**
-   * Key exchange groups by name, in order of preference; undefined: hybrids first, then all that there are.
+   * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
   readonly tickets: {

@@ -24,11 +24,11 @@ import {
   show,
   truth,
   whole,
-} from './readers.ts'
+} from './settings/readers.ts'
+import { readYaml } from './settings/yaml.ts'
 import { checkTrust, trust } from './trust.ts'
-import { readYaml } from './yaml.ts'
 
-export { ConfigError, parseDuration } from './readers.ts'
+export { ConfigError, parseDuration } from './settings/readers.ts'
 
 /**
  * What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute.

@@ -3,7 +3,7 @@ import * as net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { portError } from '../platform/port-error.ts'
 import { probeBindings, SERVER } from '../transfer/streams/handle.ts'
-import { ConfigError } from './readers.ts'
+import { ConfigError } from './settings/readers.ts'
 
 /**
  * A port that is bound and whose number it is, for a gateway to listen on. The supervisor does not accept.

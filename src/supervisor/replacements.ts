@@ -30,7 +30,12 @@ export class Replacements {
       this.#log.info({ how }, `${name} ended and is not restarted`)
       return false
     }
-    this.#log.warn({ how, failure, delay, state: life.state }, `${name} ended; it is being restarted`)
+    const { state } = life
+    const again =
+      state === 'crash-looping'
+        ? `${name} ends again and again (a crash loop); it is being restarted at the slowest pace`
+        : `${name} ended; it is being restarted`
+    this.#log.warn({ how, failure, delay, state }, again)
     replica.restart = this.#clock.after(delay, () => {
       life.started()
       this.#start(replica)

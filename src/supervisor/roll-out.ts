@@ -105,6 +105,16 @@ export class RollOuts {
   }
 
   /**
+   * The same for one container alone.
+   * @throws Error its function is being changed, or the new one does not start: then it goes on
+   */
+  relieve(replica: Replica): Promise<RollOut> {
+    return this.#alone(replica.functionName, async () =>
+      this.#retire(await this.#start([replica], unheard), [replica], unheard),
+    )
+  }
+
+  /**
    * Starts containers of a function, or drains the newest, until there are so many.
    * @throws Error there is no such function, the count is out of its bounds, or new containers do not start
    */

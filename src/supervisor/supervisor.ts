@@ -11,6 +11,7 @@ import type { Member, MemberSpec } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { type RehearsalPlan, untilRehearsed } from './rehearsing.ts'
+import { Reliefs } from './reliefs.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
 import { type Crew, type RollOut, RollOuts, type ScaleBounds } from './roll-out.ts'
@@ -72,6 +73,7 @@ export class Supervisor {
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
   readonly #replacements: Replacements
+  readonly #reliefs: Reliefs
   readonly #rollOuts: RollOuts
   readonly #sessions: Sessions
   readonly #liveness: Liveness
@@ -106,6 +108,9 @@ export class Supervisor {
     })
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
+      this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
+    )
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
       list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
@@ -223,7 +228,8 @@ export class Supervisor {
       startLike: ({ spec, functionName }) => {
         const name = freeName(functionName, this.#replicas)
         // A roll-out has the time that a start has not.
-        const first = { rehearsesAtOnce: this.#options.rehearsals.limit }
+        const followsCalls = this.#reliefs.knows(functionName)
+        const first = { rehearsesAtOnce: this.#options.rehearsals.limit, followsCalls }
         return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, first)
       },
       untilReady: replica => this.#untilReady(replica),
@@ -351,8 +357,10 @@ export class Supervisor {
 
   #heard(from: number, counters: Counters): void {
     this.#counters.answered(from, '', counters)
-    const { connections } = counters
-    if (connections === undefined || this.#processes.get(from)?.replica.functionName === '') return
+    const { connections, uncaught = 0 } = counters
+    const replica = this.#processes.get(from)?.replica
+    if (connections === undefined || replica === undefined || replica.functionName === '') return
+    if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
     this.#loads.set(from, connections)
     this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
   }

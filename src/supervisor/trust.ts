@@ -1,5 +1,5 @@
 import { isFunctionName } from '../platform/function-name.ts'
-import { below, ConfigError, type Reader, refuse, section, show, truth } from './readers.ts'
+import { below, ConfigError, type Reader, refuse, section, show, truth } from './settings/readers.ts'
 
 /** Functions that trust each other with the connections that they have given each other. */
 export interface TrustGroup {

@@ -270,7 +270,7 @@ export function secondHello(
  */
 function greased(hello: MessageOf<'client_hello'>, random: Random): MessageOf<'client_hello'> {
   const [suite, group, extension, version] = random(4)
-  const value = (byte: number | undefined): number => ((byte! & 0xf0) | 0x0a) * 0x0101
+  const value = (byte: number | undefined): number => ((byte! & 0xf0) | 0x0a) * 257
   const extensions = hello.extensions.map((one): Extension => {
     if (one.extensionType === EXTENSIONS.supported_groups.type) return withGrease(one, value(group), 2)
     if (one.extensionType === EXTENSIONS.supported_versions.type) return withGrease(one, value(version), 1)

@@ -38,6 +38,10 @@ export interface Channel {
   onUndeliverable: ((to: number, payload: Uint8Array, started: boolean) => void) | undefined
   /** A message that was `queued` has been sent whole. */
   onLeft: ((to: number, payload: Uint8Array) => void) | undefined
+  /** Several messages of one peer are about to be handed out in one go. */
+  onGather: (() => void) | undefined
+  /** They have been. */
+  onGathered: (() => void) | undefined
   /** Everything queued for this peer has been sent. */
   onDrain: ((to: number) => void) | undefined
 

@@ -147,6 +147,7 @@ export const ControlMessage = select(
     unreachable: 25,
     return: 26,
     vacate: 27,
+    taken: 28,
   }),
   {
     /**
@@ -227,6 +228,8 @@ export const ControlMessage = select(
     return: struct('ReturnMessage', consignment),
     /** To a container that has kept them: that connection has ended, or has gone elsewhere. */
     vacate: struct('Vacate', { sessionId: fixed(SESSION_ID_LENGTH) }),
+    /** To the sender of several parcels that came together: all of these are accepted. */
+    taken: struct('Taken', { tickets: vector(fixed(PARCEL_TICKET_LENGTH), 0, 2 ** 16 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -256,7 +259,7 @@ const ORDERS = kinds(
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
 const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
 /** Messages among such processes, and those that only a gateway sends. */
-const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'keys', 'loan', 'loaned')
+const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'taken', 'keys', 'loan', 'loaned')
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {

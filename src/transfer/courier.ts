@@ -20,6 +20,7 @@ import {
   PARCEL_TICKET_LENGTH,
   type Peer,
   type Speaker,
+  type Verdict,
   writeControl,
 } from './control.ts'
 import type { Release } from './custody.ts'
@@ -37,6 +38,8 @@ import type { Descriptor } from './stream.ts'
 /** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
 const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
 const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
+
+const ACCEPTED: Verdict = { outcome: 'accepted' }
 
 /** Messages of one peer that make no sense: those that are told of, and those that it may send. */
 const TOLD = 64
@@ -98,6 +101,8 @@ export class Courier {
       senseless: (from, reason) => this.#senseless(from, reason),
     })
     this.#tickets = new Uint8Array(PARCEL_TICKET_LENGTH * 128)
+    channel.onGather = () => this.#arrivals.gather()
+    channel.onGathered = () => this.#arrivals.gathered()
     channel.onMessage = (from, payload, descriptors) => this.#receive(from, payload, descriptors)
     channel.onRefused = (from, payload, reason) => this.#refused(from, payload, reason)
     channel.onLeft = (_to, payload) => this.#keeper.left(payload)
@@ -105,9 +110,10 @@ export class Courier {
     channel.onLost = (id, reason) => this.#lost(id, reason)
   }
 
-  readonly #arrivals = new Arrivals((from, ticket) =>
-    this.tell(from, { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } }),
-  )
+  readonly #arrivals = new Arrivals((from, tickets) => {
+    if (tickets.length > 1) this.tell(from, { kind: 'taken', tickets })
+    else this.tell(from, { kind: 'verdict', ticket: tickets[0]!, verdict: ACCEPTED })
+  })
 
   /** Bytes of connections that were sealed to be sent, so far. */
   carriedBytes = 0
@@ -302,6 +308,11 @@ export class Courier {
         if (!this.#keeper.custody.verdict(from, message.ticket, message.verdict)) {
           this.#senseless(from, 'a verdict that is not awaited', true)
         }
+        break
+      case 'taken':
+        for (const ticket of message.tickets)
+          if (!this.#keeper.custody.verdict(from, ticket, ACCEPTED))
+            this.#senseless(from, 'a verdict that is not awaited', true)
         break
       case 'keys':
         this.#keys(from, message.sealed)

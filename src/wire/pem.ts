@@ -39,8 +39,8 @@ export function certificateBlocks(text: string): readonly CertificateBlock[] {
   const blocks = readBlocks(text)
   const found = blocks.filter(({ label }) => CERTIFICATE.has(label) || OTHER_FORM.test(label))
   if (found.length === 0) {
-    const labels = [...new Set(blocks.map(({ label }) => label))]
-    throw new PemError(`a text that contains no PEM certificate${labels.length > 0 ? `: ${labels}` : ''}`)
+    const labels = [...new Set(blocks.map(({ label }) => label))].join(', ')
+    throw new PemError(`a text that contains no PEM certificate${labels === '' ? '' : `: ${labels}`}`)
   }
   return found.map(({ name, label, lines }) => {
     if (label === 'TRUSTED CERTIFICATE') {

@@ -89,7 +89,7 @@ describe('npm run bench:compare', () => {
   afterAll(() => rmSync(directory, { recursive: true }))
   const script = fileURLToPath(new URL('../../dist/bench/compare/main.js', import.meta.url))
 
-  function kept(name: string, center: number): string {
+  function kept(name: string, center: number, more = {}): string {
     const file = join(directory, name)
     const [machine, versions] = [
       { cpu: 'x', cores: 2, kernel: 'linux', memory: 1 },
@@ -105,10 +105,30 @@ describe('npm run bench:compare', () => {
       versions,
       load: { average: [0, 0] },
       measurements,
+      ...more,
     }
     writeFileSync(file, JSON.stringify(result))
     return file
   }
+
+  it('fits 110 columns, whatever the names, and knows no change of infinitely many percent', async () => {
+    const label = (i: number): string => `a label with the number ${i}`
+    const labels = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [label(i), 'a value']))
+    const named = (name: string, rounds: readonly number[]): Measurement =>
+      figuresOf({ name, title: name, labels, unit: 'µs' }, rounds)
+    const zero = around(0).map(() => 0)
+    const more = (grown: readonly number[]) => ({
+      measurements: [named('grown', grown), named('still', zero), named('time', around(100))],
+    })
+    const machine = { cpu: 'a processor with a name of its own, of many letters', cores: 4, kernel: 'x' }
+    const [a, b] = [kept('d.json', 1, more(zero)), kept('e.json', 1, { ...more(around(5)), machine })]
+    const { stdout } = await promisify(execFile)(process.execPath, [script, a, b]).catch(error => error)
+    expect(stdout.split('\n').filter((line: string) => line.length > 110)).toEqual([])
+    expect(stdout).not.toMatch(/Infinity|NaN/)
+    expect(stdout).toMatch(/from 0 .*worse/)
+    expect(stdout).toMatch(/ 0\.0 % /)
+    expect(stdout).toContain('note: machine, cores differs: 2, 4')
+  })
 
   it('prints a table; exit code 1 if something is worse, 2 if a file is no result', async () => {
     const [a, b] = [kept('a.json', 100), kept('b.json', 80)]

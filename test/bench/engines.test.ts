@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EngineRefusal, SERVER_NAME } from '../../bench/engines/engine.ts'
-import { builtBy, commandOf } from '../../bench/engines/known.ts'
+import { builtBy, commandOf, nonsenseIn } from '../../bench/engines/known.ts'
 import { RunningEngine, readReady } from '../../bench/engines/running.ts'
 import { Client } from '../../bench/migration/client.ts'
 import { call } from '../../bench/migration/wanderer.ts'
@@ -30,6 +30,21 @@ afterAll(() => rmSync(directory, { recursive: true }))
 const compiled = (file: string): string => fileURLToPath(new URL(`../../dist/bench/${file}`, import.meta.url))
 const start = (command: readonly string[], suite = SUITE) =>
   RunningEngine.start(command, { certificate, key, suite })
+
+it.each([
+  ['floor', undefined],
+  ['wolfssl', undefined],
+  ['sh engine.sh', undefined],
+  [`${compiled('engines/tiny.js')} slowly`, undefined],
+  ['flor', 'flor is neither an engine that is known here'],
+  ['', 'neither an engine'],
+  ['toString', 'neither an engine'],
+  ['./there-is-none', './there-is-none is not there'],
+  ['bench/engines/tiny.ts', 'cannot be run'],
+])('a name for an engine, before anything is measured: %j', (name, nonsense) => {
+  if (nonsense === undefined) expect(nonsenseIn(name)).toBeUndefined()
+  else expect(nonsenseIn(name)).toContain(nonsense)
+})
 
 describe('engines of the bench', () => {
   const wolfssl = existsSync(builtBy('wolfssl'))

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { BenchResult } from '../../bench/harness/run.ts'
+import { figuresIn } from '../../bench/report/figures.ts'
+import { NAMES } from '../../bench/report/names.ts'
 import { faultsOf } from './schema.ts'
 
 const run = promisify(execFile)
@@ -67,6 +69,31 @@ it('a command line that makes no sense is refused with the usage', async () => {
   })
 })
 
+it.each([
+  ['first', '--handler', './nothing.js', '--handler ./nothing.js is not there'],
+  ['handover', '--handler', 'nothing', '--handler nothing is no shipped function'],
+  ['relay', '--output', '/dev/null/nowhere', '--output /dev/null/nowhere cannot be written: '],
+  ['pieces', '--csv', `${directory}/no/where.csv`, 'cannot be written: '],
+])('a place that cannot be is refused before anything is measured: %s %s %s', async (name, ...words) => {
+  const said = words.pop()
+  await expect(run(process.execPath, [script(name), ...words])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(said!),
+  })
+})
+
+// One that goes by the common runner, and some that do not.
+it.each(['record', 'micro', 'report', 'figure'])('%s says nothing of a reader that is gone', async name => {
+  const child = spawn(process.execPath, [script(name), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  expect(await once(child, 'close')).toEqual([0, null])
+  expect(said).toBe('')
+})
+
 it('every bench has a script, an entry here and one in the list of benches', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     scripts: Record<string, string>
@@ -96,6 +123,7 @@ describe.skipIf(process.env.HOTPOTATO_LONG !== '1')('every bench (npm run test:l
       expect(new Set(result.measurements.map(one => JSON.stringify([one.name, one.labels]))).size).toBe(
         result.measurements.length,
       )
+      for (const figure of figuresIn(result)) expect(NAMES[name], figure.name).toContain(figure.name)
       const readme = readFileSync(new URL('../../bench/results/README.md', import.meta.url), 'utf8')
       for (const one of new Set(result.measurements.map(({ name }) => name)))
         expect(readme, one).toContain(`\`${one}\``)

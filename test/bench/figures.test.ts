@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { CHARACTER, type Drawing, NARROW, WIDE } from '../../bench/report/drawing.ts'
 import { figuresIn, saveFigure } from '../../bench/report/figures.ts'
 import { ONLY_FOR } from '../../bench/report/migration-figures.ts'
+import { NAMES } from '../../bench/report/names.ts'
 import { pdf } from '../../bench/report/pdf.ts'
 import { migrationResult, otherResult } from './sample.ts'
 
@@ -26,6 +27,9 @@ describe('figures', () => {
     const own = names.filter(name => name.startsWith('migration-'))
     expect(own).toHaveLength(10)
     for (const name of own) expect(ONLY_FOR, name).toHaveProperty(name)
+    for (const { name, result } of figures) expect(NAMES[result.bench]).toContain(name)
+    for (const [bench, all] of Object.entries(NAMES))
+      for (const name of all) expect(name.startsWith(`${bench}-`), name).toBe(true)
   })
 
   it.each(figures)('$name: no text leaves the picture, on a screen or on a phone', ({ one }) => {
@@ -77,9 +81,15 @@ describe('figures', () => {
   })
 
   it('a name that is none of a figure is refused', async () => {
-    await expect(run(process.execPath, [FIGURE, 'nonsense'])).rejects.toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('no bench has a figure nonsense'),
+    for (const name of ['nonsense', 'migration-nonsense', 'failover-nonsense'])
+      await expect(run(process.execPath, [FIGURE, name]), name).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(new RegExp(`^no bench has a figure ${name}\n\nusage: `)),
+      })
+    const nowhere = [FIGURE, 'migration-open', '--output', '/dev/null/nowhere']
+    await expect(run(process.execPath, nowhere)).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^--output \/dev\/null\/nowhere cannot be written: .*\n$/),
     })
     await expect(run(process.execPath, [FIGURE])).rejects.toMatchObject({ code: 2 })
   })

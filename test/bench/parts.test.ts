@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { toCsv } from '../../bench/harness/csv.ts'
+import { environment } from '../../bench/harness/environment.ts'
 import { figuresOf, timesOf } from '../../bench/harness/measurement.ts'
 import { OptionError, readArguments } from '../../bench/harness/options.ts'
 import { Series } from '../../bench/harness/stats.ts'
+import { ask } from '../../bench/migration/parameters.ts'
 import { RecordMeter } from '../../bench/migration/record-meter.ts'
+import { isNeeded } from '../../bench/migration/schedule.ts'
 import { cut, type Stage } from '../../bench/migration/stages.ts'
 import type { Moment } from '../../bench/tamper/marks.ts'
 import { concat } from '../../src/wire/index.ts'
@@ -138,6 +141,31 @@ describe('CSV and options', () => {
     const where = '2026-01-01T00:00:00.000Z,default,c0ffee,true,<b>CPU</b>,2,linux 6 x64,20,3,11'
     expect(other).toBe(`x,rate,7,,1/s,5,,,1,1,,,,,,,,${where}`)
     expect(one!.endsWith(where)).toBe(true)
+  })
+
+  it('variables that change what is measured are in the result', () => {
+    vi.stubEnv('HOTPOTATO_STREAM', undefined)
+    vi.stubEnv('HOTPOTATO_CHANNEL', undefined)
+    vi.stubEnv('NODE_OPTIONS', undefined)
+    expect(environment()).not.toHaveProperty('variables')
+    vi.stubEnv('HOTPOTATO_STREAM', 'socket')
+    expect(environment().variables).toEqual({ HOTPOTATO_STREAM: 'socket' })
+    vi.unstubAllEnvs()
+  })
+
+  it('what is asked for alone is measured however busy the machine is, and drawn in --quick, too', () => {
+    for (const only of ['open', 'stages', 'alpha']) {
+      const { scenes, sweeps, only: asked } = ask('quick', { only, placement: 'one,two', channel: 'native' })
+      const needed = scenes.slice(1).filter(scene => isNeeded(scene, asked))
+      const expected = only === 'open' ? ['two cores'] : only === 'stages' ? ['one core'] : []
+      expect(
+        needed.map(({ placement }) => placement),
+        only,
+      ).toEqual(expected)
+      for (const values of Object.values(sweeps)) expect(values.length).toBeGreaterThan(1)
+    }
+    const all = ask('quick', { placement: 'one,two' })
+    expect(all.scenes.filter(scene => isNeeded(scene, all.only))).toEqual([])
   })
 
   it('modes exclude each other, numbers are numbers', () => {

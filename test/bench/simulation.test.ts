@@ -33,6 +33,17 @@ describe('one core, against what queueing theory knows in closed form', () => {
     expect(Math.abs(p99 - 200 * Math.log(100)) / 921).toBeLessThan(0.1)
   })
 
+  it('times with outliers keep the core busy no longer than was measured', () => {
+    // One in a hundred took four seconds when it was alone, because other programs were at work.
+    const alone = [
+      [100, 99],
+      [4_000_000, 1],
+    ] as const
+    const { utilisation, p50 } = simulateCore(only({ service: 100, alone }), 5400, 400_000)
+    expect(Math.abs(utilisation - 0.54)).toBeLessThan(0.1)
+    expect(p50).toBeLessThan(20_000)
+  })
+
   it('a mixture lies between its parts; too much is never served', () => {
     const mixture = [
       { share: 0.5, kind: constant(50) },
@@ -98,6 +109,21 @@ describe('npm run bench:simulation', () => {
     }
     expect(result.checks.map(({ rate }) => rate)).toEqual([500, 1000, 500, 1000])
     expect(result.predictions).toMatchObject([{ hosts: 7, connections: 1000 }])
+  })
+
+  it.each([
+    ['quick', { mode: 'quick' }, 'is quick, of few samples'],
+    ['noisy', { load: { average: [3, 3], foreign: 0.54 } }, 'other programs used 54 % of the machine'],
+    ['both', { mode: 'quick', load: { average: [3, 3], foreign: 0.2 } }, 'few samples, and is noisy'],
+  ])('names a source that is %s', async (name, circumstances, doubt) => {
+    const file = join(directory, `${name}.json`)
+    writeFileSync(file, JSON.stringify({ ...migrationResult(), ...circumstances }))
+    const { stdout } = await ran(file)
+    expect(stdout.split('\n', 1)[0]).toContain(`note: ${name}.json `)
+    expect(stdout).toContain(doubt)
+    expect(JSON.parse((await ran('--json', file)).stdout)).toMatchObject({
+      doubts: expect.arrayContaining([expect.any(String)]),
+    })
   })
 
   it('without what it needs it says so', async () => {

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TOOLS } from '../../src/cli/command-line.ts'
 import { Client } from '../support/client.ts'
 import {
+  CONFIG,
   childrenOf,
   environmentOf,
   eventually,
@@ -65,9 +66,15 @@ describe('up', () => {
   })
 
   it('prints commands that work as they stand', async () => {
-    platform = await Platform.start()
-    const commands = platform.welcome.match(/^ {2}(curl|printf) .*$/gm)!
+    platform = await Platform.start({
+      config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,'),
+    })
+    const { welcome, http, https } = platform
+    const commands = welcome.match(/^ {2}(curl|printf) .*$/gm)!
     expect(commands).toHaveLength(3)
+    // curl knows where that is.
+    expect(commands[0]).toContain(`ca.crt https://echo.localhost:${https}/echo `)
+    expect(welcome).toContain(`  browser http://localhost:${http}/\n`)
     const [curl, openssl, nc] = await Promise.all(
       commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
     )

@@ -12,6 +12,12 @@ it('is the command for the same platform as this one', () => {
   )
 })
 
+it('of certificates is for the directory that they are in', () => {
+  expect(hint('certs --renew', 'a.yml', { HOTPOTATO_CERTS_DIR: '/c', HOTPOTATO_RUN_DIR: '/r' })).toBe(
+    'HOTPOTATO_CERTS_DIR=/c npx hotpotato certs --renew --config a.yml',
+  )
+})
+
 it('is the script of npm where this one was started by such a script', () => {
   expect(hint('stop', undefined, AS_SCRIPT)).toBe('npm stop')
   expect(hint('logs', undefined, { npm_lifecycle_event: 'status' })).toBe('npm run logs')

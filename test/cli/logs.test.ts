@@ -67,8 +67,8 @@ describe('a follower', () => {
   })
 })
 
-describe('a line of the log, as it is shown', () => {
-  const shown = prettyLog(false)
+describe('a line of the log, as it is shown', async () => {
+  const shown = await prettyLog(false)
 
   it('is what it was, where it does no harm', () => {
     const err = { type: 'Error', message: 'm', stack: 'Error: m\n    at f' }
@@ -85,9 +85,9 @@ describe('a line of the log, as it is shown', () => {
     ['a stack of its own', { type: 'Error', stack: '\x1b[A\r\x9b' }],
     ['what stands for the time', { time: '\x1b[2J', caller: '\x1b[2J' }],
     ['what the printer shows as it came', { constructor: { prototype: '\x9b' } }],
-  ])('does not act on the terminal: %s', (_, fields) => {
+  ])('does not act on the terminal: %s', async (_, fields) => {
     for (const colorize of [false, true]) {
-      const text = prettyLog(colorize)(JSON.stringify({ level: 30, name: 'bad-1', ...fields }))
+      const text = (await prettyLog(colorize))(JSON.stringify({ level: 30, name: 'bad-1', ...fields }))
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
       const own = text.replace(/\x1b\[\d+m/g, '')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for

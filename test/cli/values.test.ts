@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { checkValues } from '../../src/cli/values.ts'
 import { parseConfig } from '../../src/supervisor/config.ts'
-import { ConfigError } from '../../src/supervisor/readers.ts'
+import { ConfigError } from '../../src/supervisor/settings/readers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-values-'))
 afterAll(() => rmSync(directory, { recursive: true }))

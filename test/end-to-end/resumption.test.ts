@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { select } from '../../src/tls13/crypto/selection.ts'
-import { type ResumptionTicket, Session } from '../../src/tls13/index.ts'
+import { type ResumptionTicket, Session, type TlsError } from '../../src/tls13/index.ts'
 import { TlsDuplex } from '../../src/tls13/io/duplex.ts'
 import { connect } from '../../src/tls13/io/net.ts'
 import { Platform } from '../support/platform.ts'
@@ -162,5 +162,28 @@ describe('the hybrid group', () => {
     } finally {
       await classic.stop()
     }
+  })
+})
+
+describe('groups over finite fields', () => {
+  it.each([
+    ['ffdhe2048', 'is spoken'],
+    ['ffdhe3072', 'is spoken'],
+    ['ffdhe4096', 'is refused with handshake_failure: it would cost a container too much'],
+    ['ffdhe8192', 'is refused with handshake_failure: it would cost a container too much'],
+  ])('%s %s', async (name, what) => {
+    const socket = connect({
+      port: platform.https,
+      host: '127.0.0.1',
+      ca: platform.ca,
+      serverName: 'echo.local',
+      provider: select(node, { groups: [name] }),
+    })
+    const end = await new Promise<string>(resolve => {
+      socket.once('secureConnect', () => resolve('is spoken'))
+      socket.once('error', error => resolve(`is refused with ${(error as TlsError).alert}`))
+    })
+    socket.destroy()
+    expect(what.startsWith(end)).toBe(true)
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { application } from '../../src/cli/serve/application.ts'
 import { lengthOf } from '../../src/http/field-values.ts'
 import { DEFAULT_LIMITS } from '../../src/http/h1/index.ts'
 import { H1Server } from '../../src/http/h1/server.ts'
@@ -93,6 +94,13 @@ describe('the size of a chunk', () => {
 
   it('may be the largest that a number holds, with zeros before it', () => {
     expect(sized('0000000000000000001fffffffffffff\r\n', 'a')).toEqual([undefined, 'body'])
+  })
+
+  it('is told by what echoes content, too, as long as its response has not begun', () => {
+    const scene = new Scene('http/1.1', application({}), { http1: UNBOUNDED })
+    const head = 'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+    scene.serving.receive(bytes(`${head}10000000000000005\r\nabc`))
+    expect(textOf(scene.serving.takeOutput()[0]!)).toMatch(/^HTTP\/1\.1 413 /)
   })
 
   it('counts with those before it', () => {

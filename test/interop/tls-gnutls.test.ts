@@ -3,7 +3,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { FENCED_PORT, type Fenced, NO_FENCE, startFenced } from '../support/interop/fenced.ts'
 import { type Identities, makeIdentities } from '../support/interop/identities.ts'
-import { type Abilities, KINDS, nameIn, PATHS, type Row, sameNames } from '../support/interop/matrix.ts'
+import {
+  type Abilities,
+  finiteFields,
+  KINDS,
+  nameIn,
+  PATHS,
+  type Row,
+  sameNames,
+} from '../support/interop/matrix.ts'
 import { checkServer, ourClientGoesThrough, serverFor } from '../support/interop/our-side.ts'
 import { noteOf, Program, versionOf } from '../support/interop/program.ts'
 import { testRows } from '../support/interop/rows.ts'
@@ -29,6 +37,15 @@ const abilities: Abilities = {
   paths: sameNames(PATHS),
 }
 
+const fields = finiteFields({
+  ffdhe2048: 'GROUP-FFDHE2048',
+  ffdhe3072: 'GROUP-FFDHE3072',
+  ffdhe4096: 'GROUP-FFDHE4096',
+  ffdhe6144: 'GROUP-FFDHE6144',
+  ffdhe8192: 'GROUP-FFDHE8192',
+})
+const names = { ...abilities.groups, ...fields.groups }
+
 /** TLS 1.3 alone, with one suite and these groups. */
 function priority({ suite }: Row, groups: readonly string[]): string {
   const list = groups.map(group => `+${group}`).join(':')
@@ -47,10 +64,10 @@ afterAll(async () => {
 })
 
 describe.skipIf(GNUTLS === undefined)(`the client of ${NOTE} and our server`, () => {
-  testRows(abilities, async row => {
+  const go = async (row: Row): Promise<void> => {
     const server = await serverFor(identities, row)
     const host = `${row.certificate}.local`
-    const group = nameIn(abilities.groups, row.group)
+    const group = nameIn(names, row.group)
     const other = row.group === 'x25519' ? 'GROUP-SECP256R1' : 'GROUP-X25519'
     const groups = row.path === 'HelloRetryRequest' ? [other, group] : [group]
     const early = join(identities.directory, 'early.txt')
@@ -80,7 +97,9 @@ describe.skipIf(GNUTLS === undefined)(`the client of ${NOTE} and our server`, ()
     expect(await client.exitInTime()).toBe(0)
     server.close()
     checkServer(row, server)
-  })
+  }
+  testRows(abilities, go)
+  testRows(fields, go)
 })
 
 const NO_SERVER = NO_FENCE ?? (GNUTLS === undefined ? NOTE : undefined)
@@ -99,7 +118,7 @@ describe.skipIf(NO_SERVER !== undefined)(`our client and the server of ${NO_SERV
         ? ['--require-client-cert', '--verify-client-cert', '--x509cafile', identities.caFile]
         : ['--disable-client-cert']),
     ])
-  testRows(abilities, async row => {
+  const go = async (row: Row): Promise<void> => {
     const key = `${row.certificate} ${row.path === 'client certificate'}`
     if (!servers.has(key)) servers.set(key, start(row))
     const { path } = await servers.get(key)!
@@ -114,5 +133,7 @@ describe.skipIf(NO_SERVER !== undefined)(`our client and the server of ${NO_SERV
         gotEarly: async () => {},
       },
     )
-  })
+  }
+  testRows(abilities, go)
+  testRows(fields, go)
 })

@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
 import { type Identities, makeIdentities } from '../support/interop/identities.ts'
 import {
   type Abilities,
+  FINITE_FIELDS,
+  finiteFields,
   KINDS,
   nameIn,
   PATHS,
@@ -17,7 +19,7 @@ import { testRows } from '../support/interop/rows.ts'
 
 /*
  * What the other tests with OpenSSL do not meet: P-521, X448, Ed448 and RSASSA-PSS keys, and every path with
- * each of them.
+ * each of them; and the groups over finite fields.
  */
 
 /** It can do everything. */
@@ -27,6 +29,9 @@ const abilities: Abilities = {
   certificates: sameNames(KINDS),
   paths: sameNames(PATHS),
 }
+
+const fields = finiteFields(sameNames(FINITE_FIELDS))
+const names = { ...abilities.groups, ...fields.groups }
 
 let identities: Identities
 const running: OpenSsl[] = []
@@ -46,9 +51,9 @@ function openssl(...args: string[]): OpenSsl {
 }
 
 describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our server`, () => {
-  testRows(abilities, async row => {
+  const go = async (row: Row): Promise<void> => {
     const server = await serverFor(identities, row)
-    const group = nameIn(abilities.groups, row.group)
+    const group = nameIn(names, row.group)
     const other = row.group === 'x25519' ? 'P-256' : 'X25519'
     const host = `${row.certificate}.local`
     const args = [
@@ -80,7 +85,9 @@ describe.skipIf(OPENSSL === undefined)(`s_client of ${OPENSSL_NOTE} and our serv
     expect(await client.type('Q\n').exitInTime()).toBe(0)
     server.close()
     checkServer(row, server)
-  })
+  }
+  testRows(abilities, go)
+  testRows(fields, go)
 })
 
 describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOTE}`, () => {
@@ -90,14 +97,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
   })
   const start = async (row: Row) => {
     const one = new OpenSsl([
-      ...[
-        's_server',
-        '-accept',
-        '127.0.0.1:0',
-        '-tls1_3',
-        '-groups',
-        Object.values(abilities.groups).join(':'),
-      ],
+      ...['s_server', '-accept', '127.0.0.1:0', '-tls1_3', '-groups', Object.values(names).join(':')],
       ...['-cert', identities.file(row.certificate, 'crt'), '-key', identities.file(row.certificate, 'key')],
       ...(row.path === 'client certificate'
         ? ['-Verify', '2', '-verify_return_error', '-CAfile', identities.caFile]
@@ -107,7 +107,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
     const [, port] = await one.says(/ACCEPT 127\.0\.0\.1:(\d+)/)
     return { one, port: Number(port) }
   }
-  testRows(abilities, async row => {
+  const go = async (row: Row): Promise<void> => {
     const own = row.path === 'client certificate' || row.path === 'early data' ? row.path : ''
     const key = `${row.certificate} ${own}`
     if (!servers.has(key)) servers.set(key, start(row))
@@ -125,5 +125,7 @@ describe.skipIf(OPENSSL === undefined)(`our client and s_server of ${OPENSSL_NOT
     }
     await ourClientGoesThrough(identities, row, { port }, { say: 'potato\n', hear: 'indeed\n', gotEarly })
     await Promise.all(answers)
-  })
+  }
+  testRows(abilities, go)
+  testRows(fields, go)
 })

@@ -79,6 +79,8 @@ describe.each(providers)('$name', provider => {
       [NamedGroup.secp384r1, 'secp384r1'],
       [NamedGroup.secp521r1, 'secp521r1'],
       [NamedGroup.x448, 'x448'],
+      [NamedGroup.ffdhe2048, 'ffdhe2048'],
+      [NamedGroup.ffdhe3072, 'ffdhe3072'],
     ])
   })
 
@@ -221,7 +223,7 @@ it('a changed ciphertext ends the handshake with an alert', () => {
 it('there is a hybrid over no other group', () => {
   const [provider] = providers
   const others = provider!.groups.filter(({ id }) => id !== x25519 && id !== secp256r1)
-  expect(others.length).toBe(3)
+  expect(others.length).toBe(5)
   expect(hybridGroups(others)).toEqual([])
 })
 

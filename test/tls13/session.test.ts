@@ -206,7 +206,7 @@ describe('misuse of the interface is an Error, never an alert', () => {
   })
 
   it('a key share for a group that the provider does not have', () => {
-    expect(() => Session.client(clientConfig({ keyShares: [0x0100] }))).toThrow(TypeError)
+    expect(() => Session.client(clientConfig({ keyShares: [0x0001] }))).toThrow(TypeError)
   })
 
   it('the state of one role with the configuration of the other (TRAP 9)', () => {

@@ -33,6 +33,7 @@ const MESSAGES: ControlMessage[] = [
   },
   { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } },
   { kind: 'verdict', ticket, verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } },
+  { kind: 'taken', tickets: [ticket, new Uint8Array(8)] },
   { kind: 'drain' },
   { kind: 'stop' },
   { kind: 'statusRequest' },
@@ -143,8 +144,9 @@ describe('who may say what', () => {
   })
 
   it('to the others: orders come from the supervisor, sockets of others from gateways', () => {
-    expect(said(kind => maySay('container', kind))).toEqual(['parcel', 'verdict', 'keys', 'loan', 'loaned'])
-    const gateways = ['parcel', 'verdict', 'relayed', 'takeOver', 'slots', 'keys', 'loan', 'loaned']
+    const accepted = ['parcel', 'verdict', 'taken']
+    expect(said(kind => maySay('container', kind))).toEqual([...accepted, 'keys', 'loan', 'loaned'])
+    const gateways = [...accepted, 'relayed', 'takeOver', 'slots', 'keys', 'loan', 'loaned']
     expect(said(kind => maySay('gateway', kind))).toEqual(gateways)
     expect(said(kind => maySay('supervisor', kind))).toEqual([
       'introduce',

@@ -4,9 +4,12 @@ import { decodeControl, encodeControl, type Peer } from '../../src/transfer/cont
 import type { Release } from '../../src/transfer/custody.ts'
 import { LEAVING_TIMEOUT, VERDICT_TIMEOUT } from '../../src/transfer/custody.ts'
 import { freshEnvelope } from '../../src/transfer/envelope.ts'
+import { freshHttp } from '../../src/transfer/parcel.ts'
 import { Descriptor } from '../../src/transfer/stream.ts'
 import { connectedPair } from '../support/pair.ts'
 import { connection, openNulls, scene, type Underway } from './post.ts'
+
+const IDLE = { idleLeft: 100, inbound: new Uint8Array(3) }
 
 /* What a courier sends, takes and refuses: parcels and other messages, between processes in memory. */
 
@@ -61,6 +64,66 @@ describe('a parcel', () => {
     post.deliver()
     expect([releases, onward]).toEqual([[{ state: 'gone' }], [{ state: 'gone' }]])
     expect(other.parcels).toHaveLength(1)
+    done()
+  })
+
+  it('that comes together with others is accepted together with them, in one message', () => {
+    const { post, target, releases, send, done } = scene()
+    const taken = (count: number): void => {
+      for (let i = 0; i < count; i++) send(freshHttp({ sessionId: new Uint8Array(16).fill(i), ...IDLE }))
+      target.channel.onGather?.()
+      post.deliver({ from: 1, to: 2 })
+      expect(releases).toEqual([])
+      target.channel.onGathered?.()
+    }
+    taken(3)
+    expect(post.underway.map(({ to, payload }) => [to, decodeControl(payload).kind])).toEqual([[1, 'taken']])
+    post.deliver()
+    expect(releases).toEqual([{ state: 'gone' }, { state: 'gone' }, { state: 'gone' }])
+    releases.length = 0
+    taken(1)
+    expect(post.underway.map(({ payload }) => decodeControl(payload).kind)).toEqual(['verdict'])
+    post.deliver()
+    expect(releases).toEqual([{ state: 'gone' }])
+    done()
+  })
+
+  it('that goes on while others are taken with it: all that were taken by then are accepted first', () => {
+    const { post, target, other, releases, send, done } = scene()
+    const onward: Release[] = []
+    for (let i = 0; i < 3; i++) send(freshHttp({ sessionId: new Uint8Array(16).fill(i), ...IDLE }))
+    target.onParcel = ({ envelope, descriptor }) => {
+      if (envelope.sessionId[0] !== 1) return
+      const next = { ...envelope, generation: envelope.generation + 1 }
+      target.courier.send(3, next, descriptor, release => onward.push(release))
+    }
+    target.channel.onGather?.()
+    post.deliver({ from: 1, to: 2 })
+    target.channel.onGathered?.()
+    expect(post.underway.map(({ to, payload }) => [to, decodeControl(payload).kind])).toEqual([
+      [1, 'taken'],
+      [3, 'parcel'],
+      [1, 'verdict'],
+    ])
+    post.deliver()
+    expect(releases).toEqual([{ state: 'gone' }, { state: 'gone' }, { state: 'gone' }])
+    expect([onward, other.parcels.length]).toEqual([[{ state: 'gone' }], 1])
+    done()
+  })
+
+  it('is not accepted by a third process, nor twice, among others either', () => {
+    const { post, source, releases, send, done } = scene()
+    send()
+    const message = decodeControl(post.underway[0]!.payload)
+    if (message.kind !== 'parcel') throw new Error(message.kind)
+    const { ticket } = message
+    const taken = encodeControl({ kind: 'taken', tickets: [ticket, ticket] })
+    source.channel.onMessage(3, taken, [])
+    expect(releases).toEqual([])
+    source.channel.onMessage(2, taken, [])
+    expect(releases).toEqual([{ state: 'gone' }])
+    const strange = 'a verdict that is not awaited'
+    expect(source.told).toEqual([3, 3, 2].map(from => `nonsense from ${from}: ${strange}`))
     done()
   })
 

@@ -51,6 +51,8 @@ class MemoryChannel implements Channel {
   onRefused: Channel['onRefused']
   onUndeliverable: Channel['onUndeliverable']
   onLeft: Channel['onLeft']
+  onGather: Channel['onGather']
+  onGathered: Channel['onGathered']
   onDrain: Channel['onDrain']
   onLost: Channel['onLost']
   /** What `send` says, instead of sending. */

@@ -42,6 +42,11 @@ describe('a PEM text that is broken', () => {
     ['nothing', '', 'a text that contains no PEM certificate'],
     ['a key alone', block('PRIVATE KEY'), 'a text that contains no PEM certificate: PRIVATE KEY'],
     [
+      'what openssl ecparam -genkey writes',
+      block('EC PARAMETERS') + block('EC PRIVATE KEY'),
+      'a text that contains no PEM certificate: EC PARAMETERS, EC PRIVATE KEY',
+    ],
+    [
       'a certificate with settings of OpenSSL',
       `${GOOD}${block('TRUSTED CERTIFICATE')}`,
       'block 2 (line 4) is a TRUSTED CERTIFICATE, and its trust settings are not understood here; ' +

@@ -36,7 +36,6 @@ function echo(request: HttpRequest, response: HttpResponse): void {
     if (!begun) response.begin({ status: 200, headers: [BYTES], length: request.length })
     begun = true
   }
-  // Before the response begins: a client may wait for 100 (Continue).
   request.content({
     data: bytes => {
       begin()
@@ -46,8 +45,10 @@ function echo(request: HttpRequest, response: HttpResponse): void {
       begin()
       response.end()
     },
-    // Cut short or malformed: the missing end tells the client that its response is not whole.
-    broken: () => response.abort(),
+    // Cut short or malformed: the missing end tells the client that its response is not whole. One that has
+    // not begun tells what is wrong.
+    broken: () => {
+      if (begun) response.abort()
+    },
   })
-  begin()
 }

@@ -14,6 +14,7 @@ import { keyLogFile } from '../../tls13/io/key-log-file.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
+import { pendingCalls } from '../protocol/pending.ts'
 import { type Demand, demandOf } from './client-rules.ts'
 import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
@@ -106,6 +107,7 @@ async function main(): Promise<void> {
     return
   }
   strays = surviveStrays(clock, log)
+  if (settings.followsCalls) pendingCalls.follow()
   host.connect(courier)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)

@@ -20,6 +20,7 @@ import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
 import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
+import { type Pending, pendingCalls } from './pending.ts'
 
 /** What a call knows besides the request's head. */
 export interface CallRequest {
@@ -45,7 +46,7 @@ const BODY_BUFFER = 65_536
  * One accepted request on its way through a function. The body is given whole if it is there at once,
  * otherwise as a stream that pulls; a raw handler gets it whole in any case.
  */
-export class FunctionCall implements Informant, ContentSink {
+export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #head: RequestHead
   readonly #context: CallContext
   readonly #callee: Callee
@@ -181,6 +182,7 @@ export class FunctionCall implements Informant, ContentSink {
   /** The response is not waited for any more: the client is gone, or has been answered otherwise. */
   cancel(reason: Error): void {
     this.#cancelled = true
+    pendingCalls.remove(this)
     this.#pieces.take()
     this.#context.abort(reason)
     try {
@@ -188,6 +190,12 @@ export class FunctionCall implements Informant, ContentSink {
     } catch {
       // It is closed already.
     }
+  }
+
+  blame(error: unknown): void {
+    if (this.#answered || this.#cancelled) return
+    this.#fail(error)
+    this.cancel(new Error('the function failed'))
   }
 
   /**
@@ -213,6 +221,10 @@ export class FunctionCall implements Informant, ContentSink {
   #run(body: Uint8Array | ReadableStream<Uint8Array>): void {
     this.#started = true
     if (this.#timeout > 0) this.#context.deadline = this.#callee.clock.wall() + this.#timeout
+    pendingCalls.run(this, () => this.#call(body))
+  }
+
+  #call(body: Uint8Array | ReadableStream<Uint8Array>): void {
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
@@ -220,7 +232,7 @@ export class FunctionCall implements Informant, ContentSink {
         if (response instanceof Promise) {
           // While it is there: the client may be gone when the function asks.
           void this.#context.connection
-          response.then(view => this.#answer(view)).catch(error => this.#fail(error))
+          this.#await(response, view => this.#answer(view))
         } else this.#answer(response)
         return
       }
@@ -228,6 +240,11 @@ export class FunctionCall implements Informant, ContentSink {
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /** Waits for what the function gives. */
+  #await<T>(response: Promise<T>, then: (given: T) => void): void {
+    pendingCalls.wait(this, response, then, error => this.#fail(error))
   }
 
   #answer(view: RawResponse): void {
@@ -248,11 +265,7 @@ export class FunctionCall implements Informant, ContentSink {
       { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost', caller: this.#context },
     )
     const response: unknown = module.fetch(request, this.#callee.environment, this.#context)
-    if (isThenable(response))
-      Promise.resolve(response).then(
-        given => this.#respond(given),
-        error => this.#fail(error),
-      )
+    if (isThenable(response)) this.#await(Promise.resolve(response), given => this.#respond(given))
     else this.#respond(response)
   }
 

@@ -71,7 +71,8 @@ export function recover(
   const leg = { received: received + retained.length }
   const extensions = withExtension(envelope.extensions, 'leg', leg)
   return {
-    envelope: { ...envelope, generation, extensions },
+    // It has come to another container, if by another way: a client that watches its hops sees that.
+    envelope: { ...envelope, generation, hops: Math.min(envelope.hops + 1, 0xffff), extensions },
     recovery: new Recovery(busy || records > 0, attempts),
   }
 }

@@ -1,4 +1,5 @@
 import type { FitEnum, Metadata, Sharp } from 'sharp'
+import { MissingPackageError, optionalPackage } from '../../platform/optional-package.ts'
 import type { FetchHandler } from '../contract.ts'
 import { methodNotAllowed, problem, text } from './lib/answers.ts'
 
@@ -39,6 +40,7 @@ const resize: FetchHandler = {
           return await resized(request)
         } catch (error) {
           if (error instanceof Refusal) return problem(error.status, error.title, error.message)
+          if (error instanceof MissingPackageError) return problem(501, 'Not Implemented', error.message)
           throw error
         }
       default:
@@ -166,7 +168,7 @@ let loading: Promise<SharpModule> | undefined
 
 /** Loads sharp with the first image, so that the container starts quickly and serves the rest without it. */
 function loadSharp(): Promise<SharpModule> {
-  loading ??= import('sharp').then(({ default: sharp }) => {
+  loading ??= optionalPackage('sharp', 'resizing', () => import('sharp')).then(({ default: sharp }) => {
     sharp.concurrency(1)
     sharp.cache(false)
     // Only the decoders of the common formats, none that reads text, scripts or other files.

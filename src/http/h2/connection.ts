@@ -172,9 +172,15 @@ export abstract class H2Connection {
   export(): H2State {
     if (this.#events.length > 0) throw new Error('pull all events before the connection is exported')
     if (this.#over) throw new Error('the connection is over')
+    const { inbound, prefaceRead, peerSettingsRead, block } = this.frame.export()
+    const { receiveWindow, returned } = this.#receiver.window
+    const { resetStreams, streams } = this.streams.export()
     return {
       role: this.role,
-      ...this.frame.export(),
+      inbound,
+      prefaceRead,
+      peerSettingsRead,
+      block,
       outbound: this.sender.output.copy(),
       settingsAcknowledged: this.#acknowledged,
       settingsWaited: Math.round(this.#settingsWaited),
@@ -183,12 +189,14 @@ export abstract class H2Connection {
       decoder: this.decoder.export(),
       encoder: this.sender.encoder.export(),
       sendWindow: this.sender.window,
-      ...this.#receiver.window,
+      receiveWindow,
+      returned,
       lastStreamId: this.lastStreamId,
       goawaySent: this.goawaySent,
       goawayReceived: this.goawayReceived,
       spent: exportSpent(this.spent),
-      ...this.streams.export(),
+      resetStreams,
+      streams,
       sending: this.sender.sending.map(stream => stream.id),
     }
   }

@@ -62,3 +62,12 @@ export type H2Event =
     }
   /** The connection is over: send what is there, and close. */
   | { readonly type: 'error'; readonly code: number; readonly reason: string }
+
+/** A request that has been read, or written down and read again: objects of one shape. */
+export function requestEvent(
+  streamId: number,
+  endStream: boolean,
+  { method, scheme, authority, path, protocol, headers }: H2Request,
+): H2Event {
+  return { type: 'request', streamId, endStream, method, scheme, authority, path, protocol, headers }
+}

@@ -3,7 +3,7 @@ import { httpDate } from '../h1/response-head.ts'
 import { checkTrailers, type Field, type ResponseView } from '../message.ts'
 import { H2Connection } from './connection.ts'
 import { ErrorCode, type Exceeded, H2Error, LimitError } from './error.ts'
-import type { H2Event } from './event.ts'
+import { type H2Event, requestEvent } from './event.ts'
 import { Malformed, type RequestFields, readPriority, readRequest, readTrailers } from './fields.ts'
 import { MAX_STREAM_ID } from './frame.ts'
 import type { FrameReader } from './frame-reader.ts'
@@ -240,14 +240,14 @@ export class H2Server extends H2Connection {
   }
 
   #onRequest(stream: Stream, request: RequestFields, endStream: boolean): void {
-    const { contentLength, priority, ...head } = request
+    const { method, contentLength, priority } = request
     if (endStream && contentLength > 0) throw new Malformed('no content where Content-Length promises some')
     stream.headReceived = true
     stream.expected = contentLength
-    stream.bodyless = head.method === 'HEAD'
-    stream.tunnel = head.method === 'CONNECT'
+    stream.bodyless = method === 'HEAD'
+    stream.tunnel = method === 'CONNECT'
     if (priority !== undefined) Object.assign(stream, readPriority(priority))
-    const event: H2Event = { type: 'request', streamId: stream.id, endStream, ...head }
+    const event = requestEvent(stream.id, endStream, request)
     stream.announced = [event]
     this.report(event)
   }

@@ -1,6 +1,8 @@
 import {
   boolean,
   type Codec,
+  concat,
+  EMPTY,
   enumeration,
   opaque,
   optional,
@@ -14,10 +16,10 @@ import {
   vector,
 } from '../../wire/index.ts'
 import type { Field } from '../message.ts'
-import type { H2Event } from './event.ts'
+import { type H2Event, requestEvent } from './event.ts'
 import { h2Spent } from './limits.ts'
 import { h2Settings } from './settings.ts'
-import type { Stream } from './stream.ts'
+import { newStream, type Stream } from './stream.ts'
 
 /** Most bytes of anything that is carried. */
 const CEILING = 2 ** 24 - 1
@@ -152,21 +154,29 @@ const toFields = (fields: readonly Field[]) => fields.map(([name, value]) => ({ 
 const fromFields = (fields: TypeOf<typeof h2Fields>): Field[] =>
   fields.map(({ name, value }) => [name, value] as const)
 
-/** A stream as it is written down. */
+/** A stream as it is written down. Field by field: the engine copies the rest of an object far slower. */
 export function exportStream(stream: Stream): StreamValue {
-  const queued = new Uint8Array(stream.queued)
-  let at = 0
-  for (const piece of stream.queue) {
-    queued.set(piece, at)
-    at += piece.length
-  }
-  const { queue: _, announced, trailers, state, ...rest } = stream
+  const { state, trailers, announced } = stream
   return {
-    ...rest,
-    stalled: Math.round(rest.stalled),
+    id: stream.id,
     state:
       state === 'open' ? state : state === 'half-closed (local)' ? 'half_closed_local' : 'half_closed_remote',
-    queued,
+    sendWindow: stream.sendWindow,
+    receiveWindow: stream.receiveWindow,
+    returned: stream.returned,
+    unconsumed: stream.unconsumed,
+    expected: stream.expected,
+    owed: stream.owed,
+    headReceived: stream.headReceived,
+    headSent: stream.headSent,
+    bodyless: stream.bodyless,
+    tunnel: stream.tunnel,
+    ending: stream.ending,
+    waiting: stream.waiting,
+    urgency: stream.urgency,
+    incremental: stream.incremental,
+    stalled: Math.round(stream.stalled),
+    queued: stream.queue.length === 0 ? EMPTY : concat(...stream.queue),
     trailers: trailers === undefined ? undefined : toFields(trailers),
     announced: announced === undefined ? undefined : exportAnnounced(announced),
   }
@@ -179,17 +189,29 @@ const IN_MEMORY = {
   half_closed_remote: 'half-closed (remote)',
 } as const
 
-/** A stream as it was written down. */
+/** A stream as it was written down: an object as {@link newStream} makes it. */
 export function restoreStream(value: StreamValue): Stream {
-  const { queued, trailers, announced, state, ...rest } = value
-  return {
-    ...rest,
-    state: IN_MEMORY[state],
-    queue: queued.length > 0 ? [queued] : [],
-    queued: queued.length,
-    trailers: trailers === undefined ? undefined : fromFields(trailers),
-    announced: announced === undefined ? undefined : restoreAnnounced(value.id, announced),
-  }
+  const { id, queued, trailers, announced } = value
+  const stream = newStream(id, value.sendWindow, value.receiveWindow)
+  stream.state = IN_MEMORY[value.state]
+  stream.returned = value.returned
+  stream.unconsumed = value.unconsumed
+  stream.expected = value.expected
+  stream.owed = value.owed
+  stream.headReceived = value.headReceived
+  stream.headSent = value.headSent
+  stream.bodyless = value.bodyless
+  stream.tunnel = value.tunnel
+  stream.ending = value.ending
+  stream.waiting = value.waiting
+  stream.urgency = value.urgency
+  stream.incremental = value.incremental
+  stream.stalled = value.stalled
+  if (queued.length > 0) stream.queue.push(queued)
+  stream.queued = queued.length
+  if (trailers !== undefined) stream.trailers = fromFields(trailers)
+  if (announced !== undefined) stream.announced = restoreAnnounced(id, announced)
+  return stream
 }
 
 function exportAnnounced(events: readonly H2Event[]): AnnouncedValue {
@@ -210,8 +232,8 @@ function exportAnnounced(events: readonly H2Event[]): AnnouncedValue {
 }
 
 function restoreAnnounced(streamId: number, value: AnnouncedValue): H2Event[] {
-  const { content, contentEnds, trailers, headers, ...head } = value
-  const events: H2Event[] = [{ type: 'request', streamId, ...head, headers: fromFields(headers) }]
+  const { content, contentEnds, trailers, endStream } = value
+  const events = [requestEvent(streamId, endStream, { ...value, headers: fromFields(value.headers) })]
   content.forEach((data, index) => {
     events.push({ type: 'data', streamId, data, endStream: contentEnds && index === content.length - 1 })
   })

@@ -70,6 +70,8 @@ export class Streams extends Map<number, Stream> {
   }
 
   export(): Pick<H2State, 'resetStreams' | 'streams'> {
-    return { resetStreams: [...this.#resets], streams: Array.from(this.values(), exportStream) }
+    const streams: H2State['streams'][number][] = []
+    for (const stream of this.values()) streams.push(exportStream(stream))
+    return { resetStreams: [...this.#resets], streams }
   }
 }

@@ -1,5 +1,6 @@
 import { gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { pow } from '@noble/curves/abstract/modular.js'
 import { ed448, x448 } from '@noble/curves/ed448.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { p256, p384, p521 } from '@noble/curves/nist.js'
@@ -30,9 +31,12 @@ import {
   X448,
   X25519,
 } from './algorithms.ts'
+import { bytesOf, type FiniteField, finiteFieldGroups, integerOf } from './finite-field.ts'
 import { type PrivateKey, type PublicKey, parsePrivateKey, parsePublicKey } from './keys.ts'
 import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
 import { bitLength, signPss, verifyPss } from './rsa.ts'
+
+const finiteFields = finiteFieldGroups(openFiniteField)
 
 /**
  * The provider in pure TypeScript, over `@noble/*`: it loads wherever there is a `globalThis.crypto` for
@@ -54,7 +58,9 @@ export const noble: CryptoProvider = {
     diffieHellmanGroup(SECP384R1, openNist(p384)),
     diffieHellmanGroup(SECP521R1, openNist(p521)),
     diffieHellmanGroup(X448, openMontgomery(x448)),
+    ...finiteFields.groups,
   ],
+  costlyGroups: finiteFields.costlyGroups,
   signatureAlgorithms: [...ECDSA.map(ecdsa), ...EDDSA.map(eddsa), ...RSA_PSS.map(rsaPss)],
   random: randomBytes,
 }
@@ -107,6 +113,12 @@ function openNist(curve: typeof p256): (privateKey: Uint8Array) => DiffieHellman
           sharedSecret: peer => attempt(() => curve.getSharedSecret(privateKey, peer, true).slice(1)),
         }
       : undefined
+}
+
+function openFiniteField(field: FiniteField, privateKey: Uint8Array): DiffieHellmanKey {
+  const raised = (base: bigint): Uint8Array =>
+    bytesOf(pow(base, integerOf(privateKey), field.prime()), field.keyExchangeLength)
+  return { publicKey: () => raised(2n), sharedSecret: peer => raised(integerOf(peer)) }
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   constants,
   createCipheriv,
   createDecipheriv,
+  createDiffieHellman,
   createECDH,
   createHmac,
   createPrivateKey,
@@ -44,7 +45,17 @@ import {
   X448,
   X25519,
 } from './algorithms.ts'
+import { dhAlgorithm, dhPrivateKey, dhPublicKey } from './dh-der.ts'
+import { bytesOf, type FiniteField, finiteFieldGroups } from './finite-field.ts'
 import type { AeadAlgorithm, CryptoProvider, HashAlgorithm, SignatureAlgorithm } from './provider.ts'
+
+/**
+ * OpenSSL 3.0 raises a peer's key to the order of the group before it uses one as a key object, which takes
+ * 20 times as long (CVE-2024-41996); with a later one, Node's `DiffieHellman` looks whether the prime is one.
+ */
+const finiteFields = finiteFieldGroups(
+  process.versions.openssl.startsWith('3.0.') ? openFiniteField : openFiniteFieldKey,
+)
 
 /**
  * The provider over `node:crypto`, that is over OpenSSL. The only file that imports it. No `Buffer` gets out
@@ -66,7 +77,9 @@ export const node: CryptoProvider = {
     diffieHellmanGroup(SECP384R1, openNist('secp384r1')),
     diffieHellmanGroup(SECP521R1, openNist('secp521r1')),
     diffieHellmanGroup(X448, openMontgomery('X448')),
+    ...finiteFields.groups,
   ],
+  costlyGroups: finiteFields.costlyGroups,
   signatureAlgorithms: [
     ...ECDSA.map(scheme => signatureAlgorithm(scheme, scheme.hash, ecdsaKey(scheme))),
     ...EDDSA.map(scheme => signatureAlgorithm(scheme, null, eddsaKey(scheme))),
@@ -204,6 +217,37 @@ function openNist(curve: NistCurve): (privateKey: Uint8Array) => DiffieHellmanKe
       sharedSecret: peer => attempt(() => plain(ecdh.computeSecret(peer))),
     }
   }
+}
+
+function openFiniteField(field: FiniteField, privateKey: Uint8Array): DiffieHellmanKey {
+  const key = createDiffieHellman(bytesOf(field.prime(), field.keyExchangeLength), 2)
+  key.setPrivateKey(privateKey)
+  return {
+    publicKey: () => padded(key.generateKeys(), field),
+    sharedSecret: peer => attempt(() => padded(key.computeSecret(peer), field)),
+  }
+}
+
+/** The same by key objects. */
+function openFiniteFieldKey(field: FiniteField, privateKey: Uint8Array): DiffieHellmanKey {
+  const algorithm = dhAlgorithm(bytesOf(field.prime(), field.keyExchangeLength))
+  const der = asBuffer(dhPrivateKey(algorithm, privateKey))
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  der.fill(0)
+  const raised = (base: Uint8Array): Uint8Array => {
+    const spki = asBuffer(dhPublicKey(algorithm, base))
+    const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    return padded(diffieHellman({ privateKey: key, publicKey }), field)
+  }
+  return { publicKey: () => raised(Uint8Array.of(2)), sharedSecret: peer => attempt(() => raised(peer)) }
+}
+
+/** With the zeros in front that a number as small as that is without. */
+function padded(number: Buffer, { keyExchangeLength }: FiniteField): Uint8Array {
+  if (number.length === keyExchangeLength) return plain(number)
+  const bytes = new Uint8Array(keyExchangeLength)
+  bytes.set(number, keyExchangeLength - number.length)
+  return bytes
 }
 
 /** How `sign` and `verify` are to use a key; undefined if it is not a key for the scheme. */

@@ -5,6 +5,11 @@ export interface CryptoProvider {
   readonly cipherSuites: readonly CipherSuite[]
   /** In order of preference; a client sends a key share for the first. */
   readonly groups: readonly KeyExchangeGroup[]
+  /**
+   * Groups that a client may make a server work for out of all proportion (CVE-2002-20001). They are in
+   * no list unless they are put there by name, as `select` does.
+   */
+  readonly costlyGroups?: readonly KeyExchangeGroup[]
   /** In order of preference. */
   readonly signatureAlgorithms: readonly SignatureAlgorithm[]
   readonly random: Random

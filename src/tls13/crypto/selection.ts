@@ -3,8 +3,10 @@ import type { CryptoProvider } from './provider.ts'
 
 /** What of a provider is wanted, by names as RFC 8446 has them, in order of preference. */
 export interface Selection {
-  /** `X25519MLKEM768`, `x25519`, `secp256r1`, …; default: hybrids first, then all that the provider has. */
+  /** `X25519MLKEM768`, `x25519`, `secp256r1`, …; default: hybrids first, then the provider's `groups`. */
   readonly groups?: readonly string[]
+  /** Whether that default ends with the provider's `costlyGroups`: for tools that try what there is. */
+  readonly costly?: boolean
   /** `TLS_AES_128_GCM_SHA256`, …; default: all, in the provider's order. */
   readonly cipherSuites?: readonly string[]
 }
@@ -14,11 +16,15 @@ export interface Selection {
  * server takes the first group of this list that a client has sent a key share for.
  * @throws RangeError for an unknown name, and for none; it lists those that there are
  */
-export function select(provider: CryptoProvider, { groups, cipherSuites }: Selection = {}): CryptoProvider {
-  const all = [...hybridGroups(provider.groups), ...provider.groups]
+export function select(
+  provider: CryptoProvider,
+  { groups, costly = false, cipherSuites }: Selection = {},
+): CryptoProvider {
+  const ordinary = [...hybridGroups(provider.groups), ...provider.groups]
+  const all = [...ordinary, ...(provider.costlyGroups ?? [])]
   return {
     ...provider,
-    groups: groups === undefined ? all : pick(all, groups, 'group'),
+    groups: groups === undefined ? (costly ? all : ordinary) : pick(all, groups, 'group'),
     cipherSuites:
       cipherSuites === undefined
         ? provider.cipherSuites

@@ -37,6 +37,8 @@ export abstract class FramedChannel implements Channel {
   onLeft: Channel['onLeft']
   onDrain: Channel['onDrain']
   onLost: Channel['onLost']
+  onGather: Channel['onGather']
+  onGathered: Channel['onGathered']
   protected closed = false
   readonly #traffic = new Map<number, Traffic>()
   readonly #peers = new Set<number>()

@@ -137,7 +137,12 @@ export class NativeChannel extends FramedChannel {
     const looks = link.several || ++link.events % LOOK === 0
     const most = looks ? BATCH : 1
     let taken = 0
-    while (taken < most && this.#receiveOne(link)) taken++
+    if (link.several) this.onGather?.()
+    try {
+      while (taken < most && this.#receiveOne(link)) taken++
+    } finally {
+      if (link.several) this.onGathered?.()
+    }
     if (looks) link.several = taken > 1
   }
 

@@ -9,15 +9,33 @@ interface Arriving {
 
 /**
  * Connections that are being taken. One may go on to another process before it has been taken to the end: its
- * sender hears of it first. Otherwise it could come back to that sender while the sender still has it.
+ * sender hears of it first. Otherwise it could come back to that sender while the sender still has it. Of
+ * several that come in one go, their sender hears in one message.
  */
 export class Arrivals {
-  readonly #accept: (from: number, ticket: Uint8Array) => void
+  readonly #accept: (from: number, tickets: readonly Uint8Array[]) => void
   #current: Arriving | undefined
+  /** Those that come now come in one go. */
+  #gathers = false
+  /** Tickets of connections that were taken, whose sender has not been told. */
+  #untold: Uint8Array[] = []
+  /** The sender of those. */
+  #sender = 0
 
-  /** @param accept says to the sender that the connection has been taken */
-  constructor(accept: (from: number, ticket: Uint8Array) => void) {
+  /** @param accept says to the sender that connections have been taken, at least one */
+  constructor(accept: (from: number, tickets: readonly Uint8Array[]) => void) {
     this.#accept = accept
+  }
+
+  /** Several messages come in one go, until {@link gathered}: what is taken may be told then. */
+  gather(): void {
+    this.#gathers = true
+  }
+
+  /** They have come. */
+  gathered(): void {
+    this.#gathers = false
+    this.#flush()
   }
 
   /** @param take undefined: it has been taken @returns why not; undefined also if it has gone on */
@@ -37,10 +55,22 @@ export class Arrivals {
     const arriving = this.#current
     if (arriving !== undefined && !arriving.told && equal(arriving.message.sessionId, sessionId))
       this.#tell(arriving)
+    // It may be any of them.
+    this.#flush()
   }
 
   #tell(arriving: Arriving): void {
     arriving.told = true
-    this.#accept(arriving.from, arriving.message.ticket)
+    if (this.#sender !== arriving.from) this.#flush()
+    this.#sender = arriving.from
+    this.#untold.push(arriving.message.ticket)
+    if (!this.#gathers) this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#untold.length === 0) return
+    const tickets = this.#untold
+    this.#untold = []
+    this.#accept(this.#sender, tickets)
   }
 }

@@ -23,6 +23,7 @@ import { openStream } from '../../../src/transfer/stream.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { HandClock } from '../../support/hand-clock.ts'
 import { connectedPair, serverConfig } from '../../support/pair.ts'
+import { THROUGH_MOVES } from '../../support/through-moves.ts'
 
 const SESSION = new Uint8Array(16).fill(3)
 const [GATEWAY, KIN, FRIEND, STRANGER] = [1, 2, 5, 6]
@@ -262,17 +263,21 @@ describe('a connection that has gone to a container of the trust group', () => {
 })
 
 describe('a connection that has come from a container of the trust group', () => {
-  it('goes back without its socket and its keys; if nothing is kept there, with all that it is', async () => {
-    arrive(FRIEND)
-    await ask('/1')
-    host.move(SESSION, FRIEND, () => {})
-    expect(sent).toMatchObject([{ target: FRIEND, envelope: { generation: 2 }, back: { hops: 1 } }])
-    sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'cold', detail: '' } })
-    expect(sent[1]).toMatchObject({ target: FRIEND, envelope: { generation: 3 } })
-    expect(sent[1]!.back).toBeUndefined()
-    sent[1]!.settle({ state: 'gone' })
-    expect(host.size).toBe(0)
-  })
+  // A session that has moved meanwhile has no part that is the same object.
+  it.skipIf(THROUGH_MOVES)(
+    'goes back without its socket and keys; if nothing is kept, with all that it is',
+    async () => {
+      arrive(FRIEND)
+      await ask('/1')
+      host.move(SESSION, FRIEND, () => {})
+      expect(sent).toMatchObject([{ target: FRIEND, envelope: { generation: 2 }, back: { hops: 1 } }])
+      sent[0]!.settle({ state: 'owned', verdict: { outcome: 'refused', reason: 'cold', detail: '' } })
+      expect(sent[1]).toMatchObject({ target: FRIEND, envelope: { generation: 3 } })
+      expect(sent[1]!.back).toBeUndefined()
+      sent[1]!.settle({ state: 'gone' })
+      expect(host.size).toBe(0)
+    },
+  )
 
   it('goes elsewhere with all that it is, and its home hears that it does not come back', async () => {
     arrive(FRIEND)

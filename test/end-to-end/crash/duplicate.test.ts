@@ -82,8 +82,9 @@ describe('a container is killed', () => {
       expect(next.status).toBe(200)
       if (first.container === 'echo-1') {
         expect(next.container).not.toBe('echo-1')
+        expect(next.hops).toBe(first.hops + 1)
         moved++
-      } else expect(next.container).toBe(first.container)
+      } else expect(next).toMatchObject({ container: first.container, hops: first.hops })
       expect(client.handshakes).toBe(1)
       await client.close()
     }

@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { TODAY } from '../certificates.ts'
 import { type Case, type Cases, chain, HOST } from './case.ts'
 import { bits, boolean, integer, objectId, octets, sequence, tlv } from './der.ts'
-import { dns, extension, keyNamed, type Made, make, name, type Shape } from './make.ts'
+import { dns, extension, keyNamed, type Made, make, name, nameConstraints, type Shape } from './make.ts'
 
 /* How certificates are written down, what keys they hold, and paths of which one alone holds. */
 
@@ -168,6 +168,34 @@ const TRIED: Cases = {
       withoutIds: true,
     }
     return { ...one, others: [make('bad', base, liar), one.others[1]!], ...REFUSES }
+  },
+  'one with a name that may not be vouched for': () => {
+    const root = make('root', { authority: true })
+    const limits = [nameConstraints({ excluded: [dns('evil.example')] })]
+    const above = make('above', { authority: true, extensions: limits }, root)
+    const base: Shape = { authority: true, subject: name(['CN', 'twin']), key: keyNamed('twin') }
+    const bad = make('bad', { ...base, names: [dns('evil.example')] }, above)
+    const good = make('good', base, above)
+    return {
+      leaf: make('leaf', { names: NAMES }, good),
+      others: [bad, good, above],
+      trusted: [root],
+      host: HOST,
+      ours: 'fine',
+      ...REFUSES,
+    }
+  },
+  'one whose key cannot be read, of which none is the right one': () => {
+    const root = make('root', { authority: true })
+    const spki = sequence(sequence(objectId('1.2.840.113549.1.1.1'), tlv(5)), tlv(3, [0]))
+    const key = { spki, privateKey: keyNamed('twin').privateKey }
+    const between = make('middle', { authority: true, key }, root)
+    return {
+      leaf: make('leaf', { names: NAMES }, between),
+      others: [between],
+      trusted: [root],
+      ours: MALFORMED,
+    }
   },
   'one signed with SHA-1': beside({ hash: 'sha1' }, {}),
   'one that cannot be read': beside({ version: 0 }, {}),

@@ -108,6 +108,15 @@ function twins(count: number, shape: Shape, issuer?: Made): Made[] {
 const many = (count: number, text: (index: number) => Uint8Array) =>
   Array.from({ length: count }, (_, i) => text(i))
 
+/** Authorities, and the certificates that each has from each of the others. */
+function crossSigned(labels: readonly string[]): { roots: readonly Made[]; crossed: readonly Made[] } {
+  const roots = labels.map(label => make(label, { authority: true }))
+  const crossed = roots.flatMap((issuer, from) =>
+    labels.flatMap((label, to) => (from === to ? [] : [make(label, { authority: true }, issuer)])),
+  )
+  return { roots, crossed }
+}
+
 const TANGLED: Cases = {
   'an expired intermediate beside a root of the same name and key': () => {
     const [old, root] = [make('old', { authority: true }), make('root', { authority: true })]
@@ -138,6 +147,26 @@ const TANGLED: Cases = {
       leaf: make('leaf', { names: [dns(HOST)] }, a),
       others: [a, b],
       trusted: [root],
+      ours: 'untrusted_issuer',
+    }
+  },
+  'three that vouch for one another, of which one is trusted': () => {
+    const { roots, crossed } = crossSigned(['a', 'b', 'c'])
+    const below = ['a', 'b', 'c'].map((label, at) => make(`below ${label}`, { authority: true }, roots[at]))
+    return {
+      leaf: make('leaf', { names: [dns(HOST)] }, below[0]),
+      others: [below[0]!, ...crossed, below[1]!, below[2]!],
+      trusted: [roots[0]!],
+      host: HOST,
+      ours: 'fine',
+    }
+  },
+  'three that vouch for one another, of which none is trusted': () => {
+    const { roots, crossed } = crossSigned(['a', 'b', 'c'])
+    return {
+      leaf: make('leaf', { names: [dns(HOST)] }, roots[0]),
+      others: crossed,
+      trusted: [make('root', { authority: true })],
       ours: 'untrusted_issuer',
     }
   },

@@ -9,9 +9,12 @@ import { SUITES } from './setting.ts'
 export { SUITES }
 export type SuiteName = (typeof SUITES)[number]
 
-/** Our names of the groups that every provider has. */
+/** Our names of the groups on elliptic curves that every provider has. */
 export const ALL_GROUPS = ['x25519', 'secp256r1', 'secp384r1', 'secp521r1', 'x448'] as const
-export type Group = (typeof ALL_GROUPS)[number]
+
+/** Our names of the groups over finite fields. */
+export const FINITE_FIELDS = ['ffdhe2048', 'ffdhe3072', 'ffdhe4096', 'ffdhe6144', 'ffdhe8192'] as const
+export type Group = (typeof ALL_GROUPS)[number] | (typeof FINITE_FIELDS)[number]
 
 /** The keys that a server's certificate may have. */
 export const KINDS = ['p256', 'p384', 'p521', 'ed25519', 'ed448', 'rsa', 'rsa-pss'] as const
@@ -34,8 +37,8 @@ export interface Cannot {
 }
 export const cannot = (reason: string): Cannot => ({ cannot: reason })
 
-/** What the peer calls a thing, or why it cannot do it. */
-type Names<Key extends string> = Readonly<Record<Key, string | Cannot>>
+/** What the peer calls a thing, or why it cannot do it; what is left out is not tried. */
+type Names<Key extends string> = { readonly [K in Key]?: string | Cannot }
 
 export interface Abilities {
   readonly suites: Names<SuiteName>
@@ -55,8 +58,18 @@ export interface Row {
 }
 
 /** Everything by the name that it has with us: for peers that are told nothing, because our side decides. */
-export function sameNames<Key extends string>(keys: readonly Key[]): Record<Key, string> {
-  return Object.fromEntries(keys.map(key => [key, key as string])) as Record<Key, string>
+export function sameNames<Key extends string>(keys: readonly Key[]): { readonly [K in Key]?: string } {
+  return Object.fromEntries(keys.map(key => [key, key as string])) as { [K in Key]?: string }
+}
+
+/** The groups over finite fields, each once with a share at hand and once without. */
+export function finiteFields(groups: Abilities['groups']): Abilities {
+  return {
+    suites: sameNames(['TLS_AES_128_GCM_SHA256']),
+    groups,
+    certificates: sameNames(['p256']),
+    paths: sameNames(['full handshake', 'HelloRetryRequest']),
+  }
 }
 
 /** Whether the whole product is to be tried, not only every pair of things: HOTPOTATO_LONG=1. */
@@ -92,7 +105,7 @@ export function inabilities(abilities: Abilities): readonly string[] {
 /** What the peer calls a thing. @throws Error if it cannot do it */
 export function nameIn<Key extends string>(names: Names<Key>, key: Key): string {
   const name = names[key]
-  if (typeof name !== 'string') throw new Error(`${key}: ${name.cannot}`)
+  if (typeof name !== 'string') throw new Error(`${key}: ${name?.cannot ?? 'not tried'}`)
   return name
 }
 

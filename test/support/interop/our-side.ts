@@ -37,7 +37,7 @@ export function exactly(row: Pick<Row, 'suite' | 'group'>, base: CryptoProvider 
   return {
     ...base,
     cipherSuites: base.cipherSuites.filter(({ name }) => name === row.suite),
-    groups: base.groups.filter(({ name }) => name === row.group),
+    groups: [...base.groups, ...(base.costlyGroups ?? [])].filter(({ name }) => name === row.group),
   }
 }
 

@@ -51,11 +51,23 @@ class MovingSession extends Moving<Real> {
     return this.around(real => decode(SessionState, encode(SessionState, real.snapshot())))
   }
 
-  release(): SessionState {
+  /** What is lent stays where it is. */
+  release(lends = false): SessionState {
     this.move()
-    const state = this.real.release()
+    const state = this.real.release(lends)
     this.#released = true
     return state
+  }
+
+  takeBack(...last: Parameters<Real['takeBack']>): void {
+    this.real.takeBack(...last)
+    this.#released = false
+    this.move()
+  }
+
+  forget(): void {
+    this.#released = true
+    this.real.forget()
   }
 }
 

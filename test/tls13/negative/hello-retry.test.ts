@@ -11,7 +11,6 @@ import { reshape, withBytes, without, withValue } from '../../support/reshape.ts
 import { clientScene, type Scene, serverScene } from '../../support/scene.ts'
 import {
   asking,
-  FFDHE2048,
   firstFragment,
   type Retry,
   recordWith,
@@ -23,6 +22,7 @@ import {
   secondHello,
   serverHello,
   sharesOf,
+  UNNAMED_GROUP,
 } from './refusals.ts'
 
 /* What may not be wrong with a HelloRetryRequest, and the hellos behind it. */
@@ -145,7 +145,7 @@ refusedByClients([
     'illegal_parameter',
     'group_not_offered',
     'a HelloRetryRequest for a group that we did not name',
-    retry(m => withValue(m, 'HRR', 'key_share', FFDHE2048)),
+    retry(m => withValue(m, 'HRR', 'key_share', UNNAMED_GROUP)),
     { peer: asking },
   ],
   [

@@ -1,7 +1,14 @@
 import { NamedGroup } from '../../../src/tls13/codepoints.ts'
 import { fromHex } from '../../../src/wire/index.ts'
 import { withBytes, without, withValue } from '../../support/reshape.ts'
-import { FFDHE2048, hello, refusedByClients, refusedByServers, serverHello, sharesOf } from './refusals.ts'
+import {
+  hello,
+  refusedByClients,
+  refusedByServers,
+  serverHello,
+  sharesOf,
+  UNNAMED_GROUP,
+} from './refusals.ts'
 
 /* What neither hello may say of groups and key shares. */
 
@@ -38,7 +45,7 @@ refusedByServers([
     'no_common_group',
     'no group of ours',
     hello(m => ({
-      ...withValue(withValue(m, 'CH', 'supported_groups', [FFDHE2048]), 'CH', 'key_share', []),
+      ...withValue(withValue(m, 'CH', 'supported_groups', [UNNAMED_GROUP]), 'CH', 'key_share', []),
     })),
     { origin: 'configuration' },
   ],
@@ -143,7 +150,9 @@ refusedByClients([
     'illegal_parameter',
     'key_share_for_unsent_group',
     'a key share for a group that we do not know',
-    serverHello(m => withValue(m, 'SH', 'key_share', { group: FFDHE2048, keyExchange: new Uint8Array(9) })),
+    serverHello(m =>
+      withValue(m, 'SH', 'key_share', { group: UNNAMED_GROUP, keyExchange: new Uint8Array(9) }),
+    ),
   ],
   [
     '§4.2.8.2',

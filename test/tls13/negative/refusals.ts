@@ -62,8 +62,8 @@ export type Retry = MessageOf<'hello_retry_request'>
 export type Encrypted = MessageOf<'encrypted_extensions'>
 export type Chain = MessageOf<'certificate'>
 
-/** A group that no provider has. */
-export const FFDHE2048 = 0x0100
+/** A group that a provider has, but offers and takes only where it is named. */
+export const UNNAMED_GROUP = NamedGroup.ffdhe8192
 /** A signature scheme that no provider has. */
 export const ECDSA_SHA1 = 0x0203
 export const BOTH: readonly Role[] = ['server', 'client']

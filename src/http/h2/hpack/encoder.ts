@@ -47,16 +47,9 @@ function indexStatic(): Map<string, Known> {
   return names
 }
 
-/** Where a name stands in the dynamic table: the newest entry of that name, and the entry of each value. */
-interface Placed {
-  newest: number
-  readonly values: Map<string, number>
-}
-
 /** Writes header blocks (RFC 7541). One encoder belongs to one direction of one connection. */
 export class HpackEncoder {
   readonly #table: DynamicTable
-  readonly #placed = new Map<string, Placed>()
   /** Most bytes of table that we keep, whatever the peer allows. */
   readonly #most: number
   #limit: number
@@ -68,8 +61,8 @@ export class HpackEncoder {
     this.#most = most
     this.#limit = state?.limit ?? 4096
     this.#updates = [...(state?.updates ?? [])]
-    this.#table = new DynamicTable(state?.capacity ?? 4096, (entry, number) => this.#forget(entry, number))
-    for (const { name, value } of state?.entries ?? []) this.#insert(name, value)
+    this.#table = new DynamicTable(state?.capacity ?? 4096)
+    for (const { name, value } of state?.entries ?? []) this.#table.insert(new Entry(name, value))
     if (state === undefined && most < 4096) this.#resize(most)
   }
 
@@ -102,21 +95,23 @@ export class HpackEncoder {
       writeInteger(output, 0x80, 0x7f, index)
       return
     }
-    const placed = this.#placed.get(name)
-    const number = placed?.values.get(value)
-    if (number !== undefined) {
-      writeInteger(output, 0x80, 0x7f, this.#indexOf(number))
+    const age = this.#table.find(name, value)
+    if (age >= 0) {
+      writeInteger(output, 0x80, 0x7f, STATIC_LENGTH + 1 + age)
       return
     }
     let nameIndex = known.nameIndex
-    if (nameIndex === 0 && placed !== undefined) nameIndex = this.#indexOf(placed.newest)
+    if (nameIndex === 0) {
+      const newest = this.#table.find(name)
+      if (newest >= 0) nameIndex = STATIC_LENGTH + 1 + newest
+    }
     if (SECRET_NAMES.has(name) || (name === 'cookie' && value.length < SHORT_COOKIE)) {
       writeInteger(output, 0x10, 0x0f, nameIndex)
     } else if (FLEETING_NAMES.has(name) || name.length + value.length + 32 > this.#table.capacity / 2) {
       writeInteger(output, 0x00, 0x0f, nameIndex)
     } else {
       writeInteger(output, 0x40, 0x3f, nameIndex)
-      this.#insert(name, value)
+      this.#table.insert(new Entry(name, value))
     }
     if (nameIndex === 0) writeString(output, name)
     writeString(output, value)
@@ -131,28 +126,6 @@ export class HpackEncoder {
   export(): HpackState {
     const entries = this.#table.list().map(({ name, value }) => ({ name, value }))
     return { limit: this.#limit, capacity: this.#table.capacity, updates: [...this.#updates], entries }
-  }
-
-  #indexOf(number: number): number {
-    return STATIC_LENGTH + this.#table.next - number
-  }
-
-  #insert(name: string, value: string): void {
-    const number = this.#table.next
-    if (!this.#table.insert(new Entry(name, value))) return
-    const placed = this.#placed.get(name)
-    if (placed === undefined) {
-      this.#placed.set(name, { newest: number, values: new Map([[value, number]]) })
-    } else {
-      placed.newest = number
-      placed.values.set(value, number)
-    }
-  }
-
-  #forget({ name, value }: Entry, number: number): void {
-    const placed = this.#placed.get(name)!
-    if (placed.values.get(value) === number) placed.values.delete(value)
-    if (placed.newest === number) this.#placed.delete(name)
   }
 
   #resize(capacity: number): void {

@@ -100,26 +100,19 @@ export const STATIC_TABLE: readonly Entry[] = [
 /** Entries of the static table. */
 export const STATIC_LENGTH = STATIC.length
 
-/**
- * The dynamic table (RFC 7541 §2.3.2). Entries are numbered from 0 in the order in which they came;
- * numbers stay.
- */
+/** The dynamic table (RFC 7541 §2.3.2). */
 export class DynamicTable {
   /**
    * Entries still there start at `#first`; those before it have been evicted and wait to be dropped together.
    */
   #entries: Entry[] = []
   #first = 0
-  /** The number of the entry at `#entries[0]`. */
-  #base = 0
   #size = 0
   #capacity: number
-  readonly #onEvict: ((entry: Entry, number: number) => void) | undefined
 
   /** @param capacity bytes, by the count of §4.1 */
-  constructor(capacity: number, onEvict?: (entry: Entry, number: number) => void) {
+  constructor(capacity: number) {
     this.#capacity = capacity
-    this.#onEvict = onEvict
   }
 
   /** Bytes that the entries count for. */
@@ -137,15 +130,23 @@ export class DynamicTable {
     return this.#entries.length - this.#first
   }
 
-  /** The number that the next entry gets. */
-  get next(): number {
-    return this.#base + this.#entries.length
-  }
-
   /** The entry that came `age` entries before the newest; undefined if there is none. */
   at(age: number): Entry | undefined {
     const index = this.#entries.length - 1 - age
     return index < this.#first ? undefined : this.#entries[index]
+  }
+
+  /**
+   * The age of the newest entry of that name and, if it is given, that value, as for {@link at}; -1 if there
+   * is none. A table is small, and an index over it would have to be made anew after every move.
+   */
+  find(name: string, value?: string): number {
+    for (let index = this.#entries.length - 1; index >= this.#first; index--) {
+      const entry = this.#entries[index]!
+      if (entry.name === name && (value === undefined || entry.value === value))
+        return this.#entries.length - 1 - index
+    }
+    return -1
   }
 
   /**
@@ -174,13 +175,11 @@ export class DynamicTable {
   #evict(room: number): void {
     while (this.#size > room && this.length > 0) {
       const entry = this.#entries[this.#first]!
-      this.#onEvict?.(entry, this.#base + this.#first)
       this.#first++
       this.#size -= entry.size
     }
     if (this.#first < 64 || this.#first < this.#entries.length / 2) return
     this.#entries = this.#entries.slice(this.#first)
-    this.#base += this.#first
     this.#first = 0
   }
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { meant } from '../platform/nearest.ts'
+import { meant } from '../../platform/nearest.ts'
 
 /*
  * How values of a configuration file are read: each reader judges one kind, and names the key when it

@@ -1,0 +1,4 @@
+/** A command line that makes no sense. */
+export class OptionError extends Error {
+  override readonly name = 'OptionError'
+}
