@@ -176,10 +176,15 @@ function withoutHttp2(casts: readonly Cast[]): Skipped[] {
  */
 function withoutStages(casts: readonly Cast[]): Skipped[] {
   return casts
-    .filter(({ options, strands }) => options.marks && strands.size === 0)
-    .map(({ circumstances }) => ({
-      name: 'stage',
-      labels: { ...circumstances },
-      reason: 'too few requests had the marks at both ends of every stage',
-    }))
+    .filter(({ options }) => options.marks)
+    .flatMap(({ circumstances, strands }) => {
+      const found = new Set([...strands.values()].map(({ labels }) => labels.request))
+      return ['stays', 'migrated']
+        .filter(request => !found.has(request))
+        .map(request => ({
+          name: 'stage',
+          labels: { ...circumstances, request },
+          reason: 'too few requests had the marks at both ends of every stage',
+        }))
+    })
 }

@@ -25,7 +25,7 @@ export async function welcome(
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
-  functions   ${every.map(described).join('  ')}
+  serves  ${every.map(described).join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs')} follows it)
 ${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
 Ctrl-C or ${how('stop')} ends everything.
@@ -47,9 +47,10 @@ function bracketed(address: string): string {
   return isIPv6(address) ? `[${address}]` : address
 }
 
-/** A directory as a user names it who is where this process is. */
+/** A directory as a user names it who is where this process is: in full, if it is not below. */
 function nameOf(directory: string): string {
-  return relative(process.cwd(), directory) || '.'
+  const name = relative(process.cwd(), directory)
+  return name.startsWith('..') ? directory : name || '.'
 }
 
 function described({ name, hosts, replicas: { start } }: FunctionConfig): string {

@@ -117,6 +117,8 @@ const consignment = {
   sealed: opaque(1, 2 ** 24 - 1),
 }
 
+const parcelTicket = struct('ParcelTicket', { ticket: fixed(PARCEL_TICKET_LENGTH) })
+
 export const ControlMessage = select(
   'ControlMessage',
   'kind',
@@ -229,7 +231,7 @@ export const ControlMessage = select(
     /** To a container that has kept them: that connection has ended, or has gone elsewhere. */
     vacate: struct('Vacate', { sessionId: fixed(SESSION_ID_LENGTH) }),
     /** To the sender of several parcels that came together: all of these are accepted. */
-    taken: struct('Taken', { tickets: vector(fixed(PARCEL_TICKET_LENGTH), 0, 2 ** 16 - 1) }),
+    taken: struct('Taken', { parcels: vector(parcelTicket, 0, 2 ** 16 - 1) }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>

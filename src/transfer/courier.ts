@@ -111,7 +111,7 @@ export class Courier {
   }
 
   readonly #arrivals = new Arrivals((from, tickets) => {
-    if (tickets.length > 1) this.tell(from, { kind: 'taken', tickets })
+    if (tickets.length > 1) this.tell(from, { kind: 'taken', parcels: tickets.map(ticket => ({ ticket })) })
     else this.tell(from, { kind: 'verdict', ticket: tickets[0]!, verdict: ACCEPTED })
   })
 
@@ -310,7 +310,7 @@ export class Courier {
         }
         break
       case 'taken':
-        for (const ticket of message.tickets)
+        for (const { ticket } of message.parcels)
           if (!this.#keeper.custody.verdict(from, ticket, ACCEPTED))
             this.#senseless(from, 'a verdict that is not awaited', true)
         break

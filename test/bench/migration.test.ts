@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
+import { MOST_FOREIGN } from '../../bench/harness/goal.ts'
 import type { MigrationResult } from '../../bench/migration/result.ts'
 import { ENGINE_ROWS, ROWS, type RowName, SWEEPS } from '../../bench/migration/rows.ts'
 import { STAGES } from '../../bench/migration/stages.ts'
@@ -93,7 +94,9 @@ describe.sequential('bench:migration', () => {
     expect(result.skipped).toContainEqual(
       expect.objectContaining({ name: 'engine', labels: { engine: 's2n-tls' } }),
     )
-    if (native) {
+    // Beside other programs too many of the few requests may be interrupted between two marks.
+    const busy = (result.load.foreign ?? 0) > MOST_FOREIGN
+    if (native && !(busy && skipped.includes('stage'))) {
       const stages = result.measurements.filter(
         ({ name, labels }) => name === 'stage' && labels.request === 'migrated',
       )
@@ -114,7 +117,8 @@ describe.sequential('bench:migration', () => {
       // The provider is not the usual one here.
       if (name.startsWith('user CPU') || !foreign) continue
       expect(reached).toBeTypeOf('number')
-      expect(met).toBeTypeOf('boolean')
+      // Beside other programs no time is judged.
+      if (!busy) expect(met).toBeTypeOf('boolean')
     }
     const readme = readFileSync(new URL('../../bench/results/README.md', import.meta.url), 'utf8')
     const fields = [...Object.keys(result), ...Object.keys(result.scenes[0]!.relations), ...names]

@@ -38,7 +38,7 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
       patience: 500_000,
     })
     expect(installed.code, installed.stderr).toBe(0)
-    expect(installed.stderr).not.toMatch(/warn/i)
+    expect(installed.stderr).not.toMatch(/EBADENGINE|ERESOLVE/)
     platform = spawn('npx', ['--no-install', 'hotpotato', 'up'], {
       cwd: folder,
       env: environment,

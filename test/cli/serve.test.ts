@@ -264,6 +264,8 @@ describe('the command line of serve', () => {
     [['--cert', 'a'], /^each --cert needs its --key\n$/],
     [['--psk', '00'], /^--psk and --psk-identity go together\n$/],
     [['--psk', 'xx', '--psk-identity', 'a'], /^--psk must be hexadecimal\n$/],
+    [['--psk', '00', '--psk-identity', ''], /^--psk and --psk-identity: an identity has 1 to 65535 bytes/],
+    [['--alpn', 'a'.repeat(256)], /^--alpn: "a{20}…" has 256 bytes/],
     [['--mtls', 'perhaps', '--psk', '00', '--psk-identity', 'a'], /^--mtls must be none, request or require/],
     [['--mtls', 'require', '--psk', '00', '--psk-identity', 'a'], /^--mtls require needs --client-ca\n$/],
     [['--groups', 'x25518'], /^x25518 is not a group; known are X25519MLKEM768, /],

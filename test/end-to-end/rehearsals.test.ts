@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Client } from '../support/client.ts'
 import { eventually, hotpotato, Platform } from '../support/platform.ts'
 
-/** More than any machine rehearses in a second: what waits for the end of it waits in vain. */
+/** More than any machine rehearses in three seconds: what waits for the end of it waits in vain. */
 const CONFIG = `
 gateway: { defaultFunction: echo }
 liveness: { startSeconds: 60 }
-rehearsalSeconds: 1
+rehearsalSeconds: 3
 functions:
   echo: {}
 `
@@ -35,9 +35,8 @@ it('a roll-out waits until new containers have rehearsed, or had their time for 
     stderr: '',
     progress: expect.stringMatching(/^(starting echo-2\n)?echo-2 is ready and rehearsing moves\n$/),
   })
-  const { counters } = await platform.member('echo-2')
-  expect(counters.rehearsed).toBeGreaterThan(0)
-  expect(counters.rehearsing).toBe(0)
+  // On a busy machine the first one may be done when its time is over already.
+  await platform.until('echo-2', ({ counters }) => counters.rehearsed! > 0 && counters.rehearsing === 0)
 })
 
 it('with --json it says nothing but the outcome', async () => {

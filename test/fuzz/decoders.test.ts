@@ -92,7 +92,10 @@ it('messages of the control protocol that were changed are refused, or are what 
       ticket: new Uint8Array(8),
       verdict: { outcome: 'refused', reason: 'seal', detail: 'no' },
     }),
-    encodeControl({ kind: 'taken', tickets: [new Uint8Array(8), new Uint8Array(8).fill(1)] }),
+    encodeControl({
+      kind: 'taken',
+      parcels: [{ ticket: new Uint8Array(8) }, { ticket: new Uint8Array(8).fill(1) }],
+    }),
   ]
   const refused = fuzz(originals, bytes => {
     try {

@@ -33,7 +33,7 @@ const MESSAGES: ControlMessage[] = [
   },
   { kind: 'verdict', ticket, verdict: { outcome: 'accepted' } },
   { kind: 'verdict', ticket, verdict: { outcome: 'refused', reason: 'draining', detail: 'soon' } },
-  { kind: 'taken', tickets: [ticket, new Uint8Array(8)] },
+  { kind: 'taken', parcels: [{ ticket }, { ticket: new Uint8Array(8) }] },
   { kind: 'drain' },
   { kind: 'stop' },
   { kind: 'statusRequest' },

@@ -117,7 +117,7 @@ describe('a parcel', () => {
     const message = decodeControl(post.underway[0]!.payload)
     if (message.kind !== 'parcel') throw new Error(message.kind)
     const { ticket } = message
-    const taken = encodeControl({ kind: 'taken', tickets: [ticket, ticket] })
+    const taken = encodeControl({ kind: 'taken', parcels: [{ ticket }, { ticket }] })
     source.channel.onMessage(3, taken, [])
     expect(releases).toEqual([])
     source.channel.onMessage(2, taken, [])

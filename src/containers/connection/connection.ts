@@ -3,7 +3,7 @@ import type { Field } from '../../http/message.ts'
 import type { Scheme } from '../../http/origin.ts'
 import type { Problem } from '../../http/problem.ts'
 import type { Session, SessionEvent } from '../../tls13/index.ts'
-import type { ByteStream, Lifted } from '../../transfer/byte-stream.ts'
+import type { ByteStream, Lifted, StreamError } from '../../transfer/byte-stream.ts'
 import type { ConnectionDescription } from '../../transfer/control.ts'
 import { type Envelope, FORMAT_VERSION } from '../../transfer/envelope.ts'
 import { extensionOf, trifleValue, waitsOf, waitsValues, writeExtensions } from '../../transfer/extensions.ts'
@@ -22,7 +22,7 @@ import { Burden } from './burden.ts'
 import type { ConnectionArrival, ConnectionEnd, ConnectionHost, Frozen } from './connection-host.ts'
 import { describeConnection, logSession, platformFields } from './description.ts'
 import { Ending, type Ends, type Phase } from './ending.ts'
-import { Inlet } from './inlet.ts'
+import { type Incoming, Inlet } from './inlet.ts'
 import { Outlet } from './outlet.ts'
 import type { Timeout } from './timeout.ts'
 import { ConnectionTimers, type Waiting } from './timers.ts'
@@ -32,7 +32,7 @@ import { ConnectionTimers, type Waiting } from './timers.ts'
  * the first request head that belongs to another function; then it freezes and offers itself to a container
  * of that function.
  */
-export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Waiting {
+export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends, Incoming, Waiting {
   readonly host: ConnectionHost
   readonly scheme: Scheme
   readonly out: Outlet
@@ -81,14 +81,13 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#survival = survivalOf(this, envelope, recovery !== undefined)
     this.#seating = new Seating(this.#survival === undefined ? home : undefined, envelope.tls)
     this.#recovery = recovery
-    const { guard } = this
-    this.#in = new Inlet(stream, this.#survival, new Turn(() => this.pump(), host.loop))
-    const onDrained = guard.entrance(() => this.#onDrained())
+    this.#in = new Inlet(this, stream, this.#survival, new Turn(() => this.pump(), host.loop))
+    const onDrained = this.guard.entrance(() => this.#onDrained())
     this.out = new Outlet(stream, session, this.#survival, () => this.burden.updateSoon(), onDrained)
     this.out.shared = this.home !== undefined
     this.burden = new Burden(this, this.#in)
     const { timers } = host.limits
-    this.timers = new ConnectionTimers(host.clock, timers, envelope.idleLeft, waitsOf(envelope), this, guard)
+    this.timers = new ConnectionTimers(host.clock, timers, envelope.idleLeft, waitsOf(envelope), this)
     this.#protocol = speak(this, envelope.application, session !== undefined)
     this.#ending = new Ending(this, stream, this.#in)
   }
@@ -104,15 +103,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   start(): void {
     this.timers.start()
     this.guard.run(() => {
-      this.#in.read(this.guard, {
-        bytes: view => {
-          if (this.phase !== 'open') return
-          this.#in.take(view, this.#session, this.#protocol)
-          this.#work()
-        },
-        end: () => this.#onEnd(),
-        error: error => this.#ending.broken(error),
-      })
+      this.#in.read()
       // It has been kept here.
       if (this.#stream.state === 'lifted') this.#stream.unlift()
       if (this.#recovery?.cut === true) this.#ending.breakOff(this.#survival)
@@ -169,8 +160,18 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.guard.run(() => this.#ending.stop(new Error('the container stops')))
   }
 
+  onBytes(view: Uint8Array): void {
+    if (this.phase !== 'open') return
+    this.#in.take(view, this.#session, this.#protocol)
+    this.#work()
+  }
+
+  onBroken(error: StreamError): void {
+    this.#ending.broken(error)
+  }
+
   /** The client sends no more, be it by FIN or by close_notify. */
-  #onEnd(): void {
+  onEnd(): void {
     this.#in.ended = true
     if (this.phase === 'closing' && !this.#stream.queued) this.#ending.now()
     else this.pump()
@@ -247,7 +248,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   #onTls(event: SessionEvent): void {
     logSession(this.host.log, this, event)
     if (event.type === 'application_data') this.#protocol.receive(event.data)
-    else if (event.type === 'close_notify') this.#onEnd()
+    else if (event.type === 'close_notify') this.onEnd()
     else if (event.type === 'alert') {
       this.#protocol.cancel(event.error)
       this.hangUp()
@@ -314,9 +315,8 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
   }
 
   #envelope(generation: number, tls: Envelope['tls']): Envelope {
-    const { quiet } = this.#protocol
     const carried = this.#survival?.extensions
-    const waits = quiet ? waitsValues(this.timers.export()) : undefined
+    const waits = this.quiet ? waitsValues(this.timers.export()) : undefined
     return {
       formatVersion: FORMAT_VERSION,
       sessionId: this.sessionId,
@@ -324,7 +324,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
       hops: this.#hops,
       idleLeft: this.timers.idleLeft,
       tls,
-      application: quiet ? this.#protocol.export() : NO_APPLICATION,
+      application: this.quiet ? this.#protocol.export() : NO_APPLICATION,
       extensions: writeExtensions({
         leg: carried?.leg,
         slot: carried?.slot,

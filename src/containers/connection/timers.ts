@@ -7,6 +7,8 @@ import type { AwaitedTimer, Timeout } from './timeout.ts'
 
 /** What a connection does when it has waited for long enough. */
 export interface Waiting {
+  /** The ringing comes through it. */
+  readonly guard: Guard
   /**
    * A timer has run out, or, without one, the moment has come that {@link ConnectionTimers.wakeBy} named.
    * @param now milliseconds, as {@link Clock.steady}
@@ -31,7 +33,6 @@ export class ConnectionTimers {
   /** Made when the first of them runs. */
   #timers: HttpTimers | undefined
   readonly #settings: TimerSettings
-  readonly #guard: Guard
   readonly #clock: Clock
   readonly #waiting: Waiting
   readonly #timer: Timer
@@ -47,20 +48,11 @@ export class ConnectionTimers {
    * @param idleLeft milliseconds until the connection counts as idle: they travel, because clocks of
    * processes need not agree
    * @param left what {@link export} gave elsewhere
-   * @param guard of the connection: the ringing comes through it
    */
-  constructor(
-    clock: Clock,
-    settings: TimerSettings,
-    idleLeft: number,
-    left: Waits,
-    waiting: Waiting,
-    guard: Guard,
-  ) {
+  constructor(clock: Clock, settings: TimerSettings, idleLeft: number, left: Waits, waiting: Waiting) {
     const now = clock.steady()
     this.#clock = clock
     this.#waiting = waiting
-    this.#guard = guard
     this.#timer = clock.timer(this).unref()
     this.#settings = settings
     if (left.timers.running.length > 0) this.#timers = new HttpTimers(settings, left.timers, now)
@@ -168,7 +160,7 @@ export class ConnectionTimers {
     try {
       this.#look()
     } catch (error) {
-      this.#guard.fail(error)
+      this.#waiting.guard.fail(error)
     }
   }
 

@@ -16,7 +16,7 @@ const WORDS: readonly ControlMessage[] = [
   { kind: 'gone', id: 1 },
   parcel,
   { kind: 'verdict', ticket: TICKET, verdict: { outcome: 'accepted' } },
-  { kind: 'taken', tickets: [TICKET, TICKET] },
+  { kind: 'taken', parcels: [{ ticket: TICKET }, { ticket: TICKET }] },
   {
     kind: 'verdict',
     ticket: TICKET,
