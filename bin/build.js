@@ -17,7 +17,7 @@ if (existsSync(inside('src')) && existsSync(compiler)) {
   // npx keeps a link to it where an earlier version was run: that could not be run after a build.
   if (existsSync(main)) chmodSync(main, 0o755)
 } else if (!process.argv.includes('--if-possible') || !existsSync(main)) {
-  const advice = 'run npm ci once without --omit=dev, or install what npm pack makes'
-  console.error(`hotpotato: it is not built yet, and there is no compiler here: ${advice}`)
+  const advice = 'run npm ci without --omit=dev, or install what npm pack makes'
+  console.error(`hotpotato: not built yet, and no compiler here: ${advice}`)
   process.exitCode = 1
 }

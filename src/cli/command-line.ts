@@ -46,8 +46,7 @@ const COMMANDS = {
   move: {
     names: [2, 2],
     needs:
-      'the id of a connection, or the beginning of it, in hexadecimal (hotpotato status --connections), ' +
-      'and the name of a container',
+      'the id of a connection or its beginning (hotpotato status --connections), and a container by name',
     options: ['json', 'config'],
   },
   restart: {
@@ -78,6 +77,8 @@ export interface CommandLine {
   readonly command: CommandName | undefined
   readonly names: readonly string[]
   readonly help: boolean
+  /** What help is asked about; undefined: all commands. */
+  readonly about: CommandName | undefined
   readonly version: boolean
   readonly options: Options
 }
@@ -102,9 +103,10 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     )
   }
   const version = options.version === true || command === 'version'
-  if (help || version || about === undefined) return { command: undefined, names, help, version, options }
+  if (help || version || about === undefined)
+    return { command: undefined, names, help, about, version, options }
   check(about, names, options)
-  return { command: about, names, help, version, options }
+  return { command: about, names, help, about, version, options }
 }
 
 function check(command: CommandName, names: readonly string[], options: Options): void {

@@ -1,4 +1,4 @@
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { checkCertificates, MAKE, makeCertificates } from '../certificates/authority.ts'
 import { removeEmpty } from '../certificates/directory.ts'
@@ -24,7 +24,7 @@ import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from './run-direc
 import { functionStatus, type PlatformStatus } from './status.ts'
 import { CommandError, STATUS } from './usage-error.ts'
 import { checkValues } from './values.ts'
-import { welcome } from './welcome.ts'
+import { nameOf, welcome } from './welcome.ts'
 
 /** What variables that are no part of the configuration may say; empty is as good as not there. */
 const VARIABLES: Readonly<Record<string, readonly string[]>> = {
@@ -108,7 +108,7 @@ export async function up(
   })
   if (control === undefined) {
     throw new UpError(
-      `hotpotato is already running in ${runDirectory}: ` +
+      `hotpotato is already running in ${nameOf(runDirectory)}: ` +
         `stop it with ${how('stop')}, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
@@ -216,8 +216,7 @@ async function prepareCertificates(config: Config, how: (command: string) => str
       throw error instanceof CertificateError ? new UpError(here(error.message)) : error
     },
   )
-  const place = relative(process.cwd(), directory) || '.'
-  if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${place}/`)
+  if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${nameOf(directory)}/`)
   if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)
 }
 

@@ -48,7 +48,7 @@ function bracketed(address: string): string {
 }
 
 /** A directory as a user names it who is where this process is: in full, if it is not below. */
-function nameOf(directory: string): string {
+export function nameOf(directory: string): string {
   const name = relative(process.cwd(), directory)
   return name.startsWith('..') ? directory : name || '.'
 }
@@ -62,9 +62,26 @@ function isKnown(host: string): boolean {
   return host.endsWith('.localhost')
 }
 
-/** A request as `printf` writes it. */
-function printed(...lines: readonly string[]): string {
-  return `printf '${lines.join('\\r\\n')}'`
+/** Requests as `printf` writes them, in words: each line ends as HTTP wants it. */
+function printed(...lines: readonly string[]): readonly string[] {
+  return ["printf '%s\\r\\n'", ...lines.map(line => `'${line}'`)]
+}
+
+/** Columns of a line that is printed, the backslash at its end included. */
+const COLUMNS = 110
+
+/** A command in lines as a shell continues them; a word that is longer than a line has one of its own. */
+function wrapped(words: readonly string[]): string {
+  const lines: string[] = []
+  let line = ' '
+  for (const word of words) {
+    if (line.trim() !== '' && line.length + 1 + word.length + ' \\'.length > COLUMNS) {
+      lines.push(`${line} \\`)
+      line = '   '
+    }
+    line += ` ${word}`
+  }
+  return [...lines, line].join('\n')
 }
 
 /**
@@ -85,21 +102,21 @@ function commandsToTry(
   const [first, second, third = first] = reached
   if (first === undefined || third === undefined) return ''
   const names = second === undefined ? [first.name] : [first.name, second.name, first.name]
-  const urls = names.map(name => `https://${first.host}:${https}/${name}`).join(' ')
+  const urls = names.map(name => `https://${first.host}:${https}/${name}`)
   const requests = names.slice(0, 2).flatMap(name => ['', `GET /${name} HTTP/1.1`, `Host: ${first.host}`])
-  const last = ['Connection: close', '', '']
+  const last = ['Connection: close', '']
   const two = printed(...requests.slice(1), ...last)
   const one = printed(`GET /${third.name} HTTP/1.1`, `Host: ${third.host}`, ...last)
   const at = bracketed(address)
   // A user need not say where such a host is.
-  const where = isKnown(first.host) ? '' : `--resolve ${first.host}:${https}:${at} `
-  const server = `-connect ${at}:${https} -servername ${first.host}`
+  const where = isKnown(first.host) ? [] : [`--resolve ${first.host}:${https}:${at}`]
+  const server = [`-connect ${at}:${https}`, `-servername ${first.host}`, `-CAfile ${authority}`, '-quiet']
   return `
 one connection${second === undefined ? '' : ' that moves twice'}:
-  curl -si --cacert ${authority} ${where}${urls}
+${wrapped(['curl -si', `--cacert ${authority}`, ...where, ...urls])}
 the same with another client:
-  ${two} | openssl s_client ${server} -CAfile ${authority} -quiet
+${wrapped([...two, '| openssl s_client', ...server])}
 without TLS:
-  ${one} | nc ${address} ${http}
+${wrapped([...one, `| nc ${address} ${http}`])}
 `
 }

@@ -35,6 +35,11 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
+/** The commands to try that a platform prints. */
+function commandsIn(welcome: string): string[] {
+  return welcome.match(/^ {2}(curl|printf)( .*\\\n)* .*$/gm) ?? []
+}
+
 /** A command of `hotpotato` as it is written, in that directory. */
 async function command(args: readonly string[]) {
   const child = spawn(process.execPath, [MAIN, ...args], {
@@ -70,10 +75,11 @@ describe('up', () => {
       config: CONFIG.replace('[echo.local,', '[echo.local, echo.localhost,'),
     })
     const { welcome, http, https } = platform
-    const commands = welcome.match(/^ {2}(curl|printf) .*$/gm)!
+    const commands = commandsIn(welcome)
     expect(commands).toHaveLength(3)
     // curl knows where that is.
     expect(commands[0]).toContain(`ca.crt https://echo.localhost:${https}/echo `)
+    expect(commands.flatMap(one => one.split('\n')).filter(line => line.length > 110)).toEqual([])
     expect(welcome).toContain(`  browser http://localhost:${http}/\n`)
     const [curl, openssl, nc] = await Promise.all(
       commands.map(command => run('sh', ['-c', command.trim()]).then(({ stdout }) => stdout.toString())),
@@ -95,7 +101,7 @@ describe('up', () => {
     const { welcome, https } = platform
     expect(welcome).toContain(`https   [::1]:${https}\n`)
     expect(welcome).toContain('say (say.example, 2 processes)')
-    const commands = welcome.match(/^ {2}(curl|printf) .*$/gm)!
+    const commands = commandsIn(welcome)
     expect(commands).toHaveLength(3)
     const answers = await Promise.all(commands.map(one => run('sh', ['-c', one.trim()])))
     const [curl, openssl, nc] = answers.map(({ stdout }) => stdout.toString())
@@ -328,6 +334,31 @@ describe('up, when something is wrong', () => {
       expect(answer).toMatchObject({ code: 0, stderr: '' })
       expect(answer.stdout).toMatch(new RegExp(`^usage: hotpotato ${tool} `))
     }
+  })
+
+  it.each([
+    ['status', 'status  '],
+    ['drain', 'drain CONTAINER'],
+    ['restart', 'restart '],
+    ['logs', 'stop|logs'],
+    ['inspect', 'inspect|verify'],
+  ])('prints how %s is used, and no other command', async (name, written) => {
+    const [answer, ...others] = await Promise.all(
+      [`${name} -h`, `${name} --help`, `help ${name}`].map(line => command(line.split(' '))),
+    )
+    for (const other of others) expect(other).toEqual(answer)
+    expect(answer).toMatchObject({ code: 0, stderr: '' })
+    const { stdout } = answer!
+    expect(stdout).toMatch(/^usage: hotpotato /)
+    expect(stdout).toContain(written)
+    expect(stdout.match(/^ {2}\w+(?= {2})/gm)).toEqual([`  ${name}`])
+  })
+
+  it('prints no line of more than 110 columns', async () => {
+    const lines = ['--help', ...TOOLS.map(tool => `${tool} --help`), 'move', 'scale', 'up --carrier x']
+    const answers = await Promise.all(lines.map(line => command(line.split(' '))))
+    const printed = answers.flatMap(({ stdout, stderr }) => `${stdout}${stderr}`.split('\n'))
+    expect(printed.filter(line => line.length > 110)).toEqual([])
   })
 
   it('prints its version, and that of Node', async () => {

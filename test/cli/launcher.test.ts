@@ -133,8 +133,8 @@ describe('npm start', () => {
     const { status, stdout, stderr } = start()
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toBe(
-      'hotpotato: it is not built yet, and there is no compiler here: ' +
-        'run npm ci once without --omit=dev, or install what npm pack makes\n',
+      'hotpotato: not built yet, and no compiler here: ' +
+        'run npm ci without --omit=dev, or install what npm pack makes\n',
     )
   })
 })

@@ -65,7 +65,7 @@ describe.skipIf(!wanted)('what npm pack makes, installed in an empty folder', ()
   })
 
   it('serves, and is told what to do, by the commands that it prints', async () => {
-    const [command] = said.match(/^ {2}curl .*$/m)!
+    const [command] = said.match(/^ {2}curl( .*\\\n)* .*$/m)!
     const { stdout } = await run('sh', ['-c', command.trim()], '', { cwd: folder, env: environment })
     const path = stdout.toString().match(/x-hotpotato-container: \S+/g)
     expect(path?.map(one => one.split(' ')[1])).toEqual(['echo-1', 'resize-1', 'echo-1'])

@@ -153,8 +153,12 @@ describe('resize', () => {
     return `${format} ${width}x${height}`
   }
 
-  it('explains itself', async () => {
-    expect(await (await call('resize', '/')).text()).toContain('POST an image here')
+  it('explains itself, by the address at which it was asked', async () => {
+    const told = await (await call('resize', "/your'pictures?width=3")).text()
+    expect(told).toContain('POST an image here')
+    expect(told).toContain(
+      "curl --data-binary @in.jpg 'https://resize.local/your%27pictures?width=320' -o out.jpg",
+    )
   })
 
   it.each([

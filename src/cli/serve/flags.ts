@@ -8,7 +8,7 @@ export const SERVE_FLAGS = {
   cert: {
     kind: 'list',
     value: 'FILE',
-    help: 'certificate chain, PEM; several, each with its --key: the server name decides, else the first',
+    help: 'certificate chain, PEM; several with a --key each: the server name decides',
   },
   key: { kind: 'list', value: 'FILE', help: 'its private key, PEM' },
   mtls: { kind: 'text', value: 'none|request|require', help: 'ask clients for a certificate' },

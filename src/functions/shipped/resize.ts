@@ -16,9 +16,10 @@ const FITS = ['cover', 'contain', 'fill', 'inside', 'outside'] as const satisfie
 const FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const
 type Format = (typeof FORMATS)[number]
 
-const HELP = `POST an image here and get it back in another size or format:
+/** @param url of the request: what is printed works as it stands */
+const help = (url: string): string => `POST an image here and get it back in another size or format:
 
-  curl --data-binary @in.jpg 'https://resize.local/?width=320' -o out.jpg
+  curl --data-binary @in.jpg '${url.split('?', 1)[0]!.replaceAll("'", '%27')}?width=320' -o out.jpg
 
   width, height  pixels, 1 to ${MAX_SIDE}; with one of them the aspect ratio is kept
   fit            ${FITS.join(', ')} (with both; default: cover)
@@ -34,7 +35,7 @@ const resize: FetchHandler = {
     switch (request.method) {
       case 'GET':
       case 'HEAD':
-        return text(HELP, request.method)
+        return text(help(request.url), request.method)
       case 'POST':
         try {
           return await resized(request)

@@ -19,7 +19,7 @@ export function wantsPage(accept: string | null): boolean {
 /** The page of a platform: where this request is, and the functions that there are. */
 export function landingPage({ connection, functions = [] }: Context, method: string): Response {
   const { container, hops, requestIndex, alpn } = connection
-  const by = connection.tls ? `TLS 1.3${alpn === undefined ? '' : ` with ${alpn}`}` : 'no TLS'
+  const by = connection.tls ? `over TLS 1.3${alpn === undefined ? '' : ` with ${alpn}`}` : 'without TLS'
   const links = functions.map(name => `<li><a href="/${escaped(name)}">/${escaped(name)}</a>`)
   const page = `<!doctype html>
 <html lang="en">
@@ -28,7 +28,7 @@ export function landingPage({ connection, functions = [] }: Context, method: str
 <title>hotpotato</title>
 <style>body { font: 1.1em/1.5 sans-serif; max-width: 40em; margin: 2em auto; padding: 0 1em }</style>
 <h1>hotpotato is running</h1>
-<p>Request ${requestIndex + 1} of this connection, over ${escaped(by)}, was served by
+<p>Request ${requestIndex + 1} of this connection, ${escaped(by)}, was served by
 <b>${escaped(container)}</b>. The connection has moved ${hops} ${hops === 1 ? 'time' : 'times'} so far.
 <p>These functions run in processes of their own. A request for another one moves this connection there;
 come back to see the number of moves:
