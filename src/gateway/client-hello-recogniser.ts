@@ -1,5 +1,5 @@
 import { type AlertName, peerError, TlsError } from '../tls13/alert.ts'
-import { ContentType, LEGACY_VERSION } from '../tls13/codepoints.ts'
+import { ContentType } from '../tls13/codepoints.ts'
 import { hostName, readExtensions } from '../tls13/extensions.ts'
 import {
   checkLegacyVersion,
@@ -71,7 +71,7 @@ export class ClientHelloRecogniser {
   }
 
   #recognise(bytes: Uint8Array): FirstFlight {
-    checkFirstBytes(bytes)
+    checkFirstByte(bytes)
     for (;;) {
       const record = readRecord(bytes, this.#offset, false)
       if (record === undefined) return { kind: 'more' }
@@ -137,12 +137,12 @@ function looksLikeHttp(bytes: Uint8Array): boolean {
   return bytes[0] !== undefined && bytes[0] >= 0x41 && bytes[0] <= 0x5a
 }
 
-/** Before a whole header has come, its first bytes already tell a peer that does not speak TLS. */
-function checkFirstBytes(bytes: Uint8Array): void {
+/**
+ * Before a whole header has come, its first byte already tells a peer that does not speak TLS. The two behind
+ * it tell nothing: legacy_record_version is ignored for all purposes (RFC 8446 §5.1).
+ */
+function checkFirstByte(bytes: Uint8Array): void {
   if (bytes.length > 0 && bytes[0] !== ContentType.handshake) {
     throw peerError('unexpected_message', 'not_tls', `first byte ${bytes[0]}: not a handshake record`)
-  }
-  if (bytes.length > 1 && bytes[1] !== LEGACY_VERSION >> 8) {
-    throw peerError('protocol_version', 'not_tls', `record version ${bytes[1]}: not TLS`)
   }
 }

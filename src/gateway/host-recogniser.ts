@@ -17,6 +17,8 @@ export type FirstBytes =
    * SETTINGS.
    */
   | { readonly kind: 'preface' }
+  /** HTTP/2 whose first request is malformed, or too long: its stream has ended, and it belongs nowhere. */
+  | { readonly kind: 'reset' }
   /** A whole request head, of either version. `host` is undefined if an HTTP/1.0 client named none. */
   | { readonly kind: 'request'; readonly host: string | undefined; readonly head: RequestHead }
   /** A TLS record: the client took this port for the other one. */
@@ -83,7 +85,7 @@ export class HostRecogniser {
         return { kind: 'not_http', status: error.status, reason: error.message }
       }
     }
-    return { kind: 'preface' }
+    return { kind: this.#http2.refused ? 'reset' : 'preface' }
   }
 }
 

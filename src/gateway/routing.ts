@@ -82,6 +82,11 @@ export class Routing {
           if (to === undefined) return { kind: 'more' }
           return { kind: 'more', otherwise: { to, milliseconds: PREFACE_PATIENCE } }
         }
+        case 'reset': {
+          const to = this.#routes.find(undefined)?.function
+          if (to !== undefined) return { kind: 'route', to }
+          return this.#answerHttp(refusal(400, 'the first request is malformed'), bytes)
+        }
         case 'request': {
           // The path beats the host when both name a function.
           const functionName =

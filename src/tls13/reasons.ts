@@ -5,7 +5,7 @@
  */
 export const TlsReasons = {
   // Records.
-  not_tls: 'The first bytes are those of another protocol, or of a version before TLS 1.0 (§5.1).',
+  not_tls: 'The first byte is that of another protocol (§5.1).',
   unknown_record_type: 'A record has a type that TLS 1.3 does not have (§5).',
   record_too_long: 'A record, or what is sealed in it, is longer than was allowed (§5.2, RFC 8449 §4).',
   unprotected_record: 'A record came in plaintext where all are protected (§5).',

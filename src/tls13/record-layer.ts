@@ -245,7 +245,7 @@ export class RecordLayer {
     this.state = { role, handshake: { state: 'CLOSED' }, ...closed }
   }
 
-  /** Goes on from there, with the keys of now. What waited here was given away. @throws Error without keys */
+  /** Goes on from there, with the keys of now: it was lent. @throws Error without keys */
   continueAt({ read, write, inbound }: RecordPosition): void {
     const { state } = this
     if (state.read === undefined || state.write === undefined) throw new Error('a session without keys')
@@ -254,20 +254,30 @@ export class RecordLayer {
       throw new Error('a session that comes back from before it was lent')
     state.read.sequenceNumber = read
     state.write.sequenceNumber = write
-    state.inboundRecords = inbound
-    this.output.take()
-    this.input.clear()
     this.input.feed(inbound)
     this.input.settle()
+  }
+
+  /** The state, to be copied at once; what has not been read is in it alone, and the keys stay. */
+  lend(): SessionState {
+    const state = this.snapshot()
+    this.input.clear()
+    this.output.take()
+    return state
   }
 
   /** Gives the state away and keeps nothing. */
   release(): SessionState {
     const state = this.snapshot()
+    this.leave()
+    return state
+  }
+
+  /** Keeps nothing; the state is another owner's, as it is. */
+  leave(): void {
     this.forget()
     this.output.take()
     this.state = RELEASED
-    return state
   }
 
   /** Forgets keys and what has not been read. */

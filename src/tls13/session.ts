@@ -334,14 +334,15 @@ export class Session {
   /**
    * Gives the state away. This object keeps no key, sends nothing, and refuses everything afterwards: two
    * owners of one session would use nonces twice.
-   * @param lends keys stay for {@link takeBack}, unused till then; the state is to be copied at once
+   * @param lends keys, and no more, stay for {@link takeBack}, unused till then; the state is to be copied at
+   * once
    * @throws Error while events wait to be taken by {@link next}: they are no part of the state
    */
   release(lends = false): SessionState {
     this.#assertOwned()
     if (this.#events.length > 0) throw new Error('take the pending events before releasing the session')
     this.#released = true
-    return lends ? this.#records.snapshot() : this.#records.release()
+    return lends ? this.#records.lend() : this.#records.release()
   }
 
   /**
@@ -355,10 +356,10 @@ export class Session {
     this.#released = false
   }
 
-  /** Forgets the keys of a session that was lent. */
+  /** Forgets the keys of a session that was lent; the state that {@link release} gave stays as it is. */
   forget(): void {
     this.#released = true
-    this.#records.release()
+    this.#records.leave()
   }
 
   #assertOwned(): void {

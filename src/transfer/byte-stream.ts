@@ -25,6 +25,7 @@ export interface ByteStream {
 
   /**
    * Starts reading; a second call replaces the handlers. An error that came before is reported soon after.
+   * While it is lifted, the handlers are those of a new owner, who is told of the peer's FIN, too.
    */
   read(handlers: StreamHandlers): void
   /** Stops reading at once: no `bytes` and no `end` until {@link resume}. */
@@ -68,8 +69,11 @@ export interface ByteStream {
    * here is seen again by the next owner, because the kernel repeats it.
    */
   lift(): Lifted | Promise<Lifted>
-  /** Takes a lifted stream up again: `unread` is handed out once more, reading goes on if it was going on. */
-  unlift(): void
+  /**
+   * Takes a lifted stream up again; reading goes on if it was going on.
+   * @param unread what {@link lift} gave is handed out once more, or the caller has it: 'taken'
+   */
+  unlift(unread?: 'again' | 'taken'): void
 }
 
 export type StreamKind = 'raw' | 'socket'

@@ -128,7 +128,7 @@ describe('the command line of connect', () => {
   it.each<[string[], RegExp, number]>([
     [[], /^connect needs HOST:PORT; see hotpotato connect --help\n$/, 2],
     [['localhost'], /^connect needs HOST:PORT/, 2],
-    [['localhost:0'], /^--port must be/, 2],
+    [['localhost:0'], /^PORT must be/, 2],
     [['localhost:1', '--loud'], /^unknown option --loud; see hotpotato connect --help/, 2],
     [['localhost:1', '--cert', 'x'], /^--cert and --key go together\n$/, 2],
     [['localhost:1', '--servername='], /^--servername: "" is not a host name\n$/, 2],

@@ -18,6 +18,11 @@ export default {
       void (async () => { await wait(20); throw new Error('left alone') })()
       await never
     }
+    if (functionPath === '/stream') {
+      setTimeout(() => { throw new Error('in the middle') }, 20)
+      const half = new TextEncoder().encode('half')
+      return new Response(new ReadableStream({ start: body => body.enqueue(half) }))
+    }
     if (functionPath === '/answered') setTimeout(() => { throw new Error('too late') }, 20)
     if (functionPath === '/slow') await wait(1500)
     return new Response(functionPath)
@@ -65,6 +70,13 @@ describe('a function that throws outside of its calls', () => {
     expect(platform.log).toContain('odd-1: its function threw outside of its calls; it is being replaced')
     expect(await platform.total('unclean')).toBe(0)
     await Promise.all([idle, guilty].map(client => client.close()))
+  })
+
+  it('breaks off a response that has begun, and has more to come', async () => {
+    const [before] = await containers()
+    const guilty = await open()
+    await expect(guilty.request('/stream')).rejects.toThrow('ended before the response')
+    await replaced(before!)
   })
 
   it('is found among several calls that wait, once it has thrown before', async () => {

@@ -255,6 +255,10 @@ describe('gateway and server', () => {
   })
 })
 
+it.each([0x0000, 0x02ff, 0x0300, 0x0305, 0x0400, 0xffff])('a record version of %i says nothing', version => {
+  expect(recognise(plaintextRecord(22, ORDINARY, version)).kind).toBe('client_hello')
+})
+
 describe('what is no ClientHello', () => {
   it.each(['GET / HTTP/1.1\r\n', 'P', 'OPTIONS * HTTP/1.1'])('%j is HTTP in the clear', text => {
     expect(recognise(utf8(text))).toEqual({ kind: 'http' })
@@ -264,7 +268,6 @@ describe('what is no ClientHello', () => {
     ['an alert', Uint8Array.of(21, 3, 3, 0, 2, 1, 0), 'unexpected_message'],
     ['application data', Uint8Array.of(23), 'unexpected_message'],
     ['SSL 2', Uint8Array.of(0x80, 0x2e, 1), 'unexpected_message'],
-    ['no TLS version', Uint8Array.of(22, 9), 'protocol_version'],
     ['a ServerHello', plaintextRecord(22, Uint8Array.of(2, 0, 0, 0)), 'unexpected_message'],
     ['an empty record', plaintextRecord(22, new Uint8Array(0)), 'unexpected_message'],
     ['an oversized record', Uint8Array.of(22, 3, 1, 0x40, 1), 'record_overflow'],

@@ -160,6 +160,23 @@ describe('HTTP/2 with prior knowledge', () => {
     expect(recognise(opening('echo.local', '/a\\b'))).toMatchObject({ kind: 'not_http', status: 400 })
   })
 
+  it.each([
+    ['two hosts', { authority: 'echo.local', headers: [['host', 'hello.local']] }],
+    ['a user in its authority', { authority: 'user@echo.local' }],
+    ['an absolute target', { authority: 'echo.local', path: 'http://hello.local/' }],
+    ['a head that is too long', { authority: 'echo.local', headers: Array(1200).fill(['x', 'y']) }],
+  ] as const)('is told at once that its first request is none: %s', (_, request) => {
+    const client = new H2Client()
+    const id = client.request({ method: 'GET', scheme: 'http', path: '/', ...request }, true)
+    const bytes = client.takeOutput()
+    expect(recognise(bytes).kind).toBe('reset')
+    client.receive(http2Answer(bytes, { name: 'bad-request', status: 400 }, 0)!)
+    const events = []
+    for (let event = client.next(); event !== undefined; event = client.next()) events.push(event)
+    expect(events).toContainEqual(expect.objectContaining({ streamId: id }))
+    expect(events.at(-1)).toMatchObject({ type: 'goaway' })
+  })
+
   it('is answered in its own language', () => {
     const client = new H2Client()
     const id = client.request({ method: 'GET', scheme: 'http', authority: 'x', path: '/' }, true)

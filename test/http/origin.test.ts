@@ -94,6 +94,38 @@ describe('the authority of a request', () => {
   )
 })
 
+describe('a host that a URL reads as another one', () => {
+  it.each([
+    ['an escape', '%62ad.local'],
+    ['a number', '2130706433'],
+    ['too few numbers', '127.1'],
+    ['hexadecimal', '0x7f.0.0.1'],
+    ['hexadecimal at the end', 'a.0x1'],
+    ['octal', '0177.0.0.1'],
+    ['a dot behind an address', '127.0.0.1.'],
+    ['a number of 256', '1.2.3.256'],
+    ['a port beyond 65535', 'echo.local:65536'],
+  ])('is none, in any version: %s', (_, host) => {
+    expect(http1(get('/', `Host: ${host}`), 'http')).toBe(400)
+    expect(http1(get(`http://${host}/`, 'Host: echo.local'), 'http')).toBe(400)
+    expect(http2({ ':authority': host }, 'https')).toBe(400)
+  })
+
+  it.each([
+    '127.0.0.1',
+    '0.0.0.0',
+    '255.249.199.10:65535',
+    '1a',
+    'a.1b',
+    '0x.a',
+    'a0x1',
+    'x.0xg',
+    '1.2.3.4.a',
+  ])('is another thing: %s', host => {
+    expect(told(http1(get('/', `Host: ${host}`), 'http'), 'http')).toEqual([`http://${host}/`, host])
+  })
+})
+
 describe('the scheme of a request', () => {
   it.each(['http', 'https'] as const)('is that of the connection: %s', scheme => {
     for (const spelling of [scheme, scheme.toUpperCase()]) {

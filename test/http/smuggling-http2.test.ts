@@ -75,16 +75,20 @@ function contained(pieces: readonly Uint8Array[], moving = false): Reading {
 }
 
 /** What the gateway makes of the first bytes, given as they come. */
-function routed(pieces: readonly Uint8Array[]): RequestHead | number | 'more' {
+function routed(pieces: readonly Uint8Array[]): RequestHead | number | 'more' | 'reset' {
   const recogniser = new HostRecogniser()
   let all: Uint8Array = new Uint8Array()
+  let kind: 'more' | 'reset' = 'more'
   for (const piece of pieces) {
     all = concat(all, piece)
     const first = recogniser.recognise(all)
     if (first.kind === 'request') return first.head
-    if (first.kind !== 'more' && first.kind !== 'preface') return 'status' in first ? first.status : 400
+    if ('status' in first) return first.status
+    if (first.kind === 'tls') return 400
+    // The gateway turns it away then, unless what comes with it is a request.
+    kind = first.kind === 'reset' ? 'reset' : 'more'
   }
-  return 'more'
+  return kind
 }
 
 const GREETING = concat(PREFACE, SETTINGS, SETTINGS_ACK)

@@ -63,7 +63,7 @@ function routed(pieces: readonly Uint8Array[]): { head: RequestHead } | { refuse
     const first = recogniser.recognise(all)
     if (first.kind === 'request') return { head: first.head }
     if (first.kind === 'tls') return 'tls'
-    if (first.kind !== 'more' && first.kind !== 'preface') return { refused: first.status }
+    if ('status' in first) return { refused: first.status }
   }
   return 'more'
 }

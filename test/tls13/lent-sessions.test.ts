@@ -59,6 +59,16 @@ describe('a session that was lent', () => {
     expect(textOf(server, [record.slice(7)])).toBe('in two halves')
   })
 
+  it('leaves its state to a session that goes on from it when it is forgotten', () => {
+    const { client, server } = connectedPair()
+    client.send(utf8('not read'))
+    server.feed(client.takeOutput()[0]!.slice())
+    const state = server.release(true)
+    server.forget()
+    const successor = Session.restore(state, serverConfig())
+    expect(textOf(successor, [EMPTY])).toBe('not read')
+  })
+
   it('never goes back to the number of a record that was sealed or opened', () => {
     for (const [read, write] of [
       [-1, 0],

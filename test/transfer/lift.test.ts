@@ -162,6 +162,50 @@ describe.each<StreamKind>(['raw', 'socket'])('lift (%s)', kind => {
     stream.destroy()
   })
 
+  it('goes on for a new owner, who has what was read and is told of the end once more', async () => {
+    const { stream, client } = await opened()
+    const said: string[] = []
+    const listen = (name: string) => ({
+      bytes: (view: Uint8Array) => said.push(`${name} ${new TextDecoder().decode(view)}`),
+      end: () => said.push(`${name} end`),
+      error() {},
+    })
+    const untilSaid = async (count: number): Promise<void> => {
+      while (said.length < count) await new Promise(resolve => setTimeout(resolve, 2))
+    }
+    stream.read(listen('one'))
+    client.write('ab')
+    await untilSaid(1)
+    client.end()
+    await untilSaid(2)
+    await stream.lift()
+    stream.read(listen('two'))
+    stream.unlift('taken')
+    await untilSaid(3)
+    expect(said).toEqual(['one ab', 'one end', 'two end'])
+    stream.destroy()
+  })
+
+  it('does not hand out again what was taken with the lift', async () => {
+    const { stream, client } = await opened()
+    const said: string[] = []
+    stream.read({ bytes: view => said.push(new TextDecoder().decode(view)), end() {}, error() {} })
+    stream.pause()
+    client.write('ab')
+    // A net.Socket reads on once if it is paused within the tick of its resume().
+    await new Promise(resolve => setTimeout(resolve, 20))
+    expect(stream.write([new Uint8Array(16 << 20)])).toBe('queued')
+    stream.resume()
+    const lifting = stream.lift()
+    client.resume()
+    const { unread } = await lifting
+    stream.unlift('taken')
+    client.write('cd')
+    while (!said.join('').includes('cd')) await new Promise(resolve => setTimeout(resolve, 2))
+    expect(new TextDecoder().decode(unread) + said.join('')).toBe('abcd')
+    stream.destroy()
+  })
+
   it('loses nothing of a socket that was reading when it was adopted', async () => {
     const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -14,7 +14,7 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
+import { type FlagValues, flagLines, readFlags } from '../flags.ts'
 import { say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
@@ -185,7 +185,9 @@ function targetOf(positionals: readonly string[]): Target {
   const host = bracketed ?? plain
   if (host === undefined || port === undefined || others.length > 0)
     throw new UsageError('connect needs HOST:PORT; see hotpotato connect --help')
-  return { host, port: wholeNumber('port', port, 1, 65_535) }
+  if (!(Number(port) >= 1 && Number(port) <= 65_535))
+    throw new UsageError(`PORT must be a whole number from 1 to 65535, not ${port}`)
+  return { host, port: Number(port) }
 }
 
 async function clientConfig({ host }: Target, values: Values): Promise<ClientConfig> {

@@ -105,7 +105,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.guard.run(() => {
       this.#in.read()
       // It has been kept here.
-      if (this.#stream.state === 'lifted') this.#stream.unlift()
+      if (this.#stream.state === 'lifted') this.#stream.unlift('taken')
       if (this.#recovery?.cut === true) this.#ending.breakOff(this.#survival)
       else this.#work()
       this.#recovery = undefined
@@ -362,7 +362,7 @@ export class Connection implements ProtocolOwner, SurvivalOwner, Departing, Ends
     this.#protocol = speak(this, envelope.application, this.#session !== undefined, refusal)
     this.phase = 'open'
     this.timers.start()
-    this.#stream.unlift()
+    this.#stream.unlift('taken')
     // The settlement may have come in the middle of the pump that asked for the move; then this does nothing.
     this.pump()
     if (refusal === undefined && this.#departure.ending && this.open) this.#protocol.drain()

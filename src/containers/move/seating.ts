@@ -65,6 +65,8 @@ export class Seating {
     // Back home, there is no seat any more.
     if (target === this.#home) this.#home = undefined
     if (!this.#keeps || target === undefined || envelope === undefined) return false
+    // It failed here on its way.
+    if (stream.state !== 'lifted') return false
     const { sessionId, generation, tls: state } = envelope
     host.keep({ sessionId, generation, holder: target, stream, session: this.#lent, state })
     this.#lent = undefined

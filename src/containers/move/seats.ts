@@ -1,14 +1,17 @@
 import type { Clock, Timer } from '../../time/clock.ts'
 import { type Session, SessionState } from '../../tls13/index.ts'
 import { ByteMap } from '../../transfer/byte-map.ts'
-import type { ByteStream } from '../../transfer/byte-stream.ts'
+import type { ByteStream, StreamHandlers } from '../../transfer/byte-stream.ts'
 import type { SealAssociated } from '../../transfer/seal.ts'
-import { wipe } from '../../wire/index.ts'
+import { EMPTY, wipe } from '../../wire/index.ts'
 
 /** Seats that are kept at most: the oldest is given up for a new one. */
 const MOST = 1024
 /** Milliseconds that a seat is kept. */
 export const KEPT = 10_000
+
+/** Of a stream that waits for its next owner. */
+const NOBODY: StreamHandlers = { bytes() {}, end() {}, error() {} }
 
 /** What a container keeps of a connection that has gone to another one. */
 export interface Seat {
@@ -43,8 +46,12 @@ export class Seats {
     return this.#seats.size
   }
 
-  /** Keeps one. There is none for that connection: it was here. */
+  /** Keeps one, and nothing else of the connection. There is none for it: it was here. */
   keep(seat: Seat): void {
+    const { stream, state } = seat
+    stream.onDrain = undefined
+    stream.read(NOBODY)
+    if (state !== undefined) state.inboundRecords = state.outbound = EMPTY
     if (this.#seats.size >= MOST) this.#giveUp(this.#oldest())
     this.#seats.set(seat.sessionId, { seat, until: this.#clock.steady() + KEPT })
     if (!this.#timer.armed) this.#timer.after(KEPT)
@@ -78,8 +85,9 @@ export class Seats {
     this.#timer.stop()
   }
 
+  /** As a rule: they are in the order in which they came. */
   #oldest(): Seat {
-    return [...this.#seats.values()].reduce((one, other) => (other.until < one.until ? other : one)).seat
+    return this.#seats.values().next().value!.seat
   }
 
   #expire(): void {

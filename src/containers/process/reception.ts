@@ -92,6 +92,7 @@ export class Reception {
     }
     const refusal = this.#begin(envelope, stream, { taken, home: this.#homeOf(from) })
     if (refusal === undefined) this.#host.counters.returned++
+    else vacate(seat)
     return refusal
   }
 

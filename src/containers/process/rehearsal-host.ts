@@ -95,7 +95,7 @@ export class RehearsalHost {
     this.peer = { id, role: 'container', name: NAMES[side]!, functionName, publicKey }
     const channel = NativeChannel.open(id, undefined, options.varied === true ? PORTION : undefined)
     channel.addPeer(SUPERVISOR, supervisor.pairWith(id))
-    const control = (message: ControlMessage): void => this.#obey(message)
+    const control = (message: ControlMessage, from: number): void => this.#obey(message, from)
     // A copy, as a container's own are: see `join`.
     const handlers = {
       ...handlersOf(place, { control, nonsense() {} }),
@@ -131,9 +131,10 @@ export class RehearsalHost {
     look()
   }
 
-  #obey(message: ControlMessage): void {
+  #obey(message: ControlMessage, from: number): void {
     if (message.kind === 'drain') this.host.drain()
     else if (message.kind === 'draining') this.host.leaves(message.id)
+    else if (message.kind === 'vacate') this.host.vacated(message.sessionId, from)
     else if (message.kind === 'loads') this.host.loads(message.loads)
     else if (message.kind === 'statusRequest')
       this.courier.tell(SUPERVISOR, { kind: 'status', counters: [{ name: 'size', value: this.host.size }] })

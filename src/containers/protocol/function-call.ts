@@ -64,6 +64,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #begun = false
   /** The response has been given, or its head. */
   #answered = false
+  /** The function may have more of its response to give. */
+  #streaming = false
   #bodyEnded = false
   #handing = false
   /** Of the response that has begun. */
@@ -193,7 +195,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   blame(error: unknown): void {
-    if (this.#answered || this.#cancelled) return
+    if ((this.#answered && !this.#streaming) || this.#cancelled) return
     this.#fail(error)
     this.cancel(new Error('the function failed'))
   }
@@ -343,6 +345,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   async #pipe(head: ResponseHead, body: ReadableStream<Uint8Array>): Promise<void> {
     this.#begin(head)
     const writer = new BodyWriter(this.#sink)
+    this.#streaming = true
+    pendingCalls.add(this)
     try {
       for await (const chunk of body) {
         if (this.#cancelled) return
@@ -356,6 +360,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       this.#callee.log.error({ err: error }, 'the body of a response broke off')
       this.#sink.abort()
     } finally {
+      this.#streaming = false
+      pendingCalls.remove(this)
       writer.stop()
     }
   }

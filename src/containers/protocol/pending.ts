@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** A call that a function has begun. */
 export interface Pending {
-  /** The function has thrown beside it: unless it is answered, its client gets 500. */
+  /** The function has thrown beside it: its client gets 500, or sees its response break off. */
   blame(error: unknown): void
 }
 
@@ -45,7 +45,12 @@ class PendingCalls {
       })
   }
 
-  /** No response of it is waited for any more. */
+  /** Its response has begun, and more of it is waited for. */
+  add(call: Pending): void {
+    this.#calls.add(call)
+  }
+
+  /** Nothing of its response is waited for any more. */
   remove(call: Pending): void {
     this.#calls.delete(call)
   }

@@ -49,19 +49,27 @@ function split(target: string, scheme: string | undefined, authority: string | u
   return { path, query, scheme, authority }
 }
 
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=-]*)(?::([0-9]{0,5}))?$/
+/** What URL parsers take for an IPv4 address, and the one way to write such an address. */
+const NUMERIC = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$/
+const IPV4 = /^(?:(?:25[0-5]|(?:2[0-4]|1[0-9]|[1-9]?)[0-9])(?:\.(?!$)|$)){4}$/
 
 /** As a rule the next request names the same one. */
 let lastHost: { readonly value: string; readonly host: string | undefined } = { value: '', host: undefined }
 
 /**
  * The host of `uri-host [ ":" port ]` (RFC 9110 §7.2), in lower case; undefined if it is empty.
+ *
+ * Escapes, and numbers that are no dotted quad, are no host here: a function's URL would name another one
+ * than what has routed the request (`%62.example` as `b.example`, `127.1` as `127.0.0.1`).
  * @throws H1Error 400 if it is no host
  */
 export function parseHost(value: string): string | undefined {
   if (value === lastHost.value) return lastHost.host
-  const match = HOST.exec(value)
-  if (match === null) throw new H1Error(400, 'the host is not a name or address with an optional port')
-  lastHost = { value, host: match[1]!.toLowerCase() || undefined }
+  const [, name, port = 0] = HOST.exec(value) ?? []
+  const host = name?.toLowerCase()
+  if (host === undefined || Number(port) > 65_535 || (NUMERIC.test(host) && !IPV4.test(host)))
+    throw new H1Error(400, 'the host is not a name or address with an optional port')
+  lastHost = { value, host: host || undefined }
   return lastHost.host
 }

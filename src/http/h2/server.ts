@@ -191,6 +191,11 @@ export class H2Server extends H2Connection {
     return this.sender.output.length
   }
 
+  /** Whether requests have come, and no stream is left: to be asked by who has been told of none. */
+  get refused(): boolean {
+    return this.lastStreamId > 0 && this.streams.size === 0
+  }
+
   /** What has been received and not yet read; to be asked when {@link next} has none. */
   get input(): Pick<FrameReader, 'inHeaders' | 'buffered'> {
     return this.frame

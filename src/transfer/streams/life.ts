@@ -68,6 +68,8 @@ export abstract class StreamLife implements ByteStream {
   read(handlers: StreamHandlers): void {
     this.#handlers = handlers
     if (this.#failure !== undefined) queueMicrotask(() => this.#reportFailure())
+    // A new owner's: an end that the last one was told of is read again, because the kernel repeats it.
+    if (this.#state === 'lifted') this.#endRead = this.#ended = false
     this.resume()
   }
 
@@ -220,7 +222,7 @@ export abstract class StreamLife implements ByteStream {
     waiting?.reject(new Error(reason))
   }
 
-  unlift(): void {
+  unlift(unread: 'again' | 'taken' = 'again'): void {
     if (this.#state !== 'lifting' && this.#state !== 'lifted')
       throw new Error(`unlift of a stream that is ${this.#state}`)
     const lifted = this.#lifted
@@ -228,6 +230,7 @@ export abstract class StreamLife implements ByteStream {
       if (!lifted.open) throw new Error('the descriptor has left this stream')
       this.takeBack(lifted)
       this.#lifted = undefined
+      if (unread === 'taken') this.#unread = EMPTY
     }
     this.#state = 'open'
     this.#reject('the stream was taken up again')

@@ -21,7 +21,8 @@ const idOf = (number: number): Uint8Array => {
 }
 
 function keep(number: number, more: Partial<Seat> = {}): Seat {
-  const stream = { destroy: () => void closed.push(String(number)) } as unknown as ByteStream
+  const destroy = (): void => void closed.push(String(number))
+  const stream = { destroy, read() {}, onDrain() {} } as unknown as ByteStream
   const seat = {
     ...{ sessionId: idOf(number), generation: 4, holder: 7, stream, session: undefined, state: undefined },
     ...more,
@@ -75,6 +76,18 @@ describe('a seat', () => {
     }
     expect(seats.size).toBe(1024)
     expect(closed).toEqual(['0', '1'])
+  })
+
+  it('has nothing of what its connection was but the stream and the keys', () => {
+    const { client, server: session } = connectedPair()
+    client.send(new Uint8Array(10_000))
+    session.feed(client.takeOutput()[0]!.slice())
+    const state = session.release(true)
+    expect(state.inboundRecords.length).toBeGreaterThan(10_000)
+    expect(session.buffered).toBe(0)
+    const { stream } = keep(1, { session, state })
+    expect(stream.onDrain).toBeUndefined()
+    expect(state.inboundRecords.length).toBe(0)
   })
 
   it('is given up with its keys, and all of them when the container stops', () => {

@@ -42,6 +42,9 @@ let told: [number, ControlMessage][]
 let client: Session
 let stream: ByteStream
 let answers: string[]
+/** What `/slow` waits for. */
+let slow: Promise<void>
+let answerSlow: () => void
 
 const peer = (id: number, functionName: string): Peer => ({
   ...{ id, role: 'container', name: `${functionName}-${id}`, functionName, publicKey: new Uint8Array(32) },
@@ -50,10 +53,18 @@ const peer = (id: number, functionName: string): Peer => ({
 beforeEach(() => {
   clock = new HandClock()
   ;[sent, told, answers] = [[], [], []]
+  slow = new Promise(resolve => {
+    answerSlow = resolve
+  })
   host = new Host({
     container: 'echo-1',
     functionName: 'echo',
-    module: { kind: 'raw', file: 'test', handle: ({ path }) => ({ status: 200, body: path }) },
+    module: {
+      kind: 'raw',
+      file: 'test',
+      handle: ({ path }) =>
+        path === '/slow' ? slow.then(() => ({ status: 200, body: path })) : { status: 200, body: path },
+    },
     environment: {},
     functionNames: new Set(['echo', 'friend', 'stranger']),
     tls: serverConfig(),
@@ -155,6 +166,22 @@ describe('a connection that has gone to a container of the trust group', () => {
     expect(host.returned(back, of(generation), from)).toMatchObject({ reason: 'cold' })
     // What is kept is as it was.
     expect(host.returned(back, of(3), FRIEND)).toBeUndefined()
+  })
+
+  it('ends when it is back, if its client had sent FIN before it left', async () => {
+    await ask('/slow')
+    await ask('/friend/1')
+    stream.end()
+    await settled()
+    answerSlow()
+    await settled()
+    const { envelope, settle } = sent.at(-1)!
+    settle({ state: 'gone' })
+    const back = returnOf(envelope)
+    // Answered there, and nothing is left.
+    const application = { ...back.application, inbound: new Uint8Array(0) } as Return['application']
+    expect(host.returned({ ...back, application }, of(3), FRIEND)).toBeUndefined()
+    await expect.poll(() => answers).toEqual(['/slow', 'close_notify', 'end'])
   })
 
   it('is not given back twice', () => {
