@@ -50,6 +50,13 @@ describe('connect, to serve', () => {
     expect(stderr).toBe('')
   })
 
+  it('finds NAME.localhost on this machine, whatever the resolver says of it', async () => {
+    const target = `anything.localhost:${server.port}`
+    const words = ['--servername', 'localhost', '--ca', files.file('ca.crt'), '--quiet']
+    const { status, stdout } = await hotpotato(['connect', target, ...words], 'GET / HTTP/1.0\r\n\r\n')
+    expect([status, stdout.endsWith('hello\n')]).toEqual([0, true])
+  })
+
   it('asks for what it is told', async () => {
     const { stdout, stderr } = await connect(
       TLS,

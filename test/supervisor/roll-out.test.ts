@@ -149,7 +149,7 @@ describe('deploy', () => {
     expect((await first).ended).toHaveLength(3)
   })
 
-  it('is not undone by a drain of what it starts: the function would be left without a container', async () => {
+  it('is not undone by a drain of what it starts: the function would have no container', async () => {
     const deployed = rollOuts.deploy('hello')
     const fresh = containers.at(-1)!.name
     const drains = [fresh, 'hello-1'].map(name => rollOuts.drain(['echo-1', name]))

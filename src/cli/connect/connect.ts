@@ -15,6 +15,7 @@ import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { type FlagValues, flagLines, readFlags } from '../flags.ts'
+import { lookup } from '../lookup.ts'
 import { say } from '../output.ts'
 import { commonConfig, textOf } from '../tls-flags.ts'
 import { CommandError, UsageError } from '../usage-error.ts'
@@ -131,7 +132,7 @@ class Client {
   async #open(more: Partial<ClientConfig> & { readonly send?: Uint8Array | undefined }): Promise<TlsDuplex> {
     const { send, ...config } = more
     const { host, port } = this.#target
-    const socket = connectSocket({ host, port, allowHalfOpen: true, noDelay: true })
+    const socket = connectSocket({ host, port, lookup, allowHalfOpen: true, noDelay: true })
     const hello = new HelloReader()
     socket.on('data', bytes => hello.see(new Uint8Array(bytes)))
     this.#chain = []

@@ -1,10 +1,10 @@
-import { type LookupAddress, lookup as lookUp } from 'node:dns'
+import type { LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { lookup } from '../lookup.ts'
 import { UsageError } from '../usage-error.ts'
 
 /**
- * Looks names up as `--resolve` says, and others as the system does. `NAME.localhost` is this machine, as in
- * browsers and curl (RFC 6761 §6.3), which not every system's resolver knows.
+ * Looks names up as `--resolve` says, and others as {@link lookup} does.
  * @param entries each `HOST:PORT:ADDRESS`; HOST may be `*`, and an address of IPv6 stand in brackets
  * @param port that is connected to: entries for others do not count
  * @throws UsageError an entry is none
@@ -20,7 +20,7 @@ export function resolver(entries: readonly string[], port: number): LookupFuncti
   }
   return (name, options, callback) => {
     const found = own.get(name.toLowerCase()) ?? own.get('*')
-    if (found === undefined) lookUp(/\.localhost\.?$/i.test(name) ? 'localhost' : name, options, callback)
+    if (found === undefined) lookup(name, options, callback)
     else if (options.all) callback(null, [found])
     else callback(null, found.address, found.family)
   }
