@@ -33,7 +33,7 @@ export class Replacements {
     const { state } = life
     const again =
       state === 'crash-looping'
-        ? `${name} ends again and again (a crash loop); it is being restarted at the slowest pace`
+        ? `${name} ended, again and again (a crash loop); it is being restarted at the slowest pace`
         : `${name} ended; it is being restarted`
     this.#log.warn({ how, failure, delay, state }, again)
     replica.restart = this.#clock.after(delay, () => {
