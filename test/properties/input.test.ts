@@ -10,8 +10,11 @@ import { seeded } from '../support/random.ts'
 import { eventsOf } from '../support/remote.ts'
 import { clientIn, type StateName, serverIn } from '../support/scene.ts'
 
+const LONG = process.env.HOTPOTATO_LONG === '1'
 /** Changed bytes that are tried in each conversation. */
-const RUNS = process.env.HOTPOTATO_LONG === '1' ? 500 : 30
+const RUNS = LONG ? 500 : 30
+/** How often a property is tried: often in the long run. */
+const often = (runs: number): number => (LONG ? runs : Math.ceil(runs / 2))
 
 const recordings = KINDS.flatMap(kind => {
   const { client, server } = record(kind)
@@ -32,7 +35,7 @@ describe.each(recordings)('$title', ({ recording }) => {
         expect(events).toEqual(recording.events)
         expect(outputs).toEqual(recording.outputs)
       }),
-      { numRuns: 25 },
+      { numRuns: often(25) },
     )
   })
 
@@ -118,7 +121,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
         subject.receive(input)
         expectSound(subject)
       }),
-      { numRuns: 25 },
+      { numRuns: often(25) },
     )
   })
 
@@ -134,7 +137,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
           expect(['alert', 'key_update', 'new_session_ticket']).toContain(events[0]!.type)
         expectSound(scene.subject)
       }),
-      { numRuns: 40 },
+      { numRuns: often(40) },
     )
   })
 
@@ -145,7 +148,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
         scene.subject.receive(scene.writer()(type, content))
         expectSound(scene.subject)
       }),
-      { numRuns: 40 },
+      { numRuns: often(40) },
     )
   })
 
@@ -160,7 +163,7 @@ describe.each(STATES)('a %s in %s', (role, state) => {
         scene.subject.receive(genuine.with(place, genuine[place]! ^ change))
         expectSound(scene.subject)
       }),
-      { numRuns: 60 },
+      { numRuns: often(60) },
     )
   })
 })
@@ -199,7 +202,7 @@ describe('bytes that are no session state', () => {
           expect(hex(encode(SessionState, state))).toBe(hex(changed))
         },
       ),
-      { numRuns: 300 },
+      { numRuns: often(300) },
     )
   })
 })
