@@ -10,8 +10,8 @@ const MOST = 1024
 /** Milliseconds that a seat is kept. */
 export const KEPT = 10_000
 
-/** Of a stream that waits for its next owner. */
-const NOBODY: StreamHandlers = { bytes() {}, end() {}, error() {} }
+/** Of a stream that waits for its next owner: nothing is read of it. */
+const UNREAD: StreamHandlers = { bytes() {}, end() {}, error() {} }
 
 /** What a container keeps of a connection that has gone to another one. */
 export interface Seat {
@@ -50,7 +50,7 @@ export class Seats {
   keep(seat: Seat): void {
     const { stream, state } = seat
     stream.onDrain = undefined
-    stream.read(NOBODY)
+    stream.read(UNREAD)
     if (state !== undefined) state.inboundRecords = state.outbound = EMPTY
     if (this.#seats.size >= MOST) this.#giveUp(this.#oldest())
     this.#seats.set(seat.sessionId, { seat, until: this.#clock.steady() + KEPT })
