@@ -9,8 +9,8 @@ import {
   type MadeCertificates,
   makeCertificates,
 } from '../certificates/authority.ts'
-import { certificateNames } from '../supervisor/certificate-names.ts'
-import type { Config } from '../supervisor/config.ts'
+import { certificateNames } from '../stack/certificate-names.ts'
+import type { Config } from '../stack/config.ts'
 import { readConfiguration } from './configuration.ts'
 import { usageError } from './flags.ts'
 import { UsageError } from './usage-error.ts'

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CertificateError } from '../certificates/load.ts'
 import { MissingPackageError } from '../platform/optional-package.ts'
-import { ConfigError } from '../supervisor/config.ts'
+import { ConfigError } from '../stack/config.ts'
 import type { RollOut, Step } from '../supervisor/roll-out.ts'
 import type { Moved } from '../supervisor/sessions.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
