@@ -8,6 +8,7 @@ import { certificateNames } from '../stack/certificate-names.ts'
 import { type Config, ConfigError, type LoadedConfig } from '../stack/config.ts'
 import { plan } from '../stack/plan.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
+import { refusedIsolation } from '../supervisor/isolation/check.ts'
 import { LogFile } from '../supervisor/log-file.ts'
 import { type Ports, Supervisor } from '../supervisor/supervisor.ts'
 import { watchWallClock } from '../supervisor/wall-clock.ts'
@@ -187,6 +188,14 @@ async function makeSupervisor(
     say(`note: connections use net.Socket instead of raw handles, which is slower (${stream.missing})`)
 
   const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
+  const refused = refusedIsolation(planned.containers, channel.kind)
+  if (refused !== undefined) {
+    const key = `functions.${refused.functionName}.isolation`
+    const { isolation } = config.functions.get(refused.functionName)!
+    throw new ConfigError(
+      `${at(key)}: ${key}: ${isolation} is not to be had: ${refused.what}; ${refused.remedy}`,
+    )
+  }
   const { periodSeconds, failureSeconds, busySeconds, startSeconds } = config.liveness
   const liveness = {
     period: periodSeconds * 1000,

@@ -1,5 +1,6 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
+import type { Restraint } from './isolation.ts'
 import type { MemberSettings } from './membership.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
@@ -16,7 +17,9 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  readonly certificate: { readonly directory: string; readonly name: string }
+  readonly certificate: CertificateSettings
+  /** What it denies itself. */
+  readonly restraint?: Restraint
   readonly tls: TlsSettings
   /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
   readonly clientAuthorities: string | undefined
@@ -41,6 +44,14 @@ export interface WorkerSettings extends MemberSettings {
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */
   readonly streams: number
+}
+
+/** Where a container finds its certificate: `NAME.crt` and `NAME.key`. */
+export interface CertificateSettings {
+  readonly directory: string
+  readonly name: string
+  /** The numbers of descriptors with these files open, for a container that cannot open them itself. */
+  readonly inherited?: { readonly chain: number; readonly key: number }
 }
 
 /** What of TLS can be configured. */

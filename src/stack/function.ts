@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { CARRIERS, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
+import { ISOLATIONS } from '../platform/isolation.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import {
@@ -79,6 +80,7 @@ export const FUNCTION_KEYS = {
   certificate: key('The name of its certificate; by default its own.', certificate),
   replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
   environment: key('Variables that are given to the function, as `env`.', texts),
+  isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
   retries: key(

@@ -1,3 +1,4 @@
+import { dirname, isAbsolute } from 'node:path'
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
@@ -5,7 +6,15 @@ import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
-import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
+import type { FunctionConfig } from './function.ts'
+import type {
+  Confinement,
+  MemberSpec,
+  OfOneProcess,
+  RehearsalPlan,
+  RestartPolicy,
+  ScaleBounds,
+} from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
@@ -13,6 +22,8 @@ export interface PlanOptions {
   readonly channel: Channel['kind']
   readonly provider: ProviderName
   readonly logLevel: string
+  /** The stack file, and what it takes in. */
+  readonly files?: readonly string[]
 }
 
 /** What a configuration asks for. */
@@ -64,7 +75,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           streams: config.connection.streams,
           warm: warmWith(config.trust, one.name),
         }
-        return { name, entry: WORKER, settings }
+        return { name, entry: WORKER, settings, confinement: confinement(one, config, options.files ?? []) }
       }),
     ),
     bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
@@ -75,6 +86,25 @@ export function plan(config: Config, options: PlanOptions): Plan {
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)
 const WORKER = new URL('../containers/process/worker.js', import.meta.url)
+
+function confinement(one: FunctionConfig, config: Config, files: readonly string[]): Confinement {
+  const { runDirectory, certificates, isolationUids: uids, functions } = config
+  const others = [...functions.values()].filter(other => other !== one && isAbsolute(other.handler))
+  const own = isAbsolute(one.handler) ? dirname(one.handler) : '/'
+  const folders = others.map(({ handler }) => dirname(handler)).filter(folder => !isWithin(own, folder))
+  return {
+    level: one.isolation,
+    uids,
+    limits: {},
+    hidden: [...new Set([runDirectory, certificates, ...files, ...folders])],
+    runDirectory,
+  }
+}
+
+/** Whether a path is that of a folder, or lies in it. */
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
+}
 
 function restartPolicy({ restart }: Config): RestartPolicy {
   const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart

@@ -1,4 +1,6 @@
+import type { IsolationName } from '../platform/isolation.ts'
 import type { MemberSettings } from '../platform/membership.ts'
+import type { UidRange } from './uids.ts'
 
 /* What a plan asks of the supervisor. */
 
@@ -12,6 +14,21 @@ export interface MemberSpec {
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** How it is kept apart; undefined: as a process like the supervisor. */
+  readonly confinement?: Confinement
+}
+
+/** How a container is kept apart from the rest, and what it may use. */
+export interface Confinement {
+  readonly level: IsolationName
+  /** The first and the last user id that functions may be given. */
+  readonly uids: UidRange
+  /** Bytes of memory, and cores; undefined: as much as there is. */
+  readonly limits: { readonly memory?: number | undefined; readonly cpu?: number | undefined }
+  /** Files and directories, absolute, that it must not see, whatever it may read else. */
+  readonly hidden: readonly string[]
+  /** The run directory. */
+  readonly runDirectory: string
 }
 
 /** What is different each time that a process is started. */

@@ -98,7 +98,7 @@ export class Supervisor {
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
     this.#liveness = new Liveness({
       ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      work: id => workOf(this.#processes.get(id)?.member.payload.pid),
       now: () => clock.steady(),
     })
     this.#processes = new Processes({
@@ -257,7 +257,7 @@ export class Supervisor {
   #abandon(replica: Replica): void {
     replica.life.drain()
     if (replica.member === undefined) this.#remove(replica)
-    else replica.member.child.kill('SIGKILL')
+    else replica.member.payload.kill()
   }
 
   #leaveOut({ life, member }: Replica): void {
@@ -272,9 +272,9 @@ export class Supervisor {
       this.#abandon(replica)
       return 0
     }
-    const { id, child } = member
+    const { id, child, payload } = member
     const before = (await this.#ask(id)).moved ?? 0
-    const ended = new Promise(resolve => child.once('exit', resolve))
+    const ended = new Promise(resolve => child.once(payload.end, resolve))
     this.#processes.tell(id, { kind: 'drain' })
     let counters = await this.#ask(id)
     const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
@@ -288,7 +288,7 @@ export class Supervisor {
     this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
     if (this.#processes.get(id) !== undefined) {
       this.#processes.tell(id, { kind: 'stop' })
-      const timer = this.#clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
+      const timer = this.#clock.after(STOP_TIMEOUT, () => payload.kill())
       await ended
       timer.stop()
     }
@@ -350,7 +350,7 @@ export class Supervisor {
     this.#liveness.heard(member.id)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
-    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
     this.#expected.get(replica)?.()
     this.#checkStarted()
   }
@@ -389,10 +389,10 @@ export class Supervisor {
       if (found === undefined) continue
       const { replica, member } = found
       this.#options.log.error(
-        { pid: member.child.pid },
+        { pid: member.payload.pid },
         `${replica.name} does not respond; it is being killed`,
       )
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarting()
   }
@@ -402,13 +402,13 @@ export class Supervisor {
     const { start } = this.#options.liveness
     for (const { replica, member } of this.#processes.all) {
       if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.child
+      const { pid } = member.payload
       this.#options.log.error(
         { pid },
         `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
       )
       replica.settled = true
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarted()
   }

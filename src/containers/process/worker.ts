@@ -20,6 +20,7 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
 import { warmUp } from './warm-up.ts'
@@ -32,6 +33,7 @@ import { warmWords } from './warm-words.ts'
 async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
+  restrain(settings.restraint)
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   const place = new Place()
@@ -177,7 +179,11 @@ function tlsConfig(
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const { chain, privateKey } = loadCertificate(
+    certificate.directory,
+    certificate.name,
+    certificate.inherited,
+  )
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,

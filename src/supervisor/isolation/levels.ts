@@ -1,0 +1,13 @@
+import type { IsolationName } from '../../platform/isolation.ts'
+import type { Isolation } from './isolation.ts'
+import { processLevel } from './process.ts'
+import { sandboxLevel } from './sandbox.ts'
+import { userLevel } from './user.ts'
+
+/** Every level, by name. */
+export const LEVELS: Readonly<Record<IsolationName, Isolation>> = {
+  process: processLevel,
+  user: userLevel,
+  sandbox: sandboxLevel,
+  oci: sandboxLevel,
+}
