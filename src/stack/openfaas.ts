@@ -41,7 +41,7 @@ export const PROVIDER_KEYS = {
 export interface ScaleLabels {
   readonly min: number | undefined
   readonly max: number | undefined
-  /** Seconds without work until there is no container; 0: there is always one; undefined: they say nothing. */
+  /** Seconds without work until there is no container; 0: never; undefined: they say nothing. */
   readonly idleSeconds: number | undefined
 }
 
