@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { checkValues } from '../../src/cli/up/values.ts'
-import { parseConfig } from '../../src/supervisor/config.ts'
-import { ConfigError } from '../../src/supervisor/settings/readers.ts'
+import { parseConfig } from '../../src/stack/config.ts'
+import { ConfigError } from '../../src/stack/readers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hotpotato-values-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -7,8 +7,8 @@ import {
   type MadeCertificates,
   makeCertificates,
 } from '../../certificates/authority.ts'
-import { certificateNames } from '../../supervisor/certificate-names.ts'
-import type { Config } from '../../supervisor/config.ts'
+import { certificateNames } from '../../stack/certificate-names.ts'
+import type { Config } from '../../stack/config.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { UsageError } from '../line/usage-error.ts'
 import { readConfiguration } from '../platform/configuration.ts'

@@ -36,8 +36,8 @@ export async function readCommandLine(
   if (name === undefined) return { kind: 'nothing' }
   if (name === 'version' || VERSION.includes(name)) return { kind: 'version' }
   if (name === 'help' || HELP.includes(name)) {
-    const about = rest.find(word => !word.startsWith('-'))
-    return { kind: 'help', about: about === undefined ? undefined : await named(about, table) }
+    const [about = '-'] = rest
+    return { kind: 'help', about: about.startsWith('-') ? undefined : await named(about, table) }
   }
   if (name.startsWith('-')) {
     const known = [...Object.keys(LEADING), '--help', '--version'].map(one => one.slice(2))
@@ -89,5 +89,5 @@ function check(name: string, { least, most, forms = [], needs }: Words, words: r
     throw new UsageError(`${name} takes ${takes}, and ${words[most]} is one too many`)
   }
   if (words.length < least || !words.every((word, at) => forms[at]?.test(word) ?? true))
-    throw new UsageError(`${name} needs ${needs}; see hotpotato ${name} --help`)
+    throw new UsageError(`${name} needs ${needs}`)
 }

@@ -13,7 +13,7 @@ export interface Words {
   readonly completes?: readonly (WordKind | readonly string[] | undefined)[]
 }
 
-/** One command of `hotpotato`: all that the command line, its help, the completion and the docs know of it. */
+/** One command of `hotpotato`: all that command line, help, completion and docs know of it. */
 export interface Command<F extends Flags = Flags> {
   readonly name: string
   /** What follows the name in the usage, options apart: `FUNCTION N`; empty: nothing. */
@@ -25,9 +25,9 @@ export interface Command<F extends Flags = Flags> {
   readonly options: F
   /** Whether an option that is not given is looked for in the environment, as HOTPOTATO_SERVE_PORT. */
   readonly fromEnvironment?: true
-  /** Paragraphs that say what one has to know, in lines of at most 100 columns; they end without a line end. */
+  /** Paragraphs that say what one has to know, in lines of at most 110 columns, without an end of line. */
   readonly help: string
-  /** Command lines of a shell that work as they stand; the first is the one to show where there is one place. */
+  /** Command lines of a shell that work as they stand; the first is shown where one is enough. */
   readonly examples: readonly string[]
   /**
    * Does the work. What it needs beyond this file it imports when it runs: the others are to start quickly.

@@ -15,6 +15,8 @@ export interface Flag {
   readonly short?: string
   /** What stands for its value in the usage, as `PORT`. */
   readonly value?: string
+  /** The command itself says what is wrong with an empty list; else that is refused here. */
+  readonly mayBeEmpty?: true
   /** The values that there are, if they are few. */
   readonly among?: readonly string[]
   /** What its value names, so that completion can offer what there is. */
@@ -54,12 +56,14 @@ export function readFlags<const F extends Flags>(
   )
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-    const read = (name: string, { kind, among: allowed }: Flag): unknown => {
+    const read = (name: string, { kind, among: allowed, mayBeEmpty }: Flag): unknown => {
       const variable = environment[variableOf(command, name)]
       const given = values[name] ?? (variable === '' ? undefined : variable)
       if (kind === 'switch') return given === true || given === '1'
       if (given === undefined) return given
-      const all = kind === 'text' ? [String(given)] : listOf(name, given)
+      const all = kind === 'text' ? [String(given)] : listOf(given)
+      if (all.length === 0 && mayBeEmpty !== true)
+        throw new UsageError(`--${name} needs a value, and what it is given is empty`)
       for (const one of all) among(name, one, allowed)
       return kind === 'text' ? all[0] : all
     }
@@ -70,11 +74,9 @@ export function readFlags<const F extends Flags>(
   }
 }
 
-function listOf(name: string, given: unknown): string[] {
+function listOf(given: unknown): string[] {
   const all = [given].flat().flatMap(one => String(one).split(','))
-  const found = all.filter(one => one !== '')
-  if (found.length === 0) throw new UsageError(`--${name} is given, and what it says is empty`)
-  return found
+  return all.filter(one => one !== '')
 }
 
 function among(flag: string, given: string, allowed: readonly string[] | undefined): void {

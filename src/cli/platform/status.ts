@@ -1,5 +1,5 @@
+import type { ScaleBounds } from '../../stack/spec.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'
-import type { ScaleBounds } from '../../supervisor/roll-out.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'

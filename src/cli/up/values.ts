@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs'
 import { moduleFile } from '../../functions/module-file.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
-import type { LoadedConfig } from '../../supervisor/config.ts'
-import { ConfigError } from '../../supervisor/settings/readers.ts'
+import type { LoadedConfig } from '../../stack/config.ts'
+import { ConfigError } from '../../stack/readers.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 
 /**

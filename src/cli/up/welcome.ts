@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import { join, relative } from 'node:path'
-import type { Config, FunctionConfig } from '../../supervisor/config.ts'
+import type { Config, FunctionConfig } from '../../stack/config.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
 import { LOG_FILE } from '../platform/run-directory.ts'
 

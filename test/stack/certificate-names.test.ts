@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { certificateNames } from '../../src/supervisor/certificate-names.ts'
-import { parseConfig } from '../../src/supervisor/config.ts'
+import { certificateNames } from '../../src/stack/certificate-names.ts'
+import { parseConfig } from '../../src/stack/config.ts'
 
 it('tells hosts that a configuration names from those that functions have without', () => {
   const text = `functions:

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { parseConfig } from '../../src/supervisor/config.ts'
+import { parseConfig } from '../../src/stack/config.ts'
 
 const FUNCTIONS = 'functions: { echo: }'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables, 'mine.yml')

@@ -5,10 +5,7 @@ import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
-import type { RestartPolicy } from './life-cycle.ts'
-import type { MemberSpec, OfOneProcess } from './member.ts'
-import type { RehearsalPlan } from './rehearsing.ts'
-import type { ScaleBounds } from './roll-out.ts'
+import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */

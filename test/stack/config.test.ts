@@ -9,7 +9,7 @@ import {
   loadConfig,
   parseConfig,
   parseDuration,
-} from '../../src/supervisor/config.ts'
+} from '../../src/stack/config.ts'
 
 const MINIMUM = 'functions:\n  echo:\n'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables)

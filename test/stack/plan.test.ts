@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../src/supervisor/config.ts'
-import { plan } from '../../src/supervisor/plan.ts'
+import { parseConfig } from '../../src/stack/config.ts'
+import { plan } from '../../src/stack/plan.ts'
 
 const OPTIONS = { channel: 'native', provider: 'node', logLevel: 'info' } as const
 const { config } = parseConfig(
