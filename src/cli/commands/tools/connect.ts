@@ -5,7 +5,7 @@ export const command = defineCommand({
   name: 'connect',
   synopsis: 'HOST:PORT',
   summary: 'a TLS client, to try servers with',
-  words: { least: 1, most: 1, needs: 'HOST:PORT' },
+  words: { least: 1, most: 1, needs: 'HOST:PORT; see hotpotato connect --help' },
   options: CONNECT_FLAGS,
   fromEnvironment: true,
   help: `A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and
