@@ -59,6 +59,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           name,
           functionName: one.name,
           handler: one.handler,
+          lang: one.lang,
           environment: one.environment,
           functionNames,
           retries,
@@ -95,7 +96,7 @@ function confinement(one: FunctionConfig, config: Config, files: readonly string
   return {
     level: one.isolation,
     uids,
-    limits: {},
+    limits: one.limits,
     hidden: [...new Set([runDirectory, certificates, ...files, ...folders])],
     runDirectory,
   }
