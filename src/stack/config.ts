@@ -20,6 +20,8 @@ export interface LoadedConfig {
   readonly config: Config
   /** A sentence for each unknown key, with its place. */
   readonly warnings: readonly string[]
+  /** The paths of the stack file and of the files that it takes in: none of a function's business. */
+  readonly files: readonly string[]
   /**
    * Where the value of a key comes from, as `hotpotato.yml:3:12`, or a variable.
    * @param path keys and indices of lists, joined with dots
@@ -90,7 +92,9 @@ export function parseConfig(
   try {
     const config = ROOT(root, place)
     checkTogether(config)
-    return { config, warnings: [...remarks, ...foreignKeys(place.foreign)].map(said), at }
+    const included = [...config.functions.values()].flatMap(one => one.environment_file)
+    const files = [resolve(file), ...included]
+    return { config, warnings: [...remarks, ...foreignKeys(place.foreign)].map(said), files, at }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { path, message } = error

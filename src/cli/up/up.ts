@@ -5,10 +5,9 @@ import { removeEmpty } from '../../certificates/directory.ts'
 import { CertificateError } from '../../certificates/load.ts'
 import { PROVIDERS, type ProviderName } from '../../platform/membership.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
-import { type Config, ConfigError } from '../../stack/config.ts'
+import { type Config, ConfigError, type LoadedConfig } from '../../stack/config.ts'
 import { plan } from '../../stack/plan.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
-import { refusedIsolation } from '../../supervisor/isolation/check.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
 import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
@@ -52,7 +51,7 @@ export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const { config, warnings, shipped, at } = readConfiguration(configFile, variables)
+  const { config, warnings, files, shipped, at } = readConfiguration(configFile, variables)
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -126,7 +125,7 @@ export async function up(
   try {
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor(config, provider, sink)
+    supervisor = await makeSupervisor({ config, files }, provider, sink)
   } catch (error) {
     control.leave()
     throw error
@@ -166,7 +165,11 @@ async function status(
 }
 
 /** Chooses by which roads connections will move. @param sink the log */
-async function makeSupervisor(config: Config, provider: ChosenProvider, sink: LogSink): Promise<Supervisor> {
+async function makeSupervisor(
+  { config, files }: Pick<LoadedConfig, 'config' | 'files'>,
+  provider: ChosenProvider,
+  sink: LogSink,
+): Promise<Supervisor> {
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
   const channel = chooseChannel()
@@ -189,15 +192,8 @@ async function makeSupervisor(config: Config, provider: ChosenProvider, sink: Lo
   if (stream.missing !== undefined)
     say(`note: connections use net.Socket instead of raw handles, which is slower (${stream.missing})`)
 
-  const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
-  const refused = refusedIsolation(planned.containers, channel.kind)
-  if (refused !== undefined) {
-    const key = `functions.${refused.functionName}.isolation`
-    const { isolation } = config.functions.get(refused.functionName)!
-    throw new ConfigError(
-      `${at(key)}: ${key}: ${isolation} is not to be had: ${refused.what}; ${refused.remedy}`,
-    )
-  }
+  const told = { channel: channel.kind, provider: provider.name, logLevel: logLevel(), files }
+  const planned = plan(config, told)
   const { periodSeconds, failureSeconds, busySeconds, startSeconds } = config.liveness
   const liveness = {
     period: periodSeconds * 1000,

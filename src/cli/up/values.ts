@@ -3,7 +3,9 @@ import { moduleFile } from '../../functions/module-file.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
 import { ConfigError } from '../../stack/readers.ts'
+import { mustBePossible, mustBeReadable } from '../../supervisor/isolation/check.ts'
 import { select } from '../../tls13/crypto/selection.ts'
+import { chooseChannel } from '../../transfer/channel.ts'
 
 /**
  * Judges values that can be judged only on this machine, before a process starts: files that must be there,
@@ -21,8 +23,11 @@ export async function checkValues(
       throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
     }
   }
-  for (const { name, handler, clientAuthorities } of config.functions.values()) {
+  const circumstances = { uids: config.isolationUids, native: chooseChannel().kind === 'native' }
+  for (const { name, handler, clientAuthorities, isolation } of config.functions.values()) {
     judge(`functions.${name}.handler`, () => moduleFile(handler))
+    judge(`functions.${name}.isolation`, () => mustBePossible(isolation, circumstances))
+    judge(`functions.${name}.handler`, () => mustBeReadable(isolation, moduleFile(handler)))
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

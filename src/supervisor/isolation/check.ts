@@ -1,26 +1,32 @@
-import type { MemberSpec } from '../../stack/spec.ts'
-import type { Channel } from '../../transfer/channel.ts'
-import type { Problem } from './isolation.ts'
+import { fileURLToPath } from 'node:url'
+import type { IsolationName } from '../../platform/isolation.ts'
+import type { Circumstances, Problem } from './isolation.ts'
 import { LEVELS } from './levels.ts'
+import { mayChangeUser } from './uids.ts'
+import { firstClosed, functionFiles, platformFiles } from './visible.ts'
 
-/** A function whose level cannot be had here, and why. */
-export interface Refusal extends Problem {
-  readonly functionName: string
+/** What was found out about a level in this process: to try it starts a process. */
+const tried = new Map<IsolationName, Problem | undefined>()
+
+/** @throws Error a level cannot be had on this machine: why, and what to do */
+export function mustBePossible(level: IsolationName, circumstances: Circumstances): void {
+  if (!tried.has(level)) tried.set(level, LEVELS[level].check(circumstances))
+  const problem = tried.get(level)
+  if (problem !== undefined)
+    throw new Error(`${level} is not to be had here: ${problem.what}; ${problem.remedy}`)
 }
 
-/** The first function of a plan that cannot be kept apart as it asks; undefined: all can. */
-export function refusedIsolation(
-  containers: readonly MemberSpec[],
-  channel: Channel['kind'],
-): Refusal | undefined {
-  const tried = new Map<string, Problem | undefined>()
-  for (const { confinement, settings } of containers) {
-    if (confinement === undefined) continue
-    const { level, uids } = confinement
-    if (!tried.has(level)) tried.set(level, LEVELS[level].check({ uids, native: channel === 'native' }))
-    const problem = tried.get(level)
-    const { functionName } = settings as { readonly functionName?: string }
-    if (problem !== undefined) return { ...problem, functionName: functionName ?? '' }
-  }
-  return undefined
+/**
+ * Whether a function with a user id of its own, if it has one at that level, can read what it is made of.
+ * @param module the path of its module @throws Error the first directory that is closed to it
+ */
+export function mustBeReadable(level: IsolationName, module: string): void {
+  if (level === 'process' || !mayChangeUser()) return
+  const own = fileURLToPath(import.meta.url)
+  const closed = firstClosed([...platformFiles(own), ...functionFiles(module)])
+  if (closed === undefined) return
+  throw new Error(
+    `with isolation: ${level} it has a user id of its own, to which ${closed} is closed; ` +
+      `open it to others (chmod o+rX ${closed}), or put the function elsewhere`,
+  )
 }

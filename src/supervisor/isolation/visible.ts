@@ -111,3 +111,23 @@ export function outermost(paths: readonly string[]): string[] {
 export function isWithin(path: string, other: string): boolean {
   return path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
 }
+
+/** The first file or directory, from the root on, that others than its owner may not read or pass. */
+export function firstClosed(paths: readonly string[]): string | undefined {
+  for (const path of paths)
+    for (const one of [...above(path), path]) {
+      const found = statSync(one, { throwIfNoEntry: false })
+      if (found === undefined) continue
+      const needed = (one === path ? OTHERS_READ : 0) | (found.isDirectory() ? OTHERS_PASS : 0)
+      if ((found.mode & needed) !== needed) return one
+    }
+  return undefined
+}
+const OTHERS_READ = 0o4
+const OTHERS_PASS = 0o1
+
+/** The directories that lead to a path, from the root on. */
+function above(path: string): string[] {
+  const folder = dirname(path)
+  return folder === path ? [] : [...above(folder), folder]
+}
