@@ -1,4 +1,4 @@
-/** How a container is kept apart from the rest of the machine; each level holds what the one before it does. */
+/** How a container can be kept apart from the rest of the machine, the weakest level first. */
 export const ISOLATIONS = ['process', 'user', 'sandbox', 'oci'] as const
 
 /**

@@ -119,7 +119,6 @@ function start(id: number, spec: MemberSpec, channel: readonly ('ipc' | number)[
       stdio: [...stdio, ...more],
       serialization: 'json',
       ...(command.directory === undefined ? {} : { cwd: command.directory }),
-      ...(command.uid === undefined ? {} : { uid: command.uid, gid: command.uid }),
     })
     const supervisor = command.parent ?? process.pid
     const told: MemberSettings = {

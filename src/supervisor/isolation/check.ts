@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import type { IsolationName } from '../../platform/isolation.ts'
 import type { Circumstances, Problem } from './isolation.ts'
 import { LEVELS } from './levels.ts'
-import { mayChangeUser } from './uids.ts'
 import { firstClosed, functionFiles, platformFiles } from './visible.ts'
 
 /** What was found out about a level in this process: to try it starts a process. */
@@ -17,16 +16,18 @@ export function mustBePossible(level: IsolationName, circumstances: Circumstance
 }
 
 /**
- * Whether a function with a user id of its own, if it has one at that level, can read what it is made of.
- * @param module the path of its module @throws Error the first directory that is closed to it
+ * A function with a user id of its own has to be able to read what it is made of.
+ * @param module the path of its module @throws Error the first file or directory that is closed to it
  */
 export function mustBeReadable(level: IsolationName, module: string): void {
-  if (level === 'process' || !mayChangeUser()) return
-  const own = fileURLToPath(import.meta.url)
-  const closed = firstClosed([...platformFiles(own), ...functionFiles(module)])
+  if (level !== 'user') return
+  const closed = firstClosed(
+    [...platformFiles(fileURLToPath(import.meta.url)), ...functionFiles(module)],
+    true,
+  )
   if (closed === undefined) return
   throw new Error(
-    `with isolation: ${level} it has a user id of its own, to which ${closed} is closed; ` +
-      `open it to others (chmod o+rX ${closed}), or put the function elsewhere`,
+    `with isolation: user it has a user id of its own, to which ${closed} is closed; ` +
+      `open it to others (chmod o+rX ${closed}), or choose isolation: sandbox`,
   )
 }

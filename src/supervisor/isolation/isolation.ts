@@ -46,8 +46,6 @@ export interface Command {
   readonly feeds: readonly Uint8Array[]
   /** Where it starts, if not where the supervisor did. */
   readonly directory?: string
-  /** Its user and its group, if not the supervisor's. */
-  readonly uid?: number | undefined
   /** Processes between the one that is started and the container's own. */
   readonly wrappers: number
   /** The parent's process id as the container sees it; undefined: the supervisor's. */

@@ -2,13 +2,12 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isFunctionName } from '../../platform/function-name.ts'
-import type { Restraint } from '../../platform/isolation.ts'
-import type { WorkerSettings } from '../../platform/worker-settings.ts'
+import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Confinement, MemberSpec, OfOneProcess } from '../../stack/spec.ts'
 import type { Command } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { mayChangeUser, type Uids } from './uids.ts'
-import { functionFiles, namedFiles, outermost, platformFiles } from './visible.ts'
+import { firstClosed, functionFiles, namedFiles, outermost, platformFiles } from './visible.ts'
 
 /** How a container is started, and what it is told more. */
 export interface Prepared {
@@ -26,10 +25,14 @@ const FILE_BYTES = 2 ** 30
 /** Of a limit on memory, what JavaScript's old objects may take; the rest is for all else. */
 const HEAP_SHARE = 0.75
 
-/** How a process is started that nothing sets apart. @param module the path of a compiled one */
-export function plain(module: string, environment: NodeJS.ProcessEnv): Prepared {
-  const command = { file: process.execPath, args: [module], environment, feeds: [], wrappers: 0 }
-  return { command: { ...command, parent: undefined }, descriptors: [], settings: {} }
+/**
+ * How a process is started that nothing sets apart.
+ * @param module the path of a compiled one @param memory bytes that it may use, if that is limited
+ */
+export function plain(module: string, environment: NodeJS.ProcessEnv, memory?: number): Prepared {
+  const args = [...heap(memory), module]
+  const command = { file: process.execPath, args, environment, feeds: [], wrappers: 0, parent: undefined }
+  return { command, descriptors: [], settings: {} }
 }
 
 /**
@@ -46,51 +49,43 @@ export function prepare(
 ): Prepared {
   const { level, limits, hidden, runDirectory } = spec.confinement
   const settings = spec.settings as Omit<WorkerSettings, OfOneProcess>
-  const isApart = level !== 'process'
+  const { handler, clientAuthorities, certificate, functionName } = settings
   const module = realpathSync(fileURLToPath(spec.entry))
-  const { handler, clientAuthorities } = settings
-  const own = !isFunctionName(handler)
-  const files = own ? functionFiles(handler) : []
-  const uid = isApart && mayChangeUser() ? uids.of(settings.functionName, spec.confinement.uids) : undefined
-  const descriptors = isApart ? openCertificate(settings) : []
+  if (level === 'process') return plain(module, environment, limits.memory)
+  const files = isFunctionName(handler) ? [] : functionFiles(handler)
+  const visible = outermost([
+    ...platformFiles(module),
+    ...namedFiles(environment),
+    ...files,
+    ...(clientAuthorities === undefined ? [] : [realpathSync(clientAuthorities)]),
+  ])
+  // In a file system of its own, a function whose files are closed to other users keeps the supervisor's.
+  const mayHaveUser = mayChangeUser() && (level === 'user' || firstClosed(visible, false) === undefined)
+  const descriptors = openCertificate(certificate)
   const command = LEVELS[level].command({
     name: spec.name,
     id,
     command: [process.execPath, ...heap(limits.memory), module],
     environment,
     firstFree: firstFree + descriptors.length,
-    visible: isApart
-      ? outermost([
-          ...platformFiles(module),
-          ...namedFiles(environment),
-          ...files,
-          ...(clientAuthorities === undefined ? [] : [realpathSync(clientAuthorities)]),
-        ])
-      : [],
+    visible,
     hidden: [...hidden, runDirectory],
     workingDirectory: files.length === 0 ? '/' : folderOf(handler),
-    uid,
+    uid: mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined,
     connects: false,
     limits: { ...limits, processes: PROCESSES },
     bundles: join(runDirectory, 'oci'),
   })
-  const [chain, key] = descriptors.map((_, index) => firstFree + index)
+  const inherited = { chain: firstFree, key: firstFree + 1 }
   return {
     command,
     descriptors,
     settings: {
-      restraint: restraintOf(isApart),
-      ...(isApart
-        ? { certificate: { ...settings.certificate, inherited: { chain: chain!, key: key! } } }
-        : {}),
-      ...(isApart && files.length > 0 ? { handler: realpathSync(handler) } : {}),
+      restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
+      certificate: { ...certificate, inherited },
+      ...(files.length > 0 ? { handler: realpathSync(handler) } : {}),
     },
   }
-}
-
-function restraintOf(isApart: boolean): Restraint {
-  // A limit on a user's processes would count those of every function that has the supervisor's user.
-  return isApart ? { processes: 4 * PROCESSES, fileBytes: FILE_BYTES } : {}
 }
 
 function heap(memory: number | undefined): string[] {
@@ -104,9 +99,7 @@ function folderOf(handler: string): string {
 }
 
 /** Opened here: a user of its own may not, and a file system of its own does not have them. */
-function openCertificate({
-  certificate: { directory, name },
-}: Pick<WorkerSettings, 'certificate'>): number[] {
+function openCertificate({ directory, name }: CertificateSettings): number[] {
   const chain = openSync(join(directory, `${name}.crt`), 'r')
   try {
     return [chain, openSync(join(directory, `${name}.key`), 'r')]

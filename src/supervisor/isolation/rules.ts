@@ -4,7 +4,7 @@ export interface Condition {
   readonly argument: number
   /** Bits that are looked at; by default all 32. */
   readonly mask?: number
-  /** `is`, `isNot`: the masked argument against `value`. `any`: whether any of the bits of the mask is set. */
+  /** `is`, `isNot`: against `value`, behind the mask. `any`: whether any bit of the mask is set. */
   readonly test: 'is' | 'isNot' | 'any'
   readonly value?: number
 }

@@ -11,8 +11,8 @@ import {
 import { findProgram } from './programs.ts'
 import { rules } from './rules.ts'
 import { assemble, filter } from './seccomp.ts'
-import { mayChangeUser, taken } from './uids.ts'
-import { isWithin, systemView, type View } from './visible.ts'
+import { asUser, mayChangeUser, mayNot } from './uids.ts'
+import { isWithin, systemView, type View, ways } from './visible.ts'
 
 /** Bytes of each file system in memory that a function may write to: `/tmp` and `/dev/shm`. */
 export const SCRATCH = 67_108_864
@@ -26,10 +26,9 @@ export const sandboxLevel: Isolation = {
     const view = systemView()
     return {
       file: findProgram('bwrap') ?? 'bwrap',
-      args: [...bwrap(launch, view, isFolder), '--', ...launch.command],
+      args: [...bwrap(launch, view, isFolder), '--', ...asUser(launch.uid), ...launch.command],
       environment: confined(launch),
       feeds,
-      uid: launch.uid,
       // Its own process, and the first one of the new process ids.
       wrappers: 2,
       parent: 1,
@@ -42,15 +41,16 @@ export const sandboxLevel: Isolation = {
  * @param isFolder of a path of this machine
  */
 export function bwrap(
-  { name, firstFree, visible, hidden, workingDirectory }: Launch,
+  { name, firstFree, visible, hidden, workingDirectory, uid }: Launch,
   view: View,
   isFolder: (path: string) => boolean,
 ): string[] {
   const masked = hidden.filter(path => visible.some(one => isWithin(path, one)))
   return [
-    ...foundation(view),
+    ...foundation(view, uid === undefined),
     ...['--hostname', name, '--seccomp', `${firstFree + 2}`],
     ...['--ro-bind-data', `${firstFree}`, '/etc/passwd', '--ro-bind-data', `${firstFree + 1}`, '/etc/group'],
+    ...open(visible),
     ...visible.flatMap(path => ['--ro-bind', path, path]),
     ...masked.flatMap(path =>
       isFolder(path) ? ['--tmpfs', path, '--remount-ro', path] : ['--ro-bind', '/dev/null', path],
@@ -59,17 +59,30 @@ export function bwrap(
   ]
 }
 
-/** Namespaces, no rights, and the parts of the system that every program needs. */
-function foundation({ system, links }: View): string[] {
+/**
+ * Namespaces, and the parts of the system that every program needs. A user without rights has them in a user
+ * namespace, and loses them there. Root needs none: it keeps what it takes to become another user.
+ */
+function foundation({ system, links }: View, userNamespace: boolean): string[] {
   return [
-    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-net'],
-    ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+    ...(userNamespace ? ['--unshare-user'] : []),
+    ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-net', '--unshare-cgroup-try'],
+    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+    ...(userNamespace ? [] : TO_BECOME_ANOTHER.flatMap(right => ['--cap-add', right])),
+    ...open(system),
     ...system.flatMap(path => ['--ro-bind', path, path]),
     ...links.flatMap(([link, target]) => ['--symlink', target, link]),
     ...['--proc', '/proc', '--dev', '/dev', '--size', `${SCRATCH}`, '--tmpfs', '/dev/shm'],
     ...['--size', `${SCRATCH}`, '--tmpfs', '/tmp'],
   ]
 }
+
+/** Directories that lead there, open to all: bubblewrap itself would make them for its own user. */
+function open(paths: readonly string[]): string[] {
+  return ways(paths).flatMap(folder => ['--dir', folder])
+}
+
+const TO_BECOME_ANOTHER = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP']
 
 /** What a confined process finds in its environment: nothing that leads to what it does not see. */
 export function confined({ environment, workingDirectory }: Launch): Command['environment'] {
@@ -112,15 +125,12 @@ function check({ uids, native }: Circumstances): Problem | undefined {
   const program = findProgram('bwrap')
   if (program === undefined)
     return { what: 'bwrap is not installed', remedy: 'install the package bubblewrap' }
-  const occupied = mayChangeUser() ? taken(uids) : undefined
-  if (occupied !== undefined) return occupied
-  const user = mayChangeUser() ? { uid: uids.first, gid: uids.first } : {}
-  const nothing = findProgram('true') ?? '/usr/bin/true'
-  const { status, stderr, error } = spawnSync(program, [...foundation(systemView()), '--', nothing], {
-    ...user,
-    encoding: 'utf8',
-    timeout: 10_000,
-  })
+  const wrong = mayChangeUser() ? mayNot(uids) : undefined
+  if (wrong !== undefined) return wrong
+  const user = mayChangeUser() ? uids.first : undefined
+  const nothing = [...asUser(user), findProgram('true') ?? '/usr/bin/true']
+  const args = [...foundation(systemView(), user === undefined), '--', ...nothing]
+  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 10_000 })
   if (status === 0) return undefined
   const said = error?.message ?? stderr.trim().split('\n')[0] ?? ''
   return {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { UidRange } from '../../stack/uids.ts'
 import type { Problem } from './isolation.ts'
+import { findProgram } from './programs.ts'
 
 /** Gives each function a user id of its own, and the same one again. */
 export class Uids {
@@ -23,6 +24,23 @@ export class Uids {
 /** Whether this process may give others another user id. */
 export function mayChangeUser(): boolean {
   return process.getuid?.() === 0
+}
+
+/** The front of a command that runs it as that user, without any rights, for good; empty: as the same one. */
+export function asUser(uid: number | undefined): readonly string[] {
+  if (uid === undefined) return []
+  // Node itself could renounce rights for one of its threads only.
+  return [
+    ...[findProgram('setpriv') ?? 'setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'],
+    ...['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'],
+  ]
+}
+
+/** Why root cannot give functions these user ids. */
+export function mayNot(uids: UidRange): Problem | undefined {
+  if (findProgram('setpriv') === undefined)
+    return { what: 'setpriv is not installed', remedy: 'install the package util-linux' }
+  return taken(uids)
 }
 
 /** Accounts that stand where functions have their ids. @param accounts as `/etc/passwd` */

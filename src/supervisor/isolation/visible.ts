@@ -29,7 +29,7 @@ const ETC = [
   'timezone',
 ]
 
-/** The parts of the system that a program needs: what all may read, and neither a home nor the rest of /etc. */
+/** The parts of the system that a program needs: what all may read, no home, and little of /etc. */
 export function systemView(): View {
   const found = LIBRARIES.filter(existsSync)
   const isLink = (path: string): boolean => lstatSync(path).isSymbolicLink()
@@ -112,10 +112,13 @@ export function isWithin(path: string, other: string): boolean {
   return path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
 }
 
-/** The first file or directory, from the root on, that others than its owner may not read or pass. */
-export function firstClosed(paths: readonly string[]): string | undefined {
+/**
+ * The first file or directory that others than its owner may not read or pass.
+ * @param withWay whether what leads there is looked at, too, from the root on
+ */
+export function firstClosed(paths: readonly string[], withWay: boolean): string | undefined {
   for (const path of paths)
-    for (const one of [...above(path), path]) {
+    for (const one of [...(withWay ? above(path) : []), path]) {
       const found = statSync(one, { throwIfNoEntry: false })
       if (found === undefined) continue
       const needed = (one === path ? OTHERS_READ : 0) | (found.isDirectory() ? OTHERS_PASS : 0)
@@ -125,6 +128,11 @@ export function firstClosed(paths: readonly string[]): string | undefined {
 }
 const OTHERS_READ = 0o4
 const OTHERS_PASS = 0o1
+
+/** The directories that lead to some paths, from the root on and without it. */
+export function ways(paths: readonly string[]): string[] {
+  return [...new Set(paths.flatMap(above))].filter(folder => folder !== '/').sort()
+}
 
 /** The directories that lead to a path, from the root on. */
 function above(path: string): string[] {
