@@ -9,6 +9,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly functionName: string
   /** The name of a shipped function, or the path of a module. */
   readonly handler: string
+  /** The template that the function is written for, as `node22`. */
+  readonly lang?: string | undefined
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */
   readonly functionNames: readonly string[]
@@ -37,6 +39,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
+  /** Requests that its function works on at once; 0 or undefined: any number. */
+  readonly maxInflight?: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */

@@ -19,6 +19,7 @@ import {
   scalar,
   section,
   truth,
+  whole,
 } from './readers.ts'
 import { replicas } from './replicas.ts'
 
@@ -84,6 +85,10 @@ export const FUNCTION_KEYS = {
   retries: key(
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
+  ),
+  maxInflight: key(
+    'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
+    whole(0, 1_000_000, 0),
   ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',

@@ -4,7 +4,7 @@ import type { ProviderName } from '../platform/membership.ts'
 import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
-import { type Config, carrierOf } from './config.ts'
+import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -60,6 +60,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           rehearsals: config.rehearsals,
           http: httpLimits(config),
           memoryBytes: config.connection.memoryBytes,
+          maxInflight: maxInflight(one),
           http2: config.connection.http2,
           streams: config.connection.streams,
           warm: warmWith(config.trust, one.name),
@@ -71,6 +72,12 @@ export function plan(config: Config, options: PlanOptions): Plan {
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
+}
+
+/** OpenFaaS's watchdog is told in the environment. */
+function maxInflight({ maxInflight, environment }: FunctionConfig): number {
+  const told = Number(environment.max_inflight)
+  return maxInflight > 0 || !Number.isSafeInteger(told) || told < 0 ? maxInflight : told
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)

@@ -35,6 +35,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
+import { Traffic } from '../protocol/traffic.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -61,6 +62,8 @@ export interface HostOptions {
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight?: number | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }
@@ -89,6 +92,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
+  readonly traffic: Traffic
   readonly #retries: ReadonlyMap<string, Retries>
   readonly #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -122,6 +126,7 @@ export class Host implements ConnectionHost<Connection> {
     this.log = options.log
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
+    this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#warm = new Set(options.warm)

@@ -5,6 +5,7 @@ import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
+import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: await loadFunction(settings.handler),
+      module: await loadFunction(settings.handler, undefined, settings.lang),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -97,6 +98,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      maxInflight: settings.maxInflight,
       warm: settings.warm,
     })
   } catch (error) {
@@ -211,11 +213,18 @@ function status(
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
-    heldBytes: host.memory.held,
+    heldBytes: bounded(host.memory.held),
     shed: host.memory.shed,
+    calls: host.traffic.calls,
+    inFlight: host.traffic.inFlight,
+    tooMany: host.traffic.refused,
+    ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),
   }
-  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  return {
+    kind: 'status',
+    counters: Object.entries(counters).map(([name, value]) => ({ name, value: wrapped(value) })),
+  }
 }
 
 /** As `http2Resets`: beside the other counters. */
