@@ -62,7 +62,7 @@ export interface Context {
   /** Aborted when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal
   readonly connection: ConnectionInfo
-  /** The trace that the request belongs to, or a new one; `trace.headers` go with requests of the function. */
+  /** The trace that the request belongs to, or a new one; its `headers` go with requests of the function. */
   readonly trace: Trace
   readonly log: Log
   /** Work that goes on after the response; the container waits for it before it stops. */

@@ -3,10 +3,10 @@
  * supervisor reads it.
  */
 
-/** Upper bounds, in seconds, of the buckets that durations of calls are counted in; one more is for the rest. */
+/** Upper bounds of the buckets for durations of calls, in seconds; one more bucket is for the rest. */
 export const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 
-/** Places of what is counted for one status: each bucket, what is beyond the last one, milliseconds in all. */
+/** Of one status are counted: each bucket, what is beyond the last one, and milliseconds in all. */
 export const BEYOND = BUCKETS.length
 export const MILLISECONDS = BUCKETS.length + 1
 
@@ -29,7 +29,7 @@ export function readCallCounter(name: string): { readonly status: number; readon
 }
 
 /**
- * A count as it goes into a message, whose counters have 32 bits: who wants all of it adds up the differences.
+ * A count as it goes into a message, whose counters have 32 bits: who wants all of it adds up differences.
  */
 export function wrapped(count: number): number {
   return count % 2 ** 32

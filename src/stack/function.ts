@@ -92,7 +92,7 @@ export const FUNCTION_KEYS = {
   ),
   maxInflight: key(
     'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
-    whole(0, 1_000_000, 0),
+    whole(0, 1_000_000, undefined),
   ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',

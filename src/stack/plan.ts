@@ -48,6 +48,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           name,
           functionName: one.name,
           handler: one.handler,
+          lang: one.lang,
           environment: one.environment,
           functionNames,
           retries,
@@ -77,7 +78,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
 /** OpenFaaS's watchdog is told in the environment. */
 function maxInflight({ maxInflight, environment }: FunctionConfig): number {
   const told = Number(environment.max_inflight)
-  return maxInflight > 0 || !Number.isSafeInteger(told) || told < 0 ? maxInflight : told
+  return maxInflight ?? (Number.isSafeInteger(told) && told > 0 ? told : 0)
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)

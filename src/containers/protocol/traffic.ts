@@ -5,7 +5,10 @@ export const CLIENT_GONE = 499
 
 const PLACES = MILLISECONDS + 1
 
-/** The calls of one container's function: how many are underway, what they were answered, how long it took. */
+/**
+ * The calls of one container's function: how many are underway, what they were answered, and how long that
+ * took.
+ */
 export class Traffic {
   /** Calls that may be underway at once; 0: any number. */
   readonly most: number

@@ -94,7 +94,7 @@ describe('/_/health and /_/ready', () => {
 })
 
 describe('more requests than maxInflight', () => {
-  it('get 429 with Retry-After over each road, are counted, and the next one after them is served', async () => {
+  it('get 429 with Retry-After over each road, are counted, and later ones are served', async () => {
     const answer: (() => void)[] = []
     const host = hostOf(
       () => new Promise(resolve => void answer.push(() => resolve({ status: 200, body: 'late' }))),
