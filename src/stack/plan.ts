@@ -1,10 +1,12 @@
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
+import type { ProgramSettings } from '../platform/program-settings.ts'
 import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
+import type { FunctionConfig } from './function.ts'
 import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -48,6 +50,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           name,
           functionName: one.name,
           handler: one.handler,
+          program: programSettings(one, config),
           environment: one.environment,
           functionNames,
           retries,
@@ -83,6 +86,23 @@ function restartPolicy({ restart }: Config): RestartPolicy {
     most: mostSeconds * 1000,
     healthyAfter: healthySeconds * 1000,
     crashLoop,
+  }
+}
+
+/** Bytes that a process may write for one request. */
+const OUTPUT_BYTES = 16_777_216
+/** The part of a container's time to become ready that its program has. */
+const START_SHARE = 0.8
+
+function programSettings({ program }: FunctionConfig, config: Config): ProgramSettings | undefined {
+  if (program === undefined) return undefined
+  const { first, most } = restartPolicy(config)
+  return {
+    ...program,
+    runDirectory: config.runDirectory,
+    startMilliseconds: config.liveness.startSeconds * 1000 * START_SHARE,
+    restart: { first, most },
+    fork: { ...program.fork, outputBytes: OUTPUT_BYTES },
   }
 }
 

@@ -1,5 +1,5 @@
-import { type Problem, problem } from '../../http/problem.ts'
 import type { Field } from '../../http/message.ts'
+import { type Problem, problem } from '../../http/problem.ts'
 import { LightResponse } from '../light/response.ts'
 
 /** The platform's answer in a program's place. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { Agent, type ClientRequest, get } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -32,9 +32,11 @@ export function socketDirectory(runDirectory: string, container: string): string
   return made
 }
 
-/** A socket in it. */
+/** A socket in it, which no process has: one that has ended leaves its own behind. */
 export function socketIn(directory: string): Endpoint & { readonly path: string } {
-  return { path: join(directory, NAME) }
+  const path = join(directory, NAME)
+  rmSync(path, { force: true })
+  return { path }
 }
 
 /** A port of the loopback that no process has now. */

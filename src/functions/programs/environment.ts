@@ -1,5 +1,5 @@
-import { header } from '../../http/message.ts'
 import type { Field } from '../../http/message.ts'
+import { header } from '../../http/message.ts'
 
 /** A request as the environment of a process tells it. */
 export interface ToldRequest {

@@ -1,7 +1,7 @@
+import { header } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
-import { header } from '../../http/message.ts'
 import { contentsOf } from '../adapters/node-request.ts'
 import type { Context, Endings } from '../contract.ts'
 import { LightResponse } from '../light/response.ts'
@@ -65,7 +65,11 @@ export class Forks {
     } catch (error) {
       log.error({ err: error, callId: context.callId }, 'a process of the program cannot be started')
       if ((error as NodeJS.ErrnoException).code === 'E2BIG')
-        return refusing({ name: 'bad-request', status: 431, detail: 'the request head is too large for a process' })
+        return refusing({
+          name: 'bad-request',
+          status: 431,
+          detail: 'the request head is too large for a process',
+        })
       return refusing(badGateway(functionName, 'cannot be started'))
     }
     const run = this.#run(process, context)
@@ -93,10 +97,10 @@ export class Forks {
   }
 
   #run(process: ProgramProcess, context: Context): Run {
-    const { settings, clock } = this.#options
+    const { settings, functionName, clock } = this.#options
     const { timeMilliseconds, outputBytes, combineOutput } = settings.fork
     const run = new Run(process, { timeMilliseconds, outputBytes, combineOutput, clock })
-    const fields = { program: process.pid, callId: context.callId }
+    const fields = { function: functionName, program: process.pid, callId: context.callId }
     if (!combineOutput) this.#output.follow(process.child.stderr!, 'stderr', fields)
     this.#runs.add(run)
     void run.ending.then(() => this.#runs.delete(run))

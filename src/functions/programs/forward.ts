@@ -110,7 +110,9 @@ function answerTo(
     // Nothing here has asked for another protocol.
     sent.on('upgrade', (_response, socket) => {
       socket.destroy()
-      reject(new Unanswered('no response', { cause: new Error('101 (Switching Protocols) without being asked') }))
+      reject(
+        new Unanswered('no response', { cause: new Error('101 (Switching Protocols) without being asked') }),
+      )
     })
     sent.on('response', message => {
       const { statusCode = 0 } = message
@@ -185,7 +187,9 @@ function contentOf(sent: ClientRequest, message: IncomingMessage): ReadableStrea
           if (!sent.writableFinished) sent.destroy()
         })
         message.on('error', fail)
-        message.on('close', () => fail(new Error('the program closed the connection in the middle of its answer')))
+        message.on('close', () =>
+          fail(new Error('the program closed the connection in the middle of its answer')),
+        )
       },
       pull: () => void message.resume(),
       cancel() {

@@ -4,10 +4,10 @@ import type { Clock } from '../../time/clock.ts'
 import { installGlobals, prepare } from '../light/globals.ts'
 import { functionModule } from '../module.ts'
 import { socketDirectory } from './endpoint.ts'
-import { Forwarder } from './forward.ts'
 import { Forks } from './forks.ts'
+import { Forwarder } from './forward.ts'
 import { Guardian, MARK } from './guardian.ts'
-import { inheritedByPrograms, mustBeThere } from './process.ts'
+import { folderOf, inheritedByPrograms, mustBeThere } from './process.ts'
 import type { Program } from './program.ts'
 import { ServerProgram } from './server-program.ts'
 
@@ -28,8 +28,10 @@ export interface ProgramOptions {
  * @throws FunctionError it cannot be started, or does not get ready
  */
 export async function loadProgram(options: ProgramOptions): Promise<Program> {
-  const { settings, functionName, container, clock, log } = options
-  const { command, directory } = settings
+  const { functionName, container, clock, log } = options
+  const directory = folderOf(options.settings.directory)
+  const settings = { ...options.settings, directory }
+  const { command } = settings
   const inherited = inheritedByPrograms(process.env)
   mustBeThere({ command, directory, environment: { ...inherited, ...options.environment } })
   installGlobals()
@@ -48,7 +50,11 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   if (settings.mode === 'fork') {
     const forks = new Forks({ settings, functionName, environment, clock, log })
     return {
-      module: functionModule({ kind: 'fetch', file, fetch: (request, _env, ctx) => forks.fetch(request, ctx) }),
+      module: functionModule({
+        kind: 'fetch',
+        file,
+        fetch: (request, _env, ctx) => forks.fetch(request, ctx),
+      }),
       counters: () => forks.counters(),
       stop: async () => {
         await forks.stop()
@@ -58,6 +64,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   }
   const server = new ServerProgram({
     settings,
+    functionName,
     environment,
     directory: sockets,
     clock,

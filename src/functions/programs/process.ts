@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { delimiter, dirname, resolve } from 'node:path'
 import type { Clock } from '../../time/clock.ts'
 import { FunctionError } from '../module-file.ts'
 
@@ -23,14 +23,20 @@ export function inheritedByPrograms(environment: NodeJS.ProcessEnv): Record<stri
   return Object.fromEntries(kept) as Record<string, string>
 }
 
+/** The folder that a handler is, or is in. @throws FunctionError there is none */
+export function folderOf(handler: string): string {
+  if (isDirectory(handler)) return handler
+  if (existsSync(handler)) return dirname(handler)
+  throw new FunctionError('missing', `${handler} does not exist: a program is to be started in it`)
+}
+
 /**
  * Finds what a command names, as the shell would.
- * @throws FunctionError there is no such program, or no such directory to start it in
+ * @throws FunctionError there is no such program, or no folder to start it in
  */
-export function mustBeThere({ command, directory, environment }: Start): void {
+export function mustBeThere({ command, directory: given, environment }: Start): void {
   const [name] = command as readonly [string]
-  if (!isDirectory(directory))
-    throw new FunctionError('missing', `${directory} is not a directory: a program is to be started in it`)
+  const directory = folderOf(given)
   const places = name.includes('/')
     ? [resolve(directory, name)]
     : (environment.PATH ?? '/usr/bin:/bin').split(delimiter).map(place => resolve(place, name))

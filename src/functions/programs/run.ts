@@ -20,7 +20,11 @@ export interface RunLimits {
   readonly clock: Clock
 }
 
-/** Milliseconds that others may hold the output of a process that has ended. */
+/**
+ * Milliseconds that others may hold the output of a process that has ended, until they are ended; and until
+ * it is given up, if they have left its group.
+ */
+const GRACE = 100
 const LAST_WORDS = 1000
 
 /** One process at work on one request. When it has ended, all that it has started ends with it. */
@@ -98,14 +102,15 @@ export class Run {
       this.#end({ kind: 'unstarted', how })
       return
     }
-    let timer: Timer | undefined
-    const late = new Promise(settle => {
-      timer = clock.after(LAST_WORDS, () => settle(undefined))
-    })
-    await Promise.race([read, late])
-    timer?.stop()
+    // From here on its time is not its own.
+    this.#timer?.stop()
+    if (!(await within(read, GRACE, clock))) {
+      this.process.signal('SIGKILL')
+      await within(read, LAST_WORDS, clock)
+    }
     if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: concat(...this.#output) })
-    else this.#end({ kind: 'failed', how: how.startsWith('exit') ? `ended with ${how}` : `was ended by ${how}` })
+    else
+      this.#end({ kind: 'failed', how: how.startsWith('exit') ? `ended with ${how}` : `was ended by ${how}` })
   }
 
   #end(ending: Ending): void {
@@ -120,4 +125,15 @@ export class Run {
 
 function closed(stream: Readable): Promise<void> {
   return new Promise(settle => stream.once('close', () => settle()))
+}
+
+/** @returns whether it came to pass in time */
+async function within(work: Promise<unknown>, milliseconds: number, clock: Clock): Promise<boolean> {
+  let timer: Timer | undefined
+  const late = new Promise<false>(settle => {
+    timer = clock.after(milliseconds, () => settle(false))
+  })
+  const done = await Promise.race([work.then(() => true), late])
+  timer?.stop()
+  return done
 }

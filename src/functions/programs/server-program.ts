@@ -17,6 +17,7 @@ const HOLD = 5000
 
 export interface ServerOptions {
   readonly settings: ProgramSettings
+  readonly functionName: string
   readonly environment: Readonly<Record<string, string>>
   /** Where its socket is made. */
   readonly directory: string
@@ -127,14 +128,15 @@ export class ServerProgram {
   }
 
   #spawn(variables: Record<string, string>): ProgramProcess {
-    const { settings, environment, onGroup } = this.#options
+    const { settings, functionName, environment, onGroup } = this.#options
     const { command, directory } = settings
     const process = new ProgramProcess({ command, directory, environment: { ...environment, ...variables } })
     if (process.pid !== undefined) onGroup(process.pid)
     const { child } = process
     child.stdin!.end()
-    this.#output.follow(child.stdout!, 'stdout', { program: process.pid })
-    this.#output.follow(child.stderr!, 'stderr', { program: process.pid })
+    const fields = { function: functionName, program: process.pid }
+    this.#output.follow(child.stdout!, 'stdout', fields)
+    this.#output.follow(child.stderr!, 'stderr', fields)
     return process
   }
 
