@@ -12,6 +12,9 @@ export interface WorkerSettings extends MemberSettings {
   readonly handler: string
   /** The program that is its function, if it is no module. */
   readonly program?: ProgramSettings | undefined
+  /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
+  readonly lang: string | undefined
+  /** What the function finds in `env` and in `process.env`. */
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */
   readonly functionNames: readonly string[]

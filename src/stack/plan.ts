@@ -51,6 +51,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           functionName: one.name,
           handler: one.handler,
           program: programSettings(one, config),
+          lang: one.lang,
           environment: one.environment,
           functionNames,
           retries,

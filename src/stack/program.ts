@@ -54,7 +54,7 @@ export const PROGRAM_KEYS = {
     'How it is asked: over HTTP on PORT (http) or a Unix socket (socket), or a process a request (fork).',
     oneOf(PROGRAM_MODES, undefined),
   ),
-  pool: key('With mode: fork, processes that are started ahead and wait.', whole(0, 64, 0)),
+  pool: key('With mode: fork, processes that are started ahead and wait.', whole(0, 64, undefined)),
   ready: key('A path that it must answer with 2xx before it counts as ready; by default it listens.', ready),
 }
 
@@ -79,7 +79,7 @@ export interface ProgramKeys {
   readonly lang?: string | undefined
   readonly command: readonly string[] | undefined
   readonly mode: ProgramMode | undefined
-  readonly pool: number
+  readonly pool: number | undefined
   readonly ready: string | undefined
   readonly environment: Readonly<Record<string, string>>
   readonly maxInflight?: number | undefined
@@ -97,7 +97,7 @@ export function programOf(keys: ProgramKeys, handler: unknown, place: Place): Pr
   const python = CLASSIC.test(lang) ? ['python3', '-c', PYTHON_RUNNER] : undefined
   const command = keys.command ?? spoken ?? python
   if (command === undefined) {
-    for (const [name, value] of Object.entries({ mode, ready, pool: pool > 0 ? pool : undefined }))
+    for (const [name, value] of Object.entries({ mode, ready, pool }))
       if (value !== undefined) alone(below(place, name).path)
     return undefined
   }
@@ -113,7 +113,7 @@ function alone(path: string): never {
   throw new ConfigError(`${path} is for a function with a command`, path)
 }
 
-function forkOf({ environment, pool, maxInflight }: ProgramKeys, place: Place): ProgramConfig['fork'] {
+function forkOf({ environment, pool = 0, maxInflight }: ProgramKeys, place: Place): ProgramConfig['fork'] {
   const { exec_timeout, write_timeout, content_type, combine_output, cgi_headers, max_inflight } = environment
   const bound = maxInflight || Number(max_inflight) || MOST
   const time = seconds(exec_timeout, 'exec_timeout', place) || seconds(write_timeout, 'write_timeout', place)

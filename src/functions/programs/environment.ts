@@ -22,9 +22,9 @@ const NEVER: ReadonlySet<string> = new Set(['proxy'])
 
 /**
  * The variables that OpenFaaS's classic watchdog gives a process for one request: `Http_Method`, `Http_Path`
- * (decoded), `Http_Query`, `Http_Host`, `Http_Content_Length` (-1: not known), and `Http_NAME` for each field,
- * of which the first one counts. A name of other characters than letters, digits and hyphens is left out:
- * `X_User` would look as `X-User` does.
+ * (decoded), `Http_Query`, `Http_Host`, `Http_Content_Length` (-1: not known), and `Http_NAME` for each
+ * field, of which the first one counts. A name of other characters than letters, digits and hyphens is left
+ * out: `X_User` would look as `X-User` does.
  */
 export function requestVariables(request: ToldRequest): Record<string, string> {
   const { method, path, query, host, fields, length } = request

@@ -30,8 +30,8 @@ if [ -n "$2" ]; then rm -rf -- "$2"; fi
 
 /**
  * A small process beside a container that sees to it that no program outlives the container, also when that
- * is killed: the kernel closes the pipe between them then. It is a shell that reads, and costs nothing but its
- * memory.
+ * is killed: the kernel closes the pipe between them then. It is a shell that reads, and costs nothing but
+ * its memory.
  */
 export class Guardian {
   /** The mark as it stands in an environment. */

@@ -15,7 +15,7 @@ export interface Start {
 
 /** What a program inherits of its container, by name, beside what it is given. */
 const INHERITED =
-  /^(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_FILE|SSL_CERT_DIR|(LC|FAKETIME)_.*)$/
+  /^(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|(LC|FAKETIME)_.*)$/
 
 /** The part of a container's environment that its programs have. */
 export function inheritedByPrograms(environment: NodeJS.ProcessEnv): Record<string, string> {

@@ -106,12 +106,11 @@ export class ServerProgram {
       void process.ended.then(how => this.#ended(process, how, clock.steady()))
       return undefined
     }
-    const seconds = settings.startMilliseconds / 1000
-    const why =
-      process.how === undefined
-        ? `it did not listen on ${'path' in endpoint ? endpoint.path : `port ${endpoint.port}`} ` +
-          `within ${seconds} s${settings.ready === undefined ? '' : `, or not answer ${settings.ready} with 2xx`}`
-        : `it ended before it listened: ${process.how}`
+    const where = 'path' in endpoint ? endpoint.path : `port ${endpoint.port}`
+    const awaited =
+      settings.ready === undefined ? `listen on ${where}` : `answer ${settings.ready} on ${where} with 2xx`
+    const late = `it did not ${awaited} within ${settings.startMilliseconds / 1000} s`
+    const why = process.how === undefined ? late : `it ended before it listened: ${process.how}`
     process.kill()
     await process.ended
     return `${settings.command[0]}: ${why}`

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs'
-import { moduleFile } from '../functions/module-file.ts'
-import { folderOf, inheritedByPrograms, mustBeThere } from '../functions/programs/process.ts'
-import { loadProvider, type ProviderName } from '../platform/membership.ts'
-import type { LoadedConfig } from '../stack/config.ts'
-import { ConfigError } from '../stack/readers.ts'
-import { select } from '../tls13/crypto/selection.ts'
+import { moduleFile } from '../../functions/module-file.ts'
+import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
+import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import type { LoadedConfig } from '../../stack/config.ts'
+import { ConfigError } from '../../stack/readers.ts'
+import { select } from '../../tls13/crypto/selection.ts'
 
 /**
  * Judges values that can be judged only on this machine, before a process starts: files that must be there,
