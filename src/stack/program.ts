@@ -1,6 +1,11 @@
 import { resolve } from 'node:path'
 import { wordsOf } from '../platform/command-words.ts'
-import { type ForkSettings, PROGRAM_MODES, type ProgramMode } from '../platform/program-settings.ts'
+import {
+  type ForkSettings,
+  PROGRAM_MODES,
+  type ProgramMode,
+  type ProgramSettings,
+} from '../platform/program-settings.ts'
 import { PYTHON_RUNNER } from '../platform/python-runner.ts'
 import { parseDuration } from './durations.ts'
 import {
@@ -140,4 +145,31 @@ function seconds(text: string | undefined, name: string, place: Place): number {
   if (read === undefined)
     place.warnings.push({ path, text: `${path} is no duration, as 30 or "1m30s", and is ignored` })
   return read ?? 0
+}
+
+/** Bytes that a process may write for one request. */
+const OUTPUT_BYTES = 16_777_216
+/** The part of a container's time to become ready that its program has. */
+const START_SHARE = 0.8
+
+/** The part of the whole configuration that a program has to know. */
+interface Whole {
+  readonly runDirectory: string
+  readonly liveness: { readonly startSeconds: number }
+  readonly restart: { readonly firstSeconds: number; readonly mostSeconds: number }
+}
+
+/** What a container is told of its program; undefined if its function is a module. */
+export function programSettings(
+  { program }: { readonly program: ProgramConfig | undefined },
+  { runDirectory, liveness, restart }: Whole,
+): ProgramSettings | undefined {
+  if (program === undefined) return undefined
+  return {
+    ...program,
+    runDirectory,
+    startMilliseconds: liveness.startSeconds * 1000 * START_SHARE,
+    restart: { first: restart.firstSeconds * 1000, most: restart.mostSeconds * 1000 },
+    fork: { ...program.fork, outputBytes: OUTPUT_BYTES },
+  }
 }
