@@ -49,7 +49,7 @@ function ofGateway({ entry, settings }: MemberSpec): unknown {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** The keys of a configuration that differ in another one, joined with dots; of lists and functions, whole. */
+/** The keys of a configuration that differ in another one, joined with dots; a list is one value. */
 export function changedKeys(before: Config, after: Config): string[] {
   return keysThatDiffer(before, after, '')
 }
