@@ -2,6 +2,7 @@ import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
 import type { RouteEntry } from '../platform/routes.ts'
+import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
@@ -21,6 +22,8 @@ export interface PlanOptions {
 /** What a configuration asks for. */
 export interface Plan {
   readonly gateway: MemberSpec
+  /** What keeps keys apart from the containers; undefined where nothing needs that. */
+  readonly signer: MemberSpec | undefined
   /** For each function as many as it starts with. */
   readonly containers: readonly MemberSpec[]
   /** How many containers a function may have. */
@@ -37,12 +40,15 @@ export function plan(config: Config, options: PlanOptions): Plan {
   const routes = [...config.functions.values()].flatMap(one =>
     one.hosts.map(host => ({ host, function: one.name })),
   )
+  const signer = needsSigner(config)
   return {
     gateway: {
       name: 'gateway',
+      role: 'gateway',
       entry: GATEWAY,
       settings: gatewaySettings(config, functionNames, routes, options),
     },
+    signer: signer ? signerSpec(config, functionNames, options) : undefined,
     containers: [...config.functions.values()].flatMap(one =>
       Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
         const name = `${one.name}-${index + 1}`
@@ -66,8 +72,9 @@ export function plan(config: Config, options: PlanOptions): Plan {
           http2: config.connection.http2,
           streams: config.connection.streams,
           warm: warmWith(config.trust, one.name),
+          signer,
         }
-        return { name, entry: WORKER, settings }
+        return { name, role: 'container', entry: WORKER, settings }
       }),
     ),
     bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
@@ -76,6 +83,22 @@ export function plan(config: Config, options: PlanOptions): Plan {
   }
 }
 
+/**
+ * Whether a process of its own keeps keys: a connection may outlive all containers of its function, and be
+ * gone on with by one that starts later.
+ */
+export function needsSigner(config: Config): boolean {
+  return [...config.functions.values()].some(one => carrierOf(one, config) !== 'fd')
+}
+
+function signerSpec(config: Config, functionNames: readonly string[], options: PlanOptions): MemberSpec {
+  const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
+  const spans = { rotationSeconds, lifetimeSeconds }
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans, functionNames }
+  return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+const SIGNER = new URL('../keys/main.js', import.meta.url)
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)
 const WORKER = new URL('../containers/process/worker.js', import.meta.url)
 

@@ -5,7 +5,7 @@ import type { Member, MemberSpec } from './member.ts'
 /** One place in the platform, with a name, that one process after the other fills. */
 export class Replica {
   readonly spec: MemberSpec
-  /** The function that it serves; empty for a gateway. */
+  /** The function that it serves; empty for a gateway or a signer. */
   readonly functionName: string
   readonly life: LifeCycle
   /** The process that fills it now. */

@@ -7,7 +7,7 @@ import { hex } from '../wire/index.ts'
 import { Inquiries } from './inquiries.ts'
 import type { RestartPolicy } from './life-cycle.ts'
 import { Liveness } from './liveness.ts'
-import type { Member, MemberSpec } from './member.ts'
+import type { MemberSpec } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { type RehearsalPlan, untilRehearsed } from './rehearsing.ts'
@@ -32,6 +32,8 @@ const LOAD_DELAY = 50
 
 export interface SupervisorOptions {
   readonly gateway: MemberSpec
+  /** What keeps keys apart from the containers, where something needs that. */
+  readonly signer?: MemberSpec | undefined
   readonly containers: readonly MemberSpec[]
   readonly channel: Channel['kind']
   /**
@@ -126,7 +128,7 @@ export class Supervisor {
    * Error what failed
    */
   async start(): Promise<Ports> {
-    const { containers, gateway, liveness } = this.#options
+    const { containers, gateway, signer, liveness } = this.#options
     const { host, http, https } = (gateway.settings as GatewaySettings).gateway
     const [bound, boundSecure] = await bindPorts(host, [
       { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
@@ -137,6 +139,8 @@ export class Supervisor {
       this.#started = { resolve, reject }
     })
     this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    // First: containers wait for what it keeps.
+    if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
@@ -165,7 +169,7 @@ export class Supervisor {
    */
   async relieveGateway(): Promise<RollOut> {
     if (this.#relieving) throw new Error('a new gateway is already being started')
-    const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
+    const old = [...this.#replicas].filter(one => one.spec.role === 'gateway' && one.life.stays)
     const spec = old[0]!.spec
     this.#relieving = true
     const next = this.#add(spec)
@@ -313,9 +317,11 @@ export class Supervisor {
     const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
+      case 'present':
+        this.#processes.present(process, message.publicKey)
+        return
       case 'ready':
-        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
-        else this.#processes.offends(process, 'it reported that it is ready more than once')
+        if (this.#processes.introduce(process, message.publicKey)) this.#ready(process)
         return
       case 'failed':
         if (member.failure !== undefined || member.peer !== undefined) {
@@ -342,11 +348,8 @@ export class Supervisor {
     }
   }
 
-  /** Introduces a process to all others, and them to it. */
-  #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
-    const { name, functionName } = replica
-    const { id, role } = member
-    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
+  /** A process can work, and knows all others. */
+  #ready({ replica, member }: Process): void {
     this.#liveness.heard(member.id)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
