@@ -6,7 +6,7 @@ import { rolldown } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 
 /*
- * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- platform <- functions <-
+ * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- platform <- functions, stack <-
  * containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and siblings: none knows
  * another.
  * What is more than that is written down here by name, so that a new exception is a change to this file.
@@ -37,12 +37,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
   certificates: ['wire', 'platform'],
   functions: ['wire', 'time', 'http', 'platform'],
+  stack: ['wire', 'http', 'transfer', 'platform'],
   containers: CORE,
   gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
-  supervisor: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
+  supervisor: [...CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'), 'stack'],
   acme: [...CORE, 'gateway'],
-  cli: [...CORE, 'acme', 'supervisor'],
+  cli: [...CORE, 'acme', 'stack', 'supervisor'],
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
@@ -55,8 +56,8 @@ const GATEWAY_MAY_SEE = ['alert', 'codepoints', 'extensions', 'messages', 'reaso
  * reach].
  */
 const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
-  [/^src\/(gateway|supervisor)\//, /^src\/tls13\/(session|client|server|record-layer|protection)\.ts$/],
-  [/^src\/(gateway|supervisor)\//, /^src\/(containers|functions)\//],
+  [/^src\/(gateway|stack|supervisor)\//, /^src\/tls13\/(session|client|server|record-layer|protection)\.ts$/],
+  [/^src\/(gateway|stack|supervisor)\//, /^src\/(containers|functions)\//],
   [/^src\/(wire|tls13|http)\/(?!io\/|crypto\/)/, /^src\/(transport|transfer|platform)\//],
   [/^src\/transfer\//, /^src\/tls13\/session\.ts$/],
   // What holds the keys is small: of TLS it knows how to sign, and nothing of what its clients are.
@@ -82,7 +83,7 @@ const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 /** One file asks the machine for the time and for timers; the processes are given it. */
 const CLOCK = 'src/time/system-clock.ts'
-const TIMED = /^src\/(platform|containers|gateway|keys|supervisor)\//
+const TIMED = /^src\/(platform|stack|containers|gateway|keys|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
 /** It makes timers of Node's, not the method of a socket that is called so. */
@@ -100,7 +101,12 @@ const TAKE_THE_CLOCK = [
   'src/transport/serve.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
-const MAINS = ['src/cli/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts', 'src/keys/main.ts']
+const MAINS = [
+  'src/cli/up/up.ts',
+  'src/containers/process/worker.ts',
+  'src/gateway/main.ts',
+  'src/keys/main.ts',
+]
 
 interface Import {
   /** The file that imports, relative to the repository. */

@@ -1,4 +1,4 @@
-import type { Plan } from '../../src/supervisor/plan.ts'
+import type { Plan } from '../../src/stack/plan.ts'
 
 /** What is to be otherwise in the processes of a platform, from before their programs run. */
 export interface Preparation {

@@ -4,8 +4,10 @@ import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import {
   type ControlMessage,
   decodeControl,
+  isConsignment,
   mayAskSigner,
   type Peer,
+  type Verdict,
   writeControl,
 } from '../transfer/control.ts'
 import { KEYS } from '../transfer/keys/ring.ts'
@@ -19,6 +21,12 @@ const TOLD_RINGS: Budget = { burst: 16, perSecond: 1 }
 /** Messages of one container that make no sense: those that the log tells, and those that it may send. */
 const TOLD = 8
 const NONSENSE = 64
+
+const NOT_HERE: Verdict = {
+  outcome: 'refused',
+  reason: 'role',
+  detail: 'a signer accepts no connections',
+}
 
 /** What a desk stands on. */
 export interface DeskOptions {
@@ -71,9 +79,12 @@ export class Desk {
     }
     if (from === SUPERVISOR) return this.#order(message, descriptors)
     const visitor = this.#visitors.get(from)
-    if (visitor === undefined || !mayAskSigner(visitor.peer.role, message.kind))
+    if (visitor === undefined || !mayAskSigner(visitor.peer.role, message.kind)) {
+      // The other side has it in custody until it hears of it.
+      if (isConsignment(message))
+        this.#tell(from, { kind: 'verdict', ticket: message.ticket, verdict: NOT_HERE })
       this.#senseless(from, `a message of kind ${message.kind}`)
-    else if (message.kind === 'keys') this.#told(visitor, message.sealed)
+    } else if (message.kind === 'keys') this.#told(visitor, message.sealed)
     return false
   }
 
@@ -117,7 +128,6 @@ export class Desk {
   /** Tells a container the ring of its function. */
   #share({ id, functionName }: Peer): void {
     const ring = this.#options.rings.share(functionName)
-    if (ring === undefined) return
     try {
       this.#tell(id, { kind: 'keys', sealed: this.#options.sealer.seal(id, KEYS, ring) })
     } finally {

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const provider = await loadProvider(settings.provider)
   const identity = createIdentity(provider, settings.id)
   const spans = { ...settings.spans, now: () => clock.steady() }
-  const rings = new Rings(provider, spans, settings.functionNames)
+  const rings = new Rings(provider, spans)
   const stop = (): void => {
     log.info('stopped')
     process.exit(0)

@@ -6,16 +6,25 @@ import { Ring, type RingOptions } from '../transfer/keys/ring.ts'
  * tells goes into the ring of its own function, and it is told that one alone.
  */
 export class Rings {
-  readonly #byFunction: ReadonlyMap<string, Ring>
+  readonly #provider: CryptoProvider
+  readonly #options: RingOptions
+  readonly #byFunction = new Map<string, Ring>()
 
-  /** @param functionNames all that there are */
-  constructor(provider: CryptoProvider, options: RingOptions, functionNames: readonly string[]) {
-    this.#byFunction = new Map(functionNames.map(name => [name, new Ring(provider, options)]))
+  constructor(provider: CryptoProvider, options: RingOptions) {
+    this.#provider = provider
+    this.#options = options
   }
 
-  /** The ring of a function, for a container of it: secret. Undefined for a function that there is not. */
-  share(functionName: string): Uint8Array | undefined {
-    return this.#byFunction.get(functionName)?.share()
+  /** @param functionName as the supervisor has it: there are as many rings as functions */
+  #of(functionName: string): Ring {
+    const known = this.#byFunction.get(functionName) ?? new Ring(this.#provider, this.#options)
+    this.#byFunction.set(functionName, known)
+    return known
+  }
+
+  /** The ring of a function, for a container of it: secret. */
+  share(functionName: string): Uint8Array {
+    return this.#of(functionName).share()
   }
 
   /**
@@ -23,7 +32,7 @@ export class Rings {
    * @throws DecodeError for bytes that are no ring
    */
   merge(functionName: string, bytes: Uint8Array): boolean {
-    return this.#byFunction.get(functionName)?.merge(bytes) ?? false
+    return this.#of(functionName).merge(bytes)
   }
 
   /** Secrets that are known, of all functions together. */

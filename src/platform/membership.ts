@@ -17,10 +17,9 @@ export {
   giveUp,
   loadProvider,
   type MemberSettings,
-  PROVIDERS,
-  type ProviderName,
   readSettings,
 } from './own-process.ts'
+export { PROVIDERS, type ProviderName } from './provider-names.ts'
 
 /** A process's place among the others. */
 export interface Membership {

@@ -9,12 +9,8 @@ import { probe } from '../transfer/native/libc.ts'
 import { Descriptor } from '../transfer/streams/descriptor.ts'
 import type { Budget } from '../wire/index.ts'
 import { boundOutput } from './own-output.ts'
+import type { ProviderName } from './provider-names.ts'
 import { thrown } from './thrown.ts'
-
-/** The providers that can be asked for by name. */
-export const PROVIDERS = ['node', 'noble', 'evp'] as const
-
-export type ProviderName = (typeof PROVIDERS)[number]
 
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {

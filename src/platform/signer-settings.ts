@@ -4,6 +4,4 @@ import type { MemberSettings } from './own-process.ts'
 export interface SignerSettings extends MemberSettings {
   /** For how long the secrets of rings are of use: as containers are told. */
   readonly spans: { readonly rotationSeconds: number; readonly lifetimeSeconds: number }
-  /** The functions whose keys it may keep. */
-  readonly functionNames: readonly string[]
 }

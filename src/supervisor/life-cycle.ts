@@ -1,3 +1,5 @@
+import type { RestartPolicy } from '../stack/spec.ts'
+
 /**
  * Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried,
  * at the slowest pace.
@@ -19,17 +21,6 @@ export const LIFE_CYCLE: Readonly<
   'crash-looping': { ready: 'ready', drain: 'draining', end: 'crash-looping', loop: 'crash-looping' },
   draining: { end: 'ended', loop: 'ended' },
   ended: {},
-}
-
-/** How replicas are started again. Milliseconds. */
-export interface RestartPolicy {
-  /** Before the first restart; doubled with each that follows. */
-  readonly first: number
-  readonly most: number
-  /** A process that has been ready for so long is healthy: what ended before it is forgotten. */
-  readonly healthyAfter: number
-  /** Ends in a row, without a healthy process between them, that make a crash loop. */
-  readonly crashLoop: number
 }
 
 /** One replica's life. Time and chance are arguments. */

@@ -4,6 +4,7 @@ import { devNull } from 'node:os'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { DESCRIPTORS, type MemberSettings } from '../platform/membership.ts'
+import type { MemberSpec } from '../stack/spec.ts'
 import type { Clock } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { IpcBroker } from '../transfer/channels/ipc.ts'
@@ -11,22 +12,6 @@ import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/na
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
 import type { Budget } from '../wire/index.ts'
 import { inherited } from './environment.ts'
-
-/** A process to be kept running. */
-export interface MemberSpec {
-  /** As `echo-1`. */
-  readonly name: string
-  /** The compiled module that it runs. */
-  readonly entry: URL
-  readonly role: PeerRole
-  /** What it is told, besides what only the process that is started has. */
-  readonly settings: Omit<MemberSettings, OfOneProcess>
-  /** Open descriptors that it inherits. */
-  readonly descriptors?: readonly number[]
-}
-
-/** What is different each time that a process is started. */
-export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
 
 /** A process that the supervisor has started. */
 export interface Member {

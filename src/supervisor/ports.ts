@@ -2,8 +2,8 @@ import { lookup } from 'node:dns/promises'
 import * as net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { portError } from '../platform/port-error.ts'
+import { ConfigError } from '../stack/readers.ts'
 import { probeBindings, SERVER } from '../transfer/streams/handle.ts'
-import { ConfigError } from './settings/readers.ts'
 
 /**
  * A port that is bound and whose number it is, for a gateway to listen on. The supervisor does not accept.

@@ -1,13 +1,6 @@
+import type { RehearsalPlan } from '../stack/spec.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Counters } from './status.ts'
-
-/** What new containers of a roll-out do before old ones move their connections to them. */
-export interface RehearsalPlan {
-  /** Moves that each rehearses; 0: none. */
-  readonly moves: number
-  /** Milliseconds after which it is not waited for any longer; 0: not at all. */
-  readonly limit: number
-}
 
 /** Milliseconds between two looks, and beyond the limit for a container that is too busy to stop in time. */
 const LOOK = 100

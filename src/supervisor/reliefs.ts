@@ -1,6 +1,7 @@
 import type { Log } from '../platform/log.ts'
+import type { RestartPolicy } from '../stack/spec.ts'
 import type { Clock } from '../time/clock.ts'
-import { LifeCycle, type RestartPolicy } from './life-cycle.ts'
+import { LifeCycle } from './life-cycle.ts'
 import type { Replica } from './replica.ts'
 
 /**

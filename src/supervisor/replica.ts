@@ -1,6 +1,7 @@
+import type { MemberSpec, RestartPolicy } from '../stack/spec.ts'
 import type { Timer } from '../time/clock.ts'
-import { LifeCycle, type RestartPolicy } from './life-cycle.ts'
-import type { Member, MemberSpec } from './member.ts'
+import { LifeCycle } from './life-cycle.ts'
+import type { Member } from './member.ts'
 
 /** One place in the platform, with a name, that one process after the other fills. */
 export class Replica {

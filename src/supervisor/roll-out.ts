@@ -1,3 +1,4 @@
+import type { ScaleBounds } from '../stack/spec.ts'
 import type { Replica } from './replica.ts'
 
 /** What became of connections that were to move. */
@@ -21,12 +22,6 @@ export interface Step {
 
 /** Is told of each step, and of how far it is, again and again. */
 export type Report = (step: Step) => void
-
-/** How many replicas of a function `scale` may ask for. */
-export interface ScaleBounds {
-  readonly min: number
-  readonly max: number
-}
 
 /** What carries out the decisions of a roll-out. */
 export interface Crew {

@@ -277,7 +277,7 @@ const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']
 const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'taken', 'keys', 'loan', 'loaned')
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
 /** What is said between a container and a signer, either way. */
-const FROM_SIGNERS = kinds('keys')
+const FROM_SIGNERS = kinds('keys', 'verdict')
 const TO_SIGNERS = kinds('keys')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {

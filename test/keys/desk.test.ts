@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { SUPERVISOR } from '../../src/transfer/channel.ts'
 import type { ControlMessage } from '../../src/transfer/control.ts'
 import { KEYS } from '../../src/transfer/keys/ring.ts'
-import { FUNCTIONS, Office } from './office.ts'
+import { Office } from './office.ts'
 
 const HOUR = 3_600_000
 
@@ -62,14 +62,6 @@ describe('the ring of a function', () => {
     office.rings.turn()
     expect(office.status().keyRing).toBe(0)
   })
-
-  it('is for the functions that there are: another name has none', () => {
-    const office = new Office()
-    const stranger = office.introduce(2, 'elsewhere')
-    stranger.tell()
-    expect(office.sent).toEqual([])
-    expect(office.status()).toMatchObject({ keyRing: 0, containers: 1 })
-  })
 })
 
 describe('a process that', () => {
@@ -83,7 +75,7 @@ describe('a process that', () => {
   it('was not introduced is not heard, nor is the supervisor by any other pair', () => {
     const office = new Office()
     office.say(7, { kind: 'stop' })
-    const one = office.introduce(2, FUNCTIONS[0]!)
+    const one = office.introduce(2, 'echo')
     for (const kind of ['stop', 'statusRequest', 'drain'] as const) one.say({ kind })
     one.say({ kind: 'gone', id: 2 })
     expect(office.stopped).toBe(0)

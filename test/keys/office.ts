@@ -15,13 +15,12 @@ import { HandClock } from '../support/hand-clock.ts'
 /** The id of the signer. */
 const SIGNER = 1
 export const SPANS = { rotationSeconds: 3600, lifetimeSeconds: 7200 }
-export const FUNCTIONS = ['echo', 'hello']
 const log = new Proxy({}, { get: () => () => {} }) as never
 
 /** A signer's desk, with what it stands on, and containers that come to it. */
 export class Office {
   readonly clock = new HandClock()
-  readonly rings = new Rings(node, { ...SPANS, now: () => this.clock.steady() }, FUNCTIONS)
+  readonly rings = new Rings(node, { ...SPANS, now: () => this.clock.steady() })
   readonly sent: { readonly to: number; readonly message: ControlMessage }[] = []
   readonly cut = new Set<number>()
   readonly #identity = createIdentity(node, SIGNER)

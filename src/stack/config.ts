@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { meant } from '../platform/nearest.ts'
+import { ROOT } from './keys.ts'
+import { ConfigError, type Place, type ReadonlyShape, type Remark, show } from './readers.ts'
+import { checkTrust } from './trust.ts'
+import { readYaml } from './yaml.ts'
+
+export { parseDuration } from './durations.ts'
+export { carrierOf, type FunctionConfig } from './function.ts'
+export { ConfigError } from './readers.ts'
+
+/**
+ * What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute.
+ */
+export interface Config extends ReadonlyShape<typeof ROOT> {}
+
+/** A configuration and what in it was not understood. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** A sentence for each unknown key, with its place. */
+  readonly warnings: readonly string[]
+  /**
+   * Where the value of a key comes from, as `hotpotato.yml:3:12`, or a variable.
+   * @param path keys and indices of lists, joined with dots
+   */
+  at(path: string): string
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** The environment variables that go before the file, and the keys that they set. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  HOTPOTATO_RUN_DIR: 'runDirectory',
+  HOTPOTATO_CERTS_DIR: 'certificates',
+  HOTPOTATO_HOST: 'gateway.host',
+  HOTPOTATO_HTTP_PORT: 'gateway.http',
+  HOTPOTATO_HTTPS_PORT: 'gateway.https',
+  HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
+  HOTPOTATO_CARRIER: 'carrier',
+  HOTPOTATO_REHEARSALS: 'rehearsals',
+  HOTPOTATO_DUPLICATE: 'duplicate',
+}
+
+/**
+ * Reads and judges a configuration file.
+ * @param directory where relative paths start; by default that of the file
+ * @throws ConfigError it cannot be read, or {@link parseConfig} refuses it
+ */
+export function loadConfig(
+  file: string,
+  variables: Variables = {},
+  directory = dirname(resolve(file)),
+): LoadedConfig {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError(`${file} cannot be read (${code ?? String(error)})`)
+  }
+  return parseConfig(text, directory, variables, file)
+}
+
+/**
+ * Reads a configuration from YAML.
+ * @param directory where relative paths start
+ * @param variables the environment
+ * @param file its name, for messages
+ * @throws ConfigError the text is no YAML, or a value is not one of those allowed
+ */
+export function parseConfig(
+  text: string,
+  directory: string,
+  variables: Variables = {},
+  file = 'hotpotato.yml',
+): LoadedConfig {
+  const { root, at: inFile, keyAt } = readYaml(text, file)
+  const remarks: Remark[] = []
+  const place: Place = {
+    path: '',
+    directory,
+    warnings: remarks,
+    foreign: [],
+    variables: variablesByPath(variables),
+    readText: one => readFileSync(one, 'utf8'),
+  }
+  const at = (path: string): string => place.variables.get(path)?.[0] ?? inFile(path)
+  const said = ({ path, text }: Remark): string => `${keyAt(path)}: ${text}`
+  try {
+    const config = ROOT(root, place)
+    checkTogether(config)
+    return { config, warnings: [...remarks, ...foreignKeys(place.foreign)].map(said), at }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { path, message } = error
+    // A key that is missing may be there, misspelt: then that is what is wrong.
+    const misspelt = remarks.find(({ meant }) => meant !== undefined && meant === path)
+    if (misspelt !== undefined && keyAt(path!) === file)
+      throw new ConfigError(
+        `${keyAt(misspelt.path)}: there is no key ${misspelt.path}; did you mean ${path}?`,
+      )
+    const lead = path === undefined ? message : `${at(path)}: ${message}`
+    throw new ConfigError([lead, ...remarks.map(said)].join('; '))
+  }
+}
+
+/** One remark on all of them. @param paths where they stand */
+function foreignKeys(paths: readonly string[]): Remark[] {
+  if (paths.length === 0) return []
+  const names = [...new Set(paths.map(path => path.slice(path.lastIndexOf('.') + 1)))]
+  const are = names.length === 1 ? 'is a key of OpenFaaS that means' : 'are keys of OpenFaaS that mean'
+  return [{ path: paths[0]!, text: `${names.join(', ')} ${are} nothing here` }]
+}
+
+function variablesByPath(variables: Variables): Place['variables'] {
+  const found = new Map<string, readonly [string, string]>()
+  for (const [name, path] of Object.entries(ENVIRONMENT)) {
+    const value = variables[name]
+    if (value !== undefined && value !== '') found.set(path, [name, value])
+  }
+  return found
+}
+
+/** What no key can tell by itself. */
+function checkTogether({ gateway, functions, carrier, tls, trust }: Config): void {
+  const wrong = (path: string, message: string): never => {
+    throw new ConfigError(message, path)
+  }
+  checkTrust(trust, functions)
+  if (tls.tickets.lifetimeSeconds > 100 * tls.tickets.rotationSeconds)
+    wrong(
+      'tls.tickets.lifetimeSeconds',
+      'tls.tickets.lifetimeSeconds must be at most 100 times tls.tickets.rotationSeconds',
+    )
+  const { defaultFunction, http, https } = gateway
+  if (defaultFunction !== undefined && !functions.has(defaultFunction)) {
+    const names = [...functions.keys()]
+    const allowed = `must be one of the functions (${names.join(', ')}), not ${show(defaultFunction)}`
+    wrong('gateway.defaultFunction', `gateway.defaultFunction ${allowed}${meant(defaultFunction, names)}`)
+  }
+  if (http === https && http !== 0)
+    wrong('gateway.https', 'gateway.http and gateway.https must be different ports')
+  const owners = new Map<string, string>()
+  for (const { name, hosts, duplicate, ...one } of functions.values()) {
+    const path = `functions.${name}`
+    if (duplicate === true && (one.carrier ?? carrier) === 'relay')
+      wrong(`${path}.duplicate`, `${path}.duplicate is for carrier: fd; a relayed connection needs none`)
+    for (const host of hosts) {
+      const other = owners.get(host)
+      if (other !== undefined) wrong(`${path}.hosts`, `${path}.hosts: ${host} belongs to ${other} already`)
+      owners.set(host, name)
+    }
+  }
+}

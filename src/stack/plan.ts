@@ -1,0 +1,158 @@
+import type { TimerSettings } from '../http/timers.ts'
+import type { GatewaySettings } from '../platform/gateway-settings.ts'
+import type { ProviderName } from '../platform/membership.ts'
+import type { RouteEntry } from '../platform/routes.ts'
+import type { SignerSettings } from '../platform/signer-settings.ts'
+import type { WorkerSettings } from '../platform/worker-settings.ts'
+import type { Channel } from '../transfer/channel.ts'
+import { type Config, carrierOf } from './config.ts'
+import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
+import { warmWith } from './trust.ts'
+
+/** What is not in the configuration file. */
+export interface PlanOptions {
+  readonly channel: Channel['kind']
+  readonly provider: ProviderName
+  readonly logLevel: string
+}
+
+/** What a configuration asks for. */
+export interface Plan {
+  readonly gateway: MemberSpec
+  /** What keeps keys apart from the containers; undefined where nothing needs that. */
+  readonly signer: MemberSpec | undefined
+  /** For each function as many as it starts with. */
+  readonly containers: readonly MemberSpec[]
+  /** How many containers a function may have. */
+  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly restart: RestartPolicy
+  /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
+  readonly rehearsals: RehearsalPlan
+}
+
+/** The processes that a configuration asks for, and how they are kept. */
+export function plan(config: Config, options: PlanOptions): Plan {
+  const functionNames = [...config.functions.keys()]
+  const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
+  const routes = [...config.functions.values()].flatMap(one =>
+    one.hosts.map(host => ({ host, function: one.name })),
+  )
+  const signer = needsSigner(config)
+  return {
+    gateway: {
+      name: 'gateway',
+      role: 'gateway',
+      entry: GATEWAY,
+      settings: gatewaySettings(config, functionNames, routes, options),
+    },
+    signer: signer ? signerSpec(config, options) : undefined,
+    containers: [...config.functions.values()].flatMap(one =>
+      Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
+        const name = `${one.name}-${index + 1}`
+        const settings: Omit<WorkerSettings, OfOneProcess> = {
+          ...options,
+          name,
+          functionName: one.name,
+          handler: one.handler,
+          environment: one.environment,
+          functionNames,
+          retries,
+          routes,
+          certificate: { directory: config.certificates, name: one.certificate },
+          tls: config.tls,
+          clientAuthorities: one.clientAuthorities,
+          timers: timers(config),
+          quietMilliseconds: config.connection.quietSeconds * 1000,
+          rehearsals: config.rehearsals,
+          http: httpLimits(config),
+          memoryBytes: config.connection.memoryBytes,
+          http2: config.connection.http2,
+          streams: config.connection.streams,
+          warm: warmWith(config.trust, one.name),
+          signer,
+        }
+        return { name, role: 'container', entry: WORKER, settings }
+      }),
+    ),
+    bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
+    restart: restartPolicy(config),
+    rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
+  }
+}
+
+/**
+ * Whether a process of its own keeps keys: a connection may outlive all containers of its function, and be
+ * gone on with by one that starts later.
+ */
+export function needsSigner(config: Config): boolean {
+  return [...config.functions.values()].some(one => carrierOf(one, config) !== 'fd')
+}
+
+function signerSpec(config: Config, options: PlanOptions): MemberSpec {
+  const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
+  const spans = { rotationSeconds, lifetimeSeconds }
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+const SIGNER = new URL('../keys/main.js', import.meta.url)
+const GATEWAY = new URL('../gateway/main.js', import.meta.url)
+const WORKER = new URL('../containers/process/worker.js', import.meta.url)
+
+function restartPolicy({ restart }: Config): RestartPolicy {
+  const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart
+  return {
+    first: firstSeconds * 1000,
+    most: mostSeconds * 1000,
+    healthyAfter: healthySeconds * 1000,
+    crashLoop,
+  }
+}
+
+function httpLimits({ connection }: Config) {
+  const { headBytes, headerFields, bodyBytes, requests } = connection
+  return { headBytes, headerFields, bodyBytes, requests }
+}
+
+/** Milliseconds by timer. */
+function timers({ connection }: Config): TimerSettings {
+  const { headers, requestBody, keepAlive, handler, container } = connection.timers
+  const { bytesPerSecond, graceSeconds } = connection.minimumRate
+  return {
+    ...(bytesPerSecond === 0 ? {} : { rate: { bytesPerSecond, grace: graceSeconds * 1000 } }),
+    headers: headers * 1000,
+    'request-body': requestBody * 1000,
+    'keep-alive': keepAlive * 1000,
+    handler: handler * 1000,
+    container: container * 1000,
+  }
+}
+
+function gatewaySettings(
+  config: Config,
+  functionNames: readonly string[],
+  routes: readonly RouteEntry[],
+  options: PlanOptions,
+): Omit<GatewaySettings, OfOneProcess> {
+  const { gateway, functions } = config
+  return {
+    ...options,
+    name: 'gateway',
+    gateway: {
+      host: gateway.host,
+      http: gateway.http,
+      https: gateway.https,
+      routes,
+      defaultFunction: gateway.defaultFunction,
+      functionNames,
+      openingLimit: gateway.limits.connections,
+      helloBytes: gateway.limits.helloBytes,
+      helloMilliseconds: gateway.limits.helloSeconds * 1000,
+      holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      memoryBytes: gateway.limits.memoryBytes,
+      idleMilliseconds: timers(config)['keep-alive'],
+      http1: httpLimits(config),
+      carriers: Object.fromEntries([...functions.values()].map(one => [one.name, carrierOf(one, config)])),
+    },
+  }
+}

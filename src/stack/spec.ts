@@ -1,0 +1,45 @@
+import type { MemberSettings } from '../platform/membership.ts'
+import type { PeerRole } from '../transfer/control.ts'
+
+/* What a plan asks of the supervisor. */
+
+/** A process to be kept running. */
+export interface MemberSpec {
+  /** As `echo-1`. */
+  readonly name: string
+  /** The compiled module that it runs. */
+  readonly entry: URL
+  readonly role: PeerRole
+  /** What it is told, besides what only the process that is started has. */
+  readonly settings: Omit<MemberSettings, OfOneProcess>
+  /** Open descriptors that it inherits. */
+  readonly descriptors?: readonly number[]
+}
+
+/** What is different each time that a process is started. */
+export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
+
+/** How replicas are started again. Milliseconds. */
+export interface RestartPolicy {
+  /** Before the first restart; doubled with each that follows. */
+  readonly first: number
+  readonly most: number
+  /** A process that has been ready for so long is healthy: what ended before it is forgotten. */
+  readonly healthyAfter: number
+  /** Ends in a row, without a healthy process between them, that make a crash loop. */
+  readonly crashLoop: number
+}
+
+/** What new containers of a roll-out do before old ones move their connections to them. */
+export interface RehearsalPlan {
+  /** Moves that each rehearses; 0: none. */
+  readonly moves: number
+  /** Milliseconds after which it is not waited for any longer; 0: not at all. */
+  readonly limit: number
+}
+
+/** How many replicas of a function `scale` may ask for. */
+export interface ScaleBounds {
+  readonly min: number
+  readonly max: number
+}
