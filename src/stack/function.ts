@@ -3,6 +3,7 @@ import { CARRIERS, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
+import { files } from './files.ts'
 import {
   asMap,
   below,
@@ -77,6 +78,7 @@ export const FUNCTION_KEYS = {
     hosts(place => [`${nameOf(place)}.local`, `${nameOf(place)}.localhost`]),
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
+  files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
   replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
   environment: key('Variables that are given to the function, as `env`.', texts),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
@@ -99,6 +101,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
 }
 
 const keys = section(FUNCTION_KEYS)
+/** The shipped function that shows a directory. */
+const FILES = 'files'
 
 /** What an editor is told of one function. */
 export const FUNCTION_SCHEMA = keys.schema
@@ -106,7 +110,12 @@ export const FUNCTION_SCHEMA = keys.schema
 /** Reads one function. */
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
   const namesHosts = value instanceof Map && Array.isArray(value.get('hosts'))
-  return { name, namesHosts, ...keys(value, { ...place, functionName: name }) }
+  const read = keys(value, { ...place, functionName: name })
+  const namesHandler = value instanceof Map && value.has('handler')
+  const handler = read.files !== undefined && !namesHandler ? FILES : read.handler
+  if (handler === FILES && read.files === undefined)
+    refuse(`${place.path}.files`, 'the path of a directory: the function `files` shows one', null, place.path)
+  return { name, namesHosts, ...read, handler }
 }
 
 /** How connections reach a function. @param all what holds where it does not say so itself */

@@ -5,6 +5,7 @@ import type { RouteEntry } from '../platform/routes.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf } from './config.ts'
+import { filesEnvironment } from './files.ts'
 import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -48,7 +49,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           name,
           functionName: one.name,
           handler: one.handler,
-          environment: one.environment,
+          environment: { ...one.environment, ...filesEnvironment(one.files) },
           functionNames,
           retries,
           routes,
