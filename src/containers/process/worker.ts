@@ -5,6 +5,7 @@ import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
+import { tableOf } from '../../platform/route-table.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -22,6 +23,7 @@ import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
+import { giveVariables } from './variables.ts'
 import { warmUp } from './warm-up.ts'
 import { warmWords } from './warm-words.ts'
 
@@ -61,6 +63,9 @@ async function main(): Promise<void> {
       case 'loads':
         host.loads(message.loads)
         return
+      case 'routes':
+        host.routes(tableOf(message))
+        return
       case 'connectionsRequest':
         courier.tell(from, { kind: 'connections', connections: host.list() })
         return
@@ -78,6 +83,8 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
+    const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
+    giveVariables(settings.environment, process.env)
     place.host = host = new Host({
       keyRing,
       container: settings.name,
@@ -86,7 +93,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
+      tls,
       routes: settings.routes,
       limits: connectionLimits({
         timers: settings.timers,

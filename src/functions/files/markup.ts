@@ -29,7 +29,7 @@ export function headingOf(text: string): string | undefined {
   return /^#[ \t]+(.+?)[ \t#]*$/m.exec(text)?.[1]
 }
 
-/** What is used of highlight.js. Its own types would bring those of a browser along, for all of the project. */
+/** What is used of highlight.js. Its own types would bring those of a browser into all of the project. */
 interface Highlight {
   getLanguage(name: string): object | undefined
   highlight(code: string, options: { language: string; ignoreIllegals: boolean }): { value: string }

@@ -41,7 +41,8 @@ function overlaps(ranges: readonly ByteRange[]): boolean {
 
 /** What stands before each part of several (RFC 9110 §14.6). */
 export function partHead(boundary: string, type: string, { start, end }: ByteRange, length: number): string {
-  return `\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: bytes ${start}-${end}/${length}\r\n\r\n`
+  const fields = `Content-Type: ${type}\r\nContent-Range: bytes ${start}-${end}/${length}`
+  return `\r\n--${boundary}\r\n${fields}\r\n\r\n`
 }
 
 /** What stands behind the last part. */

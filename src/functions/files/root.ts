@@ -2,7 +2,7 @@ import { constants, type Dirent, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
 import { isServed } from './path.ts'
 
-/** A file or a directory that is open. Whoever gets it closes it. */
+/** A file or a directory that is open. The caller that gets it closes it. */
 export interface Opened {
   readonly handle: FileHandle
   readonly stats: Stats

@@ -147,8 +147,9 @@ describe('ranges (RFC 9110 §14)', () => {
     const [, boundary] = /^multipart\/byteranges; boundary=(\w+)$/.exec(answer.headers.get('content-type')!)!
     const text = await answer.text()
     expect(answer.headers.get('content-length')).toBe(String(text.length))
+    const type = 'Content-Type: text/plain; charset=utf-8'
     const part = (range: string, bytes: string): string =>
-      `\r\n--${boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes ${range}/10\r\n\r\n${bytes}`
+      `\r\n--${boundary}\r\n${type}\r\nContent-Range: bytes ${range}/10\r\n\r\n${bytes}`
     expect(text).toBe(`${part('0-1', '01')}${part('8-9', '89')}\r\n--${boundary}--\r\n`)
   })
 
