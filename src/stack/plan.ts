@@ -6,6 +6,7 @@ import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { filesEnvironment } from './files.ts'
+import { programSettings } from './program.ts'
 import {
   type MemberSpec,
   named,
@@ -83,6 +84,7 @@ function containerSpec(
     name: one.name,
     functionName: one.name,
     handler: one.handler,
+    program: programSettings(one, config),
     lang: one.lang,
     environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,

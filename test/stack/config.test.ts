@@ -297,7 +297,10 @@ describe('parseConfig', () => {
       'functions: { docs: { files: ./no/such } }',
       'functions.docs.files must be the path of a directory that exists, not "/base/no/such"',
     ],
-    ['functions: { docs: { files: { html: true } } }', 'functions.docs.files must be the path of a directory'],
+    [
+      'functions: { docs: { files: { html: true } } }',
+      'functions.docs.files must be the path of a directory',
+    ],
     ['functions: { echo: { environment: { A: [1] } } }', 'functions.echo.environment.A must be a text'],
   ])('says what is wrong with %j', (text, message) => {
     expect(() => parse(text)).toThrow(ConfigError)
@@ -358,7 +361,10 @@ describe('parseDuration', () => {
 describe('the directory that the function `files` shows', () => {
   it.each([
     ['{ files: . }', { directory: process.cwd(), html: false }],
-    ['{ files: { directory: src/functions, html: true } }', { directory: resolve('src/functions'), html: true }],
+    [
+      '{ files: { directory: src/functions, html: true } }',
+      { directory: resolve('src/functions'), html: true },
+    ],
   ])('%s', (text, shown) => {
     const { config } = parseConfig(`functions: { docs: ${text} }`, process.cwd())
     expect(config.functions.get('docs')).toMatchObject({ handler: 'files', files: shown })

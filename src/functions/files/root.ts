@@ -35,7 +35,7 @@ const BY_DESCRIPTOR = process.platform === 'linux'
 
 /**
  * Opens what a path names below a directory. It goes name by name, from one open directory to the next, and
- * follows links by itself: none leads out of the root, whoever changes directories at the same time.
+ * follows links by itself: none leads out of the root, whatever other processes rename at the same time.
  * @param root the path of the directory; it may itself be a link
  * @returns undefined: there is nothing, nothing that may be read, or neither a file nor a directory
  * @throws Error the root cannot be opened, or the machine fails
