@@ -6,6 +6,7 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
@@ -106,7 +107,7 @@ function containerSpec(
     handler: one.handler,
     program: programSettings(one, config),
     lang: one.lang,
-    environment: one.environment,
+    environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,
     retries,
     routes,
