@@ -2,6 +2,7 @@ import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { Restraint } from './isolation.ts'
 import type { MemberSettings } from './membership.ts'
+import type { ProgramSettings } from './program-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
 
@@ -10,6 +11,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly functionName: string
   /** The name of a shipped function, or the path of a module. */
   readonly handler: string
+  /** The program that is its function, if it is no module. */
+  readonly program?: ProgramSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** What the function finds in `env` and in `process.env`. */
@@ -33,6 +36,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsals: number
   /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
   readonly warm?: readonly string[]
+  /** Whether there is a signer, which keeps the ring of its function. */
+  readonly signer?: boolean
   /**
    * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
    * idle time alone.
@@ -43,6 +48,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */

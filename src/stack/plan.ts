@@ -1,20 +1,16 @@
-import { dirname, isAbsolute } from 'node:path'
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
-import type { RouteEntry } from '../platform/routes.ts'
+import type { RouteTable } from '../platform/route-table.ts'
+import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
-import { type Config, carrierOf } from './config.ts'
-import type { FunctionConfig } from './function.ts'
-import type {
-  Confinement,
-  MemberSpec,
-  OfOneProcess,
-  RehearsalPlan,
-  RestartPolicy,
-  ScaleBounds,
-} from './spec.ts'
+import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { confinement } from './confinement.ts'
+import { filesEnvironment } from './files.ts'
+import { programSettings } from './program.ts'
+import type { Replicas } from './replicas.ts'
+import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
@@ -22,17 +18,24 @@ export interface PlanOptions {
   readonly channel: Channel['kind']
   readonly provider: ProviderName
   readonly logLevel: string
-  /** The stack file, and what it takes in. */
+  /** What the files say that containers of a function read at their start, in a few characters. */
+  readonly digest?: (one: FunctionConfig) => string
+  /** The paths of the stack file and of what it takes in. */
   readonly files?: readonly string[]
 }
 
 /** What a configuration asks for. */
 export interface Plan {
   readonly gateway: MemberSpec
+  /** What keeps keys apart from the containers; undefined where nothing needs that. */
+  readonly signer: MemberSpec | undefined
   /** For each function as many as it starts with. */
   readonly containers: readonly MemberSpec[]
+  /** Of each function, a container that has no name of its own yet. */
+  readonly specs: ReadonlyMap<string, MemberSpec>
+  readonly table: RouteTable
   /** How many containers a function may have. */
-  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly bounds: ReadonlyMap<string, Replicas>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -40,72 +43,112 @@ export interface Plan {
 
 /** The processes that a configuration asks for, and how they are kept. */
 export function plan(config: Config, options: PlanOptions): Plan {
-  const functionNames = [...config.functions.keys()]
-  const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
-  const routes = [...config.functions.values()].flatMap(one =>
-    one.hosts.map(host => ({ host, function: one.name })),
-  )
+  const functions = [...config.functions.values()]
+  const table = routeTable(config)
+  const specs = new Map(functions.map(one => [one.name, containerSpec(one, config, table, options)] as const))
   return {
     gateway: {
       name: 'gateway',
+      role: 'gateway',
       entry: GATEWAY,
-      settings: gatewaySettings(config, functionNames, routes, options),
+      settings: gatewaySettings(config, table, options),
     },
-    containers: [...config.functions.values()].flatMap(one =>
-      Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
-        const name = `${one.name}-${index + 1}`
-        const settings: Omit<WorkerSettings, OfOneProcess> = {
-          ...options,
-          name,
-          functionName: one.name,
-          handler: one.handler,
-          lang: one.lang,
-          environment: one.environment,
-          functionNames,
-          retries,
-          routes,
-          certificate: { directory: config.certificates, name: one.certificate },
-          tls: config.tls,
-          clientAuthorities: one.clientAuthorities,
-          timers: timers(config),
-          quietMilliseconds: config.connection.quietSeconds * 1000,
-          rehearsals: config.rehearsals,
-          http: httpLimits(config),
-          memoryBytes: config.connection.memoryBytes,
-          http2: config.connection.http2,
-          streams: config.connection.streams,
-          warm: warmWith(config.trust, one.name),
-        }
-        return { name, entry: WORKER, settings, confinement: confinement(one, config, options.files ?? []) }
-      }),
+    signer: signerSpec(config, options),
+    containers: functions.flatMap(({ name, replicas }) =>
+      Array.from({ length: replicas.start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),
-    bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
+    specs,
+    table,
+    bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
 }
 
-const GATEWAY = new URL('../gateway/main.js', import.meta.url)
-const WORKER = new URL('../containers/process/worker.js', import.meta.url)
+/**
+ * Whether a process of its own keeps keys of a function: a connection may outlive all of its containers, and
+ * be gone on with by one that starts later.
+ */
+function wantsSigner(one: FunctionConfig, config: Config): boolean {
+  return carrierOf(one, config) !== 'fd'
+}
 
-function confinement(one: FunctionConfig, config: Config, files: readonly string[]): Confinement {
-  const { runDirectory, certificates, isolationUids: uids, functions } = config
-  const others = [...functions.values()].filter(other => other !== one && isAbsolute(other.handler))
-  const own = isAbsolute(one.handler) ? dirname(one.handler) : '/'
-  const folders = others.map(({ handler }) => dirname(handler)).filter(folder => !isWithin(own, folder))
+function signerSpec(
+  config: Config,
+  { digest: _, files: __, ...options }: PlanOptions,
+): MemberSpec | undefined {
+  if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
+  const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
+  const spans = { rotationSeconds, lifetimeSeconds }
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+const SIGNER = new URL('../keys/main.js', import.meta.url)
+
+/** What all processes know of the functions. */
+function routeTable(config: Config): RouteTable {
+  const functions = [...config.functions.values()]
   return {
-    level: one.isolation,
-    uids,
-    limits: one.limits,
-    hidden: [...new Set([runDirectory, certificates, ...files, ...folders])],
-    runDirectory,
+    functionNames: functions.map(({ name }) => name),
+    retries: Object.fromEntries(functions.map(one => [one.name, one.retries])),
+    carriers: Object.fromEntries(functions.map(one => [one.name, carrierOf(one, config)])),
+    routes: functions.flatMap(one => one.hosts.map(host => ({ host, function: one.name }))),
+    defaultFunction: config.gateway.defaultFunction,
   }
 }
 
-/** Whether a path is that of a folder, or lies in it. */
-function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
+/** A container of a function, which is called as the function is until it has a name of its own. */
+function containerSpec(
+  one: FunctionConfig,
+  config: Config,
+  { functionNames, retries, routes }: RouteTable,
+  { digest, files, ...options }: PlanOptions,
+): MemberSpec {
+  const { connection } = config
+  const settings: Omit<WorkerSettings, OfOneProcess> = {
+    ...options,
+    name: one.name,
+    functionName: one.name,
+    handler: one.handler,
+    program: programSettings(one, config),
+    lang: one.lang,
+    environment: { ...one.environment, ...filesEnvironment(one.files) },
+    functionNames,
+    retries,
+    routes,
+    certificate: { directory: config.certificates, name: one.certificate },
+    tls: config.tls,
+    clientAuthorities: one.clientAuthorities,
+    timers: timers(config),
+    quietMilliseconds: connection.quietSeconds * 1000,
+    rehearsals: config.rehearsals,
+    http: httpLimits(config),
+    memoryBytes: connection.memoryBytes,
+    maxInflight: maxInflight(one),
+    http2: connection.http2,
+    streams: connection.streams,
+    warm: warmWith(config.trust, one.name),
+    signer: wantsSigner(one, config),
+  }
+  return {
+    name: one.name,
+    role: 'container',
+    entry: WORKER,
+    settings,
+    digest: digest?.(one),
+    confinement: confinement(one, config, files),
+  }
 }
+
+/** OpenFaaS's watchdog is told in the environment. */
+function maxInflight({ maxInflight, environment }: FunctionConfig): number {
+  const told = Number(environment.max_inflight)
+  return maxInflight ?? (Number.isSafeInteger(told) && told > 0 ? told : 0)
+}
+
+const GATEWAY = new URL('../gateway/main.js', import.meta.url)
+const WORKER = new URL('../containers/process/worker.js', import.meta.url)
 
 function restartPolicy({ restart }: Config): RestartPolicy {
   const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart
@@ -138,11 +181,11 @@ function timers({ connection }: Config): TimerSettings {
 
 function gatewaySettings(
   config: Config,
-  functionNames: readonly string[],
-  routes: readonly RouteEntry[],
-  options: PlanOptions,
+  table: RouteTable,
+  { digest: _, files: __, ...options }: PlanOptions,
 ): Omit<GatewaySettings, OfOneProcess> {
-  const { gateway, functions } = config
+  const { gateway } = config
+  const { functionNames, carriers, routes, defaultFunction } = table
   return {
     ...options,
     name: 'gateway',
@@ -151,7 +194,7 @@ function gatewaySettings(
       http: gateway.http,
       https: gateway.https,
       routes,
-      defaultFunction: gateway.defaultFunction,
+      defaultFunction,
       functionNames,
       openingLimit: gateway.limits.connections,
       helloBytes: gateway.limits.helloBytes,
@@ -160,7 +203,7 @@ function gatewaySettings(
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),
-      carriers: Object.fromEntries([...functions.values()].map(one => [one.name, carrierOf(one, config)])),
+      carriers,
     },
   }
 }

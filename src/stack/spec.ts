@@ -1,5 +1,6 @@
 import type { IsolationName } from '../platform/isolation.ts'
 import type { MemberSettings } from '../platform/membership.ts'
+import type { PeerRole } from '../transfer/control.ts'
 import type { UidRange } from './uids.ts'
 
 /* What a plan asks of the supervisor. */
@@ -10,10 +11,13 @@ export interface MemberSpec {
   readonly name: string
   /** The compiled module that it runs. */
   readonly entry: URL
+  readonly role: PeerRole
   /** What it is told, besides what only the process that is started has. */
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** What the files say that it reads at its start, in a few characters; for comparing alone. */
+  readonly digest?: string | undefined
   /** How it is kept apart; undefined: as a process like the supervisor. */
   readonly confinement?: Confinement
 }
@@ -25,14 +29,28 @@ export interface Confinement {
   readonly uids: UidRange
   /** Bytes of memory, and cores; undefined: as much as there is. */
   readonly limits: { readonly memory?: number | undefined; readonly cpu?: number | undefined }
+  /** Files and directories, absolute, that its function is made of; it starts where the first one is. */
+  readonly made: readonly string[]
+  /** Whether it connects sockets, and loads no code of others itself: it asks a program. */
+  readonly connects: boolean
   /** Files and directories, absolute, that it must not see, whatever it may read else. */
   readonly hidden: readonly string[]
-  /** The run directory. */
+  /** Of the platform. */
   readonly runDirectory: string
+}
+
+/** The same process, under a name of its own. */
+export function named(spec: MemberSpec, name: string): MemberSpec {
+  return { ...spec, name, settings: { ...spec.settings, name } }
 }
 
 /** What is different each time that a process is started. */
 export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
+
+/** The function that a process serves; empty for a gateway or a signer. */
+export function functionOf({ settings }: MemberSpec): string {
+  return (settings as { readonly functionName?: string }).functionName ?? ''
+}
 
 /** How replicas are started again. Milliseconds. */
 export interface RestartPolicy {

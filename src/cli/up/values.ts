@@ -1,7 +1,9 @@
 import { accessSync, constants } from 'node:fs'
 import { moduleFile } from '../../functions/module-file.ts'
+import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
+import { madeOf } from '../../stack/confinement.ts'
 import { ConfigError } from '../../stack/readers.ts'
 import { mustBePossible, mustBeReadable } from '../../supervisor/isolation/check.ts'
 import { select } from '../../tls13/crypto/selection.ts'
@@ -24,10 +26,16 @@ export async function checkValues(
     }
   }
   const circumstances = { uids: config.isolationUids, native: chooseChannel().kind === 'native' }
-  for (const { name, handler, clientAuthorities, isolation } of config.functions.values()) {
-    judge(`functions.${name}.handler`, () => moduleFile(handler))
+  for (const one of config.functions.values()) {
+    const { name, handler, program, environment, clientAuthorities, isolation } = one
+    if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
+    else {
+      const all = { ...inheritedByPrograms(process.env), ...environment }
+      judge(`functions.${name}.handler`, () => folderOf(program.directory))
+      judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
+    }
     judge(`functions.${name}.isolation`, () => mustBePossible(isolation, circumstances))
-    judge(`functions.${name}.handler`, () => mustBeReadable(isolation, moduleFile(handler)))
+    judge(`functions.${name}.isolation`, () => mustBeReadable(isolation, madeOf(one)))
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

@@ -17,12 +17,12 @@ export function mustBePossible(level: IsolationName, circumstances: Circumstance
 
 /**
  * A function with a user id of its own has to be able to read what it is made of.
- * @param module the path of its module @throws Error the first file or directory that is closed to it
+ * @param made the paths of that @throws Error the first file or directory that is closed to it
  */
-export function mustBeReadable(level: IsolationName, module: string): void {
+export function mustBeReadable(level: IsolationName, made: readonly string[]): void {
   if (level !== 'user') return
   const closed = firstClosed(
-    [...platformFiles(fileURLToPath(import.meta.url)), ...functionFiles(module)],
+    [...platformFiles(fileURLToPath(import.meta.url)), ...made.flatMap(functionFiles)],
     true,
   )
   if (closed === undefined) return

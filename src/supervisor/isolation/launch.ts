@@ -47,12 +47,12 @@ export function prepare(
   firstFree: number,
   uids: Uids,
 ): Prepared {
-  const { level, limits, hidden, runDirectory } = spec.confinement
+  const { level, limits, made, hidden, connects, runDirectory } = spec.confinement
   const settings = spec.settings as Omit<WorkerSettings, OfOneProcess>
   const { handler, clientAuthorities, certificate, functionName } = settings
   const module = realpathSync(fileURLToPath(spec.entry))
   if (level === 'process') return plain(module, environment, limits.memory)
-  const files = isFunctionName(handler) ? [] : functionFiles(handler)
+  const files = made.flatMap(functionFiles)
   const visible = outermost([
     ...platformFiles(module),
     ...namedFiles(environment),
@@ -70,9 +70,9 @@ export function prepare(
     firstFree: firstFree + descriptors.length,
     visible,
     hidden: [...hidden, runDirectory],
-    workingDirectory: files.length === 0 ? '/' : folderOf(handler),
+    workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid: mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined,
-    connects: false,
+    connects,
     limits: { ...limits, processes: PROCESSES },
     bundles: join(runDirectory, 'oci'),
   })
@@ -83,7 +83,7 @@ export function prepare(
     settings: {
       restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
       certificate: { ...certificate, inherited },
-      ...(files.length > 0 ? { handler: realpathSync(handler) } : {}),
+      ...(isFunctionName(handler) ? {} : { handler: realpathSync(handler) }),
     },
   }
 }
