@@ -1,6 +1,5 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
-import type { Restraint } from './isolation.ts'
 import type { MemberSettings } from './membership.ts'
 import type { ProgramSettings } from './program-settings.ts'
 import type { Retries } from './retries.ts'
@@ -77,4 +76,15 @@ export interface TlsSettings {
     /** How long one key seals tickets before the next one does. */
     readonly rotationSeconds: number
   }
+}
+
+/**
+ * What a container may have of the machine: it sets that for itself before it loads its function, and can
+ * only lower it from there on. It never leaves a core file: there would be keys in it.
+ */
+export interface Restraint {
+  /** Processes and threads that its user may have; undefined: as many as before. */
+  readonly processes?: number
+  /** Bytes of the largest file that it may write; undefined: as before. */
+  readonly fileBytes?: number
 }

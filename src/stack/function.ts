@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { CARRIERS, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
-import { ISOLATIONS } from '../platform/isolation.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
+import { ISOLATIONS } from './isolation.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {

@@ -1,6 +1,6 @@
-import type { IsolationName } from '../platform/isolation.ts'
 import type { MemberSettings } from '../platform/membership.ts'
 import type { PeerRole } from '../transfer/control.ts'
+import type { IsolationName } from './isolation.ts'
 import type { UidRange } from './uids.ts'
 
 /* What a plan asks of the supervisor. */

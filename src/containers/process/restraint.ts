@@ -1,4 +1,4 @@
-import type { Restraint } from '../../platform/isolation.ts'
+import type { Restraint } from '../../platform/worker-settings.ts'
 import { probe } from '../../transfer/native/libc.ts'
 
 /** Lowers what this process may have, for good. Without foreign calls there is no way to. */

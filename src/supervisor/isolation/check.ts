@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import type { IsolationName } from '../../platform/isolation.ts'
+import type { IsolationName } from '../../stack/isolation.ts'
 import type { Circumstances, Problem } from './isolation.ts'
 import { LEVELS } from './levels.ts'
 import { firstClosed, functionFiles, platformFiles } from './visible.ts'

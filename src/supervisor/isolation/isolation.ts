@@ -1,4 +1,4 @@
-import type { IsolationName } from '../../platform/isolation.ts'
+import type { IsolationName } from '../../stack/isolation.ts'
 import type { UidRange } from '../../stack/uids.ts'
 
 /** A process that is to be started, as every level is told of it. */

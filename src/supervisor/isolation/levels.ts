@@ -1,4 +1,4 @@
-import type { IsolationName } from '../../platform/isolation.ts'
+import type { IsolationName } from '../../stack/isolation.ts'
 import type { Isolation } from './isolation.ts'
 import { processLevel } from './process.ts'
 import { sandboxLevel } from './sandbox.ts'

@@ -8,7 +8,7 @@ export interface Call {
   readonly args?: readonly bigint[]
 }
 
-/** Runs a program of classic BPF as the kernel does. @returns what it returns @throws Error it is no program */
+/** Runs a program of classic BPF as the kernel does. @returns its verdict @throws Error it is no program */
 export function verdict(program: readonly Instruction[], { number, arch, args = [] }: Call): number {
   const data = new DataView(new ArrayBuffer(64))
   data.setUint32(0, number, true)

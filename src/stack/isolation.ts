@@ -7,14 +7,3 @@ export const ISOLATIONS = ['process', 'user', 'sandbox', 'oci'] as const
  * for `runc` or `crun`.
  */
 export type IsolationName = (typeof ISOLATIONS)[number]
-
-/**
- * What a container may have of the machine: it sets that for itself before it loads its function, and can
- * only lower it from there on. It never leaves a core file: there would be keys in it.
- */
-export interface Restraint {
-  /** Processes and threads that its user may have; undefined: as many as before. */
-  readonly processes?: number
-  /** Bytes of the largest file that it may write; undefined: as before. */
-  readonly fileBytes?: number
-}
