@@ -36,7 +36,13 @@ describe('what is different', () => {
     ['a rule', 'a: {', 'a: { retries: none,', { table: true }, ['retries']],
     ['a number', 'replicas: 2', 'replicas: 3', { scaled: new Set(['b']) }, ['b.replicas.start']],
     ['a bound', 'replicas: 2', 'replicas: { min: 2 }', { scaled: new Set(['b']) }, ['b.replicas.min']],
-    ['a carrier', 'b: {', 'b: { carrier: relay,', { table: true, gateway: true }, ['b.carrier']],
+    [
+      'a carrier',
+      'b: {',
+      'b: { carrier: relay,',
+      { renewed: new Set(['b']), table: true, gateway: true },
+      ['b.carrier'],
+    ],
   ])('in a function: %s', (_, what, other, expected, keys) => {
     const { keys: found, ...rest } = changed(what, other)
     expect(rest).toEqual({ ...NOTHING, ...expected })

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { tableMessage, tableOf } from '../../src/platform/route-table.ts'
-import { decodeControl, encodeControl } from '../../src/transfer/control.ts'
+import { tableMessage, tableOf } from '../../../src/platform/routing/route-table.ts'
+import { decodeControl, encodeControl } from '../../../src/transfer/control.ts'
 
 it('a table that is sent arrives as it was', () => {
   const table = {
