@@ -12,23 +12,18 @@ export function madeOf({ handler, program, files }: FunctionConfig): string[] {
 export function confinement(one: FunctionConfig, config: Config, files: readonly string[] = []): Confinement {
   const { runDirectory, certificates, isolationUids, functions } = config
   const made = madeOf(one)
-  const folders = [...functions.values()]
-    .filter(other => other !== one)
-    .flatMap(madeOf)
-    .map(folderOf)
+  const own = made.map(folderOf)
+  const others = [...functions.values()].filter(other => other !== one).flatMap(madeOf).map(folderOf)
+  // A directory that both share is hidden from neither.
+  const foreign = others.filter(folder => !own.some(path => isWithin(path, folder)))
+  const secret = [...new Set([runDirectory, certificates, ...files, ...foreign])]
   return {
     level: one.isolation,
     uids: isolationUids,
     limits: one.limits,
     made,
     connects: one.program !== undefined,
-    // A directory that both share is hidden from neither.
-    hidden: [
-      ...new Set([
-        ...[runDirectory, certificates, ...files],
-        ...folders.filter(folder => !made.some(path => isWithin(folderOf(path), folder))),
-      ]),
-    ],
+    hidden: secret.filter(path => own.some(folder => isWithin(path, folder))),
     runDirectory,
   }
 }

@@ -69,7 +69,7 @@ export function prepare(
     environment,
     firstFree: firstFree + descriptors.length,
     visible,
-    hidden: [...hidden, runDirectory],
+    hidden,
     workingDirectory: made[0] === undefined ? '/' : folderOf(made[0]),
     uid: mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined,
     connects,
