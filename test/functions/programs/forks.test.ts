@@ -191,6 +191,14 @@ describe('a process that misbehaves', () => {
   })
 })
 
+it('no more processes are at work than may be: one request more is refused', async () => {
+  const { ask, forks } = forking(shell('sleep 0.2; echo done'), { most: 2 })
+  const answers = await Promise.all(Array.from({ length: 5 }, () => ask()))
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429])
+  expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('1')
+  expect(forks.counters()).toMatchObject({ programs: 0, programsStarted: 2, programsRefused: 3 })
+})
+
 describe('processes that are started ahead', () => {
   it('serve one request each, and are replaced', async () => {
     const { ask, forks } = forking(shell('echo $$; cat'), { pool: 2 })
