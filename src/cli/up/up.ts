@@ -160,6 +160,7 @@ async function status(
     ports,
     functions: functionStatus(bounds, members),
     members,
+    changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
 }
