@@ -24,6 +24,7 @@ import {
   scalar,
   section,
   truth,
+  whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 
@@ -91,6 +92,10 @@ export const FUNCTION_KEYS = {
   retries: key(
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
+  ),
+  maxInflight: key(
+    'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
+    whole(0, 1_000_000, undefined),
   ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',
