@@ -219,7 +219,7 @@ describe('processes that are started ahead', () => {
     })
   })
 
-  it('are tried again more and more slowly if they end by themselves; requests get processes of their own', async () => {
+  it('are tried again more and more slowly if they end; requests get processes of their own', async () => {
     const { ask, forks } = forking(['true'], { pool: 1 })
     await new Promise(resolve => setTimeout(resolve, 500))
     expect(forks.counters().programsStarted).toBeLessThan(8)
