@@ -13,7 +13,10 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
   const { runDirectory, certificates, isolationUids, functions } = config
   const made = madeOf(one)
   const own = made.map(folderOf)
-  const others = [...functions.values()].filter(other => other !== one).flatMap(madeOf).map(folderOf)
+  const others = [...functions.values()]
+    .filter(other => other !== one)
+    .flatMap(madeOf)
+    .map(folderOf)
   // A directory that both share is hidden from neither.
   const foreign = others.filter(folder => !own.some(path => isWithin(path, folder)))
   const secret = [...new Set([runDirectory, certificates, ...files, ...foreign])]

@@ -9,5 +9,4 @@ export const LEVELS: Readonly<Record<IsolationName, Isolation>> = {
   process: processLevel,
   user: userLevel,
   sandbox: sandboxLevel,
-  oci: sandboxLevel,
 }
