@@ -7,6 +7,7 @@ export const TABLE: Table = [
     commands: {
       up: () => import('./commands/platform/up.ts'),
       stop: () => import('./commands/platform/stop.ts'),
+      down: () => import('./commands/platform/down.ts'),
       status: () => import('./commands/platform/status.ts'),
       logs: () => import('./commands/platform/logs.ts'),
       restart: () => import('./commands/platform/restart.ts'),
@@ -15,6 +16,9 @@ export const TABLE: Table = [
   {
     title: 'functions',
     commands: {
+      list: () => import('./commands/functions/list.ts'),
+      describe: () => import('./commands/functions/describe.ts'),
+      invoke: () => import('./commands/functions/invoke.ts'),
       deploy: () => import('./commands/functions/deploy.ts'),
       scale: () => import('./commands/functions/scale.ts'),
     },

@@ -15,6 +15,7 @@ export type Command =
   | 'status'
   | 'status connections'
   | 'restart gateway'
+  | `describe ${string}`
   | `drain ${string}`
   | `deploy ${string}`
   | `scale ${string} ${number}`
@@ -29,6 +30,7 @@ const COMMAND = new RegExp(
     'stop',
     'status( connections)?',
     'restart gateway',
+    'describe [a-z0-9-]{1,63}',
     'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',
     'scale [a-z0-9-]{1,63} [1-9]\\d?',
