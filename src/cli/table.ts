@@ -16,6 +16,7 @@ export const TABLE: Table = [
   {
     title: 'functions',
     commands: {
+      new: () => import('./commands/functions/new.ts'),
       list: () => import('./commands/functions/list.ts'),
       describe: () => import('./commands/functions/describe.ts'),
       invoke: () => import('./commands/functions/invoke.ts'),

@@ -19,6 +19,8 @@ export interface Flag {
   readonly mayBeEmpty?: true
   /** The values that there are, if they are few. */
   readonly among?: readonly string[]
+  /** Values that completion offers, where there may be others, too. */
+  readonly offers?: readonly string[]
   /** What its value names, so that completion can offer what there is. */
   readonly completes?: WordKind
   /** One line. */
