@@ -6,14 +6,8 @@ import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { programSettings } from './program.ts'
-import {
-  type MemberSpec,
-  named,
-  type OfOneProcess,
-  type RehearsalPlan,
-  type RestartPolicy,
-  type ScaleBounds,
-} from './spec.ts'
+import type { Replicas } from './replicas.ts'
+import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
@@ -34,7 +28,7 @@ export interface Plan {
   readonly specs: ReadonlyMap<string, MemberSpec>
   readonly table: RouteTable
   /** How many containers a function may have. */
-  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly bounds: ReadonlyMap<string, Replicas>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
