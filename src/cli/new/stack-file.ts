@@ -24,7 +24,8 @@ export class StackFile {
     const expected = { ...(parse(this.#text) as object | null) } as { functions?: object }
     expected.functions = { ...expected.functions, [name]: entry }
     return this.#chosen(this.#inserted(name, entry), expected, document => {
-      document.setIn(['functions', name], document.createNode(entry))
+      if (isMap(document.get('functions', true))) document.setIn(['functions', name], entry)
+      else document.set('functions', { [name]: entry })
     })
   }
 
