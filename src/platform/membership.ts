@@ -19,7 +19,7 @@ export {
   type MemberSettings,
   readSettings,
 } from './own-process.ts'
-export { PROVIDERS, type ProviderName } from './provider-names.ts'
+export { PROVIDERS, type ProviderName } from '../tls13/crypto/provider-names.ts'
 
 /** A process's place among the others. */
 export interface Membership {

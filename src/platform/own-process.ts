@@ -9,7 +9,7 @@ import { probe } from '../transfer/native/libc.ts'
 import { Descriptor } from '../transfer/streams/descriptor.ts'
 import type { Budget } from '../wire/index.ts'
 import { boundOutput } from './own-output.ts'
-import type { ProviderName } from './provider-names.ts'
+import type { ProviderName } from '../tls13/crypto/provider-names.ts'
 import { thrown } from './thrown.ts'
 
 /** What every process that the supervisor starts is told. */

@@ -15,8 +15,8 @@ export interface Target {
 }
 
 /**
- * By which host a function is asked for: one of its own, or, if it has none, that of another function with its
- * name as first part of the path.
+ * By which host a function is asked for: one of its own, or, if it has none, that of another function with
+ * its name as first part of the path.
  * @throws CommandError there is no such function, or no function has a host
  */
 export function targetOf(name: string, { functions, gateway }: Config): Target {

@@ -34,7 +34,8 @@ export interface LogOptions {
 /**
  * Shows the log: what is there, or, followed, its end and what comes to it, until it is interrupted or its
  * reader is gone. It follows the log into a new file.
- * @param name a function, a container, `gateway` or `supervisor` @throws UsageError, CommandError, ConfigError
+ * @param name a function, a container, `gateway` or `supervisor`
+ * @throws UsageError, CommandError, ConfigError
  */
 export async function showLogs(name: string | undefined, options: LogOptions): Promise<void> {
   if (options.json && options.pretty) throw new UsageError('use either --json or --pretty, not both')

@@ -59,7 +59,7 @@ export function makeFunction(name: string, { lang, handler, config }: NewOptions
   say(`\nnext:\n${steps.map(one => `  ${one}`).join('\n')}`)
 }
 
-/** The stack file with the function in it. @throws CommandError it is there already, or the file is no YAML */
+/** The stack file with the function in it. @throws CommandError it is there, or the file is no YAML */
 function changed(
   file: string,
   before: string | undefined,

@@ -30,7 +30,7 @@ export function duration(milliseconds: number): string {
   return hours < 48 ? `${hours}h${minutes % 60}m` : `${Math.floor(hours / 24)}d`
 }
 
-/** Names, each with what it is behind it; what is empty is left out, and further lines stand below the first. */
+/** Names, each with what it is behind it, if that is anything; its further lines stand below the first. */
 export function fieldLines(fields: readonly (readonly [string, string])[]): string {
   const shown = fields.filter(([, value]) => value !== '')
   const width = Math.max(...shown.map(([name]) => name.length)) + 2

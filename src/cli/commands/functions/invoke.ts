@@ -18,8 +18,8 @@ export const command = defineCommand({
     insecure: { kind: 'switch', help: 'do not check the certificate' },
     ...CONFIG,
   },
-  help: `Prints the answer as it comes. Ends with status 1 if there is none, or its status is 400 or more. Without
---data the body is standard input: Ctrl-D ends it on a terminal. The certificate must be that of the
+  help: `Prints the answer as it comes. Ends with status 1 if there is none, or its status is 400 or more.
+Without --data the body is standard input: Ctrl-D ends it on a terminal. The certificate must be that of the
 function in the directory of certificates, or of its authority there.`,
   examples: [
     'echo hello | hotpotato invoke echo',

@@ -20,8 +20,8 @@ export const command = defineCommand({
     list: { kind: 'switch', help: 'list the templates, and make nothing' },
     ...CONFIG,
   },
-  help: `Makes the folder NAME with a function that runs as it is, adds it to hotpotato.yml (which is made if it
-is not there, and keeps its comments if it is), and prints what to type next. Nothing is written over.
+  help: `Makes the folder NAME with a function that runs as it is, adds it to hotpotato.yml (which is made if
+it is not there, and keeps its comments if it is), and prints what to type next. Nothing is written over.
 Names of OpenFaaS's templates, as node22 and python3, are known, too.`,
   examples: [
     'hotpotato new greet --lang fetch',
