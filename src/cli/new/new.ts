@@ -68,7 +68,7 @@ function changed(
 ): string {
   if (before === undefined) {
     const head = [
-      '# What `hotpotato up` runs; docs/stack.md and the hotpotato.yml of the package say what can stand here.',
+      '# What `hotpotato up` runs; the hotpotato.yml of the package says what can stand here.',
       '# The defaults: http://localhost:8080 and https://localhost:8443, on this machine alone.',
       'version: 1',
       `gateway: { defaultFunction: ${name} }`,
