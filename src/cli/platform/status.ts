@@ -1,4 +1,5 @@
 import type { ScaleBounds } from '../../stack/spec.ts'
+import type { Change } from '../../supervisor/diary.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
@@ -26,6 +27,8 @@ export interface PlatformStatus {
   readonly ports: Ports | undefined
   readonly functions: readonly FunctionStatus[]
   readonly members: readonly MemberStatus[]
+  /** What has become of the replicas lately, the oldest first. */
+  readonly changes: readonly Change[]
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
 }

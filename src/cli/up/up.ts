@@ -162,6 +162,7 @@ async function status(
     ports,
     functions: functionStatus(bounds, members),
     members,
+    changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
 }
