@@ -159,6 +159,7 @@ async function status(
     ports,
     functions: functionStatus(bounds, members),
     members,
+    changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
 }
