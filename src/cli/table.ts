@@ -7,6 +7,7 @@ export const TABLE: Table = [
     commands: {
       up: () => import('./commands/platform/up.ts'),
       reload: () => import('./commands/platform/reload.ts'),
+      config: () => import('./commands/platform/config.ts'),
       stop: () => import('./commands/platform/stop.ts'),
       down: () => import('./commands/platform/down.ts'),
       status: () => import('./commands/platform/status.ts'),
