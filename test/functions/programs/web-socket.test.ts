@@ -90,7 +90,7 @@ const granted = (key: string, more = ''): string =>
 const until = (there: () => boolean): Promise<true> =>
   eventually(() => there() || undefined, 'it does not come')
 
-it('passes messages on, also those that come before the handshake is over, masked for the program', async () => {
+it('passes messages on, masked for the program, and early ones when it listens', async () => {
   const { told, heard, head, socket, stream } = await scene(key => granted(key))
   void socket.message('early')
   const program = await stream()
