@@ -4,6 +4,7 @@ import type { CarrierName } from '../platform/carrier.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import { portError } from '../platform/port-error.ts'
+import type { RouteTable } from '../platform/route-table.ts'
 import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import type { Arrival } from '../transfer/consignments/consignments.ts'
@@ -51,6 +52,9 @@ export class Gateway {
   readonly #https: Listener<string>
   readonly #dispatch: Dispatch
   readonly #carriers: ReadonlyMap<CarrierName, Carrier>
+  readonly #routing: Routing
+  /** By function. */
+  #carrierNames: ReadonlyMap<string, CarrierName>
   /** Other gateways, the newest last. */
   readonly #gateways = new Set<number>()
 
@@ -86,6 +90,8 @@ export class Gateway {
       [...carriers].map(([name, make]) => [name, make(courier, this.#dispatch, owner)]),
     )
     const routing = new Routing(options, clock)
+    this.#routing = routing
+    this.#carrierNames = options.carriers
     const common = {
       clock,
       timeout: options.helloMilliseconds,
@@ -170,6 +176,12 @@ export class Gateway {
     this.#dispatch.loads(loads)
   }
 
+  /** From now on these are the functions. How they are carried is one of the ways that it was made for. */
+  routes({ routes, functionNames, defaultFunction, carriers }: RouteTable): void {
+    this.#routing.change(routes, functionNames, defaultFunction)
+    this.#carrierNames = new Map(Object.entries(carriers))
+  }
+
   /**
    * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and
    * gives it what is relayed. When {@link size} is 0 and nothing is relayed any more, nothing is left to do.
@@ -217,7 +229,7 @@ export class Gateway {
   }
 
   #carrierOf(functionName: string): Carrier {
-    const name = this.#options.carriers.get(functionName) ?? 'fd'
+    const name = this.#carrierNames.get(functionName) ?? 'fd'
     const carrier = this.#carriers.get(name)
     if (carrier === undefined) throw new Error(`a gateway without the carrier ${name}`)
     return carrier

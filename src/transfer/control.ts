@@ -108,6 +108,15 @@ export const ConnectionDescription = struct('ConnectionDescription', {
 })
 export type ConnectionDescription = TypeOf<typeof ConnectionDescription>
 
+/** What all processes know of a function: which of its requests may be begun again, how it is reached. */
+const RoutedFunction = struct('RoutedFunction', {
+  name: text(1, 63),
+  retries: enumeration('RetriesRule', uint8, { idempotent: 1, any: 2, none: 3 }),
+  carrier: enumeration('CarrierName', uint8, { fd: 1, duplicate: 2, relay: 3 }),
+})
+/** A host name, or `*.` and one. */
+const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
+
 /** What carries a connection. */
 const consignment = {
   ticket: fixed(PARCEL_TICKET_LENGTH),
@@ -150,6 +159,7 @@ export const ControlMessage = select(
     return: 26,
     vacate: 27,
     taken: 28,
+    routes: 40,
   }),
   {
     /**
@@ -232,12 +242,20 @@ export const ControlMessage = select(
     vacate: struct('Vacate', { sessionId: fixed(SESSION_ID_LENGTH) }),
     /** To the sender of several parcels that came together: all of these are accepted. */
     taken: struct('Taken', { parcels: vector(parcelTicket, 0, 2 ** 16 - 1) }),
+    /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
+    routes: struct('RoutesMessage', {
+      functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
+      hosts: vector(RoutedHost, 0, 2 ** 24 - 1),
+      /** For clients that give no name; empty if there is none. */
+      defaultFunction: text(0, 63),
+    }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
 /** What carries a connection. */
 export type Consignment = Extract<ControlMessage, { kind: 'parcel' | 'return' | 'takeOver' | 'relayed' }>
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
+export type RoutesMessage = Omit<Extract<ControlMessage, { kind: 'routes' }>, 'kind'>
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
 const Framed = struct('Control', { version: uint8, message: ControlMessage })
@@ -256,6 +274,7 @@ const ORDERS = kinds(
   'loads',
   'connectionsRequest',
   'move',
+  'routes',
 )
 /** Messages of any such process to the supervisor, and those of a gateway alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')

@@ -1,0 +1,153 @@
+import type { ScaleBounds } from '../../stack/spec.ts'
+import type { ReplicaState } from '../../supervisor/life-cycle.ts'
+import type { ConnectionStatus } from '../../supervisor/sessions.ts'
+import type { MemberStatus } from '../../supervisor/status.ts'
+import type { Ports } from '../../supervisor/supervisor.ts'
+
+/** One function, as `status` shows it. */
+export interface FunctionStatus {
+  readonly name: string
+  /** What `scale` may ask for. */
+  readonly min: number
+  readonly max: number
+  /** Replicas that are to stay, and those of them that can take connections. */
+  readonly replicas: number
+  readonly ready: number
+  /** Of all its containers, those that drain among them. */
+  readonly connections: number
+}
+
+/** What `hotpotato status --json` prints. */
+export interface PlatformStatus {
+  /** Of the supervisor. */
+  readonly pid: number
+  /** Undefined until everything has started. */
+  readonly ports: Ports | undefined
+  readonly functions: readonly FunctionStatus[]
+  readonly members: readonly MemberStatus[]
+  /** Only if they were asked for. */
+  readonly connections?: readonly ConnectionStatus[]
+}
+
+/** States in which a replica stays. */
+const STAYING: ReadonlySet<ReplicaState> = new Set(['starting', 'ready', 'backing-off', 'crash-looping'])
+
+/** The functions, summed up from their containers. */
+export function functionStatus(
+  bounds: ReadonlyMap<string, ScaleBounds>,
+  members: readonly MemberStatus[],
+): FunctionStatus[] {
+  return [...bounds].map(([name, { min, max }]) => {
+    const containers = members.filter(one => one.functionName === name)
+    const staying = containers.filter(({ state }) => STAYING.has(state))
+    return {
+      name,
+      min,
+      max,
+      replicas: staying.length,
+      ready: staying.filter(({ ready }) => ready).length,
+      connections: containers.reduce((sum, { counters }) => sum + (counters.connections ?? 0), 0),
+    }
+  })
+}
+
+/** The status as tables for a person. */
+export function statusText({ functions, members, connections }: PlatformStatus): string {
+  const tables = [
+    table(
+      ['FUNCTION', 'REPLICAS', 'READY', 'MIN', 'MAX', 'CONNECTIONS'],
+      functions.map(one => [one.name, one.replicas, one.ready, one.min, one.max, one.connections]),
+    ),
+    table(
+      [
+        'PROCESS',
+        'STATE',
+        'PID',
+        'AGE',
+        'RESTARTS',
+        'CONNECTIONS',
+        'TAKEN',
+        'MOVED',
+        'UNCLEAN',
+        'MEMORY',
+        'HELD',
+        'SHED',
+      ],
+      members.map(({ name, state, pid, age, restarts, counters }) => [
+        name,
+        state,
+        pid,
+        age === undefined ? undefined : duration(age),
+        restarts,
+        counters.connections,
+        counters.accepted ?? counters.delivered,
+        counters.moved,
+        counters.unclean,
+        mebibytes(counters.rssKiB, 1024),
+        mebibytes(counters.heldBytes, 2 ** 20),
+        counters.shed,
+      ]),
+    ),
+  ]
+  if (connections !== undefined) tables.push(connectionTable(connections))
+  return tables.join('\n\n')
+}
+
+function connectionTable(connections: readonly ConnectionStatus[]): string {
+  if (connections.length === 0) return 'no connections'
+  return table(
+    [
+      'CONNECTION',
+      'CONTAINER',
+      'STATE',
+      'HERE',
+      'REQUESTS',
+      'MOVES',
+      'GENERATION',
+      'PROTOCOL',
+      'SERVER NAME',
+      'TLS',
+    ],
+    connections.map(one => [
+      one.id,
+      one.container,
+      one.state,
+      duration(one.age),
+      one.requests,
+      one.hops,
+      one.generation,
+      one.protocol,
+      one.serverName,
+      one.tls ? (one.cipherSuite ?? 'not yet') : 'no',
+    ]),
+  )
+}
+
+/** @param unit of `amount`, so many to a MiB */
+function mebibytes(amount: number | undefined, unit: number): string | undefined {
+  return amount === undefined ? undefined : `${Math.round(amount / unit)}M`
+}
+
+/** Columns as wide as they have to be; `-` for what there is not. */
+function table(head: readonly string[], rows: readonly (readonly (string | number | undefined)[])[]): string {
+  const lines = [head, ...rows.map(row => row.map(cell => String(cell ?? '-')))]
+  const widths = head.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
+  return lines
+    .map(line =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Milliseconds, roughly. */
+function duration(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000)
+  if (seconds < 60) return `${seconds}s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes}m${seconds % 60}s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours}h${minutes % 60}m` : `${Math.floor(hours / 24)}d`
+}

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import { noble } from '../../tls13/crypto/noble.ts'
+import { SessionState } from '../../tls13/index.ts'
+import { CONTROL } from '../../transfer/control.ts'
+import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../../transfer/envelope.ts'
+import { examineEnvelope, examineSession, type Fault } from '../../transfer/examination.ts'
+import { PicotlsExport, PicotlsSession } from '../../transfer/foreign/picotls.ts'
+import { FOREIGN_CODECS, ForeignError } from '../../transfer/foreign.ts'
+import { SealedMessage } from '../../transfer/seal.ts'
+import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../../wire/index.ts'
+import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
+import { say } from '../terminal/output.ts'
+import { FORMAT_NAMES } from './format-names.ts'
+
+/** What a file may hold, by the name that `--as` has for it. */
+const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
+  envelope: Envelope,
+  session: SessionState,
+  sealed: SealedMessage,
+  control: CONTROL,
+  picotls: PicotlsSession,
+}
+
+/** A file that is of no use. */
+export class InspectError extends CommandError {}
+
+/** Prints {@link inspect}; a dump that ends early is a fault. @throws as that */
+export function showDump(file: string, format: string, secrets: boolean): void {
+  const { text, whole } = inspect(file, format, secrets)
+  say(text)
+  if (!whole) process.exitCode = STATUS.failed
+}
+
+/** Prints {@link verify}. @throws as that */
+export function showFaults(file: string, format: string): void {
+  const faults = verify(file, format)
+  for (const { where, what } of faults) say(`${where}: ${what}`)
+  if (faults.length === 0) say('no fault found')
+  else process.exitCode = STATUS.failed
+}
+
+/**
+ * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446 §3) and
+ * its value. What cannot be read ends the dump with the reason.
+ * @param file binary or hexadecimal, `-` for standard input @param format one of {@link FORMAT_NAMES}
+ * @param secrets whether the bytes of secrets are shown
+ * @throws InspectError no such file @throws UsageError no such format
+ */
+export function inspect(
+  file: string,
+  format: string,
+  secrets: boolean,
+): { readonly text: string; readonly whole: boolean } {
+  const bytes = contentOf(read(file), format)
+  const annotation = annotate(layout(format, bytes), bytes, secrets ? 'shown' : 'masked')
+  const head = `${bytes.length} bytes, read as ${format}\n\noffset bytes`
+  return { text: `${head}\n${formatAnnotation(annotation)}`, whole: annotation.error === undefined }
+}
+
+/**
+ * What is wrong with an envelope or a session: its encoding, and what it says.
+ * @returns nothing if nothing is @throws InspectError no such file
+ * @throws UsageError a format that there are no rules for
+ */
+export function verify(file: string, format: string): readonly Fault[] {
+  const bytes = read(file)
+  if (format === 'envelope') return examineEnvelope(bytes, noble)
+  const foreign = FOREIGN_CODECS.get(format)
+  if (foreign === undefined && format !== 'session') {
+    throw new UsageError(
+      `--as ${format}: verify knows envelope, session, ${[...FOREIGN_CODECS.keys()].join(', ')}`,
+    )
+  }
+  try {
+    const state = foreign === undefined ? decode(SessionState, bytes) : foreign.decode(bytes)
+    return examineSession(state, noble)
+  } catch (error) {
+    if (error instanceof ForeignError) return [{ where: format, what: error.message }]
+    if (error instanceof DecodeError)
+      return [{ where: format, what: `malformed: at byte ${error.offset}: ${error.message}` }]
+    throw error
+  }
+}
+
+/** Envelopes of older versions have an older layout. */
+function layout(name: string, bytes: Uint8Array): AnyCodec {
+  return name === 'envelope' ? layoutOf(versionOf(bytes) ?? FORMAT_VERSION) : formatOf(name)
+}
+
+function formatOf(name: string): AnyCodec {
+  const known = FORMAT_NAMES.find(one => one === name)
+  if (known === undefined) throw new UsageError(`--as must be one of ${FORMAT_NAMES.join(', ')}, not ${name}`)
+  return FORMATS[known]
+}
+
+/** The outer block of picotls is a length and nothing else; what one wants to see is in it. */
+function contentOf(bytes: Uint8Array, format: string): Uint8Array {
+  if (format !== 'picotls') return bytes
+  try {
+    return decode(PicotlsExport, bytes).session
+  } catch (error) {
+    if (error instanceof DecodeError) throw new InspectError(`not a session of picotls: ${error.message}`)
+    throw error
+  }
+}
+
+function read(file: string): Uint8Array {
+  let content: Uint8Array
+  try {
+    content = readFileSync(file === '-' ? 0 : file)
+  } catch (error) {
+    throw new InspectError(
+      `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    )
+  }
+  const text = new TextDecoder('latin1').decode(content)
+  const bytes =
+    /^[0-9a-fA-F\s]+$/.test(text) && text.replace(/\s/g, '').length % 2 === 0 ? fromHex(text) : content
+  return new Uint8Array(bytes)
+}

@@ -1,0 +1,48 @@
+import { accessSync, constants } from 'node:fs'
+import { moduleFile } from '../../functions/module-file.ts'
+import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
+import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import type { LoadedConfig } from '../../stack/config.ts'
+import { ConfigError } from '../../stack/readers.ts'
+import { select } from '../../tls13/crypto/selection.ts'
+
+/**
+ * Judges values that can be judged only on this machine, before a process starts: files that must be there,
+ * and names that the provider must know. Without it a container would find out, which knows no line.
+ * @throws ConfigError with the place of the first one that is wrong
+ */
+export async function checkValues(
+  { config, at }: Pick<LoadedConfig, 'config' | 'at'>,
+  provider: ProviderName,
+): Promise<void> {
+  const judge = (path: string, work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
+    }
+  }
+  for (const { name, handler, program, environment, clientAuthorities } of config.functions.values()) {
+    if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
+    else {
+      const all = { ...inheritedByPrograms(process.env), ...environment }
+      judge(`functions.${name}.handler`, () => folderOf(program.directory))
+      judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
+    }
+    if (clientAuthorities !== undefined)
+      judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
+  }
+  const { groups } = config.tls
+  if (groups === undefined) return
+  const loaded = await loadProvider(provider)
+  for (const [index, group] of groups.entries())
+    judge(`tls.groups.${index}`, () => select(loaded, { groups: [group] }))
+}
+
+function readable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    throw new Error(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
