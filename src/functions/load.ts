@@ -15,11 +15,7 @@ export { FunctionError } from './module-file.ts'
  */
 export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
-  let module: {
-    readonly default?: unknown
-    readonly webSocket?: unknown
-    readonly webSocketProtocols?: unknown
-  }
+  let module: ModuleExports
   installGlobals()
   try {
     module = await import(pathToFileURL(file).href)
@@ -28,6 +24,18 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
+  return functionOf(module, file)
+}
+
+/** What a function's module may export. */
+export interface ModuleExports {
+  readonly default?: unknown
+  readonly webSocket?: unknown
+  readonly webSocketProtocols?: unknown
+}
+
+/** The function of a module that is there. @param file for messages @throws FunctionError it exports none */
+export function functionOf(module: ModuleExports, file: string): FunctionModule {
   const loaded = functionModule({ ...recognise(module.default, file), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
@@ -35,7 +43,7 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
 }
 
 function webSocketOf(
-  { webSocket, webSocketProtocols }: { readonly webSocket?: unknown; readonly webSocketProtocols?: unknown },
+  { webSocket, webSocketProtocols }: ModuleExports,
   file: string,
 ): Pick<FunctionModule, 'webSocket' | 'webSocketProtocols'> {
   if (webSocket === undefined) return {}

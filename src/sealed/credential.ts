@@ -1,20 +1,17 @@
 import { utf8 } from '../wire/index.ts'
 import { DATA_KEY_LENGTH } from './crypto.ts'
 
-/** The field of a request that brings the key of a sealed function. */
-export const KEY_FIELD = 'x-hotpotato-key'
-
 /** What a request brings to open a bundle with. Its bytes are secret, and the holder's to wipe. */
 export type Credential =
   | { readonly kind: 'data-key'; readonly key: Uint8Array }
-  /** `AGE-SECRET-KEY-1…` as ASCII. */
-  | { readonly kind: 'age-identity'; readonly identity: Uint8Array }
+  /** Its key is `AGE-SECRET-KEY-1…`, as ASCII. */
+  | { readonly kind: 'age-identity'; readonly key: Uint8Array }
 
 const DATA_KEY = utf8('data-key ')
 const AGE_IDENTITY = utf8('age-identity ')
 
 /**
- * Reads the value of {@link KEY_FIELD} without ever making text of it, which could not be wiped:
+ * Reads the value of `x-hotpotato-key` without ever making text of it, which could not be wiped:
  * `data-key BASE64URL` (43 characters) or `age-identity AGE-SECRET-KEY-1…`.
  * @param value is left as it is @returns undefined for anything else
  */
@@ -24,15 +21,14 @@ export function readCredential(value: Uint8Array): Credential | undefined {
     return key === undefined ? undefined : { kind: 'data-key', key }
   }
   if (!startsWith(value, AGE_IDENTITY)) return undefined
-  const identity = own(value.length - AGE_IDENTITY.length)
-  identity.set(value.subarray(AGE_IDENTITY.length))
-  if (identity.length > 0 && identity.every(byte => byte > 0x20 && byte < 0x7f))
-    return { kind: 'age-identity', identity }
-  identity.fill(0)
+  const key = own(value.length - AGE_IDENTITY.length)
+  key.set(value.subarray(AGE_IDENTITY.length))
+  if (key.length > 0 && key.every(byte => byte > 0x20 && byte < 0x7f)) return { kind: 'age-identity', key }
+  key.fill(0)
   return undefined
 }
 
-/** As a caller writes it into {@link KEY_FIELD}. */
+/** As a caller writes it into `x-hotpotato-key`. */
 export function writeDataKey(key: Uint8Array): string {
   return `data-key ${Buffer.from(key).toString('base64url')}`
 }

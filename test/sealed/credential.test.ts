@@ -16,7 +16,7 @@ describe('what a request brings', () => {
 
   it('is an identity of age, as it stands', () => {
     const identity = 'AGE-SECRET-KEY-1QQQ'
-    expect(read(`age-identity ${identity}`)).toEqual({ kind: 'age-identity', identity: utf8(identity) })
+    expect(read(`age-identity ${identity}`)).toEqual({ kind: 'age-identity', key: utf8(identity) })
   })
 
   it.each([

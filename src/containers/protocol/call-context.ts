@@ -8,6 +8,7 @@ import type {
   TrailerSource,
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import { giveKey } from '../../functions/sealed/request-key.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -66,6 +67,10 @@ export class CallContext implements Context, Endings {
     this.#connection = connection
     this.log = callee.log
     this.#head = head
+    if (head.key === undefined) return
+    // No other function has any use for one.
+    if (callee.module.sealed) giveKey(this, head.key)
+    else head.key.fill(0)
   }
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
