@@ -4,6 +4,7 @@ import type { MemberSettings } from './membership.ts'
 import type { ProgramSettings } from './program-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
+import type { SealedSettings } from './sealed-settings.ts'
 
 /** What a container is told at its start. */
 export interface WorkerSettings extends MemberSettings {
@@ -12,6 +13,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly handler: string
   /** The program that is its function, if it is no module. */
   readonly program?: ProgramSettings | undefined
+  /** The bundle that it is, if it is sealed. */
+  readonly sealed?: SealedSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** What the function finds in `env` and in `process.env`. */

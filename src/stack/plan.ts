@@ -6,6 +6,7 @@ import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { programSettings } from './program.ts'
+import { sealedSettings } from './sealed.ts'
 import {
   type MemberSpec,
   named,
@@ -84,6 +85,7 @@ function containerSpec(
     functionName: one.name,
     handler: one.handler,
     program: programSettings(one, config),
+    sealed: sealedSettings(one, config),
     lang: one.lang,
     environment: one.environment,
     functionNames,

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { STREAM_FD } from '../../functions/sealed/launch.ts'
+import { STREAM_FD } from '../../functions/sealed/frames.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { node } from '../../tls13/crypto/node.ts'
 import { surviveStrays } from '../process/strays.ts'

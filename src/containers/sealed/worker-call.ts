@@ -1,7 +1,6 @@
 import type { ConnectionInfo } from '../../functions/contract.ts'
-import { type CallHead, Credit, type Frame } from '../../functions/sealed/frames.ts'
+import { type CallHead, Credit, type Frame, uint32 } from '../../functions/sealed/frames.ts'
 import type { Link } from '../../functions/sealed/link.ts'
-import { uint32 } from '../../functions/sealed/sealed-call.ts'
 import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
 import type { ResponseSink } from '../../http/serving.ts'
 import { utf8 } from '../../wire/index.ts'

@@ -3,6 +3,9 @@
  * call and a payload. Neither trusts the other with more than a frame's length.
  */
 
+/** The number under which a worker finds the stream. */
+export const STREAM_FD = 3
+
 /** Types of frames; a number on the stream. C: from the container, W: from the worker. */
 export const FRAME_TYPES = {
   /** C: what to open, and with what. Payload: {@link Opening}. */
@@ -88,6 +91,12 @@ const HEAD = 9
 const TYPE_OF = new Map<number, FrameType>(
   Object.entries(FRAME_TYPES).map(([name, number]) => [number, name as FrameType]),
 )
+
+export function uint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}
 
 /** The head of a frame; its payload follows. */
 export function frameHead(type: FrameType, call: number, length: number): Uint8Array {

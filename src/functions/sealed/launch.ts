@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { STREAM_FD } from './frames.ts'
 
 /** A process that was started, and the stream to it. */
 export interface Launched {
@@ -13,9 +14,6 @@ export interface Launched {
   /** @param then called once it has ended, with how */
   onExit(then: (how: string) => void): void
 }
-
-/** The number under which a worker finds its stream. */
-export const STREAM_FD = 3
 
 /** Of util-linux; without it a worker that hangs outlives a container that is killed. */
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find(file => existsSync(file))

@@ -1,7 +1,7 @@
 import type { Context, Endings, FieldSource } from '../contract.ts'
 import { LightRequest } from '../light/request.ts'
-import { Credit, type Frame, type ResponseHead } from './frames.ts'
-import { type Link, jsonOf } from './link.ts'
+import { Credit, type Frame, type ResponseHead, uint32 } from './frames.ts'
+import { jsonOf, type Link } from './link.ts'
 
 /** Bytes of a piece of content on the stream. */
 const PIECE = 65_536
@@ -144,10 +144,4 @@ export class SealedCall {
       }
     this.#link.send('end', this.#id)
   }
-}
-
-export function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
 }

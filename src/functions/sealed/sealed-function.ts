@@ -42,12 +42,18 @@ interface Place {
   uses: number
 }
 
+/** A function whose workers can be ended. */
+export type SealedModule = FunctionModule & {
+  /** Ends all workers, and forgets all keys. */
+  stop(): void
+}
+
 /**
  * A function that is a bundle: each request brings the key, and a process of its own opens the bundle with it,
  * answers, and ends. This process, which the request comes through, never has the clear content.
  * @throws SealedError there is no bundle that could be opened
  */
-export function sealedFunction(options: SealedOptions): FunctionModule & { close(): void } {
+export function sealedFunction(options: SealedOptions): SealedModule {
   const sealed = new SealedFunction(options)
   const module = functionModule({
     kind: 'fetch',
@@ -55,7 +61,7 @@ export function sealedFunction(options: SealedOptions): FunctionModule & { close
     sealed: true,
     fetch: (request, env, context) => sealed.fetch(request, env, context),
   })
-  return Object.assign(module, { close: () => sealed.close() })
+  return Object.assign(module, { stop: () => sealed.stop() })
 }
 
 class SealedFunction {
@@ -89,7 +95,7 @@ class SealedFunction {
   }
 
   /** Ends all workers, and forgets all keys. */
-  close(): void {
+  stop(): void {
     for (const worker of this.#workers) worker.end()
     this.#cache.wipe()
   }

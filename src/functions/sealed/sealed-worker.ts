@@ -4,7 +4,7 @@ import type { Clock } from '../../time/clock.ts'
 import type { Context } from '../contract.ts'
 import type { Frame, LogLine, Refused } from './frames.ts'
 import type { Launched } from './launch.ts'
-import { Link, jsonOf } from './link.ts'
+import { jsonOf, Link } from './link.ts'
 import { type Opening, writeOpening } from './opening.ts'
 import { SealedCall } from './sealed-call.ts'
 

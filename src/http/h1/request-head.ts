@@ -29,7 +29,10 @@ export interface IncomingRequest {
 /**
  * Judges a scanned request. @param connection see {@link originOf} @throws H1Error with the status to answer
  */
-export function readRequest({ start, fields, length, key }: ScannedHead, connection?: Scheme): IncomingRequest {
+export function readRequest(
+  { start, fields, length, key }: ScannedHead,
+  connection?: Scheme,
+): IncomingRequest {
   const [method, target, protocol] = start as readonly [string, string, string]
   const version = protocol === 'HTTP/1.1' ? '1.1' : '1.0'
   const { path, query, scheme, authority } = parseTarget(method, target)
@@ -39,7 +42,16 @@ export function readRequest({ start, fields, length, key }: ScannedHead, connect
   // RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored.
   const expects = version === '1.1' && expectsContinue(framing.expect)
   return {
-    head: { method, target, version, headers: origin.fields, host: origin.host, path, query, key: key?.value },
+    head: {
+      method,
+      target,
+      version,
+      headers: origin.fields,
+      host: origin.host,
+      path,
+      query,
+      key: key?.value,
+    },
     length,
     keyAt: key?.at ?? -1,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
