@@ -15,6 +15,7 @@ import type { SealedCrypto } from '../../sealed/crypto.ts'
 import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Callee } from '../protocol/call-context.ts'
+import { giveVariables } from '../process/variables.ts'
 import { WorkerCall } from './worker-call.ts'
 
 /** Most bytes of a frame: a bundle is one. */
@@ -78,7 +79,7 @@ export class Worker {
     const environment: Environment = Object.fromEntries(
       opening.environment.map(({ name, value }) => [name, value]),
     )
-    Object.assign(process.env, environment)
+    giveVariables(environment, process.env)
     installGlobals()
     const archive = readArchive(content)
     const module = functionOf(await new SealedModules(archive).load(), archive.entry)
