@@ -3,6 +3,7 @@ import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
+import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 export { FunctionError } from './module-file.ts'
@@ -11,9 +12,15 @@ export { FunctionError } from './module-file.ts'
  * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an
  * ending). From then on `Request`, `Response`, `Headers` and `fetch` of this process are the light ones.
  * @param base the directory that relative paths start from
+ * @param lang the template that it is written for; with one of OpenFaaS's for Node, a function is a handler
+ * `(event, context)`
  * @throws FunctionError
  */
-export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
+export async function loadFunction(
+  nameOrPath: string,
+  base = process.cwd(),
+  lang?: string,
+): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
   let module: ModuleExports
   installGlobals()
@@ -24,7 +31,7 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
-  return functionOf(module, file)
+  return functionOf(module, file, lang)
 }
 
 /** What a function's module may export. */
@@ -34,9 +41,12 @@ export interface ModuleExports {
   readonly webSocketProtocols?: unknown
 }
 
-/** The function of a module that is there. @param file for messages @throws FunctionError it exports none */
-export function functionOf(module: ModuleExports, file: string): FunctionModule {
-  const loaded = functionModule({ ...recognise(module.default, file), ...webSocketOf(module, file) })
+/**
+ * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
+ * @throws FunctionError it exports none
+ */
+export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
+  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
   return loaded
@@ -60,7 +70,10 @@ function webSocketOf(
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
 }
 
-function recognise(exported: unknown, file: string): FunctionModule {
+function recognise(exported: unknown, file: string, lang = ''): FunctionModule {
+  if (typeof exported === 'function' && !isClass(exported) && /^node/.test(lang)) {
+    return { kind: 'raw', file, ...fromOpenFaaS(exported as OpenFaaSHandler) }
+  }
   if (typeof exported === 'function' && !isClass(exported)) {
     const bare = exported as BareHandler
     return { kind: 'fetch', file, fetch: (request, _env, context) => bare(request, context) }

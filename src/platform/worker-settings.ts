@@ -4,7 +4,6 @@ import type { MemberSettings } from './membership.ts'
 import type { ProgramSettings } from './program-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
-import type { SealedSettings } from './sealed-settings.ts'
 
 /** What a container is told at its start. */
 export interface WorkerSettings extends MemberSettings {
@@ -36,6 +35,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsals: number
   /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
   readonly warm?: readonly string[]
+  /** Whether there is a signer, which keeps the ring of its function. */
+  readonly signer?: boolean
   /**
    * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
    * idle time alone.
@@ -46,6 +47,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */
@@ -65,4 +68,14 @@ export interface TlsSettings {
     /** How long one key seals tickets before the next one does. */
     readonly rotationSeconds: number
   }
+}
+
+/** What a container of a sealed function is told of it. */
+export interface SealedSettings {
+  /** The file of the bundle. */
+  readonly bundle: string
+  /** That a key is remembered, and a worker waits for the next request with it; 0: not at all. */
+  readonly cacheMilliseconds: number
+  /** The directory for what the function leaves behind, sealed. */
+  readonly directory: string
 }

@@ -16,7 +16,7 @@ export const Archive = struct('Archive', {
 })
 export type Archive = TypeOf<typeof Archive>
 
-/** @throws RangeError for what does not fit; Error for a path that leads out, or an entry that is not there */
+/** @throws RangeError for what does not fit; SealedError for a path that leads out, or a missing entry */
 export function writeArchive(archive: Archive): Uint8Array {
   check(archive)
   return encode(Archive, archive)

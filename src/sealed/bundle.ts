@@ -34,7 +34,7 @@ export const BUNDLE_VERSION = 1
 /** Most bytes of a bundle's clear content. */
 export const MOST_CONTENT = 64 * 1024 * 1024
 
-/** What everybody can read of a bundle, and only the holder of its data key can write. */
+/** What can be read of a bundle without its data key, and be written only with it. */
 export const BundleHeader = struct('BundleHeader', {
   /** A cipher suite of TLS 1.3 (RFC 8446 Appendix B.4) with a key of 32 bytes. */
   cipherSuite: uint16,
@@ -117,7 +117,7 @@ export function sealBundle(parts: BundleParts, crypto: SealedCrypto): Uint8Array
 }
 
 /**
- * Reads what everybody can. Nothing of it is verified yet. @throws SealedError `malformed`
+ * Reads what can be read without a key. Nothing of it is verified yet. @throws SealedError `malformed`
  */
 export function readBundle(bytes: Uint8Array): Bundle {
   if (!equal(bytes.subarray(0, MAGIC.length), MAGIC)) throw new SealedError('malformed', 'this is no bundle')

@@ -6,8 +6,8 @@ import { SealedError } from './error.ts'
 export const CHUNK = 65_536
 
 /**
- * Seals content in chunks (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015): the nonce
- * counts the chunks and says which is the last, so that none can be missing, added or in another place.
+ * Seals content in chunks (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015): the
+ * nonce counts the chunks and says which is the last, so that none can be missing, added or moved.
  * @param key used for nothing else, ever
  */
 export function sealChunks(algorithm: AeadAlgorithm, key: Uint8Array, content: Uint8Array): Uint8Array {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { SealedSettings } from '../platform/sealed-settings.ts'
+import type { SealedSettings } from '../platform/worker-settings.ts'
 import { below, ConfigError, key, type Place, path, type Reader, seconds, section } from './readers.ts'
 
 /** What is configured of a function that is a bundle. */

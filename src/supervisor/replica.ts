@@ -1,12 +1,13 @@
-import type { MemberSpec, RestartPolicy } from '../stack/spec.ts'
+import { functionOf, type MemberSpec, type RestartPolicy } from '../stack/spec.ts'
 import type { Timer } from '../time/clock.ts'
 import { LifeCycle } from './life-cycle.ts'
 import type { Member } from './member.ts'
 
 /** One place in the platform, with a name, that one process after the other fills. */
 export class Replica {
-  readonly spec: MemberSpec
-  /** The function that it serves; empty for a gateway. */
+  /** What its next process is. */
+  spec: MemberSpec
+  /** The function that it serves; empty for a gateway or a signer. */
   readonly functionName: string
   readonly life: LifeCycle
   /** The process that fills it now. */
@@ -20,7 +21,7 @@ export class Replica {
 
   constructor(spec: MemberSpec, policy: RestartPolicy) {
     this.spec = spec
-    this.functionName = (spec.settings as { readonly functionName?: string }).functionName ?? ''
+    this.functionName = functionOf(spec)
     this.life = new LifeCycle(policy)
   }
 

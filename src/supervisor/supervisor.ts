@@ -1,38 +1,34 @@
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
-import type { MemberSpec, RehearsalPlan, RestartPolicy, ScaleBounds } from '../stack/spec.ts'
+import type { Plan } from '../stack/plan.ts'
+import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
-import type { Member } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
+import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
-import { type Crew, type RollOut, RollOuts } from './roll-out.ts'
+import { Retiring, STOP_TIMEOUT } from './retiring.ts'
+import { type Crew, RollOuts } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
 import { workOf } from './work.ts'
 
-/** Milliseconds for a process to end by itself. */
-const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that a roll-out waits for connections to leave an old process, and between two looks. */
-const DRAIN_TIMEOUT = 30_000
-const DRAIN_POLL = 20
 /** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
 const LOAD_DELAY = 50
 
-export interface SupervisorOptions {
-  readonly gateway: MemberSpec
-  readonly containers: readonly MemberSpec[]
+/** What is to run, and how. */
+export interface SupervisorOptions extends Plan {
   readonly channel: Channel['kind']
   /**
    * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same
@@ -44,10 +40,6 @@ export interface SupervisorOptions {
     readonly busy: number
     readonly start: number
   }
-  readonly restart: RestartPolicy
-  readonly rehearsals: RehearsalPlan
-  /** By function. */
-  readonly bounds: ReadonlyMap<string, ScaleBounds>
   readonly output: OutputOptions
   readonly clock: Clock
   readonly log: Log
@@ -75,6 +67,8 @@ export class Supervisor {
   readonly #replacements: Replacements
   readonly #reliefs: Reliefs
   readonly #rollOuts: RollOuts
+  readonly #reloads: Reloads
+  readonly #retiring: Retiring
   readonly #sessions: Sessions
   readonly #liveness: Liveness
   /** Replicas that a caller waits for to be ready. */
@@ -85,8 +79,6 @@ export class Supervisor {
   #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
-  /** A new gateway is taking over from the old one. */
-  #relieving = false
   #started: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(options: SupervisorOptions) {
@@ -107,7 +99,20 @@ export class Supervisor {
       onEnded: (process, how) => this.#ended(process, how),
     })
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
+    const ask = (id: number): Promise<Counters> => this.#ask(id)
+    this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.#reloads = new Reloads(
+      {
+        replicas: this.#replicas,
+        rollOuts: this.#rollOuts,
+        startGateway: spec => this.#startGateway(spec),
+        startSigner: spec => void this.#add(spec),
+        retire: replica => this.#retire(replica),
+        tellAll: message => this.#processes.tellAll(message),
+      },
+      options,
+    )
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
@@ -126,7 +131,7 @@ export class Supervisor {
    * Error what failed
    */
   async start(): Promise<Ports> {
-    const { containers, gateway, liveness } = this.#options
+    const { containers, gateway, signer, liveness } = this.#options
     const { host, http, https } = (gateway.settings as GatewaySettings).gateway
     const [bound, boundSecure] = await bindPorts(host, [
       { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
@@ -137,6 +142,8 @@ export class Supervisor {
       this.#started = { resolve, reject }
     })
     this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    // First: containers wait for what it keeps.
+    if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
@@ -158,27 +165,21 @@ export class Supervisor {
     return this.#rollOuts
   }
 
-  /**
-   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when
-   * everything that was opening there has been handed over.
-   * @throws Error the new one does not start: then the old one goes on
-   */
-  async relieveGateway(): Promise<RollOut> {
-    if (this.#relieving) throw new Error('a new gateway is already being started')
-    const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
-    const spec = old[0]!.spec
-    this.#relieving = true
-    const next = this.#add(spec)
+  /** Changes of all that runs: reload, deploy with other settings, another gateway. */
+  get reloads(): Reloads {
+    return this.#reloads
+  }
+
+  /** Starts a gateway on the same ports, and waits until it accepts. */
+  async #startGateway(spec: MemberSpec): Promise<Replica> {
+    const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
     try {
       await this.#untilReady(next)
+      return next
     } catch (error) {
       this.#abandon(next)
-      throw new Error(`the new gateway did not start; the old one stays: ${(error as Error).message}`)
-    } finally {
-      this.#relieving = false
+      throw error
     }
-    await Promise.all(old.map(one => this.#retire(one)))
-    return { started: [spec.name], ended: old.map(({ name }) => name), moved: 0 }
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -225,19 +226,27 @@ export class Supervisor {
       get containers() {
         return containers()
       },
-      startLike: ({ spec, functionName }) => {
-        const name = freeName(functionName, this.#replicas)
-        // A roll-out has the time that a start has not.
-        const followsCalls = this.#reliefs.knows(functionName)
-        const first = { rehearsesAtOnce: this.#options.rehearsals.limit, followsCalls }
-        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, first)
-      },
+      start: spec => this.#startAnother(spec),
       untilReady: replica => this.#untilReady(replica),
       untilRehearsed: ({ member }, report) =>
-        untilRehearsed({ ...this.#options.rehearsals, look: () => this.#look(member?.id), report, clock }),
+        untilRehearsed({
+          ...this.#reloads.plan.rehearsals,
+          look: () => this.#look(member?.id),
+          report,
+          clock,
+        }),
       leaveOut: replica => this.#leaveOut(replica),
       retire: (replica, report) => this.#retire(replica, report),
     }
+  }
+
+  /** Another container, under a name that is free. */
+  #startAnother(spec: MemberSpec): Replica {
+    const functionName = functionOf(spec)
+    // A roll-out has the time that a start has not.
+    const followsCalls = this.#reliefs.knows(functionName)
+    const first = { rehearsesAtOnce: this.#reloads.plan.rehearsals.limit, followsCalls }
+    return this.#add(named(spec, freeName(functionName, this.#replicas)), first)
   }
 
   #untilReady(replica: Replica): Promise<void> {
@@ -268,36 +277,14 @@ export class Supervisor {
   async #retire(replica: Replica, report?: (left: number) => void): Promise<number> {
     replica.life.drain()
     const { member } = replica
-    if (member?.peer === undefined) {
-      this.#abandon(replica)
-      return 0
-    }
-    const { id, child } = member
-    const before = (await this.#ask(id)).moved ?? 0
-    const ended = new Promise(resolve => child.once('exit', resolve))
-    this.#processes.tell(id, { kind: 'drain' })
-    let counters = await this.#ask(id)
-    const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
-      connections !== 0 || inCustody !== 0 || relayed !== 0
-    const end = this.#clock.steady() + DRAIN_TIMEOUT
-    while (this.#processes.get(id) !== undefined && busy(counters) && this.#clock.steady() < end) {
-      await new Promise<void>(resolve => this.#clock.after(DRAIN_POLL, resolve))
-      counters = { ...counters, ...(await this.#ask(id)) }
-      report?.(counters.connections ?? 0)
-    }
-    this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
-    if (this.#processes.get(id) !== undefined) {
-      this.#processes.tell(id, { kind: 'stop' })
-      const timer = this.#clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
-      await ended
-      timer.stop()
-    }
-    return (counters.moved ?? 0) - before
+    if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    this.#abandon(replica)
+    return 0
   }
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#options.restart)
+    const replica = new Replica(spec, this.#reloads.plan.restart)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica
@@ -313,9 +300,11 @@ export class Supervisor {
     const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
+      case 'present':
+        this.#processes.present(process, message.publicKey)
+        return
       case 'ready':
-        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
-        else this.#processes.offends(process, 'it reported that it is ready more than once')
+        if (this.#processes.introduce(process, message.publicKey)) this.#ready(process)
         return
       case 'failed':
         if (member.failure !== undefined || member.peer !== undefined) {
@@ -342,12 +331,11 @@ export class Supervisor {
     }
   }
 
-  /** Introduces a process to all others, and them to it. */
-  #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
-    const { name, functionName } = replica
-    const { id, role } = member
-    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
+  /** A process can work, and knows all others. */
+  #ready({ replica, member }: Process): void {
     this.#liveness.heard(member.id)
+    const { news } = this.#reloads
+    if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
@@ -374,9 +362,9 @@ export class Supervisor {
 
   /** A signal has told the gateway to end. */
   #relieve(replica: Replica): void {
-    if (this.#stopping || this.#relieving || !replica.life.stays) return
+    if (this.#stopping || this.#reloads.relieving || !replica.life.stays) return
     this.#options.log.info('the gateway was told to end; a new one takes its place')
-    this.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
+    this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
   /** A process whose event loop stands still is killed, and started again like one that has crashed. */

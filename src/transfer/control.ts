@@ -16,7 +16,7 @@ import {
   uint32,
   vector,
 } from '../wire/index.ts'
-import { SESSION_ID_LENGTH } from './envelope.ts'
+import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
  * The control protocol: everything that supervisor, gateway and containers say to each other over their
@@ -24,7 +24,7 @@ import { SESSION_ID_LENGTH } from './envelope.ts'
  */
 export const CONTROL_VERSION = 2
 
-export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2 })
+export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2, signer: 3 })
 export type PeerRole = TypeOf<typeof PeerRole>
 
 /** What a process is. Its public key is what envelopes for it are sealed to. */
@@ -33,7 +33,7 @@ export const Peer = struct('Peer', {
   role: PeerRole,
   /** As `echo-1`. */
   name: text(1, 255),
-  /** The function that it serves; empty for the gateway. */
+  /** The function that it serves; empty for the gateway and the signer. */
   functionName: text(0, 63),
   /** X25519. */
   publicKey: fixed(32),
@@ -159,6 +159,7 @@ export const ControlMessage = select(
     return: 26,
     vacate: 27,
     taken: 28,
+    present: 29,
     routes: 40,
   }),
   {
@@ -188,7 +189,10 @@ export const ControlMessage = select(
     stop: Empty,
     statusRequest: Empty,
     status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
-    /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
+    /**
+     * Between containers of one function, and between each of them and the signer: the keys that they share,
+     * sealed by the sender to the receiver.
+     */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /**
      * From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is
@@ -229,8 +233,8 @@ export const ControlMessage = select(
     /** From a gateway, with its file of slots: a SlotFileOffer, sealed by the sender to the receiver. */
     slots: struct('SlotsMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /**
-     * To the supervisor, from a gateway: that container has given its pair with me up, or has broken the
-     * rules.
+     * To the supervisor, from a gateway or a signer: that container has given its pair with me up, or has
+     * broken the rules.
      */
     unreachable: struct('Unreachable', { id: uint32, reason: text(0, 255) }),
     /**
@@ -242,6 +246,11 @@ export const ControlMessage = select(
     vacate: struct('Vacate', { sessionId: fixed(SESSION_ID_LENGTH) }),
     /** To the sender of several parcels that came together: all of these are accepted. */
     taken: struct('Taken', { parcels: vector(parcelTicket, 0, 2 ** 16 - 1) }),
+    /**
+     * To the supervisor, before `ready`: I cannot take work yet, but this is my key (X25519). I am introduced
+     * to signers alone. Counts once.
+     */
+    present: struct('Present', { publicKey: fixed(32) }),
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -276,12 +285,19 @@ const ORDERS = kinds(
   'move',
   'routes',
 )
-/** Messages of any such process to the supervisor, and those of a gateway alone. */
+/** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
-const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
+const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']>>> = {
+  gateway: kinds('leaving', 'unreachable'),
+  container: kinds('present'),
+  signer: kinds('unreachable'),
+}
 /** Messages among such processes, and those that only a gateway sends. */
 const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'taken', 'keys', 'loan', 'loaned')
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots')
+/** What is said between a container and a signer, either way. */
+const FROM_SIGNERS = kinds('keys', 'verdict')
+const TO_SIGNERS = kinds('keys')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)
@@ -289,13 +305,20 @@ function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['ki
 
 /** Whether the supervisor takes a message of that kind from a process of that role. */
 export function mayReport(role: PeerRole, kind: ControlMessage['kind']): boolean {
-  return REPORTS.has(kind) || (role === 'gateway' && GATEWAY_REPORTS.has(kind))
+  return REPORTS.has(kind) || MORE_REPORTS[role].has(kind)
 }
 
 /** Whether a gateway or a container takes a message of that kind from that speaker. */
 export function maySay(speaker: Speaker, kind: ControlMessage['kind']): boolean {
   if (speaker === 'supervisor') return ORDERS.has(kind)
+  if (speaker === 'signer') return FROM_SIGNERS.has(kind)
   return AMONG_PEERS.has(kind) || (speaker === 'gateway' && FROM_GATEWAYS.has(kind))
+}
+
+/** Whether a signer takes a message of that kind from that speaker. */
+export function mayAskSigner(speaker: Speaker, kind: ControlMessage['kind']): boolean {
+  if (speaker === 'supervisor') return ORDERS.has(kind)
+  return speaker === 'container' && TO_SIGNERS.has(kind)
 }
 
 export function encodeControl(message: ControlMessage): Uint8Array {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { functionOf } from '../../src/stack/spec.ts'
 import type { Replica } from '../../src/supervisor/replica.ts'
 import { type Crew, RollOuts, type Step } from '../../src/supervisor/roll-out.ts'
 import { replica } from '../support/replicas.ts'
@@ -26,7 +27,8 @@ beforeEach(() => {
     get containers() {
       return containers
     },
-    startLike({ functionName }) {
+    start(spec) {
+      const functionName = functionOf(spec)
       const numbers = containers.map(({ name }) => Number(name.split('-')[1]))
       const made = replica(`${functionName}-${Math.max(...numbers) + 1}`, nextId++, false)
       containers.push(made)

@@ -36,6 +36,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
+import { Traffic } from '../protocol/traffic.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -62,6 +63,8 @@ export interface HostOptions {
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight?: number | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }
@@ -90,6 +93,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
+  readonly traffic: Traffic
   #retries: ReadonlyMap<string, Retries>
   #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -102,6 +106,8 @@ export class Host implements ConnectionHost<Connection> {
   readonly #others = new Roster()
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
+  /** Those that keep our ring, too, for when none of us lives. */
+  readonly #signers = new Set<number>()
   #draining = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
@@ -123,6 +129,7 @@ export class Host implements ConnectionHost<Connection> {
     this.log = options.log
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
+    this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#warm = new Set(options.warm)
@@ -148,19 +155,27 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   /**
-   * Tells all containers of this function the keys that they share; those that hear of new ones tell them on.
+   * Tells all containers of this function, and the signer, the keys that they share; those that hear of new
+   * ones tell them on.
    */
   shareKeys(): void {
-    for (const { id } of this.#others.of(this.functionName)) this.courier?.share(id, this.keyRing.share())
+    const siblings = this.#others.of(this.functionName).map(({ id }) => id)
+    for (const id of [...siblings, ...this.#signers]) this.courier?.share(id, this.keyRing.share())
   }
 
-  /** Keys from a peer. Those of other functions are none of ours. */
-  keys(bytes: Uint8Array, from: number): void {
-    if (!this.#others.isOf(from, this.functionName)) {
+  /** Keys from a peer. Those of other functions are none of ours. @returns whether a signer sent them */
+  keys(bytes: Uint8Array, from: number): boolean {
+    const signer = this.#signers.has(from)
+    if (!signer && !this.#others.isOf(from, this.functionName)) {
       this.log.warn({ from }, 'a container of another function sent keys')
-      return
+      return false
     }
     this.keyRing.merge(bytes)
+    if (!signer) this.#greet(from)
+    return signer
+  }
+
+  #greet(from: number): void {
     // A peer that was introduced to us only now has not understood what we sent before.
     if (this.#greeted.has(from)) return
     this.#greeted.add(from)
@@ -178,6 +193,10 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
+    if (peer.role === 'signer') {
+      this.#signers.add(peer.id)
+      this.courier?.share(peer.id, this.keyRing.share())
+    }
     if (peer.role !== 'container') return
     this.#others.add(peer)
     if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
@@ -188,6 +207,7 @@ export class Host implements ConnectionHost<Connection> {
     this.#seats.gone(id)
     this.#greeted.delete(id)
     this.#others.remove(id)
+    this.#signers.delete(id)
     this.slots.remove(id)
   }
 

@@ -8,8 +8,9 @@ import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/route-table.ts'
+import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
-import type { Clock } from '../../time/clock.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
@@ -50,6 +51,8 @@ async function main(): Promise<void> {
   })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
+  // The signer tells the ring of our function meanwhile.
+  if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
     if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
@@ -91,11 +94,11 @@ async function main(): Promise<void> {
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
-    place.host = host = new Host({
+    host = new Host({
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? sealed ?? (await loadFunction(settings.handler)),
+      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -110,6 +113,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      maxInflight: settings.maxInflight,
       warm: settings.warm,
     })
   } catch (error) {
@@ -122,9 +126,11 @@ async function main(): Promise<void> {
   strays = surviveStrays(clock, log)
   if (settings.followsCalls) pendingCalls.follow()
   host.connect(courier)
+  place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)
   warmWords()
+  if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
   rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
@@ -137,6 +143,20 @@ async function main(): Promise<void> {
   const goesOn = rehearsesAtOnce === 0 || (await rehearse(host, settings, rehearsed, 0, late, log))
   rehearsed.rehearsing = 0
   if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
+}
+
+/** Milliseconds that a start waits for the ring of its function; without a signer it goes on. */
+const RING = 2000
+
+/** What dead containers have left can be opened from here on, if the signer is there. */
+async function ringOrNot(place: Place, clock: Clock, log: Log): Promise<void> {
+  let late: Timer | undefined
+  const time = new Promise<true>(resolve => {
+    late = clock.after(RING, () => resolve(true))
+  })
+  if ((await Promise.race([place.ring(), time])) === true)
+    log.warn('the signer did not answer: what earlier containers have left may be lost')
+  late?.stop()
 }
 
 /** Milliseconds between a few moves that are rehearsed in idle time. */
@@ -243,11 +263,18 @@ function status(
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
-    heldBytes: host.memory.held,
+    heldBytes: bounded(host.memory.held),
     shed: host.memory.shed,
+    calls: host.traffic.calls,
+    inFlight: host.traffic.inFlight,
+    tooMany: host.traffic.refused,
+    ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),
   }
-  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  return {
+    kind: 'status',
+    counters: Object.entries(counters).map(([name, value]) => ({ name, value: wrapped(value) })),
+  }
 }
 
 /** As `http2Resets`: beside the other counters. */

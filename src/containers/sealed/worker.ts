@@ -14,8 +14,8 @@ import { openBundle, readBundle } from '../../sealed/bundle.ts'
 import type { SealedCrypto } from '../../sealed/crypto.ts'
 import { SealedError } from '../../sealed/error.ts'
 import type { Clock } from '../../time/clock.ts'
-import type { Callee } from '../protocol/call-context.ts'
 import { giveVariables } from '../process/variables.ts'
+import type { Callee } from '../protocol/call-context.ts'
 import { WorkerCall } from './worker-call.ts'
 
 /** Most bytes of a frame: a bundle is one. */

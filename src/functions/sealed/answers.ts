@@ -34,7 +34,7 @@ export const keyInClear = (functionName: string, exposed: boolean): Denied =>
     name: 'key-in-clear',
     status: 403,
     detail: exposed
-      ? `this connection is not encrypted: the key that it brought for ${functionName} was exposed, and must be changed`
+      ? `the key for ${functionName} came in clear: it was exposed, and must be changed`
       : `the function ${functionName} is sealed, and takes requests over TLS alone`,
   })
 

@@ -1,6 +1,6 @@
 /*
- * What a container and the worker of a sealed function say to each other, over one stream: frames of a type, a
- * call and a payload. Neither trusts the other with more than a frame's length.
+ * What a container and the worker of a sealed function say to each other, over one stream: frames of a type,
+ * a call and a payload. Neither trusts the other with more than a frame's length.
  */
 
 /** The number under which a worker finds the stream. */

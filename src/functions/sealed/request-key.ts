@@ -1,9 +1,9 @@
 import type { Context } from '../contract.ts'
 
-/** The keys that requests have brought, beside what their functions are told: no function finds them there. */
+/** The keys that requests have brought, beside what their functions are told: no function finds them. */
 const keys = new WeakMap<Context, Uint8Array>()
 
-/** @param key handed over: whoever takes it wipes it */
+/** @param key handed over: it is wiped by what takes it */
 export function giveKey(context: Context, key: Uint8Array): void {
   keys.set(context, key)
 }

@@ -49,8 +49,8 @@ export type SealedModule = FunctionModule & {
 }
 
 /**
- * A function that is a bundle: each request brings the key, and a process of its own opens the bundle with it,
- * answers, and ends. This process, which the request comes through, never has the clear content.
+ * A function that is a bundle: each request brings the key, and a process of its own opens the bundle with
+ * it, answers, and ends. This process, which the request comes through, never has the clear content.
  * @throws SealedError there is no bundle that could be opened
  */
 export function sealedFunction(options: SealedOptions): SealedModule {
@@ -164,7 +164,7 @@ class SealedFunction {
         this.#cache.keep(name, told)
         told.fill(0)
       })
-    // Whoever waits for it hears of it; it may be that none does any more.
+    // The requests that wait for it hear of it, if there still are any.
     opened.catch(() => {})
     const place = { worker, opened, since: clock.steady(), uses: 0 }
     this.#places.set(name, place)

@@ -64,7 +64,7 @@ export class SealedWorker {
   /**
    * Gives it the key and the bundle.
    * @param opening its key is wiped here
-   * @returns the data key, if `tellsKey`: to be wiped @throws WorkerRefusal @throws Error the process has ended
+   * @returns the data key, if `tellsKey`: to be wiped @throws WorkerRefusal @throws Error the process ended
    */
   open(opening: Opening): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {

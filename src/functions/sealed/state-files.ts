@@ -9,8 +9,8 @@ const MOST_BYTES = 2 ** 20 + 64
 const MOST_VALUES = 10_000
 
 /**
- * What a sealed function leaves behind, as files: their names and their content come sealed, so that who reads
- * the disk learns how many there are and how large. Replicas share them; the last one that writes wins.
+ * What a sealed function leaves behind, as files: their names and their content come sealed, so that who
+ * reads the disk learns how many there are and how large. Replicas share them; the last one that writes wins.
  */
 export class StateFiles implements Keeper {
   readonly #directory: string

@@ -14,8 +14,8 @@ export const command = defineCommand({
       completes: 'file',
     },
   },
-  help: `Makes a secret identity and names the recipient that belongs to it. The file is that of age-keygen, and the
-other way round: either program reads both.`,
+  help: `Makes a secret identity and names the recipient that belongs to it. Its file is one of age-keygen's:
+either program reads those of the other.`,
   examples: ['hotpotato keygen --output key.txt'],
   async run({ output }) {
     const { keygen } = await import('../../sealed/keygen.ts')

@@ -16,8 +16,8 @@ export const command = defineCommand({
     output: { kind: 'text', short: 'o', value: 'DIRECTORY', help: 'write the files there, in clear' },
     'show-key': { kind: 'switch', help: 'print the data key' },
   },
-  help: `Decrypts in memory and verifies every byte, then lists the files. With --output it writes them. Keys are read
-from files alone: other users can see the words of a command.`,
+  help: `Decrypts in memory and verifies every byte, then lists the files. With --output it writes them.
+Keys are read from files alone: other users can see the words of a command.`,
   examples: [
     'hotpotato open hello.potato --identity key.txt',
     'hotpotato open hello.potato --identity key.txt --output ./hello',
