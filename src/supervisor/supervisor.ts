@@ -278,7 +278,9 @@ export class Supervisor {
     replica.life.drain()
     const { member } = replica
     if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
+    await ended
     return 0
   }
 
