@@ -162,34 +162,29 @@ describe('a request is refused', () => {
     expect((await client.request('/', { headers: [key, key] })).status).toBe(400)
   })
 
-  it('with 503 if the bundle is damaged, and answered again once it is replaced', async () => {
+  it('with 403 if the key is wrong, and with 429 if that goes on', async () => {
+    const stranger = await newIdentity()
+    const client = await open()
+    const status = async (key: string): Promise<number> =>
+      (await client.request('/', { headers: [['x-hotpotato-key', key]] })).status
+    for (const wrong of [`age-identity ${stranger.identity}`, 'data-key AAAA', 'x'])
+      expect(await status(wrong)).toBe(403)
+    const statuses: number[] = []
+    for (let i = 0; i < 30; i++) statuses.push(await status(`data-key ${'A'.repeat(43)}`))
+    expect([...new Set(statuses)]).toEqual([403, 429])
+    const limited = await client.request('/', { headers: [['x-hotpotato-key', dataKey]] })
+    expect([limited.status, Number(field(limited, 'retry-after'))]).toEqual([429, expect.any(Number)])
+    await client.close()
+  })
+
+  it('with 503 if the bundle is damaged', async () => {
     const file = join(directory, 'vault.potato')
-    const whole = readFileSync(file)
-    const damaged = Buffer.from(whole)
+    const damaged = readFileSync(file)
     damaged[damaged.length - 20]! ^= 1
     writeFileSync(file, damaged)
     expect((await hotpotato(directory, ['deploy', 'vault'])).code).toBe(0)
     const answer = await ask('/', dataKey)
     expect([answer.status, field(answer, 'x-hotpotato-error')]).toEqual([503, 'bundle-damaged'])
-    writeFileSync(file, whole)
-    expect((await hotpotato(directory, ['deploy', 'vault'])).code).toBe(0)
-    expect((await ask('/', dataKey)).status).toBe(200)
-  })
-
-  it('with 403 if the key is wrong, and with 429 if that goes on', async () => {
-    const stranger = await newIdentity()
-    const wrong = ['data-key AAAA', `data-key ${'A'.repeat(43)}`, `age-identity ${stranger.identity}`, 'x']
-    const client = await open()
-    const statuses: number[] = []
-    for (let i = 0; i < 12; i++)
-      statuses.push(
-        (await client.request('/', { headers: [['x-hotpotato-key', wrong[i % wrong.length]!]] })).status,
-      )
-    const limited = await client.request('/', { headers: [['x-hotpotato-key', dataKey]] })
-    await client.close()
-    expect([...new Set(statuses)]).toEqual([403, 429])
-    expect(statuses.indexOf(429)).toBeGreaterThanOrEqual(10)
-    expect([limited.status, Number(field(limited, 'retry-after'))]).toEqual([429, expect.any(Number)])
   })
 })
 
