@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Client, textOf } from '../support/client.ts'
 import { eventually, makeDirectory, Platform } from '../support/platform.ts'
 
-/* What is written while `up --watch` runs is what answers; connections stay. Each test goes on from the last. */
+/* What is written while `up --watch` runs answers; connections stay. Each test goes on from the last. */
 
 const CONFIG = `functions:
   a: { handler: ./a.mjs, environment: { WORD: one } }
