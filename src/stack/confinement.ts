@@ -3,8 +3,8 @@ import type { Config, FunctionConfig } from './config.ts'
 import type { Confinement } from './spec.ts'
 
 /** Files and directories that a function is made of, the one that it starts in first. */
-export function madeOf({ handler, program, files }: FunctionConfig): string[] {
-  const own = program?.directory ?? (isAbsolute(handler) ? handler : undefined)
+export function madeOf({ handler, program, files, sealed }: FunctionConfig): string[] {
+  const own = program?.directory ?? sealed?.bundle ?? (isAbsolute(handler) ? handler : undefined)
   return [own, files?.directory].filter(path => path !== undefined)
 }
 

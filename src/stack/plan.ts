@@ -10,6 +10,7 @@ import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
+import { sealedSettings } from './sealed.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -112,6 +113,7 @@ function containerSpec(
     functionName: one.name,
     handler: one.handler,
     program: programSettings(one, config),
+    sealed: sealedSettings(one, config),
     lang: one.lang,
     environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,

@@ -24,19 +24,22 @@ import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError 
 import { reloadText } from './reload-text.ts'
 import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
+import { Watching } from './watch/watching.ts'
 import { nameOf, welcome } from './welcome.ts'
 
 /**
  * Starts the platform and keeps it running until it is told to stop.
  * @param variables what goes before the configuration, as in the environment
+ * @param watch whether changes of the stack file and of functions are followed
  * @throws UpError, ConfigError
  */
 export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
+  { watch = false }: { readonly watch?: boolean | undefined } = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
-  const { config, warnings, files, shipped, at } = read()
+  const { config, warnings, files, shipped, at, file } = read()
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -48,6 +51,7 @@ export async function up(
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let running: Running | undefined
+  let watching: Watching | undefined
   let ports: Ports | undefined
   let stopping: Promise<void> | undefined
   const log = new LogFile({
@@ -62,6 +66,7 @@ export async function up(
     notices.see(line)
   }
   const stop = (): Promise<void> => {
+    watching?.close()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
       // The answer to `npm stop` is on its way.
@@ -136,6 +141,7 @@ export async function up(
     ports = await supervisor.start()
     say(await welcome(config, ports, how))
     notices.running = true
+    if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
     const { message } = error as Error

@@ -1,7 +1,8 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { moduleFile } from '../../functions/module-file.ts'
 import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import { readBundle } from '../../sealed/bundle.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
 import { madeOf } from '../../stack/confinement.ts'
 import { ConfigError } from '../../stack/readers.ts'
@@ -27,8 +28,9 @@ export async function checkValues(
   }
   const circumstances = { uids: config.isolationUids, native: chooseChannel().kind === 'native' }
   for (const one of config.functions.values()) {
-    const { name, handler, program, environment, clientAuthorities, isolation } = one
-    if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
+    const { name, handler, program, sealed, environment, clientAuthorities, isolation } = one
+    if (sealed !== undefined) judge(`functions.${name}.sealed.bundle`, () => aBundle(sealed.bundle))
+    else if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
     else {
       const all = { ...inheritedByPrograms(process.env), ...environment }
       judge(`functions.${name}.handler`, () => folderOf(program.directory))
@@ -44,6 +46,12 @@ export async function checkValues(
   const loaded = await loadProvider(provider)
   for (const [index, group] of groups.entries())
     judge(`tls.groups.${index}`, () => select(loaded, { groups: [group] }))
+}
+
+/** @throws Error it is none, or cannot be read */
+function aBundle(file: string): void {
+  readable(file)
+  readBundle(new Uint8Array(readFileSync(file)))
 }
 
 function readable(file: string): void {
