@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import type { Tally } from './admin/tally.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
@@ -41,6 +42,8 @@ export interface SupervisorOptions extends Plan {
     readonly start: number
   }
   readonly output: OutputOptions
+  /** Adds up what processes count. */
+  readonly tally?: Pick<Tally, 'heard' | 'ended'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -345,12 +348,19 @@ export class Supervisor {
 
   #heard(from: number, counters: Counters): void {
     this.#counters.answered(from, '', counters)
+    this.#count(from, counters)
     const { connections, uncaught = 0 } = counters
     const replica = this.#processes.get(from)?.replica
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
     this.#loads.set(from, connections)
     this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
+  }
+
+  #count(from: number, counters: Counters): void {
+    const process = this.#processes.get(from)
+    if (process === undefined || process.member.spec.role === 'signer') return
+    this.#options.tally?.heard(from, process.replica.functionName, counters)
   }
 
   #tellLoads(): void {
@@ -420,6 +430,7 @@ export class Supervisor {
     const { name } = replica
     this.#liveness.forget(id)
     this.#loads.delete(id)
+    this.#options.tally?.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))

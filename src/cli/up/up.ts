@@ -7,9 +7,12 @@ import { PROVIDERS, type ProviderName } from '../../platform/membership.ts'
 import { certificateNames } from '../../stack/certificate-names.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
 import { plan } from '../../stack/plan.ts'
+import { Admin } from '../../supervisor/admin/admin.ts'
+import { COUNTERS } from '../../supervisor/admin/metrics.ts'
+import { Tally } from '../../supervisor/admin/tally.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
-import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
+import { Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { probeEvp } from '../../tls13/crypto/evp.ts'
@@ -62,7 +65,8 @@ export async function up(
   const { runDirectory } = config
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
-  let ports: Ports | undefined
+  let admin: Admin | undefined
+  let ports: PlatformStatus['ports']
   let stopping: Promise<void> | undefined
   const log = new LogFile({
     ...config.log,
@@ -78,6 +82,7 @@ export async function up(
   const stop = (): Promise<void> => {
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       control?.leave()
+      admin?.close()
       // The answer to `npm stop` is on its way.
       SYSTEM_CLOCK.after(50, async () => {
         await log.close()
@@ -125,13 +130,21 @@ export async function up(
   try {
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor(config, provider, sink)
+    const tally = new Tally(COUNTERS)
+    const { host, port } = config.admin
+    if (port !== undefined)
+      admin = await Admin.open({ host, port }, { tally, status: () => supervisor?.status() }).catch(
+        (error: Error) => {
+          throw new UpError(error.message)
+        },
+      )
+    supervisor = await makeSupervisor(config, provider, sink, tally)
   } catch (error) {
     control.leave()
     throw error
   }
   try {
-    ports = await supervisor.start()
+    ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     say(await welcome(config, ports, how))
     notices.running = true
   } catch (error) {
@@ -147,7 +160,7 @@ export async function up(
 async function status(
   { functions }: Config,
   supervisor: Supervisor | undefined,
-  ports: Ports | undefined,
+  ports: PlatformStatus['ports'],
   withConnections: boolean,
 ): Promise<PlatformStatus> {
   const [members = [], connections = []] = await Promise.all([
@@ -165,7 +178,12 @@ async function status(
 }
 
 /** Chooses by which roads connections will move. @param sink the log */
-async function makeSupervisor(config: Config, provider: ChosenProvider, sink: LogSink): Promise<Supervisor> {
+async function makeSupervisor(
+  config: Config,
+  provider: ChosenProvider,
+  sink: LogSink,
+  tally: Tally,
+): Promise<Supervisor> {
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
   const channel = chooseChannel()
@@ -197,7 +215,8 @@ async function makeSupervisor(config: Config, provider: ChosenProvider, sink: Lo
     start: startSeconds * 1000,
   }
   const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
-  return new Supervisor({ ...planned, liveness, channel: channel.kind, output, clock: SYSTEM_CLOCK, log })
+  const shared = { liveness, channel: channel.kind, output, tally, clock: SYSTEM_CLOCK, log }
+  return new Supervisor({ ...planned, ...shared })
 }
 
 /**
