@@ -6,7 +6,9 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
-import type { Tally } from './admin/tally.ts'
+import { COUNTERS } from './admin/metrics.ts'
+import { Tally } from './admin/tally.ts'
+import { type Change, Diary } from './diary.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
@@ -42,8 +44,6 @@ export interface SupervisorOptions extends Plan {
     readonly start: number
   }
   readonly output: OutputOptions
-  /** Adds up what processes count. */
-  readonly tally?: Pick<Tally, 'heard' | 'ended'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -60,10 +60,13 @@ export interface Ports {
  * nor sessions.
  */
 export class Supervisor {
+  /** What processes have counted. */
+  readonly tally = new Tally(COUNTERS)
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
   readonly #replicas = new Set<Replica>()
+  readonly #diary: Diary
   readonly #counters: Inquiries<Counters>
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
@@ -88,6 +91,7 @@ export class Supervisor {
     this.#options = options
     const { clock } = options
     this.#clock = clock
+    this.#diary = new Diary(clock)
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
@@ -195,6 +199,11 @@ export class Supervisor {
     return this.#sessions.list()
   }
 
+  /** What has become of the replicas lately, the oldest first. */
+  get changes(): readonly Change[] {
+    return this.#diary.changes
+  }
+
   /** What runs, and what it has done. */
   async status(): Promise<MemberStatus[]> {
     return Promise.all([...this.#replicas].map(replica => this.#statusOf(replica)))
@@ -281,13 +290,15 @@ export class Supervisor {
     replica.life.drain()
     const { member } = replica
     if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
+    await ended
     return 0
   }
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#reloads.plan.restart)
+    const replica = new Replica(spec, this.#reloads.plan.restart, this.#diary)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica
@@ -348,19 +359,13 @@ export class Supervisor {
 
   #heard(from: number, counters: Counters): void {
     this.#counters.answered(from, '', counters)
-    this.#count(from, counters)
     const { connections, uncaught = 0 } = counters
     const replica = this.#processes.get(from)?.replica
+    if (replica !== undefined) this.tally.heard(from, replica, counters)
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
     this.#loads.set(from, connections)
     this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
-  }
-
-  #count(from: number, counters: Counters): void {
-    const process = this.#processes.get(from)
-    if (process === undefined || process.member.spec.role === 'signer') return
-    this.#options.tally?.heard(from, process.replica.functionName, counters)
   }
 
   #tellLoads(): void {
@@ -430,7 +435,7 @@ export class Supervisor {
     const { name } = replica
     this.#liveness.forget(id)
     this.#loads.delete(id)
-    this.#options.tally?.ended(id)
+    this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))

@@ -1,4 +1,5 @@
 import type { ScaleBounds } from '../../stack/spec.ts'
+import type { Change } from '../../supervisor/diary.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
@@ -25,6 +26,8 @@ export interface PlatformStatus {
   readonly ports: (Ports & { readonly admin?: number }) | undefined
   readonly functions: readonly FunctionStatus[]
   readonly members: readonly MemberStatus[]
+  /** What has become of the replicas lately, the oldest first. */
+  readonly changes: readonly Change[]
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
 }
@@ -129,7 +132,10 @@ function mebibytes(amount: number | undefined, unit: number): string | undefined
 }
 
 /** Columns as wide as they have to be; `-` for what there is not. */
-function table(head: readonly string[], rows: readonly (readonly (string | number | undefined)[])[]): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly (string | number | undefined)[])[],
+): string {
   const lines = [head, ...rows.map(row => row.map(cell => String(cell ?? '-')))]
   const widths = head.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
   return lines
@@ -143,7 +149,7 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
 }
 
 /** Milliseconds, roughly. */
-function duration(milliseconds: number): string {
+export function duration(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000)
   if (seconds < 60) return `${seconds}s`
   const minutes = Math.floor(seconds / 60)

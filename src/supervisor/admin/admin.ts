@@ -6,7 +6,7 @@ import { portError } from '../../platform/port-error.ts'
 import type { MemberStatus } from '../status.ts'
 import { expose } from './exposition.ts'
 import { metricsOf } from './metrics.ts'
-import type { Tally } from './tally.ts'
+import { Tally } from './tally.ts'
 
 /** Where the admin port is. */
 export interface AdminSettings {
@@ -19,9 +19,12 @@ export interface AdminSettings {
 /** What is told there. */
 export interface AdminSource {
   readonly tally: Tally
-  /** Asks all processes; undefined as long as there are none. */
-  readonly status: () => Promise<readonly MemberStatus[]> | undefined
+  /** Asks all processes. */
+  status(): Promise<readonly MemberStatus[]>
 }
+
+/** Gives it; undefined as long as nothing has been started. */
+type Sourced = () => AdminSource | undefined
 
 /** Clients at once, and milliseconds that a request may take to come. */
 const CLIENTS = 64
@@ -36,7 +39,7 @@ export class Admin {
   }
 
   /** @throws Error the port cannot be had; the message says what to do */
-  static async open({ host, port }: AdminSettings, source: AdminSource): Promise<Admin> {
+  static async open({ host, port }: AdminSettings, source: Sourced): Promise<Admin> {
     const server = createServer(
       { requestTimeout: PATIENCE, headersTimeout: PATIENCE },
       (request, response) => {
@@ -73,18 +76,15 @@ interface Reply {
   readonly contentType?: string
 }
 
-async function answer(
-  { method = '', url = '', headers }: IncomingMessage,
-  source: AdminSource,
-): Promise<Reply> {
+async function answer({ method = '', url = '', headers }: IncomingMessage, source: Sourced): Promise<Reply> {
   if (!isLocal(headers.host))
     return { status: 403, text: 'this port is for localhost: the Host field names another machine\n' }
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'GET and HEAD only\n' }
   switch (url.split('?', 1)[0]) {
     case '/healthz':
-      return health((await source.status()) ?? [])
+      return health((await source()?.status()) ?? [])
     case '/metrics':
-      return metrics(source)
+      return metrics(source())
     default:
       return { status: 404, text: 'there are /healthz and /metrics\n' }
   }
@@ -105,9 +105,10 @@ function health(members: readonly MemberStatus[]): Reply {
   return well ? { status: 200, text: 'OK\n' } : { status: 503, text: 'the gateway is not ready\n' }
 }
 
-async function metrics({ tally, status }: AdminSource): Promise<Reply> {
-  // Who is asked tells the tally, too.
-  const members = (await status()) ?? []
+async function metrics(source: AdminSource | undefined): Promise<Reply> {
+  // What is told goes into the tally, too.
+  const members = (await source?.status()) ?? []
+  const tally = source?.tally ?? new Tally([])
   try {
     const { text, contentType } = await expose(metricsOf({ tally, members }))
     return { status: 200, text, contentType }

@@ -1,8 +1,15 @@
 import { isCallCounter } from '../../platform/counters/calls.ts'
+import type { PeerRole } from '../../transfer/control.ts'
 import type { Counters } from '../status.ts'
 
 /** Counters of messages have 32 bits, and begin again at zero. */
 const TURN = 2 ** 32
+
+/** The replica that tells, as far as it matters. */
+interface Told {
+  readonly functionName: string
+  readonly spec?: { readonly role: PeerRole }
+}
 
 interface Heard {
   readonly of: string
@@ -28,8 +35,10 @@ export class Tally {
     return [...this.#totals.keys()]
   }
 
-  /** A process has told its counters. @param of its function; empty: it is a gateway */
-  heard(id: number, of: string, counters: Counters): void {
+  /** A process has told its counters. @param of its function, which is empty of a gateway */
+  heard(id: number, { functionName: of, spec }: Told, counters: Counters): void {
+    // There is nothing of it that is told.
+    if (spec?.role === 'signer') return
     const last = this.#heard.get(id)?.last ?? {}
     let totals = this.#totals.get(of)
     if (totals === undefined) {

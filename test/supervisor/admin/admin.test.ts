@@ -7,11 +7,8 @@ import type { MemberStatus } from '../../../src/supervisor/status.ts'
 let admin: Admin
 let members: Partial<MemberStatus>[] | undefined
 beforeAll(async () => {
-  const source = {
-    tally: new Tally([]),
-    status: () => members && Promise.resolve(members as MemberStatus[]),
-  }
-  admin = await Admin.open({ host: '127.0.0.1', port: 0 }, source)
+  const source = { tally: new Tally([]), status: async () => members as MemberStatus[] }
+  admin = await Admin.open({ host: '127.0.0.1', port: 0 }, () => members && source)
 })
 afterAll(() => admin?.close())
 
@@ -75,8 +72,7 @@ describe('the admin port', () => {
   })
 
   it('says which port is in use, and what to do', async () => {
-    const source = { tally: new Tally([]), status: () => undefined }
-    await expect(Admin.open({ host: '127.0.0.1', port: admin.port }, source)).rejects.toThrow(
+    await expect(Admin.open({ host: '127.0.0.1', port: admin.port }, () => undefined)).rejects.toThrow(
       `port ${admin.port} is in use: choose another one with HOTPOTATO_ADMIN_PORT=PORT, or admin.port`,
     )
   })

@@ -37,10 +37,14 @@ function observed() {
   traffic.ended(500, 30)
   traffic.began()
   const calls = Object.fromEntries(traffic.counters())
-  tally.heard(1, 'echo', { ...calls, inFlight: 1, connections: 3, moved: 2, refused: 1, tooMany: 4 })
-  tally.heard(2, 'echo', { ...calls, inFlight: 1, connections: 5, moved: 7 })
+  tally.heard(
+    1,
+    { functionName: 'echo' },
+    { ...calls, inFlight: 1, connections: 3, moved: 2, refused: 1, tooMany: 4 },
+  )
+  tally.heard(2, { functionName: 'echo' }, { ...calls, inFlight: 1, connections: 5, moved: 7 })
   tally.ended(2)
-  tally.heard(3, '', { uncleanLost: 1, hibernating: 9 })
+  tally.heard(3, { functionName: '' }, { uncleanLost: 1, hibernating: 9 })
   const members = [member('echo-1', 'echo', { restarts: 2 }), member('gateway', '')]
   return { tally, members: [...members, member('idle-1', 'idle', { ready: false })] }
 }
@@ -97,16 +101,16 @@ describe('metrics', () => {
 describe('a tally', () => {
   it('adds up what is new, over the turn of a counter', () => {
     const tally = new Tally(['moved'])
-    tally.heard(1, 'echo', { moved: wrapped(2 ** 32 - 2) })
-    tally.heard(1, 'echo', { moved: wrapped(2 ** 32 + 3) })
+    tally.heard(1, { functionName: 'echo' }, { moved: wrapped(2 ** 32 - 2) })
+    tally.heard(1, { functionName: 'echo' }, { moved: wrapped(2 ** 32 + 3) })
     expect(tally.totals('echo').get('moved')).toBe(2 ** 32 + 3)
   })
 
   it('counts for a new process from zero', () => {
     const tally = new Tally(['moved'])
-    tally.heard(1, 'echo', { moved: 5 })
+    tally.heard(1, { functionName: 'echo' }, { moved: 5 })
     tally.ended(1)
-    tally.heard(2, 'echo', { moved: 2, other: 7 })
+    tally.heard(2, { functionName: 'echo' }, { moved: 2, other: 7 })
     expect(tally.totals('echo')).toEqual(new Map([['moved', 7]]))
     expect(tally.now('echo', 'other')).toBe(7)
   })
