@@ -14,6 +14,7 @@ import { settleStream } from '../../transfer/stream-trial.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
+import { describe } from '../platform/description.ts'
 import { hint } from '../platform/hint.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from '../platform/run-directory.ts'
 import { functionStatus, type PlatformStatus } from '../platform/status.ts'
@@ -24,19 +25,22 @@ import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError 
 import { reloadText } from './reload-text.ts'
 import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
+import { Watching } from './watch/watching.ts'
 import { nameOf, welcome } from './welcome.ts'
 
 /**
  * Starts the platform and keeps it running until it is told to stop.
  * @param variables what goes before the configuration, as in the environment
+ * @param watch whether changes of the stack file and of functions are followed
  * @throws UpError, ConfigError
  */
 export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
+  { watch = false }: { readonly watch?: boolean | undefined } = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
-  const { config, warnings, shipped, at } = read()
+  const { config, warnings, shipped, at, file } = read()
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -49,6 +53,7 @@ export async function up(
   let supervisor: Supervisor | undefined
   let running: Running | undefined
   let admin: Admin | undefined
+  let watching: Watching | undefined
   let ports: PlatformStatus['ports']
   let stopping: Promise<void> | undefined
   const log = new LogFile({
@@ -63,6 +68,7 @@ export async function up(
     notices.see(line)
   }
   const stop = (): Promise<void> => {
+    watching?.close()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
       admin?.close()
       control?.leave()
@@ -86,6 +92,8 @@ export async function up(
     if (supervisor === undefined || running === undefined || ports === undefined)
       throw new UpError('the platform is still starting')
     switch (verb) {
+      case 'describe':
+        return describe(name, config, ports, await supervisor.status())
       case 'drain':
         return supervisor.rollOuts.drain(names, report)
       case 'deploy':
@@ -137,6 +145,7 @@ export async function up(
     ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     say(await welcome(config, ports, how))
     notices.running = true
+    if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
     const { message } = error as Error
