@@ -17,9 +17,9 @@ export const command = defineCommand({
     json: { kind: 'switch', help: 'print JSON, for programs' },
     ...CONFIG,
   },
-  help: `Secrets lie in the directory that the stack file calls secretsDirectory, for their owner alone. A function that
-names some under \`secrets\` finds them in ctx.secrets. No command shows one. After update, reload or deploy
-gives functions the new one.`,
+  help: `Secrets lie in the directory that the stack file calls secretsDirectory, for their owner alone.
+A function that names some under \`secrets\` finds them in ctx.secrets. No command shows one.
+After \`update\`, reload or deploy gives functions the new one.`,
   examples: [
     'printf %s "$TOKEN" | hotpotato secret create api-token',
     'hotpotato secret create tls-key --from-file key.pem --exact',
