@@ -4,10 +4,11 @@ import { LIFE_CYCLE, type ReplicaState } from '../../supervisor/life-cycle.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
 import { say } from '../terminal/output.ts'
+import { duration, table } from '../terminal/table.ts'
 import { sendCommand } from './control-socket.ts'
 import { type Chosen, notRunning, runDirectoryOf } from './order.ts'
 import { controlSocket } from './run-directory.ts'
-import { duration, type PlatformStatus, table } from './status.ts'
+import type { PlatformStatus } from './status.ts'
 
 /** Milliseconds between two looks of `--watch`. */
 const PERIOD = 500
