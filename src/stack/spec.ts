@@ -63,4 +63,6 @@ export interface RehearsalPlan {
 export interface ScaleBounds {
   readonly min: number
   readonly max: number
+  /** That one container is to have at most: the pool grows and shrinks by it; undefined: it stays. */
+  readonly connections?: number | undefined
 }
