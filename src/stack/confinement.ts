@@ -10,7 +10,7 @@ export function madeOf({ handler, program, files, sealed }: FunctionConfig): str
 
 /** How the containers of a function are kept apart. @param files those of the platform's own settings */
 export function confinement(one: FunctionConfig, config: Config, files: readonly string[] = []): Confinement {
-  const { runDirectory, certificates, isolationUids, functions } = config
+  const { runDirectory, certificates, secretsDirectory, isolationUids, functions } = config
   const made = madeOf(one)
   const own = made.map(folderOf)
   const others = [...functions.values()]
@@ -19,7 +19,7 @@ export function confinement(one: FunctionConfig, config: Config, files: readonly
     .map(folderOf)
   // A directory that both share is hidden from neither.
   const foreign = others.filter(folder => !own.some(path => isWithin(path, folder)))
-  const secret = [...new Set([runDirectory, certificates, ...files, ...foreign])]
+  const secret = [...new Set([runDirectory, certificates, secretsDirectory, ...files, ...foreign])]
   return {
     level: one.isolation,
     uids: isolationUids,

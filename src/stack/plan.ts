@@ -133,11 +133,13 @@ function containerSpec(
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
+  const { secretsDirectory: store } = config
   return {
     name: one.name,
     role: 'container',
     entry: WORKER,
     settings,
+    secrets: one.secrets.length === 0 ? undefined : { store, names: one.secrets },
     digest: digest?.(one),
     confinement: confinement(one, config, files),
   }

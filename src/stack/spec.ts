@@ -16,6 +16,8 @@ export interface MemberSpec {
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** The secrets that it is given. */
+  readonly secrets?: SecretsSpec | undefined
   /** What the files say that it reads at its start, in a few characters; for comparing alone. */
   readonly digest?: string | undefined
   /** How it is kept apart; undefined: as a process like the supervisor. */
@@ -37,6 +39,13 @@ export interface Confinement {
   readonly hidden: readonly string[]
   /** Of the platform. */
   readonly runDirectory: string
+}
+
+/** Secrets of one function. */
+export interface SecretsSpec {
+  /** The directory in which the platform keeps all. */
+  readonly store: string
+  readonly names: readonly string[]
 }
 
 /** The same process, under a name of its own. */
@@ -75,4 +84,6 @@ export interface RehearsalPlan {
 export interface ScaleBounds {
   readonly min: number
   readonly max: number
+  /** That one container is to have at most: the pool grows and shrinks by it; undefined: it stays. */
+  readonly connections?: number | undefined
 }

@@ -3,9 +3,10 @@ import { pino } from 'pino'
 import { removeEmpty } from '../../certificates/directory.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
 import type { PlanOptions } from '../../stack/plan.ts'
+import { Admin } from '../../supervisor/admin/admin.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
-import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
+import { Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
@@ -51,8 +52,9 @@ export async function up(
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let running: Running | undefined
+  let admin: Admin | undefined
   let watching: Watching | undefined
-  let ports: Ports | undefined
+  let ports: PlatformStatus['ports']
   let stopping: Promise<void> | undefined
   const log = new LogFile({
     ...config.log,
@@ -68,6 +70,7 @@ export async function up(
   const stop = (): Promise<void> => {
     watching?.close()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
+      admin?.close()
       control?.leave()
       // The answer to `npm stop` is on its way.
       SYSTEM_CLOCK.after(50, async () => {
@@ -138,7 +141,8 @@ export async function up(
     throw error
   }
   try {
-    ports = await supervisor.start()
+    admin = await openAdmin(config, () => supervisor)
+    ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     say(await welcome(config, ports, how))
     notices.running = true
     if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
@@ -152,10 +156,18 @@ export async function up(
   }
 }
 
+/** The admin port, if there is to be one. */
+async function openAdmin(
+  { admin: { host, port } }: Config,
+  supervisor: () => Supervisor | undefined,
+): Promise<Admin | undefined> {
+  return port === undefined ? undefined : Admin.open({ host, port }, supervisor)
+}
+
 async function status(
   { functions }: Config,
   supervisor: Supervisor | undefined,
-  ports: Ports | undefined,
+  ports: PlatformStatus['ports'],
   withConnections: boolean,
 ): Promise<PlatformStatus> {
   const [members = [], connections = []] = await Promise.all([

@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../../stack/config.ts'
 import { madeOf } from '../../stack/confinement.ts'
 import { ConfigError } from '../../stack/readers.ts'
 import { mustBePossible, mustBeReadable } from '../../supervisor/isolation/check.ts'
+import { SecretStore } from '../../supervisor/secrets/store.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
 
@@ -27,8 +28,9 @@ export async function checkValues(
     }
   }
   const circumstances = { uids: config.isolationUids, native: chooseChannel().kind === 'native' }
+  const store = new SecretStore(config.secretsDirectory)
   for (const one of config.functions.values()) {
-    const { name, handler, program, sealed, environment, clientAuthorities, isolation } = one
+    const { name, handler, program, sealed, environment, clientAuthorities, isolation, secrets } = one
     if (sealed !== undefined) judge(`functions.${name}.sealed.bundle`, () => aBundle(sealed.bundle))
     else if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
     else {
@@ -38,6 +40,8 @@ export async function checkValues(
     }
     judge(`functions.${name}.isolation`, () => mustBePossible(isolation, circumstances))
     judge(`functions.${name}.isolation`, () => mustBeReadable(isolation, madeOf(one)))
+    for (const [index, secret] of secrets.entries())
+      judge(`functions.${name}.secrets.${index}`, () => store.check(secret))
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

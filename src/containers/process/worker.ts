@@ -2,13 +2,14 @@ import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { bounded, wrapped } from '../../platform/counters/calls.ts'
+import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
-import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
-import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -102,6 +103,7 @@ async function main(): Promise<void> {
       functionName: settings.functionName,
       module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
+      secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       tls,
