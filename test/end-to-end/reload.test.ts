@@ -48,7 +48,11 @@ async function reload(parts?: Partial<typeof PARTS>): Promise<ReloadOutcome> {
 
 const open = (serverName = 'a.local') =>
   Client.open({ port: platform.https, tls: { ca: platform.ca, serverName } })
-const pids = async () => (await platform.status()).map(({ pid }) => pid)
+/** Of the gateway and the containers; what keeps keys apart stays. */
+const pids = async () => {
+  const members = await platform.status()
+  return members.filter(({ name }) => name !== 'signer').map(({ pid }) => pid)
+}
 
 /** What one connection says; it is closed then. */
 async function once(path: string, serverName?: string): Promise<string> {
