@@ -16,6 +16,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly sealed?: SealedSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
+  /** The directory in memory with its secrets; undefined: it has none. */
+  readonly secretsDirectory?: string
   /** What the function finds in `env` and in `process.env`. */
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */

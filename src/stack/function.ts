@@ -76,7 +76,7 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
-  replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
+  replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
     'Files with lines KEY=VALUE, which go before environment, and the later before the earlier.',

@@ -88,6 +88,7 @@ export const ROOT = section({
   version: key('Of the form of this file.', version),
   runDirectory: key('Where the control socket and the log are.', directory('run')),
   certificates: key('Where the certificates are.', directory('certs')),
+  secretsDirectory: key('Where the secrets are that functions name.', directory('secrets')),
   carrier: key(
     "The client's socket itself goes to the container (fd), or stays with the gateway (relay).",
     oneOf(CARRIERS, 'fd'),

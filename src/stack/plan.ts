@@ -127,7 +127,9 @@ function containerSpec(
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
-  return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
+  const { secretsDirectory: store } = config
+  const secrets = one.secrets.length === 0 ? undefined : { store, names: one.secrets }
+  return { name: one.name, role: 'container', entry: WORKER, settings, secrets, digest: digest?.(one) }
 }
 
 /** OpenFaaS's watchdog is told in the environment. */

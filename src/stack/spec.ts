@@ -14,8 +14,17 @@ export interface MemberSpec {
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** The secrets that it is given. */
+  readonly secrets?: SecretsSpec | undefined
   /** What the files say that it reads at its start, in a few characters; for comparing alone. */
   readonly digest?: string | undefined
+}
+
+/** Secrets of one function. */
+export interface SecretsSpec {
+  /** The directory in which the platform keeps all. */
+  readonly store: string
+  readonly names: readonly string[]
 }
 
 /** The same process, under a name of its own. */
@@ -54,4 +63,6 @@ export interface RehearsalPlan {
 export interface ScaleBounds {
   readonly min: number
   readonly max: number
+  /** That one container is to have at most: the pool grows and shrinks by it; undefined: it stays. */
+  readonly connections?: number | undefined
 }

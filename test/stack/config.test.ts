@@ -28,6 +28,7 @@ describe('parseConfig', () => {
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
       certificates: '/base/certs',
+      secretsDirectory: '/base/secrets',
       gateway: {
         ...{ host: '127.0.0.1', http: 8080, https: 8443, defaultFunction: undefined },
         limits: {

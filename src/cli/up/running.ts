@@ -39,9 +39,10 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed }: FunctionConfig): string => {
+  const digest = ({ certificate, clientAuthorities, sealed, secrets }: FunctionConfig): string => {
     const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
-    return digestOf([...files, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
+    const kept = secrets.map(name => join(config.secretsDirectory, name))
+    return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
   return plan(config, { ...options, digest })
 }

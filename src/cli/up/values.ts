@@ -5,6 +5,7 @@ import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import { readBundle } from '../../sealed/bundle.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
 import { ConfigError } from '../../stack/readers.ts'
+import { SecretStore } from '../../supervisor/secrets/store.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 
 /**
@@ -23,6 +24,7 @@ export async function checkValues(
       throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
     }
   }
+  const store = new SecretStore(config.secretsDirectory)
   for (const {
     name,
     handler,
@@ -30,6 +32,7 @@ export async function checkValues(
     sealed,
     environment,
     clientAuthorities,
+    secrets,
   } of config.functions.values()) {
     if (sealed !== undefined) judge(`functions.${name}.sealed.bundle`, () => aBundle(sealed.bundle))
     else if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
@@ -38,6 +41,8 @@ export async function checkValues(
       judge(`functions.${name}.handler`, () => folderOf(program.directory))
       judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
     }
+    for (const [index, one] of secrets.entries())
+      judge(`functions.${name}.secrets.${index}`, () => store.check(one))
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

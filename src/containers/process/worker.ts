@@ -2,6 +2,7 @@ import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
 import { bounded, wrapped } from '../../platform/counters/calls.ts'
 import { memoryCounters } from '../../platform/counters/memory.ts'
@@ -100,6 +101,7 @@ async function main(): Promise<void> {
       functionName: settings.functionName,
       module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
+      secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       tls,
