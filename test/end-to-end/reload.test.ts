@@ -202,7 +202,7 @@ describe('functions', () => {
     const options = { directory: join(directory, 'certs'), certificates, renew: true, keepAuthority: true }
     await makeCertificates({ ...options, now: Date.now() })
     const { functions } = await reload()
-    expect(functions).toMatchObject([{ name: 'b', did: 'deployed', changed: ['certificate files'] }])
+    expect(functions).toMatchObject([{ name: 'b', did: 'deployed', changed: ['files that it reads'] }])
     expect(textOf(await client.request('/'))).toBe('bee a,b')
   })
 })
@@ -248,4 +248,6 @@ it('SIGHUP does it, too', async () => {
   platform.child.kill('SIGHUP')
   await said(/^hotpotato: \S+yml:1:12: functions must be a map/m)
   expect(await once('/b')).toBe('hup a,b')
+  // And commands find what runs.
+  expect((await hotpotato(directory, ['status'])).code).toBe(0)
 })
