@@ -72,9 +72,14 @@ function foundation({ system, links }: View, userNamespace: boolean): string[] {
     ...open(system),
     ...system.flatMap(path => ['--ro-bind', path, path]),
     ...links.flatMap(([link, target]) => ['--symlink', target, link]),
-    ...['--proc', '/proc', '--dev', '/dev', '--size', `${SCRATCH}`, '--tmpfs', '/dev/shm'],
-    ...['--size', `${SCRATCH}`, '--tmpfs', '/tmp'],
+    ...['--proc', '/proc', '--dev', '/dev', ...scratch('/dev/shm')],
+    ...scratch('/tmp'),
   ]
+}
+
+/** A file system in memory that whoever the function becomes may write to, as others may to `/tmp`. */
+function scratch(path: string): string[] {
+  return ['--perms', '1777', '--size', `${SCRATCH}`, '--tmpfs', path]
 }
 
 /** Directories that lead there, open to all: bubblewrap itself would make them for its own user. */
