@@ -77,7 +77,7 @@ function foundation({ system, links }: View, userNamespace: boolean): string[] {
   ]
 }
 
-/** A file system in memory that whoever the function becomes may write to, as others may to `/tmp`. */
+/** A file system in memory that every user may write to: the function becomes one that is not known here. */
 function scratch(path: string): string[] {
   return ['--perms', '1777', '--size', `${SCRATCH}`, '--tmpfs', path]
 }
