@@ -17,6 +17,7 @@ import {
   reader,
   refuse,
   scalar,
+  seconds,
   section,
   truth,
 } from './readers.ts'
@@ -79,6 +80,7 @@ export const FUNCTION_KEYS = {
   certificate: key('The name of its certificate; by default its own.', certificate),
   replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
   environment: key('Variables that are given to the function, as `env`.', texts),
+  idle: key('Without work for so long, it sleeps: it has no process; 0: never.', seconds(0, 604_800, 0)),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
   retries: key(

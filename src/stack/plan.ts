@@ -126,6 +126,8 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      wakeMilliseconds: gateway.limits.wakeSeconds * 1000,
+      hibernateMilliseconds: config.connection.hibernateSeconds * 1000,
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),

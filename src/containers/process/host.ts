@@ -8,14 +8,17 @@ import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
+import { Wishes } from '../../platform/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
+import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
 import type { ConnectionDescription, Loads, Peer } from '../../transfer/control.ts'
 import type { Courier } from '../../transfer/courier.ts'
 import type { Release } from '../../transfer/custody.ts'
+import type { Hibernated } from '../../transfer/hibernated.ts'
 import type { TakeOver } from '../../transfer/leg.ts'
 import type { LoanAnswer, LoanRequest } from '../../transfer/loans/loan.ts'
 import type { Parcel } from '../../transfer/parcel.ts'
@@ -35,8 +38,10 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
+import { hibernate } from '../survival/hibernation.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
+import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
@@ -99,9 +104,15 @@ export class Host implements ConnectionHost<Connection> {
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
+  /** Gateways, the newest last. */
+  readonly #gateways = new Set<number>()
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
+  /** Functions that have no container, and shall have one. */
+  readonly #wishes: Wishes
   #draining = false
+  /** Gateways keep what no sibling takes. */
+  #sleeping = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
   /** The means to send parcels, once it is connected. */
@@ -124,6 +135,9 @@ export class Host implements ConnectionHost<Connection> {
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
+    this.#wishes = new Wishes(options.clock, functionName =>
+      this.courier?.tell(SUPERVISOR, { kind: 'wake', functionName }),
+    )
     this.#warm = new Set(options.warm)
     this.#retries = options.retries ?? new Map()
     this.#routes = new Routes(options.routes ?? [])
@@ -177,8 +191,10 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
+    if (peer.role === 'gateway') this.#gateways.add(peer.id)
     if (peer.role !== 'container') return
     this.#others.add(peer)
+    this.#wishes.granted(peer.functionName)
     if (peer.functionName === this.functionName) this.courier?.share(peer.id, this.keyRing.share())
     else for (const connection of [...this.#connections]) connection.available()
   }
@@ -186,6 +202,7 @@ export class Host implements ConnectionHost<Connection> {
   gone(id: number): void {
     this.#seats.gone(id)
     this.#greeted.delete(id)
+    this.#gateways.delete(id)
     this.#others.remove(id)
     this.slots.remove(id)
   }
@@ -246,7 +263,10 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   reaches(functionName: string): boolean {
-    return this.courier !== undefined && this.#others.has(functionName)
+    if (this.courier === undefined) return false
+    const there = this.#others.has(functionName)
+    if (!there) this.#wishes.wish(functionName)
+    return there
   }
 
   lend(functionName: string, request: LoanRequest, settle: (answer: LoanAnswer | undefined) => void): void {
@@ -287,6 +307,11 @@ export class Host implements ConnectionHost<Connection> {
     this.waitUntil(served)
   }
 
+  /** See {@link Reception}. */
+  thawed(state: Hibernated, session: SealAssociated, descriptor: Descriptor): Arrival {
+    return this.#reception.thawed(state, session, descriptor)
+  }
+
   retries(functionName: string): Retries {
     return this.#retries.get(functionName) ?? 'idempotent'
   }
@@ -300,7 +325,8 @@ export class Host implements ConnectionHost<Connection> {
     const courier = this.courier
     const first =
       only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
-    if (first === undefined || courier === undefined) return false
+    if (courier === undefined) return false
+    if (first === undefined) return this.#rest(functionName, freeze, settle)
     new Offering({
       courier,
       log: this.log,
@@ -310,6 +336,33 @@ export class Host implements ConnectionHost<Connection> {
         this.#drainMore()
       },
     }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
+    return true
+  }
+
+  /**
+   * No container takes a connection: a gateway keeps it, if the function sleeps. @returns false if it does
+   * not, or the connection is for another function, which is to be woken
+   */
+  #rest(
+    functionName: string,
+    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
+    settle: (release: Release) => void,
+  ): boolean {
+    if (functionName !== this.functionName) this.#wishes.wish(functionName)
+    const gateway = [...this.#gateways].at(-1)
+    const { courier, checkpoints } = this
+    if (!this.#sleeping || functionName !== this.functionName) return false
+    if (gateway === undefined || courier === undefined) return false
+    const give = (frozen: Frozen): void =>
+      hibernate({ functionName, checkpoints, courier }, gateway, frozen, release => {
+        if (release.state === 'gone') this.counters.hibernated++
+        settle(release)
+        this.#drainMore()
+      })
+    const frozen = freeze(false)
+    if (!(frozen instanceof Promise)) give(frozen)
+    // Its client went away while its last response was being sent.
+    else frozen.then(give).catch(() => settle({ state: 'ended', reason: 'lost' }))
     return true
   }
 
@@ -357,13 +410,31 @@ export class Host implements ConnectionHost<Connection> {
     this.#drainMore()
   }
 
+  /** The same, but where no sibling is left a gateway keeps what is idle. */
+  sleep(): void {
+    this.#sleeping = true
+    this.drain()
+  }
+
+  /** Something has been given to the function. */
+  called(): void {
+    this.counters.called++
+  }
+
+  /** What keeps the function from sleeping: connections, and work that goes on without one. */
+  get busy(): number {
+    let busy = this.#work.size
+    for (const connection of this.#connections) if (keepsAwake(connection)) busy++
+    return busy
+  }
+
   /**
    * Not all at once: each has to have its verdict in time, and those that still talk want to be served
    * meanwhile.
    */
   #drainMore(): void {
     if (this.#leaving.length === 0) return
-    const moves = this.#others.has(this.functionName)
+    const moves = this.#sleeping || this.#others.has(this.functionName)
     while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }

@@ -55,6 +55,9 @@ async function main(): Promise<void> {
       case 'drain':
         host.drain()
         return
+      case 'sleep':
+        host.sleep()
+        return
       case 'draining':
         host.leaves(message.id)
         return
@@ -208,6 +211,7 @@ function status(
     ...more,
     ...named(host.exceeded),
     connections: host.size,
+    busy: host.busy,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,

@@ -21,6 +21,8 @@ export interface Callee {
   readonly module: FunctionModule
   readonly environment: Environment
   readonly log: Log
+  /** Something has been given to the function: a request, or a message. */
+  called?(): void
   /** Keeps the container from stopping before the work is done. */
   waitUntil(work: Promise<unknown>): void
 }
@@ -59,6 +61,7 @@ export class CallContext implements Context, Endings {
     connection: ConnectionInfo | (() => ConnectionInfo),
     informant?: Informant,
   ) {
+    if (informant !== undefined) callee.called?.()
     this.#callee = callee
     this.#informant = informant
     this.functionName = callee.functionName

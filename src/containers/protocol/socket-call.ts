@@ -158,6 +158,7 @@ export class SocketCall {
   }
 
   #deliver(data: string | Uint8Array): void {
+    this.#callee.called?.()
     try {
       const work = this.#handlers?.message?.(data)
       if (!(work instanceof Promise)) return
