@@ -5,7 +5,7 @@ import { removeEmpty } from '../certificates/directory.ts'
 import { CertificateError } from '../certificates/load.ts'
 import { PROVIDERS, type ProviderName } from '../platform/membership.ts'
 import { certificateNames } from '../stack/certificate-names.ts'
-import { type Config, ConfigError, type LoadedConfig } from '../stack/config.ts'
+import { type Config, ConfigError } from '../stack/config.ts'
 import { plan } from '../stack/plan.ts'
 import type { LogSink } from '../supervisor/child-output.ts'
 import { LogFile } from '../supervisor/log-file.ts'
@@ -34,6 +34,11 @@ const VARIABLES: Readonly<Record<string, readonly string[]>> = {
   HOTPOTATO_LOG_LEVEL: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
 }
 
+interface ChosenProvider {
+  readonly name: ProviderName
+  readonly reason: string
+}
+
 /** A reason not to start that the user can mend; it is printed as one line. */
 export class UpError extends CommandError {}
 
@@ -51,6 +56,9 @@ export async function up(
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
   for (const warning of warnings) say(`note: ${warning}`)
+  checkVariables()
+  const provider = chooseProvider()
+  await checkValues({ config, at }, provider.name)
   const { runDirectory } = config
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
@@ -117,7 +125,7 @@ export async function up(
   try {
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor({ config, at }, sink)
+    supervisor = await makeSupervisor(config, provider, sink)
   } catch (error) {
     control.leave()
     throw error
@@ -157,13 +165,7 @@ async function status(
 }
 
 /** Chooses by which roads connections will move. @param sink the log */
-async function makeSupervisor(
-  { config, at }: Pick<LoadedConfig, 'config' | 'at'>,
-  sink: LogSink,
-): Promise<Supervisor> {
-  checkVariables()
-  const provider = chooseProvider()
-  await checkValues({ config, at }, provider.name)
+async function makeSupervisor(config: Config, provider: ChosenProvider, sink: LogSink): Promise<Supervisor> {
   const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
   const channel = chooseChannel()
@@ -239,7 +241,7 @@ function logLevel(): string {
  * What HOTPOTATO_PROVIDER asks for, or else the fastest that works here. evp is tried in this process,
  * because otherwise every container would fail by itself.
  */
-function chooseProvider(): { readonly name: ProviderName; readonly reason: string } {
+function chooseProvider(): ChosenProvider {
   const name = PROVIDERS.find(one => one === process.env.HOTPOTATO_PROVIDER)
   if (name !== undefined && name !== 'evp') return { name, reason: `HOTPOTATO_PROVIDER=${name}` }
   const probed = probeEvp()

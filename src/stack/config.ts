@@ -6,8 +6,9 @@ import { ConfigError, type Place, type ReadonlyShape, type Remark, show } from '
 import { checkTrust } from './trust.ts'
 import { readYaml } from './yaml.ts'
 
+export { parseDuration } from './durations.ts'
 export { carrierOf, type FunctionConfig } from './function.ts'
-export { ConfigError, parseDuration } from './readers.ts'
+export { ConfigError } from './readers.ts'
 
 /**
  * What is configured, with the defaults filled in. Durations are in seconds, sizes in bytes, paths absolute.
@@ -76,19 +77,40 @@ export function parseConfig(
 ): LoadedConfig {
   const { root, at: inFile, keyAt } = readYaml(text, file)
   const remarks: Remark[] = []
-  const place = { path: '', directory, warnings: remarks, variables: variablesByPath(variables) }
+  const place: Place = {
+    path: '',
+    directory,
+    warnings: remarks,
+    foreign: [],
+    variables: variablesByPath(variables),
+    readText: one => readFileSync(one, 'utf8'),
+  }
   const at = (path: string): string => place.variables.get(path)?.[0] ?? inFile(path)
-  const warnings = (): string[] => remarks.map(({ path, text }) => `${keyAt(path)}: ${text}`)
+  const said = ({ path, text }: Remark): string => `${keyAt(path)}: ${text}`
   try {
     const config = ROOT(root, place)
     checkTogether(config)
-    return { config, warnings: warnings(), at }
+    return { config, warnings: [...remarks, ...foreignKeys(place.foreign)].map(said), at }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const message = error.path === undefined ? error.message : `${at(error.path)}: ${error.message}`
-    // A key that is missing may be there, misspelt.
-    throw new ConfigError([message, ...warnings()].join('; '))
+    const { path, message } = error
+    // A key that is missing may be there, misspelt: then that is what is wrong.
+    const misspelt = remarks.find(({ meant }) => meant !== undefined && meant === path)
+    if (misspelt !== undefined && keyAt(path!) === file)
+      throw new ConfigError(
+        `${keyAt(misspelt.path)}: there is no key ${misspelt.path}; did you mean ${path}?`,
+      )
+    const lead = path === undefined ? message : `${at(path)}: ${message}`
+    throw new ConfigError([lead, ...remarks.map(said)].join('; '))
   }
+}
+
+/** One remark on all of them. @param paths where they stand */
+function foreignKeys(paths: readonly string[]): Remark[] {
+  if (paths.length === 0) return []
+  const names = [...new Set(paths.map(path => path.slice(path.lastIndexOf('.') + 1)))]
+  const are = names.length === 1 ? 'is a key of OpenFaaS that means' : 'are keys of OpenFaaS that mean'
+  return [{ path: paths[0]!, text: `${names.join(', ')} ${are} nothing here` }]
 }
 
 function variablesByPath(variables: Variables): Place['variables'] {

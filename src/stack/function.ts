@@ -3,9 +3,12 @@ import { CARRIERS, type CarrierName } from '../platform/carrier.ts'
 import { isFunctionName } from '../platform/function-name.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
+import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
+import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import {
   asMap,
   below,
+  ConfigError,
   type Fallback,
   isText,
   type KeyValues,
@@ -21,7 +24,7 @@ import {
   section,
   truth,
 } from './readers.ts'
-import { replicas } from './replicas.ts'
+import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -57,29 +60,30 @@ function hosts(fallback: Fallback<readonly string[]>): Reader<readonly string[]>
   })
 }
 
-/** A map from names to text; numbers and truth values are taken as text. */
-const texts: Reader<Readonly<Record<string, string>>> = reader(
-  { type: ['object', 'null'], additionalProperties: { type: ['string', 'number', 'boolean'] }, default: {} },
-  (value, place) => {
-    const entries = [...asMap(value, place)].map(([name, one]) => {
-      if (!['string', 'number', 'boolean'].includes(typeof one))
-        refuse(below(place, String(name)).path, 'a text, a number or true or false', one)
-      return [String(name), String(one)] as const
-    })
-    return Object.fromEntries(entries)
-  },
-)
-
 /** Every key that a function may have: what it is for, what it may be, and what it is by default. */
 export const FUNCTION_KEYS = {
-  handler: key('A shipped function, or the path of a module; by default its own name.', handler),
+  lang: key('The template that it is written for, as node22.', lang),
+  handler: key(
+    'A shipped function, the path of a module, or the folder that it is in; by default its own name.',
+    handler,
+  ),
   hosts: key(
     'Host names, some perhaps with * as first label; by default NAME.local and NAME.localhost.',
     hosts(place => [`${nameOf(place)}.local`, `${nameOf(place)}.localhost`]),
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
-  environment: key('Variables that are given to the function, as `env`.', texts),
+  environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
+  environment_file: key(
+    'Files with lines KEY=VALUE, which go before environment, and the later before the earlier.',
+    environmentFiles,
+  ),
+  secrets: key('Names of secrets that are given to it as files.', names),
+  labels: key('Of these, com.openfaas.scale.min, max, zero and zero-duration mean something.', labels),
+  annotations: key('Words for tools.', labels),
+  limits: key('The most memory and processor time of one container.', resources),
+  requests: key('Memory and processor time of one container that are set aside.', resources),
+  readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
   idle: key('Without work for so long, it sleeps: it has no process; 0: never.', seconds(0, 604_800, 0)),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
@@ -91,6 +95,7 @@ export const FUNCTION_KEYS = {
     'A file of authorities (PEM): its clients must show a certificate of theirs.',
     path('the path of a file with certificates', undefined),
   ),
+  ...FOREIGN_FUNCTION_KEYS,
 }
 
 /** What is configured of one function. Durations in seconds, sizes in bytes, paths absolute. */
@@ -98,6 +103,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
   readonly name: string
   /** Whether the configuration names its hosts; otherwise they are `NAME.local` and `NAME.localhost`. */
   readonly namesHosts: boolean
+  /** Variables that come out of `environment_file`, and where each stands there. */
+  readonly filed: Readonly<Record<string, string>>
 }
 
 const keys = section(FUNCTION_KEYS)
@@ -105,10 +112,51 @@ const keys = section(FUNCTION_KEYS)
 /** What an editor is told of one function. */
 export const FUNCTION_SCHEMA = keys.schema
 
-/** Reads one function. */
+/**
+ * Reads one function. `environment` is what it gets: what its files say, too.
+ * @throws ConfigError
+ */
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
-  const namesHosts = value instanceof Map && Array.isArray(value.get('hosts'))
-  return { name, namesHosts, ...keys(value, { ...place, functionName: name }) }
+  const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
+  const read = keys(value, { ...place, functionName: name })
+  const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
+  const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
+  return {
+    name,
+    namesHosts: Array.isArray(given.get('hosts')),
+    ...read,
+    handler: read.lang === undefined ? read.handler : folderOf(name, given.get('handler'), read, place),
+    idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
+    replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
+    environment: Object.fromEntries([
+      ...Object.entries(read.environment),
+      ...files.map(one => [one.name, one.value] as const),
+    ]),
+    filed: Object.fromEntries(files.map(one => [one.name, one.at])),
+  }
+}
+
+/** With a template, a handler is a path, also if it looks like the name of a shipped function. */
+function folderOf(name: string, given: unknown, read: { readonly handler: string }, place: Place): string {
+  return isFunctionName(read.handler) ? resolve(place.directory, isText(given) ? given : name) : read.handler
+}
+
+function labelled({ start, min, max }: Replicas, labels: ScaleLabels): Replicas {
+  const least = labels.min ?? min
+  return { start: labels.min ?? start, min: least, max: Math.max(least, labels.max ?? max) }
+}
+
+function variablesOf(file: string, index: number, place: Place): FiledVariable[] {
+  const path = `${place.path}.environment_file.${index}`
+  const whole = resolve(place.directory, file)
+  let text: string
+  try {
+    text = place.readText(whole)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError(`${below(place, 'environment_file').path}: ${file} cannot be read (${code})`, path)
+  }
+  return readVariables(text, file, place)
 }
 
 /** How connections reach a function. @param all what holds where it does not say so itself */

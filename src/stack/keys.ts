@@ -3,6 +3,7 @@ import { isFunctionName } from '../platform/function-name.ts'
 import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
 import { MOST_MEMORY } from './limits.ts'
+import { PROVIDER_KEYS } from './openfaas.ts'
 import {
   asMap,
   below,
@@ -31,7 +32,10 @@ const hostAddress = scalar(
   { type: 'string', pattern: '^[A-Za-z0-9.:%_-]+$' },
 )
 
-const version: Reader<1> = scalar('1', 1, value => (value === 1 ? 1 : undefined), { const: 1 })
+/** OpenFaaS writes 1.0, with quotes or without. */
+const version: Reader<1> = scalar('1', 1, value => ([1, '1', '1.0'].includes(value as 1) ? 1 : undefined), {
+  enum: [1, '1', '1.0'],
+})
 
 /** A label of a host name, in lower case. */
 const FUNCTION_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
@@ -157,4 +161,5 @@ export const ROOT = section({
   connection: key('What one connection may do.', connection),
   trust: key('Groups of functions that may keep connections of each other.', trust),
   functions: key('The functions, by name.', functions),
+  ...PROVIDER_KEYS,
 })

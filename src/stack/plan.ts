@@ -22,6 +22,8 @@ export interface Plan {
   readonly containers: readonly MemberSpec[]
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
+  /** By function: milliseconds without work after which it sleeps. */
+  readonly idle: ReadonlyMap<string, number>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -68,6 +70,9 @@ export function plan(config: Config, options: PlanOptions): Plan {
       }),
     ),
     bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
+    idle: new Map(
+      [...config.functions.values()].filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000]),
+    ),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { meant } from '../platform/nearest.ts'
+import { nearest } from '../platform/nearest.ts'
+import { DURATION, parseDuration } from './durations.ts'
 
 /*
  * How values of the stack file are read: each reader judges one kind, names the key when it refuses, and
@@ -22,6 +23,8 @@ export class ConfigError extends Error {
 export interface Remark {
   readonly path: string
   readonly text: string
+  /** The key that was likely meant, joined with dots. */
+  readonly meant?: string
 }
 
 /** Where a value stands, and what reading needs to know besides. */
@@ -30,6 +33,10 @@ export interface Place {
   readonly path: string
   readonly directory: string
   readonly warnings: Remark[]
+  /** Keys of OpenFaaS that are there and change nothing, joined with dots. */
+  readonly foreign: string[]
+  /** Reads a file that the configuration names. @throws Error it cannot be read */
+  readonly readText: (file: string) => string
   /** By key path: the name and value of an environment variable. */
   readonly variables: ReadonlyMap<string, readonly [name: string, value: string]>
   /** The name of the function whose keys are read; undefined elsewhere. */
@@ -135,9 +142,6 @@ export function port(fallback: number): Reader<number> {
   return whole(0, 65_535, fallback)
 }
 
-/** A duration as Go writes it, in a JSON Schema. */
-const DURATION = '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
-
 export function seconds<D extends number | undefined>(
   minimum: number,
   maximum: number,
@@ -160,17 +164,6 @@ export function seconds<D extends number | undefined>(
     },
     schema,
   )
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 }
-
-/** Seconds of a duration as Go writes it, such as `1m30s`; undefined if it is none. */
-export function parseDuration(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
-  let total = 0
-  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
-    total += Number(number) * UNITS[unit!]!
-  return total
 }
 
 /** Text without NUL; a path in it starts in the directory of the file. */
@@ -201,14 +194,24 @@ export function section<const F extends Keys>(keys: F): Reader<KeyValues<F>> {
     for (const name of [...map.keys()].map(String)) {
       if (Object.hasOwn(keys, name)) continue
       const { path } = below(place, name)
-      const text = `${path} is unknown and ignored${meant(name, Object.keys(keys))}`
-      place.warnings.push({ path, text })
+      const close = nearest(name, Object.keys(keys))
+      const hint = close === undefined ? {} : { meant: below(place, close).path }
+      const question = close === undefined ? '' : `; did you mean ${close}?`
+      place.warnings.push({ path, text: `${path} is unknown and ignored${question}`, ...hint })
     }
     const result: Record<string, unknown> = {}
     for (const [name, one] of Object.entries(keys)) result[name] = one(map.get(name), below(place, name))
     return result as KeyValues<F>
   }
   return Object.assign(read, { schema: { type: ['object', 'null'], properties: schemas(keys) }, keys })
+}
+
+/** A key of OpenFaaS that changes nothing here. @param description what it is there */
+export function foreign(description: string): Reader<undefined> {
+  return reader({ description: `OpenFaaS's, and without meaning here: ${description}` }, (value, place) => {
+    if (value !== undefined) place.foreign.push(place.path)
+    return undefined
+  })
 }
 
 function schemas(keys: Keys): Schema {

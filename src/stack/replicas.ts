@@ -7,18 +7,18 @@ export interface Replicas {
   readonly max: number
 }
 
-const MOST = 64
-const count = whole(1, MOST, 1)
+export const MOST_REPLICAS = 64
+const count = whole(1, MOST_REPLICAS, 1)
 const range = section({
-  min: key('Containers that it starts with, and the fewest that it has.', whole(1, MOST, 1)),
-  max: key('The most that `scale` may ask for.', whole(1, MOST, MOST)),
+  min: key('Containers that it starts with, and the fewest that it has.', whole(1, MOST_REPLICAS, 1)),
+  max: key('The most that `scale` may ask for.', whole(1, MOST_REPLICAS, MOST_REPLICAS)),
 })
 
 /** `N`: to begin with. `{ min, max }`: min to begin with. */
 export const replicas: Reader<Replicas> = reader(
   { anyOf: [count.schema, range.schema], default: 1 },
   (value, place) => {
-    if (!(value instanceof Map)) return { start: count(value, place), min: 1, max: MOST }
+    if (!(value instanceof Map)) return { start: count(value, place), min: 1, max: MOST_REPLICAS }
     const { min, max } = range(value, place)
     if (min > max) refuse(below(place, 'min').path, `at most max (${max})`, min)
     return { start: min, min, max }

@@ -2,9 +2,16 @@ import type { RestartPolicy } from '../stack/spec.ts'
 
 /**
  * Where a replica stands. `crash-looping`: it ended again and again before it was healthy; it is still tried,
- * at the slowest pace.
+ * at the slowest pace. `asleep`: it has no process because there is no work for one.
  */
-export type ReplicaState = 'starting' | 'ready' | 'draining' | 'backing-off' | 'crash-looping' | 'ended'
+export type ReplicaState =
+  | 'asleep'
+  | 'starting'
+  | 'ready'
+  | 'draining'
+  | 'backing-off'
+  | 'crash-looping'
+  | 'ended'
 export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
 
 /**
@@ -14,6 +21,7 @@ export type ReplicaEvent = 'start' | 'ready' | 'drain' | 'end' | 'loop'
 export const LIFE_CYCLE: Readonly<
   Record<ReplicaState, Readonly<Partial<Record<ReplicaEvent, ReplicaState>>>>
 > = {
+  asleep: { start: 'starting', drain: 'ended' },
   starting: { ready: 'ready', drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
   ready: { drain: 'draining', end: 'backing-off', loop: 'crash-looping' },
   'backing-off': { start: 'starting', drain: 'draining' },
@@ -26,14 +34,15 @@ export const LIFE_CYCLE: Readonly<
 /** One replica's life. Time and chance are arguments. */
 export class LifeCycle {
   readonly #policy: RestartPolicy
-  #state: ReplicaState = 'starting'
+  #state: ReplicaState
   #restarts = 0
   /** Ends in a row. */
   #failures = 0
   #readyAt: number | undefined
 
-  constructor(policy: RestartPolicy) {
+  constructor(policy: RestartPolicy, begins: 'starting' | 'asleep' = 'starting') {
     this.#policy = policy
+    this.#state = begins
   }
 
   get state(): ReplicaState {
@@ -50,7 +59,7 @@ export class LifeCycle {
     return this.#state !== 'draining' && this.#state !== 'ended'
   }
 
-  /** A process has been started, after an earlier one. */
+  /** A process has been started, after an earlier one or because there is work. */
   started(): void {
     this.#on('start')
   }

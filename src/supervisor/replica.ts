@@ -18,10 +18,12 @@ export class Replica {
   /** What will start the next one. */
   restart: Timer | undefined
 
-  constructor(spec: MemberSpec, policy: RestartPolicy) {
+  constructor(spec: MemberSpec, policy: RestartPolicy, begins?: 'asleep') {
     this.spec = spec
     this.functionName = (spec.settings as { readonly functionName?: string }).functionName ?? ''
-    this.life = new LifeCycle(policy)
+    this.life = new LifeCycle(policy, begins)
+    // The start does not wait for one that sleeps.
+    this.settled = begins === 'asleep'
   }
 
   get name(): string {
@@ -41,4 +43,10 @@ export function freeName(functionName: string, replicas: Iterable<Replica>): str
     const name = `${functionName}-${number}`
     if (!taken.has(name)) return name
   }
+}
+
+/** What a process is started with in another place like that one, under a name of its own. */
+export function specLike({ spec, functionName }: Replica, replicas: Iterable<Replica>): MemberSpec {
+  const name = freeName(functionName, replicas)
+  return { ...spec, name, settings: { ...spec.settings, name } }
 }

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
 import type { Member } from './member.ts'
@@ -13,9 +14,11 @@ import { type Ended, type FirstSettings, type OutputOptions, type Process, Proce
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
 import { Replacements } from './replacements.ts'
-import { freeName, Replica } from './replica.ts'
+import { Replica, specLike } from './replica.ts'
+import { type Retiring, retire } from './retirement.ts'
 import { type Crew, type RollOut, RollOuts } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { Sleep } from './sleep/sleep.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
 import { workOf } from './work.ts'
 
@@ -24,9 +27,6 @@ const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds that a roll-out waits for connections to leave an old process, and between two looks. */
-const DRAIN_TIMEOUT = 30_000
-const DRAIN_POLL = 20
 /** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
 const LOAD_DELAY = 50
 
@@ -48,6 +48,8 @@ export interface SupervisorOptions {
   readonly rehearsals: RehearsalPlan
   /** By function. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
+  /** By function: milliseconds without work after which it sleeps. */
+  readonly idle: ReadonlyMap<string, number>
   readonly output: OutputOptions
   readonly clock: Clock
   readonly log: Log
@@ -77,8 +79,9 @@ export class Supervisor {
   readonly #rollOuts: RollOuts
   readonly #sessions: Sessions
   readonly #liveness: Liveness
-  /** Replicas that a caller waits for to be ready. */
-  readonly #expected = new Map<Replica, (error?: Error) => void>()
+  readonly #sleep: Sleep
+  readonly #expected: Expectations
+  readonly #retiring: Retiring
   /** What containers have said of their load since the last report. */
   readonly #loads = new Map<number, number>()
   #heartbeat: Timer | undefined
@@ -106,11 +109,28 @@ export class Supervisor {
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
+    this.#expected = new Expectations(clock, options.liveness.start)
+    this.#retiring = {
+      ...options,
+      stopTimeout: STOP_TIMEOUT,
+      ask: id => this.#ask(id),
+      lives: id => this.#processes.get(id) !== undefined,
+      tell: (id, message) => this.#processes.tell(id, message),
+    }
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
+    this.#sleep = new Sleep({
+      ...options,
+      keeps: options.channel === 'native',
+      replicas: () => this.#containers,
+      look: ({ member }) => this.#look(member?.id),
+      tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
+      start: replica => this.#processes.start(replica),
+      putToSleep: functionName => this.#rollOuts.sleep(functionName),
+    })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
       list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
@@ -147,6 +167,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#heartbeat?.stop()
+    this.#sleep.stop()
     this.#telling?.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
@@ -170,7 +191,7 @@ export class Supervisor {
     this.#relieving = true
     const next = this.#add(spec)
     try {
-      await this.#untilReady(next)
+      await this.#expected.untilReady(next)
     } catch (error) {
       this.#abandon(next)
       throw new Error(`the new gateway did not start; the old one stays: ${(error as Error).message}`)
@@ -225,33 +246,25 @@ export class Supervisor {
       get containers() {
         return containers()
       },
-      startLike: ({ spec, functionName }) => {
-        const name = freeName(functionName, this.#replicas)
+      startLike: replica => {
         // A roll-out has the time that a start has not.
-        const followsCalls = this.#reliefs.knows(functionName)
+        const followsCalls = this.#reliefs.knows(replica.functionName)
         const first = { rehearsesAtOnce: this.#options.rehearsals.limit, followsCalls }
-        return this.#add({ ...spec, name, settings: { ...spec.settings, name } }, first)
+        return this.#add(specLike(replica, this.#replicas), first)
       },
-      untilReady: replica => this.#untilReady(replica),
+      untilReady: replica => this.#expected.untilReady(replica),
       untilRehearsed: ({ member }, report) =>
         untilRehearsed({ ...this.#options.rehearsals, look: () => this.#look(member?.id), report, clock }),
+      layDown: replica => {
+        const asleep = new Replica(specLike(replica, this.#replicas), this.#options.restart, 'asleep')
+        this.#replicas.add(asleep)
+        this.#sleep.asleep(replica.functionName)
+        return asleep
+      },
+      wake: functionName => this.#sleep.wake(functionName),
       leaveOut: replica => this.#leaveOut(replica),
-      retire: (replica, report) => this.#retire(replica, report),
+      retire: (replica, report, how) => this.#retire(replica, report, how),
     }
-  }
-
-  #untilReady(replica: Replica): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error): void => {
-        timer.stop()
-        this.#expected.delete(replica)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const late = new Error(`${replica.name} was not ready in time`)
-      const timer = this.#clock.after(this.#options.liveness.start, () => settle(late))
-      this.#expected.set(replica, settle)
-    })
   }
 
   #abandon(replica: Replica): void {
@@ -265,34 +278,15 @@ export class Supervisor {
     if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
   }
 
-  async #retire(replica: Replica, report?: (left: number) => void): Promise<number> {
+  async #retire(
+    replica: Replica,
+    report?: (left: number) => void,
+    how: 'drain' | 'sleep' = 'drain',
+  ): Promise<number> {
     replica.life.drain()
-    const { member } = replica
-    if (member?.peer === undefined) {
-      this.#abandon(replica)
-      return 0
-    }
-    const { id, child } = member
-    const before = (await this.#ask(id)).moved ?? 0
-    const ended = new Promise(resolve => child.once('exit', resolve))
-    this.#processes.tell(id, { kind: 'drain' })
-    let counters = await this.#ask(id)
-    const busy = ({ connections, inCustody, relayed = 0 }: Counters): boolean =>
-      connections !== 0 || inCustody !== 0 || relayed !== 0
-    const end = this.#clock.steady() + DRAIN_TIMEOUT
-    while (this.#processes.get(id) !== undefined && busy(counters) && this.#clock.steady() < end) {
-      await new Promise<void>(resolve => this.#clock.after(DRAIN_POLL, resolve))
-      counters = { ...counters, ...(await this.#ask(id)) }
-      report?.(counters.connections ?? 0)
-    }
-    this.#options.log.info({ left: counters.connections }, `${replica.name} is drained`)
-    if (this.#processes.get(id) !== undefined) {
-      this.#processes.tell(id, { kind: 'stop' })
-      const timer = this.#clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
-      await ended
-      timer.stop()
-    }
-    return (counters.moved ?? 0) - before
+    if (replica.ready) return retire(replica, how, this.#retiring, report)
+    this.#abandon(replica)
+    return 0
   }
 
   /** @param first what its first process is told besides */
@@ -337,6 +331,9 @@ export class Supervisor {
       case 'leaving':
         this.#relieve(replica)
         return
+      case 'wake':
+        this.#sleep.wake(message.functionName)
+        return
       case 'unreachable':
         this.#processes.lost(message.id, message.reason)
     }
@@ -351,7 +348,8 @@ export class Supervisor {
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
-    this.#expected.get(replica)?.()
+    this.#sleep.ready(replica)
+    this.#expected.settle(replica)
     this.#checkStarted()
   }
 
@@ -421,7 +419,7 @@ export class Supervisor {
 
   #failed(replica: Replica, reason: string): void {
     this.#options.log.error(`${replica.name} cannot start: ${reason}`)
-    this.#expected.get(replica)?.(new Error(reason))
+    this.#expected.settle(replica, new Error(reason))
     if (replica.settled) return
     this.#started?.reject(new Error(reason))
     this.#started = undefined
@@ -434,8 +432,10 @@ export class Supervisor {
     this.#loads.delete(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
-    this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
-    if (!this.#replacements.ended(replica, how, failure)) this.#remove(replica)
+    this.#expected.settle(replica, new Error(`${name} ended (${how})`))
+    const followed = this.#replacements.ended(replica, how, failure)
+    this.#sleep.ended(replica)
+    if (!followed) this.#remove(replica)
     else if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
   }

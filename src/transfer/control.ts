@@ -291,7 +291,17 @@ const ORDERS = kinds(
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved', 'wake')
 const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
 /** Messages among such processes, and those that only a gateway sends. */
-const AMONG_PEERS = kinds('parcel', 'return', 'vacate', 'verdict', 'taken', 'keys', 'loan', 'loaned', 'hibernate')
+const AMONG_PEERS = kinds(
+  'parcel',
+  'return',
+  'vacate',
+  'verdict',
+  'taken',
+  'keys',
+  'loan',
+  'loaned',
+  'hibernate',
+)
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {

@@ -17,7 +17,7 @@ it('takes what is there: a shipped function, a module, a file of authorities, kn
 })
 
 it.each([
-  ['functions:\n  ecko:', '2:3: functions.ecko.handler: the function "ecko" has no module'],
+  ['functions:\n  ecko:', '2:3: functions.ecko.handler: there is no function "ecko"; did you mean echo? ('],
   ['functions:\n  a:\n    handler: ./gone.mjs', '3:14: functions.a.handler: '],
   ['functions:\n  echo:\n    clientAuthorities: gone.crt', '3:24: functions.echo.clientAuthorities: '],
   [

@@ -87,7 +87,9 @@ describe('loadFunction', () => {
   it('says which file is missing', async () => {
     await expect(loadFunction('nothing')).rejects.toMatchObject({
       reason: 'missing',
-      message: expect.stringMatching(/"nothing" has no module: .*shipped[/\\]nothing\.ts does not exist/),
+      message: expect.stringMatching(
+        /^there is no function "nothing"; shipped are echo, echo-raw, hello, resize /,
+      ),
     })
     await expect(loadFunction('./no.mjs', directory)).rejects.toMatchObject({ reason: 'missing' })
   })
@@ -99,9 +101,17 @@ describe('loadFunction', () => {
     },
   )
 
-  it('does not take a directory for a module', async () => {
+  it('takes a directory for the module in it, and says if there is none', async () => {
     mkdirSync(join(directory, 'folder'))
-    await expect(loadFunction('./folder', directory)).rejects.toMatchObject({ reason: 'unloadable' })
+    await expect(loadFunction('./folder', directory)).rejects.toMatchObject({
+      reason: 'missing',
+      message: expect.stringContaining('no handler.js, handler.mjs, handler.cjs, index.js'),
+    })
+    const text = 'export default () => new Response()'
+    writeFileSync(join(directory, 'folder/index.mjs'), text)
+    expect((await loadFunction('./folder', directory)).file).toBe(join(directory, 'folder/index.mjs'))
+    writeFileSync(join(directory, 'folder/handler.mjs'), text)
+    expect((await loadFunction('./folder', directory)).file).toBe(join(directory, 'folder/handler.mjs'))
   })
 
   it('knows the names that functions may have', () => {

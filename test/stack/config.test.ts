@@ -40,6 +40,7 @@ describe('parseConfig', () => {
       },
       carrier: 'fd',
       duplicate: false,
+      provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
@@ -63,6 +64,15 @@ describe('parseConfig', () => {
             certificate: 'echo',
             replicas: { start: 1, min: 1, max: 64 },
             environment: {},
+            ...{
+              environment_file: [],
+              secrets: [],
+              labels: {},
+              annotations: {},
+              filed: {},
+              limits: {},
+              requests: {},
+            },
             carrier: undefined,
             duplicate: undefined,
             retries: 'idempotent',
@@ -94,6 +104,15 @@ describe('parseConfig', () => {
       certificate: 'shared',
       replicas: { start: 3, min: 1, max: 64 },
       environment: { SIZE: '5', WORD: 'hi', ON: 'true' },
+      ...{
+        environment_file: [],
+        secrets: [],
+        labels: {},
+        annotations: {},
+        filed: {},
+        limits: {},
+        requests: {},
+      },
       carrier: 'relay',
       retries: 'any',
     })
@@ -133,16 +152,16 @@ describe('parseConfig', () => {
 
   it('warns of unknown keys and goes on', () => {
     const { config, warnings } = parse(
-      'provider: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\n' +
-        'functions: { echo: { lang: node } }\n__proto__: { a: 1 }\n',
+      'providers: { name: openfaas }\ngateway: { prot: 1, limits: { speed: 2 } }\n' +
+        'functions: { echo: { long: node } }\n__proto__: { a: 1 }\n',
     )
     expect(config.functions.has('echo')).toBe(true)
     expect(warnings).toEqual([
-      'hotpotato.yml:1:1: provider is unknown and ignored',
+      'hotpotato.yml:1:1: providers is unknown and ignored; did you mean provider?',
       'hotpotato.yml:4:1: __proto__ is unknown and ignored',
       'hotpotato.yml:2:12: gateway.prot is unknown and ignored',
       'hotpotato.yml:2:31: gateway.limits.speed is unknown and ignored',
-      'hotpotato.yml:3:22: functions.echo.lang is unknown and ignored',
+      'hotpotato.yml:3:22: functions.echo.long is unknown and ignored; did you mean lang?',
     ])
   })
 
@@ -207,6 +226,7 @@ describe('parseConfig', () => {
     ['trust: [{ functions: [echo] }, { functions: [eco] }]', 'trust.1.functions must have names of'],
     ['trust: [{ functions: [echo], warm: 1 }]', 'trust.0.warm must be true or false, not 1'],
     ['version: 2', 'version must be 1, not 2'],
+    ['version: "1.1"', 'version must be 1, not "1.1"'],
     ['runDirectory: 5', 'runDirectory must be the path of a directory, not 5'],
     ['- a', 'not YAML'],
     ['version: 1\nversion: 1', /^hotpotato\.yml:2:1: not YAML: /],
@@ -226,11 +246,8 @@ describe('parseConfig', () => {
   it.each([
     ['functions: {}', 'functions must have at least one function'],
     ['', 'functions must have at least one function'],
-    [
-      'functoins: { echo: {} }',
-      'functions must have at least one function; hotpotato.yml:1:1: functoins is unknown and ignored; ' +
-        'did you mean functions?',
-    ],
+    ['functoins: { echo: {} }', /^hotpotato.yml:1:1: there is no key functoins; did you mean functions\?$/],
+    ['\nfunction: { echo: {} }', /^hotpotato.yml:2:1: there is no key function; did you mean functions\?$/],
     ['just text', 'the configuration must be a map of keys and values, not "just text"'],
     [
       'functions: { Echo: {} }',

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Replica } from '../../src/supervisor/replica.ts'
+import { Replica } from '../../src/supervisor/replica.ts'
 import { type Crew, RollOuts, type Step } from '../../src/supervisor/roll-out.ts'
 import { replica } from '../support/replicas.ts'
+
+const POLICY = { first: 100, most: 1000, healthyAfter: 5000, crashLoop: 3 }
 
 let containers: Replica[]
 /** What was done, in order. */
@@ -33,6 +35,21 @@ beforeEach(() => {
       done.push(`start ${made.name}`)
       return made
     },
+    layDown({ functionName }) {
+      const asleep = new Replica(replica(`${functionName}-9`, undefined).spec, POLICY, 'asleep')
+      containers.push(asleep)
+      done.push(`lay down ${asleep.name}`)
+      return asleep
+    },
+    wake(functionName) {
+      const woken = containers.filter(one => one.functionName === functionName && one.life.state === 'asleep')
+      for (const one of woken) {
+        one.life.started()
+        one.member = replica(one.name, nextId++, false).member
+        done.push(`wake ${one.name}`)
+      }
+      return woken
+    },
     async untilReady(one) {
       await Promise.resolve()
       if (bad.has(one.name)) throw new Error('it cannot')
@@ -50,8 +67,9 @@ beforeEach(() => {
       one.life.drain()
       done.push(`leave out ${one.name}`)
     },
-    async retire(one, report) {
-      done.push(`${one.ready ? 'retire' : 'abandon'} ${one.name}`)
+    async retire(one, report, how) {
+      const way = how === 'sleep' ? 'put to sleep' : 'retire'
+      done.push(`${one.ready ? way : 'abandon'} ${one.name}`)
       report(10)
       await Promise.resolve()
       report(0)

@@ -105,8 +105,7 @@ export class Hibernation {
     this.#owner = owner
     this.#watcher = new Watcher(events => this.#told(events))
     const { limit } = options
-    if (limit > 0)
-      this.#sweep = owner.clock.every(Math.min(SWEEP, limit / 10), () => this.#expire()).unref()
+    if (limit > 0) this.#sweep = owner.clock.every(Math.min(SWEEP, limit / 10), () => this.#expire()).unref()
   }
 
   /** Connections that are kept. */
@@ -132,7 +131,8 @@ export class Hibernation {
     const { length } = checkpoint
     if (length > MOST_BYTES) return full(`${length} bytes of one connection`)
     if (this.#rests.size >= most) return full(`${most} connections hibernate already`)
-    if (mostBytes > 0 && this.#bytes + length > mostBytes) return full('gateway.limits.memoryBytes is used up')
+    if (mostBytes > 0 && this.#bytes + length > mostBytes)
+      return full('gateway.limits.memoryBytes is used up')
     if (session.generation >= LAST_GENERATION) return { reason: 'malformed', detail: 'an absurd generation' }
     const now = this.#owner.clock.steady()
     const time = left > 0 ? left : limit
@@ -278,7 +278,8 @@ export class Hibernation {
         this.#on(rest, 'taken')
         this.#remove(rest)
         socket.close()
-      } else if (release.state === 'ended') this.#cut(rest, 'a gateway', { kind: 'undecided', reason: release.reason })
+      } else if (release.state === 'ended')
+        this.#cut(rest, 'a gateway', { kind: 'undecided', reason: release.reason })
       else {
         // It goes on here as long as this gateway does, and is not offered again.
         rest.attempts++

@@ -45,10 +45,7 @@ export const DESCRIPTORS_OF = {
   return: 0,
   hibernate: 1,
   thaw: 1,
-} as const satisfies Record<
-  Consignment['kind'],
-  number
->
+} as const satisfies Record<Consignment['kind'], number>
 
 /**
  * Opens what carries a connection, and gives it to its handler.

@@ -102,7 +102,8 @@ export class EventQueue {
     this.#view.setUint32(0, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, true)
     this.#view.setUint32(NUMBER_AT, number, true)
     const call = how === 'add' ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
-    if (this.#epollCtl(this.fd, call, fd, this.#pointer) < 0) throw new ErrnoError('epoll_ctl', this.#failure())
+    if (this.#epollCtl(this.fd, call, fd, this.#pointer) < 0)
+      throw new ErrnoError('epoll_ctl', this.#failure())
   }
 
   #failure(): string {
