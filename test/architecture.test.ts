@@ -95,7 +95,7 @@ const TAKE_THE_CLOCK = [
   'src/transport/serve.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
-const MAINS = ['src/cli/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
+const MAINS = ['src/cli/up/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
 
 interface Import {
   /** The file that imports, relative to the repository. */

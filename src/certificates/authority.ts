@@ -15,14 +15,12 @@ import {
 } from './check.ts'
 import { makeDirectory } from './directory.ts'
 import { replacePair, unwritable } from './files.ts'
+import type { KeyAlgorithm } from './key-algorithms.ts'
 import { CertificateError, type LoadedCertificate, loadCertificate } from './load.ts'
 
 export { type CertificateName, type CertificateProblem, checkCertificates, MAKE } from './check.ts'
+export { KEY_ALGORITHMS, type KeyAlgorithm } from './key-algorithms.ts'
 export { CertificateError, type LoadedCertificate, loadCertificate } from './load.ts'
-
-/** The keys that certificates can be made for. */
-export const KEY_ALGORITHMS = ['p256', 'p384', 'ed25519', 'rsa'] as const
-export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
 
 export interface MakeOptions {
   /** Where the files go; made with mode 0700 if it is not there. */

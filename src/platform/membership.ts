@@ -10,12 +10,10 @@ import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Descriptor } from '../transfer/stream.ts'
 import { boundOutput } from './own-output.ts'
+import type { ProviderName } from './provider-names.ts'
 import { thrown } from './thrown.ts'
 
-/** The providers that can be asked for by name. */
-export const PROVIDERS = ['node', 'noble', 'evp'] as const
-
-export type ProviderName = (typeof PROVIDERS)[number]
+export { PROVIDERS, type ProviderName } from './provider-names.ts'
 
 /** What every process that the supervisor starts is told. */
 export interface MemberSettings {

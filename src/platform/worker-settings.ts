@@ -9,6 +9,9 @@ export interface WorkerSettings extends MemberSettings {
   readonly functionName: string
   /** The name of a shipped function, or the path of a module. */
   readonly handler: string
+  /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
+  readonly lang: string | undefined
+  /** What the function finds in `env` and in `process.env`. */
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */
   readonly functionNames: readonly string[]

@@ -37,10 +37,14 @@ export const labels: Reader<Variables> = texts(() => undefined)
 /** `environment`. */
 export const environment: Reader<Variables> = texts(wrongVariable)
 
-/** What the system takes for no variable. */
+/** The platform's processes read these themselves. */
+const OURS = 'variables that begin with HOTPOTATO_ are those of the platform, and no function has them'
+
+/** What the system takes for no variable, and what is not for functions. */
 function wrongVariable(name: string, value: string): string | undefined {
   if (name === '' || /[=\0]/.test(name)) return 'the name of a variable is not empty, and has no = and no NUL'
   if (value.includes('\0')) return 'the value of a variable has no NUL'
+  if (name.startsWith('HOTPOTATO_')) return OURS
   return undefined
 }
 
@@ -106,6 +110,7 @@ function fromLines(text: string, file: string): FiledVariable[] {
     const [, name = '', rest = ''] = /^(?:export\s+)?([^=\s]+)\s*=\s*(.*)$/s.exec(line) ?? []
     if (name === '')
       throw new ConfigError(`${at}: it must be KEY=VALUE, a comment that begins with #, or blank`)
+    if (name.startsWith('HOTPOTATO_')) throw new ConfigError(`${at}: ${OURS}`)
     if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
       throw new ConfigError(`${at}: a name has letters, digits, _, . and -, and begins with a letter or _`)
     const value = unquoted(rest)

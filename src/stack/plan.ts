@@ -50,6 +50,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
           name,
           functionName: one.name,
           handler: one.handler,
+          lang: one.lang,
           environment: one.environment,
           functionNames,
           retries,

@@ -17,7 +17,9 @@ import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkCertificates, makeCertificates } from '../../src/certificates/authority.ts'
-import { run } from '../../src/cli/certs.ts'
+import { certs as makeAsTold } from '../../src/cli/certs/certs.ts'
+import { command } from '../../src/cli/commands/tools/certs.ts'
+import { readArguments } from '../../src/cli/line/command-line.ts'
 
 const DAY = 86_400_000
 let root: string
@@ -49,7 +51,8 @@ const make = (more: object = {}) =>
 const certs = (...args: string[]): Promise<string> => {
   const config = join(root, 'hotpotato.yml')
   writeFileSync(config, 'functions: { web: { hosts: [web.example] }, other: {} }')
-  return run(['--config', config, ...args], {})
+  const { options, words } = readArguments(command, ['--config', config, ...args], {})
+  return makeAsTold(words, options, {})
 }
 
 /** A certificate of an authority that is not ours, with its key. */

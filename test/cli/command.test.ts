@@ -6,7 +6,9 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { TOOLS } from '../../src/cli/command-line.ts'
+import { loadAll, namesOf } from '../../src/cli/line/command.ts'
+import { helpFor } from '../../src/cli/line/help.ts'
+import { TABLE } from '../../src/cli/table.ts'
 import { Client } from '../support/client.ts'
 import {
   CONFIG,
@@ -320,45 +322,37 @@ describe('up, when something is wrong', () => {
     expect(await hotpotato(directory, [])).toMatchObject({ code: 2 })
     const asked = await hotpotato(directory, ['--help'])
     expect(asked).toMatchObject({ code: 0, stderr: '' })
-    expect(asked.stdout).toMatch(/^usage: hotpotato up/)
+    expect(asked.stdout).toMatch(/^usage: hotpotato COMMAND/)
+    for (const name of namesOf(TABLE)) expect(asked.stdout).toMatch(new RegExp(`^  ${name}  +\\S`, 'm'))
     for (const word of ['-h', 'help'])
       expect(await hotpotato(directory, [word])).toMatchObject({ code: 0, stdout: asked.stdout })
   })
 
-  it.each(TOOLS)('prints how %s is used, however it is asked', async tool => {
-    const answers = await Promise.all(
-      [`${tool} -h`, `${tool} --help`, `help ${tool}`].map(line => command(line.split(' '))),
-    )
-    for (const answer of answers) {
-      expect(answer).toEqual(answers[0])
-      expect(answer).toMatchObject({ code: 0, stderr: '' })
-      expect(answer.stdout).toMatch(new RegExp(`^usage: hotpotato ${tool} `))
-    }
-  })
-
-  it.each([
-    ['status', 'status  '],
-    ['drain', 'drain CONTAINER'],
-    ['restart', 'restart '],
-    ['logs', 'stop|logs'],
-    ['inspect', 'inspect|verify'],
-  ])('prints how %s is used, and no other command', async (name, written) => {
-    const [answer, ...others] = await Promise.all(
-      [`${name} -h`, `${name} --help`, `help ${name}`].map(line => command(line.split(' '))),
-    )
+  it.each([...namesOf(TABLE)])('prints how %s is used, however it is asked', async name => {
+    const lines = [
+      [name, '-h'],
+      ['help', name],
+    ]
+    const [answer, ...others] = await Promise.all(lines.map(line => command(line)))
     for (const other of others) expect(other).toEqual(answer)
     expect(answer).toMatchObject({ code: 0, stderr: '' })
-    const { stdout } = answer!
-    expect(stdout).toMatch(/^usage: hotpotato /)
-    expect(stdout).toContain(written)
-    expect(stdout.match(/^ {2}\w+(?= {2})/gm)).toEqual([`  ${name}`])
+    expect(answer!.stdout).toMatch(new RegExp(`^usage: hotpotato ${name}( |\n)`))
+    expect(answer!.stdout).toMatch(new RegExp(`^examples\n  .*hotpotato ${name}`, 'm'))
   })
 
   it('prints no line of more than 110 columns', async () => {
-    const lines = ['--help', ...TOOLS.map(tool => `${tool} --help`), 'move', 'scale', 'up --carrier x']
-    const answers = await Promise.all(lines.map(line => command(line.split(' '))))
-    const printed = answers.flatMap(({ stdout, stderr }) => `${stdout}${stderr}`.split('\n'))
-    expect(printed.filter(line => line.length > 110)).toEqual([])
+    const { stdout } = await command(['--help'])
+    const every = (await loadAll(TABLE)).flatMap(({ commands }) => commands)
+    const missing = ['move', 'scale', 'up --carrier x']
+    const answers = await Promise.all(missing.map(line => command(line.split(' '))))
+    const printed = [stdout, ...every.map(helpFor), ...answers.map(({ stderr }) => stderr)]
+    expect(printed.flatMap(text => text.split('\n')).filter(line => line.length > 110)).toEqual([])
+  })
+
+  it('tells of every command what it is called', async () => {
+    const every = (await loadAll(TABLE)).flatMap(({ commands }) => commands)
+    expect(every.map(({ name }) => name)).toEqual(namesOf(TABLE))
+    expect(every.filter(({ summary }) => summary.length > 80).map(({ name }) => name)).toEqual([])
   })
 
   it('prints its version, and that of Node', async () => {
@@ -402,10 +396,10 @@ describe('up, when something is wrong', () => {
     ['deploi echo', 'unknown command deploi; did you mean deploy?'],
     ['strss', 'unknown command strss; did you mean stress?'],
     ['help statsu', 'unknown command statsu; did you mean status?'],
-    ['up --carrier --duplicate', "Option '--carrier' argument is ambiguous; see hotpotato --help"],
+    ['up --carrier --duplicate', "Option '--carrier' argument is ambiguous; see hotpotato up --help"],
     ['start', 'unknown command start; hotpotato --help lists all commands'],
     ['constructor', 'unknown command constructor; hotpotato --help lists all commands'],
-    ['status --secrets', 'status takes no --secrets; hotpotato --help says what it takes'],
+    ['status --secrets', 'unknown option --secrets; see hotpotato status --help'],
     ['stop echo', 'stop takes no names, and echo is one too many'],
     ['deploy hello echo', 'deploy takes one name, and echo is one too many'],
     ['scale echo 2 3', 'scale takes 2 names, and 3 is one too many'],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { hint } from '../../src/cli/hint.ts'
+import { hint } from '../../src/cli/platform/hint.ts'
 
 const AS_SCRIPT = { npm_lifecycle_event: 'start' }
 

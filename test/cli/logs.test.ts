@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Follower, prettyLog } from '../../src/cli/logs.ts'
+import { Follower, prettyLog } from '../../src/cli/logs/logs.ts'
 
 describe('a follower', () => {
   let directory: string

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../../src/certificates/authority.ts'
-import { makeRunDirectory } from '../../src/cli/run-directory.ts'
+import { makeRunDirectory } from '../../src/cli/platform/run-directory.ts'
 import { environmentOf, eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
 
 const ROOT = process.getuid?.() === 0
@@ -285,7 +285,7 @@ describe('a reader that closes standard output', () => {
   })
 
   it('or that only looks on costs a server no memory: lines are dropped, and counted', async () => {
-    const module = new URL('../../dist/src/cli/output.js', import.meta.url).href
+    const module = new URL('../../dist/src/cli/terminal/output.js', import.meta.url).href
     const program = `
       const { note } = await import(${JSON.stringify(module)})
       for (let count = 0; count < 20_000; count++) note('x'.repeat(99))

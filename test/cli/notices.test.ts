@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Notices } from '../../src/cli/notices.ts'
+import { Notices } from '../../src/cli/up/notices.ts'
 
 let now = 0
 function notices(running = true) {

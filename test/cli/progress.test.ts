@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Progress } from '../../src/cli/progress.ts'
+import { Progress } from '../../src/cli/terminal/progress.ts'
 import type { Step } from '../../src/supervisor/roll-out.ts'
 
 const STEPS: readonly Step[] = [

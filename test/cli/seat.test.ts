@@ -5,10 +5,10 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { sendCommand, serveControl } from '../../src/cli/control-socket.ts'
-import { type Seat, takeSeat } from '../../src/cli/seat.ts'
+import { sendCommand, serveControl } from '../../src/cli/platform/control-socket.ts'
+import { type Seat, takeSeat } from '../../src/cli/platform/seat.ts'
 
-const BUILT = new URL('../../dist/src/cli/seat.js', import.meta.url).href
+const BUILT = new URL('../../dist/src/cli/platform/seat.js', import.meta.url).href
 const NAME = 'control.sock'
 
 let directory: string

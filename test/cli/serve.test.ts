@@ -271,12 +271,14 @@ describe('the command line of serve', () => {
     [['--groups', 'x25518'], /^x25518 is not a group; known are X25519MLKEM768, /],
     [['--suites', 'RC4'], /^RC4 is not a cipher suite; known are TLS_AES_128_GCM_SHA256, /],
     [['--provider', 'wolf'], /^--provider must be one of node, noble, evp, not wolf\n$/],
-    [['--cert-compression', 'zip'], /^--cert-compression knows zlib and brotli, not zip\n$/],
+    [['--cert-compression', 'zip'], /^--cert-compression must be one of zlib, brotli, not zip\n$/],
     [
       ['--record-size-limit', '63'],
       /^--record-size-limit must be a whole number from 64 to 16385, not 63\n$/,
     ],
-    [['extra'], /^serve takes no extra/],
+    [['--alpn='], /^--alpn needs a value, and what it is given is empty/],
+    [['--cert-compression='], /^--cert-compression needs a value/],
+    [['extra'], /^serve takes no names, and extra is one too many/],
   ])('%j is told what is wrong with it, in one line, status 2', async (args, line) => {
     const { status, stderr } = await hotpotato(['serve', ...args])
     expect(stderr).toMatch(line)

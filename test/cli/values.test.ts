@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { checkValues } from '../../src/cli/values.ts'
+import { checkValues } from '../../src/cli/up/values.ts'
 import { parseConfig } from '../../src/stack/config.ts'
 import { ConfigError } from '../../src/stack/readers.ts'
 

@@ -133,6 +133,7 @@ describe('environment_file', () => {
 
   it.each([
     ['x.env', 'A=1\nnonsense', 'x.env:2: it must be KEY=VALUE'],
+    ['x.env', 'HOTPOTATO_RUN_DIR=/', 'x.env:1: variables that begin with HOTPOTATO_ are those'],
     ['x.env', '1A=2', 'x.env:1: a name has letters'],
     ['x.env', 'A="never', 'x.env:1: the quote of the value of A does not end'],
     ['x.env', 'A=\0', 'x.env:1: the value of a variable has no NUL'],
@@ -153,6 +154,7 @@ describe('environment_file', () => {
 it.each([
   ['environment: { "A=B": 1 }', 'the name of a variable is not empty'],
   ['environment: { A: "x\\0y" }', 'the value of a variable has no NUL'],
+  ['environment: { HOTPOTATO_STREAM: socket }', 'are those of the platform, and no function has them'],
   ['secrets: key', 'a list of names of 1 to 253'],
   ['secrets: [../x]', 'a list of names of 1 to 253'],
   ['secrets: [".."]', 'a list of names of 1 to 253'],

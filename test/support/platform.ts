@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CertificateName, makeCertificates } from '../../src/certificates/authority.ts'
-import { type Command, sendCommand } from '../../src/cli/control-socket.ts'
+import { type Command, sendCommand } from '../../src/cli/platform/control-socket.ts'
 import type { MemberStatus } from '../../src/supervisor/status.ts'
 
 /**

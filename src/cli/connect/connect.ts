@@ -14,34 +14,25 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { type PeerName, peerName } from '../../tls13/io/peer-name.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
-import { type FlagValues, flagLines, readFlags } from '../flags.ts'
-import { lookup } from '../lookup.ts'
-import { say } from '../output.ts'
-import { commonConfig, textOf } from '../tls-flags.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
-import { CONNECT_FLAGS } from './flags.ts'
+import type { FlagValues } from '../line/flags.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { lookup } from '../tls/lookup.ts'
+import { commonConfig, textOf } from '../tls/tls-flags.ts'
+import type { CONNECT_FLAGS } from './flags.ts'
 import { HelloReader } from './hello.ts'
 import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
-
-const USAGE = `usage: hotpotato connect HOST:PORT [options]
-
-A TLS 1.3 client: it shows the handshake on standard error, sends what comes on standard input, and prints
-what the server sends. Each flag may also be an environment variable, as HOTPOTATO_CONNECT_CA. Exit status:
-0 where both sides ended in order, 1 where there is no connection or it failed, 2 for a command line that
-makes no sense.
-
-`
 
 /** Milliseconds that a server has to send a ticket. */
 const TICKET_WAIT = 5000
 
 type Values = FlagValues<typeof CONNECT_FLAGS>
 
-/** `hotpotato connect`: what `openssl s_client` is for OpenSSL. @throws UsageError, CommandError */
-export async function connect(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readFlags('connect', CONNECT_FLAGS, args, process.env)
-  if (values.help) return say(USAGE + flagLines(CONNECT_FLAGS))
-  const target = targetOf(positionals)
+/**
+ * `hotpotato connect`: what `openssl s_client` is for OpenSSL. @param address `HOST:PORT`
+ * @throws UsageError, CommandError
+ */
+export async function connect(address: string, values: Values): Promise<void> {
+  const target = targetOf(address)
   const early = values['early-data']
   const earlyData = early === undefined ? undefined : bytesOf('early-data', early)
   const client = new Client(target, values, await clientConfig(target, values))
@@ -180,11 +171,10 @@ function clientOver(socket: Socket, config: ClientConfig): TlsDuplex {
   }
 }
 
-function targetOf(positionals: readonly string[]): Target {
-  const [target = '', ...others] = positionals
+function targetOf(target: string): Target {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target) ?? []
   const host = bracketed ?? plain
-  if (host === undefined || port === undefined || others.length > 0)
+  if (host === undefined || port === undefined)
     throw new UsageError('connect needs HOST:PORT; see hotpotato connect --help')
   if (!(Number(port) >= 1 && Number(port) <= 65_535))
     throw new UsageError(`PORT must be a whole number from 1 to 65535, not ${port}`)

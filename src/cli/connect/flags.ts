@@ -1,17 +1,23 @@
-import type { Flags } from '../flags.ts'
-import { TLS_FLAGS } from '../tls-flags.ts'
+import type { Flags } from '../line/flags.ts'
+import { TLS_FLAGS } from '../tls/flags.ts'
 
 /** What `connect` takes. */
 export const CONNECT_FLAGS = {
   servername: { kind: 'text', value: 'NAME', help: 'the name to ask for and to check; default: HOST' },
-  ca: { kind: 'text', value: 'FILE', help: "the authorities to trust, PEM; default: Node's roots" },
+  ca: {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: "the authorities to trust, PEM; default: Node's roots",
+  },
   insecure: { kind: 'switch', help: 'do not check the certificate' },
   cert: {
     kind: 'text',
     value: 'FILE',
+    completes: 'file',
     help: 'certificate chain of the client, if the server asks for one, PEM',
   },
-  key: { kind: 'text', value: 'FILE', help: 'its private key, PEM' },
+  key: { kind: 'text', value: 'FILE', completes: 'file', help: 'its private key, PEM' },
   ...TLS_FLAGS,
   'show-key-schedule': { kind: 'switch', help: 'print every secret of RFC 8446 §7.1' },
   'key-update': {
@@ -22,8 +28,8 @@ export const CONNECT_FLAGS = {
   'early-data': {
     kind: 'text',
     value: 'FILE',
+    completes: 'file',
     help: 'send this in the first flight of that connection; implies --resume',
   },
   quiet: { kind: 'switch', help: 'print only what the server sends' },
-  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

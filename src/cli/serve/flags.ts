@@ -1,5 +1,5 @@
-import type { Flags } from '../flags.ts'
-import { TLS_FLAGS } from '../tls-flags.ts'
+import type { Flags } from '../line/flags.ts'
+import { TLS_FLAGS } from '../tls/flags.ts'
 
 /** What `serve` takes. */
 export const SERVE_FLAGS = {
@@ -8,11 +8,17 @@ export const SERVE_FLAGS = {
   cert: {
     kind: 'list',
     value: 'FILE',
+    completes: 'file',
     help: 'certificate chain, PEM; several with a --key each: the server name decides',
   },
-  key: { kind: 'list', value: 'FILE', help: 'its private key, PEM' },
+  key: { kind: 'list', value: 'FILE', completes: 'file', help: 'its private key, PEM' },
   mtls: { kind: 'text', value: 'none|request|require', help: 'ask clients for a certificate' },
-  'client-ca': { kind: 'text', value: 'FILE', help: 'the authorities that may vouch for clients, PEM' },
+  'client-ca': {
+    kind: 'text',
+    value: 'FILE',
+    completes: 'file',
+    help: 'the authorities that may vouch for clients, PEM',
+  },
   'early-data': {
     kind: 'text',
     value: 'BYTES',
@@ -25,5 +31,4 @@ export const SERVE_FLAGS = {
     help: 'what all connections may hold together; default: 134217728; 0: no limit',
   },
   ...TLS_FLAGS,
-  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

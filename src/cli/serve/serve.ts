@@ -17,21 +17,13 @@ import { TlsDuplex } from '../../tls13/io/duplex.ts'
 import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import { serve as serveHttp } from '../../transport/serve.ts'
-import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { note, outlastOutput, say } from '../output.ts'
-import { commonConfig, textOf } from '../tls-flags.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
+import { type FlagValues, wholeNumber } from '../line/flags.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { note, outlastOutput, say } from '../terminal/output.ts'
+import { commonConfig, textOf } from '../tls/tls-flags.ts'
 import { application } from './application.ts'
-import { SERVE_FLAGS } from './flags.ts'
+import type { SERVE_FLAGS } from './flags.ts'
 import { Handshake } from './handshake.ts'
-
-const USAGE = `usage: hotpotato serve --cert FILE --key FILE [options]
-
-A TLS 1.3 server that answers over HTTP/1 and HTTP/2: GET / says hello, GET /bytes/N gives N bytes,
-POST /echo returns what comes, GET /tls tells what was negotiated. Each flag may also be an environment
-variable, as HOTPOTATO_SERVE_PORT.
-
-`
 
 // What is echoed is not kept, so there is no need to bound it.
 const LIMITS = {
@@ -42,11 +34,7 @@ const LIMITS = {
  * `hotpotato serve`: what `openssl s_server` is for OpenSSL. It stays until it is killed. @throws UsageError,
  * CommandError
  */
-export async function serve(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readFlags('serve', SERVE_FLAGS, args, process.env)
-  if (values.help) return say(USAGE + flagLines(SERVE_FLAGS))
-  if (positionals.length > 0)
-    throw new UsageError(`serve takes no ${positionals[0]}; see hotpotato serve --help`)
+export async function serve(values: FlagValues<typeof SERVE_FLAGS>): Promise<void> {
   const port = wholeNumber('port', values.port ?? '4433', 0, 65_535)
   const memory = new MemoryBudget(
     wholeNumber('memory', values.memory ?? String(DEFAULT_MEMORY), 0, Number.MAX_SAFE_INTEGER),

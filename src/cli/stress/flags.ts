@@ -1,4 +1,4 @@
-import type { Flags } from '../flags.ts'
+import type { Flags } from '../line/flags.ts'
 
 /** What `stress` takes. */
 export const STRESS_FLAGS = {
@@ -21,8 +21,7 @@ export const STRESS_FLAGS = {
     value: 'HOST:PORT:ADDRESS',
     help: 'where HOST is at PORT, as for curl; * for HOST: any',
   },
-  ca: { kind: 'text', value: 'FILE', help: 'the authorities to trust, PEM' },
+  ca: { kind: 'text', value: 'FILE', completes: 'file', help: 'the authorities to trust, PEM' },
   insecure: { kind: 'switch', help: 'do not check the certificate of the server' },
   json: { kind: 'switch', help: 'print the result as JSON' },
-  help: { kind: 'switch', short: 'h', help: 'print this text' },
 } as const satisfies Flags

@@ -1,4 +1,4 @@
-import { printable } from '../output.ts'
+import { printable } from '../terminal/output.ts'
 import { PERCENTILES, type Tally } from './tally.ts'
 
 /** What was done, beside what came of it. */

@@ -1,30 +1,20 @@
 import { readFileSync } from 'node:fs'
-import { type FlagValues, flagLines, readFlags, wholeNumber } from '../flags.ts'
-import { say } from '../output.ts'
-import { textOf } from '../tls-flags.ts'
-import { CommandError, UsageError } from '../usage-error.ts'
+import { type FlagValues, wholeNumber } from '../line/flags.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { say } from '../terminal/output.ts'
+import { textOf } from '../tls/tls-flags.ts'
 import { type Order, openClient } from './client.ts'
-import { STRESS_FLAGS } from './flags.ts'
+import type { STRESS_FLAGS } from './flags.ts'
 import { makeLoad } from './load.ts'
 import { type Done, toJson, toText } from './report.ts'
 import { resolver } from './resolve.ts'
 import { Tally } from './tally.ts'
 
-const USAGE = `usage: hotpotato stress URL [-c 50] [-n 200] [options]
-
-Makes many requests and says how long they took, in the tradition of ab and hey; over Node's own http, https
-and http2. Ends with status 1 if any request failed or was answered with a status of 400 or more. Ctrl-C ends
-it early. Each flag may also be an environment variable, as HOTPOTATO_STRESS_CONNECTIONS.
-
-`
-
 type Values = FlagValues<typeof STRESS_FLAGS>
 
 /** `hotpotato stress`. @throws UsageError, CommandError */
-export async function stress(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readFlags('stress', STRESS_FLAGS, args, process.env)
-  if (values.help) return say(USAGE + flagLines(STRESS_FLAGS))
-  const order = orderOf(values, positionals)
+export async function stress(address: string, values: Values): Promise<void> {
+  const order = orderOf(values, address)
   const connections = wholeNumber('connections', values.connections ?? '50', 1, 10_000)
   const rate = values.rate === undefined ? undefined : wholeNumber('rate', values.rate, 1, 1_000_000)
   const load = { ...amountOf(values), rate }
@@ -72,9 +62,7 @@ function amountOf({ requests, seconds }: Values): { requests: number; millisecon
   }
 }
 
-function orderOf(values: Values, [address, ...others]: readonly string[]): Order {
-  if (address === undefined || others.length > 0)
-    throw new UsageError('stress takes one URL; see hotpotato stress --help')
+function orderOf(values: Values, address: string): Order {
   const { http = '1.1', ca } = values
   if (http !== '1.1' && http !== '2') throw new UsageError(`--http must be 1.1 or 2, not ${http}`)
   const body = bodyOf(values.data)

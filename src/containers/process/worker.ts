@@ -22,6 +22,7 @@ import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
+import { giveVariables } from './variables.ts'
 import { warmUp } from './warm-up.ts'
 import { warmWords } from './warm-words.ts'
 
@@ -81,6 +82,8 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
+    const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
+    giveVariables(settings.environment, process.env)
     place.host = host = new Host({
       keyRing,
       container: settings.name,
@@ -89,7 +92,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
-      tls: tlsConfig(settings, provider, keyRing, demand, text => log.warn(text)),
+      tls,
       routes: settings.routes,
       limits: connectionLimits({
         timers: settings.timers,

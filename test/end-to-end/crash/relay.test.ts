@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { PlatformStatus } from '../../../src/cli/status.ts'
+import type { PlatformStatus } from '../../../src/cli/platform/status.ts'
 import { utf8 } from '../../../src/wire/index.ts'
 import { Client, field, textOf } from '../../support/client.ts'
 import { eventually, type Platform } from '../../support/platform.ts'

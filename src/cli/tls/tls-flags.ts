@@ -1,44 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { loadProvider, PROVIDERS, type ProviderName } from '../platform/membership.ts'
-import type { CertificateCompression, CommonConfig } from '../tls13/config.ts'
-import { protocolsFault, pskFault } from '../tls13/config-rules.ts'
-import { probeEvp } from '../tls13/crypto/evp.ts'
-import type { CryptoProvider } from '../tls13/crypto/provider.ts'
-import { select } from '../tls13/crypto/selection.ts'
-import type { ExternalPsk } from '../tls13/index.ts'
-import { brotli, zlib } from '../tls13/io/compression.ts'
-import { keyLogFile } from '../tls13/io/key-log-file.ts'
-import { fromHex, utf8 } from '../wire/index.ts'
-import { type Flags, type FlagValues, wholeNumber } from './flags.ts'
-import { warn } from './output.ts'
-import { CommandError, UsageError } from './usage-error.ts'
-
-/** What `serve` and `connect` have in common. */
-export const TLS_FLAGS = {
-  alpn: { kind: 'list', value: 'A,B', help: 'protocols to offer or accept, in order of preference' },
-  groups: {
-    kind: 'list',
-    value: 'A,B',
-    help: 'key exchange groups, in order; default: X25519MLKEM768 first',
-  },
-  suites: { kind: 'list', value: 'A,B', help: 'cipher suites, in order' },
-  provider: { kind: 'text', value: PROVIDERS.join('|'), help: 'whose cryptography' },
-  psk: { kind: 'text', value: 'HEX', help: 'a pre-shared key; needs --psk-identity' },
-  'psk-identity': { kind: 'text', value: 'TEXT', help: 'its name' },
-  'cert-compression': { kind: 'list', value: 'zlib,brotli', help: 'compress certificates (RFC 8879)' },
-  'record-size-limit': {
-    kind: 'text',
-    value: 'BYTES',
-    help: 'the largest records to accept, 64 to 16385 (RFC 8449)',
-  },
-  'key-log': {
-    kind: 'text',
-    value: 'FILE',
-    help: 'append all secrets, for Wireshark; SSLKEYLOGFILE does the same',
-  },
-} as const satisfies Flags
-
-export type TlsFlags = FlagValues<typeof TLS_FLAGS>
+import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import type { CommonConfig } from '../../tls13/config.ts'
+import { protocolsFault, pskFault } from '../../tls13/config-rules.ts'
+import { probeEvp } from '../../tls13/crypto/evp.ts'
+import type { CryptoProvider } from '../../tls13/crypto/provider.ts'
+import { select } from '../../tls13/crypto/selection.ts'
+import type { ExternalPsk } from '../../tls13/index.ts'
+import { brotli, zlib } from '../../tls13/io/compression.ts'
+import { keyLogFile } from '../../tls13/io/key-log-file.ts'
+import { fromHex, utf8 } from '../../wire/index.ts'
+import { wholeNumber } from '../line/flags.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { warn } from '../terminal/output.ts'
+import type { TlsFlags } from './flags.ts'
 
 /** @throws UsageError for values that make no sense, CommandError for a provider that does not work here */
 export async function commonConfig(
@@ -46,7 +20,7 @@ export async function commonConfig(
 ): Promise<Omit<CommonConfig, 'provider'> & { readonly provider: CryptoProvider }> {
   const limit = flags['record-size-limit']
   const keyLog = flags['key-log'] ?? process.env.SSLKEYLOGFILE
-  const compression = flags['cert-compression']?.map(compressionNamed)
+  const compression = flags['cert-compression']?.map(name => (name === 'zlib' ? zlib : brotli))
   const psk = pskOf(flags)
   const fault = flags.alpn && protocolsFault(flags.alpn)
   if (fault !== undefined) throw new UsageError(`--alpn: ${fault}`)
@@ -64,8 +38,6 @@ export async function commonConfig(
 }
 
 async function providerOf({ provider, groups, suites }: TlsFlags): Promise<CryptoProvider> {
-  if (provider !== undefined && !PROVIDERS.includes(provider as ProviderName))
-    throw new UsageError(`--provider must be one of ${PROVIDERS.join(', ')}, not ${provider}`)
   const name = (provider as ProviderName | undefined) ?? (probeEvp().available ? 'evp' : 'node')
   let loaded: CryptoProvider
   try {
@@ -99,12 +71,6 @@ function pskOf(flags: TlsFlags): ExternalPsk | undefined {
   const fault = pskFault(psk)
   if (fault !== undefined) throw new UsageError(`--psk and --psk-identity: ${fault}`)
   return psk
-}
-
-function compressionNamed(name: string): CertificateCompression {
-  const found = { zlib, brotli }[name]
-  if (found === undefined) throw new UsageError(`--cert-compression knows zlib and brotli, not ${name}`)
-  return found
 }
 
 /** A text file that a flag names. @throws CommandError it cannot be read */

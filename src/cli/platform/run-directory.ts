@@ -1,8 +1,8 @@
 import { accessSync, constants, lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { makeDirectory, removeEmpty } from '../certificates/directory.ts'
-import { warn } from './output.ts'
-import { CommandError } from './usage-error.ts'
+import { makeDirectory, removeEmpty } from '../../certificates/directory.ts'
+import { CommandError } from '../line/usage-error.ts'
+import { warn } from '../terminal/output.ts'
 
 /** What every process logs, as JSON lines. */
 export const LOG_FILE = 'hotpotato.log'

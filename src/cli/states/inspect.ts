@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs'
-import { noble } from '../tls13/crypto/noble.ts'
-import { SessionState } from '../tls13/index.ts'
-import { CONTROL } from '../transfer/control.ts'
-import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../transfer/envelope.ts'
-import { examineEnvelope, examineSession, type Fault } from '../transfer/examination.ts'
-import { PicotlsExport, PicotlsSession } from '../transfer/foreign/picotls.ts'
-import { FOREIGN_CODECS, ForeignError } from '../transfer/foreign.ts'
-import { SealedMessage } from '../transfer/seal.ts'
-import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../wire/index.ts'
+import { noble } from '../../tls13/crypto/noble.ts'
+import { SessionState } from '../../tls13/index.ts'
+import { CONTROL } from '../../transfer/control.ts'
+import { Envelope, FORMAT_VERSION, layoutOf, versionOf } from '../../transfer/envelope.ts'
+import { examineEnvelope, examineSession, type Fault } from '../../transfer/examination.ts'
+import { PicotlsExport, PicotlsSession } from '../../transfer/foreign/picotls.ts'
+import { FOREIGN_CODECS, ForeignError } from '../../transfer/foreign.ts'
+import { SealedMessage } from '../../transfer/seal.ts'
+import { type AnyCodec, annotate, DecodeError, decode, formatAnnotation, fromHex } from '../../wire/index.ts'
+import { CommandError, STATUS, UsageError } from '../line/usage-error.ts'
+import { say } from '../terminal/output.ts'
 import { FORMAT_NAMES } from './format-names.ts'
-import { CommandError, UsageError } from './usage-error.ts'
 
 /** What a file may hold, by the name that `--as` has for it. */
 const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
@@ -22,6 +23,21 @@ const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
 
 /** A file that is of no use. */
 export class InspectError extends CommandError {}
+
+/** Prints {@link inspect}; a dump that ends early is a fault. @throws as that */
+export function showDump(file: string, format: string, secrets: boolean): void {
+  const { text, whole } = inspect(file, format, secrets)
+  say(text)
+  if (!whole) process.exitCode = STATUS.failed
+}
+
+/** Prints {@link verify}. @throws as that */
+export function showFaults(file: string, format: string): void {
+  const faults = verify(file, format)
+  for (const { where, what } of faults) say(`${where}: ${what}`)
+  if (faults.length === 0) say('no fault found')
+  else process.exitCode = STATUS.failed
+}
 
 /**
  * An annotated dump: for each field its offset and length in bytes, its notation (RFC 8446 §3) and

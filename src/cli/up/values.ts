@@ -1,9 +1,9 @@
 import { accessSync, constants } from 'node:fs'
-import { moduleFile } from '../functions/module-file.ts'
-import { loadProvider, type ProviderName } from '../platform/membership.ts'
-import type { LoadedConfig } from '../stack/config.ts'
-import { ConfigError } from '../stack/readers.ts'
-import { select } from '../tls13/crypto/selection.ts'
+import { moduleFile } from '../../functions/module-file.ts'
+import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import type { LoadedConfig } from '../../stack/config.ts'
+import { ConfigError } from '../../stack/readers.ts'
+import { select } from '../../tls13/crypto/selection.ts'
 
 /**
  * Judges values that can be judged only on this machine, before a process starts: files that must be there,

@@ -1,10 +1,10 @@
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
-import type { Report, Step } from '../supervisor/roll-out.ts'
-import { SYSTEM_CLOCK } from '../time/system-clock.ts'
+import type { Report, Step } from '../../supervisor/roll-out.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import { CommandError } from '../line/usage-error.ts'
 import { type Seat, takeSeat } from './seat.ts'
 import { shortPath } from './socket-path.ts'
-import { CommandError } from './usage-error.ts'
 
 /**
  * Commands that the running platform takes over its control socket, one line each. The answer is one line of

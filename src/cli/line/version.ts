@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageFolder } from './configuration.ts'
+import { packageFolder } from '../platform/configuration.ts'
 
 /** What `hotpotato --version` prints: its version, and that of Node. */
 export function versionText(): string {

@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { MissingPackageError, optionalPackage } from '../platform/optional-package.ts'
-import { SYSTEM_CLOCK } from '../time/system-clock.ts'
-import { printable, say, warn, write } from './output.ts'
-import { LOG_FILE } from './run-directory.ts'
+import { MissingPackageError, optionalPackage } from '../../platform/optional-package.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import { LOG_FILE } from '../platform/run-directory.ts'
+import { printable, say, warn, write } from '../terminal/output.ts'
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 250

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import { join, relative } from 'node:path'
-import type { Config, FunctionConfig } from '../stack/config.ts'
-import type { Ports } from '../supervisor/supervisor.ts'
-import { LOG_FILE } from './run-directory.ts'
+import type { Config, FunctionConfig } from '../../stack/config.ts'
+import type { Ports } from '../../supervisor/supervisor.ts'
+import { LOG_FILE } from '../platform/run-directory.ts'
 
 /** Addresses to listen on that none can be reached by, and where one does reach what listens there. */
 const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }

@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util'
-import { meant } from '../platform/nearest.ts'
+import { meant } from '../../platform/nearest.ts'
 import { UsageError } from './usage-error.ts'
+
+/** What a word of the command line names. */
+export type WordKind = 'function' | 'container' | 'file' | 'command'
 
 /**
  * One flag: `switch` is there or not; `text` takes a value; `list` takes several, separated by commas or
@@ -12,6 +15,12 @@ export interface Flag {
   readonly short?: string
   /** What stands for its value in the usage, as `PORT`. */
   readonly value?: string
+  /** The command itself says what is wrong with an empty list; else that is refused here. */
+  readonly mayBeEmpty?: true
+  /** The values that there are, if they are few. */
+  readonly among?: readonly string[]
+  /** What its value names, so that completion can offer what there is. */
+  readonly completes?: WordKind
   /** One line. */
   readonly help: string
 }
@@ -47,20 +56,34 @@ export function readFlags<const F extends Flags>(
   )
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-    const read = (name: string, { kind }: Flag): unknown => {
+    const read = (name: string, { kind, among: allowed, mayBeEmpty }: Flag): unknown => {
       const variable = environment[variableOf(command, name)]
       const given = values[name] ?? (variable === '' ? undefined : variable)
       if (kind === 'switch') return given === true || given === '1'
-      if (kind === 'text' || given === undefined) return given
-      return (Array.isArray(given) ? given : [given])
-        .flatMap(one => String(one).split(','))
-        .filter(one => one !== '')
+      if (given === undefined) return given
+      const all = kind === 'text' ? [String(given)] : listOf(given)
+      if (all.length === 0 && mayBeEmpty !== true)
+        throw new UsageError(`--${name} needs a value, and what it is given is empty`)
+      for (const one of all) among(name, one, allowed)
+      return kind === 'text' ? all[0] : all
     }
     const found = Object.entries(flags).map(([name, flag]) => [name, read(name, flag)])
     return { values: Object.fromEntries(found) as FlagValues<F>, positionals }
   } catch (error) {
     throw usageError(error, `hotpotato ${command} --help`, Object.keys(flags))
   }
+}
+
+function listOf(given: unknown): string[] {
+  const all = [given].flat().flatMap(one => String(one).split(','))
+  return all.filter(one => one !== '')
+}
+
+function among(flag: string, given: string, allowed: readonly string[] | undefined): void {
+  if (allowed !== undefined && !allowed.includes(given))
+    throw new UsageError(
+      `--${flag} must be one of ${allowed.join(', ')}, not ${given}${meant(given, allowed)}`,
+    )
 }
 
 /**
@@ -82,14 +105,11 @@ function variableOf(command: string, flag: string): string {
   return `HOTPOTATO_${command.toUpperCase()}_${flag.toUpperCase().replaceAll('-', '_')}`
 }
 
-/** The flags of a command as lines of its usage. */
-export function flagLines(flags: Flags): string {
-  const left = (name: string, { short, value }: Flag): string =>
-    `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`
-  const width = Math.max(...Object.entries(flags).map(([name, flag]) => left(name, flag).length))
-  return Object.entries(flags)
-    .map(([name, flag]) => `  ${left(name, flag).padEnd(width)}  ${flag.help}`)
-    .join('\n')
+/** One flag as it is written: `-c, --connections N`. */
+export function flagText(name: string, { short, value, among: allowed }: Flag): string {
+  const shown = value ?? allowed?.join('|')
+  const letter = short === undefined ? '' : `-${short}, `
+  return `${letter}--${name}${shown === undefined ? '' : ` ${shown}`}`
 }
 
 /** A whole number of a flag. @throws UsageError it is none, or outside of what is allowed */

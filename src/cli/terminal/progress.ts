@@ -1,4 +1,4 @@
-import type { Step } from '../supervisor/roll-out.ts'
+import type { Step } from '../../supervisor/roll-out.ts'
 import { printable } from './output.ts'
 
 /** Where progress is written: standard error, or a stand-in for it. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type LoadedConfig, loadConfig } from '../stack/config.ts'
+import { type LoadedConfig, loadConfig } from '../../stack/config.ts'
 
 /** The configuration that a command takes if it is told no other one. */
 export const CONFIGURATION = 'hotpotato.yml'

@@ -1,8 +1,8 @@
-import type { ScaleBounds } from '../stack/spec.ts'
-import type { ReplicaState } from '../supervisor/life-cycle.ts'
-import type { ConnectionStatus } from '../supervisor/sessions.ts'
-import type { MemberStatus } from '../supervisor/status.ts'
-import type { Ports } from '../supervisor/supervisor.ts'
+import type { ScaleBounds } from '../../stack/spec.ts'
+import type { ReplicaState } from '../../supervisor/life-cycle.ts'
+import type { ConnectionStatus } from '../../supervisor/sessions.ts'
+import type { MemberStatus } from '../../supervisor/status.ts'
+import type { Ports } from '../../supervisor/supervisor.ts'
 
 /** One function, as `status` shows it. */
 export interface FunctionStatus {

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { CommandError } from './usage-error.ts'
+import { CommandError } from '../line/usage-error.ts'
 
 /**
  * Bytes of the longest path of a Unix socket: what `sun_path` holds besides the zero at its end (unix(7)).

@@ -1,0 +1,20 @@
+import { defineCommand } from '../../line/command.ts'
+import { FORMAT_NAMES } from '../../states/format-names.ts'
+
+export const command = defineCommand({
+  name: 'inspect',
+  synopsis: 'FILE',
+  summary: "an annotated dump of a connection's state",
+  words: { least: 1, most: 1, needs: 'a FILE', completes: ['file'] },
+  options: {
+    as: { kind: 'text', among: FORMAT_NAMES, help: 'what the file holds; default: envelope' },
+    secrets: { kind: 'switch', help: 'show the bytes of secrets, which are masked otherwise' },
+  },
+  help: `FILE is binary or hexadecimal; - is standard input. For each field the dump has its offset and length
+in bytes, its notation (RFC 8446 §3) and its value.`,
+  examples: ['hotpotato inspect envelope.bin', 'hotpotato inspect - --as session < session.hex'],
+  async run({ as = 'envelope', secrets }, [file]) {
+    const { showDump } = await import('../../states/inspect.ts')
+    showDump(file!, as, secrets)
+  },
+})

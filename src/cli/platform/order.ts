@@ -1,0 +1,64 @@
+import type { RollOut, Step } from '../../supervisor/roll-out.ts'
+import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import { CommandError } from '../line/usage-error.ts'
+import { say } from '../terminal/output.ts'
+import { Progress } from '../terminal/progress.ts'
+import { readConfiguration } from './configuration.ts'
+import { type Command, sendCommand } from './control-socket.ts'
+import { hint } from './hint.ts'
+import { controlSocket } from './run-directory.ts'
+
+/** What the user chose: how the answer is shown, and which platform is meant. */
+export interface Chosen {
+  readonly json?: boolean | undefined
+  readonly config: string | undefined
+}
+
+/** Where the platform of a configuration runs. @throws ConfigError */
+export function runDirectoryOf({ config }: Pick<Chosen, 'config'>): string {
+  return readConfiguration(config, process.env).config.runDirectory
+}
+
+/** What is said where a platform is needed and none runs. */
+export function notRunning(config: string | undefined): string {
+  return `hotpotato is not running; start it with ${hint('up', config, process.env)}`
+}
+
+/**
+ * Asks the running platform something. @param onStep called with what it is at, while it lasts
+ * @throws CommandError nothing runs, or it could not
+ */
+export async function ask<T extends object>(
+  command: Command,
+  { config }: Pick<Chosen, 'config'>,
+  onStep?: (step: Step) => void,
+): Promise<T> {
+  const answer = (await sendCommand(controlSocket(runDirectoryOf({ config })), command, onStep)) as
+    | T
+    | { readonly error: string }
+    | undefined
+  if (answer === undefined) throw new CommandError(notRunning(config))
+  if ('error' in answer) throw new CommandError(answer.error)
+  return answer
+}
+
+/**
+ * Has the platform do something, and says what it is at; with `json` it says nothing but the answer.
+ * @throws CommandError it could not, or nothing runs
+ */
+export async function order<T extends object>(command: Command, chosen: Chosen): Promise<T> {
+  const progress = new Progress(process.stderr, () => SYSTEM_CLOCK.steady())
+  const onStep = chosen.json === true ? undefined : (step: Step) => progress.show(step)
+  return ask<T>(command, chosen, onStep).finally(() => progress.end())
+}
+
+/** Has connections moved, and says how that went. */
+export async function rollOut(command: Command, chosen: Chosen): Promise<void> {
+  const outcome = await order<RollOut>(command, chosen)
+  if (chosen.json === true) return say(JSON.stringify(outcome))
+  const { started = [], ended, moved } = outcome
+  if (started.length > 0) say(`started ${started.join(', ')}`)
+  const connections = moved === 1 ? 'connection' : 'connections'
+  if (ended.length > 0) say(`moved ${moved} ${connections}, ended ${ended.join(', ')}`)
+  if (started.length + ended.length === 0) say('nothing to do')
+}

@@ -1,0 +1,40 @@
+import type { Table } from './line/command.ts'
+
+/** All commands, by theme, in the order in which help lists them. Each is a file with one value. */
+export const TABLE: Table = [
+  {
+    title: 'the platform',
+    commands: {
+      up: () => import('./commands/platform/up.ts'),
+      stop: () => import('./commands/platform/stop.ts'),
+      status: () => import('./commands/platform/status.ts'),
+      logs: () => import('./commands/platform/logs.ts'),
+      restart: () => import('./commands/platform/restart.ts'),
+    },
+  },
+  {
+    title: 'functions',
+    commands: {
+      deploy: () => import('./commands/functions/deploy.ts'),
+      scale: () => import('./commands/functions/scale.ts'),
+    },
+  },
+  {
+    title: 'containers and connections',
+    commands: {
+      drain: () => import('./commands/connections/drain.ts'),
+      move: () => import('./commands/connections/move.ts'),
+      inspect: () => import('./commands/connections/inspect.ts'),
+      verify: () => import('./commands/connections/verify.ts'),
+    },
+  },
+  {
+    title: 'tools that need no platform',
+    commands: {
+      certs: () => import('./commands/tools/certs.ts'),
+      serve: () => import('./commands/tools/serve.ts'),
+      connect: () => import('./commands/tools/connect.ts'),
+      stress: () => import('./commands/tools/stress.ts'),
+    },
+  },
+]
