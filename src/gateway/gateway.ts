@@ -5,6 +5,7 @@ import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
 import { portError } from '../platform/port-error.ts'
 import { Wishes } from '../platform/wishes.ts'
+import type { RouteTable } from '../platform/route-table.ts'
 import type { Clock } from '../time/clock.ts'
 import type { ByteStream } from '../transfer/byte-stream.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
@@ -61,6 +62,9 @@ export class Gateway {
   readonly #carriers: ReadonlyMap<CarrierName, Carrier>
   readonly #hibernation: Hibernation | undefined
   readonly #slumbers: Slumbers
+  readonly #routing: Routing
+  /** By function. */
+  #carrierNames: ReadonlyMap<string, CarrierName>
   /** Other gateways, the newest last. */
   readonly #gateways = new Set<number>()
 
@@ -111,6 +115,8 @@ export class Gateway {
       },
     })
     const routing = new Routing(options, clock)
+    this.#routing = routing
+    this.#carrierNames = options.carriers
     const common = {
       clock,
       timeout: options.helloMilliseconds,
@@ -205,6 +211,12 @@ export class Gateway {
     this.#dispatch.loads(loads)
   }
 
+  /** From now on these are the functions. How they are carried is one of the ways that it was made for. */
+  routes({ routes, functionNames, defaultFunction, carriers }: RouteTable): void {
+    this.#routing.change(routes, functionNames, defaultFunction)
+    this.#carrierNames = new Map(Object.entries(carriers))
+  }
+
   /**
    * Another gateway accepts on these ports now: stops accepting, goes on with what is opening or held, and
    * gives it what is relayed. When {@link size} is 0 and nothing is relayed any more, nothing is left to do.
@@ -267,7 +279,7 @@ export class Gateway {
   }
 
   #carrierOf(functionName: string): Carrier {
-    const name = this.#options.carriers.get(functionName) ?? 'fd'
+    const name = this.#carrierNames.get(functionName) ?? 'fd'
     const carrier = this.#carriers.get(name)
     if (carrier === undefined) throw new Error(`a gateway without the carrier ${name}`)
     return carrier

@@ -2,6 +2,7 @@ import { compileEarly } from '../platform/engine.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
+import { tableOf } from '../platform/route-table.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
@@ -52,6 +53,9 @@ async function main(): Promise<void> {
         return
       case 'loads':
         gateway?.loads(message.loads)
+        return
+      case 'routes':
+        gateway?.routes(tableOf(message))
         return
       case 'drain':
         log.info('another gateway has taken over')

@@ -1,7 +1,7 @@
 import { type Problem, refusal } from '../http/problem.ts'
 import type { GatewayOptions } from '../platform/gateway-settings.ts'
 import { ownerOfPath } from '../platform/path.ts'
-import { Routes } from '../platform/routes.ts'
+import { type RouteEntry, Routes } from '../platform/routes.ts'
 import type { Clock } from '../time/clock.ts'
 import { EMPTY } from '../wire/index.ts'
 import { ClientHelloRecogniser } from './client-hello-recogniser.ts'
@@ -21,13 +21,26 @@ const PREFACE_PATIENCE = 100
  */
 export class Routing {
   readonly #options: GatewayOptions
-  readonly #routes: Routes
+  #names!: ReadonlySet<string>
+  #hosts!: readonly string[]
+  #routes!: Routes
   readonly #clock: Clock
 
   constructor(options: GatewayOptions, clock: Clock) {
     this.#options = options
     this.#clock = clock
-    this.#routes = new Routes(options.routes, options.defaultFunction)
+    this.change(options.routes, options.functionNames, options.defaultFunction)
+  }
+
+  /** From now on these are the functions. What is being judged is judged by them, too. */
+  change(
+    routes: readonly RouteEntry[],
+    functionNames: Iterable<string>,
+    defaultFunction: string | undefined,
+  ): void {
+    this.#routes = new Routes(routes, defaultFunction)
+    this.#names = new Set(functionNames)
+    this.#hosts = routes.map(({ host }) => host)
   }
 
   /** What judges the first bytes of a connection on the port for TLS, which are to be a ClientHello. */
@@ -90,8 +103,7 @@ export class Routing {
         case 'request': {
           // The path beats the host when both name a function.
           const functionName =
-            ownerOfPath(found.head.path, this.#options.functionNames)?.functionName ??
-            this.#routes.find(found.host)?.function
+            ownerOfPath(found.head.path, this.#names)?.functionName ?? this.#routes.find(found.host)?.function
           if (functionName !== undefined) return { kind: 'route', to: functionName }
           return this.#answerHttp(this.#unknownHost(found.host), bytes)
         }
@@ -100,8 +112,8 @@ export class Routing {
   }
 
   #unknownHost(host: string | undefined): Problem {
-    const hosts = this.#options.routes.map(route => route.host)
-    const paths = [...this.#options.functionNames].map(name => `/${name}`)
+    const hosts = this.#hosts
+    const paths = [...this.#names].map(name => `/${name}`)
     return {
       name: 'unknown-host',
       status: 404,

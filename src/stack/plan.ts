@@ -1,11 +1,18 @@
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
-import type { RouteEntry } from '../platform/routes.ts'
+import type { RouteTable } from '../platform/route-table.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
-import { type Config, carrierOf } from './config.ts'
-import type { MemberSpec, OfOneProcess, RehearsalPlan, RestartPolicy, ScaleBounds } from './spec.ts'
+import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import {
+  type MemberSpec,
+  named,
+  type OfOneProcess,
+  type RehearsalPlan,
+  type RestartPolicy,
+  type ScaleBounds,
+} from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
@@ -13,6 +20,8 @@ export interface PlanOptions {
   readonly channel: Channel['kind']
   readonly provider: ProviderName
   readonly logLevel: string
+  /** What the files say that containers of a function read at their start, in a few characters. */
+  readonly digest?: (one: FunctionConfig) => string
 }
 
 /** What a configuration asks for. */
@@ -20,6 +29,9 @@ export interface Plan {
   readonly gateway: MemberSpec
   /** For each function as many as it starts with. */
   readonly containers: readonly MemberSpec[]
+  /** Of each function, a container that has no name of its own yet. */
+  readonly specs: ReadonlyMap<string, MemberSpec>
+  readonly table: RouteTable
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, ScaleBounds>
   /** By function: milliseconds without work after which it sleeps. */
@@ -31,52 +43,66 @@ export interface Plan {
 
 /** The processes that a configuration asks for, and how they are kept. */
 export function plan(config: Config, options: PlanOptions): Plan {
-  const functionNames = [...config.functions.keys()]
-  const retries = Object.fromEntries([...config.functions.values()].map(one => [one.name, one.retries]))
-  const routes = [...config.functions.values()].flatMap(one =>
-    one.hosts.map(host => ({ host, function: one.name })),
-  )
+  const functions = [...config.functions.values()]
+  const table = routeTable(config)
+  const specs = new Map(functions.map(one => [one.name, containerSpec(one, config, table, options)] as const))
   return {
-    gateway: {
-      name: 'gateway',
-      entry: GATEWAY,
-      settings: gatewaySettings(config, functionNames, routes, options),
-    },
-    containers: [...config.functions.values()].flatMap(one =>
-      Array.from({ length: one.replicas.start }, (_, index): MemberSpec => {
-        const name = `${one.name}-${index + 1}`
-        const settings: Omit<WorkerSettings, OfOneProcess> = {
-          ...options,
-          name,
-          functionName: one.name,
-          handler: one.handler,
-          lang: one.lang,
-          environment: one.environment,
-          functionNames,
-          retries,
-          routes,
-          certificate: { directory: config.certificates, name: one.certificate },
-          tls: config.tls,
-          clientAuthorities: one.clientAuthorities,
-          timers: timers(config),
-          quietMilliseconds: config.connection.quietSeconds * 1000,
-          rehearsals: config.rehearsals,
-          http: httpLimits(config),
-          memoryBytes: config.connection.memoryBytes,
-          http2: config.connection.http2,
-          streams: config.connection.streams,
-          warm: warmWith(config.trust, one.name),
-        }
-        return { name, entry: WORKER, settings }
-      }),
+    gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, table, options) },
+    containers: functions.flatMap(({ name, replicas }) =>
+      Array.from({ length: replicas.start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),
-    bounds: new Map([...config.functions.values()].map(({ name, replicas }) => [name, replicas])),
-    idle: new Map(
-      [...config.functions.values()].filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000]),
-    ),
+    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
+    specs,
+    table,
+    bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
+}
+
+/** What all processes know of the functions. */
+function routeTable(config: Config): RouteTable {
+  const functions = [...config.functions.values()]
+  return {
+    functionNames: functions.map(({ name }) => name),
+    retries: Object.fromEntries(functions.map(one => [one.name, one.retries])),
+    carriers: Object.fromEntries(functions.map(one => [one.name, carrierOf(one, config)])),
+    routes: functions.flatMap(one => one.hosts.map(host => ({ host, function: one.name }))),
+    defaultFunction: config.gateway.defaultFunction,
+  }
+}
+
+/** A container of a function, which is called as the function is until it has a name of its own. */
+function containerSpec(
+  one: FunctionConfig,
+  config: Config,
+  { functionNames, retries, routes }: RouteTable,
+  { digest, ...options }: PlanOptions,
+): MemberSpec {
+  const { connection } = config
+  const settings: Omit<WorkerSettings, OfOneProcess> = {
+    ...options,
+    name: one.name,
+    functionName: one.name,
+    handler: one.handler,
+    lang: one.lang,
+    environment: one.environment,
+    functionNames,
+    retries,
+    routes,
+    certificate: { directory: config.certificates, name: one.certificate },
+    tls: config.tls,
+    clientAuthorities: one.clientAuthorities,
+    timers: timers(config),
+    quietMilliseconds: connection.quietSeconds * 1000,
+    rehearsals: config.rehearsals,
+    http: httpLimits(config),
+    memoryBytes: connection.memoryBytes,
+    http2: connection.http2,
+    streams: connection.streams,
+    warm: warmWith(config.trust, one.name),
+  }
+  return { name: one.name, entry: WORKER, settings, digest: digest?.(one) }
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)
@@ -113,11 +139,11 @@ function timers({ connection }: Config): TimerSettings {
 
 function gatewaySettings(
   config: Config,
-  functionNames: readonly string[],
-  routes: readonly RouteEntry[],
-  options: PlanOptions,
+  table: RouteTable,
+  { digest: _, ...options }: PlanOptions,
 ): Omit<GatewaySettings, OfOneProcess> {
-  const { gateway, functions } = config
+  const { gateway } = config
+  const { functionNames, carriers, routes, defaultFunction } = table
   return {
     ...options,
     name: 'gateway',
@@ -126,7 +152,7 @@ function gatewaySettings(
       http: gateway.http,
       https: gateway.https,
       routes,
-      defaultFunction: gateway.defaultFunction,
+      defaultFunction,
       functionNames,
       openingLimit: gateway.limits.connections,
       helloBytes: gateway.limits.helloBytes,
@@ -137,7 +163,7 @@ function gatewaySettings(
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),
-      carriers: Object.fromEntries([...functions.values()].map(one => [one.name, carrierOf(one, config)])),
+      carriers,
     },
   }
 }

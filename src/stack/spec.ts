@@ -12,6 +12,13 @@ export interface MemberSpec {
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** What the files say that it reads at its start, in a few characters; for comparing alone. */
+  readonly digest?: string | undefined
+}
+
+/** The same process, under a name of its own. */
+export function named(spec: MemberSpec, name: string): MemberSpec {
+  return { ...spec, name, settings: { ...spec.settings, name } }
 }
 
 /** What is different each time that a process is started. */

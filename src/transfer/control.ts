@@ -115,6 +115,15 @@ export const ConnectionDescription = struct('ConnectionDescription', {
 })
 export type ConnectionDescription = TypeOf<typeof ConnectionDescription>
 
+/** What all processes know of a function: which of its requests may be begun again, how it is reached. */
+const RoutedFunction = struct('RoutedFunction', {
+  name: text(1, 63),
+  retries: enumeration('RetriesRule', uint8, { idempotent: 1, any: 2, none: 3 }),
+  carrier: enumeration('CarrierName', uint8, { fd: 1, duplicate: 2, relay: 3 }),
+})
+/** A host name, or `*.` and one. */
+const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
+
 /** What carries a connection. */
 const consignment = {
   ticket: fixed(PARCEL_TICKET_LENGTH),
@@ -157,11 +166,12 @@ export const ControlMessage = select(
     return: 26,
     vacate: 27,
     taken: 28,
-    hibernate: 40,
-    thaw: 41,
-    sleep: 42,
-    wake: 43,
-    slumber: 44,
+    hibernate: 50,
+    thaw: 51,
+    sleep: 52,
+    wake: 53,
+    slumber: 54,
+    routes: 40,
   }),
   {
     /**
@@ -257,6 +267,13 @@ export const ControlMessage = select(
     wake: struct('Wake', { functionName: text(1, 63) }),
     /** From the supervisor, to gateways: what is to be expected of a function that has no container. */
     slumber: struct('Slumber', { functionName: text(1, 63), phase: SlumberPhase }),
+    /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
+    routes: struct('RoutesMessage', {
+      functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
+      hosts: vector(RoutedHost, 0, 2 ** 24 - 1),
+      /** For clients that give no name; empty if there is none. */
+      defaultFunction: text(0, 63),
+    }),
   },
 )
 export type ControlMessage = TypeOf<typeof ControlMessage>
@@ -266,6 +283,7 @@ export type Consignment = Extract<
   { kind: 'parcel' | 'return' | 'takeOver' | 'relayed' | 'hibernate' | 'thaw' }
 >
 export type Loads = Extract<ControlMessage, { kind: 'loads' }>['loads']
+export type RoutesMessage = Omit<Extract<ControlMessage, { kind: 'routes' }>, 'kind'>
 export type Verdict = Extract<ControlMessage, { kind: 'verdict' }>['verdict']
 
 const Framed = struct('Control', { version: uint8, message: ControlMessage })
@@ -286,6 +304,7 @@ const ORDERS = kinds(
   'move',
   'sleep',
   'slumber',
+  'routes',
 )
 /** Messages of any such process to the supervisor, and those of a gateway alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved', 'wake')

@@ -7,6 +7,7 @@ import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
+import type { RouteTable } from '../../platform/route-table.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
 import { Wishes } from '../../platform/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -80,7 +81,7 @@ const DRAIN_WINDOW = 256
 export class Host implements ConnectionHost<Connection> {
   readonly container: string
   readonly functionName: string
-  readonly functionNames: ReadonlySet<string>
+  functionNames: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
   readonly tls: ServerConfig
@@ -94,8 +95,8 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
-  readonly #retries: ReadonlyMap<string, Retries>
-  readonly #routes: Routes
+  #retries: ReadonlyMap<string, Retries>
+  #routes: Routes
   readonly #connections = new Residents<Connection>()
   /** Of connections that have gone to containers of {@link HostOptions.warm}. */
   readonly #seats: Seats
@@ -215,6 +216,13 @@ export class Host implements ConnectionHost<Connection> {
   /** That container is about to go: nothing is offered to it any more. */
   leaves(id: number): void {
     this.#others.draining(id)
+  }
+
+  /** From now on these are the functions. */
+  routes({ functionNames, retries, routes }: RouteTable): void {
+    this.functionNames = new Set(functionNames)
+    this.#retries = new Map(Object.entries(retries))
+    this.#routes = new Routes(routes)
   }
 
   /** How many connections containers have. */

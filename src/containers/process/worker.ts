@@ -5,6 +5,7 @@ import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
+import { tableOf } from '../../platform/route-table.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -64,6 +65,9 @@ async function main(): Promise<void> {
         return
       case 'loads':
         host.loads(message.loads)
+        return
+      case 'routes':
+        host.routes(tableOf(message))
         return
       case 'connectionsRequest':
         courier.tell(from, { kind: 'connections', connections: host.list() })
