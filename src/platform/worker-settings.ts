@@ -1,6 +1,7 @@
 import type { H1Limits } from '../http/h1/index.ts'
 import type { TimerSettings } from '../http/timers.ts'
 import type { MemberSettings } from './membership.ts'
+import type { ProgramSettings } from './program-settings.ts'
 import type { Retries } from './retries.ts'
 import type { RouteEntry } from './routes.ts'
 
@@ -9,6 +10,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly functionName: string
   /** The name of a shipped function, or the path of a module. */
   readonly handler: string
+  /** The program that is its function, if it is no module. */
+  readonly program?: ProgramSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** What the function finds in `env` and in `process.env`. */

@@ -5,6 +5,7 @@ import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
+import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
   asMap,
   below,
@@ -95,6 +96,7 @@ export const FUNCTION_KEYS = {
     'A file of authorities (PEM): its clients must show a certificate of theirs.',
     path('the path of a file with certificates', undefined),
   ),
+  ...PROGRAM_KEYS,
   ...FOREIGN_FUNCTION_KEYS,
 }
 
@@ -105,6 +107,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
   readonly namesHosts: boolean
   /** Variables that come out of `environment_file`, and where each stands there. */
   readonly filed: Readonly<Record<string, string>>
+  /** The program that it is; undefined: it is a module. */
+  readonly program: ProgramConfig | undefined
 }
 
 const keys = section(FUNCTION_KEYS)
@@ -121,6 +125,10 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
   const read = keys(value, { ...place, functionName: name })
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
+  const environment = Object.fromEntries([
+    ...Object.entries(read.environment),
+    ...files.map(one => [one.name, one.value] as const),
+  ])
   return {
     name,
     namesHosts: Array.isArray(given.get('hosts')),
@@ -128,10 +136,8 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     handler: read.lang === undefined ? read.handler : folderOf(name, given.get('handler'), read, place),
     idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
-    environment: Object.fromEntries([
-      ...Object.entries(read.environment),
-      ...files.map(one => [one.name, one.value] as const),
-    ]),
+    environment,
+    program: programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name }),
     filed: Object.fromEntries(files.map(one => [one.name, one.at])),
   }
 }

@@ -5,6 +5,7 @@ import type { RouteTable } from '../platform/route-table.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { programSettings } from './program.ts'
 import {
   type MemberSpec,
   named,
@@ -85,6 +86,7 @@ function containerSpec(
     name: one.name,
     functionName: one.name,
     handler: one.handler,
+    program: programSettings(one, config),
     lang: one.lang,
     environment: one.environment,
     functionNames,

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { Lines } from '../platform/lines.ts'
+import { Throttle } from '../platform/throttle.ts'
 import type { Clock, Timer } from '../time/clock.ts'
-import { Lines } from './lines.ts'
-import { Throttle } from './throttle.ts'
 
 /** Takes one line for the log, with its end. Must neither throw nor block. */
 export type LogSink = (line: string) => void

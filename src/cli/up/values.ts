@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { moduleFile } from '../../functions/module-file.ts'
+import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
 import { ConfigError } from '../../stack/readers.ts'
@@ -21,8 +22,13 @@ export async function checkValues(
       throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
     }
   }
-  for (const { name, handler, clientAuthorities } of config.functions.values()) {
-    judge(`functions.${name}.handler`, () => moduleFile(handler))
+  for (const { name, handler, program, environment, clientAuthorities } of config.functions.values()) {
+    if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
+    else {
+      const all = { ...inheritedByPrograms(process.env), ...environment }
+      judge(`functions.${name}.handler`, () => folderOf(program.directory))
+      judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
+    }
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

@@ -1,5 +1,6 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
+import type { Program } from '../../functions/programs/program.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
   const settings = readSettings<WorkerSettings>()
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
+  let program: Program | undefined
   const place = new Place()
   let strays = { uncaught: 0 }
   /** Moves, and whether more of them are underway without pauses. */
@@ -48,11 +50,11 @@ async function main(): Promise<void> {
   const { courier, log, provider, publicKey } = membership
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') void stop(clock, host, membership)
+    if (message.kind === 'stop') void stop(clock, host, program, membership)
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier, { ...strays, ...rehearsed }))
+        courier.tell(from, status(host, courier, { ...strays, ...rehearsed, ...program?.counters() }))
         return
       case 'drain':
         host.drain()
@@ -85,6 +87,7 @@ async function main(): Promise<void> {
   try {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
+    program = await programOf(settings, clock, log)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
@@ -92,7 +95,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: await loadFunction(settings.handler),
+      module: program?.module ?? (await loadFunction(settings.handler)),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -175,6 +178,14 @@ async function rehearse(
   }
 }
 
+/** What is not needed is not loaded. @throws FunctionError it does not get ready */
+async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Promise<Program | undefined> {
+  const { program, functionName, name, environment } = settings
+  if (program === undefined) return undefined
+  const { loadProgram } = await import('../../functions/programs/load.ts')
+  return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
+}
+
 /**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
@@ -242,8 +253,14 @@ function named(exceeded: Exceeded): Record<string, number> {
 /** Milliseconds that clients have to take their goodbye. */
 const FAREWELL = 250
 
-async function stop(clock: Clock, host: Host | undefined, { courier, log }: Membership): Promise<void> {
+async function stop(
+  clock: Clock,
+  host: Host | undefined,
+  program: Program | undefined,
+  { courier, log }: Membership,
+): Promise<void> {
   await host?.stop()
+  await program?.stop()
   log.info('stopped')
   clock.after(FAREWELL, () => {
     courier.close()

@@ -1,0 +1,63 @@
+import type { Field } from '../../http/message.ts'
+import { header } from '../../http/message.ts'
+
+/** A request as the environment of a process tells it. */
+export interface ToldRequest {
+  readonly method: string
+  /** Below what chose the function, as the client sent it. */
+  readonly path: string
+  /** Without the question mark. */
+  readonly query: string
+  readonly host: string
+  readonly fields: readonly Field[]
+  /** Bytes of content; undefined if that is not known beforehand. */
+  readonly length: number | undefined
+}
+
+/**
+ * Fields that must not become a variable. Libraries take `Http_Proxy`, in any spelling, for the proxy that
+ * they are to use.
+ */
+const NEVER: ReadonlySet<string> = new Set(['proxy'])
+
+/**
+ * The variables that OpenFaaS's classic watchdog gives a process for one request: `Http_Method`, `Http_Path`
+ * (decoded), `Http_Query`, `Http_Host`, `Http_Content_Length` (-1: not known), and `Http_NAME` for each
+ * field, of which the first one counts. A name of other characters than letters, digits and hyphens is left
+ * out: `X_User` would look as `X-User` does.
+ */
+export function requestVariables(request: ToldRequest): Record<string, string> {
+  const { method, path, query, host, fields, length } = request
+  const told: Record<string, string> = {}
+  for (const [name, value] of fields) {
+    if (!/^[A-Za-z0-9-]+$/.test(name) || NEVER.has(name.toLowerCase())) continue
+    const variable = `Http_${canonical(name).replaceAll('-', '_')}`
+    if (!Object.hasOwn(told, variable)) told[variable] = value
+  }
+  const bytes = String(length ?? -1)
+  return {
+    ...told,
+    Http_Method: method,
+    Http_ContentLength: bytes,
+    Http_Content_Length: bytes,
+    Http_Path: decoded(path),
+    ...(query === '' ? {} : { Http_Query: query }),
+    ...(host === '' ? {} : { Http_Host: host }),
+    ...(header(fields, 'transfer-encoding') === undefined ? {} : { Http_Transfer_Encoding: 'chunked' }),
+  }
+}
+
+/** As Go spells it: `x-call-id` becomes `X-Call-Id`. */
+function canonical(name: string): string {
+  return name.toLowerCase().replaceAll(/(^|-)[a-z]/g, letter => letter.toUpperCase())
+}
+
+/** What cannot stand in a variable, or is no UTF-8, stays as it came. */
+function decoded(path: string): string {
+  try {
+    const text = decodeURIComponent(path)
+    return text.includes('\0') ? path : text
+  } catch {
+    return path
+  }
+}

@@ -1,0 +1,139 @@
+import type { Readable } from 'node:stream'
+import type { Clock, Timer } from '../../time/clock.ts'
+import { concat } from '../../wire/index.ts'
+import type { ProgramProcess } from './process.ts'
+
+/** How one request ended. */
+export type Ending =
+  | { readonly kind: 'answered'; readonly output: Uint8Array }
+  /** Its time was over. */
+  | { readonly kind: 'late' }
+  | { readonly kind: 'unstarted'; readonly how: string }
+  /** @example how: `ended with exit code 3` */
+  | { readonly kind: 'failed'; readonly how: string }
+
+export interface RunLimits {
+  /** 0: no limit. */
+  readonly timeMilliseconds: number
+  readonly outputBytes: number
+  readonly combineOutput: boolean
+  readonly clock: Clock
+}
+
+/**
+ * Milliseconds that others may hold the output of a process that has ended, until they are ended; and until
+ * it is given up, if they have left its group.
+ */
+const GRACE = 100
+const LAST_WORDS = 1000
+
+/** One process at work on one request. When it has ended, all that it has started ends with it. */
+export class Run {
+  readonly process: ProgramProcess
+  /** Never rejected. */
+  readonly ending: Promise<Ending>
+  readonly #limits: RunLimits
+  readonly #output: Uint8Array[] = []
+  #bytes = 0
+  #settle: (ending: Ending) => void = () => {}
+  #over = false
+  readonly #timer: Timer | undefined
+
+  constructor(process: ProgramProcess, limits: RunLimits) {
+    this.process = process
+    this.#limits = limits
+    const { clock, timeMilliseconds } = limits
+    this.ending = new Promise(settle => {
+      this.#settle = settle
+    })
+    if (timeMilliseconds > 0) this.#timer = clock.after(timeMilliseconds, () => this.#end({ kind: 'late' }))
+    const { stdout, stderr } = process.child
+    // What it says on standard error is read by others, unless it belongs to the answer.
+    const read = [this.#collect(stdout!), limits.combineOutput ? this.#collect(stderr!) : closed(stderr!)]
+    void this.#wait(Promise.all(read))
+  }
+
+  /** Gives it the content of its request, as fast as it reads it, and the end of it. */
+  give(content: Uint8Array | ReadableStream<Uint8Array> | null): void {
+    const stdin = this.process.child.stdin!
+    if (content instanceof ReadableStream) {
+      this.#pour(content).catch(() => this.cancel())
+    } else if (content === null) stdin.end()
+    else stdin.end(content)
+  }
+
+  /** The answer is not wanted any more. */
+  cancel(): void {
+    this.#end({ kind: 'failed', how: 'was ended because its client is gone' })
+  }
+
+  async #pour(content: ReadableStream<Uint8Array>): Promise<void> {
+    const stdin = this.process.child.stdin!
+    const reader = content.getReader()
+    const closed = new Promise<'closed'>(settle => stdin.once('close', () => settle('closed')))
+    for (;;) {
+      const piece = await Promise.race([reader.read(), closed])
+      if (piece === 'closed' || stdin.destroyed) {
+        // It has read what it wanted.
+        await reader.cancel()
+        return
+      }
+      if (piece.done) break
+      if (!stdin.write(piece.value))
+        await Promise.race([new Promise(settle => stdin.once('drain', settle)), closed])
+    }
+    stdin.end()
+  }
+
+  /** @returns when there is no more of it */
+  #collect(from: Readable): Promise<void> {
+    from.on('data', (bytes: Uint8Array) => {
+      this.#bytes += bytes.length
+      if (this.#bytes <= this.#limits.outputBytes) this.#output.push(bytes)
+      else this.#end({ kind: 'failed', how: `wrote more than ${this.#limits.outputBytes} bytes` })
+    })
+    return closed(from)
+  }
+
+  async #wait(read: Promise<unknown>): Promise<void> {
+    const { clock } = this.#limits
+    const how = await this.process.ended
+    if (this.process.pid === undefined) {
+      this.#end({ kind: 'unstarted', how })
+      return
+    }
+    // From here on its time is not its own.
+    this.#timer?.stop()
+    if (!(await within(read, GRACE, clock))) {
+      this.process.signal('SIGKILL')
+      await within(read, LAST_WORDS, clock)
+    }
+    if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: concat(...this.#output) })
+    else
+      this.#end({ kind: 'failed', how: how.startsWith('exit') ? `ended with ${how}` : `was ended by ${how}` })
+  }
+
+  #end(ending: Ending): void {
+    if (this.#over) return
+    this.#over = true
+    this.#timer?.stop()
+    this.process.kill()
+    // It counts as long as it is there.
+    void this.process.ended.then(() => this.#settle(ending))
+  }
+}
+
+function closed(stream: Readable): Promise<void> {
+  return new Promise(settle => stream.once('close', () => settle()))
+}
+
+/** @returns whether it came to pass in time */
+async function within(work: Promise<unknown>, milliseconds: number, clock: Clock): Promise<boolean> {
+  let timer: Timer | undefined
+  const late = new Promise<false>(settle => {
+    timer = clock.after(milliseconds, () => settle(false))
+  })
+  const done = await Promise.race([work.then(() => true), late])
+  timer?.stop()
+  return done
+}

@@ -1,0 +1,251 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Client, field, textOf } from '../support/client.ts'
+import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
+import { isInstalled, missing } from '../support/programs.ts'
+
+const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
+const PYTHON = isInstalled('python3', ['--version'])
+const WITHOUT = missing(PYTHON, 'python3', 'python3')
+
+/** Says when it begins and when it ends, in a file that is only added to. */
+const STORM = `#!/bin/sh
+echo + >> "$COUNTS"
+cat > /dev/null
+sleep 0.05
+echo - >> "$COUNTS"
+echo done
+`
+/** Ends by a signal, says things on standard error, starts others that hold its output. */
+const TROUBLE = `#!/bin/sh
+case "$Http_Path" in
+  /fails) echo half an answer; echo a secret >&2; exit 3 ;;
+  /forever) sleep 1000 & echo $! >> "$PIDS"; echo $$ >> "$PIDS"; wait ;;
+  /holds) sleep 1000 & echo $! >> "$PIDS"; echo answered ;;
+  *) env | grep '^Http_\\|^HOTPOTATO_FUNCTION\\|^GREETING' | sort ;;
+esac
+`
+/** A server that says its process, starts a child of its own, and ends when it is told to. */
+const FRAGILE = `
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
+const child = spawn('sleep', ['1000'])
+createServer((request, response) => {
+  if (request.url === '/die') process.exit(7)
+  console.log('asked for', request.url)
+  if (request.url === '/hang') return
+  response.setHeader('x-program', process.pid + ' ' + child.pid)
+  request.pipe(response)
+}).listen(process.env.SOCKET)
+`
+
+let platform: Platform
+let tls: { ca: string; serverName: string }
+
+const config = (directory: string): string => `
+version: 1
+gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
+restart: { firstSeconds: 10ms }
+functions:
+  echo: {}
+  fragile: { command: [node, fragile.mjs], mode: socket }
+  storm:
+    command: [sh, storm.sh]
+    mode: fork
+    environment: { COUNTS: ${directory}/counts, max_inflight: 4 }
+  trouble:
+    command: [sh, trouble.sh]
+    mode: fork
+    environment: { PIDS: ${directory}/pids, GREETING: hello, exec_timeout: 1s }
+${
+  PYTHON
+    ? `
+  clock: { command: [python3, server.py], handler: ${EXAMPLES}/python/clock, mode: http, ready: /ready }
+  pydict: { lang: python3, handler: ${EXAMPLES}/python/pydict, pool: 1 }
+`
+    : ''
+}
+`
+const NAMES = ['echo', 'fragile', 'storm', 'trouble', 'clock', 'pydict']
+
+beforeAll(async () => {
+  const certificates = NAMES.map(name => ({ name, hosts: [`${name}.local`] }))
+  const directory = await makeDirectory('', certificates)
+  platform = await Platform.start({
+    directory,
+    config: config(directory),
+    files: { 'fragile.mjs': FRAGILE, 'storm.sh': STORM, 'trouble.sh': TROUBLE },
+  })
+  tls = { ca: platform.ca, serverName: 'echo.local' }
+})
+afterAll(async () => {
+  await platform?.stop()
+})
+
+const client = (): Promise<Client> => Client.open({ port: platform.https, tls })
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+describe('a program that serves HTTP', () => {
+  it.skipIf(!PYTHON)(`has connections that move as all others do${WITHOUT}`, async () => {
+    const one = await client()
+    expect(textOf(await one.request('/echo', { body: bytes('a') }))).toBe('a')
+    const first = await one.request('/clock', { body: bytes('abc') })
+    expect([textOf(first), first.container, first.hops]).toEqual(['cba', 'clock-1', 1])
+    const second = await one.request('/clock', { body: bytes('def') })
+    // One process, and one connection to it.
+    expect(field(second, 'x-program')).toBe(field(first, 'x-program'))
+    expect((await one.request('/echo', { body: bytes('b') })).hops).toBe(2)
+    expect(one.handshakes).toBe(1)
+    await one.close()
+  })
+
+  it.skipIf(!PYTHON)(`streams what it says, piece by piece${WITHOUT}`, async () => {
+    const one = await Client.open({ port: platform.http })
+    const whole = one.request('/clock/?ticks=2&pause=1')
+    const heard = (): string => Buffer.concat(one.raw).toString()
+    while (!heard().includes('tick 1\n')) await once(one.socket, 'data')
+    expect(heard()).not.toContain('tick 2')
+    expect(textOf(await whole)).toBe('tick 1\ntick 2\n')
+    await one.close()
+  })
+
+  it('is started again when it dies: its calls get 502, and their connections live on', async () => {
+    const [one, two] = [await client(), await client()]
+    const before = field(await one.request('/fragile/', { body: bytes('x') }), 'x-program')!
+    const hanging = two.request('/fragile/hang')
+    await eventually(() => platform.log.includes('asked for /hang') || undefined, 'it was not asked')
+    const died = await one.request('/fragile/die')
+    expect([died.status, field(died, 'x-hotpotato-error')]).toEqual([502, 'program-failed'])
+    expect((await hanging).status).toBe(502)
+    const after = await one.request('/fragile/', { body: bytes('again') })
+    expect([after.status, textOf(after)]).toEqual([200, 'again'])
+    expect(field(after, 'x-program')).not.toBe(before)
+    // What it had started is gone, too.
+    await gone(before.split(' ').map(Number))
+    const { counters } = await platform.member('fragile-1')
+    expect([counters.programRestarts, counters.programReady]).toEqual([1, 1])
+    expect(platform.log).toContain('"how":"exit code 7"')
+    expect(platform.log).toMatch(/"function":"fragile".*"stream":"stdout".*asked for \//)
+    await one.close()
+    await two.close()
+  })
+
+  it('does not outlive its container, nor does what it has started', async () => {
+    const one = await client()
+    const processes = field(await one.request('/fragile'), 'x-program')!
+      .split(' ')
+      .map(Number)
+    await one.close()
+    await platform.kill('fragile-1')
+    await gone(processes)
+    await platform.until('fragile-1', ({ ready }) => ready)
+  })
+})
+
+describe('one process a request', () => {
+  it('is told of its request by its environment, and of nothing else', async () => {
+    const one = await client()
+    const headers = [
+      ['X-Odd_Name', 'no'],
+      ['Proxy', 'http://evil'],
+      ['X-Two', 'a b'],
+    ] as const
+    const answer = await one.request('/trouble/a%20b?c=d', { headers })
+    expect(textOf(answer).trim().split('\n')).toEqual([
+      'GREETING=hello',
+      'HOTPOTATO_FUNCTION=trouble',
+      'Http_ContentLength=0',
+      'Http_Content_Length=0',
+      'Http_Host=echo.local',
+      'Http_Method=GET',
+      'Http_Path=/a b',
+      'Http_Query=c=d',
+      'Http_X_Two=a b',
+    ])
+    await one.close()
+  })
+
+  it('has failed with an exit code: 500, and what it said is in the log alone', async () => {
+    const one = await client()
+    const failed = await one.request('/trouble/fails')
+    expect([failed.status, field(failed, 'x-hotpotato-error')]).toEqual([500, 'function-failed'])
+    expect(textOf(failed)).toContain('exit code 3')
+    expect(textOf(failed)).not.toMatch(/secret|half/)
+    await eventually(() => platform.log.includes('a secret') || undefined, 'standard error is not logged')
+    await one.close()
+  })
+
+  it('is ended with all that it has started when its time is over: 504', async () => {
+    const one = await client()
+    const late = await one.request('/trouble/forever')
+    expect([late.status, field(late, 'x-hotpotato-error')]).toEqual([504, 'program-timeout'])
+    await gone(pids())
+    await one.close()
+  })
+
+  it('has answered when it has ended, although others hold its output', async () => {
+    const one = await client()
+    expect(textOf(await one.request('/trouble/holds'))).toBe('answered\n')
+    await gone(pids())
+    await one.close()
+  })
+
+  it('is one of at most so many: a storm of 200 requests gets 200 or 429', async () => {
+    const clients = await Promise.all(Array.from({ length: 20 }, client))
+    const answers = await Promise.all(
+      clients.map(async one => {
+        const statuses: number[] = []
+        for (let i = 0; i < 10; i++) {
+          const answer = await one.request('/storm', { body: bytes('x') })
+          statuses.push(answer.status)
+          if (answer.status === 429) expect(field(answer, 'retry-after')).toBe('1')
+        }
+        return statuses
+      }),
+    )
+    const statuses = answers.flat()
+    expect(statuses.filter(status => status !== 200 && status !== 429)).toEqual([])
+    let now = 0
+    let most = 0
+    const lines = readFileSync(join(platform.directory, 'counts'), 'utf8').trim().split('\n')
+    for (const line of lines) {
+      now += line === '+' ? 1 : -1
+      most = Math.max(most, now)
+    }
+    const counted = statuses.filter(status => status === 200).length
+    expect([lines.length, now]).toEqual([2 * counted, 0])
+    expect(most).toBeGreaterThan(1)
+    expect(most).toBeLessThanOrEqual(4)
+    expect((await platform.member('storm-1')).counters.programsRefused).toBe(200 - counted)
+    await Promise.all(clients.map(one => one.close()))
+  })
+
+  it.skipIf(!PYTHON)(
+    `runs a handler of OpenFaaS's template for Python as it is: pydict${WITHOUT}`,
+    async () => {
+      const one = await client()
+      for (let i = 0; i < 3; i++) {
+        const answer = await one.request('/pydict', { body: bytes('Potato Kartoffel') })
+        expect(textOf(answer)).toBe(
+          'Potato: a live connection that is about to move\nKartoffel: not in the dictionary\n',
+        )
+      }
+      expect((await one.request('/echo', { body: bytes('b') })).hops).toBe(2)
+      await one.close()
+    },
+  )
+})
+
+/** Of processes that have said who they are. */
+function pids(): number[] {
+  const said = readFileSync(join(platform.directory, 'pids'), 'utf8').trim().split('\n').map(Number)
+  expect(said.length).toBeGreaterThan(0)
+  return said
+}
+
+async function gone(processes: readonly number[]): Promise<void> {
+  await eventually(() => (processes.some(isRunning) ? undefined : true), `${processes} still run`)
+}
