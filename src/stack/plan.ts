@@ -6,14 +6,8 @@ import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { programSettings } from './program.ts'
-import {
-  type MemberSpec,
-  named,
-  type OfOneProcess,
-  type RehearsalPlan,
-  type RestartPolicy,
-  type ScaleBounds,
-} from './spec.ts'
+import type { Replicas } from './replicas.ts'
+import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
 /** What is not in the configuration file. */
@@ -34,7 +28,7 @@ export interface Plan {
   readonly specs: ReadonlyMap<string, MemberSpec>
   readonly table: RouteTable
   /** How many containers a function may have. */
-  readonly bounds: ReadonlyMap<string, ScaleBounds>
+  readonly bounds: ReadonlyMap<string, Replicas>
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: ReadonlyMap<string, number>
   readonly restart: RestartPolicy
@@ -52,9 +46,9 @@ export function plan(config: Config, options: PlanOptions): Plan {
     containers: functions.flatMap(({ name, replicas }) =>
       Array.from({ length: replicas.start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),
-    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
     specs,
     table,
+    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
     bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },

@@ -24,6 +24,11 @@ export function named(spec: MemberSpec, name: string): MemberSpec {
 /** What is different each time that a process is started. */
 export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
 
+/** The function that a process serves; empty for a gateway. */
+export function functionOf({ settings }: MemberSpec): string {
+  return (settings as { readonly functionName?: string }).functionName ?? ''
+}
+
 /** How replicas are started again. Milliseconds. */
 export interface RestartPolicy {
   /** Before the first restart; doubled with each that follows. */

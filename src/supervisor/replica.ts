@@ -1,11 +1,12 @@
-import type { MemberSpec, RestartPolicy } from '../stack/spec.ts'
+import { functionOf, type MemberSpec, type RestartPolicy } from '../stack/spec.ts'
 import type { Timer } from '../time/clock.ts'
 import { LifeCycle } from './life-cycle.ts'
 import type { Member } from './member.ts'
 
 /** One place in the platform, with a name, that one process after the other fills. */
 export class Replica {
-  readonly spec: MemberSpec
+  /** What its next process is. */
+  spec: MemberSpec
   /** The function that it serves; empty for a gateway. */
   readonly functionName: string
   readonly life: LifeCycle
@@ -20,7 +21,7 @@ export class Replica {
 
   constructor(spec: MemberSpec, policy: RestartPolicy, begins?: 'asleep') {
     this.spec = spec
-    this.functionName = (spec.settings as { readonly functionName?: string }).functionName ?? ''
+    this.functionName = functionOf(spec)
     this.life = new LifeCycle(policy, begins)
     // The start does not wait for one that sleeps.
     this.settled = begins === 'asleep'
@@ -43,10 +44,4 @@ export function freeName(functionName: string, replicas: Iterable<Replica>): str
     const name = `${functionName}-${number}`
     if (!taken.has(name)) return name
   }
-}
-
-/** What a process is started with in another place like that one, under a name of its own. */
-export function specLike({ spec, functionName }: Replica, replicas: Iterable<Replica>): MemberSpec {
-  const name = freeName(functionName, replicas)
-  return { ...spec, name, settings: { ...spec.settings, name } }
 }

@@ -1,4 +1,4 @@
-import type { ScaleBounds } from '../stack/spec.ts'
+import type { MemberSpec, ScaleBounds } from '../stack/spec.ts'
 import type { Replica } from './replica.ts'
 
 /** What became of connections that were to move. */
@@ -23,12 +23,21 @@ export interface Step {
 /** Is told of each step, and of how far it is, again and again. */
 export type Report = (step: Step) => void
 
+/** How the containers of a function are to be changed. */
+export interface FunctionChange {
+  readonly functionName: string
+  /** What is to be started. */
+  readonly start: readonly MemberSpec[]
+  /** How many of those that run are to stay, the oldest of them. */
+  readonly keep: number
+}
+
 /** What carries out the decisions of a roll-out. */
 export interface Crew {
   /** All replicas of containers, in the order of their start. */
   readonly containers: readonly Replica[]
-  /** Starts another replica like this one. */
-  startLike(replica: Replica): Replica
+  /** Starts another container of a function, under a name that is free. */
+  start(spec: MemberSpec): Replica
   /** Rejects if it ends before it is ready, or takes too long. */
   untilReady(replica: Replica): Promise<void>
   /**
@@ -56,7 +65,7 @@ export interface Crew {
  */
 export class RollOuts {
   readonly #crew: Crew
-  readonly #bounds: ReadonlyMap<string, ScaleBounds>
+  #bounds: ReadonlyMap<string, ScaleBounds>
   /** Functions that are being changed. */
   readonly #underway = new Set<string>()
 
@@ -97,11 +106,12 @@ export class RollOuts {
   /**
    * Starts as many new containers of a function as it has, waits until they are ready and have rehearsed, and
    * drains the old ones.
+   * @param spec what the new ones are; by default, like the old ones
    * @throws Error there is no such function, or the new ones do not start: then the old ones go on
    */
-  deploy(functionName: string, report: Report = unheard): Promise<RollOut> {
+  deploy(functionName: string, report: Report = unheard, spec?: MemberSpec): Promise<RollOut> {
     return this.#alone(functionName, async old => {
-      const started = await this.#start(old, report)
+      const started = await this.#start(old, report, spec)
       return this.#retire(started, old, report)
     })
   }
@@ -151,6 +161,43 @@ export class RollOuts {
     })
   }
 
+  /**
+   * Changes several functions at once: starts what is new, then makes it so, then drains what is old.
+   * @param settle called when all of the new containers are ready; what it throws takes everything back
+   * @returns by function
+   * @throws Error one of them is being changed, or new containers do not start: then the old ones go on
+   */
+  async change(
+    changes: readonly FunctionChange[],
+    settle: () => Promise<void>,
+    report: Report = unheard,
+  ): Promise<ReadonlyMap<string, RollOut>> {
+    for (const { functionName } of changes) this.#refuseTwo(functionName)
+    for (const { functionName } of changes) this.#underway.add(functionName)
+    try {
+      const old = new Map(changes.map(one => [one.functionName, leavingOf(one, this.#crew.containers)]))
+      const starters = changes.flatMap(({ start }) => start.map(spec => () => this.#crew.start(spec)))
+      const started = await this.#startAll(starters, report)
+      await settle().catch(async (error: unknown) => {
+        await this.#retire([], started, report)
+        throw error
+      })
+      for (const leaving of old.values()) for (const one of leaving) this.#crew.leaveOut(one)
+      const outcomes = changes.map(async ({ functionName }) => {
+        const own = started.filter(one => one.functionName === functionName)
+        return [functionName, await this.#retire(own, old.get(functionName)!, report)] as const
+      })
+      return new Map(await Promise.all(outcomes))
+    } finally {
+      for (const { functionName } of changes) this.#underway.delete(functionName)
+    }
+  }
+
+  /** From now on functions may have so many containers. */
+  bound(bounds: ReadonlyMap<string, ScaleBounds>): void {
+    this.#bounds = bounds
+  }
+
   /** One change of a function at a time: two would count on each other's containers. */
   async #alone(
     functionName: string,
@@ -177,11 +224,17 @@ export class RollOuts {
       throw new Error(`${functionName} is already being changed; try again when that is over`)
   }
 
-  /** Starts one like each of these; all or none. Those that are ready have connections while others start. */
-  async #start(like: readonly Replica[], report: Report): Promise<readonly Replica[]> {
+  /** Starts one like each of these. @param spec what they are, if not that */
+  #start(like: readonly Replica[], report: Report, spec?: MemberSpec): Promise<readonly Replica[]> {
+    const starters = like.map(one => () => this.#crew.start(spec ?? one.spec))
+    return this.#startAll(starters, report)
+  }
+
+  /** All or none. Those that are ready have connections while others start. */
+  async #startAll(starters: readonly (() => Replica)[], report: Report): Promise<readonly Replica[]> {
     const started: Replica[] = []
     try {
-      for (const one of like) started.push(this.#crew.startLike(one))
+      for (const start of starters) started.push(start())
       if (started.length > 0) report({ stage: 'start', containers: namesOf(started) })
       await Promise.all(started.map(one => this.#crew.untilReady(one)))
       const tell = counted(report, 'rehearse', started, counts => Math.min(...counts))
@@ -213,6 +266,12 @@ export class RollOuts {
 }
 
 function unheard(): void {}
+
+/** The containers that a change ends: all of them, or the newest. */
+function leavingOf({ functionName, keep }: FunctionChange, containers: readonly Replica[]): Replica[] {
+  const staying = containers.filter(one => one.functionName === functionName && one.life.stays)
+  return staying.slice(keep).reverse()
+}
 
 function namesOf(replicas: readonly Replica[]): string[] {
   return replicas.map(({ name }) => name)

@@ -1,6 +1,7 @@
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { Log } from '../platform/log.ts'
-import type { MemberSpec, RehearsalPlan, RestartPolicy, ScaleBounds } from '../stack/spec.ts'
+import type { Plan } from '../stack/plan.ts'
+import { functionOf, type MemberSpec, named } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
@@ -13,26 +14,24 @@ import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
 import { Reliefs } from './reliefs.ts'
+import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
-import { Replica, specLike } from './replica.ts'
-import { type Retiring, retire } from './retirement.ts'
-import { type Crew, type RollOut, RollOuts } from './roll-out.ts'
+import { freeName, Replica } from './replica.ts'
+import { Retiring, STOP_TIMEOUT } from './retiring.ts'
+import { type Crew, RollOuts } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
 import { workOf } from './work.ts'
 
-/** Milliseconds for a process to end by itself. */
-const STOP_TIMEOUT = 3000
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
 /** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
 const LOAD_DELAY = 50
 
-export interface SupervisorOptions {
-  readonly gateway: MemberSpec
-  readonly containers: readonly MemberSpec[]
+/** What is to run, and how. */
+export interface SupervisorOptions extends Plan {
   readonly channel: Channel['kind']
   /**
    * Milliseconds between two questions whether a process lives; of silence after which it is ended; the same
@@ -44,12 +43,6 @@ export interface SupervisorOptions {
     readonly busy: number
     readonly start: number
   }
-  readonly restart: RestartPolicy
-  readonly rehearsals: RehearsalPlan
-  /** By function. */
-  readonly bounds: ReadonlyMap<string, ScaleBounds>
-  /** By function: milliseconds without work after which it sleeps. */
-  readonly idle: ReadonlyMap<string, number>
   readonly output: OutputOptions
   readonly clock: Clock
   readonly log: Log
@@ -77,19 +70,18 @@ export class Supervisor {
   readonly #replacements: Replacements
   readonly #reliefs: Reliefs
   readonly #rollOuts: RollOuts
+  readonly #reloads: Reloads
+  readonly #retiring: Retiring
   readonly #sessions: Sessions
   readonly #liveness: Liveness
-  readonly #sleep: Sleep
   readonly #expected: Expectations
-  readonly #retiring: Retiring
+  readonly #sleep: Sleep
   /** What containers have said of their load since the last report. */
   readonly #loads = new Map<number, number>()
   #heartbeat: Timer | undefined
   #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
-  /** A new gateway is taking over from the old one. */
-  #relieving = false
   #started: { resolve: () => void; reject: (error: Error) => void } | undefined
 
   constructor(options: SupervisorOptions) {
@@ -110,20 +102,26 @@ export class Supervisor {
       onEnded: (process, how) => this.#ended(process, how),
     })
     this.#expected = new Expectations(clock, options.liveness.start)
-    this.#retiring = {
-      ...options,
-      stopTimeout: STOP_TIMEOUT,
-      ask: id => this.#ask(id),
-      lives: id => this.#processes.get(id) !== undefined,
-      tell: (id, message) => this.#processes.tell(id, message),
-    }
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
+    const ask = (id: number): Promise<Counters> => this.#ask(id)
+    this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
     this.#rollOuts = new RollOuts(this.#crew(), options.bounds)
+    this.#reloads = new Reloads(
+      {
+        replicas: this.#replicas,
+        rollOuts: this.#rollOuts,
+        startGateway: spec => this.#startGateway(spec),
+        retire: replica => this.#retire(replica),
+        tellAll: message => this.#processes.tellAll(message),
+      },
+      options,
+    )
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
     this.#sleep = new Sleep({
       ...options,
+      idle: () => this.#reloads.plan.idle,
       keeps: options.channel === 'native',
       replicas: () => this.#containers,
       look: ({ member }) => this.#look(member?.id),
@@ -179,27 +177,21 @@ export class Supervisor {
     return this.#rollOuts
   }
 
-  /**
-   * Starts a new gateway on the same ports. When it accepts, the old one stops accepting, and ends when
-   * everything that was opening there has been handed over.
-   * @throws Error the new one does not start: then the old one goes on
-   */
-  async relieveGateway(): Promise<RollOut> {
-    if (this.#relieving) throw new Error('a new gateway is already being started')
-    const old = [...this.#replicas].filter(one => one.functionName === '' && one.life.stays)
-    const spec = old[0]!.spec
-    this.#relieving = true
-    const next = this.#add(spec)
+  /** Changes of all that runs: reload, deploy with other settings, another gateway. */
+  get reloads(): Reloads {
+    return this.#reloads
+  }
+
+  /** Starts a gateway on the same ports, and waits until it accepts. */
+  async #startGateway(spec: MemberSpec): Promise<Replica> {
+    const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
     try {
       await this.#expected.untilReady(next)
+      return next
     } catch (error) {
       this.#abandon(next)
-      throw new Error(`the new gateway did not start; the old one stays: ${(error as Error).message}`)
-    } finally {
-      this.#relieving = false
+      throw error
     }
-    await Promise.all(old.map(one => this.#retire(one)))
-    return { started: [spec.name], ended: old.map(({ name }) => name), moved: 0 }
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -246,25 +238,38 @@ export class Supervisor {
       get containers() {
         return containers()
       },
-      startLike: replica => {
-        // A roll-out has the time that a start has not.
-        const followsCalls = this.#reliefs.knows(replica.functionName)
-        const first = { rehearsesAtOnce: this.#options.rehearsals.limit, followsCalls }
-        return this.#add(specLike(replica, this.#replicas), first)
-      },
+      start: spec => this.#startAnother(spec),
       untilReady: replica => this.#expected.untilReady(replica),
       untilRehearsed: ({ member }, report) =>
-        untilRehearsed({ ...this.#options.rehearsals, look: () => this.#look(member?.id), report, clock }),
-      layDown: replica => {
-        const asleep = new Replica(specLike(replica, this.#replicas), this.#options.restart, 'asleep')
-        this.#replicas.add(asleep)
-        this.#sleep.asleep(replica.functionName)
-        return asleep
-      },
+        untilRehearsed({
+          ...this.#reloads.plan.rehearsals,
+          look: () => this.#look(member?.id),
+          report,
+          clock,
+        }),
+      layDown: replica => this.#layDown(replica),
       wake: functionName => this.#sleep.wake(functionName),
       leaveOut: replica => this.#leaveOut(replica),
       retire: (replica, report, how) => this.#retire(replica, report, how),
     }
+  }
+
+  /** Another container, under a name that is free. */
+  #startAnother(spec: MemberSpec): Replica {
+    const functionName = functionOf(spec)
+    // A roll-out has the time that a start has not.
+    const followsCalls = this.#reliefs.knows(functionName)
+    const first = { rehearsesAtOnce: this.#reloads.plan.rehearsals.limit, followsCalls }
+    return this.#add(named(spec, freeName(functionName, this.#replicas)), first)
+  }
+
+  /** Another place like that one, without a process. */
+  #layDown({ spec, functionName }: Replica): Replica {
+    const name = freeName(functionName, this.#replicas)
+    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, 'asleep')
+    this.#replicas.add(asleep)
+    this.#sleep.asleep(functionName)
+    return asleep
   }
 
   #abandon(replica: Replica): void {
@@ -284,14 +289,15 @@ export class Supervisor {
     how: 'drain' | 'sleep' = 'drain',
   ): Promise<number> {
     replica.life.drain()
-    if (replica.ready) return retire(replica, how, this.#retiring, report)
+    const { member } = replica
+    if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     this.#abandon(replica)
     return 0
   }
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#options.restart)
+    const replica = new Replica(spec, this.#reloads.plan.restart)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica
@@ -345,6 +351,8 @@ export class Supervisor {
     const { id, role } = member
     this.#processes.introduce(member, { id, role, name, functionName, publicKey })
     this.#liveness.heard(member.id)
+    const { news } = this.#reloads
+    if (news !== undefined) this.#processes.tell(id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
@@ -372,9 +380,9 @@ export class Supervisor {
 
   /** A signal has told the gateway to end. */
   #relieve(replica: Replica): void {
-    if (this.#stopping || this.#relieving || !replica.life.stays) return
+    if (this.#stopping || this.#reloads.relieving || !replica.life.stays) return
     this.#options.log.info('the gateway was told to end; a new one takes its place')
-    this.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
+    this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
   /** A process whose event loop stands still is killed, and started again like one that has crashed. */

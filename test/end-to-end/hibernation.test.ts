@@ -5,9 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
 import { Client, field, textOf } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
-import { OpenSsl } from '../support/interop/openssl.ts'
+import { OPENSSL, OPENSSL_NOTE, OpenSsl } from '../support/interop/openssl.ts'
 import { eventually, Platform } from '../support/platform.ts'
-import { OPENSSL, OPENSSL_NOTE } from '../support/tls-programs.ts'
 
 /** Writes down each call, and says which process answers. */
 const COUNTING = `
@@ -125,7 +124,9 @@ describe('a function without work', () => {
     const waiting = first.request('/echo-raw')
     await eventually(
       async () =>
-        (await platform.status()).some(one => one.functionName === 'echo-raw' && one.state === 'crash-looping')
+        (await platform.status()).some(
+          one => one.functionName === 'echo-raw' && one.state === 'crash-looping',
+        )
           ? true
           : undefined,
       'it does not crash',
@@ -183,7 +184,11 @@ describe('a connection whose function sleeps', () => {
     const both = await Promise.all([client.request('/echo?id=h2-1'), client.request('/echo?id=h2-2')])
     expect(both.map(({ status }) => status)).toEqual([200, 200])
     expect(textOf(both[0]!)).not.toBe(before)
-    expect(calls().filter(id => id.startsWith('h2-')).sort()).toEqual(['h2-1', 'h2-2'])
+    expect(
+      calls()
+        .filter(id => id.startsWith('h2-'))
+        .sort(),
+    ).toEqual(['h2-1', 'h2-2'])
     expect(client.handshakes).toBe(1)
     await client.close()
   })
@@ -228,7 +233,9 @@ describe('a connection whose function sleeps', () => {
     await Promise.all(clients.map(client => client.request('/echo')))
     await sleep('echo')
     expect(await hibernating()).toBe(STORM)
-    const answers = await Promise.all(clients.map((client, index) => client.request(`/echo?id=storm-${index}`)))
+    const answers = await Promise.all(
+      clients.map((client, index) => client.request(`/echo?id=storm-${index}`)),
+    )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     expect(new Set(answers.map(textOf)).size).toBe(1)
     const stormed = calls().filter(id => id.startsWith('storm-'))
@@ -238,7 +245,10 @@ describe('a connection whose function sleeps', () => {
   })
 
   it('goes to the gateway that takes the place of the first', async () => {
-    const clients = [await Client.open({ port: platform.https, tls }), await Client.open({ port: platform.http })]
+    const clients = [
+      await Client.open({ port: platform.https, tls }),
+      await Client.open({ port: platform.http }),
+    ]
     for (const client of clients) await client.request('/echo')
     await sleep('echo')
     expect(await platform.order('restart gateway')).toMatchObject({ ended: ['gateway'] })

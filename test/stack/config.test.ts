@@ -35,6 +35,7 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
@@ -44,6 +45,7 @@ describe('parseConfig', () => {
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        hibernateSeconds: 3600,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -75,6 +77,7 @@ describe('parseConfig', () => {
             },
             carrier: undefined,
             duplicate: undefined,
+            idle: 0,
             retries: 'idempotent',
           },
         ],
@@ -114,6 +117,7 @@ describe('parseConfig', () => {
         requests: {},
       },
       carrier: 'relay',
+      idle: 0,
       retries: 'any',
     })
   })

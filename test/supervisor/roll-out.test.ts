@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { functionOf } from '../../src/stack/spec.ts'
 import { Replica } from '../../src/supervisor/replica.ts'
 import { type Crew, RollOuts, type Step } from '../../src/supervisor/roll-out.ts'
 import { replica } from '../support/replicas.ts'
@@ -28,7 +29,8 @@ beforeEach(() => {
     get containers() {
       return containers
     },
-    startLike({ functionName }) {
+    start(spec) {
+      const functionName = functionOf(spec)
       const numbers = containers.map(({ name }) => Number(name.split('-')[1]))
       const made = replica(`${functionName}-${Math.max(...numbers) + 1}`, nextId++, false)
       containers.push(made)
@@ -105,6 +107,24 @@ describe('drain', () => {
       'there is no container echo-9; there are echo-1, echo-2, echo-3, hello-1',
     )
     expect(done).toEqual([])
+  })
+})
+
+describe('sleep', () => {
+  it('ends all containers of a function, and keeps a place for each', async () => {
+    expect(await rollOuts.scale('hello', 0)).toEqual({ started: [], ended: ['hello-1'], moved: 10 })
+    expect(done).toEqual(['lay down hello-9', 'leave out hello-1', 'put to sleep hello-1'])
+    expect(containers.map(({ name, life }) => [name, life.state])).toContainEqual(['hello-9', 'asleep'])
+    // It sleeps already.
+    expect(await rollOuts.sleep('hello')).toEqual({ started: [], ended: [], moved: 0 })
+    await expect(rollOuts.drain(['hello-9'])).rejects.toThrow('hello-9 is asleep: it has no connections')
+  })
+
+  it('ends when another number of containers is asked for', async () => {
+    await rollOuts.sleep('hello')
+    done = []
+    expect((await rollOuts.scale('hello', 2)).started).toEqual(['hello-9', 'hello-10'])
+    expect(done.slice(0, 2)).toEqual(['wake hello-9', 'ready hello-9'])
   })
 })
 

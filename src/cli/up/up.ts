@@ -106,7 +106,7 @@ export async function up(
       case 'move':
         return supervisor.move(name, more)
       case 'restart':
-        return supervisor.relieveGateway()
+        return supervisor.reloads.relieveGateway()
       default:
         throw new UpError(`no such command: ${command}`)
     }

@@ -5,8 +5,10 @@ import type { Replica } from '../replica.ts'
 import type { Counters } from '../status.ts'
 import { Idleness } from './idleness.ts'
 
-/** Milliseconds between two looks whether a function has work: a quarter of its time, within these. */
-const OFTEN = 50
+/** Milliseconds between two looks whether functions have work. */
+const LOOK = 200
+/** A function is looked at so often in its time, but not more often than once in a second. */
+const LOOKS = 4
 const SELDOM = 1000
 
 /** What puts functions to sleep and wakes them. */
@@ -14,7 +16,7 @@ export interface SleepOptions {
   readonly clock: Clock
   readonly log: Log
   /** By function: milliseconds without work after which it sleeps. */
-  readonly idle: ReadonlyMap<string, number>
+  readonly idle: () => ReadonlyMap<string, number>
   /** Whether a gateway can keep connections meanwhile; otherwise only a function without any sleeps by itself. */
   readonly keeps: boolean
   /** All replicas of containers. */
@@ -37,22 +39,18 @@ export class Sleep {
   readonly #idleness = new Idleness()
   /** What gateways know of functions without a container. */
   readonly #phases = new Map<string, SlumberPhase>()
-  readonly #looking: Timer | undefined
-  /** Functions whose containers are being asked. */
-  readonly #asked = new Set<string>()
+  readonly #looking: Timer
+  /** When the containers of a function are asked next; Infinity: they are being asked. */
+  readonly #due = new Map<string, number>()
 
   constructor(options: SleepOptions) {
     this.#options = options
-    const shortest = Math.min(...options.idle.values())
-    if (options.idle.size > 0) {
-      const period = Math.max(OFTEN, Math.min(SELDOM, shortest / 4))
-      this.#looking = options.clock.every(period, () => this.#lookAtAll()).unref()
-    }
+    this.#looking = options.clock.every(LOOK, () => this.#lookAtAll()).unref()
   }
 
   /** The platform stops. */
   stop(): void {
-    this.#looking?.stop()
+    this.#looking.stop()
   }
 
   /** There is work for a function. Nothing happens unless it sleeps. */
@@ -101,10 +99,12 @@ export class Sleep {
   }
 
   #lookAtAll(): void {
-    for (const [functionName, limit] of this.#options.idle) {
-      if (this.#asked.has(functionName)) continue
-      this.#asked.add(functionName)
-      void this.#lookAt(functionName, limit).finally(() => this.#asked.delete(functionName))
+    const { idle, clock } = this.#options
+    for (const [functionName, limit] of idle()) {
+      if ((this.#due.get(functionName) ?? 0) > clock.steady()) continue
+      this.#due.set(functionName, Number.POSITIVE_INFINITY)
+      const next = Math.min(SELDOM, limit / LOOKS)
+      void this.#lookAt(functionName, limit).finally(() => this.#due.set(functionName, clock.steady() + next))
     }
   }
 

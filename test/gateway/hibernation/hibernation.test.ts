@@ -292,7 +292,12 @@ describe.runIf(native.available)('a gateway, of connections whose function sleep
     await kept()
     clock.pass(LIMIT / 4)
     hibernation.handOver(() => 77)
-    const offered = offers.map(({ kind, target, generation, state }) => [kind, target, generation, state.left])
+    const offered = offers.map(({ kind, target, generation, state }) => [
+      kind,
+      target,
+      generation,
+      state.left,
+    ])
     const left = (3 * LIMIT) / 4
     expect(offered).toEqual([
       ['hibernate', 77, 6, left],

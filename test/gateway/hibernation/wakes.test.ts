@@ -27,7 +27,11 @@ describe('turns of connections that wake', () => {
     wakes.begin('echo', 1)
     wakes.begin('echo', 2)
     wakes.begin('echo', 3)
-    expect([wakes.drop('echo', 2), wakes.drop('echo', 2), wakes.drop('hello', 1)]).toEqual([true, false, false])
+    expect([wakes.drop('echo', 2), wakes.drop('echo', 2), wakes.drop('hello', 1)]).toEqual([
+      true,
+      false,
+      false,
+    ])
     expect(wakes.done('echo')).toBe(3)
   })
 })
