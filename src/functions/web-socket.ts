@@ -10,8 +10,8 @@ export interface Socket {
    */
   send(data: string | Uint8Array): Promise<void> | undefined
   /**
-   * Says that it is over. @param code 1000, or 3000 to 4999 (RFC 6455 §7.4.2) @throws RangeError for
-   * another one
+   * Says that it is over. @param code one that a server may send (RFC 6455 §7.4): 1000 to 1014 but for 1004
+   * to 1006 and 1010, or 3000 to 4999 @throws RangeError for another one
    */
   close(code?: number, reason?: string): void
 }

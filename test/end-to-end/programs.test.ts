@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type ClientOptions, WebSocket } from 'ws'
 import { Client, field, textOf } from '../support/client.ts'
 import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
@@ -51,6 +52,7 @@ gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
 restart: { firstSeconds: 10ms }
 functions:
   echo: {}
+  chat: { command: [node, server.mjs], handler: ${EXAMPLES}/socket, mode: socket }
   fragile: { command: [node, fragile.mjs], mode: socket }
   storm:
     command: [sh, storm.sh]
@@ -69,7 +71,7 @@ ${
     : ''
 }
 `
-const NAMES = ['echo', 'fragile', 'storm', 'trouble', 'clock', 'pydict']
+const NAMES = ['echo', 'chat', 'fragile', 'storm', 'trouble', 'clock', 'pydict']
 
 beforeAll(async () => {
   const certificates = NAMES.map(name => ({ name, hosts: [`${name}.local`] }))
@@ -142,6 +144,47 @@ describe('a program that serves HTTP', () => {
     await platform.kill('fragile-1')
     await gone(processes)
     await platform.until('fragile-1', ({ ready }) => ready)
+  })
+})
+
+describe('a WebSocket to a program', () => {
+  const open = (path: string, protocols: string[] = []): WebSocket =>
+    new WebSocket(`wss://127.0.0.1:${platform.https}${path}`, protocols, {
+      ca: platform.ca,
+      servername: 'echo.local',
+      headers: { host: 'echo.local' },
+    } as ClientOptions)
+  const next = async (socket: WebSocket): Promise<Buffer> => (await once(socket, 'message'))[0] as Buffer
+
+  it('is passed on in both directions, text and bytes, with what was agreed on', async () => {
+    const socket = open('/chat?name=me', ['chat', 'other'])
+    await once(socket, 'open')
+    expect(socket.protocol).toBe('chat')
+    const text = next(socket)
+    socket.send('hello')
+    expect(String(await text)).toBe('me: hello')
+    const sent = Buffer.alloc(700_000, 'abcdefg')
+    const bytes = next(socket)
+    socket.send(sent)
+    expect(Buffer.compare(await bytes, sent)).toBe(0)
+    socket.close(4001, 'enough')
+    expect((await once(socket, 'close'))[0]).toBe(4001)
+    await eventually(() => platform.log.includes('me left with 4001') || undefined, 'it was not told')
+  })
+
+  it('is closed with 1008 if the program refuses it', async () => {
+    const socket = open('/chat/private')
+    const [code, reason] = await once(socket, 'close')
+    expect([code, String(reason)]).toEqual([1008, 'the program answered 401'])
+  })
+
+  it('is closed with 1001, on both sides, when its container drains', async () => {
+    const socket = open('/chat?name=last')
+    await once(socket, 'open')
+    const closed = once(socket, 'close')
+    await platform.order('deploy chat')
+    expect((await closed)[0]).toBe(1001)
+    await eventually(() => platform.log.includes('last left with 1001') || undefined, 'it was not told')
   })
 })
 

@@ -141,8 +141,7 @@ export class SocketCall {
         return this.#owner.drained()
       },
       close: (code = CloseCode.NORMAL, reason = '') => {
-        if (code !== CloseCode.NORMAL && !(code >= 3000 && code < 5000))
-          throw new RangeError(`the close code ${code}`)
+        if (!mayClose(code)) throw new RangeError(`the close code ${code}`)
         this.core.close(code, reason)
         this.#owner.kick()
       },
@@ -189,4 +188,10 @@ class OneSocketContext extends CallContext implements SocketContext {
     super(head, callee, functionPath, connection)
     this.request = head
   }
+}
+
+/** Codes that a server says (RFC 6455 §7.4): none that stands for what was not said, or is not defined. */
+function mayClose(code: number): boolean {
+  if (code >= 3000 && code < 5000) return true
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006 && code !== 1010
 }

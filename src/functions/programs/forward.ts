@@ -7,6 +7,7 @@ import { LightResponse } from '../light/response.ts'
 import { badGateway, noProgram, refusing } from './answers.ts'
 import { type Endpoint, ProgramAgent, toAgent } from './endpoint.ts'
 import { fieldsFromProgram, fieldsToProgram, pairsOf } from './fields.ts'
+import { pour } from './pour.ts'
 
 /** Bytes of a program's response head, and of its trailers. */
 const HEAD = 65_536
@@ -19,21 +20,28 @@ const EMPTY_STATUS: ReadonlySet<number> = new Set([204, 205, 304])
 
 type Content = Uint8Array | ReadableStream<Uint8Array> | null
 
+/** Where a program is. */
+export interface Whereabouts {
+  /** Where it listens, as soon as it does; undefined if that takes too long. */
+  ready(): Promise<Endpoint | undefined> | Endpoint
+  /** The same when it has refused a connection: it may have ended just now. */
+  refused(): Promise<Endpoint | undefined>
+  /** Whether its process goes on, when a connection has broken. */
+  lives(): Promise<boolean>
+}
+
 /** Sends the requests of one function to its program, over connections that are used again. */
 export class Forwarder {
   readonly #agent = new ProgramAgent()
   readonly #functionName: string
-  readonly #ready: () => Promise<Endpoint | undefined> | Endpoint
+  readonly #program: Whereabouts
 
-  /** @param ready where the program listens, as soon as it does; undefined if that takes too long */
-  constructor(functionName: string, ready: () => Promise<Endpoint | undefined> | Endpoint) {
+  constructor(functionName: string, program: Whereabouts) {
     this.#functionName = functionName
-    this.#ready = ready
+    this.#program = program
   }
 
   async fetch(request: Request, context: Context & Partial<Endings>): Promise<Response> {
-    const endpoint = await this.#ready()
-    if (endpoint === undefined) return refusing(noProgram(this.#functionName, 'is not running'))
     const { fields, content, target, host } = contentsOf(request)
     const at = target.indexOf('?')
     const { remoteAddress, tls } = context.connection
@@ -41,7 +49,6 @@ export class Forwarder {
     if (content instanceof Uint8Array) headers.push('Content-Length', String(content.length))
     else if (content !== null) headers.push(...framing(fields))
     const options = {
-      ...toAgent(endpoint),
       agent: this.#agent,
       method: request.method,
       path: at < 0 ? context.functionPath : context.functionPath + target.slice(at),
@@ -49,11 +56,42 @@ export class Forwarder {
       maxHeaderSize: HEAD,
     }
     try {
-      return await exchange(options, content, context)
+      let endpoint = await this.#program.ready()
+      if (endpoint !== undefined) {
+        const answer = await this.#exchange({ ...options, ...toAgent(endpoint) }, content, context)
+        if (answer !== undefined) return answer
+        endpoint = await this.#program.refused()
+      }
+      const second =
+        endpoint && (await this.#exchange({ ...options, ...toAgent(endpoint) }, content, context))
+      return second ?? refusing(noProgram(this.#functionName, 'is not running'))
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error
       context.log.error({ err: error.cause, callId: context.callId }, 'the program did not answer')
       return refusing(badGateway(this.#functionName, 'did not answer; the log of its container says why'))
+    }
+  }
+
+  /**
+   * One request, tried once more where a connection that was to be used again broke and its process lives: the
+   * program has closed it before it could see the request.
+   * @returns undefined if the program takes no connection @throws Unanswered
+   */
+  async #exchange(
+    options: object & { readonly method: string },
+    content: Content,
+    context: Context & Partial<Endings>,
+  ): Promise<Response | undefined> {
+    const again = IDEMPOTENT.has(options.method) && !(content instanceof ReadableStream)
+    for (let first = true; ; first = false) {
+      const sent = open(options)
+      try {
+        return await answerTo(sent, options.method, content, context)
+      } catch (error) {
+        if (error instanceof Unanswered && error.unseen) return undefined
+        if (!again || !first || !sent.reusedSocket || context.signal.aborted) throw error
+        if (!(await this.#program.lives())) throw error
+      }
     }
   }
 
@@ -66,29 +104,22 @@ export class Forwarder {
 /** No response came. */
 class Unanswered extends Error {
   override readonly name = 'Unanswered'
+
+  constructor(cause: Error) {
+    super('no response', { cause })
+  }
+
+  /** There was no connection: the program has seen nothing. */
+  get unseen(): boolean {
+    const { code } = this.cause as NodeJS.ErrnoException
+    return code === 'ECONNREFUSED' || code === 'ENOENT'
+  }
 }
 
 /** How content is framed whose length may be known. */
 function framing(fields: readonly Field[]): string[] {
   const said = fields.find(([name]) => name.toLowerCase() === 'content-length')
   return said === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', said[1]]
-}
-
-/** One request, tried once more where a connection had been closed before the program could see it. */
-async function exchange(
-  options: object & { readonly method: string },
-  content: Content,
-  context: Context & Partial<Endings>,
-): Promise<Response> {
-  const again = IDEMPOTENT.has(options.method) && !(content instanceof ReadableStream)
-  for (let tries = 1; ; tries++) {
-    const sent = open(options)
-    try {
-      return await answerTo(sent, options.method, content, context)
-    } catch (error) {
-      if (!again || !sent.reusedSocket || tries > 2 || context.signal.aborted) throw error
-    }
-  }
 }
 
 /** @throws Unanswered */
@@ -102,7 +133,7 @@ function answerTo(
     const abort = (reason: Error): void => void sent.destroy(reason)
     if (context.onAbort !== undefined) context.onAbort(abort)
     else context.signal.addEventListener('abort', () => abort(context.signal.reason as Error))
-    sent.on('error', cause => reject(new Unanswered('no response', { cause })))
+    sent.on('error', cause => reject(new Unanswered(cause)))
     sent.on('information', ({ statusCode, rawHeaders }) => {
       // The platform has said 100 (Continue) by itself, where it is waited for.
       if (statusCode >= 102) context.inform(statusCode, fieldsFromProgram(rawHeaders as unknown as string[]))
@@ -110,42 +141,30 @@ function answerTo(
     // Nothing here has asked for another protocol.
     sent.on('upgrade', (_response, socket) => {
       socket.destroy()
-      reject(
-        new Unanswered('no response', { cause: new Error('101 (Switching Protocols) without being asked') }),
-      )
+      reject(new Unanswered(new Error('101 (Switching Protocols) without being asked')))
     })
     sent.on('response', message => {
       const { statusCode = 0 } = message
       if (statusCode < 200 || statusCode > 599) {
         sent.destroy()
-        reject(new Unanswered('no response', { cause: new Error(`the status ${statusCode}`) }))
+        reject(new Unanswered(new Error(`the status ${statusCode}`)))
       } else resolve(responseOf(sent, message, method, context))
     })
-    give(sent, content).catch(cause => sent.destroy(cause as Error))
+    give(sent, content)
   })
 }
 
-/** Gives the program the content, as fast as it takes it. */
-async function give(sent: ClientRequest, content: Content): Promise<void> {
-  if (!(content instanceof ReadableStream)) {
-    if (content === null) sent.end()
-    else sent.end(content)
-    return
+/** Gives the program the content. Nothing of it is taken before there is a connection. */
+function give(sent: ClientRequest, content: Content): void {
+  if (content === null) sent.end()
+  else if (!(content instanceof ReadableStream)) sent.end(content)
+  else {
+    const begin = (): void => void pour(content, sent).catch(cause => sent.destroy(cause as Error))
+    sent.once('socket', socket => {
+      if (socket.connecting) socket.once('connect', begin)
+      else begin()
+    })
   }
-  const reader = content.getReader()
-  const gone = new Promise<'gone'>(settle => sent.once('close', () => settle('gone')))
-  for (;;) {
-    const piece = await Promise.race([reader.read(), gone])
-    if (piece === 'gone' || sent.destroyed) {
-      // It wants none of the rest.
-      await reader.cancel()
-      return
-    }
-    if (piece.done) break
-    if (!sent.write(piece.value))
-      await Promise.race([new Promise(settle => sent.once('drain', settle)), gone])
-  }
-  sent.end()
 }
 
 function responseOf(

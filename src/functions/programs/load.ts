@@ -1,3 +1,4 @@
+import { ANY } from '../../http/websocket/index.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -10,6 +11,7 @@ import { Guardian, MARK } from './guardian.ts'
 import { folderOf, inheritedByPrograms, mustBeThere } from './process.ts'
 import type { Program } from './program.ts'
 import { ServerProgram } from './server-program.ts'
+import { ProgramSocket } from './web-socket.ts'
 
 /** What a program's container knows besides. */
 export interface ProgramOptions {
@@ -71,7 +73,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
     log,
     onGroup: group => guardian.watch(group),
   })
-  const forwarder = new Forwarder(functionName, () => server.ready())
+  const forwarder = new Forwarder(functionName, server)
   server.onEnded = () => forwarder.reset()
   await server.start()
   return {
@@ -79,6 +81,9 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
       kind: 'fetch',
       file,
       fetch: (request, _env, context) => forwarder.fetch(request, context),
+      webSocket: (socket, context) =>
+        new ProgramSocket(socket, context, { ready: () => server.ready(), clock }),
+      webSocketProtocols: [ANY],
     }),
     counters: () => ({
       programPid: server.pid ?? 0,

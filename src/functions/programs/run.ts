@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { concat } from '../../wire/index.ts'
+import { pour } from './pour.ts'
 import type { ProgramProcess } from './process.ts'
 
 /** How one request ended. */
@@ -57,7 +58,7 @@ export class Run {
   give(content: Uint8Array | ReadableStream<Uint8Array> | null): void {
     const stdin = this.process.child.stdin!
     if (content instanceof ReadableStream) {
-      this.#pour(content).catch(() => this.cancel())
+      pour(content, stdin).catch(() => this.cancel())
     } else if (content === null) stdin.end()
     else stdin.end(content)
   }
@@ -65,24 +66,6 @@ export class Run {
   /** The answer is not wanted any more. */
   cancel(): void {
     this.#end({ kind: 'failed', how: 'was ended because its client is gone' })
-  }
-
-  async #pour(content: ReadableStream<Uint8Array>): Promise<void> {
-    const stdin = this.process.child.stdin!
-    const reader = content.getReader()
-    const closed = new Promise<'closed'>(settle => stdin.once('close', () => settle('closed')))
-    for (;;) {
-      const piece = await Promise.race([reader.read(), closed])
-      if (piece === 'closed' || stdin.destroyed) {
-        // It has read what it wanted.
-        await reader.cancel()
-        return
-      }
-      if (piece.done) break
-      if (!stdin.write(piece.value))
-        await Promise.race([new Promise(settle => stdin.once('drain', settle)), closed])
-    }
-    stdin.end()
   }
 
   /** @returns when there is no more of it */

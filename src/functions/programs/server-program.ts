@@ -15,6 +15,10 @@ const HEALTHY = 10_000
 /** Milliseconds that a request waits for a program that is being started again. */
 const HOLD = 5000
 
+/** Milliseconds that a process has to end that takes no connection, or has broken one. */
+const REFUSED = 500
+const BROKEN = 50
+
 export interface ServerOptions {
   readonly settings: ProgramSettings
   readonly functionName: string
@@ -74,6 +78,25 @@ export class ServerProgram {
       }
       this.#waiting.add(done)
     })
+  }
+
+  /** The same when a connection was refused: it may be about to end. */
+  async refused(): Promise<Endpoint | undefined> {
+    await this.#endsWithin(REFUSED)
+    return this.ready()
+  }
+
+  /** Whether its process goes on, when a connection has broken. */
+  async lives(): Promise<boolean> {
+    return !(await this.#endsWithin(BROKEN))
+  }
+
+  async #endsWithin(milliseconds: number): Promise<boolean> {
+    const process = this.#process
+    if (process === undefined || process.how !== undefined) return true
+    const soon = new Promise<void>(settle => void this.#options.clock.after(milliseconds, settle))
+    await Promise.race([process.ended, soon])
+    return process.how !== undefined
   }
 
   async stop(): Promise<void> {

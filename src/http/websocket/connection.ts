@@ -70,6 +70,7 @@ export const DEFAULT_WEB_SOCKET_LIMITS: WebSocketLimits = { messageBytes: 1_048_
 /** The server's side of a WebSocket (RFC 6455) after its handshake, without socket or clock. */
 export class WebSocketServer {
   readonly #limits: WebSocketLimits
+  readonly #mask: (() => Uint8Array) | undefined
   readonly #frames: Allowance
   readonly #inbound = new ByteQueue()
   readonly #outbound = new Pieces()
@@ -83,13 +84,16 @@ export class WebSocketServer {
   /**
    * @param state from another one's {@link export}; without it, a new one
    * @param now milliseconds since some moment: what a client may do has to do with time
+   * @param mask 4 unpredictable bytes for each frame: then this is the client's side
    */
   constructor(
     limits: WebSocketLimits = DEFAULT_WEB_SOCKET_LIMITS,
     state?: WebSocketState,
     now: () => number = () => 0,
+    mask?: () => Uint8Array,
   ) {
     this.#limits = limits
+    this.#mask = mask
     this.#frames = new Allowance(limits.frames, now)
     this.receive(state?.inbound ?? EMPTY)
     this.#outbound.add(state?.outbound ?? EMPTY)
@@ -115,7 +119,7 @@ export class WebSocketServer {
       while (!this.#over) {
         const { bytes, start, end } = this.#inbound
         const most = this.#limits.messageBytes - (this.#partial?.parts.length ?? 0)
-        const frame = readFrame(bytes.subarray(start, end), true, most)
+        const frame = readFrame(bytes.subarray(start, end), this.#mask === undefined, most)
         if (frame === undefined) return undefined
         if (frame.payload.length < TINY && !this.#frames.spend())
           throw new WebSocketError(CloseCode.POLICY_VIOLATION, 'too many frames with hardly any content')
@@ -244,6 +248,18 @@ export class WebSocketServer {
     if (opcode !== Opcode.PONG) this.#pong()
     // Who is talked to may talk as much.
     this.#frames.earn(1)
-    this.#outbound.add(writeFrame(opcode, payload))
+    const mask = this.#mask
+    this.#outbound.add(mask === undefined ? writeFrame(opcode, payload) : masked(opcode, payload, mask))
+  }
+}
+
+function masked(opcode: number, payload: Uint8Array, mask: () => Uint8Array): Uint8Array {
+  return writeFrame(opcode, payload, { mask: mask() })
+}
+
+/** The client's side. @param mask 4 unpredictable bytes, for each frame anew (§5.3) */
+export class WebSocketClient extends WebSocketServer {
+  constructor(limits: WebSocketLimits, now: () => number, mask: () => Uint8Array) {
+    super(limits, undefined, now, mask)
   }
 }

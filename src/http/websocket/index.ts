@@ -1,6 +1,7 @@
 /** WebSockets (RFC 6455) without sockets and without a clock. */
 export {
   DEFAULT_WEB_SOCKET_LIMITS,
+  WebSocketClient,
   type WebSocketEvent,
   type WebSocketLimits,
   WebSocketServer,
@@ -8,4 +9,4 @@ export {
   webSocketState,
 } from './connection.ts'
 export { CloseCode, Opcode, readFrame, WebSocketError, writeFrame } from './frame.ts'
-export { asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'
+export { ANY, acceptOf, asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'

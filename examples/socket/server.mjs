@@ -1,0 +1,23 @@
+// A server on a Unix socket: HTTP, and a WebSocket on which each says what all others hear.
+import { createServer } from 'node:http'
+import { WebSocket, WebSocketServer } from 'ws'
+
+const server = createServer((request, response) => {
+  response.setHeader('content-type', 'text/plain; charset=utf-8')
+  response.end(`${sockets.clients.size} are here, and you asked for ${request.url}\n`)
+})
+const sockets = new WebSocketServer({
+  server,
+  verifyClient: ({ req }) => !req.url.startsWith('/private'),
+  handleProtocols: offered => (offered.has('chat') ? 'chat' : false),
+})
+sockets.on('connection', (socket, request) => {
+  const name = new URL(request.url, 'http://chat').searchParams.get('name') ?? 'guest'
+  socket.on('message', (data, binary) => {
+    for (const other of sockets.clients) {
+      if (other.readyState === WebSocket.OPEN) other.send(binary ? data : `${name}: ${data}`, { binary })
+    }
+  })
+  socket.on('close', code => console.log(`${name} left with ${code}`))
+})
+server.listen(process.env.SOCKET)
