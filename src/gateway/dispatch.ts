@@ -223,7 +223,7 @@ export class Dispatch {
     if (!this.#containers.has(functionName)) this.#patience.wish(functionName)
   }
 
-  /** Waits a moment for a container to become ready. @param most milliseconds; then the same ones are asked */
+  /** Waits for a container to become ready. @param most milliseconds; then the same ones are asked */
   #hold(delivery: Delivery, most = Number.POSITIVE_INFINITY): void {
     const { functionName } = delivery.consignment
     const left = delivery.until - this.#clock.steady()

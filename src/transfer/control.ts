@@ -255,8 +255,8 @@ export const ControlMessage = select(
     /** To the sender of several parcels that came together: all of these are accepted. */
     taken: struct('Taken', { parcels: vector(parcelTicket, 0, 2 ** 16 - 1) }),
     /**
-     * To a gateway, with the socket: a connection whose function goes to sleep, or, from another gateway, that
-     * of one that sleeps. Sealed is a Hibernated. It is answered like a parcel.
+     * To a gateway, with the socket: a connection whose function goes to sleep, or, from another gateway,
+     * that of one that sleeps. Sealed is a Hibernated. It is answered like a parcel.
      */
     hibernate: struct('HibernateMessage', consignment),
     /** From the gateway: the same connection, whose client has spoken. It is answered like a parcel. */

@@ -39,7 +39,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
-import { hibernate } from '../survival/hibernation.ts'
+import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import { keepsAwake } from './idleness.ts'
@@ -105,15 +105,12 @@ export class Host implements ConnectionHost<Connection> {
   readonly #work = new Set<Promise<unknown>>()
   /** The other containers, of all functions. */
   readonly #others = new Roster()
-  /** Gateways, the newest last. */
-  readonly #gateways = new Set<number>()
+  readonly #resting: Resting
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
   /** Functions that have no container, and shall have one. */
   readonly #wishes: Wishes
   #draining = false
-  /** Gateways keep what no sibling takes. */
-  #sleeping = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
   /** The means to send parcels, once it is connected. */
@@ -136,6 +133,10 @@ export class Host implements ConnectionHost<Connection> {
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
+    this.#resting = new Resting(this, {
+      given: () => this.counters.hibernated++,
+      settled: () => this.#drainMore(),
+    })
     this.#wishes = new Wishes(options.clock, functionName =>
       this.courier?.tell(SUPERVISOR, { kind: 'wake', functionName }),
     )
@@ -192,7 +193,7 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   introduced(peer: Peer): void {
-    if (peer.role === 'gateway') this.#gateways.add(peer.id)
+    if (peer.role === 'gateway') this.#resting.introduced(peer.id)
     if (peer.role !== 'container') return
     this.#others.add(peer)
     this.#wishes.granted(peer.functionName)
@@ -203,7 +204,7 @@ export class Host implements ConnectionHost<Connection> {
   gone(id: number): void {
     this.#seats.gone(id)
     this.#greeted.delete(id)
-    this.#gateways.delete(id)
+    this.#resting.gone(id)
     this.#others.remove(id)
     this.slots.remove(id)
   }
@@ -334,7 +335,11 @@ export class Host implements ConnectionHost<Connection> {
     const first =
       only === undefined ? this.#others.choose(functionName, undefined, home) : this.#others.find(only)
     if (courier === undefined) return false
-    if (first === undefined) return this.#rest(functionName, freeze, settle)
+    if (first === undefined) {
+      if (functionName !== this.functionName) this.#wishes.wish(functionName)
+      else if (only === undefined) return this.#resting.give(freeze, settle)
+      return false
+    }
     new Offering({
       courier,
       log: this.log,
@@ -344,33 +349,6 @@ export class Host implements ConnectionHost<Connection> {
         this.#drainMore()
       },
     }).begin(freeze(this.trusts(first.functionName) && !this.#draining), first)
-    return true
-  }
-
-  /**
-   * No container takes a connection: a gateway keeps it, if the function sleeps. @returns false if it does
-   * not, or the connection is for another function, which is to be woken
-   */
-  #rest(
-    functionName: string,
-    freeze: (warm: boolean) => Frozen | Promise<Frozen>,
-    settle: (release: Release) => void,
-  ): boolean {
-    if (functionName !== this.functionName) this.#wishes.wish(functionName)
-    const gateway = [...this.#gateways].at(-1)
-    const { courier, checkpoints } = this
-    if (!this.#sleeping || functionName !== this.functionName) return false
-    if (gateway === undefined || courier === undefined) return false
-    const give = (frozen: Frozen): void =>
-      hibernate({ functionName, checkpoints, courier }, gateway, frozen, release => {
-        if (release.state === 'gone') this.counters.hibernated++
-        settle(release)
-        this.#drainMore()
-      })
-    const frozen = freeze(false)
-    if (!(frozen instanceof Promise)) give(frozen)
-    // Its client went away while its last response was being sent.
-    else frozen.then(give).catch(() => settle({ state: 'ended', reason: 'lost' }))
     return true
   }
 
@@ -420,7 +398,7 @@ export class Host implements ConnectionHost<Connection> {
 
   /** The same, but where no sibling is left a gateway keeps what is idle. */
   sleep(): void {
-    this.#sleeping = true
+    this.#resting.begin()
     this.drain()
   }
 
@@ -442,7 +420,7 @@ export class Host implements ConnectionHost<Connection> {
    */
   #drainMore(): void {
     if (this.#leaving.length === 0) return
-    const moves = this.#sleeping || this.#others.has(this.functionName)
+    const moves = this.#resting.underway || this.#others.has(this.functionName)
     while (this.#leaving.length > 0 && (this.courier?.inCustody ?? 0) < DRAIN_WINDOW)
       this.#leaving.pop()!.drain(moves)
   }

@@ -216,7 +216,7 @@ export class Hibernation {
     })
   }
 
-  /** A container died with it, or says nothing: as long as nothing has gone through the socket, it rests on. */
+  /** A container died with it, or says nothing: if nothing has gone through the socket, it rests on. */
   #lost(rest: Rest, target: string, reason: string, still: Stillness | undefined): void {
     const { kept, socket, number } = rest
     const dead = reason === 'lost'
@@ -354,7 +354,7 @@ function full(detail: string): Arrival {
   return { reason: 'draining', detail }
 }
 
-/** What follows when a container has refused one: its key may be on its way, or no other can take it either. */
+/** What follows a refusal: the key may be on its way, or no other container can take it either. */
 function onwardOf(release: Refused, refusals: number): Onward {
   const reason = release.verdict?.reason
   if (reason === 'seal' && refusals < REFUSALS) return 'again'

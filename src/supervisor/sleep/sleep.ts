@@ -17,7 +17,7 @@ export interface SleepOptions {
   readonly log: Log
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: () => ReadonlyMap<string, number>
-  /** Whether a gateway can keep connections meanwhile; otherwise only a function without any sleeps by itself. */
+  /** Whether gateways keep connections; otherwise only a function without any sleeps by itself. */
   readonly keeps: boolean
   /** All replicas of containers. */
   readonly replicas: () => readonly Replica[]

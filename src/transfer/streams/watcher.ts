@@ -3,7 +3,7 @@ import { EventQueue, type QueuedEvent } from '../native/epoll.ts'
 import { ErrnoError } from '../native/libc.ts'
 import { probeBindings, SOCKET, type StreamHandle } from './handle.ts'
 
-/** libuv reads nothing where it is given no memory: it says so, and says so again as long as there is more. */
+/** libuv reads nothing where it is given no memory: it says so, as often as there is something. */
 const NO_MEMORY = new Uint8Array(0)
 
 /**
@@ -38,7 +38,7 @@ export class Watcher {
     this.#handle.unref()
   }
 
-  /** Tells once when that socket can be read, or is over. @param number what it is called @throws ErrnoError */
+  /** Tells once when that socket can be read, or is over. @param number its name @throws ErrnoError */
   watch(fd: number, number: number): void {
     this.#queue.add(fd, number)
   }
