@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest'
 
 /*
  * Imports go one way: wire, time <- tls13, http <- transport <- transfer <- platform <- functions, stack <-
- * containers, gateway, supervisor <- acme, cli. Those three are processes, and siblings: none knows another.
+ * containers, gateway, keys, supervisor <- acme, cli. Those four are processes, and siblings: none knows
+ * another.
  * What is more than that is written down here by name, so that a new exception is a change to this file.
  */
 
@@ -39,6 +40,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   stack: ['wire', 'http', 'transfer', 'platform'],
   containers: CORE,
   gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
+  keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'), 'stack'],
   acme: [...CORE, 'gateway'],
   cli: [...CORE, 'acme', 'stack', 'supervisor'],
@@ -58,6 +60,10 @@ const NEVER_LOADED: readonly (readonly [RegExp, RegExp])[] = [
   [/^src\/(gateway|stack|supervisor)\//, /^src\/(containers|functions)\//],
   [/^src\/(wire|tls13|http)\/(?!io\/|crypto\/)/, /^src\/(transport|transfer|platform)\//],
   [/^src\/transfer\//, /^src\/tls13\/session\.ts$/],
+  // What holds the keys is small: of TLS it knows how to sign, and nothing of what its clients are.
+  [/^src\/keys\//, /^src\/tls13\/(state|session|client|server|record-layer|protection)\.ts$/],
+  [/^src\/keys\//, /^src\/(http|transport|functions|containers|gateway|supervisor|cli)\//],
+  [/^src\/keys\//, /^src\/transfer\/(courier|envelope|parcel|loans)/],
 ]
 
 /** Who may import a package. Only what is a back end, or reaches beyond JavaScript, is listed. */
@@ -77,7 +83,7 @@ const TRUE_PAIRS: readonly (readonly [string, string])[] = []
 
 /** One file asks the machine for the time and for timers; the processes are given it. */
 const CLOCK = 'src/time/system-clock.ts'
-const TIMED = /^src\/(platform|stack|containers|gateway|supervisor)\//
+const TIMED = /^src\/(platform|stack|containers|gateway|keys|supervisor)\//
 const ASKS_FOR_TIME =
   /\b(Date\.now|performance\b|hrtime|setTimeout|setInterval|new Date\(\)|timers\/promises)/
 /** It makes timers of Node's, not the method of a socket that is called so. */
@@ -95,7 +101,12 @@ const TAKE_THE_CLOCK = [
   'src/transport/serve.ts',
 ]
 /** Where a process begins, and the clock of the machine is handed down. */
-const MAINS = ['src/cli/up/up.ts', 'src/containers/process/worker.ts', 'src/gateway/main.ts']
+const MAINS = [
+  'src/cli/up/up.ts',
+  'src/containers/process/worker.ts',
+  'src/gateway/main.ts',
+  'src/keys/main.ts',
+]
 
 interface Import {
   /** The file that imports, relative to the repository. */

@@ -33,6 +33,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly rehearsals: number
   /** Functions with whose containers it keeps seats for connections that go there; none if undefined. */
   readonly warm?: readonly string[]
+  /** Whether there is a signer, which keeps the ring of its function. */
+  readonly signer?: boolean
   /**
    * Milliseconds for which it rehearses without pauses as soon as it is ready; 0 or undefined: it does so in
    * idle time alone.

@@ -2,6 +2,7 @@ import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
 import type { RouteTable } from '../platform/route-table.ts'
+import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
@@ -22,6 +23,8 @@ export interface PlanOptions {
 /** What a configuration asks for. */
 export interface Plan {
   readonly gateway: MemberSpec
+  /** What keeps keys apart from the containers; undefined where nothing needs that. */
+  readonly signer: MemberSpec | undefined
   /** For each function as many as it starts with. */
   readonly containers: readonly MemberSpec[]
   /** Of each function, a container that has no name of its own yet. */
@@ -42,7 +45,13 @@ export function plan(config: Config, options: PlanOptions): Plan {
   const table = routeTable(config)
   const specs = new Map(functions.map(one => [one.name, containerSpec(one, config, table, options)] as const))
   return {
-    gateway: { name: 'gateway', entry: GATEWAY, settings: gatewaySettings(config, table, options) },
+    gateway: {
+      name: 'gateway',
+      role: 'gateway',
+      entry: GATEWAY,
+      settings: gatewaySettings(config, table, options),
+    },
+    signer: signerSpec(config, options),
     containers: functions.flatMap(({ name, replicas }) =>
       Array.from({ length: replicas.start }, (_, index) => named(specs.get(name)!, `${name}-${index + 1}`)),
     ),
@@ -54,6 +63,24 @@ export function plan(config: Config, options: PlanOptions): Plan {
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
 }
+
+/**
+ * Whether a process of its own keeps keys of a function: a connection may outlive all of its containers, and
+ * be gone on with by one that starts later.
+ */
+function wantsSigner(one: FunctionConfig, config: Config): boolean {
+  return carrierOf(one, config) !== 'fd' || one.idle > 0
+}
+
+function signerSpec(config: Config, { digest: _, ...options }: PlanOptions): MemberSpec | undefined {
+  if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
+  const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
+  const spans = { rotationSeconds, lifetimeSeconds }
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+const SIGNER = new URL('../keys/main.js', import.meta.url)
 
 /** What all processes know of the functions. */
 function routeTable(config: Config): RouteTable {
@@ -97,8 +124,9 @@ function containerSpec(
     http2: connection.http2,
     streams: connection.streams,
     warm: warmWith(config.trust, one.name),
+    signer: wantsSigner(one, config),
   }
-  return { name: one.name, entry: WORKER, settings, digest: digest?.(one) }
+  return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)

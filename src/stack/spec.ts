@@ -1,4 +1,5 @@
 import type { MemberSettings } from '../platform/membership.ts'
+import type { PeerRole } from '../transfer/control.ts'
 
 /* What a plan asks of the supervisor. */
 
@@ -8,6 +9,7 @@ export interface MemberSpec {
   readonly name: string
   /** The compiled module that it runs. */
   readonly entry: URL
+  readonly role: PeerRole
   /** What it is told, besides what only the process that is started has. */
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
@@ -24,7 +26,7 @@ export function named(spec: MemberSpec, name: string): MemberSpec {
 /** What is different each time that a process is started. */
 export type OfOneProcess = 'id' | 'supervisor' | 'descriptors'
 
-/** The function that a process serves; empty for a gateway. */
+/** The function that a process serves; empty for a gateway or a signer. */
 export function functionOf({ settings }: MemberSpec): string {
   return (settings as { readonly functionName?: string }).functionName ?? ''
 }

@@ -21,7 +21,9 @@ export interface Member {
   readonly child: ChildProcess
   /** As {@link Clock.steady}. */
   readonly startedAt: number
-  /** Who it is, once it can work. */
+  /** Who it is, once its key is known: signers know it from then on. */
+  present: Peer | undefined
+  /** The same, once it can work. */
   peer: Peer | undefined
   /** Why it says that it cannot start. */
   failure: string | undefined
@@ -34,7 +36,7 @@ export interface Member {
 /** The supervisor's channel, and the way to connect processes to it and to each other. */
 export interface Switchboard {
   readonly channel: Channel
-  start(id: number, role: PeerRole, spec: MemberSpec): Member
+  start(id: number, spec: MemberSpec): Member
   /** A pair for two processes; nothing on the ipc channel, where the supervisor passes everything on. */
   pair(): readonly [PairEnd, PairEnd] | readonly [readonly [], readonly []]
 }
@@ -62,13 +64,13 @@ function nativeSwitchboard(clock: Clock): Switchboard {
   return {
     channel,
     pair: createPair,
-    start(id, role, spec) {
+    start(id, spec) {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
         const child = start(id, spec, fds)
         channel.addPeer(id, ours)
-        return member(id, role, spec, child, clock.steady())
+        return member(id, spec, child, clock.steady())
       } catch (error) {
         for (const descriptor of ours) descriptor.close()
         throw error
@@ -84,10 +86,10 @@ function ipcSwitchboard(clock: Clock): Switchboard {
   return {
     channel,
     pair: () => [[], []],
-    start(id, role, spec) {
+    start(id, spec) {
       const child = start(id, spec, ['ipc'])
       channel.attach(id, child)
-      return member(id, role, spec, child, clock.steady())
+      return member(id, spec, child, clock.steady())
     },
   }
 }
@@ -125,13 +127,14 @@ function mustBeFree(count: number): void {
   }
 }
 
-function member(id: number, role: PeerRole, spec: MemberSpec, child: ChildProcess, now: number): Member {
+function member(id: number, spec: MemberSpec, child: ChildProcess, now: number): Member {
   return {
     id,
-    role,
+    role: spec.role,
     spec,
     child,
     startedAt: now,
+    present: undefined,
     peer: undefined,
     failure: undefined,
     owed: new Map(),

@@ -11,7 +11,7 @@ import {
   writeControl,
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
-import { DecodeError } from '../wire/index.ts'
+import { DecodeError, equal } from '../wire/index.ts'
 import { type LogSink, readOutput } from './child-output.ts'
 import { type Member, openSwitchboard, type Switchboard } from './member.ts'
 import type { Replica } from './replica.ts'
@@ -41,6 +41,7 @@ const ANSWERS: Partial<Record<ControlMessage['kind'], ControlMessage['kind']>> =
 }
 /** What a process says by itself. */
 const UNASKED: ReadonlySet<ControlMessage['kind']> = new Set([
+  'present',
   'ready',
   'failed',
   'leaving',
@@ -104,10 +105,9 @@ export class Processes {
     const id = this.#nextId++
     const { spec } = replica
     const told = { ...spec, settings: { ...spec.settings, ...more } }
-    const role = replica.functionName === '' ? 'gateway' : 'container'
     let member: Member
     try {
-      member = this.#switchboard.start(id, role, told)
+      member = this.#switchboard.start(id, told)
     } catch (error) {
       // No descriptor is free, or no memory: it is tried again.
       this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
@@ -149,11 +149,38 @@ export class Processes {
         this.tell(id, message)
   }
 
-  /** Introduces a process to all others that can work, and them to it. */
-  introduce(member: Member, peer: Peer): void {
+  /** A process has a key, and cannot work yet: introduces it to the signers, once. */
+  present(process: Process, publicKey: Uint8Array): void {
+    const { member } = process
+    if (member.present !== undefined) {
+      this.offends(process, 'it told its key more than once')
+      return
+    }
+    const peer = peerOf(process, publicKey)
+    member.present = peer
+    this.#introduce(peer, member, ({ role }) => role === 'signer')
+  }
+
+  /** Introduces a process that can work to all others, and them to it. @returns false if that was done */
+  introduce(process: Process, publicKey: Uint8Array): boolean {
+    const { member } = process
+    const { present } = member
+    const known = present !== undefined
+    if (member.peer !== undefined || (known && !equal(present.publicKey, publicKey))) {
+      this.offends(process, 'it reported that it is ready more than once, or with another key than before')
+      return false
+    }
+    const peer = peerOf(process, publicKey)
+    member.present = peer
     member.peer = peer
+    this.#introduce(peer, member, ({ role }) => !(known && role === 'signer'))
+    return true
+  }
+
+  #introduce(peer: Peer, member: Member, whom: (other: Member) => boolean): void {
     for (const { replica, member: other } of this.#byId.values()) {
-      if (other === member || other.peer === undefined) continue
+      const known = acquaintance(member, other)
+      if (other === member || known === undefined || !whom(other)) continue
       // The newcomer first: when the others hear of it, it knows them already.
       let pair: ReturnType<Switchboard['pair']>
       try {
@@ -164,7 +191,7 @@ export class Processes {
         return
       }
       const [one, two] = pair
-      this.tell(member.id, { kind: 'introduce', peer: other.peer }, one)
+      this.tell(member.id, { kind: 'introduce', peer: known }, one)
       if (!replica.life.stays) this.tell(member.id, { kind: 'draining', id: other.id })
       this.tell(other.id, { kind: 'introduce', peer }, two)
       // From here on only the two have them.
@@ -233,9 +260,26 @@ export class Processes {
     this.#switchboard.channel.forget(id)
     this.#byId.delete(id)
     replica.member = undefined
-    if (member.peer !== undefined) this.tellAll({ kind: 'gone', id })
+    for (const { member: other } of this.#byId.values())
+      if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)
+        this.tell(other.id, { kind: 'gone', id })
     this.#options.onEnded(process, how)
   }
+}
+
+/** Who a process is, by our own record. */
+function peerOf({ replica, member: { id, role } }: Process, publicKey: Uint8Array): Peer {
+  const { name, functionName } = replica
+  return { id, role, name, functionName, publicKey }
+}
+
+/**
+ * Who the other one is to a process, as soon as both may talk; undefined before. A signer speaks to
+ * containers alone, and to them as soon as they have a key.
+ */
+function acquaintance({ role }: Pick<Member, 'role'>, other: Member): Peer | undefined {
+  if (role === 'signer') return other.role === 'container' ? other.present : undefined
+  return other.role === 'signer' && role !== 'container' ? undefined : other.peer
 }
 
 /** Whether a process was asked for such an answer and has not given it; now it has. */

@@ -7,7 +7,7 @@ import type { Member } from './member.ts'
 export class Replica {
   /** What its next process is. */
   spec: MemberSpec
-  /** The function that it serves; empty for a gateway. */
+  /** The function that it serves; empty for a gateway or a signer. */
   readonly functionName: string
   readonly life: LifeCycle
   /** The process that fills it now. */

@@ -1,3 +1,4 @@
+import type { PeerRole } from '../transfer/control.ts'
 import type { ReplicaState } from './life-cycle.ts'
 import type { Replica } from './replica.ts'
 
@@ -7,8 +8,8 @@ export type Counters = Readonly<Record<string, number>>
 /** One replica, as `status` shows it. */
 export interface MemberStatus {
   readonly name: string
-  readonly role: 'gateway' | 'container'
-  /** The function that it serves; empty for the gateway. */
+  readonly role: PeerRole
+  /** The function that it serves; empty for the gateway and the signer. */
   readonly functionName: string
   readonly state: ReplicaState
   readonly ready: boolean
@@ -23,10 +24,10 @@ export interface MemberStatus {
 
 /** @param now milliseconds, as the clock of the supervisor says */
 export function statusOf(replica: Replica, counters: Counters, now: number): MemberStatus {
-  const { name, functionName, life, member } = replica
+  const { name, functionName, life, member, spec } = replica
   return {
     name,
-    role: functionName === '' ? 'gateway' : 'container',
+    role: spec.role,
     functionName,
     state: life.state,
     ready: member?.peer !== undefined,

@@ -9,7 +9,6 @@ import { hex } from '../wire/index.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
-import type { Member } from './member.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
@@ -111,6 +110,7 @@ export class Supervisor {
         replicas: this.#replicas,
         rollOuts: this.#rollOuts,
         startGateway: spec => this.#startGateway(spec),
+        startSigner: spec => void this.#add(spec),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
       },
@@ -144,7 +144,7 @@ export class Supervisor {
    * Error what failed
    */
   async start(): Promise<Ports> {
-    const { containers, gateway, liveness } = this.#options
+    const { containers, gateway, signer, liveness } = this.#options
     const { host, http, https } = (gateway.settings as GatewaySettings).gateway
     const [bound, boundSecure] = await bindPorts(host, [
       { port: http, variable: 'HOTPOTATO_HTTP_PORT', key: 'gateway.http' },
@@ -155,6 +155,8 @@ export class Supervisor {
       this.#started = { resolve, reject }
     })
     this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    // First: containers wait for what it keeps.
+    if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
     this.#add({ ...gateway, descriptors: this.#bound.map(({ fd }) => fd) })
     await started
@@ -185,13 +187,11 @@ export class Supervisor {
   /** Starts a gateway on the same ports, and waits until it accepts. */
   async #startGateway(spec: MemberSpec): Promise<Replica> {
     const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
-    try {
-      await this.#expected.untilReady(next)
-      return next
-    } catch (error) {
+    await this.#expected.untilReady(next).catch((error: unknown) => {
       this.#abandon(next)
       throw error
-    }
+    })
+    return next
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -313,9 +313,11 @@ export class Supervisor {
     const from = member.id
     if (member.peer !== undefined) this.#liveness.heard(from)
     switch (message.kind) {
+      case 'present':
+        this.#processes.present(process, message.publicKey)
+        return
       case 'ready':
-        if (member.peer === undefined) this.#ready(replica, member, message.publicKey)
-        else this.#processes.offends(process, 'it reported that it is ready more than once')
+        if (this.#processes.introduce(process, message.publicKey)) this.#ready(process)
         return
       case 'failed':
         if (member.failure !== undefined || member.peer !== undefined) {
@@ -345,14 +347,11 @@ export class Supervisor {
     }
   }
 
-  /** Introduces a process to all others, and them to it. */
-  #ready(replica: Replica, member: Member, publicKey: Uint8Array): void {
-    const { name, functionName } = replica
-    const { id, role } = member
-    this.#processes.introduce(member, { id, role, name, functionName, publicKey })
+  /** A process can work, and knows all others. */
+  #ready({ replica, member }: Process): void {
     this.#liveness.heard(member.id)
     const { news } = this.#reloads
-    if (news !== undefined) this.#processes.tell(id, news)
+    if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
     this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)

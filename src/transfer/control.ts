@@ -16,7 +16,7 @@ import {
   uint32,
   vector,
 } from '../wire/index.ts'
-import { SESSION_ID_LENGTH } from './envelope.ts'
+import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
  * The control protocol: everything that supervisor, gateway and containers say to each other over their
@@ -24,7 +24,7 @@ import { SESSION_ID_LENGTH } from './envelope.ts'
  */
 export const CONTROL_VERSION = 2
 
-export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2 })
+export const PeerRole = enumeration('PeerRole', uint8, { gateway: 1, container: 2, signer: 3 })
 export type PeerRole = TypeOf<typeof PeerRole>
 
 /** What a process is. Its public key is what envelopes for it are sealed to. */
@@ -33,7 +33,7 @@ export const Peer = struct('Peer', {
   role: PeerRole,
   /** As `echo-1`. */
   name: text(1, 255),
-  /** The function that it serves; empty for the gateway. */
+  /** The function that it serves; empty for the gateway and the signer. */
   functionName: text(0, 63),
   /** X25519. */
   publicKey: fixed(32),
@@ -171,6 +171,7 @@ export const ControlMessage = select(
     sleep: 52,
     wake: 53,
     slumber: 54,
+    present: 29,
     routes: 40,
   }),
   {
@@ -200,7 +201,10 @@ export const ControlMessage = select(
     stop: Empty,
     statusRequest: Empty,
     status: struct('Status', { counters: vector(Counter, 0, 2 ** 16 - 1) }),
-    /** Between containers of one function: the keys that they share, sealed by the sender to the receiver. */
+    /**
+     * Between containers of one function, and between each of them and the signer: the keys that they share,
+     * sealed by the sender to the receiver.
+     */
     keys: struct('KeysMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /**
      * From the gateway: a connection whose owner has died, with a new leg. Sealed is a TakeOver. It is
@@ -241,8 +245,8 @@ export const ControlMessage = select(
     /** From a gateway, with its file of slots: a SlotFileOffer, sealed by the sender to the receiver. */
     slots: struct('SlotsMessage', { sealed: opaque(1, 2 ** 24 - 1) }),
     /**
-     * To the supervisor, from a gateway: that container has given its pair with me up, or has broken the
-     * rules.
+     * To the supervisor, from a gateway or a signer: that container has given its pair with me up, or has
+     * broken the rules.
      */
     unreachable: struct('Unreachable', { id: uint32, reason: text(0, 255) }),
     /**
@@ -267,6 +271,11 @@ export const ControlMessage = select(
     wake: struct('Wake', { functionName: text(1, 63) }),
     /** From the supervisor, to gateways: what is to be expected of a function that has no container. */
     slumber: struct('Slumber', { functionName: text(1, 63), phase: SlumberPhase }),
+    /**
+     * To the supervisor, before `ready`: I cannot take work yet, but this is my key (X25519). I am introduced
+     * to signers alone. Counts once.
+     */
+    present: struct('Present', { publicKey: fixed(32) }),
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -306,9 +315,13 @@ const ORDERS = kinds(
   'slumber',
   'routes',
 )
-/** Messages of any such process to the supervisor, and those of a gateway alone. */
-const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved', 'wake')
-const GATEWAY_REPORTS = kinds('leaving', 'unreachable')
+/** Messages of any such process to the supervisor, and those of one role alone. */
+const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
+const MORE_REPORTS: Readonly<Record<PeerRole, ReadonlySet<ControlMessage['kind']>>> = {
+  gateway: kinds('leaving', 'unreachable', 'wake'),
+  container: kinds('present', 'wake'),
+  signer: kinds('unreachable'),
+}
 /** Messages among such processes, and those that only a gateway sends. */
 const AMONG_PEERS = kinds(
   'parcel',
@@ -322,6 +335,9 @@ const AMONG_PEERS = kinds(
   'hibernate',
 )
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
+/** What is said between a container and a signer, either way. */
+const FROM_SIGNERS = kinds('keys', 'verdict')
+const TO_SIGNERS = kinds('keys')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)
@@ -329,13 +345,20 @@ function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['ki
 
 /** Whether the supervisor takes a message of that kind from a process of that role. */
 export function mayReport(role: PeerRole, kind: ControlMessage['kind']): boolean {
-  return REPORTS.has(kind) || (role === 'gateway' && GATEWAY_REPORTS.has(kind))
+  return REPORTS.has(kind) || MORE_REPORTS[role].has(kind)
 }
 
 /** Whether a gateway or a container takes a message of that kind from that speaker. */
 export function maySay(speaker: Speaker, kind: ControlMessage['kind']): boolean {
   if (speaker === 'supervisor') return ORDERS.has(kind)
+  if (speaker === 'signer') return FROM_SIGNERS.has(kind)
   return AMONG_PEERS.has(kind) || (speaker === 'gateway' && FROM_GATEWAYS.has(kind))
+}
+
+/** Whether a signer takes a message of that kind from that speaker. */
+export function mayAskSigner(speaker: Speaker, kind: ControlMessage['kind']): boolean {
+  if (speaker === 'supervisor') return ORDERS.has(kind)
+  return speaker === 'container' && TO_SIGNERS.has(kind)
 }
 
 export function encodeControl(message: ControlMessage): Uint8Array {

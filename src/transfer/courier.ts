@@ -27,6 +27,7 @@ import type { Release } from './custody.ts'
 import type { Envelope } from './envelope.ts'
 import { Hibernated } from './hibernated.ts'
 import { Keeper } from './keeper.ts'
+import { KEYS } from './keys/ring.ts'
 import { TakeOver } from './leg.ts'
 import { Lending } from './loans/lending.ts'
 import type { LoanAnswer, LoanRequest } from './loans/loan.ts'
@@ -36,8 +37,7 @@ import { type SealAssociated, SealError, type Sealer } from './seal.ts'
 import { SlotFileOffer } from './slot.ts'
 import type { Descriptor } from './stream.ts'
 
-/** What keys are sealed for, in the place of a session: its id is the label that tells one from the other. */
-const KEYS = { sessionId: utf8('hotpotato keys/1'), generation: 0 } as const
+/** What a file of slots is sealed for, in the place of a session: its id is a label. */
 const SLOTS = { sessionId: utf8('hotpotato slot/1'), generation: 0 } as const
 
 const ACCEPTED: Verdict = { outcome: 'accepted' }

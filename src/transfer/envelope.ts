@@ -22,6 +22,7 @@ import {
   uint32,
   vector,
 } from '../wire/index.ts'
+import { SESSION_ID_LENGTH } from './seal.ts'
 
 /**
  * The number that an envelope begins with. A fleet learns to read a new one everywhere before any process
@@ -38,8 +39,7 @@ export const OLDEST_VERSION = 2
  * on.
  */
 export const LAST_GENERATION = 2 ** 31
-/** Bytes of a session id. */
-export const SESSION_ID_LENGTH = 16
+export { SESSION_ID_LENGTH }
 
 /** What the connection speaks above TLS, with its state. */
 export const ApplicationState = select(

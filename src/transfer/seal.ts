@@ -19,6 +19,9 @@ import {
   viewOf,
 } from '../wire/index.ts'
 
+/** Bytes of the random number that names a session. */
+export const SESSION_ID_LENGTH = 16
+
 /** The version of the sealing itself; what is sealed has its own. */
 export const SEAL_VERSION = 1
 
@@ -39,7 +42,7 @@ export const SealedMessage = struct('SealedMessage', {
 export const SealedContext = struct('SealedContext', {
   version: uint8,
   cipherSuite: uint16,
-  sessionId: fixed(16),
+  sessionId: fixed(SESSION_ID_LENGTH),
   generation: uint32,
   source: uint32,
   target: uint32,

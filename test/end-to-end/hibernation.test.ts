@@ -44,10 +44,10 @@ connection:
   requests: 1000000
   timers: { keepAlive: 300, headers: 300, requestBody: 300, container: 60 }
 functions:
-  echo: { handler: ./counting.mjs }
+  echo: { handler: ./counting.mjs, idle: 1h }
   hello: { handler: ./counting.mjs, idle: 500ms }
-  resize: { handler: ./counting.mjs }
-  echo-raw: { handler: ./failing.mjs }
+  resize: { handler: ./counting.mjs, idle: 1h }
+  echo-raw: { handler: ./failing.mjs, idle: 1h }
 `
 const STORM = 200
 

@@ -1,4 +1,4 @@
-import type { ControlMessage } from '../../transfer/control.ts'
+import type { ControlMessage, Peer } from '../../transfer/control.ts'
 import type { CourierHandlers } from '../../transfer/courier.ts'
 import type { Host } from './host.ts'
 
@@ -11,6 +11,42 @@ export interface OtherHandlers {
 /** Where the host is to be found, as soon as there is one. */
 export class Place {
   host: Host | undefined
+  /** What signers have said before there was one. */
+  readonly #early: ((host: Host) => void)[] = []
+  /** Is called when the ring of the function has come. */
+  #onRing: (() => void) | undefined
+  #hasRing = false
+
+  /** @returns when a signer has told the ring of the function */
+  ring(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.#hasRing) resolve()
+      else this.#onRing = resolve
+    })
+  }
+
+  introduced(peer: Peer): void {
+    this.#soon(host => host.introduced(peer))
+  }
+
+  keys(bytes: Uint8Array, from: number): void {
+    this.#soon(host => {
+      if (!host.keys(bytes, from)) return
+      this.#hasRing = true
+      this.#onRing?.()
+    })
+  }
+
+  /** The host is there, and can speak. */
+  open(host: Host): void {
+    this.host = host
+    for (const say of this.#early.splice(0)) say(host)
+  }
+
+  #soon(say: (host: Host) => void): void {
+    if (this.host === undefined) this.#early.push(say)
+    else say(this.host)
+  }
 }
 
 const NOT_READY = { reason: 'draining', detail: 'the container is not ready yet' } as const
@@ -37,10 +73,10 @@ export function handlersOf(place: Place, others: OtherHandlers): CourierHandlers
       const host = place.host
       return host === undefined ? NOT_READY : host.thawed(state, session, descriptor)
     },
-    introduced: peer => place.host?.introduced(peer),
+    introduced: peer => place.introduced(peer),
     gone: id => place.host?.gone(id),
     lost: id => place.host?.unreachable(id),
-    keys: (bytes, from) => place.host?.keys(bytes, from),
+    keys: (bytes, from) => place.keys(bytes, from),
     slots: (file, count, from) => {
       const host = place.host
       if (host === undefined) file.close()

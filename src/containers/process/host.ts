@@ -108,8 +108,9 @@ export class Host implements ConnectionHost<Connection> {
   readonly #resting: Resting
   /** Containers of this function that have our keys for certain. */
   readonly #greeted = new Set<number>()
-  /** Functions that have no container, and shall have one. */
   readonly #wishes: Wishes
+  /** Those that keep our ring, too, for when none of us lives. */
+  readonly #signers = new Set<number>()
   #draining = false
   /** Connections that have not been told that the container drains, the next one last. */
   #leaving: Connection[] = []
@@ -163,19 +164,27 @@ export class Host implements ConnectionHost<Connection> {
   }
 
   /**
-   * Tells all containers of this function the keys that they share; those that hear of new ones tell them on.
+   * Tells all containers of this function, and the signer, the keys that they share; those that hear of new
+   * ones tell them on.
    */
   shareKeys(): void {
-    for (const { id } of this.#others.of(this.functionName)) this.courier?.share(id, this.keyRing.share())
+    const siblings = this.#others.of(this.functionName).map(({ id }) => id)
+    for (const id of [...siblings, ...this.#signers]) this.courier?.share(id, this.keyRing.share())
   }
 
-  /** Keys from a peer. Those of other functions are none of ours. */
-  keys(bytes: Uint8Array, from: number): void {
-    if (!this.#others.isOf(from, this.functionName)) {
+  /** Keys from a peer. Those of other functions are none of ours. @returns whether a signer sent them */
+  keys(bytes: Uint8Array, from: number): boolean {
+    const signer = this.#signers.has(from)
+    if (!signer && !this.#others.isOf(from, this.functionName)) {
       this.log.warn({ from }, 'a container of another function sent keys')
-      return
+      return false
     }
     this.keyRing.merge(bytes)
+    if (!signer) this.#greet(from)
+    return signer
+  }
+
+  #greet(from: number): void {
     // A peer that was introduced to us only now has not understood what we sent before.
     if (this.#greeted.has(from)) return
     this.#greeted.add(from)
@@ -194,6 +203,10 @@ export class Host implements ConnectionHost<Connection> {
 
   introduced(peer: Peer): void {
     if (peer.role === 'gateway') this.#resting.introduced(peer.id)
+    if (peer.role === 'signer') {
+      this.#signers.add(peer.id)
+      this.courier?.share(peer.id, this.keyRing.share())
+    }
     if (peer.role !== 'container') return
     this.#others.add(peer)
     this.#wishes.granted(peer.functionName)
@@ -206,6 +219,7 @@ export class Host implements ConnectionHost<Connection> {
     this.#greeted.delete(id)
     this.#resting.gone(id)
     this.#others.remove(id)
+    this.#signers.delete(id)
     this.slots.remove(id)
   }
 
@@ -396,9 +410,10 @@ export class Host implements ConnectionHost<Connection> {
     this.#drainMore()
   }
 
-  /** The same, but where no sibling is left a gateway keeps what is idle. */
+  /** The same, but a gateway keeps what no sibling takes. */
   sleep(): void {
-    this.#resting.begin()
+    // Without a signer the key is gone with the last of us.
+    if (this.#signers.size > 0) this.#resting.begin()
     this.drain()
   }
 

@@ -8,7 +8,7 @@ import { giveUp, join, type Membership, readSettings } from '../../platform/memb
 import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/route-table.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
-import type { Clock } from '../../time/clock.ts'
+import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { select } from '../../tls13/crypto/selection.ts'
 import { certificateWithKey, type ServerConfig } from '../../tls13/index.ts'
@@ -48,6 +48,8 @@ async function main(): Promise<void> {
   })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
+  // The signer tells the ring of our function meanwhile.
+  if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
     if (message.kind === 'stop') void stop(clock, host, program, membership)
@@ -91,7 +93,7 @@ async function main(): Promise<void> {
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
-    place.host = host = new Host({
+    host = new Host({
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
@@ -122,9 +124,11 @@ async function main(): Promise<void> {
   strays = surviveStrays(clock, log)
   if (settings.followsCalls) pendingCalls.follow()
   host.connect(courier)
+  place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
   warmUp(host.tls, host.limits.http, clock)
   warmWords()
+  if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
   rehearsed.rehearsing = rehearsesAtOnce > 0 ? 1 : 0
   courier.tell(SUPERVISOR, { kind: 'ready', publicKey })
@@ -137,6 +141,20 @@ async function main(): Promise<void> {
   const goesOn = rehearsesAtOnce === 0 || (await rehearse(host, settings, rehearsed, 0, late, log))
   rehearsed.rehearsing = 0
   if (goesOn) await rehearse(host, settings, rehearsed, PAUSE, () => false, log)
+}
+
+/** Milliseconds that a start waits for the ring of its function; without a signer it goes on. */
+const RING = 2000
+
+/** What dead containers have left can be opened from here on, if the signer is there. */
+async function ringOrNot(place: Place, clock: Clock, log: Log): Promise<void> {
+  let late: Timer | undefined
+  const time = new Promise<true>(resolve => {
+    late = clock.after(RING, () => resolve(true))
+  })
+  if ((await Promise.race([place.ring(), time])) === true)
+    log.warn('the signer did not answer: what earlier containers have left may be lost')
+  late?.stop()
 }
 
 /** Milliseconds between a few moves that are rehearsed in idle time. */

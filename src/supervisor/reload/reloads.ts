@@ -24,6 +24,7 @@ export interface ReloadCrew {
   readonly rollOuts: RollOuts
   /** Starts a gateway and waits until it is ready. @throws Error it does not start; then there is none */
   startGateway(spec: MemberSpec): Promise<Replica>
+  startSigner(spec: MemberSpec): void
   /** Lets its connections move away, and ends it. */
   retire(replica: Replica): Promise<unknown>
   tellAll(message: ControlMessage): void
@@ -77,6 +78,10 @@ export class Reloads {
   async #reload(next: Plan, report: Report): Promise<Reload> {
     const running = this.#plan
     const { added, removed, renewed, scaled, table, gateway } = difference(running, next)
+    // First: containers that need one wait for what it keeps. One that is not needed any more stays.
+    const { signer } = next
+    if (signer !== undefined && ![...this.#crew.replicas].some(one => one.spec.role === 'signer'))
+      this.#crew.startSigner(signer)
     const changes = [
       ...added.map(name => this.#begin(name, next)),
       ...removed.map(functionName => ({ functionName, start: [], keep: 0 })),
@@ -118,7 +123,7 @@ export class Reloads {
   }
 
   get #gateways(): Replica[] {
-    return [...this.#crew.replicas].filter(one => one.functionName === '' && one.life.stays)
+    return [...this.#crew.replicas].filter(one => one.spec.role === 'gateway' && one.life.stays)
   }
 
   async #startGateway({ gateway }: Plan): Promise<Replica> {
@@ -158,7 +163,7 @@ export class Reloads {
     this.#plan = next
     this.#crew.rollOuts.bound(next.bounds)
     for (const replica of this.#crew.replicas) {
-      const spec = replica.functionName === '' ? next.gateway : next.specs.get(replica.functionName)
+      const spec = specOf(replica, next)
       // Those that are about to go are not started again.
       if (spec !== undefined) replica.spec = { ...replica.spec, ...named(spec, replica.name) }
     }
@@ -185,4 +190,10 @@ export class Reloads {
     this.#plan = { ...this.#plan, specs: new Map([...this.#plan.specs, [functionName, spec]]) }
     return outcome
   }
+}
+
+/** What a replica is to be from now on; undefined if its function is no more. */
+function specOf({ spec: { role }, functionName }: Replica, next: Plan): MemberSpec | undefined {
+  if (role === 'container') return next.specs.get(functionName)
+  return role === 'gateway' ? next.gateway : next.signer
 }

@@ -73,11 +73,9 @@ export class Sleep {
   }
 
   /** A process can work: a container, or a gateway that knows nothing yet. */
-  ready({ functionName }: Replica): void {
-    if (functionName !== '') {
-      if (this.#phases.has(functionName)) this.#tell(functionName, 'awake')
-      return
-    }
+  ready({ functionName, spec }: Replica): void {
+    if (this.#phases.has(functionName)) this.#tell(functionName, 'awake')
+    if (spec.role !== 'gateway') return
     for (const [name, phase] of this.#phases)
       this.#options.tellGateways({ kind: 'slumber', functionName: name, phase })
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { KeyRing, SharedRing } from '../../../src/containers/process/key-ring.ts'
+import { KeyRing } from '../../../src/containers/process/key-ring.ts'
 import { CipherSuiteId } from '../../../src/tls13/codepoints.ts'
 import { node } from '../../../src/tls13/crypto/node.ts'
+import { SharedRing } from '../../../src/transfer/keys/ring.ts'
 import { DecodeError, decode, encode, hex } from '../../../src/wire/index.ts'
 
 const HOUR = 3_600_000

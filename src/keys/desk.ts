@@ -1,0 +1,185 @@
+import type { Log } from '../platform/log.ts'
+import type { Clock } from '../time/clock.ts'
+import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
+import {
+  type ControlMessage,
+  decodeControl,
+  isConsignment,
+  mayAskSigner,
+  type Peer,
+  type Verdict,
+  writeControl,
+} from '../transfer/control.ts'
+import { KEYS } from '../transfer/keys/ring.ts'
+import { SealError, type Sealer } from '../transfer/seal.ts'
+import type { Descriptor } from '../transfer/streams/descriptor.ts'
+import { Allowance, type Budget, DecodeError } from '../wire/index.ts'
+import type { Rings } from './rings.ts'
+
+/** Rings that a container may tell: one when it comes, and one in each epoch. */
+const TOLD_RINGS: Budget = { burst: 16, perSecond: 1 }
+/** Messages of one container that make no sense: those that the log tells, and those that it may send. */
+const TOLD = 8
+const NONSENSE = 64
+
+const NOT_HERE: Verdict = {
+  outcome: 'refused',
+  reason: 'role',
+  detail: 'a signer accepts no connections',
+}
+
+/** What a desk stands on. */
+export interface DeskOptions {
+  readonly channel: Pick<Channel, 'send' | 'addPeer' | 'forget' | 'cut'>
+  readonly sealer: Sealer
+  readonly rings: Rings
+  readonly clock: Clock
+  readonly log: Log
+  /** Tells this process to end. */
+  readonly stop: () => void
+  /** More counters for the status. */
+  readonly memory?: () => Readonly<Record<string, number>>
+}
+
+/** A container, and what it has cost so far. */
+interface Visitor {
+  readonly peer: Peer
+  readonly rings: Allowance
+  nonsense: number
+}
+
+/**
+ * Where containers come to the signer with what they want. Which one it is, and so whose keys it may have,
+ * follows from the pair that its message came through, and from the supervisor's record.
+ */
+export class Desk {
+  readonly #options: DeskOptions
+  readonly #visitors = new Map<number, Visitor>()
+  readonly #counters = { ringsTold: 0, refused: 0 }
+
+  constructor(options: DeskOptions) {
+    this.#options = options
+  }
+
+  /** A message of a peer; the descriptors are ours. */
+  receive(from: number, payload: Uint8Array, descriptors: readonly Descriptor[]): void {
+    const kept = this.#receive(from, payload, descriptors)
+    if (!kept) for (const descriptor of descriptors) descriptor.close()
+  }
+
+  /** @returns whether the descriptors are kept */
+  #receive(from: number, payload: Uint8Array, descriptors: readonly Descriptor[]): boolean {
+    let message: ControlMessage
+    try {
+      message = decodeControl(payload)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#senseless(from, error.message)
+      return false
+    }
+    if (from === SUPERVISOR) return this.#order(message, descriptors)
+    const visitor = this.#visitors.get(from)
+    if (visitor === undefined || !mayAskSigner(visitor.peer.role, message.kind)) {
+      // The other side has it in custody until it hears of it.
+      if (isConsignment(message))
+        this.#tell(from, { kind: 'verdict', ticket: message.ticket, verdict: NOT_HERE })
+      this.#senseless(from, `a message of kind ${message.kind}`)
+    } else if (message.kind === 'keys') this.#told(visitor, message.sealed)
+    return false
+  }
+
+  #order(message: ControlMessage, descriptors: readonly Descriptor[]): boolean {
+    switch (message.kind) {
+      case 'introduce':
+        this.#introduced(message.peer, descriptors)
+        return true
+      case 'gone':
+        this.#options.channel.forget(message.id)
+        this.#options.sealer.forget(message.id)
+        this.#visitors.delete(message.id)
+        return false
+      case 'statusRequest':
+        this.#tell(SUPERVISOR, this.#status())
+        return false
+      case 'stop':
+        this.#options.stop()
+    }
+    return false
+  }
+
+  #introduced(peer: Peer, ends: readonly Descriptor[]): void {
+    const { channel, sealer, log, clock } = this.#options
+    try {
+      if (peer.role !== 'container') throw new RangeError(`a ${peer.role} has nothing to ask of a signer`)
+      sealer.addPeer(peer.id, peer.publicKey)
+      channel.addPeer(peer.id, ends)
+    } catch (error) {
+      for (const end of ends) end.close()
+      if (!(error instanceof RangeError)) throw error
+      // One with a key that is none must not end all others.
+      log.warn({ from: peer.name }, error.message)
+      return
+    }
+    const rings = new Allowance(TOLD_RINGS, () => clock.steady())
+    this.#visitors.set(peer.id, { peer, rings, nonsense: 0 })
+    this.#share(peer)
+  }
+
+  /** Tells a container the ring of its function. */
+  #share({ id, functionName }: Peer): void {
+    const ring = this.#options.rings.share(functionName)
+    try {
+      this.#tell(id, { kind: 'keys', sealed: this.#options.sealer.seal(id, KEYS, ring) })
+    } finally {
+      ring.fill(0)
+    }
+  }
+
+  /** What a container tells of the ring of its function. */
+  #told({ peer, rings }: Visitor, sealed: Uint8Array): void {
+    if (!rings.spend()) {
+      this.#counters.refused++
+      return
+    }
+    try {
+      const opened = this.#options.sealer.open(peer.id, KEYS, sealed)
+      this.#options.rings.merge(peer.functionName, opened)
+      opened.fill(0)
+      this.#counters.ringsTold++
+    } catch (error) {
+      if (!(error instanceof SealError || error instanceof DecodeError)) throw error
+      this.#senseless(peer.id, error.message)
+    }
+  }
+
+  /** Nothing can be said to that process any more: the supervisor looks whether it lives. */
+  lost(id: number, reason: string): void {
+    this.#tell(SUPERVISOR, { kind: 'unreachable', id, reason: reason.slice(0, 255) })
+  }
+
+  #senseless(from: number, reason: string): void {
+    this.#counters.refused++
+    const visitor = this.#visitors.get(from)
+    if (visitor === undefined) return
+    const { channel, log } = this.#options
+    if (++visitor.nonsense <= TOLD) log.warn({ from: visitor.peer.name, reason }, 'a request that is refused')
+    if (visitor.nonsense === NONSENSE) channel.cut(from, 'it keeps asking for what it may not have')
+  }
+
+  #status(): ControlMessage {
+    const counters = {
+      // It has no connections, as others that are asked this.
+      connections: 0,
+      inCustody: 0,
+      ...this.#counters,
+      containers: this.#visitors.size,
+      keyRing: this.#options.rings.size,
+      ...this.#options.memory?.(),
+    }
+    return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  }
+
+  #tell(to: number, message: ControlMessage): void {
+    this.#options.channel.send(to, writeControl(message))
+  }
+}
