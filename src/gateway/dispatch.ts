@@ -218,6 +218,13 @@ export class Dispatch {
     return this.#containers.isOf(id, functionName)
   }
 
+  /** There will be no container of that function for a while: what waits for one is given up. */
+  giveUp(functionName: string): void {
+    for (const delivery of [...this.#held])
+      if (delivery.consignment.functionName === functionName)
+        this.#unwanted(delivery, `the containers of the function ${functionName} end as they start`)
+  }
+
   /** Something waits for a container of that function. */
   wish(functionName: string): void {
     if (!this.#containers.has(functionName)) this.#patience.wish(functionName)

@@ -204,6 +204,7 @@ export class Gateway {
   /** What is to be expected of a function that has no container. */
   slumbers(functionName: string, phase: SlumberPhase): void {
     this.#slumbers.told(functionName, phase)
+    if (phase === 'failing') this.#dispatch.giveUp(functionName)
   }
 
   /** How many connections containers have. */

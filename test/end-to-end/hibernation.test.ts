@@ -120,23 +120,14 @@ describe('a function without work', () => {
 
   it('is refused, not waited for, when it does not start any more', async () => {
     await sleep('echo-raw')
-    const first = await Client.open({ port: platform.http })
-    const waiting = first.request('/echo-raw')
-    await eventually(
-      async () =>
-        (await platform.status()).some(
-          one => one.functionName === 'echo-raw' && one.state === 'crash-looping',
-        )
-          ? true
-          : undefined,
-      'it does not crash',
-    )
-    const client = await Client.open({ port: platform.http })
-    const answer = await client.request('/echo-raw')
-    expect([answer.status, field(answer, 'retry-after')]).toEqual([503, '1'])
-    first.reset()
-    waiting.catch(() => {})
-    await client.close()
+    // The first one waits for what then fails, the second one for nothing.
+    for (const _ of [1, 2]) {
+      const client = await Client.open({ port: platform.http })
+      const answer = await client.request('/echo-raw')
+      expect([answer.status, field(answer, 'retry-after')]).toEqual([503, '1'])
+      await client.close()
+    }
+    expect((await platform.status()).map(({ state }) => state)).toContain('crash-looping')
   })
 })
 
