@@ -45,6 +45,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */

@@ -4,6 +4,7 @@ import { isFunctionName } from '../platform/function-name.ts'
 import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
+import { files } from './files.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
@@ -24,6 +25,7 @@ import {
   seconds,
   section,
   truth,
+  whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 
@@ -73,6 +75,7 @@ export const FUNCTION_KEYS = {
     hosts(place => [`${nameOf(place)}.local`, `${nameOf(place)}.localhost`]),
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
+  files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
   replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
@@ -91,6 +94,10 @@ export const FUNCTION_KEYS = {
   retries: key(
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
+  ),
+  maxInflight: key(
+    'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
+    whole(0, 1_000_000, undefined),
   ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',
@@ -112,6 +119,8 @@ export interface FunctionConfig extends KeyValues<typeof FUNCTION_KEYS> {
 }
 
 const keys = section(FUNCTION_KEYS)
+/** The shipped function that shows a directory. */
+const FILES = 'files'
 
 /** What an editor is told of one function. */
 export const FUNCTION_SCHEMA = keys.schema
@@ -133,13 +142,27 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
     name,
     namesHosts: Array.isArray(given.get('hosts')),
     ...read,
-    handler: read.lang === undefined ? read.handler : folderOf(name, given.get('handler'), read, place),
+    handler: handlerOf(name, given.get('handler'), read, place),
     idle: given.get('idle') === undefined ? (scale.idleSeconds ?? read.idle) : read.idle,
     replicas: given.get('replicas') === undefined ? labelled(read.replicas, scale) : read.replicas,
     environment,
     program: programOf({ ...read, environment }, given.get('handler'), { ...place, functionName: name }),
     filed: Object.fromEntries(files.map(one => [one.name, one.at])),
   }
+}
+
+/** @throws ConfigError the function `files` has nothing to show */
+function handlerOf(
+  name: string,
+  given: unknown,
+  read: { readonly handler: string; readonly lang: string | undefined; readonly files: object | undefined },
+  place: Place,
+): string {
+  if (read.lang !== undefined) return folderOf(name, given, read, place)
+  if (read.files !== undefined && (given === undefined || given === null)) return FILES
+  if (read.handler === FILES && read.files === undefined)
+    return refuse(`${place.path}.files`, 'the path of the directory that it shows', null, place.path)
+  return read.handler
 }
 
 /** With a template, a handler is a path, also if it looks like the name of a shipped function. */

@@ -6,6 +6,7 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
@@ -109,7 +110,7 @@ function containerSpec(
     handler: one.handler,
     program: programSettings(one, config),
     lang: one.lang,
-    environment: one.environment,
+    environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,
     retries,
     routes,
@@ -121,12 +122,19 @@ function containerSpec(
     rehearsals: config.rehearsals,
     http: httpLimits(config),
     memoryBytes: connection.memoryBytes,
+    maxInflight: maxInflight(one),
     http2: connection.http2,
     streams: connection.streams,
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
   return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
+}
+
+/** OpenFaaS's watchdog is told in the environment. */
+function maxInflight({ maxInflight, environment }: FunctionConfig): number {
+  const told = Number(environment.max_inflight)
+  return maxInflight ?? (Number.isSafeInteger(told) && told > 0 ? told : 0)
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)

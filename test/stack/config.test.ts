@@ -295,6 +295,16 @@ describe('parseConfig', () => {
       'carrier: relay\nfunctions: { echo: { duplicate: true } }',
       'functions.echo.duplicate is for carrier: fd; a relayed connection needs none',
     ],
+    ['functions: { files: }', 'functions.files.files must be the path of the directory that it shows'],
+    ['functions: { echo: { handler: files } }', 'functions.echo.files must be the path of the directory'],
+    [
+      'functions: { docs: { files: ./no/such } }',
+      'functions.docs.files must be the path of a directory that exists, not "/base/no/such"',
+    ],
+    [
+      'functions: { docs: { files: { html: true } } }',
+      'functions.docs.files must be the path of a directory',
+    ],
     ['functions: { echo: { environment: { A: [1] } } }', 'functions.echo.environment.A must be a text'],
   ])('says what is wrong with %j', (text, message) => {
     expect(() => parse(text)).toThrow(ConfigError)
@@ -307,12 +317,12 @@ describe('loadConfig', () => {
     const file = resolve(import.meta.dirname, '../../hotpotato.yml')
     const { config, warnings } = loadConfig(file)
     expect(warnings).toEqual([])
-    expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw'])
+    expect([...config.functions.keys()]).toEqual(['echo', 'resize', 'hello', 'echo-raw', 'files'])
     expect(config.functions.get('echo')?.hosts).toEqual([
       ...['echo.local', '*.echo.local'],
       ...['echo.localhost', '*.echo.localhost'],
     ])
-    for (const name of ['resize', 'hello', 'echo-raw'])
+    for (const name of ['resize', 'hello', 'echo-raw', 'files'])
       expect(config.functions.get(name)?.hosts).toEqual([`${name}.local`, `${name}.localhost`])
     expect(config.gateway.defaultFunction).toBe('echo')
     // What the file says beside each key is the default.
@@ -349,5 +359,18 @@ describe('parseDuration', () => {
 
   it.each(['', '30', 's', '-1s', '1 s', '1d', '1s!', '1e3s', '.5s'])('refuses %j', text => {
     expect(parseDuration(text)).toBeUndefined()
+  })
+})
+
+describe('the directory that the function `files` shows', () => {
+  it.each([
+    ['{ files: . }', { directory: process.cwd(), html: false }],
+    [
+      '{ files: { directory: src/functions, html: true } }',
+      { directory: resolve('src/functions'), html: true },
+    ],
+  ])('%s', (text, shown) => {
+    const { config } = parseConfig(`functions: { docs: ${text} }`, process.cwd())
+    expect(config.functions.get('docs')).toMatchObject({ handler: 'files', files: shown })
   })
 })

@@ -106,8 +106,7 @@ export function statusText({ functions, members, connections }: PlatformStatus):
     ),
   ]
   const hibernating = members.reduce((sum, { counters }) => sum + (counters.hibernating ?? 0), 0)
-  if (hibernating > 0)
-    tables.push(`hibernating with the gateway: ${hibernating}`)
+  if (hibernating > 0) tables.push(`hibernating with the gateway: ${hibernating}`)
   if (connections !== undefined) tables.push(connectionTable(connections))
   return tables.join('\n\n')
 }

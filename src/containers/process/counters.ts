@@ -13,8 +13,6 @@ export interface Counters {
   /** Connections that a gateway has, because the function sleeps, and that came back from there. */
   hibernated: number
   thawed: number
-  /** Requests and messages that the function was given. */
-  called: number
   /** Connections that were closed here. */
   ended: number
   /** Connections that had to be ended because it was unknown which process owned them. */
@@ -36,7 +34,6 @@ export function noneCounted(): Counters {
     moved: 0,
     hibernated: 0,
     thawed: 0,
-    called: 0,
     ended: 0,
     unclean: 0,
     failed: 0,

@@ -39,6 +39,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
+import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
@@ -67,6 +68,8 @@ export interface HostOptions {
   readonly keyRing: KeyRing
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight?: number | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }
@@ -95,6 +98,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
+  readonly traffic: Traffic
   #retries: ReadonlyMap<string, Retries>
   #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -132,6 +136,7 @@ export class Host implements ConnectionHost<Connection> {
     this.log = options.log
     this.keyRing = options.keyRing
     this.memory = new MemoryBudget(options.memoryBytes)
+    this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#resting = new Resting(this, {
@@ -417,14 +422,9 @@ export class Host implements ConnectionHost<Connection> {
     this.drain()
   }
 
-  /** Something has been given to the function. */
-  called(): void {
-    this.counters.called++
-  }
-
   /** What keeps the function from sleeping: connections, and work that goes on without one. */
   get busy(): number {
-    let busy = this.#work.size
+    let busy = this.#work.size + this.traffic.inFlight
     for (const connection of this.#connections) if (keepsAwake(connection)) busy++
     return busy
   }

@@ -7,6 +7,7 @@ import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/route-table.ts'
+import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -97,7 +98,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? (await loadFunction(settings.handler)),
+      module: program?.module ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -112,6 +113,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      maxInflight: settings.maxInflight,
       warm: settings.warm,
     })
   } catch (error) {
@@ -251,11 +253,19 @@ function status(
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
-    heldBytes: host.memory.held,
+    heldBytes: bounded(host.memory.held),
     shed: host.memory.shed,
+    calls: host.traffic.calls,
+    inFlight: host.traffic.inFlight,
+    messages: host.traffic.messages,
+    tooMany: host.traffic.refused,
+    ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),
   }
-  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  return {
+    kind: 'status',
+    counters: Object.entries(counters).map(([name, value]) => ({ name, value: wrapped(value) })),
+  }
 }
 
 /** As `http2Resets`: beside the other counters. */

@@ -157,7 +157,7 @@ export class SocketCall {
   }
 
   #deliver(data: string | Uint8Array): void {
-    this.#callee.called?.()
+    if (this.#callee.traffic !== undefined) this.#callee.traffic.messages++
     try {
       const work = this.#handlers?.message?.(data)
       if (!(work instanceof Promise)) return

@@ -119,9 +119,10 @@ export class Sleep {
     )
     let busy = 0
     const done = all.map(({ id, counters }) => {
-      if (counters?.called === undefined) busy++
+      if (counters?.calls === undefined) busy++
       else busy += (counters.busy ?? 0) + (keeps ? 0 : (counters.connections ?? 0))
-      return `${id}:${counters?.called}:${counters?.accepted}`
+      const { calls, messages, accepted } = counters ?? {}
+      return `${id}:${calls}:${messages}:${accepted}`
     })
     if (!this.#idleness.look(functionName, { done: done.join(), busy }, clock.steady(), limit)) return
     log.info(`${functionName} has had no work for ${limit / 1000} s; it goes to sleep`)

@@ -1,0 +1,4 @@
+import { files } from '../files/files.ts'
+
+/** Shows a directory of text files as HTML. */
+export default files
