@@ -152,7 +152,7 @@ export class Hibernation {
     return undefined
   }
 
-  /** Another gateway accepts now: gives it what rests here. @param successor its id, as long as there is one */
+  /** Another gateway accepts now: gives it what rests here. @param successor its id, if there is one */
   handOver(successor: () => number | undefined): void {
     this.#successor = successor
     this.#giveMore()
