@@ -6,6 +6,7 @@ export const TABLE: Table = [
     title: 'the platform',
     commands: {
       up: () => import('./commands/platform/up.ts'),
+      reload: () => import('./commands/platform/reload.ts'),
       stop: () => import('./commands/platform/stop.ts'),
       status: () => import('./commands/platform/status.ts'),
       logs: () => import('./commands/platform/logs.ts'),

@@ -1,7 +1,7 @@
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
-import type { RouteTable } from '../platform/route-table.ts'
+import type { RouteTable } from '../platform/routing/route-table.ts'
 import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'

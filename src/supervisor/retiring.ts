@@ -10,6 +10,9 @@ export const STOP_TIMEOUT = 3000
 const DRAIN_TIMEOUT = 30_000
 const DRAIN_POLL = 20
 
+/** Where connections go: to siblings (`drain`), or also to a gateway (`sleep`). */
+export type Way = 'drain' | 'sleep'
+
 export interface RetiringOptions {
   readonly processes: Processes
   readonly ask: (id: number) => Promise<Counters>
@@ -27,14 +30,9 @@ export class Retiring {
 
   /**
    * Lets its connections move away, and ends it.
-   * @param how where they go: to siblings (`drain`), or also to a gateway (`sleep`)
    * @param report called with the connections that it still has @returns how many moved
    */
-  async retire(
-    { id, child, spec }: Member,
-    how: 'drain' | 'sleep',
-    report?: (left: number) => void,
-  ): Promise<number> {
+  async retire({ id, child, spec }: Member, how: Way, report?: (left: number) => void): Promise<number> {
     const { processes, ask, clock, log } = this.#options
     const before = (await ask(id)).moved ?? 0
     const ended = new Promise(resolve => child.once('exit', resolve))

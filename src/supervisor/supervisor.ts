@@ -16,7 +16,7 @@ import { Reliefs } from './reliefs.ts'
 import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
-import { Retiring, STOP_TIMEOUT } from './retiring.ts'
+import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
@@ -283,15 +283,13 @@ export class Supervisor {
     if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
   }
 
-  async #retire(
-    replica: Replica,
-    report?: (left: number) => void,
-    how: 'drain' | 'sleep' = 'drain',
-  ): Promise<number> {
+  async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
     if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
+    const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
+    await ended
     return 0
   }
 

@@ -73,8 +73,8 @@ export class Forwarder {
   }
 
   /**
-   * One request, tried once more where a connection that was to be used again broke and its process lives: the
-   * program has closed it before it could see the request.
+   * One request, tried once more where a connection that was to be used again broke and its process lives:
+   * the program has closed it before it could see the request.
    * @returns undefined if the program takes no connection @throws Unanswered
    */
   async #exchange(

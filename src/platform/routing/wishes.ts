@@ -1,4 +1,4 @@
-import type { Clock } from '../time/clock.ts'
+import type { Clock } from '../../time/clock.ts'
 
 /** Milliseconds after which a wish that was not granted is uttered again. */
 const AGAIN = 1000
