@@ -7,7 +7,9 @@ export const TABLE: Table = [
     commands: {
       up: () => import('./commands/platform/up.ts'),
       reload: () => import('./commands/platform/reload.ts'),
+      config: () => import('./commands/platform/config.ts'),
       stop: () => import('./commands/platform/stop.ts'),
+      down: () => import('./commands/platform/down.ts'),
       status: () => import('./commands/platform/status.ts'),
       logs: () => import('./commands/platform/logs.ts'),
       restart: () => import('./commands/platform/restart.ts'),
@@ -16,6 +18,10 @@ export const TABLE: Table = [
   {
     title: 'functions',
     commands: {
+      new: () => import('./commands/functions/new.ts'),
+      list: () => import('./commands/functions/list.ts'),
+      describe: () => import('./commands/functions/describe.ts'),
+      invoke: () => import('./commands/functions/invoke.ts'),
       deploy: () => import('./commands/functions/deploy.ts'),
       scale: () => import('./commands/functions/scale.ts'),
     },

@@ -1,5 +1,6 @@
 import { functionOf, type MemberSpec, type RestartPolicy } from '../stack/spec.ts'
 import type { Timer } from '../time/clock.ts'
+import type { Diary } from './diary.ts'
 import { LifeCycle } from './life-cycle.ts'
 import type { Member } from './member.ts'
 
@@ -19,10 +20,10 @@ export class Replica {
   /** What will start the next one. */
   restart: Timer | undefined
 
-  constructor(spec: MemberSpec, policy: RestartPolicy, begins?: 'asleep') {
+  constructor(spec: MemberSpec, policy: RestartPolicy, diary?: Diary, begins?: 'asleep') {
     this.spec = spec
     this.functionName = functionOf(spec)
-    this.life = new LifeCycle(policy, begins)
+    this.life = new LifeCycle(policy, step => diary?.note(spec.name, this.functionName, step), begins)
     // The start does not wait for one that sleeps.
     this.settled = begins === 'asleep'
   }

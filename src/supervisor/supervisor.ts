@@ -6,9 +6,11 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
+import { Loads } from './loads.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
@@ -26,8 +28,6 @@ import { workOf } from './work.ts'
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
-const LOAD_DELAY = 50
 
 /** What is to run, and how. */
 export interface SupervisorOptions extends Plan {
@@ -63,6 +63,7 @@ export class Supervisor {
   readonly #clock: Clock
   readonly #processes: Processes
   readonly #replicas = new Set<Replica>()
+  readonly #diary: Diary
   readonly #counters: Inquiries<Counters>
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
@@ -75,10 +76,8 @@ export class Supervisor {
   readonly #liveness: Liveness
   readonly #expected: Expectations
   readonly #sleep: Sleep
-  /** What containers have said of their load since the last report. */
-  readonly #loads = new Map<number, number>()
+  readonly #loads: Loads
   #heartbeat: Timer | undefined
-  #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
   #started: { resolve: () => void; reject: (error: Error) => void } | undefined
@@ -87,6 +86,7 @@ export class Supervisor {
     this.#options = options
     const { clock } = options
     this.#clock = clock
+    this.#diary = new Diary(clock)
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
@@ -100,6 +100,7 @@ export class Supervisor {
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
     this.#expected = new Expectations(clock, options.liveness.start)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#ask(id)
@@ -168,7 +169,7 @@ export class Supervisor {
     this.#stopping = true
     this.#heartbeat?.stop()
     this.#sleep.stop()
-    this.#telling?.stop()
+    this.#loads.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
@@ -202,6 +203,11 @@ export class Supervisor {
   /** The connections of all containers. */
   connections(): Promise<ConnectionStatus[]> {
     return this.#sessions.list()
+  }
+
+  /** What has become of the replicas lately, the oldest first. */
+  get changes(): readonly Change[] {
+    return this.#diary.changes
   }
 
   /** What runs, and what it has done. */
@@ -266,7 +272,7 @@ export class Supervisor {
   /** Another place like that one, without a process. */
   #layDown({ spec, functionName }: Replica): Replica {
     const name = freeName(functionName, this.#replicas)
-    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, 'asleep')
+    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, this.#diary, 'asleep')
     this.#replicas.add(asleep)
     this.#sleep.asleep(functionName)
     return asleep
@@ -295,7 +301,7 @@ export class Supervisor {
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#reloads.plan.restart)
+    const replica = new Replica(spec, this.#reloads.plan.restart, this.#diary)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica
@@ -364,15 +370,7 @@ export class Supervisor {
     const replica = this.#processes.get(from)?.replica
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
-    this.#loads.set(from, connections)
-    this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
-  }
-
-  #tellLoads(): void {
-    this.#telling = undefined
-    const loads = [...this.#loads].map(([id, connections]) => ({ id, connections }))
-    this.#loads.clear()
-    this.#processes.tellAll({ kind: 'loads', loads })
+    this.#loads.heard(from, connections)
   }
 
   /** A signal has told the gateway to end. */
@@ -434,7 +432,7 @@ export class Supervisor {
     const { id, failure } = member
     const { name } = replica
     this.#liveness.forget(id)
-    this.#loads.delete(id)
+    this.#loads.forget(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.settle(replica, new Error(`${name} ended (${how})`))

@@ -341,16 +341,12 @@ describe('up, when something is wrong', () => {
       expect(await hotpotato(directory, [word])).toMatchObject({ code: 0, stdout: asked.stdout })
   })
 
-  it.each([...namesOf(TABLE)])('prints how %s is used, however it is asked', async name => {
-    const lines = [
-      [name, '-h'],
-      ['help', name],
-    ]
-    const [answer, ...others] = await Promise.all(lines.map(line => command(line)))
+  it.each(['connect', 'status'])('prints how %s is used, however it is asked', async name => {
+    const ways = [`${name} -h`, `help ${name}`, `--help ${name}`, `--json ${name} --help`]
+    const [answer, ...others] = await Promise.all(ways.map(line => command(line.split(' '))))
     for (const other of others) expect(other).toEqual(answer)
     expect(answer).toMatchObject({ code: 0, stderr: '' })
-    expect(answer!.stdout).toMatch(new RegExp(`^usage: hotpotato ${name}( |\n)`))
-    expect(answer!.stdout).toMatch(new RegExp(`^examples\n  .*hotpotato ${name}`, 'm'))
+    expect(answer!.stdout).toMatch(new RegExp(`^usage: hotpotato ${name} `))
   })
 
   it('prints no line of more than 110 columns', async () => {
@@ -366,6 +362,11 @@ describe('up, when something is wrong', () => {
     const every = (await loadAll(TABLE)).flatMap(({ commands }) => commands)
     expect(every.map(({ name }) => name)).toEqual(namesOf(TABLE))
     expect(every.filter(({ summary }) => summary.length > 80).map(({ name }) => name)).toEqual([])
+    for (const one of every) {
+      const help = helpFor(one)
+      expect(help).toMatch(new RegExp(`^usage: hotpotato ${one.name}( |\n)`))
+      expect(help).toMatch(new RegExp(`^examples\n  .*hotpotato ${one.name}`, 'm'))
+    }
   })
 
   it('prints its version, and that of Node', async () => {

@@ -38,7 +38,7 @@ beforeEach(() => {
       return made
     },
     layDown({ functionName }) {
-      const asleep = new Replica(replica(`${functionName}-9`, undefined).spec, POLICY, 'asleep')
+      const asleep = new Replica(replica(`${functionName}-9`, undefined).spec, POLICY, undefined, 'asleep')
       containers.push(asleep)
       done.push(`lay down ${asleep.name}`)
       return asleep

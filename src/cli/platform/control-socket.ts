@@ -16,6 +16,7 @@ export type Command =
   | 'status'
   | 'status connections'
   | 'restart gateway'
+  | `describe ${string}`
   | 'reload'
   | `drain ${string}`
   | `deploy ${string}`
@@ -31,6 +32,7 @@ const COMMAND = new RegExp(
     'stop',
     'status( connections)?',
     'restart gateway',
+    'describe [a-z0-9-]{1,63}',
     'reload',
     'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',

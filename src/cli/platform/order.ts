@@ -2,7 +2,7 @@ import { ConfigError } from '../../stack/readers.ts'
 import type { RollOut, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
-import { say } from '../terminal/output.ts'
+import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { readConfiguration } from './configuration.ts'
 import { type Command, type Refusal, sendCommand } from './control-socket.ts'
@@ -51,8 +51,20 @@ export async function ask<T extends object>(
 export async function order<T extends object>(command: Command, chosen: Chosen): Promise<T> {
   const progress = new Progress(process.stderr, () => SYSTEM_CLOCK.steady())
   const onStep = chosen.json === true ? undefined : (step: Step) => progress.show(step)
-  return ask<T>(command, chosen, onStep).finally(() => progress.end())
+  const breakOff = (): void => {
+    progress.end()
+    warn(`the platform goes on with it; ${hint('status', chosen.config, process.env)} shows how far it is`)
+    process.exit(BROKEN_OFF)
+  }
+  process.once('SIGINT', breakOff)
+  return ask<T>(command, chosen, onStep).finally(() => {
+    progress.end()
+    process.off('SIGINT', breakOff)
+  })
 }
+
+/** What a shell says of a command that Ctrl-C ended. */
+const BROKEN_OFF = 130
 
 /** Has connections moved, and says how that went. */
 export async function rollOut(command: Command, chosen: Chosen): Promise<void> {

@@ -13,6 +13,7 @@ import { settleStream } from '../../transfer/stream-trial.ts'
 import { STATUS } from '../line/usage-error.ts'
 import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
+import { describe } from '../platform/description.ts'
 import { hint } from '../platform/hint.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from '../platform/run-directory.ts'
 import { functionStatus, type PlatformStatus } from '../platform/status.ts'
@@ -83,6 +84,8 @@ export async function up(
     if (supervisor === undefined || running === undefined || ports === undefined)
       throw new UpError('the platform is still starting')
     switch (verb) {
+      case 'describe':
+        return describe(name, config, ports, await supervisor.status())
       case 'drain':
         return supervisor.rollOuts.drain(names, report)
       case 'deploy':
@@ -159,6 +162,7 @@ async function status(
     ports,
     functions: functionStatus(bounds, members),
     members,
+    changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
 }

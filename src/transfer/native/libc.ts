@@ -70,6 +70,8 @@ export interface Libc {
    * @param bytes of its size, at most 2^40
    */
   memoryFile(bytes: number): number
+  /** Whether what is written to a pipe or a socket can be read by no process any more. */
+  isUnread(fd: number): boolean
   /** `PR_SET_PDEATHSIG`: the kernel kills this process when its parent ends. Throws an {@link ErrnoError}. */
   endWithParent(): void
 }
@@ -177,6 +179,9 @@ const TCPI_STATE = 0
 const TCPI_BYTES_ACKED = 120
 const TCPI_BYTES_RECEIVED = 128
 
+/** poll(2): what is the case. */
+const POLLERR = 0x8
+const POLLHUP = 0x10
 /** Bytes that are sent from our block. */
 const COPIED = 8192
 
@@ -205,6 +210,7 @@ function load(): Libc {
   const incoming = new MessageBlock(koffi)
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
   const prctl = library.func('int prctl(int, ...)')
+  const poll = library.func('int poll(uintptr_t, unsigned long, int)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
   // Not in every libc: the caller that needs it finds out.
   const memfdCreate = optional(() => library.func('int memfd_create(const char *, unsigned int)'))
@@ -323,6 +329,14 @@ function load(): Libc {
       const received = Number(tcpInfoView.getBigUint64(TCPI_BYTES_RECEIVED, true))
       const unread = ask(fd, SIOCINQ)
       return { state, received, unread, acknowledged, unacknowledged: ask(fd, SIOCOUTQ) }
+    },
+
+    isUnread(fd) {
+      checkFd(fd)
+      // A pollfd: the descriptor, then in 16 bits each what is asked for, and what is the case.
+      ints[0] = fd
+      ints[1] = 0
+      return poll(small, 1, 0) > 0 && ((ints[1]! >>> 16) & (POLLERR | POLLHUP)) !== 0
     },
 
     memoryFile(bytes) {
