@@ -22,11 +22,7 @@ export async function loadFunction(
   lang?: string,
 ): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
-  let module: {
-    readonly default?: unknown
-    readonly webSocket?: unknown
-    readonly webSocketProtocols?: unknown
-  }
+  let module: ModuleExports
   installGlobals()
   try {
     module = await import(pathToFileURL(file).href)
@@ -35,6 +31,21 @@ export async function loadFunction(
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
+  return functionOf(module, file, lang)
+}
+
+/** What a function's module may export. */
+export interface ModuleExports {
+  readonly default?: unknown
+  readonly webSocket?: unknown
+  readonly webSocketProtocols?: unknown
+}
+
+/**
+ * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
+ * @throws FunctionError it exports none
+ */
+export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
   const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
@@ -42,7 +53,7 @@ export async function loadFunction(
 }
 
 function webSocketOf(
-  { webSocket, webSocketProtocols }: { readonly webSocket?: unknown; readonly webSocketProtocols?: unknown },
+  { webSocket, webSocketProtocols }: ModuleExports,
   file: string,
 ): Pick<FunctionModule, 'webSocket' | 'webSocketProtocols'> {
   if (webSocket === undefined) return {}

@@ -12,6 +12,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly handler: string
   /** The program that is its function, if it is no module. */
   readonly program?: ProgramSettings | undefined
+  /** The bundle that it is, if it is sealed. */
+  readonly sealed?: SealedSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** What the function finds in `env` and in `process.env`. */
@@ -66,4 +68,14 @@ export interface TlsSettings {
     /** How long one key seals tickets before the next one does. */
     readonly rotationSeconds: number
   }
+}
+
+/** What a container of a sealed function is told of it. */
+export interface SealedSettings {
+  /** The file of the bundle. */
+  readonly bundle: string
+  /** That a key is remembered, and a worker waits for the next request with it; 0: not at all. */
+  readonly cacheMilliseconds: number
+  /** The directory for what the function leaves behind, sealed. */
+  readonly directory: string
 }

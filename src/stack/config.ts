@@ -41,6 +41,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   HOTPOTATO_HOST: 'gateway.host',
   HOTPOTATO_HTTP_PORT: 'gateway.http',
   HOTPOTATO_HTTPS_PORT: 'gateway.https',
+  HOTPOTATO_ADMIN_PORT: 'admin.port',
   HOTPOTATO_DEFAULT_FUNCTION: 'gateway.defaultFunction',
   HOTPOTATO_CARRIER: 'carrier',
   HOTPOTATO_REHEARSALS: 'rehearsals',

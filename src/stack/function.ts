@@ -28,6 +28,7 @@ import {
   whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
+import { sealed, sealedAlone } from './sealed.ts'
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -104,6 +105,7 @@ export const FUNCTION_KEYS = {
     path('the path of a file with certificates', undefined),
   ),
   ...PROGRAM_KEYS,
+  sealed: key('It is a bundle: each request has to bring the key.', sealed),
   ...FOREIGN_FUNCTION_KEYS,
 }
 
@@ -132,6 +134,7 @@ export const FUNCTION_SCHEMA = keys.schema
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
   const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
   const read = keys(value, { ...place, functionName: name })
+  sealedAlone(read, given, place)
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([

@@ -116,6 +116,13 @@ export const ROOT = section({
       ),
     }),
   ),
+  admin: key(
+    'Where programs of this machine ask for metrics and health.',
+    section({
+      host: key('An address of the loopback.', oneOf(['127.0.0.1', '::1'], '127.0.0.1')),
+      port: key('Left out: there is none; 0: any free one.', whole(0, 65_535, undefined)),
+    }),
+  ),
   liveness: key(
     'When a process counts as hung.',
     section({

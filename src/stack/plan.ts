@@ -9,6 +9,7 @@ import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
+import { sealedSettings } from './sealed.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -109,6 +110,7 @@ function containerSpec(
     functionName: one.name,
     handler: one.handler,
     program: programSettings(one, config),
+    sealed: sealedSettings(one, config),
     lang: one.lang,
     environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,

@@ -46,6 +46,8 @@ export class Retiring {
     }
     log.info({ left: counters.connections }, `${spec.name} is drained`)
     if (processes.get(id) !== undefined) {
+      // What it has counted up to its end.
+      processes.tell(id, { kind: 'statusRequest' })
       processes.tell(id, { kind: 'stop' })
       const timer = clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
       await ended

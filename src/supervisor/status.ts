@@ -1,4 +1,4 @@
-import { isCallCounter } from '../platform/traffic.ts'
+import { isCallCounter } from '../platform/counters/calls.ts'
 import type { PeerRole } from '../transfer/control.ts'
 import type { ReplicaState } from './life-cycle.ts'
 import type { Replica } from './replica.ts'

@@ -6,6 +6,8 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import { COUNTERS } from './admin/metrics.ts'
+import { Tally } from './admin/tally.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
@@ -59,6 +61,8 @@ export interface Ports {
  * nor sessions.
  */
 export class Supervisor {
+  /** What processes have counted. */
+  readonly tally = new Tally(COUNTERS)
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
@@ -368,6 +372,7 @@ export class Supervisor {
     this.#counters.answered(from, '', counters)
     const { connections, uncaught = 0 } = counters
     const replica = this.#processes.get(from)?.replica
+    if (replica !== undefined) this.tally.heard(from, replica, counters)
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
     this.#loads.heard(from, connections)
@@ -433,6 +438,7 @@ export class Supervisor {
     const { name } = replica
     this.#liveness.forget(id)
     this.#loads.forget(id)
+    this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
     this.#expected.settle(replica, new Error(`${name} ended (${how})`))

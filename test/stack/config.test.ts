@@ -39,6 +39,7 @@ describe('parseConfig', () => {
           memoryBytes: 134_217_728,
         },
       },
+      admin: { host: '127.0.0.1', port: undefined },
       carrier: 'fd',
       duplicate: false,
       provider: { name: undefined, gateway: undefined },

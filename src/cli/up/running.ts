@@ -39,9 +39,9 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities }: FunctionConfig): string => {
+  const digest = ({ certificate, clientAuthorities, sealed }: FunctionConfig): string => {
     const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
-    return digestOf(clientAuthorities === undefined ? files : [...files, clientAuthorities])
+    return digestOf([...files, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
   return plan(config, { ...options, digest })
 }

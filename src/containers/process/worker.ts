@@ -1,13 +1,14 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
+import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { bounded, wrapped } from '../../platform/counters/calls.ts'
+import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
-import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
-import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
+  let sealed: SealedModule | undefined
   const place = new Place()
   let strays = { uncaught: 0 }
   /** Moves, and whether more of them are underway without pauses. */
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
   if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') void stop(clock, host, program, membership)
+    if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
@@ -91,6 +93,7 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     program = await programOf(settings, clock, log)
+    sealed = await sealedOf(settings, clock, membership)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
@@ -98,7 +101,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? (await loadFunction(settings.handler, undefined, settings.lang)),
+      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -206,6 +209,17 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** The same. @throws FunctionError there is no bundle */
+async function sealedOf(
+  settings: WorkerSettings,
+  clock: Clock,
+  { provider: crypto, log }: Membership,
+): Promise<SealedModule | undefined> {
+  if (settings.sealed === undefined) return undefined
+  const { loadSealed } = await import('../sealed/load.ts')
+  return loadSealed(settings, { crypto, clock, log })
+}
+
 /**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
@@ -284,11 +298,11 @@ const FAREWELL = 250
 async function stop(
   clock: Clock,
   host: Host | undefined,
-  program: Program | undefined,
+  processes: { stop(): Promise<void> | void } | undefined,
   { courier, log }: Membership,
 ): Promise<void> {
   await host?.stop()
-  await program?.stop()
+  await processes?.stop()
   log.info('stopped')
   clock.after(FAREWELL, () => {
     courier.close()

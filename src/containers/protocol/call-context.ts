@@ -8,6 +8,7 @@ import type {
   TrailerSource,
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import { giveKey } from '../../functions/sealed/request-key.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
@@ -73,6 +74,10 @@ export class CallContext implements Context, Endings {
     this.functionPath = functionPath
     this.#connection = connection
     this.#head = head
+    if (head.key === undefined) return
+    // No other function has any use for one.
+    if (callee.module.sealed) giveKey(this, head.key)
+    else head.key.fill(0)
   }
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
