@@ -1,39 +1,54 @@
 import type { Clock, Timer } from '../time/clock.ts'
-import type { Loads as Told } from '../transfer/control.ts'
 
-/** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
+/** Milliseconds in which what containers say is collected before all processes hear of it. */
 const DELAY = 50
 
-/** How many connections containers have said that they have since the last report. */
+/** The connections of one container, by the id of its process. */
+export interface Load {
+  readonly id: number
+  readonly connections: number
+}
+
+/** How many connections containers have, as they said last; the other processes are told what is new. */
 export class Loads {
   readonly #clock: Clock
-  readonly #tell: (loads: Told) => void
-  readonly #said = new Map<number, number>()
+  readonly #tell: (loads: readonly Load[]) => void
+  /** By id of the process. */
+  readonly #known = new Map<number, number>()
+  readonly #news = new Set<number>()
   #telling: Timer | undefined
 
-  /** @param tell tells all processes */
-  constructor(clock: Clock, tell: (loads: Told) => void) {
+  /** @param tell is given what has come in since it was called last */
+  constructor(clock: Clock, tell: (loads: readonly Load[]) => void) {
     this.#clock = clock
     this.#tell = tell
   }
 
   heard(id: number, connections: number): void {
-    this.#said.set(id, connections)
-    this.#telling ??= this.#clock.after(DELAY, () => {
-      this.#telling = undefined
-      const loads = [...this.#said].map(([one, has]) => ({ id: one, connections: has }))
-      this.#said.clear()
-      this.#tell(loads)
-    })
+    this.#known.set(id, connections)
+    this.#news.add(id)
+    this.#telling ??= this.#clock.after(DELAY, () => this.#pass())
   }
 
-  /** That process has ended. */
+  /** 0 for a process that has said nothing yet. */
+  of(id: number): number {
+    return this.#known.get(id) ?? 0
+  }
+
   forget(id: number): void {
-    this.#said.delete(id)
+    this.#known.delete(id)
+    this.#news.delete(id)
   }
 
-  /** Tells no more. */
+  /** Tells nothing any more. */
   stop(): void {
     this.#telling?.stop()
+  }
+
+  #pass(): void {
+    this.#telling = undefined
+    const loads = [...this.#news].map(id => ({ id, connections: this.of(id) }))
+    this.#news.clear()
+    this.#tell(loads)
   }
 }

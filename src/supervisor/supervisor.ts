@@ -11,8 +11,8 @@ import { Tally } from './admin/tally.ts'
 import { type Change, Diary } from './diary.ts'
 import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
-import { Liveness } from './liveness.ts'
 import { Loads } from './loads.ts'
+import { Pools } from './pools.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
@@ -22,10 +22,10 @@ import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
 import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
+import { Sentinel } from './sentinel.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
 import { Sleep } from './sleep/sleep.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
-import { workOf } from './work.ts'
 
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
@@ -77,7 +77,8 @@ export class Supervisor {
   readonly #reloads: Reloads
   readonly #retiring: Retiring
   readonly #sessions: Sessions
-  readonly #liveness: Liveness
+  readonly #pools: Pools
+  readonly #sentinel: Sentinel
   readonly #expected: Expectations
   readonly #sleep: Sleep
   readonly #loads: Loads
@@ -91,20 +92,17 @@ export class Supervisor {
     const { clock } = options
     this.#clock = clock
     this.#diary = new Diary(clock)
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
-    this.#liveness = new Liveness({
-      ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.child.pid),
-      now: () => clock.steady(),
-    })
     this.#processes = new Processes({
       ...options,
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
     this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
+    this.#sentinel = new Sentinel({ ...options, processes: this.#processes })
     this.#expected = new Expectations(clock, options.liveness.start)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#ask(id)
@@ -134,6 +132,13 @@ export class Supervisor {
       start: replica => this.#processes.start(replica),
       putToSleep: functionName => this.#rollOuts.sleep(functionName),
     })
+    this.#pools = new Pools({
+      clock,
+      log: options.log,
+      containers: () => this.#containers,
+      load: id => this.#loads.of(id),
+      scale: (name, count) => this.#rollOuts.scale(name, count),
+    })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
       list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
@@ -159,7 +164,11 @@ export class Supervisor {
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
-    this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    this.#heartbeat = this.#clock.every(liveness.period, () => {
+      this.#sentinel.look()
+      this.#checkStarted()
+      this.#pools.look(this.#rollOuts.bounds)
+    })
     // First: containers wait for what it keeps.
     if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
@@ -285,7 +294,7 @@ export class Supervisor {
   #abandon(replica: Replica): void {
     replica.life.drain()
     if (replica.member === undefined) this.#remove(replica)
-    else replica.member.child.kill('SIGKILL')
+    else replica.member.payload.kill()
   }
 
   #leaveOut({ life, member }: Replica): void {
@@ -319,7 +328,7 @@ export class Supervisor {
   #receive(process: Process, message: ControlMessage): void {
     const { replica, member } = process
     const from = member.id
-    if (member.peer !== undefined) this.#liveness.heard(from)
+    if (member.peer !== undefined) this.#sentinel.heard(from)
     switch (message.kind) {
       case 'present':
         this.#processes.present(process, message.publicKey)
@@ -357,12 +366,12 @@ export class Supervisor {
 
   /** A process can work, and knows all others. */
   #ready({ replica, member }: Process): void {
-    this.#liveness.heard(member.id)
+    this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
-    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
     this.#sleep.ready(replica)
     this.#expected.settle(replica)
     this.#checkStarted()
@@ -385,40 +394,6 @@ export class Supervisor {
     this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
   }
 
-  /** A process whose event loop stands still is killed, and started again like one that has crashed. */
-  #checkLiveness(): void {
-    const { ask, hung } = this.#liveness.look()
-    for (const id of ask) this.#processes.tell(id, { kind: 'statusRequest' })
-    for (const id of hung) {
-      this.#liveness.forget(id)
-      const found = this.#processes.get(id)
-      if (found === undefined) continue
-      const { replica, member } = found
-      this.#options.log.error(
-        { pid: member.child.pid },
-        `${replica.name} does not respond; it is being killed`,
-      )
-      member.child.kill('SIGKILL')
-    }
-    this.#checkStarting()
-  }
-
-  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
-  #checkStarting(): void {
-    const { start } = this.#options.liveness
-    for (const { replica, member } of this.#processes.all) {
-      if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.child
-      this.#options.log.error(
-        { pid },
-        `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
-      )
-      replica.settled = true
-      member.child.kill('SIGKILL')
-    }
-    this.#checkStarted()
-  }
-
   #checkStarted(): void {
     if (this.#started === undefined || [...this.#replicas].some(({ settled }) => !settled)) return
     this.#started.resolve()
@@ -436,7 +411,7 @@ export class Supervisor {
   #ended({ replica, member }: Ended, how: string): void {
     const { id, failure } = member
     const { name } = replica
-    this.#liveness.forget(id)
+    this.#sentinel.forget(id)
     this.#loads.forget(id)
     this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
