@@ -5,6 +5,7 @@ import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
+import { ISOLATIONS } from './isolation.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
@@ -88,6 +89,7 @@ export const FUNCTION_KEYS = {
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
   readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
   retries: key(

@@ -24,6 +24,7 @@ import {
   whole,
 } from './readers.ts'
 import { trust } from './trust.ts'
+import { uidRange } from './uids.ts'
 
 const hostAddress = scalar(
   'an address or a host name to listen on',
@@ -166,6 +167,7 @@ export const ROOT = section({
     }),
   ),
   connection: key('What one connection may do.', connection),
+  isolationUids: key('User ids for functions that have one of their own, if root starts them.', uidRange),
   trust: key('Groups of functions that may keep connections of each other.', trust),
   functions: key('The functions, by name.', functions),
   ...PROVIDER_KEYS,

@@ -128,7 +128,9 @@ export class Processes {
       if (child.pid === undefined) this.#ended(process, unstarted(error))
       else log.error({ err: error }, `${replica.name} cannot be reached`)
     })
-    child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
+    child.once(member.payload.end, (code: number | null, signal: string | null) =>
+      this.#ended(process, signal ?? `exit code ${code}`),
+    )
   }
 
   /** What a process is told of its secrets: a path, and never what is in them. @throws SecretError */
@@ -224,7 +226,7 @@ export class Processes {
     })
     await Promise.race([Promise.all(ended), late])
     timer?.stop()
-    for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
+    for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
     await Promise.all(this.#reading)
     this.#switchboard.channel.close()
@@ -260,13 +262,15 @@ export class Processes {
   }
 
   #end({ replica, member }: Process, why: string): void {
-    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} is killed`)
-    member.child.kill('SIGKILL')
+    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    member.payload.kill()
   }
 
   #ended(process: Process, how: string): void {
     const { replica, member } = process
     const { id } = member
+    // One that could not be started closes its pipes, too.
+    if (this.#byId.get(id) !== process) return
     // First what it said before its end.
     this.#switchboard.channel.forget(id)
     this.#byId.delete(id)

@@ -97,7 +97,7 @@ export class Supervisor {
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
     this.#liveness = new Liveness({
       ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      work: id => workOf(this.#processes.get(id)?.member.payload.pid),
       now: () => clock.steady(),
     })
     this.#processes = new Processes({
@@ -288,7 +288,7 @@ export class Supervisor {
   #abandon(replica: Replica): void {
     replica.life.drain()
     if (replica.member === undefined) this.#remove(replica)
-    else replica.member.child.kill('SIGKILL')
+    else replica.member.payload.kill()
   }
 
   #leaveOut({ life, member }: Replica): void {
@@ -362,7 +362,7 @@ export class Supervisor {
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
-    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
     this.#expected.get(replica)?.()
     this.#checkStarted()
   }
@@ -394,10 +394,10 @@ export class Supervisor {
       if (found === undefined) continue
       const { replica, member } = found
       this.#options.log.error(
-        { pid: member.child.pid },
+        { pid: member.payload.pid },
         `${replica.name} does not respond; it is being killed`,
       )
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarting()
   }
@@ -407,13 +407,13 @@ export class Supervisor {
     const { start } = this.#options.liveness
     for (const { replica, member } of this.#processes.all) {
       if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.child
+      const { pid } = member.payload
       this.#options.log.error(
         { pid },
         `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
       )
       replica.settled = true
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarted()
   }

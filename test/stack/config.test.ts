@@ -19,6 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      isolationUids: { first: 58_000, last: 58_999 },
       trust: [],
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
@@ -75,6 +76,7 @@ describe('parseConfig', () => {
               limits: {},
               requests: {},
             },
+            isolation: 'process',
             carrier: undefined,
             duplicate: undefined,
             retries: 'idempotent',
@@ -115,6 +117,7 @@ describe('parseConfig', () => {
         limits: {},
         requests: {},
       },
+      isolation: 'process',
       carrier: 'relay',
       retries: 'any',
     })

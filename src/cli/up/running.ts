@@ -115,7 +115,7 @@ export class Running {
   /** What the stack file asks for now, judged as at a start. */
   async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
     const { read, options, how } = this.#options
-    const { config, warnings, at } = read()
+    const { config, warnings, files, at } = read()
     await checkValues({ config, at }, options.provider)
     const [fixed] = fixedKeys(changedKeys(this.#config, config))
     if (fixed !== undefined) {
@@ -124,7 +124,7 @@ export class Running {
       throw new ConfigError(`${what}; nothing has changed; ${how('stop')} and ${how('up')} do it`)
     }
     await prepareCertificates(config, how)
-    return { config, next: planOf(config, options), warnings }
+    return { config, next: planOf(config, { ...options, files }), warnings }
   }
 }
 

@@ -25,6 +25,7 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
@@ -38,6 +39,7 @@ import { warmWords } from './warm-words.ts'
 async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
+  restrain(settings.restraint)
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
@@ -231,7 +233,11 @@ function tlsConfig(
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const { chain, privateKey } = loadCertificate(
+    certificate.directory,
+    certificate.name,
+    certificate.inherited,
+  )
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,
