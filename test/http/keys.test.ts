@@ -11,7 +11,14 @@ const textOf = (bytes: Uint8Array | undefined): string | undefined =>
 const includes = (bytes: Uint8Array): boolean => Buffer.from(bytes).includes('AAAABBBB')
 
 describe('a key over HTTP/1', () => {
-  const head = `POST /vault HTTP/1.1\r\nHost: a\r\nX-Hotpotato-KEY:  ${KEY} \r\nContent-Length: 3\r\nX-Other: b\r\n\r\n`
+  const head = [
+    'POST /vault HTTP/1.1',
+    'Host: a',
+    `X-Hotpotato-KEY:  ${KEY} `,
+    'Content-Length: 3',
+    'X-Other: b',
+    '\r\n',
+  ].join('\r\n')
 
   /** The request that the server announces, with whatever pieces the bytes come in. */
   function announced(server: H1Server, bytes: Uint8Array, piece = bytes.length) {

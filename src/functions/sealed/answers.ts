@@ -43,8 +43,8 @@ export const keyForgotten = (functionName: string): Denied =>
     name: 'misdirected-request',
     status: 421,
     detail:
-      `the key for ${functionName} was left behind when this connection moved: send it on a new one, or as a ` +
-      'field that is never indexed (RFC 7541 §6.2.3)',
+      `the key for ${functionName} was left behind when this connection moved: send it on a new one, or as ` +
+      'a field that is never indexed (RFC 7541 §6.2.3)',
   })
 
 export const keyWrong = (functionName: string, spelled: boolean): Denied =>
