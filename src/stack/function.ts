@@ -6,7 +6,15 @@ import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
 import { ISOLATIONS } from './isolation.ts'
-import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
+import {
+  FOREIGN_FUNCTION_KEYS,
+  fprocess,
+  lang,
+  names,
+  resources,
+  type ScaleLabels,
+  scaleLabels,
+} from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
   asMap,
@@ -105,6 +113,7 @@ export const FUNCTION_KEYS = {
     path('the path of a file with certificates', undefined),
   ),
   ...PROGRAM_KEYS,
+  fprocess,
   sealed: key('It is a bundle: each request has to bring the key.', sealed),
   ...FOREIGN_FUNCTION_KEYS,
 }
@@ -138,6 +147,7 @@ export function readFunction(name: string, value: unknown, place: Place): Functi
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([
+    ...(read.fprocess === undefined ? [] : [['fprocess', read.fprocess] as const]),
     ...Object.entries(read.environment),
     ...files.map(one => [one.name, one.value] as const),
   ])

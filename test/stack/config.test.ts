@@ -7,6 +7,7 @@ import {
   ConfigError,
   carrierOf,
   loadConfig,
+  loadRunDirectory,
   parseConfig,
   parseDuration,
 } from '../../src/stack/config.ts'
@@ -373,5 +374,24 @@ describe('the directory that the function `files` shows', () => {
   ])('%s', (text, shown) => {
     const { config } = parseConfig(`functions: { docs: ${text} }`, process.cwd())
     expect(config.functions.get('docs')).toMatchObject({ handler: 'files', files: shown })
+  })
+})
+
+describe('loadRunDirectory', () => {
+  it.each([
+    ['runDirectory: here\nfunctions: 5', '/here'],
+    ['runDirectory: here\nfunctions: {', '/here'],
+    ['functions: [', '/run'],
+    ['runDirectory: 5', undefined],
+  ])('finds it where the rest makes no sense: %j', (text, expected) => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-config-'))
+    try {
+      writeFileSync(join(directory, 'x.yml'), text)
+      const found = loadRunDirectory(join(directory, 'x.yml'), {})
+      expect(found).toBe(expected && directory + expected)
+      expect(loadRunDirectory(join(directory, 'x.yml'), { HOTPOTATO_RUN_DIR: '/tmp/y' })).toBe('/tmp/y')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 })

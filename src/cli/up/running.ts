@@ -14,9 +14,9 @@ import { checkValues } from './values.ts'
 /** What became of one function, and because of which keys. */
 export interface ChangedFunction extends RollOut {
   readonly name: string
-  /** `told`: all processes know its hosts and rules; `kept`: what has changed concerns no process. */
+  /** `told`: all processes know its hosts and rules; `kept`: none has to know what has changed. */
   readonly did: Deed | 'told' | 'kept'
-  /** Keys of its own, or of the whole, or `certificate files`. */
+  /** Keys of its own, or of the whole, or `files that it reads`: certificates, secrets, a bundle. */
   readonly changed: readonly string[]
 }
 
@@ -86,7 +86,7 @@ export class Running {
       }
       if (outcome.did === 'added' || outcome.did === 'removed') return [{ name, ...outcome, changed: [] }]
       const digests = [before, next].map(({ specs }) => specs.get(name)?.digest)
-      const files = digests[0] === digests[1] ? [] : ['certificate files']
+      const files = digests[0] === digests[1] ? [] : ['files that it reads']
       return [{ name, ...outcome, changed: [...own, ...whole, ...files] }]
     })
     const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))
