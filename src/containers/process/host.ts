@@ -8,7 +8,7 @@ import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
-import { type RouteEntry, Routes } from '../../platform/routes.ts'
+import { Routes } from '../../platform/routes.ts'
 import type { RouteTable } from '../../platform/routing/route-table.ts'
 import { Wishes } from '../../platform/routing/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -44,37 +44,11 @@ import { Traffic } from '../protocol/traffic.ts'
 import { Resting } from '../survival/resting.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
+import type { HostOptions } from './host-options.ts'
 import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
-
-/** What a container is. */
-export interface HostOptions {
-  /** As `echo-1`. */
-  readonly container: string
-  readonly functionName: string
-  readonly module: FunctionModule
-  readonly environment: Environment
-  readonly secrets?: Secrets | undefined
-  /** The names of all functions that paths can name. */
-  readonly functionNames: ReadonlySet<string>
-  /** By function; `idempotent` for those that are not there. */
-  readonly retries?: ReadonlyMap<string, Retries>
-  /** The functions that hosts name. */
-  readonly routes?: readonly RouteEntry[]
-  readonly tls: ServerConfig
-  readonly limits: ConnectionLimits
-  readonly clock: Clock
-  readonly log: Log
-  readonly keyRing: KeyRing
-  /** Bytes that connections may hold together; 0: no limit. */
-  readonly memoryBytes?: number
-  /** Requests that its function works on at once; 0: any number. */
-  readonly maxInflight?: number | undefined
-  /** Functions with whose containers this one keeps seats: see `seats.ts`. */
-  readonly warm?: readonly string[] | undefined
-}
 
 /** Connections that are listed at most: they have to fit into one message. */
 const LISTED = 50_000
