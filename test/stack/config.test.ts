@@ -38,6 +38,7 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
@@ -48,6 +49,7 @@ describe('parseConfig', () => {
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        hibernateSeconds: 3600,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -80,6 +82,7 @@ describe('parseConfig', () => {
             isolation: 'process',
             carrier: undefined,
             duplicate: undefined,
+            idle: 0,
             retries: 'idempotent',
           },
         ],
@@ -120,6 +123,7 @@ describe('parseConfig', () => {
       },
       isolation: 'process',
       carrier: 'relay',
+      idle: 0,
       retries: 'any',
     })
   })

@@ -67,6 +67,9 @@ async function main(): Promise<void> {
       case 'drain':
         host.drain()
         return
+      case 'sleep':
+        host.sleep()
+        return
       case 'draining':
         host.leaves(message.id)
         return
@@ -268,6 +271,7 @@ function status(
     ...more,
     ...named(host.exceeded),
     connections: host.size,
+    busy: host.busy,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
@@ -275,6 +279,7 @@ function status(
     shed: host.memory.shed,
     calls: host.traffic.calls,
     inFlight: host.traffic.inFlight,
+    messages: host.traffic.messages,
     tooMany: host.traffic.refused,
     ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),
