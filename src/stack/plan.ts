@@ -39,6 +39,8 @@ export interface Plan {
   readonly bounds: ReadonlyMap<string, Replicas>
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: ReadonlyMap<string, number>
+  /** Processes that wait for a function, and what they are. */
+  readonly warmPool: { readonly count: number; readonly entry: URL; readonly provider: string }
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -64,6 +66,11 @@ export function plan(config: Config, options: PlanOptions): Plan {
     table,
     idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
     bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
+    warmPool: {
+      count: options.channel === 'native' ? config.warmPool : 0,
+      entry: WARM,
+      provider: options.provider,
+    },
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
   }
@@ -156,6 +163,7 @@ function maxInflight({ maxInflight, environment }: FunctionConfig): number {
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)
 const WORKER = new URL('../containers/process/worker.js', import.meta.url)
+const WARM = new URL('../containers/process/warm.js', import.meta.url)
 
 function restartPolicy({ restart }: Config): RestartPolicy {
   const { firstSeconds, mostSeconds, healthySeconds, crashLoop } = restart
