@@ -40,7 +40,7 @@ export interface Plan {
   /** By function: milliseconds without work after which it sleeps. */
   readonly idle: ReadonlyMap<string, number>
   /** Processes that wait for a function, and what they are. */
-  readonly warmPool: { readonly count: number; readonly entry: URL; readonly provider: string }
+  readonly warmPool: { readonly count: number; readonly entry: URL; readonly words: readonly string[] }
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -69,7 +69,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
     warmPool: {
       count: options.channel === 'native' ? config.warmPool : 0,
       entry: WARM,
-      provider: options.provider,
+      words: [options.provider, config.certificates],
     },
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },

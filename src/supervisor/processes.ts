@@ -137,8 +137,8 @@ export class Processes {
 
   /** One that waits for a function: it has loaded all that a container needs. */
   #startWarm(): Warm {
-    const { entry, provider } = this.#options.warmPool()
-    const process = this.#switchboard.startWaiting(this.#nextId++, entry, [provider])
+    const { entry, words } = this.#options.warmPool()
+    const process = this.#switchboard.startWaiting(this.#nextId++, entry, words)
     const { child, id } = process
     const source = { name: 'warm', functionName: '' }
     this.#read(child, source)

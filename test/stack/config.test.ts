@@ -45,6 +45,7 @@ describe('parseConfig', () => {
       admin: { host: '127.0.0.1', port: undefined },
       carrier: 'fd',
       duplicate: false,
+      warmPool: 0,
       provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },

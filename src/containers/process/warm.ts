@@ -1,6 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { read } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { throwAwayKey } from '../../certificates/throw-away-key.ts'
+import { installGlobals, prepare } from '../../functions/light/globals.ts'
+import { moduleFile } from '../../functions/module-file.ts'
 import { limitsFor } from '../../http/h2/index.ts'
 import { DEFAULT_TIMERS } from '../../http/timers.ts'
 import { compileEarly } from '../../platform/engine.ts'
@@ -14,12 +17,15 @@ import { probeBindings } from '../../transfer/streams/handle.ts'
 import './handlers.ts'
 import './host.ts'
 import './client-rules.ts'
-import './rehearsal.ts'
-import '../../certificates/load.ts'
 import '../../functions/load.ts'
+import { Rehearsal } from './rehearsal.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { warmUp } from './warm-up.ts'
 import { warmWords } from './warm-words.ts'
+
+/** Moves that are rehearsed, and milliseconds between a few of them. */
+const MOVES = 500
+const PAUSE = 5
 
 /** Limits of a connection that is never real. */
 const HTTP = { headBytes: 16_384, headerFields: 100, bodyBytes: 1_048_576, requests: 100 }
@@ -30,7 +36,8 @@ const HTTP = { headBytes: 16_384, headerFields: 100, bodyBytes: 1_048_576, reque
  */
 async function main(): Promise<void> {
   compileEarly()
-  await warm((process.argv[2] ?? 'node') as ProviderName)
+  const [, , provider = 'node', certificates = ''] = process.argv
+  await warm(provider as ProviderName, certificates)
   const settings = await settingsOfOurs()
   // The supervisor has ended.
   if (settings === '') process.exit(0)
@@ -38,13 +45,15 @@ async function main(): Promise<void> {
   await import('./worker.ts')
 }
 
-/** As the first connection would, with a key that no client knows. */
-async function warm(name: ProviderName): Promise<void> {
+/**
+ * As the first connection would, with a key that no client knows.
+ * @param directory of certificates: that of the authority is read, as the one of a function will be
+ */
+async function warm(name: ProviderName, directory: string): Promise<void> {
   probe()
   probeBindings()
   const provider = select(await loadProvider(name), {})
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const key = new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }))
+  const key = throwAwayKey(directory)
   const certificates = [certificateWithKey(provider, [Uint8Array.of(0)], key)]
   const limits = connectionLimits({
     ...{ timers: DEFAULT_TIMERS, quietMilliseconds: 50, http: HTTP },
@@ -53,6 +62,20 @@ async function warm(name: ProviderName): Promise<void> {
   const tls = containerTls({ provider, certificates, alpn: ['http/1.1'], sharesMemory: true })
   warmUp(tls, limits.http, SYSTEM_CLOCK)
   warmWords()
+  // What a function's module finds, and the way in which it is found.
+  installGlobals()
+  prepare()
+  await import(`${pathToFileURL(moduleFile('hello', '/')).href}?warm`)
+  // Connections come at once where a function wakes.
+  const rehearsal = new Rehearsal({
+    tls,
+    limits,
+    clock: SYSTEM_CLOCK,
+    kind: 'fetch',
+    varied: true,
+    warm: false,
+  })
+  await rehearsal.run(PAUSE, () => rehearsal.moves >= MOVES).catch(() => undefined)
 }
 
 /** What the supervisor writes into the pipe, to its end. */
