@@ -11,6 +11,8 @@ export const HERE = 'it is already there'
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
+  /** Its container has died, and its client knows nothing of that: it waits longer. */
+  readonly orphaned?: boolean
   /** Bytes of it that are kept for nothing else. */
   readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
@@ -33,7 +35,7 @@ export interface Consignment {
 /** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
 class Delivery implements Holder {
   readonly consignment: Consignment
-  readonly until: number
+  until: number
   /** Containers that have refused it. */
   readonly refusedBy = new Set<number>()
   readonly account: Account
@@ -63,16 +65,26 @@ class Delivery implements Holder {
  */
 export class Dispatch {
   readonly #holdMilliseconds: number
+  readonly #orphanMilliseconds: number
   readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
 
   readonly #memory: MemoryBudget
   readonly #clock: Clock
 
-  /** @param holdMilliseconds for a container to become ready @param memory what connections hold together */
-  constructor(holdMilliseconds: number, memory: MemoryBudget, clock: Clock) {
+  /**
+   * @param holdMilliseconds for a container to become ready @param memory what connections hold together
+   * @param orphanMilliseconds the same for what is {@link Consignment.orphaned}
+   */
+  constructor(
+    holdMilliseconds: number,
+    memory: MemoryBudget,
+    clock: Clock,
+    orphanMilliseconds = holdMilliseconds,
+  ) {
     this.#clock = clock
     this.#holdMilliseconds = holdMilliseconds
+    this.#orphanMilliseconds = orphanMilliseconds
     this.#memory = memory
   }
 
@@ -106,7 +118,8 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    const until = this.#clock.steady() + this.#holdMilliseconds
+    const wait = consignment.orphaned === true ? this.#orphanMilliseconds : this.#holdMilliseconds
+    const until = this.#clock.steady() + wait
     const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
     delivery.account.weigh(this.#clock.steady())
     this.#deliver(delivery)
@@ -172,6 +185,8 @@ export class Dispatch {
         }
         consignment.refused(target, release)
         refusedBy.add(target.id)
+        // The one that was started in the place of the dead one cannot go on: there is less to hope for.
+        delivery.until = Math.min(delivery.until, this.#clock.steady() + this.#holdMilliseconds)
         this.#deliver(delivery)
     }
   }

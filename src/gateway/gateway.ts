@@ -75,7 +75,8 @@ export class Gateway {
     this.#log = log
     this.#clock = clock
     this.memory = new MemoryBudget(options.memoryBytes)
-    this.#dispatch = new Dispatch(options.holdMilliseconds, this.memory, clock)
+    const { holdMilliseconds, orphanMilliseconds } = options
+    this.#dispatch = new Dispatch(holdMilliseconds, this.memory, clock, orphanMilliseconds)
     const owner: CarrierOwner = {
       clock,
       memory: this.memory,

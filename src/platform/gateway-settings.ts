@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly helloBytes: number
   readonly helloMilliseconds: number
   readonly holdMilliseconds: number
+  /** That a connection whose container has died waits for another one; default: as a fresh one. */
+  readonly orphanMilliseconds?: number
   /** Bytes that connections may hold here together; 0: as much as there is. */
   readonly memoryBytes: number
   readonly idleMilliseconds: number

@@ -180,6 +180,7 @@ function gatewaySettings(
       helloBytes: gateway.limits.helloBytes,
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
+      orphanMilliseconds: gateway.limits.orphanSeconds * 1000,
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),

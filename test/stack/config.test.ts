@@ -35,6 +35,7 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          orphanSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
