@@ -22,7 +22,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  readonly certificate: { readonly directory: string; readonly name: string }
+  /** Its files; undefined: the signer has them. */
+  readonly certificate: { readonly directory: string; readonly name: string } | undefined
   readonly tls: TlsSettings
   /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
   readonly clientAuthorities: string | undefined

@@ -67,15 +67,22 @@ export function plan(config: Config, options: PlanOptions): Plan {
  * be gone on with by one that starts later.
  */
 function wantsSigner(one: FunctionConfig, config: Config): boolean {
-  return carrierOf(one, config) !== 'fd'
+  return one.keys === 'signer' || carrierOf(one, config) !== 'fd'
 }
 
 function signerSpec(config: Config, { digest: _, ...options }: PlanOptions): MemberSpec | undefined {
   if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
   const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
   const spans = { rotationSeconds, lifetimeSeconds }
-  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans }
+  const certificates = [...config.functions.values()]
+    .filter(({ keys }) => keys === 'signer')
+    .map(one => ({ functionName: one.name, ...certificateFiles(one, config) }))
+  const settings: Omit<SignerSettings, OfOneProcess> = { ...options, name: 'signer', spans, certificates }
   return { name: 'signer', role: 'signer', entry: SIGNER, settings }
+}
+
+function certificateFiles({ certificate }: FunctionConfig, { certificates }: Config) {
+  return { directory: certificates, name: certificate }
 }
 
 const SIGNER = new URL('../keys/main.js', import.meta.url)
@@ -111,7 +118,7 @@ function containerSpec(
     functionNames,
     retries,
     routes,
-    certificate: { directory: config.certificates, name: one.certificate },
+    certificate: one.keys === 'signer' ? undefined : certificateFiles(one, config),
     tls: config.tls,
     clientAuthorities: one.clientAuthorities,
     timers: timers(config),

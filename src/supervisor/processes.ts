@@ -8,6 +8,7 @@ import {
   decodeControl,
   mayReport,
   type Peer,
+  type PeerRole,
   writeControl,
 } from '../transfer/control.ts'
 import type { Descriptor } from '../transfer/stream.ts'
@@ -141,10 +142,11 @@ export class Processes {
     if (member.offences === OFFENCES) this.#end({ replica, member }, what)
   }
 
-  /** Tells every process that is ready. @param except an id */
-  tellAll(message: ControlMessage, except?: number): void {
+  /** Tells every process that is ready. @param except an id @param role those alone that have it */
+  tellAll(message: ControlMessage, except?: number, role?: PeerRole): void {
     for (const [id, { member }] of this.#byId)
-      if (id !== except && member.peer !== undefined) this.tell(id, message)
+      if (id !== except && member.peer !== undefined && (role ?? member.role) === member.role)
+        this.tell(id, message)
   }
 
   /** A process has a key, and cannot work yet: introduces it to the signers, once. */

@@ -10,7 +10,7 @@ import { Roster } from '../../platform/roster.ts'
 import type { RouteTable } from '../../platform/route-table.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
 import type { Clock } from '../../time/clock.ts'
-import type { ServerConfig } from '../../tls13/index.ts'
+import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
 import type { Return } from '../../transfer/consignments/return.ts'
@@ -41,6 +41,7 @@ import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
+import type { Signing } from './signing.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -60,6 +61,8 @@ export interface HostOptions {
   readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
+  /** Where its certificate's key is, if it has none. */
+  readonly signing?: Signing | undefined
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
@@ -84,6 +87,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
+  readonly signing: Signing | undefined
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
@@ -124,6 +128,7 @@ export class Host implements ConnectionHost<Connection> {
     this.clock = options.clock
     this.log = options.log
     this.keyRing = options.keyRing
+    this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
@@ -177,6 +182,12 @@ export class Host implements ConnectionHost<Connection> {
     this.courier?.share(from, this.keyRing.share())
   }
 
+  ask(question: Question, settle: (answer: Answer) => void): void {
+    const { signing } = this
+    if (question.kind === 'signature' && signing !== undefined) signing.ask(question, settle)
+    else throw new Error(`a container is asked for a ${question.kind}, which it has not`)
+  }
+
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
   slotFile(gateway: number, file: Descriptor, slots: number): void {
     try {
@@ -203,6 +214,7 @@ export class Host implements ConnectionHost<Connection> {
     this.#greeted.delete(id)
     this.#others.remove(id)
     this.#signers.delete(id)
+    this.signing?.gone(id)
     this.slots.remove(id)
   }
 

@@ -23,6 +23,7 @@ import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
+import { Signing } from './signing.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
 import { warmUp } from './warm-up.ts'
@@ -48,15 +49,19 @@ async function main(): Promise<void> {
   })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
-  // The signer tells the ring of our function meanwhile.
+  const signing = settings.certificate === undefined ? new Signing(provider, clock, ask(courier)) : undefined
+  // The signer tells the ring of our function meanwhile, and for which certificates it signs.
   if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
     if (message.kind === 'stop') void stop(clock, host, program, membership)
-    if (host === undefined) return
+    if (signing?.take(message, from) === true || host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
-        courier.tell(from, status(host, courier, { ...strays, ...rehearsed, ...program?.counters() }))
+        courier.tell(
+          from,
+          status(host, courier, { ...strays, ...rehearsed, ...signing?.counters, ...program?.counters() }),
+        )
         return
       case 'drain':
         host.drain()
@@ -88,7 +93,8 @@ async function main(): Promise<void> {
     const spans = settings.tls.tickets
     program = await programOf(settings, clock, log)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
-    const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
+    const certificates = await certificatesOf(settings, provider, signing)
+    const tls = tlsConfig(settings, provider, certificates, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
     host = new Host({
       keyRing,
@@ -98,6 +104,7 @@ async function main(): Promise<void> {
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
+      signing,
       tls,
       routes: settings.routes,
       limits: connectionLimits({
@@ -202,22 +209,44 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
 }
 
 /**
+ * The certificate of the function, with its key, or those that the signer signs for: then what is in the list
+ * changes when the signer says so.
+ */
+async function certificatesOf(
+  { certificate }: WorkerSettings,
+  given: ServerConfig['provider'],
+  signing: Signing | undefined,
+): Promise<ServerConfig['certificates']> {
+  if (certificate === undefined) {
+    // Without them no client can be served; a start has its time.
+    await signing!.ready
+    return signing!.certificates
+  }
+  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  return [certificateWithKey(given, chain, privateKey)]
+}
+
+function ask(courier: Courier) {
+  return (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
+}
+
+/**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
  */
 function tlsConfig(
-  { certificate, tls, http2 }: WorkerSettings,
+  { tls, http2 }: WorkerSettings,
   given: ServerConfig['provider'],
+  certificates: ServerConfig['certificates'],
   keyRing: KeyRing,
   { clientCertificates }: Demand,
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,
-    certificates: [certificateWithKey(provider, chain, privateKey)],
+    certificates,
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
     sharesMemory: true,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
