@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stackSchema } from '../src/stack/schema.ts'
 import { LIFE_CYCLE } from '../src/supervisor/life-cycle.ts'
 import { CLIENT_ANSWERS, CLIENT_TRANSITIONS } from '../src/tls13/client.ts'
 import { TlsReasons } from '../src/tls13/reasons.ts'
@@ -22,13 +23,20 @@ import {
   SlotHeader,
 } from '../src/transfer/slot.ts'
 import { describe } from '../src/wire/index.ts'
+import { stackFile } from './pages/stack-file.ts'
 
 /**
  * The pages that are drawn from the code, by their file name in `docs/`. A test compares them with what is
  * committed.
  */
 export function generatedPages(): Readonly<Record<string, string>> {
-  return { 'transfer-format.md': transferFormat(), 'states.md': states(), 'tls-errors.md': tlsErrors() }
+  return {
+    'transfer-format.md': transferFormat(),
+    'states.md': states(),
+    'tls-errors.md': tlsErrors(),
+    'stack-file.md': stackFile(),
+    '../schema/hotpotato.schema.json': `${JSON.stringify(stackSchema(), null, 2)}\n`,
+  }
 }
 
 function code(text: string): string {

@@ -18,6 +18,7 @@ sockets.on('connection', (socket, request) => {
       if (other.readyState === WebSocket.OPEN) other.send(binary ? data : `${name}: ${data}`, { binary })
     }
   })
+  // biome-ignore lint/suspicious/noConsole: what a program prints stands in the log
   socket.on('close', code => console.log(`${name} left with ${code}`))
 })
 server.listen(process.env.SOCKET)

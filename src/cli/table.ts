@@ -6,7 +6,10 @@ export const TABLE: Table = [
     title: 'the platform',
     commands: {
       up: () => import('./commands/platform/up.ts'),
+      reload: () => import('./commands/platform/reload.ts'),
+      config: () => import('./commands/platform/config.ts'),
       stop: () => import('./commands/platform/stop.ts'),
+      down: () => import('./commands/platform/down.ts'),
       status: () => import('./commands/platform/status.ts'),
       logs: () => import('./commands/platform/logs.ts'),
       restart: () => import('./commands/platform/restart.ts'),
@@ -15,8 +18,15 @@ export const TABLE: Table = [
   {
     title: 'functions',
     commands: {
+      new: () => import('./commands/functions/new.ts'),
+      list: () => import('./commands/functions/list.ts'),
+      describe: () => import('./commands/functions/describe.ts'),
+      invoke: () => import('./commands/functions/invoke.ts'),
       deploy: () => import('./commands/functions/deploy.ts'),
       scale: () => import('./commands/functions/scale.ts'),
+      seal: () => import('./commands/functions/seal.ts'),
+      open: () => import('./commands/functions/open.ts'),
+      keygen: () => import('./commands/functions/keygen.ts'),
     },
   },
   {

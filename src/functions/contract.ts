@@ -1,5 +1,6 @@
 import type { Field, RequestView, ResponseView } from '../http/message.ts'
 import type { Log } from '../platform/log.ts'
+import type { Trace } from './trace.ts'
 
 /** What a function is told of the connection that its request came on. */
 export interface ConnectionInfo {
@@ -61,6 +62,8 @@ export interface Context {
   /** Aborted when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal
   readonly connection: ConnectionInfo
+  /** The trace that the request belongs to, or a new one; its `headers` go with requests of the function. */
+  readonly trace: Trace
   readonly log: Log
   /** Work that goes on after the response; the container waits for it before it stops. */
   waitUntil(work: Promise<unknown>): void

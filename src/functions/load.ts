@@ -3,6 +3,7 @@ import type { BareHandler, FetchHandler, RawHandler } from './contract.ts'
 import { installGlobals, prepare } from './light/globals.ts'
 import { type FunctionModule, functionModule } from './module.ts'
 import { FunctionError, moduleFile } from './module-file.ts'
+import { fromOpenFaaS, type OpenFaaSHandler } from './openfaas/handler.ts'
 import type { WebSocketFunction } from './web-socket.ts'
 
 export { FunctionError } from './module-file.ts'
@@ -11,15 +12,17 @@ export { FunctionError } from './module-file.ts'
  * Loads a function: by its name from the shipped ones, or from a module's file (anything with a slash or an
  * ending). From then on `Request`, `Response`, `Headers` and `fetch` of this process are the light ones.
  * @param base the directory that relative paths start from
+ * @param lang the template that it is written for; with one of OpenFaaS's for Node, a function is a handler
+ * `(event, context)`
  * @throws FunctionError
  */
-export async function loadFunction(nameOrPath: string, base = process.cwd()): Promise<FunctionModule> {
+export async function loadFunction(
+  nameOrPath: string,
+  base = process.cwd(),
+  lang?: string,
+): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
-  let module: {
-    readonly default?: unknown
-    readonly webSocket?: unknown
-    readonly webSocketProtocols?: unknown
-  }
+  let module: ModuleExports
   installGlobals()
   try {
     module = await import(pathToFileURL(file).href)
@@ -28,14 +31,29 @@ export async function loadFunction(nameOrPath: string, base = process.cwd()): Pr
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
-  const loaded = functionModule({ ...recognise(module.default, file), ...webSocketOf(module, file) })
+  return functionOf(module, file, lang)
+}
+
+/** What a function's module may export. */
+export interface ModuleExports {
+  readonly default?: unknown
+  readonly webSocket?: unknown
+  readonly webSocketProtocols?: unknown
+}
+
+/**
+ * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
+ * @throws FunctionError it exports none
+ */
+export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
+  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
   return loaded
 }
 
 function webSocketOf(
-  { webSocket, webSocketProtocols }: { readonly webSocket?: unknown; readonly webSocketProtocols?: unknown },
+  { webSocket, webSocketProtocols }: ModuleExports,
   file: string,
 ): Pick<FunctionModule, 'webSocket' | 'webSocketProtocols'> {
   if (webSocket === undefined) return {}
@@ -52,7 +70,10 @@ function webSocketOf(
   return { webSocket: webSocket as WebSocketFunction, webSocketProtocols: names }
 }
 
-function recognise(exported: unknown, file: string): FunctionModule {
+function recognise(exported: unknown, file: string, lang = ''): FunctionModule {
+  if (typeof exported === 'function' && !isClass(exported) && /^node/.test(lang)) {
+    return { kind: 'raw', file, ...fromOpenFaaS(exported as OpenFaaSHandler) }
+  }
   if (typeof exported === 'function' && !isClass(exported)) {
     const bare = exported as BareHandler
     return { kind: 'fetch', file, fetch: (request, _env, context) => bare(request, context) }

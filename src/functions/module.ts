@@ -12,6 +12,8 @@ export type FunctionModule = (
   readonly webSocket?: WebSocketFunction
   /** The subprotocols of WebSockets that it speaks, in order of preference. */
   readonly webSocketProtocols?: readonly string[]
+  /** It is a bundle, and gets the keys that requests bring. */
+  readonly sealed?: boolean
 }
 
 /**
@@ -19,8 +21,8 @@ export type FunctionModule = (
  * calls functions for modules of one shape.
  */
 export function functionModule(given: FunctionModule): FunctionModule {
-  const { kind, file, webSocket, webSocketProtocols } = given
+  const { kind, file, webSocket, webSocketProtocols, sealed } = given
   const { fetch } = given as Partial<FetchHandler>
   const { handle } = given as Partial<RawHandler>
-  return { kind, file, fetch, handle, webSocket, webSocketProtocols } as FunctionModule
+  return { kind, file, fetch, handle, webSocket, webSocketProtocols, sealed } as FunctionModule
 }

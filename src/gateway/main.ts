@@ -2,7 +2,8 @@ import { compileEarly } from '../platform/engine.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import { giveUp, join, type Membership, readSettings } from '../platform/membership.ts'
 import { memoryCounters } from '../platform/memory.ts'
-import { tableOf } from '../platform/route-table.ts'
+import { tableOf } from '../platform/routing/route-table.ts'
+import { wrapped } from '../platform/traffic.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import type { ControlMessage } from '../transfer/control.ts'
@@ -113,7 +114,10 @@ function status(gateway: Gateway, inCustody: number): ControlMessage {
     shed: gateway.memory.shed,
     ...memoryCounters(),
   }
-  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  return {
+    kind: 'status',
+    counters: Object.entries(counters).map(([name, value]) => ({ name, value: wrapped(value) })),
+  }
 }
 
 await main()

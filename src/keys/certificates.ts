@@ -16,7 +16,7 @@ export interface Held {
   readonly certificate: Certificate
 }
 
-/** Certificates of one function that are kept: one that is replaced may still be waited for in a handshake. */
+/** Certificates of one function that are kept: a handshake may still wait for the one before. */
 const KEPT = 2
 
 /** The certificates of functions, each with its key. */

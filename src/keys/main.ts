@@ -12,6 +12,7 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import { SYSTEM_CLOCK } from '../time/system-clock.ts'
 import { SUPERVISOR } from '../transfer/channel.ts'
 import { writeControl } from '../transfer/control.ts'
+import { probe } from '../transfer/native/libc.ts'
 import { createIdentity, Sealer } from '../transfer/seal.ts'
 import { Certificates } from './certificates.ts'
 import { Desk } from './desk.ts'
@@ -28,6 +29,8 @@ const BUDGET = { burst: 4000, perSecond: 2000 }
  */
 async function main(): Promise<void> {
   const settings = readSettings<SignerSettings>()
+  const native = probe()
+  if (native.available) native.libc.hideMemory()
   const log = openLog(settings)
   const clock = SYSTEM_CLOCK
   const provider = await loadProvider(settings.provider)

@@ -12,6 +12,7 @@ import {
   openLog,
 } from './own-process.ts'
 
+export { PROVIDERS, type ProviderName } from '../tls13/crypto/provider-names.ts'
 export {
   DESCRIPTORS,
   giveUp,
@@ -19,7 +20,6 @@ export {
   type MemberSettings,
   readSettings,
 } from './own-process.ts'
-export { PROVIDERS, type ProviderName } from './provider-names.ts'
 
 /** A process's place among the others. */
 export interface Membership {

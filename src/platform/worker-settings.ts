@@ -12,6 +12,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly handler: string
   /** The program that is its function, if it is no module. */
   readonly program?: ProgramSettings | undefined
+  /** The bundle that it is, if it is sealed. */
+  readonly sealed?: SealedSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
   /** What the function finds in `env` and in `process.env`. */
@@ -46,6 +48,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly http: H1Limits
   /** That its connections may hold together; 0: as much as there is. */
   readonly memoryBytes: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight: number
   /** Whether HTTP/2 is offered in ALPN. */
   readonly http2: boolean
   /** Requests that a client may have open at once on one connection of HTTP/2. */
@@ -58,6 +62,8 @@ export interface TlsSettings {
    * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
+  /** That a handshake waits for a signature of the signer. */
+  readonly signatureSeconds: number
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */
     readonly count: number
@@ -65,4 +71,14 @@ export interface TlsSettings {
     /** How long one key seals tickets before the next one does. */
     readonly rotationSeconds: number
   }
+}
+
+/** What a container of a sealed function is told of it. */
+export interface SealedSettings {
+  /** The file of the bundle. */
+  readonly bundle: string
+  /** That a key is remembered, and a worker waits for the next request with it; 0: not at all. */
+  readonly cacheMilliseconds: number
+  /** The directory for what the function leaves behind, sealed. */
+  readonly directory: string
 }

@@ -25,6 +25,11 @@ export interface LoadedConfig {
    * @param path keys and indices of lists, joined with dots
    */
   at(path: string): string
+  /**
+   * The same of a value that is really given: the file with line and column, or the name of the variable.
+   * @param path keys, from the root @returns undefined if it is what is taken by default
+   */
+  from(path: readonly string[]): string | undefined
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -90,7 +95,9 @@ export function parseConfig(
   try {
     const config = ROOT(root, place)
     checkTogether(config)
-    return { config, warnings: [...remarks, ...foreignKeys(place.foreign)].map(said), at }
+    const all = [...remarks, ...foreignKeys(place.foreign)]
+    const from = (path: readonly string[]): string | undefined => origin(root, path, place, at)
+    return { config, warnings: all.map(said), at, from }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { path, message } = error
@@ -103,6 +110,20 @@ export function parseConfig(
     const lead = path === undefined ? message : `${at(path)}: ${message}`
     throw new ConfigError([lead, ...remarks.map(said)].join('; '))
   }
+}
+
+/** Where a value is given, if it is. */
+function origin(
+  root: unknown,
+  path: readonly string[],
+  { variables }: Place,
+  at: (path: string) => string,
+): string | undefined {
+  const joined = path.join('.')
+  if (variables.has(joined)) return variables.get(joined)![0]
+  let value = root
+  for (const key of path) value = value instanceof Map ? value.get(key) : undefined
+  return value === undefined || value === null ? undefined : at(joined)
 }
 
 /** One remark on all of them. @param paths where they stand */

@@ -24,8 +24,10 @@ import {
   scalar,
   section,
   truth,
+  whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
+import { sealed, sealedAlone } from './sealed.ts'
 
 /** Where the key of a certificate is. */
 const KEY_PLACES = ['container', 'signer'] as const
@@ -99,11 +101,16 @@ export const FUNCTION_KEYS = {
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
   ),
+  maxInflight: key(
+    'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
+    whole(0, 1_000_000, undefined),
+  ),
   clientAuthorities: key(
     'A file of authorities (PEM): its clients must show a certificate of theirs.',
     path('the path of a file with certificates', undefined),
   ),
   ...PROGRAM_KEYS,
+  sealed: key('It is a bundle: each request has to bring the key.', sealed),
   ...FOREIGN_FUNCTION_KEYS,
 }
 
@@ -132,6 +139,7 @@ export const FUNCTION_SCHEMA = keys.schema
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
   const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
   const read = keys(value, { ...place, functionName: name })
+  sealedAlone(read, given, place)
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([

@@ -148,6 +148,7 @@ export const ROOT = section({
     'TLS in the containers.',
     section({
       groups: key('Key exchange groups, in order of preference.', groupNames),
+      signatureSeconds: key('That a handshake waits for the signer.', seconds(0.1, 300, 10)),
       tickets: key(
         'Session tickets.',
         section({

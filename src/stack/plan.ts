@@ -1,7 +1,7 @@
 import type { TimerSettings } from '../http/timers.ts'
 import type { GatewaySettings } from '../platform/gateway-settings.ts'
 import type { ProviderName } from '../platform/membership.ts'
-import type { RouteTable } from '../platform/route-table.ts'
+import type { RouteTable } from '../platform/routing/route-table.ts'
 import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
@@ -9,6 +9,7 @@ import { type Config, carrierOf, type FunctionConfig } from './config.ts'
 import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
+import { sealedSettings } from './sealed.ts'
 import { type MemberSpec, named, type OfOneProcess, type RehearsalPlan, type RestartPolicy } from './spec.ts'
 import { warmWith } from './trust.ts'
 
@@ -113,6 +114,7 @@ function containerSpec(
     functionName: one.name,
     handler: one.handler,
     program: programSettings(one, config),
+    sealed: sealedSettings(one, config),
     lang: one.lang,
     environment: { ...one.environment, ...filesEnvironment(one.files) },
     functionNames,
@@ -126,12 +128,19 @@ function containerSpec(
     rehearsals: config.rehearsals,
     http: httpLimits(config),
     memoryBytes: connection.memoryBytes,
+    maxInflight: maxInflight(one),
     http2: connection.http2,
     streams: connection.streams,
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
   return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
+}
+
+/** OpenFaaS's watchdog is told in the environment. */
+function maxInflight({ maxInflight, environment }: FunctionConfig): number {
+  const told = Number(environment.max_inflight)
+  return maxInflight ?? (Number.isSafeInteger(told) && told > 0 ? told : 0)
 }
 
 const GATEWAY = new URL('../gateway/main.js', import.meta.url)

@@ -54,6 +54,12 @@ export interface Reader<T> {
   readonly schema: Schema
   /** Of a map with known keys. */
   readonly keys?: Keys
+  /** What is allowed, in words. */
+  readonly allowed?: string
+  /** Its values are seconds. */
+  readonly isDuration?: true
+  /** It is OpenFaaS's, and changes nothing here. */
+  readonly foreign?: true
 }
 /** The keys of a map, each with what reads its value. */
 export type Keys = Readonly<Record<string, Reader<unknown>>>
@@ -69,8 +75,7 @@ export function reader<T>(schema: Schema, read: (value: unknown, place: Place) =
 /** One key: what it is for, in a sentence for users, and what reads its value. */
 export function key<T>(description: string, given: Reader<T>): Reader<T> {
   const read = (value: unknown, place: Place): T => given(value, place)
-  const schema = { description, ...given.schema }
-  return Object.assign(read, given.keys === undefined ? { schema } : { schema, keys: given.keys })
+  return Object.assign(read, given, { schema: { description, ...given.schema } })
 }
 
 /** A default that is one value, or one that depends on where it stands. */
@@ -87,7 +92,7 @@ export function scalar<T, D>(
   schema: Schema,
 ): Reader<T | D> {
   const fixed = typeof fallback !== 'function' && fallback !== undefined
-  return reader(fixed ? { ...schema, default: fallback } : schema, (value, place) => {
+  const read = (value: unknown, place: Place): T | D => {
     const variable = place.variables.get(place.path)
     const given = variable === undefined ? (value ?? undefined) : plain(variable[1])
     if (given === undefined)
@@ -96,7 +101,8 @@ export function scalar<T, D>(
     if (judged !== undefined) return judged
     if (variable === undefined) return refuse(place.path, allowed, given)
     throw new ConfigError(`${variable[0]} must be ${allowed}, not ${show(given)}`)
-  })
+  }
+  return Object.assign(read, { schema: fixed ? { ...schema, default: fallback } : schema, allowed })
 }
 
 /** @param path of the value, if that is not what the key is called @throws ConfigError always */
@@ -154,16 +160,12 @@ export function seconds<D extends number | undefined>(
       { type: 'string', pattern: DURATION },
     ],
   }
-  return scalar(
-    allowed,
-    fallback,
-    value => {
-      const duration = typeof value === 'string' ? parseDuration(value) : value
-      if (typeof duration !== 'number' || !(duration >= minimum && duration <= maximum)) return undefined
-      return duration
-    },
-    schema,
-  )
+  const judge = (value: unknown): number | undefined => {
+    const duration = typeof value === 'string' ? parseDuration(value) : value
+    if (typeof duration !== 'number' || !(duration >= minimum && duration <= maximum)) return undefined
+    return duration
+  }
+  return Object.assign(scalar(allowed, fallback, judge, schema), { isDuration: true } as const)
 }
 
 /** Text without NUL; a path in it starts in the directory of the file. */
@@ -203,19 +205,23 @@ export function section<const F extends Keys>(keys: F): Reader<KeyValues<F>> {
     for (const [name, one] of Object.entries(keys)) result[name] = one(map.get(name), below(place, name))
     return result as KeyValues<F>
   }
-  return Object.assign(read, { schema: { type: ['object', 'null'], properties: schemas(keys) }, keys })
+  return Object.assign(read, { schema: sectionSchema(keys), keys })
 }
 
 /** A key of OpenFaaS that changes nothing here. @param description what it is there */
 export function foreign(description: string): Reader<undefined> {
-  return reader({ description: `OpenFaaS's, and without meaning here: ${description}` }, (value, place) => {
+  const schema = { description: `OpenFaaS's, and without meaning here: ${description}` }
+  const read = (value: unknown, place: Place): undefined => {
     if (value !== undefined) place.foreign.push(place.path)
     return undefined
-  })
+  }
+  return Object.assign(read, { schema, foreign: true } as const)
 }
 
-function schemas(keys: Keys): Schema {
-  return Object.fromEntries(Object.entries(keys).map(([name, { schema }]) => [name, schema]))
+/** What an editor is told of a map with known keys; an unknown one is likely a slip. */
+function sectionSchema(keys: Keys): Schema {
+  const properties = Object.fromEntries(Object.entries(keys).map(([name, { schema }]) => [name, schema]))
+  return { type: ['object', 'null'], properties, additionalProperties: false }
 }
 
 export function below(place: Place, key: string): Place {

@@ -23,17 +23,31 @@ export const LIFE_CYCLE: Readonly<
   ended: {},
 }
 
+/** One step in a replica's life. */
+export interface Step {
+  readonly from: ReplicaState
+  readonly event: ReplicaEvent
+  readonly to: ReplicaState
+  /** How its process ended, as `SIGKILL`; undefined where none has. */
+  readonly how: string | undefined
+  /** Milliseconds until the next process is to start; undefined: none is, or one is running. */
+  readonly delay: number | undefined
+}
+
 /** One replica's life. Time and chance are arguments. */
 export class LifeCycle {
   readonly #policy: RestartPolicy
+  readonly #note: (step: Step) => void
   #state: ReplicaState = 'starting'
   #restarts = 0
   /** Ends in a row. */
   #failures = 0
   #readyAt: number | undefined
 
-  constructor(policy: RestartPolicy) {
+  /** @param note is told of every step */
+  constructor(policy: RestartPolicy, note: (step: Step) => void = () => {}) {
     this.#policy = policy
+    this.#note = note
   }
 
   get state(): ReplicaState {
@@ -68,24 +82,28 @@ export class LifeCycle {
 
   /**
    * Its process has ended.
-   * @param now as in {@link ready} @param chance from 0 to 1
+   * @param now as in {@link ready} @param chance from 0 to 1 @param how it ended, for those who read of it
    * @returns milliseconds until the next one is to be started; undefined if none is
    */
-  ended(now: number, chance: number): number | undefined {
+  ended(now: number, chance: number, how?: string): number | undefined {
     const { first, most, healthyAfter, crashLoop } = this.#policy
     if (this.#readyAt !== undefined && now - this.#readyAt >= healthyAfter) this.#failures = 0
     this.#readyAt = undefined
     this.#failures++
     const looping = this.#failures >= crashLoop
-    this.#on(looping ? 'loop' : 'end')
-    if (this.#state === 'ended') return undefined
-    this.#restarts++
-    const delay = looping ? most : Math.min(most, first * 2 ** (this.#failures - 1))
+    const longest = looping ? most : Math.min(most, first * 2 ** (this.#failures - 1))
     // Those that end together need not start together.
-    return Math.round(delay * (0.5 + chance / 2))
+    const delay = this.stays ? Math.round(longest * (0.5 + chance / 2)) : undefined
+    this.#on(looping ? 'loop' : 'end', how, delay)
+    if (delay !== undefined) this.#restarts++
+    return delay
   }
 
-  #on(event: ReplicaEvent): void {
-    this.#state = LIFE_CYCLE[this.#state][event] ?? this.#state
+  #on(event: ReplicaEvent, how?: string, delay?: number): void {
+    const from = this.#state
+    const to = LIFE_CYCLE[from][event]
+    if (to === undefined) return
+    this.#state = to
+    this.#note({ from, event, to, how, delay })
   }
 }

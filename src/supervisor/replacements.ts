@@ -25,7 +25,7 @@ export class Replacements {
    */
   ended(replica: Replica, how: string, failure: string | undefined): boolean {
     const { name, life } = replica
-    const delay = life.ended(this.#clock.steady(), Math.random())
+    const delay = life.ended(this.#clock.steady(), Math.random(), failure ?? how)
     if (delay === undefined) {
       this.#log.info({ how }, `${name} ended and is not restarted`)
       return false

@@ -1,5 +1,6 @@
 import { functionOf, type MemberSpec, type RestartPolicy } from '../stack/spec.ts'
 import type { Timer } from '../time/clock.ts'
+import type { Diary } from './diary.ts'
 import { LifeCycle } from './life-cycle.ts'
 import type { Member } from './member.ts'
 
@@ -19,10 +20,10 @@ export class Replica {
   /** What will start the next one. */
   restart: Timer | undefined
 
-  constructor(spec: MemberSpec, policy: RestartPolicy) {
+  constructor(spec: MemberSpec, policy: RestartPolicy, diary?: Diary) {
     this.spec = spec
     this.functionName = functionOf(spec)
-    this.life = new LifeCycle(policy)
+    this.life = new LifeCycle(policy, step => diary?.note(spec.name, this.functionName, step))
   }
 
   get name(): string {

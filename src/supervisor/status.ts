@@ -1,3 +1,4 @@
+import { isCallCounter } from '../platform/traffic.ts'
 import type { PeerRole } from '../transfer/control.ts'
 import type { ReplicaState } from './life-cycle.ts'
 import type { Replica } from './replica.ts'
@@ -35,6 +36,6 @@ export function statusOf(replica: Replica, counters: Counters, now: number): Mem
     pid: member?.child.pid,
     age: member && Math.round(now - member.startedAt),
     restarts: life.restarts,
-    counters,
+    counters: Object.fromEntries(Object.entries(counters).filter(([name]) => !isCallCounter(name))),
   }
 }

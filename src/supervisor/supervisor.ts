@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import { type Change, Diary } from './diary.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
@@ -61,6 +62,7 @@ export class Supervisor {
   readonly #clock: Clock
   readonly #processes: Processes
   readonly #replicas = new Set<Replica>()
+  readonly #diary: Diary
   readonly #counters: Inquiries<Counters>
   readonly #lists: Inquiries<readonly ConnectionDescription[]>
   readonly #moves: Inquiries<MoveReport>
@@ -85,6 +87,7 @@ export class Supervisor {
     this.#options = options
     const { clock } = options
     this.#clock = clock
+    this.#diary = new Diary(clock)
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
@@ -193,6 +196,11 @@ export class Supervisor {
     return this.#sessions.list()
   }
 
+  /** What has become of the replicas lately, the oldest first. */
+  get changes(): readonly Change[] {
+    return this.#diary.changes
+  }
+
   /** What runs, and what it has done. */
   async status(): Promise<MemberStatus[]> {
     return Promise.all([...this.#replicas].map(replica => this.#statusOf(replica)))
@@ -279,13 +287,15 @@ export class Supervisor {
     replica.life.drain()
     const { member } = replica
     if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
+    await ended
     return 0
   }
 
   /** @param first what its first process is told besides */
   #add(spec: MemberSpec, first?: FirstSettings): Replica {
-    const replica = new Replica(spec, this.#reloads.plan.restart)
+    const replica = new Replica(spec, this.#reloads.plan.restart, this.#diary)
     this.#replicas.add(replica)
     this.#processes.start(replica, first)
     return replica

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { loadAll, namesOf } from '../../src/cli/line/command.ts'
 import { helpFor } from '../../src/cli/line/help.ts'
+import { sendCommand } from '../../src/cli/platform/control-socket.ts'
 import { TABLE } from '../../src/cli/table.ts'
 import { Client } from '../support/client.ts'
 import {
@@ -22,6 +23,7 @@ import {
   Platform,
 } from '../support/platform.ts'
 import { run } from '../support/programs.ts'
+import { NO_TERMINAL, Terminal } from '../support/terminal.ts'
 
 /** Two functions, for whatever more of them would show nothing of: each start of a container costs. */
 const TWO = `
@@ -115,7 +117,7 @@ describe('up', () => {
     platform = undefined
   })
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends everything, in order', async signal => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s ends everything, in order', async signal => {
     platform = await Platform.start({ directory })
     const client = await Client.open({
       port: platform.https,
@@ -128,6 +130,17 @@ describe('up', () => {
     expect(pids.filter(isRunning)).toEqual([])
     expect((await client.ended).closeNotify).toBe(true)
     client.socket.destroy()
+    expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
+  })
+
+  it.skipIf(NO_TERMINAL)(`ends with the terminal that it was started from${NO_TERMINAL}`, async () => {
+    const terminal = await Terminal.open(directory, environmentOf(directory))
+    terminal.type(`'${process.execPath}' '${MAIN}' up`)
+    await terminal.until(/Ctrl-C/)
+    const answer = await sendCommand(join(directory, 'run', 'control.sock'), 'status')
+    const { pid } = answer as { readonly pid: number }
+    await terminal.close()
+    await eventually(() => (isRunning(pid) ? undefined : true), 'it still runs')
     expect(existsSync(join(directory, 'run', 'control.sock'))).toBe(false)
   })
 
@@ -328,16 +341,12 @@ describe('up, when something is wrong', () => {
       expect(await hotpotato(directory, [word])).toMatchObject({ code: 0, stdout: asked.stdout })
   })
 
-  it.each([...namesOf(TABLE)])('prints how %s is used, however it is asked', async name => {
-    const lines = [
-      [name, '-h'],
-      ['help', name],
-    ]
-    const [answer, ...others] = await Promise.all(lines.map(line => command(line)))
+  it.each(['connect', 'status'])('prints how %s is used, however it is asked', async name => {
+    const ways = [`${name} -h`, `help ${name}`, `--help ${name}`, `--json ${name} --help`]
+    const [answer, ...others] = await Promise.all(ways.map(line => command(line.split(' '))))
     for (const other of others) expect(other).toEqual(answer)
     expect(answer).toMatchObject({ code: 0, stderr: '' })
-    expect(answer!.stdout).toMatch(new RegExp(`^usage: hotpotato ${name}( |\n)`))
-    expect(answer!.stdout).toMatch(new RegExp(`^examples\n  .*hotpotato ${name}`, 'm'))
+    expect(answer!.stdout).toMatch(new RegExp(`^usage: hotpotato ${name} `))
   })
 
   it('prints no line of more than 110 columns', async () => {
@@ -353,6 +362,11 @@ describe('up, when something is wrong', () => {
     const every = (await loadAll(TABLE)).flatMap(({ commands }) => commands)
     expect(every.map(({ name }) => name)).toEqual(namesOf(TABLE))
     expect(every.filter(({ summary }) => summary.length > 80).map(({ name }) => name)).toEqual([])
+    for (const one of every) {
+      const help = helpFor(one)
+      expect(help).toMatch(new RegExp(`^usage: hotpotato ${one.name}( |\n)`))
+      expect(help).toMatch(new RegExp(`^examples\n  .*hotpotato ${one.name}`, 'm'))
+    }
   })
 
   it('prints its version, and that of Node', async () => {

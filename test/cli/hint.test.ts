@@ -20,7 +20,7 @@ it('of certificates is for the directory that they are in', () => {
 
 it('is the script of npm where this one was started by such a script', () => {
   expect(hint('stop', undefined, AS_SCRIPT)).toBe('npm stop')
-  expect(hint('logs', undefined, { npm_lifecycle_event: 'status' })).toBe('npm run logs')
+  expect(hint('logs -f', undefined, { npm_lifecycle_event: 'status' })).toBe('npm run logs')
   expect(hint('up', undefined, { ...AS_SCRIPT, HOTPOTATO_RUN_DIR: '/run' })).toBe(
     'HOTPOTATO_RUN_DIR=/run npm start',
   )

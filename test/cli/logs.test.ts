@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Follower, prettyLog } from '../../src/cli/logs/logs.ts'
+import { Follower } from '../../src/cli/logs/follower.ts'
+import { prettyLog } from '../../src/cli/logs/pretty.ts'
 
 describe('a follower', () => {
   let directory: string

@@ -27,16 +27,27 @@ beforeAll(() => {
   for (const name of ['express', 'hono'])
     symlinkSync(path(`node_modules/${name}`), join(directory, 'node_modules', name))
   symlinkSync(dirname(path('package.json')), join(directory, 'node_modules', 'hotpotato'))
-  // Whatever lies in the directories above is another project.
-  writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }')
-  for (const [name, text] of MODULES) writeFileSync(join(directory, name), text)
+  for (const [name, text] of MODULES) {
+    const file = join(directory, name)
+    writeFileSync(join(mkdirp(dirname(file)), 'package.json'), packageOf(name))
+    writeFileSync(file, text)
+  }
 })
 afterAll(() => rmSync(directory, { recursive: true }))
+
+function mkdirp(folder: string): string {
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+/** Whatever lies in the directories above is another project. One of OpenFaaS has a package of its own. */
+const packageOf = (name: string): string =>
+  name.includes('/') ? '{ "main": "handler.js" }' : '{ "private": true, "type": "module" }'
 
 /** A container of that module. */
 async function hostOf(name: string): Promise<FakeHost> {
   const host = new FakeHost()
-  host.module = await loadFunction(`./${name}`, directory)
+  host.module = await loadFunction(`./${name}`, directory, name.includes('/') ? 'node22' : undefined)
   Object.assign(host, { environment: { DEFAULT_NAME: 'world' } })
   return host
 }
@@ -80,6 +91,7 @@ describe('the modules of docs/functions.md', () => {
     ['checksum.mjs', get('/echo'), { body: 'a page' }],
     ['chat.mjs', get('/echo'), { body: 'There is a WebSocket here.\n' }],
     ['app-express.mjs', get('/echo/users/7'), { body: '{"id":"7","secure":false}' }],
+    ['greeter/handler.js', get('/echo?name=you'), { body: 'hello you\n' }],
     ['app-hono.mjs', get('/echo/users/7'), { body: '{"id":"7"}' }],
   ])('%s does what it says: %j', async (name, request, expected) => {
     expect(await answer(named(name), request)).toMatchObject({ status: 200, ...expected })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +10,8 @@ import { isInstalled, missing } from '../support/programs.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const PYTHON = isInstalled('python3', ['--version'])
+/** How often a container is killed while it starts processes. */
+const ROUNDS = process.env.HOTPOTATO_LONG === '1' ? 30 : 1
 const WITHOUT = missing(PYTHON, 'python3', 'python3')
 
 /** Says when it begins and when it ends, in a file that is only added to. */
@@ -49,7 +51,7 @@ let tls: { ca: string; serverName: string }
 const config = (directory: string): string => `
 version: 1
 gateway: { defaultFunction: echo, limits: { helloSeconds: 60 } }
-restart: { firstSeconds: 10ms }
+restart: { firstSeconds: 10ms, mostSeconds: 50ms }
 functions:
   echo: {}
   chat: { command: [node, server.mjs], handler: ${EXAMPLES}/socket, mode: socket }
@@ -197,7 +199,11 @@ describe('one process a request', () => {
       ['X-Two', 'a b'],
     ] as const
     const answer = await one.request('/trouble/a%20b?c=d', { headers })
-    expect(textOf(answer).trim().split('\n')).toEqual([
+    const variables = textOf(answer).trim().split('\n')
+    // Those two the platform adds to every request.
+    const own = variables.filter(one => !/^Http_X_(Call_Id|Start_Time)=/.test(one))
+    expect(variables.length - own.length).toBe(2)
+    expect(own).toEqual([
       'GREETING=hello',
       'HOTPOTATO_FUNCTION=trouble',
       'Http_ContentLength=0',
@@ -262,8 +268,30 @@ describe('one process a request', () => {
     expect([lines.length, now]).toEqual([2 * counted, 0])
     expect(most).toBeGreaterThan(1)
     expect(most).toBeLessThanOrEqual(4)
-    expect((await platform.member('storm-1')).counters.programsRefused).toBe(200 - counted)
+    expect((await platform.member('storm-1')).counters.programsStarted).toBe(counted)
     await Promise.all(clients.map(one => one.close()))
+  })
+
+  it('leaves no process behind when its container is killed in the middle of many starts', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { pid } = await platform.until('storm-1', ({ ready }) => ready)
+      let over = false
+      const asking = Array.from({ length: 6 }, async () => {
+        const one = await client()
+        for (let i = 0; i < 90 && !over; i++) await one.request('/storm').catch(() => {})
+        one.socket.destroy()
+      })
+      await eventually(() => marked(`storm-1:${pid}:`).length > 1 || undefined, 'none has been started')
+      await new Promise(resolve => setTimeout(resolve, 7 * round))
+      over = true
+      process.kill(pid!, 'SIGKILL')
+      await eventually(
+        () => marked(`storm-1:${pid}:`).length === 0 || undefined,
+        'processes of a container that is dead',
+      )
+      await Promise.all(asking)
+      await platform.until('storm-1', member => member.ready && member.pid !== pid)
+    }
   })
 
   it.skipIf(!PYTHON)(
@@ -281,6 +309,21 @@ describe('one process a request', () => {
     },
   )
 })
+
+/** Processes that have such a mark of their container. */
+function marked(prefix: string): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')
+        return environment.includes(`HOTPOTATO_CONTAINER_ID=${prefix}`) && isRunning(pid)
+      } catch {
+        return false
+      }
+    })
+}
 
 /** Of processes that have said who they are. */
 function pids(): number[] {

@@ -25,7 +25,11 @@ describe('parseConfig', () => {
       rehearsals: 6000,
       rehearsalSeconds: 10,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
-      tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
+      tls: {
+        groups: undefined,
+        signatureSeconds: 10,
+        tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 },
+      },
       runDirectory: '/base/run',
       certificates: '/base/certs',
       gateway: {
@@ -77,6 +81,7 @@ describe('parseConfig', () => {
             carrier: undefined,
             duplicate: undefined,
             retries: 'idempotent',
+            keys: 'container',
           },
         ],
       ]),
@@ -116,6 +121,7 @@ describe('parseConfig', () => {
       },
       carrier: 'relay',
       retries: 'any',
+      keys: 'container',
     })
   })
 

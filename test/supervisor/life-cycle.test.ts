@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { LIFE_CYCLE, LifeCycle, type ReplicaState } from '../../src/supervisor/life-cycle.ts'
+import { LIFE_CYCLE, LifeCycle, type ReplicaState, type Step } from '../../src/supervisor/life-cycle.ts'
 
 const POLICY = { first: 100, most: 1000, healthyAfter: 5000, crashLoop: 4 }
 let life: LifeCycle
@@ -49,6 +49,31 @@ describe('the life of a replica', () => {
     expect(delays).toEqual([100, 200, 400, 800, 1000, 1000])
     expect(new LifeCycle(POLICY).ended(0, 0)).toBe(50)
     expect(patient.restarts).toBe(6)
+  })
+
+  it('tells of each step, with how a process ended and when the next one starts', () => {
+    const steps: Step[] = []
+    const told = new LifeCycle({ ...POLICY, crashLoop: 2 }, step => steps.push(step))
+    told.ready(0)
+    told.ended(1, 1, 'SIGKILL')
+    told.started()
+    told.ended(2, 1, 'exit code 1')
+    told.started()
+    told.ended(3, 1)
+    told.drain()
+    told.ended(4, 1)
+    const line = ({ from, event, to, how = '', delay }: Step) =>
+      `${from} ${event} ${to} ${how} ${delay ?? ''}`
+    expect(steps.map(line)).toEqual([
+      'starting ready ready  ',
+      'ready end backing-off SIGKILL 100',
+      'backing-off start starting  ',
+      'starting loop crash-looping exit code 1 1000',
+      // A start changes nothing in a crash loop.
+      'crash-looping loop crash-looping  1000',
+      'crash-looping drain draining  ',
+      'draining loop ended  ',
+    ])
   })
 
   it('forgets what ended before a process that was healthy', () => {

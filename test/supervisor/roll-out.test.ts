@@ -181,3 +181,51 @@ describe('scale', () => {
     expect(done).toEqual([])
   })
 })
+
+describe('change', () => {
+  const spec = (name: string) => replica(`${name}-1`, undefined).spec
+  const settle = async (): Promise<void> => {
+    done.push('settled')
+  }
+  const CHANGES = [
+    { functionName: 'echo', start: [spec('echo'), spec('echo')], keep: 0 },
+    { functionName: 'hello', start: [], keep: 0 },
+  ]
+
+  it('starts all, then makes it so, then retires what is old', async () => {
+    const outcomes = await rollOuts.change(CHANGES, settle)
+    expect([...outcomes]).toEqual([
+      ['echo', { started: ['echo-4', 'echo-5'], ended: ['echo-3', 'echo-2', 'echo-1'], moved: 30 }],
+      ['hello', { started: [], ended: ['hello-1'], moved: 10 }],
+    ])
+    const settled = done.indexOf('settled')
+    expect(done.findLastIndex(one => one.startsWith('rehearsed'))).toBeLessThan(settled)
+    expect(done.findIndex(one => one.startsWith('leave out'))).toBeGreaterThan(settled)
+  })
+
+  it('keeps the oldest where some are to stay', async () => {
+    const outcomes = await rollOuts.change([{ functionName: 'echo', start: [], keep: 2 }], settle)
+    expect(outcomes.get('echo')).toMatchObject({ ended: ['echo-3'] })
+  })
+
+  it('takes everything back if one of them does not start, or it cannot be made so', async () => {
+    const all = containers.map(({ name }) => name)
+    bad.add('echo-5')
+    await expect(rollOuts.change(CHANGES, settle)).rejects.toThrow('did not start; the old ones stay')
+    expect(containers.map(({ name }) => name)).toEqual(all)
+    bad.clear()
+    const fails = rollOuts.change(CHANGES, () => Promise.reject(new Error('no gateway')))
+    await expect(fails).rejects.toThrow('no gateway')
+    expect(containers.map(({ name }) => name)).toEqual(all)
+    expect(done).not.toContain('settled')
+  })
+
+  it('is refused while one of its functions is being changed', async () => {
+    const first = rollOuts.deploy('hello')
+    await expect(rollOuts.change(CHANGES, settle)).rejects.toThrow('hello is already being changed')
+    await first
+    const second = rollOuts.change(CHANGES, settle)
+    await expect(rollOuts.scale('echo', 2)).rejects.toThrow('echo is already being changed')
+    await second
+  })
+})

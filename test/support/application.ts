@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { FunctionCall } from '../../src/containers/protocol/function-call.ts'
 import { fromNode, type NodeApplication } from '../../src/functions/adapters/node-http.ts'
-import type { FunctionResponse } from '../../src/functions/contract.ts'
+import type { FetchHandler, FunctionResponse } from '../../src/functions/contract.ts'
 import type { Field } from '../../src/http/message.ts'
 import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { utf8 } from '../../src/wire/index.ts'
@@ -105,7 +105,7 @@ const ignore = (): void => {}
 
 /** Through a function, as a container calls it. @param began told of the call before it runs */
 export async function throughFunction(
-  app: NodeApplication,
+  app: NodeApplication | FetchHandler,
   asked: Asked = {},
   began: (call: Calling) => void = ignore,
 ): Promise<Got> {
@@ -117,7 +117,9 @@ export async function throughFunction(
   const [path = '', query = ''] = target.split('?')
   const head = { method, target, version: '1.1', path, query, host: 'app.local' } as const
   const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-  const module = { kind: 'fetch', file: 'test', ...fromNode(app) } as const
+  const handler = 'fetch' in app ? app : fromNode(app)
+  const fetch: FetchHandler['fetch'] = (...all) => handler.fetch(...all)
+  const module = { kind: 'fetch', file: 'test', fetch } as const
   const callee = { clock: SYSTEM_CLOCK, functionName: 'app', module, environment: {}, log, waitUntil: ignore }
   const connection = { tls: true, hops: 0, requestIndex: 0, container: 'app-1', remoteAddress: '192.0.2.7' }
   const request = { functionPath: path, connection, timeout: 0, guard: { fail: ignore } }

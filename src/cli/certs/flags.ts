@@ -7,7 +7,7 @@ export const CERTS_FLAGS = {
   algorithm: { kind: 'text', among: KEY_ALGORITHMS, help: `of the keys; default: ${KEY_ALGORITHMS[0]}` },
   renew: {
     kind: 'switch',
-    help: 'make all files of ours anew, or only those of NAMEs; .bak is what was there',
+    help: 'make all files of ours anew, or those of NAMEs; .bak is what was there',
   },
   directory: {
     kind: 'text',

@@ -16,8 +16,9 @@ import { certificateFromPem } from '../../tls13/io/pem.ts'
 import { verifier } from '../../tls13/io/verify.ts'
 import type { FlagValues } from '../line/flags.ts'
 import { CommandError, UsageError } from '../line/usage-error.ts'
+import { textOf } from '../tls/file.ts'
 import { lookup } from '../tls/lookup.ts'
-import { commonConfig, textOf } from '../tls/tls-flags.ts'
+import { commonConfig } from '../tls/tls-flags.ts'
 import type { CONNECT_FLAGS } from './flags.ts'
 import { HelloReader } from './hello.ts'
 import { certificateLines, handshakeLines, publicKeyOf, secretLine } from './report.ts'
@@ -188,7 +189,7 @@ async function clientConfig({ host }: Target, values: Values): Promise<ClientCon
   const ids = provider.groups.map(({ id }) => id)
   return {
     ...common,
-    verify: values.insecure ? anyServer : trusting(values, name),
+    verify: judgeOf(values, name),
     ...asked,
     // As browsers do: one hybrid share, and one classic share for servers that do not know it.
     keyShares: [...new Set([ids[0]!, ids.find(id => id === NamedGroup.x25519) ?? ids[0]!])],
@@ -212,6 +213,12 @@ function nameOf({ servername }: Values, host: string): PeerName {
 const anyServer: CertificateVerifier = ([leaf]) => {
   process.stderr.write('note: --insecure: the certificate is not checked\n')
   return { publicKey: publicKeyOf(leaf!) }
+}
+
+/** An authority that makes no sense is a mistake, also where it is not asked. */
+function judgeOf(values: Values, name: string): CertificateVerifier {
+  const asked = values.insecure && values.ca === undefined ? undefined : trusting(values, name)
+  return values.insecure || asked === undefined ? anyServer : asked
 }
 
 function trusting({ ca }: Values, name: string): CertificateVerifier {

@@ -7,10 +7,10 @@ export type WordKind = 'function' | 'container' | 'file' | 'command'
 
 /**
  * One flag: `switch` is there or not; `text` takes a value; `list` takes several, separated by commas or
- * given several times.
+ * given several times; `each` one each time that it is given, commas and all.
  */
 export interface Flag {
-  readonly kind: 'switch' | 'text' | 'list'
+  readonly kind: 'switch' | 'text' | 'list' | 'each'
   /** The same in one letter. */
   readonly short?: string
   /** What stands for its value in the usage, as `PORT`. */
@@ -19,6 +19,8 @@ export interface Flag {
   readonly mayBeEmpty?: true
   /** The values that there are, if they are few. */
   readonly among?: readonly string[]
+  /** Values that completion offers, where there may be others, too. */
+  readonly offers?: readonly string[]
   /** What its value names, so that completion can offer what there is. */
   readonly completes?: WordKind
   /** One line. */
@@ -28,7 +30,7 @@ export interface Flag {
 export type Flags = Readonly<Record<string, Flag>>
 type ValueOf<F extends Flag> = F['kind'] extends 'switch'
   ? boolean
-  : F['kind'] extends 'list'
+  : F['kind'] extends 'list' | 'each'
     ? readonly string[] | undefined
     : string | undefined
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> }
@@ -49,7 +51,7 @@ export function readFlags<const F extends Flags>(
       name,
       {
         type: kind === 'switch' ? ('boolean' as const) : ('string' as const),
-        multiple: kind === 'list',
+        multiple: kind === 'list' || kind === 'each',
         ...(short === undefined ? {} : { short }),
       },
     ]),
@@ -61,7 +63,7 @@ export function readFlags<const F extends Flags>(
       const given = values[name] ?? (variable === '' ? undefined : variable)
       if (kind === 'switch') return given === true || given === '1'
       if (given === undefined) return given
-      const all = kind === 'text' ? [String(given)] : listOf(given)
+      const all = kind === 'list' ? listOf(given) : [given].flat().map(String)
       if (all.length === 0 && mayBeEmpty !== true)
         throw new UsageError(`--${name} needs a value, and what it is given is empty`)
       for (const one of all) among(name, one, allowed)

@@ -1,25 +1,49 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { MissingPackageError, optionalPackage } from '../../platform/optional-package.ts'
+import { meant } from '../../platform/nearest.ts'
+import { MissingPackageError } from '../../platform/optional-package.ts'
+import { parseDuration } from '../../stack/durations.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
+import { wholeNumber } from '../line/flags.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { readConfiguration } from '../platform/configuration.ts'
 import { LOG_FILE } from '../platform/run-directory.ts'
 import { printable, say, warn, write } from '../terminal/output.ts'
+import { isUnread } from '../terminal/reader.ts'
+import { Follower, statOf } from './follower.ts'
+import { prettyLog } from './pretty.ts'
+import { accessLine, type Choice, isChosen, isEverything, namesIn } from './selection.ts'
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 250
-/** Bytes of what was logged before that are shown. */
+/** Bytes of what was logged before that are shown where it is followed and nothing else is asked for. */
 const TAIL = 16_384
-/** Bytes of one read. */
-const CHUNK = 65_536
-/** Files that a log may consist of. */
-const MOST_FILES = 100
+/** Names in the log that are no function's and no container's. */
+const OTHERS = ['gateway', 'supervisor']
+
+/** What the command line says. */
+export interface LogOptions {
+  readonly follow: boolean
+  readonly since: string | undefined
+  readonly tail: string | undefined
+  readonly access: boolean
+  readonly json: boolean
+  readonly pretty: boolean
+  readonly config: string | undefined
+}
 
 /**
- * Shows the end of the log and what comes to it, readable, until it is interrupted. It follows the log into a
- * new file.
+ * Shows the log: what is there, or, followed, its end and what comes to it, until it is interrupted or its
+ * reader is gone. It follows the log into a new file.
+ * @param name a function, a container, `gateway` or `supervisor`
+ * @throws UsageError, CommandError, ConfigError
  */
-export async function followLogs(runDirectory: string): Promise<void> {
-  const path = join(runDirectory, LOG_FILE)
+export async function showLogs(name: string | undefined, options: LogOptions): Promise<void> {
+  if (options.json && options.pretty) throw new UsageError('use either --json or --pretty, not both')
+  const { follow, access } = options
+  const choice = { name, since: sinceOf(options.since), access }
+  const last = options.tail === undefined ? undefined : wholeNumber('tail', options.tail, 0, 1_000_000)
+  const { config } = readConfiguration(options.config, process.env)
+  const path = join(config.runDirectory, LOG_FILE)
   const found = statOf(path)
   if (found?.isFile() !== true) {
     const why = found === undefined ? 'does not exist' : 'is not a file'
@@ -27,142 +51,74 @@ export async function followLogs(runDirectory: string): Promise<void> {
     process.exitCode = 1
     return
   }
-  const pretty = await prettyLog(process.stdout.isTTY).catch((error: unknown) => {
-    if (!(error instanceof MissingPackageError)) throw error
-    warn(error.message)
-    return (line: string): string => `${printable(line)}\n`
-  })
-  const follower = new Follower(path, TAIL)
-  for (;;) {
-    for (const line of follower.look()) if (line !== '') await write(pretty(line))
+  const show = await shower(options)
+  const some = isEverything(choice) && last === undefined
+  const follower = new Follower(path, follow && some ? TAIL : undefined)
+  const seen = chosen(follower.look(), choice)
+  if (name !== undefined) checkName(name, [...config.functions.keys()], path)
+  for (const line of last === undefined ? seen : lastOf(seen, last)) await write(show(line))
+  while (follow && !isUnread()) {
+    for (const line of chosen(follower.look(), choice)) await write(show(line))
     await new Promise(resolve => SYSTEM_CLOCK.after(INTERVAL, () => resolve(undefined)))
   }
+  follower.close()
 }
 
-/** Values that are shown as they are; a line of theirs must not look like an entry of its own. */
-const SHOWN = new Set(['time', 'name', 'caller', 'msg'])
-
-/**
- * Makes what shows one line of the log. Functions have their say in it: nothing in it moves the cursor, looks
- * like another entry or ends the command.
- * @throws MissingPackageError
- */
-export async function prettyLog(colorize: boolean): Promise<(line: string) => string> {
-  const purpose = 'showing the log in lines for people'
-  const { prettyFactory } = await optionalPackage('pino-pretty', purpose, () => import('pino-pretty'))
-  const pretty = prettyFactory({ colorize, ignore: 'pid,hostname' })
-  return line => {
-    try {
-      const safe: unknown = JSON.parse(line, function (this: unknown, key, value: unknown) {
-        if (typeof value === 'string') return SHOWN.has(key) ? indented(printable(value)) : printable(value)
-        return isMap(value) ? Object.fromEntries(Object.entries(value).map(named)) : value
-      })
-      if (isMap(safe)) return pretty(safe)
-    } catch {
-      // It is shown as it stands.
-    }
-    return `${printable(line)}\n`
-  }
+function* chosen(lines: Iterable<string>, choice: Choice): Generator<string> {
+  const all = isEverything(choice)
+  for (const line of lines) if (line !== '' && (all || isChosen(line, choice))) yield line
 }
 
-function isMap(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** The last lines, so many at most; no more of them are kept. */
+function lastOf(lines: Iterable<string>, count: number): readonly string[] {
+  let kept: string[] = []
+  const cut = (): void => {
+    kept = kept.slice(Math.max(0, kept.length - count))
+  }
+  for (const line of lines) {
+    kept.push(line)
+    // To cut rarely costs less than to shift each time.
+    if (kept.length > 2 * count + 1024) cut()
+  }
+  cut()
+  return kept
 }
 
-function named([name, value]: [string, unknown]): [string, unknown] {
-  return [printable(name).replaceAll('\n', '\\n'), value]
+/** What makes text of a line: for people on a terminal, or as it stands. */
+async function shower({ access, json, pretty }: LogOptions): Promise<(line: string) => string> {
+  const terminal = process.stdout.isTTY === true
+  const plain = (text: string): string => `${terminal ? printable(text) : text}\n`
+  if (access) return line => plain(accessLine(line))
+  if (json || !(pretty || terminal)) return plain
+  const colour = terminal && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb'
+  return prettyLog(colour).catch((error: unknown) => {
+    if (!(error instanceof MissingPackageError)) throw error
+    warn(error.message)
+    return plain
+  })
 }
 
-function indented(text: string): string {
-  return text.replaceAll('\n', '\n    ')
+/** @returns milliseconds since 1970 @throws UsageError it is neither a duration nor a time */
+function sinceOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const seconds = parseDuration(text)
+  if (seconds !== undefined) return SYSTEM_CLOCK.wall() - seconds * 1000
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(time))
+    throw new UsageError(`--since must be a duration, as 5m, or a time, as 2026-01-31T12:00:00Z, not ${text}`)
+  return time
 }
 
-/** Reads what comes to a log that is rotated or truncated meanwhile. */
-export class Follower {
-  readonly #path: string
-  #fd: number
-  #offset: number
-  /** The beginning of a line whose end is not there yet; undefined where the beginning is not known. */
-  #partial: Buffer | undefined
-
-  /** @param tail bytes of what is there already @throws Error (of `node:fs`) it cannot be opened */
-  constructor(path: string, tail: number) {
-    this.#path = path
-    this.#fd = openSync(path, 'r')
-    this.#offset = Math.max(0, fstatSync(this.#fd).size - tail)
-    this.#partial = this.#offset > 0 ? undefined : Buffer.alloc(0)
-  }
-
-  /** The lines that have come, in order. */
-  *look(): Generator<string> {
-    yield* this.#read()
-    const own = fstatSync(this.#fd)
-    const named = statOf(this.#path)
-    // Removed, and not made anew yet.
-    if (named === undefined || isSame(own, named)) return
-    for (let number = this.#placeOf(own) - 1; number >= 0; number--) {
-      const next = number === 0 ? this.#path : `${this.#path}.${number}`
-      try {
-        const fd = openSync(next, 'r')
-        closeSync(this.#fd)
-        this.#fd = fd
-      } catch {
-        continue
-      }
-      this.#offset = 0
-      this.#partial = Buffer.alloc(0)
-      yield* this.#read()
-    }
-  }
-
-  close(): void {
-    closeSync(this.#fd)
-  }
-
-  /** The number that the file has by now: several may have come since. */
-  #placeOf(own: Stats): number {
-    for (let number = 1; number < MOST_FILES; number++) {
-      const found = statOf(`${this.#path}.${number}`)
-      if (found === undefined) break
-      if (isSame(own, found)) return number
-    }
-    return 1
-  }
-
-  *#read(): Generator<string> {
-    if (fstatSync(this.#fd).size < this.#offset) {
-      this.#offset = 0
-      this.#partial = Buffer.alloc(0)
-    }
-    const buffer = Buffer.alloc(CHUNK)
-    for (;;) {
-      const length = readSync(this.#fd, buffer, 0, CHUNK, this.#offset)
-      if (length === 0) return
-      this.#offset += length
-      yield* this.#lines(buffer.subarray(0, length))
-    }
-  }
-
-  *#lines(bytes: Buffer): Generator<string> {
-    let start = 0
-    for (let end = bytes.indexOf('\n'); end >= 0; end = bytes.indexOf('\n', start)) {
-      if (this.#partial !== undefined)
-        yield Buffer.concat([this.#partial, bytes.subarray(start, end)]).toString('utf8')
-      this.#partial = Buffer.alloc(0)
-      start = end + 1
-    }
-    if (this.#partial !== undefined) this.#partial = Buffer.concat([this.#partial, bytes.subarray(start)])
-  }
-}
-
-function isSame(one: Stats, other: Stats): boolean {
-  return one.ino === other.ino && one.dev === other.dev
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch {
-    return undefined
-  }
+/** A name that is misspelt would show nothing, and look as if there were nothing. */
+function checkName(name: string, functions: readonly string[], path: string): void {
+  const replica = functions.some(one => new RegExp(`^${one}-\\d+$`).test(name))
+  if (replica || functions.includes(name) || OTHERS.includes(name)) return
+  const follower = new Follower(path, undefined)
+  const logged = namesIn(follower.look())
+  follower.close()
+  if (logged.has(name)) return
+  const known = [...functions, ...OTHERS]
+  throw new CommandError(
+    `there is no function or container ${name}${meant(name, known) || `; there are ${known.join(', ')}`}`,
+  )
 }

@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { ConfigError } from '../../stack/readers.ts'
 import type { Report, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
@@ -15,6 +16,8 @@ export type Command =
   | 'status'
   | 'status connections'
   | 'restart gateway'
+  | `describe ${string}`
+  | 'reload'
   | `drain ${string}`
   | `deploy ${string}`
   | `scale ${string} ${number}`
@@ -29,6 +32,8 @@ const COMMAND = new RegExp(
     'stop',
     'status( connections)?',
     'restart gateway',
+    'describe [a-z0-9-]{1,63}',
+    'reload',
     'drain( [a-z0-9-]{1,80}){1,64}',
     'deploy [a-z0-9-]{1,63}',
     'scale [a-z0-9-]{1,63} [1-9]\\d?',
@@ -77,13 +82,24 @@ export function serveControl(
         step = now
       }
       const answer = isCommand(command)
-        ? await onCommand(command, report).catch((error: Error) => ({ error: error.message }))
+        ? await onCommand(command, report).catch(refusalOf)
         : { error: `no such command: ${command}` }
       telling.stop()
       socket.end(`${JSON.stringify(answer)}\n`)
     }
   })
   return takeSeat(dirname(path), basename(path), server)
+}
+
+/** A command that could not be carried out. */
+export interface Refusal {
+  readonly error: string
+  /** The stack file is what makes no sense. */
+  readonly configuration?: true
+}
+
+function refusalOf(error: Error): Refusal {
+  return { error: error.message, ...(error instanceof ConfigError ? { configuration: true } : {}) }
 }
 
 /** Errors of a connection to a socket on which no platform listens. */

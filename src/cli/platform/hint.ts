@@ -7,7 +7,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   up: 'npm start',
   stop: 'npm stop',
   status: 'npm run status',
-  logs: 'npm run logs',
+  'logs -f': 'npm run logs',
 }
 
 /**

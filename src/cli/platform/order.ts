@@ -1,10 +1,11 @@
+import { ConfigError } from '../../stack/readers.ts'
 import type { RollOut, Step } from '../../supervisor/roll-out.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { CommandError } from '../line/usage-error.ts'
-import { say } from '../terminal/output.ts'
+import { say, warn } from '../terminal/output.ts'
 import { Progress } from '../terminal/progress.ts'
 import { readConfiguration } from './configuration.ts'
-import { type Command, sendCommand } from './control-socket.ts'
+import { type Command, type Refusal, sendCommand } from './control-socket.ts'
 import { hint } from './hint.ts'
 import { controlSocket } from './run-directory.ts'
 
@@ -35,10 +36,11 @@ export async function ask<T extends object>(
 ): Promise<T> {
   const answer = (await sendCommand(controlSocket(runDirectoryOf({ config })), command, onStep)) as
     | T
-    | { readonly error: string }
+    | Refusal
     | undefined
   if (answer === undefined) throw new CommandError(notRunning(config))
-  if ('error' in answer) throw new CommandError(answer.error)
+  if ('error' in answer)
+    throw answer.configuration ? new ConfigError(answer.error) : new CommandError(answer.error)
   return answer
 }
 
@@ -49,8 +51,20 @@ export async function ask<T extends object>(
 export async function order<T extends object>(command: Command, chosen: Chosen): Promise<T> {
   const progress = new Progress(process.stderr, () => SYSTEM_CLOCK.steady())
   const onStep = chosen.json === true ? undefined : (step: Step) => progress.show(step)
-  return ask<T>(command, chosen, onStep).finally(() => progress.end())
+  const breakOff = (): void => {
+    progress.end()
+    warn(`the platform goes on with it; ${hint('status', chosen.config, process.env)} shows how far it is`)
+    process.exit(BROKEN_OFF)
+  }
+  process.once('SIGINT', breakOff)
+  return ask<T>(command, chosen, onStep).finally(() => {
+    progress.end()
+    process.off('SIGINT', breakOff)
+  })
 }
+
+/** What a shell says of a command that Ctrl-C ended. */
+const BROKEN_OFF = 130
 
 /** Has connections moved, and says how that went. */
 export async function rollOut(command: Command, chosen: Chosen): Promise<void> {

@@ -1,8 +1,10 @@
 import type { ScaleBounds } from '../../stack/spec.ts'
+import type { Change } from '../../supervisor/diary.ts'
 import type { ReplicaState } from '../../supervisor/life-cycle.ts'
 import type { ConnectionStatus } from '../../supervisor/sessions.ts'
 import type { MemberStatus } from '../../supervisor/status.ts'
 import type { Ports } from '../../supervisor/supervisor.ts'
+import { duration, mebibytes, table } from '../terminal/table.ts'
 
 /** One function, as `status` shows it. */
 export interface FunctionStatus {
@@ -25,6 +27,8 @@ export interface PlatformStatus {
   readonly ports: Ports | undefined
   readonly functions: readonly FunctionStatus[]
   readonly members: readonly MemberStatus[]
+  /** What has become of the replicas lately, the oldest first. */
+  readonly changes: readonly Change[]
   /** Only if they were asked for. */
   readonly connections?: readonly ConnectionStatus[]
 }
@@ -121,33 +125,4 @@ function connectionTable(connections: readonly ConnectionStatus[]): string {
       one.tls ? (one.cipherSuite ?? 'not yet') : 'no',
     ]),
   )
-}
-
-/** @param unit of `amount`, so many to a MiB */
-function mebibytes(amount: number | undefined, unit: number): string | undefined {
-  return amount === undefined ? undefined : `${Math.round(amount / unit)}M`
-}
-
-/** Columns as wide as they have to be; `-` for what there is not. */
-function table(head: readonly string[], rows: readonly (readonly (string | number | undefined)[])[]): string {
-  const lines = [head, ...rows.map(row => row.map(cell => String(cell ?? '-')))]
-  const widths = head.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
-  return lines
-    .map(line =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
-}
-
-/** Milliseconds, roughly. */
-function duration(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000)
-  if (seconds < 60) return `${seconds}s`
-  const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes}m${seconds % 60}s`
-  const hours = Math.floor(minutes / 60)
-  return hours < 48 ? `${hours}h${minutes % 60}m` : `${Math.floor(hours / 24)}d`
 }

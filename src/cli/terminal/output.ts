@@ -49,7 +49,7 @@ export function note(text: string): void {
 }
 
 /** Writes without a line end, and waits until the reader can take more. */
-export async function write(text: string): Promise<void> {
+export async function write(text: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(text)) await new Promise(resolve => process.stdout.once('drain', resolve))
 }
 

@@ -1,4 +1,4 @@
-import { PROVIDERS } from '../../platform/provider-names.ts'
+import { PROVIDERS } from '../../tls13/crypto/provider-names.ts'
 import type { Flags, FlagValues } from '../line/flags.ts'
 
 /** What `serve` and `connect` have in common. */

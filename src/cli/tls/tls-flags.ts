@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import type { CommonConfig } from '../../tls13/config.ts'
 import { protocolsFault, pskFault } from '../../tls13/config-rules.ts'
@@ -71,13 +70,4 @@ function pskOf(flags: TlsFlags): ExternalPsk | undefined {
   const fault = pskFault(psk)
   if (fault !== undefined) throw new UsageError(`--psk and --psk-identity: ${fault}`)
   return psk
-}
-
-/** A text file that a flag names. @throws CommandError it cannot be read */
-export function textOf(flag: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new CommandError(`--${flag} ${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
 }

@@ -1,46 +1,30 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { checkCertificates, MAKE, makeCertificates } from '../../certificates/authority.ts'
 import { removeEmpty } from '../../certificates/directory.ts'
-import { CertificateError } from '../../certificates/load.ts'
-import { PROVIDERS, type ProviderName } from '../../platform/membership.ts'
-import { certificateNames } from '../../stack/certificate-names.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
-import { plan } from '../../stack/plan.ts'
+import type { PlanOptions } from '../../stack/plan.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
 import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
-import { probeEvp } from '../../tls13/crypto/evp.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
 import { settleStream } from '../../transfer/stream-trial.ts'
-import { CommandError, STATUS } from '../line/usage-error.ts'
-import { CONFIGURATION, readConfiguration } from '../platform/configuration.ts'
+import { STATUS } from '../line/usage-error.ts'
+import { CONFIGURATION, type FoundConfig, readConfiguration } from '../platform/configuration.ts'
 import { serveControl } from '../platform/control-socket.ts'
+import { describe } from '../platform/description.ts'
 import { hint } from '../platform/hint.ts'
 import { controlSocket, LOG_FILE, makeRunDirectory, unusable } from '../platform/run-directory.ts'
 import { functionStatus, type PlatformStatus } from '../platform/status.ts'
+import { Terminal } from '../terminal/hang-up.ts'
 import { isSystemError, outlastOutput, printable, say, tell, warn } from '../terminal/output.ts'
 import { Notices } from './notices.ts'
+import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError } from './preparation.ts'
+import { reloadText } from './reload-text.ts'
+import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
 import { nameOf, welcome } from './welcome.ts'
-
-/** What variables that are no part of the configuration may say; empty is as good as not there. */
-const VARIABLES: Readonly<Record<string, readonly string[]>> = {
-  HOTPOTATO_PROVIDER: PROVIDERS,
-  HOTPOTATO_CHANNEL: ['native', 'ipc'],
-  HOTPOTATO_STREAM: ['raw', 'socket'],
-  HOTPOTATO_LOG_LEVEL: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-}
-
-interface ChosenProvider {
-  readonly name: ProviderName
-  readonly reason: string
-}
-
-/** A reason not to start that the user can mend; it is printed as one line. */
-export class UpError extends CommandError {}
 
 /**
  * Starts the platform and keeps it running until it is told to stop.
@@ -51,7 +35,8 @@ export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const { config, warnings, shipped, at } = readConfiguration(configFile, variables)
+  const read = (): FoundConfig => readConfiguration(configFile, variables)
+  const { config, warnings, shipped, at } = read()
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -62,6 +47,7 @@ export async function up(
   const { runDirectory } = config
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
+  let running: Running | undefined
   let ports: Ports | undefined
   let stopping: Promise<void> | undefined
   const log = new LogFile({
@@ -90,21 +76,26 @@ export async function up(
   const control = await serveControl(controlSocket(runDirectory), async (command, report) => {
     const [verb, ...names] = command.split(' ')
     const [name = '', more = ''] = names
-    if (verb === 'status') return status(config, supervisor, ports, name === 'connections')
+    if (verb === 'status') return status(running?.config ?? config, supervisor, ports, name === 'connections')
     if (verb === 'stop') {
       await stop()
       return { stopped: true }
     }
-    if (supervisor === undefined || ports === undefined) throw new UpError('the platform is still starting')
+    if (supervisor === undefined || running === undefined || ports === undefined)
+      throw new UpError('the platform is still starting')
     switch (verb) {
+      case 'describe':
+        return describe(name, config, ports, await supervisor.status())
       case 'drain':
         return supervisor.rollOuts.drain(names, report)
       case 'deploy':
-        return supervisor.rollOuts.deploy(name, report)
+        return running.deploy(name, report)
       case 'scale':
         return supervisor.rollOuts.scale(name, Number(more), report)
       case 'move':
         return supervisor.move(name, more)
+      case 'reload':
+        return running.reload(report)
       case 'restart':
         return supervisor.reloads.relieveGateway()
       default:
@@ -120,12 +111,23 @@ export async function up(
         `stop it with ${how('stop')}, or choose another HOTPOTATO_RUN_DIR`,
     )
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+  const terminal = new Terminal()
+  process.on('SIGHUP', () => {
+    if (terminal.isGone()) void stop()
+    else void reloadNow(running)
+  })
 
   try {
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
-    supervisor = await makeSupervisor(config, provider, sink)
+    const channel = chooseChannel()
+    const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel() }
+    supervisor = await makeSupervisor(config, options, sink, {
+      provider: provider.reason,
+      channel: channel.reason,
+    })
+    running = new Running(config, supervisor, { read, options, how })
   } catch (error) {
     control.leave()
     throw error
@@ -160,35 +162,52 @@ async function status(
     ports,
     functions: functionStatus(bounds, members),
     members,
+    changes: supervisor?.changes ?? [],
     ...(withConnections ? { connections } : {}),
   }
 }
 
-/** Chooses by which roads connections will move. @param sink the log */
-async function makeSupervisor(config: Config, provider: ChosenProvider, sink: LogSink): Promise<Supervisor> {
-  const log = pino({ name: 'supervisor', level: logLevel() }, { write: sink })
+/** Takes the stack file anew because of a signal, and says on the terminal what that did. */
+async function reloadNow(running: Running | undefined): Promise<void> {
+  if (running === undefined) return warn('the platform is still starting; the signal is not heard')
+  try {
+    for (const line of reloadText(await running.reload(() => {}))) say(line)
+  } catch (error) {
+    warn((error as Error).message)
+  }
+}
+
+/**
+ * Chooses by which roads connections will move.
+ * @param sink the log @param why what was chosen already, and for which reason
+ */
+async function makeSupervisor(
+  config: Config,
+  options: Omit<PlanOptions, 'digest'>,
+  sink: LogSink,
+  why: { readonly provider: string; readonly channel: string },
+): Promise<Supervisor> {
+  const log = pino({ name: 'supervisor', level: options.logLevel }, { write: sink })
   watchWallClock(SYSTEM_CLOCK, log)
-  const channel = chooseChannel()
+  const { channel, provider } = options
   const stream = await settleStream().catch((error: Error) => {
     throw new UpError(error.message)
   })
   log.info(
     {
-      channel: channel.kind,
-      why: channel.reason,
+      channel,
+      why: why.channel,
       stream: stream.kind,
       whyStream: stream.reason,
-      provider: provider.name,
-      whyProvider: provider.reason,
+      provider,
+      whyProvider: why.provider,
     },
     'starting',
   )
-  if (channel.kind === 'ipc')
-    say(`note: connections move over Node's IPC, which is slower (${channel.reason})`)
+  if (channel === 'ipc') say(`note: connections move over Node's IPC, which is slower (${why.channel})`)
   if (stream.missing !== undefined)
     say(`note: connections use net.Socket instead of raw handles, which is slower (${stream.missing})`)
 
-  const planned = plan(config, { channel: channel.kind, provider: provider.name, logLevel: logLevel() })
   const { periodSeconds, failureSeconds, busySeconds, startSeconds } = config.liveness
   const liveness = {
     period: periodSeconds * 1000,
@@ -197,55 +216,6 @@ async function makeSupervisor(config: Config, provider: ChosenProvider, sink: Lo
     start: startSeconds * 1000,
   }
   const output = { sink, bytesPerSecond: config.log.bytesPerSecond }
-  return new Supervisor({ ...planned, liveness, channel: channel.kind, output, clock: SYSTEM_CLOCK, log })
-}
-
-/**
- * Makes what is missing, and anew what of ours is of no use; what is not ours, and the authority, are named
- * with what their owner can do.
- */
-async function prepareCertificates(config: Config, how: (command: string) => string): Promise<void> {
-  const { certificates: directory } = config
-  const certificates = certificateNames(config)
-  const now = Date.now()
-  const broken = checkCertificates(directory, certificates, now).filter(({ command }) => command !== MAKE)
-  // Messages name the command for a directory of the default configuration.
-  const here = (text: string): string =>
-    text.replace(/npx hotpotato (certs( --renew)?)/g, (_, one) => how(one))
-  if (broken.length > 0) throw new UpError(here(broken.map(({ message }) => message).join('\n')))
-  const { made, backups } = await makeCertificates({ directory, certificates, now }).catch(
-    (error: unknown) => {
-      throw error instanceof CertificateError ? new UpError(here(error.message)) : error
-    },
-  )
-  if (made.length > 0) say(`made throw-away certificates for ${made.join(', ')} in ${nameOf(directory)}/`)
-  if (backups.length > 0) say(`what was there before is kept as ${backups.join(', ')}`)
-}
-
-/** Refuses what would otherwise be taken for the default, or end in a stack trace. */
-function checkVariables(): void {
-  for (const [name, values] of Object.entries(VARIABLES)) {
-    const value = process.env[name]
-    if (value !== undefined && value !== '' && !values.includes(value))
-      throw new ConfigError(
-        `${name} must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}, not ${value}`,
-      )
-  }
-}
-
-function logLevel(): string {
-  return process.env.HOTPOTATO_LOG_LEVEL || 'info'
-}
-
-/**
- * What HOTPOTATO_PROVIDER asks for, or else the fastest that works here. evp is tried in this process,
- * because otherwise every container would fail by itself.
- */
-function chooseProvider(): ChosenProvider {
-  const name = PROVIDERS.find(one => one === process.env.HOTPOTATO_PROVIDER)
-  if (name !== undefined && name !== 'evp') return { name, reason: `HOTPOTATO_PROVIDER=${name}` }
-  const probed = probeEvp()
-  if (probed.available) return { name: 'evp', reason: 'foreign calls to OpenSSL work' }
-  if (name === 'evp') throw new UpError(`HOTPOTATO_PROVIDER=evp does not work here: ${probed.reason}`)
-  return { name: 'node', reason: probed.reason }
+  const planned = planOf(config, options)
+  return new Supervisor({ ...planned, liveness, channel, output, clock: SYSTEM_CLOCK, log })
 }

@@ -1,7 +1,8 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { moduleFile } from '../../functions/module-file.ts'
 import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/programs/process.ts'
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
+import { readBundle } from '../../sealed/bundle.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
 import { ConfigError } from '../../stack/readers.ts'
 import { select } from '../../tls13/crypto/selection.ts'
@@ -22,8 +23,16 @@ export async function checkValues(
       throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
     }
   }
-  for (const { name, handler, program, environment, clientAuthorities } of config.functions.values()) {
-    if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
+  for (const {
+    name,
+    handler,
+    program,
+    sealed,
+    environment,
+    clientAuthorities,
+  } of config.functions.values()) {
+    if (sealed !== undefined) judge(`functions.${name}.sealed.bundle`, () => aBundle(sealed.bundle))
+    else if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
     else {
       const all = { ...inheritedByPrograms(process.env), ...environment }
       judge(`functions.${name}.handler`, () => folderOf(program.directory))
@@ -37,6 +46,12 @@ export async function checkValues(
   const loaded = await loadProvider(provider)
   for (const [index, group] of groups.entries())
     judge(`tls.groups.${index}`, () => select(loaded, { groups: [group] }))
+}
+
+/** @throws Error it is none, or cannot be read */
+function aBundle(file: string): void {
+  readable(file)
+  readBundle(new Uint8Array(readFileSync(file)))
 }
 
 function readable(file: string): void {

@@ -26,7 +26,7 @@ hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
   serves  ${every.map(described).join('\n          ')}
-  log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs')} follows it)
+  log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
 ${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
 Ctrl-C or ${how('stop')} ends everything.
 `

@@ -7,8 +7,8 @@ import type { Log } from '../../platform/log.ts'
 import { ownerOfPath, type PathOwner } from '../../platform/path.ts'
 import type { Retries } from '../../platform/retries.ts'
 import { Roster } from '../../platform/roster.ts'
-import type { RouteTable } from '../../platform/route-table.ts'
 import { type RouteEntry, Routes } from '../../platform/routes.ts'
+import type { RouteTable } from '../../platform/routing/route-table.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
@@ -36,6 +36,7 @@ import { MoveOrder, type MoveReport } from '../move/move-order.ts'
 import { Offering } from '../move/offering.ts'
 import { type Seat, Seats, vacate } from '../move/seats.ts'
 import { serveBorrowed } from '../protocol/borrowed.ts'
+import { Traffic } from '../protocol/traffic.ts'
 import { SlotFiles } from '../survival/slot-files.ts'
 import { noneCounted } from './counters.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -65,6 +66,8 @@ export interface HostOptions {
   readonly signing?: Signing | undefined
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
+  /** Requests that its function works on at once; 0: any number. */
+  readonly maxInflight?: number | undefined
   /** Functions with whose containers this one keeps seats: see `seats.ts`. */
   readonly warm?: readonly string[] | undefined
 }
@@ -94,6 +97,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly slots = new SlotFiles()
   readonly loop = LOOP
   readonly counters = noneCounted()
+  readonly traffic: Traffic
   #retries: ReadonlyMap<string, Retries>
   #routes: Routes
   readonly #connections = new Residents<Connection>()
@@ -130,6 +134,7 @@ export class Host implements ConnectionHost<Connection> {
     this.keyRing = options.keyRing
     this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
+    this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
     this.#seats = new Seats(options.clock)
     this.#warm = new Set(options.warm)

@@ -4,8 +4,6 @@ import type { Answer, CryptoProvider, Question } from '../../tls13/index.ts'
 import type { ControlMessage } from '../../transfer/control.ts'
 import { hex } from '../../wire/index.ts'
 
-/** Milliseconds that a handshake waits for its signature: the signer may have to be started again. */
-const PATIENCE = 5000
 /** Handshakes that wait at a time. */
 const MOST = 4096
 /** Bytes of what is signed that stand before the hash of the transcript (RFC 8446 §4.4.3). */
@@ -29,6 +27,7 @@ export class Signing {
   readonly counters = { signaturesAsked: 0, signaturesMissed: 0 }
   readonly #provider: CryptoProvider
   readonly #clock: Clock
+  readonly #patience: number
   readonly #tell: (signer: number, message: ControlMessage) => boolean
   /** The signer's ids of certificates, by those that sessions name them with. */
   readonly #ids = new Map<string, Uint8Array>()
@@ -41,14 +40,19 @@ export class Signing {
     this.#ready = resolve
   })
 
-  /** @param tell sends a message to a signer; false if it is not there any more */
+  /**
+   * @param patience milliseconds that a handshake waits: the signer may have to be started again
+   * @param tell sends a message to a signer; false if it is not there any more
+   */
   constructor(
     provider: CryptoProvider,
     clock: Clock,
+    patience: number,
     tell: (signer: number, message: ControlMessage) => boolean,
   ) {
     this.#provider = provider
     this.#clock = clock
+    this.#patience = patience
     this.#tell = tell
   }
 
@@ -89,9 +93,10 @@ export class Signing {
 
   /** Asks for a signature. @param settle called once, never before this returns */
   ask(question: SignatureQuestion, settle: (answer: Answer) => void): void {
-    const ticket = (this.#tickets = (this.#tickets + 1) >>> 0)
+    this.#tickets = (this.#tickets + 1) >>> 0
+    const ticket = this.#tickets
     const certificate = this.#ids.get(hex(question.certificate))
-    const timer = this.#clock.after(PATIENCE, () => this.#refuse(ticket, 'no signature came in time'))
+    const timer = this.#clock.after(this.#patience, () => this.#refuse(ticket, 'no signature came in time'))
     const { scheme, content } = question
     const transcriptHash = content.slice(BEFORE_HASH)
     const message = { kind: 'sign', ticket, certificate: certificate!, scheme, transcriptHash } as const

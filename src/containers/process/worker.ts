@@ -1,12 +1,14 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
+import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { memoryCounters } from '../../platform/memory.ts'
-import { tableOf } from '../../platform/route-table.ts'
+import { tableOf } from '../../platform/routing/route-table.ts'
+import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
+  let sealed: SealedModule | undefined
   const place = new Place()
   let strays = { uncaught: 0 }
   /** Moves, and whether more of them are underway without pauses. */
@@ -49,12 +52,12 @@ async function main(): Promise<void> {
   })
   const membership = await join(settings, handlers)
   const { courier, log, provider, publicKey } = membership
-  const signing = settings.certificate === undefined ? new Signing(provider, clock, ask(courier)) : undefined
+  const signing = signingOf(settings, provider, clock, courier)
   // The signer tells the ring of our function meanwhile, and for which certificates it signs.
   if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') void stop(clock, host, program, membership)
+    if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
     if (signing?.take(message, from) === true || host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
@@ -92,6 +95,7 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     program = await programOf(settings, clock, log)
+    sealed = await sealedOf(settings, clock, membership)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const certificates = await certificatesOf(settings, provider, signing)
     const tls = tlsConfig(settings, provider, certificates, keyRing, demand, text => log.warn(text))
@@ -100,7 +104,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? (await loadFunction(settings.handler)),
+      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
@@ -116,6 +120,7 @@ async function main(): Promise<void> {
       clock,
       log,
       memoryBytes: settings.memoryBytes,
+      maxInflight: settings.maxInflight,
       warm: settings.warm,
     })
   } catch (error) {
@@ -208,6 +213,17 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** The same. @throws FunctionError there is no bundle */
+async function sealedOf(
+  settings: WorkerSettings,
+  clock: Clock,
+  { provider: crypto, log }: Membership,
+): Promise<SealedModule | undefined> {
+  if (settings.sealed === undefined) return undefined
+  const { loadSealed } = await import('../sealed/load.ts')
+  return loadSealed(settings, { crypto, clock, log })
+}
+
 /**
  * The certificate of the function, with its key, or those that the signer signs for: then what is in the list
  * changes when the signer says so.
@@ -226,8 +242,16 @@ async function certificatesOf(
   return [certificateWithKey(given, chain, privateKey)]
 }
 
-function ask(courier: Courier) {
-  return (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
+/** Undefined if the container has the key of its certificate itself. */
+function signingOf(
+  { certificate, tls }: WorkerSettings,
+  provider: ServerConfig['provider'],
+  clock: Clock,
+  courier: Courier,
+): Signing | undefined {
+  if (certificate !== undefined) return undefined
+  const tell = (signer: number, message: ControlMessage): boolean => courier.tell(signer, message)
+  return new Signing(provider, clock, tls.signatureSeconds * 1000, tell)
 }
 
 /**
@@ -276,11 +300,18 @@ function status(
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
-    heldBytes: host.memory.held,
+    heldBytes: bounded(host.memory.held),
     shed: host.memory.shed,
+    calls: host.traffic.calls,
+    inFlight: host.traffic.inFlight,
+    tooMany: host.traffic.refused,
+    ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),
   }
-  return { kind: 'status', counters: Object.entries(counters).map(([name, value]) => ({ name, value })) }
+  return {
+    kind: 'status',
+    counters: Object.entries(counters).map(([name, value]) => ({ name, value: wrapped(value) })),
+  }
 }
 
 /** As `http2Resets`: beside the other counters. */
@@ -299,11 +330,11 @@ const FAREWELL = 250
 async function stop(
   clock: Clock,
   host: Host | undefined,
-  program: Program | undefined,
+  processes: { stop(): Promise<void> | void } | undefined,
   { courier, log }: Membership,
 ): Promise<void> {
   await host?.stop()
-  await program?.stop()
+  await processes?.stop()
   log.info('stopped')
   clock.after(FAREWELL, () => {
     courier.close()

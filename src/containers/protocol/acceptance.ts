@@ -6,6 +6,7 @@ import { judgeHandshake } from '../../http/websocket/index.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
+import { ownAnswer } from './own-answers.ts'
 import type { ProtocolOwner } from './protocol.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
 import type { Waiting } from './waiting.ts'
@@ -70,8 +71,14 @@ export class Acceptance {
   #call(exchange: H2Exchange): void {
     const { host, guard } = this.#owner
     const { head } = exchange
+    const functionPath = this.#functionPath(exchange)
+    const own = ownAnswer(functionPath, host)
+    if (own !== undefined) {
+      exchange.reply(own)
+      return
+    }
     const place = {
-      functionPath: this.#functionPath(exchange),
+      functionPath,
       connection: () => this.#owner.info(exchange.index),
       timeout: host.limits.timers.handler,
       guard,

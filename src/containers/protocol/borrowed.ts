@@ -12,6 +12,7 @@ import { timeoutProblem } from '../connection/timeout.ts'
 import { LENT_BYTES } from '../move/policy.ts'
 import type { Callee } from './call-context.ts'
 import { FunctionCall } from './function-call.ts'
+import { ownAnswer } from './own-answers.ts'
 
 /**
  * Serves a request that another container has lent to this one. @param settle called once, perhaps before
@@ -28,7 +29,12 @@ export function serveBorrowed(
   settle: (answer: LoanAnswer) => void,
 ): void {
   const { method, target, host, path, query, body, tls, hops, requestIndex } = request
-  const { clock, container } = callee
+  const { clock, container, module } = callee
+  if (module.sealed) {
+    const detail = `the function ${callee.functionName} is sealed, and takes requests on its own connections`
+    settle({ outcome: 'refused', reason: 'policy', detail })
+    return
+  }
   const { timers } = callee.limits
   const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
     hops,
@@ -40,10 +46,16 @@ export function serveBorrowed(
     ['x-hotpotato-container', container],
     ['x-hotpotato-hops', String(hops)],
   ]
+  let timer: Timer | undefined
   const gathered = new Gathered(fields, callee.memory, clock, answer => {
     timer?.stop()
     settle(answer)
   })
+  const own = ownAnswer(functionPath, callee)
+  if (own !== undefined) {
+    gathered.reply(own)
+    return
+  }
   const call = new FunctionCall(
     { method, target, version: '2', headers, host, path, query },
     callee,
@@ -52,14 +64,13 @@ export function serveBorrowed(
     { resume() {} },
   )
   gathered.onRefused = reason => call.cancel(reason)
-  let timer: Timer | undefined
   call.data(body)
   call.end()
   if (timers.handler === 0 || gathered.begun) return
   timer = clock.after(timers.handler, () => {
     if (gathered.begun) return
     const what = timeoutProblem('handler', timers)
-    call.cancel(new Error(what.detail))
+    call.cancel(Object.assign(new Error(what.detail), { status: what.status }))
     gathered.reply(problem(what))
   })
 }

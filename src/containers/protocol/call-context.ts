@@ -8,9 +8,12 @@ import type {
   TrailerSource,
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import { giveKey } from '../../functions/sealed/request-key.ts'
+import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
+import type { Traffic } from './traffic.ts'
 
 /** A function, and what it is told besides the request. */
 export interface Callee {
@@ -21,6 +24,10 @@ export interface Callee {
   readonly module: FunctionModule
   readonly environment: Environment
   readonly log: Log
+  /** Counts its calls; undefined: nothing does. */
+  readonly traffic?: Traffic
+  /** Its container is about to go. */
+  readonly draining?: boolean
   /** Keeps the container from stopping before the work is done. */
   waitUntil(work: Promise<unknown>): void
 }
@@ -35,12 +42,14 @@ export interface Informant {
 export class CallContext implements Context, Endings {
   readonly functionName: string
   readonly functionPath: string
-  readonly log: Log
   deadline?: number
   readonly #callee: Callee
   #connection: ConnectionInfo | (() => ConnectionInfo)
   readonly #head: RequestHead
   #callId: string | undefined
+  #startTime: string | undefined
+  #trace: Trace | undefined
+  #log: Log | undefined
   #controller: AbortController | undefined
   #aborted: Error | undefined
   #onAbort: ((reason: Error) => void) | undefined
@@ -64,8 +73,11 @@ export class CallContext implements Context, Endings {
     this.functionName = callee.functionName
     this.functionPath = functionPath
     this.#connection = connection
-    this.log = callee.log
     this.#head = head
+    if (head.key === undefined) return
+    // No other function has any use for one.
+    if (callee.module.sealed) giveKey(this, head.key)
+    else head.key.fill(0)
   }
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
@@ -79,8 +91,32 @@ export class CallContext implements Context, Endings {
   }
 
   get callId(): string {
-    this.#callId ??= header(this.#head.headers, 'x-call-id') ?? randomUUID()
+    this.#callId ??= callIdOf(this.#head.headers) ?? randomUUID()
     return this.#callId
+  }
+
+  /** When the call began, in nanoseconds since 1970, as OpenFaaS's gateway tells it. */
+  get startTime(): string {
+    this.#startTime ??= `${this.#callee.clock.wall()}000000`
+    return this.#startTime
+  }
+
+  get trace(): Trace {
+    this.#trace ??= traceOf(this.#head.headers)
+    return this.#trace
+  }
+
+  /** Each line says which call it belongs to, and which span if the caller has a trace. */
+  get log(): Log {
+    this.#log ??= marked(this.#callee.log, this.#marks)
+    return this.#log
+  }
+
+  get #marks(): Readonly<Record<string, string>> {
+    const { callId } = this
+    if (!isTraced(this.#head.headers)) return { callId }
+    const { traceId, spanId } = this.trace
+    return { callId, traceId, spanId }
   }
 
   get signal(): AbortSignal {
@@ -113,6 +149,17 @@ export class CallContext implements Context, Endings {
   trailers(source: TrailerSource): void {
     this.trailerSource = source
   }
+}
+
+/** What a caller calls its request, unless that is nothing to write into fields and logs. */
+function callIdOf(headers: readonly Field[]): string | undefined {
+  const given = header(headers, 'x-call-id')
+  return given !== undefined && /^[\w.:+/=@-]{1,128}$/.test(given) ? given : undefined
+}
+
+/** A log whose lines have these fields as well. */
+function marked(log: Log & { child?(fields: object): Log }, fields: object): Log {
+  return log.child?.(fields) ?? log
 }
 
 /** What a function gave as fields, one by one. */

@@ -1,10 +1,4 @@
-import type {
-  ConnectionInfo,
-  FetchHandler,
-  FunctionResponse,
-  RawResponse,
-  TrailerSource,
-} from '../../functions/contract.ts'
+import type { ConnectionInfo, FetchHandler, RawResponse, TrailerSource } from '../../functions/contract.ts'
 import {
   fromResponseView,
   fromWebResponse,
@@ -12,14 +6,23 @@ import {
   RequestError,
   toWebRequest,
 } from '../../functions/web.ts'
-import type { Field, RequestHead, RequestView, ResponseView } from '../../http/message.ts'
-import { type Problem, problem } from '../../http/problem.ts'
+import type { Field, RequestHead, ResponseView } from '../../http/message.ts'
+import { problem } from '../../http/problem.ts'
 import type { ContentSink, HttpRequest, ResponseSink } from '../../http/serving.ts'
 import { isOne } from '../../platform/thrown.ts'
 import type { Guard } from '../../transport/guard.ts'
 import { EMPTY, Pieces } from '../../wire/index.ts'
 import { BodyWriter } from './body-writer.ts'
 import { CallContext, type Callee, fieldsOf, type Informant } from './call-context.ts'
+import {
+  functionFailed,
+  isThenable,
+  type ResponseStart,
+  viewOf,
+  type Whole,
+  withCallFields,
+} from './call-messages.ts'
+import { MeteredSink } from './metered.ts'
 import { type Pending, pendingCalls } from './pending.ts'
 
 /** What a call knows besides the request's head. */
@@ -51,6 +54,8 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   readonly #context: CallContext
   readonly #callee: Callee
   readonly #sink: ResponseSink
+  /** The same, if calls are counted. */
+  readonly #metered: MeteredSink | undefined
   readonly #guard: CallRequest['guard']
   readonly #source: Pick<HttpRequest, 'resume'>
   /** What has come of the body, and the function has not got. */
@@ -83,11 +88,13 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   ) {
     this.#head = head
     this.#callee = callee
-    this.#sink = sink
     this.#source = source
     this.#timeout = request.timeout
     this.#guard = request.guard
     this.#context = new CallContext(head, callee, request.functionPath, request.connection, this)
+    const { traffic, clock } = callee
+    if (traffic !== undefined) this.#metered = new MeteredSink(sink, traffic, clock, this.#context)
+    this.#sink = this.#metered ?? sink
   }
 
   /** Whether more of the body may be read from the client now. */
@@ -116,6 +123,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
    */
   takeBack(): readonly Uint8Array[] {
     this.#cancelled = true
+    this.#metered?.withdrawn()
     return this.#pieces.take()
   }
 
@@ -181,9 +189,13 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     if (!this.#answered && !this.#cancelled) this.#sink.inform(status, headers)
   }
 
-  /** The response is not waited for any more: the client is gone, or has been answered otherwise. */
-  cancel(reason: Error): void {
+  /**
+   * The response is not waited for any more: the client is gone, or has been answered otherwise.
+   * @param reason with `status`: what with
+   */
+  cancel(reason: Error & { readonly status?: number }): void {
     this.#cancelled = true
+    this.#metered?.cancelled(reason.status)
     pendingCalls.remove(this)
     this.#pieces.take()
     this.#context.abort(reason)
@@ -230,7 +242,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     const { module } = this.#callee
     try {
       if (module.kind === 'raw') {
-        const response = module.handle(viewOf(this.#head, body as Uint8Array), this.#context)
+        const response = module.handle(viewOf(this.#told, body as Uint8Array), this.#context)
         if (response instanceof Promise) {
           // While it is there: the client may be gone when the function asks.
           void this.#context.connection
@@ -242,6 +254,11 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /** The request as the function gets it. */
+  get #told(): RequestHead {
+    return this.#metered === undefined ? this.#head : withCallFields(this.#head, this.#context)
   }
 
   /** Waits for what the function gives. */
@@ -262,7 +279,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   #fetch(module: FetchHandler, body: Uint8Array | ReadableStream<Uint8Array>): void {
     const { tls, serverName } = this.#context.connection
     const request = toWebRequest(
-      this.#head,
+      this.#told,
       body instanceof Uint8Array && body.length === 0 ? undefined : body,
       { scheme: tls ? 'https' : 'http', authority: serverName ?? 'localhost', caller: this.#context },
     )
@@ -305,7 +322,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     } else await this.#pipe(out, out.body)
   }
 
-  #withoutBody(head: ResponseHead): void {
+  #withoutBody(head: ResponseStart): void {
     this.#begin(head)
     const ending = this.#end()
     ending?.catch(error => this.#fail(error))
@@ -342,7 +359,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
     if (!this.#cancelled) await this.#end()
   }
 
-  async #pipe(head: ResponseHead, body: ReadableStream<Uint8Array>): Promise<void> {
+  async #pipe(head: ResponseStart, body: ReadableStream<Uint8Array>): Promise<void> {
     this.#begin(head)
     const writer = new BodyWriter(this.#sink)
     this.#streaming = true
@@ -367,7 +384,7 @@ export class FunctionCall implements Informant, ContentSink, Pending {
   }
 
   /** Behind content whose length was told there is no place for trailers over HTTP/1.1. */
-  #begin({ status, headers, length }: ResponseHead): void {
+  #begin({ status, headers, length }: ResponseStart): void {
     this.#answered = true
     const trailed = this.#trailers(status) !== undefined
     this.#sink.begin({ status, headers, length: trailed ? undefined : length })
@@ -418,33 +435,5 @@ export class FunctionCall implements Informant, ContentSink, Pending {
       return
     }
     this.#sink.reply(problem(functionFailed(this.#callee.functionName)))
-  }
-}
-
-type ResponseHead = Omit<FunctionResponse, 'body'>
-
-interface Whole {
-  readonly status: number
-  readonly headers: readonly Field[]
-  readonly body: Uint8Array
-}
-
-/** Written out, because a spread takes ten times as long. */
-function viewOf(
-  { method, target, version, headers, host, path, query }: RequestHead,
-  body: Uint8Array,
-): RequestView {
-  return { method, target, version, headers, host, path, query, body }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function'
-}
-
-function functionFailed(name: string): Problem {
-  return {
-    name: 'function-failed',
-    status: 500,
-    detail: `the function ${name} failed; the log of its container says why`,
   }
 }

@@ -21,6 +21,7 @@ import type { ConnectionTimers } from '../connection/timers.ts'
 import { CARRIED_REQUEST_BYTES } from '../move/policy.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
+import { ownAnswer } from './own-answers.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
 import { WebSocket } from './web-socket.ts'
 
@@ -257,6 +258,11 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     } else if (host.module.webSocket !== undefined && asksForWebSocket(request.protocol)) {
       this.#upgrade(request, response)
     } else {
+      const own = ownAnswer(this.#functionPath, host)
+      if (own !== undefined) {
+        response.reply(own)
+        return
+      }
       const place = {
         functionPath: this.#functionPath,
         connection: () => this.#owner.info(request.index),
@@ -270,8 +276,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   }
 
   /** The function is not answered any more. It sees to what it throws by itself: that would be ours. */
-  error({ kind, cause, reason }: HttpFault): undefined {
-    this.#call?.cancel(new Error(reason))
+  error({ kind, cause, reason, status }: HttpFault): undefined {
+    this.#call?.cancel(Object.assign(new Error(reason), { status }))
     if (kind === 'application') this.fail(cause)
   }
 

@@ -11,6 +11,8 @@ import { pour } from './pour.ts'
 
 /** Bytes of a program's response head, and of its trailers. */
 const HEAD = 65_536
+/** Interim responses to one request. */
+const INTERIM = 32
 /** Bytes of a response that wait for the client; the program waits then. */
 const BUFFER = 65_536
 /** Methods of requests that may be sent a second time (RFC 9110 §9.2.2). */
@@ -73,8 +75,8 @@ export class Forwarder {
   }
 
   /**
-   * One request, tried once more where a connection that was to be used again broke and its process lives: the
-   * program has closed it before it could see the request.
+   * One request, tried once more where a connection that was to be used again broke and its process lives:
+   * the program has closed it before it could see the request.
    * @returns undefined if the program takes no connection @throws Unanswered
    */
   async #exchange(
@@ -134,7 +136,13 @@ function answerTo(
     if (context.onAbort !== undefined) context.onAbort(abort)
     else context.signal.addEventListener('abort', () => abort(context.signal.reason as Error))
     sent.on('error', cause => reject(new Unanswered(cause)))
+    let interim = 0
     sent.on('information', ({ statusCode, rawHeaders }) => {
+      // Nothing holds the program back here, so there is an end.
+      if (++interim > INTERIM) {
+        sent.destroy(new Error(`more than ${INTERIM} interim responses`))
+        return
+      }
       // The platform has said 100 (Continue) by itself, where it is waited for.
       if (statusCode >= 102) context.inform(statusCode, fieldsFromProgram(rawHeaders as unknown as string[]))
     })

@@ -17,8 +17,8 @@ export function room(vessel: Vessel): Promise<void> {
 }
 
 /**
- * Gives all of some content, as fast as it is taken, and the end of it. What goes away before that gets none of
- * the rest, and the content is cancelled.
+ * Gives all of some content, as fast as it is taken, and the end of it. What goes away before that gets none
+ * of the rest, and the content is cancelled.
  * @throws what the content breaks with
  */
 export async function pour(content: ReadableStream<Uint8Array>, vessel: Vessel): Promise<void> {

@@ -405,7 +405,7 @@ export class H2Exchange implements HttpRequest, HttpResponse {
     // HTTP knows what it has begun; what is remembered elsewhere may be wrong.
     const fault = { ...what, request: this, answerable: http.answerable(streamId) }
     const answer = answerTo(fault, owner.handlers, ordinary)
-    this.gone(new Error(fault.reason))
+    this.gone(Object.assign(new Error(fault.reason), { status: fault.status }))
     if (owner.gone) return
     if (!fault.answerable)
       http.reset(streamId, ErrorCode[fault.kind === 'memory' ? 'ENHANCE_YOUR_CALM' : 'INTERNAL_ERROR'])

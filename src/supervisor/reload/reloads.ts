@@ -1,4 +1,4 @@
-import { tableMessage } from '../../platform/route-table.ts'
+import { tableMessage } from '../../platform/routing/route-table.ts'
 import type { SignerSettings } from '../../platform/signer-settings.ts'
 import { difference } from '../../stack/difference.ts'
 import type { Plan } from '../../stack/plan.ts'

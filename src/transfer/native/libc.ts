@@ -70,8 +70,15 @@ export interface Libc {
    * @param bytes of its size, at most 2^40
    */
   memoryFile(bytes: number): number
+  /** Whether what is written to a pipe or a socket can be read by no process any more. */
+  isUnread(fd: number): boolean
   /** `PR_SET_PDEATHSIG`: the kernel kills this process when its parent ends. Throws an {@link ErrnoError}. */
   endWithParent(): void
+  /**
+   * `PR_SET_DUMPABLE` 0: other processes of this user can neither read this one's memory nor trace it, and no
+   * core of it is written. Root can. Throws an {@link ErrnoError}.
+   */
+  hideMemory(): void
 }
 
 /** What the kernel has counted on a TCP socket, in bytes; taken one after the other, not at one moment. */
@@ -166,6 +173,7 @@ const SEAL_SIZE = 0x1 | 0x2 | 0x4
 const MFD_CLOEXEC = 0x1
 const MFD_ALLOW_SEALING = 0x2
 const PR_SET_PDEATHSIG = 1
+const PR_SET_DUMPABLE = 4
 const SIGKILL = 9
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
@@ -177,6 +185,9 @@ const TCPI_STATE = 0
 const TCPI_BYTES_ACKED = 120
 const TCPI_BYTES_RECEIVED = 128
 
+/** poll(2): what is the case. */
+const POLLERR = 0x8
+const POLLHUP = 0x10
 /** Bytes that are sent from our block. */
 const COPIED = 8192
 
@@ -205,6 +216,7 @@ function load(): Libc {
   const incoming = new MessageBlock(koffi)
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
   const prctl = library.func('int prctl(int, ...)')
+  const poll = library.func('int poll(uintptr_t, unsigned long, int)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
   // Not in every libc: the caller that needs it finds out.
   const memfdCreate = optional(() => library.func('int memfd_create(const char *, unsigned int)'))
@@ -325,6 +337,14 @@ function load(): Libc {
       return { state, received, unread, acknowledged, unacknowledged: ask(fd, SIOCOUTQ) }
     },
 
+    isUnread(fd) {
+      checkFd(fd)
+      // A pollfd: the descriptor, then in 16 bits each what is asked for, and what is the case.
+      ints[0] = fd
+      ints[1] = 0
+      return poll(small, 1, 0) > 0 && ((ints[1]! >>> 16) & (POLLERR | POLLHUP)) !== 0
+    },
+
     memoryFile(bytes) {
       if (!Number.isInteger(bytes) || bytes < 1 || bytes > 2 ** 40) throw new RangeError(`${bytes} bytes`)
       if (memfdCreate === undefined) throw new Error('this libc has no memfd_create')
@@ -344,6 +364,10 @@ function load(): Libc {
 
     endWithParent() {
       check('prctl', (prctl as Variadic)(PR_SET_PDEATHSIG, 'unsigned long', SIGKILL))
+    },
+
+    hideMemory() {
+      check('prctl', (prctl as Variadic)(PR_SET_DUMPABLE, 'unsigned long', 0))
     },
   }
 }

@@ -20,6 +20,9 @@ const FLEETING_NAMES: ReadonlySet<string> = new Set([
   'if-none-match',
   'last-modified',
   'location',
+  'x-call-id',
+  'x-duration-seconds',
+  'x-start-time',
 ])
 
 /** A cookie this short could be guessed piece by piece. */

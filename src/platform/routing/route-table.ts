@@ -1,7 +1,7 @@
-import type { RoutesMessage } from '../transfer/control.ts'
-import type { CarrierName } from './carrier.ts'
-import type { Retries } from './retries.ts'
-import type { RouteEntry } from './routes.ts'
+import type { RoutesMessage } from '../../transfer/control.ts'
+import type { CarrierName } from '../carrier.ts'
+import type { Retries } from '../retries.ts'
+import type { RouteEntry } from '../routes.ts'
 
 /** What every process knows of all functions, and may be told anew while it runs. */
 export interface RouteTable {

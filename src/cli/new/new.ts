@@ -1,0 +1,116 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { isFunctionName } from '../../platform/function-name.ts'
+import { meant } from '../../platform/nearest.ts'
+import { CommandError, UsageError } from '../line/usage-error.ts'
+import { CONFIGURATION, packageFolder } from '../platform/configuration.ts'
+import { hint } from '../platform/hint.ts'
+import { programPath } from '../platform/program-path.ts'
+import { say, warn } from '../terminal/output.ts'
+import { StackFile } from './stack-file.ts'
+import { LANGS, TEMPLATES, templateNamed } from './templates.ts'
+
+/** What the command line says. */
+export interface NewOptions {
+  readonly lang: string
+  /** The folder; undefined: that of its name beside the stack file. */
+  readonly handler: string | undefined
+  readonly config: string | undefined
+}
+
+/** Lists the templates. */
+export function listTemplates(): void {
+  const width = Math.max(...TEMPLATES.map(({ name }) => name.length))
+  say(TEMPLATES.map(({ name, summary }) => `${name.padEnd(width)}  ${summary}`).join('\n'))
+}
+
+/**
+ * Makes a folder for a function out of a template, and names the function in the stack file. Nothing that is
+ * there is written over.
+ * @throws UsageError, CommandError
+ */
+export function makeFunction(name: string, { lang, handler, config }: NewOptions): void {
+  if (!isFunctionName(name))
+    throw new UsageError(`the name of a function has 1 to 63 of a-z, 0-9 and -, not ${JSON.stringify(name)}`)
+  const found = templateNamed(lang)
+  if (found === undefined)
+    throw new UsageError(`--lang must be one of ${LANGS.join(', ')}, not ${lang}${meant(lang, LANGS)}`)
+  const { template, entry } = found
+  const file = resolve(config ?? CONFIGURATION)
+  const folder = resolve(dirname(file), handler ?? name)
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  const text = changed(file, before, name, { ...entry, handler: pathFrom(dirname(file), folder) })
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new CommandError(
+      `${shown(folder)} is there already, and has files: choose another name or --handler`,
+    )
+  copy(template.name, folder, name)
+  write(file, text)
+  say(`made ${shown(folder)}/ (${readdirSync(folder).sort().join(', ')})`)
+  say(before === undefined ? `made ${shown(file)}` : `added ${name} to ${shown(file)}`)
+  if (template.program !== undefined && programPath(template.program) === undefined)
+    warn(`${template.program} is not installed here; the function needs it`)
+  const how = (command: string): string => hint(command, config, process.env)
+  const steps = [
+    ...(template.packages ? [`npm install --prefix ${shown(folder)}`] : []),
+    how('up'),
+    `echo hello | ${how(`invoke ${name}`)}`,
+  ]
+  say(`\nnext:\n${steps.map(one => `  ${one}`).join('\n')}`)
+}
+
+/** The stack file with the function in it. @throws CommandError it is there, or the file is no YAML */
+function changed(
+  file: string,
+  before: string | undefined,
+  name: string,
+  entry: Readonly<Record<string, unknown>>,
+): string {
+  if (before === undefined) {
+    const head = [
+      '# What `hotpotato up` runs; the hotpotato.yml of the package says what can stand here.',
+      '# The defaults: http://localhost:8080 and https://localhost:8443, on this machine alone.',
+      'version: 1',
+      `gateway: { defaultFunction: ${name} }`,
+      '',
+    ]
+    return new StackFile(head.join('\n')).with(name, entry)
+  }
+  let stack: StackFile
+  try {
+    stack = new StackFile(before)
+  } catch (error) {
+    throw new CommandError(
+      `${shown(file)} is not changed, because it is no YAML: ${(error as Error).message}`,
+    )
+  }
+  if (stack.functions.includes(name)) throw new CommandError(`${shown(file)} has a function ${name} already`)
+  return stack.with(name, entry)
+}
+
+function copy(template: string, folder: string, name: string): void {
+  mkdirSync(folder, { recursive: true })
+  cpSync(join(packageFolder(), 'templates', template), folder, { recursive: true })
+  const description = join(folder, 'package.json')
+  if (!existsSync(description)) return
+  const said = JSON.parse(readFileSync(description, 'utf8')) as object
+  writeFileSync(description, `${JSON.stringify({ ...said, name }, undefined, 2)}\n`)
+}
+
+/** Whole or not at all. */
+function write(file: string, text: string): void {
+  const next = `${file}.${process.pid}.new`
+  writeFileSync(next, text)
+  renameSync(next, file)
+}
+
+/** As a stack file has it: with a point first, so that it is no name of a shipped function. */
+function pathFrom(directory: string, folder: string): string {
+  const path = relative(directory, folder)
+  return path.startsWith('..') ? path : `./${path}`
+}
+
+function shown(path: string): string {
+  const found = relative(process.cwd(), path)
+  return found.startsWith('..') ? path : found || '.'
+}

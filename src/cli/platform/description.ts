@@ -1,0 +1,107 @@
+import type { Config } from '../../stack/config.ts'
+import { carrierOf } from '../../stack/config.ts'
+import type { MemberStatus } from '../../supervisor/status.ts'
+import type { Ports } from '../../supervisor/supervisor.ts'
+import { CommandError } from '../line/usage-error.ts'
+import { duration, fieldLines, mebibytes, table } from '../terminal/table.ts'
+import { functionStatus } from './status.ts'
+
+/** What `hotpotato describe --json` prints: of a function, as it runs. Values of variables stay unsaid. */
+export interface FunctionDescription {
+  readonly name: string
+  readonly handler: string
+  readonly lang: string | undefined
+  readonly replicas: {
+    readonly min: number
+    readonly max: number
+    readonly now: number
+    readonly ready: number
+  }
+  readonly connections: number
+  /** Where it answers; the first is that of `hotpotato invoke`. */
+  readonly urls: readonly string[]
+  readonly certificate: string
+  readonly carrier: string
+  /** Names. */
+  readonly environment: readonly string[]
+  readonly secrets: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly containers: readonly MemberStatus[]
+}
+
+/** @throws CommandError there is no such function */
+export function describe(
+  name: string,
+  config: Config,
+  { http, https }: Ports,
+  members: readonly MemberStatus[],
+): FunctionDescription {
+  const one = config.functions.get(name)
+  if (one === undefined) {
+    const names = [...config.functions.keys()].join(', ')
+    throw new CommandError(`there is no function ${name}; there are ${names}`)
+  }
+  const containers = members.filter(({ functionName }) => functionName === name)
+  const [{ min, max, replicas, ready, connections } = undefined!] = functionStatus(
+    new Map([[name, one.replicas]]),
+    containers,
+  )
+  const hosts = one.hosts.filter(host => !host.startsWith('*'))
+  return {
+    name,
+    handler: one.handler,
+    lang: one.lang,
+    replicas: { min, max, now: replicas, ready },
+    connections,
+    urls: [
+      ...hosts.map(host => `https://${host}:${https}/`),
+      `http://${config.gateway.host}:${http}/${name}`,
+    ],
+    certificate: one.certificate,
+    carrier: carrierOf(one, config),
+    environment: Object.keys(one.environment).sort(),
+    secrets: one.secrets ?? [],
+    labels: one.labels ?? {},
+    annotations: one.annotations ?? {},
+    containers,
+  }
+}
+
+/** The same for people. */
+export function descriptionText(one: FunctionDescription): string {
+  const { replicas } = one
+  const pairs = (map: Readonly<Record<string, string>>): string =>
+    Object.entries(map)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(', ')
+  const fields = fieldLines([
+    ['name', one.name],
+    ['handler', one.lang === undefined ? one.handler : `${one.handler} (${one.lang})`],
+    [
+      'replicas',
+      `${replicas.ready} ready of ${replicas.now}; scale allows ${replicas.min} to ${replicas.max}`,
+    ],
+    ['connections', String(one.connections)],
+    ['certificate', one.certificate],
+    ['carrier', one.carrier],
+    ['environment', one.environment.join(', ')],
+    ['secrets', one.secrets.join(', ')],
+    ['labels', pairs(one.labels)],
+    ['annotations', pairs(one.annotations)],
+    ['urls', one.urls.join('\n')],
+  ])
+  const containers = table(
+    ['CONTAINER', 'STATE', 'PID', 'AGE', 'RESTARTS', 'CONNECTIONS', 'MEMORY'],
+    one.containers.map(({ name, state, pid, age, restarts, counters }) => [
+      name,
+      state,
+      pid,
+      age === undefined ? undefined : duration(age),
+      restarts,
+      counters.connections,
+      mebibytes(counters.rssKiB, 1024),
+    ]),
+  )
+  return `${fields}\n\n${containers}`
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path'
+import { digestOf } from '../../certificates/digest.ts'
+import { type Config, ConfigError, type FunctionConfig } from '../../stack/config.ts'
+import { changedKeys, fixedKeys } from '../../stack/difference.ts'
+import { type Plan, type PlanOptions, plan } from '../../stack/plan.ts'
+import { show } from '../../stack/readers.ts'
+import type { Deed } from '../../supervisor/reload/reloads.ts'
+import type { Report, RollOut } from '../../supervisor/roll-out.ts'
+import type { Supervisor } from '../../supervisor/supervisor.ts'
+import type { FoundConfig } from '../platform/configuration.ts'
+import { prepareCertificates } from './preparation.ts'
+import { checkValues } from './values.ts'
+
+/** What became of one function, and because of which keys. */
+export interface ChangedFunction extends RollOut {
+  readonly name: string
+  /** `told`: all processes know its hosts and rules; `kept`: what has changed concerns no process. */
+  readonly did: Deed | 'told' | 'kept'
+  /** Keys of its own, or of the whole, or `certificate files`. */
+  readonly changed: readonly string[]
+}
+
+/** What `hotpotato reload --json` prints. */
+export interface ReloadOutcome {
+  readonly functions: readonly ChangedFunction[]
+  /** Keys for which there is another gateway; undefined: it is the one that was. */
+  readonly gateway: readonly string[] | undefined
+  /** What in the file was not understood. */
+  readonly notes: readonly string[]
+}
+
+export interface RunningOptions {
+  /** Reads the stack file anew. @throws ConfigError */
+  readonly read: () => FoundConfig
+  readonly options: Omit<PlanOptions, 'digest'>
+  /** What a user types for another command. */
+  readonly how: (command: string) => string
+}
+
+/** What a stack file asks for. @param how as in {@link RunningOptions} */
+export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
+  const digest = ({ certificate, clientAuthorities, sealed, keys }: FunctionConfig): string => {
+    // What the signer reads, it reads anew by itself.
+    const own = keys === 'signer' ? [] : [`${certificate}.crt`, `${certificate}.key`]
+    const files = own.map(name => join(config.certificates, name))
+    return digestOf([...files, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
+  }
+  return plan(config, { ...options, digest })
+}
+
+/** The stack file that runs, and how it is taken anew. */
+export class Running {
+  readonly #options: RunningOptions
+  readonly #supervisor: Supervisor
+  #config: Config
+
+  constructor(config: Config, supervisor: Supervisor, options: RunningOptions) {
+    this.#config = config
+    this.#supervisor = supervisor
+    this.#options = options
+  }
+
+  /** What runs. */
+  get config(): Config {
+    return this.#config
+  }
+
+  /**
+   * Reads the stack file anew and applies what differs, without losing a connection.
+   * @throws ConfigError, Error it is refused whole, and nothing has changed
+   */
+  async reload(report: Report): Promise<ReloadOutcome> {
+    const { config, next, warnings } = await this.#read()
+    const before = this.#supervisor.reloads.plan
+    const keys = changedKeys(this.#config, config)
+    const { functions, gateway } = await this.#supervisor.reloads.reload(next, report)
+    this.#config = config
+    const names = new Set([...next.specs.keys(), ...before.specs.keys()])
+    const whole = keys.filter(key => !key.startsWith('functions.') && !key.startsWith('gateway.'))
+    const told = [...names].flatMap((name): ChangedFunction[] => {
+      const own = ownKeys(name, keys)
+      const outcome = functions[name]
+      if (outcome === undefined) {
+        if (own.length === 0) return []
+        const did = own.some(key => TOLD.has(key)) ? 'told' : 'kept'
+        return [{ name, did, changed: own, ended: [], moved: 0 }]
+      }
+      if (outcome.did === 'added' || outcome.did === 'removed') return [{ name, ...outcome, changed: [] }]
+      const digests = [before, next].map(({ specs }) => specs.get(name)?.digest)
+      const files = digests[0] === digests[1] ? [] : ['certificate files']
+      return [{ name, ...outcome, changed: [...own, ...whole, ...files] }]
+    })
+    const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))
+    return { functions: told, gateway: gateway ? limits : undefined, notes: warnings }
+  }
+
+  /**
+   * Starts a function anew, with what the stack file says of it now.
+   * @throws ConfigError, Error nothing has changed
+   */
+  async deploy(name: string, report: Report): Promise<RollOut> {
+    const { config, next } = await this.#read()
+    const outcome = await this.#supervisor.reloads.deploy(name, next, report)
+    const found = config.functions.get(name)
+    // Its hosts, and how many containers it has, are for a reload.
+    const { hosts, namesHosts, replicas, retries, carrier, duplicate } = this.#config.functions.get(name)!
+    const kept = { hosts, namesHosts, replicas, retries, carrier, duplicate }
+    if (found !== undefined)
+      this.#config = {
+        ...this.#config,
+        functions: new Map([...this.#config.functions, [name, { ...found, ...kept }]]),
+      }
+    return outcome
+  }
+
+  /** What the stack file asks for now, judged as at a start. */
+  async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
+    const { read, options, how } = this.#options
+    const { config, warnings, at } = read()
+    await checkValues({ config, at }, options.provider)
+    const [fixed] = fixedKeys(changedKeys(this.#config, config))
+    if (fixed !== undefined) {
+      const [was, is] = [this.#config, config].map(one => show(valueAt(one, fixed) ?? null))
+      const what = `${at(fixed)}: ${fixed} was ${was} and is ${is}: no running platform can change that`
+      throw new ConfigError(`${what}; nothing has changed; ${how('stop')} and ${how('up')} do it`)
+    }
+    await prepareCertificates(config, how)
+    return { config, next: planOf(config, options), warnings }
+  }
+}
+
+/** Keys of a function that all processes are told of. */
+const TOLD: ReadonlySet<string> = new Set(['hosts', 'retries', 'carrier', 'duplicate'])
+/** What is made of other keys. */
+const DERIVED: ReadonlySet<string> = new Set(['name', 'namesHosts', 'filed'])
+
+/** The keys of one function among these. */
+function ownKeys(name: string, keys: readonly string[]): string[] {
+  const own = keys.filter(key => key.startsWith(`functions.${name}.`)).map(key => key.split('.')[2]!)
+  return [...new Set(own)].filter(key => !DERIVED.has(key))
+}
+
+function valueAt(config: Config, path: string): unknown {
+  let value: unknown = config
+  for (const key of path.split('.')) value = (value as Readonly<Record<string, unknown>> | undefined)?.[key]
+  return value
+}

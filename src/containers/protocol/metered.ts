@@ -1,0 +1,94 @@
+import type { Field, ResponseView } from '../../http/message.ts'
+import type { ResponseSink } from '../../http/serving.ts'
+import type { Clock } from '../../time/clock.ts'
+import { CLIENT_GONE, type Traffic } from './traffic.ts'
+
+/** What a call's response is marked with. */
+export interface Marks {
+  readonly callId: string
+  /** Nanoseconds since 1970, as text. */
+  readonly startTime: string
+}
+
+/** Where a call's response goes, and what counts it: how long it takes and what it says. */
+export class MeteredSink implements ResponseSink {
+  readonly #sink: ResponseSink
+  readonly #traffic: Traffic
+  readonly #clock: Clock
+  readonly #marks: Marks
+  readonly #since: number
+  #status = 0
+  #counted = false
+
+  constructor(sink: ResponseSink, traffic: Traffic, clock: Clock, marks: Marks) {
+    this.#sink = sink
+    this.#traffic = traffic
+    this.#clock = clock
+    this.#marks = marks
+    this.#since = clock.steady()
+    traffic.began()
+  }
+
+  get over(): boolean {
+    return this.#sink.over
+  }
+
+  inform(status: number, headers: readonly Field[]): void {
+    this.#sink.inform(status, headers)
+  }
+
+  reply({ status, headers, body }: ResponseView): void {
+    this.#sink.reply({ status, headers: this.#marked(headers), body: body! })
+    this.#count(status)
+  }
+
+  begin({ status, headers, length }: Parameters<ResponseSink['begin']>[0]): void {
+    this.#sink.begin({ status, headers: this.#marked(headers), length })
+    this.#status = status
+  }
+
+  write(data: Uint8Array): Promise<void> | undefined {
+    return this.#sink.write(data)
+  }
+
+  end(trailers?: readonly Field[]): void {
+    this.#sink.end(trailers)
+    this.#count(this.#status)
+  }
+
+  abort(): void {
+    this.#sink.abort()
+    this.#count(this.#status)
+  }
+
+  /** No response is waited for any more. @param status what the client was told, if it was told something */
+  cancelled(status = CLIENT_GONE): void {
+    this.#count(this.#status === 0 ? status : this.#status)
+  }
+
+  /** The request goes on elsewhere, as if it had not been here. */
+  withdrawn(): void {
+    if (this.#counted) return
+    this.#counted = true
+    this.#traffic.withdrawn()
+  }
+
+  #count(status: number): void {
+    if (this.#counted) return
+    this.#counted = true
+    this.#traffic.ended(status, this.#clock.steady() - this.#since)
+  }
+
+  #marked(headers: readonly Field[] = []): readonly Field[] {
+    const { callId, startTime } = this.#marks
+    const duration = secondsText(this.#clock.steady() - this.#since)
+    return [...headers, ['x-call-id', callId], ['x-start-time', startTime], ['x-duration-seconds', duration]]
+  }
+}
+
+const SHORT = Array.from({ length: 64 }, (_, milliseconds) => (milliseconds / 1000).toFixed(6))
+
+/** As OpenFaaS's watchdog writes it: six decimals. */
+function secondsText(milliseconds: number): string {
+  return SHORT[milliseconds] ?? (milliseconds / 1000).toFixed(6)
+}

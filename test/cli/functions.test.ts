@@ -1,0 +1,210 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CommandResult, environmentOf, hotpotato, MAIN, Platform } from '../support/platform.ts'
+import { NO_TERMINAL, Terminal } from '../support/terminal.ts'
+
+/* One platform, which users ask and change from their shells: in pipes, and on a terminal. */
+
+const CONFIG = `
+version: 1
+gateway: { defaultFunction: echo }
+functions:
+  echo: { replicas: { min: 1, max: 2 }, environment: { TOKEN: not-to-be-shown }, labels: { team: blue } }
+  hello: { hosts: [] }
+  said: { handler: ./said.mjs }
+`
+const SAID = `
+console.log('loaded')
+export default {
+  async fetch(request, env, ctx) {
+    console.log('asked ' + ctx.functionPath)
+    if (ctx.functionPath === '/fails') return new Response('no\\n', { status: 503 })
+    const { search } = new URL(request.url)
+    const body = await request.text()
+    return Response.json({ method: request.method, search, body, x: request.headers.get('x-one') })
+  },
+}
+`
+let platform: Platform
+beforeAll(async () => {
+  const certificates = ['echo', 'hello', 'said'].map(name => ({ name, hosts: [`${name}.local`] }))
+  platform = await Platform.start({ config: CONFIG, files: { 'said.mjs': SAID }, certificates })
+})
+afterAll(async () => {
+  await platform?.stop()
+})
+
+/** A command as it is written, for this platform. */
+const run = (line: string): Promise<CommandResult> => hotpotato(platform.directory, line.split(' '))
+
+/** The same with standard input. */
+async function fed(input: string, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: platform.directory,
+    env: environmentOf(platform.directory),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  child.stdin.end(input)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: child.exitCode, stdout, stderr }
+}
+
+describe('in a pipe', () => {
+  it('list names the functions, in a table, alone, or as JSON', async () => {
+    const [table, names, json] = await Promise.all(['list', 'list -q', 'list --json'].map(run))
+    expect(table!.stdout).toMatch(/^FUNCTION +REPLICAS +READY .*\necho +1 +1 /)
+    expect(names!.stdout).toBe('echo\nhello\nsaid\n')
+    expect(JSON.parse(json!.stdout)).toMatchObject([
+      { name: 'echo', max: 2 },
+      { name: 'hello' },
+      { name: 'said' },
+    ])
+  })
+
+  it('describe tells of one function, and no value of its variables', async () => {
+    const [people, json, none] = await Promise.all(
+      ['describe echo', 'describe echo --json', 'describe nobody'].map(run),
+    )
+    expect(people!.stdout).toMatch(/^environment +TOKEN$/m)
+    expect(people!.stdout).toMatch(/^CONTAINER .*\necho-1 +ready /m)
+    expect(people!.stdout + json!.stdout).not.toContain('not-to-be-shown')
+    expect(JSON.parse(json!.stdout)).toMatchObject({
+      name: 'echo',
+      labels: { team: 'blue' },
+      urls: [`https://echo.local:${platform.https}/`, expect.anything(), expect.anything()],
+      containers: [{ name: 'echo-1' }],
+    })
+    expect(none).toMatchObject({ code: 1, stdout: '' })
+    expect(none!.stderr).toBe('there is no function nobody; there are echo, hello, said\n')
+  })
+
+  it('invoke sends what it reads, and prints the answer and nothing else', async () => {
+    const [over, clear, asked, byPath] = await Promise.all([
+      fed('what is sent', 'invoke', 'said'),
+      fed('', 'invoke', 'said', '--clear', '--data', 'given', '-H', 'x-one: a,b', '--path', '/x?y=1'),
+      fed('', 'invoke', 'said', '-X', 'GET', '-i'),
+      fed('', 'invoke', 'hello', '-X', 'GET'),
+    ])
+    expect(over).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(over.stdout)).toEqual({ method: 'POST', search: '', body: 'what is sent', x: null })
+    expect(JSON.parse(clear.stdout)).toEqual({ method: 'POST', search: '?y=1', body: 'given', x: 'a,b' })
+    expect(asked.stdout).toMatch(/^HTTP\/1.1 200 OK\n(.+\n)+\n\{"method":"GET".*\}$/)
+    // It has no host of its own.
+    expect(byPath).toEqual({ code: 0, stdout: 'Hello, world!\n', stderr: '' })
+  })
+
+  it('invoke ends with status 1 where the answer is an error, and says it beside the answer', async () => {
+    const [bad, none] = await Promise.all([
+      fed('', 'invoke', 'said', '--path', '/fails'),
+      fed('', 'invoke', 'nobody'),
+    ])
+    expect(bad).toEqual({
+      code: 1,
+      stdout: 'no\n',
+      stderr: 'hotpotato: said answered 503 Service Unavailable\n',
+    })
+    expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no function nobody') })
+  })
+
+  it('logs gives what one function has said, as JSON, and the last of it', async () => {
+    await fed('', 'invoke', 'said', '--path', '/one')
+    await fed('', 'invoke', 'said', '--path', '/two')
+    const [all, last, past, wrong] = await Promise.all(
+      ['logs said', 'logs said-1 --tail 1', 'logs said --since 2020-01-01 --pretty', 'logs sayd'].map(run),
+    )
+    const entries = all!.stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(new Set(entries.map(one => one.name))).toEqual(new Set(['said-1']))
+    expect(entries.map(one => one.msg)).toEqual(expect.arrayContaining(['loaded', 'asked /one']))
+    expect(JSON.parse(last!.stdout).msg).toBe('asked /two')
+    expect(past!.stdout).toMatch(/^\[.*\] INFO \(said-1\): loaded$/m)
+    expect(wrong).toMatchObject({ code: 1, stdout: '' })
+    expect(wrong!.stderr).toBe('there is no function or container sayd; did you mean said?\n')
+  })
+
+  it('logs -f ends when its reader has gone, and waits for no other line', async () => {
+    const child = spawn(process.execPath, [MAIN, 'logs', '-f'], {
+      cwd: platform.directory,
+      env: environmentOf(platform.directory),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const [code] = await once(child, 'exit')
+    expect(code).toBe(0)
+  })
+})
+
+describe(`on a terminal${NO_TERMINAL}`, () => {
+  let terminal: Terminal
+  beforeAll(async () => {
+    if (NO_TERMINAL === '') terminal = await Terminal.open(platform.directory, shellEnvironment())
+  })
+  afterAll(() => terminal?.close())
+
+  /** With the command `hotpotato`. */
+  function shellEnvironment(): Record<string, string> {
+    const definition = `() { "${process.execPath}" "${MAIN}" "$@"; }`
+    return { ...environmentOf(platform.directory), 'BASH_FUNC_hotpotato%%': definition }
+  }
+
+  it.skipIf(NO_TERMINAL !== '')('the prompt comes on a line of its own behind an answer', async () => {
+    const { status, said } = await terminal.run('hotpotato invoke said -X GET')
+    expect(status).toBe(0)
+    expect(said).toMatch(/\n\{"method":"GET".*\}\n\[0\]ready> $/)
+  })
+
+  it.skipIf(NO_TERMINAL !== '')('invoke reads a body that is typed, until Ctrl-D', async () => {
+    terminal.type('hotpotato invoke echo')
+    await terminal.until(/the body comes from this terminal: Ctrl-D ends it/)
+    terminal.press('typed\r\x04')
+    const { status, said } = await terminal.prompt()
+    expect(status).toBe(0)
+    expect(said).toContain('typed\ntyped\n')
+  })
+
+  it.skipIf(NO_TERMINAL !== '')(
+    'logs are in lines for people, without colour if NO_COLOR is set',
+    async () => {
+      terminal.type('NO_COLOR=1 hotpotato logs said --tail 2')
+      const raw = await terminal.until(/\[\d+\]ready> $/)
+      expect(raw).toMatch(/\[.*\] INFO \(said-1\): asked/)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is how a colour begins
+      expect(raw.slice(raw.indexOf('INFO'))).not.toMatch(/\x1b\[\d/)
+      terminal.type('hotpotato logs -f said')
+      await terminal.until(/INFO.*asked/)
+      terminal.press('\x03')
+      expect((await terminal.prompt()).status).toBe(130)
+    },
+  )
+
+  it.skipIf(NO_TERMINAL !== '')('a deploy that is broken off says that it goes on', async () => {
+    terminal.type('hotpotato deploy echo')
+    await terminal.until(/starting|ready/)
+    terminal.press('\x03')
+    const { status, said } = await terminal.prompt()
+    expect(status).toBe(130)
+    expect(said).toContain('the platform goes on with it')
+  })
+})
+
+it('down waits until every process is gone', async () => {
+  const pids = (await platform.status()).map(({ pid }) => pid!)
+  expect(await run('down')).toMatchObject({ code: 0, stdout: 'stopped\n' })
+  expect(pids.filter(pid => isThere(pid))).toEqual([])
+  expect(await run('down')).toMatchObject({ code: 0, stdout: 'hotpotato is not running\n' })
+  expect(await run('list')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^hotpotato is not run/) })
+})
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

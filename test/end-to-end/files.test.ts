@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Client, field, textOf } from '../support/client.ts'
+import { environmentOf, hotpotato, MAIN, Platform } from '../support/platform.ts'
+
+const DOCS = fileURLToPath(new URL('../../docs', import.meta.url))
+let platform: Platform
+beforeAll(async () => {
+  platform = await Platform.start({
+    config: `
+gateway: { defaultFunction: echo }
+functions:
+  echo: {}
+  files: { files: ${DOCS}, replicas: { min: 2, max: 3 } }
+`,
+    certificates: ['echo', 'files'].map(name => ({ name, hosts: [`${name}.local`] })),
+  })
+})
+afterAll(() => platform?.stop())
+
+it('a connection comes to the pages and goes on, and each sub-server answers the same', async () => {
+  const client = await Client.open({
+    port: platform.https,
+    tls: { ca: platform.ca, serverName: 'echo.local' },
+  })
+  const hops: (string | undefined)[] = []
+  for (const path of ['/echo', '/files/moves.md', '/echo', '/files/moves.md?raw', '/files/']) {
+    const answer = await client.request(path)
+    expect([path, answer.status]).toEqual([path, 200])
+    hops.push(field(answer, 'x-hotpotato-hops'))
+    if (path === '/files/moves.md') expect(textOf(answer)).toContain('<h1 id="how-a-connection-moves">')
+    if (path.endsWith('raw')) expect(textOf(answer)).toMatch(/^# How a connection moves\n/)
+  }
+  expect(hops).toEqual(['0', '1', '2', '3', '3'])
+  client.close()
+})
+
+it('a sub-server that is killed is replaced, and the pool says so while it is watched', async () => {
+  const args = ['status', 'files', '--watch', '--config', `${platform.directory}/hotpotato.yml`]
+  const watch = spawn(process.execPath, [MAIN, ...args], { env: environmentOf(platform.directory) })
+  const ended = once(watch, 'exit')
+  let said = ''
+  const saw = (pattern: RegExp): Promise<void> =>
+    new Promise(resolve => {
+      const look = (): void => {
+        if (pattern.test(said)) resolve()
+      }
+      watch.stdout.on('data', look)
+      look()
+    })
+  watch.stdout.setEncoding('utf8').on('data', text => {
+    said += text
+  })
+  await saw(/files: 2 of 2 ready, 2 to 3 allowed/)
+  await platform.kill('files-1')
+  await saw(
+    /files-1 {2}ready → backing-off {2}end \(SIGKILL\) again in 0\.\ds\n(.*\n)*.*files-1 {2}starting → ready/,
+  )
+  watch.kill('SIGINT')
+  await ended
+})
+
+it('there are never fewer or more of them than the configuration says', async () => {
+  const less = await hotpotato(platform.directory, ['scale', 'files', '1'])
+  const more = await hotpotato(platform.directory, ['scale', 'files', '4'])
+  expect([less.code, less.stderr]).toEqual([1, expect.stringContaining('2')])
+  expect([more.code, more.stderr]).toEqual([1, expect.stringContaining('3')])
+  const unknown = await hotpotato(platform.directory, ['status', 'flies'])
+  expect([unknown.code, unknown.stderr]).toEqual([2, 'there is no function flies; did you mean files?\n'])
+})

@@ -1,0 +1,239 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Forks } from '../../../src/functions/programs/forks.ts'
+import type { ForkSettings } from '../../../src/platform/program-settings.ts'
+import { PYTHON_RUNNER } from '../../../src/platform/python-runner.ts'
+import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { eventually, isRunning } from '../../support/platform.ts'
+import { isInstalled, missing } from '../../support/programs.ts'
+
+const PYTHON = isInstalled('python3', ['--version'])
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hotpotato-forks-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+const open: Forks[] = []
+afterEach(async () => {
+  for (const forks of open.splice(0)) await forks.stop()
+})
+
+const FORK: ForkSettings = {
+  pool: 0,
+  most: 8,
+  timeMilliseconds: 0,
+  outputBytes: 1_000_000,
+  contentType: undefined,
+  combineOutput: false,
+  cgiHeaders: true,
+}
+
+/** A function of a command; `entries` is what it has logged. */
+function forking(
+  command: readonly string[],
+  fork: Partial<ForkSettings> = {},
+): {
+  forks: Forks
+  entries: [object, string][]
+  ask: (request?: Request, signal?: AbortSignal) => Promise<Response>
+} {
+  const entries: [object, string][] = []
+  const note = (...all: unknown[]): void => void entries.push(all as [object, string])
+  const log = { debug: note, info: note, warn: note, error: note }
+  const settings = {
+    mode: 'fork' as const,
+    command,
+    directory,
+    runDirectory: directory,
+    ready: undefined,
+    startMilliseconds: 1000,
+    restart: { first: 10, most: 100 },
+    fork: { ...FORK, ...fork },
+  }
+  const environment = { PATH: process.env.PATH!, GIVEN: 'yes' }
+  const forks = new Forks({ settings, functionName: 'app', environment, clock: SYSTEM_CLOCK, log })
+  open.push(forks)
+  const ask = (
+    request = new Request('http://app.local/'),
+    signal = new AbortController().signal,
+  ): Promise<Response> => forks.fetch(request, { functionPath: '/', callId: 'c1', signal, log } as never)
+  return { forks, entries, ask }
+}
+
+const shell = (text: string): string[] => ['sh', '-c', text]
+const post = (body: string | Uint8Array): Request =>
+  new Request('http://app.local/', { method: 'POST', body, duplex: 'half' } as RequestInit)
+
+describe('one process a request', () => {
+  it('gets the content, and gives the answer', async () => {
+    const { ask } = forking(['tr', 'a-z', 'A-Z'])
+    const answer = await ask(post('potato'))
+    expect([answer.status, await answer.text()]).toEqual([200, 'POTATO'])
+    expect(answer.headers.get('content-type')).toBe('text/plain;charset=UTF-8')
+  })
+
+  it('has the type of answer that is set, or that of the request, or text', async () => {
+    const typed = forking(['cat'], { contentType: 'image/png' })
+    expect((await typed.ask(post('x'))).headers.get('content-type')).toBe('image/png')
+    const { ask } = forking(['cat'])
+    expect((await ask()).headers.get('content-type')).toBe('text/plain; charset=utf-8')
+    const json = new Request('http://app.local/', {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect((await ask(json)).headers.get('content-type')).toBe('application/json')
+  })
+
+  it('gives standard error as well, if it is to', async () => {
+    const { ask, entries } = forking(shell('echo one; echo two >&2'), { combineOutput: true })
+    expect((await (await ask()).text()).split('\n').sort()).toEqual(['', 'one', 'two'])
+    expect(entries).toEqual([])
+  })
+
+  it('has none of the fields in its environment, if it is not to', async () => {
+    const { ask } = forking(shell('env | grep -c "^Http_"; echo $GIVEN'), { cgiHeaders: false })
+    expect(await (await ask()).text()).toBe('0\nyes\n')
+  })
+
+  it('may end before it has read what it was sent', async () => {
+    const { ask } = forking(['true'])
+    const answer = await ask(post(new Uint8Array(5_000_000)))
+    expect([answer.status, await answer.text()]).toEqual([200, ''])
+  })
+
+  it('is told of a command that is not there', async () => {
+    const { ask } = forking(['./nothing'])
+    expect((await ask()).status).toBe(502)
+  })
+
+  it.skipIf(!PYTHON)(`runs a handler as OpenFaaS does${missing(PYTHON, 'python3', 'python3')}`, async () => {
+    writeFileSync(join(directory, 'words.py'), 'def shout(text):\n    return text.upper()\n')
+    writeFileSync(
+      join(directory, 'handler.py'),
+      'import os\nfrom . import words\nimport words as same\n' +
+        'def handle(req):\n    print("said")\n    return words.shout(req) + os.environ["Http_Method"]\n',
+    )
+    for (const pool of [0, 1]) {
+      const { ask } = forking(['python3', '-c', PYTHON_RUNNER], { pool })
+      expect(await (await ask(post('pötato '))).text()).toBe('said\nPÖTATO POST\n')
+    }
+  })
+})
+
+it.skipIf(!PYTHON)(`a handler that waits is not called for nothing when its container is gone`, async () => {
+  writeFileSync(join(directory, 'handler.py'), 'def handle(req):\n    open("called", "w").close()\n')
+  const { status, stderr } = spawnSync('sh', ['-c', 'exec python3 -c "$RUNNER" 3</dev/null </dev/null'], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, HOTPOTATO_VARIABLES_FD: '3', RUNNER: PYTHON_RUNNER },
+    encoding: 'utf8',
+  })
+  expect([status, stderr.trim()]).toEqual([1, 'no request has come'])
+  expect(existsSync(join(directory, 'called'))).toBe(false)
+})
+
+describe('a process that misbehaves', () => {
+  const pid = async (name: string): Promise<number> =>
+    eventually(() => {
+      const file = join(directory, name)
+      return existsSync(file) ? Number(readFileSync(file, 'utf8')) || undefined : undefined
+    }, 'it has not begun')
+  const gone = (one: number): Promise<true> =>
+    eventually(() => (isRunning(one) ? undefined : true), `${one} still runs`)
+
+  it('never ends: 504', async () => {
+    const { ask } = forking(shell('trap "" TERM; sleep 1000 & echo $! > never; wait; wait'), {
+      timeMilliseconds: 300,
+    })
+    expect((await ask()).status).toBe(504)
+    await gone(await pid('never'))
+  })
+
+  it('never ends, and its client goes', async () => {
+    const { ask } = forking(shell('sleep 1000 & echo $! > client; wait'))
+    const abort = new AbortController()
+    const answer = ask(undefined, abort.signal)
+    const child = await pid('client')
+    abort.abort(new Error('gone'))
+    await answer
+    await gone(child)
+  })
+
+  it('writes without end: 500, and no more is held than it may write', async () => {
+    const { ask } = forking(['cat', '/dev/zero'])
+    const answer = await ask()
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      expect.stringContaining('more than 1000000 bytes'),
+    ])
+  })
+
+  it('says more on standard error than the log takes: it waits, and its time ends', async () => {
+    const { ask, entries } = forking(shell('yes potato >&2'), { timeMilliseconds: 500 })
+    expect((await ask()).status).toBe(504)
+    const bytes = entries.reduce((sum, [, line]) => sum + line.length, 0)
+    expect(bytes).toBeGreaterThan(100_000)
+    // A burst, and a pipe that was full.
+    expect(bytes).toBeLessThan(1_500_000)
+  })
+
+  it('leaves a child behind that holds its output, in its group or out of it', async () => {
+    const { ask } = forking(shell('sleep 1000 & echo $! > held; echo done'))
+    expect(await (await ask()).text()).toBe('done\n')
+    await gone(await pid('held'))
+    const escaped = forking(shell('setsid sleep 30 & echo done'))
+    expect(await (await escaped.ask()).text()).toBe('done\n')
+  })
+
+  it('ends by a signal: 500 that says so', async () => {
+    const { ask } = forking(shell('kill -SEGV $$'))
+    const answer = await ask()
+    expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining('SIGSEGV')])
+  })
+
+  it('is not started where the head of the request is too large for it', async () => {
+    const { ask } = forking(['true'])
+    const headers = { 'x-large': 'x'.repeat(200_000) }
+    expect((await ask(new Request('http://app.local/', { headers }))).status).toBe(431)
+  })
+})
+
+it('no more processes are at work than may be: one request more is refused', async () => {
+  const { ask, forks } = forking(shell('sleep 0.2; echo done'), { most: 2 })
+  const answers = await Promise.all(Array.from({ length: 5 }, () => ask()))
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429])
+  expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('1')
+  expect(forks.counters()).toMatchObject({ programs: 0, programsStarted: 2, programsRefused: 3 })
+})
+
+describe('processes that are started ahead', () => {
+  it('serve one request each, and are replaced', async () => {
+    const { ask, forks } = forking(shell('echo $$; cat'), { pool: 2 })
+    expect(forks.counters().programsWarm).toBe(2)
+    const said = new Set<string>()
+    for (let i = 0; i < 5; i++) {
+      said.add(await (await ask()).text())
+      await eventually(() => forks.counters().programsWarm === 2 || undefined, 'none has been started')
+    }
+    expect(said.size).toBe(5)
+  })
+
+  it('are told of their request by a pipe', async () => {
+    const { ask } = forking(shell('cat <&"$HOTPOTATO_VARIABLES_FD"'), { pool: 1 })
+    expect(JSON.parse(await (await ask()).text())).toMatchObject({
+      Http_Method: 'GET',
+      HOTPOTATO_CALL_ID: 'c1',
+    })
+  })
+
+  it('are tried again more and more slowly if they end; requests get processes of their own', async () => {
+    const { ask, forks } = forking(['true'], { pool: 1 })
+    await new Promise(resolve => setTimeout(resolve, 500))
+    expect(forks.counters().programsStarted).toBeLessThan(8)
+    expect((await ask()).status).toBe(200)
+  })
+})
