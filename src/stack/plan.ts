@@ -6,6 +6,7 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
@@ -20,6 +21,8 @@ export interface PlanOptions {
   readonly logLevel: string
   /** What the files say that containers of a function read at their start, in a few characters. */
   readonly digest?: (one: FunctionConfig) => string
+  /** The paths of the stack file and of what it takes in. */
+  readonly files?: readonly string[]
 }
 
 /** What a configuration asks for. */
@@ -34,6 +37,8 @@ export interface Plan {
   readonly table: RouteTable
   /** How many containers a function may have. */
   readonly bounds: ReadonlyMap<string, Replicas>
+  /** By function: milliseconds without work after which it sleeps. */
+  readonly idle: ReadonlyMap<string, number>
   readonly restart: RestartPolicy
   /** Moves that a container rehearses, and milliseconds for which a roll-out waits for that. */
   readonly rehearsals: RehearsalPlan
@@ -57,6 +62,7 @@ export function plan(config: Config, options: PlanOptions): Plan {
     ),
     specs,
     table,
+    idle: new Map(functions.filter(one => one.idle > 0).map(one => [one.name, one.idle * 1000])),
     bounds: new Map(functions.map(({ name, replicas }) => [name, replicas])),
     restart: restartPolicy(config),
     rehearsals: { moves: config.rehearsals, limit: config.rehearsalSeconds * 1000 },
@@ -68,10 +74,13 @@ export function plan(config: Config, options: PlanOptions): Plan {
  * be gone on with by one that starts later.
  */
 function wantsSigner(one: FunctionConfig, config: Config): boolean {
-  return one.keys === 'signer' || carrierOf(one, config) !== 'fd'
+  return one.keys === 'signer' || carrierOf(one, config) !== 'fd' || one.idle > 0
 }
 
-function signerSpec(config: Config, { digest: _, ...options }: PlanOptions): MemberSpec | undefined {
+function signerSpec(
+  config: Config,
+  { digest: _, files: __, ...options }: PlanOptions,
+): MemberSpec | undefined {
   if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
   const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
   const spans = { rotationSeconds, lifetimeSeconds }
@@ -105,7 +114,7 @@ function containerSpec(
   one: FunctionConfig,
   config: Config,
   { functionNames, retries, routes }: RouteTable,
-  { digest, ...options }: PlanOptions,
+  { digest, files, ...options }: PlanOptions,
 ): MemberSpec {
   const { connection } = config
   const settings: Omit<WorkerSettings, OfOneProcess> = {
@@ -134,7 +143,16 @@ function containerSpec(
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
-  return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
+  const { secretsDirectory: store } = config
+  return {
+    name: one.name,
+    role: 'container',
+    entry: WORKER,
+    settings,
+    secrets: one.secrets.length === 0 ? undefined : { store, names: one.secrets },
+    digest: digest?.(one),
+    confinement: confinement(one, config, files),
+  }
 }
 
 /** OpenFaaS's watchdog is told in the environment. */
@@ -178,7 +196,7 @@ function timers({ connection }: Config): TimerSettings {
 function gatewaySettings(
   config: Config,
   table: RouteTable,
-  { digest: _, ...options }: PlanOptions,
+  { digest: _, files: __, ...options }: PlanOptions,
 ): Omit<GatewaySettings, OfOneProcess> {
   const { gateway } = config
   const { functionNames, carriers, routes, defaultFunction } = table
@@ -197,6 +215,8 @@ function gatewaySettings(
       helloMilliseconds: gateway.limits.helloSeconds * 1000,
       holdMilliseconds: gateway.limits.holdSeconds * 1000,
       orphanMilliseconds: gateway.limits.orphanSeconds * 1000,
+      wakeMilliseconds: gateway.limits.wakeSeconds * 1000,
+      hibernateMilliseconds: config.connection.hibernateSeconds * 1000,
       memoryBytes: gateway.limits.memoryBytes,
       idleMilliseconds: timers(config)['keep-alive'],
       http1: httpLimits(config),

@@ -6,9 +6,13 @@ import type { Clock, Timer } from '../time/clock.ts'
 import type { Channel } from '../transfer/channel.ts'
 import type { ConnectionDescription, ControlMessage } from '../transfer/control.ts'
 import { hex } from '../wire/index.ts'
+import { COUNTERS } from './admin/metrics.ts'
+import { Tally } from './admin/tally.ts'
 import { type Change, Diary } from './diary.ts'
+import { Expectations } from './expectations.ts'
 import { Inquiries } from './inquiries.ts'
-import { Liveness } from './liveness.ts'
+import { Loads } from './loads.ts'
+import { Pools } from './pools.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
@@ -16,17 +20,16 @@ import { Reliefs } from './reliefs.ts'
 import { Reloads } from './reload/reloads.ts'
 import { Replacements } from './replacements.ts'
 import { freeName, Replica } from './replica.ts'
-import { Retiring, STOP_TIMEOUT } from './retiring.ts'
+import { Retiring, STOP_TIMEOUT, type Way } from './retiring.ts'
 import { type Crew, RollOuts } from './roll-out.ts'
+import { Sentinel } from './sentinel.ts'
 import { type ConnectionStatus, type Moved, type MoveReport, Sessions } from './sessions.ts'
+import { Sleep } from './sleep/sleep.ts'
 import { type Counters, type MemberStatus, statusOf } from './status.ts'
-import { workOf } from './work.ts'
 
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
-const LOAD_DELAY = 50
 
 /** What is to run, and how. */
 export interface SupervisorOptions extends Plan {
@@ -58,6 +61,8 @@ export interface Ports {
  * nor sessions.
  */
 export class Supervisor {
+  /** What processes have counted. */
+  readonly tally = new Tally(COUNTERS)
   readonly #options: SupervisorOptions
   readonly #clock: Clock
   readonly #processes: Processes
@@ -72,13 +77,12 @@ export class Supervisor {
   readonly #reloads: Reloads
   readonly #retiring: Retiring
   readonly #sessions: Sessions
-  readonly #liveness: Liveness
-  /** Replicas that a caller waits for to be ready. */
-  readonly #expected = new Map<Replica, (error?: Error) => void>()
-  /** What containers have said of their load since the last report. */
-  readonly #loads = new Map<number, number>()
+  readonly #pools: Pools
+  readonly #sentinel: Sentinel
+  readonly #expected: Expectations
+  readonly #sleep: Sleep
+  readonly #loads: Loads
   #heartbeat: Timer | undefined
-  #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
   #started: { resolve: () => void; reject: (error: Error) => void } | undefined
@@ -88,19 +92,18 @@ export class Supervisor {
     const { clock } = options
     this.#clock = clock
     this.#diary = new Diary(clock)
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
-    this.#liveness = new Liveness({
-      ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.child.pid),
-      now: () => clock.steady(),
-    })
     this.#processes = new Processes({
       ...options,
       onMessage: (process, message) => this.#receive(process, message),
       onEnded: (process, how) => this.#ended(process, how),
     })
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
+    this.#sentinel = new Sentinel({ ...options, processes: this.#processes })
+    this.#expected = new Expectations(clock, options.liveness.start)
     this.#replacements = new Replacements(clock, options.log, replica => this.#processes.start(replica))
     const ask = (id: number): Promise<Counters> => this.#ask(id)
     this.#retiring = new Retiring({ processes: this.#processes, ask, clock, log: options.log })
@@ -120,6 +123,23 @@ export class Supervisor {
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
+    this.#sleep = new Sleep({
+      ...options,
+      idle: () => this.#reloads.plan.idle,
+      keeps: options.channel === 'native',
+      replicas: () => this.#containers,
+      look: ({ member }) => this.#look(member?.id),
+      tellGateways: message => this.#processes.tellAll(message, undefined, 'gateway'),
+      start: replica => this.#processes.start(replica),
+      putToSleep: functionName => this.#rollOuts.sleep(functionName),
+    })
+    this.#pools = new Pools({
+      clock,
+      log: options.log,
+      containers: () => this.#containers,
+      load: id => this.#loads.of(id),
+      scale: (name, count) => this.#rollOuts.scale(name, count),
+    })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
       list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
@@ -145,7 +165,11 @@ export class Supervisor {
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
-    this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    this.#heartbeat = this.#clock.every(liveness.period, () => {
+      this.#sentinel.look()
+      this.#checkStarted()
+      this.#pools.look(this.#rollOuts.bounds)
+    })
     // First: containers wait for what it keeps.
     if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
@@ -158,7 +182,8 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#heartbeat?.stop()
-    this.#telling?.stop()
+    this.#sleep.stop()
+    this.#loads.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
@@ -177,13 +202,11 @@ export class Supervisor {
   /** Starts a gateway on the same ports, and waits until it accepts. */
   async #startGateway(spec: MemberSpec): Promise<Replica> {
     const next = this.#add({ ...spec, descriptors: this.#bound.map(({ fd }) => fd) })
-    try {
-      await this.#untilReady(next)
-      return next
-    } catch (error) {
+    await this.#expected.untilReady(next).catch((error: unknown) => {
       this.#abandon(next)
       throw error
-    }
+    })
+    return next
   }
 
   /** Moves one connection. @throws Error as {@link Sessions.move} */
@@ -236,7 +259,7 @@ export class Supervisor {
         return containers()
       },
       start: spec => this.#startAnother(spec),
-      untilReady: replica => this.#untilReady(replica),
+      untilReady: replica => this.#expected.untilReady(replica),
       untilRehearsed: ({ member }, report) =>
         untilRehearsed({
           ...this.#reloads.plan.rehearsals,
@@ -244,8 +267,10 @@ export class Supervisor {
           report,
           clock,
         }),
+      layDown: replica => this.#layDown(replica),
+      wake: functionName => this.#sleep.wake(functionName),
       leaveOut: replica => this.#leaveOut(replica),
-      retire: (replica, report) => this.#retire(replica, report),
+      retire: (replica, report, how) => this.#retire(replica, report, how),
     }
   }
 
@@ -258,24 +283,19 @@ export class Supervisor {
     return this.#add(named(spec, freeName(functionName, this.#replicas)), first)
   }
 
-  #untilReady(replica: Replica): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error): void => {
-        timer.stop()
-        this.#expected.delete(replica)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const late = new Error(`${replica.name} was not ready in time`)
-      const timer = this.#clock.after(this.#options.liveness.start, () => settle(late))
-      this.#expected.set(replica, settle)
-    })
+  /** Another place like that one, without a process. */
+  #layDown({ spec, functionName }: Replica): Replica {
+    const name = freeName(functionName, this.#replicas)
+    const asleep = new Replica(named(spec, name), this.#reloads.plan.restart, this.#diary, 'asleep')
+    this.#replicas.add(asleep)
+    this.#sleep.asleep(functionName)
+    return asleep
   }
 
   #abandon(replica: Replica): void {
     replica.life.drain()
     if (replica.member === undefined) this.#remove(replica)
-    else replica.member.child.kill('SIGKILL')
+    else replica.member.payload.kill()
   }
 
   #leaveOut({ life, member }: Replica): void {
@@ -283,10 +303,10 @@ export class Supervisor {
     if (member?.peer !== undefined) this.#processes.tellAll({ kind: 'draining', id: member.id }, member.id)
   }
 
-  async #retire(replica: Replica, report?: (left: number) => void): Promise<number> {
+  async #retire(replica: Replica, report?: (left: number) => void, how: Way = 'drain'): Promise<number> {
     replica.life.drain()
     const { member } = replica
-    if (member?.peer !== undefined) return this.#retiring.retire(member, report)
+    if (member?.peer !== undefined) return this.#retiring.retire(member, how, report)
     const ended = member && new Promise(resolve => member.child.once('exit', resolve).once('error', resolve))
     this.#abandon(replica)
     await ended
@@ -309,7 +329,7 @@ export class Supervisor {
   #receive(process: Process, message: ControlMessage): void {
     const { replica, member } = process
     const from = member.id
-    if (member.peer !== undefined) this.#liveness.heard(from)
+    if (member.peer !== undefined) this.#sentinel.heard(from)
     switch (message.kind) {
       case 'present':
         this.#processes.present(process, message.publicKey)
@@ -337,6 +357,9 @@ export class Supervisor {
       case 'leaving':
         this.#relieve(replica)
         return
+      case 'wake':
+        this.#sleep.wake(message.functionName)
+        return
       case 'unreachable':
         this.#processes.lost(message.id, message.reason)
     }
@@ -344,13 +367,14 @@ export class Supervisor {
 
   /** A process can work, and knows all others. */
   #ready({ replica, member }: Process): void {
-    this.#liveness.heard(member.id)
+    this.#sentinel.heard(member.id)
     const { news } = this.#reloads
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
-    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
-    this.#expected.get(replica)?.()
+    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
+    this.#sleep.ready(replica)
+    this.#expected.settle(replica)
     this.#checkStarted()
   }
 
@@ -358,17 +382,10 @@ export class Supervisor {
     this.#counters.answered(from, '', counters)
     const { connections, uncaught = 0 } = counters
     const replica = this.#processes.get(from)?.replica
+    if (replica !== undefined) this.tally.heard(from, replica, counters)
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
-    this.#loads.set(from, connections)
-    this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
-  }
-
-  #tellLoads(): void {
-    this.#telling = undefined
-    const loads = [...this.#loads].map(([id, connections]) => ({ id, connections }))
-    this.#loads.clear()
-    this.#processes.tellAll({ kind: 'loads', loads })
+    this.#loads.heard(from, connections)
   }
 
   /** A signal has told the gateway to end. */
@@ -376,40 +393,6 @@ export class Supervisor {
     if (this.#stopping || this.#reloads.relieving || !replica.life.stays) return
     this.#options.log.info('the gateway was told to end; a new one takes its place')
     this.#reloads.relieveGateway().catch((error: Error) => this.#options.log.error(error.message))
-  }
-
-  /** A process whose event loop stands still is killed, and started again like one that has crashed. */
-  #checkLiveness(): void {
-    const { ask, hung } = this.#liveness.look()
-    for (const id of ask) this.#processes.tell(id, { kind: 'statusRequest' })
-    for (const id of hung) {
-      this.#liveness.forget(id)
-      const found = this.#processes.get(id)
-      if (found === undefined) continue
-      const { replica, member } = found
-      this.#options.log.error(
-        { pid: member.child.pid },
-        `${replica.name} does not respond; it is being killed`,
-      )
-      member.child.kill('SIGKILL')
-    }
-    this.#checkStarting()
-  }
-
-  /** A process that does not become ready is killed, and counts as ended; the others start without it. */
-  #checkStarting(): void {
-    const { start } = this.#options.liveness
-    for (const { replica, member } of this.#processes.all) {
-      if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.child
-      this.#options.log.error(
-        { pid },
-        `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
-      )
-      replica.settled = true
-      member.child.kill('SIGKILL')
-    }
-    this.#checkStarted()
   }
 
   #checkStarted(): void {
@@ -420,7 +403,7 @@ export class Supervisor {
 
   #failed(replica: Replica, reason: string): void {
     this.#options.log.error(`${replica.name} cannot start: ${reason}`)
-    this.#expected.get(replica)?.(new Error(reason))
+    this.#expected.settle(replica, new Error(reason))
     if (replica.settled) return
     this.#started?.reject(new Error(reason))
     this.#started = undefined
@@ -429,12 +412,15 @@ export class Supervisor {
   #ended({ replica, member }: Ended, how: string): void {
     const { id, failure } = member
     const { name } = replica
-    this.#liveness.forget(id)
-    this.#loads.delete(id)
+    this.#sentinel.forget(id)
+    this.#loads.forget(id)
+    this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return
-    this.#expected.get(replica)?.(new Error(`${name} ended (${how})`))
-    if (!this.#replacements.ended(replica, how, failure)) this.#remove(replica)
+    this.#expected.settle(replica, new Error(`${name} ended (${how})`))
+    const followed = this.#replacements.ended(replica, how, failure)
+    this.#sleep.ended(replica)
+    if (!followed) this.#remove(replica)
     else if (failure === undefined && !replica.settled)
       this.#started?.reject(new Error(`${name} ended (${how}) before it was ready; its log says why`))
   }

@@ -1,11 +1,14 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
-import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
+import { framesOf, Http2Client } from '../support/http2-client.ts'
+import { eventually, hotpotato, isRunning, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
@@ -131,6 +134,9 @@ describe('a program that serves HTTP', () => {
     await gone(before.split(' ').map(Number))
     const { counters } = await platform.member('fragile-1')
     expect([counters.programRestarts, counters.programReady]).toEqual([1, 1])
+    const { stdout } = await hotpotato(platform.directory, ['describe', 'fragile'])
+    expect(stdout).toMatch(/^program +node fragile\.mjs \(socket\)$/m)
+    expect(stdout).toMatch(/MEMORY +PROGRAM +ENDED\n.*fragile-1 .* \d+ +1$/m)
     expect(platform.log).toContain('"how":"exit code 7"')
     expect(platform.log).toMatch(/"function":"fragile".*"stream":"stdout".*asked for \//)
     await one.close()
@@ -174,10 +180,28 @@ describe('a WebSocket to a program', () => {
     await eventually(() => platform.log.includes('me left with 4001') || undefined, 'it was not told')
   })
 
-  it('is closed with 1008 if the program refuses it', async () => {
+  it('is granted by the program, or not: over HTTP/1.1', async () => {
     const socket = open('/chat/private')
-    const [code, reason] = await once(socket, 'close')
-    expect([code, String(reason)]).toEqual([1008, 'the program answered 401'])
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+    expect(response.statusCode).toBe(401)
+    socket.on('error', () => {})
+    socket.terminate()
+    const plain = open('/chat')
+    await once(plain, 'open')
+    expect(plain.protocol).toBe('')
+    plain.terminate()
+  })
+
+  it('is granted by the program, or not: over HTTP/2', async () => {
+    const one = await Http2Client.open({ port: platform.https, tls })
+    const private_ = one.tunnel('/chat/private')
+    expect(await private_.status).toBe(401)
+    const back = one.tunnel('/chat?name=two')
+    const frames = framesOf(back)
+    expect(await back.status).toBe(200)
+    back.write(writeFrame(Opcode.TEXT, bytes('hi'), { mask: new Uint8Array(4) }))
+    expect(new TextDecoder().decode((await frames()).payload)).toBe('two: hi')
+    await one.close()
   })
 
   it('is closed with 1001, on both sides, when its container drains', async () => {

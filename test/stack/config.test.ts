@@ -7,6 +7,7 @@ import {
   ConfigError,
   carrierOf,
   loadConfig,
+  loadRunDirectory,
   parseConfig,
   parseDuration,
 } from '../../src/stack/config.ts'
@@ -19,6 +20,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      isolationUids: { first: 58_000, last: 58_999 },
       trust: [],
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
@@ -32,6 +34,7 @@ describe('parseConfig', () => {
       },
       runDirectory: '/base/run',
       certificates: '/base/certs',
+      secretsDirectory: '/base/secrets',
       gateway: {
         ...{ host: '127.0.0.1', http: 8080, https: 8443, defaultFunction: undefined },
         limits: {
@@ -40,15 +43,18 @@ describe('parseConfig', () => {
           helloSeconds: 5,
           holdSeconds: 2,
           orphanSeconds: 30,
+          wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
       },
+      admin: { host: '127.0.0.1', port: undefined },
       carrier: 'fd',
       duplicate: false,
       provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
         minimumRate: { bytesPerSecond: 240, graceSeconds: 30 },
+        hibernateSeconds: 3600,
         memoryBytes: 134_217_728,
         http2: true,
         quietSeconds: 0.05,
@@ -78,8 +84,10 @@ describe('parseConfig', () => {
               limits: {},
               requests: {},
             },
+            isolation: 'process',
             carrier: undefined,
             duplicate: undefined,
+            idle: 0,
             retries: 'idempotent',
             keys: 'container',
           },
@@ -119,7 +127,9 @@ describe('parseConfig', () => {
         limits: {},
         requests: {},
       },
+      isolation: 'process',
       carrier: 'relay',
+      idle: 0,
       retries: 'any',
       keys: 'container',
     })
@@ -375,5 +385,24 @@ describe('the directory that the function `files` shows', () => {
   ])('%s', (text, shown) => {
     const { config } = parseConfig(`functions: { docs: ${text} }`, process.cwd())
     expect(config.functions.get('docs')).toMatchObject({ handler: 'files', files: shown })
+  })
+})
+
+describe('loadRunDirectory', () => {
+  it.each([
+    ['runDirectory: here\nfunctions: 5', '/here'],
+    ['runDirectory: here\nfunctions: {', '/here'],
+    ['functions: [', '/run'],
+    ['runDirectory: 5', undefined],
+  ])('finds it where the rest makes no sense: %j', (text, expected) => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotpotato-config-'))
+    try {
+      writeFileSync(join(directory, 'x.yml'), text)
+      const found = loadRunDirectory(join(directory, 'x.yml'), {})
+      expect(found).toBe(expected && directory + expected)
+      expect(loadRunDirectory(join(directory, 'x.yml'), { HOTPOTATO_RUN_DIR: '/tmp/y' })).toBe('/tmp/y')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 })

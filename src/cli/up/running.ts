@@ -14,9 +14,9 @@ import { checkValues } from './values.ts'
 /** What became of one function, and because of which keys. */
 export interface ChangedFunction extends RollOut {
   readonly name: string
-  /** `told`: all processes know its hosts and rules; `kept`: what has changed concerns no process. */
+  /** `told`: all processes know its hosts and rules; `kept`: none has to know what has changed. */
   readonly did: Deed | 'told' | 'kept'
-  /** Keys of its own, or of the whole, or `certificate files`. */
+  /** Keys of its own, or of the whole, or `files that it reads`: certificates, secrets, a bundle. */
   readonly changed: readonly string[]
 }
 
@@ -39,11 +39,12 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed, keys }: FunctionConfig): string => {
+  const digest = ({ certificate, clientAuthorities, sealed, secrets, keys }: FunctionConfig): string => {
     // What the signer reads, it reads anew by itself.
     const own = keys === 'signer' ? [] : [`${certificate}.crt`, `${certificate}.key`]
     const files = own.map(name => join(config.certificates, name))
-    return digestOf([...files, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
+    const kept = secrets.map(name => join(config.secretsDirectory, name))
+    return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
   return plan(config, { ...options, digest })
 }
@@ -87,7 +88,7 @@ export class Running {
       }
       if (outcome.did === 'added' || outcome.did === 'removed') return [{ name, ...outcome, changed: [] }]
       const digests = [before, next].map(({ specs }) => specs.get(name)?.digest)
-      const files = digests[0] === digests[1] ? [] : ['certificate files']
+      const files = digests[0] === digests[1] ? [] : ['files that it reads']
       return [{ name, ...outcome, changed: [...own, ...whole, ...files] }]
     })
     const limits = keys.filter(key => key.startsWith('gateway.limits.') || key.startsWith('connection.'))
@@ -116,7 +117,7 @@ export class Running {
   /** What the stack file asks for now, judged as at a start. */
   async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
     const { read, options, how } = this.#options
-    const { config, warnings, at } = read()
+    const { config, warnings, files, at } = read()
     await checkValues({ config, at }, options.provider)
     const [fixed] = fixedKeys(changedKeys(this.#config, config))
     if (fixed !== undefined) {
@@ -125,7 +126,7 @@ export class Running {
       throw new ConfigError(`${what}; nothing has changed; ${how('stop')} and ${how('up')} do it`)
     }
     await prepareCertificates(config, how)
-    return { config, next: planOf(config, options), warnings }
+    return { config, next: planOf(config, { ...options, files }), warnings }
   }
 }
 

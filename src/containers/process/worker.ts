@@ -2,13 +2,14 @@ import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { bounded, wrapped } from '../../platform/counters/calls.ts'
+import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
-import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
-import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -24,6 +25,7 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { Signing } from './signing.ts'
 import { surviveStrays } from './strays.ts'
@@ -38,6 +40,7 @@ import { warmWords } from './warm-words.ts'
 async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
+  restrain(settings.restraint)
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
@@ -68,6 +71,9 @@ async function main(): Promise<void> {
         return
       case 'drain':
         host.drain()
+        return
+      case 'sleep':
+        host.sleep()
         return
       case 'draining':
         host.leaves(message.id)
@@ -106,6 +112,7 @@ async function main(): Promise<void> {
       functionName: settings.functionName,
       module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
+      secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       signing,
@@ -238,7 +245,8 @@ async function certificatesOf(
     await signing!.ready
     return signing!.certificates
   }
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const { directory, name, inherited } = certificate
+  const { chain, privateKey } = loadCertificate(directory, name, inherited)
   return [certificateWithKey(given, chain, privateKey)]
 }
 
@@ -297,6 +305,7 @@ function status(
     ...more,
     ...named(host.exceeded),
     connections: host.size,
+    busy: host.busy,
     keyRing: host.keyRing.size,
     inCustody,
     carriedBytes,
@@ -304,6 +313,7 @@ function status(
     shed: host.memory.shed,
     calls: host.traffic.calls,
     inFlight: host.traffic.inFlight,
+    messages: host.traffic.messages,
     tooMany: host.traffic.refused,
     ...Object.fromEntries(host.traffic.counters()),
     ...memoryCounters(),

@@ -73,7 +73,13 @@ async function scene(
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
   }
   const options = { ready: () => ({ host: '127.0.0.1', port }), clock: SYSTEM_CLOCK }
-  const socket = new ProgramSocket(client, context as never, options)
+  const admission = await ProgramSocket.open(context as never, ['chat', 'other'], options)
+  if ('refused' in admission) {
+    const { status, body = '' } = admission.refused
+    throw new Error(`${status} ${typeof body === 'string' ? body : new TextDecoder().decode(body)}`)
+  }
+  const socket = admission.state as ProgramSocket
+  socket.join(client)
   return {
     told,
     heard,
@@ -90,31 +96,30 @@ const granted = (key: string, more = ''): string =>
 const until = (there: () => boolean): Promise<true> =>
   eventually(() => there() || undefined, 'it does not come')
 
-it('passes messages on, masked for the program, and early ones when it listens', async () => {
+it('passes messages on, masked for the program', async () => {
   const { told, heard, head, socket, stream } = await scene(key => granted(key))
-  void socket.message('early')
+  void socket.message('said')
   const program = await stream()
   program.write(writeFrame(Opcode.TEXT, utf8('hello')))
   await until(() => told.length > 0 && heard.length > 0)
   expect(told).toEqual(['hello'])
-  expect(new TextDecoder().decode(readFrame(Buffer.concat(heard), true, 100)!.payload)).toBe('early')
+  expect(new TextDecoder().decode(readFrame(Buffer.concat(heard), true, 100)!.payload)).toBe('said')
   expect(head()).toMatch(/^GET \/room\?c=d HTTP\/1\.1\r\n/)
-  expect(head()).toMatch(/Sec-WebSocket-Protocol: chat\r\n/)
+  expect(head()).toMatch(/Sec-WebSocket-Protocol: chat, other\r\n/)
   expect(head()).toMatch(/Cookie: a=b\r\n/)
   expect(head()).not.toMatch(/extensions/i)
 })
 
-it.each<readonly [string, (key: string) => string, number]>([
-  ['refuses', () => 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n', 1008],
-  ['does not know the key', () => granted('other'), 1011],
-  ['wants an extension', key => granted(key, 'Sec-WebSocket-Extensions: permessage-deflate\r\n'), 1011],
-  ['speaks another subprotocol', key => granted(key, 'Sec-WebSocket-Protocol: other\r\n'), 1011],
-  ['says rubbish', () => 'rubbish\r\n\r\n', 1011],
-  ['masks its frames', key => granted(key) + String.fromCharCode(0x81, 0x80, 0, 0, 0, 0), 1002],
-])('closes the client when a program %s', async (_, answer, code) => {
-  const { told } = await scene(answer)
-  await until(() => told.length > 0)
-  expect(told).toEqual([[code, expect.any(String)]])
+it.each<readonly [string, (key: string) => string, RegExp]>([
+  ['refuses', () => 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno', /^403 no$/],
+  ['does not know the key', () => granted('other'), /^502 .*program-failed/],
+  ['wants an extension', key => granted(key, 'Sec-WebSocket-Extensions: permessage-deflate\r\n'), /^502 /],
+  ['speaks another subprotocol', key => granted(key, 'Sec-WebSocket-Protocol: evil\r\n'), /^502 /],
+  ['says rubbish', () => 'rubbish\r\n\r\n', /^502 /],
+  ['has a status that is none', () => 'HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n', /^502 /],
+  ['refuses with too many words', () => `HTTP/1.1 403 No\r\n\r\n${'x'.repeat(100_000)}`, /^502 /],
+])('is not granted if a program %s', async (_, answer, message) => {
+  await expect(scene(answer)).rejects.toThrow(message)
 })
 
 it.each([
