@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newIdentity, wrapKey } from '../../src/sealed/age.ts'
@@ -10,7 +10,7 @@ import { hex, utf8 } from '../../src/wire/index.ts'
 import { Client } from '../support/client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { findInMemory } from '../support/memory-search.ts'
-import { makeDirectory, Platform } from '../support/platform.ts'
+import { childrenOf, eventually, makeDirectory, Platform } from '../support/platform.ts'
 
 /** Random, and never one text in this file: only the worker makes it one. */
 const SECRET = hex(node.random(24))
@@ -34,7 +34,11 @@ beforeAll(async () => {
   const made = await newIdentity()
   identity = made.identity
   dataKey = newDataKey(node)
-  const source = `const word = '${SECRET}'\nexport default async () => new Response(String(word.length))\n`
+  const source = `
+const word = '${SECRET}'
+const held = () => new ReadableStream({ start: controller => controller.enqueue(new Uint8Array(1)) })
+export default async (request, ctx) => new Response(ctx.functionPath === '/hold' ? held() : String(word.length))
+`
   const content = writeArchive({ entry: 'a.mjs', files: [{ path: 'a.mjs', content: utf8(source) }] })
   const wrappedKey = await wrapKey(dataKey, [made.recipient])
   writeFileSync(
@@ -65,6 +69,20 @@ async function found(): Promise<string[]> {
 
 const tls = () => ({ ca: platform.ca, serverName: 'vault.local' })
 
+it('while it works, the worker alone has them, and nothing is left when its client goes', async () => {
+  const client = await Client.open({ port: platform.https, tls: tls() })
+  void client.request('/hold', { headers: [['x-hotpotato-key', writeDataKey(dataKey)]] }).catch(() => {})
+  const { pid } = await platform.member('vault-1')
+  const has = (worker: number): boolean => findInMemory(worker, utf8(SECRET), dataKey).length >= 2
+  const worker = await eventually(() => childrenOf(pid!).find(has), 'no worker has the clear text')
+  expect((await found()).filter(one => one.includes('clear text'))).toEqual([])
+  for (const process of [worker, pid!])
+    expect(readFileSync(`/proc/${process}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
+  client.reset()
+  await eventually(() => (childrenOf(pid!).includes(worker) ? undefined : true), 'the worker does not end')
+  expect(await found()).toEqual([])
+})
+
 describe('after a sealed call, no process of the platform has the key or the clear text', () => {
   const headers = (key: string) => [['x-hotpotato-key', key] as const]
 
@@ -86,6 +104,16 @@ describe('after a sealed call, no process of the platform has the key or the cle
     const client = await Http2Client.open({ port: platform.https, tls: tls() })
     const request = { headers: headers(writeDataKey(dataKey)), authority: 'vault.local' }
     for (let i = 0; i < 2; i++) expect((await client.request('/', request)).container).toBe('vault-1')
+    expect(await found()).toEqual([])
+    await client.close()
+  })
+
+  it('with a data key whose request came in records of 10 bytes', async () => {
+    const client = await Client.open({ port: platform.https, tls: tls() })
+    const bytes = client.requestBytes('/', { headers: headers(writeDataKey(dataKey)) })
+    const answer = client.answer()
+    for (let at = 0; at < bytes.length; at += 10) client.write(bytes.subarray(at, at + 10))
+    expect((await answer).status).toBe(200)
     expect(await found()).toEqual([])
     await client.close()
   })
