@@ -36,14 +36,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   transfer: ['wire', 'time', 'tls13', 'http', 'transport'],
   platform: ['wire', 'time', 'tls13', 'http', 'transfer'],
   certificates: ['wire', 'platform'],
-  functions: ['wire', 'time', 'http', 'platform'],
+  sealed: ['wire', 'tls13', 'platform'],
+  functions: ['wire', 'time', 'http', 'platform', 'sealed'],
   stack: ['wire', 'http', 'transfer', 'platform'],
-  containers: CORE,
+  containers: [...CORE, 'sealed'],
   gateway: CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'),
   keys: ['wire', 'time', 'tls13', 'transfer', 'platform', 'certificates'],
   supervisor: [...CORE.filter(layer => layer !== 'functions' && layer !== 'certificates'), 'stack'],
   acme: [...CORE, 'gateway'],
-  cli: [...CORE, 'acme', 'stack', 'supervisor'],
+  cli: [...CORE, 'sealed', 'acme', 'stack', 'supervisor'],
 }
 
 /** The gateway holds no key: of TLS it knows how to read a ClientHello and how to refuse one. */
@@ -72,6 +73,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@noble\//, ['noble', 'rsa', 'hybrid'].map(name => `src/tls13/crypto/${name}.ts`)],
   [/^@peculiar\//, ['src/certificates/authority.ts', 'src/tls13/crypto/keys.ts']],
   [/^sharp$/, ['src/functions/shipped/resize.ts']],
+  [/^age-encryption$/, ['src/sealed/age.ts']],
   [/^node:tls$/, ['src/tls13/io/trust-store.ts']],
 ]
 
@@ -104,6 +106,7 @@ const TAKE_THE_CLOCK = [
 const MAINS = [
   'src/cli/up/up.ts',
   'src/containers/process/worker.ts',
+  'src/containers/sealed/main.ts',
   'src/gateway/main.ts',
   'src/keys/main.ts',
 ]

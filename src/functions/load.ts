@@ -23,11 +23,7 @@ export async function loadFunction(
   lang?: string,
 ): Promise<FunctionModule> {
   const file = moduleFile(nameOrPath, base)
-  let module: {
-    readonly default?: unknown
-    readonly webSocket?: unknown
-    readonly webSocketProtocols?: unknown
-  }
+  let module: ModuleExports
   installGlobals()
   try {
     module = await import(pathToFileURL(file).href)
@@ -36,17 +32,30 @@ export async function loadFunction(
     const where = error instanceof SyntaxError ? '; node --check shows where' : ''
     throw new FunctionError('unloadable', `${file} cannot be loaded: ${messageOf(error)}${where}`, error)
   }
-  const shape = NODE_HTTP.has(lang ?? '')
-    ? await fromApplication(module.default, file)
-    : recognise(module.default, file, lang)
-  const loaded = functionModule({ ...shape, ...webSocketOf(module, file) })
+  if (NODE_HTTP.has(lang ?? '')) return fromApplication(module.default, file)
+  return functionOf(module, file, lang)
+}
+
+/** What a function's module may export. */
+export interface ModuleExports {
+  readonly default?: unknown
+  readonly webSocket?: unknown
+  readonly webSocketProtocols?: unknown
+}
+
+/**
+ * The function of a module that is there. @param file for messages @param lang as in {@link loadFunction}
+ * @throws FunctionError it exports none
+ */
+export function functionOf(module: ModuleExports, file: string, lang?: string): FunctionModule {
+  const loaded = functionModule({ ...recognise(module.default, file, lang), ...webSocketOf(module, file) })
   // Otherwise the first request would wait for it.
   if (loaded.kind === 'fetch') prepare()
   return loaded
 }
 
 function webSocketOf(
-  { webSocket, webSocketProtocols }: { readonly webSocket?: unknown; readonly webSocketProtocols?: unknown },
+  { webSocket, webSocketProtocols }: ModuleExports,
   file: string,
 ): Pick<FunctionModule, 'webSocket' | 'webSocketProtocols'> {
   if (webSocket === undefined) return {}
@@ -74,7 +83,7 @@ async function fromApplication(exported: unknown, file: string): Promise<Functio
   const app = typeof callback === 'function' ? callback.call(exported) : exported
   if ((typeof app !== 'function' && typeof app !== 'object') || app === null)
     throw new FunctionError('wrong_export', `${file} must have an application as its default export`)
-  return { kind: 'fetch', file, ...fromNode(app as NodeApplication) }
+  return functionModule({ kind: 'fetch', file, ...fromNode(app as NodeApplication) })
 }
 
 function recognise(exported: unknown, file: string, lang = ''): FunctionModule {

@@ -1,5 +1,5 @@
 import type { FetchHandler, RawHandler } from './contract.ts'
-import type { WebSocketFunction } from './web-socket.ts'
+import type { SocketAdmitter, WebSocketFunction } from './web-socket.ts'
 
 /** A function that is loaded: one of two shapes, told apart by `kind`. */
 export type FunctionModule = (
@@ -12,6 +12,10 @@ export type FunctionModule = (
   readonly webSocket?: WebSocketFunction
   /** The subprotocols of WebSockets that it speaks, in order of preference. */
   readonly webSocketProtocols?: readonly string[]
+  /** Asked before a WebSocket is granted; undefined: each one is. */
+  readonly admitWebSocket?: SocketAdmitter
+  /** It is a bundle, and gets the keys that requests bring. */
+  readonly sealed?: boolean
 }
 
 /**
@@ -19,8 +23,9 @@ export type FunctionModule = (
  * calls functions for modules of one shape.
  */
 export function functionModule(given: FunctionModule): FunctionModule {
-  const { kind, file, webSocket, webSocketProtocols } = given
+  const { kind, file, webSocket, webSocketProtocols, admitWebSocket, sealed } = given
   const { fetch } = given as Partial<FetchHandler>
   const { handle } = given as Partial<RawHandler>
-  return { kind, file, fetch, handle, webSocket, webSocketProtocols } as FunctionModule
+  const sockets = { webSocket, webSocketProtocols, admitWebSocket }
+  return { kind, file, fetch, handle, ...sockets, sealed } as FunctionModule
 }

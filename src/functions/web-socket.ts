@@ -1,4 +1,4 @@
-import type { RequestHead } from '../http/message.ts'
+import type { Field, RequestHead, ResponseView } from '../http/message.ts'
 import type { Context } from './contract.ts'
 
 /** One WebSocket, as its function sees it. */
@@ -46,3 +46,24 @@ export interface SocketHandlers {
  * @param state what `freeze` gave in the container where the socket was before; undefined for a new one
  */
 export type WebSocketFunction = (socket: Socket, context: SocketContext, state: unknown) => SocketHandlers
+
+/** What a function says that is asked whether it takes a WebSocket. */
+export type SocketAdmission =
+  | {
+      /** Among those that were asked for; undefined: none. */
+      readonly protocol: string | undefined
+      /** Of the answer, besides those of the handshake. */
+      readonly fields: readonly Field[]
+      /** Given to the {@link WebSocketFunction}; it does not move. */
+      readonly state: unknown
+      /** The client has gone meanwhile. */
+      abandon(): void
+    }
+  /** The answer that the client gets instead. */
+  | { readonly refused: ResponseView }
+
+/** Asked before a WebSocket is granted. @param protocols the subprotocols that the client asks for */
+export type SocketAdmitter = (
+  context: SocketContext,
+  protocols: readonly string[],
+) => Promise<SocketAdmission>

@@ -23,6 +23,11 @@ export interface RequestHead {
   readonly path: string
   /** What follows the first `?`, without it; empty if there is none. */
   readonly query: string
+  /**
+   * The value of the field `x-hotpotato-key`, which `headers` does not have; to be wiped by the last who
+   * needs it.
+   */
+  readonly key?: Uint8Array | undefined
 }
 
 /** A whole request, as the raw handler sees it. */

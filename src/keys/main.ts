@@ -1,4 +1,4 @@
-import { memoryCounters } from '../platform/memory.ts'
+import { memoryCounters } from '../platform/counters/memory.ts'
 import {
   endWithSupervisor,
   heedSignals,

@@ -16,7 +16,10 @@ handler = importlib.import_module("function.handler")
 told = os.environ.pop("HOTPOTATO_VARIABLES_FD", None)
 if told is not None:
     with os.fdopen(int(told)) as pipe:
-        os.environ.update(json.loads(pipe.read() or "{}"))
+        variables = pipe.read()
+    if not variables:
+        sys.exit("no request has come")
+    os.environ.update(json.loads(variables))
 answer = handler.handle(sys.stdin.read())
 if answer is not None:
     print(answer)

@@ -5,6 +5,7 @@ import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
+import { ISOLATIONS } from './isolation.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
@@ -27,6 +28,7 @@ import {
   whole,
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
+import { sealed, sealedAlone } from './sealed.ts'
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -75,7 +77,7 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
-  replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
+  replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
     'Files with lines KEY=VALUE, which go before environment, and the later before the earlier.',
@@ -87,6 +89,7 @@ export const FUNCTION_KEYS = {
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
   readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
   retries: key(
@@ -102,6 +105,7 @@ export const FUNCTION_KEYS = {
     path('the path of a file with certificates', undefined),
   ),
   ...PROGRAM_KEYS,
+  sealed: key('It is a bundle: each request has to bring the key.', sealed),
   ...FOREIGN_FUNCTION_KEYS,
 }
 
@@ -130,6 +134,7 @@ export const FUNCTION_SCHEMA = keys.schema
 export function readFunction(name: string, value: unknown, place: Place): FunctionConfig {
   const given: ReadonlyMap<unknown, unknown> = asMap(value, place)
   const read = keys(value, { ...place, functionName: name })
+  sealedAlone(read, given, place)
   const files = read.environment_file.flatMap((file, index) => variablesOf(file, index, place))
   const scale = scaleLabels(read.labels, below(place, 'labels').path, MOST_REPLICAS)
   const environment = Object.fromEntries([

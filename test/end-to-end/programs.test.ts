@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
+import { framesOf, Http2Client } from '../support/http2-client.ts'
 import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
 
@@ -174,10 +177,28 @@ describe('a WebSocket to a program', () => {
     await eventually(() => platform.log.includes('me left with 4001') || undefined, 'it was not told')
   })
 
-  it('is closed with 1008 if the program refuses it', async () => {
+  it('is granted by the program, or not: over HTTP/1.1', async () => {
     const socket = open('/chat/private')
-    const [code, reason] = await once(socket, 'close')
-    expect([code, String(reason)]).toEqual([1008, 'the program answered 401'])
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+    expect(response.statusCode).toBe(401)
+    socket.on('error', () => {})
+    socket.terminate()
+    const plain = open('/chat')
+    await once(plain, 'open')
+    expect(plain.protocol).toBe('')
+    plain.terminate()
+  })
+
+  it('is granted by the program, or not: over HTTP/2', async () => {
+    const one = await Http2Client.open({ port: platform.https, tls })
+    const private_ = one.tunnel('/chat/private')
+    expect(await private_.status).toBe(401)
+    const back = one.tunnel('/chat?name=two')
+    const frames = framesOf(back)
+    expect(await back.status).toBe(200)
+    back.write(writeFrame(Opcode.TEXT, bytes('hi'), { mask: new Uint8Array(4) }))
+    expect(new TextDecoder().decode((await frames()).payload)).toBe('two: hi')
+    await one.close()
   })
 
   it('is closed with 1001, on both sides, when its container drains', async () => {

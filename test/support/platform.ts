@@ -29,6 +29,8 @@ export interface PlatformOptions {
   /** Instead of {@link CONFIG}; ports, run directory and certificates come from the environment. */
   readonly config?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** Options of `up`. */
+  readonly args?: readonly string[]
   /** Files beside the configuration, by name: modules of functions. */
   readonly files?: Readonly<Record<string, string>>
   /** Made for it, instead of one for each of the four functions. */
@@ -165,7 +167,7 @@ export class Platform {
     if (options.directory !== undefined && options.config !== undefined)
       writeFileSync(join(directory, 'hotpotato.yml'), options.config)
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text)
-    const child = spawnMain(directory, ['up'], options.environment ?? {})
+    const child = spawnMain(directory, ['up', ...(options.args ?? [])], options.environment ?? {})
     let said = ''
     const up = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`it does not come up:\n${said}`)), START)

@@ -11,7 +11,8 @@ export function fish(commands: readonly CommandModel[]): string {
         const letter = short === undefined ? '' : ` -s ${short.slice(1)}`
         return `${when} -l ${long.slice(2)}${letter}${valued(value)} -d ${quoted(help)}`
       }),
-      ...places.map(place => `${when}${offered(place)}`),
+      // Without any, fish would offer paths.
+      ...(places.length === 0 ? [`${when} -f`] : places.map(place => `${when}${offered(place)}`)),
     ]
   })
   return `# Completes hotpotato in fish: hotpotato completion fish | source

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LoadedConfig, loadConfig } from '../../stack/config.ts'
 
@@ -9,6 +9,8 @@ export const CONFIGURATION = 'hotpotato.yml'
 /** A configuration, and whether it is the one that comes with the package. */
 export interface FoundConfig extends LoadedConfig {
   readonly shipped: boolean
+  /** The path of the file. */
+  readonly file: string
 }
 
 /**
@@ -20,9 +22,12 @@ export function readConfiguration(
   file: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
 ): FoundConfig {
-  if (file !== undefined || existsSync(CONFIGURATION))
-    return { ...loadConfig(file ?? CONFIGURATION, variables), shipped: false }
-  return { ...loadConfig(join(packageFolder(), CONFIGURATION), variables, process.cwd()), shipped: true }
+  if (file !== undefined || existsSync(CONFIGURATION)) {
+    const given = file ?? CONFIGURATION
+    return { ...loadConfig(given, variables), shipped: false, file: resolve(given) }
+  }
+  const own = join(packageFolder(), CONFIGURATION)
+  return { ...loadConfig(own, variables, process.cwd()), shipped: true, file: own }
 }
 
 /** Where package.json is; compiled files lie deeper than sources. */

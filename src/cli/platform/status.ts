@@ -23,8 +23,8 @@ export interface FunctionStatus {
 export interface PlatformStatus {
   /** Of the supervisor. */
   readonly pid: number
-  /** Undefined until everything has started. */
-  readonly ports: Ports | undefined
+  /** Undefined until everything has started; `admin` if there is such a port. */
+  readonly ports: (Ports & { readonly admin?: number }) | undefined
   readonly functions: readonly FunctionStatus[]
   readonly members: readonly MemberStatus[]
   /** What has become of the replicas lately, the oldest first. */

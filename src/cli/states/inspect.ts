@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Bundle } from '../../sealed/bundle.ts'
 import { noble } from '../../tls13/crypto/noble.ts'
 import { SessionState } from '../../tls13/index.ts'
 import { CONTROL } from '../../transfer/control.ts'
@@ -19,6 +20,7 @@ const FORMATS: Readonly<Record<(typeof FORMAT_NAMES)[number], AnyCodec>> = {
   sealed: SealedMessage,
   control: CONTROL,
   picotls: PicotlsSession,
+  bundle: Bundle,
 }
 
 /** A file that is of no use. */

@@ -3,9 +3,10 @@ import { pino } from 'pino'
 import { removeEmpty } from '../../certificates/directory.ts'
 import { type Config, ConfigError } from '../../stack/config.ts'
 import type { PlanOptions } from '../../stack/plan.ts'
+import { Admin } from '../../supervisor/admin/admin.ts'
 import type { LogSink } from '../../supervisor/child-output.ts'
 import { LogFile } from '../../supervisor/log-file.ts'
-import { type Ports, Supervisor } from '../../supervisor/supervisor.ts'
+import { Supervisor } from '../../supervisor/supervisor.ts'
 import { watchWallClock } from '../../supervisor/wall-clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { chooseChannel } from '../../transfer/channel.ts'
@@ -24,19 +25,22 @@ import { checkVariables, chooseProvider, logLevel, prepareCertificates, UpError 
 import { reloadText } from './reload-text.ts'
 import { planOf, Running } from './running.ts'
 import { checkValues } from './values.ts'
+import { Watching } from './watch/watching.ts'
 import { nameOf, welcome } from './welcome.ts'
 
 /**
  * Starts the platform and keeps it running until it is told to stop.
  * @param variables what goes before the configuration, as in the environment
+ * @param watch whether changes of the stack file and of functions are followed
  * @throws UpError, ConfigError
  */
 export async function up(
   configFile: string | undefined,
   variables: Readonly<Record<string, string | undefined>>,
+  { watch = false }: { readonly watch?: boolean | undefined } = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
-  const { config, warnings, shipped, at } = read()
+  const { config, warnings, files, shipped, at, file } = read()
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -48,7 +52,9 @@ export async function up(
   const made = makeRunDirectory(runDirectory)
   let supervisor: Supervisor | undefined
   let running: Running | undefined
-  let ports: Ports | undefined
+  let admin: Admin | undefined
+  let watching: Watching | undefined
+  let ports: PlatformStatus['ports']
   let stopping: Promise<void> | undefined
   const log = new LogFile({
     ...config.log,
@@ -62,7 +68,9 @@ export async function up(
     notices.see(line)
   }
   const stop = (): Promise<void> => {
+    watching?.close()
     stopping ??= (supervisor?.stop() ?? Promise.resolve()).finally(() => {
+      admin?.close()
       control?.leave()
       // The answer to `npm stop` is on its way.
       SYSTEM_CLOCK.after(50, async () => {
@@ -122,7 +130,7 @@ export async function up(
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
     const channel = chooseChannel()
-    const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel() }
+    const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel(), files }
     supervisor = await makeSupervisor(config, options, sink, {
       provider: provider.reason,
       channel: channel.reason,
@@ -133,9 +141,11 @@ export async function up(
     throw error
   }
   try {
-    ports = await supervisor.start()
+    admin = await openAdmin(config, () => supervisor)
+    ports = { ...(await supervisor.start()), ...(admin && { admin: admin.port }) }
     say(await welcome(config, ports, how))
     notices.running = true
+    if (watch) watching = new Watching(running, file, SYSTEM_CLOCK)
   } catch (error) {
     if (stopping !== undefined) return
     const { message } = error as Error
@@ -146,10 +156,18 @@ export async function up(
   }
 }
 
+/** The admin port, if there is to be one. */
+async function openAdmin(
+  { admin: { host, port } }: Config,
+  supervisor: () => Supervisor | undefined,
+): Promise<Admin | undefined> {
+  return port === undefined ? undefined : Admin.open({ host, port }, supervisor)
+}
+
 async function status(
   { functions }: Config,
   supervisor: Supervisor | undefined,
-  ports: Ports | undefined,
+  ports: PlatformStatus['ports'],
   withConnections: boolean,
 ): Promise<PlatformStatus> {
   const [members = [], connections = []] = await Promise.all([

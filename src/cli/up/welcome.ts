@@ -13,19 +13,21 @@ const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '
  * @param how what a user types for another command, as `npm stop` for `stop`
  */
 export async function welcome(
-  { gateway, functions, certificates, runDirectory }: Config,
-  { http, https }: Ports,
+  { gateway, admin, functions, certificates, runDirectory }: Config,
+  { http, https, ...ports }: Ports & { readonly admin?: number },
   how: (command: string) => string,
 ): Promise<string> {
   const { address } = await lookup(gateway.host)
   const host = EVERYWHERE[address] ?? address
   const every = [...functions.values()]
   const authority = join(nameOf(certificates), 'ca.crt')
+  const at = `${bracketed(admin.host)}:${ports.admin}`
+  const adminLine = ports.admin === undefined ? '' : `  admin   ${at}   (/metrics, /healthz)\n`
   return `
 hotpotato is running
   http    ${bracketed(address)}:${http}
   https   ${bracketed(address)}:${https}
-  serves  ${every.map(described).join('\n          ')}
+${adminLine}  serves  ${every.map(described).join('\n          ')}
   log     ${join(nameOf(runDirectory), LOG_FILE)}   (${how('logs -f')} follows it)
 ${page(gateway.defaultFunction, host, http)}${commandsToTry(every, authority, host, { http, https })}
 Ctrl-C or ${how('stop')} ends everything.

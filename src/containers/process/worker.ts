@@ -1,13 +1,15 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
+import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
+import { bounded, wrapped } from '../../platform/counters/calls.ts'
+import { memoryCounters } from '../../platform/counters/memory.ts'
 import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
-import { memoryCounters } from '../../platform/memory.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
-import { bounded, wrapped } from '../../platform/traffic.ts'
 import type { WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
@@ -23,6 +25,7 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
@@ -36,9 +39,11 @@ import { warmWords } from './warm-words.ts'
 async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
+  restrain(settings.restraint)
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
+  let sealed: SealedModule | undefined
   const place = new Place()
   let strays = { uncaught: 0 }
   /** Moves, and whether more of them are underway without pauses. */
@@ -53,7 +58,7 @@ async function main(): Promise<void> {
   if (settings.signer) courier.tell(SUPERVISOR, { kind: 'present', publicKey })
 
   const control = (message: ControlMessage, from: number): void => {
-    if (message.kind === 'stop') void stop(clock, host, program, membership)
+    if (message.kind === 'stop') void stop(clock, host, program ?? sealed, membership)
     if (host === undefined) return
     switch (message.kind) {
       case 'statusRequest':
@@ -88,6 +93,7 @@ async function main(): Promise<void> {
     const demand = await demandOf(provider, settings.functionName, settings.clientAuthorities)
     const spans = settings.tls.tickets
     program = await programOf(settings, clock, log)
+    sealed = await sealedOf(settings, clock, membership)
     const keyRing = new KeyRing(provider, { ...spans, rules: demand.digest, now: () => clock.steady() })
     const tls = tlsConfig(settings, provider, keyRing, demand, text => log.warn(text))
     giveVariables(settings.environment, process.env)
@@ -95,8 +101,9 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? (await loadFunction(settings.handler, undefined, settings.lang)),
+      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
+      secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       tls,
@@ -203,6 +210,17 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** The same. @throws FunctionError there is no bundle */
+async function sealedOf(
+  settings: WorkerSettings,
+  clock: Clock,
+  { provider: crypto, log }: Membership,
+): Promise<SealedModule | undefined> {
+  if (settings.sealed === undefined) return undefined
+  const { loadSealed } = await import('../sealed/load.ts')
+  return loadSealed(settings, { crypto, clock, log })
+}
+
 /**
  * The TLS configuration of a container: its own certificate, and tickets under keys that its function's
  * replicas share.
@@ -215,7 +233,11 @@ function tlsConfig(
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const { chain, privateKey } = loadCertificate(
+    certificate.directory,
+    certificate.name,
+    certificate.inherited,
+  )
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,
@@ -279,11 +301,11 @@ const FAREWELL = 250
 async function stop(
   clock: Clock,
   host: Host | undefined,
-  program: Program | undefined,
+  processes: { stop(): Promise<void> | void } | undefined,
   { courier, log }: Membership,
 ): Promise<void> {
   await host?.stop()
-  await program?.stop()
+  await processes?.stop()
   log.info('stopped')
   clock.after(FAREWELL, () => {
     courier.close()

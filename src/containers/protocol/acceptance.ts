@@ -1,13 +1,13 @@
 import type { H2Exchange } from '../../http/h2/exchange.ts'
 import type { Announced } from '../../http/h2/owner.ts'
 import type { H2Serving } from '../../http/h2/serving.ts'
-import { type Problem, problem } from '../../http/problem.ts'
-import { judgeHandshake } from '../../http/websocket/index.ts'
+import type { Problem } from '../../http/problem.ts'
 import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
 import { Loan } from './loan.ts'
 import { ownAnswer } from './own-answers.ts'
 import type { ProtocolOwner } from './protocol.ts'
+import { admitSocket } from './socket-admission.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -90,23 +90,16 @@ export class Acceptance {
 
   /** A stream becomes a WebSocket. */
   #tunnel(exchange: H2Exchange): void {
-    const { host } = this.#owner
-    const { head } = exchange
-    const { webSocket, webSocketProtocols = [] } = host.module
-    const handshake = judgeHandshake(head, webSocketProtocols)
-    if (webSocket === undefined || handshake.problem !== undefined) {
-      const detail = `the function ${host.functionName} knows no WebSockets`
-      exchange.reply(problem(handshake.problem ?? { name: 'not-implemented', status: 501, detail }))
-      return
-    }
-    const opening = {
-      head,
-      functionPath: this.#functionPath(exchange),
-      connection: this.#owner.info(exchange.index),
-      protocol: handshake.protocol,
-    }
-    const keepAlive = host.limits.timers['keep-alive'] / 2
-    new Tunnel(this.#tunnelOwner, exchange, host, opening, keepAlive).open(handshake.fields)
+    const { host, guard } = this.#owner
+    const { head, index } = exchange
+    const functionPath = this.#functionPath(exchange)
+    const connection = () => this.#owner.info(index)
+    const asked = { head, functionPath, connection, response: exchange, guard }
+    admitSocket(host, asked, ({ fields, protocol, admitted }) => {
+      const opening = { head, functionPath, connection: connection(), protocol, admitted }
+      const keepAlive = host.limits.timers['keep-alive'] / 2
+      new Tunnel(this.#tunnelOwner, exchange, host, opening, keepAlive).open(fields)
+    })
   }
 
   #functionPath({ head }: H2Exchange): string {

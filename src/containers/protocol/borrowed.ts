@@ -29,7 +29,12 @@ export function serveBorrowed(
   settle: (answer: LoanAnswer) => void,
 ): void {
   const { method, target, host, path, query, body, tls, hops, requestIndex } = request
-  const { clock, container } = callee
+  const { clock, container, module } = callee
+  if (module.sealed) {
+    const detail = `the function ${callee.functionName} is sealed, and takes requests on its own connections`
+    settle({ outcome: 'refused', reason: 'policy', detail })
+    return
+  }
   const { timers } = callee.limits
   const connection = infoOf(tls ? request : undefined, request.remoteAddress, {
     hops,

@@ -8,11 +8,15 @@ import type {
   TrailerSource,
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import { giveKey } from '../../functions/sealed/request-key.ts'
+import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Traffic } from './traffic.ts'
+
+const NO_SECRETS = secretsIn(undefined)
 
 /** A function, and what it is told besides the request. */
 export interface Callee {
@@ -22,6 +26,8 @@ export interface Callee {
   readonly functionNames?: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
+  /** Undefined: the function has none. */
+  readonly secrets?: Secrets | undefined
   readonly log: Log
   /** Counts its calls; undefined: nothing does. */
   readonly traffic?: Traffic
@@ -73,12 +79,20 @@ export class CallContext implements Context, Endings {
     this.functionPath = functionPath
     this.#connection = connection
     this.#head = head
+    if (head.key === undefined) return
+    // No other function has any use for one.
+    if (callee.module.sealed) giveKey(this, head.key)
+    else head.key.fill(0)
   }
 
   /** Known as long as the connection is here: a call that goes on asks at its beginning. */
   get connection(): ConnectionInfo {
     if (typeof this.#connection === 'function') this.#connection = this.#connection()
     return this.#connection
+  }
+
+  get secrets(): Secrets {
+    return this.#callee.secrets ?? NO_SECRETS
   }
 
   get functions(): readonly string[] {

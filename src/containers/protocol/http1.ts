@@ -13,7 +13,7 @@ import {
   type HttpResponse,
   type HttpTunnel,
 } from '../../http/serving.ts'
-import { asksForWebSocket, judgeHandshake } from '../../http/websocket/index.ts'
+import { asksForWebSocket } from '../../http/websocket/index.ts'
 import type { ApplicationState } from '../../transfer/envelope.ts'
 import { EMPTY } from '../../wire/index.ts'
 import { type Timeout, timeoutProblem } from '../connection/timeout.ts'
@@ -23,6 +23,7 @@ import { unavailable } from '../move/unavailable.ts'
 import { FunctionCall } from './function-call.ts'
 import { ownAnswer } from './own-answers.ts'
 import type { Protocol, ProtocolOwner, Refusal } from './protocol.ts'
+import { admitSocket } from './socket-admission.ts'
 import { WebSocket } from './web-socket.ts'
 
 type SocketState = Extract<ApplicationState, { protocol: 'websocket' }>
@@ -47,6 +48,8 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
   #functionPath = ''
   /** What the WebSocket is told of its beginning that the request asks for. */
   #opening: Pick<SocketState, 'target' | 'headers' | 'host' | 'subprotocol'> | undefined
+  /** What its function gave when it was asked. */
+  #admitted: unknown
   /** A request was given up unanswered: there is nothing that another container could go on from. */
   #broken = false
   /** The function whose containers the request that was announced waits for. */
@@ -287,27 +290,27 @@ export class Http1 implements Protocol, H1Owner, HttpHandlers {
     const socket = { inbound: rest, outbound: EMPTY, partial: undefined, closeSent: false }
     const { requestsServed } = this.#serving.http
     const opening = this.#opening!
-    owner.switchProtocol(
-      new WebSocket(owner, { protocol: 'websocket', requestsServed, ...opening, socket, state: undefined }),
-    )
+    const state = { protocol: 'websocket', requestsServed, ...opening, socket, state: undefined } as const
+    owner.switchProtocol(new WebSocket(owner, state, this.#admitted))
     return CLOSED_TUNNEL
   }
 
-  #upgrade({ head, length }: HttpRequest, response: HttpResponse): void {
-    const handshake = judgeHandshake(head, this.#owner.host.module.webSocketProtocols ?? [])
-    if (handshake.problem !== undefined) {
-      response.reply(problem(handshake.problem))
-      return
-    }
+  #upgrade({ head, length, index }: HttpRequest, response: HttpResponse): void {
     if (length !== 0) {
       const detail = 'the request for a WebSocket has no content'
       response.reply(problem({ name: 'bad-request', status: 400, detail }))
       return
     }
-    const { target, host } = head
-    const headers = head.headers.map(([name, value]) => ({ name, value }))
-    this.#opening = { target, headers, host, subprotocol: handshake.protocol }
-    response.upgrade(handshake.fields, NOWHERE)
+    const { host, guard } = this.#owner
+    const connection = () => this.#owner.info(index)
+    const asked = { head, functionPath: this.#functionPath, connection, response, guard }
+    admitSocket(host, asked, ({ fields, protocol, admitted }) => {
+      const headers = head.headers.map(([name, value]) => ({ name, value }))
+      this.#opening = { target: head.target, headers, host: head.host, subprotocol: protocol }
+      this.#admitted = admitted
+      response.upgrade(fields, NOWHERE)
+      this.#owner.pump()
+    })
   }
 
   #refuse(request: HttpRequest, response: HttpResponse, answer: Problem): void {

@@ -30,6 +30,8 @@ export interface SocketOpening {
   /** If it has been somewhere else. */
   readonly socket?: WebSocketState | undefined
   readonly state?: Uint8Array | undefined
+  /** What its function gave when it was asked whether it takes it. */
+  readonly admitted?: unknown
 }
 
 /**
@@ -132,7 +134,7 @@ export class SocketCall {
       this.#owner.kick()
     })
     this.#keepAlive = this.#callee.clock.every(this.#keepAliveMilliseconds, ask).unref()
-    const { state, protocol } = this.#opening
+    const { state, admitted, protocol } = this.#opening
     const socket: Socket = {
       protocol,
       send: data => {
@@ -149,7 +151,7 @@ export class SocketCall {
     try {
       const open = this.#callee.module.webSocket
       if (open === undefined) throw new Error('this function knows no WebSockets')
-      const thawed: unknown = state === undefined ? undefined : JSON.parse(new TextDecoder().decode(state))
+      const thawed: unknown = state === undefined ? admitted : JSON.parse(new TextDecoder().decode(state))
       this.#handlers = open(socket, this.#context, thawed) ?? {}
     } catch (error) {
       this.#fail(error)
@@ -180,7 +182,8 @@ export class SocketCall {
   }
 }
 
-class OneSocketContext extends CallContext implements SocketContext {
+/** What a function is told of a WebSocket. */
+export class OneSocketContext extends CallContext implements SocketContext {
   readonly request: RequestHead
 
   constructor(head: RequestHead, callee: Callee, functionPath: string, connection: ConnectionInfo) {

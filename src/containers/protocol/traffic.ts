@@ -1,4 +1,4 @@
-import { BEYOND, BUCKETS, callCounter, MILLISECONDS } from '../../platform/traffic.ts'
+import { BEYOND, BUCKETS, callCounter, MILLISECONDS } from '../../platform/counters/calls.ts'
 
 /** The status that a call is counted under whose client was gone before it had an answer, as nginx has it. */
 export const CLIENT_GONE = 499
@@ -16,7 +16,7 @@ export class Traffic {
   inFlight = 0
   /** Requests that were refused because there were as many as may be. */
   refused = 0
-  /** By status: counts, as `platform/traffic.ts` has their places. */
+  /** By status: counts, as `platform/counters/calls.ts` has their places. */
   readonly #counted: (Float64Array | undefined)[] = []
 
   constructor(most = 0) {

@@ -23,7 +23,8 @@ export class WebSocket implements Protocol {
   /** What the function froze when it was asked last. */
   #frozen: { readonly state: Uint8Array | undefined } | undefined
 
-  constructor(owner: ProtocolOwner, { socket, state, ...opened }: State) {
+  /** @param admitted what its function gave when it was asked whether it takes it */
+  constructor(owner: ProtocolOwner, { socket, state, ...opened }: State, admitted?: unknown) {
     this.#owner = owner
     this.#opened = opened
     this.requests = opened.requestsServed
@@ -33,7 +34,7 @@ export class WebSocket implements Protocol {
     this.#call = new SocketCall(
       { guard: owner.guard, kick: () => owner.pump(), drained: () => owner.out.drained() },
       owner.host,
-      { head, functionPath, connection, protocol: opened.subprotocol, socket, state },
+      { head, functionPath, connection, protocol: opened.subprotocol, socket, state, admitted },
       owner.host.limits.timers['keep-alive'] / 2,
     )
   }

@@ -13,7 +13,7 @@ const SCRIPT = `
 trap '' HUP INT TERM
 group=
 while read -r line; do group=$line; done
-if [ -n "$group" ]; then kill -KILL -- "-$group"; fi
+if [ -n "$group" ]; then kill -KILL "-$group"; fi
 rounds=0
 clean=0
 while [ "$clean" -lt 2 ] && [ "$rounds" -lt 200 ]; do
@@ -51,6 +51,11 @@ export class Guardian {
     this.#directory = directory
     this.#onLost = onLost
     this.#start()
+  }
+
+  /** Its own process. */
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   /** Tells it of a process group that is to end even where the mark cannot be read. */

@@ -1,4 +1,3 @@
-import { ANY } from '../../http/websocket/index.ts'
 import type { Log } from '../../platform/log.ts'
 import type { ProgramSettings } from '../../platform/program-settings.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -76,14 +75,14 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   const forwarder = new Forwarder(functionName, server)
   server.onEnded = () => forwarder.reset()
   await server.start()
+  const asking = { ready: () => server.ready(), clock }
   return {
     module: functionModule({
       kind: 'fetch',
       file,
       fetch: (request, _env, context) => forwarder.fetch(request, context),
-      webSocket: (socket, context) =>
-        new ProgramSocket(socket, context, { ready: () => server.ready(), clock }),
-      webSocketProtocols: [ANY],
+      webSocket: (socket, _context, state) => (state as ProgramSocket).join(socket),
+      admitWebSocket: (context, protocols) => ProgramSocket.open(context, protocols, asking),
     }),
     counters: () => ({
       programPid: server.pid ?? 0,

@@ -78,6 +78,11 @@ export class ProgramProcess {
     })
     // One that does not read is told of by its end.
     for (const stream of this.child.stdio ?? []) stream?.on('error', () => {})
+    if (!this.child.stdout) {
+      // Without a free descriptor there are no pipes, and why is said later.
+      this.child.once('error', () => {})
+      throw new Error('no descriptor is free for its pipes')
+    }
     this.ended = new Promise(settle => {
       const end = (how: string): void => {
         this.how ??= how

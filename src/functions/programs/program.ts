@@ -9,5 +9,5 @@ export interface Program {
   stop(): Promise<void>
 }
 
-/** Milliseconds that a process has to end when it is asked to. */
-export const PATIENCE = 3000
+/** Milliseconds that a process has to end when it is asked to: its container itself has 3 s. */
+export const PATIENCE = 2000

@@ -70,6 +70,16 @@ export class ByteQueue {
     return copy
   }
 
+  /** Overwrites the key in a head. @param from where that begins, counted from what is queued first */
+  wipeKey(
+    { head: { key }, keyAt }: { head: { key?: Uint8Array | undefined }; keyAt: number },
+    from: number,
+  ): void {
+    if (key === undefined) return
+    const at = this.start + from + keyAt
+    this.bytes.fill(0, at, at + key.length)
+  }
+
   clear(): void {
     this.bytes = EMPTY
     this.start = 0

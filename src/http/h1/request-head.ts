@@ -11,6 +11,8 @@ export interface IncomingRequest {
   readonly head: RequestHead
   /** Bytes of the head in the input. */
   readonly length: number
+  /** Where the head's key lies in it; -1: there is none. */
+  readonly keyAt: number
   /** Bytes of content; undefined: chunked. */
   readonly bodyLength: number | undefined
   /** The client waits for 100 (Continue) before it sends its content (RFC 9110 §10.1.1). */
@@ -27,7 +29,10 @@ export interface IncomingRequest {
 /**
  * Judges a scanned request. @param connection see {@link originOf} @throws H1Error with the status to answer
  */
-export function readRequest({ start, fields, length }: ScannedHead, connection?: Scheme): IncomingRequest {
+export function readRequest(
+  { start, fields, length, key }: ScannedHead,
+  connection?: Scheme,
+): IncomingRequest {
   const [method, target, protocol] = start as readonly [string, string, string]
   const version = protocol === 'HTTP/1.1' ? '1.1' : '1.0'
   const { path, query, scheme, authority } = parseTarget(method, target)
@@ -37,8 +42,18 @@ export function readRequest({ start, fields, length }: ScannedHead, connection?:
   // RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored.
   const expects = version === '1.1' && expectsContinue(framing.expect)
   return {
-    head: { method, target, version, headers: origin.fields, host: origin.host, path, query },
+    head: {
+      method,
+      target,
+      version,
+      headers: origin.fields,
+      host: origin.host,
+      path,
+      query,
+      key: key?.value,
+    },
     length,
+    keyAt: key?.at ?? -1,
     bodyLength: framing.chunked ? undefined : (framing.contentLength ?? 0),
     expectsContinue: expects && (framing.chunked || (framing.contentLength ?? 0) > 0),
     // §7.8: nothing without the connection option, and nothing from an HTTP/1.0 client.

@@ -1,3 +1,4 @@
+import { isKeyField, KEY_FIELD, secretCopy } from '../key-field.ts'
 import type { Field } from '../message.ts'
 import { BARE_LF, H1Error } from './error.ts'
 import type { H1Limits } from './limits.ts'
@@ -21,6 +22,8 @@ export interface ScannedHead {
   readonly fields: readonly Field[]
   /** Bytes of the head, with the empty line and what was skipped before it. */
   readonly length: number
+  /** The key that a request brings: a copy, and where it lies from the head's first byte on. */
+  readonly key?: { readonly value: Uint8Array; readonly at: number } | undefined
 }
 
 /** What stands before the field lines. */
@@ -52,6 +55,8 @@ export class HeadScanner {
   #third = 0
   #fourth = 0
   #fields = 0
+  /** Which of them is the key of a sealed function; -1: none. */
+  #key = -1
   #ascii = true
   #saved: Int32Array | undefined
 
@@ -153,6 +158,10 @@ export class HeadScanner {
       while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
       if (count === this.#limits.headerFields) throw new H1Error(431, `more than ${count} header fields`)
       if (4 * count === offsets.length) offsets = grown(offsets)
+      if (nameEnd - line === KEY_FIELD.length && isKeyField(bytes, line, nameEnd)) {
+        if (this.#key >= 0) throw new H1Error(400, `two fields ${KEY_FIELD}`)
+        this.#key = count
+      }
       const entry = 4 * count
       offsets[entry] = line - start
       offsets[entry + 1] = nameEnd - start
@@ -241,6 +250,20 @@ export class HeadScanner {
   }
 
   #finish(bytes: Uint8Array, start: number): ScannedHead {
+    if (this.#key >= 0) return this.#finishWithKey(bytes, start)
+    return this.#textual(bytes, start)
+  }
+
+  /** No text is made of the key: what is read is a copy of the head without it. */
+  #finishWithKey(bytes: Uint8Array, start: number): ScannedHead {
+    const [from, to] = [offsets[4 * this.#key + 2]!, offsets[4 * this.#key + 3]!]
+    const value = secretCopy(bytes, start + from, start + to)
+    const masked = bytes.slice(start, start + this.#line).fill(SP, from, to)
+    const { fields, ...head } = this.#textual(masked, 0)
+    return { ...head, fields: fields.filter((_, index) => index !== this.#key), key: { value, at: from } }
+  }
+
+  #textual(bytes: Uint8Array, start: number): ScannedHead {
     const length = this.#line
     const text = latin1(bytes, start, start + length, this.#ascii)
     const fields: Field[] = new Array(this.#fields)

@@ -116,6 +116,7 @@ export class H1Server {
     const whole = this.#queue.length - request.length >= (request.bodyLength ?? Infinity)
     const head = whole ? EMPTY : this.#queue.take(request.length)
     if (whole) this.#queue.skip(request.length)
+    this.#queue.wipeKey(request, -request.length)
     this.#announced = undefined
     this.#scanner = undefined
     this.#persistent = request.persistent && this.#requestsServed + 1 < this.#limits.requests
@@ -153,6 +154,7 @@ export class H1Server {
   withdraw(content: readonly Uint8Array[]): void {
     const exchange = this.#exchange
     if (exchange === undefined || !this.withdrawable) throw new Error('no request can be withdrawn')
+    exchange.request.head.key?.fill(0)
     const { before, behind } = exchange.body.reframe(content.reduce((sum, { length }) => sum + length, 0))
     const bytes = concat(exchange.head, utf8(before), ...content, utf8(behind), this.#queue.copy())
     this.#queue.clear()
@@ -311,6 +313,9 @@ export class H1Server {
 
   /** Forgets what has come: it goes on elsewhere. */
   left(): void {
+    const request = this.#announced
+    if (request !== undefined) this.#queue.wipeKey(request, 0)
+    request?.head.key?.fill(0)
     this.#queue.clear()
   }
 
@@ -403,7 +408,7 @@ export class H1Server {
   }
 
   #finishExchange(): void {
-    this.#exchange = undefined
+    this.#forget()
     this.#responded = false
   }
 
@@ -416,9 +421,19 @@ export class H1Server {
     return { type: 'error', status: error.status, reason: error.message, answerable }
   }
 
+  /** What is left of the request that is over; of a key, nothing. */
+  #forget(): void {
+    const { request, head } = this.#exchange ?? {}
+    if (request?.head.key !== undefined) {
+      request.head.key.fill(0)
+      head?.fill(0)
+    }
+    this.#exchange = undefined
+  }
+
   #close(): void {
     this.#closed = true
-    this.#exchange = undefined
+    this.#forget()
     this.#announced = undefined
     this.#response = undefined
     this.#queue.clear()

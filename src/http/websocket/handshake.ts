@@ -6,11 +6,6 @@ import { sha1 } from './sha1.ts'
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
-/** Among the subprotocols of a function: it speaks whatever a client asks for first. */
-export const ANY = '*'
-/** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^`|~\w]+$/
-
 /** What to answer a request for a WebSocket: the fields of the handshake, or why not. */
 export type Handshake =
   | { readonly fields: readonly Field[]; readonly protocol: string | undefined; readonly problem?: undefined }
@@ -32,12 +27,8 @@ export function judgeHandshake(
       ['sec-websocket-version', '13'],
       ['upgrade', 'websocket'],
     ])
-  const asked = headers
-    .filter(([name]) => name.toLowerCase() === 'sec-websocket-protocol')
-    .flatMap(([, value]) => value.split(',').map(one => one.trim()))
-  const protocol = protocols.includes(ANY) ? asked[0] : protocols.find(one => asked.includes(one))
-  if (protocol !== undefined && !TOKEN.test(protocol))
-    return refuse(400, 'Sec-WebSocket-Protocol is no list of tokens')
+  const asked = askedProtocols(headers)
+  const protocol = protocols.find(one => asked.includes(one))
   const agreed: Field[] = protocol === undefined ? [] : [['sec-websocket-protocol', protocol]]
   if (version === '2') return { fields: agreed, protocol }
   if (method !== 'GET') return refuse(400, 'a WebSocket is asked for by GET')
@@ -47,6 +38,13 @@ export function judgeHandshake(
     return refuse(400, 'Sec-WebSocket-Key is not 16 bytes in base64')
   const accept = acceptOf(key)
   return { fields: [['upgrade', 'websocket'], ['sec-websocket-accept', accept], ...agreed], protocol }
+}
+
+/** The subprotocols that a client asks for, in its order. */
+export function askedProtocols(headers: readonly Field[]): readonly string[] {
+  return headers
+    .filter(([name]) => name.toLowerCase() === 'sec-websocket-protocol')
+    .flatMap(([, value]) => value.split(',').map(one => one.trim()))
 }
 
 /** What proves that a server has read the key of a handshake (RFC 6455 §4.2.2). */

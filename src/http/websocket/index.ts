@@ -9,4 +9,4 @@ export {
   webSocketState,
 } from './connection.ts'
 export { CloseCode, Opcode, readFrame, WebSocketError, writeFrame } from './frame.ts'
-export { ANY, acceptOf, asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'
+export { acceptOf, askedProtocols, asksForWebSocket, type Handshake, judgeHandshake } from './handshake.ts'

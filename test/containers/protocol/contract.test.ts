@@ -4,7 +4,7 @@ import { CLIENT_GONE, Traffic } from '../../../src/containers/protocol/traffic.t
 import type { Context, RawResponse } from '../../../src/functions/contract.ts'
 import type { FunctionModule } from '../../../src/functions/module.ts'
 import { header, type RequestView } from '../../../src/http/message.ts'
-import { MILLISECONDS, readCallCounter } from '../../../src/platform/traffic.ts'
+import { MILLISECONDS, readCallCounter } from '../../../src/platform/counters/calls.ts'
 import type { Clock } from '../../../src/time/clock.ts'
 import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
 import type { LoanAnswer } from '../../../src/transfer/loans/loan.ts'

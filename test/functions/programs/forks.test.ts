@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -111,7 +112,6 @@ describe('one process a request', () => {
   })
 
   it.skipIf(!PYTHON)(`runs a handler as OpenFaaS does${missing(PYTHON, 'python3', 'python3')}`, async () => {
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(join(directory, 'words.py'), 'def shout(text):\n    return text.upper()\n')
     writeFileSync(
       join(directory, 'handler.py'),
@@ -123,6 +123,17 @@ describe('one process a request', () => {
       expect(await (await ask(post('pötato '))).text()).toBe('said\nPÖTATO POST\n')
     }
   })
+})
+
+it.skipIf(!PYTHON)(`a handler that waits is not called for nothing when its container is gone`, async () => {
+  writeFileSync(join(directory, 'handler.py'), 'def handle(req):\n    open("called", "w").close()\n')
+  const { status, stderr } = spawnSync('sh', ['-c', 'exec python3 -c "$RUNNER" 3</dev/null </dev/null'], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, HOTPOTATO_VARIABLES_FD: '3', RUNNER: PYTHON_RUNNER },
+    encoding: 'utf8',
+  })
+  expect([status, stderr.trim()]).toEqual([1, 'no request has come'])
+  expect(existsSync(join(directory, 'called'))).toBe(false)
 })
 
 describe('a process that misbehaves', () => {

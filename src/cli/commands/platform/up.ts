@@ -16,17 +16,29 @@ export const command = defineCommand({
       kind: 'switch',
       help: 'with fd: the gateway keeps a copy of each socket, so that connections outlive containers',
     },
+    watch: {
+      kind: 'switch',
+      help: 'reload when the stack file changes, and deploy a function when one of its files does',
+    },
     ...CONFIG,
   },
   help: `Starts what the stack file says, and prints where it listens and commands to try. It stays until
 hotpotato stop, or Ctrl-C. Options go before the stack file. Missing certificates are made.`,
-  examples: ['hotpotato up', 'hotpotato up --carrier relay', 'HOTPOTATO_HTTPS_PORT=0 hotpotato up'],
-  async run({ carrier, duplicate, config }) {
+  examples: [
+    'hotpotato up',
+    'hotpotato up --watch',
+    'hotpotato up --carrier relay',
+    'HOTPOTATO_HTTPS_PORT=0 hotpotato up',
+  ],
+  async run({ carrier, duplicate, watch, config }) {
     const { up } = await import('../../up/up.ts')
-    await up(config, {
+    const variables = {
       ...process.env,
+      // Who waits for a change at the desk does not wait for moves to be practised.
+      ...(watch && !process.env.HOTPOTATO_REHEARSALS ? { HOTPOTATO_REHEARSALS: '0' } : {}),
       ...(carrier === undefined ? {} : { HOTPOTATO_CARRIER: carrier }),
       ...(duplicate ? { HOTPOTATO_DUPLICATE: 'true' } : {}),
-    })
+    }
+    await up(config, variables, { watch })
   },
 })

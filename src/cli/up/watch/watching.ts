@@ -1,0 +1,87 @@
+import { dirname, relative } from 'node:path'
+import type { Clock } from '../../../time/clock.ts'
+import { say, warn } from '../../terminal/output.ts'
+import { reloadText } from '../reload-text.ts'
+import type { Running } from '../running.ts'
+import { type Watched, watchedFiles } from './watched.ts'
+import { Watcher } from './watcher.ts'
+
+/**
+ * Follows the stack file and the files of functions while they are worked on: a change of the one is
+ * reloaded, functions of the others are deployed anew. What goes wrong is a line, and all goes on as it was.
+ */
+export class Watching {
+  readonly #running: Running
+  readonly #stackFile: string
+  readonly #watcher: Watcher
+  #watched: Watched
+  /** Why the stack file was refused, as long as it is: what is missing may come. */
+  #refused: string | undefined
+
+  /** @param stackFile its path */
+  constructor(running: Running, stackFile: string, clock: Clock) {
+    this.#running = running
+    this.#stackFile = stackFile
+    this.#watched = this.#look()
+    this.#watcher = new Watcher({
+      clock,
+      onChange: files => this.#apply(files),
+      onTrouble: warn,
+      isRestless: () => this.#refused !== undefined,
+    })
+    this.#follow()
+  }
+
+  close(): void {
+    this.#watcher.close()
+  }
+
+  #look(): Watched {
+    return watchedFiles(this.#running.config, this.#stackFile, dirname(this.#stackFile))
+  }
+
+  #follow(): void {
+    this.#watcher.follow([...this.#watched.stack, ...this.#watched.functions.keys()])
+  }
+
+  async #apply(files: ReadonlySet<string>): Promise<void> {
+    const { stack, functions } = this.#watched
+    const changed = new Map<string, string>()
+    for (const file of files) for (const name of functions.get(file) ?? []) changed.set(name, file)
+    if (this.#refused !== undefined || stack.some(file => files.has(file)))
+      for (const name of await this.#reload()) changed.delete(name)
+    for (const [name, file] of changed) await this.#deploy(name, relative(process.cwd(), file))
+    this.#watched = this.#look()
+    this.#follow()
+  }
+
+  /** @returns functions that have been started anew */
+  async #reload(): Promise<string[]> {
+    try {
+      const outcome = await this.#running.reload(() => {})
+      this.#refused = undefined
+      for (const line of reloadText(outcome)) say(line)
+      return outcome.functions.filter(({ did }) => did !== 'told' && did !== 'kept').map(({ name }) => name)
+    } catch (error) {
+      const reason = reasonOf(error)
+      if (reason !== this.#refused) warn(reason)
+      this.#refused = reason
+      return []
+    }
+  }
+
+  async #deploy(name: string, file: string): Promise<void> {
+    try {
+      const { moved } = await this.#running.deploy(name, () => {})
+      const connections = moved === 1 ? 'connection' : 'connections'
+      say(`${name}: ${file} changed, deployed anew, moved ${moved} ${connections}`)
+    } catch (error) {
+      warn(reasonOf(error))
+    }
+  }
+}
+
+/** In one line. */
+function reasonOf(error: unknown): string {
+  return (error as Error).message.split('\n', 1)[0]!
+}

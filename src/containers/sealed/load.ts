@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { FunctionError } from '../../functions/module-file.ts'
+import { launch } from '../../functions/sealed/launch.ts'
+import { type SealedModule, sealedFunction } from '../../functions/sealed/sealed-function.ts'
+import { StateFiles } from '../../functions/sealed/state-files.ts'
+import type { Log } from '../../platform/log.ts'
+import type { WorkerSettings } from '../../platform/worker-settings.ts'
+import { SealedError } from '../../sealed/error.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { CryptoProvider } from '../../tls13/index.ts'
+
+/** The program of its workers. */
+const WORKER = new URL('./main.js', import.meta.url)
+
+/** The function of a bundle, which stays sealed. @throws FunctionError there is no bundle that is one */
+export function loadSealed(
+  {
+    sealed,
+    functionName,
+    timers,
+    secretsDirectory,
+  }: Pick<WorkerSettings, 'sealed' | 'functionName' | 'timers' | 'secretsDirectory'>,
+  { crypto, clock, log }: { readonly crypto: CryptoProvider; readonly clock: Clock; readonly log: Log },
+): SealedModule | undefined {
+  if (sealed === undefined) return undefined
+  const { bundle: file, cacheMilliseconds, directory } = sealed
+  try {
+    return sealedFunction({
+      functionName,
+      file,
+      bundle: new Uint8Array(readFileSync(file)),
+      cacheMilliseconds,
+      timeout: timers.handler,
+      crypto,
+      clock,
+      log,
+      keeper: new StateFiles(directory),
+      launch: () => launch(WORKER, secretsDirectory === undefined ? [] : [secretsDirectory]),
+    })
+  } catch (error) {
+    if (!(error instanceof SealedError) && (error as NodeJS.ErrnoException).code === undefined) throw error
+    throw new FunctionError('unloadable', `${file} cannot be used: ${(error as Error).message}`, error)
+  }
+}

@@ -1,0 +1,128 @@
+import type { Duplex } from 'node:stream'
+import type { Environment } from '../../functions/contract.ts'
+import { installGlobals } from '../../functions/light/globals.ts'
+import { functionOf } from '../../functions/load.ts'
+import type { CallHead, Frame, LogLine, Refused } from '../../functions/sealed/frames.ts'
+import { jsonOf, Link } from '../../functions/sealed/link.ts'
+import { SealedModules } from '../../functions/sealed/modules.ts'
+import { type Opening, readOpening } from '../../functions/sealed/opening.ts'
+import { secretsIn } from '../../functions/secrets.ts'
+import type { Log, LogMethod } from '../../platform/log.ts'
+import { thrown } from '../../platform/thrown.ts'
+import { AgeError, unwrapKey } from '../../sealed/age.ts'
+import { readArchive } from '../../sealed/archive.ts'
+import { openBundle, readBundle } from '../../sealed/bundle.ts'
+import type { SealedCrypto } from '../../sealed/crypto.ts'
+import { SealedError } from '../../sealed/error.ts'
+import type { Clock } from '../../time/clock.ts'
+import { giveVariables } from '../process/variables.ts'
+import type { Callee } from '../protocol/call-context.ts'
+import { WorkerCall } from './worker-call.ts'
+
+/** Most bytes of a frame: a bundle is one. */
+const MOST = 2 ** 32 - 1
+
+/**
+ * The worker of a sealed function: it is given a key and a bundle once, and then calls, until its container
+ * ends it. What it leaves in memory goes with its process.
+ */
+export class Worker {
+  readonly #link: Link
+  readonly #crypto: SealedCrypto
+  readonly #clock: Clock
+  readonly log: Log
+  readonly #calls = new Map<number, WorkerCall>()
+  #callee: Callee | undefined
+
+  /** @param onEnd the container is gone */
+  constructor(stream: Duplex, crypto: SealedCrypto, clock: Clock, onEnd: () => void) {
+    this.#crypto = crypto
+    this.#clock = clock
+    this.#link = new Link(stream, MOST)
+    this.log = logTo(this.#link)
+    this.#link.onFrame = frame => this.#take(frame)
+    this.#link.onEnd = onEnd
+  }
+
+  #take(frame: Frame): void {
+    if (frame.type === 'open') {
+      void this.#open(readOpening(frame.payload))
+      return
+    }
+    if (frame.type === 'request') {
+      this.#begin(frame.call, jsonOf<CallHead>(frame))
+      return
+    }
+    this.#calls.get(frame.call)?.take(frame)
+  }
+
+  async #open(opening: Opening): Promise<void> {
+    try {
+      const dataKey = await this.#dataKeyOf(opening)
+      this.#callee = await this.#load(opening, dataKey)
+      this.#link.send('opened', 0, opening.tellsKey ? dataKey : undefined)
+    } catch (error) {
+      this.#link.say('refused', 0, refusalOf(error))
+    }
+  }
+
+  /** @throws SealedError @throws AgeError */
+  async #dataKeyOf({ credential, key, bundle }: Opening): Promise<Uint8Array> {
+    if (credential === 'data_key') return key
+    const identity = Buffer.from(key).toString('latin1')
+    const dataKey = await unwrapKey(readBundle(bundle).wrappedKey, [identity])
+    if (dataKey === undefined) throw new SealedError('wrong_key', 'the bundle is for other identities')
+    return dataKey
+  }
+
+  async #load(opening: Opening, dataKey: Uint8Array): Promise<Callee> {
+    const { content } = openBundle(opening.bundle, dataKey, this.#crypto)
+    const environment: Environment = Object.fromEntries(
+      opening.environment.map(({ name, value }) => [name, value]),
+    )
+    giveVariables(environment, process.env)
+    installGlobals()
+    const archive = readArchive(content)
+    const module = functionOf(await new SealedModules(archive).load(), archive.entry)
+    if (module.webSocket !== undefined) this.log.warn('a sealed function has no WebSockets')
+    return {
+      clock: this.#clock,
+      functionName: opening.functionName,
+      functionNames: new Set(opening.functions),
+      module,
+      environment,
+      secrets: secretsIn(opening.secretsDirectory),
+      log: this.log,
+      waitUntil: () => {},
+    }
+  }
+
+  #begin(id: number, head: CallHead): void {
+    const call = new WorkerCall(id, head, this.#link, this.#callee!, () => this.#calls.delete(id))
+    this.#calls.set(id, call)
+  }
+}
+
+function refusalOf(error: unknown): Refused {
+  if (error instanceof AgeError) return { reason: 'wrong-key', detail: error.message }
+  const detail = error instanceof Error ? error.message : String(error)
+  if (!(error instanceof SealedError)) return { reason: 'unloadable', detail }
+  return { reason: error.reason === 'wrong_key' ? 'wrong-key' : 'damaged', detail }
+}
+
+/** What the function and this process have to say, for the log of their container. */
+function logTo(link: Link): Log {
+  const method =
+    (level: LogLine['level']): LogMethod =>
+    (first: object | string, message = '') => {
+      const fields = typeof first === 'string' ? {} : { ...first, ...errorIn(first) }
+      link.say('log', 0, { level, fields, message: typeof first === 'string' ? first : message })
+    }
+  return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') }
+}
+
+/** An error is no JSON by itself. */
+function errorIn(fields: object): object {
+  const { err } = fields as { readonly err?: unknown }
+  return err === undefined ? {} : { err: thrown(err) }
+}

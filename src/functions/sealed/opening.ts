@@ -1,0 +1,38 @@
+import {
+  boolean,
+  decodeLent,
+  encode,
+  enumeration,
+  opaque,
+  optional,
+  rest,
+  secret,
+  struct,
+  type TypeOf,
+  text,
+  uint8,
+  vector,
+} from '../../wire/index.ts'
+
+const Variable = struct('Variable', { name: text(1, 65_535), value: text(0, 65_535) })
+
+/** What a worker is told to begin with. */
+export const Opening = struct('Opening', {
+  functionName: text(1, 63),
+  functions: vector(text(1, 63), 0, 2 ** 24 - 1),
+  environment: vector(Variable, 0, 2 ** 24 - 1),
+  secretsDirectory: optional(text(1, 4096)),
+  credential: enumeration('CredentialKind', uint8, { data_key: 0, age_identity: 1 }),
+  key: secret(opaque(1, 65_535)),
+  /** The container wants to know the data key, to remember it for a while. */
+  tellsKey: boolean,
+  /** Sealed. */
+  bundle: rest,
+})
+export type Opening = TypeOf<typeof Opening>
+
+/** @returns memory that holds the key: to be wiped */
+export const writeOpening = (opening: Opening): Uint8Array => encode(Opening, opening)
+
+/** @throws DecodeError */
+export const readOpening = (bytes: Uint8Array): Opening => decodeLent(Opening, bytes)

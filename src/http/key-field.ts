@@ -1,0 +1,21 @@
+/**
+ * The field of a request that brings the key of a sealed function. Parsers take its value out as bytes, which
+ * can be wiped, and never make text of it; no list of fields has it.
+ */
+export const KEY_FIELD = 'x-hotpotato-key'
+
+/** Whether the field name that lies there is {@link KEY_FIELD}, in any spelling. */
+export function isKeyField(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== KEY_FIELD.length) return false
+  // No other character of a token becomes a letter or a hyphen by this bit.
+  for (let i = 0; i < KEY_FIELD.length; i++)
+    if ((bytes[start + i]! | 0x20) !== KEY_FIELD.charCodeAt(i)) return false
+  return true
+}
+
+/** A copy of what lies there, in memory that nothing else shares and that no collector moves. */
+export function secretCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(end - start))
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start))
+  return copy
+}

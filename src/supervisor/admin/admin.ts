@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { MissingPackageError } from '../../platform/optional-package.ts'
+import { portError } from '../../platform/port-error.ts'
+import type { MemberStatus } from '../status.ts'
+import { expose } from './exposition.ts'
+import { metricsOf } from './metrics.ts'
+import { Tally } from './tally.ts'
+
+/** Where the admin port is. */
+export interface AdminSettings {
+  /** An address of the machine's loopback. */
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+}
+
+/** What is told there. */
+export interface AdminSource {
+  readonly tally: Tally
+  /** Asks all processes. */
+  status(): Promise<readonly MemberStatus[]>
+}
+
+/** Gives it; undefined as long as nothing has been started. */
+type Sourced = () => AdminSource | undefined
+
+/** Clients at once, and milliseconds that a request may take to come. */
+const CLIENTS = 64
+const PATIENCE = 5000
+
+/** The admin port: health and metrics of the platform, for programs of the machine. */
+export class Admin {
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  /** @throws Error the port cannot be had; the message says what to do */
+  static async open({ host, port }: AdminSettings, source: Sourced): Promise<Admin> {
+    const server = createServer(
+      { requestTimeout: PATIENCE, headersTimeout: PATIENCE },
+      (request, response) => {
+        answer(request, source).then(
+          reply => send(request, response, reply),
+          () => send(request, response, { status: 500, text: 'the platform could not be asked\n' }),
+        )
+      },
+    )
+    server.maxConnections = CLIENTS
+    server.listen(port, host)
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      throw portError(error, port, 'HOTPOTATO_ADMIN_PORT', 'admin.port')
+    }
+    return new Admin(server)
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  close(): void {
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+}
+
+interface Reply {
+  readonly status: number
+  readonly text: string
+  readonly contentType?: string
+}
+
+async function answer({ method = '', url = '', headers }: IncomingMessage, source: Sourced): Promise<Reply> {
+  if (!isLocal(headers.host))
+    return { status: 403, text: 'this port is for localhost: the Host field names another machine\n' }
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'GET and HEAD only\n' }
+  switch (url.split('?', 1)[0]) {
+    case '/healthz':
+      return health((await source()?.status()) ?? [])
+    case '/metrics':
+      return metrics(source())
+    default:
+      return { status: 404, text: 'there are /healthz and /metrics\n' }
+  }
+}
+
+/**
+ * A page of another site reaches this port if its name leads here (DNS rebinding): then its name is what Host
+ * says.
+ */
+function isLocal(host: string | undefined): boolean {
+  const name = host?.replace(/:\d{1,5}$/, '').toLowerCase()
+  return name === 'localhost' || name === '[::1]' || (isIP(name ?? '') === 4 && name!.startsWith('127.'))
+}
+
+/** It is well when it takes connections: a function that cannot start is told by its own metrics. */
+function health(members: readonly MemberStatus[]): Reply {
+  const well = members.some(({ role, ready }) => role === 'gateway' && ready)
+  return well ? { status: 200, text: 'OK\n' } : { status: 503, text: 'the gateway is not ready\n' }
+}
+
+async function metrics(source: AdminSource | undefined): Promise<Reply> {
+  // What is told goes into the tally, too.
+  const members = (await source?.status()) ?? []
+  const tally = source?.tally ?? new Tally([])
+  try {
+    const { text, contentType } = await expose(metricsOf({ tally, members }))
+    return { status: 200, text, contentType }
+  } catch (error) {
+    if (!(error instanceof MissingPackageError)) throw error
+    return { status: 501, text: `${error.message}\n` }
+  }
+}
+
+function send({ method }: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  const { status, text, contentType = 'text/plain; charset=utf-8' } = reply
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
+  })
+  response.end(method === 'HEAD' ? undefined : text)
+}

@@ -1,0 +1,198 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newIdentity } from '../../src/sealed/age.ts'
+import { hex } from '../../src/wire/index.ts'
+import { Client, field, textOf } from '../support/client.ts'
+import { eventually, hotpotato, MAIN, makeDirectory, Platform } from '../support/platform.ts'
+import { run } from '../support/programs.ts'
+import { seeded } from '../support/random.ts'
+
+/** Nothing else on the machine says so. */
+const CLEAR = `recipe ${hex(seeded(7)(16))}`
+const VAULT = `
+const RECIPE = '${CLEAR}'
+export default {
+  async fetch(request, env, ctx) {
+    const body = await request.text()
+    if (ctx.functionPath === '/throw') throw new Error('thrown')
+    if (ctx.functionPath === '/exit') process.exit(3)
+    if (ctx.functionPath === '/long') return new Response('x'.repeat(3_000_000))
+    if (ctx.functionPath === '/echo') return new Response(body)
+    const { pid, env: variables } = process
+    const key = request.headers.get('x-hotpotato-key')
+    return Response.json({ recipe: RECIPE, body, key, pid, variables, path: ctx.functionPath })
+  },
+}
+`
+const CONFIG = `
+version: 1
+gateway: { defaultFunction: echo }
+connection: { requests: 1000 }
+functions:
+  echo: {}
+  vault: { sealed: { bundle: vault.potato }, environment: { COOK: anna }, hosts: [vault.local] }
+  warm: { sealed: { bundle: vault.potato, cacheSeconds: 60 }, certificate: vault, hosts: [warm.vault.local] }
+`
+
+let directory: string
+let platform: Platform
+let identity: string
+let dataKey: string
+
+beforeAll(async () => {
+  const names = ['echo', 'vault'].map(name => ({ name, hosts: [`${name}.local`, `*.${name}.local`] }))
+  directory = await makeDirectory(CONFIG, names)
+  const made = await newIdentity()
+  identity = `age-identity ${made.identity}`
+  writeFileSync(join(directory, 'vault.mjs'), VAULT)
+  const words = ['seal', 'vault.mjs', '--recipient', made.recipient, '--release', '1.0', '--show-key']
+  const sealed = await run(process.execPath, [MAIN, ...words], '', { cwd: directory })
+  expect(sealed.stderr).toBe('')
+  dataKey = /^x-hotpotato-key: (data-key \S+)$/m.exec(sealed.stdout.toString())![1]!
+  rmSync(join(directory, 'vault.mjs'))
+  platform = await Platform.start({ directory })
+})
+afterAll(async () => {
+  await platform?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const open = (serverName = 'vault.local'): Promise<Client> =>
+  Client.open({ port: platform.https, tls: { ca: platform.ca, serverName } })
+
+/** One request on a connection of its own. */
+async function ask(path: string, key?: string, { host = 'vault.local', body = '' } = {}) {
+  const client = await open(host)
+  const headers = key === undefined ? [] : [['X-Hotpotato-Key', key] as const]
+  const answer = await client.request(path, { method: 'POST', headers, body: Buffer.from(body) })
+  await client.close()
+  return answer
+}
+
+describe('a sealed function', () => {
+  it.each(['data key', 'identity'])('answers a request that brings the %s', async kind => {
+    const answer = await ask('/made', kind === 'identity' ? identity : dataKey, { body: 'potatoes' })
+    expect(answer.status, textOf(answer)).toBe(200)
+    const said = JSON.parse(textOf(answer))
+    expect(said).toMatchObject({ recipe: CLEAR, body: 'potatoes', path: '/made', key: null })
+    expect(said.variables).toEqual({ COOK: 'anna', NODE_ENV: 'production' })
+  })
+
+  it('runs in a process that is gone after the request', async () => {
+    const [one, other] = [await ask('/', dataKey), await ask('/', dataKey)].map(
+      answer => JSON.parse(textOf(answer)) as { pid: number },
+    )
+    expect(one!.pid).not.toBe(other!.pid)
+    for (const { pid } of [one!, other!])
+      await eventually(() => (isThere(pid) ? undefined : true), `the worker ${pid} has not ended`)
+  })
+
+  it('keeps a process for a while where that is asked for, for the same key alone', async () => {
+    const pid = async (key: string): Promise<number> =>
+      JSON.parse(textOf(await ask('/', key, { host: 'warm.vault.local' }))).pid
+    const first = await pid(identity)
+    expect(await pid(identity)).toBe(first)
+    expect(await pid(dataKey)).not.toBe(first)
+    expect((await ask('/', undefined, { host: 'warm.vault.local' })).status).toBe(401)
+  })
+
+  it('takes and gives more than fits into any window', async () => {
+    const body = 'potato '.repeat(200_000)
+    const answer = await ask('/echo', dataKey, { body })
+    expect(Buffer.compare(answer.body, Buffer.from(body))).toBe(0)
+    expect((await ask('/long', dataKey)).body.length).toBe(3_000_000)
+  })
+
+  it.each(['/throw', '/exit'])('that fails at %s is answered with 500, and works again', async path => {
+    const answer = await ask(path, dataKey)
+    expect([answer.status, field(answer, 'x-hotpotato-error')]).toEqual([500, 'function-failed'])
+    expect((await ask('/', dataKey)).status).toBe(200)
+  })
+
+  it('gets connections with the key, and lets them go without it', async () => {
+    const client = await open('echo.local')
+    const get = (path: string, key?: string) =>
+      client.request(path, { headers: key === undefined ? [] : [['x-hotpotato-key', key]] })
+    expect((await get('/echo')).container).toBe('echo-1')
+    const sealed = await get('/vault/secret', dataKey)
+    expect([sealed.status, sealed.container, sealed.hops]).toEqual([200, 'vault-1', 1])
+    expect((await get('/echo')).container).toBe('echo-1')
+    const without = await get('/vault')
+    expect([without.status, without.hops]).toEqual([401, 3])
+    expect((await get('/vault', identity)).status).toBe(200)
+    await client.close()
+  })
+
+  it('does not show the key to functions that are not sealed', async () => {
+    const answer = await ask('/echo', dataKey, { host: 'echo.local', body: 'x' })
+    expect(answer.status).toBe(200)
+    expect(textOf(answer) + JSON.stringify(answer.headers)).not.toContain(dataKey.slice(9))
+  })
+
+  it('leaves neither the key nor clear text in the log or in any file', () => {
+    const words = [CLEAR, dataKey.slice(9), identity.slice(13)]
+    for (const name of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+      if (!name.isFile()) continue
+      const content = readFileSync(join(name.parentPath, name.name), 'latin1')
+      expect([name.name, words.filter(word => content.includes(word))]).toEqual([name.name, []])
+    }
+  })
+})
+
+describe('a request is refused', () => {
+  it('with 401 that brings no key', async () => {
+    const answer = await ask('/')
+    expect([answer.status, field(answer, 'www-authenticate')]).toEqual([401, 'Hotpotato-Key realm="vault"'])
+  })
+
+  it('with 403 that comes in clear, with the right key or without', async () => {
+    const client = await Client.open({ port: platform.http })
+    const headers = [['host', 'vault.local'] as const]
+    const without = await client.request('/', { headers })
+    const exposed = await client.request('/', { headers: [...headers, ['x-hotpotato-key', dataKey]] })
+    expect([without.status, exposed.status]).toEqual([403, 403])
+    expect(textOf(exposed)).toContain('was exposed')
+    await client.close()
+  })
+
+  it('with 400 that brings two keys', async () => {
+    const client = await open()
+    const key = ['x-hotpotato-key', dataKey] as const
+    expect((await client.request('/', { headers: [key, key] })).status).toBe(400)
+  })
+
+  it('with 403 if the key is wrong, and with 429 if that goes on', async () => {
+    const stranger = await newIdentity()
+    const client = await open()
+    const status = async (key: string): Promise<number> =>
+      (await client.request('/', { headers: [['x-hotpotato-key', key]] })).status
+    for (const wrong of [`age-identity ${stranger.identity}`, 'data-key AAAA', 'x'])
+      expect(await status(wrong)).toBe(403)
+    const statuses: number[] = []
+    for (let i = 0; i < 30; i++) statuses.push(await status(`data-key ${'A'.repeat(43)}`))
+    expect([...new Set(statuses)]).toEqual([403, 429])
+    const limited = await client.request('/', { headers: [['x-hotpotato-key', dataKey]] })
+    expect([limited.status, Number(field(limited, 'retry-after'))]).toEqual([429, expect.any(Number)])
+    await client.close()
+  })
+
+  it('with 503 if the bundle is damaged', async () => {
+    const file = join(directory, 'vault.potato')
+    const damaged = readFileSync(file)
+    damaged[damaged.length - 20]! ^= 1
+    writeFileSync(file, damaged)
+    expect((await hotpotato(directory, ['deploy', 'vault'])).code).toBe(0)
+    const answer = await ask('/', dataKey)
+    expect([answer.status, field(answer, 'x-hotpotato-error')]).toEqual([503, 'bundle-damaged'])
+  })
+})
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,129 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { socketDirectory } from '../../../src/functions/programs/endpoint.ts'
+import { ServerProgram } from '../../../src/functions/programs/server-program.ts'
+import type { ProgramSettings } from '../../../src/platform/program-settings.ts'
+import { SYSTEM_CLOCK } from '../../../src/time/system-clock.ts'
+import { eventually, isRunning } from '../../support/platform.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hotpotato-server-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+const open: ServerProgram[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.stop()
+})
+
+function serving(command: readonly string[], more: Partial<ProgramSettings> = {}) {
+  const entries: string[] = []
+  const note = (...all: unknown[]): void => void entries.push(all.at(-1) as string)
+  const program = new ServerProgram({
+    settings: {
+      mode: 'socket',
+      command,
+      directory,
+      runDirectory: directory,
+      ready: undefined,
+      startMilliseconds: 20_000,
+      restart: { first: 10, most: 100 },
+      fork: {} as never,
+      ...more,
+    },
+    functionName: 'app',
+    environment: { PATH: process.env.PATH! },
+    directory,
+    clock: SYSTEM_CLOCK,
+    log: { debug: note, info: note, warn: note, error: note },
+    onGroup: () => {},
+  })
+  open.push(program)
+  return { program, entries }
+}
+
+const node = (text: string): string[] => ['node', '-e', text]
+const gone = (pid: number): Promise<true> =>
+  eventually(() => (isRunning(pid) ? undefined : true), `${pid} still runs`)
+
+describe('a program that is to listen', () => {
+  it.each([
+    ['that ends', ['sh', '-c', 'exit 3'], /^sh: it ended before it listened: exit code 3$/],
+    ['that is not there', ['./nothing'], /it ended before it listened: it cannot be started: .*ENOENT/],
+  ])('one %s is told of', async (_, command, message) => {
+    await expect(serving(command).program.start()).rejects.toThrow(message)
+  })
+
+  it('is ended, and told of, if it does not in time', async () => {
+    const { program } = serving(['sh', '-c', 'echo $$ > silent; sleep 1000 & wait'], {
+      startMilliseconds: 300,
+    })
+    await expect(program.start()).rejects.toThrow(/^sh: it did not listen on .*program\.sock within 0\.3 s$/)
+    await gone(Number(readFileSync(join(directory, 'silent'), 'utf8')))
+  })
+
+  it('is ready when it says so, if a path is named', async () => {
+    const server = `let asked = 0
+      require('node:http').createServer((request, response) => {
+        response.statusCode = request.url === '/healthz' && ++asked >= 3 ? 204 : 503
+        response.setHeader('x-asked', asked)
+        response.end()
+      }).listen(process.env.PORT, '::1')`
+    const { program, entries } = serving(node(server), { mode: 'http', ready: '/healthz' })
+    await program.start()
+    expect(program.endpoint).toMatchObject({ host: '::1' })
+    expect(entries).toContain('the program listens')
+  })
+
+  it('is started again, at a pace, and what it leaves behind is ended', async () => {
+    const server = `require('node:child_process').spawn('sleep', ['1000'])
+      require('node:http').createServer().listen(process.env.SOCKET)`
+    const { program } = serving(node(server))
+    await program.start()
+    for (let i = 1; i <= 3; i++) {
+      const pid = program.pid!
+      process.kill(pid, 'SIGKILL')
+      await eventually(() => program.restarts === i || undefined, 'it was not noticed')
+      expect(await program.ready()).toBeDefined()
+      expect(program.pid).not.toBe(pid)
+    }
+  })
+
+  it('is tried on when it does not come back', async () => {
+    writeFileSync(
+      join(directory, 'once.cjs'),
+      `
+      const { existsSync, writeFileSync } = require('node:fs')
+      if (existsSync('once')) process.exit(9)
+      writeFileSync('once', '')
+      require('node:http').createServer().listen(process.env.SOCKET)`,
+    )
+    const { program, entries } = serving(['node', 'once.cjs'])
+    await program.start()
+    process.kill(program.pid!, 'SIGKILL')
+    await eventually(() => program.restarts >= 3 || undefined, 'it was not tried on')
+    expect(entries).toContain('node: it ended before it listened: exit code 9')
+    rmSync(join(directory, 'once'))
+    expect(await program.ready()).toBeDefined()
+  })
+
+  it('ends when it is asked to, or is made to', async () => {
+    const server = `process.on('SIGTERM', () => {})
+      require('node:http').createServer().listen(process.env.SOCKET)`
+    const { program } = serving(node(server))
+    await program.start()
+    const pid = program.pid!
+    await program.stop()
+    expect(isRunning(pid)).toBe(false)
+  })
+})
+
+it('sockets are in the run directory, or among the temporary files where that is too long', () => {
+  const made = socketDirectory(directory, 'app-1')
+  expect(made.startsWith(join(directory, 'programs'))).toBe(true)
+  const long = socketDirectory(join(directory, 'x'.repeat(100)), 'app-1')
+  expect(long.startsWith(tmpdir()) && !long.startsWith(directory)).toBe(true)
+  rmSync(long, { recursive: true })
+})
