@@ -39,6 +39,9 @@ import {
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 import { sealed, sealedAlone } from './sealed.ts'
 
+/** Where the key of a certificate is. */
+const KEY_PLACES = ['container', 'signer'] as const
+
 const nameOf = ({ functionName }: Place): string => functionName!
 
 const handler = scalar(
@@ -86,6 +89,10 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
+  keys: key(
+    'Where the key of its certificate is: in its containers, or in a process of its own, the signer.',
+    oneOf(KEY_PLACES, 'container'),
+  ),
   replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(

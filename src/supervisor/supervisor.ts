@@ -114,6 +114,7 @@ export class Supervisor {
         rollOuts: this.#rollOuts,
         startGateway: spec => this.#startGateway(spec),
         startSigner: spec => void this.#add(spec),
+        tellSigners: message => this.#processes.tellAll(message, undefined, 'signer'),
         retire: replica => this.#retire(replica),
         tellAll: message => this.#processes.tellAll(message),
       },

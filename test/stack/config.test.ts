@@ -27,7 +27,11 @@ describe('parseConfig', () => {
       rehearsals: 6000,
       rehearsalSeconds: 10,
       restart: { firstSeconds: 0.1, mostSeconds: 10, healthySeconds: 10, crashLoop: 5 },
-      tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
+      tls: {
+        groups: undefined,
+        signatureSeconds: 10,
+        tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 },
+      },
       runDirectory: '/base/run',
       certificates: '/base/certs',
       secretsDirectory: '/base/secrets',
@@ -38,6 +42,7 @@ describe('parseConfig', () => {
           helloBytes: 16_384,
           helloSeconds: 5,
           holdSeconds: 2,
+          orphanSeconds: 30,
           wakeSeconds: 30,
           memoryBytes: 134_217_728,
         },
@@ -84,6 +89,7 @@ describe('parseConfig', () => {
             duplicate: undefined,
             idle: 0,
             retries: 'idempotent',
+            keys: 'container',
           },
         ],
       ]),
@@ -125,6 +131,7 @@ describe('parseConfig', () => {
       carrier: 'relay',
       idle: 0,
       retries: 'any',
+      keys: 'container',
     })
   })
 

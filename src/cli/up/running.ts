@@ -39,8 +39,10 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed, secrets }: FunctionConfig): string => {
-    const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
+  const digest = ({ certificate, clientAuthorities, sealed, secrets, keys }: FunctionConfig): string => {
+    // What the signer reads, it reads anew by itself.
+    const own = keys === 'signer' ? [] : [`${certificate}.crt`, `${certificate}.key`]
+    const files = own.map(name => join(config.certificates, name))
     const kept = secrets.map(name => join(config.secretsDirectory, name))
     return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }

@@ -65,7 +65,8 @@ export function prepare(
   const uid = mayHaveUser ? uids.of(functionName, spec.confinement.uids) : undefined
   // Closed to all others, so it is no reason against a user of its own.
   if (secretsDirectory !== undefined && uid !== undefined) giveSecrets(secretsDirectory, uid)
-  const descriptors = openCertificate(certificate)
+  // With `keys: signer` there is none that it may read.
+  const descriptors = certificate === undefined ? [] : openCertificate(certificate)
   const command = LEVELS[level].command({
     name: spec.name,
     id,
@@ -86,7 +87,7 @@ export function prepare(
     descriptors,
     settings: {
       restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
-      certificate: { ...certificate, inherited },
+      ...(certificate === undefined ? {} : { certificate: { ...certificate, inherited } }),
       ...(isFunctionName(handler) ? {} : { handler: realpathSync(handler) }),
     },
   }
