@@ -1,7 +1,7 @@
 /** What was found of one thing. */
 export interface Finding {
   readonly what: string
-  /** `note`: hotpotato runs without it, and something else does not; `fault`: it does not run like this. */
+  /** `note`: something else does not work, and hotpotato does; `fault`: it does not start like this. */
   readonly state: 'ok' | 'note' | 'fault'
   /** What there is, or is not; in half a sentence. */
   readonly found: string

@@ -27,7 +27,7 @@ function checkSystem(): Finding {
   const { platform, arch } = process
   return platform === 'linux'
     ? ok('system', `${platform} ${arch}`)
-    : fault('system', `${platform} ${arch}`, 'hotpotato runs on Linux')
+    : fault('system', `${platform} ${arch}`, 'it needs Linux')
 }
 
 function checkNode(): Finding {
@@ -62,7 +62,7 @@ function checkEvp(): Finding {
 function checkUsers(): Finding {
   const what = 'user namespaces'
   const unshare = programPath('unshare')
-  const without = 'isolation: sandbox needs them, unless hotpotato runs as root'
+  const without = 'isolation: sandbox needs them, unless it is root that runs hotpotato'
   if (unshare === undefined)
     return note(what, 'cannot be tried without unshare', without, 'apt install util-linux')
   const { status } = spawnSync(unshare, ['--user', '--map-root-user', 'true'], { timeout: PATIENCE })
