@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CertificateBlock, certificateBlocks, PemError } from '../wire/pem.ts'
 
@@ -39,13 +39,18 @@ export class CertificateError extends Error {
 /**
  * Reads `NAME.crt` (PEM, one certificate or a chain with the leaf first) and `NAME.key` (an unencrypted PEM
  * key). Whether the dates and the names are right is the business of `checkCertificates`.
+ * @param inherited descriptors that have these files open; they are read instead, and closed
  * @throws CertificateError a file is missing or unparsable, or the key is not the leaf's
  */
-export function loadCertificate(directory: string, name: string): LoadedCertificate {
+export function loadCertificate(
+  directory: string,
+  name: string,
+  inherited?: { readonly chain: number; readonly key: number },
+): LoadedCertificate {
   const certificateFile = join(directory, `${name}.crt`)
   const keyFile = join(directory, `${name}.key`)
-  const chain = readChain(certificateFile)
-  const key = readKey(keyFile)
+  const chain = readChain(certificateFile, inherited?.chain)
+  const key = readKey(keyFile, inherited?.key)
   if (!chain[0]!.checkPrivateKey(key)) {
     throw new CertificateError(
       keyFile,
@@ -59,10 +64,13 @@ export function loadCertificate(directory: string, name: string): LoadedCertific
   }
 }
 
-/** The certificates of a PEM file, at least one. @throws CertificateError missing, or not a certificate */
-export function readChain(file: string): X509Certificate[] {
+/**
+ * The certificates of a PEM file, at least one. @param opened a descriptor that has it open, to be closed
+ * @throws CertificateError missing, or not a certificate
+ */
+export function readChain(file: string, opened?: number): X509Certificate[] {
   const unparsable = (what: string) => new CertificateError(file, 'unparsable', `${file}: ${what}`)
-  const text = read(file)
+  const text = read(file, opened)
   let blocks: readonly CertificateBlock[]
   try {
     blocks = certificateBlocks(text)
@@ -78,9 +86,12 @@ export function readChain(file: string): X509Certificate[] {
   })
 }
 
-/** The private key of a PEM file. @throws CertificateError missing, encrypted, or not a key */
-export function readKey(file: string): KeyObject {
-  const pem = read(file)
+/**
+ * The private key of a PEM file. @param opened as in {@link readChain}
+ * @throws CertificateError missing, encrypted, or not a key
+ */
+export function readKey(file: string, opened?: number): KeyObject {
+  const pem = read(file, opened)
   try {
     return createPrivateKey(pem)
   } catch {
@@ -88,13 +99,15 @@ export function readKey(file: string): KeyObject {
   }
 }
 
-function read(file: string): string {
+function read(file: string, opened?: number): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(opened ?? file, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new CertificateError(file, 'missing', `${file} does not exist`)
     throw new CertificateError(file, 'unparsable', `${file} cannot be read (${code ?? 'unknown error'})`)
+  } finally {
+    if (opened !== undefined) closeSync(opened)
   }
 }
 

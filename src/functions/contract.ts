@@ -1,5 +1,6 @@
 import type { Field, RequestView, ResponseView } from '../http/message.ts'
 import type { Log } from '../platform/log.ts'
+import type { Secrets } from './secrets.ts'
 import type { Trace } from './trace.ts'
 
 /** What a function is told of the connection that its request came on. */
@@ -62,6 +63,8 @@ export interface Context {
   /** Aborted when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal
   readonly connection: ConnectionInfo
+  /** What the stack file gives it under `secrets`. */
+  readonly secrets: Secrets
   /** The trace that the request belongs to, or a new one; its `headers` go with requests of the function. */
   readonly trace: Trace
   readonly log: Log

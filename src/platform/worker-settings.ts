@@ -16,6 +16,8 @@ export interface WorkerSettings extends MemberSettings {
   readonly sealed?: SealedSettings | undefined
   /** The template that it is written for, as `node22`; undefined: the platform's own contract. */
   readonly lang: string | undefined
+  /** The directory in memory with its secrets; undefined: it has none. */
+  readonly secretsDirectory?: string
   /** What the function finds in `env` and in `process.env`. */
   readonly environment: Readonly<Record<string, string>>
   /** All functions there are. */
@@ -24,7 +26,9 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  readonly certificate: { readonly directory: string; readonly name: string }
+  readonly certificate: CertificateSettings
+  /** What it denies itself. */
+  readonly restraint?: Restraint
   readonly tls: TlsSettings
   /** A file with the authorities (PEM) of whom clients must show a certificate; undefined: they need none. */
   readonly clientAuthorities: string | undefined
@@ -55,6 +59,14 @@ export interface WorkerSettings extends MemberSettings {
   readonly streams: number
 }
 
+/** Where a container finds its certificate: `NAME.crt` and `NAME.key`. */
+export interface CertificateSettings {
+  readonly directory: string
+  readonly name: string
+  /** The numbers of descriptors with these files open, for a container that cannot open them itself. */
+  readonly inherited?: { readonly chain: number; readonly key: number }
+}
+
 /** What of TLS can be configured. */
 export interface TlsSettings {
   /**
@@ -68,6 +80,17 @@ export interface TlsSettings {
     /** How long one key seals tickets before the next one does. */
     readonly rotationSeconds: number
   }
+}
+
+/**
+ * What a container may have of the machine: it sets that for itself before it loads its function, and can
+ * only lower it from there on. It never leaves a core file: there would be keys in it.
+ */
+export interface Restraint {
+  /** Processes and threads that its user may have; undefined: as many as before. */
+  readonly processes?: number
+  /** Bytes of the largest file that it may write; undefined: as before. */
+  readonly fileBytes?: number
 }
 
 /** What a container of a sealed function is told of it. */

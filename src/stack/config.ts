@@ -20,6 +20,8 @@ export interface LoadedConfig {
   readonly config: Config
   /** A sentence for each unknown key, with its place. */
   readonly warnings: readonly string[]
+  /** The paths of the stack file and of the files that it takes in: none of a function's business. */
+  readonly files: readonly string[]
   /**
    * Where the value of a key comes from, as `hotpotato.yml:3:12`, or a variable.
    * @param path keys and indices of lists, joined with dots
@@ -98,7 +100,9 @@ export function parseConfig(
     checkTogether(config)
     const all = [...remarks, ...foreignKeys(place.foreign)]
     const from = (path: readonly string[]): string | undefined => origin(root, path, place, at)
-    return { config, warnings: all.map(said), at, from }
+    const included = [...config.functions.values()].flatMap(one => one.environment_file)
+    const files = [resolve(file), ...included.map(one => resolve(directory, one))]
+    return { config, warnings: all.map(said), files, at, from }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { path, message } = error

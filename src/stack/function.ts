@@ -5,6 +5,7 @@ import { RETRIES } from '../platform/retries.ts'
 import { normalisePattern } from '../platform/routes.ts'
 import { environment, environmentFiles, type FiledVariable, labels, readVariables } from './environment.ts'
 import { files } from './files.ts'
+import { ISOLATIONS } from './isolation.ts'
 import { FOREIGN_FUNCTION_KEYS, lang, names, resources, type ScaleLabels, scaleLabels } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
 import {
@@ -76,7 +77,7 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
-  replicas: key('Containers that serve it: a number, or { min, max }, which bounds `scale`.', replicas),
+  replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
     'Files with lines KEY=VALUE, which go before environment, and the later before the earlier.',
@@ -88,6 +89,7 @@ export const FUNCTION_KEYS = {
   limits: key('The most memory and processor time of one container.', resources),
   requests: key('Memory and processor time of one container that are set aside.', resources),
   readonly_root_filesystem: key('Whether it may write to files.', truth(undefined)),
+  isolation: key('How its containers are kept apart from the rest.', oneOf(ISOLATIONS, 'process')),
   carrier: key('How its connections reach it; by default as all do.', oneOf(CARRIERS, undefined)),
   duplicate: key('Whether the gateway keeps a copy of its sockets; by default as all.', truth(undefined)),
   retries: key(

@@ -24,6 +24,7 @@ import {
   whole,
 } from './readers.ts'
 import { trust } from './trust.ts'
+import { uidRange } from './uids.ts'
 
 const hostAddress = scalar(
   'an address or a host name to listen on',
@@ -88,6 +89,7 @@ export const ROOT = section({
   version: key('Of the form of this file.', version),
   runDirectory: key('Where the control socket and the log are.', directory('run')),
   certificates: key('Where the certificates are.', directory('certs')),
+  secretsDirectory: key('Where the secrets are that functions name.', directory('secrets')),
   carrier: key(
     "The client's socket itself goes to the container (fd), or stays with the gateway (relay).",
     oneOf(CARRIERS, 'fd'),
@@ -165,6 +167,7 @@ export const ROOT = section({
     }),
   ),
   connection: key('What one connection may do.', connection),
+  isolationUids: key('User ids for functions that have one of their own, if root starts them.', uidRange),
   trust: key('Groups of functions that may keep connections of each other.', trust),
   functions: key('The functions, by name.', functions),
   ...PROVIDER_KEYS,

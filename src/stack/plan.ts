@@ -6,6 +6,7 @@ import type { SignerSettings } from '../platform/signer-settings.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
 import type { Channel } from '../transfer/channel.ts'
 import { type Config, carrierOf, type FunctionConfig } from './config.ts'
+import { confinement } from './confinement.ts'
 import { filesEnvironment } from './files.ts'
 import { programSettings } from './program.ts'
 import type { Replicas } from './replicas.ts'
@@ -20,6 +21,8 @@ export interface PlanOptions {
   readonly logLevel: string
   /** What the files say that containers of a function read at their start, in a few characters. */
   readonly digest?: (one: FunctionConfig) => string
+  /** The paths of the stack file and of what it takes in. */
+  readonly files?: readonly string[]
 }
 
 /** What a configuration asks for. */
@@ -71,7 +74,10 @@ function wantsSigner(one: FunctionConfig, config: Config): boolean {
   return carrierOf(one, config) !== 'fd'
 }
 
-function signerSpec(config: Config, { digest: _, ...options }: PlanOptions): MemberSpec | undefined {
+function signerSpec(
+  config: Config,
+  { digest: _, files: __, ...options }: PlanOptions,
+): MemberSpec | undefined {
   if (![...config.functions.values()].some(one => wantsSigner(one, config))) return undefined
   const { rotationSeconds, lifetimeSeconds } = config.tls.tickets
   const spans = { rotationSeconds, lifetimeSeconds }
@@ -98,7 +104,7 @@ function containerSpec(
   one: FunctionConfig,
   config: Config,
   { functionNames, retries, routes }: RouteTable,
-  { digest, ...options }: PlanOptions,
+  { digest, files, ...options }: PlanOptions,
 ): MemberSpec {
   const { connection } = config
   const settings: Omit<WorkerSettings, OfOneProcess> = {
@@ -127,7 +133,16 @@ function containerSpec(
     warm: warmWith(config.trust, one.name),
     signer: wantsSigner(one, config),
   }
-  return { name: one.name, role: 'container', entry: WORKER, settings, digest: digest?.(one) }
+  const { secretsDirectory: store } = config
+  return {
+    name: one.name,
+    role: 'container',
+    entry: WORKER,
+    settings,
+    secrets: one.secrets.length === 0 ? undefined : { store, names: one.secrets },
+    digest: digest?.(one),
+    confinement: confinement(one, config, files),
+  }
 }
 
 /** OpenFaaS's watchdog is told in the environment. */
@@ -171,7 +186,7 @@ function timers({ connection }: Config): TimerSettings {
 function gatewaySettings(
   config: Config,
   table: RouteTable,
-  { digest: _, ...options }: PlanOptions,
+  { digest: _, files: __, ...options }: PlanOptions,
 ): Omit<GatewaySettings, OfOneProcess> {
   const { gateway } = config
   const { functionNames, carriers, routes, defaultFunction } = table

@@ -1,5 +1,7 @@
 import type { MemberSettings } from '../platform/membership.ts'
 import type { PeerRole } from '../transfer/control.ts'
+import type { IsolationName } from './isolation.ts'
+import type { UidRange } from './uids.ts'
 
 /* What a plan asks of the supervisor. */
 
@@ -14,8 +16,36 @@ export interface MemberSpec {
   readonly settings: Omit<MemberSettings, OfOneProcess>
   /** Open descriptors that it inherits. */
   readonly descriptors?: readonly number[]
+  /** The secrets that it is given. */
+  readonly secrets?: SecretsSpec | undefined
   /** What the files say that it reads at its start, in a few characters; for comparing alone. */
   readonly digest?: string | undefined
+  /** How it is kept apart; undefined: as a process like the supervisor. */
+  readonly confinement?: Confinement
+}
+
+/** How a container is kept apart from the rest, and what it may use. */
+export interface Confinement {
+  readonly level: IsolationName
+  /** The first and the last user id that functions may be given. */
+  readonly uids: UidRange
+  /** Bytes of memory, and cores; undefined: as much as there is. */
+  readonly limits: { readonly memory?: number | undefined; readonly cpu?: number | undefined }
+  /** Files and directories, absolute, that its function is made of; it starts where the first one is. */
+  readonly made: readonly string[]
+  /** Whether it connects sockets, and loads no code of others itself: it asks a program. */
+  readonly connects: boolean
+  /** Files and directories, absolute, that it must not see, whatever it may read else. */
+  readonly hidden: readonly string[]
+  /** Of the platform. */
+  readonly runDirectory: string
+}
+
+/** Secrets of one function. */
+export interface SecretsSpec {
+  /** The directory in which the platform keeps all. */
+  readonly store: string
+  readonly names: readonly string[]
 }
 
 /** The same process, under a name of its own. */
@@ -54,4 +84,6 @@ export interface RehearsalPlan {
 export interface ScaleBounds {
   readonly min: number
   readonly max: number
+  /** That one container is to have at most: the pool grows and shrinks by it; undefined: it stays. */
+  readonly connections?: number | undefined
 }

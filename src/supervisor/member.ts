@@ -12,6 +12,9 @@ import { createPair, NativeChannel, type PairEnd } from '../transfer/channels/na
 import type { ControlMessage, Peer, PeerRole } from '../transfer/control.ts'
 import type { Budget } from '../wire/index.ts'
 import { inherited } from './environment.ts'
+import { type Prepared, plain, prepare } from './isolation/launch.ts'
+import { Payload } from './isolation/payload.ts'
+import { Uids } from './isolation/uids.ts'
 
 /** A process that the supervisor has started. */
 export interface Member {
@@ -19,6 +22,8 @@ export interface Member {
   readonly role: PeerRole
   readonly spec: MemberSpec
   readonly child: ChildProcess
+  /** The same process, or what it wraps. */
+  readonly payload: Payload
   /** As {@link Clock.steady}. */
   readonly startedAt: number
   /** Who it is, once its key is known: signers know it from then on. */
@@ -61,6 +66,7 @@ export function openSwitchboard(kind: Channel['kind'], clock: Clock): Switchboar
 
 function nativeSwitchboard(clock: Clock): Switchboard {
   const channel = NativeChannel.open(SUPERVISOR, BUDGET)
+  const uids = new Uids()
   return {
     channel,
     pair: createPair,
@@ -68,9 +74,9 @@ function nativeSwitchboard(clock: Clock): Switchboard {
       const [ours, theirs] = createPair()
       try {
         const fds = theirs.map(descriptor => descriptor.fd)
-        const child = start(id, spec, fds)
+        const payload = start(id, spec, fds, uids)
         channel.addPeer(id, ours)
-        return member(id, spec, child, clock.steady())
+        return member(id, spec, payload, clock.steady())
       } catch (error) {
         for (const descriptor of ours) descriptor.close()
         throw error
@@ -83,38 +89,63 @@ function nativeSwitchboard(clock: Clock): Switchboard {
 
 function ipcSwitchboard(clock: Clock): Switchboard {
   const channel = new IpcBroker(SUPERVISOR, BUDGET)
+  const uids = new Uids()
   return {
     channel,
     pair: () => [[], []],
     start(id, spec) {
-      const child = start(id, spec, ['ipc'])
-      channel.attach(id, child)
-      return member(id, spec, child, clock.steady())
+      const payload = start(id, spec, ['ipc'], uids)
+      channel.attach(id, payload.child)
+      return member(id, spec, payload, clock.steady())
     },
   }
 }
 
-function start(
-  id: number,
-  { entry, settings, descriptors = [] }: MemberSpec,
-  channel: readonly ('ipc' | number)[],
-): ChildProcess {
-  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel] as const
-  // A descriptor's number there is its place here.
-  const given = descriptors.map((_, index) => stdio.length + index)
-  const told: MemberSettings = { ...settings, id, supervisor: process.pid, descriptors: given }
-  mustBeFree(SPAWNING + stdio.length + descriptors.length)
-  const child = spawn(process.execPath, [fileURLToPath(entry)], {
-    env: inherited(process.env),
-    stdio: [...stdio, ...descriptors],
-    serialization: 'json',
-  })
+function start(id: number, spec: MemberSpec, channel: readonly ('ipc' | number)[], uids: Uids): Payload {
+  const { settings, descriptors = [] } = spec
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', ...channel, ...descriptors] as const
+  const environment = inherited(process.env)
+  const { confinement } = spec
+  const prepared: Prepared =
+    confinement === undefined
+      ? plain(fileURLToPath(spec.entry), environment)
+      : prepare(id, { ...spec, confinement }, environment, stdio.length, uids)
+  const { command } = prepared
+  try {
+    const more = [...prepared.descriptors, ...command.feeds.map(() => 'pipe' as const)]
+    // A descriptor's number there is its place here.
+    const given = descriptors.map((_, index) => stdio.length - descriptors.length + index)
+    mustBeFree(SPAWNING + stdio.length + more.length)
+    const child = spawn(command.file, command.args, {
+      env: command.environment,
+      stdio: [...stdio, ...more],
+      serialization: 'json',
+      ...(command.directory === undefined ? {} : { cwd: command.directory }),
+    })
+    const supervisor = command.parent ?? process.pid
+    const told: MemberSettings = {
+      ...settings,
+      ...prepared.settings,
+      id,
+      supervisor,
+      descriptors: given,
+    }
+    const firstFeed = stdio.length + prepared.descriptors.length
+    for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
+    feed(child, DESCRIPTORS.settings, JSON.stringify(told))
+    return new Payload(child, command.wrappers)
+  } finally {
+    for (const fd of prepared.descriptors) closeSync(fd)
+  }
+}
+
+/** Writes into one of a child's pipes and closes it. */
+function feed(child: ChildProcess, fd: number, bytes: Uint8Array | string): void {
   // There are no pipes if no process could be started.
-  const pipe = child.stdio?.[DESCRIPTORS.settings] as Writable | null | undefined
+  const pipe = child.stdio?.[fd] as Writable | null | undefined
   // One that has ended before it read them is started again like any other.
   pipe?.on('error', () => {})
-  pipe?.end(JSON.stringify(told), () => pipe.destroy())
-  return child
+  pipe?.end(bytes, () => pipe.destroy())
 }
 
 /** Opens that many descriptors and closes them again. @throws Error EMFILE: there are not so many */
@@ -127,12 +158,13 @@ function mustBeFree(count: number): void {
   }
 }
 
-function member(id: number, spec: MemberSpec, child: ChildProcess, now: number): Member {
+function member(id: number, spec: MemberSpec, payload: Payload, now: number): Member {
   return {
     id,
     role: spec.role,
     spec,
-    child,
+    child: payload.child,
+    payload,
     startedAt: now,
     present: undefined,
     peer: undefined,

@@ -1,5 +1,6 @@
 import type { Log } from '../platform/log.ts'
 import type { WorkerSettings } from '../platform/worker-settings.ts'
+import type { MemberSpec } from '../stack/spec.ts'
 import type { Clock, Timer } from '../time/clock.ts'
 import { type Channel, SUPERVISOR } from '../transfer/channel.ts'
 import { CLOSED } from '../transfer/channels/framed.ts'
@@ -15,6 +16,7 @@ import { DecodeError, equal } from '../wire/index.ts'
 import { type LogSink, readOutput } from './child-output.ts'
 import { type Member, openSwitchboard, type Switchboard } from './member.ts'
 import type { Replica } from './replica.ts'
+import { SecretMounts } from './secrets/mounts.ts'
 
 /** What becomes of what the processes write on standard output and error, their logs and crashes among it. */
 export interface OutputOptions {
@@ -77,6 +79,7 @@ export class Processes {
   readonly #options: ProcessesOptions
   readonly #switchboard: Switchboard
   readonly #byId = new Map<number, Process>()
+  readonly #secrets = new SecretMounts()
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
@@ -103,12 +106,13 @@ export class Processes {
   start(replica: Replica, more: FirstSettings = {}): void {
     const id = this.#nextId++
     const { spec } = replica
-    const told = { ...spec, settings: { ...spec.settings, ...more } }
     let member: Member
     try {
+      const told = { ...spec, settings: { ...spec.settings, ...more, ...this.#secretsOf(id, spec) } }
       member = this.#switchboard.start(id, told)
     } catch (error) {
-      // No descriptor is free, or no memory: it is tried again.
+      // No descriptor is free, or no memory, or a secret is missing: it is tried again.
+      this.#secrets.unmount(id)
       this.#options.onEnded({ replica, member: { id, failure: undefined } }, unstarted(error))
       return
     }
@@ -124,7 +128,18 @@ export class Processes {
       if (child.pid === undefined) this.#ended(process, unstarted(error))
       else log.error({ err: error }, `${replica.name} cannot be reached`)
     })
-    child.once('exit', (code, signal) => this.#ended(process, signal ?? `exit code ${code}`))
+    child.once(member.payload.end, (code: number | null, signal: string | null) =>
+      this.#ended(process, signal ?? `exit code ${code}`),
+    )
+  }
+
+  /** What a process is told of its secrets: a path, and never what is in them. @throws SecretError */
+  #secretsOf(id: number, { name, settings, secrets }: MemberSpec): Partial<WorkerSettings> {
+    if (secrets === undefined) return {}
+    const secretsDirectory = this.#secrets.mount(id, name, secrets)
+    const { environment } = settings as Partial<WorkerSettings>
+    // As OpenFaaS's functions look for it.
+    return { secretsDirectory, environment: { secret_mount_path: secretsDirectory, ...environment } }
   }
 
   tell(to: number, message: ControlMessage, descriptors: readonly Descriptor[] = []): void {
@@ -211,7 +226,7 @@ export class Processes {
     })
     await Promise.race([Promise.all(ended), late])
     timer?.stop()
-    for (const { member } of this.#byId.values()) member.child.kill('SIGKILL')
+    for (const { member } of this.#byId.values()) member.payload.kill()
     await Promise.all(ended)
     await Promise.all(this.#reading)
     this.#switchboard.channel.close()
@@ -247,16 +262,19 @@ export class Processes {
   }
 
   #end({ replica, member }: Process, why: string): void {
-    this.#options.log.error({ pid: member.child.pid, why }, `${replica.name} is killed`)
-    member.child.kill('SIGKILL')
+    this.#options.log.error({ pid: member.payload.pid, why }, `${replica.name} is killed`)
+    member.payload.kill()
   }
 
   #ended(process: Process, how: string): void {
     const { replica, member } = process
     const { id } = member
+    // One that could not be started closes its pipes, too.
+    if (this.#byId.get(id) !== process) return
     // First what it said before its end.
     this.#switchboard.channel.forget(id)
     this.#byId.delete(id)
+    this.#secrets.unmount(id)
     replica.member = undefined
     for (const { member: other } of this.#byId.values())
       if (acquaintance(other, member) !== undefined && acquaintance(member, other) !== undefined)

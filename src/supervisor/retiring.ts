@@ -29,10 +29,10 @@ export class Retiring {
    * Lets its connections move away, and ends it.
    * @param report called with the connections that it still has @returns how many moved
    */
-  async retire({ id, child, spec }: Member, report?: (left: number) => void): Promise<number> {
+  async retire({ id, child, payload, spec }: Member, report?: (left: number) => void): Promise<number> {
     const { processes, ask, clock, log } = this.#options
     const before = (await ask(id)).moved ?? 0
-    const ended = new Promise(resolve => child.once('exit', resolve))
+    const ended = new Promise(resolve => child.once(payload.end, resolve))
     processes.tell(id, { kind: 'drain' })
     let counters = await ask(id)
     const end = clock.steady() + DRAIN_TIMEOUT
@@ -46,7 +46,7 @@ export class Retiring {
       // What it has counted up to its end.
       processes.tell(id, { kind: 'statusRequest' })
       processes.tell(id, { kind: 'stop' })
-      const timer = clock.after(STOP_TIMEOUT, () => child.kill('SIGKILL'))
+      const timer = clock.after(STOP_TIMEOUT, () => payload.kill())
       await ended
       timer.stop()
     }

@@ -170,6 +170,11 @@ export class RollOuts {
     }
   }
 
+  /** How many containers functions may have. */
+  get bounds(): ReadonlyMap<string, ScaleBounds> {
+    return this.#bounds
+  }
+
   /** From now on functions may have so many containers. */
   bound(bounds: ReadonlyMap<string, ScaleBounds>): void {
     this.#bounds = bounds

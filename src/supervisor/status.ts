@@ -33,7 +33,7 @@ export function statusOf(replica: Replica, counters: Counters, now: number): Mem
     state: life.state,
     ready: member?.peer !== undefined,
     id: member?.id,
-    pid: member?.child.pid,
+    pid: member?.payload.pid,
     age: member && Math.round(now - member.startedAt),
     restarts: life.restarts,
     counters: Object.fromEntries(Object.entries(counters).filter(([name]) => !isCallCounter(name))),

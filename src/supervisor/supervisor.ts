@@ -11,6 +11,8 @@ import { Tally } from './admin/tally.ts'
 import { type Change, Diary } from './diary.ts'
 import { Inquiries } from './inquiries.ts'
 import { Liveness } from './liveness.ts'
+import { Loads } from './loads.ts'
+import { Pools } from './pools.ts'
 import { type BoundPort, bindPorts } from './ports.ts'
 import { type Ended, type FirstSettings, type OutputOptions, type Process, Processes } from './processes.ts'
 import { untilRehearsed } from './rehearsing.ts'
@@ -27,8 +29,6 @@ import { workOf } from './work.ts'
 /** Milliseconds for an answer to a status request, and to an order to move a connection. */
 const STATUS_TIMEOUT = 1000
 const MOVE_TIMEOUT = 30_000
-/** Milliseconds in which what containers say of their load is collected before all processes hear of it. */
-const LOAD_DELAY = 50
 
 /** What is to run, and how. */
 export interface SupervisorOptions extends Plan {
@@ -76,13 +76,12 @@ export class Supervisor {
   readonly #reloads: Reloads
   readonly #retiring: Retiring
   readonly #sessions: Sessions
+  readonly #pools: Pools
   readonly #liveness: Liveness
   /** Replicas that a caller waits for to be ready. */
   readonly #expected = new Map<Replica, (error?: Error) => void>()
-  /** What containers have said of their load since the last report. */
-  readonly #loads = new Map<number, number>()
+  readonly #loads: Loads
   #heartbeat: Timer | undefined
-  #telling: Timer | undefined
   #bound: readonly BoundPort[] = []
   #stopping = false
   #started: { resolve: () => void; reject: (error: Error) => void } | undefined
@@ -92,12 +91,13 @@ export class Supervisor {
     const { clock } = options
     this.#clock = clock
     this.#diary = new Diary(clock)
+    this.#loads = new Loads(clock, loads => this.#processes.tellAll({ kind: 'loads', loads }))
     this.#counters = new Inquiries(clock, STATUS_TIMEOUT)
     this.#lists = new Inquiries(clock, STATUS_TIMEOUT)
     this.#moves = new Inquiries(clock, MOVE_TIMEOUT)
     this.#liveness = new Liveness({
       ...options.liveness,
-      work: id => workOf(this.#processes.get(id)?.member.child.pid),
+      work: id => workOf(this.#processes.get(id)?.member.payload.pid),
       now: () => clock.steady(),
     })
     this.#processes = new Processes({
@@ -123,6 +123,13 @@ export class Supervisor {
     this.#reliefs = new Reliefs(clock, options.log, options.restart, replica =>
       this.#stopping ? Promise.resolve() : this.#rollOuts.relieve(replica),
     )
+    this.#pools = new Pools({
+      clock,
+      log: options.log,
+      containers: () => this.#containers,
+      load: id => this.#loads.of(id),
+      scale: (name, count) => this.#rollOuts.scale(name, count),
+    })
     this.#sessions = new Sessions({
       replicas: () => this.#containers,
       list: id => this.#lists.ask(id, '', () => this.#processes.tell(id, { kind: 'connectionsRequest' })),
@@ -148,7 +155,10 @@ export class Supervisor {
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject }
     })
-    this.#heartbeat = this.#clock.every(liveness.period, () => this.#checkLiveness())
+    this.#heartbeat = this.#clock.every(liveness.period, () => {
+      this.#checkLiveness()
+      this.#pools.look(this.#rollOuts.bounds)
+    })
     // First: containers wait for what it keeps.
     if (signer !== undefined) this.#add(signer)
     for (const spec of containers) this.#add(spec)
@@ -161,7 +171,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#heartbeat?.stop()
-    this.#telling?.stop()
+    this.#loads.stop()
     for (const replica of this.#replicas) this.#replacements.giveUp(replica)
     for (const port of this.#bound) port.close()
     await this.#processes.stop(STOP_TIMEOUT)
@@ -278,7 +288,7 @@ export class Supervisor {
   #abandon(replica: Replica): void {
     replica.life.drain()
     if (replica.member === undefined) this.#remove(replica)
-    else replica.member.child.kill('SIGKILL')
+    else replica.member.payload.kill()
   }
 
   #leaveOut({ life, member }: Replica): void {
@@ -352,7 +362,7 @@ export class Supervisor {
     if (news !== undefined) this.#processes.tell(member.id, news)
     replica.life.ready(this.#clock.steady())
     replica.settled = true
-    this.#options.log.info({ pid: member.child.pid }, `${replica.name} is ready`)
+    this.#options.log.info({ pid: member.payload.pid }, `${replica.name} is ready`)
     this.#expected.get(replica)?.()
     this.#checkStarted()
   }
@@ -364,15 +374,7 @@ export class Supervisor {
     if (replica !== undefined) this.tally.heard(from, replica, counters)
     if (connections === undefined || replica === undefined || replica.functionName === '') return
     if (uncaught > 0) this.#reliefs.wanted(replica, uncaught)
-    this.#loads.set(from, connections)
-    this.#telling ??= this.#clock.after(LOAD_DELAY, () => this.#tellLoads())
-  }
-
-  #tellLoads(): void {
-    this.#telling = undefined
-    const loads = [...this.#loads].map(([id, connections]) => ({ id, connections }))
-    this.#loads.clear()
-    this.#processes.tellAll({ kind: 'loads', loads })
+    this.#loads.heard(from, connections)
   }
 
   /** A signal has told the gateway to end. */
@@ -392,10 +394,10 @@ export class Supervisor {
       if (found === undefined) continue
       const { replica, member } = found
       this.#options.log.error(
-        { pid: member.child.pid },
+        { pid: member.payload.pid },
         `${replica.name} does not respond; it is being killed`,
       )
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarting()
   }
@@ -405,13 +407,13 @@ export class Supervisor {
     const { start } = this.#options.liveness
     for (const { replica, member } of this.#processes.all) {
       if (member.peer !== undefined || this.#clock.steady() - member.startedAt < start) continue
-      const { pid } = member.child
+      const { pid } = member.payload
       this.#options.log.error(
         { pid },
         `${replica.name} was not ready within ${start / 1000} s; it is being killed`,
       )
       replica.settled = true
-      member.child.kill('SIGKILL')
+      member.payload.kill()
     }
     this.#checkStarted()
   }
@@ -434,7 +436,7 @@ export class Supervisor {
     const { id, failure } = member
     const { name } = replica
     this.#liveness.forget(id)
-    this.#loads.delete(id)
+    this.#loads.forget(id)
     this.tally.ended(id)
     for (const asked of [this.#counters, this.#lists, this.#moves]) asked.forget(id)
     if (this.#stopping) return

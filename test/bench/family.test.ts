@@ -31,6 +31,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   failover: [],
   handover: [],
   first: [],
+  programs: [],
   pieces: [],
 }
 const MICRO = ['records', 'key-schedule', 'codec', 'envelope', 'checkpoint', 'leg', 'http', 'timer']

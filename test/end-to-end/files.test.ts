@@ -11,11 +11,13 @@ beforeAll(async () => {
   platform = await Platform.start({
     config: `
 gateway: { defaultFunction: echo }
+liveness: { periodSeconds: 0.5 }
 functions:
   echo: {}
   files: { files: ${DOCS}, replicas: { min: 2, max: 3 } }
+  hello: { replicas: { min: 1, max: 3, connections: 2 } }
 `,
-    certificates: ['echo', 'files'].map(name => ({ name, hosts: [`${name}.local`] })),
+    certificates: ['echo', 'files', 'hello'].map(name => ({ name, hosts: [`${name}.local`] })),
   })
 })
 afterAll(() => platform?.stop())
@@ -69,4 +71,19 @@ it('there are never fewer or more of them than the configuration says', async ()
   expect([more.code, more.stderr]).toEqual([1, expect.stringContaining('3')])
   const unknown = await hotpotato(platform.directory, ['status', 'flies'])
   expect([unknown.code, unknown.stderr]).toEqual([2, 'there is no function flies; did you mean files?\n'])
+})
+
+it('a pool that follows its connections grows with them, and no further than it may', async () => {
+  const open = () =>
+    Client.open({ port: platform.https, tls: { ca: platform.ca, serverName: 'hello.local' } })
+  const clients = await Promise.all(Array.from({ length: 7 }, open))
+  for (const client of clients) expect((await client.request('/')).status).toBe(200)
+  await platform.until('hello-3', ({ ready }) => ready)
+  const names = (await platform.status()).map(({ name }) => name)
+  expect(names.filter(name => name.startsWith('hello'))).toEqual(['hello-1', 'hello-2', 'hello-3'])
+  // Those that are there stay where they are; only new ones go to the new containers.
+  for (const client of clients) {
+    expect((await client.request('/')).status).toBe(200)
+    client.close()
+  }
 })

@@ -19,6 +19,7 @@ describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
       version: 1,
+      isolationUids: { first: 58_000, last: 58_999 },
       trust: [],
       liveness: { periodSeconds: 2, failureSeconds: 10, busySeconds: 60, startSeconds: 60 },
       log: { maxBytes: 10_485_760, files: 5, bytesPerSecond: 262_144 },
@@ -28,6 +29,7 @@ describe('parseConfig', () => {
       tls: { groups: undefined, tickets: { count: 2, lifetimeSeconds: 7200, rotationSeconds: 3600 } },
       runDirectory: '/base/run',
       certificates: '/base/certs',
+      secretsDirectory: '/base/secrets',
       gateway: {
         ...{ host: '127.0.0.1', http: 8080, https: 8443, defaultFunction: undefined },
         limits: {
@@ -74,6 +76,7 @@ describe('parseConfig', () => {
               limits: {},
               requests: {},
             },
+            isolation: 'process',
             carrier: undefined,
             duplicate: undefined,
             retries: 'idempotent',
@@ -114,6 +117,7 @@ describe('parseConfig', () => {
         limits: {},
         requests: {},
       },
+      isolation: 'process',
       carrier: 'relay',
       retries: 'any',
     })

@@ -39,9 +39,10 @@ export interface RunningOptions {
 
 /** What a stack file asks for. @param how as in {@link RunningOptions} */
 export function planOf(config: Config, options: Omit<PlanOptions, 'digest'>): Plan {
-  const digest = ({ certificate, clientAuthorities, sealed }: FunctionConfig): string => {
+  const digest = ({ certificate, clientAuthorities, sealed, secrets }: FunctionConfig): string => {
     const files = [`${certificate}.crt`, `${certificate}.key`].map(name => join(config.certificates, name))
-    return digestOf([...files, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
+    const kept = secrets.map(name => join(config.secretsDirectory, name))
+    return digestOf([...files, ...kept, clientAuthorities, sealed?.bundle].filter(file => file !== undefined))
   }
   return plan(config, { ...options, digest })
 }
@@ -114,7 +115,7 @@ export class Running {
   /** What the stack file asks for now, judged as at a start. */
   async #read(): Promise<{ config: Config; next: Plan; warnings: readonly string[] }> {
     const { read, options, how } = this.#options
-    const { config, warnings, at } = read()
+    const { config, warnings, files, at } = read()
     await checkValues({ config, at }, options.provider)
     const [fixed] = fixedKeys(changedKeys(this.#config, config))
     if (fixed !== undefined) {
@@ -123,7 +124,7 @@ export class Running {
       throw new ConfigError(`${what}; nothing has changed; ${how('stop')} and ${how('up')} do it`)
     }
     await prepareCertificates(config, how)
-    return { config, next: planOf(config, options), warnings }
+    return { config, next: planOf(config, { ...options, files }), warnings }
   }
 }
 

@@ -40,7 +40,7 @@ export async function up(
   { watch = false }: { readonly watch?: boolean | undefined } = {},
 ): Promise<void> {
   const read = (): FoundConfig => readConfiguration(configFile, variables)
-  const { config, warnings, shipped, at, file } = read()
+  const { config, warnings, files, shipped, at, file } = read()
   const how = (command: string): string => hint(command, configFile, process.env)
   outlastOutput()
   if (shipped) say(`note: there is no ${CONFIGURATION} here: the one that comes with hotpotato is used`)
@@ -130,7 +130,7 @@ export async function up(
     await prepareCertificates(config, how)
     if (stopping !== undefined) return
     const channel = chooseChannel()
-    const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel() }
+    const options = { channel: channel.kind, provider: provider.name, logLevel: logLevel(), files }
     supervisor = await makeSupervisor(config, options, sink, {
       provider: provider.reason,
       channel: channel.reason,

@@ -4,8 +4,12 @@ import { folderOf, inheritedByPrograms, mustBeThere } from '../../functions/prog
 import { loadProvider, type ProviderName } from '../../platform/membership.ts'
 import { readBundle } from '../../sealed/bundle.ts'
 import type { LoadedConfig } from '../../stack/config.ts'
+import { madeOf } from '../../stack/confinement.ts'
 import { ConfigError } from '../../stack/readers.ts'
+import { mustBePossible, mustBeReadable } from '../../supervisor/isolation/check.ts'
+import { SecretStore } from '../../supervisor/secrets/store.ts'
 import { select } from '../../tls13/crypto/selection.ts'
+import { chooseChannel } from '../../transfer/channel.ts'
 
 /**
  * Judges values that can be judged only on this machine, before a process starts: files that must be there,
@@ -23,14 +27,10 @@ export async function checkValues(
       throw new ConfigError(`${at(path)}: ${path}: ${(error as Error).message}`)
     }
   }
-  for (const {
-    name,
-    handler,
-    program,
-    sealed,
-    environment,
-    clientAuthorities,
-  } of config.functions.values()) {
+  const circumstances = { uids: config.isolationUids, native: chooseChannel().kind === 'native' }
+  const store = new SecretStore(config.secretsDirectory)
+  for (const one of config.functions.values()) {
+    const { name, handler, program, sealed, environment, clientAuthorities, isolation, secrets } = one
     if (sealed !== undefined) judge(`functions.${name}.sealed.bundle`, () => aBundle(sealed.bundle))
     else if (program === undefined) judge(`functions.${name}.handler`, () => moduleFile(handler))
     else {
@@ -38,6 +38,10 @@ export async function checkValues(
       judge(`functions.${name}.handler`, () => folderOf(program.directory))
       judge(`functions.${name}.command`, () => mustBeThere({ ...program, environment: all }))
     }
+    judge(`functions.${name}.isolation`, () => mustBePossible(isolation, circumstances))
+    judge(`functions.${name}.isolation`, () => mustBeReadable(isolation, madeOf(one)))
+    for (const [index, secret] of secrets.entries())
+      judge(`functions.${name}.secrets.${index}`, () => store.check(secret))
     if (clientAuthorities !== undefined)
       judge(`functions.${name}.clientAuthorities`, () => readable(clientAuthorities))
   }

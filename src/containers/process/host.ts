@@ -1,5 +1,6 @@
 import type { Environment } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
+import type { Secrets } from '../../functions/secrets.ts'
 import { noneExceeded } from '../../http/h2/index.ts'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { reasonOf } from '../../http/serving.ts'
@@ -50,6 +51,7 @@ export interface HostOptions {
   readonly functionName: string
   readonly module: FunctionModule
   readonly environment: Environment
+  readonly secrets?: Secrets | undefined
   /** The names of all functions that paths can name. */
   readonly functionNames: ReadonlySet<string>
   /** By function; `idempotent` for those that are not there. */
@@ -82,6 +84,7 @@ export class Host implements ConnectionHost<Connection> {
   functionNames: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
+  readonly secrets: Secrets | undefined
   readonly tls: ServerConfig
   readonly limits: ConnectionLimits
   readonly clock: Clock
@@ -120,6 +123,7 @@ export class Host implements ConnectionHost<Connection> {
     this.functionNames = options.functionNames
     this.module = options.module
     this.environment = options.environment
+    this.secrets = options.secrets
     const { tls } = options
     // What protocols keep of what has come, they copy. A copy of the configuration is an object of another
     // shape the first time that one is made.

@@ -2,6 +2,7 @@ import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import { type Exceeded, limitsFor } from '../../http/h2/index.ts'
 import { bounded, wrapped } from '../../platform/counters/calls.ts'
 import { memoryCounters } from '../../platform/counters/memory.ts'
@@ -24,6 +25,7 @@ import { handlersOf, Place } from './handlers.ts'
 import { Host } from './host.ts'
 import { KeyRing } from './key-ring.ts'
 import { BusyError, Rehearsal } from './rehearsal.ts'
+import { restrain } from './restraint.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
 import { surviveStrays } from './strays.ts'
 import { giveVariables } from './variables.ts'
@@ -37,6 +39,7 @@ import { warmWords } from './warm-words.ts'
 async function main(): Promise<void> {
   compileEarly()
   const settings = readSettings<WorkerSettings>()
+  restrain(settings.restraint)
   const clock = SYSTEM_CLOCK
   let host: Host | undefined
   let program: Program | undefined
@@ -100,6 +103,7 @@ async function main(): Promise<void> {
       functionName: settings.functionName,
       module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
       environment: settings.environment,
+      secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
       retries: new Map(Object.entries(settings.retries)),
       tls,
@@ -229,7 +233,11 @@ function tlsConfig(
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(certificate.directory, certificate.name)
+  const { chain, privateKey } = loadCertificate(
+    certificate.directory,
+    certificate.name,
+    certificate.inherited,
+  )
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,

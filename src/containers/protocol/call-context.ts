@@ -9,11 +9,14 @@ import type {
 } from '../../functions/contract.ts'
 import type { FunctionModule } from '../../functions/module.ts'
 import { giveKey } from '../../functions/sealed/request-key.ts'
+import { type Secrets, secretsIn } from '../../functions/secrets.ts'
 import { isTraced, type Trace, traceOf } from '../../functions/trace.ts'
 import { type Field, header, type RequestHead } from '../../http/message.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Traffic } from './traffic.ts'
+
+const NO_SECRETS = secretsIn(undefined)
 
 /** A function, and what it is told besides the request. */
 export interface Callee {
@@ -23,6 +26,8 @@ export interface Callee {
   readonly functionNames?: ReadonlySet<string>
   readonly module: FunctionModule
   readonly environment: Environment
+  /** Undefined: the function has none. */
+  readonly secrets?: Secrets | undefined
   readonly log: Log
   /** Counts its calls; undefined: nothing does. */
   readonly traffic?: Traffic
@@ -84,6 +89,10 @@ export class CallContext implements Context, Endings {
   get connection(): ConnectionInfo {
     if (typeof this.#connection === 'function') this.#connection = this.#connection()
     return this.#connection
+  }
+
+  get secrets(): Secrets {
+    return this.#callee.secrets ?? NO_SECRETS
   }
 
   get functions(): readonly string[] {

@@ -14,7 +14,12 @@ const WORKER = new URL('./main.js', import.meta.url)
 
 /** The function of a bundle, which stays sealed. @throws FunctionError there is no bundle that is one */
 export function loadSealed(
-  { sealed, functionName, timers }: Pick<WorkerSettings, 'sealed' | 'functionName' | 'timers'>,
+  {
+    sealed,
+    functionName,
+    timers,
+    secretsDirectory,
+  }: Pick<WorkerSettings, 'sealed' | 'functionName' | 'timers' | 'secretsDirectory'>,
   { crypto, clock, log }: { readonly crypto: CryptoProvider; readonly clock: Clock; readonly log: Log },
 ): SealedModule | undefined {
   if (sealed === undefined) return undefined
@@ -30,7 +35,7 @@ export function loadSealed(
       clock,
       log,
       keeper: new StateFiles(directory),
-      launch: () => launch(WORKER),
+      launch: () => launch(WORKER, secretsDirectory === undefined ? [] : [secretsDirectory]),
     })
   } catch (error) {
     if (!(error instanceof SealedError) && (error as NodeJS.ErrnoException).code === undefined) throw error

@@ -6,6 +6,7 @@ import type { CallHead, Frame, LogLine, Refused } from '../../functions/sealed/f
 import { jsonOf, Link } from '../../functions/sealed/link.ts'
 import { SealedModules } from '../../functions/sealed/modules.ts'
 import { type Opening, readOpening } from '../../functions/sealed/opening.ts'
+import { secretsIn } from '../../functions/secrets.ts'
 import type { Log, LogMethod } from '../../platform/log.ts'
 import { thrown } from '../../platform/thrown.ts'
 import { AgeError, unwrapKey } from '../../sealed/age.ts'
@@ -90,6 +91,7 @@ export class Worker {
       functionNames: new Set(opening.functions),
       module,
       environment,
+      secrets: secretsIn(opening.secretsDirectory),
       log: this.log,
       waitUntil: () => {},
     }

@@ -4,6 +4,7 @@ import {
   encode,
   enumeration,
   opaque,
+  optional,
   rest,
   secret,
   struct,
@@ -20,6 +21,7 @@ export const Opening = struct('Opening', {
   functionName: text(1, 63),
   functions: vector(text(1, 63), 0, 2 ** 24 - 1),
   environment: vector(Variable, 0, 2 ** 24 - 1),
+  secretsDirectory: optional(text(1, 4096)),
   credential: enumeration('CredentialKind', uint8, { data_key: 0, age_identity: 1 }),
   key: secret(opaque(1, 65_535)),
   /** The container wants to know the data key, to remember it for a while. */

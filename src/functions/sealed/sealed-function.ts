@@ -154,6 +154,7 @@ class SealedFunction {
         functionName,
         functions: context.functions ?? [],
         environment: Object.entries(env).map(([name, value]) => ({ name, value })),
+        secretsDirectory: context.secrets.directory,
         credential: dataKey === undefined ? 'age_identity' : 'data_key',
         key: dataKey ?? credential.key,
         tellsKey: dataKey === undefined && this.#cache.keeps,

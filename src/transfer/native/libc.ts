@@ -74,7 +74,15 @@ export interface Libc {
   isUnread(fd: number): boolean
   /** `PR_SET_PDEATHSIG`: the kernel kills this process when its parent ends. Throws an {@link ErrnoError}. */
   endWithParent(): void
+  /**
+   * `setrlimit`: lowers what this process may have to that, for good; what is lower stays. Throws an {@link
+   * ErrnoError}.
+   */
+  limit(resource: Resource, most: number): void
 }
+
+/** Bytes of a core file, bytes of any file, and processes and threads of this process's user. */
+export type Resource = 'core' | 'fileBytes' | 'processes'
 
 /** What the kernel has counted on a TCP socket, in bytes; taken one after the other, not at one moment. */
 export interface TcpCounts {
@@ -168,6 +176,7 @@ const SEAL_SIZE = 0x1 | 0x2 | 0x4
 const MFD_CLOEXEC = 0x1
 const MFD_ALLOW_SEALING = 0x2
 const PR_SET_PDEATHSIG = 1
+const RESOURCES = { fileBytes: 1, core: 4, processes: 6 } as const
 const SIGKILL = 9
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
@@ -210,6 +219,8 @@ function load(): Libc {
   const incoming = new MessageBlock(koffi)
   const ioctl = library.func('int ioctl(int, unsigned long, ...)')
   const prctl = library.func('int prctl(int, ...)')
+  const getrlimit = library.func('int getrlimit(int, uintptr_t)')
+  const setrlimit = library.func('int setrlimit(int, uintptr_t)')
   const poll = library.func('int poll(uintptr_t, unsigned long, int)')
   const ftruncate = library.func('int ftruncate(int, int64_t)')
   // Not in every libc: the caller that needs it finds out.
@@ -219,6 +230,7 @@ function load(): Libc {
   const tcpInfoView = new DataView(koffi.view(tcpInfo, TCP_INFO_LENGTH))
   const smallBlock = koffi.alloc('uint8', 16)
   const ints = new Int32Array(koffi.view(smallBlock, 16))
+  const longs = new BigUint64Array(ints.buffer, ints.byteOffset, 2)
   const small = Number(smallBlock)
 
   const failure = (): string => getSystemErrorName(-koffi.errno())
@@ -358,6 +370,15 @@ function load(): Libc {
 
     endWithParent() {
       check('prctl', (prctl as Variadic)(PR_SET_PDEATHSIG, 'unsigned long', SIGKILL))
+    },
+
+    limit(resource, most) {
+      if (!Number.isSafeInteger(most) || most < 0) throw new RangeError(`a limit of ${most}`)
+      check('getrlimit', getrlimit(RESOURCES[resource], small))
+      // The soft and the hard limit (`struct rlimit`); without one, it is the largest number.
+      const lowest = [longs[0]!, longs[1]!, BigInt(most)].reduce((one, other) => (other < one ? other : one))
+      longs.fill(lowest)
+      check('setrlimit', setrlimit(RESOURCES[resource], small))
     },
   }
 }

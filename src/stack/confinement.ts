@@ -1,0 +1,42 @@
+import { dirname, extname, isAbsolute } from 'node:path'
+import type { Config, FunctionConfig } from './config.ts'
+import type { Confinement } from './spec.ts'
+
+/** Files and directories that a function is made of, the one that it starts in first. */
+export function madeOf({ handler, program, files, sealed }: FunctionConfig): string[] {
+  const own = program?.directory ?? sealed?.bundle ?? (isAbsolute(handler) ? handler : undefined)
+  return [own, files?.directory].filter(path => path !== undefined)
+}
+
+/** How the containers of a function are kept apart. @param files those of the platform's own settings */
+export function confinement(one: FunctionConfig, config: Config, files: readonly string[] = []): Confinement {
+  const { runDirectory, certificates, secretsDirectory, isolationUids, functions } = config
+  const made = madeOf(one)
+  const own = made.map(folderOf)
+  const others = [...functions.values()]
+    .filter(other => other !== one)
+    .flatMap(madeOf)
+    .map(folderOf)
+  // A directory that both share is hidden from neither.
+  const foreign = others.filter(folder => !own.some(path => isWithin(path, folder)))
+  const secret = [...new Set([runDirectory, certificates, secretsDirectory, ...files, ...foreign])]
+  return {
+    level: one.isolation,
+    uids: isolationUids,
+    limits: one.limits,
+    made,
+    connects: one.program !== undefined,
+    hidden: secret.filter(path => own.some(folder => isWithin(path, folder))),
+    runDirectory,
+  }
+}
+
+/** The directory of a file; a path without an ending is taken for a directory. */
+function folderOf(path: string): string {
+  return extname(path) === '' ? path : dirname(path)
+}
+
+/** Whether a path is that of a folder, or lies in it. */
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
+}

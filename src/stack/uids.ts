@@ -1,0 +1,38 @@
+import { type Reader, scalar } from './readers.ts'
+
+/** User ids, from the first to the last. */
+export interface UidRange {
+  readonly first: number
+  readonly last: number
+}
+
+/** Above those of people and below those that systems keep for themselves. */
+const USUAL: UidRange = { first: 58_000, last: 58_999 }
+/** The last one but the two that mean no user. */
+const MOST = 2 ** 32 - 3
+
+/** User ids that functions may be given: as `58000-58999`, or as a map with both. */
+export const uidRange: Reader<UidRange> = scalar(
+  `two user ids from 1 to ${MOST}, the smaller one first, as 58000-58999`,
+  () => USUAL,
+  value => {
+    const [, from, to] = /^(\d{1,10})-(\d{1,10})$/.exec(String(value)) ?? []
+    const range =
+      value instanceof Map
+        ? { first: value.get('first'), last: value.get('last') }
+        : { first: Number(from), last: Number(to) }
+    return isRange(range) ? range : undefined
+  },
+  {
+    anyOf: [
+      { type: 'string', pattern: '^[0-9]{1,10}-[0-9]{1,10}$' },
+      { type: 'object', properties: { first: { type: 'integer' }, last: { type: 'integer' } } },
+    ],
+    default: `${USUAL.first}-${USUAL.last}`,
+  },
+)
+
+function isRange({ first, last }: { readonly first: unknown; readonly last: unknown }): boolean {
+  const are = [first, last].every(one => Number.isInteger(one) && Number(one) >= 1 && Number(one) <= MOST)
+  return are && Number(first) <= Number(last)
+}
