@@ -16,7 +16,8 @@ export class CallbackRule {
     if (text.length > 4096) return 'X-Callback-Url has more than 4096 characters'
     if (!URL.canParse(text)) return 'X-Callback-Url is no URL'
     const url = new URL(text)
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'X-Callback-Url is neither http nor https'
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+      return 'X-Callback-Url is neither http nor https'
     if (url.username !== '' || url.password !== '') return 'X-Callback-Url has credentials in it'
     if (this.#names(url) || this.#hosts.includes('*')) return undefined
     return `queue.callbacks in the stack file does not name ${url.host}`

@@ -6,7 +6,7 @@ import type { Clock } from '../time/clock.ts'
 import { concat } from '../wire/index.ts'
 import type { CallbackRule } from './callbacks.ts'
 import type { Outcome } from './life.ts'
-import type { Answer, CallRecord } from './record.ts'
+import type { CallRecord } from './record.ts'
 
 /** Where the platform takes requests of this machine. */
 export interface FrontDoor {
@@ -115,7 +115,8 @@ export class HttpCaller implements Caller {
     const { clock } = this.#options
     const since = clock.steady()
     return new Promise(resolve => {
-      const failed = (error: Error): void => settle({ kind: 'failed', reason: `${to.host}: ${error.message}` })
+      const failed = (error: Error): void =>
+        settle({ kind: 'failed', reason: `${to.host}: ${error.message}` })
       const settle = (outcome: Outcome): void => {
         timer.stop()
         resolve(outcome)
@@ -167,7 +168,7 @@ function outcomeOf(
   const status = response.statusCode ?? 502
   if (content === undefined)
     return { kind: 'impossible', reason: `the answer (${status}) has more than ${most} bytes` }
-  const headers: Answer['headers'] = []
+  const headers: { name: string; value: string }[] = []
   for (let at = 0; at + 1 < response.rawHeaders.length; at += 2) {
     const [name, value] = [response.rawHeaders[at]!, response.rawHeaders[at + 1]!]
     if (goesAlong(name)) headers.push({ name, value })

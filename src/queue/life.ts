@@ -107,7 +107,9 @@ function bury(record: CallRecord, reason: string): Next {
 }
 
 function reasonOf(outcome: Outcome, who: string): string {
-  return outcome.kind === 'answered' ? `${who} answered ${outcome.answer.status}` : outcome.reason.slice(0, 900)
+  return outcome.kind === 'answered'
+    ? `${who} answered ${outcome.answer.status}`
+    : outcome.reason.slice(0, 900)
 }
 
 /** A dead letter as a call that is tried anew: of its callback, if only that had failed. */

@@ -1,5 +1,6 @@
 import { loadCertificate } from '../../certificates/load.ts'
 import { loadFunction } from '../../functions/load.ts'
+import type { FunctionModule } from '../../functions/module.ts'
 import type { Program } from '../../functions/programs/program.ts'
 import type { SealedModule } from '../../functions/sealed/sealed-function.ts'
 import { secretsIn } from '../../functions/secrets.ts'
@@ -10,7 +11,7 @@ import { compileEarly } from '../../platform/engine.ts'
 import type { Log } from '../../platform/log.ts'
 import { giveUp, join, type Membership, readSettings } from '../../platform/membership.ts'
 import { tableOf } from '../../platform/routing/route-table.ts'
-import type { WorkerSettings } from '../../platform/worker-settings.ts'
+import type { CertificateSettings, WorkerSettings } from '../../platform/worker-settings.ts'
 import type { Clock, Timer } from '../../time/clock.ts'
 import { SYSTEM_CLOCK } from '../../time/system-clock.ts'
 import { select } from '../../tls13/crypto/selection.ts'
@@ -101,7 +102,7 @@ async function main(): Promise<void> {
       keyRing,
       container: settings.name,
       functionName: settings.functionName,
-      module: program?.module ?? sealed ?? (await loadFunction(settings.handler, undefined, settings.lang)),
+      module: program?.module ?? sealed ?? (await moduleOf(settings, clock, log)),
       environment: settings.environment,
       secrets: secretsIn(settings.secretsDirectory),
       functionNames: new Set(settings.functionNames),
@@ -132,7 +133,8 @@ async function main(): Promise<void> {
   host.connect(courier)
   place.open(host)
   clock.every(settings.tls.tickets.rotationSeconds * 1000, () => host?.shareKeys()).unref()
-  warmUp(host.tls, host.limits.http, clock)
+  // Without a certificate there is no handshake to practise.
+  if (host.tls.certificates.length > 0) warmUp(host.tls, host.limits.http, clock)
   warmWords()
   if (settings.signer) await ringOrNot(place, clock, log)
   const { rehearsesAtOnce = 0 } = settings
@@ -210,6 +212,14 @@ async function programOf(settings: WorkerSettings, clock: Clock, log: Log): Prom
   return loadProgram({ settings: program, functionName, container: name, environment, clock, log })
 }
 
+/** A module of the user's, or what keeps asynchronous calls. @throws FunctionError */
+async function moduleOf(settings: WorkerSettings, clock: Clock, log: Log): Promise<FunctionModule> {
+  const { queue, frontDoor, handler, lang } = settings
+  if (queue === undefined || frontDoor === undefined) return loadFunction(handler, undefined, lang)
+  const { queueModule } = await import('../../queue/module.ts')
+  return queueModule(queue, { frontDoor, clock, log })
+}
+
 /** The same. @throws FunctionError there is no bundle */
 async function sealedOf(
   settings: WorkerSettings,
@@ -233,15 +243,11 @@ function tlsConfig(
   warn: (text: string) => void,
 ): ServerConfig {
   const provider = select(given, tls.groups === undefined ? {} : { groups: tls.groups })
-  const { chain, privateKey } = loadCertificate(
-    certificate.directory,
-    certificate.name,
-    certificate.inherited,
-  )
+  const own = certificate === undefined ? [] : [loadOwn(provider, certificate)]
   const keyLog = process.env.SSLKEYLOGFILE
   return containerTls({
     provider,
-    certificates: [certificateWithKey(provider, chain, privateKey)],
+    certificates: own,
     alpn: [...(http2 ? ['h2'] : []), 'http/1.1', 'http/1.0'],
     sharesMemory: true,
     ...(clientCertificates === undefined ? {} : { clientCertificates }),
@@ -256,6 +262,14 @@ function tlsConfig(
         }),
     ...(keyLog === undefined || keyLog === '' ? {} : { onSecret: keyLogFile(keyLog, warn) }),
   })
+}
+
+function loadOwn(
+  provider: ServerConfig['provider'],
+  { directory, name, inherited }: CertificateSettings,
+): ServerConfig['certificates'][number] {
+  const { chain, privateKey } = loadCertificate(directory, name, inherited)
+  return certificateWithKey(provider, chain, privateKey)
 }
 
 function status(

@@ -61,7 +61,7 @@ export function prepare(
   ])
   // In a file system of its own, a function whose files are closed to other users keeps the supervisor's.
   const mayHaveUser = mayChangeUser() && (level === 'user' || firstClosed(visible, false) === undefined)
-  const descriptors = openCertificate(certificate)
+  const descriptors = openCertificate(certificate!)
   const command = LEVELS[level].command({
     name: spec.name,
     id,
@@ -82,7 +82,7 @@ export function prepare(
     descriptors,
     settings: {
       restraint: { processes: 4 * PROCESSES, fileBytes: FILE_BYTES },
-      certificate: { ...certificate, inherited },
+      certificate: { ...certificate!, inherited },
       ...(isFunctionName(handler) ? {} : { handler: realpathSync(handler) }),
     },
   }
