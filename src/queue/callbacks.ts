@@ -34,7 +34,7 @@ export class CallbackRule {
     return this.#hosts.some(one => {
       if (one === '*') return false
       if (one === bare || one === hostname || one === `${hostname}${port}`) return true
-      return one.startsWith('*.') && isIP(bare) === 0 && `.${hostname}`.endsWith(one.slice(1))
+      return one.startsWith('*.') && isIP(bare) === 0 && hostname.endsWith(one.slice(1))
     })
   }
 }
