@@ -31,7 +31,7 @@ export interface WorkerSettings extends MemberSettings {
   readonly retries: Readonly<Record<string, Retries>>
   /** The hosts that name them. */
   readonly routes: readonly RouteEntry[]
-  /** undefined: no handshake ends here. */
+  /** Undefined: the signer has it, or no handshake ends here. */
   readonly certificate: CertificateSettings | undefined
   /** What it denies itself. */
   readonly restraint?: Restraint
@@ -79,6 +79,8 @@ export interface TlsSettings {
    * Key exchange groups by name, in order of preference; undefined: hybrids first, then the provider's own.
    */
   readonly groups: readonly string[] | undefined
+  /** That a handshake waits for a signature of the signer. */
+  readonly signatureSeconds: number
   readonly tickets: {
     /** Sent after each handshake; 0: no resumption. */
     readonly count: number
