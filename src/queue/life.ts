@@ -39,9 +39,9 @@ const RETRIED: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const TELLING_RETRIED: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /**
- * What follows the try of a call. Its function is called until there is an answer that stays; then its callback,
- * if it has one, until that has taken the answer. What runs out of tries is a dead letter. A callback hears of
- * a function that was given up as well.
+ * What follows the try of a call. Its function is called until there is an answer that stays; then its
+ * callback, if it has one, until that has taken the answer. What runs out of tries is a dead letter. A
+ * callback hears of a function that was given up as well.
  */
 export function after(record: CallRecord, outcome: Outcome, patience: Patience, how: Circumstances): Next {
   return record.phase === 'calling'

@@ -46,9 +46,6 @@ export async function queueModule(
   })
 }
 
-/** The field that brings the key of a sealed function: `functions/sealed`. */
-const SEALED_KEY = 'x-hotpotato-key'
-
 interface Parts {
   readonly queue: Pick<Queue, 'accept'>
   readonly settings: QueueSettings
@@ -67,10 +64,6 @@ export async function accept(request: RequestView, context: Context, parts: Part
   if (body.length > settings.callBytes) {
     const detail = `an asynchronous call has at most ${settings.callBytes} bytes of content`
     return problem({ name: 'call-too-large', status: 413, detail })
-  }
-  if (header(headers, SEALED_KEY) !== undefined) {
-    const detail = 'a sealed function is not called asynchronously: its key would lie on the disk'
-    return problem({ name: 'key-refused', status: 403, detail })
   }
   const callback = header(headers, 'x-callback-url') ?? ''
   const objection = callback === '' ? undefined : callbacks.objection(callback)

@@ -34,8 +34,8 @@ const OVERHEAD = 512
 const STRANGE: AsyncSettings = { retries: 0, first: 1000, most: 1000, timeout: 60_000, concurrency: 1 }
 
 /**
- * The asynchronous calls of a platform. A call is kept on the disk until it is over; here is known which calls
- * there are, and whose turn it is.
+ * The asynchronous calls of a platform. A call is kept on the disk until it is over; here is known which
+ * calls there are, and whose turn it is.
  */
 export class Queue {
   readonly #options: QueueOptions

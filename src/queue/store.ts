@@ -10,8 +10,8 @@ export type Shelf = 'calls' | 'dead' | 'damaged'
 const UNFINISHED = '.new'
 
 /**
- * Calls on the disk, each in a file of its own. A file is written beside its place, forced out, and renamed: at
- * each moment there is the old one or the new one, whole.
+ * Calls on the disk, each in a file of its own. A file is written beside its place, forced out, and renamed:
+ * at each moment there is the old one or the new one, whole.
  */
 export class Store {
   readonly directory: string

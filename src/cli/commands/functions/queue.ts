@@ -16,8 +16,8 @@ export const command = defineCommand({
     body: { kind: 'switch', help: 'with show: the content of the call, and nothing else' },
     ...JSON_AND_CONFIG,
   },
-  help: `list tells every call that waits or was given up (a dead letter), with its X-Call-Id. show tells all of
-one, replay sends a dead letter anew, and remove takes one away, also one that waits. The calls lie on the
+  help: `list tells every call that waits or was given up (a dead letter), with its X-Call-Id. show tells all
+of one, replay sends a dead letter anew, and remove takes one away, also one that waits. The calls lie on the
 disk: these commands work whether the platform runs or not (docs/async.md).`,
   examples: ['hotpotato queue list', 'hotpotato queue replay --all', 'hotpotato queue show ID --body | jq'],
   async run(options, [what, ...ids]) {
