@@ -43,6 +43,8 @@ export const TABLE: Table = [
   {
     title: 'tools that need no platform',
     commands: {
+      doctor: () => import('./commands/tools/doctor.ts'),
+      completion: () => import('./commands/tools/completion.ts'),
       certs: () => import('./commands/tools/certs.ts'),
       serve: () => import('./commands/tools/serve.ts'),
       connect: () => import('./commands/tools/connect.ts'),
