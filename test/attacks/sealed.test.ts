@@ -16,7 +16,7 @@ import { SYSTEM_CLOCK } from '../../src/time/system-clock.ts'
 import { node } from '../../src/tls13/crypto/node.ts'
 import { EMPTY, utf8 } from '../../src/wire/index.ts'
 
-/** What a sealed function that turns against its platform tries; each answers with what it got, or why not. */
+/** What a sealed function that turns against its platform tries: what it got, or why not. */
 const TURNED = `
 import { execSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -36,7 +36,8 @@ export default async request => {
   const said = {}
   const { env, argv } = process
   for (const [what, attempt] of Object.entries(attempts)) {
-    try { said[what] = 'got ' + String(await attempt()).slice(0, 40) } catch (error) { said[what] = error.code ?? error.message }
+    try { said[what] = 'got ' + String(await attempt()).slice(0, 40) }
+    catch (error) { said[what] = error.code ?? error.message }
   }
   return Response.json({ said, env: Object.keys(env), argv: argv.length, key: [...request.headers.keys()] })
 }

@@ -37,7 +37,8 @@ beforeAll(async () => {
   const source = `
 const word = '${SECRET}'
 const held = () => new ReadableStream({ start: controller => controller.enqueue(new Uint8Array(1)) })
-export default async (request, ctx) => new Response(ctx.functionPath === '/hold' ? held() : String(word.length))
+export default (request, ctx) =>
+  new Response(ctx.functionPath === '/hold' ? held() : String(word.length))
 `
   const content = writeArchive({ entry: 'a.mjs', files: [{ path: 'a.mjs', content: utf8(source) }] })
   const wrappedKey = await wrapKey(dataKey, [made.recipient])
