@@ -33,6 +33,8 @@ export interface Patience {
 /** Something that is to be given to a container of a function. */
 export interface Consignment {
   readonly functionName: string
+  /** Its container has died, and its client knows nothing of that: it waits longer. */
+  readonly orphaned?: boolean
   /** Bytes of it that are kept for nothing else. */
   readonly bytes: number
   /** Offers it to one container. `settle` is called exactly once. */
@@ -57,7 +59,7 @@ export interface Consignment {
 /** One consignment on its way: as long as it waits for a container, it can be given up for what it holds. */
 class Delivery implements Holder {
   readonly consignment: Consignment
-  readonly until: number
+  until: number
   /** Containers that have refused it. */
   readonly refusedBy = new Set<number>()
   readonly account: Account
@@ -87,6 +89,7 @@ class Delivery implements Holder {
  */
 export class Dispatch {
   readonly #patience: Patience
+  readonly #orphanMilliseconds: number
   readonly #containers = new Roster()
   readonly #held = new Set<Delivery>()
 
@@ -96,10 +99,12 @@ export class Dispatch {
   /**
    * @param patience for a container to become ready; or the milliseconds of that, for every function
    * @param memory what connections hold together
+   * @param orphanMilliseconds at least so long, for what is {@link Consignment.orphaned}
    */
-  constructor(patience: Patience | number, memory: MemoryBudget, clock: Clock) {
+  constructor(patience: Patience | number, memory: MemoryBudget, clock: Clock, orphanMilliseconds = 0) {
     this.#clock = clock
     this.#patience = typeof patience === 'number' ? patienceOf(patience) : patience
+    this.#orphanMilliseconds = orphanMilliseconds
     this.#memory = memory
   }
 
@@ -134,10 +139,15 @@ export class Dispatch {
   }
 
   deliver(consignment: Consignment): void {
-    const until = this.#clock.steady() + this.#patience.of(consignment.functionName)
+    const until = this.#clock.steady() + this.#wait(consignment)
     const delivery = new Delivery(consignment, until, this.#memory, one => this.#shed(one))
     delivery.account.weigh(this.#clock.steady())
     this.#deliver(delivery)
+  }
+
+  #wait({ functionName, orphaned }: Consignment, longer = orphaned === true): number {
+    const wait = this.#patience.of(functionName)
+    return longer && wait > 0 ? Math.max(wait, this.#orphanMilliseconds) : wait
   }
 
   #shed(delivery: Delivery): boolean {
@@ -199,6 +209,8 @@ export class Dispatch {
           return
         }
         consignment.refused(target, release)
+        // The one that was started in the place of the dead one cannot go on: there is less to hope for.
+        delivery.until = Math.min(delivery.until, this.#clock.steady() + this.#wait(consignment, false))
         this.#refused(delivery, target, consignment.onward?.(release) ?? 'next')
     }
   }

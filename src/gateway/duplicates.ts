@@ -367,6 +367,7 @@ export class Duplicates {
     entry.from = found
     this.#dispatch.deliver({
       functionName,
+      orphaned: true,
       bytes: takeOver.checkpoint.length + takeOver.retained.length,
       send: ({ id }, settle) => {
         entry.generation++

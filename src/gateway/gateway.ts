@@ -94,7 +94,7 @@ export class Gateway {
       wish: functionName => wishes.wish(functionName),
       granted: functionName => wishes.granted(functionName),
     }
-    this.#dispatch = new Dispatch(patience, this.memory, clock)
+    this.#dispatch = new Dispatch(patience, this.memory, clock, options.orphanMilliseconds)
     const owner: CarrierOwner = {
       clock,
       memory: this.memory,

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly helloBytes: number
   readonly helloMilliseconds: number
   readonly holdMilliseconds: number
+  /** That a connection whose container has died waits for another one; default: as a fresh one. */
+  readonly orphanMilliseconds?: number
   /** The same, for a container of a function that sleeps. */
   readonly wakeMilliseconds: number
   /** That a connection is kept while its function sleeps; 0: for ever. */

@@ -16,6 +16,7 @@ import {
   scaleLabels,
 } from './openfaas.ts'
 import { PROGRAM_KEYS, type ProgramConfig, programOf } from './program.ts'
+import { asynchronous } from './queue.ts'
 import {
   asMap,
   below,
@@ -38,6 +39,9 @@ import {
 } from './readers.ts'
 import { MOST_REPLICAS, type Replicas, replicas } from './replicas.ts'
 import { sealed, sealedAlone } from './sealed.ts'
+
+/** Where the key of a certificate is. */
+const KEY_PLACES = ['container', 'signer'] as const
 
 const nameOf = ({ functionName }: Place): string => functionName!
 
@@ -86,6 +90,10 @@ export const FUNCTION_KEYS = {
   ),
   certificate: key('The name of its certificate; by default its own.', certificate),
   files: key('A directory that the shipped function `files` shows: its path, or { directory, html }.', files),
+  keys: key(
+    'Where the key of its certificate is: in its containers, or in a process of its own, the signer.',
+    oneOf(KEY_PLACES, 'container'),
+  ),
   replicas: key('Containers that serve it: a number, or { min, max, connections }.', replicas),
   environment: key('Variables that are given to the function, as `env` and in process.env.', environment),
   environment_file: key(
@@ -106,6 +114,7 @@ export const FUNCTION_KEYS = {
     'Which of its requests are begun a second time after a container died over them.',
     oneOf(RETRIES, 'idempotent'),
   ),
+  async: key('How its asynchronous calls are tried again.', asynchronous),
   maxInflight: key(
     'Requests that one of its containers works on at once; further ones get 429. 0: any number.',
     whole(0, 1_000_000, undefined),

@@ -109,6 +109,8 @@ export class Processes {
   /** What is still read of the output of processes, also of those that have ended. */
   readonly #reading = new Set<Promise<void>>()
   #nextId = SUPERVISOR + 1
+  /** Where the gateway takes requests without TLS, once that is known. */
+  frontDoor: WorkerSettings['frontDoor'] | undefined
 
   constructor(options: ProcessesOptions) {
     this.#options = options
@@ -157,8 +159,9 @@ export class Processes {
     const id = warm?.process.id ?? this.#nextId++
     let member: Member
     try {
-      const own = { ...more, ...this.#secretsOf(id, spec), ...(warm && { warmed: true }) }
-      const told = { ...spec, settings: { ...spec.settings, ...own } }
+      const { frontDoor } = this
+      const own = { frontDoor, ...this.#secretsOf(id, spec), ...(warm && { warmed: true }) }
+      const told = { ...spec, settings: { ...spec.settings, ...more, ...own } }
       member = warm?.process.become(told) ?? this.#switchboard.start(id, told)
       if (warm !== undefined) Object.assign(warm.source, nameOf(replica))
     } catch (error) {

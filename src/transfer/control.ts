@@ -124,6 +124,23 @@ const RoutedFunction = struct('RoutedFunction', {
 /** A host name, or `*.` and one. */
 const RoutedHost = struct('RoutedHost', { host: text(1, 255), functionName: text(1, 63) })
 
+/** A certificate whose key a signer has. */
+const SignedFor = struct('SignedFor', {
+  /** Of the certificate, as a session names it. */
+  id: opaque(1, 64),
+  /** DER, the end-entity certificate first. */
+  chain: vector(opaque(1, 2 ** 24 - 1), 1, 2 ** 24 - 1),
+  /** That the key signs by, in order of preference. */
+  schemes: vector(uint16, 2, 254),
+})
+
+/** `NAME.crt` and `NAME.key` in that directory. */
+const KeyFiles = struct('KeyFiles', {
+  functionName: text(1, 63),
+  directory: text(1, 4096),
+  name: text(1, 255),
+})
+
 /** What carries a connection. */
 const consignment = {
   ticket: fixed(PARCEL_TICKET_LENGTH),
@@ -172,6 +189,10 @@ export const ControlMessage = select(
     wake: 53,
     slumber: 54,
     present: 29,
+    certificates: 30,
+    sign: 31,
+    signed: 32,
+    certify: 33,
     routes: 40,
   }),
   {
@@ -276,6 +297,27 @@ export const ControlMessage = select(
      * to signers alone. Counts once.
      */
     present: struct('Present', { publicKey: fixed(32) }),
+    /** From a signer, to a container: what it signs for it, the newest first. Nothing of it is secret. */
+    certificates: struct('Certificates', { certificates: vector(SignedFor, 0, 2 ** 24 - 1) }),
+    /** To a signer: sign this handshake, which has come to its CertificateVerify (RFC 8446 §4.4.3). */
+    sign: struct('Sign', {
+      /** Chosen by the container. */
+      ticket: uint32,
+      certificate: opaque(1, 64),
+      scheme: uint16,
+      /** Of the handshake, up to the Certificate: all that the container can choose of what is signed. */
+      transcriptHash: opaque(32, 64),
+    }),
+    /** From a signer, to who has asked. */
+    signed: struct('Signed', {
+      ticket: uint32,
+      /** Empty if it is refused. */
+      signature: opaque(0, 2 ** 16 - 1),
+      /** Why it is; empty if it is not. */
+      reason: text(0, 255),
+    }),
+    /** From the supervisor, to a signer: these are the files of keys; read them anew. */
+    certify: struct('Certify', { files: vector(KeyFiles, 0, 2 ** 24 - 1) }),
     /** From the supervisor: from now on these are the functions, and these the names that lead to them. */
     routes: struct('RoutesMessage', {
       functions: vector(RoutedFunction, 0, 2 ** 24 - 1),
@@ -314,6 +356,7 @@ const ORDERS = kinds(
   'sleep',
   'slumber',
   'routes',
+  'certify',
 )
 /** Messages of any such process to the supervisor, and those of one role alone. */
 const REPORTS = kinds('ready', 'failed', 'status', 'connections', 'moved')
@@ -336,8 +379,8 @@ const AMONG_PEERS = kinds(
 )
 const FROM_GATEWAYS = kinds('takeOver', 'relayed', 'slots', 'thaw')
 /** What is said between a container and a signer, either way. */
-const FROM_SIGNERS = kinds('keys', 'verdict')
-const TO_SIGNERS = kinds('keys')
+const FROM_SIGNERS = kinds('keys', 'verdict', 'certificates', 'signed')
+const TO_SIGNERS = kinds('keys', 'sign')
 
 function kinds(...all: ControlMessage['kind'][]): ReadonlySet<ControlMessage['kind']> {
   return new Set(all)

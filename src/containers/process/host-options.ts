@@ -8,6 +8,7 @@ import type { Clock } from '../../time/clock.ts'
 import type { ServerConfig } from '../../tls13/index.ts'
 import type { ConnectionLimits } from '../connection/connection-host.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { Signing } from './signing.ts'
 
 /** What a container is. */
 export interface HostOptions {
@@ -28,6 +29,8 @@ export interface HostOptions {
   readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
+  /** Where its certificate's key is, if it has none. */
+  readonly signing?: Signing | undefined
   /** Bytes that connections may hold together; 0: no limit. */
   readonly memoryBytes?: number
   /** Requests that its function works on at once; 0: any number. */

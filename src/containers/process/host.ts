@@ -12,7 +12,7 @@ import { Routes } from '../../platform/routes.ts'
 import type { RouteTable } from '../../platform/routing/route-table.ts'
 import { Wishes } from '../../platform/routing/wishes.ts'
 import type { Clock } from '../../time/clock.ts'
-import type { ServerConfig } from '../../tls13/index.ts'
+import type { Answer, Question, ServerConfig } from '../../tls13/index.ts'
 import { SUPERVISOR } from '../../transfer/channel.ts'
 import type { CheckpointSealer } from '../../transfer/checkpoint.ts'
 import type { Arrival } from '../../transfer/consignments/consignments.ts'
@@ -49,6 +49,7 @@ import { keepsAwake } from './idleness.ts'
 import type { KeyRing } from './key-ring.ts'
 import { Reception } from './reception.ts'
 import { Residents } from './residents.ts'
+import type { Signing } from './signing.ts'
 
 /** Connections that are listed at most: they have to fit into one message. */
 const LISTED = 50_000
@@ -69,6 +70,7 @@ export class Host implements ConnectionHost<Connection> {
   readonly clock: Clock
   readonly log: Log
   readonly keyRing: KeyRing
+  readonly signing: Signing | undefined
   readonly checkpoints: CheckpointSealer
   readonly exceeded = noneExceeded()
   readonly memory: MemoryBudget
@@ -113,6 +115,7 @@ export class Host implements ConnectionHost<Connection> {
     this.clock = options.clock
     this.log = options.log
     this.keyRing = options.keyRing
+    this.signing = options.signing
     this.memory = new MemoryBudget(options.memoryBytes)
     this.traffic = new Traffic(options.maxInflight)
     this.checkpoints = options.keyRing.checkpoints
@@ -174,6 +177,12 @@ export class Host implements ConnectionHost<Connection> {
     this.courier?.share(from, this.keyRing.share())
   }
 
+  ask(question: Question, settle: (answer: Answer) => void): void {
+    const { signing } = this
+    if (question.kind === 'signature' && signing !== undefined) signing.ask(question, settle)
+    else throw new Error(`a container is asked for a ${question.kind}, which it has not`)
+  }
+
   /** A gateway's file, for the connections whose sockets it has duplicates of. Some may be here already. */
   slotFile(gateway: number, file: Descriptor, slots: number): void {
     try {
@@ -203,6 +212,7 @@ export class Host implements ConnectionHost<Connection> {
     this.#resting.gone(id)
     this.#others.remove(id)
     this.#signers.delete(id)
+    this.signing?.gone(id)
     this.slots.remove(id)
   }
 

@@ -13,6 +13,7 @@ import { Host } from './host.ts'
 import type { HostOptions } from './host-options.ts'
 import { KeyRing } from './key-ring.ts'
 import { connectionLimits, containerTls } from './shapes.ts'
+import { pretended } from './signing.ts'
 
 /** What a rehearsal takes from the container that it is for. */
 export type RehearsalOptions = Pick<HostOptions, 'tls' | 'limits' | 'clock'> & {
@@ -168,7 +169,7 @@ function makeHost(options: RehearsalOptions, name: string, keyRing: KeyRing): Ho
   // Nothing of this is written down, and no ticket is valid elsewhere.
   const config = containerTls({
     provider,
-    certificates,
+    certificates: pretended(certificates),
     alpn: ['http/1.1'],
     sharesMemory: true,
     tickets: { sealer: keyRing.tickets, count: 1, lifetimeSeconds: LIFETIME },
