@@ -116,7 +116,7 @@ await runBench(
           return [
             table(['ms', 'rounds', 'p50', 'p99', 'max'], rows),
             `${connections} connections: ${figure(sealed)} B sealed each, ${figure(each)} B of memory each, ` +
-              `${figure(all / MIB)} MiB since the gateway was fresh, their handshakes' leavings included`,
+              `${figure(all / MIB)} MiB since the gateway was fresh, with what their opening left behind`,
             goalLines(goals),
           ].join('\n\n')
         },
