@@ -7,8 +7,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Store } from '../../src/queue/store.ts'
 
 /*
- * A real process that is really killed, at each thing that it does to the disk in turn: no call is lost of which
- * it has said that it is kept. `npm run test:long` tries every step.
+ * A real process that is really killed, at each thing that it does to the disk in turn: no call is lost of
+ * which it has said that it is kept. `npm run test:long` tries every step.
  */
 
 const LONG = process.env.HOTPOTATO_LONG !== undefined
