@@ -4,6 +4,7 @@ import { connection } from './connection.ts'
 import { FUNCTION_SCHEMA, type FunctionConfig, readFunction } from './function.ts'
 import { MOST_MEMORY } from './limits.ts'
 import { PROVIDER_KEYS } from './openfaas.ts'
+import { queue } from './queue.ts'
 import {
   asMap,
   below,
@@ -126,6 +127,7 @@ export const ROOT = section({
       port: key('Left out: there is none; 0: any free one.', whole(0, 65_535, undefined)),
     }),
   ),
+  queue: key('Asynchronous calls.', queue),
   liveness: key(
     'When a process counts as hung.',
     section({
@@ -170,6 +172,10 @@ export const ROOT = section({
     }),
   ),
   connection: key('What one connection may do.', connection),
+  warmPool: key(
+    'Processes that have loaded all that a container needs, and wait for a function that wakes.',
+    whole(0, 64, 0),
+  ),
   isolationUids: key('User ids for functions that have one of their own, if root starts them.', uidRange),
   trust: key('Groups of functions that may keep connections of each other.', trust),
   functions: key('The functions, by name.', functions),

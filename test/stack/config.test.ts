@@ -16,6 +16,12 @@ const MINIMUM = 'functions:\n  echo:\n'
 const parse = (text: string, variables = {}) => parseConfig(text, '/base', variables)
 const parsed = (text: string, variables = {}): Config => parse(text, variables).config
 
+const QUEUE = {
+  ...{ enabled: false, directory: undefined, callbacks: [], callBytes: 1_048_576, answerBytes: 1_048_576 },
+  ...{ calls: 10_000, bytes: 268_435_456, concurrency: 64 },
+}
+const ASYNC = { retries: 10, firstSeconds: 1, mostSeconds: 60, timeoutSeconds: 90, concurrency: 8 }
+
 describe('parseConfig', () => {
   it('fills in the defaults', () => {
     expect(parsed(MINIMUM)).toEqual({
@@ -48,8 +54,10 @@ describe('parseConfig', () => {
         },
       },
       admin: { host: '127.0.0.1', port: undefined },
+      queue: QUEUE,
       carrier: 'fd',
       duplicate: false,
+      warmPool: 0,
       provider: { name: undefined, gateway: undefined },
       connection: {
         timers: { headers: 10, requestBody: 30, keepAlive: 30, handler: 60, container: 5 },
@@ -85,6 +93,7 @@ describe('parseConfig', () => {
               requests: {},
             },
             isolation: 'process',
+            async: ASYNC,
             carrier: undefined,
             duplicate: undefined,
             idle: 0,
@@ -128,6 +137,7 @@ describe('parseConfig', () => {
         requests: {},
       },
       isolation: 'process',
+      async: ASYNC,
       carrier: 'relay',
       idle: 0,
       retries: 'any',

@@ -39,7 +39,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
   prepare()
   const sockets = settings.mode === 'socket' ? socketDirectory(settings.runDirectory, container) : ''
   const guardian = new Guardian(container, sockets, clock, how =>
-    log.warn({ how }, 'what guards the processes of the program has ended; it is started again'),
+    log.warn({ how }, 'the guardian of the program has ended'),
   )
   const environment = {
     ...inherited,
@@ -82,6 +82,7 @@ export async function loadProgram(options: ProgramOptions): Promise<Program> {
       file,
       fetch: (request, _env, context) => forwarder.fetch(request, context),
       webSocket: (socket, _context, state) => (state as ProgramSocket).join(socket),
+      ready: () => server.endpoint !== undefined,
       admitWebSocket: (context, protocols) => ProgramSocket.open(context, protocols, asking),
     }),
     counters: () => ({

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '../../time/clock.ts'
-import { concat } from '../../wire/index.ts'
+import { Pieces } from '../../wire/index.ts'
 import type { ProgramProcess } from './process.ts'
 
 /** How one request ended. */
@@ -35,7 +35,7 @@ export class Run {
   /** Never rejected. */
   readonly ending: Promise<Ending>
   readonly #limits: RunLimits
-  readonly #output: Uint8Array[] = []
+  readonly #output = new Pieces()
   /** Bytes of it. */
   kept = 0
   #settle: (ending: Ending) => void = () => {}
@@ -67,7 +67,7 @@ export class Run {
       if (this.#over) return
       const { outputBytes, keep } = this.#limits
       this.kept += bytes.length
-      this.#output.push(bytes)
+      this.#output.add(bytes)
       if (!keep(bytes.length)) this.#end({ kind: 'failed', how: 'wrote more than there is room for now' })
       else if (this.kept > outputBytes)
         this.#end({ kind: 'failed', how: `wrote more than ${outputBytes} bytes` })
@@ -88,7 +88,7 @@ export class Run {
       this.process.signal('SIGKILL')
       await within(read, LAST_WORDS, clock)
     }
-    if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: concat(...this.#output) })
+    if (this.process.exitCode === 0) this.#end({ kind: 'answered', output: this.#output.takeWhole() })
     else
       this.#end({ kind: 'failed', how: how.startsWith('exit') ? `ended with ${how}` : `was ended by ${how}` })
   }
@@ -98,7 +98,7 @@ export class Run {
     this.#over = true
     this.#timer?.stop()
     if (ending.kind !== 'answered') {
-      this.#output.length = 0
+      this.#output.clear()
       this.#limits.keep(-this.kept)
       this.kept = 0
     }
