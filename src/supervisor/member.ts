@@ -133,7 +133,7 @@ function start(id: number, spec: MemberSpec, channel: readonly ('ipc' | number)[
     const firstFeed = stdio.length + prepared.descriptors.length
     for (const [index, bytes] of command.feeds.entries()) feed(child, firstFeed + index, bytes)
     feed(child, DESCRIPTORS.settings, JSON.stringify(told))
-    return new Payload(child, command.wrappers)
+    return new Payload(child, command.wrappers, prepared.ended)
   } finally {
     for (const fd of prepared.descriptors) closeSync(fd)
   }

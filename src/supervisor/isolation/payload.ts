@@ -6,10 +6,11 @@ export class Payload {
   readonly child: ChildProcess
   readonly #wrappers: number
 
-  /** @param wrappers processes between ours and the container's own */
-  constructor(child: ChildProcess, wrappers: number) {
+  /** @param wrappers processes between ours and the container's own @param ended called after its end */
+  constructor(child: ChildProcess, wrappers: number, ended?: () => void) {
     this.child = child
     this.#wrappers = wrappers
+    if (ended !== undefined) child.once('close', ended)
   }
 
   /** The container's own process, as this machine counts; that of a wrapper as long as there is no other. */
