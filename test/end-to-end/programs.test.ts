@@ -8,7 +8,7 @@ import { type ClientOptions, WebSocket } from 'ws'
 import { Opcode, writeFrame } from '../../src/http/websocket/index.ts'
 import { Client, field, textOf } from '../support/client.ts'
 import { framesOf, Http2Client } from '../support/http2-client.ts'
-import { eventually, isRunning, makeDirectory, Platform } from '../support/platform.ts'
+import { eventually, hotpotato, isRunning, makeDirectory, Platform } from '../support/platform.ts'
 import { isInstalled, missing } from '../support/programs.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
@@ -134,6 +134,9 @@ describe('a program that serves HTTP', () => {
     await gone(before.split(' ').map(Number))
     const { counters } = await platform.member('fragile-1')
     expect([counters.programRestarts, counters.programReady]).toEqual([1, 1])
+    const { stdout } = await hotpotato(platform.directory, ['describe', 'fragile'])
+    expect(stdout).toMatch(/^program +node fragile\.mjs \(socket\)$/m)
+    expect(stdout).toMatch(/MEMORY +PROGRAM +ENDED\n.*fragile-1 .* \d+ +1$/m)
     expect(platform.log).toContain('"how":"exit code 7"')
     expect(platform.log).toMatch(/"function":"fragile".*"stream":"stdout".*asked for \//)
     await one.close()

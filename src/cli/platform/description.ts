@@ -11,6 +11,9 @@ export interface FunctionDescription {
   readonly name: string
   readonly handler: string
   readonly lang: string | undefined
+  /** Of a program: how it is asked, and the command if the stack file has one. */
+  readonly mode: string | undefined
+  readonly command: readonly string[] | undefined
   readonly replicas: {
     readonly min: number
     readonly max: number
@@ -52,6 +55,8 @@ export function describe(
     name,
     handler: one.handler,
     lang: one.lang,
+    mode: one.program?.mode,
+    command: one.command,
     replicas: { min, max, now: replicas, ready },
     connections,
     urls: [
@@ -78,6 +83,7 @@ export function descriptionText(one: FunctionDescription): string {
   const fields = fieldLines([
     ['name', one.name],
     ['handler', one.lang === undefined ? one.handler : `${one.handler} (${one.lang})`],
+    ['program', one.mode === undefined ? '' : `${one.command?.join(' ') ?? ''} (${one.mode})`.trim()],
     [
       'replicas',
       `${replicas.ready} ready of ${replicas.now}; scale allows ${replicas.min} to ${replicas.max}`,
@@ -92,7 +98,10 @@ export function descriptionText(one: FunctionDescription): string {
     ['urls', one.urls.join('\n')],
   ])
   const containers = table(
-    ['CONTAINER', 'STATE', 'PID', 'AGE', 'RESTARTS', 'CONNECTIONS', 'MEMORY'],
+    [
+      ...['CONTAINER', 'STATE', 'PID', 'AGE', 'RESTARTS', 'CONNECTIONS', 'MEMORY'],
+      ...programColumns(one.mode),
+    ],
     one.containers.map(({ name, state, pid, age, restarts, counters }) => [
       name,
       state,
@@ -101,7 +110,22 @@ export function descriptionText(one: FunctionDescription): string {
       restarts,
       counters.connections,
       mebibytes(counters.rssKiB, 1024),
+      ...programCells(one.mode, counters),
     ]),
   )
   return `${fields}\n\n${containers}`
+}
+
+/** What a container's program is at: its process and how often it has ended, or processes for requests. */
+function programColumns(mode: string | undefined): string[] {
+  if (mode === undefined) return []
+  return mode === 'fork' ? ['WORKING', 'WARM', 'STARTED', 'FAILED'] : ['PROGRAM', 'ENDED']
+}
+
+function programCells(mode: string | undefined, counters: MemberStatus['counters']): (number | undefined)[] {
+  if (mode === undefined) return []
+  const { programs, programsWarm, programsStarted, programsFailed, programPid, programRestarts } = counters
+  return mode === 'fork'
+    ? [programs, programsWarm, programsStarted, programsFailed]
+    : [programPid || undefined, programRestarts]
 }
